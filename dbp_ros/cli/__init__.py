@@ -1,0 +1,1 @@
+"""The `dbp` command: one file a verb, thin."""

@@ -1,0 +1,69 @@
+"""What crosses a boundary between two rooms of the house, and nothing else.
+
+Every time is an integer of nanoseconds on one clock that the caller names; every array is
+described by its shape and unit. Nothing here knows ROS, PyTorch, ONNX Runtime or MuJoCo.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+NS_PER_S = 1_000_000_000
+
+
+def seconds_to_ns(seconds: float) -> int:
+    """Return a duration in [s] as whole nanoseconds."""
+    return round(seconds * NS_PER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of one camera.
+
+    Attributes:
+        image: Pixels, rgb8. Shape (height, width, 3). May be a view of a message: do not write.
+        stamp_ns: When the picture was taken.
+    """
+
+    image: Image
+    stamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the robot knew at one instant.
+
+    Attributes:
+        positions: Joint positions in [rad], grippers in [m] of opening, in the order of the
+            robot's joint names. Shape (nu,).
+        frames: The newest picture of each camera, by camera name.
+        stamp_ns: When `positions` were measured.
+    """
+
+    positions: Array
+    frames: Mapping[str, Frame]
+    stamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActionChunk:
+    """What the policy wants for the near future, as absolute joint positions.
+
+    Point `k` is to be reached at `stamp_ns + (k + 1) * step_ns`: an action decided from an
+    observation is where the command should be one step later.
+
+    Attributes:
+        positions: Commanded positions in [rad], grippers in [m]. Shape (horizon, nu).
+        stamp_ns: Time of the observation that the chunk was decided from.
+        step_ns: Time between two points.
+    """
+
+    positions: Array
+    stamp_ns: int
+    step_ns: int

@@ -1,0 +1,1 @@
+"""The method: drifting fields, losses and one-step generators in PyTorch."""

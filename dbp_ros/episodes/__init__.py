@@ -1,0 +1,1 @@
+"""What was recorded: episodes on disk, read and written whole."""

@@ -1,0 +1,172 @@
+"""One episode and its file: a compressed NumPy archive, written aside and renamed.
+
+Row `t` of every array belongs to one control step: the observation at its start and the command
+that was to be reached at its end.
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dbp_ros.contract import Floats, Image
+from dbp_ros.errors import EpisodeError
+
+SUFFIX = ".npz"
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What happened between one reset and one end.
+
+    Attributes:
+        task: Name of the task.
+        seed: Seed of the reset, or -1 where nobody knows it.
+        mode: Name of the way in which the demonstrator solved it.
+        outcome: `success` or `failure`.
+        termination_reason: Why it ended: `success`, `failure`, `time_limit`, `operator`.
+        joint_names: Names of the columns of `positions` and `actions`.
+        step_s: Time between two rows, in [s].
+        positions: Measured joint positions in [rad], grippers in [m]. Shape (steps, nu).
+        actions: Command to be reached one step later, same units. Shape (steps, nu).
+        rewards: Reward of each step. Shape (steps,).
+        stamps_ns: When `positions` were measured. Shape (steps,).
+        images: Newest picture of each camera at each step. Shapes (steps, height, width, 3).
+    """
+
+    task: str
+    seed: int
+    mode: str
+    outcome: str
+    termination_reason: str
+    joint_names: tuple[str, ...]
+    step_s: float
+    positions: Floats
+    actions: Floats
+    rewards: Floats
+    stamps_ns: NDArray[np.int64]
+    images: dict[str, Image] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together.
+
+        Raises:
+            EpisodeError: Names the field, what it has and what it should have.
+        """
+        steps, nu = len(self.positions), len(self.joint_names)
+        wanted = {
+            "positions": (steps, nu),
+            "actions": (steps, nu),
+            "rewards": (steps,),
+            "stamps_ns": (steps,),
+        }
+        for name, shape in wanted.items():
+            value = getattr(self, name)
+            if value.shape != shape:
+                raise EpisodeError(
+                    f"{name} has shape {value.shape}, expected {shape}: {steps} steps, {nu} joints"
+                )
+            if not np.isfinite(value).all():
+                row = int(np.argwhere(~np.isfinite(value))[0][0])
+                raise EpisodeError(f"{name} is not finite at step {row}: drop the episode")
+        for camera, pictures in self.images.items():
+            if pictures.shape[:1] + pictures.shape[3:] != (steps, 3):
+                raise EpisodeError(
+                    f"{camera} has shape {pictures.shape}, expected ({steps}, height, width, 3)"
+                )
+
+
+def episode_path(directory: Path, index: int) -> Path:
+    """Return the path of episode number `index` of a data set."""
+    return directory / f"episode_{index:06d}{SUFFIX}"
+
+
+def write_episode(path: Path, episode: Episode) -> None:
+    """Write an episode whole: a kill leaves the old file, or none, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "format": 1,
+        "task": episode.task,
+        "seed": episode.seed,
+        "mode": episode.mode,
+        "outcome": episode.outcome,
+        "termination_reason": episode.termination_reason,
+        "joint_names": list(episode.joint_names),
+        "step_s": episode.step_s,
+    }
+    arrays = {f"images.{camera}": pictures for camera, pictures in episode.images.items()}
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            np.savez_compressed(
+                file,
+                facts=np.array(json.dumps(facts)),
+                positions=episode.positions,
+                actions=episode.actions,
+                rewards=episode.rewards,
+                stamps_ns=episode.stamps_ns,
+                **arrays,
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read_episode(path: Path) -> Episode:
+    """Read one episode.
+
+    Raises:
+        EpisodeError: If the file is missing, truncated or not an episode.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            facts = json.loads(str(archive["facts"]))
+            return Episode(
+                task=facts["task"],
+                seed=facts["seed"],
+                mode=facts["mode"],
+                outcome=facts["outcome"],
+                termination_reason=facts["termination_reason"],
+                joint_names=tuple(facts["joint_names"]),
+                step_s=facts["step_s"],
+                positions=archive["positions"],
+                actions=archive["actions"],
+                rewards=archive["rewards"],
+                stamps_ns=archive["stamps_ns"],
+                images={
+                    name.removeprefix("images."): archive[name]
+                    for name in archive.files
+                    if name.startswith("images.")
+                },
+            )
+    except EpisodeError as error:
+        raise EpisodeError(f"{path}: {error}") from error
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise EpisodeError(f"{path} is not a whole episode ({error}): record it again") from error
+
+
+def episode_paths(directory: Path) -> list[Path]:
+    """Return the files of a data set in order.
+
+    Raises:
+        EpisodeError: If the folder does not exist or holds no episode.
+    """
+    paths = sorted(directory.glob(f"episode_*{SUFFIX}"))
+    if not paths:
+        raise EpisodeError(f"{directory} holds no episode_*{SUFFIX}: record some with `dbp collect`")
+    return paths
+
+
+def read_episodes(directory: Path) -> Iterator[Episode]:
+    """Read the episodes of a data set one after the other, in order."""
+    return map(read_episode, episode_paths(directory))

@@ -1,0 +1,1 @@
+"""Train policies from recorded episodes and export them as model bundles."""

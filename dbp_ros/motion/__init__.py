@@ -1,0 +1,1 @@
+"""Turn chunks of actions into safe joint commands: interpolation, limits, watchdogs."""

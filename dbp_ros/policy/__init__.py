@@ -1,0 +1,1 @@
+"""Run a policy: model bundles, ONNX Runtime sessions, observation history, refusal."""

@@ -1,0 +1,1 @@
+"""A MuJoCo dual-arm cell: scene, tasks, cameras and scripted experts."""
