@@ -22,9 +22,3 @@ def share_directory() -> Path:
         f"no config/ and package.xml of dbp_ros above {Path(__file__).resolve()}: "
         "install the package with pip or colcon, or run it from a clone"
     )
-
-
-def model_directory(model: str) -> Path:
-    """Return the folder of a model bundle named by path, or by its name under `models/`."""
-    path = Path(model).expanduser()
-    return path if path.is_absolute() or path.is_dir() else share_directory() / "models" / model

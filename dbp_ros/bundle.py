@@ -1,0 +1,272 @@
+"""The model bundle: a folder with ONNX graphs and the manifest that says what they are.
+
+A bundle is self-contained: `manifest.yaml` names the joints, cameras, units and history the
+graphs were trained for, the sha256 of every file, how they were made, and a file of proof: inputs
+with the outputs that they must give on any machine.
+"""
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from dbp_ros.contract import Floats, Image
+from dbp_ros.errors import BundleError
+from dbp_ros.share import share_directory
+
+FORMAT = 1
+MANIFEST = "manifest.yaml"
+ACTION_MEANING = "absolute_joint_position"
+ENCODING = "rgb8"
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """One camera that the policy looks through.
+
+    `height` and `width` are what the encoder was trained on; its graph resizes other sizes.
+    """
+
+    name: str
+    height: int
+    width: int
+    encoding: str
+    feature_size: int
+    encoder: str
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """What the policy's output means: `horizon` points, `step_s` apart, in [rad] and [m]."""
+
+    meaning: str
+    horizon: int
+    step_s: float
+
+
+@dataclass(frozen=True)
+class HistorySpec:
+    """How many observations the policy takes, oldest first, and how far apart in [s]."""
+
+    length: int
+    step_s: float
+
+
+@dataclass(frozen=True)
+class ProofSpec:
+    """Recorded inputs with the actions they must give, within `tolerance` in [rad] and [m]."""
+
+    file: str
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that a bundle says about itself; see the module's docstring."""
+
+    format: int
+    name: str
+    version: int
+    joints: tuple[str, ...]
+    action: ActionSpec
+    history: HistorySpec
+    cameras: tuple[CameraSpec, ...]
+    head: str
+    control_rate_hz: float
+    proof: ProofSpec
+    files: dict[str, str]
+    normaliser: dict[str, Any] = field(default_factory=dict)
+    made_by: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Names of the cameras, in the order of the head's inputs."""
+        return tuple(camera.name for camera in self.cameras)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Recorded inputs and the outputs they must give.
+
+    Attributes:
+        images: Pictures of each camera. Shapes (cases, height, width, 3).
+        positions: Joint positions in [rad] and [m]. Shape (cases, history, nu).
+        latent: Noise that was fed to the generator. Shape (cases, horizon, nu).
+        action: Absolute joint positions that must come out. Shape (cases, horizon, nu).
+    """
+
+    images: dict[str, Image]
+    positions: Floats
+    latent: Floats
+    action: Floats
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose files are all there and unchanged."""
+
+    directory: Path
+    manifest: Manifest
+    sha256: str
+
+    def path(self, file: str) -> Path:
+        """Return the path of one of the bundle's files."""
+        return self.directory / file
+
+    def read_proof(self) -> Proof:
+        """Read the proof of the bundle.
+
+        Raises:
+            BundleError: If it lacks an array or the arrays do not fit the manifest.
+        """
+        manifest = self.manifest
+        try:
+            with np.load(self.path(manifest.proof.file), allow_pickle=False) as archive:
+                proof = Proof(
+                    images={name: archive[f"image.{name}"] for name in manifest.camera_names},
+                    positions=archive["positions"],
+                    latent=archive["latent"],
+                    action=archive["action"],
+                )
+        except (KeyError, ValueError, OSError) as error:
+            raise BundleError(
+                f"{self.directory}: the proof {manifest.proof.file} cannot be read ({error}): "
+                "export the model again"
+            ) from error
+        expected = (len(proof.action), manifest.action.horizon, len(manifest.joints))
+        if len(proof.action) == 0 or proof.action.shape != expected:
+            raise BundleError(
+                f"{self.directory}: the proof holds actions of shape {proof.action.shape}, "
+                f"expected {expected} with at least one case: export the model again"
+            )
+        return proof
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def bundle_directory(model: str) -> Path:
+    """Return the folder of a bundle given by path, or by its bare name under `models/`."""
+    path = Path(model).expanduser()
+    return share_directory() / "models" / model if path.parent == Path() else path
+
+
+def read_bundle(directory: Path) -> Bundle:
+    """Read a bundle's manifest and check every file against its sha256.
+
+    Raises:
+        BundleError: One sentence that says what is wrong and what to do.
+    """
+    path = directory / MANIFEST
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{directory} is not a model bundle: {MANIFEST} cannot be read ({error.strerror}); "
+            f"known bundles: {', '.join(sorted(bundle_names(directory.parent))) or 'none'}"
+        ) from error
+    manifest = parse_manifest(text, str(path))
+    for name in (*(camera.encoder for camera in manifest.cameras), manifest.head, manifest.proof.file):
+        if name not in manifest.files:
+            raise BundleError(f"{path}: no sha256 for {name} under files: export the model again")
+    for name, expected in manifest.files.items():
+        if Path(name).name != name:
+            raise BundleError(f"{path}: {name!r} under files is not a bare file name")
+        file = directory / name
+        if not file.is_file():
+            raise BundleError(f"{directory}: {name} is missing: copy the whole bundle again")
+        if (found := sha256_of(file)) != expected:
+            raise BundleError(
+                f"{directory}: {name} was changed or truncated, its sha256 is {found[:12]}…, "
+                f"expected {expected[:12]}…: copy the whole bundle again"
+            )
+    return Bundle(directory, manifest, hashlib.sha256(text).hexdigest())
+
+
+def bundle_names(models: Path) -> list[str]:
+    """Return the names of the folders under `models` that hold a manifest."""
+    return [path.parent.name for path in models.glob(f"*/{MANIFEST}")]
+
+
+def parse_manifest(text: bytes | str, source: str) -> Manifest:
+    """Parse a manifest.
+
+    Args:
+        text: The YAML document.
+        source: What to call it in an error.
+
+    Raises:
+        BundleError: If it is no YAML, of another format, or lacks or misspells a key.
+    """
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BundleError(f"{source} is not YAML ({error}): export the model again") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+        raise BundleError(f"{source}: expected format {FORMAT}, got {found}")
+    try:
+        manifest = Manifest(
+            **{
+                **raw,
+                "joints": tuple(raw["joints"]),
+                "action": ActionSpec(**raw["action"]),
+                "history": HistorySpec(**raw["history"]),
+                "cameras": tuple(CameraSpec(**camera) for camera in raw["cameras"]),
+                "proof": ProofSpec(**raw["proof"]),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        known = ", ".join(item.name for item in fields(Manifest))
+        raise BundleError(f"{source}: {error}; the keys are {known}") from error
+    check_manifest(manifest, source)
+    return manifest
+
+
+def check_manifest(manifest: Manifest, source: str) -> None:
+    """Raise `BundleError` where a manifest's values make no sense."""
+    wrong = {
+        "joints: expected unique names": len(set(manifest.joints)) != len(manifest.joints)
+        or not manifest.joints,
+        f"action.meaning: expected {ACTION_MEANING}": manifest.action.meaning != ACTION_MEANING,
+        "action.horizon: expected at least 1": manifest.action.horizon < 1,
+        "action.step_s: expected more than 0": manifest.action.step_s <= 0,
+        "history.length: expected at least 1": manifest.history.length < 1,
+        "cameras: expected unique names": len(set(manifest.camera_names)) != len(manifest.cameras),
+        f"cameras: expected encoding {ENCODING}": any(
+            camera.encoding != ENCODING for camera in manifest.cameras
+        ),
+    }
+    for problem, holds in wrong.items():
+        if holds:
+            raise BundleError(f"{source}: {problem}")
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write `manifest.yaml` aside and rename it, so that a bundle is never half described."""
+    document = asdict(manifest)
+    document["joints"] = list(manifest.joints)
+    document["cameras"] = [asdict(camera) for camera in manifest.cameras]
+    aside = directory / f".{MANIFEST}.{os.getpid()}"
+    aside.write_text(yaml.safe_dump(document, sort_keys=False, width=100), encoding="utf-8")
+    aside.replace(directory / MANIFEST)
+
+
+def require_joints(manifest: Manifest, joints: tuple[str, ...]) -> None:
+    """Raise `BundleError` unless a bundle was made for exactly these joints, in any order."""
+    missing = sorted(set(manifest.joints) - set(joints))
+    extra = sorted(set(joints) - set(manifest.joints))
+    if missing or extra:
+        raise BundleError(
+            f"model {manifest.name} is for {len(manifest.joints)} joints, the robot has "
+            f"{len(joints)}: the robot lacks {', '.join(missing) or 'none'}, the model lacks "
+            f"{', '.join(extra) or 'none'}"
+        )
