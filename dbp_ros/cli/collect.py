@@ -1,0 +1,330 @@
+"""`dbp collect`: record demonstrations of the scripted expert, in parallel and resumable."""
+
+import argparse
+import importlib.metadata
+import multiprocessing
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dbp_ros.config import CAMERAS
+from dbp_ros.episodes.episode import (
+    SUFFIX,
+    Episode,
+    episode_path,
+    read_episode,
+    write_episode,
+)
+from dbp_ros.errors import ConfigError, DbpError, EpisodeError
+from dbp_ros.sim.camera import BACKENDS, CameraRig, open_cameras
+from dbp_ros.sim.environment import CONTROL_HZ, Demonstration, demonstrate
+from dbp_ros.sim.simulation import Simulation
+from dbp_ros.sim.tasks import TASKS, make_task
+
+WANTED_RATE = 0.95
+FAILURES = "failures"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to record; the same plan gives the same episodes.
+
+    Attributes:
+        task: Name of the task.
+        modes: Ways of solving it, taken in turn.
+        seed: Episode number `k` is reset with `seed + k`.
+        noise_rad: Noise of the executed commands.
+        size: Rows and columns of a picture; zero records none.
+        backend: What draws the pictures.
+        directory: Where the episodes go.
+    """
+
+    task: str
+    modes: tuple[str, ...]
+    seed: int
+    noise_rad: float
+    size: int
+    backend: str
+    directory: Path
+
+    def mode(self, index: int) -> str:
+        """Return the mode of one episode."""
+        return self.modes[index % len(self.modes)]
+
+    def failure(self, index: int) -> Path:
+        """Return the file that remembers that an episode was tried and failed."""
+        return self.directory / FAILURES / f"episode_{index:06d}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one episode."""
+
+    index: int
+    mode: str
+    success: bool
+    duration_s: float
+
+
+class Recorder:
+    """What a worker process keeps between episodes."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Build the scene and open the cameras."""
+        self.plan = plan
+        self.simulation = Simulation(plan.task)
+        self.rig: CameraRig | None = None
+        if plan.size:
+            self.rig = open_cameras(
+                self.simulation.model, CAMERAS, plan.size, plan.size, plan.backend
+            )
+
+    def record(self, index: int) -> Outcome:
+        """Run one episode and keep it if it succeeded."""
+        plan = self.plan
+        mode, seed = plan.mode(index), plan.seed + index
+        shown = demonstrate(self.simulation, self.rig, mode, seed, plan.noise_rad)
+        if shown.success:
+            episode = as_episode(shown, plan.task, mode, seed, self.simulation.joint_names)
+            write_episode(episode_path(plan.directory, index), episode)
+        else:
+            plan.failure(index).parent.mkdir(parents=True, exist_ok=True)
+            plan.failure(index).write_text(f"mode {mode} seed {seed}\n")
+        return Outcome(index, mode, shown.success, len(shown.positions) / CONTROL_HZ)
+
+
+def as_episode(
+    shown: Demonstration, task: str, mode: str, seed: int, joint_names: tuple[str, ...]
+) -> Episode:
+    """Return a successful demonstration as an episode."""
+    return Episode(
+        task=task,
+        seed=seed,
+        mode=mode,
+        outcome="success",
+        termination_reason="success",
+        joint_names=joint_names,
+        step_s=1 / CONTROL_HZ,
+        positions=shown.positions,
+        actions=shown.actions,
+        rewards=shown.rewards,
+        stamps_ns=shown.stamps_ns,
+        images=shown.images,
+    )
+
+
+_recorders: list[Recorder] = []
+
+
+def _start(plan: Plan) -> None:
+    _recorders[:] = [Recorder(plan)]
+
+
+def _record(index: int) -> Outcome:
+    return _recorders[0].record(index)
+
+
+def recorded(plan: Plan, index: int) -> Outcome | None:
+    """Return the outcome of an episode recorded before, or None if it has to be recorded.
+
+    Raises:
+        ConfigError: If the folder holds another task, mode or seed under that number.
+    """
+    mode = plan.mode(index)
+    if plan.failure(index).exists():
+        return Outcome(index, mode, False, 0.0)
+    path = episode_path(plan.directory, index)
+    try:
+        episode = read_episode(path)
+    except EpisodeError:
+        return None
+    found = (episode.task, episode.mode, episode.seed, bool(episode.images))
+    wanted = (plan.task, mode, plan.seed + index, plan.size > 0)
+    if found != wanted:
+        raise ConfigError(
+            f"{path} has (task, mode, seed, images) = {found}, this command would record "
+            f"{wanted}: use another --out, or the settings in dataset.yaml"
+        )
+    return Outcome(index, mode, True, len(episode) * episode.step_s)
+
+
+def run_all(plan: Plan, missing: list[int], workers: int) -> Iterator[Outcome]:
+    """Record episodes in worker processes; yields each as it is finished."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, initializer=_start, initargs=(plan,)) as pool:
+        jobs = [pool.submit(_record, index) for index in missing]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def rates(outcomes: list[Outcome], modes: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Return episodes, successes, rate and mean duration of each mode."""
+    table = {}
+    for mode in modes:
+        mine = [outcome for outcome in outcomes if outcome.mode == mode]
+        solved = [outcome.duration_s for outcome in mine if outcome.success]
+        table[mode] = {
+            "episodes": len(mine),
+            "successes": len(solved),
+            "success_rate": len(solved) / max(1, len(mine)),
+            "mean_duration_s": sum(solved) / max(1, len(solved)),
+        }
+    return table
+
+
+def write_facts(plan: Plan, backend: str, table: dict[str, dict[str, float]]) -> None:
+    """Write `dataset.yaml` aside, then rename it: it is whole or absent."""
+    facts = {
+        "task": plan.task,
+        "command_line": shlex.join(sys.argv),
+        "seed": plan.seed,
+        "noise_rad": plan.noise_rad,
+        "control_hz": CONTROL_HZ,
+        "cameras": list(CAMERAS) if plan.size else [],
+        "size": plan.size,
+        "camera_backend": backend,
+        "versions": {name: importlib.metadata.version(name) for name in ("mujoco", "mink", "numpy")},
+        "modes": table,
+    }
+    path = plan.directory / "dataset.yaml"
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(yaml.safe_dump(facts, sort_keys=False))
+    aside.replace(path)
+
+
+def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -> None:
+    """Print what was recorded."""
+    view = Table("mode", "episodes", "successes", "rate", "mean length [s]")
+    for mode, row in table.items():
+        view.add_row(
+            mode,
+            str(row["episodes"]),
+            str(row["successes"]),
+            f"{row['success_rate']:.1%}",
+            f"{row['mean_duration_s']:.2f}",
+        )
+    console.print(view)
+    console.print(f"recorded in {seconds:.0f} s")
+
+
+def probe(plan: Plan) -> str:
+    """Return the backend that will draw, and fail here rather than in a worker."""
+    if not plan.size:
+        return "none"
+    with open_cameras(Simulation(plan.task).model, CAMERAS, 8, 8, plan.backend) as rig:
+        return rig.backend
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Return the plan that a command line asks for.
+
+    Raises:
+        ConfigError: If the task or a mode is unknown, or a number makes no sense.
+    """
+    task = make_task(arguments.task)
+    modes = tuple(arguments.modes.split(",")) if arguments.modes else task.modes
+    for mode in modes:
+        if mode not in task.modes:
+            raise ConfigError(
+                f"task {task.name} has no mode '{mode}': use some of {', '.join(task.modes)}"
+            )
+    for name, least in (("episodes", 1), ("workers", 1), ("size", 1), ("noise", 0), ("seed", 0)):
+        if getattr(arguments, name) < least:
+            raise ConfigError(f"--{name} {getattr(arguments, name)} is below {least}")
+    return Plan(
+        task=task.name,
+        modes=modes,
+        seed=arguments.seed,
+        noise_rad=arguments.noise,
+        size=0 if arguments.no_images else arguments.size,
+        backend=arguments.camera_backend,
+        directory=Path(arguments.out),
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record what is missing of a data set; return 1 if too few episodes succeeded."""
+    console = Console()
+    try:
+        plan = plan_of(arguments)
+        backend = probe(plan)
+        plan.directory.mkdir(parents=True, exist_ok=True)
+        found = {index: recorded(plan, index) for index in range(arguments.episodes)}
+        outcomes = [outcome for outcome in found.values() if outcome is not None]
+        missing = [index for index, outcome in found.items() if outcome is None]
+        started = time.monotonic()
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        ) as progress:
+            bar = progress.add_task(
+                f"{plan.task} ({backend})", total=arguments.episodes, completed=len(outcomes)
+            )
+            for outcome in run_all(plan, missing, arguments.workers) if missing else ():
+                outcomes.append(outcome)
+                progress.advance(bar)
+    except DbpError as error:
+        console.print(f"[red]dbp collect:[/red] {error}")
+        return 2
+    except BrokenProcessPool:
+        console.print("[red]dbp collect:[/red] a worker was killed: the same command goes on")
+        return 2
+    table = rates(outcomes, plan.modes)
+    write_facts(plan, backend, table)
+    show(console, table, time.monotonic() - started)
+    solved = sum(outcome.success for outcome in outcomes)
+    return 0 if solved >= WANTED_RATE * len(outcomes) else 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments to a parser."""
+    parser.add_argument("--task", required=True, help=f"one of {', '.join(sorted(TASKS))}")
+    parser.add_argument("--episodes", type=int, default=100, help="how many are tried")
+    parser.add_argument("--out", required=True, help=f"folder of the episodes (*{SUFFIX})")
+    parser.add_argument("--seed", type=int, default=0, help="seed of episode 0")
+    parser.add_argument("--modes", default="", help="ways of solving it, in turn (default: all)")
+    parser.add_argument(
+        "--noise", type=float, default=0.005, help="noise of the executed commands [rad]"
+    )
+    parser.add_argument("--size", type=int, default=84, help="rows and columns of a picture")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--camera-backend", choices=BACKENDS, default="auto", help="what draws")
+    parser.add_argument("--no-images", action="store_true", help="record joints only")
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the `dbp` command."""
+    parser = subparsers.add_parser(
+        "collect", help="record demonstrations of the scripted expert", description=__doc__
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def main() -> int:
+    """Run the verb alone, without the `dbp` command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    return run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""The dual UR5e cell, composed from its parts."""
+
+from importlib import resources
+
+import mujoco
+import numpy as np
+
+from dbp_ros.config import SIDES
+
+ASSETS = resources.files("dbp_ros.sim") / "assets"
+GRIPPER_STROKE_M = 0.085
+# An arm meets objects, fingers (bit 1) and the other arm, never itself.
+ARM_BITS = {"left": (2, 5), "right": (4, 3)}
+# Grippers open, pointing down beside the zone that both arms reach.
+HOME = np.array(
+    (-0.439, -1.743, 2.045, -1.873, -1.571, -0.439, GRIPPER_STROKE_M)
+    + (-0.202, -1.743, 2.045, -1.873, -1.571, -0.202, GRIPPER_STROKE_M)
+)
+
+
+def part(name: str) -> mujoco.MjSpec:
+    """Return one of our own MJCF files, ready to be attached."""
+    return mujoco.MjSpec.from_string((ASSETS / f"{name}.xml").read_text())
+
+
+def arm() -> mujoco.MjSpec:
+    """Return a UR5e that carries a gripper."""
+    spec = part("ur5e")
+    spec.attach(part("gripper"), site="flange", prefix="")
+    return spec
+
+
+def cell() -> mujoco.MjSpec:
+    """Return the cell with both arms, before a task adds its things."""
+    spec = part("cell")
+    for side in SIDES:
+        spec.attach(arm(), site=f"{side}_mount", prefix=f"{side}_")
+    for side, (contype, conaffinity) in ARM_BITS.items():
+        for geom in spec.geoms:
+            if geom.parent.name.startswith(f"{side}_") and geom.contype == 2:
+                geom.contype, geom.conaffinity = contype, conaffinity
+    return spec

@@ -1,0 +1,50 @@
+"""Lift a cube, with either arm."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+
+from dbp_ros.sim.tasks.grasp import grasp_and_lift
+from dbp_ros.sim.tasks.task import Goal, place
+
+CUBE_M = 0.04
+LIFTED_M = 0.10
+HELD_M = 0.17
+ZONE_M = 0.08
+YAW_RAD = 0.4
+
+
+class Lift:
+    """One arm lifts a cube of 4 cm by 0.10 m. The mode is the arm that does it."""
+
+    name: ClassVar[str] = "lift"
+    modes: ClassVar[tuple[str, ...]] = ("left", "right")
+    time_limit_s: ClassVar[float] = 8.0
+
+    def build(self, scene: mujoco.MjSpec) -> None:
+        """Add the cube."""
+        cube = scene.worldbody.add_body(name="cube", pos=[0, 0, CUBE_M / 2])
+        cube.add_freejoint()
+        cube.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[CUBE_M / 2] * 3,
+            mass=0.08,
+            rgba=[0.85, 0.16, 0.15, 1],
+            condim=4,
+            friction=[1.0, 0.02, 0.001],
+        )
+
+    def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
+        """Put the cube anywhere in the zone that both arms reach."""
+        x, y = rng.uniform(-ZONE_M, ZONE_M, 2)
+        place(model, data, "cube", x, y, CUBE_M / 2, rng.uniform(-YAW_RAD, YAW_RAD))
+
+    def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
+        """Return whether the cube is high enough."""
+        return bool(data.body("cube").xpos[2] - CUBE_M / 2 >= LIFTED_M)
+
+    def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
+        """Grasp the cube and lift it."""
+        return {mode: grasp_and_lift(model, data, mode, "cube", CUBE_M, HELD_M)}
