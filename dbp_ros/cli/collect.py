@@ -198,7 +198,9 @@ def write_facts(plan: Plan, backend: str, table: dict[str, dict[str, float]]) ->
         "cameras": list(CAMERAS) if plan.size else [],
         "size": plan.size,
         "camera_backend": backend,
-        "versions": {name: importlib.metadata.version(name) for name in ("mujoco", "mink", "numpy")},
+        "versions": {
+            name: importlib.metadata.version(name) for name in ("mujoco", "mink", "numpy")
+        },
         "modes": table,
     }
     path = plan.directory / "dataset.yaml"

@@ -73,6 +73,8 @@ class GLRenderer:
             RuntimeError: If the driver gives no context.
             mujoco.FatalError: If the driver's OpenGL is not enough.
         """
+        if not gl.loadable(backend):
+            raise ImportError(f"{' or '.join(gl.LIBRARIES[backend])} cannot be loaded")
         self._model = model
         self._context = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
         self._context.make_current()
@@ -136,7 +138,9 @@ def open_cameras(
             the scene.
     """
     if backend not in BACKENDS:
-        raise ConfigError(f"camera backend '{backend}' is unknown: use one of {', '.join(BACKENDS)}")
+        raise ConfigError(
+            f"camera backend '{backend}' is unknown: use one of {', '.join(BACKENDS)}"
+        )
     known = [model.camera(index).name for index in range(model.ncam)]
     for name in names:
         if name not in known:

@@ -76,11 +76,13 @@ class Demonstration:
 
 
 def noisy_columns(mode: str) -> NDArray[np.bool_]:
-    """Return which joints the demonstrator's noise moves: the arm in use, not its gripper."""
-    sides = [side for side in SIDES if side == mode] or list(SIDES)
-    return np.array(
-        [side in sides and joint != "gripper" for side in SIDES for joint in (*ARM_JOINTS, "gripper")]
-    )
+    """Return which joints the demonstrator's noise moves: of the arm in use, not its gripper.
+
+    A mode that is not the name of one arm uses both.
+    """
+    used = (mode,) if mode in SIDES else SIDES
+    arms = [[side in used] * len(ARM_JOINTS) + [False] for side in SIDES]
+    return np.concatenate(arms).astype(bool)
 
 
 def demonstrate(

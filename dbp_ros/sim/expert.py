@@ -4,8 +4,9 @@ It is a function of the measured state alone: asked at any rate, from any state,
 on. That is what makes it worth cloning.
 """
 
+from collections.abc import Mapping
+
 import mink
-import mujoco
 import numpy as np
 
 from dbp_ros.config import ARM_JOINTS, SIDES
@@ -77,12 +78,12 @@ class Expert:
                 continue
             start = index * (ARM + 1)
             command[start : start + ARM] = arms[side]
-            gap = goals[side].opening_m - measured[start + ARM]
-            opening = measured[start + ARM] + np.clip(gap, *(FINGERS_M_S * LEAD_S * np.array((-1, 1))))
+            opening, stride = measured[start + ARM], FINGERS_M_S * LEAD_S
+            opening += np.clip(goals[side].opening_m - opening, -stride, stride)
             command[start + ARM] = np.clip(opening, 0.0, GRIPPER_STROKE_M)
         return command
 
-    def _reach(self, measured: Array, goals: "dict[str, Goal]") -> dict[str, Array]:
+    def _reach(self, measured: Array, goals: Mapping[str, Goal]) -> dict[str, Array]:
         """Return joint positions a little further towards each goal."""
         configuration = self._configuration
         q = configuration.q.copy()
@@ -93,7 +94,7 @@ class Expert:
             home[self._joints[side]] = self._simulation.home[arm]
         configuration.update(q)
         self._posture.set_target(home)
-        tasks: list[mink.BaseTask] = [self._posture]
+        tasks: list[mink.Task] = [self._posture]
         for side, goal in goals.items():
             self._tools[side].set_target(self._waypoint(side, goal))
             tasks.append(self._tools[side])

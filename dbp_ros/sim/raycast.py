@@ -8,10 +8,12 @@ import copy
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.contract import Array, Image
 
 DRAWN_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
+OUT_OF_VIEW = 5
 # Rows: forward, left and up of a camera that looks along -z with y up.
 LEVEL = np.array(((0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), (0.0, 1.0, 0.0)))
 
@@ -22,12 +24,25 @@ def rays_of(fovy_deg: float, height: int, width: int) -> Array:
     rays = np.ones((height, width, 3))
     rays[..., 1] = half * width / height * (1 - (2 * np.arange(width) + 1) / width)
     rays[..., 2] = half * (1 - (2 * np.arange(height)[:, None] + 1) / height)
-    return (rays / np.linalg.norm(rays, axis=2, keepdims=True)).reshape(-1, 3)
+    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
+    return rays.reshape(-1, 3)
+
+
+def sides_of(fovy_deg: float, height: int, width: int) -> Array:
+    """Return the inward normals of the four sides of a camera's view. Shape (4, 3)."""
+    up = np.deg2rad(fovy_deg) / 2
+    across = np.arctan(np.tan(up) * width / height)
+    return np.array(
+        (
+            *((np.sin(across), turn * np.cos(across), 0.0) for turn in (-1, 1)),
+            *((np.sin(up), 0.0, turn * np.cos(up)) for turn in (-1, 1)),
+        )
+    )
 
 
 def geom_colours(model: mujoco.MjModel) -> Array:
     """Return what each geom is painted with. Shape (ngeom, 3)."""
-    colours = model.geom_rgba[:, :3].astype(float)
+    colours: Array = model.geom_rgba[:, :3].astype(float)
     painted = model.geom_matid >= 0
     colours[painted] = model.mat_rgba[model.geom_matid[painted], :3]
     return colours
@@ -59,7 +74,12 @@ class RayCaster:
         }
         self._model = copy.copy(model)
         # The angles are those of the corners of a box; in the middle of an edge they are wider.
-        self._model.geom_aabb[:, 3:] *= 1.5
+        self._model.geom_aabb[:, 3:] *= 1.2
+        self._drawn = DRAWN_GROUPS[model.geom_group] > 0
+        self._walls = {
+            name: sides_of(float(model.cam_fovy[camera]), height, width)
+            for name, camera in self._cameras.items()
+        }
         self._turned = mujoco.MjData(self._model)
         self._shape = (height, width, 3)
         self._geom = np.empty(height * width, np.int32)
@@ -80,6 +100,7 @@ class RayCaster:
         turn = LEVEL @ data.cam_xmat[camera].reshape(3, 3).T
         self._turned.geom_xpos[:] = (data.geom_xpos - data.cam_xpos[camera]) @ turn.T
         self._turned.geom_xmat[:] = (turn @ data.geom_xmat.reshape(-1, 3, 3)).reshape(-1, 9)
+        self._model.geom_group[:] = np.where(self._in_view(name), 0, OUT_OF_VIEW)
         mujoco.mj_multiRay(
             self._model,
             self._turned,
@@ -97,6 +118,13 @@ class RayCaster:
         colours = self._light(data.light_xdir @ turn.T) * self._colours[self._geom]
         return np.rint(np.minimum(colours, 255)).astype(np.uint8).reshape(self._shape)
 
+    def _in_view(self, name: str) -> NDArray[np.bool_]:
+        """Return which geoms may be in a picture. Shape (ngeom,)."""
+        reach = self._model.geom_rbound
+        beyond = self._turned.geom_xpos @ self._walls[name].T < -reach[:, None]
+        seen: NDArray[np.bool_] = self._drawn & ((reach == 0) | ~beyond.any(axis=1))
+        return seen
+
     def _light(self, beams: Array) -> Array:
         """Return the light that falls on each pixel. Shape (pixels, 3).
 
@@ -108,4 +136,5 @@ class RayCaster:
         diffuse = np.vstack((head.diffuse, self._model.light_diffuse))
         ambient = head.ambient + self._model.light_ambient.sum(axis=0)
         towards = np.maximum(self._normal.reshape(-1, 3) @ -directions.T, 0)
-        return towards @ diffuse + ambient
+        light: Array = towards @ diffuse + ambient
+        return light

@@ -13,8 +13,10 @@ GRIPPER_STROKE_M = 0.085
 ARM_BITS = {"left": (2, 5), "right": (4, 3)}
 # Grippers open, pointing down beside the zone that both arms reach.
 HOME = np.array(
-    (-0.439, -1.743, 2.045, -1.873, -1.571, -0.439, GRIPPER_STROKE_M)
-    + (-0.202, -1.743, 2.045, -1.873, -1.571, -0.202, GRIPPER_STROKE_M)
+    (
+        *(-0.439, -1.743, 2.045, -1.873, -1.571, -0.439, GRIPPER_STROKE_M),
+        *(-0.202, -1.743, 2.045, -1.873, -1.571, -0.202, GRIPPER_STROKE_M),
+    )
 )
 
 

@@ -122,13 +122,15 @@ class Simulation:
     def positions(self) -> Array:
         """Measured joint positions in [rad], openings in [m]. A copy of shape (14,)."""
         with self._lock:
-            return self.data.actuator_length[self._actuators]
+            lengths: Array = self.data.actuator_length[self._actuators]
+        return lengths
 
     @property
     def velocities(self) -> Array:
         """Measured joint speeds in [rad/s] and [m/s]. A copy of shape (14,)."""
         with self._lock:
-            return self.data.actuator_velocity[self._actuators]
+            speeds: Array = self.data.actuator_velocity[self._actuators]
+        return speeds
 
     @property
     def success(self) -> bool:

@@ -61,7 +61,7 @@ def approach(thing: Array, tool: Array) -> Array:
     """Return the next point on the way: across at a height, then down a funnel."""
     away = float(np.hypot(*(thing - tool)[:2]))
     height = np.clip((away - FUNNEL_M) * FUNNEL_SLOPE, 0.0, CLEARANCE_M)
-    goal = thing + np.array((0.0, 0.0, height))
+    goal: Array = thing + np.array((0.0, 0.0, height))
     if tool[2] < goal[2] - 0.03:
         # Low and beside the thing: up first, or the fingers would sweep it away.
         goal[:2] = tool[:2]

@@ -65,7 +65,8 @@ def pointing_down(yaw_rad: float) -> Array:
     """
     c, s = np.cos(yaw_rad), np.sin(yaw_rad)
     turn = np.array(((c, -s, 0.0), (s, c, 0.0), (0.0, 0.0, 1.0)))
-    return turn @ DOWN
+    rotation: Array = turn @ DOWN
+    return rotation
 
 
 def yaw_of(rotation: Array) -> float:
@@ -74,8 +75,15 @@ def yaw_of(rotation: Array) -> float:
     return float((yaw + np.pi / 4) % (np.pi / 2) - np.pi / 4)
 
 
-def place(model: mujoco.MjModel, data: mujoco.MjData, body: str, x: float, y: float, z: float,
-          yaw_rad: float) -> None:
+def place(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    body: str,
+    x: float,
+    y: float,
+    z: float,
+    yaw_rad: float,
+) -> None:
     """Put a free body somewhere, at rest."""
     joint = model.body(body).jntadr[0]
     start, speed = model.jnt_qposadr[joint], model.jnt_dofadr[joint]

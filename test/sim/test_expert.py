@@ -1,0 +1,62 @@
+"""The demonstrator solves its task from anywhere and never waits."""
+
+import numpy as np
+import pytest
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.sim.environment import CONTROL_HZ, Environment, demonstrate
+from dbp_ros.sim.expert import make_expert
+from dbp_ros.sim.simulation import Simulation
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    return Simulation("lift")
+
+
+@pytest.mark.parametrize("mode", ["left", "right"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_expert_lifts_the_cube_with_the_arm_of_its_mode(simulation, mode, seed):
+    shown = demonstrate(simulation, None, mode, seed, 0.005)
+    assert shown.success
+    idle = slice(7, 14) if mode == "left" else slice(0, 7)
+    assert np.abs(shown.actions[:, idle] - simulation.home[idle]).max() < 1e-6
+    assert np.ptp(shown.actions[:, :6] if mode == "left" else shown.actions[:, 7:13]) > 0.3
+
+
+def test_the_expert_recovers_from_a_kick(simulation):
+    environment = Environment(simulation)
+    environment.reset(2)
+    expert = make_expert(simulation, "right", np.random.default_rng(0))
+    for step in range(8 * CONTROL_HZ):
+        command = expert.command()
+        if 25 <= step < 30:
+            command[7:13] += 0.1
+        environment.step(command)
+    assert simulation.success
+
+
+def test_the_expert_never_waits_before_the_task_is_solved(simulation):
+    environment = Environment(simulation)
+    environment.reset(3)
+    expert = make_expert(simulation, "left", np.random.default_rng(0))
+    leads = []
+    while not simulation.success:
+        command = expert.command()
+        leads.append(np.abs(command - simulation.positions)[:7].max())
+        environment.step(command)
+    assert min(leads) > 2e-3
+
+
+def test_the_expert_is_a_function_of_the_state(simulation):
+    simulation.reset(4)
+    expert = make_expert(simulation, "left", np.random.default_rng(0))
+    first = expert.command()
+    for _ in range(3):
+        again = expert.command()
+    np.testing.assert_allclose(again, first, atol=1e-9)
+
+
+def test_an_unknown_mode_is_refused_with_the_known_ones(simulation):
+    with pytest.raises(ConfigError, match="left, right"):
+        make_expert(simulation, "middle", np.random.default_rng(0))
