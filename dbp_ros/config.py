@@ -2,14 +2,16 @@
 
 A dataclass here is a node's parameters: the field's name is the parameter's name, its metadata
 are the descriptor, and `config/*.yaml` may only hold keys that are fields. Nothing else in the
-project has defaults of its own.
+project has defaults of its own. The defaults describe the dual UR5e cell that we simulate.
 """
 
 from dataclasses import dataclass, field, fields
+from itertools import accumulate
 from typing import Any
 
 from dbp_ros.errors import ConfigError
 
+SIDES = ("left", "right")
 ARM_JOINTS = (
     "shoulder_pan_joint",
     "shoulder_lift_joint",
@@ -18,7 +20,6 @@ ARM_JOINTS = (
     "wrist_2_joint",
     "wrist_3_joint",
 )
-SIDES = ("left", "right")
 DUAL_UR5E_JOINTS = tuple(
     f"{side}_{joint}" for side in SIDES for joint in (*ARM_JOINTS, "gripper_joint")
 )
@@ -38,7 +39,173 @@ def check_ranges(config: Any) -> None:
         low, high = item.metadata.get("minimum"), item.metadata.get("maximum")
         value = getattr(config, item.name)
         for number in value if isinstance(value, tuple) else (value,):
-            if (low is not None and number < low) or (high is not None and number > high):
+            if (low is not None and not number >= low) or (high is not None and not number <= high):
                 raise ConfigError(
                     f"{item.name} = {number} is outside [{low}, {high}]: {item.metadata['doc']}"
                 )
+
+
+def both_arms(arm: tuple[float, ...], gripper: float) -> tuple[float, ...]:
+    """Return one value per joint of the dual UR5e, given those of one arm and one gripper."""
+    return (*arm, gripper, *arm, gripper)
+
+
+PI = 3.141592653589793
+
+
+@dataclass(frozen=True)
+class RealtimeConfig:
+    """How a process asks the operating system for punctuality."""
+
+    realtime_priority: int = setting(
+        0, "SCHED_FIFO priority of the loop, 0 for none; keep below 50", minimum=0, maximum=99
+    )
+    lock_memory: bool = setting(True, "Lock the process in memory where that is allowed")
+    cpu_affinity: tuple[int, ...] = setting((), "Cores to run on; empty for any", minimum=0)
+
+
+@dataclass(frozen=True)
+class ControllersConfig:
+    """Which joints there are, and which controllers command them."""
+
+    joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints to command")
+    controllers: tuple[str, ...] = setting(
+        (
+            "left_forward_position_controller",
+            "left_gripper_controller",
+            "right_forward_position_controller",
+            "right_gripper_controller",
+        ),
+        "Controllers to command, each on <controller>/commands",
+    )
+    controller_sizes: tuple[int, ...] = setting(
+        (6, 1, 6, 1), "How many joints each controller takes, in the order of `joints`", minimum=1
+    )
+
+    def controller_slices(self) -> list[slice]:
+        """Return which part of a command goes to each controller.
+
+        Raises:
+            ConfigError: If the sizes do not add up to the joints.
+        """
+        sizes = self.controller_sizes
+        if len(sizes) != len(self.controllers) or sum(sizes) != len(self.joints):
+            raise ConfigError(
+                f"controller_sizes {sizes} for {len(self.controllers)} controllers add up to "
+                f"{sum(sizes)}, expected one size a controller and {len(self.joints)} joints in sum"
+            )
+        ends = accumulate(sizes)
+        return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+@dataclass(frozen=True)
+class GuardConfig(ControllersConfig, RealtimeConfig):
+    """The guard: the process that alone commands the arms."""
+
+    realtime_priority: int = setting(
+        45, "SCHED_FIFO priority of the loop, 0 for none; keep below 50", minimum=0, maximum=99
+    )
+    position_lower: tuple[float, ...] = setting(
+        both_arms((-2 * PI, -2 * PI, -PI, -2 * PI, -2 * PI, -2 * PI), 0.0),
+        "Lowest command of each joint [rad, m]",
+    )
+    position_upper: tuple[float, ...] = setting(
+        both_arms((2 * PI, 2 * PI, PI, 2 * PI, 2 * PI, 2 * PI), 0.085),
+        "Highest command of each joint [rad, m]",
+    )
+    velocity_limit: tuple[float, ...] = setting(
+        both_arms((2.0, 2.0, 2.0, 2.5, 2.5, 2.5), 0.2),
+        "Highest commanded speed of each joint [rad/s, m/s]",
+        minimum=1e-6,
+    )
+    acceleration_limit: tuple[float, ...] = setting(
+        both_arms((12.0,) * 6, 2.0),
+        "Highest commanded acceleration of each joint [rad/s^2, m/s^2]",
+        minimum=1e-6,
+    )
+    tracking_error_limit: tuple[float, ...] = setting(
+        both_arms((0.5,) * 6, 1.0),
+        "Distance of command and measurement that latches a stop [rad, m]",
+        minimum=1e-6,
+    )
+    command_rate_hz: float = setting(250.0, "Commands a second", minimum=10.0, maximum=1000.0)
+    chunk_timeout_s: float = setting(
+        0.1, "Without a fresh chunk for this long the arms come to rest", minimum=0.01, maximum=5.0
+    )
+    joint_state_timeout_s: float = setting(
+        0.1, "Without joint states for this long the arms come to rest", minimum=0.01, maximum=5.0
+    )
+    enable_control: bool = setting(
+        False, "Command the arms from the start; otherwise call ~/enable_control"
+    )
+
+
+@dataclass(frozen=True)
+class PolicyConfig(RealtimeConfig):
+    """The policy node: from camera and joint topics to chunks of actions."""
+
+    realtime_priority: int = setting(
+        40, "SCHED_FIFO priority of the decision loop, 0 for none", minimum=0, maximum=99
+    )
+    model: str = setting("lift", "Model bundle: a folder, or a name under models/")
+    joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
+    decision_rate_hz: float = setting(125.0, "Decisions a second", minimum=1.0, maximum=1000.0)
+    image_max_age_s: float = setting(
+        0.2, "An older image is refused", minimum=0.001, maximum=10.0
+    )
+    joint_state_max_age_s: float = setting(
+        0.1, "Older joint states are refused", minimum=0.001, maximum=10.0
+    )
+    image_frozen_after_s: float = setting(
+        0.5,
+        "An image that does not change for this long while its arm moves is refused",
+        minimum=0.01,
+        maximum=60.0,
+    )
+    image_frozen_motion: float = setting(
+        0.05, "How far a joint must move for an unchanged image to count [rad, m]", minimum=1e-4
+    )
+    latent_seed: int = setting(
+        -1, "Seed of the latent of each episode; -1 draws a new one", minimum=-1
+    )
+    execution_provider: str = setting("cpu", "Where the model runs: cpu, cuda or tensorrt")
+    intra_op_threads: int = setting(1, "Threads of one inference", minimum=1, maximum=64)
+    autostart: bool = setting(True, "Configure and activate by itself when started")
+
+
+@dataclass(frozen=True)
+class SimulationConfig(ControllersConfig, RealtimeConfig):
+    """The simulated cell, seen through the topics of a real one."""
+
+    lock_memory: bool = setting(False, "Lock the process in memory where that is allowed")
+    task: str = setting("lift", "Task: lift, can or transport")
+    seed: int = setting(0, "Seed of the first episode; each reset adds one", minimum=0)
+    joint_state_rate_hz: float = setting(
+        250.0, "Joint states a second", minimum=10.0, maximum=500.0
+    )
+    camera_rate_hz: float = setting(30.0, "Pictures a second", minimum=1.0, maximum=120.0)
+    image_height: int = setting(84, "Height of the pictures [px]", minimum=8, maximum=2160)
+    image_width: int = setting(84, "Width of the pictures [px]", minimum=8, maximum=3840)
+    camera_backend: str = setting("auto", "Renderer: auto, egl, osmesa or raycast")
+
+
+def from_mapping(kind: type[Any], values: dict[str, Any]) -> Any:
+    """Build a settings dataclass from plain values and check it.
+
+    Args:
+        kind: The dataclass.
+        values: Settings by name; those absent keep their defaults.
+
+    Raises:
+        ConfigError: If a name is unknown or a number out of its range.
+    """
+    known = [item.name for item in fields(kind)]
+    if unknown := sorted(set(values) - set(known)):
+        raise ConfigError(
+            f"{kind.__name__} has no {', '.join(unknown)}; its settings are {', '.join(known)}"
+        )
+    config = kind(
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    )
+    check_ranges(config)
+    return config

@@ -55,15 +55,17 @@ class Observation:
 class ActionChunk:
     """What the policy wants for the near future, as absolute joint positions.
 
-    Point `k` is to be reached at `stamp_ns + (k + 1) * step_ns`: an action decided from an
-    observation is where the command should be one step later.
+    A policy's point `k` is due `k + 1` steps after the observation: an action is where the
+    command should be one step after what it was decided from.
 
     Attributes:
         positions: Commanded positions in [rad], grippers in [m]. Shape (horizon, nu).
+        due_ns: When each point is to be reached, rising. Shape (horizon,).
         stamp_ns: Time of the observation that the chunk was decided from.
-        step_ns: Time between two points.
+        image_stamp_ns: When the newest picture that the policy used was taken, where known.
     """
 
     positions: Array
+    due_ns: NDArray[np.int64]
     stamp_ns: int
-    step_ns: int
+    image_stamp_ns: int | None = None

@@ -1,0 +1,124 @@
+"""Latency histograms of fixed size: recording allocates nothing and never forgets the worst.
+
+Buckets are 64 to each power of two, so a percentile is right within 1/64 from 1 ns to hours.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dbp_ros.contract import NS_PER_S
+
+SUB_BUCKETS = 64
+SUB_BITS = SUB_BUCKETS.bit_length()
+BUCKETS = SUB_BUCKETS * (64 - SUB_BITS) + 2 * SUB_BUCKETS
+NS_PER_MS = 1e6
+
+
+def bucket_of(value_ns: int) -> int:
+    """Return the bucket of a duration."""
+    shift = max(0, value_ns.bit_length() - SUB_BITS)
+    return shift * SUB_BUCKETS + (value_ns >> shift)
+
+
+def middle_of(bucket: int) -> float:
+    """Return the duration in [ns] in the middle of a bucket."""
+    if bucket < 2 * SUB_BUCKETS:
+        return float(bucket)
+    shift = bucket // SUB_BUCKETS - 1
+    return (bucket - shift * SUB_BUCKETS + 0.5) * 2.0**shift
+
+
+class Histogram:
+    """Counts of durations; negative ones count as zero."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * BUCKETS
+        self.count = 0
+        self.max_ns = 0
+
+    def record(self, value_ns: int) -> None:
+        """Count one duration."""
+        value_ns = max(0, value_ns)
+        self._counts[bucket_of(value_ns)] += 1
+        self.count += 1
+        self.max_ns = max(self.max_ns, value_ns)
+
+    def percentile_ms(self, percent: float) -> float:
+        """Return a percentile in [ms], NaN where nothing was recorded."""
+        if self.count == 0:
+            return float("nan")
+        cumulative = np.cumsum(self._counts)
+        rank = max(1, int(np.ceil(self.count * percent / 100.0)))
+        bucket = int(np.searchsorted(cumulative, rank))
+        return min(middle_of(bucket), self.max_ns) / NS_PER_MS
+
+    def summary_ms(self) -> dict[str, float]:
+        """Return p50, p99, p999 and max in [ms]."""
+        return {
+            "p50": round(self.percentile_ms(50), 4),
+            "p99": round(self.percentile_ms(99), 4),
+            "p999": round(self.percentile_ms(99.9), 4),
+            "max": round(self.max_ns / NS_PER_MS, 4) if self.count else float("nan"),
+        }
+
+    def bars_ms(self) -> list[tuple[float, int]]:
+        """Return the middle in [ms] and the count of every bucket that is not empty."""
+        return [(middle_of(b) / NS_PER_MS, n) for b, n in enumerate(self._counts) if n]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._counts = [0] * BUCKETS
+        self.count = 0
+        self.max_ns = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without a tick that lasted more than two periods, on the steady clock."""
+
+    start_ns: int
+    end_ns: int
+
+
+class PeriodRecorder:
+    """Watches that something happens once a period, and keeps the gaps where it did not."""
+
+    MOST_GAPS = 1000
+
+    def __init__(self, period_ns: int) -> None:
+        self.period_ns = period_ns
+        self.errors = Histogram()
+        self.gaps: list[Gap] = []
+        self.gap_count = 0
+        self._total_ns = 0
+        self._last_ns = 0
+
+    def record(self, now_ns: int) -> None:
+        """Note that it happened now."""
+        if self._last_ns:
+            between_ns = now_ns - self._last_ns
+            self._total_ns += between_ns
+            self.errors.record(abs(between_ns - self.period_ns))
+            if between_ns > 2 * self.period_ns:
+                self.gap_count += 1
+                if len(self.gaps) < self.MOST_GAPS:
+                    self.gaps.append(Gap(self._last_ns, now_ns))
+        self._last_ns = now_ns
+
+    def pause(self) -> None:
+        """Say that what follows is a new run: the time until the next tick is no gap."""
+        self._last_ns = 0
+
+    @property
+    def rate_hz(self) -> float:
+        """How often it happened a second, pauses left out; 0 where nothing was measured."""
+        return self.errors.count * NS_PER_S / self._total_ns if self._total_ns else 0.0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.errors.clear()
+        self.gaps.clear()
+        self.gap_count = 0
+        self._total_ns = 0
+        self._last_ns = 0

@@ -1,0 +1,112 @@
+"""The closest command that a robot can follow: position, velocity and acceleration limits.
+
+All three hold at once and for ever: a joint is never allowed a speed from which it could not stop
+before its position limit. With `v` the speed taken for one period `dt` and `a` the deceleration,
+the way to standstill is at most `v dt + v^2 / (2 a)`, so a way `d` allows the speed
+`sqrt((a dt)^2 + 2 a d) - a dt`; from a speed that was allowed, braking by `a dt` stays allowed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dbp_ros.config import GuardConfig
+from dbp_ros.contract import Array
+from dbp_ros.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of each joint, in [rad] and [m] and their derivatives. Shapes (nu,)."""
+
+    lower: Array
+    upper: Array
+    velocity: Array
+    acceleration: Array
+
+    @classmethod
+    def of(cls, config: GuardConfig) -> "Limits":
+        """Take the limits from settings.
+
+        Raises:
+            ConfigError: If a list does not have one value a joint, or lower is above upper.
+        """
+        names = ("position_lower", "position_upper", "velocity_limit", "acceleration_limit")
+        for name in (*names, "tracking_error_limit"):
+            if len(getattr(config, name)) != len(config.joints):
+                raise ConfigError(
+                    f"{name} has {len(getattr(config, name))} values, expected "
+                    f"{len(config.joints)}: one for each of {', '.join(config.joints)}"
+                )
+        limits = cls(*(np.array(getattr(config, name), dtype=np.float64) for name in names))
+        if (limits.lower >= limits.upper).any():
+            joint = config.joints[int(np.argmax(limits.lower >= limits.upper))]
+            raise ConfigError(f"position_lower is not below position_upper for {joint}")
+        return limits
+
+
+def stoppable_speed(way: Array, acceleration: Array, dt: float) -> Array:
+    """Return the highest speed for one period from which a joint can stop within `way`."""
+    braking = acceleration * dt
+    return np.sqrt(braking**2 + 2.0 * acceleration * np.maximum(way, 0.0)) - braking
+
+
+class Limiter:
+    """The last command and its velocity, moved on by one safe step at a time."""
+
+    def __init__(self, limits: Limits, start: Array, dt: float) -> None:
+        """Start at rest.
+
+        Args:
+            limits: Limits of each joint.
+            start: First command; one outside the position limits is left slowly, never jumped
+                from. Shape (nu,).
+            dt: Time between two commands, in [s].
+        """
+        self.limits = limits
+        self.dt = dt
+        self.command = np.array(start, dtype=np.float64)
+        self.velocity = np.zeros_like(self.command)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the last step moved no joint."""
+        return not self.velocity.any()
+
+    def follow(self, target: Array, target_velocity: Array) -> bool:
+        """Move towards a moving target, as far as the limits allow.
+
+        A joint that lags catches up no faster than it can brake again when it arrives.
+
+        Args:
+            target: Where to be at the end of this period. Shape (nu,). Finite.
+            target_velocity: How fast the target moves. Shape (nu,). Finite.
+
+        Returns:
+            Whether a limit kept any joint from the target.
+        """
+        limits, dt = self.limits, self.dt
+        target_velocity = np.clip(target_velocity, -limits.velocity, limits.velocity)
+        lag = target - target_velocity * dt - self.command
+        catch_up = np.minimum(
+            np.abs(lag) / dt, stoppable_speed(np.abs(lag), limits.acceleration, dt)
+        )
+        self._move(target_velocity + np.copysign(catch_up, lag))
+        return bool((np.abs(self.command - target) > 1e-6).any())
+
+    def brake(self) -> None:
+        """Come to rest as fast as the acceleration limits allow, then stay."""
+        self._move(np.zeros_like(self.velocity))
+
+    def _move(self, velocity: Array) -> None:
+        limits, dt = self.limits, self.dt
+        step = limits.acceleration * dt
+        velocity = np.clip(velocity, -limits.velocity, limits.velocity)
+        velocity = np.minimum(
+            velocity, stoppable_speed(limits.upper - self.command, limits.acceleration, dt)
+        )
+        velocity = np.maximum(
+            velocity, -stoppable_speed(self.command - limits.lower, limits.acceleration, dt)
+        )
+        self.velocity = np.clip(velocity, self.velocity - step, self.velocity + step)
+        self.command = self.command + self.velocity * dt

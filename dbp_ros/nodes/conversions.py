@@ -1,0 +1,177 @@
+"""Messages to the contract and back. Every field of every message is checked here, once."""
+
+import time
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from rclpy.clock import Clock
+from sensor_msgs.msg import Image as ImageMessage
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Frame, Image
+from dbp_ros.errors import CommandError, ObservationError
+
+CHANNEL_ORDERS = {"rgb8": slice(None), "bgr8": slice(None, None, -1)}
+IMAGE_STAMP_PREFIX = "image_stamp_ns="
+
+
+class SteadyClock:
+    """Moves stamps between the ROS clock and the steady clock, on which all decisions are made."""
+
+    def __init__(self, ros_clock: Clock) -> None:
+        self._ros_clock = ros_clock
+
+    def offset_ns(self) -> int:
+        """Return what to add to a ROS time to get the steady time."""
+        return int(time.monotonic_ns() - self._ros_clock.now().nanoseconds)
+
+    def from_stamp(self, stamp: Time) -> int:
+        """Return the steady time in [ns] of a message's stamp."""
+        return stamp_to_ns(stamp) + self.offset_ns()
+
+    def to_stamp(self, steady_ns: int) -> Time:
+        """Return a steady time in [ns] as a stamp."""
+        return ns_to_stamp(steady_ns - self.offset_ns())
+
+
+def stamp_to_ns(stamp: Time) -> int:
+    """Return a stamp in nanoseconds."""
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+
+
+def ns_to_stamp(time_ns: int) -> Time:
+    """Return nanoseconds as a stamp."""
+    return Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
+
+
+class JointReader:
+    """Reads joint states by name, whatever order and whatever other joints a robot sends."""
+
+    def __init__(self, joints: Sequence[str]) -> None:
+        self._joints = tuple(joints)
+        self._names: list[str] = []
+        self._columns: list[int] = []
+
+    def read(self, message: JointState) -> Array:
+        """Return the positions in [rad] and [m]. Shape (nu,).
+
+        Raises:
+            ObservationError: If a joint is missing or a position is not finite.
+        """
+        if message.name != self._names:
+            columns = {name: column for column, name in enumerate(message.name)}
+            if missing := [joint for joint in self._joints if joint not in columns]:
+                raise ObservationError(f"joint_states lacks {', '.join(missing)}")
+            self._names, self._columns = (
+                list(message.name),
+                [columns[joint] for joint in self._joints],
+            )
+        if len(message.position) != len(message.name):
+            raise ObservationError(
+                f"joint_states has {len(message.position)} positions for "
+                f"{len(message.name)} names"
+            )
+        positions = np.frombuffer(message.position, dtype=np.float64)[self._columns]
+        if not np.isfinite(positions).all():
+            joint = self._joints[int(np.argmin(np.isfinite(positions)))]
+            raise ObservationError(f"joint_states is not finite for {joint}")
+        return positions
+
+
+def image_pixels(message: ImageMessage) -> Image:
+    """Return the pixels of a message as rgb8, without a copy where the layout allows.
+
+    Raises:
+        ObservationError: If the encoding is not supported or the data do not fill the picture.
+    """
+    if message.encoding not in CHANNEL_ORDERS:
+        raise ObservationError(
+            f"images are {message.encoding or 'without an encoding'}, expected "
+            f"{' or '.join(CHANNEL_ORDERS)}"
+        )
+    height, width, step = message.height, message.width, message.step
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    if 0 in (height, width) or step < 3 * width or len(data) < height * step:
+        raise ObservationError(
+            f"an image of {width}x{height} with {step} bytes a row has {len(data)} bytes, "
+            f"expected {max(step, 3 * width) * height}"
+        )
+    pixels = data[: height * step].reshape(height, step)[:, : 3 * width].reshape(height, width, 3)
+    return np.ascontiguousarray(pixels[:, :, CHANNEL_ORDERS[message.encoding]])
+
+
+def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
+    """Return pixels, rgb8, as a message in the camera's optical frame."""
+    message = ImageMessage(height=image.shape[0], width=image.shape[1], encoding="rgb8")
+    message.header.stamp, message.header.frame_id = stamp, f"{camera}_optical_frame"
+    message.step = 3 * image.shape[1]
+    message.data = array("B", image.tobytes())
+    return message
+
+
+def frame_of(message: ImageMessage, clock: SteadyClock) -> Frame:
+    """Return an image message as a frame on the steady clock."""
+    return Frame(image_pixels(message), clock.from_stamp(message.header.stamp))
+
+
+def command_message(positions: Array) -> Float64MultiArray:
+    """Return positions as the message a forward command controller takes."""
+    return Float64MultiArray(data=array("d", positions.tobytes()))
+
+
+def chunk_message(chunk: ActionChunk, joints: Sequence[str], clock: SteadyClock) -> JointTrajectory:
+    """Return a chunk as a trajectory.
+
+    The stamp is that of the observation. The frame id, which a joint trajectory does not use,
+    carries the stamp of the newest picture, so that whoever commands can tell its age.
+    """
+    offset_ns = clock.offset_ns()
+    message = JointTrajectory(joint_names=list(joints))
+    message.header.stamp = ns_to_stamp(chunk.stamp_ns - offset_ns)
+    if chunk.image_stamp_ns is not None:
+        message.header.frame_id = f"{IMAGE_STAMP_PREFIX}{chunk.image_stamp_ns - offset_ns}"
+    message.points = [
+        JointTrajectoryPoint(
+            positions=array("d", row.tobytes()), time_from_start=_duration(due_ns - chunk.stamp_ns)
+        )
+        for row, due_ns in zip(chunk.positions, chunk.due_ns.tolist(), strict=True)
+    ]
+    return message
+
+
+def _duration(time_ns: int) -> Duration:
+    return Duration(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
+
+
+def chunk_of(message: JointTrajectory, joints: Sequence[str], clock: SteadyClock) -> ActionChunk:
+    """Return a trajectory as a chunk on the steady clock, its columns in the order of `joints`.
+
+    A stamp of zero means that the trajectory starts now, as everywhere in ROS.
+
+    Raises:
+        CommandError: If joints are missing, there are no points, or a point lacks positions.
+    """
+    columns = {name: column for column, name in enumerate(message.joint_names)}
+    if missing := [joint for joint in joints if joint not in columns]:
+        raise CommandError(f"a chunk lacks {', '.join(missing)}")
+    if not message.points:
+        raise CommandError("a chunk has no points")
+    nu = len(message.joint_names)
+    if any(len(point.positions) != nu for point in message.points):
+        raise CommandError(f"a point of a chunk does not have {nu} positions")
+    offset_ns = clock.offset_ns()
+    stamped_ns = stamp_to_ns(message.header.stamp)
+    stamp_ns = stamped_ns + offset_ns if stamped_ns else time.monotonic_ns()
+    due_ns = [stamp_ns + stamp_to_ns(point.time_from_start) for point in message.points]
+    image_stamp = message.header.frame_id.removeprefix(IMAGE_STAMP_PREFIX)
+    positions = np.array([point.positions for point in message.points], dtype=np.float64)
+    return ActionChunk(
+        positions=positions[:, [columns[joint] for joint in joints]],
+        due_ns=np.array(due_ns, dtype=np.int64),
+        stamp_ns=stamp_ns,
+        image_stamp_ns=int(image_stamp) + offset_ns if image_stamp.isdigit() else None,
+    )

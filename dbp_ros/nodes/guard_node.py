@@ -1,0 +1,181 @@
+"""The guard as a process: chunks and joint states in, joint commands out.
+
+It alone commands the arms, and it outlives the policy: when chunks stop, for whatever reason, it
+brings both arms to rest. It loads neither images nor a model.
+"""
+
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import Any
+
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from dbp_ros.config import GuardConfig
+from dbp_ros.contract import NS_PER_S, ActionChunk, Array
+from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.motion.guard import Mode, MotionGuard
+from dbp_ros.nodes import reports
+from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_of, command_message
+from dbp_ros.nodes.parameters import load_settings
+from dbp_ros.nodes.process import run_node
+from dbp_ros.nodes.qos import COMMAND, SENSOR
+from dbp_ros.realtime import PacedThread, request_realtime
+
+LEVELS = {
+    Mode.DISABLED: reports.OK,
+    Mode.TRACKING: reports.OK,
+    Mode.HOLDING: reports.WARN,
+    Mode.STOPPED: reports.ERROR,
+}
+
+
+class GuardNode(Node):  # type: ignore[misc]
+    """Wires a `MotionGuard` to topics; the command loop has a thread of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("guard")
+        config = load_settings(self, GuardConfig)
+        self._guard = MotionGuard(config)
+        self._slices = config.controller_slices()
+        self._lock = threading.Lock()
+        self._steady = SteadyClock(self.get_clock())
+        self._reader = JointReader(config.joints)
+        self._joints = config.joints
+        self._new_positions: tuple[Array, int] | None = None
+        self._new_chunk: tuple[ActionChunk, int] | None = None
+        self._problems = {"joint_states": "", "action_chunk": ""}
+        self._enable_when_ready = config.enable_control
+        self._period = PeriodRecorder(round(NS_PER_S / config.command_rate_hz))
+        self._image_age = Histogram()
+        self._tick_time = Histogram()
+        self._command_topics = [
+            self.create_publisher(Float64MultiArray, f"{name}/commands", COMMAND)
+            for name in config.controllers
+        ]
+        self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
+        self.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, COMMAND)
+        self.create_service(SetBool, "~/enable_control", self._on_enable)
+        self.create_service(
+            Trigger, "~/emergency_stop", reports.answer_to(lambda: self._ask_to_stop("e-stop"))
+        )
+        self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
+        reports.Reporter(self, "guard", self._state, self.statistics, self._clear)
+        self._loop = PacedThread(
+            "command loop", config.command_rate_hz, self._tick, config.realtime_priority + 1
+            if config.realtime_priority else 0,
+        )
+        for line in request_realtime(config):
+            self.get_logger().info(line)
+        self._loop.start()
+
+    def close(self) -> None:
+        """Stop commanding. Forward controllers then hold the last command."""
+        self._loop.stop()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return every number the guard keeps, fit for JSON."""
+        return {
+            **asdict(self._guard.counters),
+            "mode": self._guard.mode.value,
+            "reason": self._guard.reason,
+            "command_rate_hz": round(self._period.rate_hz, 3),
+            "command_period_error_ms": self._period.errors.summary_ms(),
+            "tick_ms": self._tick_time.summary_ms(),
+            "image_age_at_command_ms": self._image_age.summary_ms(),
+            "gap_count": self._period.gap_count,
+            "gaps": [[gap.start_ns, gap.end_ns] for gap in self._period.gaps],
+            "command_period_error_bars": self._period.errors.bars_ms(),
+            "image_age_at_command_bars": self._image_age.bars_ms(),
+        }
+
+    def _tick(self, now_ns: int) -> None:
+        with self._lock:
+            self._take_mail()
+            command = self._guard.tick(now_ns)
+        if command is None:
+            self._period.pause()
+            return
+        for publisher, part in zip(self._command_topics, self._slices, strict=True):
+            publisher.publish(command_message(command[part]))
+        sent_ns = time.monotonic_ns()
+        self._period.record(sent_ns)
+        self._tick_time.record(sent_ns - now_ns)
+        chunk = self._guard.chunk
+        if chunk is not None and chunk.image_stamp_ns is not None:
+            self._image_age.record(sent_ns - chunk.image_stamp_ns)
+
+    def _take_mail(self) -> None:
+        positions, self._new_positions = self._new_positions, None
+        if positions is not None:
+            self._guard.measure(*positions)
+            if self._enable_when_ready:
+                self._enable_when_ready = False
+                self._guard.enable(positions[1])
+        chunk, self._new_chunk = self._new_chunk, None
+        if chunk is not None:
+            try:
+                self._guard.accept(*chunk)
+                self._problems["action_chunk"] = ""
+            except CommandError as error:
+                self._problems["action_chunk"] = str(error)
+
+    def _on_joint_states(self, message: JointState) -> None:
+        try:
+            self._new_positions = (self._reader.read(message), time.monotonic_ns())
+            self._problems["joint_states"] = ""
+        except ObservationError as error:
+            self._problems["joint_states"] = str(error)
+
+    def _on_chunk(self, message: JointTrajectory) -> None:
+        try:
+            self._new_chunk = (chunk_of(message, self._joints, self._steady), time.monotonic_ns())
+        except CommandError as error:
+            self._guard.counters.refused_chunks += 1
+            self._problems["action_chunk"] = str(error)
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        with self._lock:
+            try:
+                if request.data:
+                    self._take_mail()
+                    self._guard.enable(time.monotonic_ns())
+                else:
+                    self._guard.disable()
+                response.success = True
+            except CommandError as error:
+                response.success, response.message = False, str(error)
+        return response
+
+    def _ask_to_stop(self, reason: str) -> None:
+        with self._lock:
+            self._guard.stop(reason)
+
+    def _reset(self) -> None:
+        with self._lock:
+            self._guard.reset()
+
+    def _state(self) -> tuple[bytes, str]:
+        mode = self._guard.mode
+        reasons = [reason for reason in (self._guard.reason, *self._problems.values()) if reason]
+        return LEVELS[mode], ": ".join([mode.value, *(["; ".join(reasons)] if reasons else [])])
+
+    def _clear(self) -> None:
+        self._period.clear()
+        self._image_age.clear()
+        self._tick_time.clear()
+
+
+def main() -> int:
+    """Run the guard."""
+    return run_node(GuardNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

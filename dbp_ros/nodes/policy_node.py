@@ -1,0 +1,246 @@
+"""The policy as a lifecycle node: cameras and joint states in, chunks of actions out.
+
+Configure loads, proves and warms up the model; activate decides; deactivate falls silent, so that
+the guard holds. Decisions, encoding and ROS callbacks have a thread each, and none waits for
+another.
+"""
+
+import sys
+import time
+from functools import partial
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
+from dbp_ros.config import PolicyConfig
+from dbp_ros.errors import DbpError, ObservationError
+from dbp_ros.nodes import reports
+from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message, frame_of
+from dbp_ros.nodes.parameters import load_settings
+from dbp_ros.nodes.process import run_node
+from dbp_ros.nodes.qos import COMMAND, SENSOR
+from dbp_ros.policy.decider import Decider
+from dbp_ros.policy.encoder_thread import EncoderThread
+from dbp_ros.policy.model import Model
+from dbp_ros.realtime import PacedThread, request_realtime
+
+
+class PolicyNode(LifecycleNode):  # type: ignore[misc]
+    """Wires a `Decider` to topics."""
+
+    def __init__(self) -> None:
+        super().__init__("policy")
+        self._config = load_settings(self, PolicyConfig)
+        self._steady = SteadyClock(self.get_clock())
+        self._decider: Decider | None = None
+        self._encoder: EncoderThread | None = None
+        self._loop: PacedThread | None = None
+        self._subscriptions_made: list[Subscription] = []
+        self._reason = "not configured"
+        self._problems: dict[str, str] = {}
+        self._refusals = 0
+        self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
+        self.create_service(
+            Trigger, "~/begin_episode", reports.answer_to(self._begin_episode)
+        )
+        reports.Reporter(self, "policy", self._state, self.statistics, self._clear)
+        for line in request_realtime(self._config):
+            self.get_logger().info(line)
+        if self._config.autostart:
+            self._autostart()
+
+    def close(self) -> None:
+        """Stop deciding."""
+        self._stop_deciding()
+        self._unload()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return every number the node keeps, fit for JSON."""
+        decider = self._decider
+        if decider is None:
+            return {"reason": self._reason}
+        manifest = decider.model.manifest
+        return {
+            "model": {
+                "name": manifest.name,
+                "version": manifest.version,
+                "sha256": decider.model.bundle.sha256,
+            },
+            "reason": self._reason,
+            "decisions": decider.inference.count,
+            "refused_decisions": self._refusals,
+            "decision_rate_hz": round(decider.period.rate_hz, 3),
+            "decision_period_error_ms": decider.period.errors.summary_ms(),
+            "inference_ms": decider.inference.summary_ms(),
+            "encoding_ms": decider.encoding.summary_ms(),
+            "image_age_at_decision_ms": decider.image_age.summary_ms(),
+            "dropped_images": self._encoder.dropped if self._encoder else 0,
+            "gap_count": decider.period.gap_count,
+            "gaps": [[gap.start_ns, gap.end_ns] for gap in decider.period.gaps],
+            "decision_period_error_bars": decider.period.errors.bars_ms(),
+            "inference_bars": decider.inference.bars_ms(),
+        }
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load, check, prove and warm up the model, and subscribe to what it needs."""
+        try:
+            bundle = read_bundle(bundle_directory(self._config.model))
+            require_joints(bundle.manifest, self._config.joints)
+            model = Model(
+                bundle, self._config.execution_provider, self._config.intra_op_threads
+            )
+            difference = model.prove()
+        except DbpError as error:
+            self._reason = f"no model: {error}"
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        manifest = bundle.manifest
+        self.get_logger().info(
+            f"model {manifest.name} version {manifest.version} ({bundle.sha256[:12]}) gives its "
+            f"proof within {difference:.2g}"
+        )
+        self._decider = Decider(model, self._config)
+        self._encoder = EncoderThread(self._decider.see)
+        self._encoder.start()
+        self._subscribe(manifest.joints, manifest.camera_names)
+        self._reason = "configured, not active"
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin an episode and decide."""
+        self._begin_episode()
+        self._loop = PacedThread(
+            "decision loop",
+            self._config.decision_rate_hz,
+            self._decide,
+            self._config.realtime_priority,
+        )
+        self._loop.start()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Fall silent: the guard brings the arms to rest."""
+        self._stop_deciding()
+        self._reason = "configured, not active"
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model."""
+        self._unload()
+        self._reason = "not configured"
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Fall silent and free the model."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Fall silent after an error in a transition."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _autostart(self) -> None:
+        if self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+            raise DbpError(self._reason)
+        self.trigger_activate()
+
+    def _subscribe(self, joints: tuple[str, ...], cameras: tuple[str, ...]) -> None:
+        self._reader = JointReader(joints)
+        self._subscriptions_made = [
+            self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR),
+            *(
+                self.create_subscription(
+                    Image, f"{camera}/image_raw", partial(self._on_image, camera), SENSOR
+                )
+                for camera in cameras
+            ),
+        ]
+
+    def _on_joint_states(self, message: JointState) -> None:
+        arrival_ns = time.monotonic_ns()
+        try:
+            positions = self._reader.read(message).astype("float32")
+        except ObservationError as error:
+            self._problems["joint_states"] = str(error)
+            return
+        self._problems.pop("joint_states", None)
+        if self._decider is not None:
+            stamp_ns = self._steady.from_stamp(message.header.stamp)
+            self._decider.feel(positions, stamp_ns, arrival_ns)
+
+    def _on_image(self, camera: str, message: Image) -> None:
+        arrival_ns = time.monotonic_ns()
+        try:
+            frame = frame_of(message, self._steady)
+        except ObservationError as error:
+            self._problems[camera] = f"{camera}: {error}"
+            return
+        self._problems.pop(camera, None)
+        if self._encoder is not None:
+            self._encoder.put(camera, frame, arrival_ns)
+
+    def _decide(self, now_ns: int) -> None:
+        assert self._decider is not None
+        try:
+            chunk = self._decider.decide(now_ns)
+        except ObservationError as error:
+            self._refusals += 1
+            self._reason = f"refusing: {error}"
+            return
+        self._publisher.publish(
+            chunk_message(chunk, self._decider.model.manifest.joints, self._steady)
+        )
+        self._reason = ""
+
+    def _begin_episode(self) -> None:
+        if self._decider is not None:
+            self._decider.begin_episode()
+
+    def _stop_deciding(self) -> None:
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None
+
+    def _unload(self) -> None:
+        for subscription in self._subscriptions_made:
+            self.destroy_subscription(subscription)
+        self._subscriptions_made = []
+        if self._encoder is not None:
+            self._encoder.stop()
+        self._decider = self._encoder = None
+
+    def _state(self) -> tuple[bytes, str]:
+        for thread in (self._loop, self._encoder):
+            if thread is not None and thread.error is not None:
+                return reports.ERROR, f"the {thread.name} failed: {thread.error}"
+        reasons = [reason for reason in (self._reason, *self._problems.values()) if reason]
+        active = self._loop is not None
+        if not reasons:
+            return reports.OK, "deciding"
+        return (reports.WARN if active else reports.OK), "; ".join(reasons)
+
+    def _clear(self) -> None:
+        self._refusals = 0
+        if self._decider is not None:
+            for numbers in (
+                self._decider.period,
+                self._decider.inference,
+                self._decider.encoding,
+                self._decider.image_age,
+            ):
+                numbers.clear()
+
+
+def main() -> int:
+    """Run the policy node."""
+    return run_node(PolicyNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

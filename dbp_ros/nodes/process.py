@@ -1,0 +1,77 @@
+"""A node as a process: starts it, spins it, and ends it cleanly however it is told to end."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.experimental import EventsExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from dbp_ros.errors import DbpError
+
+SPIN_SLICE_S = 0.2
+
+
+class Closable(Protocol):
+    """Something that stops its own threads."""
+
+    def close(self) -> None:
+        """Stop what was started."""
+
+
+class ClosableNode(Node, Closable):  # type: ignore[misc]
+    """A node with threads of its own."""
+
+
+def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None = None) -> int:
+    """Run a node until it is told to end by SIGINT or SIGTERM, once or again and again.
+
+    The node's own threads stop before the middleware does, so that none publishes into the void.
+
+    Args:
+        make: Builds the node.
+        arguments: ROS arguments; those of the command line if None.
+
+    Returns:
+        The process's exit status: 0, or 1 where the node could not be built.
+    """
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = make()
+    except DbpError as error:
+        print(f"error: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    executor = EventsExecutor()
+    executor.add_node(node)
+    spinner = threading.Thread(target=_spin, args=(executor, ended), name="callbacks", daemon=True)
+    spinner.start()
+    ended.wait()
+    node.close()
+    spinner.join(timeout=2.0)
+    rclpy.try_shutdown()
+    return 0
+
+
+def _spin(executor: EventsExecutor, ended: threading.Event) -> None:
+    """Spin in slices: the executor's own endless `spin` serves nothing in these releases."""
+    try:
+        while not ended.is_set():
+            executor.spin_once(timeout_sec=SPIN_SLICE_S)
+    except ExternalShutdownException:
+        pass
+    finally:
+        ended.set()

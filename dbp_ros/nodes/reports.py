@@ -1,0 +1,111 @@
+"""How a node tells about itself: diagnostics once a second, and all its numbers on request."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from dbp_ros.errors import DbpError
+from dbp_ros.nodes.qos import LATCHED
+
+WATCH_RATE_HZ = 20
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+class Reporter:
+    """Publishes a node's state when it changes, its diagnostics, and answers for its numbers.
+
+    `~/state` is latched; `/diagnostics` follows REP-107; `~/statistics` answers with JSON and
+    `~/clear_statistics` starts the numbers anew.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        hardware_id: str,
+        state: Callable[[], tuple[bytes, str]],
+        statistics: Callable[[], dict[str, Any]],
+        clear: Callable[[], None],
+    ) -> None:
+        """Create the topics, services and the timer.
+
+        Args:
+            node: The node to speak for.
+            hardware_id: Which robot it belongs to.
+            state: Returns a diagnostic level and one sentence.
+            statistics: Returns the numbers, fit for JSON.
+            clear: Starts the numbers anew.
+        """
+        self._node = node
+        self._hardware_id = hardware_id
+        self._state = state
+        self._statistics = statistics
+        self._told = ""
+        self._beats = 0
+        self._state_topic = node.create_publisher(String, "~/state", LATCHED)
+        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        node.create_service(Trigger, "~/statistics", self._answer)
+        node.create_service(Trigger, "~/clear_statistics", answer_to(clear))
+        node.create_timer(1.0 / WATCH_RATE_HZ, self._watch)
+
+    def _watch(self) -> None:
+        level, sentence = self._state()
+        if sentence != self._told:
+            self._told = sentence
+            self._state_topic.publish(String(data=sentence))
+            if level == OK:
+                self._node.get_logger().info(sentence)
+            else:
+                self._node.get_logger().warning(sentence)
+        self._beats += 1
+        if self._beats % WATCH_RATE_HZ == 0:
+            self._diagnose(level, sentence)
+
+    def _diagnose(self, level: bytes, sentence: str) -> None:
+        message = DiagnosticArray()
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        values = [KeyValue(key=k, value=str(v)) for k, v in flat(self._statistics()).items()]
+        message.status = [
+            DiagnosticStatus(
+                level=level,
+                name=self._node.get_fully_qualified_name().lstrip("/"),
+                message=sentence,
+                hardware_id=self._hardware_id,
+                values=values,
+            )
+        ]
+        self._diagnostics.publish(message)
+
+    def _answer(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = True, json.dumps(self._statistics())
+        return response
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested numbers as one level, `a.b`, without lists."""
+    rows: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            rows |= flat(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            rows[f"{prefix}{key}"] = value
+    return rows
+
+
+def answer_to(
+    act: Callable[[], None],
+) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+    """Return a Trigger callback that acts, and answers with the error where it cannot."""
+    def callback(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            act()
+            response.success = True
+        except DbpError as error:
+            response.success, response.message = False, str(error)
+        return response
+
+    return callback

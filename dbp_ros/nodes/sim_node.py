@@ -1,0 +1,164 @@
+"""The simulated cell as a process that speaks like a real one.
+
+It publishes joint states and cameras and obeys forward command controllers, which hold their last
+command for ever. The physics runs in one thread at real-time pace on the steady clock, the
+cameras in another.
+"""
+
+import sys
+import threading
+import time
+from array import array
+from functools import partial
+from typing import Any
+
+import mujoco
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Bool, Float64, Float64MultiArray
+from std_srvs.srv import Trigger
+
+from dbp_ros.config import CAMERAS, SimulationConfig
+from dbp_ros.contract import NS_PER_S
+from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.nodes import reports
+from dbp_ros.nodes.conversions import image_message
+from dbp_ros.nodes.parameters import load_settings
+from dbp_ros.nodes.process import run_node
+from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.realtime import PacedThread, request_realtime
+from dbp_ros.sim.camera import CameraRig, open_cameras
+from dbp_ros.sim.simulation import Simulation, pose
+
+SUCCESS_RATE_HZ = 30.0
+
+
+class SimulationNode(Node):  # type: ignore[misc]
+    """Wires a `Simulation` to the topics of a dual-arm robot."""
+
+    def __init__(self) -> None:
+        super().__init__("simulation")
+        self._config = config = load_settings(self, SimulationConfig)
+        self._simulation = Simulation(config.task)
+        self._seed = config.seed
+        self._lock = threading.Lock()
+        self._rig: CameraRig | None = None
+        self._steps = max(1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns))
+        self._beats = 0
+        self._problem = ""
+        self._threads: list[PacedThread] = []
+        self._beats_per_success = max(1, round(config.joint_state_rate_hz / SUCCESS_RATE_HZ))
+        self._period = PeriodRecorder(round(NS_PER_S / config.joint_state_rate_hz))
+        self._render_time = Histogram()
+        self._simulation.reset(self._seed)
+        self._targets = self._simulation.positions
+        self._joint_states = self.create_publisher(JointState, "joint_states", SENSOR)
+        self._cameras = {
+            name: self.create_publisher(Image, f"{name}/image_raw", SENSOR) for name in CAMERAS
+        }
+        self._reward = self.create_publisher(Float64, "reward", COMMAND)
+        self._success = self.create_publisher(Bool, "success", LATCHED)
+        for name, part in zip(config.controllers, config.controller_slices(), strict=True):
+            self.create_subscription(
+                Float64MultiArray, f"{name}/commands", partial(self._on_command, name, part), COMMAND
+            )
+        self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
+        reports.Reporter(self, "simulation", self._state, self.statistics, self._clear)
+        for line in request_realtime(config):
+            self.get_logger().info(line)
+        self._threads = [
+            PacedThread("physics", config.joint_state_rate_hz, self._step),
+            PacedThread("cameras", config.camera_rate_hz, self._render),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop the physics and the cameras."""
+        for thread in self._threads:
+            thread.stop()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return every number the node keeps, fit for JSON."""
+        return {
+            "task": self._config.task,
+            "seed": self._seed,
+            "camera_backend": self._rig.backend if self._rig else "not open",
+            "joint_state_rate_hz": round(self._period.rate_hz, 3),
+            "joint_state_period_error_ms": self._period.errors.summary_ms(),
+            "render_ms": self._render_time.summary_ms(),
+        }
+
+    def _step(self, now_ns: int) -> None:
+        with self._lock:
+            self._simulation.command(self._targets)
+            self._simulation.advance(self._steps)
+        stamp = self.get_clock().now().to_msg()
+        message = JointState(name=self._simulation.joint_names)
+        message.header.stamp = stamp
+        message.position = array("d", self._simulation.positions.tobytes())
+        message.velocity = array("d", self._simulation.velocities.tobytes())
+        self._joint_states.publish(message)
+        self._period.record(now_ns)
+        self._beats += 1
+        if self._beats % self._beats_per_success == 0:
+            self._reward.publish(Float64(data=self._simulation.reward))
+            self._success.publish(Bool(data=self._simulation.terminated))
+
+    def _render(self, now_ns: int) -> None:
+        if self._rig is None:
+            config = self._config
+            self._rig = open_cameras(
+                self._simulation.model,
+                CAMERAS,
+                config.image_height,
+                config.image_width,
+                config.camera_backend,
+            )
+            self._scene = mujoco.MjData(self._simulation.model)
+        snapshot = self._simulation.snapshot()
+        stamp = self.get_clock().now().to_msg()
+        pose(self._simulation.model, self._scene, snapshot)
+        for camera, image in self._rig.render(self._scene).items():
+            self._cameras[camera].publish(image_message(image, camera, stamp))
+        self._render_time.record(time.monotonic_ns() - now_ns)
+
+    def _on_command(self, controller: str, part: slice, message: Float64MultiArray) -> None:
+        targets = self._targets.copy()
+        if len(message.data) != part.stop - part.start or not np.isfinite(message.data).all():
+            self._problem = (
+                f"{controller}/commands: expected {part.stop - part.start} finite numbers, got "
+                f"{list(message.data)}"
+            )
+            return
+        targets[part] = message.data
+        self._targets = targets
+
+    def _reset(self) -> None:
+        with self._lock:
+            self._seed += 1
+            self._simulation.reset(self._seed)
+            self._targets = self._simulation.positions
+            self._problem = ""
+
+    def _state(self) -> tuple[bytes, str]:
+        for thread in self._threads:
+            if thread.error is not None:
+                return reports.ERROR, f"the {thread.name} thread failed: {thread.error}"
+        if self._problem:
+            return reports.WARN, self._problem
+        return reports.OK, f"{self._config.task}, seed {self._seed}"
+
+    def _clear(self) -> None:
+        self._period.clear()
+        self._render_time.clear()
+
+
+def main() -> int:
+    """Run the simulated cell."""
+    return run_node(SimulationNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

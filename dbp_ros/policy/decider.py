@@ -1,0 +1,84 @@
+"""Decides: from the newest observation, through one forward pass, to a chunk of actions."""
+
+import time
+
+import numpy as np
+
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import NS_PER_S, ActionChunk, Floats, Frame, seconds_to_ns
+from dbp_ros.errors import ObservationError
+from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.policy.model import Model
+from dbp_ros.policy.observer import Observer
+
+
+class Decider:
+    """A model at work on the streams of one robot.
+
+    Pictures are encoded when they arrive and decisions use the features at hand, so that a
+    decision costs one pass of the head. The latent is drawn once an episode: with a new one for
+    each decision the arms would change their mind a hundred times a second.
+
+    `feel`, `see` and `decide` may each be called by a thread of its own.
+    """
+
+    def __init__(self, model: Model, config: PolicyConfig) -> None:
+        self.model = model
+        self.observer = Observer(model.manifest, config)
+        self.encoding = Histogram()
+        self.inference = Histogram()
+        self.image_age = Histogram()
+        self.period = PeriodRecorder(round(NS_PER_S / config.decision_rate_hz))
+        self._seed = config.latent_seed
+        action = model.manifest.action
+        self._due_ns = np.arange(1, action.horizon + 1) * seconds_to_ns(action.step_s)
+        self._latent: Floats
+        self.begin_episode()
+
+    def begin_episode(self) -> None:
+        """Draw the latent that this episode keeps."""
+        rng = np.random.default_rng(None if self._seed < 0 else self._seed)
+        manifest = self.model.manifest
+        shape = (manifest.action.horizon, len(manifest.joints))
+        self._latent = rng.standard_normal(shape, dtype=np.float32)
+        self._seed += self._seed >= 0
+        self.period.pause()
+
+    def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
+        """Take in joint positions. Shape (nu,), in the order of the model's joints."""
+        self.observer.feel(positions, stamp_ns, arrival_ns)
+
+    def see(self, camera: str, frame: Frame, arrival_ns: int) -> None:
+        """Encode a picture that has arrived."""
+        start_ns = time.perf_counter_ns()
+        features = self.model.encode(camera, frame.image)
+        self.encoding.record(time.perf_counter_ns() - start_ns)
+        self.observer.see(camera, frame, features, arrival_ns)
+
+    def decide(self, now_ns: int) -> ActionChunk:
+        """Return the chunk for now.
+
+        Raises:
+            ObservationError: If the observation is not good enough to act on, or the model's
+                answer is not finite.
+        """
+        try:
+            inputs = self.observer.observe(now_ns)
+        except ObservationError:
+            self.period.pause()
+            raise
+        start_ns = time.perf_counter_ns()
+        action = self.model.decide(inputs.positions, inputs.features, self._latent)
+        self.inference.record(time.perf_counter_ns() - start_ns)
+        if not np.isfinite(action).all():
+            self.period.pause()
+            raise ObservationError("the model's answer is not finite")
+        self.period.record(now_ns)
+        if inputs.image_stamp_ns is not None:
+            self.image_age.record(now_ns - inputs.image_stamp_ns)
+        return ActionChunk(
+            positions=action.astype(np.float64),
+            due_ns=inputs.stamp_ns + self._due_ns,
+            stamp_ns=inputs.stamp_ns,
+            image_stamp_ns=inputs.image_stamp_ns,
+        )

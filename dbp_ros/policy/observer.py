@@ -1,0 +1,189 @@
+"""What the policy knows about the robot, how old it is, and when that is not good enough.
+
+All times are on the steady clock. One thread hands in positions, another features; both are
+stored by replacing a reference, so a decision never waits for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dbp_ros.bundle import Manifest
+from dbp_ros.config import SIDES, PolicyConfig
+from dbp_ros.contract import Array, Floats, Frame, Image, seconds_to_ns
+from dbp_ros.errors import ObservationError
+
+CLOCK_TOLERANCE_NS = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What one decision is made from.
+
+    Attributes:
+        positions: Joint positions, oldest first. Shape (history, nu).
+        features: Features of each camera, oldest first. Shapes (history, feature_size).
+        stamp_ns: When the newest positions were measured.
+        image_stamp_ns: When the newest picture was taken, or None for a policy without cameras.
+    """
+
+    positions: Floats
+    features: Mapping[str, Floats]
+    stamp_ns: int
+    image_stamp_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of a stream, with the time it was measured and the time it arrived."""
+
+    value: Floats
+    stamp_ns: int
+    arrival_ns: int
+
+    def age_ns(self, now_ns: int) -> int:
+        """Return the age by stamp or by arrival, whichever is older."""
+        return max(now_ns - self.stamp_ns, now_ns - self.arrival_ns)
+
+
+class Stream:
+    """The newest values of one stream, kept just long enough for the policy's history."""
+
+    def __init__(self, length: int, step_ns: int) -> None:
+        self._reach_ns = (length - 1) * step_ns
+        self._ages_ns = [k * step_ns for k in reversed(range(length))]
+        self._samples: tuple[Sample, ...] = ()
+
+    @property
+    def newest(self) -> Sample | None:
+        """The last value, if there is one."""
+        return self._samples[-1] if self._samples else None
+
+    def add(self, sample: Sample) -> None:
+        """Append a value and drop those that the history no longer reaches."""
+        samples, first = (*self._samples, sample), 0
+        while first + 1 < len(samples) and samples[first + 1].stamp_ns <= (
+            sample.stamp_ns - self._reach_ns
+        ):
+            first += 1
+        self._samples = samples[first:]
+
+    def history(self) -> Floats:
+        """Return the history, oldest first; before the first value, the first value."""
+        samples = self._samples
+        if len(self._ages_ns) == 1:
+            return samples[-1].value[None]
+        newest_ns = samples[-1].stamp_ns
+        rows = [
+            next(
+                (s.value for s in reversed(samples) if s.stamp_ns <= newest_ns - age_ns),
+                samples[0].value,
+            )
+            for age_ns in self._ages_ns
+        ]
+        return np.stack(rows)
+
+
+class FrozenImage:
+    """Notices a camera that sends the same picture again and again while its arm moves.
+
+    A driver that re-stamps one picture passes every test of age. A still scene may well give the
+    same picture twice, so only motion makes an unchanged picture suspicious.
+    """
+
+    def __init__(self, joints: Array, after_ns: int, motion: float) -> None:
+        """Watch one camera.
+
+        Args:
+            joints: Indices of the joints whose motion must change the picture.
+            after_ns: How long a picture may stay the same.
+            motion: How far a joint must have moved meanwhile, in [rad] or [m].
+        """
+        self._joints = joints
+        self._after_ns = after_ns
+        self._motion = motion
+        self._image: Image | None = None
+        self._since_ns = 0
+        self._positions: Floats | None = None
+        self.frozen = False
+
+    def see(self, image: Image, positions: Floats, now_ns: int) -> None:
+        """Compare a picture with the one before."""
+        if self._image is None or not np.array_equal(image, self._image):
+            self._image, self._since_ns, self._positions = image, now_ns, positions
+            self.frozen = False
+        elif now_ns - self._since_ns > self._after_ns:
+            moved = np.abs(positions - self._positions)[self._joints].max(initial=0.0)
+            self.frozen = bool(moved > self._motion)
+
+
+def joints_seen_by(camera: str, joints: tuple[str, ...]) -> Array:
+    """Return the indices of the joints that move a camera's picture.
+
+    A camera named for a side, `left_wrist_camera` say, answers for that side's joints; any other
+    answers for all.
+    """
+    side = next((side for side in SIDES if camera.startswith(f"{side}_")), "")
+    return np.array([k for k, joint in enumerate(joints) if joint.startswith(side)], dtype=np.intp)
+
+
+class Observer:
+    """Collects the streams of one robot for one model."""
+
+    def __init__(self, manifest: Manifest, config: PolicyConfig) -> None:
+        step_ns, length = seconds_to_ns(manifest.history.step_s), manifest.history.length
+        self._positions = Stream(length, step_ns)
+        self._features = {name: Stream(length, step_ns) for name in manifest.camera_names}
+        self._frozen = {
+            name: FrozenImage(
+                joints_seen_by(name, manifest.joints),
+                seconds_to_ns(config.image_frozen_after_s),
+                config.image_frozen_motion,
+            )
+            for name in manifest.camera_names
+        }
+        self._position_max_age_ns = seconds_to_ns(config.joint_state_max_age_s)
+        self._image_max_age_ns = seconds_to_ns(config.image_max_age_s)
+
+    def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
+        """Take in measured joint positions. Shape (nu,), in the order of the model's joints."""
+        self._positions.add(Sample(positions, stamp_ns, arrival_ns))
+
+    def see(self, camera: str, frame: Frame, features: Floats, arrival_ns: int) -> None:
+        """Take in a picture and its features. Shape (feature_size,)."""
+        felt = self._positions.newest
+        if felt is not None:
+            self._frozen[camera].see(frame.image, felt.value, arrival_ns)
+        self._features[camera].add(Sample(features, frame.stamp_ns, arrival_ns))
+
+    def observe(self, now_ns: int) -> Inputs:
+        """Return what to decide from.
+
+        Raises:
+            ObservationError: If a stream is missing, stale or frozen; the sentence stays the
+                same for as long as the reason does.
+        """
+        felt = _fresh("joint_states", self._positions.newest, self._position_max_age_ns, now_ns)
+        image_stamps = []
+        for camera, stream in self._features.items():
+            seen = _fresh(camera, stream.newest, self._image_max_age_ns, now_ns)
+            if self._frozen[camera].frozen:
+                raise ObservationError(f"{camera} is frozen: its picture does not change")
+            image_stamps.append(seen.stamp_ns)
+        return Inputs(
+            positions=self._positions.history(),
+            features={camera: stream.history() for camera, stream in self._features.items()},
+            stamp_ns=felt.stamp_ns,
+            image_stamp_ns=max(image_stamps, default=None),
+        )
+
+
+def _fresh(name: str, sample: Sample | None, max_age_ns: int, now_ns: int) -> Sample:
+    if sample is None:
+        raise ObservationError(f"{name} is missing: nothing was received yet")
+    if sample.age_ns(now_ns) > max_age_ns:
+        raise ObservationError(f"{name} is stale: older than {max_age_ns / 1e6:.0f} ms")
+    if sample.stamp_ns - now_ns > CLOCK_TOLERANCE_NS:
+        raise ObservationError(f"{name} is stamped in the future: are the clocks synchronised?")
+    return sample
