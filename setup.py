@@ -1,0 +1,86 @@
+"""Metadata of dbp_ros, all of it: colcon, pip and ament read this file and no other."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "dbp_ros"
+SHARE = Path("share") / NAME
+
+
+def version() -> str:
+    """Return the version that the package gives itself."""
+    text = Path(NAME, "__init__.py").read_text(encoding="utf-8")
+    return re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)[0]
+
+
+def installed(folder: str) -> list[tuple[str, list[str]]]:
+    """Return the files below a folder as data files, each in its own sub-folder of share/."""
+    files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+    hidden = [path for path in files if path.name.startswith(".") or path.suffix == ".pyc"]
+    return [(str(SHARE / path.parent), [str(path)]) for path in files if path not in hidden]
+
+
+setup(
+    name=NAME,
+    version=version(),
+    description="Real-time control of robots by one-step drift-based policies on ROS 2",
+    long_description=(
+        "Trains, exports and runs one-step drift-based policies (arXiv 2604.03540) for two-armed "
+        "robots: a policy node, a guard that alone commands the arms, and a simulated cell."
+    ),
+    author="The dbp_ros authors",
+    maintainer="The dbp_ros authors",
+    maintainer_email="maintainers@example.org",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed"], f"{NAME}.sim": ["assets/*"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (str(SHARE), ["package.xml"]),
+        *installed("launch"),
+        *installed("config"),
+        *installed("models"),
+    ],
+    zip_safe=False,
+    # To run the policy on a GPU: pip uninstall onnxruntime, then pip install onnxruntime-gpu.
+    # There is no extra for it: the two hold the same files, and together they break each other.
+    install_requires=["numpy", "pyyaml", "onnxruntime"],
+    extras_require={
+        # For machines without a ROS 2 installation. Where there is one, do not ask for it.
+        "ros": [
+            "ros-jazzy-rclpy",
+            "ros-jazzy-common-interfaces",
+            "ros-rclpy[fastrtps]==7.1.6",
+        ],
+        "sim": ["mujoco==3.7.0", "mink>=1.1,<2", "daqp", "rich", "pillow", "matplotlib"],
+        "learn": ["torch==2.13.0", "onnx", "onnxscript", "safetensors", "rich", "matplotlib"],
+        "test": [
+            "pytest",
+            "pytest-timeout",
+            "hypothesis",
+            "ruff",
+            "mypy",
+            "types-PyYAML",
+            "setuptools<80",
+            "wheel",
+            "colcon-common-extensions",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "dbp = dbp_ros.cli.main:main",
+            "guard_node = dbp_ros.nodes.guard_node:main",
+            "policy_node = dbp_ros.nodes.policy_node:main",
+            "sim_node = dbp_ros.nodes.sim_node:main",
+        ]
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering",
+    ],
+)
