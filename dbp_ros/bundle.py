@@ -173,7 +173,11 @@ def read_bundle(directory: Path) -> Bundle:
             f"known bundles: {', '.join(sorted(bundle_names(directory.parent))) or 'none'}"
         ) from error
     manifest = parse_manifest(text, str(path))
-    for name in (*(camera.encoder for camera in manifest.cameras), manifest.head, manifest.proof.file):
+    for name in (
+        *(camera.encoder for camera in manifest.cameras),
+        manifest.head,
+        manifest.proof.file,
+    ):
         if name not in manifest.files:
             raise BundleError(f"{path}: no sha256 for {name} under files: export the model again")
     for name, expected in manifest.files.items():

@@ -150,9 +150,7 @@ class PolicyConfig(RealtimeConfig):
     model: str = setting("lift", "Model bundle: a folder, or a name under models/")
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
     decision_rate_hz: float = setting(125.0, "Decisions a second", minimum=1.0, maximum=1000.0)
-    image_max_age_s: float = setting(
-        0.2, "An older image is refused", minimum=0.001, maximum=10.0
-    )
+    image_max_age_s: float = setting(0.2, "An older image is refused", minimum=0.001, maximum=10.0)
     joint_state_max_age_s: float = setting(
         0.1, "Older joint states are refused", minimum=0.001, maximum=10.0
     )
@@ -204,8 +202,6 @@ def from_mapping(kind: type[Any], values: dict[str, Any]) -> Any:
         raise ConfigError(
             f"{kind.__name__} has no {', '.join(unknown)}; its settings are {', '.join(known)}"
         )
-    config = kind(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    )
+    config = kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
     check_ranges(config)
     return config

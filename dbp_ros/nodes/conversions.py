@@ -72,8 +72,7 @@ class JointReader:
             )
         if len(message.position) != len(message.name):
             raise ObservationError(
-                f"joint_states has {len(message.position)} positions for "
-                f"{len(message.name)} names"
+                f"joint_states has {len(message.position)} positions for {len(message.name)} names"
             )
         positions = np.frombuffer(message.position, dtype=np.float64)[self._columns]
         if not np.isfinite(positions).all():

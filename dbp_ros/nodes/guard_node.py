@@ -68,8 +68,10 @@ class GuardNode(Node):  # type: ignore[misc]
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
         reports.Reporter(self, "guard", self._state, self.statistics, self._clear)
         self._loop = PacedThread(
-            "command loop", config.command_rate_hz, self._tick, config.realtime_priority + 1
-            if config.realtime_priority else 0,
+            "command loop",
+            config.command_rate_hz,
+            self._tick,
+            config.realtime_priority + 1 if config.realtime_priority else 0,
         )
         for line in request_realtime(config):
             self.get_logger().info(line)

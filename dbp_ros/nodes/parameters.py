@@ -13,7 +13,6 @@ from dbp_ros.errors import ConfigError
 Settings = TypeVar("Settings")
 
 
-
 def load_settings(node: Node, kind: type[Settings]) -> Settings:
     """Declare one read-only parameter for each field of a dataclass and read them all.
 
@@ -38,8 +37,8 @@ def load_settings(node: Node, kind: type[Settings]) -> Settings:
 def _descriptor(metadata: typing.Mapping[str, Any]) -> ParameterDescriptor:
     """Describe a parameter; ranges are told in words, as the type may be a list or dynamic."""
     low, high = metadata.get("minimum"), metadata.get("maximum")
-    bounds = "" if low is None and high is None else f" (from {low} to {high})".replace(
-        "to None", "up"
+    bounds = (
+        "" if low is None and high is None else f" (from {low} to {high})".replace("to None", "up")
     )
     return ParameterDescriptor(
         description=metadata["doc"] + bounds, read_only=True, dynamic_typing=True

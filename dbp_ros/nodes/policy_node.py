@@ -45,9 +45,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._problems: dict[str, str] = {}
         self._refusals = 0
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
-        self.create_service(
-            Trigger, "~/begin_episode", reports.answer_to(self._begin_episode)
-        )
+        self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
         reports.Reporter(self, "policy", self._state, self.statistics, self._clear)
         for line in request_realtime(self._config):
             self.get_logger().info(line)
@@ -91,9 +89,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         try:
             bundle = read_bundle(bundle_directory(self._config.model))
             require_joints(bundle.manifest, self._config.joints)
-            model = Model(
-                bundle, self._config.execution_provider, self._config.intra_op_threads
-            )
+            model = Model(bundle, self._config.execution_provider, self._config.intra_op_threads)
             difference = model.prove()
         except DbpError as error:
             self._reason = f"no model: {error}"

@@ -100,6 +100,7 @@ def answer_to(
     act: Callable[[], None],
 ) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
     """Return a Trigger callback that acts, and answers with the error where it cannot."""
+
     def callback(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
             act()

@@ -44,7 +44,9 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._seed = config.seed
         self._lock = threading.Lock()
         self._rig: CameraRig | None = None
-        self._steps = max(1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns))
+        self._steps = max(
+            1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns)
+        )
         self._beats = 0
         self._problem = ""
         self._threads: list[PacedThread] = []
@@ -61,7 +63,10 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._success = self.create_publisher(Bool, "success", LATCHED)
         for name, part in zip(config.controllers, config.controller_slices(), strict=True):
             self.create_subscription(
-                Float64MultiArray, f"{name}/commands", partial(self._on_command, name, part), COMMAND
+                Float64MultiArray,
+                f"{name}/commands",
+                partial(self._on_command, name, part),
+                COMMAND,
             )
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
         reports.Reporter(self, "simulation", self._state, self.statistics, self._clear)

@@ -50,9 +50,7 @@ class Model:
         features: Floats = self._encoders[camera].run(["features"], {"image": image})[0][0]
         return features
 
-    def decide(
-        self, positions: Floats, features: Mapping[str, Floats], latent: Floats
-    ) -> Floats:
+    def decide(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
         """Turn an observation and a latent into a chunk: one forward pass.
 
         Args:
@@ -104,7 +102,9 @@ class Model:
         }
         for camera in manifest.cameras:
             expected[f"features.{camera.name}"] = (1, length, camera.feature_size)
-            self._check(self._encoders[camera.name], {"image": ("height", "width", 3)}, camera.encoder)
+            self._check(
+                self._encoders[camera.name], {"image": ("height", "width", 3)}, camera.encoder
+            )
         self._check(self._head, expected, manifest.head)
 
     def _check(
@@ -116,8 +116,10 @@ class Model:
         found = {item.name: tuple(item.shape) for item in session.get_inputs()}
         fits = found.keys() == expected.keys() and all(
             len(found[name]) == len(shape)
-            and all(isinstance(a, str) or isinstance(b, str) or a == b
-                    for a, b in zip(found[name], shape, strict=True))
+            and all(
+                isinstance(a, str) or isinstance(b, str) or a == b
+                for a, b in zip(found[name], shape, strict=True)
+            )
             for name, shape in expected.items()
         )
         if not fits:

@@ -1,0 +1,48 @@
+"""`dbp evaluate`: how often a policy solves a task, in lockstep with the simulation."""
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.progress import track
+
+from dbp_ros.bench.evaluation import Evaluation
+from dbp_ros.bundle import bundle_directory, read_bundle
+from dbp_ros.config import GuardConfig, PolicyConfig, SimulationConfig
+from dbp_ros.policy.model import Model
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "evaluate", help="measure a policy's success in simulation", description=__doc__
+    )
+    parser.add_argument("--model", default=PolicyConfig.model, help="bundle: name or folder")
+    parser.add_argument("--task", default=SimulationConfig.task, help="lift, can or transport")
+    parser.add_argument("--episodes", type=int, default=50, help="how many episodes")
+    parser.add_argument("--seed", type=int, default=100_000, help="seed of the first episode")
+    parser.add_argument("--camera-backend", default="auto", help="auto, egl, osmesa or raycast")
+    parser.add_argument("--out", type=Path, help="write every episode to this JSON file")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the episodes and print what came of them."""
+    model = Model(read_bundle(bundle_directory(arguments.model)))
+    evaluation = Evaluation(
+        model, arguments.task, PolicyConfig(), GuardConfig(), arguments.camera_backend
+    )
+    seeds = range(arguments.seed, arguments.seed + arguments.episodes)
+    outcomes = list(track(evaluation.run(seeds), "episodes", total=len(seeds)))
+    successes = sum(outcome.success for outcome in outcomes)
+    arms = Counter(outcome.moved for outcome in outcomes)
+    print(
+        f"{arguments.task}: {successes} of {len(outcomes)} episodes succeed "
+        f"({100 * successes / len(outcomes):.0f} %)"
+    )
+    print(f"arm that moved: {', '.join(f'{side} {n}' for side, n in sorted(arms.items()))}")
+    if arguments.out:
+        arguments.out.write_text(json.dumps([asdict(o) for o in outcomes], indent=1) + "\n")
+    return 0
