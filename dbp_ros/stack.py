@@ -89,7 +89,7 @@ def config_of(values: Mapping[str, str]) -> StackConfig:
     )
 
 
-def _parse(kind: Any, name: str, value: str) -> str | bool:
+def _parse(kind: Any, name: str, value: str) -> Any:
     if kind is not bool:
         return value
     if value.lower() not in BOOLEANS:

@@ -1,0 +1,100 @@
+"""The `dbp` command: finds the verb, imports it alone, and runs it."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dbp_ros import __version__
+from dbp_ros.errors import DbpError
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the command and where it lives.
+
+    Only the module of the verb that was asked for is imported: a robot's computer has no torch, a
+    training machine no ROS.
+
+    Attributes:
+        name: What the user types.
+        help: One line for `dbp --help`.
+        extra: What to install, `dbp_ros[extra]`, where an import fails.
+    """
+
+    name: str
+    help: str
+    extra: str
+
+    @property
+    def module(self) -> str:
+        """Module with `register(subparsers)`, which sets `run`."""
+        return f"dbp_ros.cli.{self.name}"
+
+
+VERBS = (
+    Verb("demo", "watch a policy solve a task in the simulated cell", "ros,sim"),
+    Verb("up", "start the stack: guard, policy and simulated cell", "ros,sim"),
+    Verb("collect", "record demonstrations of the scripted expert", "sim"),
+    Verb("train", "fit a policy to recorded episodes", "learn"),
+    Verb("export", "turn a training run into a model bundle", "learn"),
+    Verb("evaluate", "measure how often a model solves its task", "sim"),
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        words: The command line without its first word; that of the process if None.
+
+    Returns:
+        The exit status: 1 after an error that the user can mend, 130 after Ctrl-C.
+    """
+    words = sys.argv[1:] if words is None else list(words)
+    try:
+        arguments = _parser(_verb(words)).parse_args(words)
+        return int(arguments.run(arguments))
+    except DbpError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _verb(words: Sequence[str]) -> str:
+    return next((word for word in words if not word.startswith("-")), "")
+
+
+def _parser(chosen: str) -> argparse.ArgumentParser:
+    """Return a parser that knows every verb by name, and the chosen one by heart."""
+    parser = argparse.ArgumentParser(
+        prog="dbp", description="Real-time control of robots by one-step drift-based policies."
+    )
+    parser.add_argument("--version", action="version", version=f"dbp_ros {__version__}")
+    subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in VERBS:
+        if verb.name == chosen:
+            _module_of(verb).register(subparsers)
+        else:
+            subparsers.add_parser(verb.name, help=verb.help)
+    return parser
+
+
+def _module_of(verb: Verb) -> Any:
+    try:
+        return importlib.import_module(verb.module)
+    except ModuleNotFoundError as error:
+        if (error.name or "dbp_ros").startswith("dbp_ros"):
+            raise
+        raise DbpError(
+            f"dbp {verb.name} needs {error.name}: pip install 'dbp_ros[{verb.extra}]'"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
