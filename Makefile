@@ -1,0 +1,56 @@
+# Every target makes what it needs: there is nothing to install or to activate beforehand.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin
+PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check install
+ARGS ?=
+
+help: ## say what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+
+demo: $(VENV)/.demo ## watch a policy in the simulated cell; options: make demo ARGS="--help"
+	@$(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing libegl1 libgl1, for pictures"; \
+	    { apt-get -qq update && apt-get -qq install -y --no-install-recommends libegl1 libgl1; } \
+	      >/dev/null 2>&1; \
+	  fi; \
+	  $(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' \
+	    || echo "no OpenGL here: pictures are cast ray by ray; for better ones: apt-get install libegl1 libgl1"; }
+	@$(RUN)/dbp demo $(ARGS)
+
+test: $(VENV)/.all ## run every test
+	$(RUN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.all ## lint, format, types, package.xml
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/python -c 'from catkin_pkg.package import parse_package; parse_package(".").validate()'
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.demo: setup.py | $(RUN)/python
+	$(PIP) --editable '.[ros,sim]'
+	@touch $@
+
+$(VENV)/.all: setup.py | $(RUN)/python
+	$(PIP) --editable '.[ros,sim,learn,test]'
+	@touch $@ $(VENV)/.demo
+
+$(RUN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; exit(sys.version_info < (3, 10))' \
+	  || { echo "Python 3.10 or later is needed, $(PYTHON) is $$($(PYTHON) -V): make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing python3-venv"; \
+	    { apt-get -qq update && apt-get -qq install -y python3-venv; } >/dev/null 2>&1; fi; \
+	  $(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	    || { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv"; exit 1; }; }
+	$(PYTHON) -m venv $(VENV)
