@@ -3,7 +3,9 @@
 Buckets are 64 to each power of two, so a percentile is right within 1/64 from 1 ns to hours.
 """
 
+from array import array
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +35,7 @@ class Histogram:
     """Counts of durations; negative ones count as zero."""
 
     def __init__(self) -> None:
-        self._counts = [0] * BUCKETS
+        self._counts = array("q", bytes(8 * BUCKETS))
         self.count = 0
         self.max_ns = 0
 
@@ -48,7 +50,7 @@ class Histogram:
         """Return a percentile in [ms], NaN where nothing was recorded."""
         if self.count == 0:
             return float("nan")
-        cumulative = np.cumsum(self._counts)
+        cumulative = np.cumsum(np.frombuffer(self._counts, dtype=np.int64))
         rank = max(1, int(np.ceil(self.count * percent / 100.0)))
         bucket = int(np.searchsorted(cumulative, rank))
         return min(middle_of(bucket), self.max_ns) / NS_PER_MS
@@ -68,7 +70,7 @@ class Histogram:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._counts = [0] * BUCKETS
+        self._counts = array("q", bytes(8 * BUCKETS))
         self.count = 0
         self.max_ns = 0
 
@@ -111,9 +113,26 @@ class PeriodRecorder:
         self._last_ns = 0
 
     @property
+    def active_s(self) -> float:
+        """How long it went on in [s], pauses left out."""
+        return self._total_ns / NS_PER_S
+
+    @property
     def rate_hz(self) -> float:
         """How often it happened a second, pauses left out; 0 where nothing was measured."""
-        return self.errors.count * NS_PER_S / self._total_ns if self._total_ns else 0.0
+        return self.errors.count / self.active_s if self._total_ns else 0.0
+
+    def statistics(self) -> dict[str, Any]:
+        """Return all that is known, fit for JSON."""
+        return {
+            "periods": self.errors.count,
+            "active_s": round(self.active_s, 6),
+            "rate_hz": round(self.rate_hz, 3),
+            "period_error_ms": self.errors.summary_ms(),
+            "gap_count": self.gap_count,
+            "gaps": [[gap.start_ns, gap.end_ns] for gap in self.gaps],
+            "period_error_bars": self.errors.bars_ms(),
+        }
 
     def clear(self) -> None:
         """Forget everything."""

@@ -127,7 +127,7 @@ class MotionGuard:
         Raises:
             CommandError: If the arms still move.
         """
-        if self._limiter is not None and not self._limiter.at_rest:
+        if self.moving:
             raise CommandError("the arms still move: reset again when they are at rest")
         if self._stop_reason:
             self._stop_reason = ""
@@ -144,6 +144,11 @@ class MotionGuard:
     def enabled(self) -> bool:
         """Whether the arms are to be commanded."""
         return self._enabled
+
+    @property
+    def moving(self) -> bool:
+        """Whether the last command moved a joint."""
+        return self._limiter is not None and not self._limiter.at_rest
 
     def tick(self, now_ns: int) -> Array | None:
         """Return the command for this period, or None where the arms are not to be commanded.

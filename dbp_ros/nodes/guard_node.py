@@ -28,6 +28,7 @@ from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
 
+SETTLE_S = 1.0
 LEVELS = {
     Mode.DISABLED: reports.OK,
     Mode.TRACKING: reports.OK,
@@ -78,7 +79,12 @@ class GuardNode(Node):  # type: ignore[misc]
         self._loop.start()
 
     def close(self) -> None:
-        """Stop commanding. Forward controllers then hold the last command."""
+        """Bring the arms to rest, then stop commanding: controllers hold the last command."""
+        with self._lock:
+            self._guard.disable()
+        deadline = time.monotonic() + SETTLE_S
+        while self._guard.moving and time.monotonic() < deadline:
+            time.sleep(0.01)
         self._loop.stop()
 
     def statistics(self) -> dict[str, Any]:
@@ -87,13 +93,9 @@ class GuardNode(Node):  # type: ignore[misc]
             **asdict(self._guard.counters),
             "mode": self._guard.mode.value,
             "reason": self._guard.reason,
-            "command_rate_hz": round(self._period.rate_hz, 3),
-            "command_period_error_ms": self._period.errors.summary_ms(),
+            "command_period": self._period.statistics(),
             "tick_ms": self._tick_time.summary_ms(),
             "image_age_at_command_ms": self._image_age.summary_ms(),
-            "gap_count": self._period.gap_count,
-            "gaps": [[gap.start_ns, gap.end_ns] for gap in self._period.gaps],
-            "command_period_error_bars": self._period.errors.bars_ms(),
             "image_age_at_command_bars": self._image_age.bars_ms(),
         }
 

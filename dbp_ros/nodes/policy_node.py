@@ -72,15 +72,11 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             "reason": self._reason,
             "decisions": decider.inference.count,
             "refused_decisions": self._refusals,
-            "decision_rate_hz": round(decider.period.rate_hz, 3),
-            "decision_period_error_ms": decider.period.errors.summary_ms(),
+            "decision_period": decider.period.statistics(),
             "inference_ms": decider.inference.summary_ms(),
             "encoding_ms": decider.encoding.summary_ms(),
             "image_age_at_decision_ms": decider.image_age.summary_ms(),
             "dropped_images": self._encoder.dropped if self._encoder else 0,
-            "gap_count": decider.period.gap_count,
-            "gaps": [[gap.start_ns, gap.end_ns] for gap in decider.period.gaps],
-            "decision_period_error_bars": decider.period.errors.bars_ms(),
             "inference_bars": decider.inference.bars_ms(),
         }
 

@@ -3,9 +3,10 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -16,6 +17,8 @@ from rclpy.signals import SignalHandlerOptions
 from dbp_ros.errors import DbpError
 
 SPIN_SLICE_S = 0.2
+
+Spun = TypeVar("Spun", bound=Node)
 
 
 class Closable(Protocol):
@@ -75,3 +78,28 @@ def _spin(executor: EventsExecutor, ended: threading.Event) -> None:
         pass
     finally:
         ended.set()
+
+
+@contextmanager
+def spinning(make: Callable[[], Spun]) -> Iterator[Spun]:
+    """Spin a node in a thread for as long as the block lasts, and leave signals to the caller.
+
+    Args:
+        make: Builds the node.
+
+    Yields:
+        The node, whose methods the block may call.
+    """
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    ended = threading.Event()
+    node = make()
+    executor = EventsExecutor()
+    executor.add_node(node)
+    spinner = threading.Thread(target=_spin, args=(executor, ended), name="callbacks", daemon=True)
+    spinner.start()
+    try:
+        yield node
+    finally:
+        ended.set()
+        spinner.join(timeout=2.0)
+        rclpy.try_shutdown()

@@ -90,8 +90,8 @@ class SimulationNode(Node):  # type: ignore[misc]
             "task": self._config.task,
             "seed": self._seed,
             "camera_backend": self._rig.backend if self._rig else "not open",
-            "joint_state_rate_hz": round(self._period.rate_hz, 3),
-            "joint_state_period_error_ms": self._period.errors.summary_ms(),
+            "time_limit_s": self._simulation.time_limit_s,
+            "joint_state_period": self._period.statistics(),
             "render_ms": self._render_time.summary_ms(),
         }
 

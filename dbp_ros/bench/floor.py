@@ -1,0 +1,55 @@
+"""The machine's own floor: an empty loop on the steady clock, timed like the guard's.
+
+What a loop that does nothing misses, no loop can keep. It runs as a process of its own beside
+what is measured, at the same rate and priority.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from dbp_ros.config import RealtimeConfig
+from dbp_ros.contract import NS_PER_S
+from dbp_ros.latency import PeriodRecorder
+from dbp_ros.realtime import PacedThread, request_realtime
+
+
+def measure_floor(rate_hz: float, priority: int, ended: threading.Event) -> PeriodRecorder:
+    """Run the empty loop until told to end."""
+    recorder = PeriodRecorder(round(NS_PER_S / rate_hz))
+    request_realtime(RealtimeConfig(realtime_priority=priority))
+    loop = PacedThread("floor", rate_hz, lambda _: recorder.record(time.monotonic_ns()))
+    loop.start()
+    ended.wait()
+    loop.stop()
+    return recorder
+
+
+def main() -> int:
+    """Measure until SIGINT or SIGTERM, then write what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=float, required=True, help="loops a second")
+    parser.add_argument("--priority", type=int, default=0, help="SCHED_FIFO priority, 0 for none")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write at the end")
+    arguments = parser.parse_args()
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    recorder = measure_floor(arguments.rate, arguments.priority, ended)
+    aside = arguments.out.with_suffix(".part")
+    aside.write_text(json.dumps(recorder.statistics()))
+    aside.replace(arguments.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""What a run of the stack amounts to: one dictionary, one table, one plot."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+REQUIRED_RATE_HZ = 100.0
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """How one episode ended, and how fast the stack was meanwhile."""
+
+    success: bool
+    duration_s: float
+    decision_rate_hz: float
+    command_rate_hz: float
+
+
+def split_gaps(
+    gaps: Sequence[Sequence[int]], floor_gaps: Sequence[Sequence[int]]
+) -> tuple[int, int]:
+    """Return how many gaps are the stack's own, and how many the empty loop had at that moment.
+
+    Args:
+        gaps: Begin and end of each gap, in [ns] of the steady clock.
+        floor_gaps: The same of the empty loop beside it.
+    """
+    stalls = sum(
+        any(begin < floor_end and floor_begin < end for floor_begin, floor_end in floor_gaps)
+        for begin, end in gaps
+    )
+    return len(gaps) - stalls, stalls
+
+
+def machine() -> dict[str, Any]:
+    """Return what machine this is."""
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "processor": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def build_report(
+    task: str,
+    episodes: Sequence[EpisodeResult],
+    guard: dict[str, Any],
+    policy: dict[str, Any],
+    simulation: dict[str, Any],
+    floor: dict[str, Any],
+) -> dict[str, Any]:
+    """Join what the processes counted into one report.
+
+    Args:
+        task: Name of the task.
+        episodes: The episodes that ran.
+        guard: Statistics of the guard.
+        policy: Statistics of the policy node.
+        simulation: Statistics of the simulation node.
+        floor: Statistics of the empty loop.
+    """
+    missed_decisions, decision_stalls = split_gaps(policy["decision_period"]["gaps"], floor["gaps"])
+    missed_commands, command_stalls = split_gaps(guard["command_period"]["gaps"], floor["gaps"])
+    return {
+        "task": task,
+        "episodes": len(episodes),
+        "success_rate": sum(e.success for e in episodes) / max(1, len(episodes)),
+        "decision_rate_hz": policy["decision_period"]["rate_hz"],
+        "command_rate_hz": guard["command_period"]["rate_hz"],
+        "slowest_episode_decision_rate_hz": min((e.decision_rate_hz for e in episodes), default=0),
+        "slowest_episode_command_rate_hz": min((e.command_rate_hz for e in episodes), default=0),
+        "command_period_error_ms": guard["command_period"]["period_error_ms"],
+        "floor_period_error_ms": floor["period_error_ms"],
+        "decision_period_error_ms": policy["decision_period"]["period_error_ms"],
+        "inference_ms": policy["inference_ms"],
+        "encoding_ms": policy["encoding_ms"],
+        "image_age_at_command_ms": guard["image_age_at_command_ms"],
+        "missed_decisions": missed_decisions,
+        "missed_commands": missed_commands,
+        "machine_stalls": {"decisions": decision_stalls, "commands": command_stalls},
+        "limited_commands": guard["limited_commands"],
+        "commands": guard["commands"],
+        "decisions": policy["decisions"],
+        "refused_decisions": policy["refused_decisions"],
+        "model": policy["model"],
+        "camera_backend": simulation["camera_backend"],
+        "machine": machine(),
+        "episode_results": [asdict(episode) for episode in episodes],
+    }
+
+
+def shortcomings(report: dict[str, Any]) -> list[str]:
+    """Return one sentence for each promise that a run did not keep."""
+    found = [
+        f"{what} fell to {report[f'slowest_episode_{key}_rate_hz']:.1f} Hz in an episode, "
+        f"expected {REQUIRED_RATE_HZ:.0f} Hz or more"
+        for what, key in (("decisions", "decision"), ("commands", "command"))
+        if report[f"slowest_episode_{key}_rate_hz"] < REQUIRED_RATE_HZ
+    ]
+    return found
+
+
+def table_of(report: dict[str, Any]) -> Table:
+    """Return a report as a table for people."""
+    table = Table(title=f"{report['task']}: {report['episodes']} episodes", title_justify="left")
+    for column in ("", "p50", "p99", "p99.9", "max"):
+        table.add_column(column, justify="right" if column else "left")
+    for key, name in (
+        ("command_period_error_ms", "command period error [ms]"),
+        ("floor_period_error_ms", "the machine's floor [ms]"),
+        ("decision_period_error_ms", "decision period error [ms]"),
+        ("inference_ms", "inference [ms]"),
+        ("image_age_at_command_ms", "image age at command [ms]"),
+    ):
+        table.add_row(name, *(f"{report[key][p]:.2f}" for p in ("p50", "p99", "p999", "max")))
+    table.add_section()
+    for name, text in (
+        ("success", f"{100 * report['success_rate']:.0f} %"),
+        ("decisions [Hz]", f"{report['decision_rate_hz']:.1f}"),
+        ("commands [Hz]", f"{report['command_rate_hz']:.1f}"),
+        ("missed decisions", str(report["missed_decisions"])),
+        ("missed commands", str(report["missed_commands"])),
+        ("machine stalls", str(sum(report["machine_stalls"].values()))),
+        ("limited commands", f"{report['limited_commands']} of {report['commands']}"),
+    ):
+        table.add_row(name, text)
+    return table
+
+
+def plot_histograms(
+    path: Path, guard: dict[str, Any], policy: dict[str, Any], floor: dict[str, Any]
+) -> None:
+    """Draw period errors beside the machine's floor, and latencies, on logarithmic axes."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    _curves(
+        left,
+        {
+            "commands": guard["command_period"]["period_error_bars"],
+            "decisions": policy["decision_period"]["period_error_bars"],
+            "machine's floor": floor["period_error_bars"],
+        },
+    )
+    left.set(title="Period error", xlabel="error [ms]", ylabel="share of periods beyond")
+    _curves(
+        right,
+        {
+            "inference": policy["inference_bars"],
+            "image age at command": guard["image_age_at_command_bars"],
+        },
+    )
+    right.set(title="Latency", xlabel="latency [ms]", ylabel="share beyond")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _curves(axes: Any, histograms: dict[str, list[list[float]]]) -> None:
+    """Draw the share of values beyond each duration, so that the tail can be read."""
+    for name, bars in histograms.items():
+        if bars:
+            middles, counts = np.array(bars).T
+            beyond = 1.0 - (np.cumsum(counts) - counts) / counts.sum()
+            axes.step(np.maximum(middles, 1e-3), beyond, where="post", label=name)
+    axes.set(xscale="log", yscale="log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()

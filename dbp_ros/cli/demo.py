@@ -1,0 +1,50 @@
+"""`dbp demo`: two arms do their task under a learned policy, measured, over real ROS 2."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from dbp_ros.bench.demo import DemoConfig, run_demo
+from dbp_ros.bench.report import shortcomings, table_of
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "demo", help="run the whole stack in simulation and measure it", description=__doc__
+    )
+    defaults = DemoConfig()
+    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
+    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
+    parser.add_argument("--episodes", type=int, default=defaults.episodes, help="how many")
+    parser.add_argument(
+        "--film", type=int, default=defaults.film_episodes, help="how many episodes to film"
+    )
+    parser.add_argument("--out", type=Path, default=defaults.out, help="folder for the results")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo; exit with 1 where the rates were not kept."""
+    config = DemoConfig(
+        task=arguments.task,
+        model=arguments.model,
+        episodes=arguments.episodes,
+        film_episodes=arguments.film,
+        out=arguments.out,
+    )
+    console = Console()
+    with console.status("") as status:
+        report = run_demo(config, lambda line: status.update(line))
+    console.print(table_of(report))
+    model, machine = report["model"], report["machine"]
+    console.print(
+        f"model {model['name']} version {model['version']} ({model['sha256'][:12]}), cameras by "
+        f"{report['camera_backend']}, {machine['cores']} cores of {machine['processor']}"
+    )
+    console.print(f"report, plot and film: {config.out}/")
+    problems = shortcomings(report)
+    for problem in problems:
+        console.print(f"[red]{problem}[/red]")
+    return 1 if problems else 0

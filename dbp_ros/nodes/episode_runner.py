@@ -1,0 +1,173 @@
+"""Runs episodes on the stack as an operator would: through services, with a deadline on each."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.client import Client
+from rclpy.node import Node
+from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Bool, String
+from std_srvs.srv import SetBool, Trigger
+
+from dbp_ros.contract import Image
+from dbp_ros.errors import DbpError
+from dbp_ros.nodes.conversions import image_pixels
+from dbp_ros.nodes.qos import LATCHED, SENSOR
+
+SERVICE_TIMEOUT_S = 10.0
+POLL_S = 0.01
+# After a reset: until every stream tells of the new episode.
+SETTLE_S = 0.3
+
+
+class EpisodeRunner(Node):  # type: ignore[misc]
+    """Resets the simulation, lets the policy act, and tells how each episode ended.
+
+    Its methods block: call them from a thread that does not spin the node.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("episode_runner")
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        self.states: dict[str, str] = {}
+        self.frames: list[Image] = []
+        self._succeeded = threading.Event()
+        self._callers: dict[str, Client] = {}
+        self._camera: Any = None
+        self.create_subscription(Bool, "success", self._on_success, LATCHED)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        for name in ("guard", "policy", "simulation"):
+            self.create_subscription(
+                String, f"{name}/state", lambda m, n=name: self.states.update({n: m.data}), LATCHED
+            )
+
+    def statistics(self, name: str) -> dict[str, Any]:
+        """Return all numbers of one process of the stack.
+
+        Raises:
+            DbpError: If it does not answer in time.
+        """
+        numbers: dict[str, Any] = json.loads(
+            self._call(Trigger, f"{name}/statistics", Trigger.Request()).message
+        )
+        return numbers
+
+    def trigger(self, service: str) -> None:
+        """Call a Trigger service.
+
+        Raises:
+            DbpError: If it does not answer in time, or refuses.
+        """
+        self._call(Trigger, service, Trigger.Request())
+
+    def enable_control(self, enable: bool) -> None:
+        """Let the guard command the arms, or no more.
+
+        Raises:
+            DbpError: If the guard does not answer in time, or refuses.
+        """
+        self._call(SetBool, "guard/enable_control", SetBool.Request(data=enable))
+
+    def activate_policy(self, activate: bool) -> None:
+        """Let the policy decide, or fall silent.
+
+        Raises:
+            DbpError: If the policy does not answer in time, or refuses.
+        """
+        transition = (
+            Transition.TRANSITION_ACTIVATE if activate else Transition.TRANSITION_DEACTIVATE
+        )
+        request = ChangeState.Request(transition=Transition(id=transition))
+        self._call(ChangeState, "policy/change_state", request)
+
+    def prepare(self) -> None:
+        """Bring the arms to rest and reset the simulation to its next episode."""
+        self.enable_control(False)
+        self.wait_for(
+            lambda: self.states.get("guard", "").startswith("disabled"), "the guard to disable"
+        )
+        self.trigger("simulation/reset")
+        time.sleep(SETTLE_S)
+        self._succeeded.clear()
+
+    def run_episode(self, time_limit_s: float, watch: Callable[[], None]) -> tuple[bool, float]:
+        """Let the policy act until the task is solved or the time is up.
+
+        Args:
+            time_limit_s: Longest duration, in [s] of the steady clock.
+            watch: Called again and again meanwhile.
+
+        Returns:
+            Whether the task was solved, and how long it took in [s].
+        """
+        self.enable_control(True)
+        self.activate_policy(True)
+        start = time.monotonic()
+        while not self._succeeded.wait(POLL_S) and time.monotonic() - start < time_limit_s:
+            watch()
+        duration_s = time.monotonic() - start
+        succeeded = self._succeeded.is_set()
+        self.activate_policy(False)
+        return succeeded, duration_s
+
+    def wait_for(
+        self, condition: Callable[[], bool], what: str, limit_s: float = SERVICE_TIMEOUT_S
+    ) -> None:
+        """Wait until a condition holds.
+
+        Raises:
+            DbpError: If it does not in time.
+        """
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise DbpError(f"waited {limit_s:.0f} s for {what}; states: {self.states}")
+            time.sleep(POLL_S)
+
+    def film(self, camera: str) -> None:
+        """Keep the pictures of a camera from now on."""
+        self._camera = self.create_subscription(
+            ImageMessage,
+            f"{camera}/image_raw",
+            lambda message: self.frames.append(image_pixels(message).copy()),
+            SENSOR,
+        )
+
+    def stop_filming(self) -> None:
+        """Keep no more pictures."""
+        if self._camera is not None:
+            self.destroy_subscription(self._camera)
+            self._camera = None
+
+    def _call(self, kind: Any, service: str, request: Any) -> Any:
+        if service not in self._callers:
+            self._callers[service] = self.create_client(kind, service)
+        client = self._callers[service]
+        if not client.wait_for_service(timeout_sec=3 * SERVICE_TIMEOUT_S):
+            raise DbpError(f"nobody offers the service {service}: is the stack running?")
+        answered = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: answered.set())
+        if not answered.wait(SERVICE_TIMEOUT_S):
+            raise DbpError(f"{service} did not answer within {SERVICE_TIMEOUT_S:.0f} s")
+        response = future.result()
+        if not response.success:
+            raise DbpError(f"{service} refused: {getattr(response, 'message', 'see its log')}")
+        return response
+
+    def _on_success(self, message: Bool) -> None:
+        if message.data:
+            self._succeeded.set()
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.diagnostics[status.name.rpartition("/")[2]] = {
+                item.key: item.value for item in status.values
+            }
+
