@@ -1,0 +1,180 @@
+"""Who may import whom: the table of the design, read from the imports themselves."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
+
+GROUND = {"bundle", "config", "contract", "errors", "latency", "realtime", "share"}
+SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
+ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
+EVERYTHING = GROUND | SERVICES | ROS_FREE_MIDDLE
+
+# Part of the package -> other parts that it may import.
+MAY_IMPORT = {
+    "config": {"errors"},
+    "contract": set(),
+    "errors": set(),
+    "latency": {"contract"},
+    "realtime": {"config"},
+    "share": {"errors"},
+    "bundle": {"contract", "errors", "share"},
+    "domain": {"errors"},
+    "stack": {"config", "errors", "share"},
+    "supervisor": set(),
+    "policy": GROUND,
+    "motion": GROUND,
+    "episodes": GROUND,
+    "sim": GROUND,
+    "drift": GROUND,
+    "learning": GROUND | {"drift", "episodes"},
+    "nodes": GROUND | SERVICES,
+    "bench": EVERYTHING | {"nodes"},
+    "cli": EVERYTHING | {"nodes", "bench"},
+}
+
+LIGHT = {"numpy", "yaml"}
+ROS = {
+    *("builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces", "rclpy"),
+    *("sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
+}
+TORCH = {"torch"}
+SHOWN = {"rich", "matplotlib", "PIL"}
+
+# Part of the package -> libraries it may import beside the standard ones and the light ones.
+MAY_NEED = {
+    "policy": {"onnxruntime"},
+    "drift": TORCH,
+    "learning": TORCH | {"onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
+    "sim": {"mujoco", "mink", "daqp", "PIL"},
+    "nodes": ROS | {"mujoco"},
+    "bench": ROS | SHOWN | {"mujoco"},
+    "cli": ROS | TORCH | SHOWN,
+}
+
+# Files that use MuJoCo outside its own folder, to keep a scene for the cameras.
+MUJOCO_FILES = {"nodes/sim_node.py", "bench/evaluation.py"}
+# A registry: the one package file that may hold more than names.
+REGISTRIES = {"sim/tasks/__init__.py"}
+# The verbs that train or export need torch.
+TORCH_VERBS = {"train.py", "export.py"}
+# The commands that watch a running stack subscribe to its topics.
+ROS_VERBS = {"demo.py", "evaluate.py"}
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def sources(part: str) -> list[Path]:
+    found = sorted((PACKAGE / part).rglob("*.py")) or [PACKAGE / f"{part}.py"]
+    return [path for path in found if path.name != "__init__.py"]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The dotted names that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide who imports whom"
+            if node.module == "dbp_ros":
+                yield from (f"dbp_ros.{alias.name}" for alias in node.names)
+            else:
+                yield node.module or ""
+
+
+def all_sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_every_part_is_there_and_has_code(part: str) -> None:
+    files = sources(part)
+    if part == "bench" and not files:
+        assert (PACKAGE / part / "__init__.py").is_file()
+        return
+    assert files
+    for path in files:
+        assert path.is_file(), f"{path} is gone: change the table"
+
+
+def test_every_file_belongs_to_a_part_of_the_table() -> None:
+    parts = {part_of(path) for path in all_sources()} - {"__init__"}
+    assert parts == set(MAY_IMPORT) - {"__init__"}
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_a_part_imports_only_the_parts_below_it(part: str) -> None:
+    for path in sources(part):
+        for name in imported(path):
+            top, _, rest = name.partition(".")
+            if top != "dbp_ros" or rest.startswith("__"):
+                continue
+            target = rest.split(".")[0]
+            allowed = MAY_IMPORT[part] | {part}
+            assert target in allowed, f"{path}: {part} imports {name}, may import {allowed}"
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_a_part_needs_only_the_libraries_of_its_own(part: str) -> None:
+    allowed = LIGHT | MAY_NEED.get(part, set()) | {"dbp_ros"}
+    for path in sources(part):
+        needed = {name.split(".")[0] for name in imported(path)} - set(sys.stdlib_module_names)
+        assert needed <= allowed, f"{path} imports {needed - allowed}, may import {allowed}"
+
+
+def test_mujoco_leaves_its_folder_only_where_a_scene_is_kept() -> None:
+    outside = {
+        str(path.relative_to(PACKAGE))
+        for path in all_sources()
+        if part_of(path) != "sim" and "mujoco" in set(imported(path))
+    }
+    assert outside <= MUJOCO_FILES
+
+
+def test_only_the_verbs_that_learn_import_torch() -> None:
+    for path in sources("cli"):
+        names = {name.split(".")[0] for name in imported(path)}
+        learns = any(name.startswith("dbp_ros.learning") for name in imported(path))
+        assert path.name in TORCH_VERBS or not (names & TORCH or learns), path
+
+
+def test_only_the_verbs_that_watch_a_stack_import_ros() -> None:
+    for path in sources("cli"):
+        names = {name.split(".")[0] for name in imported(path)}
+        watches = any(name.startswith("dbp_ros.nodes") for name in imported(path))
+        assert path.name in ROS_VERBS or not (names & ROS or watches), path
+
+
+def test_no_import_hides_in_a_function() -> None:
+    for path in all_sources():
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                for node in ast.walk(function):
+                    assert not isinstance(node, ast.Import | ast.ImportFrom), (
+                        f"{path}:{getattr(node, 'lineno', 0)} imports inside a function"
+                    )
+
+
+def test_a_package_file_holds_a_docstring_and_names_alone() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), f"{path} has no docstring"
+        for node in tree.body[1:]:
+            names = isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign)
+            registry = str(path.relative_to(PACKAGE)) in REGISTRIES
+            assert names or registry, f"{path}:{node.lineno} holds code"
+
+
+def test_a_breach_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "breach.py"
+    file.write_text(
+        "def f():\n    from dbp_ros.learning.trainer import Trainer\n    import torch.nn\n"
+    )
+    assert list(imported(file)) == ["dbp_ros.learning.trainer", "torch.nn"]
