@@ -1,0 +1,275 @@
+"""Drifting fields: where each generated action chunk should move next.
+
+Source of every formula: generative drifting, arXiv 2602.04770, as drift-based policies use it,
+arXiv 2604.03540. `B` observations, `G` generated samples, `P` positives (demonstrations), `N`
+explicit negatives, `S` numbers in a flattened chunk of normalised actions. A field is a function
+of points; it knows nothing of networks, and nothing here carries a gradient.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+AUTHORS_TEMPERATURES = (0.02, 0.05, 0.2)
+WIDE_TEMPERATURES = (0.05, 0.1, 0.3)
+_OUT_OF_REACH = 100.0
+_SMALLEST_SCALE = 1e-3
+_SMALLEST_SQUARE = 1e-8
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What a field says about a batch.
+
+    Attributes:
+        velocity: Where to move, in units of `scale`. Shape (B, G, S).
+        scale: Size of one unit in normalised actions. Shape (B, 1, 1) or (1, 1, 1).
+        force_rms: Size of the force before it is normalised, the progress measure that the
+            loss is not. Shape (temperatures,).
+    """
+
+    velocity: Tensor
+    scale: Tensor
+    force_rms: Tensor
+
+
+Field = Callable[[Tensor, Tensor], Drift]
+
+
+def distances(queries: Tensor, targets: Tensor) -> Tensor:
+    """Return Euclidean distances by differences, exact near coincidence in fp32.
+
+    Args:
+        queries: Shape (B, G, S).
+        targets: Shape (B, M, S).
+
+    Returns:
+        Shape (B, G, M), at least 1e-4.
+    """
+    squares = (queries[:, :, None] - targets[:, None]).square().sum(-1)
+    return squares.clamp_min(_SMALLEST_SQUARE).sqrt()
+
+
+def forces(
+    queries: Tensor,
+    targets: Tensor,
+    separations: Tensor,
+    *,
+    negatives: int,
+    temperatures: Sequence[float],
+    weights: Tensor | None = None,
+    floor: float = 0.0,
+) -> Tensor:
+    """Return the cross-mass force of each query at each temperature, not normalised.
+
+    The affinity is a kernel `exp(-d/tau)` normalised over targets and over queries, combined by
+    the geometric mean. Attraction is multiplied by the repulsive mass and repulsion by the
+    attractive mass, so the coefficients of a query sum to zero.
+
+    Args:
+        queries: Shape (B, G, S).
+        targets: Negatives first, then positives. Shape (B, M, S).
+        separations: Scaled distances. Shape (B, G, M).
+        negatives: How many of the targets repel.
+        temperatures: Kernel widths, in units of the scaled distance.
+        weights: Non-negative weights of the targets, one where None. Shape (B, M).
+        floor: Smallest product of the two softmaxes.
+
+    Returns:
+        Shape (temperatures, B, G, S), in the unit of `targets`.
+    """
+    widths = separations.new_tensor(list(temperatures))[:, None, None, None]
+    logits = -separations / widths
+    shared = logits.log_softmax(-1) + logits.log_softmax(-2)
+    affinity = shared.exp().clamp_min(floor).sqrt() if floor else (0.5 * shared).exp()
+    if weights is not None:
+        affinity = affinity * weights[:, None]
+    repelling, attracting = affinity[..., :negatives], affinity[..., negatives:]
+    coefficients = torch.cat(
+        [
+            -attracting.sum(-1, keepdim=True) * repelling,
+            repelling.sum(-1, keepdim=True) * attracting,
+        ],
+        dim=-1,
+    )
+    centre = targets.mean(1, keepdim=True)
+    return coefficients @ (targets - centre)
+
+
+def _own_samples_out_of_reach(separations: Tensor, generated: int) -> Tensor:
+    mask = torch.zeros_like(separations[0])
+    mask[:, :generated].fill_diagonal_(_OUT_OF_REACH)
+    return separations + mask
+
+
+def _sum_of_unit_forces(force: Tensor) -> tuple[Tensor, Tensor]:
+    """Return forces of RMS one over the batch, summed over temperatures, and the true RMS."""
+    square = force.square().mean(dim=(1, 2, 3))
+    unit = force / square.clamp_min(_SMALLEST_SQUARE).sqrt()[:, None, None, None]
+    return unit.sum(0), square.sqrt()
+
+
+def _weights(
+    generated: Tensor, negatives: Tensor | None, positives: Tensor, positive_weights: Tensor | None
+) -> Tensor:
+    batch = len(generated)
+    repelling = generated.shape[1] + (0 if negatives is None else negatives.shape[1])
+    ones = generated.new_ones(batch, repelling)
+    if positive_weights is None:
+        positive_weights = generated.new_ones(batch, positives.shape[1])
+    return torch.cat([ones, positive_weights], dim=1)
+
+
+def _targets(generated: Tensor, negatives: Tensor | None, positives: Tensor) -> Tensor:
+    parts = [generated, positives] if negatives is None else [generated, negatives, positives]
+    return torch.cat(parts, dim=1)
+
+
+@torch.no_grad()
+def drifting(
+    generated: Tensor,
+    positives: Tensor,
+    *,
+    negatives: Tensor | None = None,
+    positive_weights: Tensor | None = None,
+    temperatures: Sequence[float] = AUTHORS_TEMPERATURES,
+    scale: float | None = None,
+    floor: float = 1e-6,
+) -> Drift:
+    """Return the field in the form that was published with drift-based policies.
+
+    Kept for fidelity: one scale for the whole batch with self-distances counted in, a floor
+    under the affinities, narrow kernels. With one demonstration per observation it falls into
+    one mode; see `conditional_drifting`.
+
+    Args:
+        generated: Samples of the generator. Shape (B, G, S).
+        positives: Demonstrations. Shape (B, P, S).
+        negatives: More points to move away from. Shape (B, N, S).
+        positive_weights: Shape (B, P); a weight of zero stays in the softmaxes.
+        temperatures: Kernel widths, in units of the mean distance.
+        scale: Fixed mean distance; measured where None.
+        floor: Smallest product of the two softmaxes.
+
+    Returns:
+        The drift, with one scale. Its clamp (1e-3) acts for distances below about 1e-3.
+    """
+    targets = _targets(generated, negatives, positives)
+    weights = _weights(generated, negatives, positives, positive_weights)
+    apart = distances(generated, targets)
+    if scale is None:
+        mean = (apart * weights[:, None]).mean() / weights.mean()
+    else:
+        mean = apart.new_tensor(scale)
+    unit = (mean / generated.shape[2] ** 0.5).clamp_min(_SMALLEST_SCALE)
+    force = forces(
+        generated / unit,
+        targets / unit,
+        _own_samples_out_of_reach(apart / mean.clamp_min(_SMALLEST_SCALE), generated.shape[1]),
+        negatives=targets.shape[1] - positives.shape[1],
+        temperatures=temperatures,
+        weights=weights,
+        floor=floor,
+    )
+    velocity, force_rms = _sum_of_unit_forces(force)
+    return Drift(velocity, unit.reshape(1, 1, 1), force_rms)
+
+
+@torch.no_grad()
+def conditional_drifting(
+    generated: Tensor,
+    positives: Tensor,
+    *,
+    negatives: Tensor | None = None,
+    positive_weights: Tensor | None = None,
+    temperatures: Sequence[float] = WIDE_TEMPERATURES,
+) -> Drift:
+    """Return the field in the form that keeps the modes of a conditional distribution.
+
+    It differs from `drifting` in four ways: each observation has its own scale, a sample's
+    distance to itself is not counted in it, there is no floor under the affinities, and the
+    kernels are wide enough for a far demonstration to be felt.
+
+    Args:
+        generated: Samples of the generator, at least 2 and better 8. Shape (B, G, S).
+        positives: Demonstrations. Shape (B, P, S).
+        negatives: More points to move away from. Shape (B, N, S).
+        positive_weights: Shape (B, P); a weight of zero is the same as leaving the point out.
+        temperatures: Kernel widths, in units of the observation's mean distance.
+
+    Returns:
+        The drift, with a scale for each observation.
+
+    Raises:
+        ValueError: If there is only one sample: nothing repels it, so nothing can move it.
+    """
+    samples = generated.shape[1]
+    if samples < 2:
+        raise ValueError(f"expected at least 2 generated samples, got {samples}: use 8")
+    targets = _targets(generated, negatives, positives)
+    weights = _weights(generated, negatives, positives, positive_weights)
+    apart = distances(generated, targets)
+    counted = weights[:, None].repeat(1, samples, 1)
+    counted[:, :, :samples] *= 1.0 - torch.eye(samples, dtype=apart.dtype, device=apart.device)
+    mean = (apart * counted).sum((1, 2), keepdim=True) / counted.sum((1, 2), keepdim=True)
+    mean = mean.clamp_min(_SMALLEST_SCALE)
+    unit = mean / generated.shape[2] ** 0.5
+    left_out = _OUT_OF_REACH * (weights[:, None] == 0)
+    force = forces(
+        generated / unit,
+        targets / unit,
+        _own_samples_out_of_reach(apart / mean, samples) + left_out,
+        negatives=targets.shape[1] - positives.shape[1],
+        temperatures=temperatures,
+        weights=weights,
+    )
+    velocity, force_rms = _sum_of_unit_forces(force)
+    return Drift(velocity, unit, force_rms)
+
+
+@torch.no_grad()
+def energy_drifting(generated: Tensor, positives: Tensor) -> Drift:
+    """Return the field whose potential is the energy score: no kernel, no temperature.
+
+    Each sample is pulled to the positives and pushed from the other samples by forces of equal
+    size at every distance: the limit of a kernel that is wider than the data. Unbiased with one
+    positive, and it narrows the samples of a certain observation at any `S`.
+
+    Args:
+        generated: Shape (B, G, S), G at least 2.
+        positives: Shape (B, P, S).
+    """
+    samples, size = generated.shape[1], generated.shape[2]
+    pull = _mean_direction(generated, positives, positives.shape[1])
+    push = _mean_direction(generated, generated, samples - 1)
+    force = (pull - push) * size**0.5
+    rms = force.square().mean().sqrt()
+    return Drift(force, torch.ones_like(force[:1, :1, :1]), rms[None])
+
+
+def _mean_direction(queries: Tensor, targets: Tensor, count: int) -> Tensor:
+    towards = targets[:, None] - queries[:, :, None]
+    length = towards.square().sum(-1, keepdim=True).clamp_min(_SMALLEST_SQUARE).sqrt()
+    return (towards / length).sum(2) / count
+
+
+def energy_score(generated: Tensor, positives: Tensor) -> Tensor:
+    """Return the energy score of samples against demonstrations; lower is better.
+
+    `mean |x_i - y| - 1/2 mean_{i != j} |x_i - x_j|`: strictly proper, so it is smallest in
+    expectation for the distribution of the demonstrations, modes and spread included.
+
+    Args:
+        generated: At least 2 samples an observation. Shape (B, G, S).
+        positives: Shape (B, P, S).
+
+    Returns:
+        Shape (B,).
+    """
+    samples = generated.shape[1]
+    to_data = torch.linalg.vector_norm(generated[:, :, None] - positives[:, None], dim=-1)
+    to_own = torch.linalg.vector_norm(generated[:, :, None] - generated[:, None], dim=-1)
+    score: Tensor = to_data.mean((1, 2)) - to_own.sum((1, 2)) / (2 * samples * (samples - 1))
+    return score

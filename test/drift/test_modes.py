@@ -1,0 +1,70 @@
+"""A choice between two ways: who keeps both."""
+
+import torch
+from torch import Tensor, nn
+
+from dbp_ros.drift.fields import Drift, Field, conditional_drifting, drifting
+from dbp_ros.drift.losses import scaled_loss
+
+FIRST_SHARE = 0.7
+UPDATES = 500
+
+
+def demonstrations(count: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return observations and one of two chunks of 8 numbers for each."""
+    observation = torch.rand(count, 1, generator=chance) * 2 - 1
+    way = (torch.rand(count, 1, generator=chance) < FIRST_SHARE).float() * 2 - 1
+    shape = torch.sin(torch.linspace(0.3, 2.8, 8))
+    noise = 0.02 * torch.randn(count, 8, generator=chance)
+    return observation, way * (0.5 + 0.2 * observation) * shape + noise
+
+
+def share_and_between(field: Field, start: float) -> tuple[float, float]:
+    """Train a small generator; return the first mode's share and what lies between modes."""
+    torch.manual_seed(0)
+    chance = torch.Generator().manual_seed(0)
+    net = nn.Sequential(
+        nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU(), nn.Linear(128, 8)
+    )
+
+    def generate(observation: Tensor) -> Tensor:
+        latent = torch.randn(len(observation), 8, 8, generator=chance)
+        seen = observation[:, None].expand(-1, 8, -1)
+        chunk: Tensor = net(torch.cat([seen, latent], dim=2))
+        return start * latent + chunk
+
+    optimiser = torch.optim.AdamW(net.parameters(), 2e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, UPDATES)
+    for _ in range(UPDATES):
+        observation, wanted = demonstrations(128, chance)
+        samples = generate(observation)
+        loss = scaled_loss(samples, field(samples.detach(), wanted[:, None])).mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        observation, _ = demonstrations(500, chance)
+        middle = generate(observation)[:, :, 3:5].mean(2) / (0.5 + 0.2 * observation)
+    return float((middle > 0).float().mean()), float((middle.abs() < 0.5).float().mean())
+
+
+def straight(generated: Tensor, positives: Tensor) -> Drift:
+    """Pull every sample to the demonstration: regression to the mean."""
+    return Drift(positives - generated, torch.ones(1, 1, 1), torch.ones(1))
+
+
+def test_regression_ends_between_the_modes() -> None:
+    assert share_and_between(straight, start=0.5)[1] >= 0.9
+
+
+def test_published_field_with_a_narrow_start_falls_into_one_mode() -> None:
+    share, between = share_and_between(drifting, start=0.0)
+    assert share >= 0.98
+    assert between <= 0.1
+
+
+def test_conditional_field_with_a_wide_start_keeps_both_modes() -> None:
+    share, between = share_and_between(conditional_drifting, start=0.5)
+    assert 0.55 <= share <= 0.85
+    assert between <= 0.25
