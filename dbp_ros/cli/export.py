@@ -1,0 +1,63 @@
+"""`dbp export`: turn a training run into a model bundle."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from dbp_ros.errors import DbpError, TrainingError
+from dbp_ros.learning.checkpoint import read_checkpoint
+from dbp_ros.learning.dataset import dataset_sha256, load_demonstrations
+from dbp_ros.learning.export import Label, export_bundle
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser("export", help="turn a training run into a model bundle")
+    parser.add_argument("--run", dest="source", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--data", type=Path, required=True, help="its episodes, for the proof")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    parser.add_argument("--name", required=True, help="name of the model")
+    parser.add_argument("--version", type=int, default=1, help="version of the model")
+    parser.add_argument(
+        "--control-rate-hz", type=float, default=125.0, help="decisions a second it is meant for"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export a run's averaged weights."""
+    console = Console()
+    try:
+        checkpoint = read_checkpoint(arguments.source)
+        recorded = checkpoint.facts["dataset"].get("sha256")
+        if recorded is not None and recorded != dataset_sha256(arguments.data):
+            raise TrainingError(
+                f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
+                "give the folder that the policy was trained on"
+            )
+        made = ["dbp", "export", "--run", str(arguments.source), "--data", str(arguments.data)]
+        made += ["--out", str(arguments.out), "--name", arguments.name]
+        command = shlex.join(made)
+        label = Label(arguments.name, arguments.version, arguments.control_rate_hz, command)
+        data = load_demonstrations(arguments.data)
+        worst = export_bundle(checkpoint, data, arguments.out, label)
+    except DbpError as error:
+        console.print(f"error: {error}", style="red", highlight=False)
+        return 1
+    console.print(f"{arguments.out}: the graphs agree with PyTorch within {worst:.1e}")
+    return 0
+
+
+def main() -> int:
+    """Run `python -m dbp_ros.cli.export`."""
+    parser = argparse.ArgumentParser(prog="dbp")
+    register(parser.add_subparsers(required=True))
+    arguments = parser.parse_args(["export", *sys.argv[1:]])
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""`dbp train`: fit a policy to recorded episodes."""
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dbp_ros.errors import DbpError, TrainingError
+from dbp_ros.learning.checkpoint import CHECKPOINT, config_from_document, read_checkpoint
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.dataset import dataset_sha256, load_demonstrations
+from dbp_ros.learning.trainer import Trainer
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb and a flag for every field of `TrainConfig`."""
+    parser = subparsers.add_parser("train", help="fit a policy to recorded episodes")
+    parser.add_argument("--data", type=Path, required=True, help="folder of episodes")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out and its settings"
+    )
+    for item in fields(TrainConfig):
+        name = f"--{item.name.replace('_', '-')}"
+        parser.add_argument(name, **_flag(item.default, item.metadata["doc"]))
+    parser.set_defaults(run=run)
+
+
+def _flag(default: Any, doc: str) -> dict[str, Any]:
+    text = {"default": default, "help": f"{doc} (default: {default})".replace("%", "%%")}
+    if isinstance(default, bool):
+        return {**text, "action": argparse.BooleanOptionalAction}
+    if isinstance(default, tuple):
+        return {**text, "nargs": "+", "type": type(default[0])}
+    return {**text, "type": type(default)}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or go on training."""
+    console = Console()
+    try:
+        trainer = _trainer(arguments, console)
+        _train(trainer, console)
+    except DbpError as error:
+        console.print(f"error: {error}", style="red", highlight=False)
+        return 1
+    console.print(f"{trainer.run / CHECKPOINT}: {trainer.update} updates, {trainer.train_s:.0f} s")
+    return 0
+
+
+def _trainer(arguments: argparse.Namespace, console: Console) -> Trainer:
+    path = arguments.out / CHECKPOINT
+    if path.exists() and not arguments.resume:
+        raise TrainingError(f"{path} exists: give --resume to go on with it, or another --out")
+    old = read_checkpoint(arguments.out) if arguments.resume else None
+    config = _config(arguments) if old is None else old.config
+    data = load_demonstrations(arguments.data)
+    console.print(
+        f"{data.episodes} episodes, {len(data.positions)} steps of {data.step_s:.4f} s, "
+        f"{len(data.joints)} joints, cameras: {', '.join(data.images) or 'none'}"
+    )
+    if still := data.still_joints():
+        console.print(f"never commanded to move: {', '.join(still)}", style="yellow")
+    origin = {
+        "name": arguments.data.resolve().name,
+        "episodes": data.episodes,
+        "sha256": dataset_sha256(arguments.data),
+    }
+    trainer = Trainer(config, data, arguments.out, origin=origin)
+    if old is not None:
+        trainer.resume(old)
+    return trainer
+
+
+def _config(arguments: argparse.Namespace) -> TrainConfig:
+    values = {item.name: getattr(arguments, item.name) for item in fields(TrainConfig)}
+    return config_from_document(values)
+
+
+def _train(trainer: Trainer, console: Console) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.1f} it/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(
+            "train", total=trainer.config.updates, completed=trainer.update, rate=0.0
+        )
+
+        def report(update: int, row: dict[str, float]) -> None:
+            progress.update(task, completed=update, rate=progress.tasks[task].speed or 0.0)
+            if row:
+                shown = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
+                console.print(shown, highlight=False)
+
+        trainer.train(report=report)
+
+
+def main() -> int:
+    """Run `python -m dbp_ros.cli.train`."""
+    parser = argparse.ArgumentParser(prog="dbp")
+    register(parser.add_subparsers(required=True))
+    arguments = parser.parse_args(["train", *sys.argv[1:]])
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""A training run on disk: one NumPy archive with weights, averages, optimiser and facts.
+
+No pickle: a checkpoint of a stranger can be opened without running their code.
+"""
+
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dbp_ros.errors import TrainingError
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.policy import Policy, PolicyShape
+
+CHECKPOINT = "checkpoint.npz"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on, or a policy to be exported.
+
+    Attributes:
+        config: The settings of the run.
+        shape: What the policy is wired to.
+        facts: Counters, metrics and the data set's identity; anything JSON can hold.
+        tensors: `weights/`, `average/`, `optimiser/` and `chance` by name.
+    """
+
+    config: TrainConfig
+    shape: PolicyShape
+    facts: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors under `prefix/`, without it."""
+        start = f"{prefix}/"
+        return {
+            name.removeprefix(start): value
+            for name, value in self.tensors.items()
+            if name.startswith(start)
+        }
+
+    def policy(self) -> Policy:
+        """Return the policy with the averaged weights, ready to run."""
+        policy = Policy(self.shape, self.config)
+        policy.load_state_dict(self.part("average"))
+        return policy.eval().requires_grad_(False)
+
+
+def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint aside and rename it."""
+    run.mkdir(parents=True, exist_ok=True)
+    header = {
+        "format": 1,
+        "config": asdict(checkpoint.config),
+        "shape": asdict(checkpoint.shape),
+        "facts": checkpoint.facts,
+    }
+    arrays: dict[str, Any] = {name: value.numpy() for name, value in checkpoint.tensors.items()}
+    aside = run / f".{CHECKPOINT}.{os.getpid()}"
+    try:
+        with aside.open("wb") as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        aside.replace(run / CHECKPOINT)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read_checkpoint(run: Path) -> Checkpoint:
+    """Read the checkpoint of a run.
+
+    Raises:
+        TrainingError: If there is none, or it is damaged.
+    """
+    path = run / CHECKPOINT
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            header = json.loads(str(archive["header"]))
+            names = [name for name in archive.files if name != "header"]
+            return Checkpoint(
+                config=config_from_document(header["config"]),
+                shape=PolicyShape.from_document(header["shape"]),
+                facts=header["facts"],
+                tensors={name: torch.from_numpy(archive[name]) for name in names},
+            )
+    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path} is not a checkpoint ({error}): train first") from error
+
+
+def config_from_document(document: dict[str, Any]) -> TrainConfig:
+    """Return settings that `dataclasses.asdict` and JSON have been through."""
+    known = {item.name for item in fields(TrainConfig)}
+    if unknown := sorted(set(document) - known):
+        raise TrainingError(f"unknown settings {', '.join(unknown)}: made by another version")
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
+    return TrainConfig(**values)

@@ -1,0 +1,215 @@
+"""From a checkpoint to a model bundle, with proof that the graphs say what PyTorch said."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+
+from dbp_ros import __version__
+from dbp_ros.bundle import (
+    ACTION_MEANING,
+    ENCODING,
+    FORMAT,
+    ActionSpec,
+    CameraSpec,
+    HistorySpec,
+    Manifest,
+    Proof,
+    ProofSpec,
+    sha256_of,
+    write_manifest,
+)
+from dbp_ros.errors import TrainingError
+from dbp_ros.learning.checkpoint import Checkpoint
+from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.graphs import export_encoder, export_head
+from dbp_ros.learning.policy import Policy, pictures
+
+HEAD = "head.onnx"
+PROOF = "proof.npz"
+LARGEST_DIFFERENCE_RAD = 1e-4
+PROOF_TOLERANCE = 1e-3
+PROOF_CASES = 8
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a bundle is called and how it was made.
+
+    Attributes:
+        name: Name of the model.
+        version: Counts exports of one name.
+        control_rate_hz: Decisions a second that the model is meant for.
+        command: Command line that exported it.
+    """
+
+    name: str
+    version: int = 1
+    control_rate_hz: float = 125.0
+    command: str = ""
+
+
+def encoder_file(camera: str) -> str:
+    """Return the name of a camera's graph."""
+    return f"encoder_{camera}.onnx"
+
+
+def record_proof(policy: Policy, data: Demonstrations, cases: int, seed: int) -> Proof:
+    """Return recorded observations with what PyTorch makes of them."""
+    chance = np.random.default_rng(seed)
+    rows = np.sort(chance.choice(len(data.positions), min(cases, len(data.positions)), False))
+    horizon, nu = policy.generator.horizon, policy.generator.joints
+    batch = data.batch(rows, horizon, policy.history)
+    latent = chance.standard_normal((len(rows), horizon, nu), dtype=np.float32)
+    with torch.no_grad():
+        features = policy.encode({name: pictures(seen) for name, seen in batch.images.items()})
+        action = policy.act(batch.positions, features, torch.from_numpy(latent)[:, None])[:, 0]
+    return Proof(
+        images={name: seen[:, -1].numpy() for name, seen in batch.images.items()},
+        positions=batch.positions.numpy(),
+        latent=latent,
+        action=action.numpy(),
+    )
+
+
+def largest_difference(directory: Path, proof: Proof, history: int) -> float:
+    """Return how far the exported graphs are from a proof, in [rad] and [m].
+
+    Raises:
+        TrainingError: If the history is longer than the one picture that a proof holds.
+    """
+    if history != 1:
+        raise TrainingError(
+            f"history = {history}: a proof holds one picture a camera, so only history 1 can be "
+            "exported; train with --history 1"
+        )
+    features = {
+        f"features.{camera}": _run_each(directory / encoder_file(camera), images)
+        for camera, images in proof.images.items()
+    }
+    head = onnxruntime.InferenceSession(directory / HEAD)
+    worst = 0.0
+    for case, expected in enumerate(proof.action):
+        inputs = {name: seen[case][None] for name, seen in features.items()}
+        inputs |= {
+            "positions": proof.positions[case][None],
+            "latent": proof.latent[case][None],
+        }
+        (action,) = head.run(["action"], inputs)
+        worst = max(worst, float(np.abs(action[0] - expected).max()))
+    return worst
+
+
+def _run_each(path: Path, images: Any) -> Any:
+    session = onnxruntime.InferenceSession(path)
+    return np.stack([session.run(["features"], {"image": image})[0] for image in images])
+
+
+def export_bundle(
+    checkpoint: Checkpoint, data: Demonstrations, directory: Path, label: Label
+) -> float:
+    """Write a model bundle aside and rename it.
+
+    Args:
+        checkpoint: A run's checkpoint; its averaged weights are exported.
+        data: Where the proof's observations come from.
+        directory: Folder of the bundle; an older bundle there is replaced.
+        label: What to call it.
+
+    Returns:
+        Largest difference between the graphs and PyTorch over the proof, in [rad] and [m].
+
+    Raises:
+        TrainingError: If the difference is more than 1e-4, or the data set is of other wiring.
+    """
+    if data.joints != checkpoint.shape.joints or set(data.images) != set(checkpoint.shape.cameras):
+        raise TrainingError(
+            f"expected joints {checkpoint.shape.joints} and cameras "
+            f"{tuple(checkpoint.shape.cameras)}, got {data.joints} and {tuple(data.images)}: "
+            "give the data set that the policy was trained on"
+        )
+    policy = checkpoint.policy()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    try:
+        for camera, encoder in zip(policy.camera_names, policy.encoders, strict=True):
+            size = checkpoint.shape.cameras[camera]
+            export_encoder(encoder, size, aside / encoder_file(camera))
+        export_head(policy, aside / HEAD)
+        proof = record_proof(policy, data, PROOF_CASES, checkpoint.config.seed)
+        worst = largest_difference(aside, proof, policy.history)
+        if not worst <= LARGEST_DIFFERENCE_RAD:
+            raise TrainingError(
+                f"the exported graphs differ from PyTorch by {worst:.2e} rad or m, at most "
+                f"{LARGEST_DIFFERENCE_RAD:.0e} is allowed: nothing was exported"
+            )
+        _write_proof(aside / PROOF, proof)
+        write_manifest(aside, _manifest(checkpoint, policy, aside, label, worst))
+        aside.chmod(0o755)
+        _replace(aside, directory)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return worst
+
+
+def _replace(aside: Path, directory: Path) -> None:
+    """Put a finished folder in place; whatever was there goes last."""
+    if not directory.exists():
+        aside.rename(directory)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
+    directory.rename(old / directory.name)
+    aside.rename(directory)
+    shutil.rmtree(old)
+
+
+def _write_proof(path: Path, proof: Proof) -> None:
+    arrays: dict[str, Any] = {f"image.{camera}": seen for camera, seen in proof.images.items()}
+    arrays |= {"positions": proof.positions, "latent": proof.latent, "action": proof.action}
+    np.savez_compressed(path, **arrays)
+
+
+def _manifest(
+    checkpoint: Checkpoint, policy: Policy, directory: Path, label: Label, worst: float
+) -> Manifest:
+    shape, facts = checkpoint.shape, checkpoint.facts
+    return Manifest(
+        format=FORMAT,
+        name=label.name,
+        version=label.version,
+        joints=shape.joints,
+        action=ActionSpec(ACTION_MEANING, policy.generator.horizon, shape.step_s),
+        history=HistorySpec(policy.history, shape.step_s),
+        cameras=tuple(
+            CameraSpec(name, height, width, ENCODING, policy.feature_size, encoder_file(name))
+            for name, (height, width) in shape.cameras.items()
+        ),
+        head=HEAD,
+        control_rate_hz=label.control_rate_hz,
+        proof=ProofSpec(PROOF, PROOF_TOLERANCE),
+        files={path.name: sha256_of(path) for path in sorted(directory.iterdir())},
+        normaliser=policy.normaliser.describe(shape.joints),
+        made_by={
+            "command": label.command,
+            "seed": checkpoint.config.seed,
+            "objective": checkpoint.config.objective,
+            "dataset": facts["dataset"],
+            "updates": facts["update"],
+            "train_s": facts["train_s"],
+            "versions": {
+                "dbp_ros": __version__,
+                "torch": str(torch.__version__),
+                "onnx": version("onnx"),
+            },
+        },
+        metrics={
+            **{name: float(f"{value:.6g}") for name, value in facts["metrics"].items()},
+            "export_difference": float(f"{worst:.3g}"),
+        },
+    )
