@@ -49,13 +49,15 @@ class Supervisor:
     def run(self) -> int:
         """Run until SIGINT, SIGTERM, SIGHUP, or the end of the essential process.
 
-        A second signal hurries: all are told to end at once. Call it in the main thread: the
+        A second signal hurries: all are told to end at once. Afterwards the signals are ignored,
+        so that a third cannot disturb the end of this process. Call it in the main thread: the
         processes die with the thread that started them.
 
         Returns:
             0 if every process ran until it was told to end, else 1.
         """
-        before = {number: signal.signal(number, self._on_signal) for number in ENDING}
+        for number in ENDING:
+            signal.signal(number, self._on_signal)
         try:
             # No thread runs yet: what Python does between fork and exec is safe.
             for name, command in self._commands.items():
@@ -64,8 +66,8 @@ class Supervisor:
             self._watch()
         finally:
             self._end()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in ENDING:
+                signal.signal(number, signal.SIG_IGN)
         for reader in readers:
             reader.join(timeout=1.0)
         return int(self._failed)
