@@ -18,7 +18,8 @@ def request_realtime(config: RealtimeConfig) -> list[str]:
     """Ask for real-time scheduling of every thread of this process.
 
     Threads that a library started before, those of the middleware say, are included; threads
-    started later inherit it. Everything is optional: on a machine that allows none of it the process runs all the same.
+    started later inherit it. Everything is optional: on a machine that allows none of it the
+    process runs all the same.
 
     Returns:
         One sentence for each thing asked for, saying what was got.

@@ -64,6 +64,7 @@ class MotionGuard:
         self._measured: Array | None = None
         self._measured_ns = 0
         self._chunk_arrival_ns = 0
+        self._commanded_ns = 0
         self._trajectory: Trajectory | None = None
         self._limiter: Limiter | None = None
 
@@ -90,7 +91,9 @@ class MotionGuard:
         self.chunk = chunk
         self._chunk_arrival_ns = now_ns
         if self._limiter is not None:
-            self._trajectory = Trajectory.from_chunk(chunk, self._limiter.command, now_ns)
+            self._trajectory = Trajectory.from_chunk(
+                chunk, self._limiter.command, self._commanded_ns
+            )
 
     def enable(self, now_ns: int) -> None:
         """Start to command the arms, from where they are.
@@ -100,10 +103,13 @@ class MotionGuard:
         """
         if self._stop_reason:
             raise CommandError(f"a stop is latched ({self._stop_reason}): reset it first")
-        if self._measured is None or now_ns - self._measured_ns > self._state_timeout_ns:
+        if self._measured is None or not self._knows_arms(now_ns):
             raise CommandError("the arms' position is not known: no fresh joint states arrive")
         if not self._enabled:
-            self._limiter = Limiter(self.limits, self._measured, self._dt)
+            # Arms that are still being brought to rest are taken over as they move.
+            if self._limiter is None:
+                self._limiter = Limiter(self.limits, self._measured, self._dt)
+                self._commanded_ns = now_ns
             self._forget_chunk()
             self._enabled = True
             self._set(Mode.HOLDING, "waiting for a chunk")
@@ -163,7 +169,8 @@ class MotionGuard:
             self._limiter = None
             self._set(Mode.DISABLED, "control is not enabled")
             return None
-        self._watch_tracking(limiter)
+        if self._enabled and self._measured is not None and self._knows_arms(now_ns):
+            self._watch_tracking(limiter.command - self._measured)
         reason = self._reason_to_hold(now_ns)
         if reason or self._trajectory is None:
             limiter.brake()
@@ -173,6 +180,7 @@ class MotionGuard:
             self.counters.limited_commands += limited
             self._set(Mode.TRACKING, "")
         self.counters.commands += 1
+        self._commanded_ns = now_ns
         return limiter.command
 
     def _problem_of(self, chunk: ActionChunk, now_ns: int) -> str:
@@ -197,7 +205,7 @@ class MotionGuard:
             return self._stop_reason
         if not self._enabled:
             return "control is being disabled"
-        if now_ns - self._measured_ns > self._state_timeout_ns:
+        if not self._knows_arms(now_ns):
             self._forget_chunk()
             return "joint states are stale"
         if self._trajectory is None:
@@ -206,10 +214,11 @@ class MotionGuard:
             return "no fresh chunk"
         return ""
 
-    def _watch_tracking(self, limiter: Limiter) -> None:
-        if self._measured is None or self._stop_reason or not self._enabled:
-            return
-        error = np.abs(limiter.command - self._measured)
+    def _knows_arms(self, now_ns: int) -> bool:
+        return now_ns - self._measured_ns <= self._state_timeout_ns
+
+    def _watch_tracking(self, difference: Array) -> None:
+        error = np.abs(difference)
         if (error > self._tracking_error_limit).any():
             worst = int(np.argmax(error / self._tracking_error_limit))
             self.stop(f"{self.joints[worst]} is {error[worst]:.3f} away from its command")

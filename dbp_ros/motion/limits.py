@@ -29,7 +29,8 @@ class Limits:
         """Take the limits from settings.
 
         Raises:
-            ConfigError: If a list does not have one value a joint, or lower is above upper.
+            ConfigError: If a list does not have one finite value a joint, or lower is not below
+                upper.
         """
         names = ("position_lower", "position_upper", "velocity_limit", "acceleration_limit")
         for name in (*names, "tracking_error_limit"):
@@ -38,6 +39,8 @@ class Limits:
                     f"{name} has {len(getattr(config, name))} values, expected "
                     f"{len(config.joints)}: one for each of {', '.join(config.joints)}"
                 )
+            if not np.isfinite(getattr(config, name)).all():
+                raise ConfigError(f"{name} is {getattr(config, name)}, expected finite numbers")
         limits = cls(*(np.array(getattr(config, name), dtype=np.float64) for name in names))
         if (limits.lower >= limits.upper).any():
             joint = config.joints[int(np.argmax(limits.lower >= limits.upper))]
@@ -76,11 +79,12 @@ class Limiter:
     def follow(self, target: Array, target_velocity: Array) -> bool:
         """Move towards a moving target, as far as the limits allow.
 
-        A joint that lags catches up no faster than it can brake again when it arrives.
+        A joint that lags catches up no faster than it can brake again when it arrives. A joint
+        whose target is not a number brakes.
 
         Args:
-            target: Where to be at the end of this period. Shape (nu,). Finite.
-            target_velocity: How fast the target moves. Shape (nu,). Finite.
+            target: Where to be at the end of this period. Shape (nu,).
+            target_velocity: How fast the target moves. Shape (nu,).
 
         Returns:
             Whether a limit kept any joint from the target.
@@ -88,11 +92,9 @@ class Limiter:
         limits, dt = self.limits, self.dt
         target_velocity = np.clip(target_velocity, -limits.velocity, limits.velocity)
         lag = target - target_velocity * dt - self.command
-        catch_up = np.minimum(
-            np.abs(lag) / dt, stoppable_speed(np.abs(lag), limits.acceleration, dt)
-        )
+        catch_up = stoppable_speed(np.abs(lag), limits.acceleration, dt)
         self._move(target_velocity + np.copysign(catch_up, lag))
-        return bool((np.abs(self.command - target) > 1e-6).any())
+        return not (np.abs(self.command - target) <= 1e-6).all()
 
     def brake(self) -> None:
         """Come to rest as fast as the acceleration limits allow, then stay."""
@@ -101,6 +103,7 @@ class Limiter:
     def _move(self, velocity: Array) -> None:
         limits, dt = self.limits, self.dt
         step = limits.acceleration * dt
+        velocity = np.where(np.isnan(velocity), 0.0, velocity)
         velocity = np.clip(velocity, -limits.velocity, limits.velocity)
         velocity = np.minimum(
             velocity, stoppable_speed(limits.upper - self.command, limits.acceleration, dt)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.contract import NS_PER_S, ActionChunk, Array
 
@@ -16,7 +17,7 @@ class Trajectory:
         positions: The points. Shape (points, nu).
     """
 
-    times_ns: Array
+    times_ns: NDArray[np.int64]
     positions: Array
 
     @classmethod

@@ -111,7 +111,7 @@ class GuardNode(Node):  # type: ignore[misc]
         sent_ns = time.monotonic_ns()
         self._period.record(sent_ns)
         self._tick_time.record(sent_ns - now_ns)
-        chunk = self._guard.chunk
+        chunk = self._guard.chunk if self._guard.mode is Mode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
             self._image_age.record(sent_ns - chunk.image_stamp_ns)
 
@@ -141,11 +141,13 @@ class GuardNode(Node):  # type: ignore[misc]
         try:
             self._new_chunk = (chunk_of(message, self._joints, self._steady), time.monotonic_ns())
         except CommandError as error:
-            self._guard.counters.refused_chunks += 1
+            with self._lock:
+                self._guard.counters.refused_chunks += 1
             self._problems["action_chunk"] = str(error)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         with self._lock:
+            self._enable_when_ready = False
             try:
                 if request.data:
                     self._take_mail()
@@ -159,6 +161,7 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _ask_to_stop(self, reason: str) -> None:
         with self._lock:
+            self._enable_when_ready = False
             self._guard.stop(reason)
 
     def _reset(self) -> None:
@@ -166,6 +169,8 @@ class GuardNode(Node):  # type: ignore[misc]
             self._guard.reset()
 
     def _state(self) -> tuple[bytes, str]:
+        if self._loop.error is not None:
+            return reports.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
         mode = self._guard.mode
         reasons = [reason for reason in (self._guard.reason, *self._problems.values()) if reason]
         return LEVELS[mode], ": ".join([mode.value, *(["; ".join(reasons)] if reasons else [])])

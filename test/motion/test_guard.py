@@ -1,0 +1,381 @@
+"""The guard: it follows what is safe, refuses the rest, and comes to rest when in doubt."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dbp_ros.config import GuardConfig
+from dbp_ros.contract import NS_PER_S, ActionChunk
+from dbp_ros.errors import CommandError
+from dbp_ros.motion.guard import Mode, MotionGuard
+
+CONFIG = GuardConfig(
+    joints=("left_elbow_joint", "right_elbow_joint"),
+    position_lower=(-1.0, -1.0),
+    position_upper=(1.0, 1.0),
+    velocity_limit=(2.0, 2.0),
+    acceleration_limit=(12.0, 12.0),
+    tracking_error_limit=(0.3, 0.3),
+)
+PERIOD_NS = 4_000_000
+DT = PERIOD_NS / NS_PER_S
+STEP_NS = 20_000_000
+START = np.array([0.2, -0.2])
+AHEAD = np.array([0.8, 0.4])
+
+
+@dataclass
+class Cell:
+    """Two joints that follow every command at once, and a guard with its clock."""
+
+    guard: MotionGuard
+    positions: np.ndarray
+    now_ns: int = NS_PER_S
+
+    def run(self, periods, chunk=None, measured=True):
+        """Return the command of each period; `chunk` makes a fresh chunk for each."""
+        commands = []
+        for _ in range(periods):
+            self.now_ns += PERIOD_NS
+            if measured:
+                self.guard.measure(self.positions, self.now_ns)
+            if chunk is not None:
+                self.guard.accept(chunk(self.now_ns), self.now_ns)
+            commands.append(self.guard.tick(self.now_ns))
+            self.positions = self.positions if commands[-1] is None else commands[-1]
+        return commands
+
+
+def towards(target, points=10):
+    """Return a maker of chunks that stand at one target."""
+    return lambda now_ns: ActionChunk(
+        positions=np.tile(np.asarray(target, dtype=float), (points, 1)),
+        due_ns=now_ns + STEP_NS * np.arange(1, points + 1),
+        stamp_ns=now_ns,
+    )
+
+
+def assert_smooth(commands):
+    steps = np.diff(np.array(commands), axis=0)
+    assert (np.abs(steps) <= 2.0 * DT + 1e-9).all()
+    assert (np.abs(np.diff(steps, axis=0)) <= 12.0 * DT**2 + 1e-9).all()
+
+
+@pytest.fixture
+def cell():
+    """A cell that is enabled and knows where its arms are."""
+    cell = Cell(MotionGuard(CONFIG), START)
+    cell.guard.measure(START, cell.now_ns)
+    cell.guard.enable(cell.now_ns)
+    return cell
+
+
+@pytest.fixture
+def moving(cell):
+    """A cell at speed."""
+    cell.run(40, towards(AHEAD))
+    assert cell.guard.moving
+    return cell
+
+
+def test_before_it_is_enabled_it_commands_nothing_whatever_comes():
+    cell = Cell(MotionGuard(CONFIG), START)
+    assert cell.run(20, towards(AHEAD)) == [None] * 20
+    assert cell.guard.mode is Mode.DISABLED
+    assert cell.guard.counters.commands == 0
+
+
+def test_it_cannot_be_enabled_before_it_knows_where_the_arms_are():
+    with pytest.raises(CommandError, match="no fresh joint states"):
+        MotionGuard(CONFIG).enable(NS_PER_S)
+
+
+def test_it_cannot_be_enabled_on_old_joint_states():
+    guard = MotionGuard(CONFIG)
+    guard.measure(START, NS_PER_S)
+    with pytest.raises(CommandError, match="no fresh joint states"):
+        guard.enable(2 * NS_PER_S)
+
+
+def test_enabled_it_holds_where_the_arms_are_until_a_chunk_comes(cell):
+    np.testing.assert_array_equal(cell.run(20), [START] * 20)
+    assert (cell.guard.mode, cell.guard.reason) == (Mode.HOLDING, "waiting for a chunk")
+
+
+def test_a_chunk_from_before_it_was_enabled_is_not_followed():
+    cell = Cell(MotionGuard(CONFIG), START)
+    cell.run(1, towards(AHEAD))
+    cell.guard.enable(cell.now_ns)
+    np.testing.assert_array_equal(cell.run(5), [START] * 5)
+
+
+def test_chunks_lead_to_their_target_within_the_limits(cell):
+    commands = cell.run(500, towards(AHEAD))
+    assert_smooth([START, START, *commands])
+    np.testing.assert_allclose(commands[-1], AHEAD, atol=1e-6)
+    assert cell.guard.mode is Mode.TRACKING
+
+
+def test_a_target_beyond_a_limit_leads_to_the_limit(cell):
+    np.testing.assert_allclose(cell.run(500, towards([7.0, -7.0]))[-1], [1.0, -1.0], atol=1e-9)
+
+
+@pytest.mark.parametrize("periods_a_chunk", [1, 2, 3])
+def test_chunks_of_a_smooth_motion_are_followed_without_lag_however_often_they_come(
+    cell, periods_a_chunk
+):
+    def motion(time_ns):
+        phase = 2.0 * np.atleast_1d(time_ns - NS_PER_S)[:, None] / NS_PER_S
+        return START + 0.25 * np.sin(phase)
+
+    def sine(now_ns):
+        due_ns = now_ns + STEP_NS * np.arange(1, 17)
+        return ActionChunk(motion(due_ns), due_ns, now_ns)
+
+    lag = []
+    for _ in range(600 // periods_a_chunk):
+        commands = [*cell.run(1, sine), *cell.run(periods_a_chunk - 1)]
+        lag.append(np.abs(commands[-1] - motion(cell.now_ns)[0]).max())
+    assert max(lag[len(lag) // 2 :]) < 1e-3
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-3, 3), st.floats(-3, 3), st.sampled_from(["chunk", "none", "blind"])),
+        min_size=1,
+        max_size=15,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_whatever_comes_and_stops_coming_the_limits_hold(story):
+    cell = Cell(MotionGuard(CONFIG), START)
+    cell.guard.measure(START, cell.now_ns)
+    cell.guard.enable(cell.now_ns)
+    commands = [START, START]
+    for *target, what in story:
+        commands += cell.run(40, towards(target) if what == "chunk" else None, what != "blind")
+    assert_smooth(commands)
+    assert (np.abs(commands) <= 1.0 + 1e-9).all()
+
+
+def test_without_a_fresh_chunk_it_comes_to_rest_within_the_limits_and_holds(moving):
+    before = [moving.positions]
+    commands = moving.run(100)
+    assert_smooth([*before, *commands])
+    assert (moving.guard.mode, moving.guard.reason) == (Mode.HOLDING, "no fresh chunk")
+    np.testing.assert_array_equal(commands[-1], commands[-30])
+    assert moving.guard.counters.holds == 1
+
+
+def test_until_the_time_out_the_last_chunk_goes_on(moving):
+    moving.run(round(CONFIG.chunk_timeout_s / DT))
+    assert moving.guard.mode is Mode.TRACKING
+    moving.run(1)
+    assert moving.guard.mode is Mode.HOLDING
+
+
+def test_a_fresh_chunk_ends_the_hold(moving):
+    moving.run(100)
+    moving.run(1, towards(AHEAD))
+    assert moving.guard.mode is Mode.TRACKING
+
+
+def test_stale_joint_states_bring_it_to_rest_though_chunks_go_on(moving):
+    before = [moving.positions]
+    commands = moving.run(100, towards(AHEAD), measured=False)
+    assert_smooth([*before, *commands])
+    assert (moving.guard.mode, moving.guard.reason) == (Mode.HOLDING, "joint states are stale")
+    np.testing.assert_array_equal(commands[-1], commands[-2])
+
+
+def test_a_chunk_from_before_the_joint_states_went_stale_is_not_taken_up_again(moving):
+    moving.run(40, measured=False)
+    moving.run(5)
+    assert moving.guard.reason == "waiting for a chunk"
+
+
+def bad_chunks():
+    good = towards(AHEAD)(0)
+    nan = good.positions.copy()
+    nan[3, 1] = np.nan
+    return {
+        "three joints": (replace(good, positions=np.zeros((10, 3))), r"\(10, 3\).*\(points, 2\)"),
+        "one point as a row": (replace(good, positions=np.zeros(2)), "has shape"),
+        "no points": (replace(good, positions=np.zeros((0, 2))), "has shape"),
+        "not a number": (replace(good, positions=nan), "not finite for right_elbow_joint"),
+        "infinite": (replace(good, positions=good.positions + np.inf), "not finite for left"),
+        "two points at once": (replace(good, due_ns=good.due_ns // (2 * STEP_NS)), "one after"),
+        "backwards": (replace(good, due_ns=good.due_ns[::-1]), "one after the other"),
+        "too few times": (replace(good, due_ns=good.due_ns[:-1]), "one after the other"),
+        "too old": (replace(good, stamp_ns=-100_000_001), "100 ms old.*clocks"),
+        "from the future": (replace(good, stamp_ns=100_000_001), "-100 ms old.*clocks"),
+    }
+
+
+@pytest.mark.parametrize("kind", bad_chunks())
+def test_a_bad_chunk_is_refused_with_a_reason_and_the_one_before_goes_on(moving, kind):
+    bad, reason = bad_chunks()[kind]
+    followed = moving.guard.chunk
+    shifted = replace(bad, due_ns=bad.due_ns + moving.now_ns, stamp_ns=bad.stamp_ns + moving.now_ns)
+    with pytest.raises(CommandError, match=reason):
+        moving.guard.accept(shifted, moving.now_ns)
+    moving.run(1)
+    assert moving.guard.chunk is followed
+    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.counters.refused_chunks == 1
+
+
+def test_bad_chunks_do_not_put_off_the_time_out(moving):
+    bad = replace(towards(AHEAD)(moving.now_ns), positions=np.full((10, 2), np.nan))
+    for _ in range(30):
+        moving.run(1)
+        with pytest.raises(CommandError):
+            moving.guard.accept(bad, moving.now_ns)
+    assert moving.guard.reason == "no fresh chunk"
+
+
+def test_numbers_too_large_to_compute_with_do_not_become_a_command(cell):
+    with np.errstate(over="ignore", invalid="ignore"):
+        commands = cell.run(50, lambda now_ns: wild(now_ns))
+    assert np.isfinite(commands).all()
+    assert_smooth(commands)
+
+
+def wild(now_ns):
+    """Return a chunk that jumps between the largest numbers there are."""
+    signs = np.array([1.0, -1.0] * 5)[:, None]
+    return replace(
+        towards(AHEAD)(now_ns),
+        positions=np.finfo(float).max * signs * np.ones((1, 2)),
+        due_ns=now_ns + 1_500_000 * np.arange(1, 11),
+    )
+
+
+def test_an_emergency_stop_latches_and_survives_new_chunks(moving):
+    before = [moving.positions]
+    moving.guard.stop("e-stop")
+    commands = moving.run(100, towards(AHEAD))
+    assert_smooth([*before, *commands])
+    assert (moving.guard.mode, moving.guard.reason) == (Mode.STOPPED, "e-stop")
+    np.testing.assert_array_equal(commands[-1], commands[-50])
+    with pytest.raises(CommandError, match="e-stop.*reset it first"):
+        moving.guard.enable(moving.now_ns)
+
+
+def test_the_first_reason_of_a_stop_is_kept_and_counted_once(moving):
+    moving.guard.stop("e-stop")
+    moving.guard.stop("another")
+    assert moving.guard.stop_reason == "e-stop"
+    assert moving.guard.counters.stops == 1
+
+
+def test_a_stop_can_be_reset_only_at_rest(moving):
+    moving.guard.stop("e-stop")
+    moving.run(1)
+    with pytest.raises(CommandError, match="still move"):
+        moving.guard.reset()
+    moving.run(100)
+    moving.guard.reset()
+    assert moving.guard.mode is Mode.DISABLED
+
+
+def test_after_a_reset_nothing_is_commanded_until_it_is_enabled_anew(moving):
+    moving.guard.stop("e-stop")
+    moving.run(100)
+    moving.guard.reset()
+    assert moving.run(10, towards(AHEAD)) == [None] * 10
+    moving.guard.enable(moving.now_ns)
+    assert moving.run(10, towards(AHEAD))[-1] is not None
+    assert moving.guard.mode is Mode.TRACKING
+
+
+def test_a_stop_while_disabled_keeps_it_from_being_enabled():
+    guard = MotionGuard(CONFIG)
+    guard.measure(START, NS_PER_S)
+    guard.stop("e-stop")
+    assert guard.tick(NS_PER_S) is None
+    with pytest.raises(CommandError, match="reset it first"):
+        guard.enable(NS_PER_S)
+    guard.reset()
+    guard.enable(NS_PER_S)
+
+
+def test_a_reset_without_a_stop_changes_nothing(cell):
+    cell.guard.reset()
+    assert cell.guard.enabled
+    np.testing.assert_array_equal(cell.run(1), [START])
+
+
+def test_an_arm_that_does_not_follow_stops_both(moving):
+    commands = []
+    stuck = moving.positions
+    for _ in range(150):
+        moving.positions = np.array([moving.positions[0], stuck[1]])
+        commands += moving.run(1, towards(AHEAD))
+    assert moving.guard.mode is Mode.STOPPED
+    assert "right_elbow_joint is 0.3" in moving.guard.reason
+    np.testing.assert_array_equal(commands[-1], commands[-20])
+    assert moving.guard.counters.stops == 1
+    assert_smooth(commands)
+
+
+def test_disabling_brings_it_to_rest_and_then_to_silence(moving):
+    before = [moving.positions]
+    moving.guard.disable()
+    commands = moving.run(100, towards(AHEAD))
+    sent = [command for command in commands if command is not None]
+    assert_smooth([*before, *sent])
+    assert 10 < len(sent) < 60
+    assert commands[len(sent) :] == [None] * (100 - len(sent))
+    assert not moving.guard.moving
+    assert moving.guard.mode is Mode.DISABLED
+
+
+def test_enabling_again_while_it_comes_to_rest_does_not_jump(moving):
+    commands = [moving.positions, *moving.run(1, towards(AHEAD))]
+    moving.guard.disable()
+    commands += moving.run(5)
+    moving.guard.measure(START, moving.now_ns)
+    moving.guard.enable(moving.now_ns)
+    commands += moving.run(100, towards(START))
+    assert_smooth(commands)
+
+
+def test_enabling_twice_changes_nothing(moving):
+    moving.guard.enable(moving.now_ns)
+    moving.run(1)
+    assert moving.guard.mode is Mode.TRACKING
+
+
+def test_a_stop_while_being_disabled_still_comes_to_rest(moving):
+    moving.guard.disable()
+    moving.run(2)
+    moving.guard.stop("e-stop")
+    assert moving.run(100)[-1] is not None
+    assert not moving.guard.moving
+    assert moving.guard.mode is Mode.STOPPED
+
+
+def test_arms_beyond_a_limit_are_taken_over_where_they_are():
+    cell = Cell(MotionGuard(CONFIG), np.array([1.2, 0.0]))
+    cell.guard.measure(cell.positions, cell.now_ns)
+    cell.guard.enable(cell.now_ns)
+    commands = cell.run(10)
+    np.testing.assert_array_equal(commands, [[1.2, 0.0]] * 10)
+    commands += cell.run(300, towards([0.9, 0.0]))
+    assert_smooth(commands)
+    np.testing.assert_allclose(commands[-1], [0.9, 0.0], atol=1e-6)
+
+
+def test_it_counts_commands_and_those_that_a_limit_changed(cell):
+    cell.run(100, towards([100.0, 100.0]))
+    assert cell.guard.counters.commands == 100
+    assert cell.guard.counters.limited_commands > 90
+
+
+def test_a_target_that_stands_still_is_not_counted_as_limited(cell):
+    cell.run(50, towards(START))
+    assert cell.guard.counters.limited_commands == 0
