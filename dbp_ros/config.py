@@ -161,7 +161,7 @@ class PolicyConfig(RealtimeConfig):
         maximum=60.0,
     )
     image_frozen_motion: float = setting(
-        0.05, "How far a joint must move for an unchanged image to count [rad, m]", minimum=1e-4
+        0.2, "How far a joint must move for an unchanged image to count [rad, m]", minimum=1e-4
     )
     latent_seed: int = setting(
         -1, "Seed of the latent of each episode; -1 draws a new one", minimum=-1

@@ -11,6 +11,9 @@ from dbp_ros.errors import ConfigError
 
 # Higher domains use ports that Linux gives to others.
 DOMAINS = range(1, 102)
+# DDS: UDP ports by domain, whose numbers Fast DDS gives to its shared-memory ports too.
+FIRST_PORT, PORTS_PER_DOMAIN = 7400, 250
+SHARED_MEMORY = Path("/dev/shm")
 WORLD_WRITABLE = 0o1777
 READ_WRITE = 0o666
 
@@ -39,12 +42,25 @@ def leased_domain(directory: Path | None = None) -> Iterator[int]:
     for domain in (*DOMAINS[start:], *DOMAINS[:start]):
         descriptor = _lock(folder / f"{domain}.lock")
         if descriptor is not None:
+            _sweep(domain)
             try:
                 yield domain
             finally:
                 os.close(descriptor)
             return
     raise ConfigError(f"all {len(DOMAINS)} ROS domains are leased in {folder}: end other runs")
+
+
+def _sweep(domain: int) -> None:
+    """Remove the shared-memory ports that killed processes left in a domain.
+
+    New processes would wait at them in vain. Nobody else is in a leased domain, so they are ours.
+    """
+    first = FIRST_PORT + PORTS_PER_DOMAIN * domain
+    ports = {str(port) for port in range(first, first + PORTS_PER_DOMAIN)}
+    for path in SHARED_MEMORY.glob("*fastrtps_port*"):
+        if path.name.partition("fastrtps_port")[2].partition("_")[0] in ports:
+            path.unlink(missing_ok=True)
 
 
 def _lock(path: Path) -> int | None:

@@ -29,6 +29,7 @@ from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
+from dbp_ros.sim.noise import SensorNoise
 from dbp_ros.sim.simulation import Simulation, pose
 
 SUCCESS_RATE_HZ = 30.0
@@ -47,6 +48,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._steps = max(
             1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns)
         )
+        self._noise = SensorNoise(config.image_height, config.image_width, config.seed)
         self._beats = 0
         self._problem = ""
         self._threads: list[PacedThread] = []
@@ -126,7 +128,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         stamp = self.get_clock().now().to_msg()
         pose(self._simulation.model, self._scene, snapshot)
         for camera, image in self._rig.render(self._scene).items():
-            self._cameras[camera].publish(image_message(image, camera, stamp))
+            self._cameras[camera].publish(image_message(self._noise.add(image), camera, stamp))
         self._render_time.record(time.monotonic_ns() - now_ns)
 
     def _on_command(self, controller: str, part: slice, message: Float64MultiArray) -> None:
