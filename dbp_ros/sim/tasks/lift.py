@@ -6,8 +6,8 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
-from dbp_ros.sim.tasks.grasp import grasp_and_lift
-from dbp_ros.sim.tasks.task import Goal, place
+from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, grasp, holds
+from dbp_ros.sim.tasks.task import Goal, place, pointing_down, yaw_of
 
 CUBE_M = 0.04
 LIFTED_M = 0.10
@@ -47,4 +47,10 @@ class Lift:
 
     def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
         """Grasp the cube and lift it."""
-        return {mode: grasp_and_lift(model, data, mode, "cube", CUBE_M, HELD_M)}
+        cube = data.body("cube")
+        rotation = pointing_down(yaw_of(cube.xmat.reshape(3, 3)))
+        grip = Grip(cube.xpos, rotation, CUBE_M)
+        if holds(model, data, mode, grip):
+            above = np.array((cube.xpos[0], cube.xpos[1], HELD_M))
+            return {mode: Goal(above, rotation, CLOSED_M, CRUISE_M_S)}
+        return {mode: grasp(model, data, mode, grip)}

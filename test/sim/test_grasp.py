@@ -1,0 +1,94 @@
+"""The way to a thing follows from where the hand is."""
+
+import numpy as np
+import pytest
+
+from dbp_ros.sim.scene import GRIPPER_STROKE_M
+from dbp_ros.sim.simulation import Simulation
+from dbp_ros.sim.tasks.grasp import (
+    CLEARANCE_M,
+    Grip,
+    angle_between,
+    approach,
+    between_fingers,
+    carry,
+    grasp,
+    let_go,
+)
+from dbp_ros.sim.tasks.task import pointing_down
+
+THING = np.array((0.1, 0.0, 0.02))
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    return Simulation("lift")
+
+
+def test_far_away_the_way_leads_over_the_thing():
+    goal = approach(THING, THING + np.array((0.2, 0.0, 0.15)))
+    np.testing.assert_allclose(goal, THING + np.array((0.0, 0.0, CLEARANCE_M)))
+
+
+def test_over_the_thing_the_way_leads_down():
+    np.testing.assert_allclose(approach(THING, THING + np.array((0.001, 0.0, 0.05))), THING)
+
+
+def test_low_beside_the_thing_the_way_leads_up_first():
+    tool = THING + np.array((0.1, 0.0, 0.0))
+    goal = approach(THING, tool)
+    np.testing.assert_allclose(goal[:2], tool[:2])
+    assert goal[2] > tool[2] + 0.05
+
+
+def test_a_steeper_funnel_stays_higher_at_the_same_offset():
+    tool = THING + np.array((0.012, 0.0, 0.15))
+    assert approach(THING, tool, 12.0)[2] > approach(THING, tool)[2] + 0.03
+
+
+def test_fingers_that_have_begun_to_close_go_on_when_they_push_the_thing():
+    pushed = np.array((0.01, 0.0, 0.0))
+    assert not between_fingers(pushed, GRIPPER_STROKE_M)
+    assert between_fingers(pushed, GRIPPER_STROKE_M - 0.01)
+
+
+def test_the_hand_turns_before_it_comes_down(simulation):
+    simulation.reset(0)
+    tool = simulation.data.site("left_tcp").xpos
+    below = tool - (0.0, 0.0, 0.12)
+    turned, straight = (
+        grasp(simulation.model, simulation.data, "left", Grip(below, pointing_down(yaw_rad), 0.04))
+        for yaw_rad in (np.pi / 2, 0.0)
+    )
+    assert turned.position[2] == pytest.approx(below[2] + CLEARANCE_M)
+    assert straight.position[2] == pytest.approx(below[2])
+
+
+def test_a_thing_is_carried_by_its_own_centre(simulation):
+    simulation.reset(0)
+    tool = simulation.data.site("left_tcp").xpos
+    cube = simulation.data.body("cube").xpos
+    target = cube + np.array((0.001, 0.0, -0.01))
+    goal = carry(simulation.data, "left", "cube", target, pointing_down(0.0))
+    np.testing.assert_allclose(goal.position - tool, target - cube, atol=1e-12)
+
+
+def test_open_fingers_withdraw_and_closed_ones_open_first(simulation):
+    simulation.reset(0)
+    tool = simulation.data.site("left_tcp").xpos.copy()
+    grip = Grip(tool, pointing_down(0.0), 0.04)
+    assert let_go(simulation.model, simulation.data, "left", grip).position[2] > tool[2] + 0.1
+    closed = simulation.home.copy()
+    closed[6] = 0.04
+    simulation.command(closed)
+    simulation.advance(500)
+    tool = simulation.data.site("left_tcp").xpos.copy()
+    goal = let_go(simulation.model, simulation.data, "left", grip)
+    np.testing.assert_allclose(goal.position, tool)
+    assert goal.opening_m == GRIPPER_STROKE_M
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, np.pi / 2, np.pi])
+def test_the_angle_between_two_orientations(angle):
+    turned = angle_between(pointing_down(0.3), pointing_down(0.3 + angle))
+    assert turned == pytest.approx(angle, abs=1e-6)
