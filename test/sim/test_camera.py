@@ -14,6 +14,7 @@ from dbp_ros.sim.camera import open_cameras
 from dbp_ros.sim.environment import Environment
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
+from dbp_ros.sim.tasks import TASKS
 
 needs_egl = pytest.mark.skipif(not gl.loadable("egl"), reason="this machine has no EGL")
 WHICH = (
@@ -48,8 +49,9 @@ def grasping():
 
 @needs_egl
 @pytest.mark.parametrize("seed", [0, 4])
-def test_cast_pictures_match_gl_pictures_at_the_start(seed):
-    simulation = Simulation("lift")
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_cast_pictures_match_gl_pictures_at_the_start(task, seed):
+    simulation = Simulation(task)
     simulation.reset(seed)
     compare(simulation)
 

@@ -1,10 +1,12 @@
 """Tasks of the cell, by name: one file a task, and one line here."""
 
 from dbp_ros.errors import ConfigError
+from dbp_ros.sim.tasks.can import Can
 from dbp_ros.sim.tasks.lift import Lift
 from dbp_ros.sim.tasks.task import Task
+from dbp_ros.sim.tasks.transport import Transport
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Lift,)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Lift, Can, Transport)}
 
 
 def make_task(name: str) -> Task:

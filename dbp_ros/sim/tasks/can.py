@@ -1,0 +1,77 @@
+"""Put a can into a bin, with either arm."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+
+from dbp_ros.contract import Array
+from dbp_ros.sim.tasks.bin import Bin, touched
+from dbp_ros.sim.tasks.grasp import Grip, carry, grasp, holds, let_go
+from dbp_ros.sim.tasks.task import Goal, place, pointing_down
+
+RADIUS_M = 0.033
+HEIGHT_M = 0.10
+# The tool centre comes this far above the middle: the pads end where the can does.
+GRIP_ABOVE_M = 0.022
+STEEP = 12.0
+BIN = Bin(length_m=0.18, width_m=0.24, height_m=0.06)
+BIN_X_M = 0.18
+ZONE_M = ((-0.16, 0.0), (-0.10, 0.10))
+
+
+class Can:
+    """One arm takes a can and puts it into the bin. The mode is the arm that does it."""
+
+    name: ClassVar[str] = "can"
+    modes: ClassVar[tuple[str, ...]] = ("left", "right")
+    time_limit_s: ClassVar[float] = 12.0
+
+    def build(self, scene: mujoco.MjSpec) -> None:
+        """Add the bin and the can."""
+        # With one contact a pair a cylinder cannot stand: it rocks and walks.
+        scene.option.enableflags |= mujoco.mjtEnableBit.mjENBL_MULTICCD.value
+        BIN.build(scene, BIN_X_M, 0.0)
+        can = scene.worldbody.add_body(name="can", pos=[0, 0, HEIGHT_M / 2])
+        can.add_freejoint()
+        can.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=[RADIUS_M, HEIGHT_M / 2, 0],
+            mass=0.12,
+            rgba=[0.16, 0.52, 0.27, 1],
+            condim=4,
+            friction=[1.0, 0.02, 0.001],
+        )
+        for rim in (-1, 1):
+            can.add_geom(
+                type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+                pos=[0, 0, rim * (HEIGHT_M / 2 - 0.002)],
+                size=[RADIUS_M - 0.002, 0.003, 0],
+                mass=0,
+                rgba=[0.80, 0.81, 0.83, 1],
+                contype=0,
+                conaffinity=0,
+            )
+
+    def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
+        """Stand the can anywhere in a zone before the bin that both arms reach."""
+        (x, y), turn = rng.uniform(*np.transpose(ZONE_M)), rng.uniform(-np.pi, np.pi)
+        place(model, data, "can", x, y, HEIGHT_M / 2, turn)
+
+    def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
+        """Return whether the can is in the bin and no arm touches it."""
+        return BIN.holds(data, "can", HEIGHT_M / 2) and not touched(model, data, "can")
+
+    def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
+        """Take the can by its upper half, carry it over the wall, let it go, withdraw."""
+        can = data.body("can")
+        upwards: Array = can.xmat.reshape(3, 3)[:, 2]
+        rotation = pointing_down(0.0)
+        grip = Grip(can.xpos + GRIP_ABOVE_M * upwards, rotation, 2 * RADIUS_M, STEEP)
+        if BIN.holds(data, "can", HEIGHT_M / 2):
+            return {mode: let_go(model, data, mode, grip)}
+        if holds(model, data, mode, grip):
+            target = BIN.place_for(data, HEIGHT_M / 2)
+            return {mode: carry(data, mode, "can", target, rotation)}
+        return {mode: grasp(model, data, mode, grip)}

@@ -1,0 +1,139 @@
+"""Hand a bar from one arm to the other, which puts it into the bin on its side."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+
+from dbp_ros.contract import Array
+from dbp_ros.sim.scene import GRIPPER_STROKE_M
+from dbp_ros.sim.tasks.bin import Bin, touched
+from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, carry, grasp, holds, let_go
+from dbp_ros.sim.tasks.task import Goal, place, pointing_down
+
+BAR_M = (0.24, 0.036, 0.036)
+END_M = 0.085
+ABOVE_M = 0.004
+YAW_RAD = 0.3
+BIN = Bin(length_m=0.18, width_m=0.32, height_m=0.06)
+BIN_ZONE_M = ((-0.03, 0.29), (0.03, 0.33))
+BAR_ZONE_M = ((-0.08, 0.14), (0.06, 0.20))
+OUTWARDS = {"left": 1.0, "right": -1.0}
+OTHER = {"left": "right", "right": "left"}
+MEETING = np.array((-0.04, 0.0, 0.26))
+MET_M = 0.02
+MET_RAD = 0.15
+CLEAR_M = 0.07
+ASIDE = {side: np.array((-0.06, 0.30 * out, 0.30)) for side, out in OUTWARDS.items()}
+
+
+class Transport:
+    """One arm picks up a bar and hands it over, the other puts it into the bin on its side.
+
+    Where the bin stands says which arm gives and which receives.
+    """
+
+    name: ClassVar[str] = "transport"
+    modes: ClassVar[tuple[str, ...]] = ("handover",)
+    time_limit_s: ClassVar[float] = 20.0
+
+    def build(self, scene: mujoco.MjSpec) -> None:
+        """Add the bin, which stands by its weight, and the bar."""
+        BIN.build(scene, 0.0, -0.3).add_freejoint()
+        bar = scene.worldbody.add_body(name="bar", pos=[0, 0.15, BAR_M[2] / 2])
+        bar.add_freejoint()
+        bar.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[side / 2 for side in BAR_M],
+            mass=0.12,
+            rgba=[0.93, 0.75, 0.20, 1],
+            condim=4,
+            friction=[1.0, 0.02, 0.001],
+        )
+        bar.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[0.018, BAR_M[1] / 2 + 0.0005, BAR_M[2] / 2 + 0.0005],
+            mass=0,
+            rgba=[0.25, 0.26, 0.30, 1],
+            contype=0,
+            conaffinity=0,
+        )
+
+    def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
+        """Stand the bin on one side and lay the bar on the other, about across."""
+        giver = rng.choice(("left", "right"))
+        out = OUTWARDS[giver]
+        (x, y), yaw = rng.uniform(*BAR_ZONE_M), np.pi / 2 + rng.uniform(-YAW_RAD, YAW_RAD)
+        place(model, data, "bar", x, out * y, BAR_M[2] / 2, yaw)
+        x, y = rng.uniform(*BIN_ZONE_M)
+        place(model, data, "bin", x, -out * y, 0.0, 0.0)
+
+    def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
+        """Return whether the bar is in the bin and no arm touches it."""
+        return BIN.holds(data, "bar", BAR_M[2] / 2) and not touched(model, data, "bar")
+
+    def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
+        """Pick up, meet, take, let go, withdraw, put down: whichever the state calls for.
+
+        The receiver closes before the giver opens, and takes the bar away once the giver is
+        clear of it.
+        """
+        receiver = "left" if data.body("bin").xpos[1] > 0 else "right"
+        giver = OTHER[receiver]
+        given, taken = end_grip(data, giver), end_grip(data, receiver)
+        if BIN.holds(data, "bar", BAR_M[2] / 2):
+            return {giver: aside(giver), receiver: let_go(model, data, receiver, taken)}
+        if holds(model, data, receiver, taken):
+            if clear(data, giver, given):
+                target = BIN.place_for(data, BAR_M[2] / 2)
+                carried = carry(data, receiver, "bar", target, across(receiver))
+                return {giver: aside(giver), receiver: carried}
+            return {giver: let_go(model, data, giver, given), receiver: keep(receiver)}
+        if not holds(model, data, giver, given):
+            return {giver: grasp(model, data, giver, given), receiver: aside(receiver)}
+        if met(data):
+            return {giver: keep(giver), receiver: grasp(model, data, receiver, taken)}
+        return {
+            giver: carry(data, giver, "bar", MEETING, across(giver)),
+            receiver: aside(receiver),
+        }
+
+
+def across(side: str) -> Array:
+    """Return the orientation of a tool on a bar that lies along y, its camera outwards."""
+    return pointing_down(-OUTWARDS[side] * np.pi / 2)
+
+
+def end_grip(data: mujoco.MjData, side: str) -> Grip:
+    """Return how an arm holds the end of the bar on its side, from above."""
+    bar = data.body("bar")
+    along: Array = bar.xmat.reshape(3, 3)[:, 0]
+    along = along * np.sign(along[1]) * OUTWARDS[side]
+    yaw = float(np.arctan2(-along[1], -along[0]))
+    point = bar.xpos + END_M * along + np.array((0.0, 0.0, ABOVE_M))
+    return Grip(point, pointing_down(yaw), BAR_M[1])
+
+
+def met(data: mujoco.MjData) -> bool:
+    """Return whether the bar is where it is handed over, lying along y."""
+    bar = data.body("bar")
+    along = bar.xmat.reshape(3, 3)[:, 0]
+    near = np.linalg.norm(bar.xpos - MEETING) < MET_M
+    return bool(near and np.arccos(min(1.0, abs(along[1]))) < MET_RAD)
+
+
+def clear(data: mujoco.MjData, side: str, grip: Grip) -> bool:
+    """Return whether the fingers of an arm are away from the bar."""
+    return bool(np.linalg.norm(data.site(f"{side}_tcp").xpos - grip.point) > CLEAR_M)
+
+
+def keep(side: str) -> Goal:
+    """Return the goal of an arm that holds its end of the bar where it is handed over."""
+    point = MEETING + np.array((0.0, END_M * OUTWARDS[side], ABOVE_M))
+    return Goal(point, across(side), CLOSED_M, CRUISE_M_S)
+
+
+def aside(side: str) -> Goal:
+    """Return the goal of an arm that makes room for the other."""
+    return Goal(ASIDE[side], across(side), GRIPPER_STROKE_M, CRUISE_M_S)
