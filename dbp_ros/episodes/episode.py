@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,9 @@ def write_episode(path: Path, episode: Episode) -> None:
         "joint_names": list(episode.joint_names),
         "step_s": episode.step_s,
     }
-    arrays = {f"images.{camera}": pictures for camera, pictures in episode.images.items()}
+    arrays: dict[str, Any] = {
+        f"images.{camera}": pictures for camera, pictures in episode.images.items()
+    }
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with aside.open("wb") as file:
@@ -163,7 +166,9 @@ def episode_paths(directory: Path) -> list[Path]:
     """
     paths = sorted(directory.glob(f"episode_*{SUFFIX}"))
     if not paths:
-        raise EpisodeError(f"{directory} holds no episode_*{SUFFIX}: record some with `dbp collect`")
+        raise EpisodeError(
+            f"{directory} holds no episode_*{SUFFIX}: record some with `dbp collect`"
+        )
     return paths
 
 
