@@ -6,10 +6,12 @@ with the outputs that they must give on any machine.
 """
 
 import hashlib
+import math
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
+from zipfile import BadZipFile
 
 import numpy as np
 import yaml
@@ -125,26 +127,37 @@ class Bundle:
             BundleError: If it lacks an array or the arrays do not fit the manifest.
         """
         manifest = self.manifest
+        horizon, nu = manifest.action.horizon, len(manifest.joints)
+        expected: dict[str, tuple[type, tuple[int, ...]]] = {
+            "positions": (np.float32, (manifest.history.length, nu)),
+            "latent": (np.float32, (horizon, nu)),
+            "action": (np.float32, (horizon, nu)),
+        }
+        for camera in manifest.cameras:
+            expected[f"image.{camera.name}"] = (np.uint8, (camera.height, camera.width, 3))
         try:
             with np.load(self.path(manifest.proof.file), allow_pickle=False) as archive:
-                proof = Proof(
-                    images={name: archive[f"image.{name}"] for name in manifest.camera_names},
-                    positions=archive["positions"],
-                    latent=archive["latent"],
-                    action=archive["action"],
-                )
-        except (KeyError, ValueError, OSError) as error:
+                arrays = {name: archive[name] for name in expected}
+        except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
             raise BundleError(
                 f"{self.directory}: the proof {manifest.proof.file} cannot be read ({error}): "
                 "export the model again"
             ) from error
-        expected = (len(proof.action), manifest.action.horizon, len(manifest.joints))
-        if len(proof.action) == 0 or proof.action.shape != expected:
-            raise BundleError(
-                f"{self.directory}: the proof holds actions of shape {proof.action.shape}, "
-                f"expected {expected} with at least one case: export the model again"
-            )
-        return proof
+        cases = arrays["action"].shape[:1]
+        for name, (dtype, shape) in expected.items():
+            found = arrays[name]
+            if found.dtype != dtype or found.shape != (*cases, *shape) or cases == (0,):
+                raise BundleError(
+                    f"{self.directory}: the proof holds {name} as {found.dtype} of shape "
+                    f"{found.shape}, expected {dtype.__name__} of shape {shape} for each case: "
+                    "export the model again"
+                )
+        return Proof(
+            images={name: arrays[f"image.{name}"] for name in manifest.camera_names},
+            positions=arrays["positions"],
+            latent=arrays["latent"],
+            action=arrays["action"],
+        )
 
 
 def sha256_of(path: Path) -> str:
@@ -212,10 +225,14 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
     try:
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise BundleError(f"{source} is not YAML ({error}): export the model again") from error
+        problem = " ".join(str(error).split())
+        raise BundleError(f"{source} is not YAML ({problem}): export the model again") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
-        raise BundleError(f"{source}: expected format {FORMAT}, got {found}")
+        raise BundleError(
+            f"{source}: expected format {FORMAT}, got {found}: export the model again"
+        )
+    _require_keys(raw, source)
     try:
         manifest = Manifest(
             **{
@@ -227,11 +244,42 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
                 "proof": ProofSpec(**raw["proof"]),
             }
         )
-    except (KeyError, TypeError) as error:
-        known = ", ".join(item.name for item in fields(Manifest))
-        raise BundleError(f"{source}: {error}; the keys are {known}") from error
+        _require_type(manifest, Manifest, "manifest")
+    except TypeError as error:
+        raise BundleError(f"{source}: {error}: export the model again") from error
     check_manifest(manifest, source)
     return manifest
+
+
+def _require_keys(raw: dict[str, Any], source: str) -> None:
+    known = [item.name for item in fields(Manifest)]
+    optional = [item.name for item in fields(Manifest) if item.default_factory is not MISSING]
+    missing = sorted(set(known) - set(optional) - set(raw))
+    unknown = sorted(str(key) for key in set(raw) - set(known))
+    if missing or unknown:
+        raise BundleError(
+            f"{source}: missing keys: {', '.join(missing) or 'none'}, unknown keys: "
+            f"{', '.join(unknown) or 'none'}, expected {', '.join(known)}: export the model again"
+        )
+
+
+def _require_type(value: Any, kind: Any, name: str) -> None:
+    """Raise `TypeError` unless a value read from YAML is what an annotation says."""
+    if is_dataclass(kind):
+        for field_name, field_kind in get_type_hints(kind).items():
+            _require_type(getattr(value, field_name), field_kind, f"{name}.{field_name}")
+    elif get_origin(kind) is tuple:
+        for item in value:
+            _require_type(item, get_args(kind)[0], name)
+    elif get_origin(kind) is dict:
+        _require_type(value, dict, name)
+        for key, item in value.items():
+            _require_type(key, str, name)
+            _require_type(item, get_args(kind)[1], f"{name}.{key}")
+    elif kind is not Any:
+        number = kind is float and isinstance(value, int)
+        if isinstance(value, bool) or not (isinstance(value, kind) or number):
+            raise TypeError(f"{name} is {value!r}, expected {kind.__name__}")
 
 
 def check_manifest(manifest: Manifest, source: str) -> None:
@@ -241,8 +289,10 @@ def check_manifest(manifest: Manifest, source: str) -> None:
         or not manifest.joints,
         f"action.meaning: expected {ACTION_MEANING}": manifest.action.meaning != ACTION_MEANING,
         "action.horizon: expected at least 1": manifest.action.horizon < 1,
-        "action.step_s: expected more than 0": manifest.action.step_s <= 0,
+        "action.step_s: expected more than 0": not 0 < manifest.action.step_s < math.inf,
         "history.length: expected at least 1": manifest.history.length < 1,
+        "history.step_s: expected more than 0": not 0 < manifest.history.step_s < math.inf,
+        "proof.tolerance: expected more than 0": not 0 < manifest.proof.tolerance < math.inf,
         "cameras: expected unique names": len(set(manifest.camera_names)) != len(manifest.cameras),
         f"cameras: expected encoding {ENCODING}": any(
             camera.encoding != ENCODING for camera in manifest.cameras
@@ -250,7 +300,7 @@ def check_manifest(manifest: Manifest, source: str) -> None:
     }
     for problem, holds in wrong.items():
         if holds:
-            raise BundleError(f"{source}: {problem}")
+            raise BundleError(f"{source}: {problem}: export the model again")
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

@@ -1,6 +1,7 @@
 """A model bundle, loaded: one encoder a camera, and the head that decides in one forward pass."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import onnxruntime as ort
@@ -11,6 +12,11 @@ from dbp_ros.errors import BundleError
 from dbp_ros.policy.sessions import open_session
 
 WARM_UP_PASSES = 5
+FLOAT, PIXEL = "tensor(float)", "tensor(uint8)"
+
+# The type of a tensor and its sizes, of which those that a graph leaves open are no numbers.
+Tensor: TypeAlias = tuple[str, tuple[int | str | None, ...]]
+Signature: TypeAlias = dict[str, Tensor]
 
 
 class Model:
@@ -20,7 +26,7 @@ class Model:
         """Load the graphs.
 
         Raises:
-            BundleError: If a graph cannot be loaded or its inputs are not those the manifest says.
+            BundleError: If a graph cannot be loaded or is not what the manifest says.
             ConfigError: If the provider is not to be had.
         """
         self.bundle = bundle
@@ -85,7 +91,13 @@ class Model:
                 for name, images in proof.images.items()
             }
             action = self.decide(proof.positions[case], features, proof.latent[case])
-            worst = max(worst, float(np.abs(action - proof.action[case]).max()))
+            if action.shape != proof.action[case].shape:
+                raise BundleError(
+                    f"{self.bundle.directory}: the model gives actions of shape {action.shape}, "
+                    f"expected {proof.action[case].shape}: export it again"
+                )
+            # Unlike max, maximum lets no NaN pass.
+            worst = float(np.maximum(worst, np.abs(action - proof.action[case]).max()))
         if not worst <= tolerance:
             raise BundleError(
                 f"{self.bundle.directory}: the model gives actions {worst:.2g} away from its "
@@ -95,35 +107,43 @@ class Model:
 
     def _check_signatures(self) -> None:
         manifest = self.manifest
-        nu, length = len(manifest.joints), manifest.history.length
-        expected: dict[str, tuple[int | str, ...]] = {
-            "positions": (1, length, nu),
-            "latent": (1, manifest.action.horizon, nu),
+        nu, horizon, length = len(manifest.joints), manifest.action.horizon, manifest.history.length
+        inputs: Signature = {
+            "positions": (FLOAT, (1, length, nu)),
+            "latent": (FLOAT, (1, horizon, nu)),
         }
         for camera in manifest.cameras:
-            expected[f"features.{camera.name}"] = (1, length, camera.feature_size)
-            self._check(
-                self._encoders[camera.name], {"image": ("height", "width", 3)}, camera.encoder
-            )
-        self._check(self._head, expected, manifest.head)
+            inputs[f"features.{camera.name}"] = (FLOAT, (1, length, camera.feature_size))
+            encoder = self._encoders[camera.name]
+            image: Signature = {"image": (PIXEL, (camera.height, camera.width, 3))}
+            features: Signature = {"features": (FLOAT, (1, camera.feature_size))}
+            self._check(camera.encoder, "takes", encoder.get_inputs(), image)
+            self._check(camera.encoder, "gives", encoder.get_outputs(), features)
+        action: Signature = {"action": (FLOAT, (1, horizon, nu))}
+        self._check(manifest.head, "takes", self._head.get_inputs(), inputs)
+        self._check(manifest.head, "gives", self._head.get_outputs(), action)
 
     def _check(
-        self,
-        session: ort.InferenceSession,
-        expected: Mapping[str, tuple[int | str, ...]],
-        file: str,
+        self, file: str, verb: str, nodes: Sequence[ort.NodeArg], expected: Signature
     ) -> None:
-        found = {item.name: tuple(item.shape) for item in session.get_inputs()}
+        found: Signature = {node.name: (node.type, tuple(node.shape)) for node in nodes}
         fits = found.keys() == expected.keys() and all(
-            len(found[name]) == len(shape)
-            and all(
-                isinstance(a, str) or isinstance(b, str) or a == b
-                for a, b in zip(found[name], shape, strict=True)
-            )
-            for name, shape in expected.items()
+            _fits(found[name], expected[name]) for name in expected
         )
         if not fits:
             raise BundleError(
-                f"{self.bundle.directory}: {file} takes {found}, expected {dict(expected)} "
+                f"{self.bundle.directory}: {file} {verb} {found}, expected {expected} "
                 "from the manifest: export the model again"
             )
+
+
+def _fits(found: Tensor, expected: Tensor) -> bool:
+    """Return whether a tensor of a graph, whose unknown sizes are no numbers, is as expected."""
+    return (
+        found[0] == expected[0]
+        and len(found[1]) == len(expected[1])
+        and all(
+            not isinstance(size, int) or size == wanted
+            for size, wanted in zip(found[1], expected[1], strict=True)
+        )
+    )

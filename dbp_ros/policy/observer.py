@@ -70,19 +70,13 @@ class Stream:
         self._samples = samples[first:]
 
     def history(self) -> Floats:
-        """Return the history, oldest first; before the first value, the first value."""
+        """Return the values measured closest to each time of the history, oldest first."""
         samples = self._samples
         if len(self._ages_ns) == 1:
             return samples[-1].value[None]
-        newest_ns = samples[-1].stamp_ns
-        rows = [
-            next(
-                (s.value for s in reversed(samples) if s.stamp_ns <= newest_ns - age_ns),
-                samples[0].value,
-            )
-            for age_ns in self._ages_ns
-        ]
-        return np.stack(rows)
+        times_ns = [samples[-1].stamp_ns - age_ns for age_ns in self._ages_ns]
+        nearest = [min(samples, key=lambda s: abs(s.stamp_ns - time_ns)) for time_ns in times_ns]
+        return np.stack([sample.value for sample in nearest])
 
 
 class FrozenImage:
@@ -103,19 +97,18 @@ class FrozenImage:
         self._joints = joints
         self._after_ns = after_ns
         self._motion = motion
-        self._image: Image | None = None
-        self._since_ns = 0
-        self._positions: Floats | None = None
+        self._since: tuple[Image, Floats, int] | None = None
         self.frozen = False
 
     def see(self, image: Image, positions: Floats, now_ns: int) -> None:
         """Compare a picture with the one before."""
-        if self._image is None or not np.array_equal(image, self._image):
-            self._image, self._since_ns, self._positions = image, now_ns, positions
+        if self._since is not None and np.array_equal(image, self._since[0]):
+            _, positions_then, since_ns = self._since
+            moved = np.abs(positions - positions_then)[self._joints].max(initial=0.0)
+            self.frozen = bool(now_ns - since_ns > self._after_ns and moved > self._motion)
+        else:
+            self._since = (image, positions, now_ns)
             self.frozen = False
-        elif now_ns - self._since_ns > self._after_ns:
-            moved = np.abs(positions - self._positions)[self._joints].max(initial=0.0)
-            self.frozen = bool(moved > self._motion)
 
 
 def joints_seen_by(camera: str, joints: tuple[str, ...]) -> Array:

@@ -41,7 +41,14 @@ def open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessio
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(path), options, providers=[PROVIDERS[provider]])
+        session = ort.InferenceSession(str(path), options, providers=[PROVIDERS[provider]])
     except Exception as error:
         first_line = str(error).splitlines()[0]
         raise BundleError(f"{path} cannot be loaded ({first_line}): export it again") from error
+    # A GPU provider whose libraries are missing is left out without an error.
+    if PROVIDERS[provider] not in session.get_providers():
+        raise ConfigError(
+            f"execution_provider {provider!r} cannot run here, onnxruntime fell back to "
+            f"{', '.join(session.get_providers())}: check its libraries, or use cpu"
+        )
+    return session

@@ -261,7 +261,7 @@ def test_an_emergency_stop_latches_and_survives_new_chunks(moving):
     assert_smooth([*before, *commands])
     assert (moving.guard.mode, moving.guard.reason) == (Mode.STOPPED, "e-stop")
     np.testing.assert_array_equal(commands[-1], commands[-50])
-    with pytest.raises(CommandError, match="e-stop.*reset it first"):
+    with pytest.raises(CommandError, match=r"e-stop.*reset it first"):
         moving.guard.enable(moving.now_ns)
 
 

@@ -1,6 +1,7 @@
 """The limiter: whatever is asked, no limit is ever exceeded."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -94,10 +95,7 @@ def test_a_smooth_target_within_the_limits_is_followed_without_lag():
     times = np.arange(1000) * DT
     target = np.stack([0.8 * np.sin(2.0 * times), 0.04 + 0.03 * np.sin(times)], axis=1)
     limiter = Limiter(LIMITS, REST, DT)
-    limited = [
-        limiter.follow(now, (now - before) / DT)
-        for before, now in zip(target, target[1:], strict=False)
-    ]
+    limited = [limiter.follow(now, (now - before) / DT) for before, now in pairwise(target)]
     assert not any(limited[250:])
     np.testing.assert_allclose(limiter.command, target[-1], atol=1e-12)
 

@@ -1,0 +1,100 @@
+"""The newest picture of each camera is encoded, one after the other."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from dbp_ros.contract import Frame
+from dbp_ros.policy.encoder_thread import EncoderThread
+
+WAIT_S = 5.0
+
+
+class SlowEncoder:
+    """Notes what it is given, and waits at the first until it is let go."""
+
+    def __init__(self):
+        self.seen = []
+        self.busy, self.go_on, self.idle = (threading.Event() for _ in range(3))
+
+    def __call__(self, camera, frame, arrival_ns):
+        self.seen.append((camera, frame.stamp_ns, arrival_ns))
+        self.busy.set()
+        assert self.go_on.wait(WAIT_S)
+        if camera == "last":
+            self.idle.set()
+
+
+def frame(stamp_ns):
+    return Frame(np.zeros((1, 1, 3), np.uint8), stamp_ns)
+
+
+@pytest.fixture
+def encoder():
+    return SlowEncoder()
+
+
+@pytest.fixture
+def thread(encoder):
+    """A thread that is busy with one picture."""
+    thread = EncoderThread(encoder)
+    thread.start()
+    thread.put("head", frame(0), 100)
+    assert encoder.busy.wait(WAIT_S)
+    yield thread
+    encoder.go_on.set()
+    thread.stop()
+
+
+def test_the_newest_picture_of_each_camera_wins_and_the_others_are_counted(thread, encoder):
+    for stamp_ns in (1, 2, 3):
+        thread.put("head", frame(stamp_ns), 100 + stamp_ns)
+        thread.put("wrist", frame(10 * stamp_ns), 200 + stamp_ns)
+    thread.put("last", frame(0), 0)
+    encoder.go_on.set()
+    assert encoder.idle.wait(WAIT_S)
+    assert encoder.seen == [("head", 0, 100), ("head", 3, 103), ("wrist", 30, 203), ("last", 0, 0)]
+    assert thread.dropped == 4
+
+
+def test_a_fast_camera_does_not_starve_another(thread, encoder):
+    thread.put("wrist", frame(1), 0)
+    thread.put("head", frame(1), 0)
+    thread.put("head", frame(2), 0)
+    thread.put("last", frame(0), 0)
+    encoder.go_on.set()
+    assert encoder.idle.wait(WAIT_S)
+    assert [camera for camera, *_ in encoder.seen] == ["head", "wrist", "head", "last"]
+
+
+def test_stop_ends_it_after_the_picture_at_hand(thread, encoder):
+    thread.put("wrist", frame(1), 0)
+    encoder.go_on.set()
+    thread.stop()
+    assert not thread.is_alive()
+
+
+def test_stop_ends_it_when_there_is_nothing_to_do(encoder):
+    thread = EncoderThread(encoder)
+    thread.start()
+    thread.stop()
+    assert not thread.is_alive()
+    assert encoder.seen == []
+
+
+def test_stop_before_start_is_harmless(encoder):
+    EncoderThread(encoder).stop()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_error_ends_it_and_is_kept():
+    def fail(camera, frame, arrival_ns):
+        raise ValueError("a picture of no size")
+
+    thread = EncoderThread(fail)
+    thread.start()
+    thread.put("head", frame(0), 0)
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+    assert str(thread.error) == "a picture of no size"

@@ -1,0 +1,122 @@
+"""A model gives what its proof says, whole or split, or is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from dbp_ros.bundle import ActionSpec, CameraSpec, read_bundle
+from dbp_ros.errors import BundleError, ConfigError
+from dbp_ros.policy.model import Model
+from dbp_ros.policy.sessions import PROVIDERS
+
+
+def picture(value=0, height=8, width=12):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def test_a_model_gives_its_proof(model):
+    assert model.prove() < 1e-5
+
+
+def test_features_are_those_of_the_graph(model):
+    image = picture(10)
+    image[..., 2] = 40
+    np.testing.assert_allclose(model.encode("head_camera", image), [10.0, 10.0, 40.0])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 12), (240, 320)])
+def test_pictures_of_another_size_are_taken_where_the_graph_allows(model, size):
+    np.testing.assert_allclose(model.encode("head_camera", picture(7, *size)), [7.0] * 3)
+
+
+def test_a_graph_of_one_fixed_size_is_taken_for_that_size(make_bundle):
+    assert Model(read_bundle(make_bundle(size=(8, 12)))).prove() < 1e-5
+
+
+def test_a_graph_of_another_fixed_size_is_refused(make_bundle):
+    with pytest.raises(BundleError, match=r"encoder.onnx takes .*9, 12, 3.*export the model again"):
+        Model(read_bundle(make_bundle(size=(9, 12))))
+
+
+@pytest.mark.parametrize("history", [1, 3])
+def test_the_head_on_stored_features_gives_the_action_of_the_whole_model(make_bundle, history):
+    model = Model(read_bundle(make_bundle(history=history)))
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (2, history, 8, 12, 3), np.uint8)
+    positions = rng.standard_normal((history, 3)).astype(np.float32)
+    latent = rng.standard_normal((4, 3)).astype(np.float32)
+    features = {
+        camera: np.stack([model.encode(camera, image) for image in seen])
+        for camera, seen in zip(model.manifest.camera_names, images, strict=True)
+    }
+    whole = positions[-1] + 0.01 * latent + 0.001 * images.mean()
+    np.testing.assert_allclose(model.decide(positions, features, latent), whole, atol=1e-5)
+
+
+def test_the_same_inputs_give_the_same_action_again(model):
+    features = {camera: np.ones((1, 3), np.float32) for camera in model.manifest.camera_names}
+    inputs = (np.zeros((1, 3), np.float32), features, np.ones((4, 3), np.float32))
+    np.testing.assert_array_equal(model.decide(*inputs), model.decide(*inputs))
+
+
+def test_a_model_that_misses_its_proof_is_refused(make_bundle):
+    model = Model(read_bundle(make_bundle(gain=1.01)))
+    with pytest.raises(BundleError, match=r"away from its proof, expected at most 0.0001: export"):
+        model.prove()
+
+
+def test_a_model_whose_answers_are_no_numbers_is_refused(make_bundle):
+    with pytest.raises(BundleError, match="nan away from its proof"):
+        Model(read_bundle(make_bundle(gain=np.nan))).prove()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"joints": ("left_elbow_joint", "right_elbow_joint")},
+        {"action": ActionSpec("absolute_joint_position", 5, 0.02)},
+        {"cameras": ()},
+    ],
+)
+def test_a_head_for_another_manifest_is_refused(make_bundle, changes):
+    with pytest.raises(BundleError, match=r"head.onnx takes .*expected .*export the model again"):
+        Model(read_bundle(make_bundle(**changes)))
+
+
+def test_an_encoder_of_another_feature_size_is_refused(make_bundle):
+    cameras = read_bundle(make_bundle()).manifest.cameras
+    wider = (replace(cameras[0], feature_size=4), cameras[1])
+    with pytest.raises(BundleError, match=r"encoder.onnx gives .*expected.*4"):
+        Model(read_bundle(make_bundle(cameras=wider)))
+
+
+def test_a_head_in_place_of_an_encoder_is_refused(make_bundle):
+    cameras = read_bundle(make_bundle()).manifest.cameras
+    swapped = tuple(
+        CameraSpec(c.name, 8, 12, c.encoding, c.feature_size, "head.onnx") for c in cameras
+    )
+    with pytest.raises(BundleError, match=r"head.onnx takes"):
+        Model(read_bundle(make_bundle(cameras=swapped)))
+
+
+def test_a_file_that_is_no_graph_is_refused(make_bundle):
+    directory = make_bundle()
+    bundle = read_bundle(directory)
+    (directory / "head.onnx").write_text("no graph")
+    with pytest.raises(BundleError, match=r"head.onnx cannot be loaded .*: export it again"):
+        Model(bundle)
+
+
+def test_an_unknown_execution_provider_is_refused_with_the_known_ones(make_bundle):
+    with pytest.raises(ConfigError, match="'npu', expected one of cpu, cuda, tensorrt"):
+        Model(read_bundle(make_bundle()), provider="npu")
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_an_absent_execution_provider_is_refused_and_never_replaced(make_bundle, provider):
+    if PROVIDERS[provider] in ort.get_available_providers():
+        pytest.skip(f"{provider} is here")
+    with pytest.raises(ConfigError, match=f"'{provider}' is not in this onnxruntime, which has"):
+        Model(read_bundle(make_bundle()), provider=provider)
