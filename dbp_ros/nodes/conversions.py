@@ -1,5 +1,6 @@
 """Messages to the contract and back. Every field of every message is checked here, once."""
 
+import re
 import time
 from array import array
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from dbp_ros.errors import CommandError, ObservationError
 
 CHANNEL_ORDERS = {"rgb8": slice(None), "bgr8": slice(None, None, -1)}
 IMAGE_STAMP_PREFIX = "image_stamp_ns="
+IMAGE_STAMP = re.compile(IMAGE_STAMP_PREFIX + r"(\d{1,19})", re.ASCII)
 
 
 class SteadyClock:
@@ -166,11 +168,11 @@ def chunk_of(message: JointTrajectory, joints: Sequence[str], clock: SteadyClock
     stamped_ns = stamp_to_ns(message.header.stamp)
     stamp_ns = stamped_ns + offset_ns if stamped_ns else time.monotonic_ns()
     due_ns = [stamp_ns + stamp_to_ns(point.time_from_start) for point in message.points]
-    image_stamp = message.header.frame_id.removeprefix(IMAGE_STAMP_PREFIX)
+    image_stamp = IMAGE_STAMP.fullmatch(message.header.frame_id)
     positions = np.array([point.positions for point in message.points], dtype=np.float64)
     return ActionChunk(
         positions=positions[:, [columns[joint] for joint in joints]],
         due_ns=np.array(due_ns, dtype=np.int64),
         stamp_ns=stamp_ns,
-        image_stamp_ns=int(image_stamp) + offset_ns if image_stamp.isdigit() else None,
+        image_stamp_ns=int(image_stamp[1]) + offset_ns if image_stamp else None,
     )

@@ -104,8 +104,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin an episode and decide."""
-        self._begin_episode()
+        """Decide."""
         self._loop = PacedThread(
             "decision loop",
             self._config.decision_rate_hz,
@@ -116,8 +115,9 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Fall silent: the guard brings the arms to rest."""
+        """Fall silent, so that the guard brings the arms to rest, and end the episode."""
         self._stop_deciding()
+        self._begin_episode()
         self._reason = "configured, not active"
         return super().on_deactivate(state)
 
