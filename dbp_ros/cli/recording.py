@@ -1,0 +1,154 @@
+"""Recording a data set: what to record, and the worker processes that record it."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbp_ros.config import CAMERAS
+from dbp_ros.episodes.episode import Episode, episode_path, read_episode, write_episode
+from dbp_ros.errors import ConfigError, EpisodeError
+from dbp_ros.sim.camera import CameraRig, open_cameras
+from dbp_ros.sim.environment import CONTROL_HZ, Demonstration, demonstrate
+from dbp_ros.sim.simulation import Simulation
+
+FAILURES = "failures"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to record; the same plan gives the same episodes.
+
+    Attributes:
+        task: Name of the task.
+        modes: Ways of solving it, taken in turn.
+        seed: Episode number `k` is reset with `seed + k`.
+        noise_rad: Noise of the executed commands.
+        size: Rows and columns of a picture; zero records none.
+        backend: What draws the pictures.
+        directory: Where the episodes go.
+    """
+
+    task: str
+    modes: tuple[str, ...]
+    seed: int
+    noise_rad: float
+    size: int
+    backend: str
+    directory: Path
+
+    def mode(self, index: int) -> str:
+        """Return the mode of one episode."""
+        return self.modes[index % len(self.modes)]
+
+    def failure(self, index: int) -> Path:
+        """Return the file that remembers that an episode was tried and failed."""
+        return self.directory / FAILURES / f"episode_{index:06d}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one episode."""
+
+    index: int
+    mode: str
+    success: bool
+    duration_s: float
+
+
+class Recorder:
+    """What a worker process keeps between episodes."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Build the scene and open the cameras."""
+        self.plan = plan
+        self.simulation = Simulation(plan.task)
+        self.rig: CameraRig | None = None
+        if plan.size:
+            self.rig = open_cameras(
+                self.simulation.model, CAMERAS, plan.size, plan.size, plan.backend
+            )
+
+    def record(self, index: int) -> Outcome:
+        """Run one episode and keep it if it succeeded."""
+        plan = self.plan
+        mode, seed = plan.mode(index), plan.seed + index
+        shown = demonstrate(self.simulation, self.rig, mode, seed, plan.noise_rad)
+        if shown.success:
+            episode = as_episode(shown, plan.task, mode, seed, self.simulation.joint_names)
+            write_episode(episode_path(plan.directory, index), episode)
+        else:
+            plan.failure(index).parent.mkdir(parents=True, exist_ok=True)
+            plan.failure(index).write_text(f"mode {mode} seed {seed}\n")
+        return Outcome(index, mode, shown.success, len(shown.positions) / CONTROL_HZ)
+
+
+def as_episode(
+    shown: Demonstration, task: str, mode: str, seed: int, joint_names: tuple[str, ...]
+) -> Episode:
+    """Return a successful demonstration as an episode."""
+    return Episode(
+        task=task,
+        seed=seed,
+        mode=mode,
+        outcome="success",
+        termination_reason="success",
+        joint_names=joint_names,
+        step_s=1 / CONTROL_HZ,
+        positions=shown.positions,
+        actions=shown.actions,
+        rewards=shown.rewards,
+        stamps_ns=shown.stamps_ns,
+        images=shown.images,
+    )
+
+
+_recorders: list[Recorder] = []
+
+
+def _start(plan: Plan) -> None:
+    _recorders[:] = [Recorder(plan)]
+
+
+def _record(index: int) -> Outcome:
+    return _recorders[0].record(index)
+
+
+def recorded(plan: Plan, index: int) -> Outcome | None:
+    """Return the outcome of an episode recorded before, or None if it has to be recorded.
+
+    Raises:
+        ConfigError: If the folder holds another task, mode or seed under that number.
+    """
+    mode = plan.mode(index)
+    if plan.failure(index).exists():
+        return Outcome(index, mode, False, 0.0)
+    path = episode_path(plan.directory, index)
+    try:
+        episode = read_episode(path)
+    except EpisodeError:
+        return None
+    found = (episode.task, episode.mode, episode.seed, bool(episode.images))
+    wanted = (plan.task, mode, plan.seed + index, plan.size > 0)
+    if found != wanted:
+        raise ConfigError(
+            f"{path} has (task, mode, seed, images) = {found}, this command would record "
+            f"{wanted}: use another --out, or the settings in dataset.yaml"
+        )
+    return Outcome(index, mode, True, len(episode) * episode.step_s)
+
+
+def run_all(plan: Plan, missing: list[int], workers: int) -> Iterator[Outcome]:
+    """Record episodes in worker processes; yields each as it is finished."""
+    if not missing:
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, initializer=_start, initargs=(plan,)) as pool:
+        jobs = [pool.submit(_record, index) for index in missing]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
