@@ -26,7 +26,7 @@ class Can:
 
     name: ClassVar[str] = "can"
     modes: ClassVar[tuple[str, ...]] = ("left", "right")
-    time_limit_s: ClassVar[float] = 12.0
+    time_limit_s: ClassVar[float] = 15.0
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the bin and the can."""
