@@ -134,7 +134,11 @@ class Trainer:
         return judgement
 
     def _draw(self) -> Batch:
-        """Draw observations whose cameras lag and whose joints are measured with noise."""
+        """Draw observations whose cameras lag and whose joints are measured with noise.
+
+        The noise moves an arm's targets along with it, so it blurs what the network sees and not
+        what it is to say: an error in a relative target would be a velocity when it is played.
+        """
         config, count = self.config, self.config.batch
         picks = torch.randint(len(self.rows), (count,), generator=self.chance).numpy()
         late = {camera: self._lag(count) for camera in self.data.images}
@@ -142,7 +146,8 @@ class Trainer:
         arms = self.policy.normaliser.relative
         deviation = arms * config.position_noise_rad + (1 - arms) * config.gripper_noise_m
         noise = torch.randn(batch.positions.shape, generator=self.chance) * deviation
-        return Batch(batch.positions + noise, batch.images, batch.actions)
+        moved = batch.actions + (noise[:, -1] * arms)[:, None]
+        return Batch(batch.positions + noise, batch.images, moved)
 
     def _lag(self, count: int) -> NDArray[np.int64]:
         chance = torch.rand(count, generator=self.chance)

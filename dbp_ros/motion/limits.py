@@ -14,6 +14,9 @@ from dbp_ros.config import GuardConfig
 from dbp_ros.contract import Array
 from dbp_ros.errors import ConfigError
 
+# A joint this far from its target, in [rad] or [m], was kept from it by a limit.
+NOTICEABLE = 1e-3
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -87,14 +90,14 @@ class Limiter:
             target_velocity: How fast the target moves. Shape (nu,).
 
         Returns:
-            Whether a limit kept any joint from the target.
+            Whether a limit kept any joint noticeably from the target.
         """
         limits, dt = self.limits, self.dt
         target_velocity = np.clip(target_velocity, -limits.velocity, limits.velocity)
         lag = target - target_velocity * dt - self.command
         catch_up = stoppable_speed(np.abs(lag), limits.acceleration, dt)
         self._move(target_velocity + np.copysign(catch_up, lag))
-        return not (np.abs(self.command - target) <= 1e-6).all()
+        return not (np.abs(self.command - target) <= NOTICEABLE).all()
 
     def brake(self) -> None:
         """Come to rest as fast as the acceleration limits allow, then stay."""
