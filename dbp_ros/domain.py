@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,8 +38,8 @@ def leased_domain(directory: Path | None = None) -> Iterator[int]:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(WORLD_WRITABLE)
-    # Start at a place of one's own, so that a domain just left is not taken at once by another.
-    start = os.getpid() % len(DOMAINS)
+    # Start anywhere, so that a domain just left is not taken at once by another.
+    start = random.randrange(len(DOMAINS))
     for domain in (*DOMAINS[start:], *DOMAINS[:start]):
         descriptor = _lock(folder / f"{domain}.lock")
         if descriptor is not None:

@@ -170,4 +170,3 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             self.diagnostics[status.name.rpartition("/")[2]] = {
                 item.key: item.value for item in status.values
             }
-

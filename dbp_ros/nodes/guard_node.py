@@ -25,7 +25,7 @@ from dbp_ros.nodes import reports
 from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_of, command_message
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND, SENSOR
+from dbp_ros.nodes.qos import COMMAND, COMMAND_SOURCE, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
 
 SETTLE_S = 1.0
@@ -57,7 +57,7 @@ class GuardNode(Node):  # type: ignore[misc]
         self._image_age = Histogram()
         self._tick_time = Histogram()
         self._command_topics = [
-            self.create_publisher(Float64MultiArray, f"{name}/commands", COMMAND)
+            self.create_publisher(Float64MultiArray, f"{name}/commands", COMMAND_SOURCE)
             for name in config.controllers
         ]
         self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)

@@ -102,4 +102,5 @@ def spinning(make: Callable[[], Spun]) -> Iterator[Spun]:
     finally:
         ended.set()
         spinner.join(timeout=2.0)
+        node.destroy_node()
         rclpy.try_shutdown()

@@ -8,6 +8,10 @@ SENSOR = QoSProfile(
 COMMAND = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
 )
+# What publishes commands keeps some, so that whoever records them with a long queue gets them all.
+COMMAND_SOURCE = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=20, reliability=ReliabilityPolicy.RELIABLE
+)
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,

@@ -1,0 +1,92 @@
+"""A robot that is easily broken: it follows commands at once, and its sensors can be spoiled."""
+
+import time
+from array import array
+from functools import partial
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Float64MultiArray, String
+from std_srvs.srv import SetBool, Trigger
+
+from dbp_ros.config import ControllersConfig
+from dbp_ros.nodes.conversions import image_message
+from dbp_ros.nodes.qos import LATCHED, SENSOR
+from dbp_ros.realtime import PacedThread
+
+EVERY_COMMAND = 1000
+CAMERA = "head_camera"
+
+
+class Robot(Node):
+    """Publishes joint states at 250 Hz and a camera at 30 Hz; remembers every command."""
+
+    def __init__(self) -> None:
+        super().__init__("robot")
+        config = ControllersConfig()
+        self.joints = list(config.joints)
+        self.positions = np.full(len(self.joints), 0.04)
+        self.commands: list[tuple[int, np.ndarray]] = []
+        self.states: dict[str, str] = {}
+        self.camera = "live"
+        self.measures = True
+        self._rng = np.random.default_rng(0)
+        self._image = self._rng.integers(0, 256, (8, 12, 3), np.uint8)
+        self._joint_states = self.create_publisher(JointState, "joint_states", SENSOR)
+        self._images = self.create_publisher(Image, f"{CAMERA}/image_raw", SENSOR)
+        for name, part in zip(config.controllers, config.controller_slices(), strict=True):
+            self.create_subscription(
+                Float64MultiArray, f"{name}/commands", partial(self._obey, part), EVERY_COMMAND
+            )
+        for name in ("guard", "policy"):
+            self.create_subscription(String, f"{name}/state", partial(self._hear, name), LATCHED)
+        self.loops = [PacedThread("joints", 250, self._feel), PacedThread("camera", 30, self._see)]
+
+    def _obey(self, part: slice, message: Float64MultiArray) -> None:
+        self.positions[part] = message.data
+        if part.stop == len(self.positions):
+            self.commands.append((time.monotonic_ns(), self.positions.copy()))
+
+    def _hear(self, name: str, message: String) -> None:
+        self.states[name] = message.data
+
+    def _feel(self, _: int) -> None:
+        if self.measures:
+            message = JointState(name=self.joints)
+            message.header.stamp = self.get_clock().now().to_msg()
+            message.position = array("d", self.positions[: len(self.joints)].tobytes())
+            self._joint_states.publish(message)
+
+    def _see(self, _: int) -> None:
+        if self.camera == "live":
+            self._image = self._rng.integers(0, 256, (8, 12, 3), np.uint8)
+        if self.camera != "off":
+            stamp = self.get_clock().now().to_msg()
+            self._images.publish(image_message(self._image, CAMERA, stamp))
+
+    def ask(self, service: str, data: bool | None = None) -> tuple[bool, str]:
+        """Call a SetBool service, or a Trigger where there is nothing to set."""
+        kind = Trigger if data is None else SetBool
+        client = self.create_client(kind, service)
+        assert client.wait_for_service(timeout_sec=20.0), f"nobody offers {service}"
+        request = kind.Request() if data is None else kind.Request(data=data)
+        future = client.call_async(request)
+        wait_until(future.done, f"{service} to answer")
+        return future.result().success, future.result().message
+
+    def wait_for_state(self, name: str, words: str) -> None:
+        """Wait until a process says that it is in a state."""
+        wait_until(
+            lambda: words in self.states.get(name, ""),
+            f"{name} to say {words!r}",
+            lambda: str(self.states),
+        )
+
+
+def wait_until(condition, what: str, found=lambda: "", limit_s: float = 20.0) -> None:
+    """Wait until a condition holds, and fail if it does not in time."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {limit_s:g} s for {what}; {found()}"
+        time.sleep(0.01)

@@ -1,0 +1,242 @@
+"""The guard and the policy as real processes over real DDS, and what happens when things die."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes.robot import CAMERA, Robot, wait_until
+from toy_bundle import write_toy_bundle
+
+from dbp_ros.config import GuardConfig
+from dbp_ros.nodes.process import spinning
+
+SPEED_RAD_S = 0.5
+STEP_S = 1 / 30
+CONFIG = GuardConfig()
+PERIOD_S = 1 / CONFIG.command_rate_hz
+MOVING = 0.3 * SPEED_RAD_S * PERIOD_S
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that turns both shoulders at a constant speed for ever."""
+    velocity = np.zeros(len(CONFIG.joints))
+    velocity[[0, 7]] = SPEED_RAD_S
+    ramp = np.arange(1, 9)[:, None] * STEP_S * velocity
+    folder = tmp_path_factory.mktemp("models") / "turner"
+    return write_toy_bundle(
+        folder, graph_joints=CONFIG.joints, graph_cameras=(CAMERA,), ramp=ramp, step_s=STEP_S
+    )
+
+
+@pytest.fixture
+def robot(domain: int) -> Iterator[Robot]:
+    """The robot, its sensors on."""
+    with spinning(Robot) as node:
+        for loop in node.loops:
+            loop.start()
+        yield node
+        for loop in node.loops:
+            loop.stop()
+
+
+@contextmanager
+def process(module: str, **parameters: object) -> Iterator[subprocess.Popen[str]]:
+    """Run a node as a process, and end it with the block."""
+    words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
+    child = subprocess.Popen(
+        [sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        child.communicate(timeout=20)
+
+
+@pytest.fixture
+def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
+    """The guard, with control enabled."""
+    with process("guard_node", enable_control="true") as child:
+        robot.wait_for_state("guard", "holding")
+        yield child
+
+
+@pytest.fixture
+def policy(
+    robot: Robot, guard: subprocess.Popen[str], model: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """The policy, turning the arms."""
+    with process("policy_node", model=model) as child:
+        wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
+        yield child
+
+
+def moves(robot: Robot) -> bool:
+    """Whether the last commands moved both arms."""
+    if len(robot.commands) < 10:
+        return False
+    step = robot.commands[-1][1] - robot.commands[-2][1]
+    return bool(abs(step[0]) > MOVING and abs(step[7]) > MOVING)
+
+
+def rests(robot: Robot) -> bool:
+    """Whether commands still come and the last twenty were the same."""
+    last = robot.commands[-20:]
+    fresh = time.monotonic_ns() - last[-1][0] < 50_000_000
+    return fresh and all(np.array_equal(command, last[-1][1]) for _, command in last)
+
+
+def assert_within_limits(robot: Robot) -> None:
+    """Check every command that was received against the limits, period by period."""
+    commands = np.array([command for _, command in robot.commands])
+    velocity = np.diff(commands, axis=0) / PERIOD_S
+    acceleration = np.diff(velocity, axis=0) / PERIOD_S
+    assert len(commands) > 100
+    assert (commands <= CONFIG.position_upper).all()
+    assert (commands >= CONFIG.position_lower).all()
+    assert (np.abs(velocity) <= np.array(CONFIG.velocity_limit) + 1e-6).all()
+    assert (np.abs(acceleration) <= np.array(CONFIG.acceleration_limit) + 1e-3).all()
+
+
+def test_a_killed_policy_leaves_the_arms_at_rest_within_the_limits(
+    robot: Robot, policy: subprocess.Popen[str], model: Path
+) -> None:
+    policy.send_signal(signal.SIGKILL)
+    killed_ns = time.monotonic_ns()
+    wait_until(lambda: rests(robot), "the arms to come to rest")
+    robot.wait_for_state("guard", "no fresh chunk")
+    assert_within_limits(robot)
+    times = np.array([arrival for arrival, _ in robot.commands])
+    steps = np.abs(np.diff([command for _, command in robot.commands], axis=0)).max(axis=1)
+    last_motion_ns = times[1:][steps > 0].max()
+    braking_s = SPEED_RAD_S / min(CONFIG.acceleration_limit)
+    allowed_s = CONFIG.chunk_timeout_s + braking_s
+    print(f"at rest {(last_motion_ns - killed_ns) / 1e6:.0f} ms after the kill")
+    assert last_motion_ns - killed_ns < 1e9 * (allowed_s + 1.0)
+    with process("policy_node", model=model):
+        wait_until(lambda: moves(robot), "a new policy to move the arms")
+
+
+def test_without_permission_nothing_is_commanded(robot: Robot, model: Path) -> None:
+    with process("guard_node"), process("policy_node", model=model):
+        robot.wait_for_state("policy", "deciding")
+        robot.wait_for_state("guard", "disabled")
+        time.sleep(0.5)
+        assert not robot.commands
+        assert robot.ask("guard/enable_control", True) == (True, "")
+        wait_until(lambda: moves(robot), "the arms to move")
+
+
+def test_an_emergency_stop_latches_until_reset_and_permission(
+    robot: Robot, policy: subprocess.Popen[str]
+) -> None:
+    assert robot.ask("guard/emergency_stop")[0]
+    wait_until(lambda: rests(robot), "the arms to come to rest")
+    robot.wait_for_state("guard", "stopped")
+    granted, why = robot.ask("guard/enable_control", True)
+    assert not granted
+    assert "latched" in why
+    time.sleep(0.3)
+    assert rests(robot)
+    assert robot.ask("guard/reset")[0]
+    assert robot.ask("guard/enable_control", True)[0]
+    wait_until(lambda: moves(robot), "the arms to move again")
+    assert_within_limits(robot)
+
+
+def stop_measuring(robot: Robot) -> None:
+    robot.measures = False
+
+
+def lose_a_joint(robot: Robot) -> None:
+    robot.joints.remove("right_elbow_joint")
+
+
+def turn_the_camera_off(robot: Robot) -> None:
+    robot.camera = "off"
+
+
+def freeze_the_camera(robot: Robot) -> None:
+    robot.camera = "frozen"
+
+
+def mend(robot: Robot) -> None:
+    robot.measures, robot.camera, robot.joints = True, "live", list(CONFIG.joints)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "who", "why"),
+    [
+        (stop_measuring, "policy", "joint_states is stale"),
+        (lose_a_joint, "policy", "joint_states lacks right_elbow_joint"),
+        (turn_the_camera_off, "policy", f"{CAMERA} is stale"),
+        (freeze_the_camera, "policy", f"{CAMERA} is frozen"),
+    ],
+)
+def test_a_spoilt_sensor_holds_the_arms_and_says_why(
+    robot: Robot,
+    policy: subprocess.Popen[str],
+    spoil: Callable[[Robot], None],
+    who: str,
+    why: str,
+) -> None:
+    spoil(robot)
+    robot.wait_for_state(who, why)
+    wait_until(lambda: rests(robot), "the arms to come to rest")
+    assert_within_limits(robot)
+    mend(robot)
+    wait_until(lambda: moves(robot), "the arms to move again", lambda: str(robot.states))
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other joints"])
+def test_a_bad_bundle_ends_the_policy_with_one_sentence(
+    domain: int, tmp_path: Path, damage: str
+) -> None:
+    joints = ("elbow",) if damage == "other joints" else CONFIG.joints
+    folder = write_toy_bundle(tmp_path / "bad", graph_joints=joints, graph_cameras=(CAMERA,))
+    if damage == "missing":
+        (folder / "head.onnx").unlink()
+    elif damage == "truncated":
+        os.truncate(folder / "head.onnx", 100)
+    result = subprocess.run(
+        [sys.executable, "-m", "dbp_ros.nodes.policy_node", "--ros-args", "-p", f"model:={folder}"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    said = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert result.returncode == 1
+    assert len(said) == 1
+    assert "head.onnx" in said[0] or "left_elbow_joint" in said[0]
+    assert "Traceback" not in result.stderr
+
+
+def test_a_parameter_out_of_range_ends_the_guard_with_one_sentence(domain: int) -> None:
+    words = ("--ros-args", "-p", "command_rate_hz:=5000.0")
+    command = [sys.executable, "-m", "dbp_ros.nodes.guard_node", *words]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 1
+    assert "error: command_rate_hz = 5000.0 is outside [10.0, 1000.0]" in result.stderr
+
+
+def test_a_guard_told_to_end_brings_the_arms_to_rest_first(
+    robot: Robot, guard: subprocess.Popen[str], policy: subprocess.Popen[str]
+) -> None:
+    guard.send_signal(signal.SIGINT)
+    guard.send_signal(signal.SIGINT)
+    guard.wait(timeout=10)
+    assert guard.returncode == 0
+    last = [command for _, command in robot.commands[-3:]]
+    assert np.abs(last[-1] - last[-2]).max() <= min(CONFIG.acceleration_limit) * PERIOD_S**2 + 1e-9
+    assert_within_limits(robot)

@@ -1,0 +1,147 @@
+"""A tiny bundle of real graphs whose answers can be told by hand.
+
+The action is a gain times `newest positions + ramp + 0.01 latent + 0.001 mean of the features`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from dbp_ros.bundle import (
+    ACTION_MEANING,
+    ENCODING,
+    FORMAT,
+    ActionSpec,
+    CameraSpec,
+    HistorySpec,
+    Manifest,
+    ProofSpec,
+    sha256_of,
+    write_manifest,
+)
+
+JOINTS = ("left_elbow_joint", "left_gripper_joint", "right_elbow_joint")
+CAMERAS = ("head_camera", "left_wrist_camera")
+FEATURES = 3
+FILES = ("encoder.onnx", "head.onnx", "proof.npz")
+LATENT_GAIN, FEATURE_GAIN = 0.01, 0.001
+NO_RAMP = np.zeros((4, 1))
+
+
+def write_graph(path, nodes, inputs, outputs, **constants):
+    graph = helper.make_graph(
+        nodes,
+        path.stem,
+        [helper.make_tensor_value_info(*one) for one in inputs],
+        [helper.make_tensor_value_info(*one) for one in outputs],
+        [numpy_helper.from_array(np.array(v), name) for name, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, path)
+
+
+def write_encoder(path: Path, size: tuple[int | str, int | str]) -> None:
+    """Write an encoder: the features are the mean of each channel."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "rows_and_columns"], ["mean"], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "batch"], ["features"]),
+    ]
+    write_graph(
+        path,
+        nodes,
+        [("image", TensorProto.UINT8, (*size, 3))],
+        [("features", TensorProto.FLOAT, (1, FEATURES))],
+        rows_and_columns=[0, 1],
+        batch=[0],
+    )
+
+
+def write_head(
+    path: Path, cameras: Sequence[str], nu: int, history: int, gain: float, ramp: np.ndarray
+) -> None:
+    """Write a head that answers by the formula above."""
+    seen = [f"features.{camera}" for camera in cameras]
+    nodes = [
+        helper.make_node("Gather", ["positions", "newest"], ["here"], axis=1),
+        helper.make_node("Mul", ["latent", "latent_gain"], ["noise"]),
+        helper.make_node("Concat", seen, ["features"], axis=1),
+        helper.make_node("ReduceMean", ["features", "all_but_batch"], ["mean"], keepdims=1),
+        helper.make_node("Mul", ["mean", "feature_gain"], ["sight"]),
+        helper.make_node("Sum", ["here", "ramp", "noise", "sight"], ["sum"]),
+        helper.make_node("Mul", ["sum", "gain"], ["action"]),
+    ]
+    write_graph(
+        path,
+        nodes,
+        [
+            ("positions", TensorProto.FLOAT, (1, history, nu)),
+            *((name, TensorProto.FLOAT, (1, history, FEATURES)) for name in seen),
+            ("latent", TensorProto.FLOAT, (1, len(ramp), nu)),
+        ],
+        [("action", TensorProto.FLOAT, (1, len(ramp), nu))],
+        newest=[history - 1],
+        all_but_batch=[1, 2],
+        ramp=np.broadcast_to(ramp, (len(ramp), nu)).astype(np.float32)[None],
+        latent_gain=np.float32(LATENT_GAIN),
+        feature_gain=np.float32(FEATURE_GAIN),
+        gain=np.float32(gain),
+    )
+
+
+def write_proof(
+    path: Path, cameras: Sequence[str], nu: int, history: int, ramp: np.ndarray
+) -> None:
+    """Write three cases with the answers that the formula gives for a gain of one."""
+    rng = np.random.default_rng(0)
+    images = {name: rng.integers(0, 256, (3, 8, 12, 3), np.uint8) for name in cameras}
+    positions = rng.standard_normal((3, history, nu)).astype(np.float32)
+    latent = rng.standard_normal((3, len(ramp), nu)).astype(np.float32)
+    sight = np.mean([seen.mean(axis=(1, 2, 3)) for seen in images.values()], axis=0)
+    action = positions[:, -1:] + ramp + LATENT_GAIN * latent + FEATURE_GAIN * sight[:, None, None]
+    np.savez(
+        path,
+        positions=positions,
+        latent=latent,
+        action=action.astype(np.float32),
+        **{f"image.{name}": seen for name, seen in images.items()},
+    )
+
+
+def write_toy_bundle(
+    directory: Path,
+    *,
+    graph_joints: Sequence[str] = JOINTS,
+    graph_cameras: Sequence[str] = CAMERAS,
+    history: int = 1,
+    size: tuple[int | str, int | str] = ("height", "width"),
+    gain: float = 1.0,
+    ramp: np.ndarray = NO_RAMP,
+    step_s: float = 0.02,
+    **changes,
+) -> Path:
+    """Write a bundle and return its folder; `changes` replace values of the manifest."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_encoder(directory / "encoder.onnx", size)
+    write_head(directory / "head.onnx", graph_cameras, len(graph_joints), history, gain, ramp)
+    write_proof(directory / "proof.npz", graph_cameras, len(graph_joints), history, ramp)
+    values = {
+        "format": FORMAT,
+        "name": "toy",
+        "version": 1,
+        "joints": tuple(graph_joints),
+        "action": ActionSpec(ACTION_MEANING, len(ramp), step_s),
+        "history": HistorySpec(history, 0.1),
+        "cameras": tuple(
+            CameraSpec(name, 8, 12, ENCODING, FEATURES, "encoder.onnx") for name in graph_cameras
+        ),
+        "head": "head.onnx",
+        "control_rate_hz": 125.0,
+        "proof": ProofSpec("proof.npz", 1e-4),
+        "files": {name: sha256_of(directory / name) for name in FILES},
+    }
+    write_manifest(directory, Manifest(**{**values, **changes}))
+    return directory
