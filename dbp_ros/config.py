@@ -166,6 +166,11 @@ class PolicyConfig(RealtimeConfig):
     latent_seed: int = setting(
         -1, "Seed of the latent of each episode; -1 draws a new one", minimum=-1
     )
+    latent_memory_s: float = setting(
+        1.0,
+        "Time in which the latent forgets itself; 0 holds it through the episode",
+        minimum=0.0,
+    )
     execution_provider: str = setting("cpu", "Where the model runs: cpu, cuda or tensorrt")
     intra_op_threads: int = setting(1, "Threads of one inference", minimum=1, maximum=64)
     autostart: bool = setting(True, "Configure and activate by itself when started")

@@ -8,6 +8,7 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, ActionChunk, Floats, Frame, seconds_to_ns
 from dbp_ros.errors import ObservationError
 from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.policy.latent import Latent
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observer import Observer
 
@@ -32,15 +33,16 @@ class Decider:
         self._seed = config.latent_seed
         action = model.manifest.action
         self._due_ns = np.arange(1, action.horizon + 1) * seconds_to_ns(action.step_s)
-        self._latent: Floats
+        self._latent = Latent(
+            (action.horizon, len(model.manifest.joints)),
+            config.latent_memory_s,
+            1.0 / config.decision_rate_hz,
+        )
         self.begin_episode()
 
     def begin_episode(self) -> None:
-        """Draw the latent that this episode keeps."""
-        rng = np.random.default_rng(None if self._seed < 0 else self._seed)
-        manifest = self.model.manifest
-        shape = (manifest.action.horizon, len(manifest.joints))
-        self._latent = rng.standard_normal(shape, dtype=np.float32)
+        """Draw a latent that owes nothing to the last episode."""
+        self._latent.draw(self._seed)
         self._seed += self._seed >= 0
         self.period.pause()
 
@@ -68,7 +70,7 @@ class Decider:
             self.period.pause()
             raise
         start_ns = time.perf_counter_ns()
-        action = self.model.decide(inputs.positions, inputs.features, self._latent)
+        action = self.model.decide(inputs.positions, inputs.features, self._latent.step())
         self.inference.record(time.perf_counter_ns() - start_ns)
         if not np.isfinite(action).all():
             self.period.pause()

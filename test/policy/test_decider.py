@@ -48,8 +48,8 @@ def test_a_picture_encoded_on_arrival_gives_the_action_of_the_whole_model(model)
     np.testing.assert_array_equal(decider.decide(NOW_NS).positions, whole)
 
 
-def test_the_latent_stays_through_an_episode(model):
-    decider = inform(Decider(model, PolicyConfig()))
+def test_a_latent_without_an_end_to_its_memory_is_held_through_an_episode(model):
+    decider = inform(Decider(model, PolicyConfig(latent_memory_s=0.0)))
     first = decider.decide(NOW_NS).positions
     np.testing.assert_array_equal(decider.decide(NOW_NS + 8 * MS).positions, first)
 

@@ -1,0 +1,44 @@
+"""The latent: standard normal at every step, and as slow as it is asked to be."""
+
+import math
+
+import numpy as np
+import pytest
+
+from dbp_ros.policy.latent import Latent
+
+SHAPE = (50, 40)
+
+
+def walk(memory_s: float, steps: int, seed: int = 0) -> np.ndarray:
+    latent = Latent(SHAPE, memory_s, dt=0.008)
+    latent.draw(seed)
+    return np.array([latent.step() for _ in range(steps)])
+
+
+def test_without_forgetting_every_step_is_the_first() -> None:
+    values = walk(0.0, 5)
+    assert (values == values[0]).all()
+
+
+@pytest.mark.parametrize("memory_s", [0.0, 0.1, 1.0])
+def test_every_step_is_standard_normal(memory_s: float) -> None:
+    for value in walk(memory_s, 300)[[0, 100, 299]]:
+        assert abs(value.mean()) < 5 / math.sqrt(value.size)
+        assert abs(value.std() - 1) < 5 / math.sqrt(2 * value.size)
+
+
+def test_a_latent_forgets_itself_in_its_memory() -> None:
+    values = walk(0.4, 51).reshape(51, -1)
+    correlation = np.corrcoef(values[0], values[50])[0, 1]
+    assert abs(correlation - math.exp(-1)) < 0.1
+    assert np.corrcoef(values[0], values[1])[0, 1] > 0.97
+
+
+def test_a_seed_gives_the_same_walk_again_and_another_seed_another() -> None:
+    np.testing.assert_array_equal(walk(0.4, 9, seed=1), walk(0.4, 9, seed=1))
+    assert (walk(0.4, 9, seed=1) != walk(0.4, 9, seed=2)).any()
+
+
+def test_a_negative_seed_draws_a_new_walk_each_time() -> None:
+    assert (walk(0.4, 2, seed=-1) != walk(0.4, 2, seed=-1)).any()
