@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dbp_ros.config import RealtimeConfig
 
 MCL_CURRENT_AND_FUTURE = 3
-GIL_SWITCH_INTERVAL_S = 0.0005
+GIL_SWITCH_INTERVAL_S = 0.0001
 
 
 def request_realtime(config: RealtimeConfig) -> list[str]:

@@ -51,19 +51,15 @@ MAY_NEED = {
     "drift": TORCH,
     "learning": TORCH | {"onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
     "sim": {"mujoco", "mink", "daqp", "PIL"},
-    "nodes": ROS | {"mujoco"},
-    "bench": ROS | SHOWN | {"mujoco"},
-    "cli": ROS | TORCH | SHOWN,
+    "nodes": ROS,
+    "bench": SHOWN,
+    "cli": SHOWN,
 }
 
-# Files that use MuJoCo outside its own folder, to keep a scene for the cameras.
-MUJOCO_FILES = {"nodes/sim_node.py", "bench/evaluation.py"}
-# A registry: the one package file that may hold more than names.
-REGISTRIES = {"sim/tasks/__init__.py"}
 # The verbs that train or export need torch.
 TORCH_VERBS = {"train.py", "export.py"}
-# The commands that watch a running stack subscribe to its topics.
-ROS_VERBS = {"demo.py", "evaluate.py"}
+# The verb that runs the whole stack is the only one that needs ROS.
+ROS_VERBS = {"demo.py"}
 
 
 def part_of(path: Path) -> str:
@@ -126,27 +122,17 @@ def test_a_part_needs_only_the_libraries_of_its_own(part: str) -> None:
         assert needed <= allowed, f"{path} imports {needed - allowed}, may import {allowed}"
 
 
-def test_mujoco_leaves_its_folder_only_where_a_scene_is_kept() -> None:
-    outside = {
-        str(path.relative_to(PACKAGE))
-        for path in all_sources()
-        if part_of(path) != "sim" and "mujoco" in set(imported(path))
-    }
-    assert outside <= MUJOCO_FILES
-
-
-def test_only_the_verbs_that_learn_import_torch() -> None:
+def test_only_the_verbs_that_learn_reach_torch() -> None:
     for path in sources("cli"):
-        names = {name.split(".")[0] for name in imported(path)}
         learns = any(name.startswith("dbp_ros.learning") for name in imported(path))
-        assert path.name in TORCH_VERBS or not (names & TORCH or learns), path
+        assert path.name in TORCH_VERBS or not learns, path
 
 
-def test_only_the_verbs_that_watch_a_stack_import_ros() -> None:
+def test_only_the_verb_that_runs_the_stack_reaches_ros() -> None:
     for path in sources("cli"):
-        names = {name.split(".")[0] for name in imported(path)}
-        watches = any(name.startswith("dbp_ros.nodes") for name in imported(path))
-        assert path.name in ROS_VERBS or not (names & ROS or watches), path
+        names = set(imported(path))
+        reaches = any(name.startswith(("dbp_ros.nodes", "dbp_ros.bench.demo")) for name in names)
+        assert path.name in ROS_VERBS or not reaches, path
 
 
 def test_no_import_hides_in_a_function() -> None:
@@ -165,8 +151,7 @@ def test_a_package_file_holds_a_docstring_and_names_alone() -> None:
         assert ast.get_docstring(tree), f"{path} has no docstring"
         for node in tree.body[1:]:
             names = isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign)
-            registry = str(path.relative_to(PACKAGE)) in REGISTRIES
-            assert names or registry, f"{path}:{node.lineno} holds code"
+            assert names, f"{path}:{node.lineno} holds code"
 
 
 def test_a_breach_is_found(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ the simulation's. It answers how good a policy is, not how fast.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import mujoco
 import numpy as np
 
 from dbp_ros.config import CAMERAS, GuardConfig, PolicyConfig
@@ -17,7 +16,7 @@ from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.model import Model
 from dbp_ros.sim.camera import CameraRig, open_cameras
-from dbp_ros.sim.simulation import Simulation, pose
+from dbp_ros.sim.simulation import Simulation
 
 CAMERA_PERIOD_NS = NS_PER_S // 30
 IMAGE_LATENCY_NS = 15_000_000
@@ -58,7 +57,6 @@ class Evaluation:
         self._policy = policy
         self._guard = guard
         self._simulation = Simulation(task)
-        self._scene = mujoco.MjData(self._simulation.model)
         sizes = {(camera.height, camera.width) for camera in model.manifest.cameras}
         height, width = max(sizes, default=(84, 84))
         self._rig: CameraRig = open_cameras(self._simulation.model, CAMERAS, height, width, backend)
@@ -111,8 +109,7 @@ class Evaluation:
         )
 
     def _picture(self, now_ns: int) -> dict[str, Frame]:
-        pose(self._simulation.model, self._scene, self._simulation.snapshot())
-        images = self._rig.render(self._scene)
+        images = self._rig.look(self._simulation.snapshot())
         return {name: Frame(images[name], now_ns) for name in self._model.manifest.camera_names}
 
     def _decide(self, decider: Decider, guard: MotionGuard, now_ns: int) -> None:

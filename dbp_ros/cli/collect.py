@@ -21,7 +21,7 @@ from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.sim.camera import BACKENDS, open_cameras
 from dbp_ros.sim.environment import CONTROL_HZ
 from dbp_ros.sim.simulation import Simulation
-from dbp_ros.sim.tasks import TASKS, make_task
+from dbp_ros.sim.tasks.registry import TASKS, make_task
 
 WANTED_RATE = 0.95
 

@@ -12,7 +12,6 @@ from array import array
 from functools import partial
 from typing import Any
 
-import mujoco
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
@@ -30,7 +29,7 @@ from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.noise import SensorNoise
-from dbp_ros.sim.simulation import Simulation, pose
+from dbp_ros.sim.simulation import Simulation
 
 SUCCESS_RATE_HZ = 30.0
 
@@ -123,11 +122,9 @@ class SimulationNode(Node):  # type: ignore[misc]
                 config.image_width,
                 config.camera_backend,
             )
-            self._scene = mujoco.MjData(self._simulation.model)
         snapshot = self._simulation.snapshot()
         stamp = self.get_clock().now().to_msg()
-        pose(self._simulation.model, self._scene, snapshot)
-        for camera, image in self._rig.render(self._scene).items():
+        for camera, image in self._rig.look(snapshot).items():
             self._cameras[camera].publish(image_message(self._noise.add(image), camera, stamp))
         self._render_time.record(time.monotonic_ns() - now_ns)
 

@@ -10,6 +10,7 @@ from dbp_ros.contract import Image
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim import gl
 from dbp_ros.sim.raycast import RayCaster
+from dbp_ros.sim.simulation import Snapshot, pose
 
 GL_BACKENDS = ("egl", "osmesa")
 BACKENDS = ("auto", *GL_BACKENDS, "raycast")
@@ -30,22 +31,31 @@ class CameraRig:
 
     It belongs to the thread that opened it: an OpenGL context is current in one thread only. To
     draw from another thread than the one that steps the physics, open the rig in the drawing
-    thread, with a `MjData` of its own posed by `dbp_ros.sim.simulation.pose`.
+    thread and hand it snapshots.
 
     Attributes:
         backend: What draws: `egl`, `osmesa` or `raycast`.
         names: Names of the cameras, in the order of `render`.
     """
 
-    def __init__(self, backend: str, names: tuple[str, ...], renderer: Renderer) -> None:
+    def __init__(
+        self, backend: str, names: tuple[str, ...], renderer: Renderer, model: mujoco.MjModel
+    ) -> None:
         """Take over a renderer; use `open_cameras` to get one."""
         self.backend = backend
         self.names = names
         self._renderer = renderer
+        self._model = model
+        self._posed = mujoco.MjData(model)
 
     def render(self, data: mujoco.MjData) -> dict[str, Image]:
         """Return one picture of each camera: rgb8, shapes (height, width, 3), never reused."""
         return self._renderer.render(data)
+
+    def look(self, snapshot: Snapshot) -> dict[str, Image]:
+        """Return one picture of each camera, of a simulation that may have gone on meanwhile."""
+        pose(self._model, self._posed, snapshot)
+        return self.render(self._posed)
 
     def close(self) -> None:
         """Free the context. Call it in the thread that opened the rig."""
@@ -147,12 +157,12 @@ def open_cameras(
             raise ConfigError(f"no camera '{name}' in this scene: it has {', '.join(known)}")
     wanted = gl.CHOSEN if backend == "auto" else backend
     if wanted not in GL_BACKENDS:
-        return CameraRig("raycast", names, RayCaster(model, names, height, width))
+        return CameraRig("raycast", names, RayCaster(model, names, height, width), model)
     try:
-        return CameraRig(wanted, names, GLRenderer(model, names, height, width, wanted))
+        return CameraRig(wanted, names, GLRenderer(model, names, height, width, wanted), model)
     except (ImportError, AttributeError, RuntimeError, mujoco.FatalError) as error:
         if backend == "auto":
-            return CameraRig("raycast", names, RayCaster(model, names, height, width))
+            return CameraRig("raycast", names, RayCaster(model, names, height, width), model)
         raise ConfigError(
             f"camera backend '{backend}' does not work here ({error}): "
             f"install {gl.PACKAGES[backend]}, or use 'auto' or 'raycast'"

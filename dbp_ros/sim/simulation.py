@@ -11,7 +11,7 @@ from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.contract import Array, seconds_to_ns
 from dbp_ros.errors import CommandError
 from dbp_ros.sim.scene import HOME, cell
-from dbp_ros.sim.tasks import make_task
+from dbp_ros.sim.tasks.registry import make_task
 
 SUSTAINED_S = 0.5
 HOME_SPREAD_RAD = 0.03

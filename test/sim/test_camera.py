@@ -14,7 +14,7 @@ from dbp_ros.sim.camera import open_cameras
 from dbp_ros.sim.environment import Environment
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
-from dbp_ros.sim.tasks import TASKS
+from dbp_ros.sim.tasks.registry import TASKS
 
 needs_egl = pytest.mark.skipif(not gl.loadable("egl"), reason="this machine has no EGL")
 WHICH = (

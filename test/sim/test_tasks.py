@@ -8,7 +8,7 @@ from dbp_ros.config import SIDES
 from dbp_ros.sim.environment import Environment, demonstrate
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
-from dbp_ros.sim.tasks import TASKS
+from dbp_ros.sim.tasks.registry import TASKS
 
 WAYS = [(task, mode) for task in sorted(TASKS) for mode in TASKS[task].modes]
 simulations = {}

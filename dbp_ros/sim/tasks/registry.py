@@ -1,0 +1,20 @@
+"""Tasks of the cell, by name: one file a task, and one line here."""
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.sim.tasks.can import Can
+from dbp_ros.sim.tasks.lift import Lift
+from dbp_ros.sim.tasks.task import Task
+from dbp_ros.sim.tasks.transport import Transport
+
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Lift, Can, Transport)}
+
+
+def make_task(name: str) -> Task:
+    """Return a new task.
+
+    Raises:
+        ConfigError: If there is no such task; lists those there are.
+    """
+    if name not in TASKS:
+        raise ConfigError(f"no task '{name}': known tasks are {', '.join(sorted(TASKS))}")
+    return TASKS[name]()
