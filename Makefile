@@ -1,6 +1,6 @@
 # Every target makes what it needs: there is nothing to install or to activate beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test check model clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -31,6 +31,11 @@ check: $(VENV)/.all ## lint, format, types, package.xml
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/python -c 'from catkin_pkg.package import parse_package; parse_package(".").validate()'
+
+model: $(VENV)/.all ## make models/lift anew: record, train, export; about an hour on two cores
+	$(RUN)/dbp collect --task lift --episodes 300 --out data/lift
+	OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/lift --out build/train/lift --bfloat16
+	$(RUN)/dbp export --run build/train/lift --data data/lift --out models/lift --name lift
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

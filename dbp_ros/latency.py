@@ -55,13 +55,18 @@ class Histogram:
         bucket = int(np.searchsorted(cumulative, rank))
         return min(middle_of(bucket), self.max_ns) / NS_PER_MS
 
-    def summary_ms(self) -> dict[str, float]:
-        """Return p50, p99, p999 and max in [ms]."""
+    def summary_ms(self) -> dict[str, float | None]:
+        """Return p50, p99, p999 and max in [ms], None where nothing was recorded.
+
+        JSON has null, but nothing that is not a number.
+        """
+        if self.count == 0:
+            return dict.fromkeys(("p50", "p99", "p999", "max"))
         return {
             "p50": round(self.percentile_ms(50), 4),
             "p99": round(self.percentile_ms(99), 4),
             "p999": round(self.percentile_ms(99.9), 4),
-            "max": round(self.max_ns / NS_PER_MS, 4) if self.count else float("nan"),
+            "max": round(self.max_ns / NS_PER_MS, 4),
         }
 
     def bars_ms(self) -> list[tuple[float, int]]:

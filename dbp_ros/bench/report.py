@@ -130,7 +130,7 @@ def table_of(report: dict[str, Any]) -> Table:
         ("inference_ms", "inference [ms]"),
         ("image_age_at_command_ms", "image age at command [ms]"),
     ):
-        table.add_row(name, *(f"{report[key][p]:.2f}" for p in ("p50", "p99", "p999", "max")))
+        table.add_row(name, *(_number(report[key][p]) for p in ("p50", "p99", "p999", "max")))
     table.add_section()
     for name, text in (
         ("success", f"{100 * report['success_rate']:.0f} %"),
@@ -143,6 +143,10 @@ def table_of(report: dict[str, Any]) -> Table:
     ):
         table.add_row(name, text)
     return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def plot_histograms(

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from dbp_ros.cli.recording import Outcome, Plan, recorded, run_all
 from dbp_ros.config import CAMERAS
-from dbp_ros.episodes.episode import SUFFIX
+from dbp_ros.episodes.episode import DATASET_FILE, SUFFIX
 from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.sim.camera import BACKENDS, open_cameras
 from dbp_ros.sim.environment import CONTROL_HZ
@@ -41,11 +41,20 @@ def rates(outcomes: list[Outcome], modes: tuple[str, ...]) -> dict[str, dict[str
     return table
 
 
+def command_of(plan: Plan, episodes: int) -> str:
+    """Return the command line that records the same episodes in a clone."""
+    words = ["dbp", "collect", "--task", plan.task, "--episodes", str(episodes)]
+    words += ["--out", f"data/{plan.directory.resolve().name}", "--modes", ",".join(plan.modes)]
+    words += ["--seed", str(plan.seed), "--noise", str(plan.noise_rad)]
+    words += ["--size", str(plan.size)] if plan.size else ["--no-images"]
+    return shlex.join(words)
+
+
 def write_facts(plan: Plan, backend: str, table: dict[str, dict[str, float]]) -> None:
     """Write `dataset.yaml` aside, then rename it: it is whole or absent."""
     facts = {
         "task": plan.task,
-        "command_line": shlex.join(sys.argv),
+        "command_line": command_of(plan, int(sum(row["episodes"] for row in table.values()))),
         "seed": plan.seed,
         "noise_rad": plan.noise_rad,
         "control_hz": CONTROL_HZ,
@@ -57,7 +66,7 @@ def write_facts(plan: Plan, backend: str, table: dict[str, dict[str, float]]) ->
         },
         "modes": table,
     }
-    path = plan.directory / "dataset.yaml"
+    path = plan.directory / DATASET_FILE
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(yaml.safe_dump(facts, sort_keys=False))
     aside.replace(path)

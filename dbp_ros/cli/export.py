@@ -1,14 +1,17 @@
 """`dbp export`: turn a training run into a model bundle."""
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 
+from dbp_ros.cli.train import train_command
+from dbp_ros.episodes.episode import DATASET_FILE
 from dbp_ros.errors import DbpError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
+from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import dataset_sha256, load_demonstrations
 from dbp_ros.learning.export import Label, export_bundle
 
@@ -38,10 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
                 "give the folder that the policy was trained on"
             )
-        made = ["dbp", "export", "--run", str(arguments.source), "--data", str(arguments.data)]
-        made += ["--out", str(arguments.out), "--name", arguments.name]
-        command = shlex.join(made)
-        label = Label(arguments.name, arguments.version, arguments.control_rate_hz, command)
+        label = Label(
+            arguments.name,
+            arguments.version,
+            arguments.control_rate_hz,
+            commands(checkpoint.config, arguments),
+        )
         data = load_demonstrations(arguments.data)
         worst = export_bundle(checkpoint, data, arguments.out, label)
     except DbpError as error:
@@ -49,6 +54,17 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     console.print(f"{arguments.out}: the graphs agree with PyTorch within {worst:.1e}")
     return 0
+
+
+def commands(config: TrainConfig, arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the command lines that make this bundle in a clone, from nothing."""
+    folder = arguments.data / DATASET_FILE
+    description = yaml.safe_load(folder.read_text(encoding="utf-8")) if folder.exists() else {}
+    data, run = f"data/{arguments.data.resolve().name}", f"build/train/{arguments.name}"
+    export = f"dbp export --run {run} --data {data} --out models/{arguments.name}"
+    export += f" --name {arguments.name} --version {arguments.version}"
+    recorded = description.get("command_line")
+    return (*([recorded] if recorded else []), train_command(config, data, run), export)
 
 
 def main() -> int:

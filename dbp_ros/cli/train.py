@@ -1,6 +1,7 @@
 """`dbp train`: fit a policy to recorded episodes."""
 
 import argparse
+import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -37,6 +38,18 @@ def _flag(default: Any, doc: str) -> dict[str, Any]:
     if isinstance(default, tuple):
         return {**text, "nargs": "+", "type": type(default[0])}
     return {**text, "type": type(default)}
+
+
+def train_command(config: TrainConfig, data: str, out: str) -> str:
+    """Return the command line that trains with these settings, defaults left out."""
+    words = ["dbp", "train", "--data", data, "--out", out]
+    for item in fields(TrainConfig):
+        value, flag = getattr(config, item.name), item.name.replace("_", "-")
+        if isinstance(value, bool) and value != item.default:
+            words.append(f"--{'' if value else 'no-'}{flag}")
+        elif value != item.default:
+            words += [f"--{flag}", *map(str, value if isinstance(value, tuple) else (value,))]
+    return shlex.join(words)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import EpisodeError
 
 SUFFIX = ".npz"
+DATASET_FILE = "dataset.yaml"
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,13 @@ class Label:
         name: Name of the model.
         version: Counts exports of one name.
         control_rate_hz: Decisions a second that the model is meant for.
-        command: Command line that exported it.
+        commands: Command lines that made it, from the episodes on.
     """
 
     name: str
     version: int = 1
     control_rate_hz: float = 125.0
-    command: str = ""
+    commands: tuple[str, ...] = ()
 
 
 def encoder_file(camera: str) -> str:
@@ -196,7 +196,7 @@ def _manifest(
         files={path.name: sha256_of(path) for path in sorted(directory.iterdir())},
         normaliser=policy.normaliser.describe(shape.joints),
         made_by={
-            "command": label.command,
+            "commands": list(label.commands),
             "seed": checkpoint.config.seed,
             "objective": checkpoint.config.objective,
             "dataset": facts["dataset"],

@@ -55,7 +55,7 @@ class JointReader:
 
     def __init__(self, joints: Sequence[str]) -> None:
         self._joints = tuple(joints)
-        self._names: list[str] = []
+        self._names: list[str] | None = None
         self._columns: list[int] = []
 
     def read(self, message: JointState) -> Array:

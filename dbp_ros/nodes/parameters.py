@@ -57,6 +57,6 @@ def _as_type(name: str, value: Any, hint: Any) -> Any:
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigError(
-            f"{name} is {value!r}, a {type(value).__name__}, expected {hint.__name__}"
+            f"{name} is {value!r} of type {type(value).__name__}, expected {hint.__name__}"
         )
     return value

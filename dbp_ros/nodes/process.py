@@ -14,7 +14,7 @@ from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from dbp_ros.errors import DbpError
+from dbp_ros.errors import ConfigError, DbpError
 
 SPIN_SLICE_S = 0.2
 
@@ -51,8 +51,8 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
+        _init(arguments)
         node = make()
     except DbpError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -67,6 +67,14 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
     spinner.join(timeout=2.0)
     rclpy.try_shutdown()
     return 0
+
+
+def _init(arguments: Sequence[str] | None) -> None:
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        sentence = " ".join(str(error).split())
+        raise ConfigError(f"the ROS arguments cannot be read: {sentence}") from error
 
 
 def _spin(executor: EventsExecutor, ended: threading.Event) -> None:
