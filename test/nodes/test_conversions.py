@@ -1,0 +1,252 @@
+"""Messages become what was meant by them, or are refused with the reason."""
+
+import time
+from array import array
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Duration, Time
+from rclpy.clock import Clock
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from dbp_ros.contract import NS_PER_S, ActionChunk
+from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.nodes.conversions import (
+    JointReader,
+    SteadyClock,
+    chunk_message,
+    chunk_of,
+    command_message,
+    frame_of,
+    image_message,
+    image_pixels,
+    ns_to_stamp,
+    stamp_to_ns,
+)
+
+JOINTS = ("shoulder", "elbow", "gripper")
+PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+# The offset between the clocks is read anew for each message.
+CLOCKS_NS = 20_000_000
+
+
+def joint_states(**positions: float) -> JointState:
+    return JointState(name=list(positions), position=array("d", positions.values()))
+
+
+def picture(encoding: str = "rgb8", step: int = 9, data: bytes = PICTURE.tobytes()) -> Image:
+    return Image(height=2, width=3, encoding=encoding, step=step, data=array("B", data))
+
+
+def trajectory(joints=JOINTS, rows=((1.0, 2.0, 3.0),), times_s=(0.1, 0.2, 0.9)) -> JointTrajectory:
+    points = [
+        JointTrajectoryPoint(
+            positions=array("d", row),
+            time_from_start=Duration(sec=int(t), nanosec=round(t % 1 * NS_PER_S)),
+        )
+        for row, t in zip(rows, times_s, strict=False)
+    ]
+    return JointTrajectory(joint_names=list(joints), points=points)
+
+
+def chunk(image_stamp_ns: int | None = None) -> ActionChunk:
+    stamp_ns = time.monotonic_ns()
+    return ActionChunk(
+        positions=np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]),
+        due_ns=stamp_ns + np.array([33_333_333, 1_066_666_666]),
+        stamp_ns=stamp_ns,
+        image_stamp_ns=image_stamp_ns,
+    )
+
+
+@pytest.fixture
+def clock() -> SteadyClock:
+    return SteadyClock(Clock())
+
+
+def test_joints_are_read_by_name_in_whatever_order_they_come():
+    message = joint_states(gripper=3.0, shoulder=1.0, elbow=2.0)
+    assert JointReader(JOINTS).read(message).tolist() == [1.0, 2.0, 3.0]
+
+
+def test_joints_that_are_not_ours_are_ignored_even_where_they_are_not_finite():
+    message = joint_states(wheel=float("nan"), elbow=2.0, shoulder=1.0, lamp=9.0, gripper=3.0)
+    assert JointReader(JOINTS).read(message).tolist() == [1.0, 2.0, 3.0]
+
+
+def test_joints_may_come_in_another_order_with_each_message():
+    reader = JointReader(JOINTS)
+    reader.read(joint_states(shoulder=1.0, elbow=2.0, gripper=3.0))
+    message = joint_states(elbow=5.0, gripper=6.0, shoulder=4.0)
+    assert reader.read(message).tolist() == [4.0, 5.0, 6.0]
+
+
+def test_positions_that_were_read_do_not_change_with_the_message():
+    message = joint_states(shoulder=1.0, elbow=2.0, gripper=3.0)
+    positions = JointReader(JOINTS).read(message)
+    message.position[0] = 9.0
+    assert positions[0] == 1.0
+
+
+@pytest.mark.parametrize("message", [JointState(), joint_states(gripper=3.0)])
+def test_missing_joints_are_refused_by_name_from_the_first_message_on(message):
+    with pytest.raises(ObservationError, match="joint_states lacks shoulder, elbow"):
+        JointReader(JOINTS).read(message)
+
+
+def test_a_joint_that_goes_missing_is_refused_until_it_is_back():
+    reader = JointReader(JOINTS)
+    whole = joint_states(shoulder=1.0, elbow=2.0, gripper=3.0)
+    reader.read(whole)
+    for _ in range(2):
+        with pytest.raises(ObservationError, match="lacks elbow"):
+            reader.read(joint_states(shoulder=1.0, gripper=3.0))
+    assert reader.read(whole).tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_position_that_is_not_finite_is_refused_by_name(value):
+    with pytest.raises(ObservationError, match="not finite for elbow"):
+        JointReader(JOINTS).read(joint_states(shoulder=1.0, elbow=value, gripper=3.0))
+
+
+@pytest.mark.parametrize("positions", [(), (1.0, 2.0), (1.0, 2.0, 3.0, 4.0)])
+def test_positions_that_do_not_match_the_names_are_refused_with_both_numbers(positions):
+    message = JointState(name=list(JOINTS), position=array("d", positions))
+    with pytest.raises(ObservationError, match=f"{len(positions)} positions for 3 names"):
+        JointReader(JOINTS).read(message)
+
+
+def test_rgb8_is_read_without_a_copy():
+    message = picture()
+    pixels = image_pixels(message)
+    assert np.array_equal(pixels, PICTURE)
+    assert np.shares_memory(pixels, np.frombuffer(message.data, np.uint8))
+
+
+def test_bgr8_is_read_with_its_channels_turned():
+    assert np.array_equal(image_pixels(picture("bgr8")), PICTURE[:, :, ::-1])
+
+
+@pytest.mark.parametrize(("encoding", "turn"), [("rgb8", 1), ("bgr8", -1)])
+def test_rows_may_be_padded_and_more_data_may_follow(encoding, turn):
+    padded = np.full((2, 16), 255, np.uint8)
+    padded[:, :9] = PICTURE.reshape(2, 9)
+    pixels = image_pixels(picture(encoding, 16, padded.tobytes() + b"more"))
+    assert np.array_equal(pixels, PICTURE[:, :, ::turn])
+    assert pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (picture(data=bytes(17)), "3x2 with 9 bytes a row has 17 bytes, expected 18"),
+        (picture(data=b""), "has 0 bytes, expected 18"),
+        (picture(step=8), "3x2 with 8 bytes a row has 18 bytes, expected 18"),
+        (picture(step=16), "3x2 with 16 bytes a row has 18 bytes, expected 32"),
+        (Image(encoding="rgb8"), "an image of 0x0"),
+        (picture("mono8"), "images are mono8, expected rgb8 or bgr8"),
+        (picture("32FC1"), "images are 32FC1"),
+        (Image(), "images are without an encoding"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_refused_with_the_reason(message, reason):
+    with pytest.raises(ObservationError, match=reason):
+        image_pixels(message)
+
+
+def test_an_image_survives_the_way_through_a_message(clock):
+    stamp_ns = time.monotonic_ns()
+    sent = image_message(PICTURE, "head_camera", clock.to_stamp(stamp_ns))
+    frame = frame_of(deserialize_message(serialize_message(sent), Image), clock)
+    assert sent.header.frame_id == "head_camera_optical_frame"
+    assert np.array_equal(frame.image, PICTURE)
+    assert frame.stamp_ns == pytest.approx(stamp_ns, abs=CLOCKS_NS)
+
+
+def test_a_view_of_an_image_is_sent_as_it_looks():
+    turned = PICTURE[::-1, ::-1]
+    assert np.array_equal(image_pixels(image_message(turned, "head_camera", Time())), turned)
+
+
+@pytest.mark.parametrize("time_ns", [0, 1, 999_999_999, 1_795_407_546_697_302_768, -1])
+def test_a_stamp_holds_a_time_to_the_nanosecond(time_ns):
+    assert stamp_to_ns(ns_to_stamp(time_ns)) == time_ns
+
+
+def test_a_camera_without_a_clock_is_not_taken_for_fresh(clock):
+    frame = frame_of(image_message(PICTURE, "head_camera", Time()), clock)
+    assert time.monotonic_ns() - frame.stamp_ns > 3600 * NS_PER_S
+
+
+def test_a_command_is_sent_number_for_number_even_as_a_part_of_a_whole():
+    positions = np.arange(14.0)
+    assert list(command_message(positions[7:13]).data) == [7.0, 8.0, 9.0, 10.0, 11.0, 12.0]
+    assert list(command_message(positions[::7]).data) == [0.0, 7.0]
+
+
+@pytest.mark.parametrize("image_age_ns", [None, 42_000_000])
+def test_a_chunk_survives_the_way_through_a_message(clock, image_age_ns):
+    sent = chunk(None if image_age_ns is None else time.monotonic_ns() - image_age_ns)
+    message = serialize_message(chunk_message(sent, JOINTS, clock))
+    received = chunk_of(deserialize_message(message, JointTrajectory), JOINTS, clock)
+    assert np.array_equal(received.positions, sent.positions)
+    assert np.array_equal(received.due_ns - received.stamp_ns, sent.due_ns - sent.stamp_ns)
+    assert received.stamp_ns == pytest.approx(sent.stamp_ns, abs=CLOCKS_NS)
+    if image_age_ns is None:
+        assert received.image_stamp_ns is None
+    else:
+        image_before_ns = sent.stamp_ns - sent.image_stamp_ns
+        assert received.stamp_ns - received.image_stamp_ns == image_before_ns
+
+
+def test_a_foreign_trajectory_is_read_by_name_without_the_joints_that_are_not_ours(clock):
+    message = trajectory(
+        ("gripper", "wheel", "shoulder", "elbow"), ((3.0, 9.0, 1.0, 2.0), (6.0, 9.0, 4.0, 5.0))
+    )
+    received = chunk_of(message, JOINTS, clock)
+    assert received.positions.tolist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+
+
+def test_a_foreign_trajectory_keeps_its_uneven_times(clock):
+    message = trajectory(rows=((1.0, 2.0, 3.0),) * 3, times_s=(0.0, 0.25, 2.5))
+    received = chunk_of(message, JOINTS, clock)
+    assert (received.due_ns - received.stamp_ns).tolist() == [0, 250_000_000, 2_500_000_000]
+    assert received.due_ns.dtype == np.int64
+
+
+def test_a_stamp_of_zero_means_now(clock):
+    before_ns = time.monotonic_ns()
+    received = chunk_of(trajectory(), JOINTS, clock)
+    assert before_ns <= received.stamp_ns <= time.monotonic_ns()
+    assert received.image_stamp_ns is None
+
+
+def test_another_stamp_means_what_it_says(clock):
+    message = trajectory()
+    message.header.stamp = Time(sec=5)
+    assert chunk_of(message, JOINTS, clock).stamp_ns < time.monotonic_ns() - 3600 * NS_PER_S
+
+
+@pytest.mark.parametrize("frame_id", ["base_link", "image_stamp_ns=", "image_stamp_ns=-5", "=7"])
+def test_a_frame_id_of_someone_else_is_no_stamp(clock, frame_id):
+    message = trajectory()
+    message.header.frame_id = frame_id
+    assert chunk_of(message, JOINTS, clock).image_stamp_ns is None
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (trajectory(("shoulder", "wheel"), ((1.0, 9.0),)), "a chunk lacks elbow, gripper"),
+        (JointTrajectory(), "a chunk lacks shoulder, elbow, gripper"),
+        (trajectory(rows=()), "a chunk has no points"),
+        (trajectory(rows=((1.0, 2.0, 3.0), (1.0, 2.0))), "does not have 3 positions"),
+        (trajectory(rows=((),)), "does not have 3 positions"),
+    ],
+)
+def test_a_trajectory_that_is_no_chunk_is_refused_with_the_reason(clock, message, reason):
+    with pytest.raises(CommandError, match=reason):
+        chunk_of(message, JOINTS, clock)
