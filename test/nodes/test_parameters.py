@@ -1,0 +1,149 @@
+"""Every setting is a parameter, and a wrong one is told in one sentence that names it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+
+import pytest
+import rclpy
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from dbp_ros.config import GuardConfig, PolicyConfig, SimulationConfig
+from dbp_ros.errors import ConfigError
+from dbp_ros.nodes.parameters import load_settings
+
+KINDS = (GuardConfig, PolicyConfig, SimulationConfig)
+
+pytestmark = pytest.mark.usefixtures("domain")
+
+
+@contextmanager
+def started(*parameters: str) -> Iterator[Node]:
+    """Start a node with parameters as on a command line."""
+    words = [word for parameter in parameters for word in ("-p", parameter)]
+    rclpy.init(args=["--ros-args", *words])
+    try:
+        node = Node("someone")
+        yield node
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
+def given(parameter: str, kind=GuardConfig):
+    """Return the setting that a parameter of the command line gives."""
+    with started(parameter) as node:
+        return getattr(load_settings(node, kind), parameter.partition(":=")[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_parameters_every_setting_has_its_default(kind):
+    with started() as node:
+        assert load_settings(node, kind) == kind()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_is_a_parameter_with_a_description_that_cannot_change(kind):
+    with started() as node:
+        load_settings(node, kind)
+        for item in fields(kind):
+            descriptor = node.describe_parameter(item.name)
+            assert descriptor.read_only
+            assert descriptor.description.startswith(item.metadata["doc"])
+            value = node.get_parameter(item.name).value
+            shown = tuple(value or ()) if isinstance(item.default, tuple) else value
+            assert shown == item.default
+
+
+def test_a_description_tells_the_range():
+    with started() as node:
+        load_settings(node, GuardConfig)
+        described = node.describe_parameter("command_rate_hz").description
+        half_open = node.describe_parameter("velocity_limit").description
+        assert described == "Commands a second (from 10.0 to 1000.0)"
+        assert half_open.endswith("(from 1e-06 up)")
+
+
+def test_a_running_node_refuses_another_value():
+    with started() as node:
+        load_settings(node, GuardConfig)
+        [result] = node.set_parameters([Parameter("enable_control", value=True)])
+        assert not result.successful
+        assert node.get_parameter("enable_control").value is False
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("command_rate_hz:=200", 200.0),
+        ("command_rate_hz:=200.5", 200.5),
+        ("enable_control:=true", True),
+        ("realtime_priority:=0", 0),
+        ("joints:=[a, b]", ("a", "b")),
+        ("velocity_limit:=[1, 2]", (1.0, 2.0)),
+        ("velocity_limit:=[1.5, 2.0]", (1.5, 2.0)),
+        ("controller_sizes:=[14]", (14,)),
+        ("cpu_affinity:=[]", ()),
+        ("cpu_affinity:=[2, 3]", (2, 3)),
+    ],
+)
+def test_a_value_on_the_command_line_is_taken_with_the_type_of_its_setting(parameter, value):
+    found = given(parameter)
+    assert found == value
+    assert type(found) is type(value)
+    if isinstance(value, tuple):
+        assert [type(item) for item in found] == [type(item) for item in value]
+
+
+def test_a_name_of_digits_is_taken_where_it_is_quoted():
+    assert given("model:='2024'", PolicyConfig) == "2024"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reason"),
+    [
+        ("command_rate_hz:=fast", r"command_rate_hz is 'fast' of type str, expected float"),
+        ("command_rate_hz:=true", r"command_rate_hz is True of type bool, expected float"),
+        ("command_rate_hz:=[250.0]", r"command_rate_hz is \[250.0\] of type list, expected float"),
+        ("realtime_priority:=1.0", r"realtime_priority is 1.0 of type float, expected int"),
+        ("realtime_priority:=true", r"realtime_priority is True of type bool, expected int"),
+        ("enable_control:=1", r"enable_control is 1 of type int, expected bool"),
+        ("enable_control:='true'", r"enable_control is 'true' of type str, expected bool"),
+        ("joints:=elbow", r"joints is 'elbow', expected a list of str"),
+        ("joints:=[1, 2]", r"joints is 1 of type int, expected str"),
+        ("cpu_affinity:=0", r"cpu_affinity is 0, expected a list of int"),
+        ("cpu_affinity:=[0.5]", r"cpu_affinity is 0.5 of type float, expected int"),
+        ("controller_sizes:=[true]", r"controller_sizes is True of type bool, expected int"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_by_name(parameter, reason):
+    with pytest.raises(ConfigError, match=f"^{reason}$"):
+        given(parameter)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reason"),
+    [
+        ("command_rate_hz:=5000", r"command_rate_hz = 5000.0 is outside \[10.0, 1000.0\]"),
+        ("command_rate_hz:=.nan", r"command_rate_hz = nan is outside"),
+        ("realtime_priority:=-1", r"realtime_priority = -1 is outside"),
+        ("cpu_affinity:=[0, -1]", r"cpu_affinity = -1 is outside"),
+        ("velocity_limit:=[1.0, 0.0]", r"velocity_limit = 0.0 is outside"),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_by_name(parameter, reason):
+    with pytest.raises(ConfigError, match=f"^{reason}"):
+        given(parameter)
+
+
+@pytest.mark.parametrize("parameter", ["velocity_limit:=[20, 0.5]", "command_rate_hz:="])
+def test_what_ros_itself_cannot_read_ends_a_process_with_one_sentence(parameter):
+    command = [sys.executable, "-m", "dbp_ros.nodes.guard_node", "--ros-args", "-p", parameter]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    [said] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert result.returncode == 1
+    assert parameter in said
+    assert "Traceback" not in result.stderr
