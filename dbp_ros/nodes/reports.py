@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -50,7 +51,9 @@ class Reporter:
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         node.create_service(Trigger, "~/statistics", self._answer)
         node.create_service(Trigger, "~/clear_statistics", answer_to(clear))
-        node.create_timer(1.0 / WATCH_RATE_HZ, self._watch)
+        # Not the ROS clock: what a node tells must not stop where `/clock` stalls.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(1.0 / WATCH_RATE_HZ, self._watch, clock=steady)
 
     def _watch(self) -> None:
         level, sentence = self._state()
