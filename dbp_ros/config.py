@@ -33,6 +33,13 @@ def setting(
     return field(default=default, metadata={"doc": doc, "minimum": minimum, "maximum": maximum})
 
 
+def bounds(low: float | None, high: float | None) -> str:
+    """Return a closed range in words; empty where there is none."""
+    if low is not None and high is not None:
+        return f"from {low} to {high}"
+    return f"at least {low}" if low is not None else f"at most {high}" if high is not None else ""
+
+
 def check_ranges(config: Any) -> None:
     """Raise `ConfigError` where a number of a settings dataclass is outside its range."""
     for item in fields(config):
@@ -41,7 +48,7 @@ def check_ranges(config: Any) -> None:
         for number in value if isinstance(value, tuple) else (value,):
             if (low is not None and not number >= low) or (high is not None and not number <= high):
                 raise ConfigError(
-                    f"{item.name} = {number} is outside [{low}, {high}]: {item.metadata['doc']}"
+                    f"{item.name} = {number}, expected {bounds(low, high)}: {item.metadata['doc']}"
                 )
 
 

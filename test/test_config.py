@@ -55,9 +55,9 @@ def test_an_unknown_setting_is_refused_with_the_known_ones():
 @pytest.mark.parametrize(
     ("kind", "name", "value", "reason"),
     [
-        (GuardConfig, "command_rate_hz", 9.9, r"9.9 is outside \[10.0, 1000.0\]: Commands"),
-        (GuardConfig, "command_rate_hz", float("nan"), "command_rate_hz = nan is outside"),
-        (GuardConfig, "command_rate_hz", float("inf"), "command_rate_hz = inf is outside"),
+        (GuardConfig, "command_rate_hz", 9.9, r"9.9, expected from 10.0 to 1000.0: Commands"),
+        (GuardConfig, "command_rate_hz", float("nan"), "command_rate_hz = nan, expected"),
+        (GuardConfig, "command_rate_hz", float("inf"), "command_rate_hz = inf, expected"),
         (GuardConfig, "chunk_timeout_s", 5.1, "chunk_timeout_s = 5.1"),
         (GuardConfig, "realtime_priority", 100, "realtime_priority = 100"),
         (GuardConfig, "velocity_limit", (1.0, 0.0), "velocity_limit = 0.0"),

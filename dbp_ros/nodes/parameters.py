@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
-from dbp_ros.config import from_mapping
+from dbp_ros.config import bounds, from_mapping
 from dbp_ros.errors import ConfigError
 
 Settings = TypeVar("Settings")
@@ -36,12 +36,11 @@ def load_settings(node: Node, kind: type[Settings]) -> Settings:
 
 def _descriptor(metadata: typing.Mapping[str, Any]) -> ParameterDescriptor:
     """Describe a parameter; ranges are told in words, as the type may be a list or dynamic."""
-    low, high = metadata.get("minimum"), metadata.get("maximum")
-    bounds = (
-        "" if low is None and high is None else f" (from {low} to {high})".replace("to None", "up")
-    )
+    span = bounds(metadata.get("minimum"), metadata.get("maximum"))
     return ParameterDescriptor(
-        description=metadata["doc"] + bounds, read_only=True, dynamic_typing=True
+        description=f"{metadata['doc']} ({span})" if span else metadata["doc"],
+        read_only=True,
+        dynamic_typing=True,
     )
 
 
