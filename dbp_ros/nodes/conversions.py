@@ -50,6 +50,15 @@ def ns_to_stamp(time_ns: int) -> Time:
     return Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
 
 
+def problem_of_names(names: Sequence[str], joints: Sequence[str]) -> str:
+    """Return what keeps a message's columns from being mapped to joints; empty where nothing."""
+    if missing := [joint for joint in joints if joint not in names]:
+        return f"lacks {', '.join(missing)}"
+    if repeated := [joint for joint in joints if names.count(joint) > 1]:
+        return f"names {', '.join(repeated)} more than once"
+    return ""
+
+
 class JointReader:
     """Reads joint states by name, whatever order and whatever other joints a robot sends."""
 
@@ -62,16 +71,13 @@ class JointReader:
         """Return the positions in [rad] and [m]. Shape (nu,).
 
         Raises:
-            ObservationError: If a joint is missing or a position is not finite.
+            ObservationError: If a joint is missing or named twice, or a position is not finite.
         """
         if message.name != self._names:
-            columns = {name: column for column, name in enumerate(message.name)}
-            if missing := [joint for joint in self._joints if joint not in columns]:
-                raise ObservationError(f"joint_states lacks {', '.join(missing)}")
-            self._names, self._columns = (
-                list(message.name),
-                [columns[joint] for joint in self._joints],
-            )
+            if problem := problem_of_names(message.name, self._joints):
+                raise ObservationError(f"joint_states {problem}")
+            self._names = list(message.name)
+            self._columns = [self._names.index(joint) for joint in self._joints]
         if len(message.position) != len(message.name):
             raise ObservationError(
                 f"joint_states has {len(message.position)} positions for {len(message.name)} names"
@@ -154,11 +160,10 @@ def chunk_of(message: JointTrajectory, joints: Sequence[str], clock: SteadyClock
     A stamp of zero means that the trajectory starts now, as everywhere in ROS.
 
     Raises:
-        CommandError: If joints are missing, there are no points, or a point lacks positions.
+        CommandError: If joints are missing or named twice, there are no points, or a point lacks positions.
     """
-    columns = {name: column for column, name in enumerate(message.joint_names)}
-    if missing := [joint for joint in joints if joint not in columns]:
-        raise CommandError(f"a chunk lacks {', '.join(missing)}")
+    if problem := problem_of_names(message.joint_names, joints):
+        raise CommandError(f"a chunk {problem}")
     if not message.points:
         raise CommandError("a chunk has no points")
     nu = len(message.joint_names)
@@ -171,7 +176,7 @@ def chunk_of(message: JointTrajectory, joints: Sequence[str], clock: SteadyClock
     image_stamp = IMAGE_STAMP.fullmatch(message.header.frame_id)
     positions = np.array([point.positions for point in message.points], dtype=np.float64)
     return ActionChunk(
-        positions=positions[:, [columns[joint] for joint in joints]],
+        positions=positions[:, [message.joint_names.index(joint) for joint in joints]],
         due_ns=np.array(due_ns, dtype=np.int64),
         stamp_ns=stamp_ns,
         image_stamp_ns=int(image_stamp[1]) + offset_ns if image_stamp else None,

@@ -250,3 +250,9 @@ def test_a_frame_id_of_someone_else_is_no_stamp(clock, frame_id):
 def test_a_trajectory_that_is_no_chunk_is_refused_with_the_reason(clock, message, reason):
     with pytest.raises(CommandError, match=reason):
         chunk_of(message, JOINTS, clock)
+
+
+def test_a_joint_named_twice_is_refused() -> None:
+    message = JointState(name=["a", "b", "a"], position=[1.0, 2.0, 3.0])
+    with pytest.raises(ObservationError, match="names a more than once"):
+        JointReader(("a", "b")).read(message)
