@@ -160,7 +160,7 @@ def chunk_of(message: JointTrajectory, joints: Sequence[str], clock: SteadyClock
     A stamp of zero means that the trajectory starts now, as everywhere in ROS.
 
     Raises:
-        CommandError: If joints are missing or named twice, there are no points, or a point lacks positions.
+        CommandError: If joints are missing or named twice, or points or positions are missing.
     """
     if problem := problem_of_names(message.joint_names, joints):
         raise CommandError(f"a chunk {problem}")
