@@ -24,6 +24,7 @@ from dbp_ros.stack import environment
 
 START_LIMIT_S = 60.0
 END_LIMIT_S = 15.0
+MOST_WITNESSES = 4
 FILM_ZOOM = 4
 FILM_FRAME_MS = 66
 
@@ -59,8 +60,7 @@ def run_demo(config: DemoConfig, tell: Tell) -> dict[str, Any]:
     """
     check_ranges(config)
     config.out.mkdir(parents=True, exist_ok=True)
-    log, floor_file = config.out / "stack.log", config.out / "floor.json"
-    guard_config = GuardConfig()
+    log = config.out / "stack.log"
     with ExitStack() as resources:
         domain = resources.enter_context(leased_domain())
         os.environ |= {
@@ -77,16 +77,12 @@ def run_demo(config: DemoConfig, tell: Tell) -> dict[str, Any]:
         except DbpError as error:
             raise DbpError(f"{error}; the end of {log}:\n{_tail(log)}") from error
         runner.activate_policy(False)
-        floor_command = (
-            *("dbp_ros.bench.floor", "--rate", str(guard_config.command_rate_hz)),
-            *("--priority", str(guard_config.realtime_priority + 1), "--out", str(floor_file)),
-        )
-        with child(floor_command, config.out / "floor.log"):
+        with floor_beside(config.out) as floors:
             results = _run_episodes(config, runner, tell)
         guard, policy, simulation = map(runner.statistics, ("guard", "policy", "simulation"))
         frames = list(runner.frames)
-    floor = json.loads(floor_file.read_text(encoding="utf-8"))
-    report = build_report(config.task, results, guard, policy, simulation, floor)
+    floor, *witnesses = (json.loads(path.read_text(encoding="utf-8")) for path in floors)
+    report = build_report(config.task, results, guard, policy, simulation, floor, witnesses)
     _write(config.out / "report.json", json.dumps(report, indent=2) + "\n")
     plot_histograms(config.out / "latency.png", guard, policy, floor)
     write_film(config.out / "head_camera.gif", frames)
@@ -149,6 +145,26 @@ def _live_line(
         f"commands {guard.get('command_period.rate_hz', '…')} Hz   "
         f"image age {guard.get('image_age_at_command_ms.p50', '…')} ms"
     )
+
+
+@contextmanager
+def floor_beside(folder: Path) -> Iterator[list[Path]]:
+    """Measure the machine's floor, with a witness on each core, for as long as the block lasts.
+
+    Yields:
+        The files that are written at the end, the floor's own first.
+    """
+    guard = GuardConfig()
+    same, above = guard.realtime_priority + 1, guard.realtime_priority + 2
+    cores = sorted(os.sched_getaffinity(0))[:MOST_WITNESSES]
+    loops = [("floor", same, ()), *((f"core_{k}", above, ("--core", str(k))) for k in cores)]
+    with ExitStack() as resources:
+        files = [folder / f"{name}.json" for name, _, _ in loops]
+        for file, (name, priority, bound) in zip(files, loops, strict=True):
+            words = ("--rate", str(guard.command_rate_hz), "--priority", str(priority), *bound)
+            command = ("dbp_ros.bench.floor", *words, "--out", str(file))
+            resources.enter_context(child(command, folder / f"{name}.log"))
+        yield files
 
 
 @contextmanager

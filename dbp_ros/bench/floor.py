@@ -1,7 +1,8 @@
 """The machine's own floor: an empty loop on the steady clock, timed like the guard's.
 
-What a loop that does nothing misses, no loop can keep. It runs as a process of its own beside
-what is measured, at the same rate and priority.
+What a loop that does nothing misses, no loop can keep. One runs beside what is measured, at the
+same rate and priority, wherever the kernel puts it. Witnesses run above every priority of the
+stack, one bound to each core: a moment that a witness missed too, the machine took from everybody.
 """
 
 import argparse
@@ -19,10 +20,10 @@ from dbp_ros.latency import PeriodRecorder
 from dbp_ros.realtime import PacedThread, request_realtime
 
 
-def measure_floor(rate_hz: float, priority: int, ended: threading.Event) -> PeriodRecorder:
+def measure_floor(rate_hz: float, config: RealtimeConfig, ended: threading.Event) -> PeriodRecorder:
     """Run the empty loop until told to end."""
     recorder = PeriodRecorder(round(NS_PER_S / rate_hz))
-    request_realtime(RealtimeConfig(realtime_priority=priority))
+    request_realtime(config)
     loop = PacedThread("floor", rate_hz, lambda _: recorder.record(time.monotonic_ns()))
     loop.start()
     ended.wait()
@@ -35,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, required=True, help="loops a second")
     parser.add_argument("--priority", type=int, default=0, help="SCHED_FIFO priority, 0 for none")
+    parser.add_argument("--core", type=int, help="core to be bound to; any if not given")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write at the end")
     arguments = parser.parse_args()
     ended = threading.Event()
@@ -44,7 +46,11 @@ def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    recorder = measure_floor(arguments.rate, arguments.priority, ended)
+    config = RealtimeConfig(
+        realtime_priority=arguments.priority,
+        cpu_affinity=() if arguments.core is None else (arguments.core,),
+    )
+    recorder = measure_floor(arguments.rate, config, ended)
     aside = arguments.out.with_suffix(".part")
     aside.write_text(json.dumps(recorder.statistics()))
     aside.replace(arguments.out)

@@ -31,11 +31,11 @@ class EpisodeResult:
 def split_gaps(
     gaps: Sequence[Sequence[int]], floor_gaps: Sequence[Sequence[int]]
 ) -> tuple[int, int]:
-    """Return how many gaps are the stack's own, and how many the empty loop had at that moment.
+    """Return how many gaps are the stack's own, and how many an empty loop had at that moment.
 
     Args:
         gaps: Begin and end of each gap, in [ns] of the steady clock.
-        floor_gaps: The same of the empty loop beside it.
+        floor_gaps: The same of the empty loops beside it.
     """
     stalls = sum(
         any(begin < floor_end and floor_begin < end for floor_begin, floor_end in floor_gaps)
@@ -66,6 +66,7 @@ def build_report(
     policy: dict[str, Any],
     simulation: dict[str, Any],
     floor: dict[str, Any],
+    witnesses: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Join what the processes counted into one report.
 
@@ -76,9 +77,11 @@ def build_report(
         policy: Statistics of the policy node.
         simulation: Statistics of the simulation node.
         floor: Statistics of the empty loop.
+        witnesses: Statistics of the empty loops that are bound to a core each.
     """
-    missed_decisions, decision_stalls = split_gaps(policy["decision_period"]["gaps"], floor["gaps"])
-    missed_commands, command_stalls = split_gaps(guard["command_period"]["gaps"], floor["gaps"])
+    stalls = [gap for loop in (floor, *witnesses) for gap in loop["gaps"]]
+    missed_decisions, decision_stalls = split_gaps(policy["decision_period"]["gaps"], stalls)
+    missed_commands, command_stalls = split_gaps(guard["command_period"]["gaps"], stalls)
     return {
         "task": task,
         "episodes": len(episodes),
