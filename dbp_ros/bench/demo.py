@@ -25,6 +25,7 @@ from dbp_ros.stack import environment
 START_LIMIT_S = 60.0
 END_LIMIT_S = 15.0
 MOST_WITNESSES = 4
+WITHOUT_NOISE = 0xFC
 FILM_ZOOM = 4
 FILM_FRAME_MS = 66
 
@@ -43,7 +44,7 @@ class DemoConfig:
 Tell = Callable[[str], None]
 
 
-def run_demo(config: DemoConfig, tell: Tell) -> dict[str, Any]:
+def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
     """Start the stack, run the episodes, and write `report.json`, a plot and a film.
 
     The DDS traffic stays on this machine, in a domain of its own.
@@ -51,6 +52,7 @@ def run_demo(config: DemoConfig, tell: Tell) -> dict[str, Any]:
     Args:
         config: What to run.
         tell: Shows one line of progress, which the next one replaces.
+        note: Prints one line for each episode.
 
     Returns:
         The report.
@@ -78,7 +80,7 @@ def run_demo(config: DemoConfig, tell: Tell) -> dict[str, Any]:
             raise DbpError(f"{error}; the end of {log}:\n{_tail(log)}") from error
         runner.activate_policy(False)
         with floor_beside(config.out) as floors:
-            results = _run_episodes(config, runner, tell)
+            results = _run_episodes(config, runner, tell, note)
         guard, policy, simulation = map(runner.statistics, ("guard", "policy", "simulation"))
         frames = list(runner.frames)
     floor, *witnesses = (json.loads(path.read_text(encoding="utf-8")) for path in floors)
@@ -89,7 +91,9 @@ def run_demo(config: DemoConfig, tell: Tell) -> dict[str, Any]:
     return report
 
 
-def _run_episodes(config: DemoConfig, runner: EpisodeRunner, tell: Tell) -> list[EpisodeResult]:
+def _run_episodes(
+    config: DemoConfig, runner: EpisodeRunner, tell: Tell, note: Tell
+) -> list[EpisodeResult]:
     limit_s = float(runner.statistics("simulation")["time_limit_s"])
     for name in ("guard", "policy", "simulation"):
         runner.trigger(f"{name}/clear_statistics")
@@ -107,7 +111,9 @@ def _run_episodes(config: DemoConfig, runner: EpisodeRunner, tell: Tell) -> list
 
         success, duration_s = runner.run_episode(limit_s, watch)
         after = _periods(runner)
-        results.append(EpisodeResult(success, duration_s, *_rates(before, after)))
+        result = EpisodeResult(success, duration_s, *_rates(before, after))
+        note(_episode_line(number, config.episodes, result))
+        results.append(result)
         before = after
     runner.enable_control(False)
     return results
@@ -132,6 +138,14 @@ def _rates(before: Sequence[dict[str, float]], after: Sequence[dict[str, float]]
         (b["periods"] - a["periods"]) / max(1e-9, b["active_s"] - a["active_s"])
         for a, b in zip(before, after, strict=True)
     ]
+
+
+def _episode_line(number: int, episodes: int, result: EpisodeResult) -> str:
+    return (
+        f"{number + 1:3}/{episodes}   {'solved' if result.success else 'failed'} in "
+        f"{result.duration_s:4.1f} s   decisions {result.decision_rate_hz:6.1f} Hz   "
+        f"commands {result.command_rate_hz:6.1f} Hz"
+    )
 
 
 def _live_line(
@@ -186,9 +200,9 @@ def child(module: Sequence[str], log: Path) -> Iterator[None]:
 
 
 def write_film(path: Path, frames: Sequence[Image]) -> None:
-    """Write every second picture of a 30 Hz camera as an animation, enlarged."""
+    """Write every second picture of a 30 Hz camera as an animation, enlarged, without its noise."""
     pictures = [
-        Picture.fromarray(frame).resize(
+        Picture.fromarray(frame & WITHOUT_NOISE).resize(
             (frame.shape[1] * FILM_ZOOM, frame.shape[0] * FILM_ZOOM), Picture.Resampling.NEAREST
         )
         for frame in frames[::2]

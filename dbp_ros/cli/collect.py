@@ -4,7 +4,6 @@ import argparse
 import importlib.metadata
 import os
 import shlex
-import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -129,7 +128,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         noise_rad=arguments.noise,
         size=0 if arguments.no_images else arguments.size,
         backend=arguments.camera_backend,
-        directory=Path(arguments.out),
+        directory=Path(arguments.out or f"data/{task.name}"),
     )
 
 
@@ -164,11 +163,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if solved >= WANTED_RATE * len(outcomes) else 1
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to a parser."""
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the `dbp` command."""
+    parser = subparsers.add_parser(
+        "collect", help="record demonstrations of the scripted expert", description=__doc__
+    )
     parser.add_argument("--task", required=True, help=f"one of {', '.join(sorted(TASKS))}")
     parser.add_argument("--episodes", type=int, default=100, help="how many are tried")
-    parser.add_argument("--out", required=True, help=f"folder of the episodes (*{SUFFIX})")
+    parser.add_argument("--out", help=f"folder of the episodes (*{SUFFIX}); default: data/TASK")
     parser.add_argument("--seed", type=int, default=0, help="seed of episode 0")
     parser.add_argument("--modes", default="", help="ways of solving it, in turn (default: all)")
     parser.add_argument(
@@ -178,23 +180,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--camera-backend", choices=BACKENDS, default="auto", help="what draws")
     parser.add_argument("--no-images", action="store_true", help="record joints only")
-
-
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb to the `dbp` command."""
-    parser = subparsers.add_parser(
-        "collect", help="record demonstrations of the scripted expert", description=__doc__
-    )
-    add_arguments(parser)
     parser.set_defaults(run=run)
-
-
-def main() -> int:
-    """Run the verb alone, without the `dbp` command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    return run(parser.parse_args())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,7 @@
 """`dbp demo`: two arms do their task under a learned policy, measured, over real ROS 2."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     console = Console()
     with console.status("") as status:
-        report = run_demo(config, lambda line: status.update(line))
+        report = run_demo(config, status.update, partial(console.print, highlight=False))
     console.print(table_of(report))
     model, machine = report["model"], report["machine"]
     console.print(

@@ -1,15 +1,13 @@
 """`dbp export`: turn a training run into a model bundle."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import yaml
-from rich.console import Console
 
 from dbp_ros.cli.train import train_command
 from dbp_ros.episodes.episode import DATASET_FILE
-from dbp_ros.errors import DbpError, TrainingError
+from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import dataset_sha256, load_demonstrations
@@ -32,27 +30,21 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export a run's averaged weights."""
-    console = Console()
-    try:
-        checkpoint = read_checkpoint(arguments.source)
-        recorded = checkpoint.facts["dataset"].get("sha256")
-        if recorded is not None and recorded != dataset_sha256(arguments.data):
-            raise TrainingError(
-                f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
-                "give the folder that the policy was trained on"
-            )
-        label = Label(
-            arguments.name,
-            arguments.version,
-            arguments.control_rate_hz,
-            commands(checkpoint.config, arguments),
+    checkpoint = read_checkpoint(arguments.source)
+    recorded = checkpoint.facts["dataset"].get("sha256")
+    if recorded is not None and recorded != dataset_sha256(arguments.data):
+        raise TrainingError(
+            f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
+            "give the folder that the policy was trained on"
         )
-        data = load_demonstrations(arguments.data)
-        worst = export_bundle(checkpoint, data, arguments.out, label)
-    except DbpError as error:
-        console.print(f"error: {error}", style="red", highlight=False)
-        return 1
-    console.print(f"{arguments.out}: the graphs agree with PyTorch within {worst:.1e}")
+    label = Label(
+        arguments.name,
+        arguments.version,
+        arguments.control_rate_hz,
+        commands(checkpoint.config, arguments),
+    )
+    worst = export_bundle(checkpoint, load_demonstrations(arguments.data), arguments.out, label)
+    print(f"{arguments.out}: the graphs agree with PyTorch within {worst:.1e}")
     return 0
 
 
@@ -65,15 +57,3 @@ def commands(config: TrainConfig, arguments: argparse.Namespace) -> tuple[str, .
     export += f" --name {arguments.name} --version {arguments.version}"
     recorded = description.get("command_line")
     return (*([recorded] if recorded else []), train_command(config, data, run), export)
-
-
-def main() -> int:
-    """Run `python -m dbp_ros.cli.export`."""
-    parser = argparse.ArgumentParser(prog="dbp")
-    register(parser.add_subparsers(required=True))
-    arguments = parser.parse_args(["export", *sys.argv[1:]])
-    return run(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

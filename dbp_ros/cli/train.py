@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dbp_ros.errors import DbpError, TrainingError
+from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import CHECKPOINT, config_from_document, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import dataset_sha256, load_demonstrations
@@ -55,12 +54,8 @@ def train_command(config: TrainConfig, data: str, out: str) -> str:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training."""
     console = Console()
-    try:
-        trainer = _trainer(arguments, console)
-        _train(trainer, console)
-    except DbpError as error:
-        console.print(f"error: {error}", style="red", highlight=False)
-        return 1
+    trainer = _trainer(arguments, console)
+    _train(trainer, console)
     console.print(f"{trainer.run / CHECKPOINT}: {trainer.update} updates, {trainer.train_s:.0f} s")
     return 0
 
@@ -114,15 +109,3 @@ def _train(trainer: Trainer, console: Console) -> None:
                 console.print(shown, highlight=False)
 
         trainer.train(report=report)
-
-
-def main() -> int:
-    """Run `python -m dbp_ros.cli.train`."""
-    parser = argparse.ArgumentParser(prog="dbp")
-    register(parser.add_subparsers(required=True))
-    arguments = parser.parse_args(["train", *sys.argv[1:]])
-    return run(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
