@@ -1,7 +1,11 @@
 """A trained policy as the graphs that are deployed: raw pixels in, radians and metres out."""
 
+import logging
+import warnings
 from pathlib import Path
+from typing import Any
 
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -54,36 +58,48 @@ def export_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> Non
     # drop the resize and bake the size in.
     example = torch.zeros(height + 7, width + 9, 3, dtype=torch.uint8)
     axes = {0: torch.export.Dim("height", min=2), 1: torch.export.Dim("width", min=2)}
-    torch.onnx.export(
-        EncoderGraph(encoder, height, width).eval(),
-        (example,),
-        path,
-        input_names=["image"],
-        output_names=["features"],
-        dynamic_shapes={"image": axes},
-        dynamo=True,
-        external_data=False,
-        opset_version=OPSET,
-        verbose=False,
-    )
+    graph = EncoderGraph(encoder, height, width)
+    _export(graph, (example,), path, ["image"], ["features"], {"image": axes})
 
 
 def export_head(policy: Policy, path: Path) -> None:
     """Write the head: `positions`, `features.<camera>`, `latent` in, `action` out."""
     horizon, nu = policy.generator.horizon, policy.generator.joints
     features = [torch.zeros(1, policy.history, policy.feature_size) for _ in policy.camera_names]
-    torch.onnx.export(
-        HeadGraph(policy).eval(),
-        (torch.zeros(1, policy.history, nu), features, torch.zeros(1, horizon, nu)),
-        path,
-        input_names=[
-            "positions",
-            *(f"features.{camera}" for camera in policy.camera_names),
-            "latent",
-        ],
-        output_names=["action"],
-        dynamo=True,
-        external_data=False,
-        opset_version=OPSET,
-        verbose=False,
-    )
+    example = (torch.zeros(1, policy.history, nu), features, torch.zeros(1, horizon, nu))
+    inputs = ["positions", *(f"features.{name}" for name in policy.camera_names), "latent"]
+    _export(HeadGraph(policy), example, path, inputs, ["action"])
+
+
+def _export(
+    graph: nn.Module,
+    example: tuple[Any, ...],
+    path: Path,
+    inputs: list[str],
+    outputs: list[str],
+    dynamic_shapes: dict[str, Any] | None = None,
+) -> None:
+    """Write a graph that is the same wherever it is exported.
+
+    The exporter notes the source lines of every node, with the paths of this machine: they are
+    left out, as is what it says of libraries that are not used.
+    """
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.onnx.export(
+            graph.eval(),
+            example,
+            path,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=dynamic_shapes,
+            dynamo=True,
+            external_data=False,
+            opset_version=OPSET,
+            verbose=False,
+        )
+    model = onnx.load(path)
+    for item in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input):
+        del item.metadata_props[:]
+    onnx.save(model, path)
