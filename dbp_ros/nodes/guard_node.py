@@ -171,6 +171,8 @@ class GuardNode(Node):  # type: ignore[misc]
     def _state(self) -> tuple[bytes, str]:
         if self._loop.error is not None:
             return reports.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
+        if self._loop.error is not None:
+            return reports.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
         mode = self._guard.mode
         reasons = [reason for reason in (self._guard.reason, *self._problems.values()) if reason]
         return LEVELS[mode], ": ".join([mode.value, *(["; ".join(reasons)] if reasons else [])])

@@ -149,7 +149,7 @@ class SimulationNode(Node):  # type: ignore[misc]
     def _state(self) -> tuple[bytes, str]:
         for thread in self._threads:
             if thread.error is not None:
-                return reports.ERROR, f"the {thread.name} thread failed: {thread.error}"
+                return reports.ERROR, f"the {thread.name} failed: {thread.error}"
         if self._problem:
             return reports.WARN, self._problem
         return reports.OK, f"{self._config.task}, seed {self._seed}"

@@ -5,6 +5,8 @@ from array import array
 from functools import partial
 
 import numpy as np
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, String
@@ -74,6 +76,15 @@ class Robot(Node):
         future = client.call_async(request)
         wait_until(future.done, f"{service} to answer")
         return future.result().success, future.result().message
+
+    def change(self, transition: int) -> None:
+        """Ask the policy for a transition of its lifecycle, and insist on it."""
+        client = self.create_client(ChangeState, "policy/change_state")
+        assert client.wait_for_service(timeout_sec=20.0)
+        request = ChangeState.Request(transition=Transition(id=transition))
+        future = client.call_async(request)
+        wait_until(future.done, f"transition {transition}")
+        assert future.result().success, f"transition {transition} failed"
 
     def wait_for_state(self, name: str, words: str) -> None:
         """Wait until a process says that it is in a state."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
 from processes.robot import CAMERA, Robot, wait_until
 from toy_bundle import write_toy_bundle
 
@@ -126,6 +127,23 @@ def test_a_killed_policy_leaves_the_arms_at_rest_within_the_limits(
     assert last_motion_ns - killed_ns < 1e9 * (allowed_s + 1.0)
     with process("policy_node", model=model):
         wait_until(lambda: moves(robot), "a new policy to move the arms")
+
+
+def test_a_policy_out_of_action_holds_and_one_loaded_anew_goes_on(
+    robot: Robot, policy: subprocess.Popen[str]
+) -> None:
+    robot.change(Transition.TRANSITION_DEACTIVATE)
+    wait_until(lambda: rests(robot), "the arms to come to rest")
+    robot.wait_for_state("policy", "configured, not active")
+    robot.change(Transition.TRANSITION_ACTIVATE)
+    wait_until(lambda: moves(robot), "the arms to move again")
+    robot.change(Transition.TRANSITION_DEACTIVATE)
+    robot.change(Transition.TRANSITION_CLEANUP)
+    robot.wait_for_state("policy", "not configured")
+    robot.change(Transition.TRANSITION_CONFIGURE)
+    robot.change(Transition.TRANSITION_ACTIVATE)
+    wait_until(lambda: moves(robot), "the model loaded anew to move the arms")
+    assert_within_limits(robot)
 
 
 def test_without_permission_nothing_is_commanded(robot: Robot, model: Path) -> None:
