@@ -1,0 +1,49 @@
+"""The bundles that ship: whole, proved, small, and made by commands that can be given again."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+import pytest
+
+from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
+from dbp_ros.cli import collect
+from dbp_ros.config import CAMERAS, DUAL_UR5E_JOINTS, PolicyConfig
+from dbp_ros.policy.model import Model
+from dbp_ros.share import share_directory
+
+MODELS = share_directory() / "models"
+SHIPPED = sorted(path.parent for path in MODELS.glob("*/manifest.yaml"))
+MOST_BYTES = 12_000_000
+
+
+def test_the_default_model_ships() -> None:
+    assert bundle_directory(PolicyConfig.model) in SHIPPED
+
+
+def test_all_bundles_together_are_small() -> None:
+    assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) < MOST_BYTES
+
+
+@pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_bundle_gives_its_proof_for_this_robot(directory: Path) -> None:
+    bundle = read_bundle(directory)
+    require_joints(bundle.manifest, DUAL_UR5E_JOINTS)
+    assert set(bundle.manifest.camera_names) == set(CAMERAS)
+    assert Model(bundle).prove() <= bundle.manifest.proof.tolerance
+
+
+@pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_bundle_tells_commands_that_the_verbs_understand(directory: Path) -> None:
+    commands = [shlex.split(line) for line in read_bundle(directory).manifest.made_by["commands"]]
+    assert [words[:2] for words in commands] == [["dbp", v] for v in ("collect", "train", "export")]
+    parser = argparse.ArgumentParser()
+    collect.register(parser.add_subparsers())
+    assert parser.parse_args(commands[0][1:]).episodes > 0
+
+
+@pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_bundle_holds_no_path_of_the_machine_that_made_it(directory: Path) -> None:
+    for path in directory.iterdir():
+        assert str(Path(__file__).parent.parent).encode() not in path.read_bytes(), path
+        assert b"site-packages" not in path.read_bytes(), path
