@@ -25,7 +25,7 @@ from dbp_ros.nodes import reports
 from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_of, command_message
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND, COMMAND_SOURCE, SENSOR
+from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
 
 SETTLE_S = 1.0
@@ -61,7 +61,7 @@ class GuardNode(Node):  # type: ignore[misc]
             for name in config.controllers
         ]
         self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
-        self.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, COMMAND)
+        self.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
         self.create_service(SetBool, "~/enable_control", self._on_enable)
         self.create_service(
             Trigger, "~/emergency_stop", reports.answer_to(lambda: self._ask_to_stop("e-stop"))
@@ -169,8 +169,6 @@ class GuardNode(Node):  # type: ignore[misc]
             self._guard.reset()
 
     def _state(self) -> tuple[bytes, str]:
-        if self._loop.error is not None:
-            return reports.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
         if self._loop.error is not None:
             return reports.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
         mode = self._guard.mode
