@@ -174,7 +174,7 @@ class PolicyConfig(RealtimeConfig):
         -1, "Seed of the latent of each episode; -1 draws a new one", minimum=-1
     )
     latent_memory_s: float = setting(
-        1.0,
+        0.2,
         "Time in which the latent forgets itself; 0 holds it through the episode",
         minimum=0.0,
     )
@@ -189,7 +189,11 @@ class SimulationConfig(ControllersConfig, RealtimeConfig):
 
     lock_memory: bool = setting(False, "Lock the process in memory where that is allowed")
     task: str = setting("lift", "Task: lift, can or transport")
-    seed: int = setting(0, "Seed of the first episode; each reset adds one", minimum=0)
+    seed: int = setting(
+        100_000,
+        "Seed of the first episode; each reset adds one. Demonstrations have those from 0",
+        minimum=0,
+    )
     joint_state_rate_hz: float = setting(
         250.0, "Joint states a second", minimum=10.0, maximum=500.0
     )
