@@ -23,7 +23,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--model", default=PolicyConfig.model, help="bundle: name or folder")
     parser.add_argument("--task", default=SimulationConfig.task, help="lift, can or transport")
     parser.add_argument("--episodes", type=int, default=50, help="how many episodes")
-    parser.add_argument("--seed", type=int, default=SimulationConfig.seed, help="seed of the first episode")
+    parser.add_argument(
+        "--seed", type=int, default=SimulationConfig.seed, help="seed of the first episode"
+    )
     parser.add_argument(
         "--latent-memory-s",
         type=float,
