@@ -251,7 +251,11 @@ def test_the_stack_runs_and_leaves_nothing_behind(domain: int) -> None:
     command = [sys.executable, "-m", "dbp_ros.cli", "up", "--model", "/nonexistent/bundle"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None
-        wanted = {"[guard]": "disabled", "[simulation]": "lift, seed 0", "[stack]": "policy ended"}
+        wanted = {
+            "[guard]": "disabled",
+            "[simulation]": "lift, seed 100000",
+            "[stack]": "policy ended",
+        }
         for line in up.stdout:
             name = line.split()[0]
             if wanted.get(name, "\0") in line:
