@@ -32,13 +32,16 @@ class Episode:
         mode: Name of the way in which the demonstrator solved it.
         outcome: `success` or `failure`.
         termination_reason: Why it ended: `success`, `failure`, `time_limit`, `operator`.
-        joint_names: Names of the columns of `positions` and `actions`.
+        state_names: Names of the columns of `states`.
+        action_names: Names of the columns of `actions`; a joint of both has one name in both.
         step_s: Time between two rows, in [s].
-        positions: Measured joint positions in [rad], grippers in [m]. Shape (steps, nu).
+        states: What was measured: joints in [rad], grippers in [m]. Shape (steps, ns).
         actions: Command to be reached one step later, same units. Shape (steps, nu).
         rewards: Reward of each step. Shape (steps,).
-        stamps_ns: When `positions` were measured. Shape (steps,).
+        stamps_ns: When `states` were measured. Shape (steps,).
         images: Newest picture of each camera at each step. Shapes (steps, height, width, 3).
+        points: Newest point cloud of each sensor: x, y, z in [m], then colours from 0 to 1 where
+            there are any. Shapes (steps, points, 3 or 6).
     """
 
     task: str
@@ -46,16 +49,18 @@ class Episode:
     mode: str
     outcome: str
     termination_reason: str
-    joint_names: tuple[str, ...]
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
     step_s: float
-    positions: Floats
+    states: Floats
     actions: Floats
     rewards: Floats
     stamps_ns: NDArray[np.int64]
     images: dict[str, Image] = field(default_factory=dict)
+    points: dict[str, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.states)
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together.
@@ -63,10 +68,10 @@ class Episode:
         Raises:
             EpisodeError: Names the field, what it has and what it should have.
         """
-        steps, nu = len(self.positions), len(self.joint_names)
+        steps = len(self.states)
         wanted = {
-            "positions": (steps, nu),
-            "actions": (steps, nu),
+            "states": (steps, len(self.state_names)),
+            "actions": (steps, len(self.action_names)),
             "rewards": (steps,),
             "stamps_ns": (steps,),
         }
@@ -74,16 +79,27 @@ class Episode:
             value = getattr(self, name)
             if value.shape != shape:
                 raise EpisodeError(
-                    f"{name} has shape {value.shape}, expected {shape}: {steps} steps, {nu} joints"
+                    f"{name} has shape {value.shape}, expected {shape}: a row for each of the "
+                    f"{steps} steps, a column for each name"
                 )
-            if not np.isfinite(value).all():
-                row = int(np.argwhere(~np.isfinite(value))[0][0])
-                raise EpisodeError(f"{name} is not finite at step {row}: drop the episode")
+            _refuse_not_finite(name, value)
         for camera, pictures in self.images.items():
             if pictures.shape[:1] + pictures.shape[3:] != (steps, 3):
                 raise EpisodeError(
                     f"{camera} has shape {pictures.shape}, expected ({steps}, height, width, 3)"
                 )
+        for sensor, cloud in self.points.items():
+            if cloud.ndim != 3 or len(cloud) != steps or cloud.shape[2] not in (3, 6):
+                raise EpisodeError(
+                    f"{sensor} has shape {cloud.shape}, expected ({steps}, points, 3 or 6)"
+                )
+            _refuse_not_finite(sensor, cloud)
+
+
+def _refuse_not_finite(name: str, value: NDArray[Any]) -> None:
+    if not np.isfinite(value).all():
+        row = int(np.argwhere(~np.isfinite(value))[0][0])
+        raise EpisodeError(f"{name} is not finite at step {row}: drop the episode")
 
 
 def episode_path(directory: Path, index: int) -> Path:
@@ -95,25 +111,27 @@ def write_episode(path: Path, episode: Episode) -> None:
     """Write an episode whole: a kill leaves the old file, or none, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {
-        "format": 1,
+        "format": 2,
         "task": episode.task,
         "seed": episode.seed,
         "mode": episode.mode,
         "outcome": episode.outcome,
         "termination_reason": episode.termination_reason,
-        "joint_names": list(episode.joint_names),
+        "state_names": list(episode.state_names),
+        "action_names": list(episode.action_names),
         "step_s": episode.step_s,
     }
     arrays: dict[str, Any] = {
         f"images.{camera}": pictures for camera, pictures in episode.images.items()
     }
+    arrays |= {f"points.{sensor}": cloud for sensor, cloud in episode.points.items()}
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with aside.open("wb") as file:
             np.savez_compressed(
                 file,
                 facts=np.array(json.dumps(facts)),
-                positions=episode.positions,
+                states=episode.states,
                 actions=episode.actions,
                 rewards=episode.rewards,
                 stamps_ns=episode.stamps_ns,
@@ -133,7 +151,7 @@ def read_episode(path: Path) -> Episode:
         EpisodeError: If the file is missing, truncated or not an episode.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             facts = json.loads(str(archive["facts"]))
             return Episode(
                 task=facts["task"],
@@ -141,22 +159,25 @@ def read_episode(path: Path) -> Episode:
                 mode=facts["mode"],
                 outcome=facts["outcome"],
                 termination_reason=facts["termination_reason"],
-                joint_names=tuple(facts["joint_names"]),
+                state_names=tuple(facts["state_names"]),
+                action_names=tuple(facts["action_names"]),
                 step_s=facts["step_s"],
-                positions=archive["positions"],
+                states=archive["states"],
                 actions=archive["actions"],
                 rewards=archive["rewards"],
                 stamps_ns=archive["stamps_ns"],
-                images={
-                    name.removeprefix("images."): archive[name]
-                    for name in archive.files
-                    if name.startswith("images.")
-                },
+                images=_below("images.", archive),
+                points=_below("points.", archive),
             )
     except EpisodeError as error:
         raise EpisodeError(f"{path}: {error}") from error
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise EpisodeError(f"{path} is not a whole episode ({error}): record it again") from error
+
+
+def _below(prefix: str, archive: Any) -> dict[str, Any]:
+    names = [name for name in archive.files if name.startswith(prefix)]
+    return {name.removeprefix(prefix): archive[name] for name in names}
 
 
 def episode_paths(directory: Path) -> list[Path]:

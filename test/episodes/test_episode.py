@@ -16,33 +16,15 @@ from dbp_ros.episodes.episode import (
 from dbp_ros.errors import EpisodeError
 
 
-@pytest.fixture
-def episode():
-    rng = np.random.default_rng(0)
-    return Episode(
-        task="lift",
-        seed=3,
-        mode="left",
-        outcome="success",
-        termination_reason="success",
-        joint_names=("a", "b"),
-        step_s=1 / 30,
-        positions=rng.random((5, 2), np.float32),
-        actions=rng.random((5, 2), np.float32),
-        rewards=np.zeros(5, np.float32),
-        stamps_ns=np.arange(5),
-        images={"head_camera": rng.integers(0, 255, (5, 4, 6, 3), np.uint8)},
-    )
-
-
 def test_an_episode_comes_back_as_it_was_written(tmp_path, episode):
     path = episode_path(tmp_path, 0)
     write_episode(path, episode)
     back = read_episode(path)
     for item in dataclasses.fields(Episode):
-        if item.name != "images":
+        if item.name not in ("images", "points"):
             np.testing.assert_array_equal(getattr(back, item.name), getattr(episode, item.name))
     np.testing.assert_array_equal(back.images["head_camera"], episode.images["head_camera"])
+    np.testing.assert_array_equal(back.points["head_depth"], episode.points["head_depth"])
 
 
 def test_an_episode_is_as_long_as_its_rows(episode):
@@ -86,9 +68,12 @@ def test_an_empty_folder_says_what_to_do(tmp_path):
         ("actions", np.zeros((4, 2), np.float32)),
         ("rewards", np.zeros(4, np.float32)),
         ("stamps_ns", np.arange(6)),
-        ("joint_names", ("a", "b", "c")),
+        ("state_names", ("a", "b")),
+        ("action_names", ("a", "b", "c")),
         ("images", {"head_camera": np.zeros((4, 4, 6, 3), np.uint8)}),
         ("images", {"head_camera": np.zeros((5, 4, 6), np.uint8)}),
+        ("points", {"head_depth": np.zeros((4, 7, 3), np.float32)}),
+        ("points", {"head_depth": np.zeros((5, 7, 4), np.float32)}),
     ],
 )
 def test_arrays_that_do_not_belong_together_are_refused(episode, field, value):
@@ -102,3 +87,10 @@ def test_a_number_that_is_not_finite_is_refused_with_its_step(episode, bad):
     actions[3, 1] = bad
     with pytest.raises(EpisodeError, match="step 3"):
         dataclasses.replace(episode, actions=actions)
+
+
+def test_a_cloud_that_is_not_finite_is_refused_with_its_step(episode):
+    cloud = episode.points["head_depth"].copy()
+    cloud[2, 1, 0] = np.nan
+    with pytest.raises(EpisodeError, match="head_depth is not finite at step 2"):
+        dataclasses.replace(episode, points={"head_depth": cloud})
