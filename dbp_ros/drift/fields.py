@@ -15,7 +15,7 @@ from torch import Tensor
 AUTHORS_TEMPERATURES = (0.02, 0.05, 0.2)
 WIDE_TEMPERATURES = (0.05, 0.1, 0.3)
 _OUT_OF_REACH = 100.0
-_SMALLEST_SCALE = 1e-3
+SMALLEST_SCALE = 1e-3
 _SMALLEST_SQUARE = 1e-8
 
 
@@ -104,8 +104,16 @@ def _own_samples_out_of_reach(separations: Tensor, generated: int) -> Tensor:
     return separations + mask
 
 
-def _sum_of_unit_forces(force: Tensor) -> tuple[Tensor, Tensor]:
-    """Return forces of RMS one over the batch, summed over temperatures, and the true RMS."""
+def sum_of_unit_forces(force: Tensor) -> tuple[Tensor, Tensor]:
+    """Return forces of RMS one over the batch, summed over temperatures, and their true RMS.
+
+    Args:
+        force: Shape (temperatures, B, G, S).
+
+    Returns:
+        The sum, shape (B, G, S), and the RMS before, shape (temperatures,). An RMS below 1e-4
+        is not raised to one: no force stays no force.
+    """
     square = force.square().mean(dim=(1, 2, 3))
     unit = force / square.clamp_min(_SMALLEST_SQUARE).sqrt()[:, None, None, None]
     return unit.sum(0), square.sqrt()
@@ -163,17 +171,17 @@ def drifting(
         mean = (apart * weights[:, None]).mean() / weights.mean()
     else:
         mean = apart.new_tensor(scale)
-    unit = (mean / generated.shape[2] ** 0.5).clamp_min(_SMALLEST_SCALE)
+    unit = (mean / generated.shape[2] ** 0.5).clamp_min(SMALLEST_SCALE)
     force = forces(
         generated / unit,
         targets / unit,
-        _own_samples_out_of_reach(apart / mean.clamp_min(_SMALLEST_SCALE), generated.shape[1]),
+        _own_samples_out_of_reach(apart / mean.clamp_min(SMALLEST_SCALE), generated.shape[1]),
         negatives=targets.shape[1] - positives.shape[1],
         temperatures=temperatures,
         weights=weights,
         floor=floor,
     )
-    velocity, force_rms = _sum_of_unit_forces(force)
+    velocity, force_rms = sum_of_unit_forces(force)
     return Drift(velocity, unit.reshape(1, 1, 1), force_rms)
 
 
@@ -214,7 +222,7 @@ def conditional_drifting(
     counted = weights[:, None].repeat(1, samples, 1)
     counted[:, :, :samples] *= 1.0 - torch.eye(samples, dtype=apart.dtype, device=apart.device)
     mean = (apart * counted).sum((1, 2), keepdim=True) / counted.sum((1, 2), keepdim=True)
-    mean = mean.clamp_min(_SMALLEST_SCALE)
+    mean = mean.clamp_min(SMALLEST_SCALE)
     unit = mean / generated.shape[2] ** 0.5
     left_out = _OUT_OF_REACH * (weights[:, None] == 0)
     force = forces(
@@ -225,51 +233,5 @@ def conditional_drifting(
         temperatures=temperatures,
         weights=weights,
     )
-    velocity, force_rms = _sum_of_unit_forces(force)
+    velocity, force_rms = sum_of_unit_forces(force)
     return Drift(velocity, unit, force_rms)
-
-
-@torch.no_grad()
-def energy_drifting(generated: Tensor, positives: Tensor) -> Drift:
-    """Return the field whose potential is the energy score: no kernel, no temperature.
-
-    Each sample is pulled to the positives and pushed from the other samples by forces of equal
-    size at every distance: the limit of a kernel that is wider than the data. Unbiased with one
-    positive, and it narrows the samples of a certain observation at any `S`.
-
-    Args:
-        generated: Shape (B, G, S), G at least 2.
-        positives: Shape (B, P, S).
-    """
-    samples, size = generated.shape[1], generated.shape[2]
-    pull = _mean_direction(generated, positives, positives.shape[1])
-    push = _mean_direction(generated, generated, samples - 1)
-    force = (pull - push) * size**0.5
-    rms = force.square().mean().sqrt()
-    return Drift(force, torch.ones_like(force[:1, :1, :1]), rms[None])
-
-
-def _mean_direction(queries: Tensor, targets: Tensor, count: int) -> Tensor:
-    towards = targets[:, None] - queries[:, :, None]
-    length = towards.square().sum(-1, keepdim=True).clamp_min(_SMALLEST_SQUARE).sqrt()
-    return (towards / length).sum(2) / count
-
-
-def energy_score(generated: Tensor, positives: Tensor) -> Tensor:
-    """Return the energy score of samples against demonstrations; lower is better.
-
-    `mean |x_i - y| - 1/2 mean_{i != j} |x_i - x_j|`: strictly proper, so it is smallest in
-    expectation for the distribution of the demonstrations, modes and spread included.
-
-    Args:
-        generated: At least 2 samples an observation. Shape (B, G, S).
-        positives: Shape (B, P, S).
-
-    Returns:
-        Shape (B,).
-    """
-    samples = generated.shape[1]
-    to_data = torch.linalg.vector_norm(generated[:, :, None] - positives[:, None], dim=-1)
-    to_own = torch.linalg.vector_norm(generated[:, :, None] - generated[:, None], dim=-1)
-    score: Tensor = to_data.mean((1, 2)) - to_own.sum((1, 2)) / (2 * samples * (samples - 1))
-    return score

@@ -18,5 +18,14 @@ def scaled_loss(generated: Tensor, drift: Drift) -> Tensor:
     Returns:
         Loss of each observation. Shape (B,).
     """
-    here = generated / drift.scale
-    return (here - (here + drift.velocity).detach()).square().mean((1, 2))
+    return scaled_square(generated, moved(generated, drift), drift.scale).mean((1, 2))
+
+
+def moved(generated: Tensor, drift: Drift) -> Tensor:
+    """Return samples moved along their drift, without gradient. Shape (B, G, S)."""
+    return (generated + drift.scale * drift.velocity).detach()
+
+
+def scaled_square(said: Tensor, goal: Tensor, scale: Tensor) -> Tensor:
+    """Return squared differences in units of a scale. Shape of `said`."""
+    return ((said - goal) / scale).square()
