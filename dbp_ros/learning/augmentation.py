@@ -12,15 +12,17 @@ _NOISE_TILES = 32
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random shifts, light and noise.
+    """Random crops, shifts, light and noise.
 
     Attributes:
+        crop: Share of the rows and columns that are seen.
         shift_px: Largest shift, with the border repeated.
         brightness: Largest change, as a share of the range.
         contrast: Largest relative change of contrast about the middle of the range.
         pixel_noise: Standard deviation of the noise, of 255.
     """
 
+    crop: float
     shift_px: int
     brightness: float
     contrast: float
@@ -29,35 +31,50 @@ class Augmentation:
     @classmethod
     def of(cls, config: TrainConfig) -> "Augmentation":
         """Return what the settings ask for."""
-        return cls(config.shift_px, config.brightness, config.contrast, config.pixel_noise)
+        light = (config.brightness, config.contrast, config.pixel_noise)
+        return cls(config.crop, config.shift_px, *light)
 
-    def __call__(self, images: Tensor, chance: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor, chance: torch.Generator, rows: slice, total: int) -> Tensor:
         """Return pictures as the encoder takes them, changed at random.
 
         Args:
-            images: Shape (B, height, width, 3), uint8.
-            chance: Source of all randomness.
+            images: Some pictures of a batch. Shape (B, height, width, 3), uint8.
+            chance: Source of all randomness; the whole batch is drawn from it.
+            rows: Which of the batch they are.
+            total: Pictures in the batch.
 
         Returns:
-            Between 0 and 255 or a little beyond. Shape (B, 3, height, width).
+            Between 0 and 255 or a little beyond. Shape (B, 3, height, width), less where cropped.
         """
-        shifted = self._shift(images, chance)
-        count = len(images)
-        gain = 1.0 + self.contrast * _signed(count, chance)
-        offset = 255.0 * self.brightness * _signed(count, chance)
+        seen = self._cut(images, chance, rows, total)
+        gain = 1.0 + self.contrast * _signed(total, chance)[rows]
+        offset = 255.0 * self.brightness * _signed(total, chance)[rows]
         light = offset + 127.5 * (1.0 - gain)
-        noise = torch.randn(_NOISE_TILES, *images.shape[1:], generator=chance) * self.pixel_noise
-        tiles = torch.randint(_NOISE_TILES, (count,), generator=chance)
-        varied = torch.addcmul(light, shifted.float(), gain) + noise[tiles]
+        noise = torch.randn(_NOISE_TILES, *seen.shape[1:], generator=chance) * self.pixel_noise
+        tiles = torch.randint(_NOISE_TILES, (total,), generator=chance)[rows]
+        varied = torch.addcmul(light, seen.float(), gain) + noise[tiles]
         return varied.permute(0, 3, 1, 2).contiguous()
 
-    def _shift(self, images: Tensor, chance: torch.Generator) -> Tensor:
-        count, height, width, _ = images.shape
-        reach = 2 * self.shift_px + 1
-        moves = torch.randint(reach, (2, count, 1), generator=chance) - self.shift_px
-        rows = (torch.arange(height) + moves[0]).clamp(0, height - 1)
-        columns = (torch.arange(width) + moves[1]).clamp(0, width - 1)
-        return images[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    def _cut(self, images: Tensor, chance: torch.Generator, rows: slice, total: int) -> Tensor:
+        """Return pictures shifted and cropped."""
+        if not self.shift_px and self.crop == 1.0:
+            return images
+        down = self._places(total, images.shape[1], chance)[rows]
+        across = self._places(total, images.shape[2], chance)[rows]
+        each = torch.arange(len(images))[:, None, None]
+        return images[each, down[:, :, None], across[:, None, :]]
+
+    def _places(self, count: int, size: int, chance: torch.Generator) -> Tensor:
+        """Return which rows or columns of a side are seen. Shape (count, kept)."""
+        kept = kept_pixels(self.crop, size)
+        reach = 2 * self.shift_px + size - kept + 1
+        begin = torch.randint(reach, (count, 1), generator=chance) - self.shift_px
+        return (begin + torch.arange(kept)).clamp(0, size - 1)
+
+
+def kept_pixels(crop: float, size: int) -> int:
+    """Return how many rows or columns of a side a crop leaves, in training as deployed."""
+    return round(crop * size)
 
 
 def _signed(count: int, chance: torch.Generator) -> Tensor:

@@ -4,7 +4,7 @@ import copy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -27,5 +27,6 @@ class WeightAverage(Generic[Network]):
         """Move the average towards the network's parameters."""
         keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        for average, newest in zip(self.network.parameters(), network.parameters(), strict=True):
-            average.lerp_(newest, 1.0 - keep)
+        averages: list[Tensor] = list(self.network.parameters())
+        newest: list[Tensor] = list(network.parameters())
+        torch._foreach_lerp_(averages, newest, 1.0 - keep)

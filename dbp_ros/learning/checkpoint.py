@@ -1,24 +1,23 @@
-"""A training run on disk: one NumPy archive with weights, averages, optimiser and facts.
+"""A training run on disk: one safetensors file with weights, averages, optimiser and facts.
 
 No pickle: a checkpoint of a stranger can be opened without running their code.
 """
 
 import json
 import os
-import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy import Policy, PolicyShape
 
-CHECKPOINT = "checkpoint.npz"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,17 @@ def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint aside and rename it."""
     run.mkdir(parents=True, exist_ok=True)
     header = {
-        "format": 1,
+        "format": 2,
         "config": asdict(checkpoint.config),
         "shape": asdict(checkpoint.shape),
         "facts": checkpoint.facts,
     }
-    arrays: dict[str, Any] = {name: value.numpy() for name, value in checkpoint.tensors.items()}
+    tensors = {name: value.contiguous() for name, value in checkpoint.tensors.items()}
     aside = run / f".{CHECKPOINT}.{os.getpid()}"
     try:
-        with aside.open("wb") as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        save_file(tensors, aside, {"header": json.dumps(header)})
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
         aside.replace(run / CHECKPOINT)
     finally:
         aside.unlink(missing_ok=True)
@@ -80,16 +80,15 @@ def read_checkpoint(run: Path) -> Checkpoint:
     """
     path = run / CHECKPOINT
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            header = json.loads(str(archive["header"]))
-            names = [name for name in archive.files if name != "header"]
+        with safe_open(path, "pt") as file:
+            header = json.loads(file.metadata()["header"])
             return Checkpoint(
                 config=config_from_document(header["config"]),
                 shape=PolicyShape.from_document(header["shape"]),
                 facts=header["facts"],
-                tensors={name: torch.from_numpy(archive[name]) for name in names},
+                tensors={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
             )
-    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise TrainingError(f"{path} is not a checkpoint ({error}): train first") from error
 
 

@@ -6,7 +6,11 @@ from dbp_ros.config import check_ranges, setting
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.errors import ConfigError
 
-OBJECTIVES = ("conditional_drifting", "energy_drifting", "drifting", "regression")
+ONE_STEP = ("dbp", "dbp_authors", "joint_sinkhorn", "sinkhorn", "energy", "bc_mse")
+METHODS = (*ONE_STEP, "ddim", "flow", "meanflow", "consistency")
+HEADS = ("residual", "unet")
+ENCODERS = ("keypoints", "resnet")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -14,40 +18,75 @@ class TrainConfig:
     """How a policy is trained from a data set; every field is a flag of `dbp train`.
 
     Raises:
-        ConfigError: If a number is out of range or the objective is unknown.
+        ConfigError: If a number is out of range or a name is unknown.
     """
 
-    objective: str = setting(
-        "conditional_drifting",
-        f"what moves the generated chunks: one of {', '.join(OBJECTIVES)}",
+    method: str = setting("dbp", f"how chunks are made and learned: one of {', '.join(METHODS)}")
+    evaluations: int = setting(
+        1, "passes for one chunk at deployment; more than 1 for ddim and flow only", minimum=1
     )
     updates: int = setting(7_000, "optimiser steps in all", minimum=1)
     batch: int = setting(64, "observations in an update", minimum=1)
-    samples: int = setting(8, "chunks generated for each observation", minimum=2)
+    accumulate: int = setting(
+        1, "parts that an update is computed in, to save memory; the target stays", minimum=1
+    )
+    samples: int = setting(8, "chunks or noise draws for each observation", minimum=1)
     temperatures: tuple[float, ...] = setting(
-        WIDE_TEMPERATURES, "kernel widths of the drift, in mean distances", minimum=1e-3
+        WIDE_TEMPERATURES, "kernel widths of the drift at the end, in mean distances", minimum=1e-3
+    )
+    coarse: float = setting(
+        1.0, "how much wider the kernels are at the start; 1 for no change", minimum=1.0
+    )
+    neighbours: int = setting(
+        0, "nearest rows of other episodes whose chunks are positives too", minimum=0
+    )
+    neighbour_bandwidth: float = setting(
+        1.0, "how far a neighbour counts, in median distances to the nearest", minimum=1e-3
     )
     horizon: int = setting(8, "points in an action chunk", minimum=1)
     history: int = setting(1, "observations that the policy takes", minimum=1)
     latent_waves: int = setting(
-        1, "slowest waves of the latent that reach the generator, at most the horizon", minimum=1
+        1, "slowest waves of the latent that dbp uses, at most the horizon; 0 for all", minimum=0
     )
-    width: int = setting(512, "width of the part of the head that runs once", minimum=8)
-    latent_width: int = setting(256, "width of the part that runs for each latent", minimum=8)
-    depth: int = setting(2, "residual blocks in each part of the head", minimum=1)
+    head: str = setting("residual", f"one of {', '.join(HEADS)}")
+    width: int = setting(512, "residual head: width of the part that runs once", minimum=8)
+    branch_width: int = setting(
+        256, "residual head: width of the part that runs for each latent", minimum=8
+    )
+    depth: int = setting(2, "residual head: blocks in each part", minimum=1)
+    unet_widths: tuple[int, ...] = setting(
+        (64, 128, 256), "U-Net head: channels of each level; the paper has 512 1024 2048", minimum=8
+    )
+    encoder: str = setting("keypoints", f"of cameras, one of {', '.join(ENCODERS)}")
     channels: tuple[int, ...] = setting(
-        (16, 32, 48, 48), "channels of a camera encoder's four convolutions", minimum=8
+        (16, 32, 48, 48), "keypoint encoder: channels of its four convolutions", minimum=8
     )
-    keypoints: int = setting(32, "points of interest that an encoder looks for", minimum=1)
+    keypoints: int = setting(32, "keypoint encoder: points of interest it looks for", minimum=1)
+    resnet_width: float = setting(
+        0.5, "ResNet-18 encoder: channels, of the published", minimum=0.1, maximum=2.0
+    )
+    features: int = setting(128, "features of a ResNet-18 or point cloud encoder", minimum=1)
+    crop: float = setting(
+        1.0,
+        "share of a picture's sides that is seen: at random, centred when deployed",
+        minimum=0.5,
+        maximum=1.0,
+    )
     learning_rate: float = setting(1e-3, "largest learning rate", minimum=0.0)
     warm_up: int = setting(200, "updates until the learning rate is largest", minimum=0)
     weight_decay: float = setting(1e-4, "decoupled weight decay", minimum=0.0)
     clip_gradient: float = setting(1.0, "largest norm of a gradient", minimum=0.0)
     ema_decay: float = setting(0.999, "largest decay of the averaged weights", maximum=1.0)
+    relative_actions: bool = setting(
+        True, "arm joints are commanded relative to where they are measured"
+    )
     position_noise_rad: float = setting(
         0.003, "noise on measured arm joints, as the network sees them", minimum=0.0
     )
     gripper_noise_m: float = setting(0.0005, "noise on measured grippers", minimum=0.0)
+    state_noise: float = setting(
+        0.0, "noise on other measured states, of half their range", minimum=0.0
+    )
     late_frame_probability: float = setting(
         0.5, "how often a camera shows the step before", minimum=0.0, maximum=1.0
     )
@@ -66,20 +105,50 @@ class TrainConfig:
         0.05, "an arm joint that moves less is normalised as if it moved this much", minimum=1e-6
     )
     smallest_range_m: float = setting(0.005, "the same for a gripper", minimum=1e-6)
+    smallest_range: float = setting(0.01, "the same for any other column", minimum=1e-6)
+    keep_still: bool = setting(
+        False, "accept data in which an action never moves, instead of refusing it"
+    )
     threads: int = setting(2, "CPU threads", minimum=1)
-    bfloat16: bool = setting(False, "run the encoders' convolutions in bfloat16 while training")
+    device: str = setting("auto", f"one of {', '.join(DEVICES)}")
+    bfloat16: bool = setting(
+        False, "mixed precision: all on a GPU, the encoders' convolutions on a CPU"
+    )
     seed: int = setting(0, "seed of everything random", minimum=0)
 
     def __post_init__(self) -> None:
         """Check the ranges and what hangs together."""
         check_ranges(self)
-        if self.objective not in OBJECTIVES:
+        for name, known in (
+            ("method", METHODS),
+            ("head", HEADS),
+            ("encoder", ENCODERS),
+            ("device", DEVICES),
+        ):
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f"{name} = {getattr(self, name)}: expected one of {', '.join(known)}"
+                )
+        self._check_method()
+        if len(self.channels) != 4 or any(width % 8 for width in self.channels):
+            raise ConfigError(f"channels = {self.channels}: expected four multiples of 8")
+        if self.batch % self.accumulate:
             raise ConfigError(
-                f"objective = {self.objective}: expected one of {', '.join(OBJECTIVES)}"
+                f"batch = {self.batch} is not a multiple of accumulate = {self.accumulate}"
             )
+
+    def _check_method(self) -> None:
         if self.latent_waves > self.horizon:
             raise ConfigError(
                 f"latent_waves = {self.latent_waves} is more than horizon = {self.horizon}"
             )
-        if len(self.channels) != 4 or any(width % 8 for width in self.channels):
-            raise ConfigError(f"channels = {self.channels}: expected four multiples of 8")
+        if self.evaluations > 1 and self.method not in ("ddim", "flow"):
+            raise ConfigError(
+                f"evaluations = {self.evaluations}: {self.method} makes a chunk in one pass"
+            )
+        pushed = self.method in ONE_STEP and self.method != "bc_mse"
+        if pushed and self.samples < 2:
+            raise ConfigError(
+                f"samples = {self.samples}: {self.method} pushes samples of an observation apart "
+                "and needs at least 2, better 8"
+            )

@@ -1,9 +1,9 @@
 """A data set of episodes in memory, and how observations and chunks are drawn from it."""
 
-import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,25 +11,52 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dbp_ros.contract import Floats, Image
-from dbp_ros.episodes.episode import Episode, episode_paths, read_episode
+from dbp_ros.episodes.episode import Episode
+from dbp_ros.episodes.sets import EpisodeSet, open_episodes
 from dbp_ros.errors import EpisodeError, TrainingError
+from dbp_ros.learning.neighbours import Neighbours
 
 STILL_BELOW = 1e-4
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Observations with the chunk that followed.
+    """Observations with the chunks that may follow.
 
     Attributes:
-        positions: Oldest first, in [rad] and [m]. Shape (B, history, nu).
+        states: Oldest first, in [rad] and [m]. Shape (B, history, ns).
         images: Pictures of each camera, uint8. Shapes (B, history, height, width, 3).
-        actions: Absolute. Shape (B, horizon, nu).
+        points: Clouds of each sensor. Shapes (B, history, points, channels).
+        measured: The newest states of the rows that the chunks begin at. Shape (B, P, ns).
+        actions: Absolute; the observation's own first, then its neighbours'.
+            Shape (B, P, horizon, nu).
+        weights: Of the chunks. Shape (B, P).
     """
 
-    positions: Tensor
+    states: Tensor
     images: dict[str, Tensor]
+    points: dict[str, Tensor]
+    measured: Tensor
     actions: Tensor
+    weights: Tensor
+
+    def rows(self, start: int, end: int) -> "Batch":
+        """Return the part from row `start` to before row `end`."""
+        return self._each(lambda value: value[start:end])
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return self._each(lambda value: value.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(
+            states=change(self.states),
+            images={name: change(seen) for name, seen in self.images.items()},
+            points={name: change(seen) for name, seen in self.points.items()},
+            measured=change(self.measured),
+            actions=change(self.actions),
+            weights=change(self.weights),
+        )
 
 
 @dataclass(frozen=True)
@@ -37,21 +64,25 @@ class Demonstrations:
     """All episodes end to end.
 
     Attributes:
-        joints: Names of the columns.
+        state_names: Names of the columns of `states`.
+        action_names: Names of the columns of `actions`.
         step_s: Time between two rows, in [s].
-        positions: Shape (steps, nu).
+        states: Shape (steps, ns).
         actions: Shape (steps, nu).
         images: Pictures of each camera. Shapes (steps, height, width, 3).
+        points: Clouds of each sensor. Shapes (steps, points, channels).
         first: Row at which each row's episode begins. Shape (steps,).
         last: Row at which it ends. Shape (steps,).
         episode: Number of each row's episode. Shape (steps,).
     """
 
-    joints: tuple[str, ...]
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
     step_s: float
-    positions: Floats
+    states: Floats
     actions: Floats
     images: dict[str, Image]
+    points: dict[str, Floats]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     episode: NDArray[np.int64]
@@ -62,10 +93,28 @@ class Demonstrations:
         return int(self.episode[-1]) + 1
 
     def chunks(self, rows: NDArray[np.int64], horizon: int) -> Floats:
-        """Return the actions from each row on; an episode's last action is held."""
-        ahead = np.minimum(rows[:, None] + np.arange(horizon), self.last[rows][:, None])
+        """Return the actions from each row on; an episode's last action is held.
+
+        Args:
+            rows: Any shape (...).
+            horizon: Points in a chunk.
+
+        Returns:
+            Shape (..., horizon, nu).
+        """
+        ahead = np.minimum(rows[..., None] + np.arange(horizon), self.last[rows][..., None])
         chunks: Floats = self.actions[ahead]
         return chunks
+
+    def observed(self, rows: NDArray[np.int64], history: int) -> Floats:
+        """Return the states up to each row; an episode's first is repeated before it.
+
+        Returns:
+            Oldest first. Shape (B, history, ns).
+        """
+        past = rows[:, None] - np.arange(history)[::-1]
+        states: Floats = self.states[np.maximum(past, self.first[rows][:, None])]
+        return states
 
     def batch(
         self,
@@ -73,6 +122,7 @@ class Demonstrations:
         horizon: int,
         history: int = 1,
         late: dict[str, NDArray[np.int64]] | None = None,
+        neighbours: Neighbours | None = None,
     ) -> Batch:
         """Gather observations and chunks.
 
@@ -81,6 +131,7 @@ class Demonstrations:
             horizon: Points in a chunk.
             history: Rows in an observation; an episode's first row is repeated before it.
             late: By how many rows each camera lags. Shapes (B,). None where no camera does.
+            neighbours: Whose chunks to add.
         """
         past = rows[:, None] - np.arange(history)[::-1]
         first = self.first[rows][:, None]
@@ -88,16 +139,24 @@ class Demonstrations:
         for camera, pictures in self.images.items():
             lag = 0 if late is None else late[camera][:, None]
             images[camera] = torch.from_numpy(pictures[np.maximum(past - lag, first)])
+        seen = np.maximum(past, first)
+        begins, weights = rows[:, None], np.ones((len(rows), 1), np.float32)
+        if neighbours is not None:
+            begins = np.concatenate([begins, neighbours.rows[rows]], axis=1)
+            weights = np.concatenate([weights, neighbours.weights[rows]], axis=1)
         return Batch(
-            positions=torch.from_numpy(self.positions[np.maximum(past, first)]),
+            states=torch.from_numpy(self.observed(rows, history)),
             images=images,
-            actions=torch.from_numpy(self.chunks(rows, horizon)),
+            points={name: torch.from_numpy(cloud[seen]) for name, cloud in self.points.items()},
+            measured=torch.from_numpy(self.states[begins]),
+            actions=torch.from_numpy(self.chunks(begins, horizon)),
+            weights=torch.from_numpy(weights),
         )
 
-    def still_joints(self) -> tuple[str, ...]:
-        """Return the joints that are never commanded to move, for a warning."""
+    def still_actions(self) -> tuple[str, ...]:
+        """Return the columns of the actions that never move."""
         moved = np.ptp(self.actions, axis=0) > STILL_BELOW
-        return tuple(name for name, moves in zip(self.joints, moved, strict=True) if not moves)
+        return tuple(n for n, moves in zip(self.action_names, moved, strict=True) if not moves)
 
 
 def load_demonstrations(directory: Path) -> Demonstrations:
@@ -107,17 +166,20 @@ def load_demonstrations(directory: Path) -> Demonstrations:
         TrainingError: If it is empty, or an episode is damaged or unlike the first.
     """
     try:
-        paths = episode_paths(directory)
+        return read_demonstrations(open_episodes(directory))
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
-    return join_episodes((_read(path), path.name) for path in paths)
 
 
-def _read(path: Path) -> Episode:
-    try:
-        return read_episode(path)
-    except EpisodeError as error:
-        raise TrainingError(str(error)) from error
+def read_demonstrations(episodes: EpisodeSet) -> Demonstrations:
+    """Read a whole data set into memory.
+
+    Raises:
+        EpisodeError: If an episode is damaged.
+        TrainingError: If there are none, or one is unlike the first.
+    """
+    each = ((episodes.read(index), name) for index, name in enumerate(episodes.names))
+    return join_episodes(each)
 
 
 def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
@@ -130,53 +192,59 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
         TrainingError: If there are none, or one is empty or unlike the first.
     """
     kept: list[Episode] = []
+    wiring: dict[str, Any] = {}
     pictures: dict[str, list[Image]] = {}
+    clouds: dict[str, list[Floats]] = {}
     for episode, name in episodes:
         if len(episode) == 0:
             raise TrainingError(f"{name} has no steps: delete it or record it again")
-        if kept:
-            _refuse_difference(kept[0], episode, name)
+        wiring = wiring or _wiring(episode)
+        _refuse_difference(wiring, episode, name)
         for camera, images in episode.images.items():
             pictures.setdefault(camera, []).append(images)
-        kept.append(episode)
+        for sensor, cloud in episode.points.items():
+            clouds.setdefault(sensor, []).append(cloud)
+        kept.append(replace(episode, images={}, points={}))
     if not kept:
         raise TrainingError("expected at least one episode, got none: record some first")
     lengths = np.array([len(episode) for episode in kept])
     ends = np.cumsum(lengths)
     numbers = np.repeat(np.arange(len(kept)), lengths)
     return Demonstrations(
-        joints=kept[0].joint_names,
+        state_names=kept[0].state_names,
+        action_names=kept[0].action_names,
         step_s=kept[0].step_s,
-        positions=np.concatenate([e.positions for e in kept]).astype(np.float32),
+        states=np.concatenate([e.states for e in kept]).astype(np.float32),
         actions=np.concatenate([e.actions for e in kept]).astype(np.float32),
-        images=_concatenate(pictures, kept),
+        images={name: _joined(pictures, name) for name in list(pictures)},
+        points={name: _joined(clouds, name) for name in list(clouds)},
         first=(ends - lengths)[numbers],
         last=(ends - 1)[numbers],
         episode=numbers,
     )
 
 
-def _concatenate(pictures: dict[str, list[Image]], episodes: list[Episode]) -> dict[str, Image]:
-    """Return each camera's pictures in one array, freeing the parts camera by camera."""
-    joined = {}
-    for camera in list(pictures):
-        joined[camera] = np.concatenate(pictures.pop(camera))
-        for episode in episodes:
-            episode.images.pop(camera)
-    return joined
+def _joined(parts: dict[str, list[Any]], name: str) -> Any:
+    """Return one sensor's arrays in one, freeing the parts."""
+    return np.concatenate(parts.pop(name))
 
 
-def _refuse_difference(first: Episode, other: Episode, name: str) -> None:
-    cameras = {camera: images.shape[1:] for camera, images in first.images.items()}
-    found = {camera: images.shape[1:] for camera, images in other.images.items()}
-    for what, expected, got in (
-        ("joints", first.joint_names, other.joint_names),
-        ("step_s", first.step_s, other.step_s),
-        ("cameras", cameras, found),
-    ):
-        if expected != got:
+def _wiring(episode: Episode) -> dict[str, Any]:
+    """Return what all episodes of a data set must have in common."""
+    return {
+        "states": episode.state_names,
+        "actions": episode.action_names,
+        "step_s": episode.step_s,
+        "cameras": {camera: images.shape[1:] for camera, images in episode.images.items()},
+        "point clouds": {sensor: cloud.shape[1:] for sensor, cloud in episode.points.items()},
+    }
+
+
+def _refuse_difference(expected: dict[str, Any], episode: Episode, name: str) -> None:
+    for what, found in _wiring(episode).items():
+        if found != expected[what]:
             raise TrainingError(
-                f"{name}: expected {what} {expected} as in the first episode, got {got}: "
+                f"{name}: expected {what} {expected[what]} as in the first episode, got {found}: "
                 "keep unlike episodes in folders of their own"
             )
 
@@ -197,11 +265,3 @@ def split_by_episode(
     order = np.random.default_rng(seed).permutation(count)
     held_out = np.isin(demonstrations.episode, order[:kept])
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
-
-
-def dataset_sha256(directory: Path) -> str:
-    """Return the sha256 over the sorted sha256 of a data set's files."""
-    hashes = sorted(
-        hashlib.sha256(path.read_bytes()).hexdigest() for path in episode_paths(directory)
-    )
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()

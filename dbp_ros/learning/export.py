@@ -29,11 +29,11 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.graphs import export_encoder, export_head
-from dbp_ros.learning.policy import Policy, pictures
+from dbp_ros.learning.policy import Policy, PolicyShape, pictures
 
 HEAD = "head.onnx"
 PROOF = "proof.npz"
-LARGEST_DIFFERENCE_RAD = 1e-4
+LARGEST_DIFFERENCE = 1e-5
 PROOF_TOLERANCE = 1e-3
 PROOF_CASES = 8
 
@@ -63,16 +63,17 @@ def encoder_file(camera: str) -> str:
 def record_proof(policy: Policy, data: Demonstrations, cases: int, seed: int) -> Proof:
     """Return recorded observations with what PyTorch makes of them."""
     chance = np.random.default_rng(seed)
-    rows = np.sort(chance.choice(len(data.positions), min(cases, len(data.positions)), False))
-    horizon, nu = policy.generator.horizon, policy.generator.joints
+    rows = np.sort(chance.choice(len(data.states), min(cases, len(data.states)), False))
+    horizon, nu = policy.chunk_shape
     batch = data.batch(rows, horizon, policy.history)
     latent = chance.standard_normal((len(rows), horizon, nu), dtype=np.float32)
     with torch.no_grad():
-        features = policy.encode({name: pictures(seen) for name, seen in batch.images.items()})
-        action = policy.act(batch.positions, features, torch.from_numpy(latent)[:, None])[:, 0]
+        images = {name: pictures(seen) for name, seen in batch.images.items()}
+        features = policy.encode(images, {})
+        action = policy.act(batch.states, features, torch.from_numpy(latent)[:, None])[:, 0]
     return Proof(
         images={name: seen[:, -1].numpy() for name, seen in batch.images.items()},
-        positions=batch.positions.numpy(),
+        positions=batch.states.numpy(),
         latent=latent,
         action=action.numpy(),
     )
@@ -126,28 +127,34 @@ def export_bundle(
         Largest difference between the graphs and PyTorch over the proof, in [rad] and [m].
 
     Raises:
-        TrainingError: If the difference is more than 1e-4, or the data set is of other wiring.
+        TrainingError: If the difference is more than 1e-5, or the data set is of other wiring.
     """
-    if data.joints != checkpoint.shape.joints or set(data.images) != set(checkpoint.shape.cameras):
+    shape = PolicyShape.of(data)
+    if shape != checkpoint.shape:
         raise TrainingError(
-            f"expected joints {checkpoint.shape.joints} and cameras "
-            f"{tuple(checkpoint.shape.cameras)}, got {data.joints} and {tuple(data.images)}: "
-            "give the data set that the policy was trained on"
+            f"expected {checkpoint.shape}, got {shape}: give the data set that the policy was "
+            "trained on"
+        )
+    if shape.clouds or shape.state_names != shape.action_names:
+        raise TrainingError(
+            f"states {shape.state_names}, actions {shape.action_names}, point clouds "
+            f"{tuple(shape.clouds)}: only a policy that measures the joints that it commands, "
+            "without point clouds, can be exported"
         )
     policy = checkpoint.policy()
     directory.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     try:
-        for camera, encoder in zip(policy.camera_names, policy.encoders, strict=True):
+        for camera, encoder in policy.encoders.items():
             size = checkpoint.shape.cameras[camera]
             export_encoder(encoder, size, aside / encoder_file(camera))
         export_head(policy, aside / HEAD)
         proof = record_proof(policy, data, PROOF_CASES, checkpoint.config.seed)
         worst = largest_difference(aside, proof, policy.history)
-        if not worst <= LARGEST_DIFFERENCE_RAD:
+        if not worst <= LARGEST_DIFFERENCE:
             raise TrainingError(
                 f"the exported graphs differ from PyTorch by {worst:.2e} rad or m, at most "
-                f"{LARGEST_DIFFERENCE_RAD:.0e} is allowed: nothing was exported"
+                f"{LARGEST_DIFFERENCE:.0e} is allowed: nothing was exported"
             )
         _write_proof(aside / PROOF, proof)
         write_manifest(aside, _manifest(checkpoint, policy, aside, label, worst))
@@ -183,22 +190,24 @@ def _manifest(
         format=FORMAT,
         name=label.name,
         version=label.version,
-        joints=shape.joints,
-        action=ActionSpec(ACTION_MEANING, policy.generator.horizon, shape.step_s),
+        joints=shape.action_names,
+        action=ActionSpec(ACTION_MEANING, policy.method.head.horizon, shape.step_s),
         history=HistorySpec(policy.history, shape.step_s),
         cameras=tuple(
-            CameraSpec(name, height, width, ENCODING, policy.feature_size, encoder_file(name))
+            CameraSpec(
+                name, height, width, ENCODING, policy.feature_sizes[name], encoder_file(name)
+            )
             for name, (height, width) in shape.cameras.items()
         ),
         head=HEAD,
         control_rate_hz=label.control_rate_hz,
         proof=ProofSpec(PROOF, PROOF_TOLERANCE),
         files={path.name: sha256_of(path) for path in sorted(directory.iterdir())},
-        normaliser=policy.normaliser.describe(shape.joints),
+        normaliser=policy.normaliser.describe(shape.state_names, shape.action_names),
         made_by={
             "commands": list(label.commands),
             "seed": checkpoint.config.seed,
-            "objective": checkpoint.config.objective,
+            "method": checkpoint.config.method,
             "dataset": facts["dataset"],
             "updates": facts["update"],
             "train_s": facts["train_s"],

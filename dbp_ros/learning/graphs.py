@@ -45,10 +45,11 @@ class HeadGraph(nn.Module):
 
         Args:
             positions: Raw, in [rad] and [m]. Shape (1, history, nu).
-            features: Of each camera. Shapes (1, history, feature_size).
+            features: Of each camera, in order. Shapes (1, history, feature_size).
             latent: Shape (1, horizon, nu).
         """
-        return self.policy.act(positions, features, latent[:, None])[:, 0]
+        named = dict(zip(self.policy.feature_sizes, features, strict=True))
+        return self.policy.act(positions, named, latent[:, None])[:, 0]
 
 
 def export_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:
@@ -64,10 +65,11 @@ def export_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> Non
 
 def export_head(policy: Policy, path: Path) -> None:
     """Write the head: `positions`, `features.<camera>`, `latent` in, `action` out."""
-    horizon, nu = policy.generator.horizon, policy.generator.joints
-    features = [torch.zeros(1, policy.history, policy.feature_size) for _ in policy.camera_names]
-    example = (torch.zeros(1, policy.history, nu), features, torch.zeros(1, horizon, nu))
-    inputs = ["positions", *(f"features.{name}" for name in policy.camera_names), "latent"]
+    states = torch.zeros(1, policy.history, len(policy.shape.state_names))
+    sizes = policy.feature_sizes
+    features = [torch.zeros(1, policy.history, size) for size in sizes.values()]
+    example = (states, features, torch.zeros(1, *policy.chunk_shape))
+    inputs = ["positions", *(f"features.{name}" for name in sizes), "latent"]
     _export(HeadGraph(policy), example, path, inputs, ["action"])
 
 

@@ -1,13 +1,16 @@
-"""The policy as it is trained: an encoder for each camera, a generator, a normaliser."""
+"""The policy as it is trained: an encoder for each sensor, a method with its head, a normaliser."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from dbp_ros.drift.networks import Generator, KeypointEncoder
+from dbp_ros.drift.encoders import CentreCrop, KeypointEncoder, PointCloudEncoder, ResNetEncoder
+from dbp_ros.learning.augmentation import kept_pixels
 from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.methods.registry import build_method
 from dbp_ros.learning.normaliser import Normaliser
 
 
@@ -16,86 +19,135 @@ class PolicyShape:
     """What a policy is wired to.
 
     Attributes:
-        joints: Names of the joints, in order.
+        state_names: Names of the measured states, in order.
+        action_names: Names of the actions, in order.
         cameras: Height and width of each camera's pictures, by name.
+        clouds: Points and channels of each sensor's point clouds, by name.
         step_s: Time between two points of a chunk, in [s].
     """
 
-    joints: tuple[str, ...]
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
     cameras: dict[str, tuple[int, int]]
+    clouds: dict[str, tuple[int, int]]
     step_s: float
+
+    @classmethod
+    def of(cls, data: Demonstrations) -> "PolicyShape":
+        """Return the shape of a policy for a data set."""
+        cameras = {name: (seen.shape[1], seen.shape[2]) for name, seen in data.images.items()}
+        clouds = {name: (seen.shape[1], seen.shape[2]) for name, seen in data.points.items()}
+        return cls(data.state_names, data.action_names, cameras, clouds, data.step_s)
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "PolicyShape":
         """Return the shape that `dataclasses.asdict` and JSON have been through."""
         cameras = {name: (size[0], size[1]) for name, size in document["cameras"].items()}
-        return cls(tuple(document["joints"]), cameras, document["step_s"])
+        clouds = {name: (size[0], size[1]) for name, size in document["clouds"].items()}
+        names = tuple(document["state_names"]), tuple(document["action_names"])
+        return cls(*names, cameras, clouds, document["step_s"])
+
+
+def picture_encoder(config: TrainConfig, height: int, width: int) -> nn.Module:
+    """Return a new encoder of one camera's pictures, with the crop that is deployed.
+
+    In training the picture is cropped at random beforehand, and this crop does nothing.
+    """
+    if config.encoder == "resnet":
+        encoder: nn.Module = ResNetEncoder(width=config.resnet_width, feature_size=config.features)
+    else:
+        first, second, third, fourth = config.channels
+        encoder = KeypointEncoder((first, second, third, fourth), config.keypoints)
+    if config.crop == 1.0:
+        return encoder
+    size = kept_pixels(config.crop, height), kept_pixels(config.crop, width)
+    cropped = nn.Sequential(CentreCrop(*size), encoder)
+    cropped.feature_size = encoder.feature_size
+    return cropped
 
 
 class Policy(nn.Module):
-    """From pictures, positions and a latent to absolute joint positions in one pass."""
+    """From pictures, clouds, states and a latent to absolute actions."""
 
     def __init__(self, shape: PolicyShape, config: TrainConfig) -> None:
         """Build an untrained policy."""
         super().__init__()
-        nu = len(shape.joints)
-        first, second, third, fourth = config.channels
-        self.encoders = nn.ModuleList(
-            KeypointEncoder((first, second, third, fourth), config.keypoints) for _ in shape.cameras
+        self.shape, self.history = shape, config.history
+        self.encoders = nn.ModuleDict(
+            {name: picture_encoder(config, *size) for name, size in shape.cameras.items()}
         )
-        self.feature_size = 2 * config.keypoints + fourth
-        self.camera_names = tuple(shape.cameras)
-        self.history = config.history
-        observation = config.history * (nu + len(shape.cameras) * self.feature_size)
-        self.generator = Generator(
-            observation,
-            config.horizon,
-            nu,
-            width=config.width,
-            latent_width=config.latent_width,
-            depth=config.depth,
-            latent_waves=config.latent_waves,
+        self.cloud_encoders = nn.ModuleDict(
+            {
+                name: PointCloudEncoder(channels=channels, feature_size=config.features)
+                for name, (_, channels) in shape.clouds.items()
+            }
         )
-        self.normaliser = Normaliser(nu, config.horizon)
+        sizes = self.feature_sizes
+        states, actions = len(shape.state_names), len(shape.action_names)
+        observation = config.history * (states + sum(sizes.values()))
+        self.method = build_method(config, observation, actions)
+        self.normaliser = Normaliser(states, actions, config.horizon)
 
-    def encode(self, images: dict[str, Tensor], bfloat16: bool = False) -> list[Tensor]:
-        """Return each camera's features.
+    @property
+    def feature_sizes(self) -> dict[str, int]:
+        """Features of each sensor, in the order in which the head takes them."""
+        encoders = {**dict(self.encoders.items()), **dict(self.cloud_encoders.items())}
+        return {name: cast(int, encoder.feature_size) for name, encoder in encoders.items()}
+
+    @property
+    def chunk_shape(self) -> tuple[int, int]:
+        """Horizon and number of actions."""
+        return self.method.head.horizon, self.method.head.actions
+
+    def encode(
+        self, images: dict[str, Tensor], points: dict[str, Tensor], bfloat16: bool = False
+    ) -> dict[str, Tensor]:
+        """Return each sensor's features.
 
         Args:
             images: By camera, values 0 to 255. Shapes (B, history, 3, height, width).
-            bfloat16: Run convolutions in bfloat16.
+            points: By sensor. Shapes (B, history, points, channels).
+            bfloat16: Run the encoders in bfloat16.
 
         Returns:
-            In the order of `camera_names`. Shapes (B, history, feature_size).
+            Shapes (B, history, feature_size).
         """
-        features = []
-        for name, encoder in zip(self.camera_names, self.encoders, strict=True):
-            picture = images[name]
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
-                seen = encoder(picture.flatten(0, 1))
-            features.append(seen.float().reshape(*picture.shape[:2], -1))
+        inputs = [(name, encoder, images[name]) for name, encoder in self.encoders.items()]
+        inputs += [(name, encoder, points[name]) for name, encoder in self.cloud_encoders.items()]
+        features = {}
+        for name, encoder, seen in inputs:
+            with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+                feature = encoder(seen.flatten(0, 1))
+            features[name] = feature.float().reshape(*seen.shape[:2], -1)
         return features
 
-    def generate(self, positions: Tensor, features: list[Tensor], latent: Tensor) -> Tensor:
-        """Return normalised chunks.
+    def observe(self, states: Tensor, features: dict[str, Tensor]) -> Tensor:
+        """Return what the head is given.
 
         Args:
-            positions: Raw, in [rad] and [m]. Shape (B, history, nu).
-            features: Of each camera. Shapes (B, history, feature_size).
-            latent: Shape (B, G, horizon, nu).
+            states: Raw. Shape (B, history, ns).
+            features: Of each sensor. Shapes (B, history, feature_size).
+
+        Returns:
+            Shape (B, observation).
+        """
+        seen = [self.normaliser.normalise_states(states)]
+        seen += [features[name] for name in self.feature_sizes]
+        return torch.cat([part.flatten(1) for part in seen], dim=1)
+
+    def act(self, states: Tensor, features: dict[str, Tensor], latent: Tensor) -> Tensor:
+        """Return absolute chunks.
+
+        Args:
+            states: Raw. Shape (B, history, ns).
+            features: Of each sensor. Shapes (B, history, feature_size).
+            latent: Standard normal. Shape (B, G, horizon, nu).
 
         Returns:
             Shape (B, G, horizon, nu).
         """
-        seen = [self.normaliser.normalise_positions(positions), *features]
-        observation = torch.cat([part.flatten(1) for part in seen], dim=1)
-        chunks: Tensor = self.generator(observation, latent)
-        return chunks
-
-    def act(self, positions: Tensor, features: list[Tensor], latent: Tensor) -> Tensor:
-        """Return absolute chunks in [rad] and [m]; arguments as in `generate`."""
-        chunks = self.generate(positions, features, latent)
-        return self.normaliser.absolute_actions(chunks, positions[:, -1:])
+        chunks = self.method(self.observe(states, features), latent)
+        return self.normaliser.absolute_actions(chunks, states[:, -1:])
 
 
 def pictures(images: Tensor) -> Tensor:

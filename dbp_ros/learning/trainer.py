@@ -1,30 +1,38 @@
-"""Imitation learning: fit a one-step generator to demonstrations with a drifting field."""
+"""Imitation learning: fit a policy to demonstrations, whatever its method."""
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from accelerate import Accelerator
 from torch import Tensor
 
+from dbp_ros.drift.encoders import PointCloudEncoder
 from dbp_ros.errors import TrainingError
-from dbp_ros.learning.augmentation import Augmentation
 from dbp_ros.learning.average import WeightAverage
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.curves import append_row, drop_rows_after, plot_curves
-from dbp_ros.learning.dataset import Batch, Demonstrations, split_by_episode
-from dbp_ros.learning.normaliser import fit_normaliser
-from dbp_ros.learning.objective import Judgement, objective_of
+from dbp_ros.learning.dataset import Demonstrations, split_by_episode
+from dbp_ros.learning.drawing import Drawing, Drawn
+from dbp_ros.learning.log import TrainingLog
+from dbp_ros.learning.methods.method import Goal, Question
+from dbp_ros.learning.neighbours import Neighbours, find_neighbours
+from dbp_ros.learning.normaliser import (
+    Normaliser,
+    SmallestRanges,
+    fit_normaliser,
+    followed_states,
+)
 from dbp_ros.learning.policy import Policy, PolicyShape
 from dbp_ros.learning.validation import validate
 
 FINAL_LEARNING_RATE = 0.01
+CHECK_LOSS_EVERY = 20
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -44,14 +52,15 @@ class Trainer:
     """One run: everything that changes from update to update, and the folder it is kept in.
 
     On one machine a resumed run makes the same updates as one that was never stopped: every
-    random number comes from one source whose state is saved.
+    random number comes from one source whose state is saved. Several processes, started by
+    `accelerate launch`, share each batch and make the same updates as one.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         data: Demonstrations,
-        run: Path,
+        run: Path | None = None,
         *,
         origin: dict[str, Any] | None = None,
     ) -> None:
@@ -60,36 +69,89 @@ class Trainer:
         Args:
             config: The settings.
             data: The data set.
-            run: Folder for checkpoints, log and curves.
+            run: Folder for checkpoints, log and curves; None to keep nothing on disk.
             origin: What the checkpoint should say about the data set.
 
         Raises:
-            TrainingError: If the data set leaves nothing to train on.
+            TrainingError: If the data set leaves nothing to train on, an action never moves, or
+                the batch cannot be shared out.
         """
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config, self.data, self.run = config, data, run
-        self.rows, self.held_out = split_by_episode(data, config.validation_fraction, config.seed)
-        cameras = {name: seen.shape[1:3] for name, seen in data.images.items()}
-        self.shape = PolicyShape(data.joints, cameras, data.step_s)
-        self.policy = Policy(self.shape, config)
-        self.policy.normaliser = fit_normaliser(
-            data.joints,
-            data.positions[self.rows],
-            data.chunks(self.rows, config.horizon),
-            config.smallest_range_rad,
-            config.smallest_range_m,
+        self.machines = Accelerator(
+            cpu=config.device == "cpu",
+            mixed_precision="bf16" if config.bfloat16 and config.device != "cpu" else "no",
         )
+        self.device = self.machines.device
+        self._check()
+        self.rows, self.held_out = split_by_episode(data, config.validation_fraction, config.seed)
+        self.shape = PolicyShape.of(data)
+        self.policy = Policy(self.shape, config)
+        self.policy.normaliser = self._fit_normaliser()
+        for name, encoder in self.policy.cloud_encoders.items():
+            cast(PointCloudEncoder, encoder).fit(torch.from_numpy(data.points[name][self.rows]))
+        neighbours = self._find_neighbours()
+        self.policy.to(self.device)
         self.average = WeightAverage(self.policy, config.ema_decay)
         self.optimiser = torch.optim.AdamW(
-            self.policy.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            self.policy.parameters(),
+            config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
         )
-        self.chance = torch.Generator().manual_seed(config.seed)
-        self.augment = Augmentation.of(config)
-        self.objective = objective_of(config)
+        self.drawing = Drawing(config, data, self.rows, self.policy.normaliser, neighbours)
+        self.log = TrainingLog(run) if run is not None and self.machines.is_main_process else None
         self.origin = origin or {}
         self.update, self.train_s = 0, 0.0
         self.metrics: dict[str, float] = {}
+
+    def _check(self) -> None:
+        config, parts = self.config, self.machines.num_processes * self.config.accumulate
+        if config.batch % parts:
+            raise TrainingError(
+                f"batch = {config.batch} cannot be shared by {self.machines.num_processes} "
+                f"processes in {config.accumulate} parts each: use a multiple of {parts}"
+            )
+        if config.device == "cuda" and self.device.type != "cuda":
+            raise TrainingError("device = cuda, but PyTorch finds no GPU: use --device cpu")
+        if config.neighbours and (self.data.images or self.data.points):
+            raise TrainingError(
+                f"neighbours = {config.neighbours}: states alone do not tell which observations "
+                "with pictures or clouds are alike: use --neighbours 0"
+            )
+        still = self.data.still_actions()
+        if still and not config.keep_still:
+            raise TrainingError(
+                f"in all {self.data.episodes} episodes these actions never move: "
+                f"{', '.join(still)}: check how they were recorded, or accept them with "
+                "--keep-still"
+            )
+
+    def _fit_normaliser(self) -> Normaliser:
+        data, floors = self.data, SmallestRanges.of(self.config)
+        relative = self.config.relative_actions
+        return fit_normaliser(
+            followed_states(data.state_names, data.action_names, relative),
+            data.states[self.rows],
+            data.chunks(self.rows, self.config.horizon),
+            floors.each(data.state_names),
+            floors.each(data.action_names),
+        )
+
+    def _find_neighbours(self) -> Neighbours | None:
+        config, data = self.config, self.data
+        if not config.neighbours:
+            return None
+        observed = data.observed(np.arange(len(data.states)), config.history)
+        normal = self.policy.normaliser.normalise_states(torch.from_numpy(observed))
+        return find_neighbours(
+            normal.flatten(1).numpy(),
+            data.episode,
+            self.rows,
+            config.neighbours,
+            config.neighbour_bandwidth,
+        )
 
     def train(self, stop_at: int | None = None, report: Report = no_report) -> None:
         """Make updates until the settings' number, or `stop_at`, is reached.
@@ -101,86 +163,117 @@ class Trainer:
         Raises:
             TrainingError: If the loss is not finite.
         """
-        end = self.config.updates if stop_at is None else min(stop_at, self.config.updates)
-        self.run.mkdir(parents=True, exist_ok=True)
+        config = self.config
+        end = config.updates if stop_at is None else min(stop_at, config.updates)
         started = time.monotonic()
         while self.update < end:
-            judgement = self._step()
+            loss, force_rms = self._step()
             self.update += 1
             last = self.update == end
+            due = last or self.update % config.checkpoint_every == 0
+            if due or self.update % CHECK_LOSS_EVERY == 0:
+                self._check_loss(loss)
             row: dict[str, float] = {}
-            if last or self.update % self.config.validate_every == 0:
-                row = self._log(judgement)
-            if last or self.update % self.config.checkpoint_every == 0:
+            if last or self.update % config.validate_every == 0:
+                row = self._validate(loss, force_rms)
+            if due:
                 now = time.monotonic()
                 self.train_s, started = self.train_s + now - started, now
-                write_checkpoint(self.run, self.checkpoint())
+                if self.run is not None and self.machines.is_main_process:
+                    write_checkpoint(self.run, self.checkpoint())
             report(self.update, row)
+        if self.log is not None:
+            self.log.close()
 
-    def _step(self) -> Judgement:
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.config, self.update)
-        judgement = self._judge(self._draw())
-        if not bool(torch.isfinite(judgement.loss)):
+    def _check_loss(self, loss: Tensor) -> None:
+        if not bool(torch.isfinite(loss)):
             raise TrainingError(
-                f"the loss is {float(judgement.loss)} at update {self.update}: "
+                f"the loss is {float(loss)} at update {self.update}: "
                 f"lower learning_rate = {self.config.learning_rate}"
             )
+
+    def _step(self) -> tuple[Tensor, Tensor]:
+        """Make one update; return the loss and the size of the push, this process's share."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.config, self.update)
         self.optimiser.zero_grad(set_to_none=True)
-        judgement.loss.backward()  # type: ignore[no-untyped-call]
+        loss, force_rms = self._accumulate()
+        self._average_gradients()
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.clip_gradient)
         self.optimiser.step()
         self.average.follow(self.policy)
-        return judgement
+        return loss, force_rms
 
-    def _draw(self) -> Batch:
-        """Draw observations whose cameras lag and whose joints are measured with noise.
+    def _accumulate(self) -> tuple[Tensor, Tensor]:
+        method, parts = self.policy.method, self._parts()
+        goals = self._goals(parts)
+        losses, pushes = [], []
+        for part, known in zip(parts, goals, strict=True):
+            question = self._ask(part)
+            said = method.respond(question)
+            with torch.no_grad():
+                goal = method.aim(said.detach(), question) if known is None else known
+            loss = method.loss(said, goal)
+            (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+            pushes.append(goal.force_rms)
+        return torch.stack(losses).mean(), torch.stack(pushes).mean()
 
-        The noise moves an arm's targets along with it, so it blurs what the network sees and not
-        what it is to say: an error in a relative target would be a velocity when it is played.
-        """
-        config, count = self.config, self.config.batch
-        picks = torch.randint(len(self.rows), (count,), generator=self.chance).numpy()
-        late = {camera: self._lag(count) for camera in self.data.images}
-        batch = self.data.batch(self.rows[picks], config.horizon, config.history, late)
-        arms = self.policy.normaliser.relative
-        deviation = arms * config.position_noise_rad + (1 - arms) * config.gripper_noise_m
-        noise = torch.randn(batch.positions.shape, generator=self.chance) * deviation
-        moved = batch.actions + (noise[:, -1] * arms)[:, None]
-        return Batch(batch.positions + noise, batch.images, moved)
+    def _parts(self) -> list[Drawn]:
+        share = self.config.batch // self.machines.num_processes
+        start = share * self.machines.process_index
+        drawn = self.drawing.draw(self.policy.method.draws, slice(start, start + share))
+        size = share // self.config.accumulate
+        return [drawn.rows(begin, begin + size).to(self.device) for begin in range(0, share, size)]
 
-    def _lag(self, count: int) -> NDArray[np.int64]:
-        chance = torch.rand(count, generator=self.chance)
-        return (chance < self.config.late_frame_probability).long().numpy()
+    def _ask(self, part: Drawn) -> Question:
+        batch, normaliser = part.batch, self.policy.normaliser
+        features = self.policy.encode(batch.images, batch.points, self.config.bfloat16)
+        return Question(
+            observation=self.policy.observe(batch.states, features),
+            positives=normaliser.normalise_actions(batch.actions, batch.measured),
+            weights=batch.weights,
+            noise=part.noise,
+            chance=part.chance,
+            progress=self.update / self.config.updates,
+        )
 
-    def _judge(self, batch: Batch) -> Judgement:
-        config = self.config
-        varied = {name: self._vary(images) for name, images in batch.images.items()}
-        features = self.policy.encode(varied, config.bfloat16)
-        shape = (len(batch.actions), config.samples, *batch.actions.shape[1:])
-        latent = torch.randn(shape, generator=self.chance)
-        chunks = self.policy.generate(batch.positions, features, latent)
-        wanted = self.policy.normaliser.normalise_actions(batch.actions, batch.positions[:, -1])
-        return self.objective(chunks.flatten(2), wanted.flatten(1)[:, None])
+    @torch.no_grad()
+    def _goals(self, parts: list[Drawn]) -> list[Goal | None]:
+        """Return each part's goal where it takes the whole batch to know it, else None."""
+        method, machines = self.policy.method, self.machines
+        if not method.needs_whole_batch or (len(parts) == 1 and machines.num_processes == 1):
+            return [None] * len(parts)
+        questions = [self._ask(part) for part in parts]
+        said = torch.cat([method.respond(question) for question in questions])
+        whole = Question.join(questions)
+        goal = method.aim(machines.gather(said), whole.each(machines.gather))
+        size = len(said) // len(parts)
+        start = len(said) * machines.process_index
+        return [goal.rows(start + i * size, start + (i + 1) * size) for i in range(len(parts))]
 
-    def _vary(self, images: Tensor) -> Tensor:
-        varied = self.augment(images.flatten(0, 1), self.chance)
-        return varied.reshape(*images.shape[:2], *varied.shape[1:])
+    def _average_gradients(self) -> None:
+        if self.machines.num_processes == 1:
+            return
+        gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
+        flat = self.machines.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+        start = 0
+        for gradient in gradients:
+            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+            start += gradient.numel()
 
-    def _log(self, judgement: Judgement) -> dict[str, float]:
+    def _validate(self, loss: Tensor, force_rms: Tensor) -> dict[str, float]:
         row: dict[str, float] = {
-            "update": self.update,
             "learning_rate": learning_rate(self.config, self.update - 1),
-            "loss": float(judgement.loss.detach()),
-            "force_rms": float(judgement.force_rms),
+            "loss": float(loss),
+            "force_rms": float(force_rms),
         }
         if len(self.held_out):
-            seed = self.config.seed
-            score = validate(self.average.network, self.data, self.held_out, seed)
+            score = validate(self.average.network, self.data, self.held_out, self.config.seed)
             self.metrics = {f"validation_{name}": v for name, v in asdict(score).items()}
         row |= self.metrics
-        append_row(self.run, row)
-        plot_curves(self.run)
+        if self.log is not None:
+            self.log.add(self.update, row)
         return row
 
     def checkpoint(self) -> Checkpoint:
@@ -189,7 +282,7 @@ class Trainer:
         tensors |= {f"average/{k}": v for k, v in self.average.network.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{k}": v for k, v in state.items()}
-        tensors["chance"] = self.chance.get_state()
+        tensors["chance"] = self.drawing.chance.get_state()
         facts = {
             "update": self.update,
             "average_updates": self.average.updates,
@@ -197,7 +290,8 @@ class Trainer:
             "metrics": self.metrics,
             "dataset": self.origin,
         }
-        return Checkpoint(self.config, self.shape, facts, tensors)
+        here = {name: value.cpu() for name, value in tensors.items()}
+        return Checkpoint(self.config, self.shape, facts, here)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a run stopped.
@@ -211,9 +305,7 @@ class Trainer:
             ("data set", self.origin, checkpoint.facts["dataset"]),
         ):
             if mine != theirs:
-                raise TrainingError(
-                    f"{self.run / CHECKPOINT} has other {what}: {theirs}, not {mine}"
-                )
+                raise TrainingError(f"{CHECKPOINT} has other {what}: {theirs}, not {mine}")
         self.policy.load_state_dict(checkpoint.part("weights"))
         self.average.network.load_state_dict(checkpoint.part("average"))
         self.average.updates = checkpoint.facts["average_updates"]
@@ -223,11 +315,12 @@ class Trainer:
                 "param_groups": self.optimiser.state_dict()["param_groups"],
             }
         )
-        self.chance.set_state(checkpoint.tensors["chance"])
+        self.drawing.chance.set_state(checkpoint.tensors["chance"])
         self.update = checkpoint.facts["update"]
         self.train_s = checkpoint.facts["train_s"]
         self.metrics = checkpoint.facts["metrics"]
-        drop_rows_after(self.run, self.update)
+        if self.log is not None:
+            self.log.forget_after(self.update)
 
 
 def _by_number(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dbp_ros.drift.fields import energy_score
+from dbp_ros.drift.energy import energy_score
 from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.normaliser import METRES, unit_of
 from dbp_ros.learning.policy import Policy, pictures
 
 SAMPLES = 8
@@ -22,16 +23,17 @@ class Score:
 
     Attributes:
         energy_score: Of normalised chunks, divided by the root of their size. Lower is better.
-        arm_error_rad: RMS distance of all samples to the demonstration; modes count as errors.
-        best_arm_error_rad: The same for the best sample of each observation.
-        arm_spread_rad: RMS spread of the samples of an observation.
+        error: RMS distance of all samples to the demonstration, in the unit of the actions
+            ([rad] for arms; grippers left out); modes count as errors.
+        best_error: The same for the best sample of each observation.
+        spread: RMS spread of the samples of an observation.
         best_gripper_error_m: RMS distance of the best sample's grippers.
     """
 
     energy_score: float
-    arm_error_rad: float
-    best_arm_error_rad: float
-    arm_spread_rad: float
+    error: float
+    best_error: float
+    spread: float
     best_gripper_error_m: float
 
 
@@ -40,7 +42,7 @@ def validate(policy: Policy, data: Demonstrations, rows: NDArray[np.int64], seed
     """Score a policy on a fixed selection of held-out rows with fixed latents.
 
     Args:
-        policy: In evaluation mode.
+        policy: In evaluation mode, on any device.
         data: The data set.
         rows: Held-out rows, at least one; spread evenly where there are too many.
         seed: Seed of the latents.
@@ -51,15 +53,15 @@ def validate(policy: Policy, data: Demonstrations, rows: NDArray[np.int64], seed
         _part(policy, data, chosen[i : i + _PART], chance) for i in range(0, len(chosen), _PART)
     ]
     scores, squares, spreads = (torch.cat(values) for values in zip(*parts, strict=True))
-    arms = policy.normaliser.relative > 0
+    arms = torch.tensor([unit_of(name) != METRES for name in data.action_names])
     arm = squares[:, :, arms].mean(2)
     best = arm.argmin(1)
     gripper = squares[torch.arange(len(best)), best][:, ~arms]
     return Score(
         energy_score=float(scores.mean()),
-        arm_error_rad=_root(arm),
-        best_arm_error_rad=_root(arm.min(1).values),
-        arm_spread_rad=_root(spreads[:, arms]),
+        error=_root(arm),
+        best_error=_root(arm.min(1).values),
+        spread=_root(spreads[:, arms]),
         best_gripper_error_m=_root(gripper) if gripper.numel() else 0.0,
     )
 
@@ -72,14 +74,15 @@ def _part(
     policy: Policy, data: Demonstrations, rows: NDArray[np.int64], chance: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return energy scores (B,), squared errors (B, G, nu) and variances (B, nu)."""
-    horizon, nu = policy.generator.horizon, policy.generator.joints
-    history = policy.history
-    batch = data.batch(rows, horizon, history)
-    features = policy.encode({name: pictures(seen) for name, seen in batch.images.items()})
-    latent = torch.randn(len(rows), SAMPLES, horizon, nu, generator=chance)
-    chunks = policy.generate(batch.positions, features, latent)
-    wanted = policy.normaliser.normalise_actions(batch.actions, batch.positions[:, -1])
-    score = energy_score(chunks.flatten(2), wanted.flatten(1)[:, None]) / (horizon * nu) ** 0.5
-    absolute = policy.normaliser.absolute_actions(chunks, batch.positions[:, -1:])
-    squares = (absolute - batch.actions[:, None]).square().mean(2)
-    return score, squares, absolute.var(1).mean(1)
+    horizon, nu = policy.chunk_shape
+    device = policy.normaliser.follows.device
+    batch = data.batch(rows, horizon, policy.history).to(device)
+    latent = torch.randn(len(rows), SAMPLES, horizon, nu, generator=chance).to(device)
+    images = {name: pictures(seen) for name, seen in batch.images.items()}
+    features = policy.encode(images, batch.points)
+    chunks = policy.method(policy.observe(batch.states, features), latent)
+    wanted = policy.normaliser.normalise_actions(batch.actions, batch.measured)
+    score = energy_score(chunks.flatten(2), wanted.flatten(2)) / (horizon * nu) ** 0.5
+    absolute = policy.normaliser.absolute_actions(chunks, batch.states[:, -1:])
+    squares = (absolute - batch.actions).square().mean(2)
+    return score.cpu(), squares.cpu(), absolute.var(1).mean(1).cpu()

@@ -5,62 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
+from demonstrations import CONFIG, JOINTS, episode
 
-from dbp_ros.bundle import read_bundle
-from dbp_ros.episodes.episode import Episode, episode_path, write_episode
+from dbp_ros.episodes.episode import episode_path, write_episode
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations, split_by_episode
-from dbp_ros.learning.export import Label, export_bundle, largest_difference
-from dbp_ros.learning.normaliser import fit_normaliser
-from dbp_ros.learning.policy import pictures
-from dbp_ros.learning.trainer import Trainer, learning_rate
-
-JOINTS = ("left_elbow_joint", "left_idle_joint", "left_gripper_joint")
-CONFIG = TrainConfig(
-    updates=6,
-    batch=4,
-    samples=3,
-    horizon=5,
-    width=16,
-    latent_width=16,
-    channels=(8, 8, 8, 8),
-    keypoints=4,
-    warm_up=2,
-    validate_every=3,
-    checkpoint_every=3,
-    threads=1,
+from dbp_ros.learning.normaliser import (
+    Normaliser,
+    SmallestRanges,
+    fit_normaliser,
+    followed_states,
 )
-
-
-def episode(seed: int, steps: int = 9, **changes: Any) -> Episode:
-    """Return an episode in which one joint moves and one stands still."""
-    chance = np.random.default_rng(seed)
-    path = np.zeros((steps + 1, 3), np.float32)
-    path[:, 0] = np.linspace(0, chance.uniform(0.5, 1.0), steps + 1)
-    path[:, 2] = 0.04
-    made = Episode(
-        task="toy",
-        seed=seed,
-        mode="left",
-        outcome="success",
-        termination_reason="success",
-        joint_names=JOINTS,
-        step_s=1 / 30,
-        positions=path[:-1],
-        actions=path[1:],
-        rewards=np.zeros(steps, np.float32),
-        stamps_ns=np.arange(steps),
-        images={
-            name: chance.integers(0, 255, (steps, 24, 32, 3), np.uint8)
-            for name in ("head", "wrist")
-        },
-    )
-    return replace(made, **changes)
+from dbp_ros.learning.trainer import Trainer, learning_rate
 
 
 @pytest.fixture
@@ -78,7 +38,7 @@ def data(folder: Path) -> Demonstrations:
 def test_a_chunk_repeats_the_last_action_of_its_episode(data: Demonstrations) -> None:
     batch = data.batch(np.array([7]), horizon=4)
     first = data.actions[7:9]
-    np.testing.assert_array_equal(batch.actions[0], [first[0], first[1], first[1], first[1]])
+    np.testing.assert_array_equal(batch.actions[0, 0], [first[0], first[1], first[1], first[1]])
 
 
 def test_a_late_frame_is_one_step_old_and_of_the_same_episode(data: Demonstrations) -> None:
@@ -91,59 +51,78 @@ def test_a_late_frame_is_one_step_old_and_of_the_same_episode(data: Demonstratio
 
 def test_history_before_the_first_step_repeats_it(data: Demonstrations) -> None:
     batch = data.batch(np.array([10]), 4, history=3)
-    np.testing.assert_array_equal(batch.positions[0], data.positions[[9, 9, 10]])
+    np.testing.assert_array_equal(batch.states[0], data.states[[9, 9, 10]])
 
 
 def test_no_episode_is_in_both_splits(data: Demonstrations) -> None:
     training, held_out = split_by_episode(data, 0.4, seed=0)
     assert not set(data.episode[training]) & set(data.episode[held_out])
-    assert len(training) + len(held_out) == len(data.positions)
+    assert len(training) + len(held_out) == len(data.states)
     assert len(set(data.episode[held_out])) == 2
 
 
 def test_the_normaliser_is_fitted_on_training_episodes_only(folder: Path, tmp_path: Path) -> None:
     held_out = split_by_episode(load_demonstrations(folder), 0.2, CONFIG.seed)[1]
     index = int(load_demonstrations(folder).episode[held_out[0]])
-    wild = episode(0, positions=np.full((9, 3), 9, np.float32))
+    wild = episode(0, states=np.full((9, 3), 9, np.float32))
     write_episode(episode_path(folder, index), wild)
     trainer = Trainer(CONFIG, load_demonstrations(folder), tmp_path / "run")
-    highest = (
-        trainer.policy.normaliser.position_centre + trainer.policy.normaliser.position_half_range
-    )
+    highest = trainer.policy.normaliser.state_centre + trainer.policy.normaliser.state_half_range
     assert highest.max() < 2
 
 
-def test_an_idle_joint_is_reported_and_stays_finite(data: Demonstrations) -> None:
-    assert data.still_joints() == ("left_idle_joint", "left_gripper_joint")
-    fitted = fit_normaliser(JOINTS, data.positions, data.chunks(np.arange(45), 5), 0.02, 0.002)
-    assert fitted.action_half_range[:, 1].numpy() == pytest.approx(0.01)
-    assert fitted.action_half_range[:, 2].numpy() == pytest.approx(0.001)
-    normal = fitted.normalise_positions(torch.from_numpy(data.positions))
+def fitted(data: Demonstrations, relative: bool = True) -> Normaliser:
+    """Return a normaliser of chunks of 5 points."""
+    floors = SmallestRanges(rad=0.02, m=0.002, other=0.01).each(JOINTS)
+    follows = followed_states(JOINTS, JOINTS, relative)
+    chunks = data.chunks(np.arange(len(data.states)), 5)
+    return fit_normaliser(follows, data.states, chunks, floors, floors)
+
+
+def test_an_action_that_never_moves_is_refused_by_name(
+    data: Demonstrations, tmp_path: Path
+) -> None:
+    assert data.still_actions() == ("left_idle_joint", "left_gripper_joint")
+    with pytest.raises(TrainingError, match="never move: left_idle_joint, left_gripper_joint"):
+        Trainer(replace(CONFIG, keep_still=False), data, tmp_path)
+
+
+def test_an_idle_joint_that_is_kept_stays_finite(data: Demonstrations) -> None:
+    scales = fitted(data)
+    assert scales.action_half_range[:, 1].numpy() == pytest.approx(0.01)
+    assert scales.action_half_range[:, 2].numpy() == pytest.approx(0.001)
+    normal = scales.normalise_states(torch.from_numpy(data.states))
     assert torch.isfinite(normal).all()
     assert normal.abs().max() <= 1.001
 
 
 def test_normalised_actions_come_back(data: Demonstrations) -> None:
-    rows = np.arange(len(data.positions))
-    chunks = data.chunks(rows, 5)
-    fitted = fit_normaliser(JOINTS, data.positions, chunks, 0.02, 0.002)
-    wanted, measured = torch.from_numpy(chunks), torch.from_numpy(data.positions)
-    normal = fitted.normalise_actions(wanted, measured)
+    scales = fitted(data)
+    wanted = torch.from_numpy(data.chunks(np.arange(len(data.states)), 5))
+    measured = torch.from_numpy(data.states)
+    normal = scales.normalise_actions(wanted, measured)
     assert normal.abs().max() <= 1.001
-    torch.testing.assert_close(fitted.absolute_actions(normal, measured), wanted)
+    torch.testing.assert_close(scales.absolute_actions(normal, measured), wanted)
 
 
 def test_arms_are_relative_and_grippers_absolute(data: Demonstrations) -> None:
-    fitted = fit_normaliser(JOINTS, data.positions, data.chunks(np.arange(45), 5), 0.02, 0.002)
+    scales = fitted(data)
     said, here = torch.zeros(5, 3), torch.tensor([0.3, 0.1, 0.02])
-    moved = fitted.absolute_actions(said, here + 0.1) - fitted.absolute_actions(said, here)
+    moved = scales.absolute_actions(said, here + 0.1) - scales.absolute_actions(said, here)
     torch.testing.assert_close(moved, torch.tensor([0.1, 0.1, 0.0]).expand(5, 3))
+
+
+def test_actions_that_no_state_measures_are_absolute() -> None:
+    follows = followed_states(("hand_x", "elbow_joint"), ("elbow_joint", "grip"), True)
+    np.testing.assert_array_equal(follows, [[0, 0], [1, 0]])
+    assert not followed_states(JOINTS, JOINTS, relative=False).any()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"joint_names": ("a", "b", "c")}, "expected joints"),
+        ({"state_names": ("a", "b", "c")}, "expected states"),
+        ({"action_names": ("a", "b", "c")}, "expected actions"),
         ({"step_s": 0.1}, "expected step_s"),
         ({"images": {}}, "expected cameras"),
     ],
@@ -179,8 +158,8 @@ def test_damaged_numbers_are_refused(folder: Path, wrong: str) -> None:
 
 
 def test_settings_that_cannot_work_are_refused() -> None:
-    with pytest.raises(ConfigError, match="expected one of conditional_drifting"):
-        TrainConfig(objective="drift")
+    with pytest.raises(ConfigError, match="expected one of dbp"):
+        TrainConfig(method="drift")
     with pytest.raises(ConfigError, match="samples = 1"):
         TrainConfig(samples=1)
     with pytest.raises(ConfigError, match="latent_waves = 9"):
@@ -193,11 +172,11 @@ def test_the_learning_rate_rises_then_falls_to_a_hundredth() -> None:
     assert rates[-1] == pytest.approx(CONFIG.learning_rate / 100)
 
 
-@pytest.mark.parametrize("objective", ["conditional_drifting", "regression"])
+@pytest.mark.parametrize("method", ["dbp", "bc_mse"])
 def test_a_resumed_run_equals_one_that_was_never_stopped(
-    data: Demonstrations, tmp_path: Path, objective: str
+    data: Demonstrations, tmp_path: Path, method: str
 ) -> None:
-    config = replace(CONFIG, objective=objective)
+    config = replace(CONFIG, method=method)
     whole = Trainer(config, data, tmp_path / "whole")
     whole.train()
     Trainer(config, data, tmp_path / "parts").train(stop_at=3)
@@ -221,23 +200,11 @@ def test_a_run_of_other_settings_is_not_resumed(data: Demonstrations, tmp_path: 
         other.resume(read_checkpoint(tmp_path))
 
 
-def test_the_exported_bundle_is_whole_and_agrees_with_its_proof(
-    data: Demonstrations, tmp_path: Path
-) -> None:
-    Trainer(CONFIG, data, tmp_path / "run").train()
-    checkpoint = read_checkpoint(tmp_path / "run")
-    worst = export_bundle(checkpoint, data, tmp_path / "models" / "toy", Label("toy"))
-    bundle = read_bundle(tmp_path / "models" / "toy")
-    assert worst <= 1e-4
-    assert largest_difference(bundle.directory, bundle.read_proof(), 1) == worst
-    assert bundle.manifest.joints == JOINTS
-    assert [path.name for path in (tmp_path / "models").iterdir()] == ["toy"]
-    policy = checkpoint.policy()
-    session = onnxruntime.InferenceSession(bundle.path("encoder_head.onnx"))
-    small = np.ascontiguousarray(data.images["head"][0])
-    large = small.repeat(2, 0).repeat(2, 1)
-    (seen,) = session.run(["features"], {"image": small})
-    expected = policy.encoders[0](pictures(torch.from_numpy(small)[None, None])[0])
-    np.testing.assert_allclose(seen, expected, atol=1e-5)
-    (resized,) = session.run(["features"], {"image": large})
-    assert resized.shape == seen.shape
+@pytest.mark.parametrize("method", ["dbp", "joint_sinkhorn", "ddim"])
+def test_an_update_in_parts_is_the_same_update(data: Demonstrations, method: str) -> None:
+    config = replace(CONFIG, method=method, samples=4, clip_gradient=1e9)
+    whole, parts = (Trainer(replace(config, accumulate=count), data) for count in (1, 2))
+    for trainer in (whole, parts):
+        trainer.train(stop_at=1)
+    for name, value in whole.policy.state_dict().items():
+        torch.testing.assert_close(parts.policy.state_dict()[name], value, rtol=0, atol=2e-5)

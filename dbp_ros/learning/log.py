@@ -1,0 +1,72 @@
+"""The log of a run: a table that grows by a row, TensorBoard's file, and a picture of it."""
+
+import csv
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch.utils.tensorboard.writer import SummaryWriter
+
+TABLE = "log.csv"
+CURVES = "curves.png"
+BOARD = "tensorboard"
+
+
+class TrainingLog:
+    """Keeps what a validation found, in the folder of a run."""
+
+    def __init__(self, run: Path) -> None:
+        """Log to a folder, which need not exist yet."""
+        self._run = run
+        self._board: SummaryWriter | None = None
+
+    def add(self, update: int, row: dict[str, float]) -> None:
+        """Append a row, with a header when it is the first, and draw all of them anew."""
+        self._run.mkdir(parents=True, exist_ok=True)
+        path = self._run / TABLE
+        fresh = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if fresh:
+                writer.writerow(["update", *row])
+            writer.writerow([update, *(f"{value:.6g}" for value in row.values())])
+        if self._board is None:
+            self._board = SummaryWriter(str(self._run / BOARD), purge_step=update)
+        for name, value in row.items():
+            self._board.add_scalar(name, value, update)
+        self._board.flush()
+        draw_curves(self._run)
+
+    def forget_after(self, update: int) -> None:
+        """Drop rows that a resumed run will write again."""
+        path = self._run / TABLE
+        if not path.exists():
+            return
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines[1:] if float(line.split(",")[0]) <= update]
+        path.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
+
+    def close(self) -> None:
+        """Close TensorBoard's file."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+
+
+def draw_curves(run: Path) -> None:
+    """Draw every column of the table over the updates."""
+    with (run / TABLE).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = [name for name in rows[0] if name != "update"]
+    updates = [float(row["update"]) for row in rows]
+    figure = Figure(figsize=(12, 3 * ((len(columns) + 2) // 3)), layout="constrained")
+    FigureCanvasAgg(figure)
+    for index, name in enumerate(columns):
+        axes = figure.add_subplot((len(columns) + 2) // 3, 3, index + 1)
+        values = [float(row[name]) for row in rows]
+        axes.plot(updates, values)
+        axes.set_title(name)
+        axes.set_xlabel("update")
+        if min(values) > 0:
+            axes.set_yscale("log")
+    figure.savefig(run / CURVES, dpi=100)

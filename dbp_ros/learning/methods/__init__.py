@@ -1,0 +1,1 @@
+"""The methods: how an observation and noise become a chunk, and what is learned from one."""

@@ -1,0 +1,53 @@
+"""Episodes of a toy robot, and settings that train on them in seconds."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dbp_ros.episodes.episode import Episode
+from dbp_ros.learning.config import TrainConfig
+
+JOINTS = ("left_elbow_joint", "left_idle_joint", "left_gripper_joint")
+CONFIG = TrainConfig(
+    updates=6,
+    batch=4,
+    samples=3,
+    horizon=5,
+    width=16,
+    branch_width=16,
+    channels=(8, 8, 8, 8),
+    keypoints=4,
+    warm_up=2,
+    validate_every=3,
+    checkpoint_every=3,
+    threads=1,
+    keep_still=True,
+)
+
+
+def episode(seed: int, steps: int = 9, **changes: Any) -> Episode:
+    """Return an episode in which one joint moves and one stands still."""
+    chance = np.random.default_rng(seed)
+    path = np.zeros((steps + 1, 3), np.float32)
+    path[:, 0] = np.linspace(0, chance.uniform(0.5, 1.0), steps + 1)
+    path[:, 2] = 0.04
+    made = Episode(
+        task="toy",
+        seed=seed,
+        mode="left",
+        outcome="success",
+        termination_reason="success",
+        state_names=JOINTS,
+        action_names=JOINTS,
+        step_s=1 / 30,
+        states=path[:-1],
+        actions=path[1:],
+        rewards=np.zeros(steps, np.float32),
+        stamps_ns=np.arange(steps),
+        images={
+            name: chance.integers(0, 255, (steps, 24, 32, 3), np.uint8)
+            for name in ("head", "wrist")
+        },
+    )
+    return replace(made, **changes)
