@@ -56,7 +56,15 @@ setup(
             "ros-rclpy[fastrtps]==7.1.6",
         ],
         "sim": ["mujoco==3.7.0", "mink>=1.1,<2", "daqp", "rich", "pillow", "matplotlib"],
-        "learn": ["torch==2.13.0", "onnx", "onnxscript", "safetensors", "rich", "matplotlib"],
+        "learn": [
+            *("torch==2.13.0", "accelerate>=1,<2", "safetensors", "tensorboard"),
+            *("onnx", "onnxscript", "rich", "matplotlib"),
+        ],
+        # Data sets of other projects: robomimic, Diffusion Policy, LeRobot.
+        "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow"],
+        # What Meta-World needs; itself it asks for another MuJoCo than it runs with, so it is
+        # installed by `pip install --no-deps metaworld==3.1.1`.
+        "metaworld": ["gymnasium>=1.1,<2", "scipy", "imageio", "packaging"],
         "test": [
             "pytest",
             "pytest-timeout",

@@ -7,10 +7,11 @@ import yaml
 
 from dbp_ros.cli.train import train_command
 from dbp_ros.episodes.episode import DATASET_FILE
+from dbp_ros.episodes.sets import open_episodes
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.dataset import dataset_sha256, load_demonstrations
+from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.export import Label, export_bundle
 
 
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Export a run's averaged weights."""
     checkpoint = read_checkpoint(arguments.source)
     recorded = checkpoint.facts["dataset"].get("sha256")
-    if recorded is not None and recorded != dataset_sha256(arguments.data):
+    if recorded is not None and recorded != open_episodes(arguments.data).sha256():
         raise TrainingError(
             f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
             "give the folder that the policy was trained on"

@@ -21,7 +21,7 @@ class Verb:
     training machine no ROS.
 
     Attributes:
-        name: What the user types.
+        name: What the user types: a word, or a group and a word.
         help: One line for `dbp --help`.
         extra: What to install, `dbp_ros[extra]`, where an import fails.
     """
@@ -33,7 +33,7 @@ class Verb:
     @property
     def module(self) -> str:
         """Module with `register(subparsers)`, which sets `run`."""
-        return f"dbp_ros.cli.{self.name}"
+        return f"dbp_ros.cli.{self.name.replace(' ', '_')}"
 
 
 VERBS = (
@@ -43,7 +43,10 @@ VERBS = (
     Verb("train", "fit a policy to recorded episodes", "learn"),
     Verb("export", "turn a training run into a model bundle", "learn"),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
+    Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
+    Verb("bench metaworld", "success over Meta-World tasks and demonstrations", "learn,metaworld"),
 )
+GROUPS = {"bench": "measure: each prints a table and writes CSV and PNG"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -67,7 +70,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _verb(words: Sequence[str]) -> str:
-    return next((word for word in words if not word.startswith("-")), "")
+    """Return the name of the verb that a command line asks for, as far as it can be told."""
+    plain = [word for word in words if not word.startswith("-")]
+    return " ".join(plain[: 2 if plain[:1] and plain[0] in GROUPS else 1])
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
@@ -77,11 +82,19 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"dbp_ros {__version__}")
     subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    groups = {
+        name: subparsers.add_parser(name, help=text, description=text).add_subparsers(
+            title="verbs", metavar="VERB", required=True
+        )
+        for name, text in GROUPS.items()
+    }
     for verb in VERBS:
+        group, _, word = verb.name.rpartition(" ")
+        family = groups[group] if group else subparsers
         if verb.name == chosen:
-            _module_of(verb).register(subparsers)
+            _module_of(verb).register(family)
         else:
-            subparsers.add_parser(verb.name, help=verb.help)
+            family.add_parser(word, help=verb.help)
     return parser
 
 

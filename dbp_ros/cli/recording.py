@@ -1,11 +1,10 @@
 """Recording a data set: what to record, and the worker processes that record it."""
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbp_ros.bench.pool import run_each
 from dbp_ros.config import CAMERAS
 from dbp_ros.episodes.episode import Episode, episode_path, read_episode, write_episode
 from dbp_ros.errors import ConfigError, EpisodeError
@@ -94,9 +93,10 @@ def as_episode(
         mode=mode,
         outcome="success",
         termination_reason="success",
-        joint_names=joint_names,
+        state_names=joint_names,
+        action_names=joint_names,
         step_s=1 / CONTROL_HZ,
-        positions=shown.positions,
+        states=shown.positions,
         actions=shown.actions,
         rewards=shown.rewards,
         stamps_ns=shown.stamps_ns,
@@ -141,14 +141,4 @@ def recorded(plan: Plan, index: int) -> Outcome | None:
 
 def run_all(plan: Plan, missing: list[int], workers: int) -> Iterator[Outcome]:
     """Record episodes in worker processes; yields each as it is finished."""
-    if not missing:
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, initializer=_start, initargs=(plan,)) as pool:
-        jobs = [pool.submit(_record, index) for index in missing]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    return run_each(_record, missing, workers, start=_start, start_with=(plan,))

@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dbp_ros.episodes.sets import open_episodes
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import CHECKPOINT, config_from_document, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.dataset import dataset_sha256, load_demonstrations
+from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.trainer import Trainer
 
 
@@ -56,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     trainer = _trainer(arguments, console)
     _train(trainer, console)
-    console.print(f"{trainer.run / CHECKPOINT}: {trainer.update} updates, {trainer.train_s:.0f} s")
+    console.print(
+        f"{arguments.out / CHECKPOINT}: {trainer.update} updates, {trainer.train_s:.0f} s"
+    )
     return 0
 
 
@@ -68,15 +71,14 @@ def _trainer(arguments: argparse.Namespace, console: Console) -> Trainer:
     config = _config(arguments) if old is None else old.config
     data = load_demonstrations(arguments.data)
     console.print(
-        f"{data.episodes} episodes, {len(data.positions)} steps of {data.step_s:.4f} s, "
-        f"{len(data.joints)} joints, cameras: {', '.join(data.images) or 'none'}"
+        f"{data.episodes} episodes, {len(data.states)} steps of {data.step_s:.4f} s, "
+        f"{len(data.state_names)} states, {len(data.action_names)} actions, "
+        f"cameras: {', '.join(data.images) or 'none'}"
     )
-    if still := data.still_joints():
-        console.print(f"never commanded to move: {', '.join(still)}", style="yellow")
     origin = {
         "name": arguments.data.resolve().name,
         "episodes": data.episodes,
-        "sha256": dataset_sha256(arguments.data),
+        "sha256": open_episodes(arguments.data).sha256(),
     }
     trainer = Trainer(config, data, arguments.out, origin=origin)
     if old is not None:

@@ -1,0 +1,85 @@
+"""The methods that are compared, all through the same trainer and the same heads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.learning.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method under the name that tables give it.
+
+    Attributes:
+        name: In tables and on the command line.
+        settings: What it changes of a benchmark's `TrainConfig`.
+    """
+
+    name: str
+    settings: dict[str, Any]
+
+    def config(self, shared: TrainConfig) -> TrainConfig:
+        """Return its settings for a benchmark whose others are `shared`."""
+        return replace(shared, **self.settings)
+
+    def training(self, shared: TrainConfig) -> TrainConfig:
+        """Return what it is trained with; how many passes it is run with does not matter."""
+        return replace(self.config(shared), evaluations=1)
+
+
+# What every comparison has in common: one thread, nothing on disk, all data for training.
+RUN = TrainConfig(
+    samples=8,
+    warm_up=100,
+    validation_fraction=0.0,
+    validate_every=10**9,
+    checkpoint_every=10**9,
+    device="cpu",
+    threads=1,
+)
+
+
+def _contender(name: str, **settings: Any) -> Contender:
+    return Contender(name, settings)
+
+
+CONTENDERS = {
+    contender.name: contender
+    for contender in (
+        _contender("dbp", method="dbp"),
+        _contender("dbp_authors", method="dbp_authors"),
+        _contender("joint_sinkhorn", method="joint_sinkhorn"),
+        _contender("sinkhorn", method="sinkhorn"),
+        _contender("energy", method="energy"),
+        _contender("bc_mse", method="bc_mse", samples=1),
+        _contender("ddim_100", method="ddim", evaluations=100),
+        _contender("ddim_10", method="ddim", evaluations=10),
+        _contender("flow_10", method="flow", evaluations=10),
+        _contender("flow_1", method="flow", evaluations=1),
+        _contender("meanflow", method="meanflow"),
+        _contender("consistency", method="consistency"),
+    )
+}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names of contenders in the order in which tables and plots show them."""
+    there = set(names)
+    return [name for name in CONTENDERS if name in there]
+
+
+def contenders(names: str) -> list[Contender]:
+    """Return contenders by their names, separated by commas.
+
+    Raises:
+        ConfigError: If a name is unknown, with those that are known.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in CONTENDERS:
+            raise ConfigError(f"no method '{name}': use some of {', '.join(CONTENDERS)}")
+    if not wanted:
+        raise ConfigError(f"no method given: use some of {', '.join(CONTENDERS)}")
+    return [CONTENDERS[name] for name in dict.fromkeys(wanted)]

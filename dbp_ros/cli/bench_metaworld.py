@@ -1,0 +1,50 @@
+"""`dbp bench metaworld`: success over Meta-World's tasks, its own experts and success test."""
+
+import argparse
+
+from rich.console import Console
+
+from dbp_ros.bench.contenders import contenders
+from dbp_ros.bench.metaworld import (
+    COLUMNS,
+    KEY,
+    METHODS,
+    NAME,
+    SUITES,
+    draw,
+    metaworld_jobs,
+    run_metaworld,
+    summary,
+)
+from dbp_ros.bench.table import ResultTable
+from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the benchmark."""
+    parser = subparsers.add_parser(
+        "metaworld", help="success over Meta-World tasks and demonstrations", description=__doc__
+    )
+    add_flags(parser, NAME, METHODS)
+    parser.add_argument(
+        "--suite",
+        choices=tuple(SUITES),
+        default="smoke",
+        help="smoke: 3 tasks; standard: 8 tasks at 5, 10, 25 demonstrations; paper: the paper's "
+        "34 at 10 (default: smoke)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what is missing, then print and draw."""
+    check_flags(arguments)
+    console = Console()
+    chosen, suite = contenders(arguments.methods), SUITES[arguments.suite]
+    table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
+    table.describe({"suite": arguments.suite, "seeds": arguments.seeds})
+    jobs = metaworld_jobs(chosen, suite, arguments.seeds, table)
+    run_rows(table, jobs, run_metaworld, arguments.workers, console)
+    show(console, f"Meta-World, suite {arguments.suite}: mean success over tasks", summary(table))
+    console.print(f"{table.path}, {draw(table)}")
+    return 0

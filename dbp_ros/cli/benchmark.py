@@ -1,0 +1,77 @@
+"""What the benchmarks that compare methods share: their flags, progress, and printed table."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dbp_ros.bench.contenders import CONTENDERS
+from dbp_ros.bench.pool import Job, run_each
+from dbp_ros.bench.table import ResultTable, Row
+from dbp_ros.config import check_at_least
+
+
+def add_flags(parser: argparse.ArgumentParser, name: str, methods: Sequence[str]) -> None:
+    """Add the flags that every comparison of methods has.
+
+    Args:
+        parser: Of the benchmark.
+        name: Of the benchmark, for the default folder.
+        methods: Compared by default.
+    """
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3)")
+    parser.add_argument(
+        "--methods",
+        default=",".join(methods),
+        help=f"some of {', '.join(CONTENDERS)}, with commas (default: {','.join(methods)})",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/bench"),
+        help=f"folder of {name}.csv and {name}.png; runs that are there are not run again "
+        "(default: build/bench)",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+
+
+def check_flags(arguments: argparse.Namespace) -> None:
+    """Raise `ConfigError` where a number makes no sense."""
+    check_at_least(1, seeds=arguments.seeds, workers=arguments.workers)
+
+
+def run_rows(
+    table: ResultTable,
+    jobs: Sequence[Job],
+    run: Callable[[Job], Sequence[Row]],
+    workers: int,
+    console: Console,
+) -> None:
+    """Run what is missing, keeping each result as it comes."""
+    # Threads of several processes on one core wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    columns = (TextColumn(table.name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task(table.name, total=len(jobs))
+        for rows in run_each(run, jobs, workers):
+            for row in rows:
+                table.add(row)
+            progress.advance(bar)
+
+
+def show(console: Console, title: str, rows: Sequence[Row]) -> None:
+    """Print rows as a table."""
+    view = Table(title=title)
+    for column in rows[0] if rows else ():
+        view.add_column(column, justify="left" if column == "method" else "right")
+    for row in rows:
+        view.add_row(*(_shown(value) for value in row.values()))
+    console.print(view)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,36 @@
+"""The results of a benchmark survive a kill and go on where they were."""
+
+from pathlib import Path
+
+import pytest
+
+from dbp_ros.bench.table import ResultTable
+from dbp_ros.errors import ConfigError
+
+
+def table(folder: Path) -> ResultTable:
+    return ResultTable(folder, "toy", ("method", "seed", "success"), ("method", "seed"))
+
+
+def test_rows_come_back_and_are_known_by_their_key(tmp_path: Path) -> None:
+    table(tmp_path).add({"method": "dbp", "seed": 1, "success": 0.75})
+    again = table(tmp_path)
+    assert again.has({"method": "dbp", "seed": 1})
+    assert not again.has({"method": "dbp", "seed": 2})
+    assert again.numbers("success", method="dbp") == [0.75]
+
+
+@pytest.mark.parametrize("torn", ["dbp,2", "dbp,2,0.2"])
+def test_a_row_cut_short_by_a_kill_is_dropped(tmp_path: Path, torn: str) -> None:
+    first = table(tmp_path)
+    first.add({"method": "dbp", "seed": 1, "success": 0.75})
+    whole = first.path.read_text()
+    first.path.write_text(whole + torn)
+    assert not table(tmp_path).has({"method": "dbp", "seed": 2})
+    assert first.path.read_text() == whole
+
+
+def test_a_table_of_other_columns_is_refused(tmp_path: Path) -> None:
+    table(tmp_path)
+    with pytest.raises(ConfigError, match="has columns method, seed, success, expected a"):
+        ResultTable(tmp_path, "toy", ("a",), ("a",))
