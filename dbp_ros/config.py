@@ -52,6 +52,14 @@ def check_ranges(config: Any) -> None:
                 )
 
 
+def check_at_least(least: float, **numbers: float) -> None:
+    """Raise `ConfigError` for a flag of a command line whose number is too small."""
+    for name, number in numbers.items():
+        if not number >= least:
+            flag = name.replace("_", "-")
+            raise ConfigError(f"--{flag} {number}, expected at least {least:g}")
+
+
 def both_arms(arm: tuple[float, ...], gripper: float) -> tuple[float, ...]:
     """Return one value per joint of the dual UR5e, given those of one arm and one gripper."""
     return (*arm, gripper, *arm, gripper)

@@ -49,10 +49,12 @@ SHOWN = {"rich", "matplotlib", "PIL"}
 MAY_NEED = {
     "policy": {"onnxruntime"},
     "drift": TORCH,
-    "learning": TORCH | {"onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
-    "sim": {"mujoco", "mink", "daqp", "PIL"},
+    "learning": TORCH
+    | {"accelerate", "onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
+    "episodes": {"h5py", "zarr", "pyarrow", "PIL"},
+    "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld"},
     "nodes": ROS,
-    "bench": SHOWN,
+    "bench": SHOWN | TORCH,
     "cli": SHOWN,
 }
 
