@@ -7,7 +7,6 @@ with the outputs that they must give on any machine.
 
 import hashlib
 import math
-import os
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -18,6 +17,7 @@ import yaml
 
 from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import BundleError
+from dbp_ros.files import write_text
 from dbp_ros.share import share_directory
 
 FORMAT = 1
@@ -304,13 +304,11 @@ def check_manifest(manifest: Manifest, source: str) -> None:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Write `manifest.yaml` aside and rename it, so that a bundle is never half described."""
+    """Write `manifest.yaml`, whole or not at all, so that a bundle is never half described."""
     document = asdict(manifest)
     document["joints"] = list(manifest.joints)
     document["cameras"] = [asdict(camera) for camera in manifest.cameras]
-    aside = directory / f".{MANIFEST}.{os.getpid()}"
-    aside.write_text(yaml.safe_dump(document, sort_keys=False, width=100), encoding="utf-8")
-    aside.replace(directory / MANIFEST)
+    write_text(directory / MANIFEST, yaml.safe_dump(document, sort_keys=False, width=100))
 
 
 def require_joints(manifest: Manifest, joints: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
-GROUND = {"bundle", "config", "contract", "errors", "latency", "realtime", "share"}
+GROUND = {"bundle", "config", "contract", "errors", "files", "latency", "realtime", "share"}
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
 EVERYTHING = GROUND | SERVICES | ROS_FREE_MIDDLE
@@ -19,10 +19,11 @@ MAY_IMPORT = {
     "config": {"errors"},
     "contract": set(),
     "errors": set(),
+    "files": set(),
     "latency": {"contract"},
     "realtime": {"config"},
     "share": {"errors"},
-    "bundle": {"contract", "errors", "share"},
+    "bundle": {"contract", "errors", "files", "share"},
     "domain": {"errors"},
     "stack": {"config", "errors", "share"},
     "supervisor": set(),

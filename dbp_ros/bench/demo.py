@@ -18,6 +18,7 @@ from dbp_ros.config import GuardConfig, check_ranges, setting
 from dbp_ros.contract import Image
 from dbp_ros.domain import leased_domain
 from dbp_ros.errors import DbpError
+from dbp_ros.files import write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.nodes.process import spinning
 from dbp_ros.stack import environment
@@ -85,7 +86,7 @@ def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
         frames = list(runner.frames)
     floor, *witnesses = (json.loads(path.read_text(encoding="utf-8")) for path in floors)
     report = build_report(config.task, results, guard, policy, simulation, floor, witnesses)
-    _write(config.out / "report.json", json.dumps(report, indent=2) + "\n")
+    write_text(config.out / "report.json", json.dumps(report, indent=2) + "\n")
     plot_histograms(config.out / "latency.png", guard, policy, floor)
     write_film(config.out / "head_camera.gif", frames)
     return report
@@ -211,12 +212,6 @@ def write_film(path: Path, frames: Sequence[Image]) -> None:
         pictures[0].save(
             path, save_all=True, append_images=pictures[1:], duration=FILM_FRAME_MS, loop=0
         )
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_suffix(".part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
 
 
 def _tail(log: Path) -> str:

@@ -16,6 +16,7 @@ from types import FrameType
 
 from dbp_ros.config import RealtimeConfig
 from dbp_ros.contract import NS_PER_S
+from dbp_ros.files import write_text
 from dbp_ros.latency import PeriodRecorder
 from dbp_ros.realtime import PacedThread, request_realtime
 
@@ -51,9 +52,7 @@ def main() -> int:
         cpu_affinity=() if arguments.core is None else (arguments.core,),
     )
     recorder = measure_floor(arguments.rate, config, ended)
-    aside = arguments.out.with_suffix(".part")
-    aside.write_text(json.dumps(recorder.statistics()))
-    aside.replace(arguments.out)
+    write_text(arguments.out, json.dumps(recorder.statistics()))
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from dbp_ros.bench.report import machine
 from dbp_ros.errors import ConfigError
+from dbp_ros.files import write_text, written_aside
 
 LIBRARIES = ("dbp_ros", "numpy", "torch", "mujoco", "metaworld", "onnxruntime")
 
@@ -87,9 +88,7 @@ class ResultTable:
         }
         if session not in sessions:
             sessions.append(session)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        aside.write_text(json.dumps(sessions, indent=1) + "\n", encoding="utf-8")
-        aside.replace(path)
+        write_text(path, json.dumps(sessions, indent=1) + "\n")
 
     def _read(self) -> None:
         text = self.path.read_text(encoding="utf-8")
@@ -106,12 +105,13 @@ class ResultTable:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        aside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        with aside.open("w", newline="", encoding="utf-8") as file:
+        with (
+            written_aside(self.path) as aside,
+            aside.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
-        aside.replace(self.path)
 
 
 def _written(value: Any) -> str:

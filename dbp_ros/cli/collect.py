@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.metadata
-import os
 import shlex
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +16,7 @@ from dbp_ros.cli.recording import Outcome, Plan, recorded, run_all
 from dbp_ros.config import CAMERAS
 from dbp_ros.episodes.episode import DATASET_FILE, SUFFIX
 from dbp_ros.errors import ConfigError, DbpError
+from dbp_ros.files import write_text
 from dbp_ros.sim.camera import BACKENDS, open_cameras
 from dbp_ros.sim.environment import CONTROL_HZ
 from dbp_ros.sim.simulation import Simulation
@@ -50,7 +50,7 @@ def command_of(plan: Plan, episodes: int) -> str:
 
 
 def write_facts(plan: Plan, backend: str, table: dict[str, dict[str, float]]) -> None:
-    """Write `dataset.yaml` aside, then rename it: it is whole or absent."""
+    """Write `dataset.yaml`."""
     facts = {
         "task": plan.task,
         "command_line": command_of(plan, int(sum(row["episodes"] for row in table.values()))),
@@ -65,10 +65,7 @@ def write_facts(plan: Plan, backend: str, table: dict[str, dict[str, float]]) ->
         },
         "modes": table,
     }
-    path = plan.directory / DATASET_FILE
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(yaml.safe_dump(facts, sort_keys=False))
-    aside.replace(path)
+    write_text(plan.directory / DATASET_FILE, yaml.safe_dump(facts, sort_keys=False))
 
 
 def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -> None:

@@ -5,7 +5,6 @@ that was to be reached at its end.
 """
 
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import EpisodeError
+from dbp_ros.files import written_aside
 
 SUFFIX = ".npz"
 DATASET_FILE = "dataset.yaml"
@@ -109,7 +109,6 @@ def episode_path(directory: Path, index: int) -> Path:
 
 def write_episode(path: Path, episode: Episode) -> None:
     """Write an episode whole: a kill leaves the old file, or none, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     facts = {
         "format": 2,
         "task": episode.task,
@@ -125,23 +124,16 @@ def write_episode(path: Path, episode: Episode) -> None:
         f"images.{camera}": pictures for camera, pictures in episode.images.items()
     }
     arrays |= {f"points.{sensor}": cloud for sensor, cloud in episode.points.items()}
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            np.savez_compressed(
-                file,
-                facts=np.array(json.dumps(facts)),
-                states=episode.states,
-                actions=episode.actions,
-                rewards=episode.rewards,
-                stamps_ns=episode.stamps_ns,
-                **arrays,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez_compressed(
+            file,
+            facts=np.array(json.dumps(facts)),
+            states=episode.states,
+            actions=episode.actions,
+            rewards=episode.rewards,
+            stamps_ns=episode.stamps_ns,
+            **arrays,
+        )
 
 
 def read_episode(path: Path) -> Episode:

@@ -4,7 +4,6 @@ No pickle: a checkpoint of a stranger can be opened without running their code.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dbp_ros.errors import TrainingError
+from dbp_ros.files import written_aside
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy import Policy, PolicyShape
 
@@ -54,7 +54,6 @@ class Checkpoint:
 
 def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint aside and rename it."""
-    run.mkdir(parents=True, exist_ok=True)
     header = {
         "format": 2,
         "config": asdict(checkpoint.config),
@@ -62,14 +61,8 @@ def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         "facts": checkpoint.facts,
     }
     tensors = {name: value.contiguous() for name, value in checkpoint.tensors.items()}
-    aside = run / f".{CHECKPOINT}.{os.getpid()}"
-    try:
+    with written_aside(run / CHECKPOINT) as aside:
         save_file(tensors, aside, {"header": json.dumps(header)})
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(run / CHECKPOINT)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def read_checkpoint(run: Path) -> Checkpoint:
