@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.node import Node
 from sensor_msgs.msg import Image as ImageMessage
@@ -21,6 +21,8 @@ from dbp_ros.nodes.conversions import image_pixels
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 
 SERVICE_TIMEOUT_S = 10.0
+# A server that has just found us may lose its first answer: then it is asked again.
+ANSWER_S = 3.0
 POLL_S = 0.01
 # After a reset: until every stream tells of the new episode.
 SETTLE_S = 0.3
@@ -80,11 +82,18 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         Raises:
             DbpError: If the policy does not answer in time, or refuses.
         """
+        wanted = State.PRIMARY_STATE_ACTIVE if activate else State.PRIMARY_STATE_INACTIVE
         transition = (
             Transition.TRANSITION_ACTIVATE if activate else Transition.TRANSITION_DEACTIVATE
         )
         request = ChangeState.Request(transition=Transition(id=transition))
-        self._call(ChangeState, "policy/change_state", request)
+        try:
+            self._call(ChangeState, "policy/change_state", request)
+        except DbpError:
+            # Asked twice, it refuses the second time what it did the first time.
+            answer = self._call(GetState, "policy/get_state", GetState.Request())
+            if answer.current_state.id != wanted:
+                raise
 
     def prepare(self) -> None:
         """Bring the arms to rest and reset the simulation to its next episode."""
@@ -151,13 +160,11 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         client = self._callers[service]
         if not client.wait_for_service(timeout_sec=3 * SERVICE_TIMEOUT_S):
             raise DbpError(f"nobody offers the service {service}: is the stack running?")
-        answered = threading.Event()
-        future = client.call_async(request)
-        future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(SERVICE_TIMEOUT_S):
-            raise DbpError(f"{service} did not answer within {SERVICE_TIMEOUT_S:.0f} s")
-        response = future.result()
-        if not response.success:
+        deadline = time.monotonic() + SERVICE_TIMEOUT_S
+        while (response := _answer(client, request)) is None:
+            if time.monotonic() > deadline:
+                raise DbpError(f"{service} did not answer within {SERVICE_TIMEOUT_S:.0f} s")
+        if not getattr(response, "success", True):
             raise DbpError(f"{service} refused: {getattr(response, 'message', 'see its log')}")
         return response
 
@@ -170,3 +177,14 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             self.diagnostics[status.name.rpartition("/")[2]] = {
                 item.key: item.value for item in status.values
             }
+
+
+def _answer(client: Client, request: Any) -> Any:
+    """Return the response of a service, None where there is none in time."""
+    answered = threading.Event()
+    future = client.call_async(request)
+    future.add_done_callback(lambda _: answered.set())
+    if answered.wait(ANSWER_S):
+        return future.result()
+    client.remove_pending_request(future)
+    return None

@@ -156,7 +156,7 @@ def test_single_precision_survives_an_offset(field: DriftingField) -> None:
 def test_single_precision_survives_a_near_collapse(field: DriftingField) -> None:
     x, y = 0.5 + 1e-3 * points(5, 4, 320), 0.5 + 1e-3 * points(5, 1, 320, seed=1)
     assert error_in_single_precision(field, x, y) <= 1e-3
-    assert error_in_single_precision(released_drifting, x, y) >= 0.1
+    assert error_in_single_precision(released_drifting, x, y) >= 1e-2
 
 
 def test_one_positive_pulls_every_sample_along_the_same_differences() -> None:

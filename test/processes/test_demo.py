@@ -21,6 +21,7 @@ def demo(*words: object) -> subprocess.CompletedProcess[str]:
 
 def test_the_demo_runs_an_episode_and_reports_it(tmp_path: Path) -> None:
     result = demo("--episodes", 1, "--film", 1, "--out", tmp_path)
+    assert (tmp_path / "report.json").exists(), said(result, tmp_path)
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report) >= REPORTED
     assert report["episodes"] == 1
@@ -31,6 +32,11 @@ def test_the_demo_runs_an_episode_and_reports_it(tmp_path: Path) -> None:
     assert (tmp_path / "head_camera.gif").stat().st_size > 1000
     assert "1/1" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
+
+
+def said(result: subprocess.CompletedProcess[str], folder: Path) -> str:
+    logs = (f"{path.name}:\n{path.read_text()}" for path in folder.glob("*.log"))
+    return "\n".join((result.stdout, result.stderr, *logs))
 
 
 def test_a_demo_without_its_model_says_so(tmp_path: Path) -> None:
