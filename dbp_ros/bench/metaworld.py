@@ -17,12 +17,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dbp_ros.bench.contenders import RUN, Contender, in_order
-from dbp_ros.bench.stopwatch import decision_latency_ms
-from dbp_ros.bench.table import ResultTable, Row
+from dbp_ros.bench.contenders import RUN, Contender, families, in_order
+from dbp_ros.bench.decision import decision_latency_ms
+from dbp_ros.bench.table import ResultTable, Row, standard_error
 from dbp_ros.contract import Floats, seconds_to_ns
 from dbp_ros.episodes.episode import Episode, episode_path, read_episodes, write_episode
-from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.policy import Policy
 from dbp_ros.learning.trainer import Trainer
@@ -101,16 +100,13 @@ def metaworld_jobs(
     names: Sequence[Contender], suite: Suite, seeds: int, table: ResultTable
 ) -> list[MetaworldJob]:
     """Return the runs that the table lacks; methods that train alike share one."""
-    families: dict[TrainConfig, list[Contender]] = {}
-    for contender in names:
-        families.setdefault(contender.training(SHARED), []).append(contender)
     data = table.directory / "demonstrations"
     jobs = [
-        MetaworldJob(tuple(family), task, demos, seed, data)
+        MetaworldJob(family, task, demos, seed, data)
         for seed in range(seeds)
         for demos in suite.demos
         for task in suite.tasks
-        for family in families.values()
+        for family in families(names, SHARED)
     ]
     missing = [
         replace(job, contenders=tuple(c for c in job.contenders if not table.has(job.key(c))))
@@ -244,11 +240,6 @@ def seed_means(table: ResultTable, method: str, demos: str) -> list[float]:
     where = {"method": method, "demos": demos}
     seeds = [table.numbers("success", **where, seed=seed) for seed in table.values("seed")]
     return [float(np.mean(successes)) for successes in seeds if successes]
-
-
-def standard_error(values: list[float]) -> float:
-    """Return the standard error of a mean; 0 for a single value."""
-    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
 
 
 def draw(table: ResultTable) -> Path:

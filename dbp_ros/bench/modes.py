@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.bench.contenders import RUN, Contender, in_order
-from dbp_ros.bench.stopwatch import decision_latency_ms
+from dbp_ros.bench.decision import decision_latency_ms
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bench.two_routes import FIRST_SHARE, demonstrations, judge
 from dbp_ros.learning.trainer import Trainer

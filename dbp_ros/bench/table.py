@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shlex
+import statistics
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -112,6 +113,11 @@ class ResultTable:
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Return the standard error of a mean; 0 for a single value."""
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
 def _written(value: Any) -> str:
