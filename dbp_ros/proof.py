@@ -30,6 +30,11 @@ class Proof:
     latent: Floats
     action: Floats
 
+    @property
+    def frames(self) -> dict[str, Image | Floats]:
+        """What each sensor saw. Shapes (cases, history, ...)."""
+        return {**self.images, **self.points}
+
 
 def write_proof(path: Path, proof: Proof) -> None:
     """Write a proof into a bundle that is not in its place yet."""

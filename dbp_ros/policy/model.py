@@ -80,10 +80,9 @@ class Model:
 
     def features(self, proof: Proof, case: int) -> dict[str, Floats]:
         """Encode everything that a case of a proof shows. Shapes (history, feature_size)."""
-        shown: dict[str, Image | Floats] = {**proof.images, **proof.points}
         return {
             name: np.stack([self.encode(name, frame) for frame in frames[case]])
-            for name, frames in shown.items()
+            for name, frames in proof.frames.items()
         }
 
     def difference(self) -> float:
