@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "share": {"errors"},
     "bundle": {"errors", "files", "share"},
     "proof": {"bundle", "contract", "errors"},
+    "delivery": {"bundle", "contract", "errors"},
     "domain": {"errors"},
     "stack": {"config", "errors", "share"},
     "supervisor": set(),
@@ -44,7 +45,7 @@ MAY_IMPORT = {
     "sim": GROUND,
     "drift": GROUND,
     "learning": GROUND | {"drift", "episodes", "policy"},
-    "nodes": GROUND | SERVICES,
+    "nodes": GROUND | SERVICES | {"delivery"},
     "bench": EVERYTHING | {"nodes"},
     "cli": EVERYTHING | {"nodes", "bench"},
 }
