@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dbp_ros.bench.contenders import RUN, Contender, in_order
-from dbp_ros.bench.modes import decision_latency_ms
+from dbp_ros.bench.stopwatch import decision_latency_ms
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.contract import Floats, seconds_to_ns
 from dbp_ros.episodes.episode import Episode, episode_path, read_episodes, write_episode

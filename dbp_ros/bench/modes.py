@@ -1,18 +1,16 @@
 """`dbp bench modes`: which methods keep both routes of a choice, with one forward pass."""
 
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.bench.contenders import RUN, Contender, in_order
+from dbp_ros.bench.stopwatch import decision_latency_ms
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bench.two_routes import FIRST_SHARE, demonstrations, judge
-from dbp_ros.learning.policy import Policy
 from dbp_ros.learning.trainer import Trainer
 
 NAME = "modes"
@@ -21,7 +19,6 @@ COLUMNS = (
     *("nfe", "parameters", "updates", "train_s", "latency_ms"),
 )
 LARGEST_SHARE_ERROR, LARGEST_OFF_MODE, LARGEST_RATIO = 0.05, 0.05, 1.25
-LATENCY_PASSES = 200
 
 SHARED = replace(
     RUN,
@@ -75,20 +72,6 @@ def run_modes(job: ModesJob) -> list[Row]:
         "latency_ms": decision_latency_ms(policy),
     }
     return [row]
-
-
-@torch.no_grad()
-def decision_latency_ms(policy: Policy, passes: int = LATENCY_PASSES) -> float:
-    """Return the median time of one decision in PyTorch: batch 1, no pictures, in [ms]."""
-    states = torch.zeros(1, policy.history, len(policy.shape.state_names))
-    latent = torch.zeros(1, 1, *policy.chunk_shape)
-    passes = max(10, passes // policy.method.evaluations)
-    times = []
-    for _ in range(passes):
-        start = time.perf_counter()
-        policy.act(states, {}, latent)
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
 
 
 def passes(share: float, off_mode: float, ratio: float) -> bool:
