@@ -56,7 +56,7 @@ SHARED = replace(
     keep_still=True,
 )
 # On what the expert executes while it is recorded, of an action's range of 1; see `demonstrate`.
-RECORDED_NOISE = 0.25
+RECORDED_NOISE = 0.1
 EXPERT = "expert"
 RECORDED = "demonstrations"
 
