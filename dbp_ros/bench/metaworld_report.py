@@ -62,12 +62,15 @@ def standard_error(values: list[float]) -> float:
 
 def draw(table: ResultTable) -> Path:
     """Draw success over demonstrations for every method, and over tasks at the fewest of them."""
-    figure = Figure(figsize=(15, 6), layout="constrained")
+    wide = 2.0 + len(table.values("task"))
+    figure = Figure(figsize=(5 + wide, 6), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"Meta-World, {OBSERVED}")
-    over, tasks = figure.subplots(1, 2, width_ratios=(1, 2))
+    over, tasks = figure.subplots(1, 2, width_ratios=(5, wide))
     _draw_over_demonstrations(over, table)
     _draw_over_tasks(tasks, table)
+    handles, labels = over.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=max(1, len(labels)))
     path = table.directory / f"{NAME}.png"
     figure.savefig(path, dpi=110)
     return path
@@ -93,7 +96,6 @@ def _draw_over_demonstrations(axes: Axes, table: ResultTable) -> None:
     axes.minorticks_off()
     axes.set_xlabel("demonstrations")
     axes.set_ylabel("mean success over tasks, standard error of the seeds")
-    axes.legend(loc="lower right")
 
 
 def _draw_over_tasks(axes: Axes, table: ResultTable) -> None:
