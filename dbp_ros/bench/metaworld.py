@@ -47,6 +47,8 @@ SHARED = replace(
     RUN,
     updates=1_000,
     batch=64,
+    # Of dbp. The widest keeps a choice that is demonstrated once for each observation.
+    temperatures=(0.05, 0.1, 0.3, 1.0),
     horizon=4,
     latent_waves=1,
     width=128,
