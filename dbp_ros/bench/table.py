@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import shlex
 import statistics
@@ -116,8 +117,8 @@ class ResultTable:
 
 
 def standard_error(values: Sequence[float]) -> float:
-    """Return the standard error of a mean; 0 for a single value."""
-    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    """Return the standard error of a mean; not a number for less than two values."""
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
 
 
 def _written(value: Any) -> str:
