@@ -2,6 +2,7 @@
 
 import ctypes
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -37,9 +38,8 @@ def run_each(
         return
     spawn = multiprocessing.get_context("spawn")
     count = min(workers, len(jobs))
-    with ProcessPoolExecutor(
-        count, spawn, initializer=_begin, initargs=(start, start_with)
-    ) as pool:
+    begin_with = (os.getpid(), start, start_with)
+    with ProcessPoolExecutor(count, spawn, initializer=_begin, initargs=begin_with) as pool:
         running = [pool.submit(function, job) for job in jobs]
         try:
             for job in as_completed(running):
@@ -49,7 +49,10 @@ def run_each(
             raise
 
 
-def _begin(start: Callable[..., None] | None, start_with: tuple[Any, ...]) -> None:
+def _begin(parent: int, start: Callable[..., None] | None, start_with: tuple[Any, ...]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # It may have died before this process asked to be told.
+    if os.getppid() != parent:
+        os._exit(1)
     if start is not None:
         start(*start_with)

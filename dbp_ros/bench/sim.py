@@ -178,7 +178,7 @@ def summary(table: ResultTable, group: Row) -> list[Row]:
         row: Row = {"method": name}
         for task in in_task_order(table):
             wins = table.numbers("success", task=task, **where)
-            error = f" ± {standard_error(wins):.2f}" if len(wins) > 1 else ""
+            error = f"±{standard_error(wins):.2f}" if len(wins) > 1 else ""
             row[task] = f"{np.mean(wins):.2f}{error}" if wins else "-"
         row["seeds"] = len({r["seed"] for r in table.rows if where.items() <= r.items()})
         row["nfe"] = int(table.numbers("nfe", **where)[0])
