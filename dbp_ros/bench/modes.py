@@ -1,5 +1,6 @@
 """`dbp bench modes`: which methods keep both routes of a choice, with one forward pass."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dbp_ros.bench.contenders import RUN, Contender, in_order
+from dbp_ros.bench.contenders import RUN, Contender, families, in_order
 from dbp_ros.bench.decision import decision_latency_ms
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bench.two_routes import FIRST_SHARE, demonstrations, judge
@@ -48,41 +49,53 @@ SHARED = replace(
 
 @dataclass(frozen=True)
 class ModesJob:
-    """One run: a method, a seed, and how long it is trained."""
+    """One training, and the methods that run what was trained."""
 
-    contender: Contender
+    contenders: tuple[Contender, ...]
     seed: int
     updates: int
 
+    def key(self, contender: Contender) -> Row:
+        """Return what tells its row apart."""
+        return {"method": contender.name, "seed": self.seed, "updates": self.updates}
+
 
 def modes_jobs(
-    names: list[Contender], seeds: int, updates: int, table: ResultTable
+    names: Sequence[Contender], seeds: int, updates: int, table: ResultTable
 ) -> list[ModesJob]:
-    """Return the runs that the table lacks."""
-    wanted = [ModesJob(c, seed, updates) for seed in range(seeds) for c in names]
-    return [job for job in wanted if not table.has({"method": job.contender.name, **_key(job)})]
-
-
-def _key(job: ModesJob) -> Row:
-    return {"seed": job.seed, "updates": job.updates}
+    """Return the runs that the table lacks; methods that train alike share one."""
+    wanted = (
+        ModesJob(family, seed, updates)
+        for seed in range(seeds)
+        for family in families(names, SHARED)
+    )
+    missing = (
+        replace(job, contenders=tuple(c for c in job.contenders if not table.has(job.key(c))))
+        for job in wanted
+    )
+    return [job for job in missing if job.contenders]
 
 
 def run_modes(job: ModesJob) -> list[Row]:
-    """Train one method on the two routes and judge it."""
-    config = replace(job.contender.config(SHARED), seed=job.seed, updates=job.updates)
-    trainer = Trainer(config, demonstrations(job.seed))
+    """Train on the two routes once, and judge each method that runs what was learned."""
+    training = job.contenders[0].training(SHARED)
+    trainer = Trainer(
+        replace(training, seed=job.seed, updates=job.updates), demonstrations(job.seed)
+    )
     trainer.train()
-    policy = trainer.average.network
-    row = {
-        "method": job.contender.name,
-        **_key(job),
-        **asdict(judge(policy, job.seed)),
-        "nfe": policy.method.evaluations,
-        "parameters": sum(value.numel() for value in policy.parameters()),
-        "train_s": trainer.train_s,
-        "latency_ms": decision_latency_ms(policy),
-    }
-    return [row]
+    policy, rows = trainer.average.network, []
+    for contender in job.contenders:
+        policy.method.evaluations = contender.config(SHARED).evaluations
+        row = {
+            **job.key(contender),
+            **asdict(judge(policy, job.seed)),
+            "nfe": policy.method.evaluations,
+            "parameters": sum(value.numel() for value in policy.parameters()),
+            "train_s": trainer.train_s,
+            "latency_ms": decision_latency_ms(policy),
+        }
+        rows.append(row)
+    return rows
 
 
 def keeps(run: Row) -> bool:

@@ -28,11 +28,16 @@ def row(method: str, seed: int = 0, **measured: float) -> Row:
 
 def wanted(table: ResultTable, updates: int = UPDATES) -> list[tuple[str, int]]:
     jobs = modes_jobs(contenders("dbp,bc_mse"), 2, updates, table)
-    return [(job.contender.name, job.seed) for job in jobs]
+    return [(contender.name, job.seed) for job in jobs for contender in job.contenders]
 
 
 def test_every_method_runs_with_every_seed(tmp_path: Path) -> None:
     assert wanted(table(tmp_path)) == [("dbp", 0), ("bc_mse", 0), ("dbp", 1), ("bc_mse", 1)]
+
+
+def test_methods_that_are_trained_alike_share_a_training(tmp_path: Path) -> None:
+    jobs = modes_jobs(contenders("flow_10,dbp,flow_1"), 1, UPDATES, table(tmp_path))
+    assert [[c.name for c in job.contenders] for job in jobs] == [["flow_10", "flow_1"], ["dbp"]]
 
 
 def test_a_run_that_is_in_the_table_is_not_run_again(tmp_path: Path) -> None:
@@ -85,7 +90,7 @@ def test_a_short_run_of_any_method_fills_a_row(name: str) -> None:
     short = dataclasses.replace(
         CONTENDERS[name], settings={**CONTENDERS[name].settings, "width": 16, "branch_width": 16}
     )
-    [measured] = run_modes(ModesJob(short, 0, 2))
+    [measured] = run_modes(ModesJob((short,), 0, 2))
     assert set(measured) == set(COLUMNS)
     assert 0.0 <= measured["share_mode_1"] <= 1.0
     assert measured["latency_ms"] > 0.0
