@@ -1,7 +1,7 @@
 """The law of a sampled chunk, given its observation and its latent."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -65,4 +65,4 @@ class GaussianChunk:
 
     def rows(self, chosen: Tensor) -> "GaussianChunk":
         """Return some of the rows."""
-        return GaussianChunk(self.mean[chosen], self.log_sigma[chosen])
+        return replace(self, mean=self.mean[chosen], log_sigma=self.log_sigma[chosen])

@@ -3,6 +3,8 @@
 The paper is arXiv 2604.03540. Where its published code does otherwise is in `authors.py`.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -149,11 +151,11 @@ class ProximalLearner(Learner):
         A sum of floats depends on the shape that it is computed in: in the parts of the first
         pass, that pass starts from ratios that are exactly 1.
         """
-        law = GaussianChunk(torch.empty_like(lessons.action), torch.empty_like(lessons.action))
+        mean, log_sigma = torch.empty_like(lessons.action), torch.empty_like(lessons.action)
         for rows in batches:
-            here = self.actor(lessons.observation[rows], lessons.latent[rows])
-            law.mean[rows], law.log_sigma[rows] = here.mean, here.log_sigma
-        return law
+            law: GaussianChunk = self.actor(lessons.observation[rows], lessons.latent[rows])
+            mean[rows], log_sigma[rows] = law.mean, law.log_sigma
+        return replace(law, mean=mean, log_sigma=log_sigma)
 
     def _reference(self, lessons: Lessons, batches: tuple[Tensor, ...]) -> Reference:
         law = self._law(lessons, batches)

@@ -48,6 +48,8 @@ class StochasticPolicy(nn.Module):
         spread: The standard deviation.
     """
 
+    spread: nn.Module
+
     def __init__(self, policy: Policy, config: FinetuneConfig) -> None:
         """Copy a trained policy; the original is left alone."""
         super().__init__()
