@@ -44,6 +44,7 @@ VERBS = (
     Verb("export", "turn a training run into a model bundle", "learn"),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
+    Verb("bench rl", "success of policies that learn online", "learn"),
     Verb("bench metaworld", "success over Meta-World tasks and demonstrations", "learn,metaworld"),
 )
 GROUPS = {"bench": "measure: each prints a table and writes CSV and PNG"}
