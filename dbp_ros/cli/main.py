@@ -41,6 +41,7 @@ VERBS = (
     Verb("up", "start the stack: guard, policy and simulated cell", "ros,sim"),
     Verb("collect", "record demonstrations of the scripted expert", "sim"),
     Verb("train", "fit a policy to recorded episodes", "learn"),
+    Verb("finetune", "let a trained policy learn from rewards", "learn,sim,metaworld"),
     Verb("export", "turn a training run into a model bundle", "learn"),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),

@@ -7,17 +7,18 @@ import pytest
 
 from dbp_ros.contract import Floats
 from dbp_ros.errors import CommandError, ConfigError
+from dbp_ros.learning.online.recorded import Recorded
 from dbp_ros.sim.gyms.local import LocalGym
 from dbp_ros.sim.gyms.metaworld_world import MetaworldWorld, evaluation_goals, practice_goals
-from dbp_ros.sim.gyms.recorded import Recorded
 from dbp_ros.sim.gyms.registry import Gym
-from dbp_ros.sim.metaworld import MAX_STEPS, MetaworldTask
+from dbp_ros.sim.hand_frame import seen_from_hand
+from dbp_ros.sim.metaworld import EVALUATION_GOALS, MAX_STEPS, MetaworldTask
 
 ALL = np.arange(3)
-NAMES = ("Hopper-v5", "metaworld/push", "cell/lift")
+COLUMNS = {"Hopper-v5": 3, "metaworld/push": 4, "cell/lift": 14}
 
 
-@pytest.fixture(params=NAMES, scope="module")
+@pytest.fixture(params=COLUMNS, scope="module")
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -41,9 +42,9 @@ def played(gym: LocalGym | Recorded, columns: int, steps: int, seed: int = 0) ->
 
 
 def test_the_same_seeds_and_actions_give_the_same_states_after_other_episodes(
-    gym: LocalGym,
+    name: str, gym: LocalGym
 ) -> None:
-    columns = len(gym.action_names)
+    columns = COLUMNS[name]
     first = played(gym, columns, 12)
     played(gym, columns, 7, seed=1)
     for one, two in zip(first, played(gym, columns, 12), strict=True):
@@ -52,7 +53,7 @@ def test_the_same_seeds_and_actions_give_the_same_states_after_other_episodes(
 
 
 def test_a_process_for_each_place_gives_the_same_states(name: str, gym: LocalGym) -> None:
-    columns = len(gym.action_names)
+    columns = COLUMNS[name]
     processes = LocalGym(Gym(name), 3, processes=True)
     try:
         for one, two in zip(played(gym, columns, 6), played(processes, columns, 6), strict=True):
@@ -61,9 +62,9 @@ def test_a_process_for_each_place_gives_the_same_states(name: str, gym: LocalGym
         processes.close()
 
 
-def test_only_the_places_that_are_asked_move(gym: LocalGym) -> None:
+def test_only_the_places_that_are_asked_move(name: str, gym: LocalGym) -> None:
     begun = gym.reset(ALL, (1, 2, 3))
-    action = np.zeros((1, len(gym.action_names)), np.float32)
+    action = np.zeros((1, COLUMNS[name]), np.float32)
     moved = gym.step(np.array([1]), action).states
     assert not np.array_equal(moved[0], begun[1])
     again = gym.reset(np.array([2, 1]), (3, 2))
@@ -71,7 +72,7 @@ def test_only_the_places_that_are_asked_move(gym: LocalGym) -> None:
 
 
 def test_unfinished_episodes_are_lived_again(name: str, gym: LocalGym) -> None:
-    columns = len(gym.action_names)
+    columns = COLUMNS[name]
     recorded = Recorded(gym)
     played(recorded, columns, 9)
     saved = recorded.episodes()
@@ -105,12 +106,14 @@ def test_gymnasium_s_time_limit_is_truncated() -> None:
 
 
 def test_meta_world_pays_for_success_alone_and_ends_there() -> None:
-    expert = MetaworldTask("push", 0).expert
-    world = MetaworldWorld("push", evaluation=False, goal_seed=0)
-    state, rewards = world.reset(3), []
-    for _ in range(MAX_STEPS):
-        moment = world.step(expert(state[None], np.zeros(1, np.int64))[0])
-        state = moment.state
+    task = MetaworldTask("push", 0)
+    shown = next(shown for goal in EVALUATION_GOALS if (shown := task.demonstrate(goal)))
+    goal = next(g for g in EVALUATION_GOALS if task.demonstrate(g)) - EVALUATION_GOALS[0]
+    world = MetaworldWorld("push", evaluation=True, goal_seed=0)
+    np.testing.assert_array_equal(world.reset(goal), seen_from_hand(shown.states[0]))
+    rewards = []
+    for action in shown.actions:
+        moment = world.step(action)
         rewards.append(moment.reward)
         if moment.terminated:
             break
@@ -142,9 +145,9 @@ def test_what_cannot_be_learned_in_is_refused_by_name() -> None:
             LocalGym(Gym(name), 1)
 
 
-def test_an_action_that_is_not_a_number_is_refused(gym: LocalGym) -> None:
+def test_an_action_that_is_not_a_number_is_refused(name: str, gym: LocalGym) -> None:
     gym.reset(ALL, (0, 1, 2))
-    bad = np.zeros((2, len(gym.action_names)), np.float32)
+    bad = np.zeros((2, COLUMNS[name]), np.float32)
     bad[1, 0] = np.nan
     with pytest.raises(CommandError, match="place 2 is not finite"):
         gym.step(np.array([0, 2]), bad)

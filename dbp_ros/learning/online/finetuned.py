@@ -31,11 +31,11 @@ def finetuned(imitated: Checkpoint, learner: Learner, facts: dict[str, Any]) -> 
     )
 
 
-def go_on(checkpoint: Checkpoint, learner: Learner) -> None:
-    """Put a learner where another one was when it wrote a checkpoint.
+def settings_of(checkpoint: Checkpoint) -> FinetuneConfig:
+    """Return the settings that a policy learned online with.
 
     Raises:
-        TrainingError: If the checkpoint is not of online learning, or of other settings.
+        TrainingError: If it did not.
     """
     known = checkpoint.facts.get("finetuned")
     if known is None:
@@ -44,6 +44,15 @@ def go_on(checkpoint: Checkpoint, learner: Learner) -> None:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in known["config"].items()
     }
-    if (theirs := FinetuneConfig(**values)) != learner.config:
+    return FinetuneConfig(**values)
+
+
+def go_on(checkpoint: Checkpoint, learner: Learner) -> None:
+    """Put a learner where another one was when it wrote a checkpoint.
+
+    Raises:
+        TrainingError: If the checkpoint is not of online learning, or of other settings.
+    """
+    if (theirs := settings_of(checkpoint)) != learner.config:
         raise TrainingError(f"the checkpoint has other settings: {theirs}, not {learner.config}")
     learner.load_state_dict(part("learner", checkpoint.tensors))

@@ -1,6 +1,7 @@
 """The latents of many episodes side by side, each a walk of its own."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -43,3 +44,12 @@ class LatentWalks:
         further = self._keep * self.value + self._renew * fresh
         self.value = torch.where(begun[:, None, None], fresh, further)
         return self.value
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return where the walks are, and where their chance is."""
+        return {"value": self.value.clone(), "chance": self._chance.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        self.value = state["value"].clone()
+        self._chance.set_state(state["chance"])

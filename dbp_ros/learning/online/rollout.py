@@ -1,16 +1,17 @@
 """Let a learner play in many environments at once: to collect decisions, or to be judged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dbp_ros.contract import Floats
-from dbp_ros.learning.online.environment import Places, Step, VectorEnvironment
+from dbp_ros.contract import Floats, Places, Step, VectorEnvironment
 from dbp_ros.learning.online.latents import LatentWalks
 from dbp_ros.learning.online.learner import Learner
+from dbp_ros.learning.online.state import part, under
 from dbp_ros.learning.online.transitions import Transitions
 
 
@@ -104,6 +105,19 @@ class Player:
                 break
         return outcome
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that changes here; the environment keeps its episodes itself."""
+        past = torch.from_numpy(self._past)
+        here = under("player", {"past": past, "begun": self._begun})
+        return {**here, **under("latents", self._latents.state_dict())}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        here = part("player", state)
+        self._past[:] = here["past"].numpy()
+        self._begun[:] = here["begun"]
+        self._latents.load_state_dict(part("latents", state))
+
 
 @dataclass(frozen=True)
 class Collected:
@@ -141,10 +155,12 @@ class Collector:
         self._player = Player(environment, learner, seed)
         self._places = np.arange(environment.places)
         self._returns = np.zeros(environment.places)
+        self._episodes = 0
         self._begin(self._places)
 
     def _begin(self, places: Places) -> None:
         self._player.begin(places, [next(self._seeds) for _ in places])
+        self._episodes += len(places)
 
     def collect(self, decisions: int) -> Collected:
         """Make decisions at every place and play them."""
@@ -184,6 +200,24 @@ class Collector:
             valid=torch.ones(1, len(executed), dtype=torch.bool),
         )
         return transitions, outcome
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that changes, by flat names; the environment's episodes are not in it."""
+        here = {
+            "returns": torch.from_numpy(self._returns),
+            "episodes": torch.tensor(self._episodes),
+            "chance": self._chance.get_state(),
+        }
+        return {**under("collector", here), **self._player.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state; the environment must be where it was."""
+        here = part("collector", state)
+        self._returns[:] = here["returns"].numpy()
+        self._chance.set_state(here["chance"])
+        ahead = int(here["episodes"]) - self._episodes
+        self._episodes += len(list(islice(self._seeds, ahead)))
+        self._player.load_state_dict(state)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,6 @@ class LocalGym:
     """A gym's worlds in gymnasium's vector environments: a `VectorEnvironment`.
 
     Attributes:
-        state_names: Names of the columns of the states.
-        action_names: Names of the columns of the actions.
-        step_s: Length of a control step in [s].
         places: How many episodes run side by side.
     """
 
@@ -39,10 +36,6 @@ class LocalGym:
         Raises:
             ConfigError: If there is no such gym.
         """
-        world = gym.make()
-        self.state_names, self.action_names = world.state_names, world.action_names
-        self.step_s = world.step_s
-        world.close()
         vector = AsyncVectorEnv if processes else SyncVectorEnv
         makers = [partial(make_place, gym)] * places
         self._vector: Any = vector(makers, autoreset_mode=AutoresetMode.DISABLED)
@@ -69,7 +62,7 @@ class LocalGym:
                 f"an action at place {places[~np.isfinite(actions).all(1)][0]} is not finite: "
                 "check that training converged"
             )
-        everywhere = np.full((self.places, len(self.action_names)), np.nan, np.float32)
+        everywhere = np.full(self._vector.action_space.shape, np.nan, np.float32)
         everywhere[places] = actions
         states, rewards, _, _, info = self._vector.step(everywhere)
         return Step(

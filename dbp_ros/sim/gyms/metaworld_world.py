@@ -10,11 +10,11 @@ import numpy as np
 from dbp_ros.contract import Array, Floats
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim.gyms.world import Moment
+from dbp_ros.sim.hand_frame import SEEN_NAMES, seen_from_hand
 from dbp_ros.sim.metaworld import (
     ACTION_NAMES,
     EVALUATION_GOALS,
     MAX_STEPS,
-    STATE_NAMES,
     STEP_S,
     TASKS,
 )
@@ -42,10 +42,10 @@ def evaluation_goals(name: str, seed: int) -> tuple[Any, ...]:
 
 
 class MetaworldWorld:
-    """One task: a reward of one and the end at the first success, none before it."""
+    """One task, seen from the hand: a reward of one and the end at the first success."""
 
-    state_names = STATE_NAMES
-    action_names = ACTION_NAMES
+    state_names: tuple[str, ...] = SEEN_NAMES
+    action_names: tuple[str, ...] = ACTION_NAMES
     step_s = STEP_S
 
     def __init__(self, name: str, evaluation: bool, goal_seed: int) -> None:
@@ -71,7 +71,7 @@ class MetaworldWorld:
         self._environment.set_task(self._goals[seed % len(self._goals)])
         state, _ = self._environment.reset()
         self._steps = 0
-        return np.asarray(state, np.float32)
+        return _seen(state)
 
     def step(self, action: Array) -> Moment:
         """Do one control step; see `World.step`."""
@@ -79,8 +79,13 @@ class MetaworldWorld:
         self._steps += 1
         success = bool(info["success"])
         truncated = self._steps >= MAX_STEPS
-        return Moment(np.asarray(state, np.float32), float(success), success, truncated, success)
+        return Moment(_seen(state), float(success), success, truncated, success)
 
     def close(self) -> None:
         """Close the environment."""
         self._environment.close()
+
+
+def _seen(state: Array) -> Floats:
+    """Return what the policy sees, to the bit as demonstrations are seen."""
+    return seen_from_hand(state.astype(np.float32))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dbp_ros.sim.gyms.cell_world import CellWorld
 from dbp_ros.sim.gyms.gymnasium_world import GymnasiumWorld
 from dbp_ros.sim.gyms.metaworld_world import MetaworldWorld
-from dbp_ros.sim.gyms.world import World
+from dbp_ros.sim.gyms.world import Wiring, World
 
 METAWORLD, CELL = "metaworld/", "cell/"
 NAMES = f"{METAWORLD}<task>, {CELL}<task> or an id of gymnasium such as Hopper-v5"
@@ -25,6 +25,14 @@ class Gym:
     name: str
     evaluation: bool = False
     goal_seed: int = 0
+
+    def wiring(self) -> Wiring:
+        """Return what a policy must be wired to."""
+        world = self.make()
+        try:
+            return Wiring(world.state_names, world.action_names, world.step_s)
+        finally:
+            world.close()
 
     def make(self) -> World:
         """Return a new world.

@@ -25,6 +25,21 @@ class Moment:
     success: bool
 
 
+@dataclass(frozen=True)
+class Wiring:
+    """What a policy must be wired to.
+
+    Attributes:
+        state_names: Names of the columns of a state.
+        action_names: Names of the columns of an action.
+        step_s: Length of a control step in [s].
+    """
+
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+    step_s: float
+
+
 class World(Protocol):
     """An environment whose episodes follow from their seed and the actions alone.
 

@@ -46,4 +46,4 @@ class Recorded:
         self.reset(np.arange(self.places), seeds)
         for step in range(max(map(len, actions))):
             places = np.flatnonzero([len(done) > step for done in actions])
-            self.step(places, np.stack([actions[place][step] for place in places]))
+            self.step(places, np.stack([actions[place][step] for place in places.tolist()]))
