@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from dbp_ros.config import check_ranges, setting
 from dbp_ros.errors import ConfigError
+from dbp_ros.learning.online.off_policy import OffPolicyConfig
 
-ALGORITHMS = ("dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo")
+ALGORITHMS = ("dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo", "dfp")
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
+class FinetuneConfig(OffPolicyConfig):
     """How a trained policy goes on learning from rewards.
 
     Raises:
@@ -80,4 +81,8 @@ class FinetuneConfig:
             raise ConfigError(
                 f"sigma = {self.sigma}: expected more than sigma_low = {self.sigma_low} and less "
                 f"than sigma_high = {self.sigma_high}, or it could not move both ways"
+            )
+        if self.positives > self.candidates:
+            raise ConfigError(
+                f"positives = {self.positives} are more than candidates = {self.candidates}"
             )

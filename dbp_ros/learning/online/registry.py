@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from dbp_ros.learning.online.authors import AuthorsLearner
 from dbp_ros.learning.online.config import FinetuneConfig
+from dbp_ros.learning.online.dfp import DriftingLearner
 from dbp_ros.learning.online.learner import Learner
 from dbp_ros.learning.online.ppo import ProximalLearner
 from dbp_ros.learning.policy import Policy
@@ -17,6 +18,8 @@ def build_learner(policy: Policy, config: FinetuneConfig) -> Learner:
     """
     if config.algorithm == "dbpo_authors":
         return AuthorsLearner(policy, config)
+    if config.algorithm == "dfp":
+        return DriftingLearner(policy, config)
     if config.algorithm == "dbpo_no_anchor":
         return ProximalLearner(policy, replace(config, anchor_weight=0.0))
     return ProximalLearner(policy, config)
