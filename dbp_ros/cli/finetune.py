@@ -11,9 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dbp_ros.cli.train import add_settings
 from dbp_ros.config import check_at_least
+from dbp_ros.contract import VectorEnvironment
 from dbp_ros.errors import DbpError, TrainingError
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from dbp_ros.learning.online.config import FinetuneConfig
+from dbp_ros.learning.online.deployment import compare_deployments
+from dbp_ros.learning.online.dfp import DriftingLearner
 from dbp_ros.learning.online.finetuned import settings_of
 from dbp_ros.learning.online.practice import CURVE, Practice, PracticeConfig
 from dbp_ros.learning.online.registry import build_learner
@@ -75,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         if resumed:
             practice.resume(imitated)
         _practise(practice, console)
+        if isinstance(learner, DriftingLearner):
+            _compare(learner, practice.judging_seeds, judging, console)
     finally:
         environment.close()
         judging.close()
@@ -83,6 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
         f"{practice.wall_s:.0f} s, {arguments.out / CURVE}"
     )
     return 0
+
+
+def _compare(
+    learner: DriftingLearner, seeds: range, judging: VectorEnvironment, console: Console
+) -> None:
+    """Print what choosing among chunks would bring at deployment, and cost."""
+    for way in compare_deployments(learner, judging, seeds):
+        name = "one chunk" if way.best_of == 1 else f"the best of {way.best_of}"
+        console.print(
+            f"{name}: success {way.success:.2f}, return {way.episode_return:.4g}, "
+            f"{way.decision_ms:.2f} ms a decision",
+            highlight=False,
+        )
 
 
 def _start(arguments: argparse.Namespace) -> tuple[Checkpoint, bool]:

@@ -2,20 +2,26 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from demonstrations import CONFIG, JOINTS, episode
 
+from dbp_ros.bundle import read_bundle
 from dbp_ros.contract import Floats, Places, Step
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.dataset import join_episodes
+from dbp_ros.learning.export import Label, export_bundle
 from dbp_ros.learning.online.config import FinetuneConfig
 from dbp_ros.learning.online.practice import Practice, PracticeConfig
 from dbp_ros.learning.online.registry import build_learner
 from dbp_ros.learning.policy import Policy, PolicyShape
+from dbp_ros.learning.trainer import Trainer
 
 LONGEST = 11
 
@@ -127,3 +133,32 @@ def test_a_run_of_other_settings_or_of_imitation_is_not_resumed(
         other.resume(read_checkpoint(tmp_path))
     with pytest.raises(TrainingError, match="of imitation alone"):
         practice(imitated).resume(imitated)
+
+
+class Joints:
+    """Three joints that follow their commands; paid for moving, never over."""
+
+    def __init__(self, places: int) -> None:
+        self.places, self.now = places, np.zeros((places, 3), np.float32)
+
+    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
+        self.now[places] = 0
+        return self.now[places].copy()
+
+    def step(self, places: Places, actions: Floats) -> Step:
+        self.now[places] = actions
+        never = np.zeros(len(places), bool)
+        return Step(actions, np.abs(actions).sum(1), never, np.ones_like(never), never)
+
+
+def test_what_was_practised_is_exported_as_any_policy_is(tmp_path: Path) -> None:
+    data = join_episodes((episode(index, images={}), str(index)) for index in range(3))
+    trainer = Trainer(CONFIG, data)
+    trainer.train()
+    start = trainer.checkpoint()
+    learner = build_learner(start.policy(), replace(SETTINGS, executed_steps=1))
+    Practice(SHORT, learner, start, Joints(6), Joints(4), tmp_path / "run").go(stop_at=3)
+    practised = read_checkpoint(tmp_path / "run")
+    worst = export_bundle(practised, data, tmp_path / "bundle", Label("practised"))
+    assert worst <= 1e-5
+    assert read_bundle(tmp_path / "bundle").manifest.joints == JOINTS

@@ -102,6 +102,11 @@ class Practice:
         self.row: Statistics = {}
         self._solved: list[bool] = []
 
+    @property
+    def judging_seeds(self) -> range:
+        """Seeds of the episodes of every evaluation."""
+        return range(FIRST_JUDGING_SEED, FIRST_JUDGING_SEED + self.config.judge_episodes)
+
     def go(self, stop_at: int | None = None, report: Report = no_report) -> None:
         """Practise until the settings' number of steps is reached.
 
@@ -135,9 +140,8 @@ class Practice:
 
     def _judge(self, statistics: Statistics) -> Statistics:
         """Play episodes without exploration, then keep all there is to keep."""
-        first = FIRST_JUDGING_SEED
-        seeds = range(first, first + self.config.judge_episodes)
-        judged = judge(self._judging, self.learner, seeds, self.learner.config.seed)
+        seed = self.learner.config.seed
+        judged = judge(self._judging, self.learner, self.judging_seeds, seed)
         self.row = {
             "env_steps": float(self.steps),
             "wall_s": self.wall_s,
