@@ -10,10 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from dbp_ros.bench.contenders import CONTENDERS, RUN
-from dbp_ros.contract import Array, Floats
+from dbp_ros.contract import Array, Floats, Places, Step
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
-from dbp_ros.learning.online.environment import Places, Step
 from dbp_ros.learning.trainer import Trainer
 
 STATE_NAMES = ("x", "y")

@@ -1,9 +1,7 @@
 """`dbp bench rl`: what online learning makes of an imitated policy, step by step."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,15 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dbp_ros.bench import obstacle
+from dbp_ros.bench.arena import Arena
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
-from dbp_ros.learning.online.config import FinetuneConfig
-from dbp_ros.learning.online.environment import VectorEnvironment
-from dbp_ros.learning.online.finetuned import finetuned
-from dbp_ros.learning.online.learner import Learner, Statistics
+from dbp_ros.learning.log import read_log
+from dbp_ros.learning.online.practice import Practice, PracticeConfig
 from dbp_ros.learning.online.registry import build_learner
-from dbp_ros.learning.online.rollout import Collector, judge
 
 NAME = "rl"
 COLUMNS = (
@@ -30,8 +25,8 @@ COLUMNS = (
 )
 KEY = ("method", "env", "seed", "env_steps")
 
-# Seeds of episodes: judged are the first ones, learned from are those after this number.
-FIRST_TRAINING_SEED = 1_000_000
+# An arena says how many updates a run has, so its number of steps is no limit.
+NO_LIMIT = 10**12
 
 
 @dataclass(frozen=True)
@@ -62,55 +57,10 @@ METHODS = MappingProxyType(
             # Its latent is a new one for each decision.
             _method("dbpo_authors", "dbp", latent_memory_s=1e-6),
             _method("gaussian_ppo", "bc_mse"),
+            _method("dfp", "dbp"),
         )
     }
 )
-
-
-@dataclass(frozen=True)
-class Arena:
-    """Where methods are compared.
-
-    Attributes:
-        name: Of the environment, in tables.
-        open: Returns the environment, given its places and whether it is for judging.
-        imitate: Returns a policy to begin with, by a method and a seed.
-        config: What all methods have in common.
-        updates: Of each run.
-        judge_every: Updates between two judgements.
-        episodes: In a judgement, side by side.
-    """
-
-    name: str
-    open: Callable[[int, bool], VectorEnvironment]
-    imitate: Callable[[str, int], Checkpoint]
-    config: FinetuneConfig
-    updates: int
-    judge_every: int
-    episodes: int
-
-    @property
-    def judgements(self) -> int:
-        """Rows of a run."""
-        return 1 + self.updates // self.judge_every
-
-
-OBSTACLE = Arena(
-    name="obstacle",
-    open=obstacle.open_environment,
-    imitate=obstacle.imitate,
-    config=FinetuneConfig(
-        environments=64,
-        critic_widths=(64, 64),
-        latent_memory_s=0.0,
-        sigma=0.15,
-    ),
-    updates=200,
-    judge_every=10,
-    episodes=400,
-)
-
-SUITES = MappingProxyType({"smoke": (OBSTACLE,)})
 
 
 @dataclass(frozen=True)
@@ -142,65 +92,38 @@ def rl_jobs(
 
 
 def run_rl(job: RlJob) -> list[Row]:
-    """Learn, and judge on the way; learning alone is timed."""
+    """Learn, from where an earlier run of the job was stopped if there was one."""
     arena, method = job.arena, job.method
-    begun = imitated(arena, method.imitated_by, job.seed, job.folder)
+    run = job.folder / f"{arena.name}_{method.name}_{job.seed}"
+    stopped = (run / CHECKPOINT).exists()
+    begun = read_checkpoint(run) if stopped else imitated(job)
     config = replace(arena.config, algorithm=method.name, seed=job.seed, **method.settings)
-    learner = build_learner(begun.policy(), config)
-    seeds = count(FIRST_TRAINING_SEED * (job.seed + 1))
-    collector = Collector(arena.open(config.environments, False), learner, seeds, job.seed)
-    watch, steps = Stopwatch(), 0
-    rows = [{**job.key(), "env_steps": 0, **watch.read(), **judged(arena, learner, job.seed, {})}]
-    for update in range(1, arena.updates + 1):
-        with watch:
-            collected = collector.collect(config.decisions)
-            statistics = learner.update(collected.transitions)
-        steps += collected.steps
-        if update % arena.judge_every == 0:
-            judgement = judged(arena, learner, job.seed, statistics)
-            rows.append({**job.key(), "env_steps": steps, **watch.read(), **judgement})
-    name = f"{arena.name}_{method.name}_{job.seed}"
-    write_checkpoint(job.folder / name, finetuned(begun, learner, {"env_steps": steps}))
-    return rows
+    practice = Practice(
+        PracticeConfig(
+            steps=NO_LIMIT, judge_every=arena.judge_every, judge_episodes=arena.episodes
+        ),
+        build_learner(begun.policy(), config),
+        begun,
+        arena.open(config.environments, False),
+        arena.open(arena.episodes, True),
+        run,
+        origin={"env": arena.name},
+    )
+    if stopped:
+        practice.resume(begun)
+    practice.go(arena.updates)
+    found = [name for name in COLUMNS if name not in job.key()]
+    rows = [{**job.key(), **{name: row[name] for name in found}} for row in read_log(run)]
+    return [{**row, "env_steps": int(row["env_steps"])} for row in rows]
 
 
-def imitated(arena: Arena, method: str, seed: int, folder: Path) -> Checkpoint:
+def imitated(job: RlJob) -> Checkpoint:
     """Return the policy that runs of a seed begin with, trained once."""
-    run = folder / f"{arena.name}_imitated_{method}_{seed}"
+    method = job.method.imitated_by
+    run = job.folder / f"{job.arena.name}_imitated_{method}_{job.seed}"
     if not (run / CHECKPOINT).exists():
-        write_checkpoint(run, arena.imitate(method, seed))
+        write_checkpoint(run, job.arena.imitate(method, job.seed, job.folder))
     return read_checkpoint(run)
-
-
-def judged(arena: Arena, learner: Learner, seed: int, statistics: Statistics) -> Row:
-    """Return how good the policy is now, in an environment of its own."""
-    judgement = judge(arena.open(arena.episodes, True), learner, range(arena.episodes), seed)
-    return {
-        "success": judgement.success,
-        "return": judgement.episode_return,
-        "kl": statistics.get("kl", 0.0),
-        "sigma": statistics.get("sigma", float("nan")),
-    }
-
-
-class Stopwatch:
-    """Adds up the time of the blocks that it is put around: by the clock, and of this process."""
-
-    def __init__(self) -> None:
-        """Begin at nothing."""
-        self._wall_s = self._cpu_s = 0.0
-
-    def __enter__(self) -> None:
-        self._begun = time.perf_counter(), time.process_time()
-
-    def __exit__(self, *_: object) -> None:
-        wall_s, cpu_s = self._begun
-        self._wall_s += time.perf_counter() - wall_s
-        self._cpu_s += time.process_time() - cpu_s
-
-    def read(self) -> Row:
-        """Return both sums."""
-        return {"wall_s": self._wall_s, "cpu_s": self._cpu_s}
 
 
 def curves(table: ResultTable, column: str, method: str, arena: str) -> list[list[float]]:
@@ -212,27 +135,34 @@ def curves(table: ResultTable, column: str, method: str, arena: str) -> list[lis
     return [run[:shortest] for run in runs]
 
 
+def measure(table: ResultTable, arena: str) -> str:
+    """Return what is looked at: success, or the return where there is nothing to solve."""
+    return "success" if max(table.numbers("success", env=arena)) > 0 else "return"
+
+
 def summary(table: ResultTable) -> list[Row]:
     """Return one row a method and environment: means over seeds, and the worst of the last half."""
     rows = []
     for arena in table.values("env"):
+        column = measure(table, arena)
         for method in METHODS:
-            runs = curves(table, "success", method, arena)
+            runs = curves(table, column, method, arena)
             if not runs:
                 continue
             steps = np.array(curves(table, "env_steps", method, arena))
-            success = np.array(runs)
-            half = success.shape[1] // 2
+            found = np.array(runs)
+            half = found.shape[1] // 2
             rows.append(
                 {
                     "method": method,
                     "env": arena,
+                    "measure": column,
                     "seeds": len(runs),
-                    "at the start": float(success[:, 0].mean()),
-                    "half way": float(success[:, half].mean()),
-                    "at the end": float(success[:, -1].mean()),
-                    "lowest since half way": float(success[:, half:].min()),
-                    "lowest at the end": float(success[:, -1].min()),
+                    "at the start": float(found[:, 0].mean()),
+                    "half way": float(found[:, half].mean()),
+                    "at the end": float(found[:, -1].mean()),
+                    "lowest since half way": float(found[:, half:].min()),
+                    "lowest at the end": float(found[:, -1].min()),
                     "env_steps": float(steps[:, -1].mean()),
                     "cpu_s": float(np.mean(curves(table, "cpu_s", method, arena), axis=0)[-1]),
                 }
@@ -241,7 +171,7 @@ def summary(table: ResultTable) -> list[Row]:
 
 
 def draw(table: ResultTable) -> Path:
-    """Draw success over environment steps and over time: the mean of the seeds, and their range."""
+    """Draw the measure over steps and over time: the mean of the seeds, and their range."""
     arenas = table.values("env")
     figure = Figure(figsize=(12, 4.2 * max(1, len(arenas))), layout="constrained")
     FigureCanvasAgg(figure)
@@ -262,8 +192,9 @@ def draw(table: ResultTable) -> Path:
 
 
 def _draw_arena(axes: Axes, table: ResultTable, arena: str, column: str) -> None:
+    looked_at = measure(table, arena)
     for method in METHODS:
-        runs = curves(table, "success", method, arena)
+        runs = curves(table, looked_at, method, arena)
         if not runs:
             continue
         along = np.mean(curves(table, column, method, arena), axis=0)
@@ -271,7 +202,8 @@ def _draw_arena(axes: Axes, table: ResultTable, arena: str, column: str) -> None
         axes.fill_between(
             along, np.min(runs, axis=0), np.max(runs, axis=0), color=line.get_color(), alpha=0.15
         )
-    axes.set_ylabel("success")
-    axes.set_ylim(0.0, 1.02)
+    axes.set_ylabel(looked_at)
+    if looked_at == "success":
+        axes.set_ylim(0.0, 1.02)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

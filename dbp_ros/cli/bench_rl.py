@@ -8,8 +8,9 @@ import argparse
 
 from rich.console import Console
 
+from dbp_ros.bench.arenas import SUITES
 from dbp_ros.bench.contenders import chosen
-from dbp_ros.bench.rl import COLUMNS, KEY, METHODS, NAME, SUITES, draw, rl_jobs, run_rl, summary
+from dbp_ros.bench.rl import COLUMNS, KEY, METHODS, NAME, draw, rl_jobs, run_rl, summary
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
 

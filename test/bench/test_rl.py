@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.bench import rl
+from dbp_ros.bench.arenas import OBSTACLE
 from dbp_ros.bench.obstacle import (
     FIRST_SHARE,
     MAX_STEPS,
@@ -53,9 +54,9 @@ def test_demonstrations_go_round_on_both_sides_and_are_the_same_for_a_seed() -> 
     assert np.linalg.norm(shown.states, axis=1).min() >= OBSTACLE_RADIUS
 
 
-@pytest.mark.parametrize("method", list(rl.METHODS))
+@pytest.mark.parametrize("method", [name for name in rl.METHODS if name != "dfp"])
 def test_a_run_fills_the_table_and_is_not_made_again(tmp_path: Path, method: str) -> None:
-    arena = replace(rl.OBSTACLE, imitate=untrained, updates=2, judge_every=1, episodes=4)
+    arena = replace(OBSTACLE, imitate=untrained, updates=2, judge_every=1, episodes=4)
     small = replace(arena, config=replace(arena.config, environments=4, critic_warm_up=1))
     table = ResultTable(tmp_path, rl.NAME, rl.COLUMNS, rl.KEY)
     (job,) = rl.rl_jobs([rl.METHODS[method]], [small], 1, table)
@@ -64,14 +65,15 @@ def test_a_run_fills_the_table_and_is_not_made_again(tmp_path: Path, method: str
     assert rl.rl_jobs([rl.METHODS[method]], [small], 1, table) == []
     steps = table.numbers("env_steps")
     assert steps[0] == 0 < steps[1] < steps[2] <= 2 * 4 * 16 * 4
-    assert table.numbers("kl")[:2] == [0.0, 0.0]
+    assert table.numbers("kl")[1] == 0.0
     assert table.numbers("kl")[2] > 0.0
     assert rl.draw(table).stat().st_size > 0
     (row,) = rl.summary(table)
-    assert row["at the end"] == table.numbers("success")[-1]
+    assert row["at the end"] == table.numbers(row["measure"])[-1]
     finished = read_checkpoint(tmp_path / "policies" / f"obstacle_{method}_0")
-    assert finished.facts["finetuned"]["env_steps"] == steps[-1]
+    assert finished.facts["finetuned"]["steps"] == steps[-1]
 
 
-def untrained(method: str, seed: int) -> Checkpoint:
+def untrained(method: str, seed: int, folder: Path) -> Checkpoint:
+    del folder
     return imitate(method, seed, updates=1)

@@ -109,7 +109,7 @@ def test_meta_world_pays_for_success_alone_and_ends_there() -> None:
     task = MetaworldTask("push", 0)
     shown = next(shown for goal in EVALUATION_GOALS if (shown := task.demonstrate(goal)))
     goal = next(g for g in EVALUATION_GOALS if task.demonstrate(g)) - EVALUATION_GOALS[0]
-    world = MetaworldWorld("push", evaluation=True, goal_seed=0)
+    world = MetaworldWorld("push", evaluation=True)
     np.testing.assert_array_equal(world.reset(goal), seen_from_hand(shown.states[0]))
     rewards = []
     for action in shown.actions:
@@ -122,7 +122,7 @@ def test_meta_world_pays_for_success_alone_and_ends_there() -> None:
 
 
 def test_meta_world_is_truncated_at_its_time_limit() -> None:
-    world = MetaworldWorld("push", evaluation=True, goal_seed=0)
+    world = MetaworldWorld("push", evaluation=True)
     world.reset(0)
     moments = [world.step(np.zeros(4)) for _ in range(MAX_STEPS)]
     assert [m.truncated for m in moments] == [False] * (MAX_STEPS - 1) + [True]
@@ -131,7 +131,7 @@ def test_meta_world_is_truncated_at_its_time_limit() -> None:
 def test_practice_and_evaluation_share_no_goal() -> None:
     practice = {goal.data for goal in practice_goals("push")}
     assert len(practice) == 200
-    assert not practice & {goal.data for goal in evaluation_goals("push", 0)}
+    assert not practice & {goal.data for goal in evaluation_goals("push")}
 
 
 def test_what_cannot_be_learned_in_is_refused_by_name() -> None:

@@ -66,6 +66,7 @@ class Practice:
         steps: Control steps of practice so far.
         updates: How many there have been.
         wall_s: Time they took in [s], without evaluations.
+        cpu_s: Time of this process in it in [s].
         row: What was last found out.
     """
 
@@ -98,14 +99,16 @@ class Practice:
         seed = learner.config.seed
         self._environment = Recorded(environment)
         self._collector = Collector(self._environment, learner, count(seed * SEEDS_OF_A_RUN), seed)
-        self.steps, self.updates, self.wall_s = 0, 0, 0.0
+        self.steps, self.updates, self.wall_s, self.cpu_s = 0, 0, 0.0, 0.0
         self.row: Statistics = {}
         self._solved: list[bool] = []
 
     @property
     def judging_seeds(self) -> range:
-        """Seeds of the episodes of every evaluation."""
-        return range(FIRST_JUDGING_SEED, FIRST_JUDGING_SEED + self.config.judge_episodes)
+        """Seeds of the episodes of every evaluation; those of another run are others."""
+        count = self.config.judge_episodes
+        first = FIRST_JUDGING_SEED + self.learner.config.seed * count
+        return range(first, first + count)
 
     def go(self, stop_at: int | None = None, report: Report = no_report) -> None:
         """Practise until the settings' number of steps is reached.
@@ -129,13 +132,14 @@ class Practice:
             self._log.close()
 
     def _learn(self) -> Statistics:
-        began = time.monotonic()
+        began, busy = time.monotonic(), time.process_time()
         collected = self._collector.collect(self.learner.config.decisions)
         statistics = self.learner.update(collected.transitions)
         self.steps += collected.steps
         self._solved += collected.successes
         self.updates += 1
         self.wall_s += time.monotonic() - began
+        self.cpu_s += time.process_time() - busy
         return statistics
 
     def _judge(self, statistics: Statistics) -> Statistics:
@@ -145,6 +149,7 @@ class Practice:
         self.row = {
             "env_steps": float(self.steps),
             "wall_s": self.wall_s,
+            "cpu_s": self.cpu_s,
             "success": judged.success,
             "return": judged.episode_return,
             "success_exploring": float(np.mean(self._solved)) if self._solved else math.nan,
@@ -170,6 +175,7 @@ class Practice:
             "steps": self.steps,
             "updates": self.updates,
             "wall_s": round(self.wall_s, 3),
+            "cpu_s": round(self.cpu_s, 3),
             "judged": self.row,
             **self._origin,
         }
@@ -192,7 +198,7 @@ class Practice:
         self._collector.load_state_dict(practised)
         facts = checkpoint.facts["finetuned"]
         self.steps, self.updates = facts["steps"], facts["updates"]
-        self.wall_s = facts["wall_s"]
+        self.wall_s, self.cpu_s = facts["wall_s"], facts["cpu_s"]
         if self._log is not None:
             self._log.forget_after(self.updates)
 

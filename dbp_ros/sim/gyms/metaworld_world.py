@@ -20,6 +20,7 @@ from dbp_ros.sim.metaworld import (
 )
 
 # Lists of fifty goals to practise on, apart from those that the seeds of benchmarks draw.
+EVALUATION_LISTS = 3
 PRACTICE_LISTS = 4
 FIRST_PRACTICE_LIST = 1_000
 
@@ -36,9 +37,13 @@ def practice_goals(name: str) -> tuple[Any, ...]:
     return tuple(goal for seed in seeds for goal in drawn_goals(name, seed))
 
 
-def evaluation_goals(name: str, seed: int) -> tuple[Any, ...]:
-    """Return the goals that `dbp bench metaworld` evaluates on."""
-    return tuple(drawn_goals(name, seed)[index] for index in EVALUATION_GOALS)
+def evaluation_goals(name: str) -> tuple[Any, ...]:
+    """Return the goals that `dbp bench metaworld` evaluates on, seed after seed."""
+    return tuple(
+        drawn_goals(name, seed)[index]
+        for seed in range(EVALUATION_LISTS)
+        for index in EVALUATION_GOALS
+    )
 
 
 class MetaworldWorld:
@@ -48,13 +53,12 @@ class MetaworldWorld:
     action_names: tuple[str, ...] = ACTION_NAMES
     step_s = STEP_S
 
-    def __init__(self, name: str, evaluation: bool, goal_seed: int) -> None:
+    def __init__(self, name: str, evaluation: bool) -> None:
         """Make the environment.
 
         Args:
             name: One of `TASKS`.
             evaluation: Whether its goals are those of evaluation.
-            goal_seed: Of their list; those of training are the same for all.
 
         Raises:
             ConfigError: If there is no such task.
@@ -62,7 +66,7 @@ class MetaworldWorld:
         if name not in TASKS:
             near = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.0)
             raise ConfigError(f"Meta-World has no task '{name}': use a name like {', '.join(near)}")
-        self._goals = evaluation_goals(name, goal_seed) if evaluation else practice_goals(name)
+        self._goals = evaluation_goals(name) if evaluation else practice_goals(name)
         self._environment = metaworld.ALL_V3_ENVIRONMENTS[f"{name}-v3"]()
         self._steps = 0
 

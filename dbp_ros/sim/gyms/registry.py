@@ -19,12 +19,10 @@ class Gym:
         name: `metaworld/<task>`, `cell/<task>` or a gymnasium id.
         evaluation: Whether it is to judge and not to practise; where the episodes come from a
             finite list the two share none.
-        goal_seed: Of the list of Meta-World goals that evaluation is from.
     """
 
     name: str
     evaluation: bool = False
-    goal_seed: int = 0
 
     def wiring(self) -> Wiring:
         """Return what a policy must be wired to."""
@@ -42,7 +40,7 @@ class Gym:
         """
         if self.name.startswith(METAWORLD):
             task = self.name.removeprefix(METAWORLD)
-            return MetaworldWorld(task, self.evaluation, self.goal_seed)
+            return MetaworldWorld(task, self.evaluation)
         if self.name.startswith(CELL):
             return CellWorld(self.name.removeprefix(CELL))
         return GymnasiumWorld(self.name)

@@ -8,8 +8,7 @@ import torch
 from decisions import CONFIG, policy
 from torch import Tensor
 
-from dbp_ros.contract import Floats
-from dbp_ros.learning.online.environment import Places, Step
+from dbp_ros.contract import Floats, Places, Step
 from dbp_ros.learning.online.latents import LatentWalks
 from dbp_ros.learning.online.learner import Explored
 from dbp_ros.learning.online.ppo import ProximalLearner
