@@ -9,7 +9,17 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
-GROUND = {"bundle", "config", "contract", "errors", "files", "latency", "realtime", "share"}
+GROUND = {
+    "bundle",
+    "config",
+    "contract",
+    "errors",
+    "files",
+    "latency",
+    "proof",
+    "realtime",
+    "share",
+}
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
 EVERYTHING = GROUND | SERVICES | ROS_FREE_MIDDLE
@@ -23,7 +33,9 @@ MAY_IMPORT = {
     "latency": {"contract"},
     "realtime": {"config"},
     "share": {"errors"},
-    "bundle": {"contract", "errors", "files", "share"},
+    "bundle": {"errors", "files", "share"},
+    "proof": {"bundle", "contract", "errors"},
+    "delivery": {"bundle", "contract", "errors"},
     "domain": {"errors"},
     "stack": {"config", "errors", "share"},
     "supervisor": set(),
@@ -32,8 +44,8 @@ MAY_IMPORT = {
     "episodes": GROUND,
     "sim": GROUND,
     "drift": GROUND,
-    "learning": GROUND | {"drift", "episodes"},
-    "nodes": GROUND | SERVICES,
+    "learning": GROUND | {"drift", "episodes", "policy"},
+    "nodes": GROUND | SERVICES | {"delivery"},
     "bench": EVERYTHING | {"nodes"},
     "cli": EVERYTHING | {"nodes", "bench"},
 }
@@ -50,8 +62,7 @@ SHOWN = {"rich", "matplotlib", "PIL"}
 MAY_NEED = {
     "policy": {"onnxruntime"},
     "drift": TORCH,
-    "learning": TORCH
-    | {"accelerate", "onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
+    "learning": TORCH | {"accelerate", "onnx", "onnxscript", "safetensors", "matplotlib"},
     "episodes": {"h5py", "zarr", "pyarrow", "PIL"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,

@@ -14,12 +14,11 @@ from types import MappingProxyType
 import numpy as np
 
 from dbp_ros.bench.chunk_player import ChunkPlayer
-from dbp_ros.bench.contenders import RUN, Contender
-from dbp_ros.bench.stopwatch import decision_latency_ms
+from dbp_ros.bench.contenders import RUN, Contender, families
+from dbp_ros.bench.decision import decision_latency_ms
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.contract import seconds_to_ns
 from dbp_ros.episodes.episode import Episode, episode_path, read_episodes, write_episode
-from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.sim.hand_frame import SEEN_NAMES, seen_from_hand
@@ -49,6 +48,7 @@ SHARED = replace(
     batch=64,
     # Of dbp. The widest keeps a choice that is demonstrated once for each observation.
     temperatures=(0.05, 0.1, 0.3, 1.0),
+    coarse=1.0,
     horizon=4,
     latent_waves=1,
     width=128,
@@ -119,19 +119,16 @@ def metaworld_jobs(
     names: Sequence[Contender], suite: Suite, seeds: int, table: ResultTable
 ) -> list[Job]:
     """Return the runs that the table lacks, seed by seed; methods that train alike share one."""
-    families: dict[TrainConfig, list[Contender]] = {}
-    for contender in names:
-        families.setdefault(contender.training(SHARED), []).append(contender)
     data = table.directory / RECORDED
     missing: list[Job] = []
     for seed in range(seeds):
         experts = [ExpertJob(task, seed) for task in suite.tasks]
         missing += [expert for expert in experts if not table.has(expert.key())]
         jobs = [
-            MetaworldJob(tuple(family), task, demos, seed, data)
+            MetaworldJob(family, task, demos, seed, data)
             for demos in suite.demos
             for task in suite.tasks
-            for family in families.values()
+            for family in families(names, SHARED)
         ]
         left = [
             replace(job, contenders=tuple(c for c in job.contenders if not table.has(job.key(c))))

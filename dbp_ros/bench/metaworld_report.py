@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dbp_ros.bench.contenders import in_order
 from dbp_ros.bench.metaworld import EXPERT, NAME
-from dbp_ros.bench.table import ResultTable, Row
+from dbp_ros.bench.table import ResultTable, Row, standard_error
 
 OBSERVED = "states seen from the hand (the paper's are point clouds)"
 
@@ -53,11 +53,6 @@ def seed_means(table: ResultTable, method: str, demos: int) -> list[float]:
 def mean(values: list[float]) -> float:
     """Return a mean; not a number where there is nothing."""
     return float(np.mean(values)) if values else float("nan")
-
-
-def standard_error(values: list[float]) -> float:
-    """Return the standard error of a mean; not a number for less than two values."""
-    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else float("nan")
 
 
 def draw(table: ResultTable) -> Path:

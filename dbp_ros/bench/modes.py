@@ -10,9 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.bench.contenders import RUN, Contender, in_order
-from dbp_ros.bench.stopwatch import decision_latency_ms
+from dbp_ros.bench.decision import decision_latency_ms
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bench.two_routes import FIRST_SHARE, demonstrations, judge
+from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.learning.trainer import Trainer
 
 NAME = "modes"
@@ -35,8 +36,9 @@ SHARED = replace(
     batch=128,
     horizon=1,
     latent_waves=0,
-    neighbours=7,
-    neighbour_bandwidth=8.0,
+    temperatures=(0.02, *WIDE_TEMPERATURES),
+    neighbours=15,
+    neighbour_bandwidth=16.0,
     width=256,
     branch_width=256,
     depth=1,

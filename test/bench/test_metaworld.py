@@ -23,7 +23,7 @@ from dbp_ros.bench.metaworld import (
     record,
     run_metaworld,
 )
-from dbp_ros.bench.metaworld_report import draw, standard_error, summary
+from dbp_ros.bench.metaworld_report import draw, summary
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.sim.hand_frame import SEEN_NAMES, seen_from_hand
 from dbp_ros.sim.metaworld import ACTION_NAMES, MetaworldTask
@@ -165,10 +165,6 @@ def test_a_seed_that_lacks_a_task_is_not_counted(tmp_path):
     [shown] = summary(results)
     assert shown["5 demos"] == pytest.approx(0.4)
     assert np.isnan(shown["+- 5"])
-
-
-def test_one_seed_has_no_standard_error():
-    assert np.isnan(standard_error([0.5]))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
