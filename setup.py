@@ -65,6 +65,8 @@ setup(
         # What Meta-World needs; itself it asks for another MuJoCo than it runs with, so it is
         # installed by `pip install --no-deps metaworld==3.1.1`.
         "metaworld": ["gymnasium>=1.1,<2", "scipy", "imageio", "packaging"],
+        # Workers of `dbp finetune --engine ray`, on one machine or several.
+        "ray": ["ray==2.60.0"],
         "test": [
             "pytest",
             "pytest-timeout",

@@ -64,14 +64,14 @@ MAY_NEED = {
     "drift": TORCH,
     "learning": TORCH | {"accelerate", "onnx", "onnxscript", "safetensors", "matplotlib"},
     "episodes": {"h5py", "zarr", "pyarrow", "PIL"},
-    "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld"},
+    "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,
     "bench": SHOWN | TORCH,
     "cli": SHOWN,
 }
 
 # The verbs that train or export need torch.
-TORCH_VERBS = {"train.py", "export.py"}
+TORCH_VERBS = {"train.py", "finetune.py", "export.py"}
 # The verb that runs the whole stack is the only one that needs ROS.
 ROS_VERBS = {"demo.py"}
 

@@ -1,11 +1,13 @@
 """The methods that are compared, all through the same trainer and the same heads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.learning.config import TrainConfig
+
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,20 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def contenders(names: str) -> list[Contender]:
-    """Return contenders by their names, separated by commas.
+    """Return contenders by their names, separated by commas; see `chosen`."""
+    return chosen(names, CONTENDERS)
+
+
+def chosen(names: str, known: Mapping[str, Known]) -> list[Known]:
+    """Return what is known by these names, separated by commas.
 
     Raises:
         ConfigError: If a name is unknown, with those that are known.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted:
-        if name not in CONTENDERS:
-            raise ConfigError(f"no method '{name}': use some of {', '.join(CONTENDERS)}")
+        if name not in known:
+            raise ConfigError(f"no method '{name}': use some of {', '.join(known)}")
     if not wanted:
-        raise ConfigError(f"no method given: use some of {', '.join(CONTENDERS)}")
-    return [CONTENDERS[name] for name in dict.fromkeys(wanted)]
+        raise ConfigError(f"no method given: use some of {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(wanted)]

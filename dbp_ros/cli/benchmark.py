@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,19 +15,25 @@ from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.config import check_at_least
 
 
-def add_flags(parser: argparse.ArgumentParser, name: str, methods: Sequence[str]) -> None:
+def add_flags(
+    parser: argparse.ArgumentParser,
+    name: str,
+    methods: Sequence[str],
+    known: Iterable[str] = tuple(CONTENDERS),
+) -> None:
     """Add the flags that every comparison of methods has.
 
     Args:
         parser: Of the benchmark.
         name: Of the benchmark, for the default folder.
         methods: Compared by default.
+        known: That can be asked for.
     """
     parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3)")
     parser.add_argument(
         "--methods",
         default=",".join(methods),
-        help=f"some of {', '.join(CONTENDERS)}, with commas (default: {','.join(methods)})",
+        help=f"some of {', '.join(known)}, with commas (default: {','.join(methods)})",
     )
     parser.add_argument(
         "--out",

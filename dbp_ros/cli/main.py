@@ -41,11 +41,13 @@ VERBS = (
     Verb("up", "start the stack: guard, policy and simulated cell", "ros,sim"),
     Verb("collect", "record demonstrations of the scripted expert", "sim"),
     Verb("train", "fit a policy to recorded episodes", "learn"),
+    Verb("finetune", "let a trained policy learn from rewards", "learn,sim,metaworld"),
     Verb("export", "turn a training run into a model bundle", "learn"),
     Verb("inspect", "explain a model bundle and prove that it works here", ""),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
     Verb("bench sim", "success in the simulated cell, by states and by pictures", "learn,sim"),
+    Verb("bench rl", "success of policies that learn online", "learn,sim,metaworld"),
     Verb("bench metaworld", "success over Meta-World tasks and demonstrations", "learn,metaworld"),
 )
 GROUPS = {"bench": "measure: each prints a table and writes CSV and PNG"}

@@ -25,10 +25,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --out and its settings"
     )
-    for item in fields(TrainConfig):
+    add_settings(parser, TrainConfig)
+    parser.set_defaults(run=run)
+
+
+def add_settings(parser: argparse.ArgumentParser, kind: Any) -> None:
+    """Add a flag for every field of a settings dataclass."""
+    for item in fields(kind):
         name = f"--{item.name.replace('_', '-')}"
         parser.add_argument(name, **_flag(item.default, item.metadata["doc"]))
-    parser.set_defaults(run=run)
 
 
 def _flag(default: Any, doc: str) -> dict[str, Any]:

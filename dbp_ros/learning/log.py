@@ -53,17 +53,22 @@ class TrainingLog:
             self._board = None
 
 
+def read_log(run: Path) -> list[dict[str, float]]:
+    """Return the rows of a run's table."""
+    with (run / TABLE).open(encoding="utf-8") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
 def draw_curves(run: Path) -> None:
     """Draw every column of the table over the updates."""
-    with (run / TABLE).open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_log(run)
     columns = [name for name in rows[0] if name != "update"]
-    updates = [float(row["update"]) for row in rows]
+    updates = [row["update"] for row in rows]
     figure = Figure(figsize=(12, 3 * ((len(columns) + 2) // 3)), layout="constrained")
     FigureCanvasAgg(figure)
     for index, name in enumerate(columns):
         axes = figure.add_subplot((len(columns) + 2) // 3, 3, index + 1)
-        values = [float(row[name]) for row in rows]
+        values = [row[name] for row in rows]
         axes.plot(updates, values)
         axes.set_title(name)
         axes.set_xlabel("update")

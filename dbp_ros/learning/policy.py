@@ -79,10 +79,8 @@ class Policy(nn.Module):
         for name, (_, channels) in shape.clouds.items():
             encoder = PointCloudEncoder(channels=channels, feature_size=config.features)
             self.encoders[_module_name(name)] = encoder
-        sizes = self.feature_sizes
         states, actions = len(shape.state_names), len(shape.action_names)
-        observation = config.history * (states + sum(sizes.values()))
-        self.method = build_method(config, observation, actions)
+        self.method = build_method(config, self.observation_size, actions)
         self.normaliser = Normaliser(states, actions, config.horizon)
 
     def encoder(self, sensor: str) -> nn.Module:
@@ -94,6 +92,12 @@ class Policy(nn.Module):
         """Features of each sensor, in the order in which the head takes them."""
         sensors = (*self.shape.cameras, *self.shape.clouds)
         return {name: cast(int, self.encoder(name).feature_size) for name in sensors}
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in what the head is given."""
+        seen = len(self.shape.state_names) + sum(self.feature_sizes.values())
+        return self.history * seen
 
     @property
     def chunk_shape(self) -> tuple[int, int]:

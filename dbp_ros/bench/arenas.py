@@ -1,0 +1,124 @@
+"""The arenas of `dbp bench rl`, by suite.
+
+Meta-World's begin from demonstrations and pay for success alone; gymnasium's begin from data of
+medium quality and pay their own rewards. The toy's pay for progress and success.
+"""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from dbp_ros.bench import obstacle
+from dbp_ros.bench.arena import Arena
+from dbp_ros.bench.contenders import CONTENDERS
+from dbp_ros.bench.control import medium_data
+from dbp_ros.bench.metaworld import RECORDED, SHARED, record
+from dbp_ros.contract import VectorEnvironment
+from dbp_ros.learning.checkpoint import Checkpoint
+from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.online.config import FinetuneConfig
+from dbp_ros.learning.trainer import Trainer
+from dbp_ros.sim.gyms.local import LocalGym
+from dbp_ros.sim.gyms.registry import METAWORLD, Gym
+from dbp_ros.sim.metaworld import MetaworldTask
+
+METAWORLD_TASKS = ("push", "pick-place", "assembly", "peg-insert-side")
+CONTROL_TASKS = ("Hopper-v5", "Walker2d-v5")
+
+# An update takes 16 x 64 decisions of 4 steps at most: 72 of them are less than 300,000 steps.
+SPARSE = FinetuneConfig(
+    gamma=0.995,
+    environments=16,
+    decisions=64,
+    minibatch=256,
+)
+CONTROL = FinetuneConfig(environments=8, decisions=128, minibatch=128)
+
+
+def open_gym(name: str, places: int, judging: bool) -> VectorEnvironment:
+    """Return a gym's worlds in this process."""
+    return LocalGym(Gym(name, evaluation=judging), places)
+
+
+def imitate_obstacle(method: str, seed: int, folder: Path) -> Checkpoint:
+    """Return a policy for the toy; its demonstrations are made in no time."""
+    del folder
+    return obstacle.imitate(method, seed)
+
+
+def imitate_metaworld(task: str, demos: int, method: str, seed: int, folder: Path) -> Checkpoint:
+    """Return what `dbp bench metaworld` trains from so many demonstrations."""
+    shown = record(MetaworldTask(task, seed), seed, demos, folder / RECORDED)
+    return imitate(shown, method, seed)
+
+
+def imitate_control(name: str, method: str, seed: int, folder: Path) -> Checkpoint:
+    """Return a policy that imitates data of medium quality."""
+    return imitate(medium_data(name, seed, folder / RECORDED), method, seed)
+
+
+def imitate(data: Demonstrations, method: str, seed: int) -> Checkpoint:
+    """Train a policy by a method of `CONTENDERS`, with the settings of Meta-World."""
+    trainer = Trainer(replace(CONTENDERS[method].training(SHARED), seed=seed), data)
+    trainer.train()
+    return trainer.checkpoint()
+
+
+OBSTACLE = Arena(
+    name="obstacle",
+    open=obstacle.open_environment,
+    imitate=imitate_obstacle,
+    config=FinetuneConfig(
+        environments=64,
+        critic_widths=(64, 64),
+        latent_memory_s=0.0,
+        sigma=0.15,
+    ),
+    updates=200,
+    judge_every=10,
+    episodes=400,
+)
+
+
+def metaworld(task: str, demos: int) -> Arena:
+    """Return a task of Meta-World; it is judged on goals that are neither shown nor practised."""
+    return Arena(
+        name=f"{task}_{demos}",
+        open=partial(open_gym, METAWORLD + task),
+        imitate=partial(imitate_metaworld, task, demos),
+        config=SPARSE,
+        updates=72,
+        judge_every=8,
+        episodes=25,
+    )
+
+
+def control(name: str) -> Arena:
+    """Return a task of gymnasium."""
+    return Arena(
+        name=name,
+        open=partial(open_gym, name),
+        imitate=partial(imitate_control, name),
+        config=CONTROL,
+        updates=72,
+        judge_every=8,
+        episodes=10,
+    )
+
+
+SMOKE = (OBSTACLE,)
+DEMONSTRATED = tuple(metaworld(task, 5) for task in METAWORLD_TASKS)
+# Five demonstrations leave little to be learned; one leaves a lot.
+SCARCE = tuple(metaworld(task, 1) for task in METAWORLD_TASKS)
+MOVING = tuple(map(control, CONTROL_TASKS))
+
+SUITES = MappingProxyType(
+    {
+        "smoke": SMOKE,
+        "standard": (*DEMONSTRATED, *MOVING),
+        "metaworld": DEMONSTRATED,
+        "scarce": SCARCE,
+        "control": MOVING,
+    }
+)

@@ -1,0 +1,139 @@
+"""Data of medium quality for gymnasium's control tasks, made by our own learner.
+
+There are no demonstrations of these tasks to download here, and none are needed: a policy that
+has imitated random actions practises for a while, far from long enough, and is recorded.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dbp_ros.bench.contenders import RUN
+from dbp_ros.contract import Floats, seconds_to_ns
+from dbp_ros.episodes.episode import Episode, episode_path, read_episodes, write_episode
+from dbp_ros.learning.checkpoint import Checkpoint
+from dbp_ros.learning.dataset import Demonstrations, join_episodes
+from dbp_ros.learning.online.config import FinetuneConfig
+from dbp_ros.learning.online.learner import Learner
+from dbp_ros.learning.online.practice import Practice, PracticeConfig
+from dbp_ros.learning.online.registry import build_learner
+from dbp_ros.learning.trainer import Trainer
+from dbp_ros.sim.gyms.local import LocalGym
+from dbp_ros.sim.gyms.registry import Gym
+
+RANDOM_EPISODES = 100
+RECORDED_EPISODES = 40
+# Of the recorded actions' range of 1, so that the same state is left in more than one way.
+RECORDED_NOISE = 0.1
+RECORDED_SEEDS = 500_000_000
+MEDIUM_STEPS = 200_000
+
+BEGINNER = replace(
+    RUN, method="bc_mse", samples=1, updates=300, horizon=1, width=64, branch_width=64, depth=1
+)
+# Proximal policy optimisation as it is commonly set for these tasks, one action a decision.
+FROM_NOTHING = FinetuneConfig(
+    algorithm="gaussian_ppo",
+    executed_steps=1,
+    sigma=0.4,
+    sigma_low=0.1,
+    sigma_high=0.6,
+    kl_target=0.03,
+    epochs=10,
+    minibatch=64,
+    actor_learning_rate=3e-4,
+    anchor_weight=0.0,
+    critic_warm_up=1,
+    environments=8,
+    decisions=256,
+)
+
+
+def medium_data(name: str, seed: int, directory: Path) -> Demonstrations:
+    """Return episodes of a half-trained policy, recorded once.
+
+    Args:
+        name: Id of gymnasium.
+        seed: Of everything.
+        directory: Where recordings are kept.
+    """
+    folder = directory / f"{name}_{seed}_{MEDIUM_STEPS}"
+    if not folder.exists():
+        aside = folder.with_name(f".{folder.name}")
+        for index, episode in enumerate(_record(name, seed)):
+            write_episode(episode_path(aside, index), episode)
+        aside.rename(folder)
+    return join_episodes((e, f"{name} {i}") for i, e in enumerate(read_episodes(folder)))
+
+
+def _record(name: str, seed: int) -> Iterator[Episode]:
+    beginner = Trainer(replace(BEGINNER, seed=seed), _random_data(name, seed))
+    beginner.train()
+    learner = half_trained(name, beginner.checkpoint(), seed)
+    gym, chance = Gym(name), np.random.default_rng(seed)
+    for index in range(RECORDED_EPISODES):
+        yield _played(gym, RECORDED_SEEDS + 1_000 * seed + index, learner, chance)
+
+
+def half_trained(name: str, beginner: Checkpoint, seed: int) -> Learner:
+    """Return a learner that has practised for `MEDIUM_STEPS`."""
+    learner = build_learner(beginner.policy(), replace(FROM_NOTHING, seed=seed))
+    config = PracticeConfig(steps=MEDIUM_STEPS, judge_every=10**9, judge_episodes=1)
+    environments = LocalGym(Gym(name), learner.config.environments), LocalGym(Gym(name), 1)
+    Practice(config, learner, beginner, *environments).go()
+    return learner
+
+
+def _random_data(name: str, seed: int) -> Demonstrations:
+    chance, gym = np.random.default_rng((seed, 1)), Gym(name)
+    return join_episodes(
+        (_played(gym, 1_000 * seed + index, None, chance), f"random {index}")
+        for index in range(RANDOM_EPISODES)
+    )
+
+
+def _played(gym: Gym, seed: int, learner: Learner | None, chance: np.random.Generator) -> Episode:
+    """Play one episode with a policy and noise, or with noise alone."""
+    wiring, world = gym.wiring(), gym.make()
+    state, over = world.reset(seed), False
+    states: list[Floats] = []
+    actions: list[Floats] = []
+    rewards: list[float] = []
+    while not over:
+        if learner is None:
+            action = chance.uniform(-1, 1, len(wiring.action_names))
+        else:
+            noise = RECORDED_NOISE * chance.standard_normal(len(wiring.action_names))
+            action = (_decided(learner, state) + noise).clip(-1, 1)
+        moment = world.step(action)
+        states.append(state)
+        actions.append(action.astype(np.float32))
+        rewards.append(moment.reward)
+        state, over = moment.state, moment.terminated or moment.truncated
+    world.close()
+    return Episode(
+        task=gym.name,
+        seed=seed,
+        mode="random" if learner is None else "medium",
+        outcome="failure" if moment.terminated else "success",
+        termination_reason="failure" if moment.terminated else "time_limit",
+        state_names=wiring.state_names,
+        action_names=wiring.action_names,
+        step_s=wiring.step_s,
+        states=np.stack(states),
+        actions=np.stack(actions),
+        rewards=np.array(rewards, np.float32),
+        stamps_ns=np.arange(len(states)) * seconds_to_ns(wiring.step_s),
+    )
+
+
+@torch.no_grad()
+def _decided(learner: Learner, state: Floats) -> Floats:
+    policy = learner.policy
+    latent = torch.zeros(1, 1, *policy.chunk_shape)
+    chunk = policy.act(torch.from_numpy(state)[None, None], {}, latent)
+    action: Floats = chunk[0, 0, 0].numpy()
+    return action

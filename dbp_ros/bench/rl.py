@@ -1,0 +1,209 @@
+"""`dbp bench rl`: what online learning makes of an imitated policy, step by step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from dbp_ros.bench.arena import Arena
+from dbp_ros.bench.table import ResultTable, Row
+from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
+from dbp_ros.learning.log import read_log
+from dbp_ros.learning.online.practice import Practice, PracticeConfig
+from dbp_ros.learning.online.registry import build_learner
+
+NAME = "rl"
+COLUMNS = (
+    *("method", "env", "seed", "env_steps", "wall_s", "cpu_s"),
+    *("success", "return", "kl", "sigma"),
+)
+KEY = ("method", "env", "seed", "env_steps")
+
+# An arena says how many updates a run has, so its number of steps is no limit.
+NO_LIMIT = 10**12
+
+
+@dataclass(frozen=True)
+class RlMethod:
+    """A way to learn online, and what it begins with.
+
+    Attributes:
+        name: In tables and on the command line; an algorithm of `FinetuneConfig`.
+        imitated_by: Method by which its first policy is trained.
+        settings: What it changes of an arena's `FinetuneConfig`.
+    """
+
+    name: str
+    imitated_by: str
+    settings: Mapping[str, Any]
+
+
+def _method(name: str, imitated_by: str, **settings: Any) -> RlMethod:
+    return RlMethod(name, imitated_by, settings)
+
+
+METHODS = MappingProxyType(
+    {
+        method.name: method
+        for method in (
+            _method("dbpo", "dbp"),
+            _method("dbpo_no_anchor", "dbp"),
+            # Its latent is a new one for each decision.
+            _method("dbpo_authors", "dbp", latent_memory_s=1e-6),
+            _method("gaussian_ppo", "bc_mse"),
+            _method("dfp", "dbp"),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class RlJob:
+    """One run: a method in an arena, from a seed; policies go to a folder."""
+
+    method: RlMethod
+    arena: Arena
+    seed: int
+    folder: Path
+
+    def key(self) -> Row:
+        """Return what its rows have in common."""
+        return {"method": self.method.name, "env": self.arena.name, "seed": self.seed}
+
+
+def rl_jobs(
+    methods: Sequence[RlMethod], arenas: Sequence[Arena], seeds: int, table: ResultTable
+) -> list[RlJob]:
+    """Return the runs that the table lacks."""
+    folder = table.directory / "policies"
+    jobs = [
+        RlJob(method, arena, seed, folder)
+        for seed in range(seeds)
+        for arena in arenas
+        for method in methods
+    ]
+    return [j for j in jobs if len(table.numbers("success", **j.key())) < j.arena.judgements]
+
+
+def run_rl(job: RlJob) -> list[Row]:
+    """Learn, from where an earlier run of the job was stopped if there was one."""
+    arena, method = job.arena, job.method
+    run = job.folder / f"{arena.name}_{method.name}_{job.seed}"
+    stopped = (run / CHECKPOINT).exists()
+    begun = read_checkpoint(run) if stopped else imitated(job)
+    config = replace(arena.config, algorithm=method.name, seed=job.seed, **method.settings)
+    practice = Practice(
+        PracticeConfig(
+            steps=NO_LIMIT, judge_every=arena.judge_every, judge_episodes=arena.episodes
+        ),
+        build_learner(begun.policy(), config),
+        begun,
+        arena.open(config.environments, False),
+        arena.open(arena.episodes, True),
+        run,
+        origin={"env": arena.name},
+    )
+    if stopped:
+        practice.resume(begun)
+    practice.go(arena.updates)
+    found = [name for name in COLUMNS if name not in job.key()]
+    rows = [{**job.key(), **{name: row[name] for name in found}} for row in read_log(run)]
+    return [{**row, "env_steps": int(row["env_steps"])} for row in rows]
+
+
+def imitated(job: RlJob) -> Checkpoint:
+    """Return the policy that runs of a seed begin with, trained once."""
+    method = job.method.imitated_by
+    run = job.folder / f"{job.arena.name}_imitated_{method}_{job.seed}"
+    if not (run / CHECKPOINT).exists():
+        write_checkpoint(run, job.arena.imitate(method, job.seed, job.folder))
+    return read_checkpoint(run)
+
+
+def curves(table: ResultTable, column: str, method: str, arena: str) -> list[list[float]]:
+    """Return a column of each seed's run, all of them as long as the shortest."""
+    where = {"method": method, "env": arena}
+    runs = [table.numbers(column, **where, seed=seed) for seed in table.values("seed")]
+    runs = [run for run in runs if run]
+    shortest = min(map(len, runs), default=0)
+    return [run[:shortest] for run in runs]
+
+
+def measure(table: ResultTable, arena: str) -> str:
+    """Return what is looked at: success, or the return where there is nothing to solve."""
+    return "success" if max(table.numbers("success", env=arena)) > 0 else "return"
+
+
+def summary(table: ResultTable) -> list[Row]:
+    """Return one row a method and environment: means over seeds, and the worst of the last half."""
+    rows = []
+    for arena in table.values("env"):
+        column = measure(table, arena)
+        for method in METHODS:
+            runs = curves(table, column, method, arena)
+            if not runs:
+                continue
+            steps = np.array(curves(table, "env_steps", method, arena))
+            found = np.array(runs)
+            half = found.shape[1] // 2
+            rows.append(
+                {
+                    "method": method,
+                    "env": arena,
+                    "measure": column,
+                    "seeds": len(runs),
+                    "at the start": float(found[:, 0].mean()),
+                    "half way": float(found[:, half].mean()),
+                    "at the end": float(found[:, -1].mean()),
+                    "lowest since half way": float(found[:, half:].min()),
+                    "lowest at the end": float(found[:, -1].min()),
+                    "env_steps": float(steps[:, -1].mean()),
+                    "cpu_s": float(np.mean(curves(table, "cpu_s", method, arena), axis=0)[-1]),
+                }
+            )
+    return rows
+
+
+def draw(table: ResultTable) -> Path:
+    """Draw the measure over steps and over time: the mean of the seeds, and their range."""
+    arenas = table.values("env")
+    figure = Figure(figsize=(12, 4.2 * max(1, len(arenas))), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(max(1, len(arenas)), 2, squeeze=False)
+    for row, arena in zip(grid, arenas, strict=False):
+        for axes, column, label in zip(
+            row,
+            ("env_steps", "cpu_s"),
+            ("environment steps", "time of learning in [s], of one processor"),
+            strict=True,
+        ):
+            _draw_arena(axes, table, arena, column)
+            axes.set_xlabel(label)
+            axes.set_title(arena)
+    path = table.directory / f"{NAME}.png"
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _draw_arena(axes: Axes, table: ResultTable, arena: str, column: str) -> None:
+    looked_at = measure(table, arena)
+    for method in METHODS:
+        runs = curves(table, looked_at, method, arena)
+        if not runs:
+            continue
+        along = np.mean(curves(table, column, method, arena), axis=0)
+        (line,) = axes.plot(along, np.mean(runs, axis=0), marker=".", label=method)
+        axes.fill_between(
+            along, np.min(runs, axis=0), np.max(runs, axis=0), color=line.get_color(), alpha=0.15
+        )
+    axes.set_ylabel(looked_at)
+    if looked_at == "success":
+        axes.set_ylim(0.0, 1.02)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")

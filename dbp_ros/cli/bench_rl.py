@@ -1,0 +1,44 @@
+"""`dbp bench rl`: what online learning makes of an imitated policy, step by step.
+
+Judged are policies without exploration, in episodes that are not learned from. Runs that are in
+the table are not made again; the policies that they begin and end with are kept beside it.
+"""
+
+import argparse
+
+from rich.console import Console
+
+from dbp_ros.bench.arenas import SUITES
+from dbp_ros.bench.contenders import chosen
+from dbp_ros.bench.rl import COLUMNS, KEY, METHODS, NAME, draw, rl_jobs, run_rl, summary
+from dbp_ros.bench.table import ResultTable
+from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the benchmark."""
+    parser = subparsers.add_parser(
+        "rl", help="success of policies that learn online", description=__doc__
+    )
+    add_flags(parser, NAME, tuple(METHODS), METHODS)
+    parser.add_argument(
+        "--suite",
+        choices=tuple(SUITES),
+        default="smoke",
+        help="; ".join(f"{n}: {', '.join(a.name for a in arenas)}" for n, arenas in SUITES.items()),
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what is missing, then print and draw."""
+    check_flags(arguments)
+    console = Console()
+    methods = chosen(arguments.methods, METHODS)
+    table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
+    table.describe({"suite": arguments.suite, "seeds": arguments.seeds})
+    jobs = rl_jobs(methods, SUITES[arguments.suite], arguments.seeds, table)
+    run_rows(table, jobs, run_rl, arguments.workers, console)
+    show(console, f"online learning, suite {arguments.suite}: success", summary(table))
+    console.print(f"{table.path}, {draw(table)}")
+    return 0

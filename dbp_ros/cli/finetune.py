@@ -1,0 +1,164 @@
+"""`dbp finetune`: let a trained policy go on learning from rewards, in an environment."""
+
+import argparse
+import math
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dbp_ros.cli.train import add_settings
+from dbp_ros.config import check_at_least
+from dbp_ros.contract import VectorEnvironment
+from dbp_ros.errors import DbpError, TrainingError
+from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
+from dbp_ros.learning.online.config import FinetuneConfig
+from dbp_ros.learning.online.deployment import compare_deployments
+from dbp_ros.learning.online.dfp import DriftingLearner
+from dbp_ros.learning.online.finetuned import settings_of
+from dbp_ros.learning.online.practice import CURVE, Practice, PracticeConfig
+from dbp_ros.learning.online.registry import build_learner
+from dbp_ros.sim.gyms.engines import ENGINES, open_gym
+from dbp_ros.sim.gyms.registry import NAMES, Gym
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb and a flag for every field of its settings."""
+    parser = subparsers.add_parser(
+        "finetune", help="let a trained policy learn from rewards in an environment"
+    )
+    parser.add_argument("--run", dest="source", type=Path, help="folder of the training run")
+    parser.add_argument("--env", required=True, help=NAMES)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the new run")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out and its settings"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="local",
+        help="where environments run: in this process, in one process each, or on workers of "
+        "Ray (default: local); all give the same",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="workers of Ray (default: 1)")
+    add_settings(parser, PracticeConfig)
+    add_settings(parser, FinetuneConfig)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Practise, or go on practising."""
+    check_at_least(1, workers=arguments.workers)
+    console = Console()
+    config = _settings(PracticeConfig, arguments)
+    imitated, resumed = _start(arguments)
+    settings = settings_of(imitated) if resumed else _settings(FinetuneConfig, arguments)
+    learner = build_learner(imitated.policy(), settings)
+    gym = Gym(arguments.env)
+    check_wiring(imitated, gym)
+    environment = open_gym(gym, learner.config.environments, arguments.engine, arguments.workers)
+    judging = open_gym(
+        Gym(arguments.env, evaluation=True),
+        config.judge_episodes,
+        arguments.engine,
+        arguments.workers,
+    )
+    try:
+        practice = Practice(
+            config,
+            learner,
+            imitated,
+            environment,
+            judging,
+            arguments.out,
+            origin={"env": arguments.env},
+        )
+        if resumed:
+            practice.resume(imitated)
+        _practise(practice, console)
+        if isinstance(learner, DriftingLearner):
+            _compare(learner, practice.judging_seeds, judging, console)
+    finally:
+        environment.close()
+        judging.close()
+    console.print(
+        f"{arguments.out / CHECKPOINT}: {practice.steps} steps of practice in "
+        f"{practice.wall_s:.0f} s, {arguments.out / CURVE}"
+    )
+    return 0
+
+
+def _compare(
+    learner: DriftingLearner, seeds: range, judging: VectorEnvironment, console: Console
+) -> None:
+    """Print what choosing among chunks would bring at deployment, and cost."""
+    for way in compare_deployments(learner, judging, seeds):
+        name = "one chunk" if way.best_of == 1 else f"the best of {way.best_of}"
+        console.print(
+            f"{name}: success {way.success:.2f}, return {way.episode_return:.4g}, "
+            f"{way.decision_ms:.2f} ms a decision",
+            highlight=False,
+        )
+
+
+def _start(arguments: argparse.Namespace) -> tuple[Checkpoint, bool]:
+    """Return the checkpoint to begin from, and whether practice is to be resumed there."""
+    path = arguments.out / CHECKPOINT
+    if arguments.resume:
+        return read_checkpoint(arguments.out), True
+    if path.exists():
+        raise TrainingError(f"{path} exists: give --resume to go on with it, or another --out")
+    if arguments.source is None:
+        raise DbpError("--run is missing: give the folder of the training run to begin from")
+    return read_checkpoint(arguments.source), False
+
+
+def _settings(kind: Any, arguments: argparse.Namespace) -> Any:
+    values = {item.name: getattr(arguments, item.name) for item in fields(kind)}
+    return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+
+
+def check_wiring(checkpoint: Checkpoint, gym: Gym) -> None:
+    """Refuse a policy that is not made for an environment.
+
+    Raises:
+        TrainingError: Says what the two have.
+    """
+    shape, wiring = checkpoint.shape, gym.wiring()
+    if shape.cameras or shape.clouds:
+        raise TrainingError(
+            f"the policy sees through {', '.join([*shape.cameras, *shape.clouds])}: environments "
+            "give states alone; train a policy on states"
+        )
+    for what, mine, theirs in (
+        ("states", shape.state_names, wiring.state_names),
+        ("actions", shape.action_names, wiring.action_names),
+    ):
+        if mine != theirs:
+            raise TrainingError(f"the policy has {what} {mine}, {gym.name} has {theirs}")
+    if not math.isclose(shape.step_s, wiring.step_s, rel_tol=1e-3):
+        raise TrainingError(
+            f"the policy was trained on steps of {shape.step_s:.4f} s, {gym.name} has "
+            f"{wiring.step_s:.4f} s"
+        )
+
+
+def _practise(practice: Practice, console: Console) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("practice", total=practice.config.steps, completed=practice.steps)
+
+        def report(steps: int, row: dict[str, float]) -> None:
+            progress.update(task, completed=steps)
+            if row:
+                shown = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
+                console.print(shown, highlight=False)
+
+        practice.go(report=report)

@@ -1,0 +1,78 @@
+"""Episodes side by side on this machine, in this process or in one process each."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+
+from dbp_ros.contract import Floats, Places, Step
+from dbp_ros.errors import CommandError
+from dbp_ros.sim.gyms.place import Place
+from dbp_ros.sim.gyms.registry import Gym
+
+
+def make_place(gym: Gym) -> Place:
+    """Return a place with a new world."""
+    return Place(gym.make())
+
+
+class LocalGym:
+    """A gym's worlds in gymnasium's vector environments: a `VectorEnvironment`.
+
+    Attributes:
+        places: How many episodes run side by side.
+    """
+
+    def __init__(self, gym: Gym, places: int, processes: bool = False) -> None:
+        """Make the worlds.
+
+        Args:
+            gym: Which ones.
+            places: How many.
+            processes: Whether each has a process of its own; same results, for many cores.
+
+        Raises:
+            ConfigError: If there is no such gym.
+        """
+        vector = AsyncVectorEnv if processes else SyncVectorEnv
+        makers = [partial(make_place, gym)] * places
+        self._vector: Any = vector(makers, autoreset_mode=AutoresetMode.DISABLED)
+        self.places = places
+
+    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
+        """Begin an episode at each of some places; return their first states, shape (n, ns)."""
+        chosen: list[int | None] = [None] * self.places
+        for place, seed in zip(places.tolist(), seeds, strict=True):
+            chosen[place] = int(seed)
+        mask = np.isin(np.arange(self.places), places)
+        states, _ = self._vector.reset(seed=chosen, options={"reset_mask": mask})
+        first: Floats = states[places]
+        return first
+
+    def step(self, places: Places, actions: Floats) -> Step:
+        """Do one control step at some places, with actions of shape (n, nu).
+
+        Raises:
+            CommandError: If an action is not finite.
+        """
+        if not np.isfinite(actions).all():
+            raise CommandError(
+                f"an action at place {places[~np.isfinite(actions).all(1)][0]} is not finite: "
+                "check that training converged"
+            )
+        everywhere = np.full(self._vector.action_space.shape, np.nan, np.float32)
+        everywhere[places] = actions
+        states, rewards, _, _, info = self._vector.step(everywhere)
+        return Step(
+            states[places],
+            rewards[places],
+            info["ended_for_good"][places],
+            info["cut_short"][places],
+            info["success"][places],
+        )
+
+    def close(self) -> None:
+        """Let go of the worlds."""
+        self._vector.close()

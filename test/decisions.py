@@ -1,0 +1,61 @@
+"""A small policy, and decisions that it makes in no world at all."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.online.config import FinetuneConfig
+from dbp_ros.learning.online.learner import Learner
+from dbp_ros.learning.online.transitions import Transitions
+from dbp_ros.learning.policy import Policy, PolicyShape
+
+SHAPE = PolicyShape(("x", "y", "z"), ("u", "v"), {}, {}, 0.1)
+TRAINED = TrainConfig(horizon=4, width=32, branch_width=32, depth=1, latent_waves=0)
+CONFIG = FinetuneConfig(executed_steps=3, critic_warm_up=0, minibatch=32, critic_widths=(32, 32))
+
+
+def policy(method: str = "dbp") -> Policy:
+    """Return a policy whose every layer says something."""
+    torch.manual_seed(0)
+    made = Policy(SHAPE, replace(TRAINED, method=method, samples=1 if method == "bc_mse" else 8))
+    return made.eval().requires_grad_(False)
+
+
+def questions(times: int, streams: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return observations and latents, of shapes (T, N, 3) and (T, N, 4, 2)."""
+    chance = torch.Generator().manual_seed(seed)
+    observation = torch.randn(times, streams, 3, generator=chance)
+    return observation, torch.randn(times, streams, 4, 2, generator=chance)
+
+
+def decided(
+    learner: Learner, times: int = 16, streams: int = 8, seed: int = 0, **changes: Any
+) -> Transitions:
+    """Return decisions of a learner; what is played to the right is rewarded.
+
+    Every seventh episode step terminates, every eleventh is cut short, and some chunks are not
+    played to their end.
+    """
+    observation, latent = questions(times, streams, seed)
+    chance = torch.Generator().manual_seed(seed)
+    explored = learner.explore(observation.flatten(0, 1), latent.flatten(0, 1), chance)
+    action = explored.action.unflatten(0, (times, streams))
+    number = torch.arange(times * streams).reshape(times, streams)
+    executed = 1 + number % learner.config.executed_steps
+    made = Transitions(
+        observation=observation,
+        latent=latent,
+        action=action,
+        log_prob=explored.log_prob(executed.flatten()).reshape(times, streams),
+        executed=executed,
+        reward=action[:, :, 0, 0].clone(),
+        terminated=number % 7 == 6,
+        truncated=(number % 11 == 10) & (number % 7 != 6),
+        successor=questions(times, streams, seed + 1)[0],
+        version=torch.full((times, streams), learner.version),
+        valid=torch.ones(times, streams, dtype=torch.bool),
+    )
+    return replace(made, **changes)

@@ -1,0 +1,141 @@
+"""One update: where it starts, where it stops, and that it goes on where it was stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from decisions import CONFIG, decided, policy, questions
+from safetensors.torch import load_file, save_file
+
+from dbp_ros.errors import TrainingError
+from dbp_ros.learning.online.config import FinetuneConfig
+from dbp_ros.learning.online.learner import Learner
+from dbp_ros.learning.online.ppo import ProximalLearner
+from dbp_ros.learning.online.registry import build_learner
+
+ALL = ["dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo"]
+
+
+def learner(algorithm: str = "dbpo", **changes: object) -> Learner:
+    config = replace(CONFIG, algorithm=algorithm, **changes)
+    return build_learner(policy("bc_mse" if algorithm == "gaussian_ppo" else "dbp"), config)
+
+
+@pytest.mark.parametrize("algorithm", ["dbpo", "dbpo_no_anchor", "gaussian_ppo"])
+def test_what_is_rewarded_is_done_more(algorithm: str) -> None:
+    made = learner(algorithm, actor_learning_rate=1e-3)
+    asked = [value.flatten(0, 1) for value in questions(16, 8)]
+    before = made.decide(*asked)
+    for seed in range(6):
+        made.update(decided(made, seed=seed))
+    after = made.decide(*asked)
+    assert after[:, 0, 0].mean() > before[:, 0, 0].mean() + 0.01
+
+
+@pytest.mark.parametrize("algorithm", ALL)
+def test_a_resumed_learner_makes_the_same_update_to_the_bit(algorithm: str, tmp_path: Path) -> None:
+    whole = learner(algorithm)
+    for seed in range(2):
+        whole.update(decided(whole, seed=seed))
+    save_file(whole.state_dict(), tmp_path / "state.safetensors")
+    resumed = learner(algorithm)
+    resumed.load_state_dict(load_file(tmp_path / "state.safetensors"))
+    torch.randn(7)
+    transitions = decided(whole, seed=2)
+    assert resumed.version == whole.version
+    assert resumed.update(transitions) == whole.update(transitions)
+    one, two = whole.state_dict(), resumed.state_dict()
+    assert set(one) == set(two)
+    for name, value in one.items():
+        assert torch.equal(value, two[name]), name
+
+
+def test_the_first_ratios_are_one_in_training_mode() -> None:
+    made = ProximalLearner(policy(), CONFIG)
+    transitions = decided(made, times=64)
+    law = made.actor.train()(
+        transitions.observation.flatten(0, 1), transitions.latent.flatten(0, 1)
+    )
+    log_prob = law.log_prob(transitions.action.flatten(0, 1), transitions.executed.flatten())
+    ratio = (log_prob - transitions.log_prob.flatten()).exp()
+    assert (ratio - 1.0).abs().max() <= 1e-6
+    assert made.update(transitions)["log_prob_gap"] <= 1e-6
+
+
+def test_an_update_stops_before_the_step_that_would_go_too_far() -> None:
+    wild = ProximalLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2))
+    minibatches = 128 // CONFIG.minibatch
+    statistics = wild.update(decided(wild))
+    assert 1 <= statistics["actor_steps"] < minibatches
+    calm = ProximalLearner(policy(), replace(CONFIG, actor_learning_rate=1e-6))
+    assert calm.update(decided(calm))["actor_steps"] == CONFIG.epochs * minibatches
+
+
+def test_the_critic_learns_alone_at_first() -> None:
+    made = ProximalLearner(policy(), replace(CONFIG, critic_warm_up=2))
+    versions, steps, losses = [], [], []
+    for seed in range(4):
+        statistics = made.update(decided(made, seed=seed))
+        versions.append(made.version)
+        steps.append(statistics["actor_steps"])
+        losses.append(statistics["value_loss"])
+    assert versions == [0, 0, 1, 2]
+    assert steps[:2] == [0, 0]
+    assert losses[1] < losses[0]
+
+
+def test_the_anchor_pulls_harder_where_the_policy_has_gone_far() -> None:
+    near = ProximalLearner(policy(), replace(CONFIG, anchor_distance=10.0))
+    far = ProximalLearner(policy(), replace(CONFIG, anchor_distance=1e-4))
+    for made in (near, far):
+        made.update(decided(made))
+    assert near.anchor_weight < CONFIG.anchor_weight < far.anchor_weight
+
+
+def test_a_strong_anchor_keeps_the_policy_near() -> None:
+    gone = []
+    for weight in (0.0, 100.0):
+        config = replace(CONFIG, anchor_weight=weight, anchor_distance=0.01)
+        made = ProximalLearner(policy(), config)
+        for seed in range(8):
+            gone.append(made.update(decided(made, seed=seed))["anchor_distance"])
+    assert gone[-1] < 0.5 * gone[7]
+
+
+def test_old_decisions_are_not_learned_from() -> None:
+    made = ProximalLearner(policy(), CONFIG)
+    transitions = decided(made)
+    made.update(transitions)
+    with pytest.raises(TrainingError, match="128 are not of version 1 or up to 0 older"):
+        made.update(transitions)
+    patient = ProximalLearner(policy(), replace(CONFIG, version_lag=1))
+    patient.update(transitions)
+    assert patient.update(transitions)["used"] == 1.0
+
+
+def test_what_a_human_did_is_not_learned_from() -> None:
+    """The rows of a human change nothing, whatever was done in them."""
+    transitions = decided(ProximalLearner(policy(), CONFIG))
+    valid = torch.arange(16)[:, None].expand(16, 8) < 12
+    human = torch.where(valid[..., None, None], transitions.action, 5.0)
+    states = []
+    for action in (transitions.action, human):
+        made = ProximalLearner(policy(), CONFIG)
+        made.update(replace(transitions, valid=valid, action=action))
+        states.append(made.actor.state_dict())
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name])
+
+
+def test_nothing_to_learn_from_is_refused() -> None:
+    made = ProximalLearner(policy(), CONFIG)
+    transitions = decided(made)
+    nobody = torch.zeros_like(transitions.valid)
+    with pytest.raises(TrainingError, match="128 are not the policy's own"):
+        made.update(replace(transitions, valid=nobody))
+
+
+def test_more_points_than_a_chunk_has_are_refused() -> None:
+    with pytest.raises(TrainingError, match="executed_steps = 5, but a chunk has 4 points"):
+        ProximalLearner(policy(), FinetuneConfig(executed_steps=5))
