@@ -82,7 +82,7 @@ class Robot(Node):
         """Call a SetBool service, or a Trigger where there is nothing to set."""
         kind = Trigger if data is None else SetBool
         client = self.create_client(kind, service)
-        assert client.wait_for_service(timeout_sec=20.0), f"nobody offers {service}"
+        assert client.wait_for_service(timeout_sec=60.0), f"nobody offers {service}"
         request = kind.Request() if data is None else kind.Request(data=data)
         future = client.call_async(request)
         wait_until(future.done, f"{service} to answer")
@@ -91,7 +91,7 @@ class Robot(Node):
     def change(self, transition: int) -> None:
         """Ask the policy for a transition of its lifecycle, and insist on it."""
         client = self.create_client(ChangeState, "policy/change_state")
-        assert client.wait_for_service(timeout_sec=20.0)
+        assert client.wait_for_service(timeout_sec=60.0)
         request = ChangeState.Request(transition=Transition(id=transition))
         future = client.call_async(request)
         wait_until(future.done, f"transition {transition}")
@@ -106,7 +106,7 @@ class Robot(Node):
         )
 
 
-def wait_until(condition, what: str, found=lambda: "", limit_s: float = 20.0) -> None:
+def wait_until(condition, what: str, found=lambda: "", limit_s: float = 60.0) -> None:
     """Wait until a condition holds, and fail if it does not in time."""
     deadline = time.monotonic() + limit_s
     while not condition():
