@@ -66,14 +66,15 @@ MAY_NEED = {
     "episodes": {"h5py", "zarr", "pyarrow", "PIL"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,
-    "bench": SHOWN | TORCH,
+    "bench": SHOWN | TORCH | {"std_msgs"},
     "cli": SHOWN,
 }
 
 # The verbs that train or export need torch.
 TORCH_VERBS = {"train.py", "finetune.py", "export.py"}
-# The verb that runs the whole stack is the only one that needs ROS.
-ROS_VERBS = {"demo.py"}
+# The verbs that run the whole stack are the only ones that need ROS.
+ROS_VERBS = {"demo.py", "bench_swap.py"}
+ROS_BENCHES = ("dbp_ros.nodes", "dbp_ros.bench.demo", "dbp_ros.bench.swap", "dbp_ros.bench.running")
 
 
 def part_of(path: Path) -> str:
@@ -142,10 +143,10 @@ def test_only_the_verbs_that_learn_reach_torch() -> None:
         assert path.name in TORCH_VERBS or not learns, path
 
 
-def test_only_the_verb_that_runs_the_stack_reaches_ros() -> None:
+def test_only_the_verbs_that_run_the_stack_reach_ros() -> None:
     for path in sources("cli"):
         names = set(imported(path))
-        reaches = any(name.startswith(("dbp_ros.nodes", "dbp_ros.bench.demo")) for name in names)
+        reaches = any(name.startswith(ROS_BENCHES) for name in names)
         assert path.name in ROS_VERBS or not reaches, path
 
 

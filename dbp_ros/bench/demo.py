@@ -1,12 +1,7 @@
 """The main job, run and measured: the whole stack as real processes, episode after episode."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +9,12 @@ from typing import Any
 from PIL import Image as Picture
 
 from dbp_ros.bench.report import EpisodeResult, build_report, plot_histograms
-from dbp_ros.config import GuardConfig, check_ranges, setting
+from dbp_ros.bench.running import Tell, floor_beside, running_stack
+from dbp_ros.config import check_ranges, setting
 from dbp_ros.contract import Image
-from dbp_ros.domain import leased_domain
-from dbp_ros.errors import DbpError
 from dbp_ros.files import write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
-from dbp_ros.nodes.process import spinning
-from dbp_ros.stack import environment
 
-START_LIMIT_S = 60.0
-END_LIMIT_S = 15.0
-MOST_WITNESSES = 4
 WITHOUT_NOISE = 0xFC
 FILM_ZOOM = 4
 FILM_FRAME_MS = 66
@@ -40,9 +29,6 @@ class DemoConfig:
     episodes: int = setting(20, "how many episodes to run", minimum=1)
     film_episodes: int = setting(3, "how many of them to film with the head camera", minimum=0)
     out: Path = setting(Path("build/demo"), "folder for the report, the plot and the film")
-
-
-Tell = Callable[[str], None]
 
 
 def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
@@ -63,23 +49,7 @@ def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
     """
     check_ranges(config)
     config.out.mkdir(parents=True, exist_ok=True)
-    log = config.out / "stack.log"
-    with ExitStack() as resources:
-        domain = resources.enter_context(leased_domain())
-        os.environ |= {
-            **environment(os.environ),
-            "ROS_DOMAIN_ID": str(domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        }
-        up = ("dbp_ros.cli", "up", "--task", config.task, "--model", config.model)
-        resources.enter_context(child(up, log))
-        runner = resources.enter_context(spinning(EpisodeRunner))
-        tell("starting the stack")
-        try:
-            runner.wait_for(lambda: _ready(runner, log), "the stack to start", START_LIMIT_S)
-        except DbpError as error:
-            raise DbpError(f"{error}; the end of {log}:\n{_tail(log)}") from error
-        runner.activate_policy(False)
+    with running_stack(config.task, config.model, config.out, EpisodeRunner, tell) as runner:
         with floor_beside(config.out) as floors:
             results = _run_episodes(config, runner, tell, note)
         guard, policy, simulation = map(runner.statistics, ("guard", "policy", "simulation"))
@@ -120,12 +90,6 @@ def _run_episodes(
     return results
 
 
-def _ready(runner: EpisodeRunner, log: Path) -> bool:
-    if "is not restarted" in _tail(log) or "ending the stack" in _tail(log):
-        raise DbpError("a process of the stack ended")
-    return len(runner.states) == 3 and runner.states["policy"] == "deciding"
-
-
 def _periods(runner: EpisodeRunner) -> list[dict[str, float]]:
     return [
         runner.statistics("policy")["decision_period"],
@@ -162,44 +126,6 @@ def _live_line(
     )
 
 
-@contextmanager
-def floor_beside(folder: Path) -> Iterator[list[Path]]:
-    """Measure the machine's floor, with a witness on each core, for as long as the block lasts.
-
-    Yields:
-        The files that are written at the end, the floor's own first.
-    """
-    guard = GuardConfig()
-    same, above = guard.realtime_priority + 1, guard.realtime_priority + 2
-    cores = sorted(os.sched_getaffinity(0))[:MOST_WITNESSES]
-    loops = [("floor", same, ()), *((f"core_{k}", above, ("--core", str(k))) for k in cores)]
-    with ExitStack() as resources:
-        files = [folder / f"{name}.json" for name, _, _ in loops]
-        for file, (name, priority, bound) in zip(files, loops, strict=True):
-            words = ("--rate", str(guard.command_rate_hz), "--priority", str(priority), *bound)
-            command = ("dbp_ros.bench.floor", *words, "--out", str(file))
-            resources.enter_context(child(command, folder / f"{name}.log"))
-        yield files
-
-
-@contextmanager
-def child(module: Sequence[str], log: Path) -> Iterator[None]:
-    """Run a module of ours as a process for as long as the block lasts."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *module], stdout=file, stderr=subprocess.STDOUT
-        )
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(END_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
 def write_film(path: Path, frames: Sequence[Image]) -> None:
     """Write every second picture of a 30 Hz camera as an animation, enlarged, without its noise."""
     pictures = [
@@ -212,7 +138,3 @@ def write_film(path: Path, frames: Sequence[Image]) -> None:
         pictures[0].save(
             path, save_all=True, append_images=pictures[1:], duration=FILM_FRAME_MS, loop=0
         )
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])

@@ -179,12 +179,16 @@ def plot_histograms(
 
 
 def _curves(axes: Any, histograms: dict[str, list[list[float]]]) -> None:
-    """Draw the share of values beyond each duration, so that the tail can be read."""
     for name, bars in histograms.items():
-        if bars:
-            middles, counts = np.array(bars).T
-            beyond = 1.0 - (np.cumsum(counts) - counts) / counts.sum()
-            axes.step(np.maximum(middles, 1e-3), beyond, where="post", label=name)
+        share_beyond(axes, bars, name)
     axes.set(xscale="log", yscale="log")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
+
+
+def share_beyond(axes: Any, bars: list[list[float]], name: str, **style: Any) -> None:
+    """Draw the share of values beyond each duration, so that the tail can be read."""
+    if bars:
+        middles, counts = np.array(bars).T
+        beyond = 1.0 - (np.cumsum(counts) - counts) / counts.sum()
+        axes.step(np.maximum(middles, 1e-3), beyond, where="post", label=name, **style)

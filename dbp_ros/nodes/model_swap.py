@@ -19,10 +19,6 @@ from dbp_ros.policy.relay import Relay
 from dbp_ros.policy.swap import SWAP_RATE_HZ, ModelState, Swap
 from dbp_ros.realtime import PacedThread
 
-# Above every ordinary process, which could starve it while it holds the interpreter's lock, and
-# below the decision loop.
-LEAST_PRIORITY = 1
-
 
 class ModelSwap:
     """Runs a `Swap` beside the decision loop and tells `~/model` what it does.
@@ -56,7 +52,9 @@ class ModelSwap:
         self._folder = WatchedFolder(directory) if config.watch_model else None
         received = Path(config.received_models).expanduser() if config.received_models else None
         self._receiver.begin(self._swap, (received or directory.parent / ".received").absolute())
-        priority = LEAST_PRIORITY if config.realtime_priority else 0
+        # Just below the decision loop: what is less urgent than that must not starve the thread
+        # that may hold the interpreter's lock.
+        priority = max(1, config.realtime_priority - 1) if config.realtime_priority else 0
         self._thread = PacedThread("model swap", SWAP_RATE_HZ, self._tick, priority)
         self._thread.start()
 

@@ -2,9 +2,9 @@
 
 Verify, load, prove, rehearse, swap between two decisions, watch, and roll back: at every step a
 model that is not good enough changes nothing. All of it runs in a thread of its own beside the
-decision loop. That thread must not be starved by other processes, for it would then hold Python's
-interpreter lock for as long; and it must give way to the loop. So it has the lowest of the
-real-time priorities.
+decision loop. That thread must give way to the loop, and must not be starved by anything less
+urgent than the loop: it would then keep Python's interpreter lock from it for as long. So its
+priority is the one just below.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ from dbp_ros.latency import Histogram
 from dbp_ros.policy.probation import Probation, Record
 from dbp_ros.policy.relay import Relay, Runner
 from dbp_ros.policy.trial import Trial, load_model, require_fit
+from dbp_ros.realtime import set_priority
 
 SWAP_RATE_HZ = 50.0
 RETRY_NS = 10 * NS_PER_S
@@ -207,6 +208,9 @@ class Swap:
     def _promote(self, trial: Trial, now_ns: int) -> None:
         runner, self._trial = trial.runner, None
         runner.decider.recent = Histogram()
+        if self._config.realtime_priority:
+            # It inherited that of this thread.
+            set_priority(self._config.realtime_priority, runner.encoder.native_id or 0)
         self._relay.promote(runner)
         self._probation = Probation(self._config, self._record, now_ns)
         self._record = self._probation.after

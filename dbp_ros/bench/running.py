@@ -1,0 +1,110 @@
+"""The stack as real processes for as long as a block lasts, and an empty loop beside it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from dbp_ros.config import GuardConfig
+from dbp_ros.domain import leased_domain
+from dbp_ros.errors import DbpError
+from dbp_ros.nodes.episode_runner import EpisodeRunner
+from dbp_ros.nodes.process import spinning
+from dbp_ros.stack import environment
+
+START_LIMIT_S = 60.0
+END_LIMIT_S = 15.0
+MOST_WITNESSES = 4
+
+Tell = Callable[[str], None]
+Runner = TypeVar("Runner", bound=EpisodeRunner)
+
+
+@contextmanager
+def running_stack(
+    task: str, model: str, folder: Path, make: Callable[[], Runner], tell: Tell
+) -> Iterator[Runner]:
+    """Start the stack, its policy inactive, and end it with the block.
+
+    The DDS traffic stays on this machine, in a domain of its own.
+
+    Args:
+        task: Of the simulated cell.
+        model: Bundle of the policy.
+        folder: For the log of the stack.
+        make: Builds the node that talks to it.
+        tell: Shows one line of progress.
+
+    Raises:
+        DbpError: If the stack does not start.
+    """
+    log = folder / "stack.log"
+    with ExitStack() as resources:
+        domain = resources.enter_context(leased_domain())
+        os.environ |= {
+            **environment(os.environ),
+            "ROS_DOMAIN_ID": str(domain),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        }
+        up = ("dbp_ros.cli", "up", "--task", task, "--model", model)
+        resources.enter_context(child(up, log))
+        runner = resources.enter_context(spinning(make))
+        tell("starting the stack")
+        try:
+            runner.wait_for(lambda: _ready(runner, log), "the stack to start", START_LIMIT_S)
+        except DbpError as error:
+            raise DbpError(f"{error}; the end of {log}:\n{_tail(log)}") from error
+        runner.activate_policy(False)
+        yield runner
+
+
+def _ready(runner: EpisodeRunner, log: Path) -> bool:
+    if "is not restarted" in _tail(log) or "ending the stack" in _tail(log):
+        raise DbpError("a process of the stack ended")
+    return len(runner.states) == 3 and runner.states["policy"] == "deciding"
+
+
+@contextmanager
+def floor_beside(folder: Path) -> Iterator[list[Path]]:
+    """Measure the machine's floor, with a witness on each core, for as long as the block lasts.
+
+    Yields:
+        The files that are written at the end, the floor's own first.
+    """
+    guard = GuardConfig()
+    same, above = guard.realtime_priority + 1, guard.realtime_priority + 2
+    cores = sorted(os.sched_getaffinity(0))[:MOST_WITNESSES]
+    loops = [("floor", same, ()), *((f"core_{k}", above, ("--core", str(k))) for k in cores)]
+    with ExitStack() as resources:
+        files = [folder / f"{name}.json" for name, _, _ in loops]
+        for file, (name, priority, bound) in zip(files, loops, strict=True):
+            words = ("--rate", str(guard.command_rate_hz), "--priority", str(priority), *bound)
+            command = ("dbp_ros.bench.floor", *words, "--out", str(file))
+            resources.enter_context(child(command, folder / f"{name}.log"))
+        yield files
+
+
+@contextmanager
+def child(module: Sequence[str], log: Path) -> Iterator[None]:
+    """Run a module of ours as a process for as long as the block lasts."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module], stdout=file, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(END_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
