@@ -209,7 +209,7 @@ def read_bundle(directory: Path) -> Bundle:
 
 def bundle_names(models: Path) -> list[str]:
     """Return the names of the folders under `models` that hold a manifest."""
-    return [path.parent.name for path in models.glob(f"*/{MANIFEST}")]
+    return [path.parent.name for path in models.glob(f"[!.]*/{MANIFEST}")]
 
 
 def parse_manifest(text: bytes | str, source: str) -> Manifest:

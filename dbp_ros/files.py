@@ -1,6 +1,7 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files and folders that are whole or absent, whatever happens while they are written."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
+        _put_on_disk(aside)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -34,3 +34,40 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole text file, or none."""
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def folder_aside(directory: Path) -> Iterator[Path]:
+    """Write a folder beside its place and rename it when the block is over.
+
+    A reader sees the old folder, the whole new one or, for a moment between the two, none: no
+    system renames a folder over one that holds something.
+
+    Args:
+        directory: Where the folder belongs. The folder above it is made.
+
+    Yields:
+        An empty folder to write to. After an error it is removed, and an older folder stays.
+    """
+    aside = directory.with_name(f".{directory.name}.{os.getpid()}")
+    old = aside.with_name(f"{aside.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        for path in aside.rglob("*"):
+            if path.is_file():
+                _put_on_disk(path)
+        if directory.exists():
+            directory.rename(old)
+        aside.rename(directory)
+    finally:
+        if old.exists() and not directory.exists():
+            old.rename(directory)
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_on_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

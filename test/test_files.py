@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.files import write_text, written_aside
+from dbp_ros.files import folder_aside, write_text, written_aside
 
 
 def test_a_file_is_written_with_its_folder_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -23,3 +23,50 @@ def fail_halfway(path: Path) -> None:
     with written_aside(path) as aside:
         aside.write_text("half")
         raise RuntimeError
+
+
+def write_folder(directory: Path, *names: str) -> None:
+    with folder_aside(directory) as aside:
+        for name in names:
+            write_text(aside / name, name)
+
+
+def test_a_folder_is_written_with_the_one_above_it_and_nothing_beside_it(tmp_path: Path) -> None:
+    write_folder(tmp_path / "models" / "toy", "one", "below/two")
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["toy"]
+    assert (tmp_path / "models" / "toy" / "below" / "two").read_text() == "below/two"
+
+
+def test_a_new_folder_holds_nothing_of_the_old_one(tmp_path: Path) -> None:
+    write_folder(tmp_path / "toy", "old")
+    write_folder(tmp_path / "toy", "new")
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*")] == [
+        Path("toy"),
+        Path("toy/new"),
+    ]
+
+
+def test_an_error_leaves_the_old_folder_whole(tmp_path: Path) -> None:
+    write_folder(tmp_path / "toy", "old")
+    with pytest.raises(RuntimeError):
+        write_half_a_folder(tmp_path / "toy")
+    assert [path.name for path in tmp_path.rglob("*")] == ["toy", "old"]
+
+
+def write_half_a_folder(directory: Path) -> None:
+    with folder_aside(directory) as aside:
+        write_text(aside / "half", "half")
+        assert (directory / "old").exists()
+        raise RuntimeError
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path) -> None:
+    write_folder(tmp_path / "toy", "old")
+    with pytest.raises(FileNotFoundError):
+        lose_what_was_written(tmp_path / "toy")
+    assert [path.name for path in tmp_path.rglob("*")] == ["toy", "old"]
+
+
+def lose_what_was_written(directory: Path) -> None:
+    with folder_aside(directory) as aside:
+        aside.rmdir()

@@ -1,7 +1,5 @@
 """From a checkpoint to a model bundle, with proof that the graphs say what PyTorch said."""
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +24,7 @@ from dbp_ros.bundle import (
     write_manifest,
 )
 from dbp_ros.errors import TrainingError
+from dbp_ros.files import folder_aside
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.graphs import export_encoder, export_head
@@ -142,9 +141,7 @@ def export_bundle(
             "without point clouds, can be exported"
         )
     policy = checkpoint.policy()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    try:
+    with folder_aside(directory) as aside:
         for camera, encoder in policy.encoders.items():
             size = checkpoint.shape.cameras[camera]
             export_encoder(encoder, size, aside / encoder_file(camera))
@@ -158,22 +155,7 @@ def export_bundle(
             )
         _write_proof(aside / PROOF, proof)
         write_manifest(aside, _manifest(checkpoint, policy, aside, label, worst))
-        aside.chmod(0o755)
-        _replace(aside, directory)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return worst
-
-
-def _replace(aside: Path, directory: Path) -> None:
-    """Put a finished folder in place; whatever was there goes last."""
-    if not directory.exists():
-        aside.rename(directory)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
-    directory.rename(old / directory.name)
-    aside.rename(directory)
-    shutil.rmtree(old)
 
 
 def _write_proof(path: Path, proof: Proof) -> None:
