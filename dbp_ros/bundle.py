@@ -68,7 +68,10 @@ class ProofSpec:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that a bundle says about itself; see the module's docstring."""
+    """Everything that a bundle says about itself; see the module's docstring.
+
+    A `stochastic` head takes noise as well, and tells the law that its action was drawn from.
+    """
 
     format: int
     name: str
@@ -81,6 +84,7 @@ class Manifest:
     control_rate_hz: float
     proof: ProofSpec
     files: dict[str, str]
+    stochastic: bool = False
     normaliser: dict[str, Any] = field(default_factory=dict)
     made_by: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -253,7 +257,11 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
 
 def _require_keys(raw: dict[str, Any], source: str) -> None:
     known = [item.name for item in fields(Manifest)]
-    optional = [item.name for item in fields(Manifest) if item.default_factory is not MISSING]
+    optional = [
+        item.name
+        for item in fields(Manifest)
+        if item.default is not MISSING or item.default_factory is not MISSING
+    ]
     missing = sorted(set(known) - set(optional) - set(raw))
     unknown = sorted(str(key) for key in set(raw) - set(known))
     if missing or unknown:
@@ -278,7 +286,7 @@ def _require_type(value: Any, kind: Any, name: str) -> None:
             _require_type(item, get_args(kind)[1], f"{name}.{key}")
     elif kind is not Any:
         number = kind is float and isinstance(value, int)
-        if isinstance(value, bool) or not (isinstance(value, kind) or number):
+        if isinstance(value, bool) != (kind is bool) or not (isinstance(value, kind) or number):
             raise TypeError(f"{name} is {value!r}, expected {kind.__name__}")
 
 

@@ -186,6 +186,12 @@ class PolicyConfig(RealtimeConfig):
         "Time in which the latent forgets itself; 0 holds it through the episode",
         minimum=0.0,
     )
+    explore: bool = setting(
+        False, "Draw chunks from the law of a stochastic model, to learn from what comes of them"
+    )
+    executed_steps: int = setting(
+        4, "Points of a chunk that are played before the next decision, while exploring", minimum=1
+    )
     execution_provider: str = setting("cpu", "Where the model runs: cpu, cuda or tensorrt")
     intra_op_threads: int = setting(1, "Threads of one inference", minimum=1, maximum=64)
     autostart: bool = setting(True, "Configure and activate by itself when started")

@@ -9,7 +9,10 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
-GROUND = {"bundle", "config", "contract", "errors", "files", "latency", "realtime", "share"}
+GROUND = {
+    *("bundle", "config", "contract", "decision", "errors", "files", "latency", "realtime"),
+    "share",
+}
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
 EVERYTHING = GROUND | SERVICES | ROS_FREE_MIDDLE
@@ -18,6 +21,7 @@ EVERYTHING = GROUND | SERVICES | ROS_FREE_MIDDLE
 MAY_IMPORT = {
     "config": {"errors"},
     "contract": set(),
+    "decision": {"contract", "errors"},
     "errors": set(),
     "files": set(),
     "latency": {"contract"},

@@ -1,6 +1,7 @@
 """A tiny bundle of real graphs whose answers can be told by hand.
 
 The action is a gain times `newest positions + ramp + 0.01 latent + 0.001 mean of the features`.
+A stochastic head adds `exp(log_std) noise` to the latent's part, which is its normalised action.
 """
 
 from collections.abc import Sequence
@@ -61,17 +62,34 @@ def write_encoder(path: Path, size: tuple[int | str, int | str]) -> None:
 
 
 def write_head(
-    path: Path, cameras: Sequence[str], nu: int, history: int, gain: float, ramp: np.ndarray
+    path: Path,
+    cameras: Sequence[str],
+    nu: int,
+    history: int,
+    gain: float,
+    ramp: np.ndarray,
+    log_std: float | None,
 ) -> None:
-    """Write a head that answers by the formula above."""
+    """Write a head that answers by the formula above; `log_std` makes it stochastic."""
+    shape = (1, len(ramp), nu)
     seen = [f"features.{camera}" for camera in cameras]
     nodes = [
         helper.make_node("Gather", ["positions", "newest"], ["here"], axis=1),
-        helper.make_node("Mul", ["latent", "latent_gain"], ["noise"]),
+        helper.make_node("Mul", ["latent", "latent_gain"], ["mean_chunk"]),
+        *(
+            [helper.make_node("Identity", ["mean_chunk"], ["normalised"])]
+            if log_std is None
+            else [
+                helper.make_node("Identity", ["spread"], ["log_std"]),
+                helper.make_node("Exp", ["spread"], ["std"]),
+                helper.make_node("Mul", ["noise", "std"], ["apart"]),
+                helper.make_node("Add", ["mean_chunk", "apart"], ["normalised"]),
+            ]
+        ),
         helper.make_node("Concat", seen, ["features"], axis=1),
         helper.make_node("ReduceMean", ["features", "all_but_batch"], ["mean"], keepdims=1),
         helper.make_node("Mul", ["mean", "feature_gain"], ["sight"]),
-        helper.make_node("Sum", ["here", "ramp", "noise", "sight"], ["sum"]),
+        helper.make_node("Sum", ["here", "ramp", "normalised", "sight"], ["sum"]),
         helper.make_node("Mul", ["sum", "gain"], ["action"]),
     ]
     write_graph(
@@ -80,15 +98,20 @@ def write_head(
         [
             ("positions", TensorProto.FLOAT, (1, history, nu)),
             *((name, TensorProto.FLOAT, (1, history, FEATURES)) for name in seen),
-            ("latent", TensorProto.FLOAT, (1, len(ramp), nu)),
+            ("latent", TensorProto.FLOAT, shape),
+            *([] if log_std is None else [("noise", TensorProto.FLOAT, shape)]),
         ],
-        [("action", TensorProto.FLOAT, (1, len(ramp), nu))],
+        [
+            (name, TensorProto.FLOAT, shape)
+            for name in ("action", *([] if log_std is None else ["normalised", "log_std"]))
+        ],
         newest=[history - 1],
         all_but_batch=[1, 2],
         ramp=np.broadcast_to(ramp, (len(ramp), nu)).astype(np.float32)[None],
         latent_gain=np.float32(LATENT_GAIN),
         feature_gain=np.float32(FEATURE_GAIN),
         gain=np.float32(gain),
+        spread=np.full(shape, log_std or 0.0, np.float32),
     )
 
 
@@ -121,12 +144,14 @@ def write_toy_bundle(
     gain: float = 1.0,
     ramp: np.ndarray = NO_RAMP,
     step_s: float = 0.02,
+    log_std: float | None = None,
     **changes,
 ) -> Path:
     """Write a bundle and return its folder; `changes` replace values of the manifest."""
     directory.mkdir(parents=True, exist_ok=True)
     write_encoder(directory / "encoder.onnx", size)
-    write_head(directory / "head.onnx", graph_cameras, len(graph_joints), history, gain, ramp)
+    nu = len(graph_joints)
+    write_head(directory / "head.onnx", graph_cameras, nu, history, gain, ramp, log_std)
     write_proof(directory / "proof.npz", graph_cameras, len(graph_joints), history, ramp)
     values = {
         "format": FORMAT,
@@ -142,6 +167,7 @@ def write_toy_bundle(
         "control_rate_hz": 125.0,
         "proof": ProofSpec("proof.npz", 1e-4),
         "files": {name: sha256_of(directory / name) for name in FILES},
+        "stochastic": log_std is not None,
     }
     write_manifest(directory, Manifest(**{**values, **changes}))
     return directory

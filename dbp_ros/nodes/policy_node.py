@@ -13,6 +13,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -23,9 +24,10 @@ from dbp_ros.nodes import reports
 from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message, frame_of
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND, SENSOR
+from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.encoder_thread import EncoderThread
+from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
 from dbp_ros.realtime import PacedThread, request_realtime
 
@@ -45,6 +47,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._problems: dict[str, str] = {}
         self._refusals = 0
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
+        self._decisions = self.create_publisher(String, "decision", EVERY)
         self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
         reports.Reporter(self, "policy", self._state, self.statistics, self._clear)
         for line in request_realtime(self._config):
@@ -87,6 +90,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             require_joints(bundle.manifest, self._config.joints)
             model = Model(bundle, self._config.execution_provider, self._config.intra_op_threads)
             difference = model.prove()
+            decider = (Explorer if self._config.explore else Decider)(model, self._config)
         except DbpError as error:
             self._reason = f"no model: {error}"
             self.get_logger().error(str(error))
@@ -96,8 +100,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             f"model {manifest.name} version {manifest.version} ({bundle.sha256[:12]}) gives its "
             f"proof within {difference:.2g}"
         )
-        self._decider = Decider(model, self._config)
-        self._encoder = EncoderThread(self._decider.see)
+        self._decider = decider
+        self._encoder = EncoderThread(decider.see)
         self._encoder.start()
         self._subscribe(manifest.joints, manifest.camera_names)
         self._reason = "configured, not active"
@@ -189,6 +193,9 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             chunk_message(chunk, self._decider.model.manifest.joints, self._steady)
         )
         self._reason = ""
+        if isinstance(self._decider, Explorer) and (decision := self._decider.take_decision()):
+            on_ros_time = decision.moved(-self._steady.offset_ns())
+            self._decisions.publish(String(data=on_ros_time.to_json()))
 
     def _begin_episode(self) -> None:
         if self._decider is not None:

@@ -10,7 +10,7 @@ from dbp_ros.errors import ObservationError
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.policy.latent import Latent
 from dbp_ros.policy.model import Model
-from dbp_ros.policy.observer import Observer
+from dbp_ros.policy.observer import Inputs, Observer
 
 
 class Decider:
@@ -70,7 +70,7 @@ class Decider:
             self.period.pause()
             raise
         start_ns = time.perf_counter_ns()
-        action = self.model.decide(inputs.positions, inputs.features, self._latent.step())
+        action = self._act(inputs, self._latent.step())
         self.inference.record(time.perf_counter_ns() - start_ns)
         if not np.isfinite(action).all():
             self.period.pause()
@@ -84,3 +84,6 @@ class Decider:
             stamp_ns=inputs.stamp_ns,
             image_stamp_ns=inputs.image_stamp_ns,
         )
+
+    def _act(self, inputs: Inputs, latent: Floats) -> Floats:
+        return self.model.decide(inputs.positions, inputs.features, latent)

@@ -1,6 +1,7 @@
 """A model bundle, loaded: one encoder a camera, and the head that decides in one forward pass."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +18,21 @@ FLOAT, PIXEL = "tensor(float)", "tensor(uint8)"
 # The type of a tensor and its sizes, of which those that a graph leaves open are no numbers.
 Tensor: TypeAlias = tuple[str, tuple[int | str | None, ...]]
 Signature: TypeAlias = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """A chunk drawn at random, and the law that it was drawn from. Shapes (horizon, nu).
+
+    Attributes:
+        action: Absolute joint positions in [rad] and [m].
+        normalised: The same chunk as it was drawn: normalised, not clipped.
+        log_std: Logarithm of the standard deviations.
+    """
+
+    action: Floats
+    normalised: Floats
+    log_std: Floats
 
 
 class Model:
@@ -36,6 +52,8 @@ class Model:
             camera.name: open_session(bundle.path(camera.encoder), provider, threads)
             for camera in manifest.cameras
         }
+        shape = (1, manifest.action.horizon, len(manifest.joints))
+        self._still = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
         self._check_signatures()
 
     @property
@@ -68,10 +86,24 @@ class Model:
         Returns:
             Absolute joint positions in [rad] and [m]. Shape (horizon, nu).
         """
-        feeds = {f"features.{name}": features[name][None] for name in self.manifest.camera_names}
-        feeds |= {"positions": positions[None], "latent": latent[None]}
+        feeds = self._feeds(positions, features, latent) | self._still
         action: Floats = self._head.run(["action"], feeds)[0][0]
         return action
+
+    def explore(
+        self, positions: Floats, features: Mapping[str, Floats], latent: Floats, noise: Floats
+    ) -> Explored:
+        """Draw a chunk from the law of a stochastic head; noise of zero gives what `decide` does.
+
+        Args:
+            positions: See `decide`.
+            features: See `decide`.
+            latent: See `decide`.
+            noise: Standard normal. Shape (horizon, nu).
+        """
+        feeds = self._feeds(positions, features, latent) | {"noise": noise[None]}
+        answers = self._head.run(["action", "normalised", "log_std"], feeds)
+        return Explored(*(answer[0] for answer in answers))
 
     def prove(self) -> float:
         """Replay the proof, which also warms the sessions up.
@@ -105,6 +137,12 @@ class Model:
             )
         return worst
 
+    def _feeds(
+        self, positions: Floats, features: Mapping[str, Floats], latent: Floats
+    ) -> dict[str, Floats]:
+        feeds = {f"features.{name}": features[name][None] for name in self.manifest.camera_names}
+        return feeds | {"positions": positions[None], "latent": latent[None]}
+
     def _check_signatures(self) -> None:
         manifest = self.manifest
         nu, horizon, length = len(manifest.joints), manifest.action.horizon, manifest.history.length
@@ -119,9 +157,12 @@ class Model:
             features: Signature = {"features": (FLOAT, (1, camera.feature_size))}
             self._check(camera.encoder, "takes", encoder.get_inputs(), image)
             self._check(camera.encoder, "gives", encoder.get_outputs(), features)
-        action: Signature = {"action": (FLOAT, (1, horizon, nu))}
+        chunk: Tensor = (FLOAT, (1, horizon, nu))
+        outputs = {"action": chunk}
+        if manifest.stochastic:
+            inputs["noise"] = outputs["normalised"] = outputs["log_std"] = chunk
         self._check(manifest.head, "takes", self._head.get_inputs(), inputs)
-        self._check(manifest.head, "gives", self._head.get_outputs(), action)
+        self._check(manifest.head, "gives", self._head.get_outputs(), outputs)
 
     def _check(
         self, file: str, verb: str, nodes: Sequence[ort.NodeArg], expected: Signature
