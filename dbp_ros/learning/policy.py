@@ -82,10 +82,8 @@ class Policy(nn.Module):
                 for name, (_, channels) in shape.clouds.items()
             }
         )
-        sizes = self.feature_sizes
         states, actions = len(shape.state_names), len(shape.action_names)
-        observation = config.history * (states + sum(sizes.values()))
-        self.method = build_method(config, observation, actions)
+        self.method = build_method(config, self.observation_size, actions)
         self.normaliser = Normaliser(states, actions, config.horizon)
 
     @property
@@ -93,6 +91,12 @@ class Policy(nn.Module):
         """Features of each sensor, in the order in which the head takes them."""
         encoders = {**dict(self.encoders.items()), **dict(self.cloud_encoders.items())}
         return {name: cast(int, encoder.feature_size) for name, encoder in encoders.items()}
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in what the head is given."""
+        seen = len(self.shape.state_names) + sum(self.feature_sizes.values())
+        return self.history * seen
 
     @property
     def chunk_shape(self) -> tuple[int, int]:

@@ -1,0 +1,33 @@
+"""What a learner keeps, as tensors by flat names."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies of tensors by the name `prefix/name`."""
+    return {f"{prefix}/{name}": value.detach().clone() for name, value in tensors.items()}
+
+
+def part(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors under `prefix/`, without it."""
+    start = f"{prefix}/"
+    return {n.removeprefix(start): value for n, value in tensors.items() if n.startswith(start)}
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's state by `number/name`."""
+    state = optimiser.state_dict()["state"]
+    return {f"{i}/{name}": value for i, each in state.items() for name, value in each.items()}
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Go on with an optimiser's state; the settings stay."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, key = name.split("/")
+        state.setdefault(int(number), {})[key] = value.clone()
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
