@@ -14,7 +14,7 @@ from dbp_ros.contract import Floats
 from dbp_ros.errors import EpisodeError
 
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
-ARRAYS = ("positions", "latent", "normalised", "log_std")
+ARRAYS = ("positions", "latent", "normalised", "log_std", "action")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Decision:
         latent: What the mean was made from. Shape (horizon, nu).
         normalised: The sampled chunk, normalised, not clipped. Shape (horizon, nu).
         log_std: Logarithm of the standard deviations. Shape (horizon, nu).
+        action: The points that are played, absolute, in [rad] and [m]. Shape (executed, nu).
         log_prob: Log density of the points that are played.
         executed: How many points are played, from the first on.
     """
@@ -46,6 +47,7 @@ class Decision:
     latent: Floats
     normalised: Floats
     log_std: Floats
+    action: Floats
     log_prob: float
     executed: int
 
@@ -72,11 +74,10 @@ def decision_of(text: str) -> Decision:
     except (ValueError, TypeError, KeyError) as error:
         raise EpisodeError(f"a decision cannot be read ({error}): {text[:80]!r}") from error
     shape = decision.normalised.shape
-    if len(shape) != 2 or decision.latent.shape != shape or decision.log_std.shape != shape:
-        raise EpisodeError(
-            f"a decision has latent {decision.latent.shape}, normalised {shape}, log_std "
-            f"{decision.log_std.shape}, expected one shape of two axes"
-        )
+    wanted = {"latent": shape, "log_std": shape, "action": (decision.executed, *shape[1:])}
+    found = {name: getattr(decision, name).shape for name in wanted}
+    if len(shape) != 2 or found != wanted:
+        raise EpisodeError(f"a decision has shapes {found}, expected {wanted} with two axes each")
     return decision
 
 

@@ -56,7 +56,7 @@ MAY_NEED = {
     "drift": TORCH,
     "learning": TORCH
     | {"accelerate", "onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
-    "episodes": {"h5py", "zarr", "pyarrow", "PIL"},
+    "episodes": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld"},
     "nodes": ROS,
     "bench": SHOWN | TORCH,

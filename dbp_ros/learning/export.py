@@ -153,12 +153,12 @@ def export_bundle(
                 f"the exported graphs differ from PyTorch by {worst:.2e} rad or m, at most "
                 f"{LARGEST_DIFFERENCE:.0e} is allowed: nothing was exported"
             )
-        _write_proof(aside / PROOF, proof)
+        write_proof(aside / PROOF, proof)
         write_manifest(aside, _manifest(checkpoint, policy, aside, label, worst))
     return worst
 
 
-def _write_proof(path: Path, proof: Proof) -> None:
+def write_proof(path: Path, proof: Proof) -> None:
     arrays: dict[str, Any] = {f"image.{camera}": seen for camera, seen in proof.images.items()}
     arrays |= {"positions": proof.positions, "latent": proof.latent, "action": proof.action}
     np.savez_compressed(path, **arrays)

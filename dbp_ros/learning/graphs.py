@@ -60,7 +60,7 @@ def export_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> Non
     example = torch.zeros(height + 7, width + 9, 3, dtype=torch.uint8)
     axes = {0: torch.export.Dim("height", min=2), 1: torch.export.Dim("width", min=2)}
     graph = EncoderGraph(encoder, height, width)
-    _export(graph, (example,), path, ["image"], ["features"], {"image": axes})
+    write_graph(graph, (example,), path, ["image"], ["features"], {"image": axes})
 
 
 def export_head(policy: Policy, path: Path) -> None:
@@ -70,10 +70,10 @@ def export_head(policy: Policy, path: Path) -> None:
     features = [torch.zeros(1, policy.history, size) for size in sizes.values()]
     example = (states, features, torch.zeros(1, *policy.chunk_shape))
     inputs = ["positions", *(f"features.{name}" for name in sizes), "latent"]
-    _export(HeadGraph(policy), example, path, inputs, ["action"])
+    write_graph(HeadGraph(policy), example, path, inputs, ["action"])
 
 
-def _export(
+def write_graph(
     graph: nn.Module,
     example: tuple[Any, ...],
     path: Path,

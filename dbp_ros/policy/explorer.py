@@ -97,6 +97,7 @@ class Explorer(Decider):
             latent=latent,
             normalised=drawn.normalised,
             log_std=drawn.log_std,
+            action=drawn.action[: self._executed],
             log_prob=log_density(noise, drawn.log_std, self._executed),
             executed=self._executed,
         )

@@ -103,6 +103,7 @@ def test_a_decision_tells_the_density_of_the_points_that_are_played(explorer):
     sight = 0.001 * (NOW_NS // MS % 256)
     played = np.array((0.1, 0.2, 0.3)) + decision.normalised[:2] + sight
     np.testing.assert_allclose(chunk.positions, played, atol=1e-6)
+    np.testing.assert_array_equal(chunk.positions.astype(np.float32), decision.action)
     assert (decision.executed, decision.version, decision.number) == (2, 1, 1)
     assert decision.sha256 == explorer.model.bundle.sha256
 
@@ -118,7 +119,7 @@ def test_a_decision_names_the_very_observation_that_it_was_made_from(explorer):
 def test_every_number_survives_json(explorer):
     (_, _, decision), *_ = run(explorer, 1)
     again = decision_of(decision.to_json())
-    for name in ("positions", "latent", "normalised", "log_std"):
+    for name in ("positions", "latent", "normalised", "log_std", "action"):
         assert getattr(again, name).dtype == np.float32
         np.testing.assert_array_equal(getattr(again, name), getattr(decision, name))
     assert again.log_prob == decision.log_prob
