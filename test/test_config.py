@@ -11,12 +11,13 @@ from dbp_ros.config import (
     PolicyConfig,
     RealtimeConfig,
     SimulationConfig,
+    SwapConfig,
     check_ranges,
     from_mapping,
 )
 from dbp_ros.errors import ConfigError
 
-KINDS = (ControllersConfig, GuardConfig, PolicyConfig, RealtimeConfig, SimulationConfig)
+KINDS = (ControllersConfig, GuardConfig, PolicyConfig, RealtimeConfig, SimulationConfig, SwapConfig)
 
 
 @pytest.mark.parametrize("kind", KINDS)
