@@ -61,9 +61,15 @@ def write_encoder(path: Path, size: tuple[int | str, int | str]) -> None:
 
 
 def write_head(
-    path: Path, cameras: Sequence[str], nu: int, history: int, gain: float, ramp: np.ndarray
+    path: Path,
+    cameras: Sequence[str],
+    nu: int,
+    history: int,
+    gain: float,
+    ramp: np.ndarray,
+    nan_above: float,
 ) -> None:
-    """Write a head that answers by the formula above."""
+    """Write a head that answers by the formula above, or with NaN to features that are high."""
     seen = [f"features.{camera}" for camera in cameras]
     nodes = [
         helper.make_node("Gather", ["positions", "newest"], ["here"], axis=1),
@@ -72,7 +78,9 @@ def write_head(
         helper.make_node("ReduceMean", ["features", "all_but_batch"], ["mean"], keepdims=1),
         helper.make_node("Mul", ["mean", "feature_gain"], ["sight"]),
         helper.make_node("Sum", ["here", "ramp", "noise", "sight"], ["sum"]),
-        helper.make_node("Mul", ["sum", "gain"], ["action"]),
+        helper.make_node("Mul", ["sum", "gain"], ["answer"]),
+        helper.make_node("Greater", ["mean", "nan_above"], ["too_bright"]),
+        helper.make_node("Where", ["too_bright", "nan", "answer"], ["action"]),
     ]
     write_graph(
         path,
@@ -89,6 +97,8 @@ def write_head(
         latent_gain=np.float32(LATENT_GAIN),
         feature_gain=np.float32(FEATURE_GAIN),
         gain=np.float32(gain),
+        nan_above=np.float32(nan_above),
+        nan=np.float32(np.nan),
     )
 
 
@@ -121,13 +131,15 @@ def write_toy_bundle(
     gain: float = 1.0,
     ramp: np.ndarray = NO_RAMP,
     step_s: float = 0.02,
+    nan_above: float = np.inf,
     **changes,
 ) -> Path:
     """Write a bundle and return its folder; `changes` replace values of the manifest."""
     directory.mkdir(parents=True, exist_ok=True)
     write_encoder(directory / "encoder.onnx", size)
-    write_head(directory / "head.onnx", graph_cameras, len(graph_joints), history, gain, ramp)
-    write_proof(directory / "proof.npz", graph_cameras, len(graph_joints), history, ramp)
+    nu = len(graph_joints)
+    write_head(directory / "head.onnx", graph_cameras, nu, history, gain, ramp, nan_above)
+    write_proof(directory / "proof.npz", graph_cameras, nu, history, ramp)
     values = {
         "format": FORMAT,
         "name": "toy",

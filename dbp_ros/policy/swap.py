@@ -91,7 +91,7 @@ class Swap:
         self._proposal: Path | None = None
         self._put_off: tuple[Path, int] | None = None
         self._trial: Trial | None = None
-        self._episode: tuple[Runner, ActionChunk | None] = (relay.active, relay.chunk)
+        self._episode: tuple[int, ActionChunk | None] = (relay.active.number, relay.chunk)
         self._success = self._solved = False
         self.say(Phase.IDLE)
 
@@ -130,10 +130,10 @@ class Swap:
 
     def begin_episode(self) -> None:
         """End an episode, which counts if one model alone decided in it, and begin the next."""
-        runner, chunk = self._episode
-        if runner is self._relay.active and chunk is not self._relay.chunk:
+        began_with, now = self._episode, (self._relay.active.number, self._relay.chunk)
+        if now[0] == began_with[0] and now[1] is not began_with[1]:
             self._record.end_episode(self._solved)
-        self._episode, self._solved = (self._relay.active, self._relay.chunk), False
+        self._episode, self._solved = now, False
         self._relay.begin_episode()
 
     def tick(self, now_ns: int) -> None:
