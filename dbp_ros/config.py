@@ -230,6 +230,14 @@ class PolicyConfig(SwapConfig, RealtimeConfig):
 
 
 @dataclass(frozen=True)
+class ModelSenderConfig:
+    """The model sender: a process that offers one model to robots."""
+
+    model: str = setting("lift", "Model bundle to announce: a folder, or a name under models/")
+    share_path: bool = setting(True, "Let receivers on this machine read the bundle's folder")
+
+
+@dataclass(frozen=True)
 class SimulationConfig(ControllersConfig, RealtimeConfig):
     """The simulated cell, seen through the topics of a real one."""
 

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "realtime": {"config"},
     "share": {"errors"},
     "bundle": {"contract", "errors", "files", "share"},
+    "delivery": {"bundle", "contract", "errors"},
     "domain": {"errors"},
     "stack": {"config", "errors", "share"},
     "supervisor": set(),
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "sim": GROUND,
     "drift": GROUND,
     "learning": GROUND | {"drift", "episodes"},
-    "nodes": GROUND | SERVICES,
+    "nodes": GROUND | SERVICES | {"delivery"},
     "bench": EVERYTHING | {"nodes"},
     "cli": EVERYTHING | {"nodes", "bench"},
 }

@@ -65,6 +65,11 @@ class Decider:
         self.image_age, self.period = other.image_age, other.period
         self._seed = other._seed
 
+    def clear_numbers(self) -> None:
+        """Start the numbers anew."""
+        for numbers in (self.encoding, self.inference, self.image_age, self.period):
+            numbers.clear()
+
     def begin_episode(self) -> None:
         """Draw a latent that owes nothing to the last episode."""
         self._latent.draw(self._seed)

@@ -70,6 +70,7 @@ class Relay:
         failure: Why the active model had to give way, and who it was; None where it did not, or
             where that has been dealt with.
         chunk: The newest decision, None before the first.
+        last_number: Of the last model that was let decide.
     """
 
     def __init__(self, decider: Decider, number: int = 1) -> None:
@@ -83,7 +84,7 @@ class Relay:
         self.chunk: ActionChunk | None = None
         self._lock = threading.Lock()
         self._team = Team(Runner(decider))
-        self._team.active.number = self._last_number = number
+        self._team.active.number = self.last_number = number
 
     @property
     def team(self) -> Team:
@@ -152,8 +153,8 @@ class Relay:
         """Let the runner on trial decide from the next decision on."""
         with self._lock:
             retired, active = self._team.previous, self._team.active
-            self._last_number += 1
-            runner.number = self._last_number
+            self.last_number += 1
+            runner.number = self.last_number
             runner.decider.continue_from(active.decider)
             self._team = Team(runner, previous=active, attentive=True)
         if retired is not None:
