@@ -81,6 +81,7 @@ setup(
         "console_scripts": [
             "dbp = dbp_ros.cli.main:main",
             "guard_node = dbp_ros.nodes.guard_node:main",
+            "model_sender = dbp_ros.nodes.model_sender:main",
             "policy_node = dbp_ros.nodes.policy_node:main",
             "sim_node = dbp_ros.nodes.sim_node:main",
         ]

@@ -156,7 +156,45 @@ class GuardConfig(ControllersConfig, RealtimeConfig):
 
 
 @dataclass(frozen=True)
-class PolicyConfig(RealtimeConfig):
+class SwapConfig:
+    """How a model takes the place of another while the robot moves, and when it loses it again."""
+
+    watch_model: bool = setting(True, "Take over a new model that is put into the model's folder")
+    received_models: str = setting(
+        "", "Folder of models received over the network; empty for .received beside the model"
+    )
+    shadow_decisions: int = setting(
+        50, "Decisions that a new model makes without effect before it commands", minimum=1
+    )
+    shadow_reach: float = setting(
+        0.5,
+        "How far from the measured position a new model's next command may be [rad, m]",
+        minimum=1e-6,
+    )
+    shadow_timeout_s: float = setting(
+        10.0, "A new model that finds nothing to observe for this long is put off", minimum=0.1
+    )
+    inference_budget: float = setting(
+        0.75, "Share of a decision's period that its inference may take", minimum=0.01
+    )
+    probation_s: float = setting(
+        30.0, "A new model is watched for this long at least", minimum=1.0, maximum=86400.0
+    )
+    limited_rise: float = setting(
+        0.2,
+        "Rise in the share of limited commands that brings the model before back",
+        minimum=0.0,
+    )
+    success_window: int = setting(
+        10, "Episodes over which the success of two models is compared", minimum=1
+    )
+    success_fall: float = setting(
+        0.3, "Fall in the share of solved episodes that brings the model before back", minimum=0.0
+    )
+
+
+@dataclass(frozen=True)
+class PolicyConfig(SwapConfig, RealtimeConfig):
     """The policy node: from camera and joint topics to chunks of actions."""
 
     realtime_priority: int = setting(
@@ -195,6 +233,14 @@ class PolicyConfig(RealtimeConfig):
     execution_provider: str = setting("cpu", "Where the model runs: cpu, cuda or tensorrt")
     intra_op_threads: int = setting(1, "Threads of one inference", minimum=1, maximum=64)
     autostart: bool = setting(True, "Configure and activate by itself when started")
+
+
+@dataclass(frozen=True)
+class ModelSenderConfig:
+    """The model sender: a process that offers one model to robots."""
+
+    model: str = setting("lift", "Model bundle to announce: a folder, or a name under models/")
+    share_path: bool = setting(True, "Let receivers on this machine read the bundle's folder")
 
 
 @dataclass(frozen=True)

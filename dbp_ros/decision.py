@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dbp_ros.contract import Floats
+from dbp_ros.contract import Array, Floats
 from dbp_ros.errors import EpisodeError
 
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
@@ -81,7 +81,7 @@ def decision_of(text: str) -> Decision:
     return decision
 
 
-def log_density(noise: Floats, log_std: Floats, executed: int) -> float:
+def log_density(noise: Floats | Array, log_std: Floats, executed: int) -> float:
     """Return the log density of the first points of a sampled chunk.
 
     Args:

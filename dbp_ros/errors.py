@@ -17,6 +17,10 @@ class ObservationError(DbpError):
     """A message from the robot cannot be used as an observation."""
 
 
+class AnswerError(ObservationError):
+    """What a model made of an observation cannot be used: it is not finite."""
+
+
 class CommandError(DbpError):
     """A chunk of actions cannot be turned into commands."""
 

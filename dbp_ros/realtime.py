@@ -32,7 +32,7 @@ def request_realtime(config: RealtimeConfig) -> list[str]:
     if config.cpu_affinity:
         got.append(_try(f"cores {config.cpu_affinity}", lambda: _set_cores(config.cpu_affinity)))
     if config.realtime_priority:
-        got.append(set_priority(config.realtime_priority, *_threads()))
+        got.append(set_priority(config.realtime_priority, *running_threads()))
     if config.lock_memory:
         got.append(_try("locked memory", _lock_memory))
     return got
@@ -48,12 +48,13 @@ def set_priority(priority: int, *threads: int) -> str:
     return _try(f"SCHED_FIFO {priority}", schedule)
 
 
-def _threads() -> list[int]:
-    return [int(name) for name in os.listdir("/proc/self/task")]
+def running_threads() -> set[int]:
+    """Return the ids of all threads of this process, those of libraries too."""
+    return {int(name) for name in os.listdir("/proc/self/task")}
 
 
 def _set_cores(cores: tuple[int, ...]) -> None:
-    for thread in _threads():
+    for thread in running_threads():
         os.sched_setaffinity(thread, cores)
 
 

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
     *("bundle", "config", "contract", "decision", "errors", "files", "latency", "realtime"),
-    "share",
+    *("pixels", "share"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -25,9 +25,11 @@ MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "latency": {"contract"},
+    "pixels": {"contract", "errors"},
     "realtime": {"config"},
     "share": {"errors"},
     "bundle": {"contract", "errors", "files", "share"},
+    "delivery": {"bundle", "contract", "errors"},
     "domain": {"errors"},
     "stack": {"config", "errors", "share"},
     "supervisor": set(),
@@ -37,7 +39,7 @@ MAY_IMPORT = {
     "sim": GROUND,
     "drift": GROUND,
     "learning": GROUND | {"drift", "episodes"},
-    "nodes": GROUND | SERVICES,
+    "nodes": GROUND | SERVICES | {"delivery"},
     "bench": EVERYTHING | {"nodes"},
     "cli": EVERYTHING | {"nodes", "bench"},
 }

@@ -68,9 +68,10 @@ def write_head(
     history: int,
     gain: float,
     ramp: np.ndarray,
+    nan_above: float,
     log_std: float | None,
 ) -> None:
-    """Write a head that answers by the formula above; `log_std` makes it stochastic."""
+    """Write a head that answers by the formula above, or with NaN to features that are high."""
     shape = (1, len(ramp), nu)
     seen = [f"features.{camera}" for camera in cameras]
     nodes = [
@@ -90,7 +91,9 @@ def write_head(
         helper.make_node("ReduceMean", ["features", "all_but_batch"], ["mean"], keepdims=1),
         helper.make_node("Mul", ["mean", "feature_gain"], ["sight"]),
         helper.make_node("Sum", ["here", "ramp", "normalised", "sight"], ["sum"]),
-        helper.make_node("Mul", ["sum", "gain"], ["action"]),
+        helper.make_node("Mul", ["sum", "gain"], ["answer"]),
+        helper.make_node("Greater", ["mean", "nan_above"], ["too_bright"]),
+        helper.make_node("Where", ["too_bright", "nan", "answer"], ["action"]),
     ]
     write_graph(
         path,
@@ -112,6 +115,8 @@ def write_head(
         feature_gain=np.float32(FEATURE_GAIN),
         gain=np.float32(gain),
         spread=np.full(shape, log_std or 0.0, np.float32),
+        nan_above=np.float32(nan_above),
+        nan=np.float32(np.nan),
     )
 
 
@@ -145,14 +150,16 @@ def write_toy_bundle(
     ramp: np.ndarray = NO_RAMP,
     step_s: float = 0.02,
     log_std: float | None = None,
+    nan_above: float = np.inf,
     **changes,
 ) -> Path:
     """Write a bundle and return its folder; `changes` replace values of the manifest."""
     directory.mkdir(parents=True, exist_ok=True)
     write_encoder(directory / "encoder.onnx", size)
     nu = len(graph_joints)
-    write_head(directory / "head.onnx", graph_cameras, nu, history, gain, ramp, log_std)
-    write_proof(directory / "proof.npz", graph_cameras, len(graph_joints), history, ramp)
+    head = directory / "head.onnx"
+    write_head(head, graph_cameras, nu, history, gain, ramp, nan_above, log_std)
+    write_proof(directory / "proof.npz", graph_cameras, nu, history, ramp)
     values = {
         "format": FORMAT,
         "name": "toy",

@@ -159,6 +159,7 @@ def export_bundle(
 
 
 def write_proof(path: Path, proof: Proof) -> None:
+    """Write the proof of a bundle."""
     arrays: dict[str, Any] = {f"image.{camera}": seen for camera, seen in proof.images.items()}
     arrays |= {"positions": proof.positions, "latent": proof.latent, "action": proof.action}
     np.savez_compressed(path, **arrays)

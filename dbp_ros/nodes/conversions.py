@@ -15,8 +15,8 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Frame, Image
 from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.pixels import image_pixels
 
-CHANNEL_ORDERS = {"rgb8": slice(None), "bgr8": slice(None, None, -1)}
 # Clocks that part by less are held to run together, so that a stamp comes back as it was.
 CLOCKS_APART_NS = 1_000_000
 IMAGE_STAMP_PREFIX = "image_stamp_ns="
@@ -104,28 +104,6 @@ class JointReader:
             joint = self._joints[int(np.argmin(np.isfinite(positions)))]
             raise ObservationError(f"joint_states is not finite for {joint}")
         return positions
-
-
-def image_pixels(message: ImageMessage) -> Image:
-    """Return the pixels of a message as rgb8, without a copy where the layout allows.
-
-    Raises:
-        ObservationError: If the encoding is not supported or the data do not fill the picture.
-    """
-    if message.encoding not in CHANNEL_ORDERS:
-        raise ObservationError(
-            f"images are {message.encoding or 'without an encoding'}, expected "
-            f"{' or '.join(CHANNEL_ORDERS)}"
-        )
-    height, width, step = message.height, message.width, message.step
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    if 0 in (height, width) or step < 3 * width or len(data) < height * step:
-        raise ObservationError(
-            f"an image of {width}x{height} with {step} bytes a row has {len(data)} bytes, "
-            f"expected {max(step, 3 * width) * height}"
-        )
-    pixels = data[: height * step].reshape(height, step)[:, : 3 * width].reshape(height, width, 3)
-    return np.ascontiguousarray(pixels[:, :, CHANNEL_ORDERS[message.encoding]])
 
 
 def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:

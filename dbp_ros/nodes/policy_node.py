@@ -1,8 +1,8 @@
 """The policy as a lifecycle node: cameras and joint states in, chunks of actions out.
 
 Configure loads, proves and warms up the model; activate decides; deactivate falls silent, so that
-the guard holds. Decisions, encoding and ROS callbacks have a thread each, and none waits for
-another.
+the guard holds. Decisions, encoding, ROS callbacks and the swap of models have a thread each, and
+none waits for another.
 """
 
 import sys
@@ -22,25 +22,26 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.errors import DbpError, ObservationError
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message, frame_of
+from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
 from dbp_ros.policy.decider import Decider
-from dbp_ros.policy.encoder_thread import EncoderThread
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
+from dbp_ros.policy.relay import Relay
 from dbp_ros.realtime import PacedThread, request_realtime
 
 
 class PolicyNode(LifecycleNode):  # type: ignore[misc]
-    """Wires a `Decider` to topics."""
+    """Wires a `Relay` of models to topics."""
 
     def __init__(self) -> None:
         super().__init__("policy")
         self._config = load_settings(self, PolicyConfig)
         self._steady = SteadyClock(self.get_clock())
-        self._decider: Decider | None = None
-        self._encoder: EncoderThread | None = None
+        self._relay: Relay | None = None
+        self._models = 0
         self._loop: PacedThread | None = None
         self._subscriptions_made: list[Subscription] = []
         self._reason = "not configured"
@@ -49,6 +50,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
         self._decisions = self.create_publisher(String, "decision", EVERY)
         self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
+        self._swap = ModelSwap(self, self._config)
         reports.Reporter(self, "policy", self._state, self.statistics, self._clear)
         for line in request_realtime(self._config):
             self.get_logger().info(line)
@@ -62,12 +64,14 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
 
     def statistics(self) -> dict[str, Any]:
         """Return every number the node keeps, fit for JSON."""
-        decider = self._decider
-        if decider is None:
+        relay = self._relay
+        if relay is None:
             return {"reason": self._reason}
+        decider = relay.active.decider
         manifest = decider.model.manifest
         return {
             "model": {
+                "number": relay.active.number,
                 "name": manifest.name,
                 "version": manifest.version,
                 "sha256": decider.model.bundle.sha256,
@@ -79,14 +83,15 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             "inference_ms": decider.inference.summary_ms(),
             "encoding_ms": decider.encoding.summary_ms(),
             "image_age_at_decision_ms": decider.image_age.summary_ms(),
-            "dropped_images": self._encoder.dropped if self._encoder else 0,
+            "dropped_images": relay.active.encoder.dropped,
             "inference_bars": decider.inference.bars_ms(),
         }
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load, check, prove and warm up the model, and subscribe to what it needs."""
         try:
-            bundle = read_bundle(bundle_directory(self._config.model))
+            directory = bundle_directory(self._config.model)
+            bundle = read_bundle(directory)
             require_joints(bundle.manifest, self._config.joints)
             model = Model(bundle, self._config.execution_provider, self._config.intra_op_threads)
             difference = model.prove()
@@ -100,9 +105,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             f"model {manifest.name} version {manifest.version} ({bundle.sha256[:12]}) gives its "
             f"proof within {difference:.2g}"
         )
-        self._decider = decider
-        self._encoder = EncoderThread(decider.see)
-        self._encoder.start()
+        self._relay = Relay(decider, self._models + 1)
+        self._swap.begin(self._relay, directory)
         self._subscribe(manifest.joints, manifest.camera_names)
         self._reason = "configured, not active"
         return TransitionCallbackReturn.SUCCESS
@@ -166,9 +170,9 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._problems["joint_states"] = str(error)
             return
         self._problems.pop("joint_states", None)
-        if self._decider is not None:
+        if self._relay is not None:
             stamp_ns = self._steady.from_stamp(message.header.stamp)
-            self._decider.feel(positions, stamp_ns, arrival_ns)
+            self._relay.feel(positions, stamp_ns, arrival_ns)
 
     def _on_image(self, camera: str, message: Image) -> None:
         arrival_ns = time.monotonic_ns()
@@ -178,28 +182,25 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._problems[camera] = f"{camera}: {error}"
             return
         self._problems.pop(camera, None)
-        if self._encoder is not None:
-            self._encoder.put(camera, frame, arrival_ns)
+        if self._relay is not None:
+            self._relay.put(camera, frame, arrival_ns)
 
     def _decide(self, now_ns: int) -> None:
-        assert self._decider is not None
+        assert self._relay is not None
         try:
-            chunk = self._decider.decide(now_ns)
+            decider, chunk = self._relay.decide(now_ns)
         except ObservationError as error:
             self._refusals += 1
             self._reason = f"refusing: {error}"
             return
-        self._publisher.publish(
-            chunk_message(chunk, self._decider.model.manifest.joints, self._steady)
-        )
+        self._publisher.publish(chunk_message(chunk, decider.model.manifest.joints, self._steady))
         self._reason = ""
-        if isinstance(self._decider, Explorer) and (decision := self._decider.take_decision()):
+        if isinstance(decider, Explorer) and (decision := decider.take_decision()):
             on_ros_time = decision.moved(-self._steady.offset_ns())
             self._decisions.publish(String(data=on_ros_time.to_json()))
 
     def _begin_episode(self) -> None:
-        if self._decider is not None:
-            self._decider.begin_episode()
+        self._swap.begin_episode()
 
     def _stop_deciding(self) -> None:
         if self._loop is not None:
@@ -210,12 +211,15 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         self._subscriptions_made = []
-        if self._encoder is not None:
-            self._encoder.stop()
-        self._decider = self._encoder = None
+        self._swap.end()
+        if self._relay is not None:
+            self._models = self._relay.last_number
+            self._relay.close()
+        self._relay = None
 
     def _state(self) -> tuple[bytes, str]:
-        for thread in (self._loop, self._encoder):
+        encoder = self._relay.active.encoder if self._relay else None
+        for thread in (self._loop, encoder, self._swap.thread):
             if thread is not None and thread.error is not None:
                 return reports.ERROR, f"the {thread.name} failed: {thread.error}"
         reasons = [reason for reason in (self._reason, *self._problems.values()) if reason]
@@ -226,14 +230,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
 
     def _clear(self) -> None:
         self._refusals = 0
-        if self._decider is not None:
-            for numbers in (
-                self._decider.period,
-                self._decider.inference,
-                self._decider.encoding,
-                self._decider.image_age,
-            ):
-                numbers.clear()
+        if self._relay is not None:
+            self._relay.active.decider.clear_numbers()
 
 
 def main() -> int:

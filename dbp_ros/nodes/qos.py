@@ -2,6 +2,8 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+from dbp_ros.delivery.notes import WINDOW
+
 # What is only worth having when it is new; takes from reliable and best-effort publishers alike.
 SENSOR = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
@@ -22,4 +24,8 @@ LATCHED = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+# Pieces of something large: a window that was asked for fits twice.
+PIECES = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=2 * WINDOW, reliability=ReliabilityPolicy.RELIABLE
 )

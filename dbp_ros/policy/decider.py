@@ -4,9 +4,10 @@ import time
 
 import numpy as np
 
+from dbp_ros.bundle import Manifest
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, ActionChunk, Floats, Frame, seconds_to_ns
-from dbp_ros.errors import ObservationError
+from dbp_ros.errors import AnswerError, ObservationError
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.policy.latent import Latent
 from dbp_ros.policy.model import Model
@@ -21,6 +22,9 @@ class Decider:
     each decision the arms would change their mind a hundred times a second.
 
     `feel`, `see` and `decide` may each be called by a thread of its own.
+
+    Attributes:
+        recent: How long its own inferences took since somebody put a new histogram here.
     """
 
     def __init__(self, model: Model, config: PolicyConfig) -> None:
@@ -30,6 +34,8 @@ class Decider:
         self.inference = Histogram()
         self.image_age = Histogram()
         self.period = PeriodRecorder(round(NS_PER_S / config.decision_rate_hz))
+        self.recent = Histogram()
+        self._config = config
         self._seed = config.latent_seed
         action = model.manifest.action
         self._due_ns = np.arange(1, action.horizon + 1) * seconds_to_ns(action.step_s)
@@ -39,6 +45,30 @@ class Decider:
             1.0 / config.decision_rate_hz,
         )
         self.begin_episode()
+
+    def successor(self, model: Model) -> "Decider":
+        """Return a decider that can go on with another model where this one leaves off.
+
+        It shares the observations if they are the same to both models, and the latent if that
+        has the same shape; what it does not share it must first be shown.
+        """
+        other = type(self)(model, self._config)
+        if same_observations(self.model.manifest, model.manifest):
+            other.observer = self.observer
+        if other._latent.shape == self._latent.shape:
+            other._latent = self._latent
+        return other
+
+    def continue_from(self, other: "Decider") -> None:
+        """Go on with the numbers of another decider: the robot has one record, not one a model."""
+        self.encoding, self.inference = other.encoding, other.inference
+        self.image_age, self.period = other.image_age, other.period
+        self._seed = other._seed
+
+    def clear_numbers(self) -> None:
+        """Start the numbers anew."""
+        for numbers in (self.encoding, self.inference, self.image_age, self.period):
+            numbers.clear()
 
     def begin_episode(self) -> None:
         """Draw a latent that owes nothing to the last episode."""
@@ -71,13 +101,32 @@ class Decider:
             raise
         start_ns = time.perf_counter_ns()
         action = self._act(inputs, self._latent.step())
-        self.inference.record(time.perf_counter_ns() - start_ns)
+        inference_ns = time.perf_counter_ns() - start_ns
+        self.inference.record(inference_ns)
+        self.recent.record(inference_ns)
         if not np.isfinite(action).all():
             self.period.pause()
-            raise ObservationError("the model's answer is not finite")
+            raise AnswerError("the model's answer is not finite")
         self.period.record(now_ns)
         if inputs.image_stamp_ns is not None:
             self.image_age.record(now_ns - inputs.image_stamp_ns)
+        return self._chunk(inputs, action)
+
+    def rehearse(self, now_ns: int) -> tuple[Inputs, ActionChunk]:
+        """Return what a decision would be made from, and the chunk, and leave no trace but time.
+
+        Only `recent` records how long it took. May be called by another thread than `decide`.
+
+        Raises:
+            ObservationError: If the observation is not good enough to act on.
+        """
+        inputs = self.observer.observe(now_ns)
+        start_ns = time.perf_counter_ns()
+        action = self.model.decide(inputs.positions, inputs.features, self._latent.value)
+        self.recent.record(time.perf_counter_ns() - start_ns)
+        return inputs, self._chunk(inputs, action)
+
+    def _chunk(self, inputs: Inputs, action: Floats) -> ActionChunk:
         return ActionChunk(
             positions=action.astype(np.float64),
             due_ns=inputs.stamp_ns + self._due_ns,
@@ -87,3 +136,13 @@ class Decider:
 
     def _act(self, inputs: Inputs, latent: Floats) -> Floats:
         return self.model.decide(inputs.positions, inputs.features, latent)
+
+
+def same_observations(one: Manifest, other: Manifest) -> bool:
+    """Return whether two models see the same: history, joints, and encoders byte by byte."""
+    return (
+        one.joints == other.joints
+        and one.history == other.history
+        and one.cameras == other.cameras
+        and all(one.files[c.encoder] == other.files[c.encoder] for c in one.cameras)
+    )

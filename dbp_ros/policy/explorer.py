@@ -26,9 +26,15 @@ class Explorer(Decider):
         """Prepare to explore.
 
         Raises:
-            ConfigError: If more points are to be played than a chunk has.
+            ConfigError: If more points are to be played than a chunk has, or the model takes more
+                than one observation.
         """
         action, executed = model.manifest.action, config.executed_steps
+        if model.manifest.history.length != 1:
+            raise ConfigError(
+                f"model {model.manifest.name} takes {model.manifest.history.length} observations: "
+                "a decision tells of one, so only history 1 can explore"
+            )
         if executed > action.horizon:
             raise ConfigError(
                 f"executed_steps = {executed}, expected at most {action.horizon}: a chunk of model "
@@ -43,6 +49,14 @@ class Explorer(Decider):
         # The latent walks from decision to decision, in the time that lies between two of them.
         rate_hz = 1.0 / (executed * action.step_s)
         super().__init__(model, replace(config, decision_rate_hz=rate_hz))
+        self._config = config
+
+    def continue_from(self, other: Decider) -> None:
+        """Play the other's last chunk to its end, and go on with its numbers."""
+        super().continue_from(other)
+        if isinstance(other, Explorer):
+            self._held = other._held
+            self._episode, self._number = other._episode, other._number
 
     def begin_episode(self) -> None:
         """Draw a latent that owes nothing to the last episode, and count a new one."""

@@ -24,7 +24,7 @@ class Latent:
             memory_s: Time in which a latent forgets itself, in [s]; 0 to hold it for ever.
             dt: Time between two steps, in [s].
         """
-        self._shape = shape
+        self.shape = shape
         self._keep = math.exp(-dt / memory_s) if memory_s else 1.0
         self._renew = math.sqrt(1.0 - self._keep**2)
         self.draw(0)
@@ -32,12 +32,17 @@ class Latent:
     def draw(self, seed: int) -> None:
         """Begin anew from a seed, or from anywhere if it is negative."""
         self._rng = np.random.default_rng(None if seed < 0 else seed)
-        self._value: Floats = self._rng.standard_normal(self._shape, dtype=np.float32)
+        self._value: Floats = self._rng.standard_normal(self.shape, dtype=np.float32)
+
+    @property
+    def value(self) -> Floats:
+        """The latent for the next decision. Shape (horizon, nu)."""
+        return self._value
 
     def step(self) -> Floats:
         """Return the latent for this decision and move on. Shape (horizon, nu)."""
         value = self._value
         if self._renew:
-            fresh = self._rng.standard_normal(self._shape, dtype=np.float32)
+            fresh = self._rng.standard_normal(self.shape, dtype=np.float32)
             self._value = self._keep * value + self._renew * fresh
         return value

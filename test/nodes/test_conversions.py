@@ -21,10 +21,10 @@ from dbp_ros.nodes.conversions import (
     command_message,
     frame_of,
     image_message,
-    image_pixels,
     ns_to_stamp,
     stamp_to_ns,
 )
+from dbp_ros.pixels import image_pixels
 
 JOINTS = ("shoulder", "elbow", "gripper")
 PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)

@@ -174,6 +174,12 @@ def test_more_points_than_a_chunk_has_are_refused(stochastic):
         Explorer(stochastic, PolicyConfig(executed_steps=5))
 
 
+def test_a_model_with_a_longer_history_is_refused(make_bundle):
+    model = Model(read_bundle(make_bundle(log_std=LOG_STD, history=2)))
+    with pytest.raises(ConfigError, match="takes 2 observations"):
+        Explorer(model, CONFIG)
+
+
 def test_the_density_is_that_of_independent_normal_numbers():
     noise, log_std = np.float32([[1.0, -2.0], [9.0, 9.0]]), np.float32([[0.5, -1.0], [9.0, 9.0]])
     expected = -0.5 * (1 + 4) - (0.5 - 1.0) - math.log(2 * math.pi)
@@ -185,3 +191,17 @@ def test_the_chunk_is_drawn_again_only_when_its_last_point_is_near(explorer):
     assert decision is None
     assert chunk.due_ns[-1] - now_ns > 0
     assert chunk.due_ns[-1] == NOW_NS - MS + 2 * seconds_to_ns(0.02)
+
+
+def test_a_successor_plays_the_chunk_to_its_end_and_goes_on_counting(explorer, make_bundle):
+    first, *_ = run(explorer, 1)
+    explorer.begin_episode()
+    (_, chunk, second), *_ = run(explorer, 1)
+    other = explorer.successor(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
+    other.continue_from(explorer)
+    said = list(run(other, 6, NOW_NS + TICK_NS))
+    np.testing.assert_array_equal(said[0][1].positions[-1], chunk.positions[-1])
+    decisions = [decision for _, _, decision in said if decision]
+    assert [d.number for d in decisions] == [second.number + 1]
+    assert [d.episode for d in decisions] == [second.episode] == [first[2].episode + 1]
+    assert [d.version for d in decisions] == [2]

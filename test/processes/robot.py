@@ -1,7 +1,11 @@
 """A robot that is easily broken: it follows commands at once, and its sensors can be spoiled."""
 
+import subprocess
+import sys
 import time
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -12,13 +16,17 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import SetBool, Trigger
 
-from dbp_ros.config import ControllersConfig
+from dbp_ros.config import ControllersConfig, GuardConfig
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.realtime import PacedThread
 
 EVERY_COMMAND = 1000
 CAMERA = "head_camera"
+CONFIG = GuardConfig()
+PERIOD_S = 1 / CONFIG.command_rate_hz
+SPEED_RAD_S = 0.5
+MOVING = 0.3 * SPEED_RAD_S * PERIOD_S
 
 
 class Robot(Node):
@@ -101,3 +109,47 @@ def wait_until(condition, what: str, found=lambda: "", limit_s: float = 20.0) ->
     while not condition():
         assert time.monotonic() < deadline, f"waited {limit_s:g} s for {what}; {found()}"
         time.sleep(0.01)
+
+
+@contextmanager
+def process(module: str, **parameters: object) -> Iterator[subprocess.Popen[str]]:
+    """Run a node as a process, and end it with the block."""
+    words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
+    child = subprocess.Popen(
+        [sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        child.communicate(timeout=20)
+
+
+def moves(robot: Robot) -> bool:
+    """Whether the last commands moved both arms."""
+    if len(robot.commands) < 10:
+        return False
+    step = robot.commands[-1][1] - robot.commands[-2][1]
+    return bool(abs(step[0]) > MOVING and abs(step[7]) > MOVING)
+
+
+def rests(robot: Robot) -> bool:
+    """Whether commands still come and the last twenty were the same."""
+    last = robot.commands[-20:]
+    fresh = time.monotonic_ns() - last[-1][0] < 50_000_000
+    return fresh and all(np.array_equal(command, last[-1][1]) for _, command in last)
+
+
+def assert_within_limits(robot: Robot) -> None:
+    """Check every command that was received against the limits, period by period."""
+    commands = np.array([command for _, command in robot.commands])
+    velocity = np.diff(commands, axis=0) / PERIOD_S
+    acceleration = np.diff(velocity, axis=0) / PERIOD_S
+    assert len(commands) > 100
+    assert (commands <= CONFIG.position_upper).all()
+    assert (commands >= CONFIG.position_lower).all()
+    assert (np.abs(velocity) <= np.array(CONFIG.velocity_limit) + 1e-6).all()
+    assert (np.abs(acceleration) <= np.array(CONFIG.acceleration_limit) + 1e-3).all()

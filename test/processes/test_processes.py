@@ -6,23 +6,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
-from processes.robot import CAMERA, Robot, wait_until
+from processes.robot import (
+    CAMERA,
+    CONFIG,
+    PERIOD_S,
+    SPEED_RAD_S,
+    Robot,
+    assert_within_limits,
+    moves,
+    process,
+    rests,
+    wait_until,
+)
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.config import GuardConfig
-from dbp_ros.nodes.process import spinning
-
-SPEED_RAD_S = 0.5
 STEP_S = 1 / 30
-CONFIG = GuardConfig()
-PERIOD_S = 1 / CONFIG.command_rate_hz
-MOVING = 0.3 * SPEED_RAD_S * PERIOD_S
 
 
 @pytest.fixture(scope="module")
@@ -38,42 +41,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def robot(domain: int) -> Iterator[Robot]:
-    """The robot, its sensors on."""
-    with spinning(Robot) as node:
-        for loop in node.loops:
-            loop.start()
-        yield node
-        for loop in node.loops:
-            loop.stop()
-
-
-@contextmanager
-def process(module: str, **parameters: object) -> Iterator[subprocess.Popen[str]]:
-    """Run a node as a process, and end it with the block."""
-    words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
-    child = subprocess.Popen(
-        [sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.communicate(timeout=20)
-
-
-@pytest.fixture
-def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
-    """The guard, with control enabled."""
-    with process("guard_node", enable_control="true") as child:
-        robot.wait_for_state("guard", "holding")
-        yield child
-
-
-@pytest.fixture
 def policy(
     robot: Robot, guard: subprocess.Popen[str], model: Path
 ) -> Iterator[subprocess.Popen[str]]:
@@ -81,33 +48,6 @@ def policy(
     with process("policy_node", model=model) as child:
         wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
         yield child
-
-
-def moves(robot: Robot) -> bool:
-    """Whether the last commands moved both arms."""
-    if len(robot.commands) < 10:
-        return False
-    step = robot.commands[-1][1] - robot.commands[-2][1]
-    return bool(abs(step[0]) > MOVING and abs(step[7]) > MOVING)
-
-
-def rests(robot: Robot) -> bool:
-    """Whether commands still come and the last twenty were the same."""
-    last = robot.commands[-20:]
-    fresh = time.monotonic_ns() - last[-1][0] < 50_000_000
-    return fresh and all(np.array_equal(command, last[-1][1]) for _, command in last)
-
-
-def assert_within_limits(robot: Robot) -> None:
-    """Check every command that was received against the limits, period by period."""
-    commands = np.array([command for _, command in robot.commands])
-    velocity = np.diff(commands, axis=0) / PERIOD_S
-    acceleration = np.diff(velocity, axis=0) / PERIOD_S
-    assert len(commands) > 100
-    assert (commands <= CONFIG.position_upper).all()
-    assert (commands >= CONFIG.position_lower).all()
-    assert (np.abs(velocity) <= np.array(CONFIG.velocity_limit) + 1e-6).all()
-    assert (np.abs(acceleration) <= np.array(CONFIG.acceleration_limit) + 1e-3).all()
 
 
 def test_a_killed_policy_leaves_the_arms_at_rest_within_the_limits(

@@ -1,4 +1,4 @@
-"""What explores on a robot says what PyTorch says, and its likelihood can be told from its files."""
+"""What explores on a robot says what PyTorch says; its likelihood is told from its files."""
 
 import math
 

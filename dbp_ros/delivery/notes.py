@@ -1,0 +1,89 @@
+"""What sender and receiver of a bundle tell each other: JSON that can do nothing but be wrong."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+from dbp_ros.errors import BundleError
+
+PIECE_BYTES = 1 << 16
+WINDOW = 16
+LONGEST_JSON = 1 << 16
+
+Kind = TypeVar("Kind", bound="Note")
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that is sent as JSON."""
+
+    def to_json(self) -> str:
+        """Return the note as one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls: type[Kind], text: str) -> Kind:
+        """Read a note.
+
+        Raises:
+            BundleError: If it is not exactly what `to_json` writes.
+        """
+        try:
+            if len(text) > LONGEST_JSON:
+                raise ValueError(f"{len(text)} characters")
+            values: dict[str, Any] = json.loads(text)
+            kinds = {item.name: item.type for item in fields(cls)}
+            if {name: type(value) for name, value in values.items()} != kinds:
+                raise ValueError(f"expected {', '.join(kinds)}")
+            if any(value < 0 for value in values.values() if isinstance(value, int)):
+                raise ValueError("a number is negative")
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise BundleError(f"a note is no {cls.__name__.lower()}: {error}") from error
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Announcement(Note):
+    """That there is a bundle.
+
+    Attributes:
+        name: Of the model.
+        sha256: Of the manifest, by which a bundle is known.
+        size: Of all its files, in bytes.
+        path: Its folder on the sender's machine; empty to have it fetched in any case.
+        sequence: Rises with every announcement of a sender.
+        sender: Another one after each start.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    path: str
+    sequence: int
+    sender: str
+
+
+@dataclass(frozen=True)
+class Request(Note):
+    """That `count` pieces of a file are wanted, from the piece `first` on."""
+
+    sha256: str
+    file: str
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Label(Note):
+    """What a piece is: a part of a file of `size` bytes, with the sha256 of the part."""
+
+    sha256: str
+    file: str
+    index: int
+    size: int
+    digest: str
+
+
+def pieces_of(size: int) -> int:
+    """Return how many pieces a file has; an empty one has one, or it would never arrive."""
+    return max(1, -(-size // PIECE_BYTES))

@@ -1,0 +1,115 @@
+"""Model bundles from other machines: hears of them, fetches them, proposes them."""
+
+from collections import deque
+from pathlib import Path
+
+from rclpy.node import Node
+from std_msgs.msg import String, UInt8MultiArray
+
+from dbp_ros.bundle import MANIFEST, sha256_of
+from dbp_ros.contract import NS_PER_S
+from dbp_ros.delivery.delivery import Delivery, delivered, forget_old
+from dbp_ros.delivery.notes import WINDOW, Announcement, Label
+from dbp_ros.errors import BundleError
+from dbp_ros.nodes.qos import LATCHED, PIECES
+from dbp_ros.policy.swap import Phase, Swap
+
+TELL_NS = NS_PER_S // 2
+
+
+class ModelReceiver:
+    """Takes `model_announcement`, asks on `model_request`, puts together what `model_chunk` brings.
+
+    Callbacks only leave their message; the work is done by `tick`, in the thread of the swap.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._swap: Swap | None = None
+        self._received = Path()
+        self._news: Announcement | None = None
+        self._heard: dict[str, Announcement] = {}
+        self._delivery: Delivery | None = None
+        self._waiting = False
+        self._told_ns = 0
+        self._mail: deque[tuple[str, bytes]] = deque(maxlen=4 * WINDOW)
+        self._requests = node.create_publisher(String, "model_request", PIECES)
+        node.create_subscription(String, "model_announcement", self._on_announcement, LATCHED)
+        node.create_subscription(UInt8MultiArray, "model_chunk", self._on_chunk, PIECES)
+
+    def begin(self, swap: Swap, received: Path) -> None:
+        """Propose what is announced from now on, and what was announced last.
+
+        Args:
+            swap: Takes the proposals.
+            received: Folder for bundles that have to be fetched.
+        """
+        self._delivery = None
+        self._swap, self._received = swap, received
+        self._news = next(reversed(self._heard.values()), None)
+
+    def tick(self, now_ns: int) -> None:
+        """Do what there is to do with what has arrived."""
+        assert self._swap is not None
+        news, self._news = self._news, None
+        try:
+            if news is not None and self._swap.wants(news.sha256):
+                self._consider(news, now_ns)
+            if self._delivery is not None:
+                self._go_on(self._delivery, self._swap, now_ns)
+        except (BundleError, OSError) as error:
+            sha256 = self._delivery.announcement.sha256 if self._delivery else ""
+            self._delivery = None
+            self._swap.say(Phase.REFUSED, sha256, f"not received: {error}")
+
+    def _consider(self, news: Announcement, now_ns: int) -> None:
+        assert self._swap is not None
+        for folder in (Path(news.path), delivered(news, self._received)):
+            manifest = folder / MANIFEST
+            if folder.is_absolute() and manifest.is_file() and sha256_of(manifest) == news.sha256:
+                self._delivery = None
+                self._swap.propose(folder)
+                return
+        if self._delivery and self._delivery.announcement.sha256 == news.sha256:
+            self._delivery.resume(now_ns)
+        else:
+            self._mail.clear()
+            self._delivery = Delivery(news, self._received, now_ns)
+        self._waiting = True
+
+    def _go_on(self, delivery: Delivery, swap: Swap, now_ns: int) -> None:
+        while self._mail:
+            label, data = self._mail.popleft()
+            whole = delivery.take(Label.from_json(label), data, now_ns)
+            if whole is not None:
+                self._delivery = None
+                forget_old(self._received)
+                swap.propose(whole)
+                return
+        about = delivery.announcement
+        if delivery.silent(now_ns):
+            if self._waiting:
+                swap.say(Phase.REFUSED, about.sha256, f"{about.sender} is silent: waiting for it")
+            self._waiting = False
+            return
+        if (request := delivery.request(now_ns)) is not None:
+            self._requests.publish(String(data=request.to_json()))
+        if now_ns - self._told_ns > TELL_NS:
+            self._told_ns = now_ns
+            arrived = f"{delivery.arrived_bytes / 1e6:.1f} of {about.size / 1e6:.1f} MB"
+            swap.say(Phase.RECEIVING, about.sha256, f"{arrived} from {about.sender}")
+
+    def _on_announcement(self, message: String) -> None:
+        try:
+            news = Announcement.from_json(message.data)
+        except BundleError as error:
+            self._node.get_logger().warning(str(error))
+            return
+        before = self._heard.pop(news.sender, None)
+        if before is None or news.sequence > before.sequence:
+            self._news = before = news
+        self._heard[news.sender] = before
+
+    def _on_chunk(self, message: UInt8MultiArray) -> None:
+        if self._delivery is not None and message.layout.dim:
+            self._mail.append((message.layout.dim[0].label, bytes(message.data)))

@@ -1,0 +1,101 @@
+"""The swap of models on ROS 2: where new ones come from, and who is told what becomes of them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+from dbp_ros.config import PolicyConfig
+from dbp_ros.errors import BundleError
+from dbp_ros.nodes import reports
+from dbp_ros.nodes.model_receiver import ModelReceiver
+from dbp_ros.nodes.qos import LATCHED
+from dbp_ros.policy.folder import WatchedFolder
+from dbp_ros.policy.relay import Relay
+from dbp_ros.policy.swap import SWAP_RATE_HZ, ModelState, Swap
+from dbp_ros.realtime import PacedThread
+
+# Above every ordinary process, which could starve it while it holds the interpreter's lock, and
+# below the decision loop.
+LEAST_PRIORITY = 1
+
+
+class ModelSwap:
+    """Runs a `Swap` beside the decision loop and tells `~/model` what it does.
+
+    New models come from the folder of the first one and from `model_announcement`; `~/rollback`
+    brings the one before back.
+    """
+
+    def __init__(self, node: Node, config: PolicyConfig) -> None:
+        self._node = node
+        self._config = config
+        self._swap: Swap | None = None
+        self._folder: WatchedFolder | None = None
+        self._thread: PacedThread | None = None
+        self._guard = f"{node.get_namespace()}/guard".strip("/")
+        self._topic = node.create_publisher(String, "~/model", LATCHED)
+        self._receiver = ModelReceiver(node)
+        node.create_subscription(Bool, "success", self._on_success, LATCHED)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        node.create_service(Trigger, "~/rollback", reports.answer_to(self._roll_back))
+
+    @property
+    def thread(self) -> PacedThread | None:
+        """The thread that does the work, while there is a model."""
+        return self._thread
+
+    def begin(self, relay: Relay, directory: Path) -> None:
+        """Look out for successors of the model that was loaded from a folder."""
+        config = self._config
+        self._swap = Swap(relay, config, self._tell)
+        self._folder = WatchedFolder(directory) if config.watch_model else None
+        received = Path(config.received_models).expanduser() if config.received_models else None
+        self._receiver.begin(self._swap, (received or directory.parent / ".received").absolute())
+        priority = LEAST_PRIORITY if config.realtime_priority else 0
+        self._thread = PacedThread("model swap", SWAP_RATE_HZ, self._tick, priority)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop looking out."""
+        if self._thread is not None:
+            self._thread.stop()
+        self._thread = self._swap = None
+
+    def begin_episode(self) -> None:
+        """End an episode and begin the next."""
+        if self._swap is not None:
+            self._swap.begin_episode()
+
+    def _tick(self, now_ns: int) -> None:
+        assert self._swap is not None
+        if self._folder is not None and self._folder.changed(now_ns):
+            self._swap.propose(self._folder.directory)
+        self._receiver.tick(now_ns)
+        self._swap.tick(now_ns)
+
+    def _tell(self, state: ModelState) -> None:
+        self._topic.publish(String(data=json.dumps(asdict(state))))
+        who = f"{state.name} version {state.version} ({state.sha256[:12]}), number {state.number}"
+        about = f", candidate {state.candidate[:12]}" if state.candidate else ""
+        reason = f": {state.reason}" if state.reason else ""
+        self._node.get_logger().info(f"model {who}, decides; {state.phase}{about}{reason}")
+
+    def _roll_back(self) -> None:
+        if self._swap is None:
+            raise BundleError("the policy is not configured: there is no model to roll back")
+        self._swap.roll_back()
+
+    def _on_success(self, message: Bool) -> None:
+        if self._swap is not None:
+            self._swap.hear_success(message.data)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == self._guard and self._swap is not None:
+                values = {item.key: item.value for item in status.values}
+                self._swap.count_commands(int(values["commands"]), int(values["limited_commands"]))

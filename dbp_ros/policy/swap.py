@@ -1,0 +1,240 @@
+"""The transaction by which a new model takes the place of another while the robot moves.
+
+Verify, load, prove, rehearse, swap between two decisions, watch, and roll back: at every step a
+model that is not good enough changes nothing. All of it runs in a thread of its own beside the
+decision loop. That thread must not be starved by other processes, for it would then hold Python's
+interpreter lock for as long; and it must give way to the loop. So it has the lowest of the
+real-time priorities.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from dbp_ros.bundle import MANIFEST, Bundle, read_bundle, sha256_of
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import NS_PER_S, ActionChunk
+from dbp_ros.errors import BundleError, DbpError, ObservationError
+from dbp_ros.latency import Histogram
+from dbp_ros.policy.probation import Probation, Record
+from dbp_ros.policy.relay import Relay, Runner
+from dbp_ros.policy.trial import Trial, load_model, require_fit
+
+SWAP_RATE_HZ = 50.0
+RETRY_NS = 10 * NS_PER_S
+# Decisions from which a 99th percentile is told.
+LATENCY_WINDOW = 250
+
+
+class Phase(Enum):
+    """How far a new model has come."""
+
+    IDLE = "idle"
+    RECEIVING = "receiving"
+    VERIFYING = "verifying"
+    LOADING = "loading"
+    PROVING = "proving"
+    SHADOWING = "shadowing"
+    ACTIVE = "active"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """Which model decides, and what became of the newest that would like to.
+
+    Attributes:
+        number: Counts the models that this process let decide.
+        name: Name of the model that decides.
+        version: The version that its manifest gives.
+        sha256: Of its manifest.
+        phase: How far the candidate has come.
+        candidate: The sha256 of the candidate's manifest; empty where none is known.
+        reason: What there is to say about it.
+    """
+
+    number: int
+    name: str
+    version: int
+    sha256: str
+    phase: str
+    candidate: str
+    reason: str
+
+
+class Swap:
+    """Takes proposals and sees each through to its end.
+
+    `tick` does the work and belongs to one thread; the other methods may be called by any.
+    """
+
+    def __init__(
+        self, relay: Relay, config: PolicyConfig, tell: Callable[[ModelState], None]
+    ) -> None:
+        """Begin with the model that decides.
+
+        Args:
+            relay: The models.
+            config: Settings.
+            tell: Called with every new state.
+        """
+        self._relay = relay
+        self._config = config
+        self._tell = tell
+        self._robot = relay.active.decider.model.manifest
+        self._record = Record(config.success_window)
+        self._probation: Probation | None = None
+        self._failed: dict[str, str] = {}
+        self._proposal: Path | None = None
+        self._put_off: tuple[Path, int] | None = None
+        self._trial: Trial | None = None
+        self._episode: tuple[int, ActionChunk | None] = (relay.active.number, relay.chunk)
+        self._success = self._solved = False
+        self.say(Phase.IDLE)
+
+    def propose(self, directory: Path) -> None:
+        """Ask to swap to the bundle of a folder; the newest proposal counts."""
+        self._proposal = directory
+
+    def wants(self, sha256: str) -> bool:
+        """Return whether a bundle would be tried: it neither decides nor has failed before."""
+        return sha256 not in (self._relay.active.sha256, self._tried, *self._failed)
+
+    def say(self, phase: Phase, candidate: str = "", reason: str = "") -> None:
+        """Tell how far a candidate has come."""
+        active = self._relay.active
+        manifest = active.decider.model.manifest
+        about = (active.number, manifest.name, manifest.version, active.sha256)
+        self._tell(ModelState(*about, phase.value, candidate, reason))
+
+    def roll_back(self) -> None:
+        """Let the model before decide again, because somebody says so.
+
+        Raises:
+            BundleError: If there is none.
+        """
+        if not self._relay.roll_back("asked for", self._relay.active):
+            raise BundleError("no model decided before this one: there is none to roll back to")
+
+    def count_commands(self, commands: int, limited: int) -> None:
+        """Take in what the guard has counted since it started."""
+        self._record.count(commands, limited)
+
+    def hear_success(self, success: bool) -> None:
+        """Take in whether the task is solved at the moment; only the change to it counts."""
+        self._solved |= success and not self._success
+        self._success = success
+
+    def begin_episode(self) -> None:
+        """End an episode, which counts if one model alone decided in it, and begin the next."""
+        began_with, now = self._episode, (self._relay.active.number, self._relay.chunk)
+        if now[0] == began_with[0] and now[1] is not began_with[1]:
+            self._record.end_episode(self._solved)
+        self._episode, self._solved = now, False
+        self._relay.begin_episode()
+
+    def tick(self, now_ns: int) -> None:
+        """Do the next piece of work; verifying and loading take as long as they take."""
+        if (failure := self._relay.retire()) is not None:
+            self._conclude(*failure)
+        self._judge(now_ns)
+        if (directory := self._take_proposal(now_ns)) is not None:
+            self._take_up(directory, now_ns)
+        elif self._trial is not None:
+            self._go_on(self._trial, now_ns)
+
+    def _judge(self, now_ns: int) -> None:
+        active = self._relay.active
+        if active.decider.recent.count >= LATENCY_WINDOW:
+            self._record.p99_ms = active.decider.recent.percentile_ms(99)
+            active.decider.recent = Histogram()
+        if self._probation is None:
+            return
+        if reason := self._probation.verdict():
+            self._relay.roll_back(reason, active)
+        elif self._probation.over(now_ns):
+            self._probation = None
+            self._relay.trust()
+
+    def _conclude(self, runner: Runner, reason: str) -> None:
+        """Remember a model that had to give way, and go on with the record of the one before."""
+        self._failed[runner.sha256] = f"rolled back: {reason}"
+        before = self._probation.before if self._probation else Record(self._config.success_window)
+        self._record, self._probation = before, None
+        self.say(Phase.ROLLED_BACK, runner.sha256, reason)
+
+    def _take_proposal(self, now_ns: int) -> Path | None:
+        proposal, self._proposal = self._proposal, None
+        if proposal is None and self._put_off is not None and now_ns >= self._put_off[1]:
+            proposal = self._put_off[0]
+        if proposal is not None:
+            self._put_off = None
+        return proposal
+
+    def _take_up(self, directory: Path, now_ns: int) -> None:
+        """Verify a bundle; what keeps it from being verified may pass, so it is not remembered."""
+        sha256 = ""
+        try:
+            sha256 = sha256_of(directory / MANIFEST)
+            if sha256 in self._failed:
+                raise BundleError(f"not tried again: {self._failed[sha256]}")
+            if sha256 in (self._relay.active.sha256, self._tried):
+                return
+            self._end_trial()
+            self.say(Phase.VERIFYING, sha256)
+            bundle = read_bundle(directory)
+            require_fit(bundle.manifest, self._robot)
+        except (DbpError, OSError) as error:
+            self.say(Phase.REFUSED, sha256, str(error))
+            return
+        with self._judged(bundle, now_ns):
+            self.say(Phase.LOADING, bundle.sha256)
+            model = load_model(bundle, self._config)
+            self.say(Phase.PROVING, bundle.sha256)
+            difference = model.prove()
+            self.say(Phase.SHADOWING, bundle.sha256, f"gives its proof within {difference:.2g}")
+            self._trial = Trial(self._relay.try_out(model), self._config, now_ns)
+
+    def _go_on(self, trial: Trial, now_ns: int) -> None:
+        bundle = trial.runner.decider.model.bundle
+        with self._judged(bundle, now_ns):
+            if trial.rehearse(now_ns, self._relay.chunk):
+                self._promote(trial, now_ns)
+
+    def _promote(self, trial: Trial, now_ns: int) -> None:
+        runner, self._trial = trial.runner, None
+        runner.decider.recent = Histogram()
+        self._relay.promote(runner)
+        self._probation = Probation(self._config, self._record, now_ns)
+        self._record = self._probation.after
+        self.say(
+            Phase.ACTIVE,
+            runner.sha256,
+            f"in shadow it decided {trial.distance:.3g} rad or m from the model before",
+        )
+
+    @contextmanager
+    def _judged(self, bundle: Bundle, now_ns: int) -> Iterator[None]:
+        """End a trial with an error, of whatever kind, and let the model that decides go on."""
+        try:
+            yield
+        except ObservationError as error:
+            self._put_off = (bundle.directory, now_ns + RETRY_NS)
+            self._end_trial()
+            self.say(Phase.REFUSED, bundle.sha256, f"put off: {error}")
+        except Exception as error:
+            self._failed[bundle.sha256] = str(error)
+            self._end_trial()
+            self.say(Phase.REFUSED, bundle.sha256, str(error))
+
+    @property
+    def _tried(self) -> str:
+        return self._trial.runner.sha256 if self._trial else ""
+
+    def _end_trial(self) -> None:
+        if self._trial is not None:
+            self._relay.dismiss(self._trial.runner)
+            self._trial = None

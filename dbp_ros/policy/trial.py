@@ -1,0 +1,135 @@
+"""What a new model must show before it commands a robot."""
+
+import numpy as np
+
+from dbp_ros.bundle import Bundle, Manifest
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import ActionChunk, seconds_to_ns
+from dbp_ros.errors import BundleError, ObservationError
+from dbp_ros.policy.model import Model
+from dbp_ros.policy.relay import Runner
+from dbp_ros.realtime import running_threads, set_priority
+
+
+def require_fit(manifest: Manifest, robot: Manifest) -> None:
+    """Raise `BundleError` unless a model fits a robot that another model was made for.
+
+    The joints must be the same in the same order, and the cameras among those of the robot.
+    Horizon, steps, history and encoders may differ.
+    """
+    who = f"model {manifest.name} version {manifest.version}"
+    if manifest.joints != robot.joints:
+        raise BundleError(
+            f"{who} is for the joints {', '.join(manifest.joints)}, expected "
+            f"{', '.join(robot.joints)} in this order: export it for this robot"
+        )
+    if missing := sorted(set(manifest.camera_names) - set(robot.camera_names)):
+        raise BundleError(
+            f"{who} looks through {', '.join(missing)}, the robot has "
+            f"{', '.join(robot.camera_names) or 'no camera'}: export it for these cameras"
+        )
+
+
+def load_model(bundle: Bundle, config: PolicyConfig) -> Model:
+    """Load a bundle in a thread that is less urgent than decisions.
+
+    Threads that the inference library starts meanwhile inherit that, but are to decide: they get
+    the priority of decisions.
+
+    Raises:
+        BundleError: If a graph cannot be loaded or is not what the manifest says.
+        ConfigError: If the provider is not to be had.
+    """
+    before = running_threads()
+    model = Model(bundle, config.execution_provider, config.intra_op_threads)
+    if config.realtime_priority and (started := running_threads() - before):
+        set_priority(config.realtime_priority, *started)
+    return model
+
+
+class Trial:
+    """Lets a model decide on live observations without effect, and judges what it would have done.
+
+    Attributes:
+        runner: The model on trial.
+    """
+
+    def __init__(self, runner: Runner, config: PolicyConfig, now_ns: int) -> None:
+        self.runner = runner
+        self._reach = config.shadow_reach
+        self._wanted = config.shadow_decisions
+        self._budget_ms = 1e3 * config.inference_budget / config.decision_rate_hz
+        self._patience_ns = seconds_to_ns(config.shadow_timeout_s)
+        self._observed_ns = now_ns
+        self._decisions = 0
+        self._distances: list[float] = []
+
+    @property
+    def distance(self) -> float:
+        """Mean distance to the chunks of the running model in [rad, m]; NaN without any."""
+        return float(np.mean(self._distances)) if self._distances else float("nan")
+
+    def rehearse(self, now_ns: int, running: ActionChunk | None) -> bool:
+        """Make one decision without effect.
+
+        Args:
+            now_ns: The steady time.
+            running: The newest chunk of the model that decides.
+
+        Returns:
+            Whether the model has passed.
+
+        Raises:
+            BundleError: If it has failed.
+            ObservationError: If there was nothing to observe for too long.
+        """
+        if self.runner.encoder.error is not None:
+            raise BundleError(f"its encoder fails: {self.runner.encoder.error}")
+        try:
+            inputs, chunk = self.runner.decider.rehearse(now_ns)
+        except ObservationError as error:
+            if now_ns - self._observed_ns > self._patience_ns:
+                raise ObservationError(f"nothing to try it on: {error}") from error
+            return False
+        self._observed_ns = now_ns
+        self._require_sane(chunk, inputs.positions[-1])
+        if running is not None and (between := distance(chunk, running)) is not None:
+            self._distances.append(between)
+        self._decisions += 1
+        if self._decisions < self._wanted:
+            return False
+        self._require_speed()
+        return True
+
+    def _require_sane(self, chunk: ActionChunk, measured: np.ndarray) -> None:
+        if not np.isfinite(chunk.positions).all():
+            raise BundleError("its answer to a live observation is not finite: train it again")
+        jump = np.abs(chunk.positions[0] - measured)
+        if jump.max() > self._reach:
+            joint = self.runner.decider.model.manifest.joints[int(jump.argmax())]
+            raise BundleError(
+                f"its next command for {joint} is {jump.max():.3f} from where the joint is, "
+                f"expected at most {self._reach:g}"
+            )
+
+    def _require_speed(self) -> None:
+        """Judge by the median: this thread is interrupted by those that are more urgent."""
+        median_ms = self.runner.decider.recent.percentile_ms(50)
+        if median_ms > self._budget_ms:
+            raise BundleError(
+                f"its inference takes {median_ms:.1f} ms, expected at most {self._budget_ms:.1f}: "
+                "export a smaller model"
+            )
+
+
+def distance(one: ActionChunk, other: ActionChunk) -> float | None:
+    """Return the mean distance in [rad, m] of two chunks while both last, None if never."""
+    shared = (other.due_ns >= one.due_ns[0]) & (other.due_ns <= one.due_ns[-1])
+    if not shared.any():
+        return None
+    due_ns = other.due_ns[shared]
+    differences = [
+        np.interp(due_ns, one.due_ns, mine) - theirs[shared]
+        for mine, theirs in zip(one.positions.T, other.positions.T, strict=True)
+    ]
+    return float(np.abs(differences).mean())

@@ -1,0 +1,128 @@
+"""When the model before comes back, and when the new one has earned its place."""
+
+from dataclasses import replace
+
+import pytest
+
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import NS_PER_S
+from dbp_ros.policy.probation import FEWEST_COMMANDS, Probation, Record
+
+CONFIG = PolicyConfig(
+    decision_rate_hz=100.0,
+    inference_budget=0.5,
+    limited_rise=0.2,
+    success_window=4,
+    success_fall=0.3,
+    probation_s=10.0,
+)
+NOW_NS = 7 * NS_PER_S
+
+
+def record(limited: float | None = None, solved: str = "", p99_ms: float = 0.0) -> Record:
+    """A record with a share of limited commands and episodes: + is solved, - is not."""
+    made = Record(CONFIG.success_window)
+    made.p99_ms = p99_ms
+    if limited is not None:
+        made.count(0, 0)
+        made.count(1000, round(1000 * limited))
+    for mark in solved:
+        made.end_episode(mark == "+")
+    return made
+
+
+def verdict(before: Record, after: Record) -> str:
+    probation = Probation(CONFIG, before, NOW_NS)
+    probation.after = after
+    return probation.verdict()
+
+
+def test_a_model_that_does_as_well_as_the_one_before_stays() -> None:
+    assert verdict(record(0.1, "++-+", 3.0), record(0.1, "+-++", 3.0)) == ""
+
+
+def test_nothing_known_is_no_reason() -> None:
+    assert verdict(record(), record()) == ""
+
+
+def test_more_limited_commands_bring_the_model_before_back() -> None:
+    assert verdict(record(0.1), record(0.29)) == ""
+    assert verdict(record(0.1), record(0.31)) == (
+        "the guard limits 31 % of the commands, before it limited 10 %"
+    )
+
+
+def test_without_knowledge_of_before_no_command_is_expected_to_be_limited() -> None:
+    assert "limits 21 %" in verdict(record(), record(0.21))
+
+
+def test_too_few_commands_tell_nothing() -> None:
+    few = record()
+    few.count(0, 0)
+    few.count(FEWEST_COMMANDS - 1, FEWEST_COMMANDS - 1)
+    assert few.limited_share is None
+    assert verdict(record(0.0), few) == ""
+
+
+def test_a_guard_that_was_restarted_counts_from_where_it_is() -> None:
+    made = record(0.5)
+    made.count(10, 0)
+    made.count(1010, 0)
+    assert made.limited_share == 0.25
+
+
+def test_old_reports_are_forgotten() -> None:
+    made = record(1.0)
+    for k in range(1, 20):
+        made.count(1000 + 1000 * k, 1000)
+    assert made.limited_share == 0.0
+
+
+def test_a_fall_of_success_brings_the_model_before_back() -> None:
+    assert verdict(record(solved="++++"), record(solved="+++-")) == ""
+    assert verdict(record(solved="++++"), record(solved="+--+")) == (
+        "50 % of 4 episodes were solved, before 100 %"
+    )
+
+
+@pytest.mark.parametrize(("before", "after"), [("+++", "----"), ("++++", "---")])
+def test_success_is_compared_over_whole_windows_alone(before: str, after: str) -> None:
+    assert verdict(record(solved=before), record(solved=after)) == ""
+
+
+def test_a_window_holds_the_newest_episodes() -> None:
+    assert record(solved="----++++").success_share == 1.0
+
+
+def test_slow_inference_brings_the_model_before_back() -> None:
+    assert verdict(record(p99_ms=1.0), record(p99_ms=5.0)) == ""
+    assert verdict(record(p99_ms=1.0), record(p99_ms=5.1)) == (
+        "inference takes 5.1 ms (p99), expected at most 5.0; before it took 1.0"
+    )
+
+
+def test_a_machine_that_was_slow_before_is_not_held_against_a_model() -> None:
+    assert verdict(record(p99_ms=10.0), record(p99_ms=14.0)) == ""
+    assert "took 10.0" in verdict(record(p99_ms=10.0), record(p99_ms=16.0))
+
+
+def test_probation_ends_with_its_time_where_no_episodes_can_be_compared() -> None:
+    probation = Probation(CONFIG, record(), NOW_NS)
+    assert not probation.over(NOW_NS + 10 * NS_PER_S)
+    assert probation.over(NOW_NS + 10 * NS_PER_S + 1)
+
+
+def test_probation_waits_for_the_episodes_that_it_can_compare() -> None:
+    probation = Probation(CONFIG, record(solved="++++"), NOW_NS)
+    assert not probation.over(NOW_NS + 1000 * NS_PER_S)
+    probation.after = record(solved="++++")
+    assert probation.over(NOW_NS + 1000 * NS_PER_S)
+
+
+def test_bounds_of_zero_allow_no_loss_and_do_not_punish_equals() -> None:
+    strict = replace(CONFIG, limited_rise=0.0, success_fall=0.0)
+    probation = Probation(strict, record(0.1, "+++-"), NOW_NS)
+    probation.after = record(0.1, "-+++")
+    assert probation.verdict() == ""
+    probation.after = record(0.1, "--++")
+    assert probation.verdict()
