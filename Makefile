@@ -45,7 +45,7 @@ $(VENV)/.demo: setup.py | $(RUN)/python
 	@touch $@
 
 $(VENV)/.all: setup.py | $(RUN)/python
-	$(PIP) --editable '.[ros,sim,learn,data,metaworld,test]'
+	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,test]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.demo
 

@@ -263,6 +263,37 @@ class SimulationConfig(ControllersConfig, RealtimeConfig):
     camera_backend: str = setting("auto", "Renderer: auto, egl, osmesa or raycast")
 
 
+@dataclass(frozen=True)
+class LearnerConfig:
+    """The learner node: records what an exploring policy does, and makes it better."""
+
+    model: str = setting(PolicyConfig.model, "Model bundle that the policy began with")
+    checkpoint: str = setting("", "Folder of the training run that the model was exported from")
+    out: str = setting("runs/learner", "Folder of episodes, versions and the learner's state")
+    task: str = setting("", "Name of the task, noted with each episode")
+    time_limit_s: float = setting(
+        30.0, "An episode that lasts longer is truncated; 0 for no limit", minimum=0.0
+    )
+    decisions_per_update: int = setting(
+        256, "Decisions to learn from in one update of the policy", minimum=1
+    )
+    max_version_lag: int = setting(
+        1, "Versions by which a decision's policy may be older than the learner's", minimum=0
+    )
+    max_waiting_episodes: int = setting(
+        16, "Episodes that may wait for an update; older ones are skipped and counted", minimum=1
+    )
+    finetune: tuple[str, ...] = setting(
+        (), "Other settings of the algorithm, each as name=value; see FinetuneConfig"
+    )
+    learner_niceness: int = setting(
+        10, "How far the process that learns steps back, as in nice", minimum=0, maximum=19
+    )
+    learner_cpu_affinity: tuple[int, ...] = setting(
+        (), "Cores of the process that learns; empty for any", minimum=0
+    )
+
+
 def from_mapping(kind: type[Any], values: dict[str, Any]) -> Any:
     """Build a settings dataclass from plain values and check it.
 

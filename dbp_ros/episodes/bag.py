@@ -78,7 +78,9 @@ class BagWriter:
 
     def _register(self, role: str, source: Source) -> int:
         schema = self._writer.register_schema(source.kind, "ros2msg", source.definition.encode())
-        return self._writer.register_channel(source.topic, "cdr", schema, {ROLE: role})
+        metadata = {ROLE: role, "offered_qos_profiles": ""}
+        channel: int = self._writer.register_channel(source.topic, "cdr", schema, metadata)
+        return channel
 
     def write(self, role: str, data: bytes, stamp_ns: int) -> None:
         """Append a serialised message that arrived at a time on the ROS clock."""

@@ -137,20 +137,13 @@ class Recorded:
 
     def seen_by(self, decision: Decision) -> dict[str, Image] | None:
         """Return the very pictures that a decision was made from, None where one is not there."""
-        found = {
-            camera: pictures.at(decision.image_stamps_ns.get(camera, 0))
-            for camera, pictures in self.pictures.items()
-        }
-        if any(message is None for message in found.values()):
-            return None
-        return {camera: image_pixels(message) for camera, message in found.items()}
+        return _pixels(
+            {name: one.at(decision.image_stamps_ns[name]) for name, one in self.pictures.items()}
+        )
 
     def seen_before(self, stamp_ns: int) -> dict[str, Image] | None:
         """Return the newest picture of each camera at a time, None where one is not there."""
-        found = {camera: pictures.before(stamp_ns) for camera, pictures in self.pictures.items()}
-        if any(message is None for message in found.values()):
-            return None
-        return {camera: image_pixels(message) for camera, message in found.items()}
+        return _pixels({name: one.before(stamp_ns) for name, one in self.pictures.items()})
 
     def rewards(self, play: Play) -> list[float]:
         """Return the reward of the state that each point played led to.
@@ -186,6 +179,12 @@ def _positions(
             yield _stamp_ns(message), np.array([columns[joint] for joint in joints])
 
 
+def _pixels(messages: dict[str, Any]) -> dict[str, Image] | None:
+    if any(message is None for message in messages.values()):
+        return None
+    return {camera: image_pixels(message) for camera, message in messages.items()}
+
+
 def _stamp_ns(message: Any) -> int:
     return int(message.header.stamp.sec) * NS_PER_S + int(message.header.stamp.nanosec)
 
@@ -198,9 +197,10 @@ def episode_of(recorded: Recorded) -> Episode:
     Raises:
         EpisodeError: If there is no decision, or nothing was measured or seen before one.
     """
-    rows = [row for play in recorded.plays() for row in _rows(recorded, play)]
+    known = [play for play in recorded.plays() if play.last or play.successor]
+    rows = [row for play in known for row in _rows(recorded, play)]
     if not rows:
-        raise EpisodeError("the bag holds no decision: was the policy exploring?")
+        raise EpisodeError("no decision of it came to its end: was the policy exploring?")
     states, actions, images, stamps_ns, rewards = zip(*rows, strict=True)
     reason = recorded.end.termination_reason
     return Episode(

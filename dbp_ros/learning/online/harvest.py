@@ -110,7 +110,7 @@ class Harvester:
         elif play.last:
             images = recorded.seen_before(play.until_ns)
             felt = recorded.positions.before(play.until_ns)
-            positions = None if felt is None else np.float32(felt)[None]
+            positions = None if felt is None else felt.astype(np.float32)[None]
         if images is None or positions is None:
             return None
         return self._observe(positions, version.encode(images))

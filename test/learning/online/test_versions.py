@@ -3,53 +3,17 @@
 import math
 
 import numpy as np
-import pytest
 import torch
-from demonstrations import CONFIG, episode
 
 from dbp_ros.bundle import read_bundle
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, Frame
 from dbp_ros.decision import decision_of
-from dbp_ros.learning.checkpoint import read_checkpoint
-from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.export import Label, export_bundle
-from dbp_ros.learning.online.config import FinetuneConfig
-from dbp_ros.learning.online.stochastic import StochasticPolicy
 from dbp_ros.learning.online.versions import Versions
-from dbp_ros.learning.trainer import Trainer
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
 
-SIGMA = 0.05
 NOW_NS = 1000 * NS_PER_S
-
-
-@pytest.fixture(scope="module")
-def imitated(tmp_path_factory):
-    """A checkpoint and the bundle that it was exported as."""
-    folder = tmp_path_factory.mktemp("imitated")
-    data = join_episodes((episode(index), str(index)) for index in range(5))
-    Trainer(CONFIG, data, folder / "run").train()
-    checkpoint = read_checkpoint(folder / "run")
-    export_bundle(checkpoint, data, folder / "toy", Label("toy"))
-    return checkpoint, read_bundle(folder / "toy")
-
-
-@pytest.fixture(scope="module")
-def actor(imitated):
-    """A policy that explores differently everywhere."""
-    actor = StochasticPolicy(imitated[0].policy(), FinetuneConfig(sigma=SIGMA))
-    torch.manual_seed(0)
-    torch.nn.init.normal_(actor.spread.linear.weight, std=0.5)
-    return actor
-
-
-@pytest.fixture(scope="module")
-def folder(imitated, actor, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("versions")
-    Versions(folder).export(actor, imitated[1], 1)
-    return folder
 
 
 def test_a_version_passes_its_own_proof_and_says_what_it_is(folder, imitated):
