@@ -10,19 +10,16 @@ import math
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
-from zipfile import BadZipFile
 
-import numpy as np
 import yaml
 
-from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import BundleError
 from dbp_ros.files import write_text
 from dbp_ros.share import share_directory
 
 FORMAT = 1
 MANIFEST = "manifest.yaml"
-ACTION_MEANING = "absolute_joint_position"
+JOINT_POSITION, AS_RECORDED = "absolute_joint_position", "as_recorded"
 ENCODING = "rgb8"
 
 
@@ -42,8 +39,23 @@ class CameraSpec:
 
 
 @dataclass(frozen=True)
+class CloudSpec:
+    """One sensor of point clouds, each of `points` rows: x, y, z in [m], then any colours."""
+
+    name: str
+    points: int
+    channels: int
+    feature_size: int
+    encoder: str
+
+
+@dataclass(frozen=True)
 class ActionSpec:
-    """What the policy's output means: `horizon` points, `step_s` apart, in [rad] and [m]."""
+    """What the policy's output means: `horizon` points, `step_s` apart.
+
+    The meaning is `absolute_joint_position`, in [rad] and [m], or `as_recorded`: whatever the
+    numbers of the data set mean, which no robot here can be sent.
+    """
 
     meaning: str
     horizon: int
@@ -60,7 +72,7 @@ class HistorySpec:
 
 @dataclass(frozen=True)
 class ProofSpec:
-    """Recorded inputs with the actions they must give, within `tolerance` in [rad] and [m]."""
+    """Recorded inputs with the actions they must give, within `tolerance` in their unit."""
 
     file: str
     tolerance: float
@@ -71,15 +83,22 @@ class Manifest:
     """Everything that a bundle says about itself; see the module's docstring.
 
     A `stochastic` head takes noise as well, and tells the law that its action was drawn from.
+
+    Attributes:
+        joints: Names of the columns of an action.
+        states: Names of what is measured, in order; the joints unless the manifest says more.
+        clouds: None unless the manifest says more.
     """
 
     format: int
     name: str
     version: int
     joints: tuple[str, ...]
+    states: tuple[str, ...]
     action: ActionSpec
     history: HistorySpec
     cameras: tuple[CameraSpec, ...]
+    clouds: tuple[CloudSpec, ...]
     head: str
     control_rate_hz: float
     proof: ProofSpec
@@ -94,22 +113,10 @@ class Manifest:
         """Names of the cameras, in the order of the head's inputs."""
         return tuple(camera.name for camera in self.cameras)
 
-
-@dataclass(frozen=True)
-class Proof:
-    """Recorded inputs and the outputs they must give.
-
-    Attributes:
-        images: Pictures of each camera. Shapes (cases, height, width, 3).
-        positions: Joint positions in [rad] and [m]. Shape (cases, history, nu).
-        latent: Noise that was fed to the generator. Shape (cases, horizon, nu).
-        action: Absolute joint positions that must come out. Shape (cases, horizon, nu).
-    """
-
-    images: dict[str, Image]
-    positions: Floats
-    latent: Floats
-    action: Floats
+    @property
+    def sensors(self) -> tuple[CameraSpec | CloudSpec, ...]:
+        """Everything with an encoder, in the order of the head's inputs."""
+        return (*self.cameras, *self.clouds)
 
 
 @dataclass(frozen=True)
@@ -124,45 +131,6 @@ class Bundle:
         """Return the path of one of the bundle's files."""
         return self.directory / file
 
-    def read_proof(self) -> Proof:
-        """Read the proof of the bundle.
-
-        Raises:
-            BundleError: If it lacks an array or the arrays do not fit the manifest.
-        """
-        manifest = self.manifest
-        horizon, nu = manifest.action.horizon, len(manifest.joints)
-        expected: dict[str, tuple[type, tuple[int, ...]]] = {
-            "positions": (np.float32, (manifest.history.length, nu)),
-            "latent": (np.float32, (horizon, nu)),
-            "action": (np.float32, (horizon, nu)),
-        }
-        for camera in manifest.cameras:
-            expected[f"image.{camera.name}"] = (np.uint8, (camera.height, camera.width, 3))
-        try:
-            with np.load(self.path(manifest.proof.file), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in expected}
-        except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
-            raise BundleError(
-                f"{self.directory}: the proof {manifest.proof.file} cannot be read ({error}): "
-                "export the model again"
-            ) from error
-        cases = arrays["action"].shape[:1]
-        for name, (dtype, shape) in expected.items():
-            found = arrays[name]
-            if found.dtype != dtype or found.shape != (*cases, *shape) or cases == (0,):
-                raise BundleError(
-                    f"{self.directory}: the proof holds {name} as {found.dtype} of shape "
-                    f"{found.shape}, expected {dtype.__name__} of shape {shape} for each case: "
-                    "export the model again"
-                )
-        return Proof(
-            images={name: arrays[f"image.{name}"] for name in manifest.camera_names},
-            positions=arrays["positions"],
-            latent=arrays["latent"],
-            action=arrays["action"],
-        )
-
 
 def sha256_of(path: Path) -> str:
     """Return the sha256 of a file, in hexadecimal."""
@@ -175,23 +143,25 @@ def bundle_directory(model: str) -> Path:
     return share_directory() / "models" / model if path.parent == Path() else path
 
 
+def read_manifest(directory: Path) -> Manifest:
+    """Read what a bundle says about itself, whether or not its files are whole.
+
+    Raises:
+        BundleError: One sentence that says what is wrong and what to do.
+    """
+    return parse_manifest(_manifest_text(directory), str(directory / MANIFEST))
+
+
 def read_bundle(directory: Path) -> Bundle:
     """Read a bundle's manifest and check every file against its sha256.
 
     Raises:
         BundleError: One sentence that says what is wrong and what to do.
     """
-    path = directory / MANIFEST
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise BundleError(
-            f"{directory} is not a model bundle: {MANIFEST} cannot be read ({error.strerror}); "
-            f"known bundles: {', '.join(sorted(bundle_names(directory.parent))) or 'none'}"
-        ) from error
+    path, text = directory / MANIFEST, _manifest_text(directory)
     manifest = parse_manifest(text, str(path))
     for name in (
-        *(camera.encoder for camera in manifest.cameras),
+        *(sensor.encoder for sensor in manifest.sensors),
         manifest.head,
         manifest.proof.file,
     ):
@@ -209,6 +179,16 @@ def read_bundle(directory: Path) -> Bundle:
                 f"expected {expected[:12]}…: copy the whole bundle again"
             )
     return Bundle(directory, manifest, hashlib.sha256(text).hexdigest())
+
+
+def _manifest_text(directory: Path) -> bytes:
+    try:
+        return (directory / MANIFEST).read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{directory} is not a model bundle: {MANIFEST} cannot be read ({error.strerror}); "
+            f"known bundles: {', '.join(sorted(bundle_names(directory.parent))) or 'none'}"
+        ) from error
 
 
 def bundle_names(models: Path) -> list[str]:
@@ -236,15 +216,18 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
         raise BundleError(
             f"{source}: expected format {FORMAT}, got {found}: export the model again"
         )
+    raw = {"states": raw.get("joints"), "clouds": [], **raw}
     _require_keys(raw, source)
     try:
         manifest = Manifest(
             **{
                 **raw,
                 "joints": tuple(raw["joints"]),
+                "states": tuple(raw["states"]),
                 "action": ActionSpec(**raw["action"]),
                 "history": HistorySpec(**raw["history"]),
                 "cameras": tuple(CameraSpec(**camera) for camera in raw["cameras"]),
+                "clouds": tuple(CloudSpec(**cloud) for cloud in raw["clouds"]),
                 "proof": ProofSpec(**raw["proof"]),
             }
         )
@@ -295,13 +278,16 @@ def check_manifest(manifest: Manifest, source: str) -> None:
     wrong = {
         "joints: expected unique names": len(set(manifest.joints)) != len(manifest.joints)
         or not manifest.joints,
-        f"action.meaning: expected {ACTION_MEANING}": manifest.action.meaning != ACTION_MEANING,
+        "states: expected unique names": len(set(manifest.states)) != len(manifest.states),
+        f"action.meaning: expected {JOINT_POSITION} or {AS_RECORDED}": manifest.action.meaning
+        not in (JOINT_POSITION, AS_RECORDED),
         "action.horizon: expected at least 1": manifest.action.horizon < 1,
         "action.step_s: expected more than 0": not 0 < manifest.action.step_s < math.inf,
         "history.length: expected at least 1": manifest.history.length < 1,
         "history.step_s: expected more than 0": not 0 < manifest.history.step_s < math.inf,
         "proof.tolerance: expected more than 0": not 0 < manifest.proof.tolerance < math.inf,
-        "cameras: expected unique names": len(set(manifest.camera_names)) != len(manifest.cameras),
+        "cameras, clouds: expected unique names": len({sensor.name for sensor in manifest.sensors})
+        != len(manifest.sensors),
         f"cameras: expected encoding {ENCODING}": any(
             camera.encoding != ENCODING for camera in manifest.cameras
         ),
@@ -313,14 +299,15 @@ def check_manifest(manifest: Manifest, source: str) -> None:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write `manifest.yaml`, whole or not at all, so that a bundle is never half described."""
-    document = asdict(manifest)
-    document["joints"] = list(manifest.joints)
-    document["cameras"] = [asdict(camera) for camera in manifest.cameras]
-    write_text(directory / MANIFEST, yaml.safe_dump(document, sort_keys=False, width=100))
+    document = yaml.safe_dump(asdict(manifest), sort_keys=False, width=100)
+    write_text(directory / MANIFEST, document)
 
 
 def require_joints(manifest: Manifest, joints: tuple[str, ...]) -> None:
-    """Raise `BundleError` unless a bundle was made for exactly these joints, in any order."""
+    """Raise `BundleError` unless a bundle is for a robot with exactly these joints, in any order.
+
+    Such a robot measures the positions of its joints and sees through cameras, no more.
+    """
     missing = sorted(set(manifest.joints) - set(joints))
     extra = sorted(set(joints) - set(manifest.joints))
     if missing or extra:
@@ -328,4 +315,21 @@ def require_joints(manifest: Manifest, joints: tuple[str, ...]) -> None:
             f"model {manifest.name} is for {len(manifest.joints)} joints, the robot has "
             f"{len(joints)}: the robot lacks {', '.join(missing) or 'none'}, the model lacks "
             f"{', '.join(extra) or 'none'}"
+        )
+    if manifest.action.meaning != JOINT_POSITION:
+        raise BundleError(
+            f"model {manifest.name} gives actions {manifest.action.meaning}, the robot takes "
+            f"{JOINT_POSITION}: train on recordings of the robot"
+        )
+    if manifest.states != manifest.joints:
+        raise BundleError(
+            f"model {manifest.name} measures {', '.join(manifest.states) or 'nothing'}, the robot "
+            f"the positions of the joints that it is sent: train with --state "
+            f"{' '.join(manifest.joints)}"
+        )
+    if manifest.clouds:
+        raise BundleError(
+            f"model {manifest.name} sees point clouds "
+            f"({', '.join(cloud.name for cloud in manifest.clouds)}), the robot has cameras only: "
+            "train with --points and no name"
         )

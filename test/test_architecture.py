@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
-    *("bundle", "config", "contract", "decision", "errors", "files", "latency", "realtime"),
-    *("pixels", "share"),
+    *("bundle", "config", "contract", "decision", "errors", "files", "latency", "pixels"),
+    *("proof", "realtime", "share"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "pixels": {"contract", "errors"},
     "realtime": {"config"},
     "share": {"errors"},
-    "bundle": {"contract", "errors", "files", "share"},
+    "bundle": {"errors", "files", "share"},
+    "proof": {"bundle", "contract", "errors"},
     "delivery": {"bundle", "contract", "errors"},
     "domain": {"errors"},
     "stack": {"config", "errors", "share"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "episodes": GROUND,
     "sim": GROUND,
     "drift": GROUND,
-    "learning": GROUND | {"drift", "episodes"},
+    "learning": GROUND | {"drift", "episodes", "policy"},
     "nodes": GROUND | SERVICES | {"delivery"},
     "bench": EVERYTHING | {"nodes"},
     "cli": EVERYTHING | {"nodes", "bench"},
@@ -56,8 +57,7 @@ SHOWN = {"rich", "matplotlib", "PIL"}
 MAY_NEED = {
     "policy": {"onnxruntime"},
     "drift": TORCH,
-    "learning": TORCH
-    | {"accelerate", "onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
+    "learning": TORCH | {"accelerate", "onnx", "onnxscript", "safetensors", "matplotlib"},
     "episodes": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld"},
     "nodes": ROS,

@@ -12,9 +12,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dbp_ros.bundle import (
-    ACTION_MEANING,
     ENCODING,
     FORMAT,
+    JOINT_POSITION,
     ActionSpec,
     CameraSpec,
     HistorySpec,
@@ -125,10 +125,10 @@ def write_proof(
 ) -> None:
     """Write three cases with the answers that the formula gives for a gain of one."""
     rng = np.random.default_rng(0)
-    images = {name: rng.integers(0, 256, (3, 8, 12, 3), np.uint8) for name in cameras}
+    images = {name: rng.integers(0, 256, (3, history, 8, 12, 3), np.uint8) for name in cameras}
     positions = rng.standard_normal((3, history, nu)).astype(np.float32)
     latent = rng.standard_normal((3, len(ramp), nu)).astype(np.float32)
-    sight = np.mean([seen.mean(axis=(1, 2, 3)) for seen in images.values()], axis=0)
+    sight = np.mean([seen.mean(axis=(1, 2, 3, 4)) for seen in images.values()], axis=0)
     action = positions[:, -1:] + ramp + LATENT_GAIN * latent + FEATURE_GAIN * sight[:, None, None]
     np.savez(
         path,
@@ -165,11 +165,13 @@ def write_toy_bundle(
         "name": "toy",
         "version": 1,
         "joints": tuple(graph_joints),
-        "action": ActionSpec(ACTION_MEANING, len(ramp), step_s),
+        "states": tuple(graph_joints),
+        "action": ActionSpec(JOINT_POSITION, len(ramp), step_s),
         "history": HistorySpec(history, 0.1),
         "cameras": tuple(
             CameraSpec(name, 8, 12, ENCODING, FEATURES, "encoder.onnx") for name in graph_cameras
         ),
+        "clouds": (),
         "head": "head.onnx",
         "control_rate_hz": 125.0,
         "proof": ProofSpec("proof.npz", 1e-4),

@@ -1,6 +1,6 @@
 """The methods that are compared, all through the same trainer and the same heads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,6 +62,14 @@ CONTENDERS = {
         _contender("consistency", method="consistency"),
     )
 }
+
+
+def families(chosen: Sequence[Contender], shared: TrainConfig) -> list[tuple[Contender, ...]]:
+    """Return contenders by how they are trained: one training serves a whole family."""
+    alike: dict[TrainConfig, list[Contender]] = {}
+    for contender in chosen:
+        alike.setdefault(contender.training(shared), []).append(contender)
+    return [tuple(family) for family in alike.values()]
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dbp_ros.bundle import require_joints
 from dbp_ros.config import CAMERAS, GuardConfig, PolicyConfig
 from dbp_ros.contract import NS_PER_S, Frame, seconds_to_ns
 from dbp_ros.errors import ObservationError
@@ -52,11 +53,13 @@ class Evaluation:
 
         Raises:
             ConfigError: If there is no such task or camera backend.
+            BundleError: If the model is for another robot.
         """
         self._model = model
         self._policy = policy
         self._guard = guard
         self._simulation = Simulation(task)
+        require_joints(model.manifest, self._simulation.joint_names)
         sizes = {(camera.height, camera.width) for camera in model.manifest.cameras}
         height, width = max(sizes, default=(84, 84))
         self._rig: CameraRig = open_cameras(self._simulation.model, CAMERAS, height, width, backend)

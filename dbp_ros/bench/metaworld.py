@@ -1,7 +1,7 @@
 """`dbp bench metaworld`: success over Meta-World's tasks, its own experts and success test.
 
-Observations are states; the paper's are point clouds. Goals of the demonstrations and of the
-evaluation differ.
+Observations are states, as seen from the hand; the paper's are point clouds. No goal of the
+demonstrations is evaluated.
 """
 
 import os
@@ -12,20 +12,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from dbp_ros.bench.contenders import RUN, Contender, in_order
-from dbp_ros.bench.modes import decision_latency_ms
+from dbp_ros.bench.chunk_player import ChunkPlayer
+from dbp_ros.bench.contenders import RUN, Contender, families
+from dbp_ros.bench.decision import decision_latency_ms
 from dbp_ros.bench.table import ResultTable, Row
-from dbp_ros.contract import Floats, seconds_to_ns
+from dbp_ros.contract import seconds_to_ns
 from dbp_ros.episodes.episode import Episode, episode_path, read_episodes, write_episode
-from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
-from dbp_ros.learning.policy import Policy
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.sim.hand_frame import SEEN_NAMES, seen_from_hand
 from dbp_ros.sim.metaworld import (
     ACTION_NAMES,
     DEMONSTRATION_GOALS,
@@ -48,16 +44,23 @@ METHODS = ("dbp", "dbp_authors", "bc_mse", "ddim_100", "ddim_10", "flow_1", "mea
 
 SHARED = replace(
     RUN,
-    updates=2_000,
+    updates=1_000,
     batch=64,
+    # Of dbp. The widest keeps a choice that is demonstrated once for each observation.
+    temperatures=(0.05, 0.1, 0.3, 1.0),
+    coarse=1.0,
     horizon=4,
     latent_waves=1,
-    width=256,
+    width=128,
     branch_width=128,
-    depth=2,
+    depth=1,
+    state_noise=0.05,
     keep_still=True,
 )
-EXECUTED = 4
+# On what the expert executes while it is recorded, of an action's range of 1; see `demonstrate`.
+RECORDED_NOISE = 0.1
+EXPERT = "expert"
+RECORDED = "demonstrations"
 
 
 @dataclass(frozen=True)
@@ -97,30 +100,57 @@ class MetaworldJob:
         }
 
 
+@dataclass(frozen=True)
+class ExpertJob:
+    """The expert's own success at the goals of the evaluation, once a task and seed."""
+
+    task: str
+    seed: int
+
+    def key(self) -> Row:
+        """Return what tells its row apart."""
+        return {"method": EXPERT, "task": self.task, "demos": 0, "seed": self.seed}
+
+
+Job = MetaworldJob | ExpertJob
+
+
 def metaworld_jobs(
     names: Sequence[Contender], suite: Suite, seeds: int, table: ResultTable
-) -> list[MetaworldJob]:
-    """Return the runs that the table lacks; methods that train alike share one."""
-    families: dict[TrainConfig, list[Contender]] = {}
-    for contender in names:
-        families.setdefault(contender.training(SHARED), []).append(contender)
-    data = table.directory / "demonstrations"
-    jobs = [
-        MetaworldJob(tuple(family), task, demos, seed, data)
-        for seed in range(seeds)
-        for demos in suite.demos
-        for task in suite.tasks
-        for family in families.values()
-    ]
-    missing = [
-        replace(job, contenders=tuple(c for c in job.contenders if not table.has(job.key(c))))
-        for job in jobs
-    ]
-    return [job for job in missing if job.contenders]
+) -> list[Job]:
+    """Return the runs that the table lacks, seed by seed; methods that train alike share one."""
+    data = table.directory / RECORDED
+    missing: list[Job] = []
+    for seed in range(seeds):
+        experts = [ExpertJob(task, seed) for task in suite.tasks]
+        missing += [expert for expert in experts if not table.has(expert.key())]
+        jobs = [
+            MetaworldJob(family, task, demos, seed, data)
+            for demos in suite.demos
+            for task in suite.tasks
+            for family in families(names, SHARED)
+        ]
+        left = [
+            replace(job, contenders=tuple(c for c in job.contenders if not table.has(job.key(c))))
+            for job in jobs
+        ]
+        missing += [job for job in left if job.contenders]
+    return missing
 
 
-def run_metaworld(job: MetaworldJob) -> list[Row]:
-    """Train once and evaluate each method that runs it."""
+def run_metaworld(job: Job) -> list[Row]:
+    """Train once and evaluate each method that runs it, or let the expert try."""
+    return _try_expert(job) if isinstance(job, ExpertJob) else _train_and_try(job)
+
+
+def _try_expert(job: ExpertJob) -> list[Row]:
+    task = MetaworldTask(job.task, job.seed)
+    rollout = task.rollout(task.expert, EVALUATION_GOALS)
+    outcome = {"success": float(rollout.successes.mean()), "episodes": len(rollout.successes)}
+    return [{**job.key(), **outcome, "nfe": 0, "train_s": 0.0, "latency_ms": ""}]
+
+
+def _train_and_try(job: MetaworldJob) -> list[Row]:
     task = MetaworldTask(job.task, job.seed)
     config = replace(job.contenders[0].training(SHARED), seed=job.seed)
     trainer = Trainer(config, record(task, job.seed, job.demos, job.data))
@@ -144,20 +174,22 @@ def run_metaworld(job: MetaworldJob) -> list[Row]:
 
 def record(task: MetaworldTask, seed: int, count: int, directory: Path) -> Demonstrations:
     """Return demonstrations of the first goals that the expert solves, recorded once."""
-    folder = directory / f"{task.name}_{seed}"
+    # The noise is in the name: what was recorded with another one is not taken for this.
+    folder = directory / f"{task.name}_{seed}_{RECORDED_NOISE}"
     if not folder.exists():
         _record_all(task, seed, folder)
     episodes = islice(read_episodes(folder), count)
-    return join_episodes(
+    known = join_episodes(
         (episode, f"{task.name} {index}") for index, episode in enumerate(episodes)
     )
+    return replace(known, states=seen_from_hand(known.states), state_names=SEEN_NAMES)
 
 
 def _record_all(task: MetaworldTask, seed: int, folder: Path) -> None:
     """Record every goal; several workers may do so at once and the first one wins."""
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     for goal in DEMONSTRATION_GOALS:
-        shown = task.demonstrate(goal)
+        shown = task.demonstrate(goal, RECORDED_NOISE)
         if shown is None:
             continue
         steps = len(shown.states)
@@ -181,107 +213,3 @@ def _record_all(task: MetaworldTask, seed: int, folder: Path) -> None:
     except OSError:
         if not folder.exists():
             raise
-
-
-class ChunkPlayer:
-    """Plays a policy's chunks in several episodes at once: decides, executes, decides again."""
-
-    def __init__(self, policy: Policy, episodes: int, seed: int) -> None:
-        """Start `episodes` episodes."""
-        self._policy = policy
-        self._chance = torch.Generator().manual_seed(seed)
-        self._past: Floats | None = None
-        self._chunks = np.zeros((episodes, *policy.chunk_shape), np.float32)
-        self._step = 0
-
-    def act(self, states: Floats, live: NDArray[np.int64]) -> Floats:
-        """Return the next action of each live episode.
-
-        Args:
-            states: Shape (n, ns).
-            live: Which episodes they belong to; all of them at the first call. Shape (n,).
-        """
-        if self._past is None:
-            self._past = np.repeat(states[:, None], self._policy.history, axis=1)
-        self._past[live] = np.concatenate([self._past[live, 1:], states[:, None]], axis=1)
-        if self._step % EXECUTED == 0:
-            self._decide(live)
-        actions: Floats = self._chunks[live, self._step % EXECUTED]
-        self._step += 1
-        return actions
-
-    @torch.no_grad()
-    def _decide(self, live: NDArray[np.int64]) -> None:
-        assert self._past is not None
-        shape = (len(self._chunks), 1, *self._policy.chunk_shape)
-        latent = torch.randn(shape, generator=self._chance)[live]
-        chunks = self._policy.act(torch.from_numpy(self._past[live]), {}, latent)
-        self._chunks[live] = chunks[:, 0].numpy()
-
-
-def summary(table: ResultTable) -> list[Row]:
-    """Return the mean success of each method at each number of demonstrations.
-
-    The standard error is over the runs: tasks differ more than seeds do, so it is that of the
-    seeds' means.
-    """
-    rows = []
-    for name in in_order(table.values("method")):
-        row: Row = {"method": name}
-        for demos in sorted(table.values("demos"), key=int):
-            means = seed_means(table, name, demos)
-            row[f"{demos} demos"] = float(np.mean(means)) if means else float("nan")
-            row[f"+- {demos}"] = standard_error(means)
-        row["nfe"] = int(table.numbers("nfe", method=name)[0])
-        row["train_s"] = float(np.mean(table.numbers("train_s", method=name)))
-        row["latency_ms"] = float(np.median(table.numbers("latency_ms", method=name)))
-        rows.append(row)
-    return rows
-
-
-def seed_means(table: ResultTable, method: str, demos: str) -> list[float]:
-    """Return the mean over tasks for each seed."""
-    where = {"method": method, "demos": demos}
-    seeds = [table.numbers("success", **where, seed=seed) for seed in table.values("seed")]
-    return [float(np.mean(successes)) for successes in seeds if successes]
-
-
-def standard_error(values: list[float]) -> float:
-    """Return the standard error of a mean; 0 for a single value."""
-    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
-
-
-def draw(table: ResultTable) -> Path:
-    """Draw success over demonstrations for every method, and over tasks at the most of them."""
-    figure = Figure(figsize=(13, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    names = in_order(table.values("method"))
-    demos = sorted(table.values("demos"), key=int)
-    over, tasks = figure.subplots(1, 2, width_ratios=(1, 2))
-    for name in names:
-        means = [seed_means(table, name, count) for count in demos]
-        over.errorbar(
-            [int(count) for count in demos],
-            [np.mean(m) if m else np.nan for m in means],
-            [standard_error(m) for m in means],
-            marker="o",
-            capsize=3,
-            label=name,
-        )
-    over.set_xlabel("demonstrations")
-    over.set_ylabel("mean success over tasks")
-    over.set_ylim(0, 1.02)
-    over.legend()
-    width = 0.8 / max(1, len(names))
-    for index, name in enumerate(names):
-        bars = [
-            table.numbers("success", method=name, task=task, demos=demos[0])
-            for task in table.values("task")
-        ]
-        places = np.arange(len(bars)) + index * width
-        tasks.bar(places, [np.mean(b) if b else 0.0 for b in bars], width, label=name)
-    tasks.set_xticks(np.arange(len(table.values("task"))) + 0.4, table.values("task"), rotation=30)
-    tasks.set_title(f"success with {demos[0]} demonstrations, by task")
-    path = table.directory / f"{NAME}.png"
-    figure.savefig(path, dpi=110)
-    return path

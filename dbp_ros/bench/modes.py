@@ -1,18 +1,19 @@
 """`dbp bench modes`: which methods keep both routes of a choice, with one forward pass."""
 
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
-import torch
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.bench.contenders import RUN, Contender, in_order
+from dbp_ros.bench.decision import decision_latency_ms
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bench.two_routes import FIRST_SHARE, demonstrations, judge
-from dbp_ros.learning.policy import Policy
+from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.learning.trainer import Trainer
 
 NAME = "modes"
@@ -20,8 +21,14 @@ COLUMNS = (
     *("method", "seed", "share_mode_1", "off_mode", "within_mode_ratio"),
     *("nfe", "parameters", "updates", "train_s", "latency_ms"),
 )
-LARGEST_SHARE_ERROR, LARGEST_OFF_MODE, LARGEST_RATIO = 0.05, 0.05, 1.25
-LATENCY_PASSES = 200
+# What keeps the routes as the demonstrations have them: lowest and highest of each measure.
+BOUNDS = MappingProxyType(
+    {
+        "share_mode_1": (FIRST_SHARE - 0.05, FIRST_SHARE + 0.05),
+        "off_mode": (0.0, 0.05),
+        "within_mode_ratio": (0.0, 1.25),
+    }
+)
 
 SHARED = replace(
     RUN,
@@ -29,8 +36,9 @@ SHARED = replace(
     batch=128,
     horizon=1,
     latent_waves=0,
-    neighbours=7,
-    neighbour_bandwidth=8.0,
+    temperatures=(0.02, *WIDE_TEMPERATURES),
+    neighbours=15,
+    neighbour_bandwidth=16.0,
     width=256,
     branch_width=256,
     depth=1,
@@ -77,72 +85,97 @@ def run_modes(job: ModesJob) -> list[Row]:
     return [row]
 
 
-@torch.no_grad()
-def decision_latency_ms(policy: Policy, passes: int = LATENCY_PASSES) -> float:
-    """Return the median time of one decision in PyTorch: batch 1, no pictures, in [ms]."""
-    states = torch.zeros(1, policy.history, len(policy.shape.state_names))
-    latent = torch.zeros(1, 1, *policy.chunk_shape)
-    passes = max(10, passes // policy.method.evaluations)
-    times = []
-    for _ in range(passes):
-        start = time.perf_counter()
-        policy.act(states, {}, latent)
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
-
-
-def passes(share: float, off_mode: float, ratio: float) -> bool:
+def keeps(run: Row) -> bool:
     """Return whether a run kept the routes as the demonstrations have them."""
-    return (
-        abs(share - FIRST_SHARE) <= LARGEST_SHARE_ERROR
-        and off_mode <= LARGEST_OFF_MODE
-        and ratio <= LARGEST_RATIO
-    )
+    return all(low <= float(run[measure]) <= high for measure, (low, high) in BOUNDS.items())
 
 
 def summary(table: ResultTable) -> list[Row]:
     """Return one row a method: means over the seeds, and how many of them kept the routes."""
     rows = []
     for name in in_order(table.values("method")):
-        judged = [
-            table.numbers(column, method=name)
-            for column in ("share_mode_1", "off_mode", "within_mode_ratio")
-        ]
-        rows.append(
-            {
-                "method": name,
-                **{
-                    column: float(np.mean(table.numbers(column, method=name)))
-                    for column in COLUMNS[2:]
-                },
-                "kept": sum(passes(*run) for run in zip(*judged, strict=True)),
-                "seeds": len(judged[0]),
-            }
-        )
+        runs = [row for row in table.rows if row["method"] == name]
+        means = {
+            column: float(np.mean([float(run[column]) for run in runs])) for column in COLUMNS[2:]
+        }
+        rows.append({"method": name, **means, "kept": sum(map(keeps, runs)), "seeds": len(runs)})
     return rows
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One measure in the picture: runs beyond the ends are drawn at them."""
+
+    measure: str
+    title: str
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    logarithmic: bool
+
+
+PANELS = (
+    Panel(
+        "share_mode_1",
+        f"share of the first route\n(demonstrations: {FIRST_SHARE})",
+        *(0.0, 1.0, (0.0, 0.25, 0.5, 0.7, 1.0), False),
+    ),
+    Panel(
+        "off_mode",
+        "share of samples on neither route\n(demonstrations: 0)",
+        *(0.003, 1.0, (0.003, 0.01, 0.05, 0.2, 1.0), True),
+    ),
+    Panel(
+        "within_mode_ratio",
+        "spread about a route, over the demonstrations'\n(demonstrations: 1)",
+        *(0.8, 5.0, (1.0, 1.25, 2.0, 3.0, 5.0), True),
+    ),
+)
+NOWHERE = "no sample on a route"
+
+
 def draw(table: ResultTable) -> Path:
-    """Draw every run and the bounds that keep both routes."""
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    FigureCanvasAgg(figure)
+    """Draw every run, green where it keeps both routes, and the bounds that do."""
     names = in_order(table.values("method"))
-    panels = (
-        ("share_mode_1", "share of the first route", FIRST_SHARE - LARGEST_SHARE_ERROR,
-         FIRST_SHARE + LARGEST_SHARE_ERROR),
-        ("off_mode", "samples on neither route", 0.0, LARGEST_OFF_MODE),
-        ("within_mode_ratio", "spread on a route, of the data's", 0.0, LARGEST_RATIO),
-    )  # fmt: skip
-    for index, (column, title, low, high) in enumerate(panels):
-        axes = figure.add_subplot(1, 3, index + 1)
-        axes.axvspan(low, high, color="tab:green", alpha=0.2)
-        for place, name in enumerate(names):
-            values = table.numbers(column, method=name)
-            axes.plot(values, [place] * len(values), "o", color="tab:blue", alpha=0.6)
-        axes.set_yticks(range(len(names)), names if index == 0 else [""] * len(names))
-        axes.invert_yaxis()
-        axes.set_title(title)
-        axes.set_xlim(left=0.0)
+    figure = Figure(figsize=(13, 1.6 + 0.34 * len(names)), layout="constrained")
+    FigureCanvasAgg(figure)
+    seeds, updates = len(table.values("seed")), ", ".join(table.values("updates"))
+    figure.suptitle(
+        f"two routes, one demonstration for each observation: {seeds} seeds, {updates} updates "
+        "of the same head; green runs keep both routes"
+    )
+    for index, (panel, axes) in enumerate(
+        zip(PANELS, figure.subplots(1, len(PANELS), sharey=True), strict=True)
+    ):
+        _draw_runs(axes, panel, table, names)
+        if index == 0:
+            axes.set_yticks(range(len(names)), [_label(table, name) for name in names])
+            axes.set_ylim(len(names) - 0.5, -0.5)
     path = table.directory / f"{NAME}.png"
     figure.savefig(path, dpi=110)
     return path
+
+
+def _label(table: ResultTable, name: str) -> str:
+    passes = int(table.numbers("nfe", method=name)[0])
+    return f"{name} ({passes} pass{'' if passes == 1 else 'es'})"
+
+
+def _draw_runs(axes: Axes, panel: Panel, table: ResultTable, names: list[str]) -> None:
+    low, high = BOUNDS[panel.measure]
+    axes.axvspan(max(low, panel.low), min(high, panel.high), color="tab:green", alpha=0.15)
+    for row in table.rows:
+        place, value = names.index(row["method"]), float(row[panel.measure])
+        colour = "tab:green" if keeps(row) else "tab:red"
+        if np.isnan(value):
+            axes.text(panel.high, place, NOWHERE, ha="right", va="center", color=colour)
+        else:
+            shown = min(max(value, panel.low), panel.high)
+            axes.plot(shown, place, "o", color=colour, alpha=0.6, clip_on=False)
+    if panel.logarithmic:
+        axes.set_xscale("log")
+    axes.set_xlim(panel.low, panel.high)
+    axes.set_xticks(panel.ticks, [f"{tick:g}" for tick in panel.ticks])
+    axes.minorticks_off()
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_title(panel.title, fontsize="medium")

@@ -1,9 +1,13 @@
 """Jobs side by side, each in a worker process."""
 
+import ctypes
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
+
+PR_SET_PDEATHSIG = 1
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -19,7 +23,8 @@ def run_each(
 ) -> Iterator[Result]:
     """Call a function for every job in worker processes; yield each result as it comes.
 
-    An interrupt ends the workers; what they had not finished is not yielded.
+    An interrupt ends the workers, and so does the end of this process, however it is killed; what
+    they had not finished is not yielded.
 
     Args:
         function: At the top of a module, so that a worker can find it.
@@ -32,7 +37,9 @@ def run_each(
         return
     spawn = multiprocessing.get_context("spawn")
     count = min(workers, len(jobs))
-    with ProcessPoolExecutor(count, spawn, initializer=start, initargs=start_with) as pool:
+    with ProcessPoolExecutor(
+        count, spawn, initializer=_begin, initargs=(start, start_with)
+    ) as pool:
         running = [pool.submit(function, job) for job in jobs]
         try:
             for job in as_completed(running):
@@ -40,3 +47,9 @@ def run_each(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin(start: Callable[..., None] | None, start_with: tuple[Any, ...]) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if start is not None:
+        start(*start_with)

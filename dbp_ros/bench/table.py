@@ -2,8 +2,10 @@
 
 import csv
 import json
+import math
 import os
 import shlex
+import statistics
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -112,6 +114,11 @@ class ResultTable:
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Return the standard error of a mean; not a number for less than two values."""
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
 
 
 def _written(value: Any) -> str:

@@ -11,11 +11,10 @@ from dbp_ros.bench.metaworld import (
     METHODS,
     NAME,
     SUITES,
-    draw,
     metaworld_jobs,
     run_metaworld,
-    summary,
 )
+from dbp_ros.bench.metaworld_report import OBSERVED, draw, summary
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
 
@@ -42,9 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     chosen, suite = contenders(arguments.methods), SUITES[arguments.suite]
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
-    table.describe({"suite": arguments.suite, "seeds": arguments.seeds})
+    facts = {"suite": arguments.suite, "seeds": arguments.seeds, "observations": OBSERVED}
+    table.describe(facts)
     jobs = metaworld_jobs(chosen, suite, arguments.seeds, table)
     run_rows(table, jobs, run_metaworld, arguments.workers, console)
-    show(console, f"Meta-World, suite {arguments.suite}: mean success over tasks", summary(table))
+    title = f"Meta-World, suite {arguments.suite}, {OBSERVED}: mean success over tasks"
+    show(console, title, summary(table))
     console.print(f"{table.path}, {draw(table)}")
     return 0

@@ -44,6 +44,12 @@ def check_flags(arguments: argparse.Namespace) -> None:
     check_at_least(1, seeds=arguments.seeds, workers=arguments.workers)
 
 
+def progress_of(console: Console) -> Progress:
+    """Return how far something is, to be shown while it runs."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    return Progress(*columns, TimeElapsedColumn(), console=console)
+
+
 def run_rows(
     table: ResultTable,
     jobs: Sequence[Job],
@@ -54,8 +60,7 @@ def run_rows(
     """Run what is missing, keeping each result as it comes."""
     # Threads of several processes on one core wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    columns = (TextColumn(table.name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with progress_of(console) as progress:
         bar = progress.add_task(table.name, total=len(jobs))
         for rows in run_each(run, jobs, workers):
             for row in rows:

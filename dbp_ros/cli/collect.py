@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dbp_ros.cli.recording import Outcome, Plan, recorded, run_all
+from dbp_ros.bench.recording import Outcome, Plan, backend_of, recorded, run_all
 from dbp_ros.config import CAMERAS
 from dbp_ros.episodes.episode import DATASET_FILE, SUFFIX
 from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.files import write_text
-from dbp_ros.sim.camera import BACKENDS, open_cameras
+from dbp_ros.sim.camera import BACKENDS
 from dbp_ros.sim.environment import CONTROL_HZ
-from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.registry import TASKS, make_task
 
 WANTED_RATE = 0.95
@@ -94,14 +93,6 @@ def progress_bar(console: Console) -> Progress:
     )
 
 
-def probe(plan: Plan) -> str:
-    """Return the backend that will draw, and fail here rather than in a worker."""
-    if not plan.size:
-        return "none"
-    with open_cameras(Simulation(plan.task).model, CAMERAS, 8, 8, plan.backend) as rig:
-        return rig.backend
-
-
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """Return the plan that a command line asks for.
 
@@ -134,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     try:
         plan = plan_of(arguments)
-        backend = probe(plan)
+        backend = backend_of(plan)
         plan.directory.mkdir(parents=True, exist_ok=True)
         found = {index: recorded(plan, index) for index in range(arguments.episodes)}
         outcomes = [outcome for outcome in found.values() if outcome is not None]

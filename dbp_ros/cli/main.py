@@ -23,7 +23,7 @@ class Verb:
     Attributes:
         name: What the user types: a word, or a group and a word.
         help: One line for `dbp --help`.
-        extra: What to install, `dbp_ros[extra]`, where an import fails.
+        extra: What to install, `dbp_ros[extra]`, where an import fails; empty for `dbp_ros`.
     """
 
     name: str
@@ -42,8 +42,10 @@ VERBS = (
     Verb("collect", "record demonstrations of the scripted expert", "sim"),
     Verb("train", "fit a policy to recorded episodes", "learn"),
     Verb("export", "turn a training run into a model bundle", "learn"),
+    Verb("inspect", "explain a model bundle and prove that it works here", ""),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
+    Verb("bench sim", "success in the simulated cell, by states and by pictures", "learn,sim"),
     Verb("bench metaworld", "success over Meta-World tasks and demonstrations", "learn,metaworld"),
 )
 GROUPS = {"bench": "measure: each prints a table and writes CSV and PNG"}
@@ -104,9 +106,8 @@ def _module_of(verb: Verb) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "dbp_ros").startswith("dbp_ros"):
             raise
-        raise DbpError(
-            f"dbp {verb.name} needs {error.name}: pip install 'dbp_ros[{verb.extra}]'"
-        ) from error
+        package = f"dbp_ros[{verb.extra}]" if verb.extra else "dbp_ros"
+        raise DbpError(f"dbp {verb.name} needs {error.name}: pip install '{package}'") from error
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def forget_old(received: Path) -> None:
     """Delete all received bundles but the newest few; what is loaded needs its files no more."""
     bundles = sorted(
         (path for path in received.iterdir() if (path / MANIFEST).is_file()),
-        key=lambda path: path.stat().st_ctime_ns,
+        key=lambda path: path.stat().st_mtime_ns,
     )
     for path in bundles[: -RECEIVED_KEPT or None]:
         shutil.rmtree(path, ignore_errors=True)

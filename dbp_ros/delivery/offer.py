@@ -58,9 +58,9 @@ class Offer:
         try:
             with (self._directory / request.file).open("rb") as file:
                 size = file.seek(0, 2)
-                file.seek(request.first * PIECE_BYTES)
                 last = min(request.first + min(request.count, WINDOW), pieces_of(size))
                 for index in range(request.first, last):
+                    file.seek(index * PIECE_BYTES)
                     data = file.read(PIECE_BYTES)
                     digest = hashlib.sha256(data).hexdigest()
                     label = Label(request.sha256, request.file, index, size, digest)

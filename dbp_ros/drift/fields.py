@@ -25,7 +25,7 @@ class Drift:
 
     Attributes:
         velocity: Where to move, in units of `scale`. Shape (B, G, S).
-        scale: Size of one unit in normalised actions. Shape (B, 1, 1) or (1, 1, 1).
+        scale: Size of one unit in normalised actions, for the whole batch. Shape (1, 1, 1).
         force_rms: Size of the force before it is normalised, the progress measure that the
             loss is not. Shape (temperatures,).
     """
@@ -196,9 +196,12 @@ def conditional_drifting(
 ) -> Drift:
     """Return the field in the form that keeps the modes of a conditional distribution.
 
-    It differs from `drifting` in four ways: each observation has its own scale, a sample's
-    distance to itself is not counted in it, there is no floor under the affinities, and the
-    kernels are wide enough for a far demonstration to be felt.
+    It differs from `drifting` in four ways: each observation measures its kernels in its own
+    distances, a sample's distance to itself is not counted in them, there is no floor under the
+    affinities, and the kernels are wide enough for a far demonstration to be felt.
+
+    The drift has the batch's scale all the same. Where each observation has its own step, certain
+    ones outweigh those that have a choice, and the rarer way of the choice is lost.
 
     Args:
         generated: Samples of the generator, at least 2 and better 8. Shape (B, G, S).
@@ -208,7 +211,7 @@ def conditional_drifting(
         temperatures: Kernel widths, in units of the observation's mean distance.
 
     Returns:
-        The drift, with a scale for each observation.
+        The drift; its scale is the RMS of the observations' own.
 
     Raises:
         ValueError: If there is only one sample: nothing repels it, so nothing can move it.
@@ -223,7 +226,7 @@ def conditional_drifting(
     counted[:, :, :samples] *= 1.0 - torch.eye(samples, dtype=apart.dtype, device=apart.device)
     mean = (apart * counted).sum((1, 2), keepdim=True) / counted.sum((1, 2), keepdim=True)
     mean = mean.clamp_min(SMALLEST_SCALE)
-    unit = mean / generated.shape[2] ** 0.5
+    unit = (mean.square().mean(0, keepdim=True) / generated.shape[2]).sqrt()
     left_out = _OUT_OF_REACH * (weights[:, None] == 0)
     force = forces(
         generated / unit,

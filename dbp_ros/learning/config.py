@@ -35,7 +35,9 @@ class TrainConfig:
         WIDE_TEMPERATURES, "kernel widths of the drift at the end, in mean distances", minimum=1e-3
     )
     coarse: float = setting(
-        1.0, "how much wider the kernels are at the start; 1 for no change", minimum=1.0
+        5.0,
+        "how much wider the kernels are at the start, narrowing until half way; 1 for no change",
+        minimum=1.0,
     )
     neighbours: int = setting(
         0, "nearest rows of other episodes whose chunks are positives too", minimum=0

@@ -1,25 +1,25 @@
 """From a checkpoint to a model bundle, with proof that the graphs say what PyTorch said."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 
 from dbp_ros import __version__
 from dbp_ros.bundle import (
-    ACTION_MEANING,
+    AS_RECORDED,
     ENCODING,
     FORMAT,
+    JOINT_POSITION,
     ActionSpec,
     CameraSpec,
+    CloudSpec,
     HistorySpec,
     Manifest,
-    Proof,
     ProofSpec,
+    read_bundle,
     sha256_of,
     write_manifest,
 )
@@ -27,8 +27,11 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.files import folder_aside
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
-from dbp_ros.learning.graphs import export_encoder, export_head
+from dbp_ros.learning.graphs import export_cloud_encoder, export_encoder, export_head
+from dbp_ros.learning.normaliser import unit_of
 from dbp_ros.learning.policy import Policy, PolicyShape, pictures
+from dbp_ros.policy.model import Model
+from dbp_ros.proof import Proof, write_proof
 
 HEAD = "head.onnx"
 PROOF = "proof.npz"
@@ -54,9 +57,9 @@ class Label:
     commands: tuple[str, ...] = ()
 
 
-def encoder_file(camera: str) -> str:
-    """Return the name of a camera's graph."""
-    return f"encoder_{camera}.onnx"
+def encoder_file(sensor: str) -> str:
+    """Return the name of the graph of a camera or of a sensor of point clouds."""
+    return f"encoder_{sensor}.onnx"
 
 
 def record_proof(policy: Policy, data: Demonstrations, cases: int, seed: int) -> Proof:
@@ -68,47 +71,15 @@ def record_proof(policy: Policy, data: Demonstrations, cases: int, seed: int) ->
     latent = chance.standard_normal((len(rows), horizon, nu), dtype=np.float32)
     with torch.no_grad():
         images = {name: pictures(seen) for name, seen in batch.images.items()}
-        features = policy.encode(images, {})
+        features = policy.encode(images, batch.points)
         action = policy.act(batch.states, features, torch.from_numpy(latent)[:, None])[:, 0]
     return Proof(
-        images={name: seen[:, -1].numpy() for name, seen in batch.images.items()},
         positions=batch.states.numpy(),
+        images={name: seen.numpy() for name, seen in batch.images.items()},
+        points={name: seen.numpy() for name, seen in batch.points.items()},
         latent=latent,
         action=action.numpy(),
     )
-
-
-def largest_difference(directory: Path, proof: Proof, history: int) -> float:
-    """Return how far the exported graphs are from a proof, in [rad] and [m].
-
-    Raises:
-        TrainingError: If the history is longer than the one picture that a proof holds.
-    """
-    if history != 1:
-        raise TrainingError(
-            f"history = {history}: a proof holds one picture a camera, so only history 1 can be "
-            "exported; train with --history 1"
-        )
-    features = {
-        f"features.{camera}": _run_each(directory / encoder_file(camera), images)
-        for camera, images in proof.images.items()
-    }
-    head = onnxruntime.InferenceSession(directory / HEAD)
-    worst = 0.0
-    for case, expected in enumerate(proof.action):
-        inputs = {name: seen[case][None] for name, seen in features.items()}
-        inputs |= {
-            "positions": proof.positions[case][None],
-            "latent": proof.latent[case][None],
-        }
-        (action,) = head.run(["action"], inputs)
-        worst = max(worst, float(np.abs(action[0] - expected).max()))
-    return worst
-
-
-def _run_each(path: Path, images: Any) -> Any:
-    session = onnxruntime.InferenceSession(path)
-    return np.stack([session.run(["features"], {"image": image})[0] for image in images])
 
 
 def export_bundle(
@@ -123,7 +94,7 @@ def export_bundle(
         label: What to call it.
 
     Returns:
-        Largest difference between the graphs and PyTorch over the proof, in [rad] and [m].
+        Largest difference between the graphs and PyTorch over the proof, in the actions' unit.
 
     Raises:
         TrainingError: If the difference is more than 1e-5, or the data set is of other wiring.
@@ -134,63 +105,68 @@ def export_bundle(
             f"expected {checkpoint.shape}, got {shape}: give the data set that the policy was "
             "trained on"
         )
-    if shape.clouds or shape.state_names != shape.action_names:
-        raise TrainingError(
-            f"states {shape.state_names}, actions {shape.action_names}, point clouds "
-            f"{tuple(shape.clouds)}: only a policy that measures the joints that it commands, "
-            "without point clouds, can be exported"
-        )
     policy = checkpoint.policy()
     with folder_aside(directory) as aside:
-        for camera, encoder in policy.encoders.items():
-            size = checkpoint.shape.cameras[camera]
-            export_encoder(encoder, size, aside / encoder_file(camera))
+        for camera, size in shape.cameras.items():
+            export_encoder(policy.encoder(camera), size, aside / encoder_file(camera))
+        for sensor, size in shape.clouds.items():
+            export_cloud_encoder(policy.encoder(sensor), size, aside / encoder_file(sensor))
         export_head(policy, aside / HEAD)
-        proof = record_proof(policy, data, PROOF_CASES, checkpoint.config.seed)
-        worst = largest_difference(aside, proof, policy.history)
-        if not worst <= LARGEST_DIFFERENCE:
+        write_proof(aside / PROOF, record_proof(policy, data, PROOF_CASES, checkpoint.config.seed))
+        manifest = _manifest(checkpoint, policy, aside, label)
+        write_manifest(aside, manifest)
+        worst = Model(read_bundle(aside)).difference()
+        largest = LARGEST_DIFFERENCE * _unit(policy)
+        if not worst <= largest:
             raise TrainingError(
-                f"the exported graphs differ from PyTorch by {worst:.2e} rad or m, at most "
-                f"{LARGEST_DIFFERENCE:.0e} is allowed: nothing was exported"
+                f"the exported graphs differ from PyTorch by {worst:.2e}, at most {largest:.0e} "
+                "is allowed: nothing was exported"
             )
-        write_proof(aside / PROOF, proof)
-        write_manifest(aside, _manifest(checkpoint, policy, aside, label, worst))
+        metrics = {**manifest.metrics, "export_difference": float(f"{worst:.3g}")}
+        write_manifest(aside, replace(manifest, metrics=metrics))
     return worst
 
 
-def write_proof(path: Path, proof: Proof) -> None:
-    """Write the proof of a bundle."""
-    arrays: dict[str, Any] = {f"image.{camera}": seen for camera, seen in proof.images.items()}
-    arrays |= {"positions": proof.positions, "latent": proof.latent, "action": proof.action}
-    np.savez_compressed(path, **arrays)
+def _unit(policy: Policy) -> float:
+    """Return what an error of an action is measured in: half its range, where that is over 1.
+
+    Joints move by less than 1 rad, but a data set may count pixels: 512 of them with the
+    precision of a joint would be more than single precision has.
+    """
+    return max(1.0, float(policy.normaliser.action_half_range.max()))
 
 
-def _manifest(
-    checkpoint: Checkpoint, policy: Policy, directory: Path, label: Label, worst: float
-) -> Manifest:
-    shape, facts = checkpoint.shape, checkpoint.facts
+def _manifest(checkpoint: Checkpoint, policy: Policy, directory: Path, label: Label) -> Manifest:
+    shape, facts, sizes = checkpoint.shape, checkpoint.facts, policy.feature_sizes
+    joints = all(unit_of(name) for name in shape.action_names)
     return Manifest(
         format=FORMAT,
         name=label.name,
         version=label.version,
         joints=shape.action_names,
-        action=ActionSpec(ACTION_MEANING, policy.method.head.horizon, shape.step_s),
+        states=shape.state_names,
+        action=ActionSpec(
+            JOINT_POSITION if joints else AS_RECORDED, policy.chunk_shape[0], shape.step_s
+        ),
         history=HistorySpec(policy.history, shape.step_s),
         cameras=tuple(
-            CameraSpec(
-                name, height, width, ENCODING, policy.feature_sizes[name], encoder_file(name)
-            )
+            CameraSpec(name, height, width, ENCODING, sizes[name], encoder_file(name))
             for name, (height, width) in shape.cameras.items()
+        ),
+        clouds=tuple(
+            CloudSpec(name, points, channels, sizes[name], encoder_file(name))
+            for name, (points, channels) in shape.clouds.items()
         ),
         head=HEAD,
         control_rate_hz=label.control_rate_hz,
-        proof=ProofSpec(PROOF, PROOF_TOLERANCE),
+        proof=ProofSpec(PROOF, PROOF_TOLERANCE * _unit(policy)),
         files={path.name: sha256_of(path) for path in sorted(directory.iterdir())},
         normaliser=policy.normaliser.describe(shape.state_names, shape.action_names),
         made_by={
             "commands": list(label.commands),
             "seed": checkpoint.config.seed,
             "method": checkpoint.config.method,
+            "evaluations": checkpoint.config.evaluations,
             "dataset": facts["dataset"],
             "updates": facts["update"],
             "train_s": facts["train_s"],
@@ -200,8 +176,5 @@ def _manifest(
                 "onnx": version("onnx"),
             },
         },
-        metrics={
-            **{name: float(f"{value:.6g}") for name, value in facts["metrics"].items()},
-            "export_difference": float(f"{worst:.3g}"),
-        },
+        metrics={name: float(f"{value:.6g}") for name, value in facts["metrics"].items()},
     )

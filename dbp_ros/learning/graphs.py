@@ -32,6 +32,20 @@ class EncoderGraph(nn.Module):
         return features
 
 
+class CloudGraph(nn.Module):
+    """One sensor's encoder, from one raw cloud."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        """Wrap an encoder."""
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Return features of shape (1, feature_size) for a cloud of shape (points, channels)."""
+        features: Tensor = self.encoder(points[None])
+        return features
+
+
 class HeadGraph(nn.Module):
     """All that is run for each decision."""
 
@@ -44,8 +58,8 @@ class HeadGraph(nn.Module):
         """Return absolute actions of shape (1, horizon, nu).
 
         Args:
-            positions: Raw, in [rad] and [m]. Shape (1, history, nu).
-            features: Of each camera, in order. Shapes (1, history, feature_size).
+            positions: What is measured, raw. Shape (1, history, ns).
+            features: Of each sensor, in order. Shapes (1, history, feature_size).
             latent: Shape (1, horizon, nu).
         """
         named = dict(zip(self.policy.feature_sizes, features, strict=True))
@@ -63,8 +77,16 @@ def export_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> Non
     write_graph(graph, (example,), path, ["image"], ["features"], {"image": axes})
 
 
+def export_cloud_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:
+    """Write the encoder of one sensor's clouds, with input `points` and output `features`."""
+    write_graph(CloudGraph(encoder), (torch.zeros(size),), path, ["points"], ["features"])
+
+
 def export_head(policy: Policy, path: Path) -> None:
-    """Write the head: `positions`, `features.<camera>`, `latent` in, `action` out."""
+    """Write the head: `positions`, `features.<sensor>`, `latent` in, `action` out.
+
+    A method that takes several passes is written with all of them, one after the other.
+    """
     states = torch.zeros(1, policy.history, len(policy.shape.state_names))
     sizes = policy.feature_sizes
     features = [torch.zeros(1, policy.history, size) for size in sizes.values()]
@@ -80,11 +102,22 @@ def write_graph(
     inputs: list[str],
     outputs: list[str],
     dynamic_shapes: dict[str, Any] | None = None,
+    fold: bool = True,
 ) -> None:
     """Write a graph that is the same wherever it is exported.
 
     The exporter notes the source lines of every node, with the paths of this machine: they are
     left out, as is what it says of libraries that are not used.
+
+    Args:
+        graph: What to write.
+        example: Its inputs.
+        path: Where.
+        inputs: Their names.
+        outputs: Names of its outputs.
+        dynamic_shapes: What the graph leaves open.
+        fold: Whether to compute beforehand what is constant. If not, each parameter is there under
+            its own name.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -100,6 +133,7 @@ def write_graph(
             external_data=False,
             opset_version=OPSET,
             verbose=False,
+            optimize=fold,
         )
     model = onnx.load(path)
     for item in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input):

@@ -115,7 +115,7 @@ class Normaliser(nn.Module):
 
     def describe(self, state_names: Sequence[str], action_names: Sequence[str]) -> dict[str, Any]:
         """Return the ranges column by column, for people."""
-        followed = self.follows.amax(0) > 0
+        followed = self.follows.sum(0) > 0
         low = (self.action_centre - self.action_half_range).amin(0)
         high = (self.action_centre + self.action_half_range).amax(0)
         return {

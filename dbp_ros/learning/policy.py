@@ -73,24 +73,25 @@ class Policy(nn.Module):
         """Build an untrained policy."""
         super().__init__()
         self.shape, self.history = shape, config.history
-        self.encoders = nn.ModuleDict(
-            {name: picture_encoder(config, *size) for name, size in shape.cameras.items()}
-        )
-        self.cloud_encoders = nn.ModuleDict(
-            {
-                name: PointCloudEncoder(channels=channels, feature_size=config.features)
-                for name, (_, channels) in shape.clouds.items()
-            }
-        )
+        self.encoders = nn.ModuleDict()
+        for name, size in shape.cameras.items():
+            self.encoders[_module_name(name)] = picture_encoder(config, *size)
+        for name, (_, channels) in shape.clouds.items():
+            encoder = PointCloudEncoder(channels=channels, feature_size=config.features)
+            self.encoders[_module_name(name)] = encoder
         states, actions = len(shape.state_names), len(shape.action_names)
         self.method = build_method(config, self.observation_size, actions)
         self.normaliser = Normaliser(states, actions, config.horizon)
 
+    def encoder(self, sensor: str) -> nn.Module:
+        """Return the encoder of a camera or of a sensor of point clouds."""
+        return self.encoders[_module_name(sensor)]
+
     @property
     def feature_sizes(self) -> dict[str, int]:
         """Features of each sensor, in the order in which the head takes them."""
-        encoders = {**dict(self.encoders.items()), **dict(self.cloud_encoders.items())}
-        return {name: cast(int, encoder.feature_size) for name, encoder in encoders.items()}
+        sensors = (*self.shape.cameras, *self.shape.clouds)
+        return {name: cast(int, self.encoder(name).feature_size) for name in sensors}
 
     @property
     def observation_size(self) -> int:
@@ -116,12 +117,10 @@ class Policy(nn.Module):
         Returns:
             Shapes (B, history, feature_size).
         """
-        inputs = [(name, encoder, images[name]) for name, encoder in self.encoders.items()]
-        inputs += [(name, encoder, points[name]) for name, encoder in self.cloud_encoders.items()]
         features = {}
-        for name, encoder, seen in inputs:
+        for name, seen in (images | points).items():
             with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-                feature = encoder(seen.flatten(0, 1))
+                feature = self.encoder(name)(seen.flatten(0, 1))
             features[name] = feature.float().reshape(*seen.shape[:2], -1)
         return features
 
@@ -152,6 +151,11 @@ class Policy(nn.Module):
         """
         chunks = self.method(self.observe(states, features), latent)
         return self.normaliser.absolute_actions(chunks, states[:, -1:])
+
+
+def _module_name(sensor: str) -> str:
+    """Return a sensor's name as PyTorch allows it: with a path of points it would nest modules."""
+    return sensor.replace(".", "/")
 
 
 def pictures(images: Tensor) -> Tensor:

@@ -89,8 +89,9 @@ class Trainer:
         self.shape = PolicyShape.of(data)
         self.policy = Policy(self.shape, config)
         self.policy.normaliser = self._fit_normaliser()
-        for name, encoder in self.policy.cloud_encoders.items():
-            cast(PointCloudEncoder, encoder).fit(torch.from_numpy(data.points[name][self.rows]))
+        for name, cloud in data.points.items():
+            encoder = cast(PointCloudEncoder, self.policy.encoder(name))
+            encoder.fit(torch.from_numpy(cloud[self.rows]))
         neighbours = self._find_neighbours()
         self.policy.to(self.device)
         self.average = WeightAverage(self.policy, config.ema_decay)

@@ -1,4 +1,4 @@
-"""A model bundle, loaded: one encoder a camera, and the head that decides in one forward pass."""
+"""A model bundle, loaded: an encoder for each sensor, and the head that decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from dbp_ros.bundle import Bundle, Manifest
 from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import BundleError
 from dbp_ros.policy.sessions import open_session
+from dbp_ros.proof import Proof, read_proof
 
 WARM_UP_PASSES = 5
 FLOAT, PIXEL = "tensor(float)", "tensor(uint8)"
@@ -49,9 +50,11 @@ class Model:
         manifest = self.manifest
         self._head = open_session(bundle.path(manifest.head), provider, threads)
         self._encoders = {
-            camera.name: open_session(bundle.path(camera.encoder), provider, threads)
-            for camera in manifest.cameras
+            sensor.name: open_session(bundle.path(sensor.encoder), provider, threads)
+            for sensor in manifest.sensors
         }
+        self._input = dict.fromkeys(manifest.camera_names, "image")
+        self._input |= {cloud.name: "points" for cloud in manifest.clouds}
         shape = (1, manifest.action.horizon, len(manifest.joints))
         self._still = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
         self._check_signatures()
@@ -61,30 +64,32 @@ class Model:
         """What the bundle says about itself."""
         return self.bundle.manifest
 
-    def encode(self, camera: str, image: Image) -> Floats:
-        """Turn a picture into features.
+    def encode(self, sensor: str, frame: Image | Floats) -> Floats:
+        """Turn what a sensor saw into features.
 
         Args:
-            camera: Name of the camera.
-            image: Pixels, rgb8. Shape (height, width, 3), any size.
+            sensor: Name of a camera or of a sensor of point clouds.
+            frame: Pixels, rgb8, of any size, shape (height, width, 3), or a cloud, shape
+                (points, channels).
 
         Returns:
             Features. Shape (feature_size,).
         """
-        features: Floats = self._encoders[camera].run(["features"], {"image": image})[0][0]
+        inputs = {self._input[sensor]: frame}
+        features: Floats = self._encoders[sensor].run(["features"], inputs)[0][0]
         return features
 
     def decide(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
-        """Turn an observation and a latent into a chunk: one forward pass.
+        """Turn an observation and a latent into a chunk: one run of the head.
 
         Args:
-            positions: Joint positions, oldest first, in the order of the manifest's joints, in
-                [rad] and [m]. Shape (history, nu).
-            features: Features of each camera, oldest first. Shapes (history, feature_size).
+            positions: Measured states, oldest first, in the manifest's order; for a robot its
+                joints' positions, in [rad] and [m]. Shape (history, ns).
+            features: Features of each sensor, oldest first. Shapes (history, feature_size).
             latent: Noise, standard normal. Shape (horizon, nu).
 
         Returns:
-            Absolute joint positions in [rad] and [m]. Shape (horizon, nu).
+            Actions; for a robot absolute joint positions in [rad] and [m]. Shape (horizon, nu).
         """
         feeds = self._feeds(positions, features, latent) | self._still
         action: Floats = self._head.run(["action"], feeds)[0][0]
@@ -105,23 +110,26 @@ class Model:
         answers = self._head.run(["action", "normalised", "log_std"], feeds)
         return Explored(*(answer[0] for answer in answers))
 
-    def prove(self) -> float:
+    def features(self, proof: Proof, case: int) -> dict[str, Floats]:
+        """Encode everything that a case of a proof shows. Shapes (history, feature_size)."""
+        return {
+            name: np.stack([self.encode(name, frame) for frame in frames[case]])
+            for name, frames in proof.frames.items()
+        }
+
+    def difference(self) -> float:
         """Replay the proof, which also warms the sessions up.
 
         Returns:
-            The largest difference from the outputs recorded, in [rad] and [m].
+            The largest difference from the actions recorded, in their unit; NaN where an answer
+            is no number.
 
         Raises:
-            BundleError: If it is beyond the tolerance.
+            BundleError: If the proof cannot be read, or an answer has another shape.
         """
-        proof, tolerance = self.bundle.read_proof(), self.manifest.proof.tolerance
-        length = self.manifest.history.length
-        worst = 0.0
+        proof, worst = read_proof(self.bundle), 0.0
         for case in [*range(len(proof.action)), *[0] * WARM_UP_PASSES]:
-            features = {
-                name: np.repeat(self.encode(name, images[case])[None], length, axis=0)
-                for name, images in proof.images.items()
-            }
+            features = self.features(proof, case)
             action = self.decide(proof.positions[case], features, proof.latent[case])
             if action.shape != proof.action[case].shape:
                 raise BundleError(
@@ -130,6 +138,15 @@ class Model:
                 )
             # Unlike max, maximum lets no NaN pass.
             worst = float(np.maximum(worst, np.abs(action - proof.action[case]).max()))
+        return worst
+
+    def prove(self) -> float:
+        """Return the difference from the proof.
+
+        Raises:
+            BundleError: If it is beyond the tolerance.
+        """
+        worst, tolerance = self.difference(), self.manifest.proof.tolerance
         if not worst <= tolerance:
             raise BundleError(
                 f"{self.bundle.directory}: the model gives actions {worst:.2g} away from its "
@@ -140,23 +157,27 @@ class Model:
     def _feeds(
         self, positions: Floats, features: Mapping[str, Floats], latent: Floats
     ) -> dict[str, Floats]:
-        feeds = {f"features.{name}": features[name][None] for name in self.manifest.camera_names}
+        feeds = {f"features.{name}": features[name][None] for name in self._encoders}
         return feeds | {"positions": positions[None], "latent": latent[None]}
 
     def _check_signatures(self) -> None:
         manifest = self.manifest
         nu, horizon, length = len(manifest.joints), manifest.action.horizon, manifest.history.length
         inputs: Signature = {
-            "positions": (FLOAT, (1, length, nu)),
+            "positions": (FLOAT, (1, length, len(manifest.states))),
             "latent": (FLOAT, (1, horizon, nu)),
         }
-        for camera in manifest.cameras:
-            inputs[f"features.{camera.name}"] = (FLOAT, (1, length, camera.feature_size))
-            encoder = self._encoders[camera.name]
-            image: Signature = {"image": (PIXEL, (camera.height, camera.width, 3))}
-            features: Signature = {"features": (FLOAT, (1, camera.feature_size))}
-            self._check(camera.encoder, "takes", encoder.get_inputs(), image)
-            self._check(camera.encoder, "gives", encoder.get_outputs(), features)
+        seen: dict[str, Tensor] = {
+            camera.name: (PIXEL, (camera.height, camera.width, 3)) for camera in manifest.cameras
+        }
+        seen |= {cloud.name: (FLOAT, (cloud.points, cloud.channels)) for cloud in manifest.clouds}
+        for sensor in manifest.sensors:
+            inputs[f"features.{sensor.name}"] = (FLOAT, (1, length, sensor.feature_size))
+            encoder = self._encoders[sensor.name]
+            frame: Signature = {self._input[sensor.name]: seen[sensor.name]}
+            features: Signature = {"features": (FLOAT, (1, sensor.feature_size))}
+            self._check(sensor.encoder, "takes", encoder.get_inputs(), frame)
+            self._check(sensor.encoder, "gives", encoder.get_outputs(), features)
         chunk: Tensor = (FLOAT, (1, horizon, nu))
         outputs = {"action": chunk}
         if manifest.stochastic:

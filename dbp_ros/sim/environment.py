@@ -65,6 +65,7 @@ class Demonstration:
         rewards: Of the state at the end of the step. Shape (steps,).
         stamps_ns: Time of `positions` since the reset. Shape (steps,).
         images: Of the state at the start of the step. Shapes (steps, height, width, 3).
+        things: Poses of the task's things at the start of the step. Shape (steps, nt).
     """
 
     success: bool
@@ -73,6 +74,7 @@ class Demonstration:
     rewards: Floats
     stamps_ns: NDArray[np.int64]
     images: dict[str, Image]
+    things: Floats
 
 
 def noisy_columns(mode: str) -> NDArray[np.bool_]:
@@ -107,18 +109,19 @@ def demonstrate(
     shaken = noisy_columns(mode)
     keep = np.exp(-1 / (NOISE_TIME_S * CONTROL_HZ))
     noise: Array = np.zeros(len(simulation.home))
-    rows: list[tuple[Array, Array, float, int]] = []
+    rows: list[tuple[Array, Array, Array, float, int]] = []
     pictures: list[dict[str, Image]] = []
     while not (simulation.terminated or environment.truncated):
         if rig is not None:
             pictures.append(rig.render(simulation.data))
         measured, stamp_ns = simulation.positions, simulation.time_ns
+        things = simulation.things
         action = expert.command()
         fresh = rng.standard_normal(len(noise)) * shaken
         noise = keep * noise + noise_rad * np.sqrt(1 - keep**2) * fresh
         environment.step(action + noise)
-        rows.append((measured, action, simulation.reward, stamp_ns))
-    positions, actions, rewards, stamps = zip(*rows, strict=True)
+        rows.append((measured, things, action, simulation.reward, stamp_ns))
+    positions, poses, actions, rewards, stamps = zip(*rows, strict=True)
     return Demonstration(
         success=simulation.terminated,
         positions=np.asarray(positions, np.float32),
@@ -128,4 +131,5 @@ def demonstrate(
         images={name: np.stack([view[name] for view in pictures]) for name in rig.names}
         if rig is not None
         else {},
+        things=np.asarray(poses, np.float32),
     )

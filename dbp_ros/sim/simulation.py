@@ -12,6 +12,7 @@ from dbp_ros.contract import Array, seconds_to_ns
 from dbp_ros.errors import CommandError
 from dbp_ros.sim.scene import HOME, cell
 from dbp_ros.sim.tasks.registry import make_task
+from dbp_ros.sim.tasks.thing import names_of, states_of
 
 SUSTAINED_S = 0.5
 HOME_SPREAD_RAD = 0.03
@@ -40,14 +41,15 @@ def pose(model: mujoco.MjModel, data: mujoco.MjData, snapshot: Snapshot) -> None
 class Simulation:
     """Two UR5e with grippers, at one task.
 
-    One thread commands, advances and resets; `snapshot`, `positions` and `velocities` may be
-    called from any thread.
+    One thread commands, advances and resets; `snapshot`, `positions`, `velocities` and `things`
+    may be called from any thread.
 
     Attributes:
         task: The task.
         model: The scene. Do not write to it.
         data: The state. Only for the thread that advances.
         joint_names: Names of the columns of every joint vector.
+        thing_names: Names of the columns of `things`.
         step_ns: Length of a physics step.
         time_limit_s: What the task gives; who drives the loop ends the episode.
         home: Where the arms start, grippers open. Shape (14,).
@@ -65,6 +67,7 @@ class Simulation:
         self.model = scene.compile()
         self.data = mujoco.MjData(self.model)
         self.joint_names = DUAL_UR5E_JOINTS
+        self.thing_names = names_of(self.task.things)
         self.step_ns = seconds_to_ns(self.model.opt.timestep)
         self.time_limit_s = self.task.time_limit_s
         self.home = HOME.copy()
@@ -131,6 +134,12 @@ class Simulation:
         with self._lock:
             speeds: Array = self.data.actuator_velocity[self._actuators]
         return speeds
+
+    @property
+    def things(self) -> Array:
+        """Poses of the task's things, see `Thing.state`. A copy of shape (nt,)."""
+        with self._lock:
+            return states_of(self.task.things, self.data)
 
     @property
     def success(self) -> bool:

@@ -1,10 +1,11 @@
 """The results of a benchmark survive a kill and go on where they were."""
 
+import math
 from pathlib import Path
 
 import pytest
 
-from dbp_ros.bench.table import ResultTable
+from dbp_ros.bench.table import ResultTable, standard_error
 from dbp_ros.errors import ConfigError
 
 
@@ -34,3 +35,8 @@ def test_a_table_of_other_columns_is_refused(tmp_path: Path) -> None:
     table(tmp_path)
     with pytest.raises(ConfigError, match="has columns method, seed, success, expected a"):
         ResultTable(tmp_path, "toy", ("a",), ("a",))
+
+
+def test_one_value_has_no_standard_error() -> None:
+    assert math.isnan(standard_error([0.5]))
+    assert standard_error([0.4, 0.6]) == pytest.approx(0.1)

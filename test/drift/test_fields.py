@@ -212,12 +212,24 @@ def test_gradient_is_the_velocity_and_reaches_only_the_samples(field: DriftingFi
     assert not drift.scale.requires_grad
 
 
-def test_an_observation_of_the_conditional_field_keeps_its_own_scale() -> None:
+def test_an_observation_drifts_the_same_way_whatever_the_distances_of_others() -> None:
     x, y = points(2, 4, 12), points(2, 1, 12, seed=1)
-    x[1], y[1] = 10 * x[1], 10 * y[1]
-    alone = conditional_drifting(x[:1], y[:1])
-    assert conditional_drifting(x, y).scale[0] == pytest.approx(alone.scale[0])
-    assert drifting(x, y).scale.numel() == 1
+    far = torch.tensor([1.0, 10.0], dtype=x.dtype)[:, None, None]
+
+    def ways(field: DriftingField, factor: Tensor | float) -> Tensor:
+        velocity = field(factor * x, factor * y, temperatures=(0.3,)).velocity
+        return velocity / torch.linalg.vector_norm(velocity, dim=(1, 2), keepdim=True)
+
+    assert (ways(conditional_drifting, far) - ways(conditional_drifting, 1.0)).abs().max() <= 1e-12
+    assert (ways(drifting, far) - ways(drifting, 1.0)).abs().max() >= 0.01
+
+
+def test_a_wide_choice_drifts_farther_than_a_narrow_one_in_units_of_the_batch() -> None:
+    x, y = points(1, 4, 12), points(1, 1, 12, seed=1)
+    drift = conditional_drifting(torch.cat([x, 10 * x]), torch.cat([y, 10 * y]))
+    assert (drift.velocity[1] - 10 * drift.velocity[0]).abs().max() <= 1e-12
+    units = [conditional_drifting(factor * x, factor * y).scale for factor in (1, 10)]
+    assert drift.scale.item() == pytest.approx(torch.cat(units).square().mean().sqrt().item())
 
 
 def drift_with_and_without_a_positive(field: DriftingField) -> tuple[Tensor, Tensor]:

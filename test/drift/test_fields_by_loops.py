@@ -25,18 +25,24 @@ def apart(a: Tensor, b: Tensor) -> float:
     return math.sqrt(max(float((a - b).square().sum()), 1e-8))
 
 
+def root_mean_square(values: Sequence[float]) -> float:
+    return math.sqrt(sum(value**2 for value in values) / len(values))
+
+
 def loops_force(
     x: Tensor,
     targets: Sequence[Tensor],
     w: Sequence[float],
     m: int,
     s: float,
+    unit: float,
     tau: float,
     floor: float,
 ) -> Tensor:
     """Return the force on the samples of one observation, one number at a time.
 
-    The first `m` targets repel and the samples are the first of them.
+    The first `m` targets repel and the samples are the first of them. Kernels are measured in
+    `s`, the force in `unit`.
     """
     rows, columns = range(len(x)), range(len(targets))
     e = [
@@ -52,7 +58,7 @@ def loops_force(
         ]
         for j in columns:
             force[i] += a[j] * targets[j] * (-sum(a[m:]) if j < m else sum(a[:m]))
-    return force / (s / math.sqrt(x.shape[1]))
+    return force / unit
 
 
 def loops_field(
@@ -66,11 +72,19 @@ def loops_field(
 ) -> Tensor:
     """Return the sum over temperatures of forces with an RMS of one."""
     m, total = x.shape[1] + n.shape[1], torch.zeros_like(x)
+    unit = root_mean_square(scales) / math.sqrt(x.shape[2])
     for tau in temperatures:
         force = torch.stack(
             [
                 loops_force(
-                    x[b], [*x[b], *n[b], *y[b]], [1.0] * m + w[b].tolist(), m, scales[b], tau, floor
+                    x[b],
+                    [*x[b], *n[b], *y[b]],
+                    [1.0] * m + w[b].tolist(),
+                    m,
+                    scales[b],
+                    unit,
+                    tau,
+                    floor,
                 )
                 for b in range(len(x))
             ]
@@ -130,4 +144,4 @@ def test_conditional_field_agrees_with_the_loops(positives: int, negatives: int)
         x.float(), y.float(), negatives=n.float(), positive_weights=w.float()
     )
     assert (single.velocity.double() - expected).norm() / expected.norm() <= 1e-5
-    assert drift.scale.flatten().tolist() == pytest.approx([s / math.sqrt(12) for s in scales])
+    assert drift.scale.item() == pytest.approx(root_mean_square(scales) / math.sqrt(12))

@@ -1,7 +1,9 @@
 """A trained policy as a bundle: whole, and the same numbers as PyTorch."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -9,55 +11,163 @@ import pytest
 import torch
 from demonstrations import CONFIG, JOINTS, episode
 
-from dbp_ros.bundle import read_bundle
-from dbp_ros.errors import TrainingError
+from dbp_ros.bundle import Bundle, CloudSpec, read_bundle, require_joints
+from dbp_ros.episodes.episode import Episode
+from dbp_ros.errors import BundleError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
+from dbp_ros.learning.config import METHODS
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
-from dbp_ros.learning.export import Label, export_bundle, largest_difference
-from dbp_ros.learning.policy import pictures
+from dbp_ros.learning.export import Label, export_bundle
+from dbp_ros.learning.policy import Policy, pictures
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.policy.model import Model
+from dbp_ros.proof import read_proof
+
+UNET = {"head": "unet", "unet_widths": (16, 16)}
+RESNET = {"encoder": "resnet", "resnet_width": 0.25, "features": 8}
+
+Export = Callable[..., tuple[Policy, Bundle]]
+
+
+def joined(change: Callable[[Episode], Episode] = lambda one: one) -> Demonstrations:
+    return join_episodes((change(episode(index)), str(index)) for index in range(5))
+
+
+def with_one_camera(one: Episode) -> Episode:
+    return replace(one, images={"head": one.images["head"]})
+
+
+def without_pictures(one: Episode) -> Episode:
+    return replace(one, images={})
+
+
+def with_clouds(one: Episode) -> Episode:
+    cloud = np.random.default_rng(one.seed).random((len(one), 20, 6), np.float32)
+    return replace(one, images={}, points={"head_depth": cloud})
+
+
+def of_another_project(one: Episode) -> Episode:
+    """Return an episode whose states are not its actions, which count pixels."""
+    pixels = np.random.default_rng(one.seed).uniform(0, 512, (len(one), 2)).astype(np.float32)
+    return replace(
+        one,
+        state_names=("agent_x", "agent_y", "block.0", "block.1", "block.2"),
+        states=np.concatenate([pixels, one.states], axis=1),
+        action_names=("action.0", "action.1"),
+        actions=pixels,
+        images={"observation.images.top": one.images["head"]},
+    )
 
 
 @pytest.fixture
-def data() -> Demonstrations:
-    return join_episodes((episode(index), str(index)) for index in range(5))
+def export(tmp_path: Path) -> Export:
+    """Return a function that trains for a moment, exports, and returns both sides."""
+
+    def made(data: Demonstrations, changes: dict[str, Any]) -> tuple[Policy, Bundle]:
+        Trainer(replace(CONFIG, **changes), data, tmp_path / "run").train()
+        checkpoint = read_checkpoint(tmp_path / "run")
+        worst = export_bundle(checkpoint, data, tmp_path / "models" / "toy", Label("toy"))
+        bundle = read_bundle(tmp_path / "models" / "toy")
+        assert bundle.manifest.metrics["export_difference"] == pytest.approx(worst, rel=1e-2)
+        return checkpoint.policy(), bundle
+
+    return made
+
+
+def difference(policy: Policy, bundle: Bundle) -> float:
+    """Return how far the graphs are from PyTorch on the recorded observations of the proof."""
+    model, proof, worst = Model(bundle), read_proof(bundle), 0.0
+    with torch.no_grad():
+        images = {n: pictures(torch.from_numpy(seen)) for n, seen in proof.images.items()}
+        features = policy.encode(images, {n: torch.from_numpy(p) for n, p in proof.points.items()})
+        states, latent = torch.from_numpy(proof.positions), torch.from_numpy(proof.latent)
+        wanted = policy.act(states, features, latent[:, None])[:, 0].numpy()
+    for case, action in enumerate(wanted):
+        said = model.decide(proof.positions[case], model.features(proof, case), proof.latent[case])
+        worst = max(worst, float(np.abs(said - action).max()))
+    return worst
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_graphs_of_every_method_agree_with_pytorch(export: Export, method: str) -> None:
+    policy, bundle = export(joined(without_pictures), {"method": method, "samples": 4})
+    assert difference(policy, bundle) <= 1e-5
+    assert bundle.manifest.made_by["method"] == method
+    assert bundle.manifest.made_by["evaluations"] == 1
+
+
+@pytest.mark.parametrize("method", ["ddim", "flow"])
+def test_all_passes_of_a_method_are_in_the_graph(export: Export, method: str) -> None:
+    changes = {"method": method, "evaluations": 10}
+    policy, bundle = export(joined(without_pictures), changes)
+    assert difference(policy, bundle) <= 1e-5
+    assert bundle.manifest.made_by["evaluations"] == 10
+    policy.method.evaluations = 1
+    assert difference(policy, bundle) > 1e-3
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"method": "dbp"},
-        {"method": "dbp", "head": "unet", "unet_widths": (16, 16), "crop": 0.9},
-        {"method": "ddim", "evaluations": 10},
-        {"method": "meanflow"},
-        {"method": "consistency"},
+        {"crop": 0.9},
+        {**RESNET, "history": 2},
+        {**UNET, "method": "ddim", "evaluations": 3},
     ],
 )
-def test_the_exported_bundle_is_whole_and_agrees_with_its_proof(
-    data: Demonstrations, tmp_path: Path, changes: dict[str, object]
-) -> None:
-    Trainer(replace(CONFIG, **changes), data, tmp_path / "run").train()
-    checkpoint = read_checkpoint(tmp_path / "run")
-    worst = export_bundle(checkpoint, data, tmp_path / "models" / "toy", Label("toy"))
-    bundle = read_bundle(tmp_path / "models" / "toy")
-    assert worst <= 1e-5
-    assert largest_difference(bundle.directory, bundle.read_proof(), 1) == worst
-    assert bundle.manifest.joints == JOINTS
-    assert [path.name for path in (tmp_path / "models").iterdir()] == ["toy"]
-    session = onnxruntime.InferenceSession(bundle.path("encoder_head.onnx"))
-    small = np.ascontiguousarray(data.images["head"][0])
+def test_what_sees_pictures_agrees_with_pytorch(export: Export, changes: dict[str, Any]) -> None:
+    policy, bundle = export(joined(with_one_camera), changes)
+    assert difference(policy, bundle) <= 1e-5
+    assert bundle.manifest.joints == bundle.manifest.states == JOINTS
+    assert bundle.manifest.history.length == changes.get("history", 1)
+    require_joints(bundle.manifest, JOINTS)
+
+
+def test_what_sees_point_clouds_agrees_with_pytorch(export: Export) -> None:
+    policy, bundle = export(joined(with_clouds), {"history": 2, "features": 16})
+    assert difference(policy, bundle) <= 1e-5
+    spec = CloudSpec("head_depth", 20, 6, 16, "encoder_head_depth.onnx")
+    assert bundle.manifest.clouds == (spec,)
+    with pytest.raises(BundleError, match="sees point clouds"):
+        require_joints(bundle.manifest, JOINTS)
+
+
+def test_what_measures_something_else_agrees_with_pytorch_in_its_own_unit(export: Export) -> None:
+    policy, bundle = export(joined(of_another_project), {**UNET, "history": 2})
+    assert difference(policy, bundle) <= 256 * 1e-5
+    assert bundle.manifest.states[0] == "agent_x"
+    assert bundle.manifest.joints == ("action.0", "action.1")
+    assert bundle.manifest.camera_names == ("observation.images.top",)
+    assert bundle.manifest.action.meaning == "as_recorded"
+    assert bundle.manifest.proof.tolerance == pytest.approx(0.256, rel=0.1)
+    with pytest.raises(BundleError, match="as_recorded"):
+        require_joints(bundle.manifest, bundle.manifest.joints)
+
+
+def test_what_measures_nothing_agrees_with_pytorch(export: Export) -> None:
+    def numb(one: Episode) -> Episode:
+        states = np.zeros((len(one), 0), np.float32)
+        return replace(with_one_camera(one), state_names=(), states=states)
+
+    policy, bundle = export(joined(numb), {})
+    assert difference(policy, bundle) <= 1e-5
+    assert bundle.manifest.states == ()
+
+
+def test_the_graph_of_an_encoder_takes_pictures_of_any_size(export: Export) -> None:
+    data = joined()
+    policy, bundle = export(data, {"crop": 0.9})
+    session = onnxruntime.InferenceSession(bundle.path("encoder_wrist.onnx"))
+    small = np.ascontiguousarray(data.images["wrist"][0])
     large = small.repeat(2, 0).repeat(2, 1)
     (seen,) = session.run(["features"], {"image": small})
-    encoder = checkpoint.policy().encoders["head"]
-    expected = encoder(pictures(torch.from_numpy(small)[None, None])[0])
+    expected = policy.encoder("wrist")(pictures(torch.from_numpy(small)[None, None])[0])
     np.testing.assert_allclose(seen, expected, atol=1e-5)
     (resized,) = session.run(["features"], {"image": large})
     assert resized.shape == seen.shape
 
 
-def test_a_policy_that_measures_something_else_is_not_exported(tmp_path: Path) -> None:
-    other = replace(episode(0), state_names=("a", "b", "c"))
-    data = join_episodes((other, str(index)) for index in range(2))
-    Trainer(CONFIG, data, tmp_path / "run").train()
-    with pytest.raises(TrainingError, match="measures the joints that it commands"):
-        export_bundle(read_checkpoint(tmp_path / "run"), data, tmp_path / "toy", Label("toy"))
+def test_data_of_other_wiring_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    checkpoint = Trainer(CONFIG, joined()).checkpoint()
+    with pytest.raises(TrainingError, match="give the data set that the policy was trained on"):
+        export_bundle(checkpoint, joined(without_pictures), tmp_path / "toy", Label("toy"))
+    assert not list(tmp_path.iterdir())

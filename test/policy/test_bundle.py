@@ -11,6 +11,7 @@ import yaml
 from dbp_ros.bundle import (
     MANIFEST,
     ActionSpec,
+    CloudSpec,
     HistorySpec,
     ProofSpec,
     bundle_directory,
@@ -20,12 +21,13 @@ from dbp_ros.bundle import (
     sha256_of,
 )
 from dbp_ros.errors import BundleError
+from dbp_ros.proof import read_proof
 
 
 def refusal(directory: Path) -> str:
     """Return the sentence with which a bundle, or its proof, is refused."""
     with pytest.raises(BundleError) as caught:
-        read_bundle(directory).read_proof()
+        read_proof(read_bundle(directory))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -54,6 +56,15 @@ def test_a_manifest_is_read_as_it_was_written(make_bundle):
     assert bundle.manifest.camera_names == ("head_camera", "left_wrist_camera")
     assert bundle.manifest.normaliser == {"kind": "none"}
     assert bundle.manifest.metrics == {"loss": 0.5}
+
+
+def test_a_manifest_that_does_not_say_what_is_measured_means_the_joints(make_bundle):
+    directory = make_bundle(states=("left_elbow_joint",))
+    assert read_bundle(directory).manifest.states == ("left_elbow_joint",)
+    edit(directory, states=None, clouds=None)
+    manifest = read_bundle(directory).manifest
+    assert manifest.states == manifest.joints
+    assert manifest.clouds == ()
 
 
 def test_nothing_is_left_beside_a_manifest_that_was_written(make_bundle):
@@ -146,7 +157,10 @@ def test_a_missing_key_is_refused_by_name(make_bundle):
         ({"joints": ["a", "a"]}, "joints: expected unique names"),
         ({"joints": [1]}, "manifest.joints is 1, expected str"),
         ({"joints": 7}, "not iterable"),
+        ({"states": ["a", "a"]}, "states: expected unique names"),
+        ({"states": 7}, "not iterable"),
         ({"cameras": [{"name": "head_camera"}]}, "missing 5 required"),
+        ({"clouds": [{"name": "head_depth"}]}, "missing 4 required"),
         ({"history": {"length": 0, "step_s": 0.1}}, "history.length: expected at least 1"),
         ({"history": {"length": "2", "step_s": 0.1}}, "history.length is '2', expected int"),
         ({"history": {"length": 2, "step_s": 0}}, "history.step_s: expected more than 0"),
@@ -170,7 +184,7 @@ def test_a_manifest_that_makes_no_sense_is_refused_by_the_key(make_bundle, chang
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"meaning": "joint_velocity"}, "action.meaning: expected absolute_joint_position"),
+        ({"meaning": "joint_velocity"}, "action.meaning: expected absolute_joint_position or"),
         ({"horizon": 0}, "action.horizon: expected at least 1"),
         ({"horizon": 4.5}, "manifest.action.horizon is 4.5, expected int"),
         ({"step_s": 0.0}, "action.step_s: expected more than 0"),
@@ -208,6 +222,7 @@ def test_a_name_that_is_no_file_of_the_bundle_is_refused(make_bundle, name):
         ({"positions": np.zeros((2, 1, 3), np.float32)}, "positions as float32"),
         ({"latent": np.zeros((3, 4, 3))}, "latent as float64"),
         ({"image.head_camera": np.zeros((3, 8, 9, 3), np.uint8)}, "image.head_camera as uint8"),
+        ({"image.head_camera": np.zeros((3, 2, 8, 12, 3), np.uint8)}, "head_camera as uint8"),
         ({"action": np.float32(0)}, r"positions as float32 of shape \(3, 1, 3\)"),
     ],
 )
@@ -215,6 +230,21 @@ def test_a_proof_that_does_not_fit_the_manifest_is_refused(make_bundle, changes,
     directory = make_bundle()
     rewrite_proof(directory, **changes)
     assert re.search(expected + ".*export the model again", refusal(directory))
+
+
+def test_a_proof_without_an_axis_for_a_history_of_one_is_read(make_bundle):
+    directory = make_bundle()
+    whole = read_proof(read_bundle(directory)).images["head_camera"]
+    rewrite_proof(directory, **{"image.head_camera": whole[:, 0]})
+    np.testing.assert_array_equal(read_proof(read_bundle(directory)).images["head_camera"], whole)
+
+
+def test_a_proof_of_a_longer_history_needs_the_axis(make_bundle):
+    directory = make_bundle(history=2)
+    whole = read_proof(read_bundle(directory)).images["head_camera"]
+    assert whole.shape == (3, 2, 8, 12, 3)
+    rewrite_proof(directory, **{"image.head_camera": whole[:, 0]})
+    assert "image.head_camera as uint8 of shape (3, 8, 12, 3)" in refusal(directory)
 
 
 def test_a_proof_without_cases_is_refused(make_bundle):
@@ -252,6 +282,20 @@ def test_other_joints_are_refused_with_what_either_side_lacks(make_bundle):
         BundleError, match=r"robot lacks left_elbow_joint, .*model lacks left_wrist_3_joint"
     ):
         require_joints(manifest, joints)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"states": ("left_elbow_joint", "object.0")}, "measures left_elbow_joint, object.0"),
+        ({"clouds": (CloudSpec("head_depth", 64, 3, 8, "c.onnx"),)}, "sees point clouds"),
+        ({"action": ActionSpec("as_recorded", 4, 0.02)}, "gives actions as_recorded"),
+    ],
+)
+def test_a_model_that_needs_what_a_robot_has_not_is_refused(make_bundle, changes, expected):
+    manifest = replace(read_bundle(make_bundle()).manifest, **changes)
+    with pytest.raises(BundleError, match=f"model toy {expected}"):
+        require_joints(manifest, manifest.joints)
 
 
 def test_a_bare_name_is_a_bundle_under_models_and_a_path_is_itself(tmp_path, root):

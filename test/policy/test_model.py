@@ -16,8 +16,9 @@ def picture(value=0, height=8, width=12):
     return np.full((height, width, 3), value, np.uint8)
 
 
-def test_a_model_gives_its_proof(model):
-    assert model.prove() < 1e-5
+@pytest.mark.parametrize("history", [1, 2])
+def test_a_model_gives_its_proof(make_bundle, history):
+    assert Model(read_bundle(make_bundle(history=history))).prove() < 1e-5
 
 
 def test_features_are_those_of_the_graph(model):
@@ -78,6 +79,7 @@ def test_a_model_whose_answers_are_no_numbers_is_refused(make_bundle):
         {"joints": ("left_elbow_joint", "right_elbow_joint")},
         {"action": ActionSpec("absolute_joint_position", 5, 0.02)},
         {"cameras": ()},
+        {"states": ("left_elbow_joint",)},
     ],
 )
 def test_a_head_for_another_manifest_is_refused(make_bundle, changes):

@@ -40,6 +40,7 @@ class Robot(Node):
         self.commands: list[tuple[int, np.ndarray]] = []
         self.states: dict[str, str] = {}
         self.camera = "live"
+        self.brightness: int | None = None
         self.measures = True
         self._rng = np.random.default_rng(0)
         self._image = self._rng.integers(0, 256, (8, 12, 3), np.uint8)
@@ -71,6 +72,8 @@ class Robot(Node):
     def _see(self, _: int) -> None:
         if self.camera == "live":
             self._image = self._rng.integers(0, 256, (8, 12, 3), np.uint8)
+        if self.brightness is not None:
+            self._image = np.full_like(self._image, self.brightness)
         if self.camera != "off":
             stamp = self.get_clock().now().to_msg()
             self._images.publish(image_message(self._image, CAMERA, stamp))
@@ -149,7 +152,7 @@ def assert_within_limits(robot: Robot) -> None:
     velocity = np.diff(commands, axis=0) / PERIOD_S
     acceleration = np.diff(velocity, axis=0) / PERIOD_S
     assert len(commands) > 100
-    assert (commands <= CONFIG.position_upper).all()
-    assert (commands >= CONFIG.position_lower).all()
+    assert (commands <= np.array(CONFIG.position_upper) + 1e-9).all()
+    assert (commands >= np.array(CONFIG.position_lower) - 1e-9).all()
     assert (np.abs(velocity) <= np.array(CONFIG.velocity_limit) + 1e-6).all()
     assert (np.abs(acceleration) <= np.array(CONFIG.acceleration_limit) + 1e-3).all()

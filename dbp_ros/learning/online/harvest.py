@@ -12,8 +12,9 @@ from torch import Tensor
 from dbp_ros.contract import Floats, Image
 from dbp_ros.episodes.recorded import Play, Recorded
 from dbp_ros.learning.online.transitions import Transitions
-from dbp_ros.learning.online.versions import Version, Versions
+from dbp_ros.learning.online.versions import Versions, features_of, recomputed_log_prob
 from dbp_ros.learning.policy import Policy
+from dbp_ros.policy.model import Model
 
 # Where the likelihood from the record and the weights is further from what the robot told, the
 # record is not of what was decided.
@@ -74,20 +75,20 @@ class Harvester:
     def _rows(self, recorded: Recorded, harvest: Harvest) -> Iterator[Row]:
         for play in recorded.plays():
             decision = play.decision
-            version = self._versions.find(decision.sha256)
-            if version is None:
+            model = self._versions.find(decision.sha256)
+            if model is None:
                 harvest.counts["unknown_version"] += 1
                 continue
             images = recorded.seen_by(decision)
             if images is None:
                 harvest.counts["unseen"] += 1
                 continue
-            features = version.encode(images)
-            successor = self._successor(recorded, play, version)
+            features = features_of(model, images)
+            successor = self._successor(recorded, play, model)
             if successor is None:
                 harvest.counts["without_successor"] += 1
                 continue
-            gap = abs(version.log_prob(decision, features) - decision.log_prob)
+            gap = abs(recomputed_log_prob(model, decision, features) - decision.log_prob)
             harvest.largest_gap = max(harvest.largest_gap, gap)
             reasons = {
                 "human": recorded.driven_by_human(play),
@@ -97,11 +98,11 @@ class Harvester:
             harvest.counts.update(name for name, holds in reasons.items() if holds)
             played = replace(decision, executed=play.executed)
             whole = play.executed == decision.executed
-            log_prob = decision.log_prob if whole else version.log_prob(played, features)
+            log_prob = decision.log_prob if whole else recomputed_log_prob(model, played, features)
             observation = self._observe(decision.positions, features)
             yield Row(play, observation, successor, log_prob, not any(reasons.values()))
 
-    def _successor(self, recorded: Recorded, play: Play, version: Version) -> Tensor | None:
+    def _successor(self, recorded: Recorded, play: Play, model: Model) -> Tensor | None:
         """Return what was observed after the last point played: next, or at the very end."""
         images: dict[str, Image] | None = None
         positions: Floats | None = None
@@ -113,7 +114,7 @@ class Harvester:
             positions = None if felt is None else felt.astype(np.float32)[None]
         if images is None or positions is None:
             return None
-        return self._observe(positions, version.encode(images))
+        return self._observe(positions, features_of(model, images))
 
     @torch.no_grad()
     def _observe(self, positions: Floats, features: dict[str, Floats]) -> Tensor:

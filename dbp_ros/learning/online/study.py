@@ -33,6 +33,7 @@ from dbp_ros.learning.online.ppo import ProximalLearner
 from dbp_ros.learning.online.registry import build_learner
 from dbp_ros.learning.online.transitions import Transitions
 from dbp_ros.learning.online.versions import Versions
+from dbp_ros.proof import read_proof
 
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
 
@@ -170,7 +171,7 @@ class Study:
     def _require_same_policy(self) -> None:
         newest = self._versions.newest
         assert newest is not None
-        before, after = self._parent.read_proof(), newest.read_proof()
+        before, after = read_proof(self._parent), read_proof(newest)
         apart = float(np.abs(before.action - after.action).max())
         if not apart <= self._parent.manifest.proof.tolerance:
             raise TrainingError(

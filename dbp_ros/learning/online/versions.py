@@ -6,23 +6,25 @@ asks that bundle, with the very graphs that ran on the robot.
 
 import copy
 import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime
+import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 
-from dbp_ros.bundle import Bundle, Proof, read_bundle, sha256_of, write_manifest
+from dbp_ros.bundle import Bundle, read_bundle, sha256_of, write_manifest
 from dbp_ros.contract import Floats, Image
 from dbp_ros.decision import Decision, log_density
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import folder_aside
-from dbp_ros.learning.export import HEAD, LARGEST_DIFFERENCE, PROOF, write_proof
+from dbp_ros.learning.export import HEAD, LARGEST_DIFFERENCE, PROOF
 from dbp_ros.learning.graphs import write_graph
 from dbp_ros.learning.online.stochastic import StochasticPolicy
+from dbp_ros.policy.model import Model
+from dbp_ros.proof import read_proof, write_proof
 
 OUTPUTS = ("action", "normalised", "log_std")
 LOADED_AT_ONCE = 4
@@ -55,45 +57,23 @@ class StochasticHead(nn.Module):
         return action, sample, law.log_sigma
 
 
-class Version:
-    """A bundle of the versions, loaded."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        """Load the graphs; each runs in the calling thread alone."""
-        self.bundle, manifest = bundle, bundle.manifest
-        self._encoders = {c.name: _session(bundle.path(c.encoder)) for c in manifest.cameras}
-        self._head = _session(bundle.path(manifest.head))
-
-    def encode(self, images: dict[str, Image]) -> dict[str, Floats]:
-        """Return the features of one picture of each camera. Shapes (1, feature_size)."""
-        return {
-            camera: encoder.run(["features"], {"image": images[camera]})[0]
-            for camera, encoder in self._encoders.items()
-        }
-
-    def run(
-        self, positions: Floats, features: dict[str, Floats], latent: Floats, noise: Floats
-    ) -> list[Floats]:
-        """Return action, normalised sample and log sigma for one decision's inputs.
-
-        Each argument and each answer is without the axis of the batch.
-        """
-        feeds = {f"features.{camera}": seen[None] for camera, seen in features.items()}
-        feeds |= {"positions": positions[None], "latent": latent[None], "noise": noise[None]}
-        return [answer[0] for answer in self._head.run(OUTPUTS, feeds)]
-
-    def log_prob(self, decision: Decision, features: dict[str, Floats]) -> float:
-        """Return the log density of what was played, from nothing but inputs and weights."""
-        still = np.zeros_like(decision.latent)
-        _, mean, log_std = self.run(decision.positions, features, decision.latent, still)
-        noise = (decision.normalised.astype(np.float64) - mean) * np.exp(-log_std)
-        return log_density(noise, log_std, decision.executed)
+def features_of(model: Model, images: Mapping[str, Image]) -> dict[str, Floats]:
+    """Return the features of one picture of each camera. Shapes (1, feature_size)."""
+    return {camera: model.encode(camera, image)[None] for camera, image in images.items()}
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+def recomputed_log_prob(model: Model, decision: Decision, features: Mapping[str, Floats]) -> float:
+    """Return the log density of what was played, from nothing but inputs and weights.
+
+    Args:
+        model: The version that decided.
+        decision: What was drawn from what.
+        features: From `features_of`.
+    """
+    still = np.zeros_like(decision.latent)
+    law = model.explore(decision.positions, features, decision.latent, still)
+    apart = decision.normalised.astype(np.float64) - law.normalised
+    return log_density(apart * np.exp(-law.log_std), law.log_std, decision.executed)
 
 
 class Versions:
@@ -107,7 +87,7 @@ class Versions:
         """
         self._directory = directory
         self._known: dict[str, Bundle] = {}
-        self._loaded: dict[str, Version] = {}
+        self._loaded: dict[str, Model] = {}
         for path in directory.glob("[!.]*"):
             self._note(read_bundle(path))
 
@@ -116,14 +96,14 @@ class Versions:
         """The bundle with the highest number, if there is any."""
         return max(self._known.values(), key=lambda b: b.manifest.version, default=None)
 
-    def find(self, sha256: str) -> Version | None:
+    def find(self, sha256: str) -> Model | None:
         """Return the version of a sha256, loaded; None where it is not one of ours."""
         if sha256 not in self._known:
             return None
         if sha256 not in self._loaded:
             while len(self._loaded) >= LOADED_AT_ONCE:
                 del self._loaded[next(iter(self._loaded))]
-            self._loaded[sha256] = Version(self._known[sha256])
+            self._loaded[sha256] = Model(self._known[sha256])
         return self._loaded[sha256]
 
     def export(self, actor: StochasticPolicy, parent: Bundle, version: int) -> Bundle:
@@ -143,23 +123,23 @@ class Versions:
         with folder_aside(directory) as aside:
             for camera in parent.manifest.cameras:
                 shutil.copyfile(parent.path(camera.encoder), aside / camera.encoder)
-            _export_head(actor, aside / HEAD)
-            manifest = replace(parent.manifest, version=version, stochastic=True, head=HEAD)
-            proof, worst = _prove(actor, Bundle(aside, manifest, ""), parent.read_proof())
-            write_proof(aside / PROOF, proof)
-            files = {path.name: sha256_of(path) for path in sorted(aside.iterdir())}
-            made_by: dict[str, Any] = {"parent": parent.sha256}
-            metrics = {"export_difference": float(f"{worst:.3g}")}
-            write_manifest(
-                aside,
-                replace(
-                    manifest,
-                    proof=replace(manifest.proof, file=PROOF),
-                    files=files,
-                    made_by=made_by,
-                    metrics=metrics,
-                ),
+            _write_head(actor, aside / HEAD, self.newest)
+            actions = _actions(actor, parent)
+            write_proof(aside / PROOF, replace(read_proof(parent), action=actions))
+            manifest = replace(
+                parent.manifest,
+                version=version,
+                stochastic=True,
+                head=HEAD,
+                proof=replace(parent.manifest.proof, file=PROOF),
+                files={path.name: sha256_of(path) for path in sorted(aside.iterdir())},
+                made_by={"parent": parent.sha256},
+                metrics={},
             )
+            write_manifest(aside, manifest)
+            worst = _difference(actor, read_bundle(aside))
+            metrics = {"export_difference": float(f"{worst:.3g}")}
+            write_manifest(aside, replace(manifest, metrics=metrics))
         return self._note(read_bundle(directory))
 
     def _note(self, bundle: Bundle) -> Bundle:
@@ -167,37 +147,74 @@ class Versions:
         return bundle
 
 
-def _export_head(actor: StochasticPolicy, path: Path) -> None:
-    policy = actor.policy
-    sizes = policy.feature_sizes
+def _write_head(actor: StochasticPolicy, path: Path, newest: Bundle | None) -> None:
+    """Write the head: the newest one with other weights, where they are there by name.
+
+    Tracing a graph anew takes seconds of a processor that has a robot to control.
+    """
+    graph = StochasticHead(actor)
+    if newest is not None:
+        known = onnx.load(newest.path(newest.manifest.head))
+        weights = graph.state_dict()
+        learned = {name for name, value in graph.named_parameters() if value.requires_grad}
+        if learned <= {tensor.name for tensor in known.graph.initializer}:
+            for tensor in known.graph.initializer:
+                if tensor.name in weights:
+                    value = weights[tensor.name].numpy()
+                    tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
+            onnx.save(known, path)
+            return
+    policy, sizes = actor.policy, actor.policy.feature_sizes
     states = torch.zeros(1, policy.history, len(policy.shape.state_names))
     features = [torch.zeros(1, policy.history, size) for size in sizes.values()]
-    inputs = ["positions", *(f"features.{name}" for name in sizes), "latent", "noise"]
     # Two tensors: of one that is given twice the exporter would make one input.
     example = (states, features, *torch.zeros(2, 1, *policy.chunk_shape).unbind())
-    write_graph(StochasticHead(actor), example, path, inputs, list(OUTPUTS))
+    inputs = ["positions", *(f"features.{name}" for name in sizes), "latent", "noise"]
+    write_graph(graph, example, path, inputs, list(OUTPUTS), fold=False)
+
+
+def _cases(bundle: Bundle) -> Iterator[tuple[Floats, dict[str, Floats], Floats]]:
+    """Yield positions, features and latent of each case of a bundle's proof."""
+    model, proof = Model(bundle), read_proof(bundle)
+    for case, latent in enumerate(proof.latent):
+        yield proof.positions[case], model.features(proof, case), latent
 
 
 @torch.no_grad()
-def _prove(actor: StochasticPolicy, bundle: Bundle, recorded: Proof) -> tuple[Proof, float]:
-    """Return recorded inputs with what PyTorch makes of them, and how far the graph is from it."""
-    version, head = Version(bundle), StochasticHead(actor)
-    chance, actions, worst = np.random.default_rng(0), [], 0.0
-    for case, latent in enumerate(recorded.latent):
-        features = version.encode({name: seen[case] for name, seen in recorded.images.items()})
-        positions = recorded.positions[case]
-        for noise in (chance.standard_normal(latent.shape, np.float32), np.zeros_like(latent)):
-            given = [torch.from_numpy(features[name])[None] for name in features]
-            rest = [torch.from_numpy(value)[None] for value in (latent, noise)]
-            said = head(torch.from_numpy(positions)[None], given, *rest)
-            found = version.run(positions, features, latent, noise)
-            for ours, theirs in zip(said, found, strict=True):
-                worst = float(np.maximum(worst, np.abs(ours[0].numpy() - theirs).max()))
-        # The last noise was zero.
-        actions.append(said[0][0].numpy())
+def _ask(
+    actor: StochasticPolicy,
+    positions: Floats,
+    features: Mapping[str, Floats],
+    latent: Floats,
+    noise: Floats,
+) -> list[Floats]:
+    """Return what PyTorch says: action, normalised sample, log sigma. Shapes (horizon, nu)."""
+    given = [torch.from_numpy(features[name])[None] for name in actor.policy.feature_sizes]
+    rest = [torch.from_numpy(value)[None] for value in (latent, noise)]
+    said = StochasticHead(actor)(torch.from_numpy(positions)[None], given, *rest)
+    return [value[0].numpy() for value in said]
+
+
+def _actions(actor: StochasticPolicy, parent: Bundle) -> Floats:
+    """Return the actions without noise in the cases of a proof. Shape (cases, horizon, nu)."""
+    return np.stack([_ask(actor, *case, np.zeros_like(case[2]))[0] for case in _cases(parent)])
+
+
+def _difference(actor: StochasticPolicy, bundle: Bundle) -> float:
+    """Return how far a bundle's head is from PyTorch in the cases of its proof.
+
+    Raises:
+        TrainingError: If it is more than 1e-5.
+    """
+    model, chance, worst = Model(bundle), np.random.default_rng(0), 0.0
+    for case in _cases(bundle):
+        noise = chance.standard_normal(case[2].shape, np.float32)
+        found = model.explore(*case, noise)
+        for said, name in zip(_ask(actor, *case, noise), OUTPUTS, strict=True):
+            worst = float(np.maximum(worst, np.abs(said - getattr(found, name)).max()))
     if not worst <= LARGEST_DIFFERENCE:
         raise TrainingError(
             f"the exported head differs from PyTorch by {worst:.2e}, at most "
             f"{LARGEST_DIFFERENCE:.0e} is allowed: nothing was exported"
         )
-    return replace(recorded, action=np.stack(actions)), worst
+    return worst

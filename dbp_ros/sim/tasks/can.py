@@ -10,6 +10,7 @@ from dbp_ros.contract import Array
 from dbp_ros.sim.tasks.bin import Bin, touched
 from dbp_ros.sim.tasks.grasp import Grip, carry, grasp, holds, let_go
 from dbp_ros.sim.tasks.task import Goal, place, pointing_down
+from dbp_ros.sim.tasks.thing import Thing
 
 RADIUS_M = 0.033
 HEIGHT_M = 0.10
@@ -27,6 +28,8 @@ class Can:
     name: ClassVar[str] = "can"
     modes: ClassVar[tuple[str, ...]] = ("left", "right")
     time_limit_s: ClassVar[float] = 15.0
+    # The bin stands fast.
+    things: ClassVar[tuple[Thing, ...]] = (Thing("can", 0),)
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the bin and the can."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, grasp, holds
 from dbp_ros.sim.tasks.task import Goal, place, pointing_down, yaw_of
+from dbp_ros.sim.tasks.thing import Thing
 
 CUBE_M = 0.04
 LIFTED_M = 0.10
@@ -22,6 +23,7 @@ class Lift:
     name: ClassVar[str] = "lift"
     modes: ClassVar[tuple[str, ...]] = ("left", "right")
     time_limit_s: ClassVar[float] = 8.0
+    things: ClassVar[tuple[Thing, ...]] = (Thing("cube", 4),)
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the cube."""

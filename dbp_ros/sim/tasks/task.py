@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from dbp_ros.contract import Array
+from dbp_ros.sim.tasks.thing import Thing
 
 DOWN = np.array(((0.0, -1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)))
 
@@ -30,11 +31,19 @@ class Goal:
 
 
 class Task(Protocol):
-    """A task, stateless: everything it decides follows from the state of the scene."""
+    """A task, stateless: everything it decides follows from the state of the scene.
+
+    Attributes:
+        name: On the command line.
+        modes: Names of the ways of solving it.
+        time_limit_s: When an unsolved episode ends.
+        things: Whose poses, with those of the arms, say all that its expert looks at.
+    """
 
     name: ClassVar[str]
     modes: ClassVar[tuple[str, ...]]
     time_limit_s: ClassVar[float]
+    things: ClassVar[tuple[Thing, ...]]
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the task's things to the cell."""

@@ -11,6 +11,7 @@ from dbp_ros.sim.scene import GRIPPER_STROKE_M
 from dbp_ros.sim.tasks.bin import Bin, touched
 from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, carry, grasp, holds, let_go
 from dbp_ros.sim.tasks.task import Goal, place, pointing_down
+from dbp_ros.sim.tasks.thing import Thing
 
 BAR_M = (0.24, 0.036, 0.036)
 END_M = 0.085
@@ -37,6 +38,7 @@ class Transport:
     name: ClassVar[str] = "transport"
     modes: ClassVar[tuple[str, ...]] = ("handover",)
     time_limit_s: ClassVar[float] = 20.0
+    things: ClassVar[tuple[Thing, ...]] = (Thing("bar", 2), Thing("bin", 2))
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the bin, which stands by its weight, and the bar."""

@@ -1,17 +1,20 @@
 """What explores on a robot says what PyTorch says; its likelihood is told from its files."""
 
-import math
+import copy
+import shutil
 
 import numpy as np
+import onnx
 import torch
 
 from dbp_ros.bundle import read_bundle
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, Frame
 from dbp_ros.decision import decision_of
-from dbp_ros.learning.online.versions import Versions
+from dbp_ros.learning.online.versions import Versions, features_of, recomputed_log_prob
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
+from dbp_ros.proof import read_proof
 
 NOW_NS = 1000 * NS_PER_S
 
@@ -26,7 +29,7 @@ def test_a_version_passes_its_own_proof_and_says_what_it_is(folder, imitated):
 
 
 def test_without_noise_an_explorer_is_the_policy_that_was_imitated(folder, imitated):
-    before, after = imitated[1].read_proof(), read_bundle(folder / "1").read_proof()
+    before, after = read_proof(imitated[1]), read_proof(read_bundle(folder / "1"))
     np.testing.assert_allclose(after.action, before.action, atol=1e-5)
 
 
@@ -48,7 +51,7 @@ def test_the_likelihood_on_the_robot_is_that_of_the_weights_within_1e_4(folder, 
     """From a picture to JSON on the robot; from JSON and weights to the likelihood in a learner."""
     model = Model(read_bundle(folder / "1"))
     explorer = Explorer(model, PolicyConfig(latent_seed=0, executed_steps=4))
-    version = Versions(folder).find(model.bundle.sha256)
+    known = Versions(folder).find(model.bundle.sha256)
     chance = np.random.default_rng(0)
     # The graphs are those that ran on the robot; PyTorch rounds otherwise.
     allowed, worst = {"graphs": 1e-4, "torch": 1e-3}, {"graphs": 0.0, "torch": 0.0}
@@ -64,9 +67,9 @@ def test_the_likelihood_on_the_robot_is_that_of_the_weights_within_1e_4(folder, 
             explorer.see(name, Frame(image, now_ns), now_ns)
         explorer.decide(now_ns)
         decision = decision_of(explorer.take_decision().to_json())
-        features = version.encode(images)
+        features = features_of(known, images)
         told = {
-            "graphs": version.log_prob(decision, features),
+            "graphs": recomputed_log_prob(known, decision, features),
             "torch": torch_log_prob(actor, decision, features),
         }
         for name, log_prob in told.items():
@@ -84,13 +87,18 @@ def torch_log_prob(actor, decision, features):
     return float(law.log_prob(torch.from_numpy(decision.normalised)[None], executed))
 
 
-def test_a_wrong_latent_is_a_wrong_likelihood(folder):
-    versions = Versions(folder)
-    version = versions.find(versions.newest.sha256)
-    proof = version.bundle.read_proof()
-    features = version.encode({name: seen[0] for name, seen in proof.images.items()})
-    latent, noise = proof.latent[0], np.ones_like(proof.latent[0])
-    _, mean, log_std = version.run(proof.positions[0], features, latent, 0 * noise)
-    _, other, _ = version.run(proof.positions[0], features, latent + 0.1, 0 * noise)
-    assert np.abs((mean - other) * np.exp(-log_std)).max() > 1e-2
-    assert math.isfinite(float(log_std.sum()))
+def test_a_later_version_is_written_without_tracing_and_says_what_pytorch_says(
+    actor, imitated, folder, tmp_path
+):
+    shutil.copytree(folder / "1", tmp_path / "1")
+    versions, changed = Versions(tmp_path), copy.deepcopy(actor)
+    with torch.no_grad():
+        for value in changed.parameters():
+            value += 0.01 * torch.randn_like(value)
+    # Whatever is not put in place is found: the export compares with PyTorch.
+    bundle = versions.export(changed, imitated[1], 2)
+    assert Model(bundle).prove() <= 1e-5
+    assert versions.newest is bundle
+    first, second = (onnx.load(tmp_path / n / "head.onnx").graph for n in ("1", "2"))
+    assert first.node == second.node
+    assert first.initializer != second.initializer

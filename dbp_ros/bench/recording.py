@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from dbp_ros.bench.pool import run_each
-from dbp_ros.config import CAMERAS
+from dbp_ros.config import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.episodes.episode import Episode, episode_path, read_episode, write_episode
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.environment import CONTROL_HZ, Demonstration, demonstrate
 from dbp_ros.sim.simulation import Simulation
+from dbp_ros.sim.tasks.registry import make_task
+from dbp_ros.sim.tasks.thing import names_of
 
 FAILURES = "failures"
 
@@ -27,6 +32,7 @@ class Plan:
         size: Rows and columns of a picture; zero records none.
         backend: What draws the pictures.
         directory: Where the episodes go.
+        things: Whether the states hold the poses of the task's things beside the joints.
     """
 
     task: str
@@ -36,6 +42,12 @@ class Plan:
     size: int
     backend: str
     directory: Path
+    things: bool = False
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the columns of the states."""
+        return DUAL_UR5E_JOINTS + (names_of(make_task(self.task).things) if self.things else ())
 
     def mode(self, index: int) -> str:
         """Return the mode of one episode."""
@@ -75,28 +87,26 @@ class Recorder:
         mode, seed = plan.mode(index), plan.seed + index
         shown = demonstrate(self.simulation, self.rig, mode, seed, plan.noise_rad)
         if shown.success:
-            episode = as_episode(shown, plan.task, mode, seed, self.simulation.joint_names)
-            write_episode(episode_path(plan.directory, index), episode)
+            write_episode(episode_path(plan.directory, index), as_episode(shown, plan, index))
         else:
             plan.failure(index).parent.mkdir(parents=True, exist_ok=True)
             plan.failure(index).write_text(f"mode {mode} seed {seed}\n")
         return Outcome(index, mode, shown.success, len(shown.positions) / CONTROL_HZ)
 
 
-def as_episode(
-    shown: Demonstration, task: str, mode: str, seed: int, joint_names: tuple[str, ...]
-) -> Episode:
-    """Return a successful demonstration as an episode."""
+def as_episode(shown: Demonstration, plan: Plan, index: int) -> Episode:
+    """Return a successful demonstration as episode number `index` of a plan."""
+    measured = (shown.positions, shown.things) if plan.things else (shown.positions,)
     return Episode(
-        task=task,
-        seed=seed,
-        mode=mode,
+        task=plan.task,
+        seed=plan.seed + index,
+        mode=plan.mode(index),
         outcome="success",
         termination_reason="success",
-        state_names=joint_names,
-        action_names=joint_names,
+        state_names=plan.state_names,
+        action_names=DUAL_UR5E_JOINTS,
         step_s=1 / CONTROL_HZ,
-        states=shown.positions,
+        states=np.concatenate(measured, axis=1),
         actions=shown.actions,
         rewards=shown.rewards,
         stamps_ns=shown.stamps_ns,
@@ -115,6 +125,18 @@ def _record(index: int) -> Outcome:
     return _recorders[0].record(index)
 
 
+def backend_of(plan: Plan) -> str:
+    """Return what will draw, or `none`; what does not work fails here and not in a worker.
+
+    Raises:
+        ConfigError: If the plan's backend does not work here.
+    """
+    if not plan.size:
+        return "none"
+    with open_cameras(Simulation(plan.task).model, CAMERAS, 8, 8, plan.backend) as rig:
+        return rig.backend
+
+
 def recorded(plan: Plan, index: int) -> Outcome | None:
     """Return the outcome of an episode recorded before, or None if it has to be recorded.
 
@@ -131,6 +153,11 @@ def recorded(plan: Plan, index: int) -> Outcome | None:
         return None
     found = (episode.task, episode.mode, episode.seed, bool(episode.images))
     wanted = (plan.task, mode, plan.seed + index, plan.size > 0)
+    if episode.state_names != plan.state_names:
+        raise ConfigError(
+            f"{path} has states {', '.join(episode.state_names)}, this command would record "
+            f"{', '.join(plan.state_names)}: use another --out"
+        )
     if found != wanted:
         raise ConfigError(
             f"{path} has (task, mode, seed, images) = {found}, this command would record "
@@ -142,3 +169,18 @@ def recorded(plan: Plan, index: int) -> Outcome | None:
 def run_all(plan: Plan, missing: list[int], workers: int) -> Iterator[Outcome]:
     """Record episodes in worker processes; yields each as it is finished."""
     return run_each(_record, missing, workers, start=_start, start_with=(plan,))
+
+
+def record(plan: Plan, count: int, workers: int) -> Iterator[Outcome]:
+    """Record until `count` episodes are solved; yields those, old and new, as they come."""
+    plan.directory.mkdir(parents=True, exist_ok=True)
+    tried, solved = 0, 0
+    while solved < count:
+        indices = range(tried, tried + count - solved)
+        outcomes = {index: recorded(plan, index) for index in indices}
+        missing = [index for index, outcome in outcomes.items() if outcome is None]
+        for outcome in chain(outcomes.values(), run_all(plan, missing, workers)):
+            if outcome is not None and outcome.success:
+                solved += 1
+                yield outcome
+        tried = indices.stop

@@ -1,0 +1,145 @@
+"""`dbp inspect` says what a bundle is, and whether it is whole and works here."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toy_bundle import write_toy_bundle
+
+from dbp_ros.bundle import CloudSpec, read_bundle
+from dbp_ros.cli.inspect import sights
+from dbp_ros.cli.main import main
+
+NORMALISER = {
+    "state": {"left_elbow_joint": {"unit": "rad", "range": [-1.5, 2.0]}},
+    "action": {
+        "left_elbow_joint": {
+            "unit": "rad",
+            "meaning": "relative_to_measured",
+            "range": [-0.25, 0.5],
+        }
+    },
+}
+MADE_BY = {
+    "commands": ["dbp collect --task lift", "dbp train --data data/lift"],
+    "method": "ddim",
+    "evaluations": 10,
+    "dataset": {"name": "lift", "episodes": 300, "sha256": "b4fb" * 16},
+    "train_s": 1787.123,
+}
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_toy_bundle(
+        tmp_path / "toy",
+        history=2,
+        normaliser=NORMALISER,
+        made_by=MADE_BY,
+        metrics={"validation_error": 0.0158098},
+    )
+
+
+def words(text: str) -> str:
+    """Return a text with single spaces, so that how it is aligned does not count."""
+    return re.sub(" +", " ", text)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "toy, version 1: ",
+        "head_camera 12 x 8 px, rgb8, to 3 features",
+        "history the newest 2, 0.1 s apart",
+        "left_elbow_joint rad from -1.5 to 2\n",
+        "left_elbow_joint rad from -0.25 to 0.5 relative to measured\n",
+        "right_elbow_joint\n",
+        "a chunk 4 points, 0.02 s apart, 0.08 s ahead",
+        "a point absolute joint position",
+        "meant for 125 chunks a second",
+        "commands dbp collect --task lift\n dbp train --data data/lift\n",
+        "method ddim\n passes for a chunk 10\n",
+        "data set name lift, episodes 300, sha256 b4fbb4fbb4fb…",
+        "training time [s] 1787.12",
+        "validation error 0.0158098",
+        "every file has its sha256",
+        "at most in 3 cases, 0.0001 is allowed",
+    ],
+)
+def test_a_bundle_is_explained(
+    bundle: Path, capsys: pytest.CaptureFixture[str], sentence: str
+) -> None:
+    assert main(["inspect", str(bundle)]) == 0
+    assert sentence in words(capsys.readouterr().out)
+
+
+def test_every_file_is_listed_with_its_size_and_hash(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(bundle)]) == 0
+    shown = words(capsys.readouterr().out)
+    for name, sha256 in read_bundle(bundle).manifest.files.items():
+        size = (bundle / name).stat().st_size
+        assert re.search(rf"{name} {size:,} bytes .*{sha256[:12]}… right", shown)
+
+
+def test_times_are_told_for_the_head_and_every_sensor(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(bundle)]) == 0
+    shown = words(capsys.readouterr().out)
+    for what in ("a decision", "head_camera", "left_wrist_camera"):
+        assert re.search(rf"{what} \d+\.\d\d ms, the median of 50", shown)
+
+
+def test_a_sensor_of_point_clouds_is_explained(bundle: Path) -> None:
+    cloud = CloudSpec("head_depth", 64, 6, 8, "encoder.onnx")
+    manifest = read_bundle(write_toy_bundle(bundle, clouds=(cloud,))).manifest
+    assert ("head_depth", "64 points of 6, to 8 features") in sights(manifest)
+
+
+def test_a_changed_file_and_a_missing_one_are_told_with_all_the_rest(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bundle / "encoder.onnx").write_bytes(b"changed")
+    (bundle / "proof.npz").unlink()
+    assert main(["inspect", str(bundle)]) == 1
+    told = capsys.readouterr()
+    assert re.search("encoder.onnx .*CHANGED OR TRUNCATED", told.out)
+    assert re.search("proof.npz .*MISSING", told.out)
+    assert re.search("head.onnx .*right", told.out)
+    assert told.err.startswith("error: ")
+    assert "copy the whole bundle again" in told.err
+
+
+def test_a_bundle_that_misses_its_proof_is_refused(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_toy_bundle(bundle, gain=1.01)
+    assert main(["inspect", str(bundle)]) == 1
+    assert "away from its proof" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_bundle_is_refused_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["inspect", "tpy"]) == 1
+    assert re.search("tpy is not a model bundle.*known bundles: .*lift", capsys.readouterr().err)
+
+
+def test_a_shipped_bundle_is_explained_by_its_bare_name_on_a_robot_without_extras() -> None:
+    # A process of its own, in which what a robot has not cannot be imported.
+    script = (
+        "import sys\n"
+        "for name in ('torch', 'rclpy', 'onnx', 'rich', 'matplotlib', 'mujoco', 'PIL'):\n"
+        "    sys.modules[name] = None\n"
+        "from dbp_ros.cli.main import main\n"
+        "sys.exit(main(['inspect', 'lift']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shown = words(done.stdout)
+    assert "left_elbow_joint rad from -0.28234 to 0.06429 relative to measured" in shown
+    assert "left_gripper_joint m from 0.03801 to 0.08501" in shown
