@@ -45,7 +45,7 @@ $(VENV)/.demo: setup.py | $(RUN)/python
 	@touch $@
 
 $(VENV)/.all: setup.py | $(RUN)/python
-	$(PIP) --editable '.[ros,sim,learn,data,metaworld,ray,test]'
+	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,ray,test]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.demo
 

@@ -60,6 +60,8 @@ setup(
             *("torch==2.13.0", "accelerate>=1,<2", "safetensors", "tensorboard"),
             *("onnx", "onnxscript", "rich", "matplotlib"),
         ],
+        # To learn on a robot: bags of ROS 2 without ROS.
+        "learner": ["mcap>=1.6,<2", "mcap-ros2-support>=0.6"],
         # Data sets of other projects: robomimic, Diffusion Policy, LeRobot.
         "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow"],
         # What Meta-World needs; itself it asks for another MuJoCo than it runs with, so it is
@@ -83,6 +85,7 @@ setup(
         "console_scripts": [
             "dbp = dbp_ros.cli.main:main",
             "guard_node = dbp_ros.nodes.guard_node:main",
+            "learner_node = dbp_ros.nodes.learner_node:main",
             "model_sender = dbp_ros.nodes.model_sender:main",
             "policy_node = dbp_ros.nodes.policy_node:main",
             "sim_node = dbp_ros.nodes.sim_node:main",

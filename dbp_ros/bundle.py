@@ -82,6 +82,8 @@ class ProofSpec:
 class Manifest:
     """Everything that a bundle says about itself; see the module's docstring.
 
+    A `stochastic` head takes noise as well, and tells the law that its action was drawn from.
+
     Attributes:
         joints: Names of the columns of an action.
         states: Names of what is measured, in order; the joints unless the manifest says more.
@@ -101,6 +103,7 @@ class Manifest:
     control_rate_hz: float
     proof: ProofSpec
     files: dict[str, str]
+    stochastic: bool = False
     normaliser: dict[str, Any] = field(default_factory=dict)
     made_by: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -237,7 +240,11 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
 
 def _require_keys(raw: dict[str, Any], source: str) -> None:
     known = [item.name for item in fields(Manifest)]
-    optional = [item.name for item in fields(Manifest) if item.default_factory is not MISSING]
+    optional = [
+        item.name
+        for item in fields(Manifest)
+        if item.default is not MISSING or item.default_factory is not MISSING
+    ]
     missing = sorted(set(known) - set(optional) - set(raw))
     unknown = sorted(str(key) for key in set(raw) - set(known))
     if missing or unknown:
@@ -262,7 +269,7 @@ def _require_type(value: Any, kind: Any, name: str) -> None:
             _require_type(item, get_args(kind)[1], f"{name}.{key}")
     elif kind is not Any:
         number = kind is float and isinstance(value, int)
-        if isinstance(value, bool) or not (isinstance(value, kind) or number):
+        if isinstance(value, bool) != (kind is bool) or not (isinstance(value, kind) or number):
             raise TypeError(f"{name} is {value!r}, expected {kind.__name__}")
 
 

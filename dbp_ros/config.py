@@ -224,6 +224,12 @@ class PolicyConfig(SwapConfig, RealtimeConfig):
         "Time in which the latent forgets itself; 0 holds it through the episode",
         minimum=0.0,
     )
+    explore: bool = setting(
+        False, "Draw chunks from the law of a stochastic model, to learn from what comes of them"
+    )
+    executed_steps: int = setting(
+        4, "Points of a chunk that are played before the next decision, while exploring", minimum=1
+    )
     execution_provider: str = setting("cpu", "Where the model runs: cpu, cuda or tensorrt")
     intra_op_threads: int = setting(1, "Threads of one inference", minimum=1, maximum=64)
     autostart: bool = setting(True, "Configure and activate by itself when started")
@@ -255,6 +261,37 @@ class SimulationConfig(ControllersConfig, RealtimeConfig):
     image_height: int = setting(84, "Height of the pictures [px]", minimum=8, maximum=2160)
     image_width: int = setting(84, "Width of the pictures [px]", minimum=8, maximum=3840)
     camera_backend: str = setting("auto", "Renderer: auto, egl, osmesa or raycast")
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """The learner node: records what an exploring policy does, and makes it better."""
+
+    model: str = setting(PolicyConfig.model, "Model bundle that the policy began with")
+    checkpoint: str = setting("", "Folder of the training run that the model was exported from")
+    out: str = setting("runs/learner", "Folder of episodes, versions and the learner's state")
+    task: str = setting("", "Name of the task, noted with each episode")
+    time_limit_s: float = setting(
+        30.0, "An episode that lasts longer is truncated; 0 for no limit", minimum=0.0
+    )
+    decisions_per_update: int = setting(
+        256, "Decisions to learn from in one update of the policy", minimum=1
+    )
+    max_version_lag: int = setting(
+        1, "Versions by which a decision's policy may be older than the learner's", minimum=0
+    )
+    max_waiting_episodes: int = setting(
+        16, "Episodes that may wait for an update; older ones are skipped and counted", minimum=1
+    )
+    finetune: tuple[str, ...] = setting(
+        (), "Other settings of the algorithm, each as name=value; see FinetuneConfig"
+    )
+    learner_niceness: int = setting(
+        10, "How far the process that learns steps back, as in nice", minimum=0, maximum=19
+    )
+    learner_cpu_affinity: tuple[int, ...] = setting(
+        (), "Cores of the process that learns; empty for any", minimum=0
+    )
 
 
 def from_mapping(kind: type[Any], values: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.config import GuardConfig, PolicyConfig, SimulationConfig, setting
+from dbp_ros.config import GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig, setting
 from dbp_ros.errors import ConfigError
 from dbp_ros.share import share_directory
 
@@ -33,11 +33,17 @@ class StackConfig:
         GuardConfig.enable_control,
         "Command the arms from the start; otherwise call guard/enable_control",
     )
+    learner: bool = setting(
+        False, "Let the policy explore, and learn from what comes of it; needs a checkpoint"
+    )
+    checkpoint: str = setting(
+        LearnerConfig.checkpoint, "Training run that the model was exported from, for the learner"
+    )
     namespace: str = setting("", "Namespace of every node and topic")
     config: str = setting("", "Folder of parameter files; empty for those installed")
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` if the namespace is none or the model is empty."""
+        """Raise `ConfigError` if what is given does not make a stack."""
         if self.namespace and not NAMESPACE.fullmatch(self.namespace):
             raise ConfigError(
                 f"namespace is {self.namespace!r}, expected letters, digits and underscores, "
@@ -45,6 +51,8 @@ class StackConfig:
             )
         if not self.model:
             raise ConfigError("model is empty, expected a folder or a name under models/")
+        if self.learner and not self.checkpoint:
+            raise ConfigError("checkpoint is empty, but the learner needs the run of the model")
 
 
 @dataclass(frozen=True)
@@ -112,9 +120,22 @@ def processes(config: StackConfig) -> list[Process]:
             {"enable_control": config.enable_control},
         ),
         Process(
-            "policy", "dbp_ros.nodes.policy_node", folder / "policy.yaml", {"model": config.model}
+            "policy",
+            "dbp_ros.nodes.policy_node",
+            folder / "policy.yaml",
+            {"model": config.model} | ({"explore": True} if config.learner else {}),
         ),
     ]
+    if config.learner:
+        file = folder / "learner.yaml"
+        listed.append(
+            Process(
+                "learner",
+                "dbp_ros.nodes.learner_node",
+                file,
+                {"model": config.model, "checkpoint": config.checkpoint, "task": config.task},
+            )
+        )
     if config.sim:
         file = folder / "simulation.yaml"
         listed.insert(

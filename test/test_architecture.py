@@ -10,15 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
-    "bundle",
-    "config",
-    "contract",
-    "errors",
-    "files",
-    "latency",
-    "proof",
-    "realtime",
-    "share",
+    *("bundle", "config", "contract", "decision", "errors", "files", "latency", "pixels"),
+    *("proof", "realtime", "share"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -28,9 +21,11 @@ EVERYTHING = GROUND | SERVICES | ROS_FREE_MIDDLE
 MAY_IMPORT = {
     "config": {"errors"},
     "contract": set(),
+    "decision": {"contract", "errors"},
     "errors": set(),
     "files": set(),
     "latency": {"contract"},
+    "pixels": {"contract", "errors"},
     "realtime": {"config"},
     "share": {"errors"},
     "bundle": {"errors", "files", "share"},
@@ -63,7 +58,7 @@ MAY_NEED = {
     "policy": {"onnxruntime"},
     "drift": TORCH,
     "learning": TORCH | {"accelerate", "onnx", "onnxscript", "safetensors", "matplotlib"},
-    "episodes": {"h5py", "zarr", "pyarrow", "PIL"},
+    "episodes": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,
     "bench": SHOWN | TORCH | {"std_msgs"},

@@ -8,6 +8,7 @@ from dbp_ros.config import (
     DUAL_UR5E_JOINTS,
     ControllersConfig,
     GuardConfig,
+    LearnerConfig,
     ModelSenderConfig,
     PolicyConfig,
     RealtimeConfig,
@@ -19,7 +20,7 @@ from dbp_ros.config import (
 from dbp_ros.errors import ConfigError
 
 KINDS = (
-    *(ControllersConfig, GuardConfig, ModelSenderConfig, PolicyConfig),
+    *(ControllersConfig, GuardConfig, LearnerConfig, ModelSenderConfig, PolicyConfig),
     *(RealtimeConfig, SimulationConfig, SwapConfig),
 )
 

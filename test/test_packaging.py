@@ -14,17 +14,24 @@ import pytest
 import yaml
 
 import dbp_ros
-from dbp_ros.config import GuardConfig, PolicyConfig, SimulationConfig, from_mapping
+from dbp_ros.config import (
+    GuardConfig,
+    LearnerConfig,
+    PolicyConfig,
+    SimulationConfig,
+    from_mapping,
+)
 from dbp_ros.errors import ConfigError
 from dbp_ros.share import share_directory
 from dbp_ros.stack import StackConfig, processes
 
 PARAMETER_FILES = {
     "guard.yaml": GuardConfig,
+    "learner.yaml": LearnerConfig,
     "policy.yaml": PolicyConfig,
     "simulation.yaml": SimulationConfig,
 }
-EXECUTABLES = ["dbp", "guard_node", "policy_node", "sim_node"]
+EXECUTABLES = ["dbp", "guard_node", "learner_node", "policy_node", "sim_node"]
 
 
 def parameters(path: Path) -> dict[str, object]:
@@ -52,7 +59,7 @@ def test_parameter_files_write_floats_as_floats(root: Path, name: str) -> None:
 
 
 def test_parameter_files_leave_alone_what_the_stack_overrides(root: Path) -> None:
-    for process in processes(StackConfig()):
+    for process in processes(StackConfig(learner=True, checkpoint="run")):
         assert not set(process.parameters) & set(parameters(process.parameter_file)), process.name
 
 

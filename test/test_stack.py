@@ -32,6 +32,26 @@ def test_the_simulator_is_started_only_where_it_is_asked_for() -> None:
     assert [p.name for p in processes(StackConfig(sim=False))] == ["guard", "policy"]
 
 
+def test_the_learner_is_started_with_a_policy_that_explores_only_where_it_is_asked_for() -> None:
+    plain, learning = (
+        {p.name: p for p in processes(config)}
+        for config in (StackConfig(), StackConfig(learner=True, checkpoint="runs/can", task="can"))
+    )
+    assert "learner" not in plain
+    assert plain["policy"].parameters == {"model": "lift"}
+    assert learning["policy"].parameters == {"model": "lift", "explore": True}
+    assert learning["learner"].parameters == {
+        "model": "lift",
+        "checkpoint": "runs/can",
+        "task": "can",
+    }
+
+
+def test_a_learner_without_a_checkpoint_is_refused() -> None:
+    with pytest.raises(ConfigError, match="checkpoint is empty"):
+        StackConfig(learner=True)
+
+
 def test_control_is_off_until_it_is_asked_for() -> None:
     guard = {p.name: p for p in processes(StackConfig())}["guard"]
     assert guard.parameters == {"enable_control": False}

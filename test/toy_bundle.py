@@ -1,6 +1,7 @@
 """A tiny bundle of real graphs whose answers can be told by hand.
 
 The action is a gain times `newest positions + ramp + 0.01 latent + 0.001 mean of the features`.
+A stochastic head adds `exp(log_std) noise` to the latent's part, which is its normalised action.
 """
 
 from collections.abc import Sequence
@@ -68,16 +69,28 @@ def write_head(
     gain: float,
     ramp: np.ndarray,
     nan_above: float,
+    log_std: float | None,
 ) -> None:
     """Write a head that answers by the formula above, or with NaN to features that are high."""
+    shape = (1, len(ramp), nu)
     seen = [f"features.{camera}" for camera in cameras]
     nodes = [
         helper.make_node("Gather", ["positions", "newest"], ["here"], axis=1),
-        helper.make_node("Mul", ["latent", "latent_gain"], ["noise"]),
+        helper.make_node("Mul", ["latent", "latent_gain"], ["mean_chunk"]),
+        *(
+            [helper.make_node("Identity", ["mean_chunk"], ["normalised"])]
+            if log_std is None
+            else [
+                helper.make_node("Identity", ["spread"], ["log_std"]),
+                helper.make_node("Exp", ["spread"], ["std"]),
+                helper.make_node("Mul", ["noise", "std"], ["apart"]),
+                helper.make_node("Add", ["mean_chunk", "apart"], ["normalised"]),
+            ]
+        ),
         helper.make_node("Concat", seen, ["features"], axis=1),
         helper.make_node("ReduceMean", ["features", "all_but_batch"], ["mean"], keepdims=1),
         helper.make_node("Mul", ["mean", "feature_gain"], ["sight"]),
-        helper.make_node("Sum", ["here", "ramp", "noise", "sight"], ["sum"]),
+        helper.make_node("Sum", ["here", "ramp", "normalised", "sight"], ["sum"]),
         helper.make_node("Mul", ["sum", "gain"], ["answer"]),
         helper.make_node("Greater", ["mean", "nan_above"], ["too_bright"]),
         helper.make_node("Where", ["too_bright", "nan", "answer"], ["action"]),
@@ -88,15 +101,20 @@ def write_head(
         [
             ("positions", TensorProto.FLOAT, (1, history, nu)),
             *((name, TensorProto.FLOAT, (1, history, FEATURES)) for name in seen),
-            ("latent", TensorProto.FLOAT, (1, len(ramp), nu)),
+            ("latent", TensorProto.FLOAT, shape),
+            *([] if log_std is None else [("noise", TensorProto.FLOAT, shape)]),
         ],
-        [("action", TensorProto.FLOAT, (1, len(ramp), nu))],
+        [
+            (name, TensorProto.FLOAT, shape)
+            for name in ("action", *([] if log_std is None else ["normalised", "log_std"]))
+        ],
         newest=[history - 1],
         all_but_batch=[1, 2],
         ramp=np.broadcast_to(ramp, (len(ramp), nu)).astype(np.float32)[None],
         latent_gain=np.float32(LATENT_GAIN),
         feature_gain=np.float32(FEATURE_GAIN),
         gain=np.float32(gain),
+        spread=np.full(shape, log_std or 0.0, np.float32),
         nan_above=np.float32(nan_above),
         nan=np.float32(np.nan),
     )
@@ -131,6 +149,7 @@ def write_toy_bundle(
     gain: float = 1.0,
     ramp: np.ndarray = NO_RAMP,
     step_s: float = 0.02,
+    log_std: float | None = None,
     nan_above: float = np.inf,
     **changes,
 ) -> Path:
@@ -138,7 +157,8 @@ def write_toy_bundle(
     directory.mkdir(parents=True, exist_ok=True)
     write_encoder(directory / "encoder.onnx", size)
     nu = len(graph_joints)
-    write_head(directory / "head.onnx", graph_cameras, nu, history, gain, ramp, nan_above)
+    head = directory / "head.onnx"
+    write_head(head, graph_cameras, nu, history, gain, ramp, nan_above, log_std)
     write_proof(directory / "proof.npz", graph_cameras, nu, history, ramp)
     values = {
         "format": FORMAT,
@@ -156,6 +176,7 @@ def write_toy_bundle(
         "control_rate_hz": 125.0,
         "proof": ProofSpec("proof.npz", 1e-4),
         "files": {name: sha256_of(directory / name) for name in FILES},
+        "stochastic": log_std is not None,
     }
     write_manifest(directory, Manifest(**{**values, **changes}))
     return directory

@@ -74,12 +74,12 @@ def export_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> Non
     example = torch.zeros(height + 7, width + 9, 3, dtype=torch.uint8)
     axes = {0: torch.export.Dim("height", min=2), 1: torch.export.Dim("width", min=2)}
     graph = EncoderGraph(encoder, height, width)
-    _export(graph, (example,), path, ["image"], ["features"], {"image": axes})
+    write_graph(graph, (example,), path, ["image"], ["features"], {"image": axes})
 
 
 def export_cloud_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:
     """Write the encoder of one sensor's clouds, with input `points` and output `features`."""
-    _export(CloudGraph(encoder), (torch.zeros(size),), path, ["points"], ["features"])
+    write_graph(CloudGraph(encoder), (torch.zeros(size),), path, ["points"], ["features"])
 
 
 def export_head(policy: Policy, path: Path) -> None:
@@ -92,21 +92,32 @@ def export_head(policy: Policy, path: Path) -> None:
     features = [torch.zeros(1, policy.history, size) for size in sizes.values()]
     example = (states, features, torch.zeros(1, *policy.chunk_shape))
     inputs = ["positions", *(f"features.{name}" for name in sizes), "latent"]
-    _export(HeadGraph(policy), example, path, inputs, ["action"])
+    write_graph(HeadGraph(policy), example, path, inputs, ["action"])
 
 
-def _export(
+def write_graph(
     graph: nn.Module,
     example: tuple[Any, ...],
     path: Path,
     inputs: list[str],
     outputs: list[str],
     dynamic_shapes: dict[str, Any] | None = None,
+    fold: bool = True,
 ) -> None:
     """Write a graph that is the same wherever it is exported.
 
     The exporter notes the source lines of every node, with the paths of this machine: they are
     left out, as is what it says of libraries that are not used.
+
+    Args:
+        graph: What to write.
+        example: Its inputs.
+        path: Where.
+        inputs: Their names.
+        outputs: Names of its outputs.
+        dynamic_shapes: What the graph leaves open.
+        fold: Whether to compute beforehand what is constant. If not, each parameter is there under
+            its own name.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -122,6 +133,7 @@ def _export(
             external_data=False,
             opset_version=OPSET,
             verbose=False,
+            optimize=fold,
         )
     model = onnx.load(path)
     for item in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input):

@@ -15,21 +15,38 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Frame, Image
 from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.pixels import image_pixels
 
-CHANNEL_ORDERS = {"rgb8": slice(None), "bgr8": slice(None, None, -1)}
+# Clocks that part by less are held to run together, so that a stamp comes back as it was.
+CLOCKS_APART_NS = 1_000_000
 IMAGE_STAMP_PREFIX = "image_stamp_ns="
 IMAGE_STAMP = re.compile(IMAGE_STAMP_PREFIX + r"(\d{1,19})", re.ASCII)
 
 
 class SteadyClock:
-    """Moves stamps between the ROS clock and the steady clock, on which all decisions are made."""
+    """Moves stamps between the ROS clock and the steady clock, on which all decisions are made.
+
+    There and back a stamp is the same to the nanosecond, unless the clocks part meanwhile: by it
+    a learner finds the very picture that a decision was made from.
+    """
 
     def __init__(self, ros_clock: Clock) -> None:
         self._ros_clock = ros_clock
+        self._offset_ns = self._measure()[1]
 
     def offset_ns(self) -> int:
         """Return what to add to a ROS time to get the steady time."""
-        return int(time.monotonic_ns() - self._ros_clock.now().nanoseconds)
+        if abs(self._measure()[1] - self._offset_ns) > CLOCKS_APART_NS:
+            # Perhaps this thread was only interrupted between the two clocks.
+            self._offset_ns = min(self._measure() for _ in range(3))[1]
+        return self._offset_ns
+
+    def _measure(self) -> tuple[int, int]:
+        """Return how long it took, and the offset, in [ns]."""
+        before_ns = time.monotonic_ns()
+        ros_ns = int(self._ros_clock.now().nanoseconds)
+        took_ns = time.monotonic_ns() - before_ns
+        return took_ns, before_ns + took_ns // 2 - ros_ns
 
     def from_stamp(self, stamp: Time) -> int:
         """Return the steady time in [ns] of a message's stamp."""
@@ -87,28 +104,6 @@ class JointReader:
             joint = self._joints[int(np.argmin(np.isfinite(positions)))]
             raise ObservationError(f"joint_states is not finite for {joint}")
         return positions
-
-
-def image_pixels(message: ImageMessage) -> Image:
-    """Return the pixels of a message as rgb8, without a copy where the layout allows.
-
-    Raises:
-        ObservationError: If the encoding is not supported or the data do not fill the picture.
-    """
-    if message.encoding not in CHANNEL_ORDERS:
-        raise ObservationError(
-            f"images are {message.encoding or 'without an encoding'}, expected "
-            f"{' or '.join(CHANNEL_ORDERS)}"
-        )
-    height, width, step = message.height, message.width, message.step
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    if 0 in (height, width) or step < 3 * width or len(data) < height * step:
-        raise ObservationError(
-            f"an image of {width}x{height} with {step} bytes a row has {len(data)} bytes, "
-            f"expected {max(step, 3 * width) * height}"
-        )
-    pixels = data[: height * step].reshape(height, step)[:, : 3 * width].reshape(height, width, 3)
-    return np.ascontiguousarray(pixels[:, :, CHANNEL_ORDERS[message.encoding]])
 
 
 def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:

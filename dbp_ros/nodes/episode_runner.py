@@ -17,8 +17,8 @@ from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.contract import Image
 from dbp_ros.errors import DbpError
-from dbp_ros.nodes.conversions import image_pixels
 from dbp_ros.nodes.qos import LATCHED, SENSOR
+from dbp_ros.pixels import image_pixels
 
 SERVICE_TIMEOUT_S = 10.0
 # A server that has just found us may lose its first answer: then it is asked again.

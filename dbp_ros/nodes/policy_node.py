@@ -13,6 +13,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -24,8 +25,9 @@ from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message, f
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND, SENSOR
+from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
 from dbp_ros.policy.decider import Decider
+from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.relay import Relay
 from dbp_ros.realtime import PacedThread, request_realtime
@@ -46,6 +48,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._problems: dict[str, str] = {}
         self._refusals = 0
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
+        self._decisions = self.create_publisher(String, "decision", EVERY)
         self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
         self._swap = ModelSwap(self, self._config)
         reports.Reporter(self, "policy", self._state, self.statistics, self._clear)
@@ -92,6 +95,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             require_joints(bundle.manifest, self._config.joints)
             model = Model(bundle, self._config.execution_provider, self._config.intra_op_threads)
             difference = model.prove()
+            decider = (Explorer if self._config.explore else Decider)(model, self._config)
         except DbpError as error:
             self._reason = f"no model: {error}"
             self.get_logger().error(str(error))
@@ -101,7 +105,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             f"model {manifest.name} version {manifest.version} ({bundle.sha256[:12]}) gives its "
             f"proof within {difference:.2g}"
         )
-        self._relay = Relay(Decider(model, self._config), self._models + 1)
+        self._relay = Relay(decider, self._models + 1)
         self._swap.begin(self._relay, directory)
         self._subscribe(manifest.joints, manifest.camera_names)
         self._reason = "configured, not active"
@@ -191,6 +195,9 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             return
         self._publisher.publish(chunk_message(chunk, decider.model.manifest.joints, self._steady))
         self._reason = ""
+        if isinstance(decider, Explorer) and (decision := decider.take_decision()):
+            on_ros_time = decision.moved(-self._steady.offset_ns())
+            self._decisions.publish(String(data=on_ros_time.to_json()))
 
     def _begin_episode(self) -> None:
         self._swap.begin_episode()

@@ -15,6 +15,10 @@ COMMAND = QoSProfile(
 COMMAND_SOURCE = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=20, reliability=ReliabilityPolicy.RELIABLE
 )
+# Decisions to learn from: each one counts, and a late one too.
+EVERY = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=50, reliability=ReliabilityPolicy.RELIABLE
+)
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,

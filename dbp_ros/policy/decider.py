@@ -100,7 +100,7 @@ class Decider:
             self.period.pause()
             raise
         start_ns = time.perf_counter_ns()
-        action = self.model.decide(inputs.positions, inputs.features, self._latent.step())
+        action = self._act(inputs, self._latent.step())
         inference_ns = time.perf_counter_ns() - start_ns
         self.inference.record(inference_ns)
         self.recent.record(inference_ns)
@@ -133,6 +133,9 @@ class Decider:
             stamp_ns=inputs.stamp_ns,
             image_stamp_ns=inputs.image_stamp_ns,
         )
+
+    def _act(self, inputs: Inputs, latent: Floats) -> Floats:
+        return self.model.decide(inputs.positions, inputs.features, latent)
 
 
 def same_observations(one: Manifest, other: Manifest) -> bool:

@@ -1,6 +1,7 @@
 """A model bundle, loaded: an encoder for each sensor, and the head that decides."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +19,21 @@ FLOAT, PIXEL = "tensor(float)", "tensor(uint8)"
 # The type of a tensor and its sizes, of which those that a graph leaves open are no numbers.
 Tensor: TypeAlias = tuple[str, tuple[int | str | None, ...]]
 Signature: TypeAlias = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """A chunk drawn at random, and the law that it was drawn from. Shapes (horizon, nu).
+
+    Attributes:
+        action: Absolute joint positions in [rad] and [m].
+        normalised: The same chunk as it was drawn: normalised, not clipped.
+        log_std: Logarithm of the standard deviations.
+    """
+
+    action: Floats
+    normalised: Floats
+    log_std: Floats
 
 
 class Model:
@@ -39,6 +55,8 @@ class Model:
         }
         self._input = dict.fromkeys(manifest.camera_names, "image")
         self._input |= {cloud.name: "points" for cloud in manifest.clouds}
+        shape = (1, manifest.action.horizon, len(manifest.joints))
+        self._still = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
         self._check_signatures()
 
     @property
@@ -73,10 +91,24 @@ class Model:
         Returns:
             Actions; for a robot absolute joint positions in [rad] and [m]. Shape (horizon, nu).
         """
-        feeds = {f"features.{name}": features[name][None] for name in self._encoders}
-        feeds |= {"positions": positions[None], "latent": latent[None]}
+        feeds = self._feeds(positions, features, latent) | self._still
         action: Floats = self._head.run(["action"], feeds)[0][0]
         return action
+
+    def explore(
+        self, positions: Floats, features: Mapping[str, Floats], latent: Floats, noise: Floats
+    ) -> Explored:
+        """Draw a chunk from the law of a stochastic head; noise of zero gives what `decide` does.
+
+        Args:
+            positions: See `decide`.
+            features: See `decide`.
+            latent: See `decide`.
+            noise: Standard normal. Shape (horizon, nu).
+        """
+        feeds = self._feeds(positions, features, latent) | {"noise": noise[None]}
+        answers = self._head.run(["action", "normalised", "log_std"], feeds)
+        return Explored(*(answer[0] for answer in answers))
 
     def features(self, proof: Proof, case: int) -> dict[str, Floats]:
         """Encode everything that a case of a proof shows. Shapes (history, feature_size)."""
@@ -122,6 +154,12 @@ class Model:
             )
         return worst
 
+    def _feeds(
+        self, positions: Floats, features: Mapping[str, Floats], latent: Floats
+    ) -> dict[str, Floats]:
+        feeds = {f"features.{name}": features[name][None] for name in self._encoders}
+        return feeds | {"positions": positions[None], "latent": latent[None]}
+
     def _check_signatures(self) -> None:
         manifest = self.manifest
         nu, horizon, length = len(manifest.joints), manifest.action.horizon, manifest.history.length
@@ -140,9 +178,12 @@ class Model:
             features: Signature = {"features": (FLOAT, (1, sensor.feature_size))}
             self._check(sensor.encoder, "takes", encoder.get_inputs(), frame)
             self._check(sensor.encoder, "gives", encoder.get_outputs(), features)
-        action: Signature = {"action": (FLOAT, (1, horizon, nu))}
+        chunk: Tensor = (FLOAT, (1, horizon, nu))
+        outputs = {"action": chunk}
+        if manifest.stochastic:
+            inputs["noise"] = outputs["normalised"] = outputs["log_std"] = chunk
         self._check(manifest.head, "takes", self._head.get_inputs(), inputs)
-        self._check(manifest.head, "gives", self._head.get_outputs(), action)
+        self._check(manifest.head, "gives", self._head.get_outputs(), outputs)
 
     def _check(
         self, file: str, verb: str, nodes: Sequence[ort.NodeArg], expected: Signature

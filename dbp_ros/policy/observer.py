@@ -25,13 +25,18 @@ class Inputs:
         positions: Joint positions, oldest first. Shape (history, nu).
         features: Features of each camera, oldest first. Shapes (history, feature_size).
         stamp_ns: When the newest positions were measured.
-        image_stamp_ns: When the newest picture was taken, or None for a policy without cameras.
+        image_stamps_ns: When the newest picture of each camera was taken.
     """
 
     positions: Floats
     features: Mapping[str, Floats]
     stamp_ns: int
-    image_stamp_ns: int | None
+    image_stamps_ns: Mapping[str, int]
+
+    @property
+    def image_stamp_ns(self) -> int | None:
+        """When the newest picture was taken, or None for a policy without cameras."""
+        return max(self.image_stamps_ns.values(), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,16 @@ class Stream:
             first += 1
         self._samples = samples[first:]
 
-    def history(self) -> Floats:
-        """Return the values measured closest to each time of the history, oldest first."""
-        samples = self._samples
+    def history(self, newest: Sample) -> Floats:
+        """Return the values measured closest to each time of the history, oldest first.
+
+        Args:
+            newest: Where the history ends, whatever has arrived since it was read.
+        """
         if len(self._ages_ns) == 1:
-            return samples[-1].value[None]
-        times_ns = [samples[-1].stamp_ns - age_ns for age_ns in self._ages_ns]
+            return newest.value[None]
+        samples = self._samples
+        times_ns = [newest.stamp_ns - age_ns for age_ns in self._ages_ns]
         nearest = [min(samples, key=lambda s: abs(s.stamp_ns - time_ns)) for time_ns in times_ns]
         return np.stack([sample.value for sample in nearest])
 
@@ -158,17 +167,17 @@ class Observer:
                 same for as long as the reason does.
         """
         felt = _fresh("joint_states", self._positions.newest, self._position_max_age_ns, now_ns)
-        image_stamps = []
+        image_stamps_ns, features = {}, {}
         for camera, stream in self._features.items():
             seen = _fresh(camera, stream.newest, self._image_max_age_ns, now_ns)
             if self._frozen[camera].frozen:
                 raise ObservationError(f"{camera} is frozen: its picture does not change")
-            image_stamps.append(seen.stamp_ns)
+            image_stamps_ns[camera], features[camera] = seen.stamp_ns, stream.history(seen)
         return Inputs(
-            positions=self._positions.history(),
-            features={camera: stream.history() for camera, stream in self._features.items()},
+            positions=self._positions.history(felt),
+            features=features,
             stamp_ns=felt.stamp_ns,
-            image_stamp_ns=max(image_stamps, default=None),
+            image_stamps_ns=image_stamps_ns,
         )
 
 

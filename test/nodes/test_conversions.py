@@ -21,14 +21,14 @@ from dbp_ros.nodes.conversions import (
     command_message,
     frame_of,
     image_message,
-    image_pixels,
     ns_to_stamp,
     stamp_to_ns,
 )
+from dbp_ros.pixels import image_pixels
 
 JOINTS = ("shoulder", "elbow", "gripper")
 PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-# The offset between the clocks is read anew for each message.
+# The offset between the clocks is held until they part by a millisecond.
 CLOCKS_NS = 20_000_000
 
 
@@ -256,3 +256,30 @@ def test_a_joint_named_twice_is_refused() -> None:
     message = JointState(name=["a", "b", "a"], position=[1.0, 2.0, 3.0])
     with pytest.raises(ObservationError, match="names a more than once"):
         JointReader(("a", "b")).read(message)
+
+
+def test_a_stamp_comes_back_to_the_nanosecond(clock: SteadyClock) -> None:
+    for stamp_ns in range(10**18, 10**18 + 50):
+        stamp = ns_to_stamp(stamp_ns)
+        assert stamp_to_ns(clock.to_stamp(clock.from_stamp(stamp))) == stamp_ns
+
+
+class RunAway:
+    """A ROS clock that can be set."""
+
+    ahead_ns = 0
+
+    @property
+    def nanoseconds(self) -> int:
+        return time.time_ns() + self.ahead_ns
+
+    def now(self) -> "RunAway":
+        return self
+
+
+def test_clocks_that_part_are_noticed() -> None:
+    ros_clock = RunAway()
+    clock = SteadyClock(ros_clock)
+    before_ns = clock.offset_ns()
+    ros_clock.ahead_ns = 10**9
+    assert abs(before_ns - clock.offset_ns() - 10**9) < 10**8

@@ -135,6 +135,15 @@ def test_an_unknown_key_is_refused_by_name(make_bundle):
     assert "unknown keys: jonts" in refusal(directory)
 
 
+def test_a_bundle_without_a_word_about_it_is_not_stochastic(make_bundle):
+    directory = make_bundle(log_std=-1.0)
+    assert read_bundle(directory).manifest.stochastic
+    edit(directory, stochastic=False)
+    assert not read_bundle(directory).manifest.stochastic
+    edit(directory, stochastic="yes")
+    assert "manifest.stochastic is 'yes', expected bool" in refusal(directory)
+
+
 def test_a_missing_key_is_refused_by_name(make_bundle):
     directory = make_bundle()
     edit(directory, joints=None)

@@ -1,0 +1,93 @@
+"""What an exploring policy decided, with all that the likelihood of it needs, as one line of JSON.
+
+Every number that is float32 comes back as the same float32: JSON holds its exact decimal form.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dbp_ros.contract import Array, Floats
+from dbp_ros.errors import EpisodeError
+
+HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
+ARRAYS = ("positions", "latent", "normalised", "log_std", "action")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One draw from a policy's law, and how much of it is played.
+
+    Attributes:
+        sha256: Of the bundle that decided.
+        version: Of that bundle.
+        number: Counts the decisions of one run of the policy.
+        episode: Counts the episodes of one run of the policy.
+        stamp_ns: When the newest positions were measured.
+        image_stamps_ns: When the newest picture of each camera was taken.
+        positions: Joint positions used, oldest first, in [rad] and [m]. Shape (history, nu).
+        latent: What the mean was made from. Shape (horizon, nu).
+        normalised: The sampled chunk, normalised, not clipped. Shape (horizon, nu).
+        log_std: Logarithm of the standard deviations. Shape (horizon, nu).
+        action: The points that are played, absolute, in [rad] and [m]. Shape (executed, nu).
+        log_prob: Log density of the points that are played.
+        executed: How many points are played, from the first on.
+    """
+
+    sha256: str
+    version: int
+    number: int
+    episode: int
+    stamp_ns: int
+    image_stamps_ns: dict[str, int]
+    positions: Floats
+    latent: Floats
+    normalised: Floats
+    log_std: Floats
+    action: Floats
+    log_prob: float
+    executed: int
+
+    def moved(self, offset_ns: int) -> "Decision":
+        """Return the same decision with its stamps on another clock."""
+        stamps = {camera: ns + offset_ns for camera, ns in self.image_stamps_ns.items()}
+        return replace(self, stamp_ns=self.stamp_ns + offset_ns, image_stamps_ns=stamps)
+
+    def to_json(self) -> str:
+        """Return the decision as one line."""
+        return json.dumps(asdict(self) | {name: getattr(self, name).tolist() for name in ARRAYS})
+
+
+def decision_of(text: str) -> Decision:
+    """Return the decision that a line of JSON stands for.
+
+    Raises:
+        EpisodeError: If it is none.
+    """
+    try:
+        values: dict[str, Any] = json.loads(text)
+        arrays = {name: np.array(values[name], np.float32) for name in ARRAYS}
+        decision = Decision(**values | arrays)
+    except (ValueError, TypeError, KeyError) as error:
+        raise EpisodeError(f"a decision cannot be read ({error}): {text[:80]!r}") from error
+    shape = decision.normalised.shape
+    wanted = {"latent": shape, "log_std": shape, "action": (decision.executed, *shape[1:])}
+    found = {name: getattr(decision, name).shape for name in wanted}
+    if len(shape) != 2 or found != wanted:
+        raise EpisodeError(f"a decision has shapes {found}, expected {wanted} with two axes each")
+    return decision
+
+
+def log_density(noise: Floats | Array, log_std: Floats, executed: int) -> float:
+    """Return the log density of the first points of a sampled chunk.
+
+    Args:
+        noise: Distance from the mean in standard deviations. Shape (horizon, nu).
+        log_std: Shape (horizon, nu).
+        executed: How many points count.
+    """
+    apart, spread = (np.asarray(v[:executed], np.float64) for v in (noise, log_std))
+    return float((-0.5 * apart**2 - spread - HALF_LOG_TAU).sum())

@@ -1,0 +1,85 @@
+"""When an episode begins and ends, from what a robot says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dbp_ros.contract import seconds_to_ns
+from dbp_ros.decision import Decision
+from dbp_ros.episodes.bag import End
+from dbp_ros.episodes.recorder import Recorder
+from dbp_ros.errors import EpisodeError
+
+
+class Attendance:
+    """Begins and ends the recording of episodes.
+
+    An episode begins with the first decision of a new one of the policy, or when an operator says
+    so. It ends when the task becomes solved, when its time is up, when an operator says so, or
+    when the policy begins another. What the policy decides after the end, and before it begins
+    another, belongs to no episode. All times are on the ROS clock.
+    """
+
+    def __init__(self, recorder: Recorder, facts: Mapping[str, Any], time_limit_s: float) -> None:
+        """Wait for the first episode.
+
+        Args:
+            recorder: What is told to begin and to end.
+            facts: What is written at the beginning of each bag.
+            time_limit_s: Longest duration in [s], 0 for no limit.
+        """
+        self.ended: dict[str, int] = {}
+        self._recorder, self._facts = recorder, facts
+        self._limit_ns = seconds_to_ns(time_limit_s)
+        self._begun_ns = 0
+        self._newest: tuple[int, int] | None = None
+        self._solved = False
+
+    def hear(self, decision: Decision, now_ns: int) -> None:
+        """Take note of a decision, before it is recorded."""
+        before, self._newest = self._newest, (decision.episode, decision.number)
+        goes_on = before and before[0] == decision.episode and before[1] < decision.number
+        if not goes_on:
+            if self._recorder.recording and before:
+                self._end("failure", "policy", now_ns)
+            self._begin(now_ns)
+
+    def see_success(self, solved: bool, now_ns: int) -> None:
+        """Take note of whether the task is solved; only the change to it ends an episode."""
+        became, self._solved = solved and not self._solved, solved
+        if became and self._recorder.recording:
+            self._end("success", "success", now_ns)
+
+    def tick(self, now_ns: int) -> None:
+        """End an episode whose time is up."""
+        late = self._limit_ns and now_ns - self._begun_ns > self._limit_ns
+        if late and self._recorder.recording:
+            self._end("failure", "time_limit", now_ns)
+
+    def begin(self, now_ns: int) -> None:
+        """Begin an episode for an operator.
+
+        Raises:
+            EpisodeError: If one goes on.
+        """
+        if self._recorder.recording:
+            raise EpisodeError("an episode goes on: end it first")
+        self._begin(now_ns)
+
+    def end(self, outcome: str, now_ns: int) -> None:
+        """End an episode for an operator, who says `success` or `failure`.
+
+        Raises:
+            EpisodeError: If none goes on.
+        """
+        if not self._recorder.recording:
+            raise EpisodeError("no episode goes on: there is nothing to end")
+        self._end(outcome, outcome, now_ns)
+
+    def _begin(self, now_ns: int) -> None:
+        if not self._recorder.recording:
+            self._begun_ns = now_ns
+            self._recorder.begin(self._facts)
+
+    def _end(self, outcome: str, reason: str, now_ns: int) -> None:
+        self.ended[reason] = self.ended.get(reason, 0) + 1
+        self._recorder.end(End(outcome, reason, now_ns))

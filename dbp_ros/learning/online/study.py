@@ -1,0 +1,208 @@
+"""The process that learns: reads episodes as they are written, and makes new versions.
+
+    python -m dbp_ros.learning.online.study '{"checkpoint": "runs/lift", "model": "lift"}'
+
+Each line on its standard input says that there may be new episodes; it ends with the input. What
+it has to say it says as a line of JSON. A kill loses nothing but time: what was not yet learned
+from is read again.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from dbp_ros.bundle import bundle_directory, read_bundle
+from dbp_ros.config import LearnerConfig, from_mapping
+from dbp_ros.episodes.bag import read_bag
+from dbp_ros.episodes.recorded import Recorded
+from dbp_ros.episodes.recorder import bag_numbers, bag_path
+from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
+from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from dbp_ros.learning.online.config import FinetuneConfig
+from dbp_ros.learning.online.finetuned import finetuned, go_on
+from dbp_ros.learning.online.harvest import Harvest, Harvester
+from dbp_ros.learning.online.ppo import ProximalLearner
+from dbp_ros.learning.online.registry import build_learner
+from dbp_ros.learning.online.transitions import Transitions
+from dbp_ros.learning.online.versions import Versions
+from dbp_ros.proof import read_proof
+
+EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
+
+Say = Callable[[dict[str, Any]], None]
+
+
+def finetune_config(config: LearnerConfig) -> FinetuneConfig:
+    """Return the settings of the algorithm.
+
+    Raises:
+        ConfigError: If one is not written as name=value, is unknown or out of its range.
+    """
+    values: dict[str, Any] = {"version_lag": config.max_version_lag}
+    for word in config.finetune:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ConfigError(f"finetune has {word!r}, expected name=value, such as sigma=0.05")
+        values[name] = yaml.safe_load(value)
+    settings: FinetuneConfig = from_mapping(FinetuneConfig, values)
+    return settings
+
+
+class Study:
+    """A learner at work on the episodes of a folder."""
+
+    def __init__(self, config: LearnerConfig, say: Say) -> None:
+        """Begin from what was imitated, or go on where an earlier process ended.
+
+        Args:
+            config: Settings.
+            say: Called with the statistics, and with each new version.
+
+        Raises:
+            DbpError: If the checkpoint, the bundle and what is in `out` do not belong together.
+        """
+        self._config, self._say, self._out = config, say, Path(config.out)
+        self._imitated = read_checkpoint(Path(config.checkpoint))
+        learner = build_learner(self._imitated.policy(), finetune_config(config))
+        if not isinstance(learner, ProximalLearner):
+            raise ConfigError(f"algorithm = {learner.config.algorithm} has no law to explore with")
+        self._learner = learner
+        self._read = self._resume()
+        self._versions = Versions(self._out / VERSIONS)
+        self._parent = read_bundle(bundle_directory(config.model))
+        self._harvester = Harvester(learner.policy, self._versions, learner.step_discount)
+        self._parts: list[Transitions] = []
+        self._counts: Counter[str] = Counter()
+        self._largest_gap = 0.0
+        self._last_update: dict[str, float] = {}
+        self._make_version()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return every number, fit for JSON."""
+        return {
+            "version": self._learner.version + 1,
+            "updates": self._learner.updates,
+            "waiting_decisions": self._usable(),
+            "largest_likelihood_difference": self._largest_gap,
+            "episodes": self._counts["episodes"],
+            "skipped_episodes": self._counts["skipped_episodes"],
+            "unreadable_episodes": self._counts["unreadable_episodes"],
+            "refused_for_age": self._counts["refused_for_age"],
+            "decisions": {
+                name: self._counts[name]
+                for name in ("decisions", "kept", "unseen", "unknown_version", "without_successor")
+            },
+            "masked": {name: self._counts[name] for name in ("human", "interrupted", "unlikely")},
+            "update": self._last_update,
+        }
+
+    def study(self) -> None:
+        """Read the episodes that are new, and learn as often as there is enough."""
+        waiting = [n for n in bag_numbers(self._out / EPISODES) if n > self._read]
+        skipped = waiting[: -self._config.max_waiting_episodes]
+        self._counts["skipped_episodes"] += len(skipped)
+        for number in waiting[len(skipped) :]:
+            self._take(number)
+            if self._usable() >= self._config.decisions_per_update:
+                self._learn()
+            self._say(self.statistics())
+
+    def _resume(self) -> int:
+        """Return the number of the last episode that was learned from."""
+        if not (self._out / STATE / CHECKPOINT).exists():
+            return 0
+        checkpoint = read_checkpoint(self._out / STATE)
+        go_on(checkpoint, self._learner)
+        return int(checkpoint.facts["finetuned"]["episode"])
+
+    def _take(self, number: int) -> None:
+        self._read = number
+        self._counts["episodes"] += 1
+        harvest = Harvest(counts=self._counts)
+        try:
+            bag = read_bag(bag_path(self._out / EPISODES, number))
+            self._harvester.gather(Recorded(bag), harvest)
+        except (EpisodeError, TrainingError) as error:
+            self._counts["unreadable_episodes"] += 1
+            print(f"episode {number} is left out: {error}", file=sys.stderr, flush=True)
+        self._largest_gap = max(self._largest_gap, harvest.largest_gap)
+        self._parts += harvest.parts
+        for part in harvest.parts:
+            old = self._learner.version - part.version > self._learner.config.version_lag
+            self._counts["refused_for_age"] += int(old.sum())
+
+    def _usable(self) -> int:
+        learner = self._learner
+        return sum(
+            int((part.valid & (learner.version - part.version <= learner.config.version_lag)).sum())
+            for part in self._parts
+        )
+
+    def _learn(self) -> None:
+        self._last_update = self._learner.update(Transitions.in_a_row(self._parts))
+        self._parts = []
+        state = finetuned(self._imitated, self._learner, {"episode": self._read})
+        write_checkpoint(self._out / STATE, state)
+        self._make_version()
+
+    def _make_version(self) -> None:
+        """Export the policy as it is, unless that was done."""
+        number, newest = self._learner.version + 1, self._versions.newest
+        if newest is not None and newest.manifest.version > number:
+            raise TrainingError(
+                f"{self._out} holds version {newest.manifest.version}, but its learner is at "
+                f"{number}: give another folder, or put back its {STATE}"
+            )
+        if newest is None or newest.manifest.version < number:
+            newest = self._versions.export(self._learner.actor, self._parent, number)
+        if number == 1:
+            self._require_same_policy()
+        bundle = {"directory": str(newest.directory.absolute()), "sha256": newest.sha256}
+        self._say(self.statistics() | {"bundle": bundle})
+
+    def _require_same_policy(self) -> None:
+        newest = self._versions.newest
+        assert newest is not None
+        before, after = read_proof(self._parent), read_proof(newest)
+        apart = float(np.abs(before.action - after.action).max())
+        if not apart <= self._parent.manifest.proof.tolerance:
+            raise TrainingError(
+                f"{self._config.model} is not what {self._config.checkpoint} says: their actions "
+                f"are {apart:.2g} apart; give the run that the model was exported from"
+            )
+
+
+def say(values: dict[str, Any]) -> None:
+    """Print a line of JSON."""
+    print(json.dumps(values), flush=True)
+
+
+def main() -> int:
+    """Learn until the standard input ends."""
+    # Who started this process ends it, after a Ctrl-C of the terminal too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        config: LearnerConfig = from_mapping(LearnerConfig, json.loads(sys.argv[1]))
+        os.nice(config.learner_niceness)
+        if config.learner_cpu_affinity:
+            os.sched_setaffinity(0, config.learner_cpu_affinity)
+        study = Study(config, say)
+        study.study()
+        for _ in sys.stdin:
+            study.study()
+    except (DbpError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The learner as a node: writes down what an exploring policy does, and announces better ones.
+
+What is seen, measured, decided and rewarded goes to a bag for each episode. A process of its own
+reads the bags and learns; the robot never waits for it.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Bool, Float64, String
+from std_srvs.srv import Trigger
+
+from dbp_ros.bundle import bundle_directory, read_bundle
+from dbp_ros.config import LearnerConfig
+from dbp_ros.decision import decision_of
+from dbp_ros.episodes.attendance import Attendance
+from dbp_ros.episodes.bag import Source
+from dbp_ros.episodes.recorder import Recorder
+from dbp_ros.errors import ConfigError, EpisodeError
+from dbp_ros.nodes import reports
+from dbp_ros.nodes.definitions import definition_of
+from dbp_ros.nodes.learner_process import LearnerProcess
+from dbp_ros.nodes.model_sender import ModelSender
+from dbp_ros.nodes.parameters import load_settings
+from dbp_ros.nodes.process import run_node
+from dbp_ros.nodes.qos import EVERY, LATCHED
+
+# Who records wants each message, also of those that are only sent once.
+RECORDED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT
+)
+WATCH_RATE_HZ = 20.0
+
+
+class LearnerNode(Node):  # type: ignore[misc]
+    """Wires a `Recorder` and the process that learns to topics."""
+
+    def __init__(self) -> None:
+        super().__init__("learner")
+        self._config = config = load_settings(self, LearnerConfig)
+        if not config.checkpoint:
+            raise ConfigError("checkpoint is empty, expected the run that the model came from")
+        manifest = read_bundle(bundle_directory(config.model)).manifest
+        topics: dict[str, tuple[Any, str, QoSProfile]] = {
+            "joint_states": (JointState, "joint_states", RECORDED),
+            "decision": (String, "decision", EVERY),
+            "reward": (Float64, "reward", RECORDED),
+            "success": (Bool, "success", LATCHED),
+            "intervention": (Bool, "intervention", LATCHED),
+        }
+        for camera in manifest.camera_names:
+            topics[f"image.{camera}"] = (Image, f"{camera}/image_raw", RECORDED)
+        facts = {
+            "task": config.task,
+            "joints": list(manifest.joints),
+            "cameras": list(manifest.camera_names),
+            "step_s": manifest.action.step_s,
+        }
+        self._sender = ModelSender(self)
+        self._learner = LearnerProcess(config, self._announce)
+        self._recorder = Recorder(
+            Path(config.out) / "episodes", self._sources(topics), lambda _: self._learner.wake()
+        )
+        self._attendance = Attendance(self._recorder, facts, config.time_limit_s)
+        self._problem = ""
+        for role, (kind, topic, qos) in topics.items():
+            callback = partial(self._record, role, kind)
+            self.create_subscription(kind, topic, callback, qos, raw=True)
+        self._offer("begin_episode", lambda: self._attendance.begin(self._now_ns()))
+        self._offer("end_success", lambda: self._attendance.end("success", self._now_ns()))
+        self._offer("end_failure", lambda: self._attendance.end("failure", self._now_ns()))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(
+            1.0 / WATCH_RATE_HZ, lambda: self._attendance.tick(self._now_ns()), clock=steady
+        )
+        reports.Reporter(self, "learner", self._state, self.statistics, lambda: None)
+        if self._recorder.mended:
+            self.get_logger().warning(f"mended the cut-off episodes {self._recorder.mended}")
+            self._learner.wake()
+
+    def close(self) -> None:
+        """Put everything on the disk, and end the process that learns."""
+        self._recorder.close()
+        self._learner.close()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return every number of the node and of the process that learns, fit for JSON."""
+        return {
+            "episode": self._recorder.number,
+            "recording": self._recorder.recording,
+            "ended": dict(self._attendance.ended),
+            "mended_episodes": len(self._recorder.mended),
+            "dropped_messages": self._recorder.dropped,
+            "learner": self._learner.statistics,
+        }
+
+    def _sources(self, topics: dict[str, tuple[Any, str, QoSProfile]]) -> dict[str, Source]:
+        kinds = {kind: kind.__module__.split(".")[0] for kind, _, _ in topics.values()}
+        names = {kind: f"{package}/msg/{kind.__name__}" for kind, package in kinds.items()}
+        return {
+            role: Source(self.resolve_topic_name(topic), names[kind], definition_of(names[kind]))
+            for role, (kind, topic, _) in topics.items()
+        }
+
+    def _offer(self, service: str, act: Any) -> None:
+        self.create_service(Trigger, f"~/{service}", reports.answer_to(act))
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _record(self, role: str, kind: Any, data: bytes) -> None:
+        now_ns = self._now_ns()
+        if role == "decision":
+            self._hear(deserialize_message(data, kind).data, now_ns)
+        self._recorder.put(role, data, now_ns)
+        if role == "success":
+            self._attendance.see_success(deserialize_message(data, kind).data, now_ns)
+
+    def _hear(self, text: str, now_ns: int) -> None:
+        try:
+            self._attendance.hear(decision_of(text), now_ns)
+            self._problem = ""
+        except EpisodeError as error:
+            self._problem = str(error)
+
+    def _announce(self, directory: Path) -> None:
+        announcement = self._sender.announce(directory)
+        self.get_logger().info(f"announced {directory.name} ({announcement.sha256[:12]})")
+
+    def _state(self) -> tuple[bytes, str]:
+        if self._recorder.error is not None:
+            return reports.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
+        if self._learner.problem:
+            return reports.ERROR, self._learner.problem
+        if self._problem or self._recorder.dropped:
+            dropped = f"{self._recorder.dropped} messages dropped" * bool(self._recorder.dropped)
+            return reports.WARN, self._problem or dropped
+        recording = f"recording episode {self._recorder.number}"
+        return reports.OK, recording if self._recorder.recording else "waiting for an episode"
+
+
+def main() -> int:
+    """Run the learner node."""
+    return run_node(LearnerNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Decides as seldom as it explores: one draw from the policy's law, played before the next."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import ActionChunk, Floats, seconds_to_ns
+from dbp_ros.decision import Decision, log_density
+from dbp_ros.errors import ConfigError, ObservationError
+from dbp_ros.policy.decider import Decider
+from dbp_ros.policy.model import Model
+from dbp_ros.policy.observer import Inputs
+
+
+class Explorer(Decider):
+    """A decider that learns something from what it does.
+
+    A chunk is cut to the points that are played, so that nothing whose likelihood is not counted
+    ever reaches the arms, and the next is drawn one tick before its last point is due. On the
+    ticks between, the observation is checked as always and the same chunk is said again: the
+    guard's watchdog stays fed, and an observation that is refused ends the chunk.
+    """
+
+    def __init__(self, model: Model, config: PolicyConfig) -> None:
+        """Prepare to explore.
+
+        Raises:
+            ConfigError: If more points are to be played than a chunk has, or the model takes more
+                than one observation.
+        """
+        action, executed = model.manifest.action, config.executed_steps
+        if model.manifest.history.length != 1:
+            raise ConfigError(
+                f"model {model.manifest.name} takes {model.manifest.history.length} observations: "
+                "a decision tells of one, so only history 1 can explore"
+            )
+        if executed > action.horizon:
+            raise ConfigError(
+                f"executed_steps = {executed}, expected at most {action.horizon}: a chunk of model "
+                f"{model.manifest.name} has no more points"
+            )
+        self._executed = executed
+        self._tick_ns = seconds_to_ns(1.0 / config.decision_rate_hz)
+        self._chance = np.random.default_rng(None if config.latent_seed < 0 else config.latent_seed)
+        self._held: ActionChunk | None = None
+        self._told: Decision | None = None
+        self._episode = self._number = 0
+        # The latent walks from decision to decision, in the time that lies between two of them.
+        rate_hz = 1.0 / (executed * action.step_s)
+        super().__init__(model, replace(config, decision_rate_hz=rate_hz))
+        self._config = config
+
+    def continue_from(self, other: Decider) -> None:
+        """Play the other's last chunk to its end, and go on with its numbers."""
+        super().continue_from(other)
+        if isinstance(other, Explorer):
+            self._held = other._held
+            self._episode, self._number = other._episode, other._number
+
+    def begin_episode(self) -> None:
+        """Draw a latent that owes nothing to the last episode, and count a new one."""
+        super().begin_episode()
+        self._held = None
+        self._episode += 1
+
+    def decide(self, now_ns: int) -> ActionChunk:
+        """Return the chunk for now: a new one, or what is left of the last; see `Decider.decide`.
+
+        Raises:
+            ObservationError: If the observation is not good enough to act on, or the model has no
+                law to draw from.
+        """
+        held = self._held
+        try:
+            if held is None or now_ns >= held.due_ns[-1] - self._tick_ns:
+                self._held = self._cut(super().decide(now_ns))
+                return self._held
+            return repeated(held, self.observer.observe(now_ns).stamp_ns)
+        except ObservationError:
+            self._held = None
+            raise
+
+    def take_decision(self) -> Decision | None:
+        """Return what was decided since the last call, if anything was."""
+        decision, self._told = self._told, None
+        return decision
+
+    def _cut(self, chunk: ActionChunk) -> ActionChunk:
+        played = slice(self._executed)
+        return replace(chunk, positions=chunk.positions[played], due_ns=chunk.due_ns[played])
+
+    def _act(self, inputs: Inputs, latent: Floats) -> Floats:
+        model, manifest = self.model, self.model.manifest
+        if not manifest.stochastic:
+            raise ObservationError(
+                f"model {manifest.name} version {manifest.version} cannot explore: it has no law "
+                "to draw from; start the learner, which exports one, or set explore to false"
+            )
+        noise = self._chance.standard_normal(latent.shape, dtype=np.float32)
+        drawn = model.explore(inputs.positions, inputs.features, latent, noise)
+        self._number += 1
+        self._told = Decision(
+            sha256=model.bundle.sha256,
+            version=manifest.version,
+            number=self._number,
+            episode=self._episode,
+            stamp_ns=inputs.stamp_ns,
+            image_stamps_ns=dict(inputs.image_stamps_ns),
+            positions=inputs.positions,
+            latent=latent,
+            normalised=drawn.normalised,
+            log_std=drawn.log_std,
+            action=drawn.action[: self._executed],
+            log_prob=log_density(noise, drawn.log_std, self._executed),
+            executed=self._executed,
+        )
+        return drawn.action
+
+
+def repeated(chunk: ActionChunk, stamp_ns: int) -> ActionChunk:
+    """Return the points of a chunk that are still ahead, as confirmed by a newer observation."""
+    ahead = min(int(np.searchsorted(chunk.due_ns, stamp_ns, "right")), len(chunk.due_ns) - 1)
+    return replace(
+        chunk, positions=chunk.positions[ahead:], due_ns=chunk.due_ns[ahead:], stamp_ns=stamp_ns
+    )

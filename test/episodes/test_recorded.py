@@ -1,0 +1,172 @@
+"""What became of each decision, and the episode that a bag makes."""
+
+import math
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from lived import START_NS, TICK_NS, live
+from toy_bundle import write_toy_bundle
+
+from dbp_ros.bundle import read_bundle
+from dbp_ros.episodes.bag import End
+from dbp_ros.episodes.recorded import Recorded, Stamped, episode_of
+from dbp_ros.errors import EpisodeError
+from dbp_ros.policy.model import Model
+
+STEP_NS = 20_000_000
+
+
+@pytest.fixture
+def lived(tmp_path):
+    model = Model(read_bundle(write_toy_bundle(tmp_path / "toy", log_std=math.log(0.05))))
+    return partial(live, model, size=(8, 12), executed_steps=3)
+
+
+def value(data):
+    return SimpleNamespace(data=data)
+
+
+def test_values_are_found_by_their_stamps():
+    stream = Stamped([(30, "c"), (10_000_000, "d"), (10, "a"), (20, "b")])
+    assert [stream.before(ns) for ns in (9, 10, 25, 10**9)] == [None, "a", "b", "d"]
+    assert stream.at(10_000_500) == "d"
+    assert stream.at(5_000_000) is None
+    assert stream.between(15, 30) == ["a", "b", "c"]
+
+
+def test_each_decision_is_played_until_the_next_one_comes(lived):
+    recorded = Recorded(lived(40))
+    plays = recorded.plays()
+    assert len(plays) == len(recorded.decisions) > 4
+    for play, following in pairwise(plays):
+        assert play.executed == 3
+        assert play.successor is following.decision
+        assert not play.last
+        assert not recorded.interrupted(play)
+    assert plays[-1].last
+
+
+def test_the_last_decision_is_played_as_far_as_the_episode_went(lived):
+    bag = lived(40)
+    last = Recorded(bag).decisions[-1]
+    for steps, executed in ((0.1, 1), (1.5, 2), (2.9, 3), (9.0, 3)):
+        bag.end = End("failure", "time_limit", last.stamp_ns + int(steps * STEP_NS))
+        assert Recorded(bag).plays()[-1].executed == executed
+
+
+def test_the_pictures_are_those_that_were_decided_from_or_none(lived):
+    bag = lived(40)
+    recorded = Recorded(bag)
+    decision = recorded.decisions[2]
+    images = recorded.seen_by(decision)
+    assert set(images) == set(recorded.pictures)
+    for camera, image in images.items():
+        stamps = [ns for ns, _ in bag.messages[f"image.{camera}"]]
+        sent = bag.messages[f"image.{camera}"][stamps.index(decision.image_stamps_ns[camera])]
+        assert image.tobytes() == sent[1].data
+        bag.messages[f"image.{camera}"].remove(sent)
+    assert Recorded(bag).seen_by(decision) is None
+
+
+def test_a_gap_in_which_the_arms_were_held_is_an_interruption(lived):
+    recorded = Recorded(lived(80, blind=range(20, 45)))
+    held = [recorded.interrupted(play) for play in recorded.plays()]
+    assert sum(held) == 1
+    assert not held[0]
+
+
+def test_a_lost_decision_leaves_the_one_before_without_a_successor(lived):
+    bag = lived(40)
+    del bag.messages["decision"][2]
+    plays = Recorded(bag).plays()
+    assert [play.successor is None for play in plays[:-1]] == [
+        index == 1 for index in range(len(plays) - 1)
+    ]
+
+
+def test_what_was_cut_off_ends_with_a_decision_of_which_nobody_knows(lived):
+    recorded = Recorded(lived(40, end=End("failure", "cut_off", START_NS)))
+    last = recorded.plays()[-1]
+    assert not last.last
+    assert last.successor is None
+
+
+def test_decisions_of_an_earlier_episode_or_run_are_left_out(lived):
+    bag = lived(60)
+    numbers = [d.number for d in Recorded(bag).decisions]
+    for index, (_, message) in enumerate(bag.messages["decision"][:4]):
+        old = f'"episode": {9 if index < 2 else 0}'
+        message.data = message.data.replace('"episode": 1', old)
+    assert [d.number for d in Recorded(bag).decisions] == numbers[4:]
+
+
+def test_a_reward_belongs_to_the_point_that_led_to_its_state(lived):
+    bag = lived(40)
+    bag.messages["reward"] = [
+        (START_NS + tick * TICK_NS, value(float(tick))) for tick in range(0, 40, 2)
+    ]
+    recorded = Recorded(bag)
+    for play in recorded.plays():
+        due = [play.decision.stamp_ns + k * STEP_NS for k in range(1, play.executed + 1)]
+        ticks = [(min(ns, play.until_ns) - START_NS) // TICK_NS // 2 * 2 for ns in due]
+        assert recorded.rewards(play) == ticks
+
+
+def test_where_nobody_rewards_a_success_is_worth_one(lived):
+    bag = lived(40)
+    won, lost = (
+        Recorded(bag),
+        Recorded(replace(bag, end=End("failure", "failure", bag.end.stamp_ns))),
+    )
+    assert sum(sum(won.rewards(play)) for play in won.plays()) == 1.0
+    assert won.rewards(won.plays()[-1])[-1] == 1.0
+    assert sum(sum(lost.rewards(play)) for play in lost.plays()) == 0.0
+
+
+def test_a_human_is_seen_in_every_decision_that_it_overlaps(lived):
+    bag = lived(60)
+    bag.messages["intervention"] = [
+        (START_NS, value(False)),
+        (START_NS + 12 * TICK_NS, value(True)),
+        (START_NS + 20 * TICK_NS, value(False)),
+    ]
+    recorded = Recorded(bag)
+    for play in recorded.plays():
+        start, end = ((ns - START_NS) / TICK_NS for ns in (play.decision.stamp_ns, play.until_ns))
+        assert recorded.driven_by_human(play) == (start < 20 and end >= 12)
+
+
+def test_an_episode_has_a_row_for_each_point_that_was_played(lived):
+    recorded = Recorded(lived(40))
+    episode, plays = episode_of(recorded), recorded.plays()
+    assert len(episode) == sum(play.executed for play in plays)
+    first = plays[0].decision
+    np.testing.assert_array_equal(episode.states[0], first.positions[-1])
+    np.testing.assert_array_equal(episode.actions[:3], first.action)
+    assert (np.diff(episode.stamps_ns) > 0).all()
+    assert episode.images["head_camera"].shape == (len(episode), 8, 12, 3)
+    assert (episode.outcome, episode.termination_reason) == ("success", "success")
+    assert episode.rewards.sum() == 1.0
+
+
+def test_where_a_human_drove_the_action_is_where_the_arms_went(lived):
+    bag = lived(40)
+    bag.messages["intervention"] = [(START_NS, value(True))]
+    recorded = Recorded(bag)
+    episode = episode_of(recorded)
+    there = [recorded.positions.before(int(ns) + STEP_NS) for ns in episode.stamps_ns]
+    np.testing.assert_array_equal(episode.actions, np.float32(there))
+
+
+def test_a_bag_that_was_not_mended_or_without_decisions_is_refused(lived):
+    bag = lived(40)
+    bag.messages["decision"] = []
+    with pytest.raises(EpisodeError, match="no decision of it came to its end"):
+        episode_of(Recorded(bag))
+    bag.end = None
+    with pytest.raises(EpisodeError, match="mend it first"):
+        Recorded(bag)

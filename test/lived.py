@@ -1,0 +1,71 @@
+"""Episodes in memory, as a robot would have recorded them while a policy explored."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import NS_PER_S, Frame
+from dbp_ros.episodes.bag import Bag, End
+from dbp_ros.errors import ObservationError
+from dbp_ros.policy.explorer import Explorer
+
+START_NS = 1_700_000_000 * NS_PER_S
+TICK_NS = 8_000_000
+CAMERA_TICKS = 4
+
+
+def header(stamp_ns):
+    return SimpleNamespace(
+        stamp=SimpleNamespace(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+    )
+
+
+def picture(image, stamp_ns):
+    height, width, _ = image.shape
+    return SimpleNamespace(
+        header=header(stamp_ns),
+        height=height,
+        width=width,
+        encoding="rgb8",
+        step=3 * width,
+        data=image.tobytes(),
+    )
+
+
+def live(model, ticks, size, end=None, blind=(), **config):
+    """Let a model explore for some ticks of 8 ms, and return the bag.
+
+    The joints go where the last chunk says; during the ticks of `blind` nothing is measured.
+    """
+    explorer = Explorer(model, PolicyConfig(explore=True, latent_seed=0, **config))
+    manifest, chance = model.manifest, np.random.default_rng(0)
+    said = {"joint_states": [], "decision": []}
+    positions = np.zeros(len(manifest.joints))
+    for tick in range(ticks):
+        now_ns = START_NS + tick * TICK_NS
+        if tick not in blind:
+            measured = SimpleNamespace(
+                header=header(now_ns), name=list(manifest.joints), position=positions.tolist()
+            )
+            said["joint_states"].append((now_ns, measured))
+            explorer.feel(positions.astype(np.float32), now_ns, now_ns)
+        for camera in manifest.camera_names if tick % CAMERA_TICKS == 0 else ():
+            image = chance.integers(0, 256, (*size, 3), np.uint8)
+            explorer.see(camera, Frame(image, now_ns), now_ns)
+            said.setdefault(f"image.{camera}", []).append((now_ns, picture(image, now_ns)))
+        try:
+            chunk = explorer.decide(now_ns)
+        except ObservationError:
+            continue
+        positions = 0.9 * positions + 0.1 * chunk.positions[0]
+        if decision := explorer.take_decision():
+            said["decision"].append((now_ns, SimpleNamespace(data=decision.to_json())))
+    facts = {
+        "task": "toy",
+        "joints": list(manifest.joints),
+        "cameras": list(manifest.camera_names),
+        "step_s": manifest.action.step_s,
+    }
+    last_ns = START_NS + (ticks - 1) * TICK_NS
+    return Bag(facts, said, end or End("success", "success", last_ns))
