@@ -61,7 +61,7 @@ MAY_NEED = {
     "episodes": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,
-    "bench": SHOWN | TORCH | {"std_msgs"},
+    "bench": SHOWN | TORCH,
     "cli": SHOWN,
 }
 

@@ -11,23 +11,19 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from std_msgs.msg import String
 
 from dbp_ros.bench.report import share_beyond
 from dbp_ros.bench.running import Tell, floor_beside, running_stack
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bundle import bundle_directory, read_bundle, write_manifest
 from dbp_ros.config import PolicyConfig, check_ranges, setting
-from dbp_ros.errors import DbpError
 from dbp_ros.files import write_text
-from dbp_ros.nodes.episode_runner import EpisodeRunner
-from dbp_ros.nodes.model_sender import ModelSender
-from dbp_ros.nodes.qos import LATCHED
+from dbp_ros.nodes.swapper import Swapper
 
 NAME = "swap"
 # How a new model reaches the robot, and whether it may be read where it is.
 WAYS = {"no swap": None, "by path": True, "over DDS": False}
-SWAP_LIMIT_S, POLL_S = 30.0, 0.1
+POLL_S = 0.1
 # After the start of control: until the arms move.
 SETTLE_S = 2.0
 PERIOD_MS = 1e3 / PolicyConfig.decision_rate_hz
@@ -54,36 +50,6 @@ class SwapBenchConfig:
     def swaps(self) -> int:
         """How many swaps there are in the time of one way."""
         return int(self.seconds / self.every_s)
-
-
-class Swapper(EpisodeRunner):
-    """Announces models and waits until they decide."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._senders = {share: ModelSender(self, share) for share in (True, False)}
-        self._ended: dict[str, tuple[float, str]] = {}
-        self.create_subscription(String, "policy/model", self._on_model, LATCHED)
-
-    def swap(self, directory: Path, share_path: bool) -> float:
-        """Return the time in [s] from the announcement of a bundle to its first decision.
-
-        Raises:
-            DbpError: If it is refused, or takes too long.
-        """
-        start_s = time.monotonic()
-        sha256 = self._senders[share_path].announce(directory).sha256
-        self.wait_for(lambda: sha256 in self._ended, "the swap", SWAP_LIMIT_S)
-        end_s, reason = self._ended[sha256]
-        if reason:
-            raise DbpError(f"{directory} was refused: {reason}")
-        return end_s - start_s
-
-    def _on_model(self, message: String) -> None:
-        said = json.loads(message.data)
-        if said["phase"] in ("active", "refused", "rolled_back"):
-            reason = "" if said["phase"] == "active" else said["reason"]
-            self._ended.setdefault(said["candidate"], (time.monotonic(), reason))
 
 
 def run_swap(config: SwapBenchConfig, table: ResultTable, tell: Tell) -> dict[str, Any]:
