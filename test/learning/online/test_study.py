@@ -1,0 +1,167 @@
+"""Episodes in a folder become versions, and a process that is started anew goes on."""
+
+from array import array
+from dataclasses import replace
+
+import pytest
+from lived import live
+
+from dbp_ros.bundle import read_bundle
+from dbp_ros.config import LearnerConfig
+from dbp_ros.episodes.bag import BagWriter, Source
+from dbp_ros.episodes.recorder import bag_path
+from dbp_ros.errors import ConfigError, TrainingError
+from dbp_ros.learning.checkpoint import write_checkpoint
+from dbp_ros.learning.online.study import Study, finetune_config
+from dbp_ros.policy.model import Model
+
+pytest.importorskip("rclpy")
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
+
+from dbp_ros.nodes.definitions import definition_of
+
+KINDS = {JointState: "sensor_msgs/msg/JointState", Image: "sensor_msgs/msg/Image"}
+SIZE = (24, 32)
+
+
+@pytest.fixture(scope="module")
+def run(imitated, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_checkpoint(folder, imitated[0])
+    return folder
+
+
+@pytest.fixture
+def config(run, imitated, tmp_path):
+    return LearnerConfig(
+        model=str(imitated[1].directory),
+        checkpoint=str(run),
+        out=str(tmp_path),
+        decisions_per_update=8,
+        finetune=("critic_warm_up=0", "sigma=0.05", "kl_target=0.5"),
+    )
+
+
+def real(kind, message):
+    """Return a real message with the fields of a made-up one."""
+    if kind is String:
+        return String(data=message.data)
+    made = kind()
+    made.header.stamp.sec, made.header.stamp.nanosec = (
+        message.header.stamp.sec,
+        message.header.stamp.nanosec,
+    )
+    if kind is JointState:
+        made.name, made.position = message.name, array("d", message.position)
+        return made
+    for name in ("height", "width", "encoding", "step"):
+        setattr(made, name, getattr(message, name))
+    made.data = array("B", message.data)
+    return made
+
+
+def record(folder, number, model, **changes):
+    """Let a model explore, and leave the bag of it."""
+    bag = live(model, 120, SIZE, executed_steps=3, **changes)
+    kinds = {role: Image if role.startswith("image.") else String for role in bag.messages}
+    kinds["joint_states"] = JointState
+    sources = {
+        role: Source(f"/{role}", name, definition_of(name))
+        for role, kind in kinds.items()
+        for name in [KINDS.get(kind, "std_msgs/msg/String")]
+    }
+    path = bag_path(folder / "episodes", number)
+    path.parent.mkdir(exist_ok=True)
+    writer = BagWriter(path, sources, bag.facts)
+    for role, messages in bag.messages.items():
+        for stamp_ns, message in messages:
+            writer.write(role, serialize_message(real(kinds[role], message)), stamp_ns)
+    writer.close(bag.end)
+
+
+class Said(list):
+    """What a study says; its versions."""
+
+    @property
+    def versions(self):
+        return [said["version"] for said in self if "bundle" in said]
+
+
+def test_episodes_become_a_version_and_a_new_process_goes_on(config, tmp_path):
+    said = Said()
+    study = Study(config, said.append)
+    assert said.versions == [1]
+    first = Model(read_bundle(tmp_path / "versions" / "1"))
+    record(tmp_path, 1, first)
+    study.study()
+    assert said.versions == [1, 2]
+    statistics = study.statistics()
+    print(statistics)
+    assert 0 < statistics["largest_likelihood_difference"] <= 1e-4
+    assert statistics["update"]["used"] == 1.0
+    # PyTorch, from the same inputs and weights: what was recorded is what was decided.
+    assert statistics["update"]["log_prob_gap"] <= 1e-3
+    second = Model(read_bundle(tmp_path / "versions" / "2"))
+    assert second.prove() <= 1e-5
+    again = Said()
+    resumed = Study(config, again.append)
+    assert again.versions == [2]
+    assert resumed.statistics()["updates"] == 1
+    resumed.study()
+    assert resumed.statistics()["episodes"] == 0, "an episode was learned from twice"
+    record(tmp_path, 2, second)
+    resumed.study()
+    assert again.versions == [2, 3]
+
+
+def test_decisions_of_a_version_too_old_are_refused_and_counted(config, tmp_path):
+    said = Said()
+    study = Study(replace(config, max_version_lag=0), said.append)
+    first = Model(read_bundle(tmp_path / "versions" / "1"))
+    for number in (1, 2):
+        record(tmp_path, number, first)
+    study.study()
+    statistics = study.statistics()
+    assert said.versions == [1, 2]
+    assert statistics["refused_for_age"] == statistics["decisions"]["kept"] / 2
+    assert statistics["waiting_decisions"] == 0
+
+
+def test_episodes_that_wait_too_long_are_skipped_and_counted(config, tmp_path):
+    study = Study(replace(config, max_waiting_episodes=1, decisions_per_update=999), Said().append)
+    first = Model(read_bundle(tmp_path / "versions" / "1"))
+    for number in (1, 2, 3):
+        record(tmp_path, number, first)
+    study.study()
+    assert study.statistics()["skipped_episodes"] == 2
+    assert study.statistics()["episodes"] == 1
+
+
+def test_a_bag_that_cannot_be_read_stops_nobody(config, tmp_path):
+    study = Study(config, Said().append)
+    record(tmp_path, 2, Model(read_bundle(tmp_path / "versions" / "1")))
+    bag_path(tmp_path / "episodes", 1).write_bytes(b"nothing")
+    study.study()
+    assert study.statistics()["unreadable_episodes"] == 1
+    assert study.statistics()["version"] == 2
+
+
+def test_a_model_of_another_run_is_refused(config, imitated, tmp_path):
+    moved = {
+        name: value + 0.5 * name.startswith("average/method.head.leave")
+        for name, value in imitated[0].tensors.items()
+    }
+    write_checkpoint(tmp_path / "other", replace(imitated[0], tensors=moved))
+    with pytest.raises(TrainingError, match="give the run that the model was exported from"):
+        Study(replace(config, checkpoint=str(tmp_path / "other")), Said().append)
+
+
+def test_settings_of_the_algorithm_are_read_by_name(config):
+    settings = finetune_config(config)
+    assert (settings.critic_warm_up, settings.sigma, settings.version_lag) == (0, 0.05, 1)
+    with pytest.raises(ConfigError, match="expected name=value"):
+        finetune_config(replace(config, finetune=("sigma",)))
+    with pytest.raises(ConfigError, match="has no sigmas"):
+        finetune_config(replace(config, finetune=("sigmas=1",)))
