@@ -9,8 +9,7 @@ from dbp_ros.cli.train import train_command
 from dbp_ros.episodes.episode import DATASET_FILE
 from dbp_ros.episodes.sets import open_episodes
 from dbp_ros.errors import TrainingError
-from dbp_ros.learning.checkpoint import read_checkpoint
-from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.export import Label, export_bundle
 
@@ -42,14 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.name,
         arguments.version,
         arguments.control_rate_hz,
-        commands(checkpoint.config, arguments),
+        commands(checkpoint, arguments),
     )
-    worst = export_bundle(checkpoint, load_demonstrations(arguments.data), arguments.out, label)
+    data = load_demonstrations(arguments.data, checkpoint.selection)
+    worst = export_bundle(checkpoint, data, arguments.out, label)
     print(f"{arguments.out}: the graphs agree with PyTorch within {worst:.1e}")
     return 0
 
 
-def commands(config: TrainConfig, arguments: argparse.Namespace) -> tuple[str, ...]:
+def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str, ...]:
     """Return the command lines that make this bundle in a clone, from nothing."""
     folder = arguments.data / DATASET_FILE
     description = yaml.safe_load(folder.read_text(encoding="utf-8")) if folder.exists() else {}
@@ -57,4 +57,5 @@ def commands(config: TrainConfig, arguments: argparse.Namespace) -> tuple[str, .
     export = f"dbp export --run {run} --data {data} --out models/{arguments.name}"
     export += f" --name {arguments.name} --version {arguments.version}"
     recorded = description.get("command_line")
-    return (*([recorded] if recorded else []), train_command(config, data, run), export)
+    train = train_command(checkpoint.config, data, run, checkpoint.selection)
+    return (*([recorded] if recorded else []), train, export)

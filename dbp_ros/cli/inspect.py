@@ -128,14 +128,16 @@ def facts(known: dict[str, Any]) -> list[Row]:
         label = LABELS.get(key, key.replace("_", " "))
         if isinstance(value, list):
             rows += [("" if index else label, str(one)) for index, one in enumerate(value)]
-        elif isinstance(value, dict):
-            rows.append((label, ", ".join(f"{name} {_brief(one)}" for name, one in value.items())))
         else:
             rows.append((label, _brief(value)))
     return rows or [("unknown",)]
 
 
 def _brief(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_brief(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_brief, value)) or "none"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return f"{text[:SHOWN_DIGITS]}…" if len(text) == SHA256_DIGITS else text
 

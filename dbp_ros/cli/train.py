@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dbp_ros.cli.selection import add_selection_flags, selection_of, selection_words
+from dbp_ros.episodes.selection import USUAL, Selection
 from dbp_ros.episodes.sets import open_episodes
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import CHECKPOINT, config_from_document, read_checkpoint
@@ -20,11 +22,14 @@ from dbp_ros.learning.trainer import Trainer
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb and a flag for every field of `TrainConfig`."""
     parser = subparsers.add_parser("train", help="fit a policy to recorded episodes")
-    parser.add_argument("--data", type=Path, required=True, help="folder of episodes")
+    parser.add_argument("--data", type=Path, required=True, help="data set: a folder or a file")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out and its settings"
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out and its settings, and read of the data what it read",
     )
+    add_selection_flags(parser)
     add_settings(parser, TrainConfig)
     parser.set_defaults(run=run)
 
@@ -45,9 +50,9 @@ def _flag(default: Any, doc: str) -> dict[str, Any]:
     return {**text, "type": type(default)}
 
 
-def train_command(config: TrainConfig, data: str, out: str) -> str:
+def train_command(config: TrainConfig, data: str, out: str, selection: Selection) -> str:
     """Return the command line that trains with these settings, defaults left out."""
-    words = ["dbp", "train", "--data", data, "--out", out]
+    words = ["dbp", "train", "--data", data, "--out", out, *selection_words(selection)]
     for item in fields(TrainConfig):
         value, flag = getattr(config, item.name), item.name.replace("_", "-")
         if isinstance(value, bool) and value != item.default:
@@ -58,9 +63,15 @@ def train_command(config: TrainConfig, data: str, out: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, or go on training."""
-    console = Console()
-    trainer = _trainer(arguments, console)
+    """Train, or go on training; of several processes only the first one speaks."""
+    trainer = _trainer(arguments)
+    console, data = Console(quiet=not trainer.machines.is_main_process), trainer.data
+    console.print(
+        f"{data.episodes} episodes, {len(data.states)} steps of {data.step_s:.4f} s, "
+        f"{len(data.state_names)} states, {len(data.action_names)} actions, "
+        f"cameras: {', '.join(data.images) or 'none'}, "
+        f"point clouds: {', '.join(data.points) or 'none'}"
+    )
     _train(trainer, console)
     console.print(
         f"{arguments.out / CHECKPOINT}: {trainer.update} updates, {trainer.train_s:.0f} s"
@@ -68,22 +79,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _trainer(arguments: argparse.Namespace, console: Console) -> Trainer:
+def _trainer(arguments: argparse.Namespace) -> Trainer:
     path = arguments.out / CHECKPOINT
     if path.exists() and not arguments.resume:
         raise TrainingError(f"{path} exists: give --resume to go on with it, or another --out")
     old = read_checkpoint(arguments.out) if arguments.resume else None
     config = _config(arguments) if old is None else old.config
-    data = load_demonstrations(arguments.data)
-    console.print(
-        f"{data.episodes} episodes, {len(data.states)} steps of {data.step_s:.4f} s, "
-        f"{len(data.state_names)} states, {len(data.action_names)} actions, "
-        f"cameras: {', '.join(data.images) or 'none'}"
-    )
+    selection = selection_of(arguments) if old is None else old.selection
+    data = load_demonstrations(arguments.data, selection)
     origin = {
         "name": arguments.data.resolve().name,
         "episodes": data.episodes,
         "sha256": open_episodes(arguments.data).sha256(),
+        **({"selection": selection.document()} if selection != USUAL else {}),
     }
     trainer = Trainer(config, data, arguments.out, origin=origin)
     if old is not None:

@@ -1,8 +1,10 @@
 """Which keys of a data set become state, action, pictures and clouds."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from dbp_ros.config import setting
 from dbp_ros.errors import EpisodeError
 
 
@@ -10,19 +12,18 @@ from dbp_ros.errors import EpisodeError
 class Selection:
     """What to read of each episode; None, or an empty action, leaves it to the format.
 
-    Attributes:
-        state: Keys whose columns, in this order, make the state. `()` for no state.
-        action: Key of the action.
-        images: Keys of the cameras. `()` for no pictures.
-        points: Keys of the point clouds. `()` for none.
-        step_s: Time between two rows in [s], where the data set does not say it itself.
+    Every field is a flag of `dbp train`.
     """
 
-    state: tuple[str, ...] | None = None
-    action: str = ""
-    images: tuple[str, ...] | None = None
-    points: tuple[str, ...] | None = None
-    step_s: float | None = None
+    state: tuple[str, ...] | None = setting(
+        None, "keys whose columns, in this order, make the state; no key for no state"
+    )
+    action: str = setting("", "key of the action")
+    images: tuple[str, ...] | None = setting(None, "keys of the cameras; no key for no pictures")
+    points: tuple[str, ...] | None = setting(None, "keys of the point clouds; no key for none")
+    step_s: float | None = setting(
+        None, "time between two rows in [s], where the data set does not say it itself"
+    )
 
     def __post_init__(self) -> None:
         """Refuse what no data set could answer.
@@ -37,6 +38,20 @@ class Selection:
                 raise EpisodeError(f"{field} names {twice[0]} twice: name each key once")
         if self.step_s is not None and not 0 < self.step_s < float("inf"):
             raise EpisodeError(f"step_s is {self.step_s}, expected seconds above 0")
+
+    def document(self) -> dict[str, Any]:
+        """Return what it asks for as plain values, nothing where it leaves all to the format."""
+        asked = {name: value for name, value in asdict(self).items() if value not in (None, "")}
+        return {n: list(value) if isinstance(value, tuple) else value for n, value in asked.items()}
+
+    @classmethod
+    def of_document(cls, document: dict[str, Any]) -> "Selection":
+        """Return the selection that `document` was made of."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in document.items()
+        }
+        return cls(**values)
 
 
 USUAL = Selection()

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from dbp_ros.episodes.selection import Selection
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import written_aside
 from dbp_ros.learning.config import TrainConfig
@@ -35,6 +36,11 @@ class Checkpoint:
     shape: PolicyShape
     facts: dict[str, Any]
     tensors: dict[str, Tensor]
+
+    @property
+    def selection(self) -> Selection:
+        """What was read of the data set."""
+        return Selection.of_document(self.facts["dataset"].get("selection", {}))
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors under `prefix/`, without it."""

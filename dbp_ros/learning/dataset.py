@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dbp_ros.contract import Floats, Image
 from dbp_ros.episodes.episode import Episode
+from dbp_ros.episodes.selection import USUAL, Selection
 from dbp_ros.episodes.sets import EpisodeSet, open_episodes
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.neighbours import Neighbours
@@ -159,14 +160,15 @@ class Demonstrations:
         return tuple(n for n, moves in zip(self.action_names, moved, strict=True) if not moves)
 
 
-def load_demonstrations(directory: Path) -> Demonstrations:
+def load_demonstrations(path: Path, selection: Selection = USUAL) -> Demonstrations:
     """Read a whole data set into memory.
 
     Raises:
-        TrainingError: If it is empty, or an episode is damaged or unlike the first.
+        TrainingError: If it is empty, lacks a key of the selection, or an episode is damaged or
+            unlike the first.
     """
     try:
-        return read_demonstrations(open_episodes(directory))
+        return read_demonstrations(open_episodes(path, selection))
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
 

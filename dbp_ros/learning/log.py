@@ -7,9 +7,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from dbp_ros.files import write_text
+
 TABLE = "log.csv"
 CURVES = "curves.png"
 BOARD = "tensorboard"
+LOGARITHMIC_FROM = 10.0
 
 
 class TrainingLog:
@@ -44,7 +47,7 @@ class TrainingLog:
             return
         lines = path.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines[1:] if float(line.split(",")[0]) <= update]
-        path.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
+        write_text(path, "\n".join([lines[0], *kept]) + "\n")
 
     def close(self) -> None:
         """Close TensorBoard's file."""
@@ -69,9 +72,9 @@ def draw_curves(run: Path) -> None:
     for index, name in enumerate(columns):
         axes = figure.add_subplot((len(columns) + 2) // 3, 3, index + 1)
         values = [row[name] for row in rows]
-        axes.plot(updates, values)
+        axes.plot(updates, values, marker=".")
         axes.set_title(name)
         axes.set_xlabel("update")
-        if min(values) > 0:
+        if 0 < LOGARITHMIC_FROM * min(values) < max(values):
             axes.set_yscale("log")
     figure.savefig(run / CURVES, dpi=100)

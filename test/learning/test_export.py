@@ -153,7 +153,7 @@ def test_what_measures_nothing_agrees_with_pytorch(export: Export) -> None:
     assert bundle.manifest.states == ()
 
 
-def test_the_graph_of_an_encoder_takes_pictures_of_any_size(export: Export) -> None:
+def test_the_graph_of_an_encoder_takes_the_middle_of_pictures_of_any_size(export: Export) -> None:
     data = joined()
     policy, bundle = export(data, {"crop": 0.9})
     session = onnxruntime.InferenceSession(bundle.path("encoder_wrist.onnx"))
@@ -162,6 +162,11 @@ def test_the_graph_of_an_encoder_takes_pictures_of_any_size(export: Export) -> N
     (seen,) = session.run(["features"], {"image": small})
     expected = policy.encoder("wrist")(pictures(torch.from_numpy(small)[None, None])[0])
     np.testing.assert_allclose(seen, expected, atol=1e-5)
+    moved = small.copy()
+    moved[[0, -1]], moved[:, [0, -1]] = 255, 255
+    np.testing.assert_array_equal(session.run(["features"], {"image": moved})[0], seen)
+    moved[12, 16] = 255 - small[12, 16]
+    assert (session.run(["features"], {"image": moved})[0] != seen).any()
     (resized,) = session.run(["features"], {"image": large})
     assert resized.shape == seen.shape
 

@@ -1,0 +1,143 @@
+"""`dbp train` and `dbp export` on a data set of another project, from the command line."""
+
+import shlex
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from dbp_ros.bundle import read_bundle
+from dbp_ros.cli.main import main
+from dbp_ros.learning.checkpoint import read_checkpoint
+
+SETTINGS = (
+    *("--updates", "5", "--batch", "4", "--samples", "2", "--horizon", "4", "--history", "2"),
+    *("--width", "16", "--branch-width", "16", "--channels", "8", "8", "8", "8"),
+    *("--keypoints", "4", "--threads", "1", "--device", "cpu"),
+)
+CHOSEN = ("--state", "robot0_gripper_qpos", "robot0_eef_pos", "--images", "agentview_image")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A small file of demonstrations as robomimic lays them out."""
+    chance = np.random.default_rng(0)
+    with h5py.File(tmp_path / "demo.hdf5", "w") as file:
+        for index in range(3):
+            demo = file.create_group(f"data/demo_{index}")
+            demo["actions"] = chance.uniform(-1, 1, (9, 4))
+            demo["obs/robot0_eef_pos"] = chance.standard_normal((9, 3))
+            demo["obs/robot0_gripper_qpos"] = chance.standard_normal((9, 2))
+            demo["obs/object"] = chance.standard_normal((9, 5))
+            for camera in ("agentview_image", "wrist_image"):
+                demo[f"obs/{camera}"] = chance.integers(0, 255, (9, 24, 24, 3), np.uint8)
+    return tmp_path / "demo.hdf5"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+def train(data: Path, run: Path, *flags: str) -> int:
+    return main(["train", "--data", str(data), "--out", str(run), *SETTINGS, *flags])
+
+
+def test_what_was_chosen_is_trained_exported_and_explained(
+    data: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    assert {path.name for path in run.iterdir()} == {
+        *("checkpoint.safetensors", "log.csv", "curves.png", "tensorboard"),
+    }
+    bundle = run.parent / "models" / "toy"
+    words = ["export", "--run", str(run), "--data", str(data), "--out", str(bundle)]
+    assert main([*words, "--name", "toy"]) == 0
+    manifest = read_bundle(bundle).manifest
+    assert manifest.states == (
+        *("robot0_gripper_qpos.0", "robot0_gripper_qpos.1"),
+        *("robot0_eef_pos.0", "robot0_eef_pos.1", "robot0_eef_pos.2"),
+    )
+    assert manifest.camera_names == ("agentview_image",)
+    assert manifest.action.meaning == "as_recorded"
+    assert " ".join(CHOSEN) in manifest.made_by["commands"][0]
+    capsys.readouterr()
+    assert main(["inspect", str(bundle)]) == 0
+    assert "images agentview_image" in capsys.readouterr().out
+
+
+def test_the_command_that_a_bundle_tells_trains_the_same_again(data: Path, run: Path) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    bundle = run.parent / "toy"
+    words = ["export", "--run", str(run), "--data", str(data), "--out", str(bundle)]
+    assert main([*words, "--name", "toy"]) == 0
+    told = shlex.split(read_bundle(bundle).manifest.made_by["commands"][0])
+    again = run.with_name("again")
+    for flag, value in (("--data", data), ("--out", again)):
+        told[told.index(flag) + 1] = str(value)
+    assert main(told[1:]) == 0
+    one, two = read_checkpoint(run), read_checkpoint(again)
+    assert one.config == two.config
+    assert one.selection == two.selection
+    assert one.facts["dataset"] == two.facts["dataset"]
+
+
+def test_no_key_after_a_flag_means_none_of_them(data: Path, run: Path) -> None:
+    assert train(data, run, "--images", "--state", "object") == 0
+    shape = read_checkpoint(run).shape
+    assert shape.cameras == {}
+    assert shape.state_names == tuple(f"object.{column}" for column in range(5))
+
+
+def test_without_flags_the_format_decides(data: Path, run: Path) -> None:
+    assert train(data, run) == 0
+    checkpoint = read_checkpoint(run)
+    assert len(checkpoint.shape.state_names) == 10
+    assert set(checkpoint.shape.cameras) == {"agentview_image", "wrist_image"}
+    assert "selection" not in checkpoint.facts["dataset"]
+
+
+def test_a_resumed_run_reads_what_it_read(data: Path, run: Path) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    assert main(["train", "--data", str(data), "--out", str(run), "--resume"]) == 0
+    assert read_checkpoint(run).selection.images == ("agentview_image",)
+
+
+def test_a_run_that_is_there_is_not_written_over(
+    data: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    assert train(data, run, *CHOSEN) == 1
+    assert "give --resume to go on with it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--state", "elbow"), "no 'elbow' for state: choose among object, robot0_eef_pos, robot0"),
+        (("--images", "top"), "no 'top' for images: choose among agentview_image, wrist_image"),
+        (("--points", "cloud"), "no 'cloud' for points: choose among"),
+        (("--action", "torque"), "no 'torque' for action: choose among actions"),
+        (("--state", "object", "object"), "state names object twice"),
+        (("--step-s", "0"), "step_s is 0.0, expected seconds above 0"),
+    ],
+)
+def test_a_key_that_is_not_there_is_refused_with_those_that_are(
+    data: Path,
+    run: Path,
+    capsys: pytest.CaptureFixture[str],
+    flags: tuple[str, ...],
+    expected: str,
+) -> None:
+    assert train(data, run, *flags) == 1
+    assert expected in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_the_help_tells_what_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--images [KEY ...] keys of the cameras; no key for no pictures" in shown
+    assert "--action KEY key of the action" in shown

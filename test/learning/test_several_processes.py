@@ -1,0 +1,61 @@
+"""Several processes that share a batch make the same updates as one."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import one_of_several
+import pytest
+import torch
+
+from dbp_ros.learning.checkpoint import read_checkpoint
+
+METHODS = ("dbp", "joint_sinkhorn")
+# A softmax over places forgets what is added to all of them: the true gradient is zero, and Adam
+# makes steps of what rounding leaves of it.
+WITHOUT_EFFECT = "maps.bias"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which two processes have trained every method together."""
+    folder = tmp_path_factory.mktemp("shared")
+    launch = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2")
+    address = ("--master_addr", "127.0.0.1", "--master_port", str(free_port()))
+    script = Path(one_of_several.__file__)
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [*launch, *address, str(script), str(folder), *METHODS],
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("trained by 2") == 2
+    return folder
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes_make_the_same_updates_as_one(
+    shared: Path, tmp_path: Path, method: str
+) -> None:
+    assert one_of_several.train(method, tmp_path) == 1
+    one, two = (read_checkpoint(folder / method).part("weights") for folder in (tmp_path, shared))
+    assert one.keys() == two.keys()
+    for name in one:
+        if not name.endswith(WITHOUT_EFFECT):
+            torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_the_first_process_writes(shared: Path, method: str) -> None:
+    assert len((shared / method / "log.csv").read_text().splitlines()) == 3
+    assert len(list((shared / method / "tensorboard").iterdir())) == 1

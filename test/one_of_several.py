@@ -1,0 +1,25 @@
+"""What each of several processes does in a test: train, with whoever else was started."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from demonstrations import CONFIG, episode
+
+from dbp_ros.learning.dataset import join_episodes
+from dbp_ros.learning.trainer import Trainer
+
+
+def train(method: str, folder: Path) -> int:
+    """Train in a folder and return by how many processes."""
+    data = join_episodes((episode(index), str(index)) for index in range(5))
+    config = replace(CONFIG, method=method, updates=5, batch=8, samples=4, device="cpu")
+    trainer = Trainer(config, data, folder / method)
+    trainer.train()
+    return int(trainer.machines.num_processes)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[2:]:
+        count = train(name, Path(sys.argv[1]))
+    print(f"trained by {count}")
