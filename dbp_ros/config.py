@@ -178,11 +178,14 @@ class SwapConfig:
         0.75, "Share of a decision's period that its inference may take", minimum=0.01
     )
     probation_s: float = setting(
-        30.0, "A new model is watched for this long at least", minimum=1.0, maximum=86400.0
+        60.0,
+        "A new model is watched for this long at least; limited commands are compared over half",
+        minimum=1.0,
+        maximum=86400.0,
     )
     limited_rise: float = setting(
         0.2,
-        "Rise in the share of limited commands that brings the model before back",
+        "Rise in the share of limited commands that brings back the model before",
         minimum=0.0,
     )
     success_window: int = setting(

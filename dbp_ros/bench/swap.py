@@ -29,7 +29,7 @@ SETTLE_S = 2.0
 PERIOD_MS = 1e3 / PolicyConfig.decision_rate_hz
 LATE_MS = {"half": PERIOD_MS / 2, "one": PERIOD_MS, "two": 2 * PERIOD_MS}
 COLUMNS = (
-    *("way", "seconds", "swaps", "swap_p50_s", "swap_max_s"),
+    *("way", "seconds", "swaps", "rolled_back", "swap_p50_s", "swap_max_s"),
     *("decisions", "refused", *(f"late_{name}" for name in LATE_MS), "period_error_p99_ms"),
     *("inference_p50_ms", "inference_p99_ms"),
     *("floor_ticks", *(f"floor_late_{name}" for name in LATE_MS)),
@@ -108,7 +108,8 @@ def _measure(
         time.sleep(POLL_S)
     policy = swapper.statistics("policy")
     swapper.activate_policy(False)
-    return {"times_s": times_s, "policy": policy}
+    rolled_back, swapper.rolled_back = swapper.rolled_back, 0
+    return {"times_s": times_s, "rolled_back": rolled_back, "policy": policy}
 
 
 def _row(way: str, config: SwapBenchConfig, measured: dict[str, Any]) -> Row:
@@ -118,6 +119,7 @@ def _row(way: str, config: SwapBenchConfig, measured: dict[str, Any]) -> Row:
         "way": way,
         "seconds": config.seconds,
         "swaps": len(times_s),
+        "rolled_back": measured["rolled_back"],
         "swap_p50_s": float(np.median(times_s)) if times_s else "",
         "swap_max_s": max(times_s, default=""),
         "decisions": policy["decision_period"]["periods"],
@@ -153,19 +155,21 @@ def draw(table: ResultTable, found: dict[str, Any]) -> Path:
     figure = Figure(figsize=(11, 4), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    for way, measured in found.items():
+    for index, (way, measured) in enumerate(found.items()):
         bars = measured["policy"]["decision_period"]["period_error_bars"]
-        share_beyond(left, bars, way, linewidth=1.5)
-        share_beyond(left, measured["floor_bars"], f"empty loop beside: {way}", linewidth=0.7)
+        share_beyond(left, bars, way, color=f"C{index}")
+        floor = {"color": f"C{index}", "linewidth": 0.7, "linestyle": "--"}
+        share_beyond(left, measured["floor_bars"], "an empty loop meanwhile", **floor)
     for name, late_ms in LATE_MS.items():
         left.axvline(late_ms, color="grey", linestyle=":")
-        left.annotate(f"{name}\nperiod" + "s" * (name == "two"), (late_ms, 1.0), fontsize=7)
+        words = f"{name} period" + "s" * (name == "two")
+        left.annotate(words, (late_ms, 0.3), fontsize=7, rotation=90, ha="right")
     left.set(xscale="log", yscale="log", xlabel="period error [ms]", ylabel="share beyond")
     left.set_title("Decisions, while models are swapped")
     left.legend(fontsize=7)
     pushed = {way: measured["times_s"] for way, measured in found.items() if measured["times_s"]}
     for place, times_s in enumerate(pushed.values()):
-        right.plot(times_s, [place] * len(times_s), "o", alpha=0.6)
+        right.plot(times_s, [place] * len(times_s), "o", alpha=0.6, color=f"C{place + 1}")
     right.set_yticks(range(len(pushed)), list(pushed))
     right.set(
         xlabel="from announcement to swap [s]", xlim=(0, None), ylim=(-0.5, len(pushed) - 0.5)

@@ -15,11 +15,16 @@ SWAP_LIMIT_S = 30.0
 
 
 class Swapper(EpisodeRunner):
-    """Announces models and waits until they decide."""
+    """Announces models and waits until they decide.
+
+    Attributes:
+        rolled_back: How many of them had to give way again.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._senders = {share: ModelSender(self, share) for share in (True, False)}
+        self.rolled_back = 0
         self._ended: dict[str, tuple[float, str]] = {}
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
 
@@ -39,6 +44,7 @@ class Swapper(EpisodeRunner):
 
     def _on_model(self, message: String) -> None:
         said = json.loads(message.data)
+        self.rolled_back += said["phase"] == "rolled_back"
         if said["phase"] in ("active", "refused", "rolled_back"):
             reason = "" if said["phase"] == "active" else said["reason"]
             self._ended.setdefault(said["candidate"], (time.monotonic(), reason))

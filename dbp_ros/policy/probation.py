@@ -3,14 +3,14 @@
 Answers that are not finite are not among the numbers: they end a model's turn at once.
 """
 
+import math
 from collections import deque
 
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import seconds_to_ns
 
-# A share of limited commands is told from the newest reports of the guard, which come once a
-# second, and from no fewer commands than this.
-REPORTS, FEWEST_COMMANDS = 10, 500
+# How often the guard reports.
+REPORTS_HZ = 1.0
 # Where even the model before took long, the machine is to blame, not the model.
 SLOWER = 1.5
 
@@ -18,16 +18,20 @@ SLOWER = 1.5
 class Record:
     """How the robot fared under one model. One thread writes it, another may read."""
 
-    def __init__(self, success_window: int) -> None:
+    def __init__(self, config: PolicyConfig) -> None:
         self.p99_ms = 0.0
+        reports = math.ceil(REPORTS_HZ * config.probation_s / 2)
         self._last: tuple[int, int] | None = None
-        self._commands: deque[tuple[int, int]] = deque(maxlen=REPORTS)
-        self._episodes: deque[bool] = deque(maxlen=success_window)
+        self._commands: deque[tuple[int, int]] = deque(maxlen=reports)
+        self._episodes: deque[bool] = deque(maxlen=config.success_window)
 
     def count(self, commands: int, limited: int) -> None:
-        """Take in what the guard has counted since it started."""
+        """Take in what the guard has counted since it started.
+
+        Times without commands are left out, and those in which the guard was restarted.
+        """
         last, self._last = self._last, (commands, limited)
-        if last is not None and commands >= last[0] and limited >= last[1]:
+        if last is not None and commands > last[0] and limited >= last[1]:
             self._commands.append((commands - last[0], limited - last[1]))
 
     def end_episode(self, solved: bool) -> None:
@@ -36,11 +40,15 @@ class Record:
 
     @property
     def limited_share(self) -> float | None:
-        """Share of commands that a limit held back; None where too few are known."""
-        commands, limited = (
-            sum(counts) for counts in zip((0, 0), *tuple(self._commands), strict=True)
-        )
-        return limited / commands if commands >= FEWEST_COMMANDS else None
+        """Share of commands that a limit held back over half a probation; None before.
+
+        It depends on what the arms are at just now, so a short time tells nothing.
+        """
+        reports = tuple(self._commands)
+        commands = sum(count for count, _ in reports)
+        if len(reports) < (self._commands.maxlen or 0) or not commands:
+            return None
+        return sum(limited for _, limited in reports) / commands
 
     @property
     def success_share(self) -> float | None:
@@ -58,34 +66,41 @@ class Probation:
     """
 
     def __init__(self, config: PolicyConfig, before: Record, now_ns: int) -> None:
-        self.before, self.after = before, Record(config.success_window)
+        self.before, self.after = before, Record(config)
         self._config = config
         self._budget_ms = 1e3 * config.inference_budget / config.decision_rate_hz
         self._until_ns = now_ns + seconds_to_ns(config.probation_s)
 
     def verdict(self) -> str:
         """Return why the model before should come back; empty where it should not."""
-        before, after, config = self.before, self.after, self._config
-        if after.p99_ms > max(self._budget_ms, SLOWER * before.p99_ms):
-            return (
-                f"inference takes {after.p99_ms:.1f} ms (p99), expected at most "
-                f"{self._budget_ms:.1f}; before it took {before.p99_ms:.1f}"
-            )
-        held, held_before = after.limited_share, before.limited_share or 0.0
-        if held is not None and held > held_before + config.limited_rise:
-            return (
-                f"the guard limits {100 * held:.0f} % of the commands, before it limited "
-                f"{100 * held_before:.0f} %"
-            )
-        solved, solved_before = after.success_share, before.success_share
-        if solved is None or solved_before is None:
+        return self._slower() or self._more_limited() or self._less_successful()
+
+    def _slower(self) -> str:
+        p99_ms, before_ms = self.after.p99_ms, self.before.p99_ms
+        if p99_ms <= max(self._budget_ms, SLOWER * before_ms):
             return ""
-        if solved < solved_before - config.success_fall:
-            return (
-                f"{100 * solved:.0f} % of {config.success_window} episodes were solved, before "
-                f"{100 * solved_before:.0f} %"
-            )
-        return ""
+        return (
+            f"inference takes {p99_ms:.1f} ms (p99), expected at most {self._budget_ms:.1f}; "
+            f"before it took {before_ms:.1f}"
+        )
+
+    def _more_limited(self) -> str:
+        share, before = self.after.limited_share, self.before.limited_share
+        if share is None or before is None or share <= before + self._config.limited_rise:
+            return ""
+        return (
+            f"the guard limits {100 * share:.0f} % of the commands, before it limited "
+            f"{100 * before:.0f} %"
+        )
+
+    def _less_successful(self) -> str:
+        share, before = self.after.success_share, self.before.success_share
+        if share is None or before is None or share >= before - self._config.success_fall:
+            return ""
+        return (
+            f"{100 * share:.0f} % of {self._config.success_window} episodes were solved, before "
+            f"{100 * before:.0f} %"
+        )
 
     def over(self, now_ns: int) -> bool:
         """Return whether everything has been compared that there is to compare."""

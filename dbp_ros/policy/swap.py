@@ -86,7 +86,7 @@ class Swap:
         self._config = config
         self._tell = tell
         self._robot = relay.active.decider.model.manifest
-        self._record = Record(config.success_window)
+        self._record = Record(config)
         self._probation: Probation | None = None
         self._failed: dict[str, str] = {}
         self._proposal: Path | None = None
@@ -163,7 +163,7 @@ class Swap:
     def _conclude(self, runner: Runner, reason: str) -> None:
         """Remember a model that had to give way, and go on with the record of the one before."""
         self._failed[runner.sha256] = f"rolled back: {reason}"
-        before = self._probation.before if self._probation else Record(self._config.success_window)
+        before = self._probation.before if self._probation else Record(self._config)
         self._record, self._probation = before, None
         self.say(Phase.ROLLED_BACK, runner.sha256, reason)
 

@@ -6,7 +6,7 @@ import pytest
 
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S
-from dbp_ros.policy.probation import FEWEST_COMMANDS, Probation, Record
+from dbp_ros.policy.probation import Probation, Record
 
 CONFIG = PolicyConfig(
     decision_rate_hz=100.0,
@@ -17,18 +17,28 @@ CONFIG = PolicyConfig(
     probation_s=10.0,
 )
 NOW_NS = 7 * NS_PER_S
+# Of half a probation.
+REPORTS = 5
 
 
 def record(limited: float | None = None, solved: str = "", p99_ms: float = 0.0) -> Record:
     """A record with a share of limited commands and episodes: + is solved, - is not."""
-    made = Record(CONFIG.success_window)
+    made = Record(CONFIG)
     made.p99_ms = p99_ms
     if limited is not None:
-        made.count(0, 0)
-        made.count(1000, round(1000 * limited))
+        report(made, *[limited] * REPORTS)
     for mark in solved:
         made.end_episode(mark == "+")
     return made
+
+
+def report(made: Record, *shares: float) -> None:
+    """Let the guard report 1000 commands a second, of which it limited shares."""
+    commands = limited = 0
+    made.count(0, 0)
+    for share in shares:
+        commands, limited = commands + 1000, limited + round(1000 * share)
+        made.count(commands, limited)
 
 
 def verdict(before: Record, after: Record) -> str:
@@ -52,29 +62,36 @@ def test_more_limited_commands_bring_the_model_before_back() -> None:
     )
 
 
-def test_without_knowledge_of_before_no_command_is_expected_to_be_limited() -> None:
-    assert "limits 21 %" in verdict(record(), record(0.21))
+def test_without_knowledge_of_before_no_share_is_too_high() -> None:
+    assert verdict(record(), record(1.0)) == ""
 
 
-def test_too_few_commands_tell_nothing() -> None:
-    few = record()
-    few.count(0, 0)
-    few.count(FEWEST_COMMANDS - 1, FEWEST_COMMANDS - 1)
-    assert few.limited_share is None
-    assert verdict(record(0.0), few) == ""
+def test_a_short_time_tells_nothing() -> None:
+    short = record()
+    report(short, *[1.0] * (REPORTS - 1))
+    assert short.limited_share is None
+    assert verdict(record(0.0), short) == ""
+
+
+def test_a_time_without_commands_tells_nothing() -> None:
+    made = record(0.5)
+    last = (1000 * REPORTS, 500 * REPORTS)
+    for _ in range(2 * REPORTS):
+        made.count(*last)
+    assert made.limited_share == 0.5
 
 
 def test_a_guard_that_was_restarted_counts_from_where_it_is() -> None:
-    made = record(0.5)
-    made.count(10, 0)
-    made.count(1010, 0)
-    assert made.limited_share == 0.25
+    made = record()
+    report(made, *[1.0] * (REPORTS - 1))
+    made.count(0, 0)
+    made.count(1000, 0)
+    assert made.limited_share == pytest.approx((REPORTS - 1) / REPORTS)
 
 
 def test_old_reports_are_forgotten() -> None:
-    made = record(1.0)
-    for k in range(1, 20):
-        made.count(1000 + 1000 * k, 1000)
+    made = record()
+    report(made, *[1.0] * REPORTS, *[0.0] * REPORTS)
     assert made.limited_share == 0.0
 
 
