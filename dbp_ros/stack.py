@@ -18,6 +18,8 @@ from dbp_ros.share import share_directory
 BOOLEANS = {"true": True, "false": False}
 NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 PROFILE = "fastdds.xml"
+# The guard holds back more of what is random, and that is no reason to call a model back.
+EXPLORING: dict[str, bool | float] = {"explore": True, "limited_rise": 1.0}
 # The first name is that of Fast DDS 2 (Humble to Jazzy), the second that of Fast DDS 3.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
@@ -69,7 +71,7 @@ class Process:
     name: str
     module: str
     parameter_file: Path
-    parameters: dict[str, str | bool] = field(default_factory=dict)
+    parameters: dict[str, str | bool | float] = field(default_factory=dict)
 
     def command(self, namespace: str) -> list[str]:
         """Return the command line that runs the process without `ros2 launch`."""
@@ -123,7 +125,7 @@ def processes(config: StackConfig) -> list[Process]:
             "policy",
             "dbp_ros.nodes.policy_node",
             folder / "policy.yaml",
-            {"model": config.model} | ({"explore": True} if config.learner else {}),
+            {"model": config.model, **(EXPLORING if config.learner else {})},
         ),
     ]
     if config.learner:

@@ -39,7 +39,11 @@ def test_the_learner_is_started_with_a_policy_that_explores_only_where_it_is_ask
     )
     assert "learner" not in plain
     assert plain["policy"].parameters == {"model": "lift"}
-    assert learning["policy"].parameters == {"model": "lift", "explore": True}
+    assert learning["policy"].parameters == {
+        "model": "lift",
+        "explore": True,
+        "limited_rise": 1.0,
+    }
     assert learning["learner"].parameters == {
         "model": "lift",
         "checkpoint": "runs/can",
