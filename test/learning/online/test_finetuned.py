@@ -16,7 +16,9 @@ from dbp_ros.learning.export import Label, export_bundle
 from dbp_ros.learning.online.finetuned import finetuned, go_on
 from dbp_ros.learning.online.ppo import ProximalLearner
 from dbp_ros.learning.online.transitions import Transitions
+from dbp_ros.learning.policy import pictures
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.proof import read_proof
 
 
 def seen(learner: ProximalLearner) -> Transitions:
@@ -57,14 +59,9 @@ def test_what_has_learned_is_exported_and_goes_on_learning_from_its_file(tmp_pat
     export_bundle(checkpoint, data, tmp_path / "toy", Label("toy"))
     bundle = read_bundle(tmp_path / "toy")
     assert bundle.manifest.joints == JOINTS
-    proof = bundle.read_proof()
-    features = learner.policy.encode(
-        {
-            n: torch.from_numpy(x).permute(0, 3, 1, 2)[:, None].float()
-            for n, x in proof.images.items()
-        },
-        {},
-    )
+    proof = read_proof(bundle)
+    seen_images = {name: pictures(torch.from_numpy(x)) for name, x in proof.images.items()}
+    features = learner.policy.encode(seen_images, {})
     said = learner.policy.act(
         torch.from_numpy(proof.positions), features, torch.from_numpy(proof.latent)[:, None]
     )
