@@ -163,7 +163,8 @@ def draw(table: ResultTable, found: dict[str, Any]) -> Path:
     for name, late_ms in LATE_MS.items():
         left.axvline(late_ms, color="grey", linestyle=":")
         words = f"{name} period" + "s" * (name == "two")
-        left.annotate(words, (late_ms, 0.3), fontsize=7, rotation=90, ha="right")
+        style = {"fontsize": 7, "rotation": 90, "ha": "right", "va": "top"}
+        left.text(late_ms, 0.98, words, transform=left.get_xaxis_transform(), **style)
     left.set(xscale="log", yscale="log", xlabel="period error [ms]", ylabel="share beyond")
     left.set_title("Decisions, while models are swapped")
     left.legend(fontsize=7)
