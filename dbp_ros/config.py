@@ -205,7 +205,16 @@ class PolicyConfig(SwapConfig, RealtimeConfig):
     )
     model: str = setting("lift", "Model bundle: a folder, or a name under models/")
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
-    decision_rate_hz: float = setting(125.0, "Decisions a second", minimum=1.0, maximum=1000.0)
+    decision_rate_hz: float = setting(
+        125.0, "Decisions a second at least", minimum=1.0, maximum=1000.0
+    )
+    earliest_decision: float = setting(
+        0.25,
+        "Share of a decision's period after which a new image may start the next one; 1 for the "
+        "clock alone",
+        minimum=0.0,
+        maximum=1.0,
+    )
     image_max_age_s: float = setting(0.2, "An older image is refused", minimum=0.001, maximum=10.0)
     joint_state_max_age_s: float = setting(
         0.1, "Older joint states are refused", minimum=0.001, maximum=10.0

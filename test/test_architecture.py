@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
     *("bundle", "config", "contract", "decision", "errors", "files", "latency", "pixels"),
-    *("proof", "realtime", "share"),
+    *("proof", "realtime", "share", "trace"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "pixels": {"contract", "errors"},
     "realtime": {"config"},
     "share": {"errors"},
+    "trace": {"contract", "errors", "latency"},
     "bundle": {"errors", "files", "share"},
     "proof": {"bundle", "contract", "errors"},
     "delivery": {"bundle", "contract", "errors"},

@@ -126,7 +126,7 @@ class Evaluation:
                 positions=chunk.positions[:, columns],
                 due_ns=chunk.due_ns,
                 stamp_ns=chunk.stamp_ns,
-                image_stamp_ns=chunk.image_stamp_ns,
+                image_stamps_ns=chunk.image_stamps_ns,
             ),
             now_ns,
         )

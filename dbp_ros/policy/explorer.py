@@ -11,6 +11,7 @@ from dbp_ros.errors import ConfigError, ObservationError
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observer import Inputs
+from dbp_ros.trace import Trace
 
 
 class Explorer(Decider):
@@ -22,7 +23,7 @@ class Explorer(Decider):
     guard's watchdog stays fed, and an observation that is refused ends the chunk.
     """
 
-    def __init__(self, model: Model, config: PolicyConfig) -> None:
+    def __init__(self, model: Model, config: PolicyConfig, trace: Trace | None = None) -> None:
         """Prepare to explore.
 
         Raises:
@@ -46,9 +47,8 @@ class Explorer(Decider):
         self._held: ActionChunk | None = None
         self._told: Decision | None = None
         self._episode = self._number = 0
-        # The latent walks from decision to decision, in the time that lies between two of them.
         rate_hz = 1.0 / (executed * action.step_s)
-        super().__init__(model, replace(config, decision_rate_hz=rate_hz))
+        super().__init__(model, replace(config, decision_rate_hz=rate_hz), trace)
         self._config = config
 
     def continue_from(self, other: Decider) -> None:
@@ -64,7 +64,7 @@ class Explorer(Decider):
         self._held = None
         self._episode += 1
 
-    def decide(self, now_ns: int) -> ActionChunk:
+    def decide(self, now_ns: int, early: bool = False) -> ActionChunk:
         """Return the chunk for now: a new one, or what is left of the last; see `Decider.decide`.
 
         Raises:
