@@ -143,7 +143,7 @@ class GuardConfig(ControllersConfig, RealtimeConfig):
         "Distance of command and measurement that latches a stop [rad, m]",
         minimum=1e-6,
     )
-    command_rate_hz: float = setting(250.0, "Commands a second", minimum=10.0, maximum=1000.0)
+    command_rate_hz: float = setting(500.0, "Commands a second", minimum=10.0, maximum=1000.0)
     chunk_timeout_s: float = setting(
         0.1, "Without a fresh chunk for this long the arms come to rest", minimum=0.01, maximum=5.0
     )

@@ -69,8 +69,11 @@ MAY_NEED = {
 # The verbs that train or export need torch.
 TORCH_VERBS = {"train.py", "finetune.py", "export.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
-ROS_VERBS = {"demo.py", "bench_swap.py"}
-ROS_BENCHES = ("dbp_ros.nodes", "dbp_ros.bench.demo", "dbp_ros.bench.swap", "dbp_ros.bench.running")
+ROS_VERBS = {"demo.py", "trace.py", "bench_swap.py"}
+ROS_BENCHES = (
+    *("dbp_ros.nodes", "dbp_ros.bench.demo", "dbp_ros.bench.swap", "dbp_ros.bench.running"),
+    "dbp_ros.bench.trace",
+)
 
 
 def part_of(path: Path) -> str:

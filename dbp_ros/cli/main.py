@@ -39,6 +39,7 @@ class Verb:
 VERBS = (
     Verb("demo", "watch a policy solve a task in the simulated cell", "ros,sim"),
     Verb("up", "start the stack: guard, policy and simulated cell", "ros,sim"),
+    Verb("trace", "write what every process did as a trace to open", "ros,sim"),
     Verb("collect", "record demonstrations of the scripted expert", "sim"),
     Verb("train", "fit a policy to recorded episodes", "learn"),
     Verb("finetune", "let a trained policy learn from rewards", "learn,sim,metaworld"),
