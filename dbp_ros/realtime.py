@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from dbp_ros.config import RealtimeConfig
 
@@ -102,10 +103,9 @@ class Pacer:
 
     def hurry(self) -> None:
         """End the wait at hand, or the next one, before its deadline. Any thread may call it."""
-        try:
+        # An error says that it rings already.
+        with suppress(RuntimeError):
             self._bell.release()
-        except RuntimeError:
-            pass  # It rings already.
 
     def wait(self) -> int:
         """Sleep until the next deadline and return the time, in [ns] of the steady clock.

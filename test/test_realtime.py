@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -152,6 +153,6 @@ def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
         thread.hurry()
         time.sleep(0.001)
     thread.stop()
-    gaps = [after - before for before, after in zip(ticks, ticks[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(ticks)]
     assert min(gaps) >= 5 * MS
     assert len(ticks) > 40

@@ -69,13 +69,16 @@ def journeys(recordings: Mapping[str, Recording]) -> list[Journey]:
 def of_camera(recording: Recording, hop: Hop, camera: int) -> NDArray[np.int64]:
     """Return the rows of a hop that are about pictures of one camera. Shape (rows, 5)."""
     rows = recording.rows
-    return rows[(rows[:, 0] == hop) & (rows[:, 1] == camera)]
+    chosen: NDArray[np.int64] = rows[(rows[:, 0] == hop) & (rows[:, 1] == camera)]
+    return chosen
 
 
 def spans_of(recording: Recording, hop: Hop) -> NDArray[np.int64]:
     """Return the rows of a hop that took time. Shape (rows, 5)."""
     rows = recording.rows
-    return rows[(rows[:, 0] == hop) & ((rows[:, 1] == NOBODY) | (rows[:, 2] < rows[:, 3]))]
+    lasting = (rows[:, 1] == NOBODY) | (rows[:, 2] < rows[:, 3])
+    chosen: NDArray[np.int64] = rows[(rows[:, 0] == hop) & lasting]
+    return chosen
 
 
 def _number_of(camera: str, number: int, recording: Recording) -> int:
@@ -83,9 +86,7 @@ def _number_of(camera: str, number: int, recording: Recording) -> int:
     return recording.cameras.index(camera) if camera in recording.cameras else number
 
 
-def _add(
-    hop: Hop, rows: NDArray[np.int64], spans: NDArray[np.int64], ways: list[Journey]
-) -> None:
+def _add(hop: Hop, rows: NDArray[np.int64], spans: NDArray[np.int64], ways: list[Journey]) -> None:
     """Add a hop to the journeys of one camera whose stamps fit."""
     stamps_ns = np.array([way.stamp_ns for way in ways])
     for _, _, start_ns, end_ns, stamp_ns in rows.tolist():

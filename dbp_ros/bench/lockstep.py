@@ -15,7 +15,7 @@ from dbp_ros.contract import Image
 from dbp_ros.learning.policy import Policy
 from dbp_ros.policy.latent import Latent
 from dbp_ros.sim.camera import CameraRig, open_cameras
-from dbp_ros.sim.environment import CONTROL_HZ, Environment
+from dbp_ros.sim.environment import Environment
 from dbp_ros.sim.simulation import Simulation
 
 EXECUTED = 4

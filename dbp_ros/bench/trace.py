@@ -69,9 +69,7 @@ def run_trace(config: TraceConfig, tell: Tell) -> list[Journey]:
 def between(recording: Recording, start_ns: int, end_ns: int) -> Recording:
     """Return what lies wholly between two times."""
     rows = recording.rows
-    return Recording(
-        recording.cameras, rows[(rows[:, 2] >= start_ns) & (rows[:, 3] <= end_ns)]
-    )
+    return Recording(recording.cameras, rows[(rows[:, 2] >= start_ns) & (rows[:, 3] <= end_ns)])
 
 
 def write_trace(path: Path, recordings: Mapping[str, Recording], ways: Sequence[Journey]) -> None:

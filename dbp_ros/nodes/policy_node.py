@@ -202,7 +202,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             loop.hurry()
 
     def _decide(self, now_ns: int) -> None:
-        assert self._relay is not None and self._loop is not None
+        assert self._relay is not None
+        assert self._loop is not None
         try:
             decider, chunk = self._relay.decide(now_ns, self._loop.early)
         except ObservationError as error:

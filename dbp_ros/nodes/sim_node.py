@@ -77,9 +77,7 @@ class SimulationNode(Node):  # type: ignore[misc]
                 COMMAND,
             )
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
-        reports.Reporter(
-            self, "simulation", self._state, self.statistics, self._clear, self._trace
-        )
+        reports.Reporter(self, "simulation", self._state, self.statistics, self._clear, self._trace)
         for line in request_realtime(config):
             self.get_logger().info(line)
         self._threads = [

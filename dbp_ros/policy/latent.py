@@ -40,7 +40,7 @@ class Latent:
         return self._value
 
     def at(self, now_ns: int) -> Floats:
-        """Walk on to a time and return the latent for the decision that is due. Shape (horizon, nu).
+        """Walk on to the time of a decision and return its latent. Shape (horizon, nu).
 
         Decisions need not come once a period. The first one after `draw` gets what was drawn.
         """

@@ -103,7 +103,8 @@ def test_only_what_lies_wholly_between_two_times_is_kept():
     start_ns, end_ns = 10**12 + 17 * MS, 10**12 + 3 * 17 * MS
     rows = between(recording, start_ns, end_ns).rows
     assert 0 < len(rows) < len(recording.rows)
-    assert rows[:, 2].min() >= start_ns and rows[:, 3].max() <= end_ns
+    assert rows[:, 2].min() >= start_ns
+    assert rows[:, 3].max() <= end_ns
 
 
 def test_a_summary_tells_what_each_hop_adds():

@@ -231,7 +231,9 @@ def test_another_stamp_means_what_it_says(clock):
     assert chunk_of(message, JOINTS, clock).stamp_ns < time.monotonic_ns() - 3600 * NS_PER_S
 
 
-@pytest.mark.parametrize("frame_id", ["base_link", "image_stamps_ns=", "image_stamps_ns=-5", "image_stamps_ns=1,", "=7"])
+@pytest.mark.parametrize(
+    "frame_id", ["base_link", "image_stamps_ns=", "image_stamps_ns=-5", "image_stamps_ns=1,", "=7"]
+)
 def test_a_frame_id_of_someone_else_is_no_stamp(clock, frame_id):
     message = trajectory()
     message.header.frame_id = frame_id
