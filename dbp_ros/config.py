@@ -215,6 +215,9 @@ class PolicyConfig(SwapConfig, RealtimeConfig):
         minimum=0.0,
         maximum=1.0,
     )
+    image_transport: str = setting(
+        "raw", "How images come: raw (image_raw) or compressed (image_raw/compressed, JPEG or PNG)"
+    )
     image_max_age_s: float = setting(0.2, "An older image is refused", minimum=0.001, maximum=10.0)
     joint_state_max_age_s: float = setting(
         0.1, "Older joint states are refused", minimum=0.001, maximum=10.0
@@ -272,6 +275,12 @@ class SimulationConfig(ControllersConfig, RealtimeConfig):
     camera_rate_hz: float = setting(30.0, "Pictures a second", minimum=1.0, maximum=120.0)
     image_height: int = setting(84, "Height of the pictures [px]", minimum=8, maximum=2160)
     image_width: int = setting(84, "Width of the pictures [px]", minimum=8, maximum=3840)
+    drawn_height: int = setting(
+        0, "Height to draw pictures at and enlarge them from [px]; 0 for theirs", minimum=0
+    )
+    drawn_width: int = setting(
+        0, "Width to draw pictures at and enlarge them from [px]; 0 for theirs", minimum=0
+    )
     camera_backend: str = setting("auto", "Renderer: auto, egl, osmesa or raycast")
 
 

@@ -61,7 +61,7 @@ MAY_NEED = {
     "learning": TORCH | {"accelerate", "onnx", "onnxscript", "safetensors", "matplotlib"},
     "episodes": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
-    "nodes": ROS,
+    "nodes": ROS | {"PIL"},
     "bench": SHOWN | TORCH,
     "cli": SHOWN,
 }

@@ -13,9 +13,8 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Frame, Image
+from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Image
 from dbp_ros.errors import CommandError, ObservationError
-from dbp_ros.pixels import image_pixels
 
 # Clocks that part by less are held to run together, so that a stamp comes back as it was.
 CLOCKS_APART_NS = 1_000_000
@@ -111,13 +110,9 @@ def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
     message = ImageMessage(height=image.shape[0], width=image.shape[1], encoding="rgb8")
     message.header.stamp, message.header.frame_id = stamp, f"{camera}_optical_frame"
     message.step = 3 * image.shape[1]
-    message.data = array("B", image.tobytes())
+    message.data = array("B")
+    message.data.frombytes(np.ascontiguousarray(image).data)
     return message
-
-
-def frame_of(message: ImageMessage, clock: SteadyClock) -> Frame:
-    """Return an image message as a frame on the steady clock."""
-    return Frame(image_pixels(message), clock.from_stamp(message.header.stamp))
 
 
 def command_message(positions: Array) -> Float64MultiArray:

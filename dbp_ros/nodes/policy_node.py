@@ -12,7 +12,7 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -22,7 +22,8 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.errors import DbpError, ObservationError
 from dbp_ros.latency import Histogram
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message, frame_of
+from dbp_ros.nodes.camera_images import transport_of
+from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
@@ -41,6 +42,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("policy")
         self._config = load_settings(self, PolicyConfig)
+        self._transport = transport_of(self._config.image_transport)
         self._steady = SteadyClock(self.get_clock())
         self._trace = Trace()
         self._decision_time = Histogram()
@@ -165,7 +167,11 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR),
             *(
                 self.create_subscription(
-                    Image, f"{camera}/image_raw", partial(self._on_image, camera), SENSOR
+                    self._transport.kind,
+                    f"{camera}/{self._transport.suffix}",
+                    partial(self._on_image, camera),
+                    SENSOR,
+                    raw=True,
                 )
                 for camera in cameras
             ),
@@ -183,10 +189,10 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             stamp_ns = self._steady.from_stamp(message.header.stamp)
             self._relay.feel(positions, stamp_ns, arrival_ns)
 
-    def _on_image(self, camera: str, message: Image) -> None:
+    def _on_image(self, camera: str, message: bytes) -> None:
         arrival_ns = time.monotonic_ns()
         try:
-            frame = frame_of(message, self._steady)
+            frame = self._transport.frame(message, self._steady)
         except ObservationError as error:
             self._problems[camera] = f"{camera}: {error}"
             return

@@ -30,6 +30,7 @@ from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
+from dbp_ros.sim.enlarge import Enlarger
 from dbp_ros.sim.noise import SensorNoise
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.trace import Hop, Trace
@@ -51,7 +52,12 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._steps = max(
             1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns)
         )
-        self._noise = SensorNoise(config.image_height, config.image_width, config.seed)
+        self._drawn = (
+            config.drawn_height or config.image_height,
+            config.drawn_width or config.image_width,
+        )
+        self._noise = SensorNoise(*self._drawn, config.seed)
+        self._enlarge = Enlarger(self._drawn, (config.image_height, config.image_width))
         self._beats = 0
         self._problem = ""
         self._threads: list[PacedThread] = []
@@ -126,15 +132,14 @@ class SimulationNode(Node):  # type: ignore[misc]
             self._rig = open_cameras(
                 self._simulation.model,
                 CAMERAS,
-                config.image_height,
-                config.image_width,
+                *self._drawn,
                 config.camera_backend,
             )
         number, camera = next(self._turns)
         snapshot = self._simulation.snapshot()
         taken_ns = time.monotonic_ns()
         image = self._noise.add(self._rig.look_through(camera, snapshot))
-        message = image_message(image, camera, self._steady.to_stamp(taken_ns))
+        message = image_message(self._enlarge(image), camera, self._steady.to_stamp(taken_ns))
         self._cameras[camera].publish(message)
         sent_ns = time.monotonic_ns()
         self._render_time.record(sent_ns - taken_ns)

@@ -13,13 +13,13 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.contract import NS_PER_S, ActionChunk
 from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.conversions import (
     JointReader,
     SteadyClock,
     chunk_message,
     chunk_of,
     command_message,
-    frame_of,
     image_message,
     ns_to_stamp,
     stamp_to_ns,
@@ -160,7 +160,7 @@ def test_an_image_that_cannot_be_read_is_refused_with_the_reason(message, reason
 def test_an_image_survives_the_way_through_a_message(clock):
     stamp_ns = time.monotonic_ns()
     sent = image_message(PICTURE, "head_camera", clock.to_stamp(stamp_ns))
-    frame = frame_of(deserialize_message(serialize_message(sent), Image), clock)
+    frame = transport_of("raw").frame(serialize_message(sent), clock)
     assert sent.header.frame_id == "head_camera_optical_frame"
     assert np.array_equal(frame.image, PICTURE)
     assert frame.stamp_ns == pytest.approx(stamp_ns, abs=CLOCKS_NS)
@@ -177,7 +177,8 @@ def test_a_stamp_holds_a_time_to_the_nanosecond(time_ns):
 
 
 def test_a_camera_without_a_clock_is_not_taken_for_fresh(clock):
-    frame = frame_of(image_message(PICTURE, "head_camera", Time()), clock)
+    sent = image_message(PICTURE, "head_camera", Time())
+    frame = transport_of("raw").frame(serialize_message(sent), clock)
     assert time.monotonic_ns() - frame.stamp_ns > 3600 * NS_PER_S
 
 
