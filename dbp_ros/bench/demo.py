@@ -122,6 +122,7 @@ def _live_line(
         f"success {sum(result.success for result in results)}/{len(results)}   "
         f"decisions {policy.get('decision_period.rate_hz', '…')} Hz   "
         f"commands {guard.get('command_period.rate_hz', '…')} Hz   "
+        f"reaction {guard.get('reaction_ms.p50', '…')} ms   "
         f"image age {guard.get('image_age_at_command_ms.p50', '…')} ms"
     )
 
