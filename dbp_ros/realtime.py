@@ -18,7 +18,7 @@ from dbp_ros.config import RealtimeConfig
 from dbp_ros.placement import Place, cores_of
 
 MCL_CURRENT_AND_FUTURE = 3
-GIL_SWITCH_INTERVAL_S = 0.0001
+GIL_SWITCH_INTERVAL_S = 0.0005
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # Pictures are smaller. glibc allows no more for what is taken from the heap.
 KEPT_BLOCK_BYTES = 32 << 20
