@@ -23,6 +23,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # Pictures are smaller. glibc allows no more for what is taken from the heap.
 KEPT_BLOCK_BYTES = 32 << 20
 KEPT_BYTES = 256 << 20
+# Before a deadline, for the end of what was begun in the meantime.
+COLLECT_ONESELF_NS = 250_000
 
 
 def request_realtime(config: RealtimeConfig, place: Place | None = None) -> list[str]:
@@ -121,13 +123,21 @@ class Pacer:
         early: Whether the last wait was ended by `hurry`.
     """
 
-    def __init__(self, period_ns: int, earliest: float = 1.0) -> None:
+    def __init__(
+        self,
+        period_ns: int,
+        earliest: float = 1.0,
+        meanwhile: Callable[[int], None] | None = None,
+    ) -> None:
         """Begin the first period.
 
         Args:
             period_ns: Longest time between two ticks.
             earliest: Share of it that passes at least, however often `hurry` is called.
+            meanwhile: Called with the time until which it may do something else. Only for a loop
+                that is not hurried.
         """
+        self._meanwhile = meanwhile
         self.period_ns = period_ns
         self.early = False
         self._least_ns = round(earliest * period_ns)
@@ -151,6 +161,8 @@ class Pacer:
         After having been hurried, the next deadline is a period from then.
         """
         self._deadline_ns += self.period_ns
+        if self._meanwhile is not None:
+            self._meanwhile(self._deadline_ns - COLLECT_ONESELF_NS)
         self.early = self._least_ns < self.period_ns and self._hurried()
         now_ns = _sleep_until(self._ticked_ns + self._least_ns if self.early else self._deadline_ns)
         if self.early or now_ns - self._deadline_ns > self.period_ns // 2:
@@ -187,6 +199,7 @@ class PacedThread(threading.Thread):
         tick: Callable[[int], None],
         priority: int = 0,
         earliest: float = 1.0,
+        meanwhile: Callable[[int], None] | None = None,
     ) -> None:
         """Prepare the thread; `start` runs it.
 
@@ -197,10 +210,11 @@ class PacedThread(threading.Thread):
                 in `error`.
             priority: SCHED_FIFO priority, 0 to inherit that of the starter.
             earliest: Share of a period after which `hurry` may start the next call; 1 for never.
+            meanwhile: Called between two calls, with the time until which it may take.
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
-        self._pacer = Pacer(round(1e9 / rate_hz), earliest)
+        self._pacer = Pacer(round(1e9 / rate_hz), earliest, meanwhile)
         self._tick = tick
         self._priority = priority
         self._stopping = threading.Event()

@@ -195,3 +195,19 @@ def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
     gaps = [after - before for before, after in pairwise(ticks)]
     assert min(gaps) >= 5 * MS
     assert len(ticks) > 40
+
+
+def test_between_two_ticks_a_loop_may_do_something_else_until_shortly_before_the_deadline():
+    ends, ticks = [], []
+
+    def meanwhile(until_ns):
+        ends.append(until_ns)
+        time.sleep(max(0, until_ns - time.monotonic_ns()) * 1e-9)
+
+    pacer = Pacer(20 * MS, meanwhile=meanwhile)
+    for _ in range(10):
+        ticks.append(pacer.wait())
+    assert len(ends) == 10
+    for end, tick in zip(ends, ticks, strict=True):
+        assert end < tick
+    assert (ticks[-1] - ticks[0]) / 9 >= 19 * MS

@@ -15,7 +15,7 @@ NAMES = {
     Hop.ARRIVED: ("arrive", "callbacks"),
     Hop.ENCODED: ("encode", "encoder"),
     Hop.DECIDED: ("decide and send", "decisions"),
-    Hop.RECEIVED: ("receive", "callbacks"),
+    Hop.RECEIVED: ("receive", "commands"),
     Hop.COMMANDED: ("command", "commands"),
 }
 PROCESSES = ("simulation", "policy", "guard")
@@ -45,7 +45,7 @@ def _tracks(process: str) -> Iterator[Event]:
     yield {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": process}}
     yield {"ph": "M", "name": "process_sort_index", "pid": pid, "args": {"sort_index": pid}}
     for hop, (_, thread) in NAMES.items():
-        if _process_of(hop) == process:
+        if _process_of(hop) == process and _track_of(hop) == hop:
             about = {"ph": "M", "pid": pid, "tid": int(hop)}
             yield about | {"name": "thread_name", "args": {"name": thread}}
             yield about | {"name": "thread_sort_index", "args": {"sort_index": int(hop)}}
@@ -81,9 +81,14 @@ def _event(kind: str, hop: Hop, time_ns: int) -> Event:
     return {
         "ph": kind,
         "pid": PROCESSES.index(_process_of(hop)),
-        "tid": int(hop),
+        "tid": _track_of(hop),
         "ts": time_ns / 1e3,
     }
+
+
+def _track_of(hop: Hop) -> int:
+    """Return the number of a hop's thread: that of the first hop which it does."""
+    return min(int(other) for other in NAMES if NAMES[other][1] == NAMES[hop][1])
 
 
 def _process_of(hop: Hop) -> str:

@@ -26,6 +26,7 @@ from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_of, comman
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
+from dbp_ros.nodes.streams import Streams
 from dbp_ros.placement import Place
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.trace import FirstSight, Hop, Trace
@@ -40,7 +41,11 @@ LEVELS = {
 
 
 class GuardNode(Node):  # type: ignore[misc]
-    """Wires a `MotionGuard` to topics; the command loop has a thread of its own."""
+    """Wires a `MotionGuard` to topics.
+
+    The command loop has a thread of its own, which serves chunks and joint states between two
+    commands. Services and diagnostics have another.
+    """
 
     def __init__(self) -> None:
         super().__init__("guard")
@@ -65,8 +70,9 @@ class GuardNode(Node):  # type: ignore[misc]
             self.create_publisher(Float64MultiArray, f"{name}/commands", COMMAND_SOURCE)
             for name in config.controllers
         ]
-        self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
-        self.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
+        streams = Streams(self)
+        streams.subscribe(JointState, "joint_states", self._on_joint_states, SENSOR)
+        streams.subscribe(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
         self.create_service(SetBool, "~/enable_control", self._on_enable)
         self.create_service(
             Trigger, "~/emergency_stop", reports.answer_to(lambda: self._ask_to_stop("e-stop"))
@@ -78,6 +84,7 @@ class GuardNode(Node):  # type: ignore[misc]
             config.command_rate_hz,
             self._tick,
             config.realtime_priority + 1 if config.realtime_priority else 0,
+            meanwhile=streams.serve,
         )
         for line in request_realtime(config, Place.GUARD):
             self.get_logger().info(line)
