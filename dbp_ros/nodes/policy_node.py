@@ -20,7 +20,6 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
 from dbp_ros.config import PolicyConfig
 from dbp_ros.errors import DbpError, ObservationError
-from dbp_ros.latency import Histogram
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message
@@ -46,7 +45,6 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._transport = transport_of(self._config.image_transport)
         self._steady = SteadyClock(self.get_clock())
         self._trace = Trace()
-        self._decision_time = Histogram()
         self._relay: Relay | None = None
         self._models = 0
         self._loop: PacedThread | None = None
@@ -84,16 +82,9 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
                 "sha256": decider.model.bundle.sha256,
             },
             "reason": self._reason,
-            "decisions": decider.inference.count,
             "refused_decisions": self._refusals,
-            "decision_period": decider.period.statistics(),
-            "decision_ms": self._decision_time.summary_ms(),
-            "inference_ms": decider.inference.summary_ms(),
-            "encoding_ms": decider.encoding.summary_ms(),
-            "image_age_at_decision_ms": decider.image_age.summary_ms(),
-            "reaction_path_ms": decider.path.summary_ms(),
             "dropped_images": relay.active.encoder.dropped,
-            "inference_bars": decider.inference.bars_ms(),
+            **decider.statistics(),
         }
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -218,9 +209,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._reason = f"refusing: {error}"
             return
         self._publisher.publish(chunk_message(chunk, decider.model.manifest.joints, self._steady))
-        sent_ns = time.monotonic_ns()
-        self._decision_time.record(sent_ns - now_ns)
-        decider.path.decide(chunk.image_stamps_ns, now_ns, sent_ns)
+        decider.path.decide(chunk.image_stamps_ns, now_ns, time.monotonic_ns())
         self._reason = ""
         if isinstance(decider, Explorer) and (decision := decider.take_decision()):
             on_ros_time = decision.moved(-self._steady.offset_ns())
@@ -257,7 +246,6 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
 
     def _clear(self) -> None:
         self._refusals = 0
-        self._decision_time.clear()
         if self._relay is not None:
             self._relay.active.decider.clear_numbers()
 

@@ -1,6 +1,7 @@
 """Decides: from the newest observation, through one forward pass, to a chunk of actions."""
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,19 @@ class Decider:
         self.encoding, self.inference = other.encoding, other.inference
         self.image_age, self.period, self.path = other.image_age, other.period, other.path
         self._seed = other._seed
+
+    def statistics(self) -> dict[str, Any]:
+        """Return every number, fit for JSON."""
+        return {
+            "decisions": self.inference.count,
+            "decision_period": self.period.statistics(),
+            "decision_ms": self.path.decision_time.summary_ms(),
+            "inference_ms": self.inference.summary_ms(),
+            "encoding_ms": self.encoding.summary_ms(),
+            "image_age_at_decision_ms": self.image_age.summary_ms(),
+            "reaction_path_ms": self.path.summary_ms(),
+            "inference_bars": self.inference.bars_ms(),
+        }
 
     def clear_numbers(self) -> None:
         """Start the numbers anew."""

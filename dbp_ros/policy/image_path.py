@@ -10,6 +10,9 @@ class ImagePath:
     """Keeps the age of every picture when it arrives, is encoded, and first decided from.
 
     Each method belongs to one thread: that of the callbacks, of the encoder, of the decisions.
+
+    Attributes:
+        decision_time: From the beginning of a decision to its chunk sent.
     """
 
     def __init__(self, cameras: Sequence[str], trace: Trace) -> None:
@@ -24,6 +27,7 @@ class ImagePath:
         self._arrived = Histogram()
         self._encoded = Histogram()
         self._decided = FirstSight(Hop.DECIDED, trace)
+        self.decision_time = Histogram()
 
     def arrive(self, camera: str, stamp_ns: int, start_ns: int, end_ns: int) -> None:
         """Note that a picture came at `start_ns` and was handed on at `end_ns`."""
@@ -37,6 +41,7 @@ class ImagePath:
 
     def decide(self, stamps_ns: Sequence[int], start_ns: int, end_ns: int) -> None:
         """Note that a chunk was made from the pictures with these stamps, and sent."""
+        self.decision_time.record(end_ns - start_ns)
         self.trace.span(Hop.DECIDED, start_ns, end_ns)
         self._decided.note(stamps_ns, end_ns)
 
@@ -47,5 +52,5 @@ class ImagePath:
 
     def clear(self) -> None:
         """Start the numbers anew."""
-        for age in (self._arrived, self._encoded, self._decided.age):
-            age.clear()
+        for times in (self._arrived, self._encoded, self._decided.age, self.decision_time):
+            times.clear()
