@@ -15,10 +15,10 @@ from dbp_ros.policy.observer import Inputs
 
 @dataclass
 class Course:
-    """How far a robot has come, whichever model decides; explorers that succeed one another share it.
+    """How far a robot has come, whichever model decides.
 
-    Whoever decides next finds what the last decision left, also where another took over in the
-    middle of it.
+    Explorers that succeed one another share it: whoever decides next finds what the last decision
+    left, also where another took over in the middle of it.
 
     Attributes:
         held: The chunk that is played, None where the next tick draws one.
