@@ -17,6 +17,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from processes.robot import (
     CAMERA,
     CONFIG,
+    PERIOD_S,
+    SPEED_RAD_S,
     Robot,
     assert_within_limits,
     process,
@@ -27,6 +29,7 @@ from toy_bundle import FEATURE_GAIN, write_toy_bundle
 
 from dbp_ros.bundle import MANIFEST, sha256_of
 from dbp_ros.delivery.notes import PIECE_BYTES, WINDOW, Announcement
+from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.qos import LATCHED, PIECES
 
 NOISE_MEAN = 127.5
@@ -277,6 +280,40 @@ def test_an_announced_model_on_this_machine_is_read_where_it_is(
         ear.wait_for(phase="active", version=2)
     assert not (tmp_path / "received").exists()
     assert_moves_on(robot)
+
+
+def test_across_twenty_swaps_between_models_that_turn_back_no_command_leaves_the_limits(
+    robot: Robot, ear: Ear, tmp_path: Path
+) -> None:
+    sender = ModelSender(robot)
+    for version in range(2, 22):
+        speed_rad_s = SPEED_RAD_S if version % 2 else -SPEED_RAD_S
+        points, history = (8, 1) if version % 3 else (5, 2)
+        path = np.arange(1, points + 1)[:, None] * speed_rad_s / 30
+        model = write_toy_bundle(
+            tmp_path / str(version) / "trembler",
+            version=version,
+            graph_joints=CONFIG.joints,
+            graph_cameras=(CAMERA,),
+            ramp=path - FEATURE_GAIN * NOISE_MEAN,
+            step_s=1 / 30,
+            history=history,
+        )
+        sender.announce(model)
+        assert ear.wait_for(phase="active", version=version)["number"] == version
+        wait_until(
+            lambda speed=speed_rad_s: abs(mean_speed(robot) - speed) < 0.5 * SPEED_RAD_S,
+            f"version {version} to turn the arms at {speed_rad_s} rad/s",
+            lambda: f"{mean_speed(robot)} {robot.states}",
+        )
+    assert {said["phase"] for said in ear.said}.isdisjoint({"refused", "rolled_back"})
+    assert_within_limits(robot)
+
+
+def mean_speed(robot: Robot) -> float:
+    """Return the mean speed of the arms' joints over the last 20 commands, in [rad/s]."""
+    last = np.array([command for _, command in robot.commands[-20:]])[:, ARMS]
+    return float(np.diff(last, axis=0).mean()) / PERIOD_S
 
 
 def heavy(directory: Path, windows: int) -> Path:
