@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dbp_ros.config import RealtimeConfig
 
 MCL_CURRENT_AND_FUTURE = 3
+PR_SET_PDEATHSIG = 1
 GIL_SWITCH_INTERVAL_S = 0.0001
 
 
@@ -46,6 +48,11 @@ def set_priority(priority: int, *threads: int) -> str:
             os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
 
     return _try(f"SCHED_FIFO {priority}", schedule)
+
+
+def die_with_parent() -> None:
+    """End this process, as `kill -9` does, when the thread that started it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def running_threads() -> set[int]:
