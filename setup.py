@@ -47,7 +47,7 @@ setup(
     zip_safe=False,
     # To run the policy on a GPU: pip uninstall onnxruntime, then pip install onnxruntime-gpu.
     # There is no extra for it: the two hold the same files, and together they break each other.
-    install_requires=["numpy", "pyyaml", "onnxruntime"],
+    install_requires=["numpy", "pyyaml", "onnxruntime", "pillow"],
     extras_require={
         # For machines without a ROS 2 installation. Where there is one, do not ask for it.
         "ros": [

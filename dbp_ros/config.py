@@ -143,7 +143,7 @@ class GuardConfig(ControllersConfig, RealtimeConfig):
         "Distance of command and measurement that latches a stop [rad, m]",
         minimum=1e-6,
     )
-    command_rate_hz: float = setting(250.0, "Commands a second", minimum=10.0, maximum=1000.0)
+    command_rate_hz: float = setting(500.0, "Commands a second", minimum=10.0, maximum=1000.0)
     chunk_timeout_s: float = setting(
         0.1, "Without a fresh chunk for this long the arms come to rest", minimum=0.01, maximum=5.0
     )
@@ -205,7 +205,19 @@ class PolicyConfig(SwapConfig, RealtimeConfig):
     )
     model: str = setting("lift", "Model bundle: a folder, or a name under models/")
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
-    decision_rate_hz: float = setting(125.0, "Decisions a second", minimum=1.0, maximum=1000.0)
+    decision_rate_hz: float = setting(
+        125.0, "Decisions a second at least", minimum=1.0, maximum=1000.0
+    )
+    earliest_decision: float = setting(
+        0.25,
+        "Share of a decision's period after which a new image may start the next one; 1 for the "
+        "clock alone",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    image_transport: str = setting(
+        "raw", "How images come: raw (image_raw) or compressed (image_raw/compressed, JPEG or PNG)"
+    )
     image_max_age_s: float = setting(0.2, "An older image is refused", minimum=0.001, maximum=10.0)
     joint_state_max_age_s: float = setting(
         0.1, "Older joint states are refused", minimum=0.001, maximum=10.0
@@ -263,6 +275,12 @@ class SimulationConfig(ControllersConfig, RealtimeConfig):
     camera_rate_hz: float = setting(30.0, "Pictures a second", minimum=1.0, maximum=120.0)
     image_height: int = setting(84, "Height of the pictures [px]", minimum=8, maximum=2160)
     image_width: int = setting(84, "Width of the pictures [px]", minimum=8, maximum=3840)
+    drawn_height: int = setting(
+        0, "Height to draw pictures at and enlarge them from [px]; 0 for theirs", minimum=0
+    )
+    drawn_width: int = setting(
+        0, "Width to draw pictures at and enlarge them from [px]; 0 for theirs", minimum=0
+    )
     camera_backend: str = setting("auto", "Renderer: auto, egl, osmesa or raycast")
 
 

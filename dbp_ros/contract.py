@@ -65,13 +65,19 @@ class ActionChunk:
         positions: Commanded positions in [rad], grippers in [m]. Shape (horizon, nu).
         due_ns: When each point is to be reached, rising. Shape (horizon,).
         stamp_ns: Time of the observation that the chunk was decided from.
-        image_stamp_ns: When the newest picture that the policy used was taken, where known.
+        image_stamps_ns: When the newest picture of each camera that the policy used was taken, in
+            the order of its cameras; empty where not known.
     """
 
     positions: Array
     due_ns: NDArray[np.int64]
     stamp_ns: int
-    image_stamp_ns: int | None = None
+    image_stamps_ns: tuple[int, ...] = ()
+
+    @property
+    def image_stamp_ns(self) -> int | None:
+        """When the newest picture that the policy used was taken, where known."""
+        return max(self.image_stamps_ns, default=None)
 
 
 @dataclass(frozen=True)

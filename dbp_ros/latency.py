@@ -98,15 +98,24 @@ class PeriodRecorder:
         self.errors = Histogram()
         self.gaps: list[Gap] = []
         self.gap_count = 0
+        self.early_count = 0
         self._total_ns = 0
         self._last_ns = 0
 
-    def record(self, now_ns: int) -> None:
-        """Note that it happened now."""
+    def record(self, now_ns: int, early: bool = False) -> None:
+        """Note that it happened now.
+
+        Args:
+            now_ns: The time.
+            early: Whether it was asked for before the period was over: that is no error.
+        """
         if self._last_ns:
             between_ns = now_ns - self._last_ns
             self._total_ns += between_ns
-            self.errors.record(abs(between_ns - self.period_ns))
+            if early:
+                self.early_count += 1
+            else:
+                self.errors.record(abs(between_ns - self.period_ns))
             if between_ns > 2 * self.period_ns:
                 self.gap_count += 1
                 if len(self.gaps) < self.MOST_GAPS:
@@ -118,6 +127,11 @@ class PeriodRecorder:
         self._last_ns = 0
 
     @property
+    def count(self) -> int:
+        """How many times it happened after another."""
+        return self.errors.count + self.early_count
+
+    @property
     def active_s(self) -> float:
         """How long it went on in [s], pauses left out."""
         return self._total_ns / NS_PER_S
@@ -125,12 +139,13 @@ class PeriodRecorder:
     @property
     def rate_hz(self) -> float:
         """How often it happened a second, pauses left out; 0 where nothing was measured."""
-        return self.errors.count / self.active_s if self._total_ns else 0.0
+        return self.count / self.active_s if self._total_ns else 0.0
 
     def statistics(self) -> dict[str, Any]:
         """Return all that is known, fit for JSON."""
         return {
-            "periods": self.errors.count,
+            "periods": self.count,
+            "early": self.early_count,
             "active_s": round(self.active_s, 6),
             "rate_hz": round(self.rate_hz, 3),
             "period_error_ms": self.errors.summary_ms(),
@@ -143,6 +158,6 @@ class PeriodRecorder:
         """Forget everything."""
         self.errors.clear()
         self.gaps.clear()
-        self.gap_count = 0
+        self.gap_count = self.early_count = 0
         self._total_ns = 0
         self._last_ns = 0

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from dbp_ros.config import RealtimeConfig
 
@@ -84,29 +85,77 @@ class Pacer:
 
     Deadlines are absolute, so that lateness does not add up. After being late by over half a
     period it starts anew from now, so that two ticks are never crowded together.
+
+    Attributes:
+        early: Whether the last wait was ended by `hurry`.
     """
 
-    def __init__(self, period_ns: int) -> None:
+    def __init__(self, period_ns: int, earliest: float = 1.0) -> None:
+        """Begin the first period.
+
+        Args:
+            period_ns: Longest time between two ticks.
+            earliest: Share of it that passes at least, however often `hurry` is called.
+        """
         self.period_ns = period_ns
-        self._deadline_ns = time.monotonic_ns()
+        self.early = False
+        self._least_ns = round(earliest * period_ns)
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin the first period now."""
+        self._deadline_ns = self._ticked_ns = time.monotonic_ns()
+
+    def hurry(self) -> None:
+        """End the wait at hand, or the next one, before its deadline. Any thread may call it."""
+        # An error says that it rings already.
+        with suppress(RuntimeError):
+            self._bell.release()
 
     def wait(self) -> int:
-        """Sleep until the next deadline and return the time, in [ns] of the steady clock."""
+        """Sleep until the next deadline and return the time, in [ns] of the steady clock.
+
+        After having been hurried, the next deadline is a period from then.
+        """
         self._deadline_ns += self.period_ns
-        now_ns = time.monotonic_ns()
-        if now_ns < self._deadline_ns:
-            time.sleep((self._deadline_ns - now_ns) * 1e-9)
-            now_ns = time.monotonic_ns()
-        if now_ns - self._deadline_ns > self.period_ns // 2:
+        self.early = self._least_ns < self.period_ns and self._hurried()
+        now_ns = _sleep_until(self._ticked_ns + self._least_ns if self.early else self._deadline_ns)
+        if self.early or now_ns - self._deadline_ns > self.period_ns // 2:
             self._deadline_ns = now_ns
+        self._ticked_ns = now_ns
+        # What rang meanwhile, this tick will see.
+        self._bell.acquire(blocking=False)
         return now_ns
+
+    def _hurried(self) -> bool:
+        """Wait for the bell, and return whether it rang well before the deadline."""
+        left_ns = self._deadline_ns - time.monotonic_ns()
+        if left_ns <= 0 or not self._bell.acquire(timeout=left_ns * 1e-9):
+            return False
+        return time.monotonic_ns() < self._deadline_ns
+
+
+def _sleep_until(deadline_ns: int) -> int:
+    """Sleep until a time of the steady clock and return the time."""
+    now_ns = time.monotonic_ns()
+    if now_ns < deadline_ns:
+        time.sleep((deadline_ns - now_ns) * 1e-9)
+        now_ns = time.monotonic_ns()
+    return now_ns
 
 
 class PacedThread(threading.Thread):
-    """Calls a function once a period until it is stopped."""
+    """Calls a function once a period, or more often where it is hurried, until it is stopped."""
 
     def __init__(
-        self, name: str, rate_hz: float, tick: Callable[[int], None], priority: int = 0
+        self,
+        name: str,
+        rate_hz: float,
+        tick: Callable[[int], None],
+        priority: int = 0,
+        earliest: float = 1.0,
     ) -> None:
         """Prepare the thread; `start` runs it.
 
@@ -116,10 +165,11 @@ class PacedThread(threading.Thread):
             tick: Called with the steady time in [ns]. An exception ends the thread and is kept
                 in `error`.
             priority: SCHED_FIFO priority, 0 to inherit that of the starter.
+            earliest: Share of a period after which `hurry` may start the next call; 1 for never.
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
-        self._period_ns = round(1e9 / rate_hz)
+        self._pacer = Pacer(round(1e9 / rate_hz), earliest)
         self._tick = tick
         self._priority = priority
         self._stopping = threading.Event()
@@ -128,13 +178,22 @@ class PacedThread(threading.Thread):
         """Call the function until `stop`."""
         if self._priority:
             set_priority(self._priority)
-        pacer = Pacer(self._period_ns)
+        self._pacer.restart()
         try:
             while not self._stopping.is_set():
-                self._tick(pacer.wait())
+                self._tick(self._pacer.wait())
         except Exception as error:
             self.error = error
             raise
+
+    @property
+    def early(self) -> bool:
+        """Whether the call at hand was hurried."""
+        return self._pacer.early
+
+    def hurry(self) -> None:
+        """Let the next call come as early as it may."""
+        self._pacer.hurry()
 
     def stop(self) -> None:
         """End the loop and wait for the last call to finish."""

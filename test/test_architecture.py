@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
     *("bundle", "config", "contract", "decision", "errors", "files", "latency", "pixels"),
-    *("proof", "realtime", "share"),
+    *("proof", "realtime", "share", "trace"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "pixels": {"contract", "errors"},
     "realtime": {"config"},
     "share": {"errors"},
+    "trace": {"contract", "errors", "latency"},
     "bundle": {"errors", "files", "share"},
     "proof": {"bundle", "contract", "errors"},
     "delivery": {"bundle", "contract", "errors"},
@@ -60,7 +61,7 @@ MAY_NEED = {
     "learning": TORCH | {"accelerate", "onnx", "onnxscript", "safetensors", "matplotlib"},
     "episodes": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
-    "nodes": ROS,
+    "nodes": ROS | {"PIL"},
     "bench": SHOWN | TORCH,
     "cli": SHOWN,
 }
@@ -68,8 +69,11 @@ MAY_NEED = {
 # The verbs that train or export need torch.
 TORCH_VERBS = {"train.py", "finetune.py", "export.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
-ROS_VERBS = {"demo.py", "bench_swap.py"}
-ROS_BENCHES = ("dbp_ros.nodes", "dbp_ros.bench.demo", "dbp_ros.bench.swap", "dbp_ros.bench.running")
+ROS_VERBS = {"demo.py", "trace.py", "bench_swap.py"}
+ROS_BENCHES = (
+    *("dbp_ros.nodes", "dbp_ros.bench.demo", "dbp_ros.bench.swap", "dbp_ros.bench.running"),
+    "dbp_ros.bench.trace",
+)
 
 
 def part_of(path: Path) -> str:

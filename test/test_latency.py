@@ -119,3 +119,20 @@ def test_a_cleared_recorder_forgets_the_last_beat():
     recorder.clear()
     recorder.record(500 * MS)
     assert (recorder.gap_count, recorder.gaps, recorder.errors.count) == (0, [], 0)
+
+
+def test_a_beat_that_was_asked_for_early_is_no_error_and_counts_for_the_rate():
+    recorder = PeriodRecorder(10 * MS)
+    for time_ms, early in ((10, False), (20, False), (23, True), (33, False)):
+        recorder.record(time_ms * MS, early)
+    assert (recorder.count, recorder.early_count) == (3, 1)
+    assert recorder.errors.max_ns == 0
+    assert recorder.statistics()["periods"] == 3
+    assert recorder.rate_hz == pytest.approx(3 / 0.023)
+
+
+def test_an_early_beat_after_a_long_time_is_a_gap_all_the_same():
+    recorder = PeriodRecorder(10 * MS)
+    recorder.record(10 * MS)
+    recorder.record(40 * MS, early=True)
+    assert recorder.gap_count == 1

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -98,3 +99,60 @@ def test_nothing_is_asked_for_that_was_not_wished():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['garbage collection is off'] False"
+
+
+def test_a_hurried_wait_ends_before_its_deadline_but_not_at_once():
+    pacer = Pacer(1000 * MS, earliest=0.02)
+    before_ns = time.monotonic_ns()
+    pacer.hurry()
+    now_ns = pacer.wait()
+    assert pacer.early
+    assert 20 * MS <= now_ns - before_ns < 900 * MS
+
+
+def test_many_wishes_to_hurry_are_one():
+    pacer = Pacer(100 * MS, earliest=0.1)
+    for _ in range(5):
+        pacer.hurry()
+    first = pacer.wait()
+    second = pacer.wait()
+    assert second - first >= 100 * MS
+    assert not pacer.early
+
+
+def test_a_wish_while_the_tick_is_at_work_is_kept_for_the_next():
+    pacer = Pacer(1000 * MS, earliest=0.01)
+    first = pacer.wait() if not pacer.hurry() else 0
+    pacer.hurry()
+    assert pacer.wait() - first < 900 * MS
+
+
+def test_after_a_hurried_tick_the_next_deadline_is_a_period_away():
+    pacer = Pacer(60 * MS, earliest=0.1)
+    for _ in range(5):
+        pacer.hurry()
+        early = pacer.wait()
+        late = pacer.wait()
+        assert late - early >= 60 * MS
+
+
+def test_a_pacer_that_knows_only_the_clock_is_not_hurried():
+    pacer = Pacer(20 * MS)
+    pacer.hurry()
+    before_ns = time.monotonic_ns()
+    assert pacer.wait() - before_ns >= 19 * MS
+    assert not pacer.early
+
+
+def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
+    ticks = []
+    thread = PacedThread("ticker", 50.0, ticks.append, earliest=0.25)
+    thread.start()
+    ended_ns = time.monotonic_ns() + 500 * MS
+    while time.monotonic_ns() < ended_ns:
+        thread.hurry()
+        time.sleep(0.001)
+    thread.stop()
+    gaps = [after - before for before, after in pairwise(ticks)]
+    assert min(gaps) >= 5 * MS
+    assert len(ticks) > 40

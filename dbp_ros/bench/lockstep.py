@@ -15,7 +15,7 @@ from dbp_ros.contract import Image
 from dbp_ros.learning.policy import Policy
 from dbp_ros.policy.latent import Latent
 from dbp_ros.sim.camera import CameraRig, open_cameras
-from dbp_ros.sim.environment import CONTROL_HZ, Environment
+from dbp_ros.sim.environment import Environment
 from dbp_ros.sim.simulation import Simulation
 
 EXECUTED = 4
@@ -47,7 +47,7 @@ def _solves(policy: Policy, simulation: Simulation, rig: CameraRig | None, seed:
     """Run one episode."""
     names = simulation.joint_names + simulation.thing_names
     columns = [names.index(name) for name in policy.shape.state_names]
-    latent = Latent(policy.chunk_shape, PolicyConfig().latent_memory_s, EXECUTED / CONTROL_HZ)
+    latent = Latent(policy.chunk_shape, PolicyConfig().latent_memory_s)
     latent.draw(seed)
     environment = Environment(simulation)
     environment.reset(seed)
@@ -55,7 +55,7 @@ def _solves(policy: Policy, simulation: Simulation, rig: CameraRig | None, seed:
         states = np.concatenate([simulation.positions, simulation.things])[columns]
         images: dict[str, Image] = {} if rig is None else rig.render(simulation.data)
         seen = {name: image[None] for name, image in images.items()}
-        chunk = decide(policy, states.astype(np.float32)[None], seen, latent.step())
+        chunk = decide(policy, states.astype(np.float32)[None], seen, latent.at(simulation.time_ns))
         for command in chunk[:EXECUTED]:
             environment.step(command)
     return simulation.terminated

@@ -95,7 +95,10 @@ def build_report(
         "decision_period_error_ms": policy["decision_period"]["period_error_ms"],
         "inference_ms": policy["inference_ms"],
         "encoding_ms": policy["encoding_ms"],
+        "decision_ms": policy["decision_ms"],
         "image_age_at_command_ms": guard["image_age_at_command_ms"],
+        "reaction_ms": guard["reaction_ms"],
+        "reaction_path_ms": policy["reaction_path_ms"] | guard["reaction_path_ms"],
         "missed_decisions": missed_decisions,
         "missed_commands": missed_commands,
         "machine_stalls": {"decisions": decision_stalls, "commands": command_stalls},
@@ -131,6 +134,8 @@ def table_of(report: dict[str, Any]) -> Table:
         ("floor_period_error_ms", "the machine's floor [ms]"),
         ("decision_period_error_ms", "decision period error [ms]"),
         ("inference_ms", "inference [ms]"),
+        ("decision_ms", "decision, to the chunk sent [ms]"),
+        ("reaction_ms", "reaction to an image [ms]"),
         ("image_age_at_command_ms", "image age at command [ms]"),
     ):
         table.add_row(name, *(_number(report[key][p]) for p in ("p50", "p99", "p999", "max")))
@@ -170,6 +175,7 @@ def plot_histograms(
         right,
         {
             "inference": policy["inference_bars"],
+            "reaction to an image": guard["reaction_bars"],
             "image age at command": guard["image_age_at_command_bars"],
         },
     )

@@ -39,6 +39,7 @@ class Verb:
 VERBS = (
     Verb("demo", "watch a policy solve a task in the simulated cell", "ros,sim"),
     Verb("up", "start the stack: guard, policy and simulated cell", "ros,sim"),
+    Verb("trace", "write what every process did as a trace to open", "ros,sim"),
     Verb("collect", "record demonstrations of the scripted expert", "sim"),
     Verb("train", "fit a policy to recorded episodes", "learn"),
     Verb("finetune", "let a trained policy learn from rewards", "learn,sim,metaworld"),
@@ -46,6 +47,7 @@ VERBS = (
     Verb("inspect", "explain a model bundle and prove that it works here", ""),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench swap", "swap models under a robot that moves", "ros,sim"),
+    Verb("bench chunks", "success and jerk of ways to join chunks", "sim"),
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
     Verb("bench sim", "success in the simulated cell, by states and by pictures", "learn,sim"),
     Verb("bench rl", "success of policies that learn online", "learn,sim,metaworld"),

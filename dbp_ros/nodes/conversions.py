@@ -13,14 +13,13 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Frame, Image
+from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Image
 from dbp_ros.errors import CommandError, ObservationError
-from dbp_ros.pixels import image_pixels
 
 # Clocks that part by less are held to run together, so that a stamp comes back as it was.
 CLOCKS_APART_NS = 1_000_000
-IMAGE_STAMP_PREFIX = "image_stamp_ns="
-IMAGE_STAMP = re.compile(IMAGE_STAMP_PREFIX + r"(\d{1,19})", re.ASCII)
+IMAGE_STAMPS_PREFIX = "image_stamps_ns="
+IMAGE_STAMPS = re.compile(IMAGE_STAMPS_PREFIX + r"(\d{1,19}(?:,\d{1,19}){0,31})", re.ASCII)
 
 
 class SteadyClock:
@@ -111,13 +110,9 @@ def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
     message = ImageMessage(height=image.shape[0], width=image.shape[1], encoding="rgb8")
     message.header.stamp, message.header.frame_id = stamp, f"{camera}_optical_frame"
     message.step = 3 * image.shape[1]
-    message.data = array("B", image.tobytes())
+    message.data = array("B")
+    message.data.frombytes(np.ascontiguousarray(image).data)
     return message
-
-
-def frame_of(message: ImageMessage, clock: SteadyClock) -> Frame:
-    """Return an image message as a frame on the steady clock."""
-    return Frame(image_pixels(message), clock.from_stamp(message.header.stamp))
 
 
 def command_message(positions: Array) -> Float64MultiArray:
@@ -129,13 +124,15 @@ def chunk_message(chunk: ActionChunk, joints: Sequence[str], clock: SteadyClock)
     """Return a chunk as a trajectory.
 
     The stamp is that of the observation. The frame id, which a joint trajectory does not use,
-    carries the stamp of the newest picture, so that whoever commands can tell its age.
+    carries the stamp of the newest picture of each camera, so that whoever commands can tell
+    their age.
     """
     offset_ns = clock.offset_ns()
     message = JointTrajectory(joint_names=list(joints))
     message.header.stamp = ns_to_stamp(chunk.stamp_ns - offset_ns)
-    if chunk.image_stamp_ns is not None:
-        message.header.frame_id = f"{IMAGE_STAMP_PREFIX}{chunk.image_stamp_ns - offset_ns}"
+    if chunk.image_stamps_ns:
+        stamps = ",".join(str(stamp_ns - offset_ns) for stamp_ns in chunk.image_stamps_ns)
+        message.header.frame_id = IMAGE_STAMPS_PREFIX + stamps
     message.points = [
         JointTrajectoryPoint(
             positions=array("d", row.tobytes()), time_from_start=_duration(due_ns - chunk.stamp_ns)
@@ -168,11 +165,11 @@ def chunk_of(message: JointTrajectory, joints: Sequence[str], clock: SteadyClock
     stamped_ns = stamp_to_ns(message.header.stamp)
     stamp_ns = stamped_ns + offset_ns if stamped_ns else time.monotonic_ns()
     due_ns = [stamp_ns + stamp_to_ns(point.time_from_start) for point in message.points]
-    image_stamp = IMAGE_STAMP.fullmatch(message.header.frame_id)
+    stamps = IMAGE_STAMPS.fullmatch(message.header.frame_id)
     positions = np.array([point.positions for point in message.points], dtype=np.float64)
     return ActionChunk(
         positions=positions[:, [message.joint_names.index(joint) for joint in joints]],
         due_ns=np.array(due_ns, dtype=np.int64),
         stamp_ns=stamp_ns,
-        image_stamp_ns=int(image_stamp[1]) + offset_ns if image_stamp else None,
+        image_stamps_ns=tuple(int(ns) + offset_ns for ns in stamps[1].split(",")) if stamps else (),
     )

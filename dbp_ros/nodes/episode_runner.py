@@ -19,6 +19,7 @@ from dbp_ros.contract import Image
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.pixels import image_pixels
+from dbp_ros.trace import Recording, recording_of
 
 SERVICE_TIMEOUT_S = 10.0
 # A server that has just found us may lose its first answer: then it is asked again.
@@ -59,6 +60,14 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             self._call(Trigger, f"{name}/statistics", Trigger.Request()).message
         )
         return numbers
+
+    def recording(self, name: str) -> Recording:
+        """Return what one process of the stack did of late.
+
+        Raises:
+            DbpError: If it does not answer in time.
+        """
+        return recording_of(self._call(Trigger, f"{name}/trace", Trigger.Request()).message)
 
     def trigger(self, service: str) -> None:
         """Call a Trigger service.

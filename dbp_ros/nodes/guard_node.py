@@ -27,6 +27,7 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
+from dbp_ros.trace import FirstSight, Hop, Trace
 
 SETTLE_S = 1.0
 LEVELS = {
@@ -56,6 +57,9 @@ class GuardNode(Node):  # type: ignore[misc]
         self._period = PeriodRecorder(round(NS_PER_S / config.command_rate_hz))
         self._image_age = Histogram()
         self._tick_time = Histogram()
+        self._trace = Trace()
+        self._received = FirstSight(Hop.RECEIVED, self._trace)
+        self._commanded = FirstSight(Hop.COMMANDED, self._trace)
         self._command_topics = [
             self.create_publisher(Float64MultiArray, f"{name}/commands", COMMAND_SOURCE)
             for name in config.controllers
@@ -67,7 +71,7 @@ class GuardNode(Node):  # type: ignore[misc]
             Trigger, "~/emergency_stop", reports.answer_to(lambda: self._ask_to_stop("e-stop"))
         )
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
-        reports.Reporter(self, "guard", self._state, self.statistics, self._clear)
+        reports.Reporter(self, "guard", self._state, self.statistics, self._clear, self._trace)
         self._loop = PacedThread(
             "command loop",
             config.command_rate_hz,
@@ -97,6 +101,12 @@ class GuardNode(Node):  # type: ignore[misc]
             "tick_ms": self._tick_time.summary_ms(),
             "image_age_at_command_ms": self._image_age.summary_ms(),
             "image_age_at_command_bars": self._image_age.bars_ms(),
+            "reaction_ms": self._commanded.age.summary_ms(),
+            "reaction_bars": self._commanded.age.bars_ms(),
+            "reaction_path_ms": {
+                "received": self._received.age.summary_ms(),
+                "commanded": self._commanded.age.summary_ms(),
+            },
         }
 
     def _tick(self, now_ns: int) -> None:
@@ -111,9 +121,11 @@ class GuardNode(Node):  # type: ignore[misc]
         sent_ns = time.monotonic_ns()
         self._period.record(sent_ns)
         self._tick_time.record(sent_ns - now_ns)
+        self._trace.span(Hop.COMMANDED, now_ns, sent_ns)
         chunk = self._guard.chunk if self._guard.mode is Mode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
             self._image_age.record(sent_ns - chunk.image_stamp_ns)
+            self._commanded.note(chunk.image_stamps_ns, sent_ns)
 
     def _take_mail(self) -> None:
         positions, self._new_positions = self._new_positions, None
@@ -138,12 +150,17 @@ class GuardNode(Node):  # type: ignore[misc]
             self._problems["joint_states"] = str(error)
 
     def _on_chunk(self, message: JointTrajectory) -> None:
+        arrival_ns = time.monotonic_ns()
         try:
-            self._new_chunk = (chunk_of(message, self._joints, self._steady), time.monotonic_ns())
+            chunk = chunk_of(message, self._joints, self._steady)
         except CommandError as error:
             with self._lock:
                 self._guard.counters.refused_chunks += 1
             self._problems["action_chunk"] = str(error)
+            return
+        self._new_chunk = (chunk, arrival_ns)
+        self._trace.span(Hop.RECEIVED, arrival_ns, time.monotonic_ns())
+        self._received.note(chunk.image_stamps_ns, arrival_ns)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         with self._lock:
@@ -177,8 +194,8 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _clear(self) -> None:
         self._period.clear()
-        self._image_age.clear()
-        self._tick_time.clear()
+        for times in (self._image_age, self._tick_time, self._received.age, self._commanded.age):
+            times.clear()
 
 
 def main() -> int:

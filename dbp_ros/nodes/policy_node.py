@@ -12,7 +12,7 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -20,8 +20,10 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
 from dbp_ros.config import PolicyConfig
 from dbp_ros.errors import DbpError, ObservationError
+from dbp_ros.latency import Histogram
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message, frame_of
+from dbp_ros.nodes.camera_images import transport_of
+from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
@@ -31,6 +33,7 @@ from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.relay import Relay
 from dbp_ros.realtime import PacedThread, request_realtime
+from dbp_ros.trace import Trace
 
 
 class PolicyNode(LifecycleNode):  # type: ignore[misc]
@@ -39,7 +42,10 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("policy")
         self._config = load_settings(self, PolicyConfig)
+        self._transport = transport_of(self._config.image_transport)
         self._steady = SteadyClock(self.get_clock())
+        self._trace = Trace()
+        self._decision_time = Histogram()
         self._relay: Relay | None = None
         self._models = 0
         self._loop: PacedThread | None = None
@@ -51,7 +57,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._decisions = self.create_publisher(String, "decision", EVERY)
         self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
         self._swap = ModelSwap(self, self._config)
-        reports.Reporter(self, "policy", self._state, self.statistics, self._clear)
+        reports.Reporter(self, "policy", self._state, self.statistics, self._clear, self._trace)
         for line in request_realtime(self._config):
             self.get_logger().info(line)
         if self._config.autostart:
@@ -81,9 +87,11 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             "decisions": decider.inference.count,
             "refused_decisions": self._refusals,
             "decision_period": decider.period.statistics(),
+            "decision_ms": self._decision_time.summary_ms(),
             "inference_ms": decider.inference.summary_ms(),
             "encoding_ms": decider.encoding.summary_ms(),
             "image_age_at_decision_ms": decider.image_age.summary_ms(),
+            "reaction_path_ms": decider.path.summary_ms(),
             "dropped_images": relay.active.encoder.dropped,
             "inference_bars": decider.inference.bars_ms(),
         }
@@ -98,7 +106,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             require_joints(bundle.manifest, self._config.joints)
             model = Model(bundle, self._config.execution_provider, self._config.intra_op_threads)
             difference = model.prove()
-            decider = (Explorer if self._config.explore else Decider)(model, self._config)
+            kind = Explorer if self._config.explore else Decider
+            decider = kind(model, self._config, self._trace)
         except DbpError as error:
             self._reason = f"no model: {error}"
             self.get_logger().error(str(error))
@@ -108,7 +117,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             f"model {manifest.name} version {manifest.version} ({bundle.sha256[:12]}) gives its "
             f"proof within {difference:.2g}"
         )
-        self._relay = Relay(decider, self._models + 1)
+        self._trace.cameras = manifest.camera_names
+        self._relay = Relay(decider, self._models + 1, self._hurry)
         self._swap.begin(self._relay, directory, failures)
         self._subscribe(manifest.joints, manifest.camera_names)
         self._reason = "configured, not active"
@@ -121,6 +131,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._config.decision_rate_hz,
             self._decide,
             self._config.realtime_priority,
+            self._config.earliest_decision,
         )
         self._loop.start()
         return super().on_activate(state)
@@ -159,7 +170,11 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR),
             *(
                 self.create_subscription(
-                    Image, f"{camera}/image_raw", partial(self._on_image, camera), SENSOR
+                    self._transport.kind,
+                    f"{camera}/{self._transport.suffix}",
+                    partial(self._on_image, camera),
+                    SENSOR,
+                    raw=True,
                 )
                 for camera in cameras
             ),
@@ -177,26 +192,37 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             stamp_ns = self._steady.from_stamp(message.header.stamp)
             self._relay.feel(positions, stamp_ns, arrival_ns)
 
-    def _on_image(self, camera: str, message: Image) -> None:
+    def _on_image(self, camera: str, message: bytes) -> None:
         arrival_ns = time.monotonic_ns()
         try:
-            frame = frame_of(message, self._steady)
+            frame = self._transport.frame(message, self._steady)
         except ObservationError as error:
             self._problems[camera] = f"{camera}: {error}"
             return
         self._problems.pop(camera, None)
         if self._relay is not None:
             self._relay.put(camera, frame, arrival_ns)
+            path, end_ns = self._relay.active.decider.path, time.monotonic_ns()
+            path.arrive(camera, frame.stamp_ns, arrival_ns, end_ns)
+
+    def _hurry(self) -> None:
+        """Start a decision from a new picture, unless one was made just now."""
+        if (loop := self._loop) is not None:
+            loop.hurry()
 
     def _decide(self, now_ns: int) -> None:
         assert self._relay is not None
+        assert self._loop is not None
         try:
-            decider, chunk = self._relay.decide(now_ns)
+            decider, chunk = self._relay.decide(now_ns, self._loop.early)
         except ObservationError as error:
             self._refusals += 1
             self._reason = f"refusing: {error}"
             return
         self._publisher.publish(chunk_message(chunk, decider.model.manifest.joints, self._steady))
+        sent_ns = time.monotonic_ns()
+        self._decision_time.record(sent_ns - now_ns)
+        decider.path.decide(chunk.image_stamps_ns, now_ns, sent_ns)
         self._reason = ""
         if isinstance(decider, Explorer) and (decision := decider.take_decision()):
             on_ros_time = decision.moved(-self._steady.offset_ns())
@@ -232,6 +258,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
 
     def _clear(self) -> None:
         self._refusals = 0
+        self._decision_time.clear()
         if self._relay is not None:
             self._relay.active.decider.clear_numbers()
 

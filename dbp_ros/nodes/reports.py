@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -12,6 +13,7 @@ from std_srvs.srv import Trigger
 
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.qos import LATCHED
+from dbp_ros.trace import Trace
 
 WATCH_RATE_HZ = 20
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -21,7 +23,7 @@ class Reporter:
     """Publishes a node's state when it changes, its diagnostics, and answers for its numbers.
 
     `~/state` is latched; `/diagnostics` follows REP-107; `~/statistics` answers with JSON and
-    `~/clear_statistics` starts the numbers anew.
+    `~/clear_statistics` starts the numbers anew; `~/trace` answers with what happened of late.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Reporter:
         state: Callable[[], tuple[bytes, str]],
         statistics: Callable[[], dict[str, Any]],
         clear: Callable[[], None],
+        trace: Trace | None = None,
     ) -> None:
         """Create the topics, services and the timer.
 
@@ -40,6 +43,7 @@ class Reporter:
             state: Returns a diagnostic level and one sentence.
             statistics: Returns the numbers, fit for JSON.
             clear: Starts the numbers anew.
+            trace: What `~/trace` answers with, if given.
         """
         self._node = node
         self._hardware_id = hardware_id
@@ -49,8 +53,11 @@ class Reporter:
         self._beats = 0
         self._state_topic = node.create_publisher(String, "~/state", LATCHED)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        node.create_service(Trigger, "~/statistics", self._answer)
+        tell = partial(_answer_with, lambda: json.dumps(statistics()))
+        node.create_service(Trigger, "~/statistics", tell)
         node.create_service(Trigger, "~/clear_statistics", answer_to(clear))
+        if trace is not None:
+            node.create_service(Trigger, "~/trace", partial(_answer_with, trace.to_text))
         # Not the ROS clock: what a node tells must not stop where `/clock` stalls.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0 / WATCH_RATE_HZ, self._watch, clock=steady)
@@ -83,9 +90,12 @@ class Reporter:
         ]
         self._diagnostics.publish(message)
 
-    def _answer(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success, response.message = True, json.dumps(self._statistics())
-        return response
+
+def _answer_with(
+    tell: Callable[[], str], _: Trigger.Request, response: Trigger.Response
+) -> Trigger.Response:
+    response.success, response.message = True, tell()
+    return response
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

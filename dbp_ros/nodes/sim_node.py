@@ -2,7 +2,8 @@
 
 It publishes joint states and cameras and obeys forward command controllers, which hold their last
 command for ever. The physics runs in one thread at real-time pace on the steady clock, the
-cameras in another.
+cameras in another, one after the other: like real ones they have the same rate and not the same
+moment, and each picture is sent as soon as there is one.
 """
 
 import sys
@@ -10,6 +11,7 @@ import threading
 import time
 from array import array
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -22,14 +24,16 @@ from dbp_ros.config import CAMERAS, SimulationConfig
 from dbp_ros.contract import NS_PER_S
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import image_message
+from dbp_ros.nodes.conversions import SteadyClock, image_message
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
+from dbp_ros.sim.enlarge import Enlarger
 from dbp_ros.sim.noise import SensorNoise
 from dbp_ros.sim.simulation import Simulation
+from dbp_ros.trace import Hop, Trace
 
 SUCCESS_RATE_HZ = 30.0
 
@@ -43,17 +47,26 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._simulation = Simulation(config.task)
         self._seed = config.seed
         self._lock = threading.Lock()
+        self._steady = SteadyClock(self.get_clock())
         self._rig: CameraRig | None = None
         self._steps = max(
             1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns)
         )
-        self._noise = SensorNoise(config.image_height, config.image_width, config.seed)
+        self._drawn = (
+            config.drawn_height or config.image_height,
+            config.drawn_width or config.image_width,
+        )
+        self._noise = SensorNoise(*self._drawn, config.seed)
+        self._enlarge = Enlarger(self._drawn, (config.image_height, config.image_width))
         self._beats = 0
         self._problem = ""
         self._threads: list[PacedThread] = []
         self._beats_per_success = max(1, round(config.joint_state_rate_hz / SUCCESS_RATE_HZ))
         self._period = PeriodRecorder(round(NS_PER_S / config.joint_state_rate_hz))
         self._render_time = Histogram()
+        self._trace = Trace()
+        self._trace.cameras = CAMERAS
+        self._turns = cycle(enumerate(CAMERAS))
         self._simulation.reset(self._seed)
         self._targets = self._simulation.positions
         self._joint_states = self.create_publisher(JointState, "joint_states", SENSOR)
@@ -70,12 +83,12 @@ class SimulationNode(Node):  # type: ignore[misc]
                 COMMAND,
             )
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
-        reports.Reporter(self, "simulation", self._state, self.statistics, self._clear)
+        reports.Reporter(self, "simulation", self._state, self.statistics, self._clear, self._trace)
         for line in request_realtime(config):
             self.get_logger().info(line)
         self._threads = [
             PacedThread("physics", config.joint_state_rate_hz, self._step),
-            PacedThread("cameras", config.camera_rate_hz, self._render),
+            PacedThread("cameras", len(CAMERAS) * config.camera_rate_hz, self._render),
         ]
         for thread in self._threads:
             thread.start()
@@ -107,6 +120,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         message.velocity = array("d", self._simulation.velocities.tobytes())
         self._joint_states.publish(message)
         self._period.record(now_ns)
+        self._trace.span(Hop.PHYSICS, now_ns, time.monotonic_ns())
         self._beats += 1
         if self._beats % self._beats_per_success == 0:
             self._reward.publish(Float64(data=self._simulation.reward))
@@ -118,15 +132,18 @@ class SimulationNode(Node):  # type: ignore[misc]
             self._rig = open_cameras(
                 self._simulation.model,
                 CAMERAS,
-                config.image_height,
-                config.image_width,
+                *self._drawn,
                 config.camera_backend,
             )
+        number, camera = next(self._turns)
         snapshot = self._simulation.snapshot()
-        stamp = self.get_clock().now().to_msg()
-        for camera, image in self._rig.look(snapshot).items():
-            self._cameras[camera].publish(image_message(self._noise.add(image), camera, stamp))
-        self._render_time.record(time.monotonic_ns() - now_ns)
+        taken_ns = time.monotonic_ns()
+        image = self._noise.add(self._rig.look_through(camera, snapshot))
+        message = image_message(self._enlarge(image), camera, self._steady.to_stamp(taken_ns))
+        self._cameras[camera].publish(message)
+        sent_ns = time.monotonic_ns()
+        self._render_time.record(sent_ns - taken_ns)
+        self._trace.span(Hop.RENDERED, taken_ns, sent_ns, number, taken_ns)
 
     def _on_command(self, controller: str, part: slice, message: Float64MultiArray) -> None:
         targets = self._targets.copy()

@@ -9,9 +9,11 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, ActionChunk, Floats, Frame, seconds_to_ns
 from dbp_ros.errors import AnswerError, ObservationError
 from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.policy.image_path import ImagePath
 from dbp_ros.policy.latent import Latent
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observer import Inputs, Observer
+from dbp_ros.trace import Trace
 
 
 class Decider:
@@ -24,11 +26,20 @@ class Decider:
     `feel`, `see` and `decide` may each be called by a thread of its own.
 
     Attributes:
+        path: The way of the pictures.
         recent: How long its own inferences took since somebody put a new histogram here.
     """
 
-    def __init__(self, model: Model, config: PolicyConfig) -> None:
+    def __init__(self, model: Model, config: PolicyConfig, trace: Trace | None = None) -> None:
+        """Prepare to decide.
+
+        Args:
+            model: What decides.
+            config: How.
+            trace: Where it is recorded; somewhere of its own if not given.
+        """
         self.model = model
+        self.path = ImagePath(model.manifest.camera_names, trace or Trace())
         self.observer = Observer(model.manifest, config)
         self.encoding = Histogram()
         self.inference = Histogram()
@@ -42,7 +53,6 @@ class Decider:
         self._latent = Latent(
             (action.horizon, len(model.manifest.joints)),
             config.latent_memory_s,
-            1.0 / config.decision_rate_hz,
         )
         self.begin_episode()
 
@@ -52,7 +62,7 @@ class Decider:
         It shares the observations if they are the same to both models, and the latent if that
         has the same shape; what it does not share it must first be shown.
         """
-        other = type(self)(model, self._config)
+        other = type(self)(model, self._config, self.path.trace)
         if same_observations(self.model.manifest, model.manifest):
             other.observer = self.observer
         if other._latent.shape == self._latent.shape:
@@ -62,11 +72,12 @@ class Decider:
     def continue_from(self, other: "Decider") -> None:
         """Go on with the numbers of another decider: the robot has one record, not one a model."""
         self.encoding, self.inference = other.encoding, other.inference
-        self.image_age, self.period = other.image_age, other.period
+        self.image_age, self.period, self.path = other.image_age, other.period, other.path
         self._seed = other._seed
 
     def clear_numbers(self) -> None:
         """Start the numbers anew."""
+        self.path.clear()
         for numbers in (self.encoding, self.inference, self.image_age, self.period):
             numbers.clear()
 
@@ -82,13 +93,19 @@ class Decider:
 
     def see(self, camera: str, frame: Frame, arrival_ns: int) -> None:
         """Encode a picture that has arrived."""
-        start_ns = time.perf_counter_ns()
+        start_ns = time.monotonic_ns()
         features = self.model.encode(camera, frame.image)
-        self.encoding.record(time.perf_counter_ns() - start_ns)
+        end_ns = time.monotonic_ns()
         self.observer.see(camera, frame, features, arrival_ns)
+        self.encoding.record(end_ns - start_ns)
+        self.path.encode(camera, frame.stamp_ns, start_ns, end_ns)
 
-    def decide(self, now_ns: int) -> ActionChunk:
+    def decide(self, now_ns: int, early: bool = False) -> ActionChunk:
         """Return the chunk for now.
+
+        Args:
+            now_ns: The steady time.
+            early: Whether a picture asked for it before the period was over.
 
         Raises:
             ObservationError: If the observation is not good enough to act on, or the model's
@@ -100,14 +117,14 @@ class Decider:
             self.period.pause()
             raise
         start_ns = time.perf_counter_ns()
-        action = self._act(inputs, self._latent.step())
+        action = self._act(inputs, self._latent.at(now_ns))
         inference_ns = time.perf_counter_ns() - start_ns
         self.inference.record(inference_ns)
         self.recent.record(inference_ns)
         if not np.isfinite(action).all():
             self.period.pause()
             raise AnswerError("the model's answer is not finite")
-        self.period.record(now_ns)
+        self.period.record(now_ns, early)
         if inputs.image_stamp_ns is not None:
             self.image_age.record(now_ns - inputs.image_stamp_ns)
         return self._chunk(inputs, action)
@@ -131,7 +148,7 @@ class Decider:
             positions=action.astype(np.float64),
             due_ns=inputs.stamp_ns + self._due_ns,
             stamp_ns=inputs.stamp_ns,
-            image_stamp_ns=inputs.image_stamp_ns,
+            image_stamps_ns=tuple(inputs.image_stamps_ns.values()),
         )
 
     def _act(self, inputs: Inputs, latent: Floats) -> Floats:

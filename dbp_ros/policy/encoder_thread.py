@@ -43,6 +43,9 @@ class EncoderThread(threading.Thread):
         except Exception as error:
             self.error = error
             raise
+        finally:
+            # Whoever encodes holds this thread: let go, the garbage collector is off.
+            del self._encode
 
     def stop(self) -> None:
         """End the thread after the picture at hand."""

@@ -11,6 +11,7 @@ from dbp_ros.errors import ConfigError, ObservationError
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observer import Inputs
+from dbp_ros.trace import Trace
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Explorer(Decider):
     guard's watchdog stays fed, and an observation that is refused ends the chunk.
     """
 
-    def __init__(self, model: Model, config: PolicyConfig) -> None:
+    def __init__(self, model: Model, config: PolicyConfig, trace: Trace | None = None) -> None:
         """Prepare to explore.
 
         Raises:
@@ -63,9 +64,8 @@ class Explorer(Decider):
         self._chance = np.random.default_rng(None if config.latent_seed < 0 else config.latent_seed)
         self._told: Decision | None = None
         self._course = Course()
-        # The latent walks from decision to decision, in the time that lies between two of them.
         rate_hz = 1.0 / (executed * action.step_s)
-        super().__init__(model, replace(config, decision_rate_hz=rate_hz))
+        super().__init__(model, replace(config, decision_rate_hz=rate_hz), trace)
         self._config = config
 
     def continue_from(self, other: Decider) -> None:
@@ -80,7 +80,7 @@ class Explorer(Decider):
         self._course.held = None
         self._course.episode += 1
 
-    def decide(self, now_ns: int) -> ActionChunk:
+    def decide(self, now_ns: int, early: bool = False) -> ActionChunk:
         """Return the chunk for now: a new one, or what is left of the last; see `Decider.decide`.
 
         Raises:

@@ -10,7 +10,7 @@ import onnxruntime as ort
 from dbp_ros.bundle import Bundle, Manifest
 from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import BundleError
-from dbp_ros.policy.sessions import open_session
+from dbp_ros.policy.graph import open_graph
 from dbp_ros.proof import Proof, read_proof
 
 WARM_UP_PASSES = 5
@@ -48,9 +48,9 @@ class Model:
         """
         self.bundle = bundle
         manifest = self.manifest
-        self._head = open_session(bundle.path(manifest.head), provider, threads)
+        self._head = open_graph(bundle.path(manifest.head), provider, threads)
         self._encoders = {
-            sensor.name: open_session(bundle.path(sensor.encoder), provider, threads)
+            sensor.name: open_graph(bundle.path(sensor.encoder), provider, threads)
             for sensor in manifest.sensors
         }
         self._input = dict.fromkeys(manifest.camera_names, "image")
@@ -176,14 +176,14 @@ class Model:
             encoder = self._encoders[sensor.name]
             frame: Signature = {self._input[sensor.name]: seen[sensor.name]}
             features: Signature = {"features": (FLOAT, (1, sensor.feature_size))}
-            self._check(sensor.encoder, "takes", encoder.get_inputs(), frame)
-            self._check(sensor.encoder, "gives", encoder.get_outputs(), features)
+            self._check(sensor.encoder, "takes", encoder.inputs, frame)
+            self._check(sensor.encoder, "gives", encoder.outputs, features)
         chunk: Tensor = (FLOAT, (1, horizon, nu))
         outputs = {"action": chunk}
         if manifest.stochastic:
             inputs["noise"] = outputs["normalised"] = outputs["log_std"] = chunk
-        self._check(manifest.head, "takes", self._head.get_inputs(), inputs)
-        self._check(manifest.head, "gives", self._head.get_outputs(), outputs)
+        self._check(manifest.head, "takes", self._head.inputs, inputs)
+        self._check(manifest.head, "gives", self._head.outputs, outputs)
 
     def _check(
         self, file: str, verb: str, nodes: Sequence[ort.NodeArg], expected: Signature

@@ -1,6 +1,7 @@
 """Hands a robot from one model to the next between two decisions, and back."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dbp_ros.contract import ActionChunk, Floats, Frame
@@ -17,10 +18,17 @@ class Runner:
         number: Counts the models that this process let decide; 0 for one that never did.
     """
 
-    def __init__(self, decider: Decider) -> None:
+    def __init__(self, decider: Decider, seen: Callable[["Runner"], None]) -> None:
+        """Start the encoder.
+
+        Args:
+            decider: What decides.
+            seen: Called by the encoder's thread after each picture.
+        """
         self.decider = decider
         self.number = 0
-        self.encoder = EncoderThread(decider.see)
+        self._seen = seen
+        self.encoder = EncoderThread(self._see)
         self.encoder.start()
 
     @property
@@ -31,6 +39,10 @@ class Runner:
     def stop(self) -> None:
         """End the encoder's thread, which lets go of the model."""
         self.encoder.stop()
+
+    def _see(self, camera: str, frame: Frame, arrival_ns: int) -> None:
+        self.decider.see(camera, frame, arrival_ns)
+        self._seen(self)
 
 
 @dataclass(frozen=True)
@@ -73,17 +85,21 @@ class Relay:
         last_number: Of the last model that was let decide.
     """
 
-    def __init__(self, decider: Decider, number: int = 1) -> None:
+    def __init__(
+        self, decider: Decider, number: int = 1, wake: Callable[[], None] = lambda: None
+    ) -> None:
         """Let a decider decide.
 
         Args:
             decider: The first.
             number: Which of this process's models it is.
+            wake: Called when there is a new picture to decide from, encoded, by another thread.
         """
+        self._wake = wake
         self.failure: tuple[Runner, str] | None = None
         self.chunk: ActionChunk | None = None
         self._lock = threading.Lock()
-        self._team = Team(Runner(decider))
+        self._team = Team(Runner(decider, self._on_seen))
         self._team.active.number = self.last_number = number
 
     @property
@@ -107,11 +123,15 @@ class Relay:
             if camera in runner.decider.model.manifest.camera_names:
                 runner.encoder.put(camera, frame, arrival_ns)
 
-    def decide(self, now_ns: int) -> tuple[Decider, ActionChunk]:
+    def decide(self, now_ns: int, early: bool = False) -> tuple[Decider, ActionChunk]:
         """Return the chunk for now and who decided it.
 
         Where the active model fails, or its answer is not finite, the previous one takes over
         and answers.
+
+        Args:
+            now_ns: The steady time.
+            early: Whether `wake` asked for it before the period was over.
 
         Raises:
             ObservationError: If the observation is not good enough to act on, or no model's
@@ -119,13 +139,13 @@ class Relay:
         """
         active = self._team.active
         try:
-            self.chunk = active.decider.decide(now_ns)
+            self.chunk = active.decider.decide(now_ns, early)
         except Exception as error:
             blameless = isinstance(error, ObservationError) and not isinstance(error, AnswerError)
             if blameless or not self.roll_back(str(error), active):
                 raise
             active = self._team.active
-            self.chunk = active.decider.decide(now_ns)
+            self.chunk = active.decider.decide(now_ns, early)
         return active.decider, self.chunk
 
     def begin_episode(self) -> None:
@@ -138,7 +158,7 @@ class Relay:
         Returns:
             The runner on trial, for `promote` or `dismiss`.
         """
-        runner = Runner(self._team.active.decider.successor(model))
+        runner = Runner(self._team.active.decider.successor(model), self._on_seen)
         with self._lock:
             self._team = replace(self._team, shadow=runner)
         return runner
@@ -193,6 +213,10 @@ class Relay:
         if failure is not None:
             failure[0].stop()
         return failure
+
+    def _on_seen(self, runner: Runner) -> None:
+        if runner is self._team.active:
+            self._wake()
 
     def close(self) -> None:
         """End every encoder's thread."""

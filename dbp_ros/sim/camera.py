@@ -19,8 +19,8 @@ BACKENDS = ("auto", *GL_BACKENDS, "raycast")
 class Renderer(Protocol):
     """Draws pictures of a posed scene."""
 
-    def render(self, data: mujoco.MjData) -> dict[str, Image]:
-        """Return one picture of each camera."""
+    def render(self, data: mujoco.MjData, name: str) -> Image:
+        """Return the picture of a camera."""
 
     def close(self) -> None:
         """Free what is held."""
@@ -50,12 +50,17 @@ class CameraRig:
 
     def render(self, data: mujoco.MjData) -> dict[str, Image]:
         """Return one picture of each camera: rgb8, shapes (height, width, 3), never reused."""
-        return self._renderer.render(data)
+        return {name: self._renderer.render(data, name) for name in self.names}
 
     def look(self, snapshot: Snapshot) -> dict[str, Image]:
         """Return one picture of each camera, of a simulation that may have gone on meanwhile."""
         pose(self._model, self._posed, snapshot)
         return self.render(self._posed)
+
+    def look_through(self, name: str, snapshot: Snapshot) -> Image:
+        """Return the picture of one camera, of a simulation that may have gone on meanwhile."""
+        pose(self._model, self._posed, snapshot)
+        return self._renderer.render(self._posed, name)
 
     def close(self) -> None:
         """Free the context. Call it in the thread that opened the rig."""
@@ -102,23 +107,15 @@ class GLRenderer:
             self._cameras[name] = camera
         self._upside_down = np.empty((height, width, 3), np.uint8)
 
-    def render(self, data: mujoco.MjData) -> dict[str, Image]:
-        """Return one picture of each camera."""
+    def render(self, data: mujoco.MjData, name: str) -> Image:
+        """Return the picture of a camera."""
         self._context.make_current()
-        return {name: self._picture(data, camera) for name, camera in self._cameras.items()}
-
-    def close(self) -> None:
-        """Free the context."""
-        self._drawer.free()
-        self._context.free()
-
-    def _picture(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> Image:
         mujoco.mjv_updateScene(
             self._model,
             data,
             self._options,
             None,
-            camera,
+            self._cameras[name],
             mujoco.mjtCatBit.mjCAT_ALL.value,
             self._scene,
         )
@@ -127,6 +124,11 @@ class GLRenderer:
         mujoco.mjr_render(self._viewport, self._scene, self._drawer)
         mujoco.mjr_readPixels(self._upside_down, None, self._viewport, self._drawer)
         return np.ascontiguousarray(self._upside_down[::-1])
+
+    def close(self) -> None:
+        """Free the context."""
+        self._drawer.free()
+        self._context.free()
 
 
 def open_cameras(

@@ -88,14 +88,8 @@ class RayCaster:
         # The last row is what a ray sees that hits nothing: index -1.
         self._colours = 255 * np.vstack((geom_colours(model), np.zeros(3)))
 
-    def render(self, data: mujoco.MjData) -> dict[str, Image]:
-        """Return one picture of each camera. Shapes (height, width, 3)."""
-        return {name: self._picture(data, name) for name in self._cameras}
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to free."""
-
-    def _picture(self, data: mujoco.MjData, name: str) -> Image:
+    def render(self, data: mujoco.MjData, name: str) -> Image:
+        """Return the picture of a camera. Shape (height, width, 3)."""
         camera = self._cameras[name]
         turn = LEVEL @ data.cam_xmat[camera].reshape(3, 3).T
         self._turned.geom_xpos[:] = (data.geom_xpos - data.cam_xpos[camera]) @ turn.T
@@ -117,6 +111,9 @@ class RayCaster:
         )
         colours = self._light(data.light_xdir @ turn.T) * self._colours[self._geom]
         return np.rint(np.minimum(colours, 255)).astype(np.uint8).reshape(self._shape)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
 
     def _in_view(self, name: str) -> NDArray[np.bool_]:
         """Return which geoms may be in a picture. Shape (ngeom,)."""

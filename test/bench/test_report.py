@@ -12,8 +12,10 @@ from dbp_ros.latency import Histogram, PeriodRecorder
 def report_of(image_age: Histogram) -> dict:
     period, summary = PeriodRecorder(4_000_000).statistics(), Histogram().summary_ms()
     guard = {"command_period": period, "limited_commands": 0, "commands": 0}
-    guard["image_age_at_command_ms"] = image_age.summary_ms()
+    guard["image_age_at_command_ms"] = guard["reaction_ms"] = image_age.summary_ms()
+    guard["reaction_path_ms"] = {"commanded": image_age.summary_ms()}
     policy = {"decision_period": period, "inference_ms": summary, "encoding_ms": summary}
+    policy |= {"decision_ms": summary, "reaction_path_ms": {"decided": summary}}
     policy |= {"decisions": 0, "refused_decisions": 0, "model": {}}
     episodes = [EpisodeResult(False, 1.0, 0.0, 0.0)]
     return build_report("lift", episodes, guard, policy, {"camera_backend": "egl"}, period)

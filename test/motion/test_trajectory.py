@@ -69,3 +69,35 @@ def test_a_chunk_that_is_all_past_leads_to_its_last_point():
 def test_a_chunk_of_one_point_is_a_way():
     way = Trajectory.from_chunk(chunk(points=1), COMMAND, STAMP_NS)
     np.testing.assert_allclose(way.sample(STAMP_NS + STEP_NS // 2)[0], [0.75, -0.75])
+
+
+@pytest.mark.parametrize("delay_ns", [0, STEP_NS // 3, STEP_NS, 3 * STEP_NS + 1])
+def test_a_chunk_that_was_long_on_its_way_leads_where_one_that_came_at_once_does(delay_ns):
+    late = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS + delay_ns)
+    soon = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
+    for k in range(1, 40):
+        now_ns = STAMP_NS + delay_ns + STEP_NS + k * STEP_NS // 5
+        for mine, theirs in zip(late.sample(now_ns), soon.sample(now_ns), strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-9)
+
+
+def test_of_two_chunks_that_do_not_agree_the_newer_one_alone_is_followed():
+    """Nothing is averaged: a gripper that one chunk opens and the next one closes is closed."""
+    opens, closes = chunk(), chunk()
+    opens.positions[:], closes.positions[:] = 0.08, 0.03
+    now_ns = STAMP_NS + STEP_NS // 2
+    command = Trajectory.from_chunk(opens, COMMAND, STAMP_NS).sample(now_ns)[0]
+    way = Trajectory.from_chunk(closes, command, now_ns)
+    for due_ns in closes.due_ns.tolist():
+        np.testing.assert_allclose(way.sample(due_ns)[0], [0.03, 0.03], atol=1e-12)
+
+
+def test_a_chunk_confirmed_again_and_again_is_followed_as_if_it_had_come_once():
+    """With one latent, a plan that goes on as it was does not slow the arms down."""
+    once = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
+    command, tick_ns = COMMAND, STEP_NS // 5
+    for k in range(35):
+        now_ns = STAMP_NS + k * tick_ns
+        way = Trajectory.from_chunk(chunk(), command, now_ns)
+        command = way.sample(now_ns + tick_ns)[0]
+        np.testing.assert_allclose(command, once.sample(now_ns + tick_ns)[0], atol=1e-9)

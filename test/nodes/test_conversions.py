@@ -13,13 +13,13 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.contract import NS_PER_S, ActionChunk
 from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.conversions import (
     JointReader,
     SteadyClock,
     chunk_message,
     chunk_of,
     command_message,
-    frame_of,
     image_message,
     ns_to_stamp,
     stamp_to_ns,
@@ -51,13 +51,13 @@ def trajectory(joints=JOINTS, rows=((1.0, 2.0, 3.0),), times_s=(0.1, 0.2, 0.9)) 
     return JointTrajectory(joint_names=list(joints), points=points)
 
 
-def chunk(image_stamp_ns: int | None = None) -> ActionChunk:
+def chunk(image_stamps_ns: tuple[int, ...] = ()) -> ActionChunk:
     stamp_ns = time.monotonic_ns()
     return ActionChunk(
         positions=np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]),
         due_ns=stamp_ns + np.array([33_333_333, 1_066_666_666]),
         stamp_ns=stamp_ns,
-        image_stamp_ns=image_stamp_ns,
+        image_stamps_ns=image_stamps_ns,
     )
 
 
@@ -160,7 +160,7 @@ def test_an_image_that_cannot_be_read_is_refused_with_the_reason(message, reason
 def test_an_image_survives_the_way_through_a_message(clock):
     stamp_ns = time.monotonic_ns()
     sent = image_message(PICTURE, "head_camera", clock.to_stamp(stamp_ns))
-    frame = frame_of(deserialize_message(serialize_message(sent), Image), clock)
+    frame = transport_of("raw").frame(serialize_message(sent), clock)
     assert sent.header.frame_id == "head_camera_optical_frame"
     assert np.array_equal(frame.image, PICTURE)
     assert frame.stamp_ns == pytest.approx(stamp_ns, abs=CLOCKS_NS)
@@ -177,7 +177,8 @@ def test_a_stamp_holds_a_time_to_the_nanosecond(time_ns):
 
 
 def test_a_camera_without_a_clock_is_not_taken_for_fresh(clock):
-    frame = frame_of(image_message(PICTURE, "head_camera", Time()), clock)
+    sent = image_message(PICTURE, "head_camera", Time())
+    frame = transport_of("raw").frame(serialize_message(sent), clock)
     assert time.monotonic_ns() - frame.stamp_ns > 3600 * NS_PER_S
 
 
@@ -187,19 +188,20 @@ def test_a_command_is_sent_number_for_number_even_as_a_part_of_a_whole():
     assert list(command_message(positions[::7]).data) == [0.0, 7.0]
 
 
-@pytest.mark.parametrize("image_age_ns", [None, 42_000_000])
-def test_a_chunk_survives_the_way_through_a_message(clock, image_age_ns):
-    sent = chunk(None if image_age_ns is None else time.monotonic_ns() - image_age_ns)
+@pytest.mark.parametrize("ages_ns", [(), (42_000_000,), (42_000_000, 7, 30_000_000)])
+def test_a_chunk_survives_the_way_through_a_message(clock, ages_ns):
+    sent = chunk(tuple(time.monotonic_ns() - age_ns for age_ns in ages_ns))
     message = serialize_message(chunk_message(sent, JOINTS, clock))
     received = chunk_of(deserialize_message(message, JointTrajectory), JOINTS, clock)
     assert np.array_equal(received.positions, sent.positions)
     assert np.array_equal(received.due_ns - received.stamp_ns, sent.due_ns - sent.stamp_ns)
     assert received.stamp_ns == pytest.approx(sent.stamp_ns, abs=CLOCKS_NS)
-    if image_age_ns is None:
-        assert received.image_stamp_ns is None
-    else:
-        image_before_ns = sent.stamp_ns - sent.image_stamp_ns
-        assert received.stamp_ns - received.image_stamp_ns == image_before_ns
+    assert ages_of(received) == ages_of(sent)
+    assert (received.image_stamp_ns is None) == (not ages_ns)
+
+
+def ages_of(chunk):
+    return [chunk.stamp_ns - stamp_ns for stamp_ns in chunk.image_stamps_ns]
 
 
 def test_a_foreign_trajectory_is_read_by_name_without_the_joints_that_are_not_ours(clock):
@@ -230,7 +232,9 @@ def test_another_stamp_means_what_it_says(clock):
     assert chunk_of(message, JOINTS, clock).stamp_ns < time.monotonic_ns() - 3600 * NS_PER_S
 
 
-@pytest.mark.parametrize("frame_id", ["base_link", "image_stamp_ns=", "image_stamp_ns=-5", "=7"])
+@pytest.mark.parametrize(
+    "frame_id", ["base_link", "image_stamps_ns=", "image_stamps_ns=-5", "image_stamps_ns=1,", "=7"]
+)
 def test_a_frame_id_of_someone_else_is_no_stamp(clock, frame_id):
     message = trajectory()
     message.header.frame_id = frame_id

@@ -103,3 +103,35 @@ def test_the_age_of_the_newest_picture_is_recorded(model):
     decider.decide(NOW_NS + 5 * MS)
     assert decider.image_age.max_ns == 25 * MS
     assert decider.encoding.count == 2
+
+
+def test_a_picture_has_an_age_at_every_hop(model):
+    decider = Decider(model, SEEDED)
+    for k in (0, 1):
+        now_ns = NOW_NS + k * 40 * MS
+        inform(decider, now_ns)
+        decider.path.arrive("head_camera", now_ns - 20 * MS, now_ns - 15 * MS, now_ns)
+        chunk = decider.decide(now_ns + MS)
+        decider.path.decide(chunk.image_stamps_ns, now_ns + MS, now_ns + 2 * MS)
+    ages = decider.path.summary_ms()
+    assert ages["arrived"]["max"] == 5.0
+    assert ages["decided"]["max"] == 32.0
+    assert ages["encoded"]["max"] is not None
+    decider.clear_numbers()
+    assert decider.path.summary_ms()["arrived"]["max"] is None
+
+
+def test_a_successor_records_into_the_same_trace_and_goes_on_with_the_ages(model):
+    decider = Decider(model, SEEDED)
+    successor = decider.successor(model)
+    assert successor.path.trace is decider.path.trace
+    successor.continue_from(decider)
+    assert successor.path is decider.path
+
+
+def test_the_latent_walks_with_the_time_and_not_with_the_number_of_decisions(model):
+    def last_of(times_ms):
+        decider = inform(Decider(model, PolicyConfig(latent_seed=3, latent_memory_s=1e6)))
+        return [decider.decide(NOW_NS + ms * MS).positions for ms in times_ms][-1]
+
+    np.testing.assert_allclose(last_of([0]), last_of(range(0, 60, 2)), atol=1e-3)

@@ -11,9 +11,9 @@ SHAPE = (50, 40)
 
 
 def walk(memory_s: float, steps: int, seed: int = 0) -> np.ndarray:
-    latent = Latent(SHAPE, memory_s, dt=0.008)
+    latent = Latent(SHAPE, memory_s)
     latent.draw(seed)
-    return np.array([latent.step() for _ in range(steps)])
+    return np.array([latent.at(k * 8_000_000) for k in range(steps)])
 
 
 def test_without_forgetting_every_step_is_the_first() -> None:
@@ -42,3 +42,21 @@ def test_a_seed_gives_the_same_walk_again_and_another_seed_another() -> None:
 
 def test_a_negative_seed_draws_a_new_walk_each_time() -> None:
     assert (walk(0.4, 2, seed=-1) != walk(0.4, 2, seed=-1)).any()
+
+
+def test_a_latent_walks_as_far_as_time_has_passed_however_often_it_is_asked() -> None:
+    latent = Latent(SHAPE, 0.4)
+    latent.draw(0)
+    first = latent.at(10**12).ravel()
+    soon = latent.at(10**12 + 4_000_000).ravel()
+    last = latent.at(10**12 + 400_000_000).ravel()
+    assert np.corrcoef(first, soon)[0, 1] > 0.985
+    assert abs(np.corrcoef(first, last)[0, 1] - math.exp(-1)) < 0.1
+
+
+def test_a_new_draw_is_decided_with_as_it_is() -> None:
+    latent = Latent(SHAPE, 0.4)
+    latent.at(10**12)
+    latent.draw(5)
+    drawn = latent.value.copy()
+    np.testing.assert_array_equal(latent.at(9 * 10**12), drawn)

@@ -9,7 +9,7 @@ import pytest
 from dbp_ros.bundle import ActionSpec, CameraSpec, read_bundle
 from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.policy.model import Model
-from dbp_ros.policy.sessions import PROVIDERS
+from dbp_ros.policy.sessions import DEVICES
 
 
 def picture(value=0, height=8, width=12):
@@ -118,7 +118,7 @@ def test_an_unknown_execution_provider_is_refused_with_the_known_ones(make_bundl
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
 def test_an_absent_execution_provider_is_refused_and_never_replaced(make_bundle, provider):
-    if PROVIDERS[provider] in ort.get_available_providers():
+    if DEVICES[provider].provider in ort.get_available_providers():
         pytest.skip(f"{provider} is here")
     with pytest.raises(ConfigError, match=f"'{provider}' is not in this onnxruntime, which has"):
         Model(read_bundle(make_bundle()), provider=provider)

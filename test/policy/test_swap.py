@@ -531,3 +531,18 @@ def test_a_history_is_filled_before_a_model_that_needs_it_decides(write) -> None
     assert stage.relay.active.decider.model.manifest.history == HistorySpec(2, 0.1)
     assert stage.period() is not None
     stage.relay.close()
+
+
+def test_pictures_of_the_model_that_decides_start_decisions(write) -> None:
+    woken = threading.Semaphore(0)
+    relay = Relay(Decider(Model(read_bundle(write(1))), CONFIG), wake=woken.release)
+    picture = Frame(np.zeros((8, 12, 3), np.uint8), 1)
+    relay.put("head_camera", picture, 1)
+    assert woken.acquire(timeout=10)
+    other = relay.try_out(Model(read_bundle(write(2, gain=2.0))))
+    other.encoder.put("head_camera", picture, 2)
+    assert not woken.acquire(timeout=0.2)
+    relay.promote(other)
+    other.encoder.put("head_camera", picture, 3)
+    assert woken.acquire(timeout=10)
+    relay.close()

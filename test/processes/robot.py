@@ -1,5 +1,6 @@
 """A robot that is easily broken: it follows commands at once, and its sensors can be spoiled."""
 
+import io
 import subprocess
 import sys
 import time
@@ -11,8 +12,9 @@ from functools import partial
 import numpy as np
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from PIL import Image as Picture
 from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import SetBool, Trigger
 
@@ -46,6 +48,10 @@ class Robot(Node):
         self._image = self._rng.integers(0, 256, (8, 12, 3), np.uint8)
         self._joint_states = self.create_publisher(JointState, "joint_states", SENSOR)
         self._images = self.create_publisher(Image, f"{CAMERA}/image_raw", SENSOR)
+        self._files = self.create_publisher(
+            CompressedImage, f"{CAMERA}/image_raw/compressed", SENSOR
+        )
+        self.file_format = ""
         for name, part in zip(config.controllers, config.controller_slices(), strict=True):
             self.create_subscription(
                 Float64MultiArray, f"{name}/commands", partial(self._obey, part), EVERY_COMMAND
@@ -77,6 +83,10 @@ class Robot(Node):
         if self.camera != "off":
             stamp = self.get_clock().now().to_msg()
             self._images.publish(image_message(self._image, CAMERA, stamp))
+            if self.file_format:
+                message = CompressedImage(format=self.file_format)
+                message.header.stamp, message.data = stamp, png_of(self._image)
+                self._files.publish(message)
 
     def ask(self, service: str, data: bool | None = None) -> tuple[bool, str]:
         """Call a SetBool service, or a Trigger where there is nothing to set."""
@@ -104,6 +114,13 @@ class Robot(Node):
             f"{name} to say {words!r}",
             lambda: str(self.states),
         )
+
+
+def png_of(image: np.ndarray) -> bytes:
+    """Return a picture as a PNG file."""
+    file = io.BytesIO()
+    Picture.fromarray(image).save(file, "PNG")
+    return file.getvalue()
 
 
 def wait_until(condition, what: str, found=lambda: "", limit_s: float = 60.0) -> None:

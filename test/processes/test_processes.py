@@ -198,3 +198,21 @@ def test_a_guard_told_to_end_brings_the_arms_to_rest_first(
     last = [command for _, command in robot.commands[-3:]]
     assert np.abs(last[-1] - last[-2]).max() <= min(CONFIG.acceleration_limit) * PERIOD_S**2 + 1e-9
     assert_within_limits(robot)
+
+
+def test_a_policy_takes_compressed_images_where_it_is_told_to(
+    robot: Robot, guard: subprocess.Popen[str], model: Path
+) -> None:
+    with process("policy_node", model=model, image_transport="compressed"):
+        robot.wait_for_state("policy", f"{CAMERA} is missing")
+        robot.file_format = "png"
+        wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
+
+
+def test_an_unknown_way_of_images_is_an_error_that_names_the_ones_there_are(
+    domain: int, model: Path
+) -> None:
+    with process("policy_node", model=model, image_transport="theora") as child:
+        said, _ = child.communicate(timeout=60)
+    assert "image_transport is 'theora', expected one of raw, compressed" in said
+    assert child.returncode == 1

@@ -1,0 +1,36 @@
+"""`dbp trace`: see where the time goes, picture by picture, in chrome://tracing or Perfetto."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from dbp_ros.bench.trace import TraceConfig, run_trace, summary
+from dbp_ros.cli.benchmark import show
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "trace", help="write what every process did as a trace to open", description=__doc__
+    )
+    defaults = TraceConfig()
+    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
+    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
+    parser.add_argument(
+        "--seconds", type=float, default=defaults.seconds, help="to record (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, default=defaults.out, help="folder of trace.json")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record, write the trace, and print what each hop adds to the age of a picture."""
+    config = TraceConfig(arguments.task, arguments.model, arguments.seconds, arguments.out)
+    console = Console()
+    with console.status("") as status:
+        ways = run_trace(config, status.update)
+    whole = sum(way.complete for way in ways)
+    show(console, f"{whole} of {len(ways)} pictures led to a command", summary(ways))
+    console.print(f"{config.path}: open it in chrome://tracing or https://ui.perfetto.dev")
+    return 0

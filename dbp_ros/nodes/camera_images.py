@@ -1,0 +1,167 @@
+"""Pictures from the wire to pixels, as bytes: without building a message, and compressed ones too.
+
+A subscription with `raw=True` hands over the very bytes that came. Reading the few fields that
+matter from them costs microseconds; pixels stay where they are.
+"""
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image as Picture
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMessage
+
+from dbp_ros.contract import NS_PER_S, Frame, Image
+from dbp_ros.errors import ConfigError, ObservationError
+from dbp_ros.nodes.conversions import SteadyClock
+from dbp_ros.pixels import image_pixels
+
+ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
+FORMATS = ("JPEG", "PNG")
+# A picture that claims to be larger is refused before it is decoded.
+MOST_PIXELS = 3840 * 2160
+
+
+class Reader:
+    """Reads the fields of a message in plain CDR, one after the other."""
+
+    def __init__(self, message: bytes) -> None:
+        """Begin after the first four bytes, which say how the rest is written."""
+        if bytes(message[:2]) not in ORDERS:
+            raise ValueError(f"its bytes begin with {bytes(message[:2]).hex()}, expected 0001")
+        self._order = ORDERS[bytes(message[:2])]
+        self._message = memoryview(message)
+        self._at = 4
+
+    def numbers(self, kinds: str) -> tuple[Any, ...]:
+        """Return numbers of four bytes each, `i` or `I`, aligned."""
+        self._at += -self._at % 4
+        values = struct.unpack_from(self._order + kinds, self._message, self._at)
+        self._at += 4 * len(kinds)
+        return values
+
+    def skip(self, count: int) -> None:
+        """Leave bytes out."""
+        self._at += count
+
+    def data(self) -> memoryview:
+        """Return a sequence of bytes, as a view."""
+        (count,) = self.numbers("I")
+        found = self._message[self._at : self._at + count]
+        if len(found) < count:
+            raise ValueError(f"it ends {count - len(found)} bytes too early")
+        self._at += count
+        return found
+
+    def text(self) -> str:
+        """Return a string."""
+        return bytes(self.data()).rstrip(b"\x00").decode()
+
+    def header(self) -> int:
+        """Return the stamp of a header in [ns] and pass the header."""
+        sec, nanosec = self.numbers("iI")
+        self.data()
+        return int(sec) * NS_PER_S + int(nanosec)
+
+
+@dataclass(slots=True)
+class WirePicture:
+    """The fields of an image message that matter; see `PictureMessage`."""
+
+    height: int
+    width: int
+    encoding: str
+    step: int
+    data: memoryview
+
+
+def plain_picture(message: bytes) -> tuple[Image, int]:
+    """Return pixels and stamp in [ns] of a `sensor_msgs/msg/Image` as it came over the wire."""
+    reader = Reader(message)
+    stamp_ns = reader.header()
+    height, width = reader.numbers("II")
+    encoding = reader.text()
+    reader.skip(1)
+    (step,) = reader.numbers("I")
+    picture = WirePicture(height, width, encoding, step, reader.data())
+    return image_pixels(picture), stamp_ns
+
+
+def compressed_picture(message: bytes) -> tuple[Image, int]:
+    """Return pixels and stamp in [ns] of a `sensor_msgs/msg/CompressedImage` from the wire."""
+    reader = Reader(message)
+    stamp_ns = reader.header()
+    described = reader.text()
+    return decoded(reader.data(), described), stamp_ns
+
+
+def decoded(data: memoryview, described: str) -> Image:
+    """Return the pixels of a JPEG or PNG file, rgb8.
+
+    Args:
+        data: The file.
+        described: What the message says that it is, for the error.
+
+    Raises:
+        ObservationError: If it is neither, damaged, too large, or not of three colours.
+    """
+    try:
+        picture = Picture.open(io.BytesIO(data), formats=FORMATS)
+        if picture.width * picture.height > MOST_PIXELS:
+            raise ValueError(f"it has {picture.width}x{picture.height} pixels")
+        if picture.mode != "RGB":
+            raise ValueError(f"its colours are {picture.mode}, expected RGB")
+        return np.asarray(picture)
+    except (OSError, ValueError, SyntaxError, Picture.DecompressionBombError) as error:
+        raise ObservationError(
+            f"a compressed image ({described or 'without a format'}) of {len(data)} bytes cannot "
+            f"be decoded ({error}): expected a JPEG or PNG file of three colours"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How pictures come.
+
+    Attributes:
+        kind: Type of the messages, to be subscribed to with `raw=True`.
+        suffix: What follows the camera's name in the topic.
+        read: Returns pixels and stamp in [ns].
+    """
+
+    kind: Any
+    suffix: str
+    read: Callable[[bytes], tuple[Image, int]]
+
+    def frame(self, message: bytes, clock: SteadyClock) -> Frame:
+        """Return a picture on the steady clock.
+
+        Raises:
+            ObservationError: If it cannot be read.
+        """
+        try:
+            image, stamp_ns = self.read(message)
+        except (struct.error, ValueError) as error:
+            raise ObservationError(f"an image message cannot be read: {error}") from error
+        return Frame(image, stamp_ns + clock.offset_ns())
+
+
+TRANSPORTS = {
+    "raw": Transport(ImageMessage, "image_raw", plain_picture),
+    "compressed": Transport(CompressedImage, "image_raw/compressed", compressed_picture),
+}
+
+
+def transport_of(name: str) -> Transport:
+    """Return a transport by its name.
+
+    Raises:
+        ConfigError: If it is unknown.
+    """
+    if name not in TRANSPORTS:
+        raise ConfigError(f"image_transport is {name!r}, expected one of {', '.join(TRANSPORTS)}")
+    return TRANSPORTS[name]

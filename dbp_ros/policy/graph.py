@@ -1,0 +1,83 @@
+"""A graph that was loaded, to be run: directly on the CPU, through bound buffers elsewhere."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from dbp_ros.policy.sessions import DEVICES, open_session
+
+
+class Graph:
+    """Runs where its inputs are. Calls may come from several threads."""
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self._session = session
+
+    @property
+    def inputs(self) -> Sequence[ort.NodeArg]:
+        """Name, type and shape of each input."""
+        nodes: Sequence[ort.NodeArg] = self._session.get_inputs()
+        return nodes
+
+    @property
+    def outputs(self) -> Sequence[ort.NodeArg]:
+        """Name, type and shape of each output."""
+        nodes: Sequence[ort.NodeArg] = self._session.get_outputs()
+        return nodes
+
+    def run(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return some outputs, in the order asked for; they never alias an input or one another."""
+        found: list[NDArray[Any]] = self._session.run(list(outputs), dict(feeds))
+        return found
+
+
+class BoundGraph(Graph):
+    """Runs on another device: inputs are copied into buffers there that are kept from run to run.
+
+    Without them each run would allocate its inputs there anew.
+    """
+
+    def __init__(self, session: ort.InferenceSession, memory: str) -> None:
+        """Prepare.
+
+        Args:
+            session: The graph.
+            memory: Where the buffers are, `cuda` say.
+        """
+        super().__init__(session)
+        self._memory = memory
+        self._binding = session.io_binding()
+        self._buffers: dict[str, ort.OrtValue] = {}
+        # Buffers serve one run at a time.
+        self._running = threading.Lock()
+
+    def run(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return some outputs, in the order asked for; they never alias an input or one another."""
+        with self._running:
+            for name, value in feeds.items():
+                self._fill(name, np.ascontiguousarray(value))
+            self._binding.clear_binding_outputs()
+            for name in outputs:
+                self._binding.bind_output(name, "cpu")
+            self._session.run_with_iobinding(self._binding)
+            return [np.array(value) for value in self._binding.copy_outputs_to_cpu()]
+
+    def _fill(self, name: str, value: NDArray[Any]) -> None:
+        buffer = self._buffers.get(name)
+        if buffer is None or tuple(buffer.shape()) != value.shape:
+            kind = value.dtype.type
+            buffer = ort.OrtValue.ortvalue_from_shape_and_type(value.shape, kind, self._memory, 0)
+            self._buffers[name] = buffer
+            self._binding.bind_ortvalue_input(name, buffer)
+        buffer.update_inplace(value)
+
+
+def open_graph(path: Path, provider: str, threads: int) -> Graph:
+    """Load a graph to run it; see `open_session` for arguments and errors."""
+    session, memory = open_session(path, provider, threads), DEVICES[provider].memory
+    return Graph(session) if memory == "cpu" else BoundGraph(session, memory)

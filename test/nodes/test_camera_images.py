@@ -1,0 +1,124 @@
+"""Pictures are read from the bytes of the wire as from messages, and what is broken is refused."""
+
+import io
+from array import array
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as Picture
+from rclpy.clock import Clock
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CompressedImage, Image
+
+from dbp_ros.errors import ConfigError, ObservationError
+from dbp_ros.nodes.camera_images import TRANSPORTS, plain_picture, transport_of
+from dbp_ros.nodes.conversions import SteadyClock, image_message, stamp_to_ns
+from dbp_ros.pixels import image_pixels
+
+RAW, COMPRESSED = TRANSPORTS["raw"], TRANSPORTS["compressed"]
+PICTURE = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
+STAMP = Time(sec=1_795_407_546, nanosec=697_302_768)
+
+
+@pytest.fixture
+def clock() -> SteadyClock:
+    return SteadyClock(Clock())
+
+
+def file_of(kind: str, image: np.ndarray = PICTURE) -> bytes:
+    file = io.BytesIO()
+    Picture.fromarray(image).save(file, kind)
+    return file.getvalue()
+
+
+def compressed(data: bytes, words: str = "rgb8; png compressed bgr8") -> bytes:
+    message = CompressedImage(format=words)
+    message.header.stamp, message.header.frame_id = STAMP, "head_camera_optical_frame"
+    message.data = array("B", data)
+    return serialize_message(message)
+
+
+@given(
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(0, 5),
+    st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=9),
+    st.sampled_from(["rgb8", "bgr8"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_bytes_of_the_wire_are_read_as_the_message_is(height, width, padding, frame_id, encoding):
+    message = Image(height=height, width=width, encoding=encoding, step=3 * width + padding)
+    message.header.frame_id, message.header.stamp = frame_id, STAMP
+    rng = np.random.default_rng(height)
+    message.data = array("B", rng.integers(0, 256, height * message.step, np.uint8).tobytes())
+    image, stamp_ns = plain_picture(serialize_message(message))
+    np.testing.assert_array_equal(image, image_pixels(message))
+    assert stamp_ns == stamp_to_ns(STAMP)
+
+
+def test_the_other_order_of_bytes_is_read_too():
+    message = Image(height=1, width=1, encoding="rgb8", step=3, data=PICTURE[0, 0].tobytes())
+    message.header.stamp = STAMP
+    big = bytearray(serialize_message(message))
+    big[1] = 0
+    for begin in (4, 8, 12, 20, 24, 28, 40, 44):
+        big[begin : begin + 4] = bytes(big[begin : begin + 4])[::-1]
+    image, stamp_ns = plain_picture(bytes(big))
+    np.testing.assert_array_equal(image, PICTURE[:1, :1])
+    assert stamp_ns == stamp_to_ns(STAMP)
+
+
+def test_pixels_are_a_view_of_the_bytes():
+    message = serialize_message(image_message(PICTURE, "head_camera", STAMP))
+    image, _ = plain_picture(message)
+    assert np.shares_memory(image, np.frombuffer(message, np.uint8))
+
+
+@given(st.integers(0, 200))
+@settings(max_examples=60, deadline=None)
+def test_a_message_that_was_cut_short_is_refused(length):
+    whole = serialize_message(image_message(PICTURE, "head_camera", STAMP))
+    with pytest.raises(ObservationError, match=r"cannot be read|encoding|bytes"):
+        RAW.frame(whole[: min(length, len(whole) - 5)], SteadyClock(Clock()))
+
+
+def test_bytes_of_another_kind_are_refused_with_their_beginning(clock):
+    with pytest.raises(ObservationError, match="begin with 0007, expected 0001"):
+        RAW.frame(b"\x00\x07" + bytes(90), clock)
+
+
+def test_a_file_without_loss_comes_back_pixel_by_pixel(clock):
+    frame = COMPRESSED.frame(compressed(file_of("PNG")), clock)
+    np.testing.assert_array_equal(frame.image, PICTURE)
+    assert frame.stamp_ns - clock.offset_ns() == stamp_to_ns(STAMP)
+
+
+def test_a_photograph_comes_back_as_it_looked(clock):
+    smooth = np.full((16, 16, 3), (200, 100, 40), np.uint8)
+    frame = COMPRESSED.frame(compressed(file_of("JPEG", smooth), "jpeg"), clock)
+    np.testing.assert_allclose(frame.image.astype(int), smooth, atol=4)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "of 0 bytes cannot be decoded"),
+        (b"no picture", "cannot be decoded"),
+        (file_of("PNG")[:60], "cannot be decoded"),
+        (file_of("JPEG")[:40], "cannot be decoded"),
+        (file_of("BMP"), "expected a JPEG or PNG file"),
+        (file_of("PNG", PICTURE[:, :, 0]), "its colours are L, expected RGB"),
+        (file_of("PNG", np.zeros((2161, 3840, 3), np.uint8)), "it has 3840x2161 pixels"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_refused_with_the_reason(data, reason, clock):
+    with pytest.raises(ObservationError, match=reason):
+        COMPRESSED.frame(compressed(data), clock)
+
+
+def test_an_unknown_transport_is_an_error_that_names_the_ones_there_are():
+    with pytest.raises(ConfigError, match="'theora', expected one of raw, compressed"):
+        transport_of("theora")

@@ -1,0 +1,113 @@
+"""A graph gives the same through bound buffers as directly, and a device that is not there is told.
+
+There is no GPU here: the buffers are bound in the memory of the CPU, by the same calls.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from dbp_ros.bundle import bundle_directory
+from dbp_ros.errors import BundleError, ConfigError
+from dbp_ros.policy.graph import BoundGraph, Graph, open_graph
+from dbp_ros.policy.sessions import DEVICES, open_session
+
+LIFT = bundle_directory("lift")
+ENCODER, HEAD = LIFT / "encoder_head_camera.onnx", LIFT / "head.onnx"
+ABSENT = [n for n, d in DEVICES.items() if d.provider not in ort.get_available_providers()]
+
+
+def picture(height: int = 84, width: int = 84, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def feeds_of(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {node.name: rng.standard_normal(node.shape, np.float32) for node in graph.inputs}
+
+
+@pytest.fixture
+def bound() -> BoundGraph:
+    return BoundGraph(open_session(ENCODER, "cpu", 1), "cpu")
+
+
+def test_bound_buffers_change_no_answer(bound: BoundGraph) -> None:
+    plain = open_graph(ENCODER, "cpu", 1)
+    assert type(plain) is Graph
+    for seed in range(3):
+        feeds = {"image": picture(seed=seed)}
+        [expected], [found] = (graph.run(["features"], feeds) for graph in (plain, bound))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_bound_buffers_take_all_inputs_of_a_head() -> None:
+    plain, bound = (
+        Graph(open_session(HEAD, "cpu", 1)),
+        BoundGraph(open_session(HEAD, "cpu", 1), "cpu"),
+    )
+    for seed in range(3):
+        feeds = feeds_of(plain, seed)
+        [expected], [found] = (graph.run(["action"], feeds) for graph in (plain, bound))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_pictures_of_another_size_get_buffers_of_their_size(bound: BoundGraph) -> None:
+    plain = open_graph(ENCODER, "cpu", 1)
+    for height, width in ((84, 84), (480, 640), (84, 84)):
+        feeds = {"image": picture(height, width)}
+        [expected], [found] = (graph.run(["features"], feeds) for graph in (plain, bound))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_an_answer_is_not_changed_by_the_next_run_nor_an_input_by_any(bound: BoundGraph) -> None:
+    first_picture = picture(seed=1)
+    kept_picture = first_picture.copy()
+    [first] = bound.run(["features"], {"image": first_picture})
+    kept = first.copy()
+    [second] = bound.run(["features"], {"image": picture(seed=2)})
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(first_picture, kept_picture)
+    assert np.abs(second - first).max() > 0
+
+
+def test_a_view_that_does_not_lie_in_one_piece_is_taken(bound: BoundGraph) -> None:
+    turned = picture()[::-1, ::-1]
+    [found] = bound.run(["features"], {"image": turned})
+    [expected] = bound.run(["features"], {"image": turned.copy()})
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_threads_that_run_it_at_once_get_their_own_answers(bound: BoundGraph) -> None:
+    plain = open_graph(ENCODER, "cpu", 1)
+    pictures = [picture(seed=seed) for seed in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda image: bound.run(["features"], {"image": image}), pictures))
+    for image, [found] in zip(pictures, answers, strict=True):
+        np.testing.assert_array_equal(found, plain.run(["features"], {"image": image})[0])
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_device_that_is_not_there_is_an_error_that_says_what_there_is(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}' is not in this onnxruntime, which has .*CPU"):
+        open_graph(ENCODER, name, 1)
+
+
+def test_an_unknown_device_is_an_error_that_names_the_known() -> None:
+    with pytest.raises(ConfigError, match="'gpu', expected one of cpu, cuda, tensorrt"):
+        open_graph(ENCODER, "gpu", 1)
+
+
+def test_a_graphics_card_runs_what_tensorrt_cannot() -> None:
+    providers = DEVICES["tensorrt"].providers
+    assert providers[0][0] == "TensorrtExecutionProvider"
+    assert providers[1:] == ["CUDAExecutionProvider"]
+    assert {DEVICES[name].memory for name in ("cuda", "tensorrt")} == {"cuda"}
+
+
+def test_a_file_that_is_no_graph_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "head.onnx").write_bytes(b"no graph")
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        open_graph(tmp_path / "head.onnx", "cpu", 1)
