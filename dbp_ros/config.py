@@ -76,7 +76,9 @@ class RealtimeConfig:
         0, "SCHED_FIFO priority of the loop, 0 for none; keep below 50", minimum=0, maximum=99
     )
     lock_memory: bool = setting(True, "Lock the process in memory where that is allowed")
-    cpu_affinity: tuple[int, ...] = setting((), "Cores to run on; empty for any", minimum=0)
+    cpu_affinity: tuple[int, ...] = setting(
+        (), "Cores to run on; empty for those of placement.py, any on a small machine", minimum=0
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
     *("bundle", "config", "contract", "decision", "errors", "files", "latency", "pixels"),
-    *("proof", "realtime", "share", "trace"),
+    *("placement", "proof", "realtime", "share", "trace"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "files": set(),
     "latency": {"contract"},
     "pixels": {"contract", "errors"},
-    "realtime": {"config"},
+    "placement": set(),
+    "realtime": {"config", "placement"},
     "share": {"errors"},
     "trace": {"contract", "errors", "latency"},
     "bundle": {"errors", "files", "share"},

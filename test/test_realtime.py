@@ -84,8 +84,9 @@ def test_a_wish_that_is_not_granted_is_told_and_not_fatal():
         "print(*request_realtime(wishes), sep='\\n')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    collection, cores, schedule = done.stdout.splitlines()
-    assert collection == "garbage collection is off"
+    collection, memory, cores, schedule = done.stdout.splitlines()
+    assert collection == "garbage collection is off, threads switch every 0.1 ms"
+    assert memory == "keeping freed memory: granted"
     assert cores.startswith("cores (4000,): not granted (")
     assert schedule.startswith("SCHED_FIFO 1: ")
 
@@ -95,10 +96,48 @@ def test_nothing_is_asked_for_that_was_not_wished():
         "import gc\n"
         "from dbp_ros.config import RealtimeConfig\n"
         "from dbp_ros.realtime import request_realtime\n"
-        "print(request_realtime(RealtimeConfig(lock_memory=False)), gc.isenabled())\n"
+        "got = request_realtime(RealtimeConfig(lock_memory=False))\n"
+        "print(len(got), gc.isenabled())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['garbage collection is off'] False"
+    assert done.stdout.strip() == "2 False"
+
+
+def test_a_process_is_told_where_it_runs():
+    code = (
+        "import os\n"
+        "from dbp_ros.config import RealtimeConfig\n"
+        "from dbp_ros.placement import Place, cores_of\n"
+        "from dbp_ros.realtime import request_realtime\n"
+        "there = sorted(os.sched_getaffinity(0))\n"
+        "planned = cores_of(Place.GUARD, there)\n"
+        "told = request_realtime(RealtimeConfig(lock_memory=False), Place.GUARD)[-1]\n"
+        "bound = sorted(os.sched_getaffinity(0)) == (sorted(planned) or there)\n"
+        "print(bound and told == (f'cores {planned}: granted' if planned else "
+        "f'any of {len(there)} cores'))\n"
+        "wish = RealtimeConfig(lock_memory=False, cpu_affinity=(there[0],))\n"
+        "request_realtime(wish, Place.GUARD)\n"
+        "print(os.sched_getaffinity(0) == {there[0]})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
+
+
+def test_large_blocks_are_kept_when_they_are_freed():
+    code = (
+        "import resource, time\n"
+        "from dbp_ros.config import RealtimeConfig\n"
+        "from dbp_ros.realtime import request_realtime\n"
+        "request_realtime(RealtimeConfig(lock_memory=False))\n"
+        "picture = bytes(range(256)) * 3600\n"
+        "for _ in range(10): bytearray(picture)\n"
+        "faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(100): bytearray(picture)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # A picture has 225 pages.
+    assert int(done.stdout) < 225
 
 
 def test_a_hurried_wait_ends_before_its_deadline_but_not_at_once():

@@ -26,6 +26,7 @@ from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_of, comman
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
+from dbp_ros.placement import Place
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.trace import FirstSight, Hop, Trace
 
@@ -78,7 +79,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self._tick,
             config.realtime_priority + 1 if config.realtime_priority else 0,
         )
-        for line in request_realtime(config):
+        for line in request_realtime(config, Place.GUARD):
             self.get_logger().info(line)
         self._loop.start()
 

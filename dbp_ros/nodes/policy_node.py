@@ -28,6 +28,7 @@ from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
+from dbp_ros.placement import Place
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
@@ -58,7 +59,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
         self._swap = ModelSwap(self, self._config)
         reports.Reporter(self, "policy", self._state, self.statistics, self._clear, self._trace)
-        for line in request_realtime(self._config):
+        for line in request_realtime(self._config, Place.POLICY):
             self.get_logger().info(line)
         if self._config.autostart:
             self._autostart()

@@ -28,6 +28,7 @@ from dbp_ros.nodes.conversions import SteadyClock, image_message
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.placement import Place
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.enlarge import Enlarger
@@ -84,7 +85,7 @@ class SimulationNode(Node):  # type: ignore[misc]
             )
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
         reports.Reporter(self, "simulation", self._state, self.statistics, self._clear, self._trace)
-        for line in request_realtime(config):
+        for line in request_realtime(config, Place.REST):
             self.get_logger().info(line)
         self._threads = [
             PacedThread("physics", config.joint_state_rate_hz, self._step),
