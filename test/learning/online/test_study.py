@@ -11,7 +11,7 @@ from lived import live
 from dbp_ros.bundle import read_bundle
 from dbp_ros.config import LearnerConfig
 from dbp_ros.episodes.bag import BagWriter, Source
-from dbp_ros.episodes.recorder import bag_numbers, bag_path
+from dbp_ros.episodes.recorder import bag_path
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.learning.online.study import Study, finetune_config
