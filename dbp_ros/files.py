@@ -1,10 +1,16 @@
 """Files and folders that are whole or absent, whatever happens while they are written."""
 
+import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from dbp_ros.errors import ConfigError
+
+LOOK_S = 0.1
 
 
 @contextmanager
@@ -66,6 +72,40 @@ def folder_aside(directory: Path) -> Iterator[Path]:
             old.rename(directory)
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path, wait_s: float) -> Iterator[None]:
+    """Hold a lock that only one process of this machine can hold, as long as the block lasts.
+
+    It ends with the process, however that dies.
+
+    Args:
+        path: File that stands for the lock. It is made, and left.
+        wait_s: How long to wait for another process to let go.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_s
+    with path.open("ab") as file:
+        while not _try_lock(file.fileno()):
+            if time.monotonic() > deadline:
+                raise ConfigError(
+                    f"another process holds {path}, also after {wait_s:g} s: end it, or give "
+                    "another folder"
+                )
+            time.sleep(LOOK_S)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _put_on_disk(path: Path) -> None:

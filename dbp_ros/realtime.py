@@ -8,6 +8,7 @@ is in `placement`.
 import ctypes
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from dbp_ros.config import RealtimeConfig
 from dbp_ros.placement import Place, cores_of
 
 MCL_CURRENT_AND_FUTURE = 3
+PR_SET_PDEATHSIG = 1
 GIL_SWITCH_INTERVAL_S = 0.0005
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # Pictures are smaller. glibc allows no more for what is taken from the heap.
@@ -70,6 +72,11 @@ def set_priority(priority: int, *threads: int) -> str:
             os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
 
     return _try(f"SCHED_FIFO {priority}", schedule)
+
+
+def die_with_parent() -> None:
+    """End this process, as `kill -9` does, when the thread that started it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def running_threads() -> set[int]:

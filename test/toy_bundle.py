@@ -70,8 +70,12 @@ def write_head(
     ramp: np.ndarray,
     nan_above: float,
     log_std: float | None,
+    work: int,
 ) -> None:
-    """Write a head that answers by the formula above, or with NaN to features that are high."""
+    """Write a head that answers by the formula above, or with NaN to features that are high.
+
+    `work` is the size of two square matrices that it multiplies for nothing.
+    """
     shape = (1, len(ramp), nu)
     seen = [f"features.{camera}" for camera in cameras]
     nodes = [
@@ -90,7 +94,17 @@ def write_head(
         helper.make_node("Concat", seen, ["features"], axis=1),
         helper.make_node("ReduceMean", ["features", "all_but_batch"], ["mean"], keepdims=1),
         helper.make_node("Mul", ["mean", "feature_gain"], ["sight"]),
-        helper.make_node("Sum", ["here", "ramp", "normalised", "sight"], ["sum"]),
+        *(
+            [
+                helper.make_node("Expand", ["mean", "square"], ["wide"]),
+                helper.make_node("MatMul", ["wide", "wide"], ["product"]),
+                helper.make_node("ReduceMean", ["product"], ["large"], keepdims=1),
+                helper.make_node("Mul", ["large", "nothing"], ["idle"]),
+            ]
+            if work
+            else [helper.make_node("Identity", ["nothing"], ["idle"])]
+        ),
+        helper.make_node("Sum", ["here", "ramp", "normalised", "sight", "idle"], ["sum"]),
         helper.make_node("Mul", ["sum", "gain"], ["answer"]),
         helper.make_node("Greater", ["mean", "nan_above"], ["too_bright"]),
         helper.make_node("Where", ["too_bright", "nan", "answer"], ["action"]),
@@ -115,6 +129,8 @@ def write_head(
         feature_gain=np.float32(FEATURE_GAIN),
         gain=np.float32(gain),
         spread=np.full(shape, log_std or 0.0, np.float32),
+        square=[1, work, work],
+        nothing=np.float32(0.0),
         nan_above=np.float32(nan_above),
         nan=np.float32(np.nan),
     )
@@ -151,6 +167,7 @@ def write_toy_bundle(
     step_s: float = 0.02,
     log_std: float | None = None,
     nan_above: float = np.inf,
+    work: int = 0,
     **changes,
 ) -> Path:
     """Write a bundle and return its folder; `changes` replace values of the manifest."""
@@ -158,7 +175,7 @@ def write_toy_bundle(
     write_encoder(directory / "encoder.onnx", size)
     nu = len(graph_joints)
     head = directory / "head.onnx"
-    write_head(head, graph_cameras, nu, history, gain, ramp, nan_above, log_std)
+    write_head(head, graph_cameras, nu, history, gain, ramp, nan_above, log_std, work)
     write_proof(directory / "proof.npz", graph_cameras, nu, history, ramp)
     values = {
         "format": FORMAT,

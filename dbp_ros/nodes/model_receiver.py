@@ -15,6 +15,8 @@ from dbp_ros.nodes.qos import LATCHED, PIECES
 from dbp_ros.policy.swap import Phase, Swap
 
 TELL_NS = NS_PER_S // 2
+# A sender that is started again is another one.
+SENDERS_KNOWN = 16
 
 
 class ModelReceiver:
@@ -27,7 +29,7 @@ class ModelReceiver:
         self._node = node
         self._swap: Swap | None = None
         self._received = Path()
-        self._news: Announcement | None = None
+        self._news: deque[Announcement] = deque(maxlen=1)
         self._heard: dict[str, Announcement] = {}
         self._delivery: Delivery | None = None
         self._waiting = False
@@ -46,12 +48,12 @@ class ModelReceiver:
         """
         self._delivery = None
         self._swap, self._received = swap, received
-        self._news = next(reversed(self._heard.values()), None)
+        self._news.extend(self._heard.values())
 
     def tick(self, now_ns: int) -> None:
         """Do what there is to do with what has arrived."""
         assert self._swap is not None
-        news, self._news = self._news, None
+        news = self._news.pop() if self._news else None
         try:
             if news is not None and self._swap.wants(news.sha256):
                 self._consider(news, now_ns)
@@ -68,7 +70,7 @@ class ModelReceiver:
             manifest = folder / MANIFEST
             if folder.is_absolute() and manifest.is_file() and sha256_of(manifest) == news.sha256:
                 self._delivery = None
-                self._swap.propose(folder)
+                self._swap.propose(folder, announced=True)
                 return
         if self._delivery and self._delivery.announcement.sha256 == news.sha256:
             self._delivery.resume(now_ns)
@@ -84,7 +86,7 @@ class ModelReceiver:
             if whole is not None:
                 self._delivery = None
                 forget_old(self._received)
-                swap.propose(whole)
+                swap.propose(whole, announced=True)
                 return
         about = delivery.announcement
         if delivery.silent(now_ns):
@@ -107,8 +109,11 @@ class ModelReceiver:
             return
         before = self._heard.pop(news.sender, None)
         if before is None or news.sequence > before.sequence:
-            self._news = before = news
+            before = news
+            self._news.append(news)
         self._heard[news.sender] = before
+        while len(self._heard) > SENDERS_KNOWN:
+            del self._heard[next(iter(self._heard))]
 
     def _on_chunk(self, message: UInt8MultiArray) -> None:
         if self._delivery is not None and message.layout.dim:

@@ -14,9 +14,10 @@ from dbp_ros.errors import BundleError
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.model_receiver import ModelReceiver
 from dbp_ros.nodes.qos import LATCHED
+from dbp_ros.policy.failures import FAILED, Failures
 from dbp_ros.policy.folder import WatchedFolder
 from dbp_ros.policy.relay import Relay
-from dbp_ros.policy.swap import SWAP_RATE_HZ, ModelState, Swap
+from dbp_ros.policy.swap import SWAP_RATE_HZ, ModelState, Phase, Swap
 from dbp_ros.realtime import PacedThread
 
 
@@ -33,6 +34,7 @@ class ModelSwap:
         self._swap: Swap | None = None
         self._folder: WatchedFolder | None = None
         self._thread: PacedThread | None = None
+        self._newest: ModelState | None = None
         self._guard = f"{node.get_namespace()}/guard".strip("/")
         self._topic = node.create_publisher(String, "~/model", LATCHED)
         self._receiver = ModelReceiver(node)
@@ -45,13 +47,41 @@ class ModelSwap:
         """The thread that does the work, while there is a model."""
         return self._thread
 
-    def begin(self, relay: Relay, directory: Path) -> None:
+    @property
+    def report(self) -> dict[str, str]:
+        """What became of the newest model that would like to decide."""
+        newest = self._newest
+        if newest is None:
+            return {}
+        return {
+            "phase": newest.phase,
+            "candidate": newest.candidate,
+            "candidate_reason": newest.reason,
+        }
+
+    @property
+    def problem(self) -> str:
+        """Why the newest model does not decide; empty where it does, or may yet."""
+        newest = self._newest
+        if newest is None or newest.phase not in (Phase.REFUSED.value, Phase.ROLLED_BACK.value):
+            return ""
+        phase = newest.phase.replace("_", " ")
+        return f"model {newest.candidate[:12]} {phase}: {newest.reason}"
+
+    def failures(self, directory: Path) -> Failures:
+        """Return which models failed before, where the one of a folder was the first.
+
+        Raises:
+            BundleError: If what was noted cannot be read.
+        """
+        return Failures(self._received(directory) / FAILED)
+
+    def begin(self, relay: Relay, directory: Path, failures: Failures) -> None:
         """Look out for successors of the model that was loaded from a folder."""
         config = self._config
-        self._swap = Swap(relay, config, self._tell)
+        self._swap = Swap(relay, config, self._tell, failures)
         self._folder = WatchedFolder(directory) if config.watch_model else None
-        received = Path(config.received_models).expanduser() if config.received_models else None
-        self._receiver.begin(self._swap, (received or directory.parent / ".received").absolute())
+        self._receiver.begin(self._swap, self._received(directory))
         # Just below the decision loop: what is less urgent than that must not starve the thread
         # that may hold the interpreter's lock.
         priority = max(1, config.realtime_priority - 1) if config.realtime_priority else 0
@@ -62,12 +92,16 @@ class ModelSwap:
         """Stop looking out."""
         if self._thread is not None:
             self._thread.stop()
-        self._thread = self._swap = None
+        self._thread = self._swap = self._newest = None
 
     def begin_episode(self) -> None:
         """End an episode and begin the next."""
         if self._swap is not None:
             self._swap.begin_episode()
+
+    def _received(self, directory: Path) -> Path:
+        chosen = self._config.received_models
+        return (Path(chosen).expanduser() if chosen else directory.parent / ".received").absolute()
 
     def _tick(self, now_ns: int) -> None:
         assert self._swap is not None
@@ -77,6 +111,7 @@ class ModelSwap:
         self._swap.tick(now_ns)
 
     def _tell(self, state: ModelState) -> None:
+        self._newest = state
         self._topic.publish(String(data=json.dumps(asdict(state))))
         who = f"{state.name} version {state.version} ({state.sha256[:12]}), number {state.number}"
         about = f", candidate {state.candidate[:12]}" if state.candidate else ""

@@ -80,6 +80,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
                 "name": manifest.name,
                 "version": manifest.version,
                 "sha256": decider.model.bundle.sha256,
+                **self._swap.report,
             },
             "reason": self._reason,
             "refused_decisions": self._refusals,
@@ -91,7 +92,9 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         """Load, check, prove and warm up the model, and subscribe to what it needs."""
         try:
             directory = bundle_directory(self._config.model)
+            failures = self._swap.failures(directory)
             bundle = read_bundle(directory)
+            failures.require_none(bundle.sha256)
             require_joints(bundle.manifest, self._config.joints)
             model = Model(bundle, self._config.execution_provider, self._config.intra_op_threads)
             difference = model.prove()
@@ -108,7 +111,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         )
         self._trace.cameras = manifest.camera_names
         self._relay = Relay(decider, self._models + 1, self._hurry)
-        self._swap.begin(self._relay, directory)
+        self._swap.begin(self._relay, directory, failures)
         self._subscribe(manifest.joints, manifest.camera_names)
         self._reason = "configured, not active"
         return TransitionCallbackReturn.SUCCESS
@@ -238,11 +241,10 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         for thread in (self._loop, encoder, self._swap.thread):
             if thread is not None and thread.error is not None:
                 return reports.ERROR, f"the {thread.name} failed: {thread.error}"
-        reasons = [reason for reason in (self._reason, *self._problems.values()) if reason]
-        active = self._loop is not None
-        if not reasons:
-            return reports.OK, "deciding"
-        return (reports.WARN if active else reports.OK), "; ".join(reasons)
+        problems = (*self._problems.values(), self._swap.problem)
+        sentence = "; ".join(filter(None, (self._reason or "deciding", *problems)))
+        fine = self._loop is None or sentence == "deciding"
+        return (reports.OK if fine else reports.WARN), sentence
 
     def _clear(self) -> None:
         self._refusals = 0

@@ -1,6 +1,6 @@
 """Decides as seldom as it explores: one draw from the policy's law, played before the next."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,24 @@ from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observer import Inputs
 from dbp_ros.trace import Trace
+
+
+@dataclass
+class Course:
+    """How far a robot has come, whichever model decides.
+
+    Explorers that succeed one another share it: whoever decides next finds what the last decision
+    left, also where another took over in the middle of it.
+
+    Attributes:
+        held: The chunk that is played, None where the next tick draws one.
+        episode: Counts the episodes of one run of the policy.
+        number: Counts its decisions.
+    """
+
+    held: ActionChunk | None = None
+    episode: int = 0
+    number: int = 0
 
 
 class Explorer(Decider):
@@ -44,9 +62,8 @@ class Explorer(Decider):
         self._executed = executed
         self._tick_ns = seconds_to_ns(1.0 / config.decision_rate_hz)
         self._chance = np.random.default_rng(None if config.latent_seed < 0 else config.latent_seed)
-        self._held: ActionChunk | None = None
         self._told: Decision | None = None
-        self._episode = self._number = 0
+        self._course = Course()
         rate_hz = 1.0 / (executed * action.step_s)
         super().__init__(model, replace(config, decision_rate_hz=rate_hz), trace)
         self._config = config
@@ -55,14 +72,13 @@ class Explorer(Decider):
         """Play the other's last chunk to its end, and go on with its numbers."""
         super().continue_from(other)
         if isinstance(other, Explorer):
-            self._held = other._held
-            self._episode, self._number = other._episode, other._number
+            self._course = other._course
 
     def begin_episode(self) -> None:
         """Draw a latent that owes nothing to the last episode, and count a new one."""
         super().begin_episode()
-        self._held = None
-        self._episode += 1
+        self._course.held = None
+        self._course.episode += 1
 
     def decide(self, now_ns: int, early: bool = False) -> ActionChunk:
         """Return the chunk for now: a new one, or what is left of the last; see `Decider.decide`.
@@ -71,14 +87,14 @@ class Explorer(Decider):
             ObservationError: If the observation is not good enough to act on, or the model has no
                 law to draw from.
         """
-        held = self._held
+        held = self._course.held
         try:
             if held is None or now_ns >= held.due_ns[-1] - self._tick_ns:
-                self._held = self._cut(super().decide(now_ns))
-                return self._held
+                self._course.held = drawn = self._cut(super().decide(now_ns))
+                return drawn
             return repeated(held, self.observer.observe(now_ns).stamp_ns)
         except ObservationError:
-            self._held = None
+            self._course.held = None
             raise
 
     def take_decision(self) -> Decision | None:
@@ -99,12 +115,12 @@ class Explorer(Decider):
             )
         noise = self._chance.standard_normal(latent.shape, dtype=np.float32)
         drawn = model.explore(inputs.positions, inputs.features, latent, noise)
-        self._number += 1
+        self._course.number += 1
         self._told = Decision(
             sha256=model.bundle.sha256,
             version=manifest.version,
-            number=self._number,
-            episode=self._episode,
+            number=self._course.number,
+            episode=self._course.episode,
             stamp_ns=inputs.stamp_ns,
             image_stamps_ns=dict(inputs.image_stamps_ns),
             positions=inputs.positions,

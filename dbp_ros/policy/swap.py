@@ -15,16 +15,17 @@ from pathlib import Path
 
 from dbp_ros.bundle import MANIFEST, Bundle, read_bundle, sha256_of
 from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import NS_PER_S, ActionChunk
+from dbp_ros.contract import ActionChunk
 from dbp_ros.errors import BundleError, DbpError, ObservationError
 from dbp_ros.latency import Histogram
+from dbp_ros.policy.failures import Failures
 from dbp_ros.policy.probation import Probation, Record
+from dbp_ros.policy.proposals import Proposal, Proposals
 from dbp_ros.policy.relay import Relay, Runner
-from dbp_ros.policy.trial import Trial, load_model, require_fit
+from dbp_ros.policy.trial import Trial, load_model, require_fit, require_no_older
 from dbp_ros.realtime import set_priority
 
 SWAP_RATE_HZ = 50.0
-RETRY_NS = 10 * NS_PER_S
 # Decisions from which a 99th percentile is told.
 LATENCY_WINDOW = 250
 
@@ -73,7 +74,11 @@ class Swap:
     """
 
     def __init__(
-        self, relay: Relay, config: PolicyConfig, tell: Callable[[ModelState], None]
+        self,
+        relay: Relay,
+        config: PolicyConfig,
+        tell: Callable[[ModelState], None],
+        failures: Failures | None = None,
     ) -> None:
         """Begin with the model that decides.
 
@@ -81,6 +86,7 @@ class Swap:
             relay: The models.
             config: Settings.
             tell: Called with every new state.
+            failures: Models that are not tried again; those of this process alone if None.
         """
         self._relay = relay
         self._config = config
@@ -88,21 +94,21 @@ class Swap:
         self._robot = relay.active.decider.model.manifest
         self._record = Record(config)
         self._probation: Probation | None = None
-        self._failed: dict[str, str] = {}
-        self._proposal: Path | None = None
-        self._put_off: tuple[Path, int] | None = None
+        self._failures = failures or Failures()
+        self._proposals = Proposals()
         self._trial: Trial | None = None
         self._episode: tuple[int, ActionChunk | None] = (relay.active.number, relay.chunk)
         self._success = self._solved = False
         self.say(Phase.IDLE)
 
-    def propose(self, directory: Path) -> None:
-        """Ask to swap to the bundle of a folder; the newest proposal counts."""
-        self._proposal = directory
+    def propose(self, directory: Path, announced: bool = False) -> None:
+        """Ask to swap to the bundle of a folder; the newest proposal counts. See `Proposal`."""
+        self._proposals.put(Proposal(directory, announced))
 
     def wants(self, sha256: str) -> bool:
         """Return whether a bundle would be tried: it neither decides nor has failed before."""
-        return sha256 not in (self._relay.active.sha256, self._tried, *self._failed)
+        decides = sha256 in (self._relay.active.sha256, self._tried)
+        return not (decides or self._failures.reason(sha256))
 
     def say(self, phase: Phase, candidate: str = "", reason: str = "") -> None:
         """Tell how far a candidate has come."""
@@ -142,8 +148,8 @@ class Swap:
         if (failure := self._relay.retire()) is not None:
             self._conclude(*failure)
         self._judge(now_ns)
-        if (directory := self._take_proposal(now_ns)) is not None:
-            self._take_up(directory, now_ns)
+        if (proposal := self._proposals.take(now_ns)) is not None:
+            self._take_up(proposal, now_ns)
         elif self._trial is not None:
             self._go_on(self._trial, now_ns)
 
@@ -162,46 +168,40 @@ class Swap:
 
     def _conclude(self, runner: Runner, reason: str) -> None:
         """Remember a model that had to give way, and go on with the record of the one before."""
-        self._failed[runner.sha256] = f"rolled back: {reason}"
+        self._failures.add(runner.sha256, f"rolled back: {reason}")
         before = self._probation.before if self._probation else Record(self._config)
         self._record, self._probation = before, None
         self.say(Phase.ROLLED_BACK, runner.sha256, reason)
 
-    def _take_proposal(self, now_ns: int) -> Path | None:
-        proposal, self._proposal = self._proposal, None
-        if proposal is None and self._put_off is not None and now_ns >= self._put_off[1]:
-            proposal = self._put_off[0]
-        if proposal is not None:
-            self._put_off = None
-        return proposal
-
-    def _take_up(self, directory: Path, now_ns: int) -> None:
+    def _take_up(self, proposal: Proposal, now_ns: int) -> None:
         """Verify a bundle; what keeps it from being verified may pass, so it is not remembered."""
-        sha256 = ""
+        sha256, active = "", self._relay.active
         try:
-            sha256 = sha256_of(directory / MANIFEST)
-            if sha256 in self._failed:
-                raise BundleError(f"not tried again: {self._failed[sha256]}")
-            if sha256 in (self._relay.active.sha256, self._tried):
+            sha256 = sha256_of(proposal.directory / MANIFEST)
+            self._failures.require_none(sha256)
+            if sha256 in (active.sha256, self._tried):
                 return
             self._end_trial()
             self.say(Phase.VERIFYING, sha256)
-            bundle = read_bundle(directory)
+            bundle = read_bundle(proposal.directory)
             require_fit(bundle.manifest, self._robot)
+            if proposal.announced:
+                require_no_older(bundle.manifest, active.decider.model.manifest)
         except (DbpError, OSError) as error:
             self.say(Phase.REFUSED, sha256, str(error))
             return
-        with self._judged(bundle, now_ns):
+        with self._judged(bundle, proposal, now_ns):
             self.say(Phase.LOADING, bundle.sha256)
             model = load_model(bundle, self._config)
             self.say(Phase.PROVING, bundle.sha256)
             difference = model.prove()
             self.say(Phase.SHADOWING, bundle.sha256, f"gives its proof within {difference:.2g}")
-            self._trial = Trial(self._relay.try_out(model), self._config, now_ns)
+            runner = self._relay.try_out(model)
+            self._trial = Trial(runner, proposal, self._config, now_ns)
 
     def _go_on(self, trial: Trial, now_ns: int) -> None:
         bundle = trial.runner.decider.model.bundle
-        with self._judged(bundle, now_ns):
+        with self._judged(bundle, trial.proposal, now_ns):
             if trial.rehearse(now_ns, self._relay.chunk):
                 self._promote(trial, now_ns)
 
@@ -221,16 +221,16 @@ class Swap:
         )
 
     @contextmanager
-    def _judged(self, bundle: Bundle, now_ns: int) -> Iterator[None]:
+    def _judged(self, bundle: Bundle, proposal: Proposal, now_ns: int) -> Iterator[None]:
         """End a trial with an error, of whatever kind, and let the model that decides go on."""
         try:
             yield
         except ObservationError as error:
-            self._put_off = (bundle.directory, now_ns + RETRY_NS)
+            self._proposals.put_off(proposal, now_ns)
             self._end_trial()
             self.say(Phase.REFUSED, bundle.sha256, f"put off: {error}")
         except Exception as error:
-            self._failed[bundle.sha256] = str(error)
+            self._failures.add(bundle.sha256, str(error))
             self._end_trial()
             self.say(Phase.REFUSED, bundle.sha256, str(error))
 

@@ -7,6 +7,7 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import ActionChunk, seconds_to_ns
 from dbp_ros.errors import BundleError, ObservationError
 from dbp_ros.policy.model import Model
+from dbp_ros.policy.proposals import Proposal
 from dbp_ros.policy.relay import Runner
 from dbp_ros.realtime import running_threads, set_priority
 
@@ -27,6 +28,18 @@ def require_fit(manifest: Manifest, robot: Manifest) -> None:
         raise BundleError(
             f"{who} looks through {', '.join(missing)}, the robot has "
             f"{', '.join(robot.camera_names) or 'no camera'}: export it for these cameras"
+        )
+
+
+def require_no_older(manifest: Manifest, active: Manifest) -> None:
+    """Raise `BundleError` if a model is an older version of the one that decides.
+
+    The same version is not older: what first explores has the version of what was imitated.
+    """
+    if manifest.name == active.name and manifest.version < active.version:
+        raise BundleError(
+            f"model {manifest.name} version {manifest.version} was announced, but version "
+            f"{active.version} decides: to go back, put it into the model's folder by hand"
         )
 
 
@@ -52,10 +65,13 @@ class Trial:
 
     Attributes:
         runner: The model on trial.
+        proposal: What brought it.
     """
 
-    def __init__(self, runner: Runner, config: PolicyConfig, now_ns: int) -> None:
-        self.runner = runner
+    def __init__(
+        self, runner: Runner, proposal: Proposal, config: PolicyConfig, now_ns: int
+    ) -> None:
+        self.runner, self.proposal = runner, proposal
         self._reach = config.shadow_reach
         self._wanted = config.shadow_decisions
         self._budget_ms = 1e3 * config.inference_budget / config.decision_rate_hz

@@ -19,6 +19,7 @@ CONFIG = GuardConfig(
     velocity_limit=(2.0, 2.0),
     acceleration_limit=(12.0, 12.0),
     tracking_error_limit=(0.3, 0.3),
+    command_rate_hz=250.0,
 )
 PERIOD_NS = 4_000_000
 DT = PERIOD_NS / NS_PER_S

@@ -1,6 +1,7 @@
 """One draw, played before the next, and told with its exact likelihood."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from dbp_ros.errors import ConfigError, EpisodeError, ObservationError
 from dbp_ros.motion.guard import Mode, MotionGuard
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
+from dbp_ros.policy.relay import Relay
 
 NOW_NS = 1000 * NS_PER_S
 MS = 1_000_000
@@ -205,3 +207,47 @@ def test_a_successor_plays_the_chunk_to_its_end_and_goes_on_counting(explorer, m
     assert [d.number for d in decisions] == [second.number + 1]
     assert [d.episode for d in decisions] == [second.episode] == [first[2].episode + 1]
     assert [d.version for d in decisions] == [2]
+
+
+class Interrupted(Explorer):
+    """An explorer during whose first decision something happens."""
+
+    happens = staticmethod(lambda: None)
+
+    def _act(self, inputs, latent):
+        drawn = super()._act(inputs, latent)
+        self.happens()
+        self.happens = Interrupted.happens
+        return drawn
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["swapped", "rolled back"])
+def test_a_swap_in_the_middle_of_a_draw_leaves_the_chunk_whole_and_of_one_version(
+    stochastic, make_bundle, back
+):
+    first = Interrupted(stochastic, CONFIG)
+    relay = Relay(first)
+    trial = relay.try_out(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
+    happens = partial(relay.promote, trial)
+    if back:
+        happens()
+        trial.decider.happens, happens = partial(relay.roll_back, "asked for", trial), None
+    first.happens = happens or first.happens
+    points, drawn = {}, []
+    for tick in range(12):
+        now_ns = NOW_NS + tick * TICK_NS
+        inform(first, now_ns)
+        decider, chunk = relay.decide(now_ns)
+        drawn += [(now_ns, told)] if (told := decider.take_decision()) else []
+        for due, position in points_of(chunk):
+            np.testing.assert_array_equal(points.setdefault(due, position), position)
+    relay.close()
+    times, decisions = zip(*drawn, strict=True)
+    assert np.diff(times).tolist() == [4 * TICK_NS] * 2
+    assert [one.number for one in decisions] == [1, 2, 3]
+    assert [one.version for one in decisions] == ([2, 1, 1] if back else [1, 2, 2])
+    for one in decisions:
+        mean, std = 0.01 * one.latent[:2], math.exp(-2.0 if one.version == 2 else LOG_STD)
+        apart = (one.normalised[:2] - mean) / std
+        density = (-(apart**2) / 2 - math.log(std) - 0.5 * math.log(2 * math.pi)).sum()
+        assert one.log_prob == pytest.approx(density, abs=1e-3)

@@ -16,6 +16,7 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, ActionChunk, Frame
 from dbp_ros.errors import AnswerError, BundleError, ObservationError
 from dbp_ros.policy.decider import Decider
+from dbp_ros.policy.failures import Failures
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.relay import Relay
 from dbp_ros.policy.swap import LATENCY_WINDOW, ModelState, Swap
@@ -32,11 +33,16 @@ PASSED = ["verifying", "loading", "proving", "shadowing", "active"]
 class Stage:
     """A robot with a relay and a swap, on a clock of its own."""
 
-    def __init__(self, directory: Path, config: PolicyConfig = CONFIG) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: PolicyConfig = CONFIG,
+        failures: Failures | None = None,
+    ) -> None:
         self.now_ns = 1000 * NS_PER_S
         self.told: list[ModelState] = []
         self.relay = Relay(Decider(Model(read_bundle(directory)), config))
-        self.swap = Swap(self.relay, config, self.told.append)
+        self.swap = Swap(self.relay, config, self.told.append, failures)
         self.positions = np.array((0.1, 0.2, 0.3), np.float32)
         self.pixel = 50
         self.period()
@@ -296,6 +302,59 @@ def test_a_model_that_was_rolled_back_is_not_tried_again_but_its_next_version_is
     stage.period()
     assert "not tried again: rolled back: the model's answer" in stage.told[-1].reason
     swapped(stage, write(3))
+    assert stage.told[-1].number == 3
+
+
+def test_a_model_that_failed_is_not_tried_again_after_a_restart(write, tmp_path: Path) -> None:
+    kept = tmp_path / "failed.json"
+    stage = Stage(write(1), failures=Failures(kept))
+    swapped(stage, bad := write(2, nan_above=200.0))
+    stage.pixel = 255
+    stage.until("rolled_back")
+    stage.relay.close()
+    with pytest.raises(BundleError, match=r"not tried again: rolled back: .*delete .*failed\.json"):
+        Failures(kept).require_none(read_bundle(bad).sha256)
+    again = Stage(write(1), failures=Failures(kept))
+    again.swap.propose(bad)
+    again.until("refused")
+    assert "the model's answer is not finite; delete" in again.told[-1].reason
+    swapped(again, write(3))
+    again.relay.close()
+
+
+def test_a_list_of_failures_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path,
+) -> None:
+    for text in ("{", "[]", "3"):
+        (tmp_path / "failed.json").write_text(text)
+        with pytest.raises(BundleError, match=r"failed\.json cannot be read"):
+            Failures(tmp_path / "failed.json")
+
+
+def test_an_older_version_is_refused_where_a_sender_announces_it_and_taken_from_a_hand(
+    stage: Stage, write
+) -> None:
+    swapped(stage, write(5))
+    older = write(4)
+    stage.swap.propose(older, announced=True)
+    stage.until("refused")
+    assert stage.told[-1].reason.startswith(
+        "model toy version 4 was announced, but version 5 decides"
+    )
+    assert stage.told[-1].version == 5
+    swapped(stage, older)
+    assert stage.told[-1].version == 4
+
+
+@pytest.mark.parametrize("changes", [{"version": 5}, {"version": 2, "name": "other"}])
+def test_what_is_announced_may_have_the_same_version_or_another_name(
+    stage: Stage, write, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    swapped(stage, write(5))
+    other = write_toy_bundle(tmp_path / "other", metrics={"loss": 1.0}, **changes)
+    stage.swap.propose(other, announced=True)
+    stage.period()
+    stage.until("active")
     assert stage.told[-1].number == 3
 
 

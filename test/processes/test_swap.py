@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from processes.robot import (
     CAMERA,
     CONFIG,
+    PERIOD_S,
+    SPEED_RAD_S,
     Robot,
     assert_within_limits,
     process,
@@ -26,6 +29,7 @@ from toy_bundle import FEATURE_GAIN, write_toy_bundle
 
 from dbp_ros.bundle import MANIFEST, sha256_of
 from dbp_ros.delivery.notes import PIECE_BYTES, WINDOW, Announcement
+from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.qos import LATCHED, PIECES
 
 NOISE_MEAN = 127.5
@@ -55,7 +59,31 @@ class Ear:
 
     def __init__(self, robot: Robot) -> None:
         self.said: list[dict[str, Any]] = []
+        self.diagnosed: list[DiagnosticStatus] = []
         robot.create_subscription(String, "policy/model", self._hear, LATCHED)
+        robot.create_subscription(DiagnosticArray, "/diagnostics", self._see, 10)
+
+    def _see(self, message: DiagnosticArray) -> None:
+        self.diagnosed += [status for status in message.status if status.name == "policy"]
+
+    def wait_for_diagnosis(self, said: dict[str, Any]) -> None:
+        """Wait until the diagnostics warn of what was said, with the reason."""
+
+        def warned() -> bool:
+            if not self.diagnosed:
+                return False
+            status = self.diagnosed[-1]
+            values = {item.key: item.value for item in status.values}
+            return (
+                status.level == DiagnosticStatus.WARN
+                and said["reason"] in status.message
+                and values["model.phase"] == said["phase"]
+                and values["model.candidate"] == said["candidate"]
+                and values["model.candidate_reason"] == said["reason"]
+                and values["model.sha256"] == said["sha256"]
+            )
+
+        wait_until(warned, f"a warning of {said}", lambda: str(self.diagnosed[-1:]))
 
     def _hear(self, message: String) -> None:
         self.said.append(json.loads(message.data))
@@ -77,7 +105,7 @@ def ear(
     """A policy that moves the arms by version 1 and is quick to swap; what it says."""
     heard = Ear(robot)
     quick = {"shadow_decisions": 10, "received_models": tmp_path / "received"}
-    with process("policy_node", model=write("models", 1), inference_budget=100.0, **quick):
+    with process("policy_node", model=write("models", 1), inference_budget=10.0, **quick):
         wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
         yield heard
 
@@ -126,21 +154,96 @@ def test_a_copy_in_the_making_waits_and_is_taken_when_it_is_whole(
     assert_moves_on(robot)
 
 
-@pytest.mark.parametrize("damage", ["wrong answers", "other joints"])
-def test_a_bad_model_is_refused_and_the_robot_goes_on(
-    robot: Robot, ear: Ear, write: Callable[..., Path], tmp_path: Path, damage: str
+def change_manifest(folder: Path, **changes: Any) -> None:
+    document = yaml.safe_load((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(yaml.safe_dump(document | changes))
+
+
+def corrupt(folder: Path) -> None:
+    head = bytearray((folder / "head.onnx").read_bytes())
+    head[len(head) // 2] ^= 1
+    (folder / "head.onnx").write_bytes(head)
+
+
+def truncate(folder: Path) -> None:
+    os.truncate(folder / "head.onnx", (folder / "head.onnx").stat().st_size // 2)
+
+
+def turn_joints(folder: Path) -> None:
+    change_manifest(folder, joints=list(CONFIG.joints)[::-1])
+
+
+def stretch(folder: Path) -> None:
+    change_manifest(
+        folder, action={"meaning": "absolute_joint_position", "horizon": 9, "step_s": 1.0}
+    )
+
+
+DAMAGES: dict[str, tuple[dict[str, Any], Callable[[Path], None], str]] = {
+    "corrupted": ({"metrics": {"corrupted": 1}}, corrupt, "head.onnx was changed or truncated"),
+    "truncated": ({}, truncate, "head.onnx was changed or truncated"),
+    "wrongly shaped": ({}, stretch, "(1, 9, 14)"),
+    "for other joints": ({}, turn_joints, "is for the joints"),
+    "giving wrong answers": ({"gain": 1.5}, lambda _: None, "away from its proof"),
+    "giving no number": ({"gain": np.nan}, lambda _: None, "nan away from its proof"),
+    "slow": ({"work": 2048}, lambda _: None, "its inference takes"),
+}
+
+
+def test_bad_models_are_refused_each_with_its_reason_and_the_robot_goes_on(
+    robot: Robot, ear: Ear, write: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "models" / "trembler"
-    if damage == "wrong answers":
-        write("models", 2, gain=1.5)
-    else:
-        document = yaml.safe_load((folder / MANIFEST).read_text())
-        document["joints"].reverse()
-        (folder / MANIFEST).write_text(yaml.safe_dump(document))
-    said = ear.wait_for(phase="refused", candidate=sha256_of(folder / MANIFEST))
-    assert said["number"] == said["version"] == 1
-    assert ("proof" if damage == "wrong answers" else "joints") in said["reason"]
+    for damage, (changes, spoil, reason) in DAMAGES.items():
+        new = write(damage, 2, **changes)
+        spoil(new)
+        shutil.copytree(new, tmp_path / "models" / "trembler", dirs_exist_ok=True)
+        said = ear.wait_for(phase="refused", candidate=sha256_of(new / MANIFEST))
+        print(damage, said["reason"])
+        assert said["number"] == said["version"] == 1
+        assert reason in said["reason"], damage
+        ear.wait_for_diagnosis(said)
+        assert_moves_on(robot)
+    assert {said["version"] for said in ear.said} == {1}
+
+
+def test_an_older_model_is_refused_where_it_is_announced_and_taken_from_a_hand(
+    robot: Robot, ear: Ear, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    write("models", 3)
+    ear.wait_for(phase="active", version=3)
+    older = write("learned", 2)
+    for share_path in ("true", "false"):
+        ear.said.clear()
+        with process("model_sender", model=older, share_path=share_path):
+            said = ear.wait_for(phase="refused", candidate=sha256_of(older / MANIFEST))
+            assert "version 2 was announced, but version 3 decides" in said["reason"]
+            ear.wait_for_diagnosis(said)
     assert_moves_on(robot)
+    shutil.copytree(older, tmp_path / "models" / "trembler", dirs_exist_ok=True)
+    assert ear.wait_for(phase="active", version=2)["number"] == 3
+    assert_moves_on(robot)
+
+
+def test_a_model_that_failed_is_not_the_first_after_a_restart(
+    robot: Robot, guard: subprocess.Popen[str], write: Callable[..., Path], tmp_path: Path
+) -> None:
+    heard, received = Ear(robot), tmp_path / "received"
+    quick = {"shadow_decisions": 10, "inference_budget": 10.0, "received_models": received}
+    model = write("models", 1)
+    with process("policy_node", model=model, **quick):
+        wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
+        write("models", 2, nan_above=1.5 * NOISE_MEAN)
+        heard.wait_for(phase="active", version=2)
+        robot.brightness = 255
+        heard.wait_for(phase="rolled_back")
+        robot.brightness = None
+    with process("policy_node", model=model, **quick) as again:
+        assert again.wait(60) == 1
+        assert "not tried again: rolled back: the model's answer" in again.stdout.read()
+    write("models", 3)
+    with process("policy_node", model=model, **quick):
+        heard.wait_for(phase="idle", version=3)
+        assert_moves_on(robot)
 
 
 def test_a_model_that_turns_nan_is_rolled_back_and_the_arms_move_on(
@@ -152,6 +255,7 @@ def test_a_model_that_turns_nan_is_rolled_back_and_the_arms_move_on(
     said = ear.wait_for(phase="rolled_back")
     assert (said["number"], said["version"]) == (1, 1)
     assert said["reason"] == "the model's answer is not finite"
+    ear.wait_for_diagnosis(said)
     robot.brightness = None
     assert_moves_on(robot)
     write("models", 3)
@@ -176,6 +280,40 @@ def test_an_announced_model_on_this_machine_is_read_where_it_is(
         ear.wait_for(phase="active", version=2)
     assert not (tmp_path / "received").exists()
     assert_moves_on(robot)
+
+
+def test_across_twenty_swaps_between_models_that_turn_back_no_command_leaves_the_limits(
+    robot: Robot, ear: Ear, tmp_path: Path
+) -> None:
+    sender = ModelSender(robot)
+    for version in range(2, 22):
+        speed_rad_s = SPEED_RAD_S if version % 2 else -SPEED_RAD_S
+        points, history = (8, 1) if version % 3 else (5, 2)
+        path = np.arange(1, points + 1)[:, None] * speed_rad_s / 30
+        model = write_toy_bundle(
+            tmp_path / str(version) / "trembler",
+            version=version,
+            graph_joints=CONFIG.joints,
+            graph_cameras=(CAMERA,),
+            ramp=path - FEATURE_GAIN * NOISE_MEAN,
+            step_s=1 / 30,
+            history=history,
+        )
+        sender.announce(model)
+        assert ear.wait_for(phase="active", version=version)["number"] == version
+        wait_until(
+            lambda speed=speed_rad_s: abs(mean_speed(robot) - speed) < 0.5 * SPEED_RAD_S,
+            f"version {version} to turn the arms at {speed_rad_s} rad/s",
+            lambda: f"{mean_speed(robot)} {robot.states}",
+        )
+    assert {said["phase"] for said in ear.said}.isdisjoint({"refused", "rolled_back"})
+    assert_within_limits(robot)
+
+
+def mean_speed(robot: Robot) -> float:
+    """Return the mean speed of the arms' joints over the last 20 commands, in [rad/s]."""
+    last = np.array([command for _, command in robot.commands[-20:]])[:, ARMS]
+    return float(np.diff(last, axis=0).mean()) / PERIOD_S
 
 
 def heavy(directory: Path, windows: int) -> Path:

@@ -23,9 +23,11 @@ from dbp_ros.bundle import bundle_directory, read_bundle
 from dbp_ros.config import LearnerConfig, from_mapping
 from dbp_ros.episodes.bag import read_bag
 from dbp_ros.episodes.recorded import Recorded
-from dbp_ros.episodes.recorder import bag_numbers, bag_path
+from dbp_ros.episodes.recorder import bag_path
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
+from dbp_ros.files import locked
 from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from dbp_ros.learning.online.backlog import Backlog
 from dbp_ros.learning.online.config import FinetuneConfig
 from dbp_ros.learning.online.finetuned import finetuned, go_on
 from dbp_ros.learning.online.harvest import Harvest, Harvester
@@ -34,8 +36,12 @@ from dbp_ros.learning.online.registry import build_learner
 from dbp_ros.learning.online.transitions import Transitions
 from dbp_ros.learning.online.versions import Versions
 from dbp_ros.proof import read_proof
+from dbp_ros.realtime import die_with_parent
 
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
+NOTE, LOCK = "taken.json", "lock"
+# A process that was told to end, or whose parent died, ends sooner than that.
+LOCK_WAITS_S = 60.0
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -75,7 +81,10 @@ class Study:
         if not isinstance(learner, ProximalLearner):
             raise ConfigError(f"algorithm = {learner.config.algorithm} has no law to explore with")
         self._learner = learner
-        self._read = self._resume()
+        state = self._out / STATE
+        self._backlog = Backlog(
+            self._out / EPISODES, state / NOTE, self._resume(), config.max_waiting_episodes
+        )
         self._versions = Versions(self._out / VERSIONS)
         self._parent = read_bundle(bundle_directory(config.model))
         self._harvester = Harvester(learner.policy, self._versions, learner.step_discount)
@@ -93,7 +102,7 @@ class Study:
             "waiting_decisions": self._usable(),
             "largest_likelihood_difference": self._largest_gap,
             "episodes": self._counts["episodes"],
-            "skipped_episodes": self._counts["skipped_episodes"],
+            "skipped_episodes": self._backlog.skipped,
             "unreadable_episodes": self._counts["unreadable_episodes"],
             "refused_for_age": self._counts["refused_for_age"],
             "decisions": {
@@ -106,10 +115,7 @@ class Study:
 
     def study(self) -> None:
         """Read the episodes that are new, and learn as often as there is enough."""
-        waiting = [n for n in bag_numbers(self._out / EPISODES) if n > self._read]
-        skipped = waiting[: -self._config.max_waiting_episodes]
-        self._counts["skipped_episodes"] += len(skipped)
-        for number in waiting[len(skipped) :]:
+        for number in self._backlog.take():
             self._take(number)
             if self._usable() >= self._config.decisions_per_update:
                 self._learn()
@@ -124,7 +130,6 @@ class Study:
         return int(checkpoint.facts["finetuned"]["episode"])
 
     def _take(self, number: int) -> None:
-        self._read = number
         self._counts["episodes"] += 1
         harvest = Harvest(counts=self._counts)
         try:
@@ -149,8 +154,9 @@ class Study:
     def _learn(self) -> None:
         self._last_update = self._learner.update(Transitions.in_a_row(self._parts))
         self._parts = []
-        state = finetuned(self._imitated, self._learner, {"episode": self._read})
+        state = finetuned(self._imitated, self._learner, {"episode": self._backlog.last})
         write_checkpoint(self._out / STATE, state)
+        self._backlog.learned()
         self._make_version()
 
     def _make_version(self) -> None:
@@ -187,17 +193,19 @@ def say(values: dict[str, Any]) -> None:
 
 def main() -> int:
     """Learn until the standard input ends."""
-    # Who started this process ends it, after a Ctrl-C of the terminal too.
+    # Who started this process ends it, after a Ctrl-C of the terminal too, and by dying.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
     try:
         config: LearnerConfig = from_mapping(LearnerConfig, json.loads(sys.argv[1]))
         os.nice(config.learner_niceness)
         if config.learner_cpu_affinity:
             os.sched_setaffinity(0, config.learner_cpu_affinity)
-        study = Study(config, say)
-        study.study()
-        for _ in sys.stdin:
+        with locked(Path(config.out) / STATE / LOCK, LOCK_WAITS_S):
+            study = Study(config, say)
             study.study()
+            for _ in sys.stdin:
+                study.study()
     except (DbpError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,9 +1,11 @@
 """Episodes in a folder become versions, and a process that is started anew goes on."""
 
+import shutil
 from array import array
 from dataclasses import replace
 
 import pytest
+import torch
 from lived import live
 
 from dbp_ros.bundle import read_bundle
@@ -11,7 +13,7 @@ from dbp_ros.config import LearnerConfig
 from dbp_ros.episodes.bag import BagWriter, Source
 from dbp_ros.episodes.recorder import bag_path
 from dbp_ros.errors import ConfigError, TrainingError
-from dbp_ros.learning.checkpoint import write_checkpoint
+from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.learning.online.study import Study, finetune_config
 from dbp_ros.policy.model import Model
 
@@ -24,6 +26,8 @@ from dbp_ros.nodes.definitions import definition_of
 
 KINDS = {JointState: "sensor_msgs/msg/JointState", Image: "sensor_msgs/msg/Image"}
 SIZE = (24, 32)
+# After which episodes a learner is killed; the first update comes with one of them.
+KILLS, AMID_AN_EXPORT = (4, 5, 6, 9), 5
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +66,9 @@ def real(kind, message):
     return made
 
 
-def record(folder, number, model, **changes):
+def record(folder, number, model, ticks=120, **changes):
     """Let a model explore, and leave the bag of it."""
-    bag = live(model, 120, SIZE, executed_steps=3, **changes)
+    bag = live(model, ticks, SIZE, executed_steps=3, **changes)
     kinds = {role: Image if role.startswith("image.") else String for role in bag.messages}
     kinds["joint_states"] = JointState
     sources = {
@@ -114,6 +118,45 @@ def test_episodes_become_a_version_and_a_new_process_goes_on(config, tmp_path):
     record(tmp_path, 2, second)
     resumed.study()
     assert again.versions == [2, 3]
+
+
+def weights(folder):
+    """Return all that a learner has become and will go on from, by name."""
+    return read_checkpoint(folder / "learner").tensors
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    different = [name for name in one if not torch.equal(one[name], other[name])]
+    assert not different
+
+
+def test_a_learner_that_was_killed_makes_the_update_that_it_would_have_made(config, tmp_path):
+    """To the bit, wherever it was: between updates, amid the episodes of one, in an export."""
+    config = replace(config, decisions_per_update=20, max_waiting_episodes=3)
+    out = tmp_path / "whole"
+    study = Study(replace(config, out=str(out)), Said().append)
+    for number in range(1, 14):
+        newest = read_bundle(out / "versions" / str(study.statistics()["version"]))
+        record(out, number, Model(newest), ticks=60)
+        study.study()
+    whole, said = weights(out), study.statistics()
+    assert said["version"] >= 3
+    assert said["skipped_episodes"] == 0
+    assert said["waiting_decisions"] > 0, "the last update should not be the end"
+    killed = tmp_path / "killed"
+    (killed / "episodes").mkdir(parents=True)
+    study = Study(replace(config, out=str(killed)), Said().append)
+    for number in range(1, 14):
+        shutil.copy(bag_path(out / "episodes", number), killed / "episodes")
+        study.study()
+        if number in KILLS:
+            if number == AMID_AN_EXPORT:
+                assert study.statistics()["updates"] == 1
+                shutil.rmtree(killed / "versions" / str(study.statistics()["version"]))
+            study = Study(replace(config, out=str(killed)), Said().append)
+    assert_same(weights(killed), whole)
+    assert study.statistics()["skipped_episodes"] == 0
 
 
 def test_decisions_of_a_version_too_old_are_refused_and_counted(config, tmp_path):
