@@ -116,13 +116,14 @@ def wait_until(condition, what: str, found=lambda: "", limit_s: float = 60.0) ->
 
 @contextmanager
 def process(module: str, **parameters: object) -> Iterator[subprocess.Popen[str]]:
-    """Run a node as a process, and end it with the block."""
+    """Run a node as a process, and end it with the block. It leads a group of its own."""
     words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
     child = subprocess.Popen(
         [sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     try:
         yield child
