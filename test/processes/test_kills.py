@@ -16,8 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes.learning import LIMIT_S, imitate
-from processes.robot import Robot, assert_within_limits, process, wait_until
+from processes.learning import LIMIT_S
+from processes.robot import (
+    Robot,
+    assert_within_limits,
+    drive_in_real_time,
+    process,
+    wait_until,
+)
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -113,9 +119,9 @@ def working(robot: Robot, chance: random.Random) -> Iterator[Operator]:
 
 @pytest.mark.timeout(900)
 def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_update(
-    robot: Robot, guard: subprocess.Popen[str], tmp_path: Path
+    imitated: Path, robot: Robot, guard: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    imitated, out, received = imitate(tmp_path), tmp_path / "learner", tmp_path / "received"
+    out, received = tmp_path / "learner", tmp_path / "received"
     learning: dict[str, Any] = {
         "model": imitated / "models" / "toy",
         "checkpoint": imitated / "run",
@@ -136,6 +142,7 @@ def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_upda
         "received_models": received,
     }
     witness, chance = Witness(robot), random.Random(4)
+    drive_in_real_time()
     with process("policy_node", **exploring):
         with process("learner_node", **learning):
             wait_until(lambda: witness.numbers, "exploration", lambda: str(robot.states), LIMIT_S)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from processes.learning import Listener, imitate
+from processes.learning import Listener
 from processes.robot import Robot, process
 
 from dbp_ros.bundle import read_bundle
@@ -18,12 +18,6 @@ KEYS = (
     *("decisions.unknown_version", "masked.unlikely", "masked.interrupted"),
     *("update.used", "update.log_prob_gap"),
 )
-
-
-@pytest.fixture(scope="module")
-def imitated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run, and the bundle that was exported from it."""
-    return imitate(tmp_path_factory.mktemp("imitated"))
 
 
 @pytest.mark.timeout(900)
