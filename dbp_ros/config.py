@@ -309,6 +309,9 @@ class LearnerConfig:
     finetune: tuple[str, ...] = setting(
         (), "Other settings of the algorithm, each as name=value; see FinetuneConfig"
     )
+    share_path: bool = setting(
+        ModelSenderConfig.share_path, "Let a policy on this machine read the versions' folder"
+    )
     learner_niceness: int = setting(
         10, "How far the process that learns steps back, as in nice", minimum=0, maximum=19
     )

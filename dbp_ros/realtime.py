@@ -74,9 +74,15 @@ def set_priority(priority: int, *threads: int) -> str:
     return _try(f"SCHED_FIFO {priority}", schedule)
 
 
-def die_with_parent() -> None:
-    """End this process, as `kill -9` does, when the thread that started it ends."""
+def die_with_parent(parent: int) -> None:
+    """End this process, as `kill -9` does, when the one that started it ends, or if it has.
+
+    Args:
+        parent: Process id of the one that started it, in its main thread.
+    """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def running_threads() -> set[int]:

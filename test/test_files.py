@@ -1,8 +1,20 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from dbp_ros.files import folder_aside, write_text, written_aside
+from dbp_ros.errors import ConfigError
+from dbp_ros.files import folder_aside, locked, write_text, written_aside
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from dbp_ros.files import locked
+with locked(Path(sys.argv[1]), 0.0):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 def test_a_file_is_written_with_its_folder_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -70,3 +82,16 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path)
 def lose_what_was_written(directory: Path) -> None:
     with folder_aside(directory) as aside:
         aside.rmdir()
+
+
+def test_a_lock_has_one_holder_and_ends_with_it_however_it_dies(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lock"
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ConfigError, match="another process holds"), locked(path, 0.2):
+            pass
+        holder.kill()
+    with locked(path, 1.0):
+        pass

@@ -10,6 +10,17 @@ import pytest
 
 from dbp_ros.realtime import PacedThread, Pacer
 
+ORPHAN = """
+import os, time
+from dbp_ros.realtime import die_with_parent
+die_with_parent({parent})
+print("lives", flush=True)
+time.sleep(60)
+"""
+PARENT = """
+import os, subprocess, sys
+subprocess.run([sys.executable, "-c", sys.argv[1].format(parent=os.getpid())])
+"""
 MS = 1_000_000
 WAIT_S = 5.0
 
@@ -211,3 +222,20 @@ def test_between_two_ticks_a_loop_may_do_something_else_until_shortly_before_the
     for end, tick in zip(ends, ticks, strict=True):
         assert end < tick
     assert (ticks[-1] - ticks[0]) / 9 >= 19 * MS
+
+
+def test_a_child_that_shall_not_outlive_its_parent_ends_with_it_however_that_dies():
+    command = [sys.executable, "-c", PARENT, ORPHAN]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "lives\n"
+        parent.kill()
+        # The end of the pipe, which the child would hold open for a minute.
+        began_s = time.monotonic()
+        assert parent.stdout.read() == ""
+        assert time.monotonic() - began_s < WAIT_S
+
+
+def test_a_child_whose_parent_is_dead_already_does_not_begin():
+    command = [sys.executable, "-c", ORPHAN.format(parent=0)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (-9, "")

@@ -1,12 +1,13 @@
 """When an episode begins and ends, from what a robot says."""
 
 from collections.abc import Mapping
+from threading import Event
 from typing import Any
 
 from dbp_ros.contract import seconds_to_ns
 from dbp_ros.decision import Decision
 from dbp_ros.episodes.bag import End
-from dbp_ros.episodes.recorder import Recorder
+from dbp_ros.episodes.recorder import END_WAITS_S, Recorder
 from dbp_ros.errors import EpisodeError
 
 
@@ -66,20 +67,23 @@ class Attendance:
         self._begin(now_ns)
 
     def end(self, outcome: str, now_ns: int) -> None:
-        """End an episode for an operator, who says `success` or `failure`.
+        """End an episode for an operator, who says `success` or `failure`; wait for the disk.
 
         Raises:
-            EpisodeError: If none goes on.
+            EpisodeError: If none goes on, or what the operator said cannot be written.
         """
         if not self._recorder.recording:
             raise EpisodeError("no episode goes on: there is nothing to end")
-        self._end(outcome, outcome, now_ns)
+        if not self._end(outcome, outcome, now_ns).wait(END_WAITS_S):
+            raise EpisodeError(
+                f"the end was not written in {END_WAITS_S:g} s: make room on the disk"
+            )
 
     def _begin(self, now_ns: int) -> None:
         if not self._recorder.recording:
             self._begun_ns = now_ns
             self._recorder.begin(self._facts)
 
-    def _end(self, outcome: str, reason: str, now_ns: int) -> None:
+    def _end(self, outcome: str, reason: str, now_ns: int) -> Event:
         self.ended[reason] = self.ended.get(reason, 0) + 1
-        self._recorder.end(End(outcome, reason, now_ns))
+        return self._recorder.end(End(outcome, reason, now_ns))

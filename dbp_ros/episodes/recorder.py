@@ -103,9 +103,9 @@ class Recorder:
 
         self.recording = self._leave(open_bag)
 
-    def end(self, end: End) -> None:
-        """End the episode."""
-        number = self.number
+    def end(self, end: End) -> threading.Event:
+        """End the episode; return what is set when all of it is on the disk."""
+        number, on_disk = self.number, threading.Event()
         self.recording = False
 
         def close_bag() -> None:
@@ -114,9 +114,11 @@ class Recorder:
                 self._writer = None
                 path = bag_path(self._folder, number)
                 path.with_name(f"{RECORDING}{number:06d}{SUFFIX}").rename(path)
+                on_disk.set()
                 self._ended(number)
 
         self._leave(close_bag, END_WAITS_S)
+        return on_disk
 
     def close(self) -> None:
         """Write what is left and stop. An episode that goes on is left cut off."""

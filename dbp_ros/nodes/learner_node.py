@@ -23,7 +23,7 @@ from dbp_ros.decision import decision_of
 from dbp_ros.episodes.attendance import Attendance
 from dbp_ros.episodes.bag import Source
 from dbp_ros.episodes.recorder import Recorder
-from dbp_ros.errors import ConfigError, EpisodeError
+from dbp_ros.errors import ConfigError, DbpError, EpisodeError
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.definitions import definition_of
 from dbp_ros.nodes.learner_process import LearnerProcess
@@ -63,13 +63,13 @@ class LearnerNode(Node):  # type: ignore[misc]
             "cameras": list(manifest.camera_names),
             "step_s": manifest.action.step_s,
         }
-        self._sender = ModelSender(self)
+        self._problems: dict[str, str] = {}
+        self._sender = ModelSender(self, config.share_path)
         self._learner = LearnerProcess(config, self._announce)
         self._recorder = Recorder(
             Path(config.out) / "episodes", self._sources(topics), lambda _: self._learner.wake()
         )
         self._attendance = Attendance(self._recorder, facts, config.time_limit_s)
-        self._problem = ""
         for role, (kind, topic, qos) in topics.items():
             callback = partial(self._record, role, kind)
             self.create_subscription(kind, topic, callback, qos, raw=True)
@@ -126,12 +126,18 @@ class LearnerNode(Node):  # type: ignore[misc]
     def _hear(self, text: str, now_ns: int) -> None:
         try:
             self._attendance.hear(decision_of(text), now_ns)
-            self._problem = ""
+            self._problems.pop("decision", None)
         except EpisodeError as error:
-            self._problem = str(error)
+            self._problems["decision"] = str(error)
 
     def _announce(self, directory: Path) -> None:
-        announcement = self._sender.announce(directory)
+        """Tell of a new version; a problem with one must not end the thread that hears of them."""
+        try:
+            announcement = self._sender.announce(directory)
+        except (DbpError, OSError) as error:
+            self._problems["version"] = f"{directory} was not announced: {error}"
+            return
+        self._problems.pop("version", None)
         self.get_logger().info(f"announced {directory.name} ({announcement.sha256[:12]})")
 
     def _state(self) -> tuple[bytes, str]:
@@ -139,9 +145,11 @@ class LearnerNode(Node):  # type: ignore[misc]
             return reports.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
         if self._learner.problem:
             return reports.ERROR, self._learner.problem
-        if self._problem or self._recorder.dropped:
-            dropped = f"{self._recorder.dropped} messages dropped" * bool(self._recorder.dropped)
-            return reports.WARN, self._problem or dropped
+        problems = [*self._problems.values()]
+        if self._recorder.dropped:
+            problems.append(f"{self._recorder.dropped} messages dropped")
+        if problems:
+            return reports.WARN, "; ".join(problems)
         recording = f"recording episode {self._recorder.number}"
         return reports.OK, recording if self._recorder.recording else "waiting for an episode"
 

@@ -1,6 +1,7 @@
 """The process that learns, seen from the node: woken when there is something new, and heard."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -29,7 +30,7 @@ class LearnerProcess:
         self.statistics: dict[str, Any] = {}
         self._made = made
         self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, json.dumps(asdict(config))],
+            [sys.executable, "-m", MODULE, json.dumps(asdict(config)), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -59,14 +60,19 @@ class LearnerProcess:
         try:
             self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
-            self._process.terminate()
-            self._process.wait()
+            self._process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE_S)
         self._listener.join(timeout=1.0)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            said = json.loads(line)
+            try:
+                said = json.loads(line)
+            except ValueError:
+                # It was killed in the middle of a word.
+                continue
             bundle = said.pop("bundle", None)
             self.statistics = said
             if bundle is not None:

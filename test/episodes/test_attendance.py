@@ -103,3 +103,16 @@ def test_an_operator_begins_and_ends(cell):
     assert end == ("success", "success")
     assert words == [(1, 1)]
     assert cell.attendance.ended == {"success": 1}
+
+
+def test_what_an_operator_has_ended_is_on_the_disk_whatever_dies_next(cell):
+    cell.decide(1)
+    cell.attendance.end("success", cell.now_ns)
+    assert read_bag(bag_path(cell.folder, 1)).end.outcome == "success"
+
+
+def test_an_operator_is_told_where_the_end_cannot_be_written(cell):
+    cell.recorder.close()
+    cell.attendance.begin(cell.now_ns)
+    with pytest.raises(EpisodeError, match="was not written in 2 s"):
+        cell.attendance.end("success", cell.now_ns)

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from processes.robot import Robot, process
@@ -26,3 +27,12 @@ def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
     with process("guard_node", enable_control="true") as child:
         robot.wait_for_state("guard", "holding")
         yield child
+
+
+@pytest.fixture(scope="session")
+def imitated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run, and the bundle that was exported from it."""
+    # PyTorch takes seconds to import, and few tests need it.
+    from processes.learning import imitate
+
+    return imitate(tmp_path_factory.mktemp("imitated"))

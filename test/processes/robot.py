@@ -1,12 +1,13 @@
 """A robot that is easily broken: it follows commands at once, and its sensors can be spoiled."""
 
 import io
+import os
 import subprocess
 import sys
 import time
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import numpy as np
@@ -21,9 +22,10 @@ from std_srvs.srv import SetBool, Trigger
 from dbp_ros.config import ControllersConfig, GuardConfig
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import LATCHED, SENSOR
-from dbp_ros.realtime import PacedThread
+from dbp_ros.realtime import PacedThread, running_threads
 
 EVERY_COMMAND = 1000
+DRIVER_PRIORITY = 30
 CAMERA = "head_camera"
 CONFIG = GuardConfig()
 PERIOD_S = 1 / CONFIG.command_rate_hz
@@ -133,19 +135,31 @@ def wait_until(condition, what: str, found=lambda: "", limit_s: float = 60.0) ->
 
 @contextmanager
 def process(module: str, **parameters: object) -> Iterator[subprocess.Popen[str]]:
-    """Run a node as a process, and end it with the block."""
+    """Run a node as a process, and end it with the block. It leads a group of its own."""
     words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
     child = subprocess.Popen(
         [sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     try:
         yield child
     finally:
         child.terminate()
         child.communicate(timeout=20)
+
+
+def drive_in_real_time() -> None:
+    """Let every thread here, and nothing that it starts, be as urgent as a robot's driver is.
+
+    Where that is not allowed, whatever else is at work on the machine may keep the robot waiting.
+    """
+    with suppress(PermissionError):
+        for thread in running_threads():
+            urgency = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(thread, urgency, os.sched_param(DRIVER_PRIORITY))
 
 
 def moves(robot: Robot) -> bool:

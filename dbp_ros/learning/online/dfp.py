@@ -102,7 +102,7 @@ class DriftingLearner(Learner):
         """Remember decisions and learn from all that is remembered; see `Learner.update`."""
         config = self.config
         span = config.gamma**transitions.executed
-        self._scaler(transitions.reward, span, transitions.ended)
+        self._scaler(transitions.reward * transitions.valid, span, transitions.ended)
         newest = Memory.of(transitions, transitions.valid, config.gamma, config.executed_steps)
         self._replay.add(newest)
         if not len(self._replay):

@@ -115,8 +115,10 @@ class ProximalLearner(Learner):
     @torch.no_grad()
     def _estimate(self, transitions: Transitions, used: Tensor) -> Estimate:
         span = self.config.gamma**transitions.executed
+        # What somebody else earned is no measure of what the policy earns.
+        earned = transitions.reward * transitions.valid
         return estimate_advantages(
-            self.scaler(transitions.reward, span, transitions.ended),
+            self.scaler(earned, span, transitions.ended),
             self.critic(transitions.observation),
             self.critic(transitions.successor),
             span,

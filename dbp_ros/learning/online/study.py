@@ -2,6 +2,7 @@
 
     python -m dbp_ros.learning.online.study '{"checkpoint": "runs/lift", "model": "lift"}'
 
+A process id behind that is of the one without which it shall not live.
 Each line on its standard input says that there may be new episodes; it ends with the input. What
 it has to say it says as a line of JSON. A kill loses nothing but time: what was not yet learned
 from is read again.
@@ -42,6 +43,7 @@ EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
 NOTE, LOCK = "taken.json", "lock"
 # A process that was told to end, or whose parent died, ends sooner than that.
 LOCK_WAITS_S = 60.0
+SETTINGS, PARENT = 1, 2
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -193,11 +195,12 @@ def say(values: dict[str, Any]) -> None:
 
 def main() -> int:
     """Learn until the standard input ends."""
-    # Who started this process ends it, after a Ctrl-C of the terminal too, and by dying.
+    # Who started this process ends it, after a Ctrl-C of the terminal too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent()
+    if len(sys.argv) > PARENT:
+        die_with_parent(int(sys.argv[PARENT]))
     try:
-        config: LearnerConfig = from_mapping(LearnerConfig, json.loads(sys.argv[1]))
+        config: LearnerConfig = from_mapping(LearnerConfig, json.loads(sys.argv[SETTINGS]))
         os.nice(config.learner_niceness)
         if config.learner_cpu_affinity:
             os.sched_setaffinity(0, config.learner_cpu_affinity)

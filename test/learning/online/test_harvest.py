@@ -130,6 +130,39 @@ def test_what_a_human_drove_is_kept_but_masked(model, gather):
     assert (~harvest.parts[0].valid[:, 0]).nonzero().flatten().tolist() == [2, 3]
 
 
+def learned(model, gather, imitated, driven, paid):
+    """Return what a learner becomes where two decisions were paid, whoever drove meanwhile."""
+    bag = lived(model)
+    begin, end = (Recorded(bag).decisions[number].stamp_ns + 1 for number in (2, 4))
+    for role, value in (("intervention", driven), ("reward", paid)):
+        bag.messages[role] = [
+            (START_NS, SimpleNamespace(data=type(value)())),
+            (begin, SimpleNamespace(data=value)),
+            (end, SimpleNamespace(data=type(value)())),
+        ]
+    (part,) = gather(bag).parts
+    assert (part.reward != 0).flatten().tolist() == [
+        paid != 0 and number in (2, 3) for number in range(len(part))
+    ]
+    learner = build_learner(imitated[0].policy(), FinetuneConfig(sigma=0.05, critic_warm_up=0))
+    learner.update(part)
+    return learner.state_dict()
+
+
+def same(one, other):
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_what_a_human_earned_changes_no_weight(model, gather, imitated):
+    """From the bag to the loss: not the policy, not the critic, not the unit of the rewards."""
+    mine, theirs = (
+        [learned(model, gather, imitated, driven, paid) for paid in (0.0, 5.0)]
+        for driven in (False, True)
+    )
+    assert same(*theirs)
+    assert not same(*mine)
+
+
 def test_a_wrong_likelihood_is_told_and_masked(model, gather):
     bag = lived(model)
     message = bag.messages["decision"][2][1]

@@ -1,0 +1,238 @@
+"""A learner is killed again and again: what that costs the robot, the record and the learning."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes.learning import LIMIT_S
+from processes.robot import (
+    Robot,
+    assert_within_limits,
+    drive_in_real_time,
+    process,
+    wait_until,
+)
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from dbp_ros.bundle import read_bundle
+from dbp_ros.config import LearnerConfig
+from dbp_ros.decision import decision_of
+from dbp_ros.episodes.bag import read_bag
+from dbp_ros.episodes.recorder import bag_numbers, bag_path
+from dbp_ros.nodes.learner_process import MODULE
+from dbp_ros.nodes.qos import EVERY, LATCHED, PIECES
+
+KILLS, IN_A_PUSH = 10, 5
+LONGEST_LIFE_S = 6.0
+EPISODE_S, ANSWER_S = 1.2, 2.0
+
+
+class Witness:
+    """Hears what the policy decides, with which model, and what it asks a sender for."""
+
+    def __init__(self, robot: Robot) -> None:
+        self.numbers: list[int] = []
+        self.models: list[dict[str, Any]] = []
+        self._countdown, self._victim = 0, 0
+        robot.create_subscription(String, "decision", self._decided, EVERY)
+        robot.create_subscription(String, "policy/model", self._said, LATCHED)
+        robot.create_subscription(String, "model_request", self._requested, PIECES)
+
+    @property
+    def active(self) -> int:
+        """The version that decides."""
+        return int(self.models[-1]["version"])
+
+    def kill_at_request(self, victim: int, number: int) -> None:
+        """Kill a process group at the next, or a later, request of a push."""
+        self._victim, self._countdown = victim, number
+
+    def _decided(self, message: String) -> None:
+        self.numbers.append(decision_of(message.data).number)
+
+    def _said(self, message: String) -> None:
+        self.models.append(json.loads(message.data))
+
+    def _requested(self, _: String) -> None:
+        self._countdown -= 1
+        if self._countdown == 0:
+            os.killpg(self._victim, signal.SIGKILL)
+
+
+class Operator(threading.Thread):
+    """Ends one episode after another, and keeps what the learner has said yes to."""
+
+    def __init__(self, robot: Robot, chance: random.Random) -> None:
+        super().__init__(daemon=True)
+        self.ended: list[str] = []
+        self._chance, self._over = chance, threading.Event()
+        self._clients = {
+            outcome: robot.create_client(Trigger, f"learner/end_{outcome}")
+            for outcome in ("success", "failure")
+        }
+        self._begin = robot.create_client(Trigger, "policy/begin_episode")
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        while not self._over.wait(EPISODE_S):
+            outcome = self._chance.choice(list(self._clients))
+            if self._ask(self._clients[outcome]):
+                self.ended.append(outcome)
+            self._ask(self._begin)
+
+    def stop(self) -> None:
+        """Finish what is under way."""
+        self._over.set()
+        self.join()
+
+    def _ask(self, client: Any) -> bool:
+        if not client.service_is_ready():
+            return False
+        future, patience = client.call_async(Trigger.Request()), time.monotonic() + ANSWER_S
+        while not future.done() and time.monotonic() < patience:
+            time.sleep(0.01)
+        return bool(future.done() and future.result().success)
+
+
+@contextmanager
+def working(robot: Robot, chance: random.Random) -> Iterator[Operator]:
+    operator = Operator(robot, chance)
+    operator.start()
+    try:
+        yield operator
+    finally:
+        operator.stop()
+
+
+@pytest.mark.timeout(900)
+def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_update(
+    imitated: Path, robot: Robot, guard: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    out, received = tmp_path / "learner", tmp_path / "received"
+    learning: dict[str, Any] = {
+        "model": imitated / "models" / "toy",
+        "checkpoint": imitated / "run",
+        "out": out,
+        "task": "toy",
+        "share_path": "false",
+        "learner_niceness": 0,
+        "decisions_per_update": 12,
+        "max_waiting_episodes": 100,
+        "finetune": "[critic_warm_up=0, sigma=0.2, kl_target=0.5]",
+    }
+    exploring = {
+        "model": imitated / "models" / "toy",
+        "explore": "true",
+        "limited_rise": 1.0,
+        "inference_budget": 10.0,
+        "shadow_decisions": 10,
+        "received_models": received,
+    }
+    witness, chance = Witness(robot), random.Random(4)
+    drive_in_real_time()
+    with process("policy_node", **exploring):
+        with process("learner_node", **learning):
+            wait_until(lambda: witness.numbers, "exploration", lambda: str(robot.states), LIMIT_S)
+        for node in ("policy", "guard"):
+            assert robot.ask(f"{node}/clear_statistics")[0]
+        began = len(witness.numbers)
+        with working(robot, chance) as operator:
+            inside = kill_again_and_again(learning, witness, received, chance)
+            before = witness.active
+            with process("learner_node", **learning):
+                wait_until(
+                    lambda: witness.active > before,
+                    "a learner to go on",
+                    lambda: str(witness.models[-1]),
+                    LIMIT_S,
+                )
+        policy, guarded = (
+            json.loads(robot.ask(f"{node}/statistics")[1]) for node in ("policy", "guard")
+        )
+    numbers = witness.numbers[began:]
+    print(f"{len(numbers)} decisions, {len(operator.ended)} episodes, version {witness.active}")
+    assert inside >= IN_A_PUSH
+    assert policy["refused_decisions"] == policy["decision_period"]["gap_count"] == 0
+    assert guarded["holds"] == 0
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert_within_limits(robot)
+    assert_whole_models(witness, out / "versions")
+    assert_on_disk(operator.ended, out / "episodes")
+    assert_learned_as_if_never_killed(learning, out, tmp_path / "again")
+
+
+def kill_again_and_again(
+    learning: dict[str, Any], witness: Witness, received: Path, chance: random.Random
+) -> int:
+    """Kill a learner at random moments; return how many were inside a push.
+
+    Every other one dies alone, and the process that learns is left to find that out.
+    """
+    kinds = [True] * IN_A_PUSH + [False] * (KILLS - IN_A_PUSH)
+    chance.shuffle(kinds)
+    inside = 0
+    for number, in_a_push in enumerate(kinds):
+        with process("learner_node", **learning) as learner:
+            if in_a_push:
+                witness.kill_at_request(learner.pid, chance.randint(1, 2))
+                assert learner.wait(LIMIT_S) == -signal.SIGKILL
+                inside += any(path.name.startswith(".") for path in received.iterdir())
+            else:
+                time.sleep(chance.uniform(0.5, LONGEST_LIFE_S))
+                kill = os.kill if number % 2 else os.killpg
+                kill(learner.pid, signal.SIGKILL)
+        print(f"{number}: {'push' if in_a_push else 'random'}, version {witness.active}")
+    return inside
+
+
+def assert_whole_models(witness: Witness, versions: Path) -> None:
+    """Check that whatever decided is a whole version of the learner."""
+    known = {read_bundle(path).sha256 for path in versions.glob("[!.]*")}
+    decided = {said["sha256"] for said in witness.models if said["version"] > 1}
+    assert decided
+    assert decided <= known
+    assert all(said["phase"] != "rolled_back" for said in witness.models)
+
+
+def assert_on_disk(ended: list[str], episodes: Path) -> None:
+    """Check that every end that the learner said yes to is there, in order."""
+    ends = [read_bag(bag_path(episodes, number)).end for number in bag_numbers(episodes)]
+    assert all(ends)
+    found = iter([end.outcome for end in ends if end and end.termination_reason == end.outcome])
+    assert len(ended) >= 3
+    assert all(outcome in found for outcome in ended), (ended, ends)
+
+
+def assert_learned_as_if_never_killed(learning: dict[str, Any], out: Path, again: Path) -> None:
+    """Check that one learner that reads all the episodes makes the same versions, to the bit."""
+    shutil.copytree(out / "episodes", again / "episodes")
+    config = replace(
+        LearnerConfig(),
+        model=str(learning["model"]),
+        checkpoint=str(learning["checkpoint"]),
+        out=str(again),
+        decisions_per_update=learning["decisions_per_update"],
+        max_waiting_episodes=learning["max_waiting_episodes"],
+        finetune=tuple(learning["finetune"].strip("[]").split(", ")),
+    )
+    command = [sys.executable, "-m", MODULE, json.dumps(asdict(config))]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+    made, expected = (
+        {path.name: read_bundle(path).sha256 for path in (folder / "versions").glob("[!.]*")}
+        for folder in (out, again)
+    )
+    assert len(made) >= 3
+    assert made.items() <= expected.items()
