@@ -43,6 +43,7 @@ VERBS = (
     Verb("train", "fit a policy to recorded episodes", "learn"),
     Verb("finetune", "let a trained policy learn from rewards", "learn,sim,metaworld"),
     Verb("export", "turn a training run into a model bundle", "learn"),
+    Verb("quantize", "make a model bundle of fewer bits", "learn,sim"),
     Verb("inspect", "explain a model bundle and prove that it works here", ""),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench swap", "swap models under a robot that moves", "ros,sim"),
