@@ -14,7 +14,7 @@ Call = Callable[[], object]
 SLICE_S = 0.05
 # More than any cache of a core's own, and than the share of the common one that it can hold.
 CACHE_BYTES = 64 << 20
-WARM_UP_CALLS = 2
+NS_PER_MS = 1e6
 
 
 @dataclass
@@ -22,20 +22,51 @@ class Times:
     """How long calls took, in [ns].
 
     Attributes:
-        warm: Of calls that follow one another.
-        cold: Of calls after other data has filled the caches, as it does between two decisions.
+        warm: Of calls that follow one another, by the clock.
+        working: How long the calling thread had a core meanwhile: on a machine that does other
+            things too, the time that was spent on the call.
+        cold: How long it had a core in calls after other data has filled the caches, as it does
+            between two decisions. A call that lasts longer than a slice of time counts as both.
     """
 
     warm: list[int] = field(default_factory=list)
+    working: list[int] = field(default_factory=list)
     cold: list[int] = field(default_factory=list)
 
     def warm_ms(self, percent: float) -> float:
         """Return a percentile of the warm calls in [ms]."""
-        return float(np.percentile(self.warm, percent)) / 1e6
+        return float(np.percentile(self.warm, percent)) / NS_PER_MS
 
-    def cold_ms(self, percent: float) -> float:
-        """Return a percentile of the cold calls in [ms]."""
-        return float(np.percentile(self.cold, percent)) / 1e6
+    @property
+    def working_ms(self) -> float:
+        """The median time of a core in a warm call in [ms]."""
+        return float(np.median(self.working)) / NS_PER_MS
+
+    @property
+    def cold_ms(self) -> float:
+        """The median time of a core in a cold call in [ms]."""
+        return float(np.median(self.cold)) / NS_PER_MS
+
+    def measure_cold(self, call: Call, memory: Array) -> bool:
+        """Time one call after everything else; return whether it was too long to be repeated."""
+        memory += 1.0
+        duration_ns, working_ns = timed(call)
+        self.cold.append(working_ns)
+        if duration_ns < SLICE_S * 1e9:
+            return False
+        self.warm.append(duration_ns)
+        self.working.append(working_ns)
+        return True
+
+    def measure_warm(self, call: Call) -> None:
+        """Time calls for a slice of time, at least one."""
+        end_s = time.monotonic() + SLICE_S
+        while True:
+            duration_ns, working_ns = timed(call)
+            self.warm.append(duration_ns)
+            self.working.append(working_ns)
+            if time.monotonic() >= end_s:
+                return
 
 
 def take_turns(calls: Mapping[str, Call], seconds: float, least: int = 3) -> dict[str, Times]:
@@ -48,30 +79,20 @@ def take_turns(calls: Mapping[str, Call], seconds: float, least: int = 3) -> dic
     """
     found = {name: Times() for name in calls}
     for call in calls.values():
-        for _ in range(WARM_UP_CALLS):
-            call()
+        call()
     memory = np.ones(CACHE_BYTES // 8)
     turns, end_s = 0, time.monotonic() + seconds
     while turns < least or time.monotonic() < end_s:
         for name, call in calls.items():
-            _displace(memory)
-            found[name].cold.append(duration_ns(call))
-            slice_end_s = time.monotonic() + SLICE_S
-            while True:
-                found[name].warm.append(duration_ns(call))
-                if time.monotonic() >= slice_end_s:
-                    break
+            if not found[name].measure_cold(call, memory):
+                found[name].measure_warm(call)
         turns += 1
     return found
 
 
-def duration_ns(call: Call) -> int:
-    """Return how long a call takes."""
-    start_ns = time.perf_counter_ns()
+def timed(call: Call) -> tuple[int, int]:
+    """Return how long a call takes and how long this thread worked meanwhile, in [ns]."""
+    working_ns, start_ns = time.thread_time_ns(), time.perf_counter_ns()
     call()
-    return time.perf_counter_ns() - start_ns
-
-
-def _displace(memory: Array) -> None:
-    """Fill the caches with something else."""
-    memory += 1.0
+    end_ns = time.perf_counter_ns()
+    return end_ns - start_ns, time.thread_time_ns() - working_ns

@@ -46,6 +46,7 @@ VERBS = (
     Verb("quantize", "make a model bundle of fewer bits", "learn,sim"),
     Verb("inspect", "explain a model bundle and prove that it works here", ""),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
+    Verb("bench infer", "what a decision costs, and what it costs at the least", "learn,sim"),
     Verb("bench swap", "swap models under a robot that moves", "ros,sim"),
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
     Verb("bench sim", "success in the simulated cell, by states and by pictures", "learn,sim"),

@@ -24,7 +24,6 @@ from onnxruntime.quantization import (
     quantize_dynamic,
     quantize_static,
 )
-from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from dbp_ros.bundle import Bundle, read_bundle, sha256_of, write_manifest
 from dbp_ros.contract import Floats
@@ -36,7 +35,6 @@ from dbp_ros.proof import Proof
 LINEAR, CONVOLUTION = ("MatMul", "Gemm"), ("Conv",)
 # A smaller tensor costs nothing to read and may hold a shape or a scale.
 SMALLEST_WEIGHT = 1024
-BLOCK = 128
 # How much further from its proof a reduced bundle may be than the bundle that it was made from:
 # 0.01 rad for one of ours.
 LOOSER = 10.0
@@ -203,21 +201,6 @@ def _calibrated(path: Path, target: Path, feeds: Iterator[Feeds], kinds: tuple[s
         )
 
 
-def _weights(source: Bundle, recorded: Proof, directory: Path) -> None:
-    """Give the head weights of 8 bits in blocks, and compute with 8 bits."""
-    head = source.manifest.head
-    with _quiet():
-        quantizer = MatMulNBitsQuantizer(
-            onnx.load(source.path(head)),
-            bits=8,
-            block_size=BLOCK,
-            is_symmetric=True,
-            accuracy_level=4,
-        )
-        quantizer.process()
-        quantizer.model.save_model_to_file(str(directory / head))
-
-
 def _halved(kind: int, source: Bundle, recorded: Proof, directory: Path) -> None:
     """Store the head's weights in 16 bits and widen them in the graph."""
     head = source.manifest.head
@@ -263,7 +246,6 @@ PRECISIONS: dict[str, Callable[[Bundle, Proof, Path], None]] = {
     "int8": _dynamic,
     "int8_all": _everything,
     "int8_static": _static,
-    "int8_weights": _weights,
     "float16": partial(_halved, TensorProto.FLOAT16),
     "bfloat16": partial(_halved, TensorProto.BFLOAT16),
 }

@@ -28,7 +28,7 @@ def reduced(source: Bundle, directory: Path, precision: str) -> Bundle:
     return read_bundle(directory)
 
 
-@pytest.mark.parametrize("precision", ["int8", "int8_weights", "float16", "bfloat16"])
+@pytest.mark.parametrize("precision", ["int8", "int8_all", "float16", "bfloat16"])
 def test_fewer_bits_move_no_action_far(shipped: Bundle, tmp_path: Path, precision: str) -> None:
     bundle, proof = reduced(shipped, tmp_path / "small", precision), read_proof(shipped)
     model = Model(bundle)
