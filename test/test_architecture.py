@@ -69,8 +69,11 @@ MAY_NEED = {
 # The verbs that train or export need torch.
 TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py", "bench_infer.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
-ROS_VERBS = {"demo.py", "bench_swap.py"}
-ROS_BENCHES = ("dbp_ros.nodes", "dbp_ros.bench.demo", "dbp_ros.bench.swap", "dbp_ros.bench.running")
+ROS_VERBS = {"demo.py", "bench_swap.py", "bench_rate.py"}
+ROS_BENCHES = (
+    "dbp_ros.nodes",
+    *(f"dbp_ros.bench.{name}" for name in ("demo", "load", "rate", "running", "swap")),
+)
 
 
 def part_of(path: Path) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from dbp_ros.bench.stopwatch import take_turns
+from dbp_ros.bench.stopwatch import Call, take_turns
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bundle import Bundle, read_bundle
 from dbp_ros.errors import BundleError
@@ -34,18 +34,18 @@ def run_precision(source: Bundle, recorded: Proof, seconds: float, table: Result
                 found[precision] = reduce_bundle(source, target, precision, recorded, name, "")
                 models[precision] = Model(read_bundle(target))
             except BundleError as error:
-                row = {**dict.fromkeys(COLUMNS, ""), "model": name, "precision": precision}
+                row: Row = {**dict.fromkeys(COLUMNS, ""), "model": name, "precision": precision}
                 if not table.has(row):
                     table.add({**row, "note": str(error)})
-        for precision, row in _rows(models, recorded, seconds):
+        for precision, measured in _rows(models, recorded, seconds):
             errors = found[precision]
-            row |= {"model": name, "precision": precision, "cases": errors.cases, "note": ""}
-            row |= {"error_mean": errors.error_mean, "error_p99": errors.error_p99}
-            table.add({**row, "error_max": errors.error_max})
+            measured |= {"model": name, "precision": precision, "cases": errors.cases, "note": ""}
+            measured |= {"error_mean": errors.error_mean, "error_p99": errors.error_p99}
+            table.add({**measured, "error_max": errors.error_max})
 
 
 def _rows(models: dict[str, Model], recorded: Proof, seconds: float) -> Iterator[tuple[str, Row]]:
-    calls = {}
+    calls: dict[str, Call] = {}
     for precision, model in models.items():
         features = model.features(recorded, 0)
         state, latent = recorded.positions[0], recorded.latent[0]

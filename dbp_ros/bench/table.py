@@ -82,12 +82,7 @@ class ResultTable:
         """Note what ran this session: command line, machine, versions and `facts`."""
         path = self.directory / f"{self.name}.json"
         sessions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        session = {
-            "command": command_line(),
-            "machine": machine(),
-            "versions": dict(_installed(LIBRARIES)),
-            **facts,
-        }
+        session = {**provenance(), **facts}
         if session not in sessions:
             sessions.append(session)
         write_text(path, json.dumps(sessions, indent=1) + "\n")
@@ -114,6 +109,15 @@ class ResultTable:
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def provenance() -> Row:
+    """Return what ran: command line, machine and versions."""
+    return {
+        "command": command_line(),
+        "machine": machine(),
+        "versions": dict(_installed(LIBRARIES)),
+    }
 
 
 def standard_error(values: Sequence[float]) -> float:

@@ -95,11 +95,15 @@ def _precision(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def _backbones(arguments: argparse.Namespace, console: Console) -> None:
-    asked = [getattr(arguments, name).split(",") for name in ("backbones", "runtimes", "devices")]
     table = ResultTable(arguments.out, infer.NAME, infer.COLUMNS, infer.KEY)
     table.describe({"seconds": arguments.seconds})
     with tempfile.TemporaryDirectory() as graphs, progress_of(console) as progress:
-        groups = infer.contestants(*asked, Path(graphs))
+        groups = infer.contestants(
+            arguments.backbones.split(","),
+            arguments.runtimes.split(","),
+            arguments.devices.split(","),
+            Path(graphs),
+        )
         bar = progress.add_task(infer.NAME, total=len(groups))
         for group in groups.values():
             infer.run_backbone(group, arguments.seconds, table)

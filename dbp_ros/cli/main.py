@@ -47,6 +47,7 @@ VERBS = (
     Verb("inspect", "explain a model bundle and prove that it works here", ""),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench infer", "what a decision costs, and what it costs at the least", "learn,sim"),
+    Verb("bench rate", "how punctual the stack is, under several loads", "ros,sim,learner"),
     Verb("bench swap", "swap models under a robot that moves", "ros,sim"),
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
     Verb("bench sim", "success in the simulated cell, by states and by pictures", "learn,sim"),

@@ -82,6 +82,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             "decision_period": decider.period.statistics(),
             "inference_ms": decider.inference.summary_ms(),
             "encoding_ms": decider.encoding.summary_ms(),
+            "encoded_images": decider.encoding.count,
             "image_age_at_decision_ms": decider.image_age.summary_ms(),
             "dropped_images": relay.active.encoder.dropped,
             "inference_bars": decider.inference.bars_ms(),

@@ -27,7 +27,7 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.realtime import PacedThread, request_realtime
-from dbp_ros.sim.camera import CameraRig, open_cameras
+from dbp_ros.sim.camera import CameraRig, enlarged, open_cameras
 from dbp_ros.sim.noise import SensorNoise
 from dbp_ros.sim.simulation import Simulation
 
@@ -94,6 +94,7 @@ class SimulationNode(Node):  # type: ignore[misc]
             "time_limit_s": self._simulation.time_limit_s,
             "joint_state_period": self._period.statistics(),
             "render_ms": self._render_time.summary_ms(),
+            "pictures": self._render_time.count,
         }
 
     def _step(self, now_ns: int) -> None:
@@ -118,14 +119,16 @@ class SimulationNode(Node):  # type: ignore[misc]
             self._rig = open_cameras(
                 self._simulation.model,
                 CAMERAS,
-                config.image_height,
-                config.image_width,
+                config.drawn_height or config.image_height,
+                config.drawn_width or config.image_width,
                 config.camera_backend,
             )
         snapshot = self._simulation.snapshot()
         stamp = self.get_clock().now().to_msg()
+        size = self._config.image_height, self._config.image_width
         for camera, image in self._rig.look(snapshot).items():
-            self._cameras[camera].publish(image_message(self._noise.add(image), camera, stamp))
+            seen = self._noise.add(enlarged(image, *size))
+            self._cameras[camera].publish(image_message(seen, camera, stamp))
         self._render_time.record(time.monotonic_ns() - now_ns)
 
     def _on_command(self, controller: str, part: slice, message: Float64MultiArray) -> None:

@@ -16,6 +16,20 @@ GL_BACKENDS = ("egl", "osmesa")
 BACKENDS = ("auto", *GL_BACKENDS, "raycast")
 
 
+def enlarged(image: Image, height: int, width: int) -> Image:
+    """Return a picture of another size by repeating pixels; the same one where it has the size.
+
+    Drawing large pictures without a GPU takes longer than there is from frame to frame. What they
+    cost on their way and in the policy does not depend on how much there is to see in them.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    rows = np.arange(height) * image.shape[0] // height
+    columns = np.arange(width) * image.shape[1] // width
+    larger: Image = image[:, columns][rows]
+    return larger
+
+
 class Renderer(Protocol):
     """Draws pictures of a posed scene."""
 

@@ -10,7 +10,7 @@ import pytest
 from dbp_ros.config import CAMERAS
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim import gl
-from dbp_ros.sim.camera import open_cameras
+from dbp_ros.sim.camera import enlarged, open_cameras
 from dbp_ros.sim.environment import Environment
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
@@ -130,3 +130,10 @@ def test_a_gl_that_the_user_chose_and_is_missing_is_an_error_with_the_fix():
 def test_a_backend_asked_for_and_missing_is_an_error_with_the_fix(grasping):
     with pytest.raises(ConfigError, match="install libosmesa6"):
         open_cameras(grasping.model, CAMERAS, 8, 8, "osmesa")
+
+
+def test_a_picture_is_enlarged_by_repeating_its_pixels():
+    small = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    large = enlarged(small, 4, 6)
+    np.testing.assert_array_equal(large, small.repeat(2, axis=0).repeat(3, axis=1))
+    assert enlarged(small, 2, 2) is small
