@@ -254,6 +254,19 @@ def summary(table: ResultTable) -> Iterator[Row]:
         }
 
 
+def floor_summary(table: ResultTable) -> Iterator[Row]:
+    """Yield a row for each backbone: what a core reads, multiplies and copies."""
+    rows = [row for row in table.rows if row["runtime"] == "floor"]
+    for backbone in dict.fromkeys(row["backbone"] for row in rows):
+        said = {row["method"]: row["note"] for row in rows if row["backbone"] == backbone}
+        yield {
+            "backbone": backbone,
+            "reading its weights": said.get("read", "-"),
+            "multiplying matrices": said.get("multiply", "-"),
+            "copying a stream": said.get("copy", "-"),
+        }
+
+
 def draw(table: ResultTable) -> Path:
     """Draw the time of a decision over the weights, for each method and runtime."""
     figure = Figure(figsize=(12, 5), layout="constrained")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dbp_ros.bench.load import CONDITIONS, Condition, condition_of, load_beside, write_config
+from dbp_ros.bench.rate_report import NAME
 from dbp_ros.bench.report import EpisodeResult, build_report
 from dbp_ros.bench.running import Tell, floor_beside, running_stack
 from dbp_ros.bench.swap import copy_of
@@ -23,7 +24,6 @@ from dbp_ros.errors import DbpError
 from dbp_ros.files import write_text
 from dbp_ros.nodes.swapper import Swapper
 
-NAME = "rate"
 POLL_S = 0.05
 # After the start of control: until the arms move.
 SETTLE_S = 2.0

@@ -7,10 +7,10 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dbp_ros.bench.rate import NAME
 from dbp_ros.bench.report import share_beyond
 from dbp_ros.bench.table import ResultTable, Row
 
+NAME = "rate"
 DECISIONS_HZ, COMMANDS_HZ, RATE_SLACK = 125.0, 250.0, 0.99
 ABOVE_FLOOR_MS, AGE_MS = 0.5, 9.5
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from dbp_ros.bench.load import CONDITIONS
-from dbp_ros.bench.rate import COLUMNS, NAME, RateConfig, run_rate
-from dbp_ros.bench.rate_report import draw, shortcomings, summary
+from dbp_ros.bench.rate import COLUMNS, RateConfig, run_rate
+from dbp_ros.bench.rate_report import NAME, draw, shortcomings, summary
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.cli.benchmark import show
 

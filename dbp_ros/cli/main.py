@@ -48,6 +48,8 @@ VERBS = (
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench infer", "what a decision costs, and what it costs at the least", "learn,sim"),
     Verb("bench rate", "how punctual the stack is, under several loads", "ros,sim,learner"),
+    Verb("bench scale", "what cameras, pixels, arms and decisions cost", "learn,sim"),
+    Verb("bench page", "write the tables of docs/performance.md anew", "learn,sim"),
     Verb("bench swap", "swap models under a robot that moves", "ros,sim"),
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
     Verb("bench sim", "success in the simulated cell, by states and by pictures", "learn,sim"),
