@@ -58,7 +58,7 @@ class ResultTable:
 
     def has(self, row: Row) -> bool:
         """Return whether there is a row with the same key."""
-        return any(all(mine[k] == str(row[k]) for k in self.key) for mine in self.rows)
+        return any(all(mine[k] == _written(row[k]) for k in self.key) for mine in self.rows)
 
     def add(self, row: Row) -> None:
         """Append a row."""
@@ -71,7 +71,7 @@ class ResultTable:
 
     def numbers(self, column: str, **where: Any) -> list[float]:
         """Return one column of the rows that have these values in others."""
-        chosen = (r for r in self.rows if all(r[k] == str(v) for k, v in where.items()))
+        chosen = (r for r in self.rows if all(r[k] == _written(v) for k, v in where.items()))
         return [float(row[column]) for row in chosen if row[column] != ""]
 
     def values(self, column: str) -> list[str]:
