@@ -237,7 +237,7 @@ def _row(one: Contestant, times: Times, limits: Floors) -> Row:
 
 def summary(table: ResultTable) -> Iterator[Row]:
     """Yield a row for each that was run, with how many times as long as one pass it takes."""
-    for row in table.rows:
+    for row in _in_order(table):
         if row["p50_ms"] == "" or row["runtime"] == "floor":
             continue
         where = {key: row[key] for key in KEY if key != "method"}
@@ -254,9 +254,24 @@ def summary(table: ResultTable) -> Iterator[Row]:
         }
 
 
+def _in_order(table: ResultTable) -> list[Row]:
+    """Return the rows from the smallest backbone to the largest."""
+    return sorted(table.rows, key=lambda row: BACKBONES.index(row["backbone"]))
+
+
+def left_out(table: ResultTable) -> list[str]:
+    """Return what was not run, and why, in one sentence for each reason."""
+    why: dict[str, list[str]] = {}
+    for row in _in_order(table):
+        if row["runtime"] != "floor" and row["note"]:
+            words = " ".join(row[key] for key in ("backbone", "method", "runtime"))
+            why.setdefault(row["note"], []).append(words)
+    return [f"not run: {', '.join(names)} ({note})" for note, names in why.items()]
+
+
 def floor_summary(table: ResultTable) -> Iterator[Row]:
     """Yield a row for each backbone: what a core reads, multiplies and copies."""
-    rows = [row for row in table.rows if row["runtime"] == "floor"]
+    rows = [row for row in _in_order(table) if row["runtime"] == "floor"]
     for backbone in dict.fromkeys(row["backbone"] for row in rows):
         said = {row["method"]: row["note"] for row in rows if row["backbone"] == backbone}
         yield {
@@ -287,7 +302,8 @@ def draw(table: ResultTable) -> Path:
             if not index:
                 _line(right, chosen, "floor_ms", "--", "the floor, caches warm", "k")
     left.axhline(8, color="grey", linewidth=0.7)
-    left.text(2.3, 8.6, "a period at 125 Hz", fontsize=7, color="grey", ha="left", clip_on=True)
+    style = {"fontsize": 7, "color": "grey", "transform": left.get_yaxis_transform()}
+    left.text(0.45, 8.6, "a period at 125 Hz", **style)
     for axes, title in ((left, "A decision, by method"), (right, "One pass, and its floor")):
         axes.set(xscale="log", yscale="log", xlabel="weights [millions]", ylabel="[ms], one core")
         axes.set_title(title)

@@ -38,17 +38,18 @@ USUAL = Size(cameras=3, pixels=84, horizon=8, arms=2)
 USUAL_HZ = PolicyConfig.decision_rate_hz
 AXES: dict[str, tuple[Any, ...]] = {
     "cameras": (1, 2, 3, 4, 5, 6),
-    "pixels": (84, 128, 168, 252, 336),
+    "pixels": (84, 128, 168, 252, 336, 480),
     "horizon": (8, 16, 32, 64),
     "arms": (1, 2, 3, 4),
-    "rate_hz": (50.0, 125.0, 250.0, 500.0),
+    "rate_hz": (50.0, 125.0, 250.0, 500.0, 1000.0),
 }
-# From all of it at once to what still works.
+# All of it at once, and more and more of it.
 TOGETHER = (
     (Size(6, 84, 16, 4), 125.0),
     (Size(6, 84, 16, 4), 250.0),
     (Size(6, 84, 16, 4), 500.0),
     (Size(6, 168, 16, 4), 500.0),
+    (Size(6, 252, 16, 4), 500.0),
 )
 WARM_UP_S = 0.5
 RATE_SLACK, LOST_SLACK = 0.99, 0.01

@@ -11,7 +11,7 @@ from dbp_ros.contract import Array
 Call = Callable[[], object]
 
 # A call is repeated for so long before it is the next one's turn.
-SLICE_S = 0.05
+SLICE_S = 0.1
 # More than any cache of a core's own, and than the share of the common one that it can hold.
 CACHE_BYTES = 64 << 20
 NS_PER_MS = 1e6

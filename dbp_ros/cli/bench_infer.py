@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     for part in parts:
         if part not in PARTS:
             raise ConfigError(f"--parts {part}, expected some of {', '.join(PARTS)}")
-    console = Console(width=120)
+    console = Console(width=140)
     if "policy" in parts:
         _policy(arguments, console)
     if "precision" in parts:
@@ -109,7 +109,7 @@ def _backbones(arguments: argparse.Namespace, console: Console) -> None:
             infer.run_backbone(group, arguments.seconds, table)
             progress.advance(bar)
     show(console, "a decision on one core", list(infer.summary(table)))
-    for row in table.rows:
-        if row["note"]:
-            console.print(f"{row['backbone']} {row['method']} {row['runtime']}: {row['note']}")
+    show(console, "a core at its best", list(infer.floor_summary(table)))
+    for sentence in infer.left_out(table):
+        console.print(sentence, highlight=False)
     console.print(f"{table.path}, {infer.draw(table)}")
