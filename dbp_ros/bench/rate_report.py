@@ -22,15 +22,17 @@ def summary(table: ResultTable) -> Iterator[Row]:
         memory = [f"{float(row[f'{name}_mb']):.0f}" for name in ("policy", "guard", "simulation")]
         yield {
             "condition": row["condition"],
+            "[s]": row["seconds"],
             "decisions [Hz]": row["decision_rate_hz"],
             "commands [Hz]": row["command_rate_hz"],
             "missed": f"{row['missed_decisions']} / {row['missed_commands']}",
+            "refused": row["refused_decisions"],
             "frames [Hz]": f"{float(row['frames_hz']):.1f}",
             "command error p99.9 [ms]": row["command_error_p999_ms"],
             "floor": row["floor_error_p999_ms"],
             "age p50 / p99 [ms]": f"{row['age_p50_ms']} / {row['age_p99_ms']}",
-            "cores": " ".join(cores),
-            "MB": " ".join(memory),
+            "cores": " / ".join(cores),
+            "MB": " / ".join(memory),
         }
 
 

@@ -201,8 +201,8 @@ def _row(point: Point, decider: Decider, lasted_s: float, shares: dict[str, floa
 
 
 def summary(table: ResultTable) -> Iterator[Row]:
-    """Yield one row a point."""
-    for row in table.rows:
+    """Yield one row a point, those of an axis one after the other."""
+    for row in _in_order(table):
         yield {
             **{name: row[name] for name in KEY},
             "decisions [Hz]": float(row["decisions_hz"]),
@@ -214,6 +214,15 @@ def summary(table: ResultTable) -> Iterator[Row]:
         }
 
 
+def _in_order(table: ResultTable) -> list[Row]:
+    """Return the rows axis by axis, from the smallest policy to the largest."""
+    axes = [*AXES, "together"]
+    return sorted(
+        table.rows,
+        key=lambda row: (axes.index(row["axis"]), *(float(row[name]) for name in KEY[1:])),
+    )
+
+
 def draw(table: ResultTable) -> Path:
     """Draw what each axis costs, and mark the points that break."""
     axes_known = [axis for axis in AXES if axis in table.values("axis")]
@@ -222,7 +231,7 @@ def draw(table: ResultTable) -> Path:
     for place, axis in zip(
         figure.subplots(1, max(1, len(axes_known)), squeeze=False)[0], axes_known, strict=False
     ):
-        rows = [row for row in table.rows if row["axis"] == axis]
+        rows = [row for row in _in_order(table) if row["axis"] == axis]
         at, cores = ([float(row[name]) for row in rows] for name in (axis, "cores"))
         place.plot(at, cores, "-o", label="cores")
         broken = [(x, y) for x, y, row in zip(at, cores, rows, strict=True) if row["holds"] == "0"]
