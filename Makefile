@@ -1,6 +1,6 @@
 # Every target makes what it needs: there is nothing to install or to activate beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check model clean
+.PHONY: help demo test check bench model clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -31,6 +31,11 @@ check: $(VENV)/.all ## lint, format, types, package.xml
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/python -c 'from catkin_pkg.package import parse_package; parse_package(".").validate()'
+
+bench: $(VENV)/.all ## measure this machine: a short form of docs/performance.md, a quarter of an hour
+	$(RUN)/dbp bench infer --backbones small,unet_64 --runtimes onnxruntime,torch --seconds 5
+	$(RUN)/dbp bench scale --seconds 2
+	$(RUN)/dbp bench rate --duration-s 15 $(ARGS)
 
 model: $(VENV)/.all ## make models/lift anew: record, train, export; about an hour on two cores
 	$(RUN)/dbp collect --task lift --episodes 300 --out data/lift

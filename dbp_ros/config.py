@@ -278,12 +278,24 @@ class SimulationConfig(ControllersConfig, RealtimeConfig):
     image_height: int = setting(84, "Height of the pictures [px]", minimum=8, maximum=2160)
     image_width: int = setting(84, "Width of the pictures [px]", minimum=8, maximum=3840)
     drawn_height: int = setting(
-        0, "Height to draw pictures at and enlarge them from [px]; 0 for theirs", minimum=0
+        0,
+        "Height that is drawn and then enlarged [px]; 0 for image_height",
+        minimum=0,
+        maximum=2160,
     )
     drawn_width: int = setting(
-        0, "Width to draw pictures at and enlarge them from [px]; 0 for theirs", minimum=0
+        0, "Width that is drawn and then enlarged [px]; 0 for image_width", minimum=0, maximum=3840
     )
     camera_backend: str = setting("auto", "Renderer: auto, egl, osmesa or raycast")
+
+
+@dataclass(frozen=True)
+class BagConfig:
+    """The bag node: writes down what is said on the topics of the stack, for as long as it runs."""
+
+    out: str = setting("runs/bags", "Folder of the bags")
+    cameras: tuple[str, ...] = setting(CAMERAS, "Cameras to record")
+    bag_s: float = setting(60.0, "After this long a new bag is begun [s]", minimum=1.0)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ SHOWN = {"rich", "matplotlib", "PIL"}
 MAY_NEED = {
     "policy": {"onnxruntime"},
     "drift": TORCH,
-    "learning": TORCH | {"accelerate", "onnx", "onnxscript", "safetensors", "matplotlib"},
+    "learning": TORCH
+    | {"accelerate", "onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
     "episodes": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
     "nodes": ROS | {"PIL"},
@@ -68,12 +69,12 @@ MAY_NEED = {
 }
 
 # The verbs that train or export need torch.
-TORCH_VERBS = {"train.py", "finetune.py", "export.py"}
+TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py", "bench_infer.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
-ROS_VERBS = {"demo.py", "trace.py", "bench_swap.py"}
+ROS_VERBS = {"demo.py", "trace.py", "bench_swap.py", "bench_rate.py"}
 ROS_BENCHES = (
-    *("dbp_ros.nodes", "dbp_ros.bench.demo", "dbp_ros.bench.swap", "dbp_ros.bench.running"),
-    "dbp_ros.bench.trace",
+    "dbp_ros.nodes",
+    *(f"dbp_ros.bench.{name}" for name in ("demo", "load", "rate", "running", "swap", "trace")),
 )
 
 

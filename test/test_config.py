@@ -6,6 +6,7 @@ import pytest
 
 from dbp_ros.config import (
     DUAL_UR5E_JOINTS,
+    BagConfig,
     ControllersConfig,
     GuardConfig,
     LearnerConfig,
@@ -20,7 +21,7 @@ from dbp_ros.config import (
 from dbp_ros.errors import ConfigError
 
 KINDS = (
-    *(ControllersConfig, GuardConfig, LearnerConfig, ModelSenderConfig, PolicyConfig),
+    *(BagConfig, ControllersConfig, GuardConfig, LearnerConfig, ModelSenderConfig, PolicyConfig),
     *(RealtimeConfig, SimulationConfig, SwapConfig),
 )
 

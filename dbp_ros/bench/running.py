@@ -26,7 +26,12 @@ Runner = TypeVar("Runner", bound=EpisodeRunner)
 
 @contextmanager
 def running_stack(
-    task: str, model: str, folder: Path, make: Callable[[], Runner], tell: Tell
+    task: str,
+    model: str,
+    folder: Path,
+    make: Callable[[], Runner],
+    tell: Tell,
+    config: Path | None = None,
 ) -> Iterator[Runner]:
     """Start the stack, its policy inactive, and end it with the block.
 
@@ -38,6 +43,7 @@ def running_stack(
         folder: For the log of the stack.
         make: Builds the node that talks to it.
         tell: Shows one line of progress.
+        config: Folder of parameter files; None for those installed.
 
     Raises:
         DbpError: If the stack does not start.
@@ -50,7 +56,8 @@ def running_stack(
             "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
-        up = ("dbp_ros.cli", "up", "--task", task, "--model", model)
+        up: tuple[str, ...] = ("dbp_ros.cli", "up", "--task", task, "--model", model)
+        up += ("--config", str(config)) if config else ()
         resources.enter_context(child(up, log))
         runner = resources.enter_context(spinning(make))
         tell("starting the stack")

@@ -58,7 +58,7 @@ class ResultTable:
 
     def has(self, row: Row) -> bool:
         """Return whether there is a row with the same key."""
-        return any(all(mine[k] == str(row[k]) for k in self.key) for mine in self.rows)
+        return any(all(mine[k] == _written(row[k]) for k in self.key) for mine in self.rows)
 
     def add(self, row: Row) -> None:
         """Append a row."""
@@ -71,7 +71,7 @@ class ResultTable:
 
     def numbers(self, column: str, **where: Any) -> list[float]:
         """Return one column of the rows that have these values in others."""
-        chosen = (r for r in self.rows if all(r[k] == str(v) for k, v in where.items()))
+        chosen = (r for r in self.rows if all(r[k] == _written(v) for k, v in where.items()))
         return [float(row[column]) for row in chosen if row[column] != ""]
 
     def values(self, column: str) -> list[str]:
@@ -82,12 +82,7 @@ class ResultTable:
         """Note what ran this session: command line, machine, versions and `facts`."""
         path = self.directory / f"{self.name}.json"
         sessions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        session = {
-            "command": command_line(),
-            "machine": machine(),
-            "versions": dict(_installed(LIBRARIES)),
-            **facts,
-        }
+        session = {**provenance(), **facts}
         if session not in sessions:
             sessions.append(session)
         write_text(path, json.dumps(sessions, indent=1) + "\n")
@@ -114,6 +109,15 @@ class ResultTable:
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def provenance() -> Row:
+    """Return what ran: command line, machine and versions."""
+    return {
+        "command": command_line(),
+        "machine": machine(),
+        "versions": dict(_installed(LIBRARIES)),
+    }
 
 
 def standard_error(values: Sequence[float]) -> float:

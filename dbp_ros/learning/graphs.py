@@ -5,7 +5,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+import onnx.compose
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -93,6 +95,27 @@ def export_head(policy: Policy, path: Path) -> None:
     example = (states, features, torch.zeros(1, *policy.chunk_shape))
     inputs = ["positions", *(f"features.{name}" for name in sizes), "latent"]
     write_graph(HeadGraph(policy), example, path, inputs, ["action"])
+
+
+def join_graphs(encoders: dict[str, Path], head: Path, path: Path) -> None:
+    """Write encoders and head as one graph, which sees and decides at once.
+
+    Its inputs are `<sensor>.image` or `<sensor>.points`, `positions` and `latent`. The head takes
+    one observation, not a history.
+    """
+    whole = onnx.load(head)
+    for sensor, file in encoders.items():
+        encoder = onnx.compose.add_prefix(onnx.load(file), f"{sensor}.")
+        seen, history = f"{sensor}.features", f"{sensor}.history"
+        axis = onnx.numpy_helper.from_array(np.array([1], np.int64), f"{sensor}.axis")
+        encoder.graph.initializer.append(axis)
+        encoder.graph.node.append(onnx.helper.make_node("Unsqueeze", [seen, axis.name], [history]))
+        shape = [1, 1, encoder.graph.output[0].type.tensor_type.shape.dim[1].dim_value]
+        del encoder.graph.output[:]
+        value = onnx.helper.make_tensor_value_info(history, onnx.TensorProto.FLOAT, shape)
+        encoder.graph.output.append(value)
+        whole = onnx.compose.merge_models(encoder, whole, [(history, f"features.{sensor}")])
+    onnx.save(whole, path)
 
 
 def write_graph(

@@ -50,6 +50,11 @@ class EpisodeRunner(Node):  # type: ignore[misc]
                 String, f"{name}/state", lambda m, n=name: self.states.update({n: m.data}), LATCHED
             )
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the task has been solved since the last `prepare`."""
+        return self._succeeded.is_set()
+
     def statistics(self, name: str) -> dict[str, Any]:
         """Return all numbers of one process of the stack.
 

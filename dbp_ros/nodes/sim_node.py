@@ -108,6 +108,7 @@ class SimulationNode(Node):  # type: ignore[misc]
             "time_limit_s": self._simulation.time_limit_s,
             "joint_state_period": self._period.statistics(),
             "render_ms": self._render_time.summary_ms(),
+            "pictures": self._render_time.count,
         }
 
     def _step(self, now_ns: int) -> None:

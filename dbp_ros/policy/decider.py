@@ -84,6 +84,7 @@ class Decider:
             "decision_ms": self.path.decision_time.summary_ms(),
             "inference_ms": self.inference.summary_ms(),
             "encoding_ms": self.encoding.summary_ms(),
+            "encoded_images": self.encoding.count,
             "image_age_at_decision_ms": self.image_age.summary_ms(),
             "reaction_path_ms": self.path.summary_ms(),
             "inference_bars": self.inference.bars_ms(),

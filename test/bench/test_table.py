@@ -40,3 +40,11 @@ def test_a_table_of_other_columns_is_refused(tmp_path: Path) -> None:
 def test_one_value_has_no_standard_error() -> None:
     assert math.isnan(standard_error([0.5]))
     assert standard_error([0.4, 0.6]) == pytest.approx(0.1)
+
+
+def test_a_number_in_a_key_is_known_again(tmp_path: Path) -> None:
+    table = ResultTable(tmp_path, "rates", ("rate_hz", "cores"), ("rate_hz",))
+    table.add({"rate_hz": 125.0, "cores": 0.5})
+    assert table.has({"rate_hz": 125.0})
+    assert table.numbers("cores", rate_hz=125.0) == [0.5]
+    assert not table.has({"rate_hz": 250.0})

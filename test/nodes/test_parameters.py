@@ -11,11 +11,11 @@ import rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from dbp_ros.config import GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig
+from dbp_ros.config import BagConfig, GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig
 from dbp_ros.errors import ConfigError
 from dbp_ros.nodes.parameters import load_settings
 
-KINDS = (GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig)
+KINDS = (BagConfig, GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig)
 
 pytestmark = pytest.mark.usefixtures("domain")
 

@@ -1,0 +1,123 @@
+"""`dbp quantize`: a model bundle in fewer bits, which is faster to read."""
+
+import argparse
+import shlex
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from dbp_ros.bench.stopwatch import take_turns
+from dbp_ros.bundle import Bundle, bundle_directory, read_bundle
+from dbp_ros.cli.benchmark import show
+from dbp_ros.config import check_at_least
+from dbp_ros.learning.dataset import load_demonstrations
+from dbp_ros.learning.reduction import PRECISIONS, reduce_bundle
+from dbp_ros.policy.model import Model
+from dbp_ros.proof import Proof, read_proof
+
+SECONDS = 3.0
+SEED = 0
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "quantize",
+        help="make a model bundle of fewer bits",
+        description=(
+            "Make a bundle of fewer bits, and tell how far its actions are from those of full "
+            "precision and how fast it decides. It answers to full precision's proof."
+        ),
+    )
+    parser.add_argument("--model", required=True, help="bundle: a folder, or a name under models/")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the new bundle")
+    parser.add_argument(
+        "--precision", default="int8", help=f"one of {', '.join(PRECISIONS)} (default: int8)"
+    )
+    parser.add_argument("--name", help="name of the new model (default: <model>-<precision>)")
+    parser.add_argument(
+        "--data", type=Path, help="episodes to calibrate and compare on (default: the proof)"
+    )
+    parser.add_argument(
+        "--cases", type=int, default=200, help="observations to take of them (default: 200)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the bundle, and print what it costs and what it is worth.
+
+    Raises:
+        BundleError: If it is too far from full precision.
+    """
+    check_at_least(1, cases=arguments.cases)
+    source = read_bundle(bundle_directory(arguments.model))
+    recorded = recorded_observations(source, arguments.data, arguments.cases)
+    name = arguments.name or f"{source.manifest.name}-{arguments.precision}"
+    found = reduce_bundle(
+        source, arguments.out, arguments.precision, recorded, name, command(arguments)
+    )
+    console = Console()
+    show(console, f"{name}: {arguments.out}", rows(source, read_bundle(arguments.out), recorded))
+    console.print(
+        f"actions on {found.cases} recorded observations differ from full precision by "
+        f"{found.error_mean:.2g} on average, {found.error_p99:.2g} at the 99th percentile and "
+        f"{found.error_max:.2g} at most"
+    )
+    return 0
+
+
+def command(arguments: argparse.Namespace) -> str:
+    """Return the command line that makes the bundle in a clone."""
+    words = ["dbp", "quantize", "--model", arguments.model, "--precision", arguments.precision]
+    words += ["--out", f"models/{arguments.out.name}"]
+    if arguments.data:
+        words += ["--data", f"data/{arguments.data.resolve().name}", "--cases", arguments.cases]
+    return shlex.join(map(str, words))
+
+
+def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Proof:
+    """Return observations of recorded episodes, or those of the bundle's own proof.
+
+    Raises:
+        TrainingError: If the episodes cannot be read.
+    """
+    if data is None:
+        return read_proof(source)
+    manifest, recorded = source.manifest, load_demonstrations(data)
+    chance = np.random.default_rng(SEED)
+    count = min(cases, len(recorded.states))
+    chosen = np.sort(chance.choice(len(recorded.states), count, replace=False))
+    batch = recorded.batch(chosen, manifest.action.horizon, manifest.history.length)
+    columns = [recorded.state_names.index(name) for name in manifest.states]
+    shape = (count, manifest.action.horizon, len(manifest.joints))
+    return Proof(
+        positions=batch.states.numpy()[..., columns],
+        images={name: batch.images[name].numpy() for name in manifest.camera_names},
+        points={cloud.name: batch.points[cloud.name].numpy() for cloud in manifest.clouds},
+        latent=chance.standard_normal(shape, dtype=np.float32),
+        action=np.zeros(shape, np.float32),
+    )
+
+
+def rows(source: Bundle, reduced: Bundle, recorded: Proof) -> list[dict[str, object]]:
+    """Return one row for each bundle: bytes, and the time of a pass of the head in turn."""
+    models = {bundle.manifest.name: Model(bundle) for bundle in (source, reduced)}
+    features = {name: model.features(recorded, 0) for name, model in models.items()}
+    state, latent = recorded.positions[0], recorded.latent[0]
+    calls = {
+        name: partial(model.decide, state, features[name], latent) for name, model in models.items()
+    }
+    times = take_turns(calls, SECONDS)
+    return [
+        {
+            "model": name,
+            "head [MB]": model.bundle.path(model.manifest.head).stat().st_size / 1e6,
+            "head, caches warm p50 [ms]": times[name].warm_ms(50),
+            "p99": times[name].warm_ms(99),
+            "caches cold [ms]": times[name].cold_ms,
+        }
+        for name, model in models.items()
+    ]

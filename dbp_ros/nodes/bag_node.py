@@ -1,0 +1,97 @@
+"""Records what is said on the topics of the stack: MCAP bags, which a kill cuts off and no more."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+from dbp_ros.config import BagConfig, ControllersConfig
+from dbp_ros.episodes.bag import End, Source
+from dbp_ros.episodes.recorder import Recorder
+from dbp_ros.nodes import reports
+from dbp_ros.nodes.definitions import definition_of
+from dbp_ros.nodes.learner_node import RECORDED
+from dbp_ros.nodes.parameters import load_settings
+from dbp_ros.nodes.process import run_node
+
+
+class BagNode(Node):  # type: ignore[misc]
+    """Hands serialised messages, which nobody here looks into, to a `Recorder`."""
+
+    def __init__(self) -> None:
+        super().__init__("bag")
+        config = load_settings(self, BagConfig)
+        kinds: dict[str, Any] = {"joint_states": JointState, "action_chunk": JointTrajectory}
+        kinds |= {f"{camera}/image_raw": Image for camera in config.cameras}
+        controllers = ControllersConfig().controllers
+        kinds |= {f"{name}/commands": Float64MultiArray for name in controllers}
+        self._bytes = self._messages = 0
+        self._recorder = Recorder(Path(config.out), self._sources(kinds), lambda _: None)
+        for topic, kind in kinds.items():
+            callback = partial(self._record, topic)
+            self.create_subscription(kind, topic, callback, RECORDED, raw=True)
+        self._begin()
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(config.bag_s, self._turn_over, clock=steady)
+        reports.Reporter(self, "bag", self._state, self.statistics, lambda: None)
+
+    def close(self) -> None:
+        """End the bag and put it on the disk."""
+        self._end()
+        self._recorder.close()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return every number of the node, fit for JSON."""
+        return {
+            "messages": self._messages,
+            "bytes": self._bytes,
+            "dropped_messages": self._recorder.dropped,
+        }
+
+    def _sources(self, kinds: dict[str, Any]) -> dict[str, Source]:
+        names = {
+            topic: f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+            for topic, kind in kinds.items()
+        }
+        return {
+            topic: Source(self.resolve_topic_name(topic), name, definition_of(name))
+            for topic, name in names.items()
+        }
+
+    def _record(self, topic: str, data: bytes) -> None:
+        self._messages += 1
+        self._bytes += len(data)
+        self._recorder.put(topic, data, self._now_ns())
+
+    def _turn_over(self) -> None:
+        self._end()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._recorder.begin({"recorded_by": "bag"})
+
+    def _end(self) -> None:
+        self._recorder.end(End("failure", "operator", self._now_ns()))
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _state(self) -> tuple[bytes, str]:
+        if self._recorder.error is not None:
+            return reports.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
+        return reports.OK, f"recording bag {self._recorder.number}"
+
+
+def main() -> int:
+    """Run the bag node."""
+    return run_node(BagNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
