@@ -26,7 +26,12 @@ Runner = TypeVar("Runner", bound=EpisodeRunner)
 
 @contextmanager
 def running_stack(
-    task: str, model: str, folder: Path, make: Callable[[], Runner], tell: Tell
+    task: str,
+    model: str,
+    folder: Path,
+    make: Callable[[], Runner],
+    tell: Tell,
+    words: Sequence[str] = (),
 ) -> Iterator[Runner]:
     """Start the stack, its policy inactive, and end it with the block.
 
@@ -38,6 +43,7 @@ def running_stack(
         folder: For the log of the stack.
         make: Builds the node that talks to it.
         tell: Shows one line of progress.
+        words: More flags of `dbp up`.
 
     Raises:
         DbpError: If the stack does not start.
@@ -50,7 +56,7 @@ def running_stack(
             "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
-        up = ("dbp_ros.cli", "up", "--task", task, "--model", model)
+        up = ("dbp_ros.cli", "up", "--task", task, "--model", model, *words)
         resources.enter_context(child(up, log))
         runner = resources.enter_context(spinning(make))
         tell("starting the stack")
@@ -65,7 +71,8 @@ def running_stack(
 def _ready(runner: EpisodeRunner, log: Path) -> bool:
     if "is not restarted" in _tail(log) or "ending the stack" in _tail(log):
         raise DbpError("a process of the stack ended")
-    return len(runner.states) == 3 and runner.states["policy"] == "deciding"
+    here = all(name in runner.states for name in runner.processes)
+    return here and runner.states["policy"] == "deciding"
 
 
 @contextmanager
