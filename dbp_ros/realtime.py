@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from dbp_ros.config import RealtimeConfig
+from dbp_ros.pace import Pace
 
 MCL_CURRENT_AND_FUTURE = 3
 GIL_SWITCH_INTERVAL_S = 0.0001
@@ -99,7 +100,12 @@ class PacedThread(threading.Thread):
     """Calls a function once a period until it is stopped."""
 
     def __init__(
-        self, name: str, rate_hz: float, tick: Callable[[int], None], priority: int = 0
+        self,
+        name: str,
+        rate_hz: float,
+        tick: Callable[[int], None],
+        priority: int = 0,
+        pace: Pace | None = None,
     ) -> None:
         """Prepare the thread; `start` runs it.
 
@@ -109,10 +115,12 @@ class PacedThread(threading.Thread):
             tick: Called with the steady time in [ns]. An exception ends the thread and is kept
                 in `error`.
             priority: SCHED_FIFO priority, 0 to inherit that of the starter.
+            pace: Of the world whose seconds and time these are; ours if None.
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
-        self._period_ns = round(1e9 / rate_hz)
+        self._pace = pace or Pace()
+        self._period_ns = round(1e9 / self._pace.rate_hz(rate_hz))
         self._tick = tick
         self._priority = priority
         self._stopping = threading.Event()
@@ -124,7 +132,7 @@ class PacedThread(threading.Thread):
         pacer = Pacer(self._period_ns)
         try:
             while not self._stopping.is_set():
-                self._tick(pacer.wait())
+                self._tick(self._pace.at_ns(pacer.wait()))
         except Exception as error:
             self.error = error
             raise

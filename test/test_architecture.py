@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
     *("bundle", "config", "contract", "decision", "errors", "files", "latency", "pixels"),
-    *("proof", "realtime", "share"),
+    *("pace", "proof", "realtime", "share"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "files": set(),
     "latency": {"contract"},
     "pixels": {"contract", "errors"},
-    "realtime": {"config"},
+    "pace": {"config"},
+    "realtime": {"config", "pace"},
     "share": {"errors"},
     "bundle": {"errors", "files", "share"},
     "proof": {"bundle", "contract", "errors"},
@@ -48,7 +49,7 @@ MAY_IMPORT = {
 LIGHT = {"numpy", "yaml"}
 ROS = {
     *("builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces", "rclpy"),
-    *("sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
+    *("rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
 }
 TORCH = {"torch"}
 SHOWN = {"rich", "matplotlib", "PIL"}
@@ -68,7 +69,7 @@ MAY_NEED = {
 # The verbs that train or export need torch.
 TORCH_VERBS = {"train.py", "finetune.py", "export.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
-ROS_VERBS = {"demo.py", "bench_swap.py"}
+ROS_VERBS = {"demo.py", "demo_learn.py", "bench_swap.py"}
 ROS_BENCHES = ("dbp_ros.nodes", "dbp_ros.bench.demo", "dbp_ros.bench.swap", "dbp_ros.bench.running")
 
 

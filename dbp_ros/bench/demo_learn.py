@@ -6,8 +6,6 @@ learner that records what it does and announces better versions, and the swaps t
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,17 +24,15 @@ from dbp_ros.bench.learning_report import (
 from dbp_ros.bench.report import machine, split_gaps
 from dbp_ros.bench.running import Tell, floor_beside, running_stack
 from dbp_ros.bench.table import ResultTable, command_line
+from dbp_ros.bench.weak_policy import make_weak_policy
 from dbp_ros.config import check_ranges, setting
-from dbp_ros.errors import DbpError
 from dbp_ros.files import write_text
-from dbp_ros.learning.checkpoint import CHECKPOINT
 from dbp_ros.nodes.learning_runner import LearningRunner
 from dbp_ros.share import share_directory
 from dbp_ros.sim.tasks.registry import make_task
 
 NAME = "demo_learn"
 TASK = "reach"
-CAMERAS = ("left_wrist_camera", "right_wrist_camera")
 COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "rollbacks")
 # After its time is up the learner closes the episode itself.
 AFTER_S = 0.1
@@ -60,44 +56,6 @@ def finetuning(config: LearnDemoConfig) -> dict[str, Any]:
         "executed_steps": config.horizon,
         "sigma": 0.05,
     }
-
-
-def make_weak_policy(config: LearnDemoConfig, tell: Tell) -> tuple[Path, Path]:
-    """Record few demonstrations and train on them, unless that was done.
-
-    Returns:
-        The folders of the training run and of the bundle.
-    """
-    data, run, model = (config.out / name for name in ("data", "weak", "models/weak"))
-    small = ("--width", "128", "--branch-width", "128", "--keypoints", "16")
-    small += ("--channels", "8", "16", "24", "24", "--horizon", str(config.horizon))
-    seldom = [f"--{word}-every" for word in ("validate", "checkpoint")]
-    updates = str(config.train_updates)
-    collect = ("collect", "--task", TASK, "--episodes", str(config.demonstrations))
-    train = ("train", "--images", *CAMERAS, "--updates", updates, "--validation-fraction", "0")
-    for what, done, words in (
-        ("recording demonstrations", data, (*collect, "--out", data, "--workers", "1")),
-        (
-            "training a weak policy on few demonstrations",
-            run / CHECKPOINT,
-            (*train, "--keep-still", *small, *(w for s in seldom for w in (s, updates)))
-            + ("--data", data, "--out", run),
-        ),
-        ("exporting it", model, ("export", "--run", run, "--data", data, "--out", model)
-         + ("--name", "weak")),
-    ):
-        if not done.exists():
-            tell(what)
-            _dbp(words, config.out / f"{words[0]}.log")
-    return run, model
-
-
-def _dbp(words: Sequence[str | Path], log: Path) -> None:
-    with log.open("wb") as file:
-        command = [sys.executable, "-m", "dbp_ros.cli", *map(str, words)]
-        status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
-    if status.returncode:
-        raise DbpError(f"dbp {words[0]} failed ({status.returncode}), see {log}")
 
 
 def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:
@@ -141,7 +99,8 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
     """
     check_ranges(config)
     config.out.mkdir(parents=True, exist_ok=True)
-    run, model = make_weak_policy(config, tell)
+    shown = (config.demonstrations, config.train_updates, config.horizon)
+    run, model = make_weak_policy(TASK, *shown, config.out, tell)
     for old in ("learner", "received"):
         shutil.rmtree(config.out / old, ignore_errors=True)
     (config.out / f"{NAME}.csv").unlink(missing_ok=True)
@@ -155,9 +114,8 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
             practice.run(tell, note)
         guard, learner = map(runner.statistics, ("guard", "learner"))
     idle = [json.loads(path.read_text(encoding="utf-8")) for path in floors]
-    report = learning_report(
-        practice.episodes, practice.marks, learner["learner"], *missed(guard["command_period"], idle)
-    )
+    counts = missed(guard["command_period"], idle)
+    report = learning_report(practice.episodes, practice.marks, learner["learner"], *counts)
     report |= {"settings": finetuning(config), "command": command_line(), "machine": machine()}
     report["swap_marks"] = [asdict(mark) for mark in practice.marks]
     write_text(config.out / "report.json", json.dumps(report, indent=2) + "\n")

@@ -98,9 +98,10 @@ def learning_report(
 
 def unkept(report: dict[str, Any]) -> list[str]:
     """Return one sentence for each promise that a run did not keep."""
+    first, last = report["success_first_20"], report["success_last_20"]
     checks = (
-        ("success_first_20", report["success_first_20"] <= MOST_AT_FIRST, f"at most {MOST_AT_FIRST}"),
-        ("success_last_20", report["success_last_20"] >= LEAST_AT_LAST, f"at least {LEAST_AT_LAST}"),
+        ("success_first_20", first <= MOST_AT_FIRST, f"at most {MOST_AT_FIRST}"),
+        ("success_last_20", last >= LEAST_AT_LAST, f"at least {LEAST_AT_LAST}"),
         ("swaps", report["swaps"] >= LEAST_SWAPS, f"at least {LEAST_SWAPS}"),
         ("missed_commands", report["missed_commands"] == 0, "0"),
     )
@@ -143,7 +144,8 @@ def _curve(
     solved = [float(episode.solved) for episode in episodes]
     axes.plot(places, solved, ".", color="grey", alpha=0.35, label="an episode")
     share = success_over(episodes)
-    axes.plot(places[len(places) - len(share) :], share, color="C0", label=f"last {WINDOW} episodes")
+    ends = places[len(places) - len(share) :]
+    axes.plot(ends, share, color="C0", label=f"last {WINDOW} episodes")
     for limit in (MOST_AT_FIRST, LEAST_AT_LAST):
         axes.axhline(limit, color="black", linewidth=0.6, linestyle=":")
     axes.grid(alpha=0.3)

@@ -26,6 +26,7 @@ from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_of, comman
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
+from dbp_ros.pace import Pace, in_our_seconds
 from dbp_ros.realtime import PacedThread, request_realtime
 
 SETTLE_S = 1.0
@@ -43,17 +44,20 @@ class GuardNode(Node):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("guard")
         config = load_settings(self, GuardConfig)
-        self._guard = MotionGuard(config)
+        self._pace = Pace(config.speed)
+        self._guard = MotionGuard(
+            in_our_seconds(config, "chunk_timeout_s", "joint_state_timeout_s")
+        )
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
-        self._steady = SteadyClock(self.get_clock())
+        self._steady = SteadyClock(self.get_clock(), self._pace)
         self._reader = JointReader(config.joints)
         self._joints = config.joints
         self._new_positions: tuple[Array, int] | None = None
         self._new_chunk: tuple[ActionChunk, int] | None = None
         self._problems = {"joint_states": "", "action_chunk": ""}
         self._enable_when_ready = config.enable_control
-        self._period = PeriodRecorder(round(NS_PER_S / config.command_rate_hz))
+        self._period = PeriodRecorder(round(NS_PER_S / self._pace.rate_hz(config.command_rate_hz)))
         self._image_age = Histogram()
         self._tick_time = Histogram()
         self._command_topics = [
@@ -73,6 +77,7 @@ class GuardNode(Node):  # type: ignore[misc]
             config.command_rate_hz,
             self._tick,
             config.realtime_priority + 1 if config.realtime_priority else 0,
+            self._pace,
         )
         for line in request_realtime(config):
             self.get_logger().info(line)
@@ -110,10 +115,11 @@ class GuardNode(Node):  # type: ignore[misc]
             publisher.publish(command_message(command[part]))
         sent_ns = time.monotonic_ns()
         self._period.record(sent_ns)
-        self._tick_time.record(sent_ns - now_ns)
+        sent_at_ns = self._pace.at_ns(sent_ns)
+        self._tick_time.record(round((sent_at_ns - now_ns) / self._pace.speed))
         chunk = self._guard.chunk if self._guard.mode is Mode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
-            self._image_age.record(sent_ns - chunk.image_stamp_ns)
+            self._image_age.record(sent_at_ns - chunk.image_stamp_ns)
 
     def _take_mail(self) -> None:
         positions, self._new_positions = self._new_positions, None
@@ -132,14 +138,14 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _on_joint_states(self, message: JointState) -> None:
         try:
-            self._new_positions = (self._reader.read(message), time.monotonic_ns())
+            self._new_positions = (self._reader.read(message), self._pace.now_ns())
             self._problems["joint_states"] = ""
         except ObservationError as error:
             self._problems["joint_states"] = str(error)
 
     def _on_chunk(self, message: JointTrajectory) -> None:
         try:
-            self._new_chunk = (chunk_of(message, self._joints, self._steady), time.monotonic_ns())
+            self._new_chunk = (chunk_of(message, self._joints, self._steady), self._pace.now_ns())
         except CommandError as error:
             with self._lock:
                 self._guard.counters.refused_chunks += 1
@@ -151,7 +157,7 @@ class GuardNode(Node):  # type: ignore[misc]
             try:
                 if request.data:
                     self._take_mail()
-                    self._guard.enable(time.monotonic_ns())
+                    self._guard.enable(self._pace.now_ns())
                 else:
                     self._guard.disable()
                 response.success = True

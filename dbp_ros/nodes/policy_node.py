@@ -6,7 +6,6 @@ none waits for another.
 """
 
 import sys
-import time
 from functools import partial
 from typing import Any
 
@@ -26,6 +25,7 @@ from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
+from dbp_ros.pace import Pace, in_our_seconds
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
@@ -38,8 +38,10 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__("policy")
-        self._config = load_settings(self, PolicyConfig)
-        self._steady = SteadyClock(self.get_clock())
+        told = load_settings(self, PolicyConfig)
+        self._config = in_our_seconds(told, "image_max_age_s", "joint_state_max_age_s")
+        self._pace = Pace(told.speed)
+        self._steady = SteadyClock(self.get_clock(), self._pace)
         self._relay: Relay | None = None
         self._models = 0
         self._loop: PacedThread | None = None
@@ -118,6 +120,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._config.decision_rate_hz,
             self._decide,
             self._config.realtime_priority,
+            self._pace,
         )
         self._loop.start()
         return super().on_activate(state)
@@ -163,7 +166,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         ]
 
     def _on_joint_states(self, message: JointState) -> None:
-        arrival_ns = time.monotonic_ns()
+        arrival_ns = self._pace.now_ns()
         try:
             positions = self._reader.read(message).astype("float32")
         except ObservationError as error:
@@ -175,7 +178,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._relay.feel(positions, stamp_ns, arrival_ns)
 
     def _on_image(self, camera: str, message: Image) -> None:
-        arrival_ns = time.monotonic_ns()
+        arrival_ns = self._pace.now_ns()
         try:
             frame = frame_of(message, self._steady)
         except ObservationError as error:

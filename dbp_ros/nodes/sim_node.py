@@ -13,7 +13,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Float64, Float64MultiArray
 from std_srvs.srv import Trigger
@@ -22,16 +24,19 @@ from dbp_ros.config import CAMERAS, SimulationConfig
 from dbp_ros.contract import NS_PER_S
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import image_message
+from dbp_ros.nodes.conversions import image_message, ns_to_stamp
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.pace import Pace
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.noise import SensorNoise
 from dbp_ros.sim.simulation import Simulation
 
 SUCCESS_RATE_HZ = 30.0
+# Of the simulation. Whoever follows `/clock` is late by up to one period.
+CLOCK_RATE_HZ = 125.0
 
 
 class SimulationNode(Node):  # type: ignore[misc]
@@ -42,11 +47,18 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._config = config = load_settings(self, SimulationConfig)
         self._simulation = Simulation(config.task)
         self._seed = config.seed
+        self._pace = Pace(config.speed)
+        self._clock_topic = (
+            self.create_publisher(Clock, "/clock", SENSOR)
+            if config.publish_clock or config.speed != 1.0
+            else None
+        )
         self._lock = threading.Lock()
         self._rig: CameraRig | None = None
         self._steps = max(
             1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns)
         )
+        self._beats_per_clock = max(1, round(config.joint_state_rate_hz / CLOCK_RATE_HZ))
         self._noise = SensorNoise(config.image_height, config.image_width, config.seed)
         self._beats = 0
         self._problem = ""
@@ -74,8 +86,8 @@ class SimulationNode(Node):  # type: ignore[misc]
         for line in request_realtime(config):
             self.get_logger().info(line)
         self._threads = [
-            PacedThread("physics", config.joint_state_rate_hz, self._step),
-            PacedThread("cameras", config.camera_rate_hz, self._render),
+            PacedThread("physics", config.joint_state_rate_hz, self._step, pace=self._pace),
+            PacedThread("cameras", config.camera_rate_hz, self._render, pace=self._pace),
         ]
         for thread in self._threads:
             thread.start()
@@ -100,7 +112,9 @@ class SimulationNode(Node):  # type: ignore[misc]
         with self._lock:
             self._simulation.command(self._targets)
             self._simulation.advance(self._steps)
-        stamp = self.get_clock().now().to_msg()
+        stamp = self._now()
+        if self._clock_topic is not None and self._beats % self._beats_per_clock == 0:
+            self._clock_topic.publish(Clock(clock=stamp))
         message = JointState(name=self._simulation.joint_names)
         message.header.stamp = stamp
         message.position = array("d", self._simulation.positions.tobytes())
@@ -122,11 +136,19 @@ class SimulationNode(Node):  # type: ignore[misc]
                 config.image_width,
                 config.camera_backend,
             )
+        start_ns = time.monotonic_ns()
         snapshot = self._simulation.snapshot()
-        stamp = self.get_clock().now().to_msg()
+        stamp = self._now()
         for camera, image in self._rig.look(snapshot).items():
             self._cameras[camera].publish(image_message(self._noise.add(image), camera, stamp))
-        self._render_time.record(time.monotonic_ns() - now_ns)
+        self._render_time.record(time.monotonic_ns() - start_ns)
+
+    def _now(self) -> Time:
+        """Return the time for a stamp: that of `/clock`, where we publish it."""
+        if self._clock_topic is None:
+            stamp: Time = self.get_clock().now().to_msg()
+            return stamp
+        return ns_to_stamp(self._pace.now_ns())
 
     def _on_command(self, controller: str, part: slice, message: Float64MultiArray) -> None:
         targets = self._targets.copy()

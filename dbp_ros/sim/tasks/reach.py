@@ -66,9 +66,7 @@ class Reach:
     def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
         """Go straight there."""
         down = pointing_down(0.0)
-        return {
-            side: Goal(_over(data, side), down, GRIPPER_STROKE_M, CRUISE_M_S) for side in SIDES
-        }
+        return {side: Goal(_over(data, side), down, GRIPPER_STROKE_M, CRUISE_M_S) for side in SIDES}
 
     def _distances(self, data: mujoco.MjData) -> list[float]:
         """Return how far each hand is from where it should be, in [m]."""
