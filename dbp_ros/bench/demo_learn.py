@@ -24,7 +24,7 @@ from dbp_ros.bench.learning_report import (
 from dbp_ros.bench.report import machine, split_gaps
 from dbp_ros.bench.running import Tell, floor_beside, running_stack
 from dbp_ros.bench.table import ResultTable, command_line
-from dbp_ros.bench.weak_policy import make_weak_policy
+from dbp_ros.bench.weak_policy import HORIZON, make_weak_policy
 from dbp_ros.config import check_ranges, setting
 from dbp_ros.files import write_text
 from dbp_ros.nodes.learning_runner import LearningRunner
@@ -36,6 +36,8 @@ TASK = "reach"
 COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "rollbacks")
 # After its time is up the learner closes the episode itself.
 AFTER_S = 0.1
+# The learner loads its libraries and exports the first version that explores.
+START_LIMIT_S = 240.0
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,14 @@ class LearnDemoConfig:
     demonstrations: int = setting(8, "how many the weak policy is shown", minimum=2)
     train_updates: int = setting(800, "updates of the weak policy's training", minimum=1)
     decisions_per_update: int = setting(128, "decisions that the learner waits for", minimum=1)
-    horizon: int = setting(6, "points of a chunk, all of which are played", minimum=1)
+    speed: float = setting(1.0, "how fast the simulation runs", minimum=0.05)
     out: Path = setting(Path("build/demo-learn"), "folder for all that is made")
 
 
 def finetuning(config: LearnDemoConfig) -> dict[str, Any]:
     """Return the learner's settings of its algorithm."""
     return {
-        "executed_steps": config.horizon,
+        "executed_steps": HORIZON,
         "sigma": 0.05,
     }
 
@@ -65,7 +67,7 @@ def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:
     shutil.copytree(share_directory() / "config", folder)
     changes: dict[str, dict[str, Any]] = {
         "policy": {
-            "executed_steps": config.horizon,
+            "executed_steps": HORIZON,
             "received_models": str((config.out / "received").absolute()),
         },
         "learner": {
@@ -99,7 +101,7 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
     """
     check_ranges(config)
     config.out.mkdir(parents=True, exist_ok=True)
-    shown = (config.demonstrations, config.train_updates, config.horizon)
+    shown = (config.demonstrations, config.train_updates)
     run, model = make_weak_policy(TASK, *shown, config.out, tell)
     for old in ("learner", "received"):
         shutil.rmtree(config.out / old, ignore_errors=True)
@@ -107,8 +109,10 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
     time_limit_s = make_task(TASK).time_limit_s
     settings = write_settings(config, time_limit_s)
     words = ("--learner", "--checkpoint", str(run.absolute()), "--config", str(settings))
+    words += ("--speed", str(config.speed))
+    where = (TASK, str(model), config.out)
     table = ResultTable(config.out, NAME, COLUMNS, ("episode",))
-    with running_stack(TASK, str(model), config.out, LearningRunner, tell, words) as runner:
+    with running_stack(*where, LearningRunner, tell, words, START_LIMIT_S) as runner:
         with floor_beside(config.out) as floors:
             practice = Practice(config, runner, table, time_limit_s)
             practice.run(tell, note)
@@ -158,7 +162,7 @@ class Practice:
         """
         self.episodes: list[LearningEpisode] = []
         self._config, self._runner, self._table = config, runner, table
-        self._limit_s = time_limit_s + AFTER_S
+        self._limit_s = time_limit_s / config.speed + AFTER_S
         self._start_s = 0.0
 
     @property

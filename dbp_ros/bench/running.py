@@ -32,6 +32,7 @@ def running_stack(
     make: Callable[[], Runner],
     tell: Tell,
     words: Sequence[str] = (),
+    start_limit_s: float = START_LIMIT_S,
 ) -> Iterator[Runner]:
     """Start the stack, its policy inactive, and end it with the block.
 
@@ -44,6 +45,7 @@ def running_stack(
         make: Builds the node that talks to it.
         tell: Shows one line of progress.
         words: More flags of `dbp up`.
+        start_limit_s: How long it may take until the policy decides.
 
     Raises:
         DbpError: If the stack does not start.
@@ -61,7 +63,7 @@ def running_stack(
         runner = resources.enter_context(spinning(make))
         tell("starting the stack")
         try:
-            runner.wait_for(lambda: _ready(runner, log), "the stack to start", START_LIMIT_S)
+            runner.wait_for(lambda: _ready(runner, log), "the stack to start", start_limit_s)
         except DbpError as error:
             raise DbpError(f"{error}; the end of {log}:\n{_tail(log)}") from error
         runner.activate_policy(False)

@@ -10,14 +10,17 @@ from dbp_ros.errors import DbpError
 from dbp_ros.learning.checkpoint import CHECKPOINT
 
 CAMERAS = ("left_wrist_camera", "right_wrist_camera")
+# Two points a tenth of a second apart: few numbers to explore, and smooth.
+HORIZON = 2
 NETWORK = (
+    *("--every", "3", "--horizon", str(HORIZON), "--batch", "32", "--samples", "4"),
     *("--width", "128", "--branch-width", "128"),
     *("--keypoints", "16", "--channels", "8", "16", "24", "24"),
 )
 
 
 def make_weak_policy(
-    task: str, demonstrations: int, updates: int, horizon: int, folder: Path, tell: Tell
+    task: str, demonstrations: int, updates: int, folder: Path, tell: Tell
 ) -> tuple[Path, Path]:
     """Record, train and export, each unless that was done.
 
@@ -25,7 +28,6 @@ def make_weak_policy(
         task: Of the simulated cell.
         demonstrations: How many.
         updates: How long to train.
-        horizon: Points of a chunk.
         folder: Where to keep everything.
         tell: Shows one line of progress.
 
@@ -40,7 +42,7 @@ def make_weak_policy(
     seldom = ("--validate-every", str(updates), "--checkpoint-every", str(updates))
     train = (
         *("--images", *CAMERAS, "--keep-still", "--validation-fraction", "0"),
-        *("--updates", str(updates), "--horizon", str(horizon), *NETWORK, *seldom),
+        *("--updates", str(updates), *NETWORK, *seldom),
     )
     steps = (
         ("collect", data, (*collect, "--out", str(data))),
