@@ -29,9 +29,7 @@ class StackConfig:
     """What a person says to start the stack; the rest is in the parameter files."""
 
     model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
-    task: str = setting(
-        SimulationConfig.task, "Task of the simulator: reach, lift, can or transport"
-    )
+    task: str = setting(SimulationConfig.task, "Task of the simulator: one of `dbp collect`")
     sim: bool = setting(True, "Start the simulated cell; false with a real robot")
     enable_control: bool = setting(
         GuardConfig.enable_control,

@@ -34,6 +34,14 @@ from dbp_ros.sim.tasks.registry import make_task
 NAME = "demo_learn"
 TASK = "reach"
 COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "rollbacks")
+# On a robot decisions are dear: one number a joint to explore, five a second, and far; a bundle of
+# them for each update, and that update as far as a few hundred decisions can tell the way.
+FINETUNE: dict[str, Any] = {
+    **{"executed_steps": HORIZON, "sigma": 0.2, "sigma_low": 0.05, "sigma_high": 0.5},
+    **{"gamma": 0.9, "trace": 0.8, "critic_warm_up": 1, "epochs": 10, "minibatch": 100},
+    **{"actor_learning_rate": 2e-4, "critic_learning_rate": 2e-3},
+    **{"kl_target": 1.0, "clip_ratio": 0.4, "anchor_weight": 0.01, "anchor_distance": 0.4},
+}
 # After its time is up the learner closes the episode itself.
 AFTER_S = 0.1
 # The learner loads its libraries and exports the first version that explores.
@@ -47,17 +55,9 @@ class LearnDemoConfig:
     episodes: int = setting(400, "how many episodes to run", minimum=1)
     demonstrations: int = setting(8, "how many the weak policy is shown", minimum=2)
     train_updates: int = setting(800, "updates of the weak policy's training", minimum=1)
-    decisions_per_update: int = setting(128, "decisions that the learner waits for", minimum=1)
+    decisions_per_update: int = setting(400, "decisions that the learner waits for", minimum=1)
     speed: float = setting(1.0, "how fast the simulation runs", minimum=0.05)
     out: Path = setting(Path("build/demo-learn"), "folder for all that is made")
-
-
-def finetuning(config: LearnDemoConfig) -> dict[str, Any]:
-    """Return the learner's settings of its algorithm."""
-    return {
-        "executed_steps": HORIZON,
-        "sigma": 0.05,
-    }
 
 
 def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:
@@ -74,7 +74,7 @@ def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:
             "out": str((config.out / "learner").absolute()),
             "time_limit_s": time_limit_s,
             "decisions_per_update": config.decisions_per_update,
-            "finetune": [f"{name}={value}" for name, value in finetuning(config).items()],
+            "finetune": [f"{name}={value}" for name, value in FINETUNE.items()],
         },
     }
     for name, values in changes.items():
@@ -108,8 +108,10 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
     (config.out / f"{NAME}.csv").unlink(missing_ok=True)
     time_limit_s = make_task(TASK).time_limit_s
     settings = write_settings(config, time_limit_s)
-    words = ("--learner", "--checkpoint", str(run.absolute()), "--config", str(settings))
-    words += ("--speed", str(config.speed))
+    words = (
+        *("--learner", "--checkpoint", str(run.absolute()), "--config", str(settings)),
+        *("--speed", str(config.speed)),
+    )
     where = (TASK, str(model), config.out)
     table = ResultTable(config.out, NAME, COLUMNS, ("episode",))
     with running_stack(*where, LearningRunner, tell, words, START_LIMIT_S) as runner:
@@ -120,7 +122,7 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
     idle = [json.loads(path.read_text(encoding="utf-8")) for path in floors]
     counts = missed(guard["command_period"], idle)
     report = learning_report(practice.episodes, practice.marks, learner["learner"], *counts)
-    report |= {"settings": finetuning(config), "command": command_line(), "machine": machine()}
+    report |= {"finetune": FINETUNE, "command": command_line(), "machine": machine()}
     report["swap_marks"] = [asdict(mark) for mark in practice.marks]
     write_text(config.out / "report.json", json.dumps(report, indent=2) + "\n")
     draw_learning(config.out / f"{NAME}.png", practice.episodes, practice.marks)

@@ -10,12 +10,13 @@ from dbp_ros.errors import DbpError
 from dbp_ros.learning.checkpoint import CHECKPOINT
 
 CAMERAS = ("left_wrist_camera", "right_wrist_camera")
-# Two points a tenth of a second apart: few numbers to explore, and smooth.
-HORIZON = 2
+# One point a chunk, a fifth of a second ahead: few numbers to explore, and smooth.
+HORIZON = 1
+ROWS_A_STEP = 6
 NETWORK = (
-    *("--every", "3", "--horizon", str(HORIZON), "--batch", "32", "--samples", "4"),
-    *("--width", "128", "--branch-width", "128"),
-    *("--keypoints", "16", "--channels", "8", "16", "24", "24"),
+    *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON), "--batch", "32", "--samples", "4"),
+    *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),
+    *("--keypoints", "4", "--channels", "8", "8", "8", "8"),
 )
 
 

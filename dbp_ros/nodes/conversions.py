@@ -20,7 +20,7 @@ from dbp_ros.pixels import image_pixels
 # Clocks that part by less are held to run together, so that a stamp comes back as it was.
 CLOCKS_APART_NS = 1_000_000
 # `/clock` comes in steps and late, which says nothing; a world that was started anew parts by more.
-SIMULATED_APART_NS = 50_000_000
+SIMULATED_APART_NS = 500_000_000
 IMAGE_STAMP_PREFIX = "image_stamp_ns="
 IMAGE_STAMP = re.compile(IMAGE_STAMP_PREFIX + r"(\d{1,19})", re.ASCII)
 
