@@ -37,10 +37,21 @@ COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "roll
 # On a robot decisions are dear: one number a joint to explore, five a second, and far; a bundle of
 # them for each update, and that update as far as a few hundred decisions can tell the way.
 FINETUNE: dict[str, Any] = {
-    **{"executed_steps": HORIZON, "sigma": 0.2, "sigma_low": 0.05, "sigma_high": 0.5},
-    **{"gamma": 0.9, "trace": 0.8, "critic_warm_up": 1, "epochs": 10, "minibatch": 100},
-    **{"actor_learning_rate": 2e-4, "critic_learning_rate": 2e-3},
-    **{"kl_target": 1.0, "clip_ratio": 0.4, "anchor_weight": 0.01, "anchor_distance": 0.4},
+    "executed_steps": HORIZON,
+    "sigma": 0.2,
+    "sigma_low": 0.05,
+    "sigma_high": 0.5,
+    "gamma": 0.9,
+    "trace": 0.8,
+    "critic_warm_up": 1,
+    "epochs": 10,
+    "minibatch": 100,
+    "actor_learning_rate": 2e-4,
+    "critic_learning_rate": 2e-3,
+    "kl_target": 1.0,
+    "clip_ratio": 0.4,
+    "anchor_weight": 0.01,
+    "anchor_distance": 0.4,
 }
 # After its time is up the learner closes the episode itself.
 AFTER_S = 0.1
