@@ -45,12 +45,12 @@ FINETUNE: dict[str, Any] = {
     "trace": 0.8,
     "critic_warm_up": 1,
     "epochs": 10,
-    "minibatch": 100,
+    "minibatch": 50,
     "actor_learning_rate": 2e-4,
     "critic_learning_rate": 2e-3,
-    "kl_target": 1.0,
-    "clip_ratio": 0.4,
-    "anchor_weight": 0.01,
+    "kl_target": 0.5,
+    "clip_ratio": 0.3,
+    "anchor_weight": 0.003,
     "anchor_distance": 0.4,
 }
 # After its time is up the learner closes the episode itself.
@@ -63,10 +63,10 @@ START_LIMIT_S = 240.0
 class LearnDemoConfig:
     """What to run, and where to put what comes of it."""
 
-    episodes: int = setting(400, "how many episodes to run", minimum=1)
+    episodes: int = setting(450, "how many episodes to run", minimum=1)
     demonstrations: int = setting(8, "how many the weak policy is shown", minimum=2)
     train_updates: int = setting(800, "updates of the weak policy's training", minimum=1)
-    decisions_per_update: int = setting(400, "decisions that the learner waits for", minimum=1)
+    decisions_per_update: int = setting(200, "decisions that the learner waits for", minimum=1)
     speed: float = setting(1.0, "how fast the simulation runs", minimum=0.05)
     out: Path = setting(Path("build/demo-learn"), "folder for all that is made")
 

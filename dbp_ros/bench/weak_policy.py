@@ -16,7 +16,7 @@ ROWS_A_STEP = 6
 NETWORK = (
     *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON), "--batch", "32", "--samples", "4"),
     *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),
-    *("--keypoints", "4", "--channels", "8", "8", "8", "8"),
+    *("--keypoints", "8", "--channels", "16", "16", "16", "16"),
 )
 
 
