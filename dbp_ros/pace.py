@@ -12,8 +12,9 @@ robot does: the clock that chunks, limits and decisions live on runs f times as 
 What protects is not on simulation time. The clock is our steady clock times f, and not `/clock`,
 which may stall or jump: without anybody publishing `/clock` the arms come to rest as ever. And the
 ages at which the arms are brought to rest, or an observation is refused, stay in seconds of ours
-(`in_our_seconds`): they are about processes that died and messages that were lost, which does not
-depend on how fast a world is simulated.
+where the world is faster (`patient`): they are about processes that died and messages that were
+lost, which is no more likely in a fast world. In a slow one they are in its seconds, as its cameras
+and its arms are slow too: the arms go no further until they rest than at a speed of 1.
 
 Stamps are on the ROS clock; with `use_sim_time` that is `/clock`, which the simulation publishes
 from this very clock. A speed of 1 is the steady clock itself, to the nanosecond.
@@ -52,7 +53,11 @@ class Pace:
         return rate_hz * self.speed
 
 
-def in_our_seconds(config: Paced, *names: str) -> Paced:
-    """Return settings whose durations mean seconds of ours, told in those of the world."""
-    changes: dict[str, Any] = {name: getattr(config, name) * config.speed for name in names}
+def patient(config: Paced, *names: str) -> Paced:
+    """Return settings whose durations mean seconds of ours or of the world, whichever are longer.
+
+    They are told in seconds of the world.
+    """
+    longer = max(1.0, config.speed)
+    changes: dict[str, Any] = {name: getattr(config, name) * longer for name in names}
     return replace(config, **changes)

@@ -26,7 +26,7 @@ from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_of, comman
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
-from dbp_ros.pace import Pace, in_our_seconds
+from dbp_ros.pace import Pace, patient
 from dbp_ros.realtime import PacedThread, request_realtime
 
 SETTLE_S = 1.0
@@ -45,9 +45,7 @@ class GuardNode(Node):  # type: ignore[misc]
         super().__init__("guard")
         config = load_settings(self, GuardConfig)
         self._pace = Pace(config.speed)
-        self._guard = MotionGuard(
-            in_our_seconds(config, "chunk_timeout_s", "joint_state_timeout_s")
-        )
+        self._guard = MotionGuard(patient(config, "chunk_timeout_s", "joint_state_timeout_s"))
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
         self._steady = SteadyClock(self.get_clock(), self._pace)

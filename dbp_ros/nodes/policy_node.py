@@ -25,7 +25,7 @@ from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
-from dbp_ros.pace import Pace, in_our_seconds
+from dbp_ros.pace import Pace, patient
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
@@ -39,7 +39,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("policy")
         told = load_settings(self, PolicyConfig)
-        self._config = in_our_seconds(told, "image_max_age_s", "joint_state_max_age_s")
+        self._config = patient(told, "image_max_age_s", "joint_state_max_age_s")
         self._pace = Pace(told.speed)
         self._steady = SteadyClock(self.get_clock(), self._pace)
         self._relay: Relay | None = None
