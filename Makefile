@@ -1,6 +1,6 @@
 # Every target makes what it needs: there is nothing to install or to activate beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench model clean
+.PHONY: help demo demo-learn pictures test check bench model clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -10,18 +10,13 @@ PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check install
 ARGS ?=
 
 help: ## say what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.demo ## watch a policy in the simulated cell; options: make demo ARGS="--help"
-	@$(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing libegl1 libgl1, for pictures"; \
-	    { apt-get -qq update && apt-get -qq install -y --no-install-recommends libegl1 libgl1; } \
-	      >/dev/null 2>&1; \
-	  fi; \
-	  $(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' \
-	    || echo "no OpenGL here: pictures are cast ray by ray; for better ones: apt-get install libegl1 libgl1"; }
+demo: pictures ## watch a policy in the simulated cell; options: make demo ARGS="--help"
 	@$(RUN)/dbp demo $(ARGS)
+
+demo-learn: $(VENV)/.all pictures ## watch a policy learn while it works: about half an hour
+	@$(RUN)/dbp demo-learn $(ARGS)
 
 test: $(VENV)/.all ## run every test
 	$(RUN)/python -m pytest $(ARGS)
@@ -41,6 +36,16 @@ model: $(VENV)/.all ## make models/lift anew: record, train, export; about an ho
 	$(RUN)/dbp collect --task lift --episodes 300 --out data/lift
 	OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/lift --out build/train/lift --bfloat16
 	$(RUN)/dbp export --run build/train/lift --data data/lift --out models/lift --name lift
+
+pictures: $(VENV)/.demo
+	@$(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing libegl1 libgl1, for pictures"; \
+	    { apt-get -qq update && apt-get -qq install -y --no-install-recommends libegl1 libgl1; } \
+	      >/dev/null 2>&1; \
+	  fi; \
+	  $(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' \
+	    || echo "no OpenGL here: pictures are cast ray by ray; for better ones: apt-get install libegl1 libgl1"; }
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

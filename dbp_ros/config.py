@@ -82,6 +82,18 @@ class RealtimeConfig:
 
 
 @dataclass(frozen=True)
+class PaceConfig:
+    """How fast a simulated world runs; see `dbp_ros.pace`."""
+
+    speed: float = setting(
+        1.0,
+        "Seconds of the simulation that pass in one; other than 1 with no real robot",
+        minimum=0.05,
+        maximum=50.0,
+    )
+
+
+@dataclass(frozen=True)
 class ControllersConfig:
     """Which joints there are, and which controllers command them."""
 
@@ -116,7 +128,7 @@ class ControllersConfig:
 
 
 @dataclass(frozen=True)
-class GuardConfig(ControllersConfig, RealtimeConfig):
+class GuardConfig(ControllersConfig, RealtimeConfig, PaceConfig):
     """The guard: the process that alone commands the arms."""
 
     realtime_priority: int = setting(
@@ -199,7 +211,7 @@ class SwapConfig:
 
 
 @dataclass(frozen=True)
-class PolicyConfig(SwapConfig, RealtimeConfig):
+class PolicyConfig(SwapConfig, RealtimeConfig, PaceConfig):
     """The policy node: from camera and joint topics to chunks of actions."""
 
     realtime_priority: int = setting(
@@ -261,11 +273,14 @@ class ModelSenderConfig:
 
 
 @dataclass(frozen=True)
-class SimulationConfig(ControllersConfig, RealtimeConfig):
+class SimulationConfig(ControllersConfig, RealtimeConfig, PaceConfig):
     """The simulated cell, seen through the topics of a real one."""
 
     lock_memory: bool = setting(False, "Lock the process in memory where that is allowed")
-    task: str = setting("lift", "Task: lift, can or transport")
+    task: str = setting("lift", "Task: reach, lift, can or transport")
+    publish_clock: bool = setting(
+        False, "Publish `/clock`; it is published anyway where `speed` is not 1"
+    )
     seed: int = setting(
         100_000,
         "Seed of the first episode; each reset adds one. Demonstrations have those from 0",

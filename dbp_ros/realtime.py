@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from dbp_ros.config import RealtimeConfig
+from dbp_ros.pace import Pace
 from dbp_ros.placement import Place, cores_of
 
 MCL_CURRENT_AND_FUTURE = 3
@@ -211,6 +212,7 @@ class PacedThread(threading.Thread):
         rate_hz: float,
         tick: Callable[[int], None],
         priority: int = 0,
+        pace: Pace | None = None,
         earliest: float = 1.0,
         meanwhile: Callable[[int], None] | None = None,
     ) -> None:
@@ -222,12 +224,15 @@ class PacedThread(threading.Thread):
             tick: Called with the steady time in [ns]. An exception ends the thread and is kept
                 in `error`.
             priority: SCHED_FIFO priority, 0 to inherit that of the starter.
+            pace: Of the world whose seconds and time these are; ours if None.
             earliest: Share of a period after which `hurry` may start the next call; 1 for never.
-            meanwhile: Called between two calls, with the time until which it may take.
+            meanwhile: Called between two calls, with the time until which it may take, in [ns] of
+                the steady clock.
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
-        self._pacer = Pacer(round(1e9 / rate_hz), earliest, meanwhile)
+        self._pace = pace or Pace()
+        self._pacer = Pacer(round(1e9 / self._pace.rate_hz(rate_hz)), earliest, meanwhile)
         self._tick = tick
         self._priority = priority
         self._stopping = threading.Event()
@@ -239,7 +244,7 @@ class PacedThread(threading.Thread):
         self._pacer.restart()
         try:
             while not self._stopping.is_set():
-                self._tick(self._pacer.wait())
+                self._tick(self._pace.at_ns(self._pacer.wait()))
         except Exception as error:
             self.error = error
             raise

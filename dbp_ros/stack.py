@@ -29,7 +29,7 @@ class StackConfig:
     """What a person says to start the stack; the rest is in the parameter files."""
 
     model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
-    task: str = setting(SimulationConfig.task, "Task of the simulator: lift, can or transport")
+    task: str = setting(SimulationConfig.task, "Task of the simulator: one of `dbp collect`")
     sim: bool = setting(True, "Start the simulated cell; false with a real robot")
     enable_control: bool = setting(
         GuardConfig.enable_control,
@@ -40,6 +40,9 @@ class StackConfig:
     )
     checkpoint: str = setting(
         LearnerConfig.checkpoint, "Training run that the model was exported from, for the learner"
+    )
+    speed: float = setting(
+        1.0, "Seconds of the simulation that pass in one; other than 1 puts all on /clock"
     )
     namespace: str = setting("", "Namespace of every node and topic")
     config: str = setting("", "Folder of parameter files; empty for those installed")
@@ -53,6 +56,8 @@ class StackConfig:
             )
         if not self.model:
             raise ConfigError("model is empty, expected a folder or a name under models/")
+        if self.speed != 1.0 and not self.sim:
+            raise ConfigError(f"speed is {self.speed:g}, but a real robot has but one: leave it 1")
         if self.learner and not self.checkpoint:
             raise ConfigError("checkpoint is empty, but the learner needs the run of the model")
 
@@ -100,6 +105,11 @@ def config_of(values: Mapping[str, str]) -> StackConfig:
 
 
 def _parse(kind: Any, name: str, value: str) -> Any:
+    if kind is float:
+        try:
+            return float(value)
+        except ValueError:
+            raise ConfigError(f"{name} is {value!r}, expected a number") from None
     if kind is not bool:
         return value
     if value.lower() not in BOOLEANS:
@@ -114,18 +124,20 @@ def processes(config: StackConfig) -> list[Process]:
         ConfigError: If a parameter file is missing.
     """
     folder = Path(config.config).expanduser() if config.config else share_directory() / "config"
+    simulated = {} if config.speed == 1.0 else {"use_sim_time": True}
+    paced = {**simulated, "speed": config.speed} if simulated else {}
     listed = [
         Process(
             "guard",
             "dbp_ros.nodes.guard_node",
             folder / "guard.yaml",
-            {"enable_control": config.enable_control},
+            {"enable_control": config.enable_control, **paced},
         ),
         Process(
             "policy",
             "dbp_ros.nodes.policy_node",
             folder / "policy.yaml",
-            {"model": config.model, **(EXPLORING if config.learner else {})},
+            {"model": config.model, **(EXPLORING if config.learner else {}), **paced},
         ),
     ]
     if config.learner:
@@ -135,13 +147,24 @@ def processes(config: StackConfig) -> list[Process]:
                 "learner",
                 "dbp_ros.nodes.learner_node",
                 file,
-                {"model": config.model, "checkpoint": config.checkpoint, "task": config.task},
+                {
+                    "model": config.model,
+                    "checkpoint": config.checkpoint,
+                    "task": config.task,
+                    **simulated,
+                },
             )
         )
     if config.sim:
         file = folder / "simulation.yaml"
         listed.insert(
-            0, Process("simulation", "dbp_ros.nodes.sim_node", file, {"task": config.task})
+            0,
+            Process(
+                "simulation",
+                "dbp_ros.nodes.sim_node",
+                file,
+                {"task": config.task, **({"speed": config.speed} if simulated else {})},
+            ),
         )
     for process in listed:
         if not process.parameter_file.is_file():

@@ -46,7 +46,7 @@ def generate_launch_description():
                 item.name,
                 default_value=str(item.default).lower()
                 if isinstance(item.default, bool)
-                else item.default,
+                else str(item.default),
                 description=item.metadata["doc"],
             )
             for item in ARGUMENTS

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
     *("bundle", "config", "contract", "decision", "errors", "files", "latency", "pixels"),
-    *("placement", "proof", "realtime", "share", "trace"),
+    *("pace", "placement", "proof", "realtime", "share", "trace"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -26,8 +26,9 @@ MAY_IMPORT = {
     "files": set(),
     "latency": {"contract"},
     "pixels": {"contract", "errors"},
+    "pace": {"config"},
     "placement": set(),
-    "realtime": {"config", "placement"},
+    "realtime": {"config", "pace", "placement"},
     "share": {"errors"},
     "trace": {"contract", "errors", "latency"},
     "bundle": {"errors", "files", "share"},
@@ -50,7 +51,7 @@ MAY_IMPORT = {
 LIGHT = {"numpy", "yaml"}
 ROS = {
     *("builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces", "rclpy"),
-    *("sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
+    *("rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
 }
 TORCH = {"torch"}
 SHOWN = {"rich", "matplotlib", "PIL"}
@@ -71,7 +72,7 @@ MAY_NEED = {
 # The verbs that train or export need torch.
 TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py", "bench_infer.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
-ROS_VERBS = {"demo.py", "trace.py", "bench_swap.py", "bench_rate.py"}
+ROS_VERBS = {"demo.py", "demo_learn.py", "trace.py", "bench_swap.py", "bench_rate.py"}
 ROS_BENCHES = (
     "dbp_ros.nodes",
     *(f"dbp_ros.bench.{name}" for name in ("demo", "load", "rate", "running", "swap", "trace")),

@@ -81,6 +81,23 @@ def test_launch_arguments_are_read_as_what_they_mean() -> None:
     )
 
 
+def test_a_faster_world_is_everybody_s_and_puts_them_on_its_clock() -> None:
+    config = config_of({"speed": "2.5", "learner": "true", "checkpoint": "runs/can"})
+    told = {process.name: process.parameters for process in processes(config)}
+    assert [told[name].get("speed") for name in ("simulation", "guard", "policy")] == [2.5] * 3
+    assert [told[n]["use_sim_time"] for n in ("guard", "policy", "learner")] == [True] * 3
+    assert "use_sim_time" not in told["simulation"]
+    for process in processes(StackConfig()):
+        assert not {"speed", "use_sim_time"} & set(process.parameters)
+
+
+def test_a_real_robot_has_but_one_speed() -> None:
+    with pytest.raises(ConfigError, match="a real robot has but one"):
+        StackConfig(sim=False, speed=2.0)
+    with pytest.raises(ConfigError, match="speed is 'fast', expected a number"):
+        config_of({"speed": "fast"})
+
+
 def test_a_folder_without_parameter_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is missing"):
         processes(StackConfig(config=str(tmp_path)))

@@ -119,9 +119,9 @@ def _measure(condition: Condition, config: RateConfig, tell: Tell) -> Run:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tell(f"{condition.name}: preparing")
-    files = write_config(condition, folder / "config")
+    words = ("--config", str(write_config(condition, folder / "config")))
     models = list(_copies(condition, config, folder))
-    with running_stack(config.task, config.model, folder, Swapper, tell, files) as swapper:
+    with running_stack(config.task, config.model, folder, Swapper, tell, words) as swapper:
         run = Session(condition, config, folder, swapper, tell).run(models)
     for leftover in ("models", "bags"):
         shutil.rmtree(folder / leftover, ignore_errors=True)

@@ -31,7 +31,8 @@ def running_stack(
     folder: Path,
     make: Callable[[], Runner],
     tell: Tell,
-    config: Path | None = None,
+    words: Sequence[str] = (),
+    start_limit_s: float = START_LIMIT_S,
 ) -> Iterator[Runner]:
     """Start the stack, its policy inactive, and end it with the block.
 
@@ -43,7 +44,8 @@ def running_stack(
         folder: For the log of the stack.
         make: Builds the node that talks to it.
         tell: Shows one line of progress.
-        config: Folder of parameter files; None for those installed.
+        words: More flags of `dbp up`.
+        start_limit_s: How long it may take until the policy decides.
 
     Raises:
         DbpError: If the stack does not start.
@@ -56,13 +58,12 @@ def running_stack(
             "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
-        up: tuple[str, ...] = ("dbp_ros.cli", "up", "--task", task, "--model", model)
-        up += ("--config", str(config)) if config else ()
+        up = ("dbp_ros.cli", "up", "--task", task, "--model", model, *words)
         resources.enter_context(child(up, log))
         runner = resources.enter_context(spinning(make))
         tell("starting the stack")
         try:
-            runner.wait_for(lambda: _ready(runner, log), "the stack to start", START_LIMIT_S)
+            runner.wait_for(lambda: _ready(runner, log), "the stack to start", start_limit_s)
         except DbpError as error:
             raise DbpError(f"{error}; the end of {log}:\n{_tail(log)}") from error
         runner.activate_policy(False)
@@ -72,7 +73,8 @@ def running_stack(
 def _ready(runner: EpisodeRunner, log: Path) -> bool:
     if "is not restarted" in _tail(log) or "ending the stack" in _tail(log):
         raise DbpError("a process of the stack ended")
-    return len(runner.states) == 3 and runner.states["policy"] == "deciding"
+    here = all(name in runner.states for name in runner.processes)
+    return here and runner.states["policy"] == "deciding"
 
 
 @contextmanager

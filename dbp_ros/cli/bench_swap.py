@@ -21,7 +21,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         ),
     )
     defaults = SwapBenchConfig()
-    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
+    parser.add_argument("--task", default=defaults.task, help="reach, lift, can or transport")
     parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
     parser.add_argument(
         "--seconds", type=float, default=defaults.seconds, help="of each way (default: %(default)s)"

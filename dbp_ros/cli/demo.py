@@ -16,7 +16,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "demo", help="run the whole stack in simulation and measure it", description=__doc__
     )
     defaults = DemoConfig()
-    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
+    parser.add_argument("--task", default=defaults.task, help="reach, lift, can or transport")
     parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
     parser.add_argument("--episodes", type=int, default=defaults.episodes, help="how many")
     parser.add_argument(

@@ -21,7 +21,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "evaluate", help="measure a policy's success in simulation", description=__doc__
     )
     parser.add_argument("--model", default=PolicyConfig.model, help="bundle: name or folder")
-    parser.add_argument("--task", default=SimulationConfig.task, help="lift, can or transport")
+    parser.add_argument(
+        "--task", default=SimulationConfig.task, help="reach, lift, can or transport"
+    )
     parser.add_argument("--episodes", type=int, default=50, help="how many episodes")
     parser.add_argument(
         "--seed", type=int, default=SimulationConfig.seed, help="seed of the first episode"

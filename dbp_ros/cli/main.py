@@ -33,11 +33,12 @@ class Verb:
     @property
     def module(self) -> str:
         """Module with `register(subparsers)`, which sets `run`."""
-        return f"dbp_ros.cli.{self.name.replace(' ', '_')}"
+        return f"dbp_ros.cli.{self.name.replace(' ', '_').replace('-', '_')}"
 
 
 VERBS = (
     Verb("demo", "watch a policy solve a task in the simulated cell", "ros,sim"),
+    Verb("demo-learn", "watch a policy learn on the whole stack", "ros,sim,learn,learner"),
     Verb("up", "start the stack: guard, policy and simulated cell", "ros,sim"),
     Verb("trace", "write what every process did as a trace to open", "ros,sim"),
     Verb("collect", "record demonstrations of the scripted expert", "sim"),

@@ -33,7 +33,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             )
         else:
             shown = f"{doc} (default: {item.default or 'none'})"
-            parser.add_argument(option, default=item.default, help=shown)
+            kind = type(item.default)
+            parser.add_argument(option, type=kind, default=item.default, help=shown)
     parser.set_defaults(run=run)
 
 

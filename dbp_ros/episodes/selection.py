@@ -25,11 +25,15 @@ class Selection:
         None, "time between two rows in [s], where the data set does not say it itself"
     )
 
+    every: int | None = setting(
+        None, "take every n-th row alone: steps of the policy are that much longer", minimum=1
+    )
+
     def __post_init__(self) -> None:
         """Refuse what no data set could answer.
 
         Raises:
-            EpisodeError: If a key is named twice or `step_s` is not above zero.
+            EpisodeError: If a key is named twice, or a number is too small.
         """
         for field in ("state", "images", "points"):
             keys = getattr(self, field) or ()
@@ -38,6 +42,8 @@ class Selection:
                 raise EpisodeError(f"{field} names {twice[0]} twice: name each key once")
         if self.step_s is not None and not 0 < self.step_s < float("inf"):
             raise EpisodeError(f"step_s is {self.step_s}, expected seconds above 0")
+        if self.every is not None and self.every < 1:
+            raise EpisodeError(f"every is {self.every}, expected at least 1")
 
     def document(self) -> dict[str, Any]:
         """Return what it asks for as plain values, nothing where it leaves all to the format."""

@@ -14,6 +14,7 @@ from dbp_ros.contract import Floats, Image
 from dbp_ros.episodes.episode import Episode
 from dbp_ros.episodes.selection import USUAL, Selection
 from dbp_ros.episodes.sets import EpisodeSet, open_episodes
+from dbp_ros.episodes.thinned import Thinned
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.neighbours import Neighbours
 
@@ -168,7 +169,10 @@ def load_demonstrations(path: Path, selection: Selection = USUAL) -> Demonstrati
             unlike the first.
     """
     try:
-        return read_demonstrations(open_episodes(path, selection))
+        episodes = open_episodes(path, selection)
+        if selection.every is not None:
+            episodes = Thinned(episodes, selection.every)
+        return read_demonstrations(episodes)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
 

@@ -1,13 +1,12 @@
 """Messages to the contract and back. Every field of every message is checked here, once."""
 
 import re
-import time
 from array import array
 from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from rclpy.clock import Clock
+from rclpy.clock import Clock, ROSClock
 from sensor_msgs.msg import Image as ImageMessage
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -15,9 +14,12 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Image
 from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.pace import Pace
 
 # Clocks that part by less are held to run together, so that a stamp comes back as it was.
 CLOCKS_APART_NS = 1_000_000
+# `/clock` comes in steps and late, which says nothing; a world that was started anew parts by more.
+SIMULATED_APART_NS = 500_000_000
 IMAGE_STAMPS_PREFIX = "image_stamps_ns="
 IMAGE_STAMPS = re.compile(IMAGE_STAMPS_PREFIX + r"(\d{1,19}(?:,\d{1,19}){0,31})", re.ASCII)
 
@@ -27,25 +29,37 @@ class SteadyClock:
 
     There and back a stamp is the same to the nanosecond, unless the clocks part meanwhile: by it
     a learner finds the very picture that a decision was made from.
+
+    The steady clock is that of the world the robot is in, see `dbp_ros.pace`. Where the ROS clock
+    is `/clock` it is always late by something, so what holds is the smallest difference seen.
     """
 
-    def __init__(self, ros_clock: Clock) -> None:
-        self._ros_clock = ros_clock
+    def __init__(self, ros_clock: Clock, pace: Pace | None = None) -> None:
+        self._ros_clock, self._pace = ros_clock, pace or Pace()
+        self._may_be_simulated = isinstance(ros_clock, ROSClock)
         self._offset_ns = self._measure()[1]
 
     def offset_ns(self) -> int:
         """Return what to add to a ROS time to get the steady time."""
-        if abs(self._measure()[1] - self._offset_ns) > CLOCKS_APART_NS:
+        apart_ns = self._measure()[1] - self._offset_ns
+        if self._may_be_simulated and self._ros_clock.ros_time_is_active:
+            if apart_ns < 0 or apart_ns > SIMULATED_APART_NS:
+                self._offset_ns += apart_ns
+        elif abs(apart_ns) > CLOCKS_APART_NS:
             # Perhaps this thread was only interrupted between the two clocks.
             self._offset_ns = min(self._measure() for _ in range(3))[1]
         return self._offset_ns
 
     def _measure(self) -> tuple[int, int]:
         """Return how long it took, and the offset, in [ns]."""
-        before_ns = time.monotonic_ns()
+        before_ns = self._pace.now_ns()
         ros_ns = int(self._ros_clock.now().nanoseconds)
-        took_ns = time.monotonic_ns() - before_ns
+        took_ns = self._pace.now_ns() - before_ns
         return took_ns, before_ns + took_ns // 2 - ros_ns
+
+    def now_ns(self) -> int:
+        """Return the steady time."""
+        return self._pace.now_ns()
 
     def from_stamp(self, stamp: Time) -> int:
         """Return the steady time in [ns] of a message's stamp."""
@@ -163,7 +177,7 @@ def chunk_of(message: JointTrajectory, joints: Sequence[str], clock: SteadyClock
         raise CommandError(f"a point of a chunk does not have {nu} positions")
     offset_ns = clock.offset_ns()
     stamped_ns = stamp_to_ns(message.header.stamp)
-    stamp_ns = stamped_ns + offset_ns if stamped_ns else time.monotonic_ns()
+    stamp_ns = stamped_ns + offset_ns if stamped_ns else clock.now_ns()
     due_ns = [stamp_ns + stamp_to_ns(point.time_from_start) for point in message.points]
     stamps = IMAGE_STAMPS.fullmatch(message.header.frame_id)
     positions = np.array([point.positions for point in message.points], dtype=np.float64)

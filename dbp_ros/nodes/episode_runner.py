@@ -33,7 +33,12 @@ class EpisodeRunner(Node):  # type: ignore[misc]
     """Resets the simulation, lets the policy act, and tells how each episode ended.
 
     Its methods block: call them from a thread that does not spin the node.
+
+    Attributes:
+        processes: Whose states it hears.
     """
+
+    processes: tuple[str, ...] = ("guard", "policy", "simulation")
 
     def __init__(self) -> None:
         super().__init__("episode_runner")
@@ -45,7 +50,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         self._camera: Any = None
         self.create_subscription(Bool, "success", self._on_success, LATCHED)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        for name in ("guard", "policy", "simulation"):
+        for name in self.processes:
             self.create_subscription(
                 String, f"{name}/state", lambda m, n=name: self.states.update({n: m.data}), LATCHED
             )

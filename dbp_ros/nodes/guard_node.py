@@ -27,6 +27,7 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
 from dbp_ros.nodes.streams import Streams
+from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.trace import FirstSight, Hop, Trace
@@ -50,17 +51,18 @@ class GuardNode(Node):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("guard")
         config = load_settings(self, GuardConfig)
-        self._guard = MotionGuard(config)
+        self._pace = Pace(config.speed)
+        self._guard = MotionGuard(patient(config, "chunk_timeout_s", "joint_state_timeout_s"))
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
-        self._steady = SteadyClock(self.get_clock())
+        self._steady = SteadyClock(self.get_clock(), self._pace)
         self._reader = JointReader(config.joints)
         self._joints = config.joints
         self._new_positions: tuple[Array, int] | None = None
         self._new_chunk: tuple[ActionChunk, int] | None = None
         self._problems = {"joint_states": "", "action_chunk": ""}
         self._enable_when_ready = config.enable_control
-        self._period = PeriodRecorder(round(NS_PER_S / config.command_rate_hz))
+        self._period = PeriodRecorder(round(NS_PER_S / self._pace.rate_hz(config.command_rate_hz)))
         self._image_age = Histogram()
         self._tick_time = Histogram()
         self._trace = Trace()
@@ -84,6 +86,7 @@ class GuardNode(Node):  # type: ignore[misc]
             config.command_rate_hz,
             self._tick,
             config.realtime_priority + 1 if config.realtime_priority else 0,
+            self._pace,
             meanwhile=streams.serve,
         )
         for line in request_realtime(config, Place.GUARD):
@@ -128,12 +131,13 @@ class GuardNode(Node):  # type: ignore[misc]
             publisher.publish(command_message(command[part]))
         sent_ns = time.monotonic_ns()
         self._period.record(sent_ns)
-        self._tick_time.record(sent_ns - now_ns)
-        self._trace.span(Hop.COMMANDED, now_ns, sent_ns)
+        sent_at_ns = self._pace.at_ns(sent_ns)
+        self._tick_time.record(self._pace.lasted_ns(now_ns, sent_at_ns))
+        self._trace.span(Hop.COMMANDED, now_ns, sent_at_ns)
         chunk = self._guard.chunk if self._guard.mode is Mode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
-            self._image_age.record(sent_ns - chunk.image_stamp_ns)
-            self._commanded.note(chunk.image_stamps_ns, sent_ns)
+            self._image_age.record(sent_at_ns - chunk.image_stamp_ns)
+            self._commanded.note(chunk.image_stamps_ns, sent_at_ns)
 
     def _take_mail(self) -> None:
         positions, self._new_positions = self._new_positions, None
@@ -152,13 +156,13 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _on_joint_states(self, message: JointState) -> None:
         try:
-            self._new_positions = (self._reader.read(message), time.monotonic_ns())
+            self._new_positions = (self._reader.read(message), self._pace.now_ns())
             self._problems["joint_states"] = ""
         except ObservationError as error:
             self._problems["joint_states"] = str(error)
 
     def _on_chunk(self, message: JointTrajectory) -> None:
-        arrival_ns = time.monotonic_ns()
+        arrival_ns = self._pace.now_ns()
         try:
             chunk = chunk_of(message, self._joints, self._steady)
         except CommandError as error:
@@ -167,7 +171,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self._problems["action_chunk"] = str(error)
             return
         self._new_chunk = (chunk, arrival_ns)
-        self._trace.span(Hop.RECEIVED, arrival_ns, time.monotonic_ns())
+        self._trace.span(Hop.RECEIVED, arrival_ns, self._pace.now_ns())
         self._received.note(chunk.image_stamps_ns, arrival_ns)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -176,7 +180,7 @@ class GuardNode(Node):  # type: ignore[misc]
             try:
                 if request.data:
                     self._take_mail()
-                    self._guard.enable(time.monotonic_ns())
+                    self._guard.enable(self._pace.now_ns())
                 else:
                     self._guard.disable()
                 response.success = True

@@ -14,6 +14,7 @@ from dbp_ros.errors import BundleError
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.model_receiver import ModelReceiver
 from dbp_ros.nodes.qos import LATCHED
+from dbp_ros.pace import Pace
 from dbp_ros.policy.failures import FAILED, Failures
 from dbp_ros.policy.folder import WatchedFolder
 from dbp_ros.policy.relay import Relay
@@ -31,6 +32,7 @@ class ModelSwap:
     def __init__(self, node: Node, config: PolicyConfig) -> None:
         self._node = node
         self._config = config
+        self._pace = Pace(config.speed)
         self._swap: Swap | None = None
         self._folder: WatchedFolder | None = None
         self._thread: PacedThread | None = None
@@ -108,7 +110,7 @@ class ModelSwap:
         if self._folder is not None and self._folder.changed(now_ns):
             self._swap.propose(self._folder.directory)
         self._receiver.tick(now_ns)
-        self._swap.tick(now_ns)
+        self._swap.tick(self._pace.at_ns(now_ns))
 
     def _tell(self, state: ModelState) -> None:
         self._newest = state

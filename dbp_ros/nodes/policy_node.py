@@ -6,7 +6,6 @@ none waits for another.
 """
 
 import sys
-import time
 from functools import partial
 from typing import Any
 
@@ -27,6 +26,7 @@ from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
+from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
@@ -41,9 +41,11 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__("policy")
-        self._config = load_settings(self, PolicyConfig)
+        told = load_settings(self, PolicyConfig)
+        self._config = patient(told, "image_max_age_s", "joint_state_max_age_s")
+        self._pace = Pace(told.speed)
+        self._steady = SteadyClock(self.get_clock(), self._pace)
         self._transport = transport_of(self._config.image_transport)
-        self._steady = SteadyClock(self.get_clock())
         self._trace = Trace()
         self._relay: Relay | None = None
         self._models = 0
@@ -123,6 +125,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._config.decision_rate_hz,
             self._decide,
             self._config.realtime_priority,
+            self._pace,
             self._config.earliest_decision,
         )
         self._loop.start()
@@ -173,7 +176,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         ]
 
     def _on_joint_states(self, message: JointState) -> None:
-        arrival_ns = time.monotonic_ns()
+        arrival_ns = self._pace.now_ns()
         try:
             positions = self._reader.read(message).astype("float32")
         except ObservationError as error:
@@ -185,7 +188,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._relay.feel(positions, stamp_ns, arrival_ns)
 
     def _on_image(self, camera: str, message: bytes) -> None:
-        arrival_ns = time.monotonic_ns()
+        arrival_ns = self._pace.now_ns()
         try:
             frame = self._transport.frame(message, self._steady)
         except ObservationError as error:
@@ -194,7 +197,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._problems.pop(camera, None)
         if self._relay is not None:
             self._relay.put(camera, frame, arrival_ns)
-            path, end_ns = self._relay.active.decider.path, time.monotonic_ns()
+            path, end_ns = self._relay.active.decider.path, self._pace.now_ns()
             path.arrive(camera, frame.stamp_ns, arrival_ns, end_ns)
 
     def _hurry(self) -> None:
@@ -212,7 +215,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._reason = f"refusing: {error}"
             return
         self._publisher.publish(chunk_message(chunk, decider.model.manifest.joints, self._steady))
-        decider.path.decide(chunk.image_stamps_ns, now_ns, time.monotonic_ns())
+        decider.path.decide(chunk.image_stamps_ns, now_ns, self._pace.now_ns())
         self._reason = ""
         if isinstance(decider, Explorer) and (decision := decider.take_decision()):
             on_ros_time = decision.moved(-self._steady.offset_ns())

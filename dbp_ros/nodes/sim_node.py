@@ -8,14 +8,15 @@ moment, and each picture is sent as soon as there is one.
 
 import sys
 import threading
-import time
 from array import array
 from functools import partial
 from itertools import cycle
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Float64, Float64MultiArray
 from std_srvs.srv import Trigger
@@ -24,10 +25,11 @@ from dbp_ros.config import CAMERAS, SimulationConfig
 from dbp_ros.contract import NS_PER_S
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import SteadyClock, image_message
+from dbp_ros.nodes.conversions import SteadyClock, image_message, ns_to_stamp
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.pace import Pace
 from dbp_ros.placement import Place
 from dbp_ros.realtime import PacedThread, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
@@ -37,6 +39,8 @@ from dbp_ros.sim.simulation import Simulation
 from dbp_ros.trace import Hop, Trace
 
 SUCCESS_RATE_HZ = 30.0
+# Of the simulation. Whoever follows `/clock` is late by up to one period.
+CLOCK_RATE_HZ = 125.0
 
 
 class SimulationNode(Node):  # type: ignore[misc]
@@ -47,12 +51,19 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._config = config = load_settings(self, SimulationConfig)
         self._simulation = Simulation(config.task)
         self._seed = config.seed
+        self._pace = Pace(config.speed)
+        self._clock_topic = (
+            self.create_publisher(Clock, "/clock", SENSOR)
+            if config.publish_clock or config.speed != 1.0
+            else None
+        )
         self._lock = threading.Lock()
         self._steady = SteadyClock(self.get_clock())
         self._rig: CameraRig | None = None
         self._steps = max(
             1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns)
         )
+        self._beats_per_clock = max(1, round(config.joint_state_rate_hz / CLOCK_RATE_HZ))
         self._drawn = (
             config.drawn_height or config.image_height,
             config.drawn_width or config.image_width,
@@ -88,8 +99,10 @@ class SimulationNode(Node):  # type: ignore[misc]
         for line in request_realtime(config, Place.REST):
             self.get_logger().info(line)
         self._threads = [
-            PacedThread("physics", config.joint_state_rate_hz, self._step),
-            PacedThread("cameras", len(CAMERAS) * config.camera_rate_hz, self._render),
+            PacedThread("physics", config.joint_state_rate_hz, self._step, pace=self._pace),
+            PacedThread(
+                "cameras", len(CAMERAS) * config.camera_rate_hz, self._render, pace=self._pace
+            ),
         ]
         for thread in self._threads:
             thread.start()
@@ -115,14 +128,16 @@ class SimulationNode(Node):  # type: ignore[misc]
         with self._lock:
             self._simulation.command(self._targets)
             self._simulation.advance(self._steps)
-        stamp = self.get_clock().now().to_msg()
+        stamp = self._stamp(self._pace.now_ns())
+        if self._clock_topic is not None and self._beats % self._beats_per_clock == 0:
+            self._clock_topic.publish(Clock(clock=stamp))
         message = JointState(name=self._simulation.joint_names)
         message.header.stamp = stamp
         message.position = array("d", self._simulation.positions.tobytes())
         message.velocity = array("d", self._simulation.velocities.tobytes())
         self._joint_states.publish(message)
         self._period.record(now_ns)
-        self._trace.span(Hop.PHYSICS, now_ns, time.monotonic_ns())
+        self._trace.span(Hop.PHYSICS, now_ns, self._pace.now_ns())
         self._beats += 1
         if self._beats % self._beats_per_success == 0:
             self._reward.publish(Float64(data=self._simulation.reward))
@@ -139,13 +154,19 @@ class SimulationNode(Node):  # type: ignore[misc]
             )
         number, camera = next(self._turns)
         snapshot = self._simulation.snapshot()
-        taken_ns = time.monotonic_ns()
+        taken_ns = self._pace.now_ns()
         image = self._noise.add(self._rig.look_through(camera, snapshot))
-        message = image_message(self._enlarge(image), camera, self._steady.to_stamp(taken_ns))
+        message = image_message(self._enlarge(image), camera, self._stamp(taken_ns))
         self._cameras[camera].publish(message)
-        sent_ns = time.monotonic_ns()
-        self._render_time.record(sent_ns - taken_ns)
+        sent_ns = self._pace.now_ns()
+        self._render_time.record(self._pace.lasted_ns(taken_ns, sent_ns))
         self._trace.span(Hop.RENDERED, taken_ns, sent_ns, number, taken_ns)
+
+    def _stamp(self, time_ns: int) -> Time:
+        """Return a time of this world as a stamp: `/clock` tells that time, where we publish it."""
+        if self._clock_topic is None:
+            return self._steady.to_stamp(time_ns)
+        return ns_to_stamp(time_ns)
 
     def _on_command(self, controller: str, part: slice, message: Float64MultiArray) -> None:
         targets = self._targets.copy()

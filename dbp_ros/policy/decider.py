@@ -10,6 +10,7 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, ActionChunk, Floats, Frame, seconds_to_ns
 from dbp_ros.errors import AnswerError, ObservationError
 from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.pace import Pace
 from dbp_ros.policy.image_path import ImagePath
 from dbp_ros.policy.latent import Latent
 from dbp_ros.policy.model import Model
@@ -48,6 +49,7 @@ class Decider:
         self.period = PeriodRecorder(round(NS_PER_S / config.decision_rate_hz))
         self.recent = Histogram()
         self._config = config
+        self._pace = Pace(config.speed)
         self._seed = config.latent_seed
         action = model.manifest.action
         self._due_ns = np.arange(1, action.horizon + 1) * seconds_to_ns(action.step_s)
@@ -108,11 +110,11 @@ class Decider:
 
     def see(self, camera: str, frame: Frame, arrival_ns: int) -> None:
         """Encode a picture that has arrived."""
-        start_ns = time.monotonic_ns()
+        start_ns = self._pace.now_ns()
         features = self.model.encode(camera, frame.image)
-        end_ns = time.monotonic_ns()
+        end_ns = self._pace.now_ns()
         self.observer.see(camera, frame, features, arrival_ns)
-        self.encoding.record(end_ns - start_ns)
+        self.encoding.record(self._pace.lasted_ns(start_ns, end_ns))
         self.path.encode(camera, frame.stamp_ns, start_ns, end_ns)
 
     def decide(self, now_ns: int, early: bool = False) -> ActionChunk:

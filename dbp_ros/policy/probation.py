@@ -68,7 +68,7 @@ class Probation:
     def __init__(self, config: PolicyConfig, before: Record, now_ns: int) -> None:
         self.before, self.after = before, Record(config)
         self._config = config
-        self._budget_ms = 1e3 * config.inference_budget / config.decision_rate_hz
+        self._budget_ms = 1e3 * config.inference_budget / (config.decision_rate_hz * config.speed)
         self._until_ns = now_ns + seconds_to_ns(config.probation_s)
 
     def verdict(self) -> str:

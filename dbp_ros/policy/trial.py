@@ -74,7 +74,7 @@ class Trial:
         self.runner, self.proposal = runner, proposal
         self._reach = config.shadow_reach
         self._wanted = config.shadow_decisions
-        self._budget_ms = 1e3 * config.inference_budget / config.decision_rate_hz
+        self._budget_ms = 1e3 * config.inference_budget / (config.decision_rate_hz * config.speed)
         self._patience_ns = seconds_to_ns(config.shadow_timeout_s)
         self._observed_ns = now_ns
         self._decisions = 0

@@ -148,8 +148,9 @@ class Simulation:
 
     @property
     def reward(self) -> float:
-        """One while the task is solved, else zero."""
-        return float(self.success)
+        """What the task pays for this instant."""
+        with self._lock:
+            return self.task.reward(self.model, self.data)
 
     @property
     def terminated(self) -> bool:

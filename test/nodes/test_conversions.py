@@ -6,8 +6,9 @@ from array import array
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Duration, Time
-from rclpy.clock import Clock
+from rclpy.clock import Clock, ClockType, ROSClock
 from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.time import Time as RosTime
 from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -24,6 +25,7 @@ from dbp_ros.nodes.conversions import (
     ns_to_stamp,
     stamp_to_ns,
 )
+from dbp_ros.pace import Pace
 from dbp_ros.pixels import image_pixels
 
 JOINTS = ("shoulder", "elbow", "gripper")
@@ -287,3 +289,34 @@ def test_clocks_that_part_are_noticed() -> None:
     before_ns = clock.offset_ns()
     ros_clock.ahead_ns = 10**9
     assert abs(before_ns - clock.offset_ns() - 10**9) < 10**8
+
+
+def simulated_clock(at_ns: int) -> ROSClock:
+    clock = ROSClock()
+    clock._set_ros_time_is_active(True)
+    clock.set_ros_time_override(rclpy_time(at_ns))
+    return clock
+
+
+def rclpy_time(at_ns: int) -> RosTime:
+    return RosTime(nanoseconds=at_ns, clock_type=ClockType.ROS_TIME)
+
+
+def test_a_clock_of_a_simulation_that_comes_in_steps_moves_no_stamp():
+    pace = Pace(2.0)
+    clock = simulated_clock(pace.now_ns())
+    steady = SteadyClock(clock, pace)
+    offset_ns = steady.offset_ns()
+    time.sleep(0.01)
+    # No step for 20 ms of the simulation: the clock is late, and that is all.
+    assert steady.offset_ns() == offset_ns
+    clock.set_ros_time_override(rclpy_time(pace.now_ns()))
+    assert 0 <= steady.offset_ns() <= offset_ns
+
+
+def test_a_simulation_that_began_anew_is_noticed():
+    pace = Pace(2.0)
+    clock = simulated_clock(pace.now_ns())
+    steady = SteadyClock(clock, pace)
+    clock.set_ros_time_override(rclpy_time(pace.now_ns() - 7 * NS_PER_S))
+    assert steady.offset_ns() == pytest.approx(7 * NS_PER_S, abs=CLOCKS_NS)

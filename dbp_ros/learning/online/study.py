@@ -14,6 +14,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,18 @@ def finetune_config(config: LearnerConfig) -> FinetuneConfig:
         name, equals, value = word.partition("=")
         if not equals:
             raise ConfigError(f"finetune has {word!r}, expected name=value, such as sigma=0.05")
-        values[name] = yaml.safe_load(value)
+        values[name] = _value_of(value)
     settings: FinetuneConfig = from_mapping(FinetuneConfig, values)
     return settings
+
+
+def _value_of(text: str) -> Any:
+    """Return what a person means: to YAML 1e-4 is a word."""
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return float(value)
+    return value
 
 
 class Study:

@@ -66,6 +66,10 @@ class Can:
         """Return whether the can is in the bin and no arm touches it."""
         return BIN.holds(data, "can", HEIGHT_M / 2) and not touched(model, data, "can")
 
+    def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
+        """Return one where it is solved, else zero."""
+        return float(self.success(model, data))
+
     def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
         """Take the can by its upper half, carry it over the wall, let it go, withdraw."""
         can = data.body("can")

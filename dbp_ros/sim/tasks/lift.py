@@ -47,6 +47,10 @@ class Lift:
         """Return whether the cube is high enough."""
         return bool(data.body("cube").xpos[2] - CUBE_M / 2 >= LIFTED_M)
 
+    def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
+        """Return one where it is solved, else zero."""
+        return float(self.success(model, data))
+
     def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
         """Grasp the cube and lift it."""
         cube = data.body("cube")

@@ -3,10 +3,11 @@
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim.tasks.can import Can
 from dbp_ros.sim.tasks.lift import Lift
+from dbp_ros.sim.tasks.reach import Reach
 from dbp_ros.sim.tasks.task import Task
 from dbp_ros.sim.tasks.transport import Transport
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Lift, Can, Transport)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Reach, Lift, Can, Transport)}
 
 
 def make_task(name: str) -> Task:

@@ -54,6 +54,9 @@ class Task(Protocol):
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
         """Return whether the task is solved in this state."""
 
+    def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
+        """Return the reward of this state."""
+
     def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
         """Return where each arm in use should go from this state: a pure function of it.
 

@@ -75,6 +75,10 @@ class Transport:
         """Return whether the bar is in the bin and no arm touches it."""
         return BIN.holds(data, "bar", BAR_M[2] / 2) and not touched(model, data, "bar")
 
+    def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
+        """Return one where it is solved, else zero."""
+        return float(self.success(model, data))
+
     def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
         """Pick up, meet, take, let go, withdraw, put down: whichever the state calls for.
 

@@ -201,6 +201,11 @@ def test_a_model_of_another_run_is_refused(config, imitated, tmp_path):
         Study(replace(config, checkpoint=str(tmp_path / "other")), Said().append)
 
 
+def test_a_small_number_may_be_written_as_people_do(config):
+    settings = finetune_config(replace(config, finetune=("sigma=0.1", "actor_learning_rate=3e-5")))
+    assert settings.actor_learning_rate == 3e-5
+
+
 def test_settings_of_the_algorithm_are_read_by_name(config):
     settings = finetune_config(config)
     assert (settings.critic_warm_up, settings.sigma, settings.version_lag) == (0, 0.05, 1)

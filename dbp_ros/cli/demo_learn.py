@@ -1,0 +1,42 @@
+"""`dbp demo-learn`: a weak policy becomes a good one while the robot works."""
+
+import argparse
+from dataclasses import fields
+from functools import partial
+
+from rich.console import Console
+
+from dbp_ros.bench.demo_learn import LearnDemoConfig, run_demo_learn
+from dbp_ros.bench.learning_report import unkept
+from dbp_ros.cli.train import add_settings
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb and a flag for every field of its settings."""
+    parser = subparsers.add_parser(
+        "demo-learn",
+        help="watch a policy learn on the whole stack, in simulation",
+        description=(
+            "Train a policy on few demonstrations, let it explore in the simulated cell with the "
+            "learner beside it, and draw its success while one version is swapped for the next."
+        ),
+    )
+    add_settings(parser, LearnDemoConfig)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it; exit with 1 where a promise was not kept."""
+    config = LearnDemoConfig(
+        **{item.name: getattr(arguments, item.name) for item in fields(LearnDemoConfig)}
+    )
+    console = Console()
+    with console.status("") as status:
+        report = run_demo_learn(config, status.update, partial(console.print, highlight=False))
+    shown = {name: value for name, value in report.items() if not isinstance(value, (dict, list))}
+    console.print_json(data=shown)
+    console.print(f"report, log and plot: {config.out}/")
+    problems = unkept(report)
+    for problem in problems:
+        console.print(f"[red]{problem}[/red]")
+    return 1 if problems else 0
