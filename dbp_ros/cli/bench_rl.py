@@ -10,7 +10,8 @@ from rich.console import Console
 
 from dbp_ros.bench.arenas import SUITES
 from dbp_ros.bench.contenders import chosen
-from dbp_ros.bench.rl import COLUMNS, KEY, METHODS, NAME, draw, rl_jobs, run_rl, summary
+from dbp_ros.bench.rl import COLUMNS, KEY, METHODS, NAME, rl_jobs, run_rl
+from dbp_ros.bench.rl_report import draw, gains, summary
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
 
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     table.describe({"suite": arguments.suite, "seeds": arguments.seeds})
     jobs = rl_jobs(methods, SUITES[arguments.suite], arguments.seeds, table)
     run_rows(table, jobs, run_rl, arguments.workers, console)
-    show(console, f"online learning, suite {arguments.suite}: success", summary(table))
+    show(console, "online learning: success, or the return where there is none", summary(table))
+    show(console, "online learning: mean success over Meta-World's tasks", gains(table))
     console.print(f"{table.path}, {draw(table)}")
     return 0

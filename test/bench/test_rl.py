@@ -16,6 +16,7 @@ from dbp_ros.bench.obstacle import (
     demonstrations,
     imitate,
 )
+from dbp_ros.bench.rl_report import draw, summary
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 
@@ -67,8 +68,8 @@ def test_a_run_fills_the_table_and_is_not_made_again(tmp_path: Path, method: str
     assert steps[0] == 0 < steps[1] < steps[2] <= 2 * 4 * 16 * 4
     assert table.numbers("kl")[1] == 0.0
     assert table.numbers("kl")[2] > 0.0
-    assert rl.draw(table).stat().st_size > 0
-    (row,) = rl.summary(table)
+    assert draw(table).stat().st_size > 0
+    (row,) = summary(table)
     assert row["at the end"] == table.numbers(row["measure"])[-1]
     finished = read_checkpoint(tmp_path / "policies" / f"obstacle_{method}_0")
     assert finished.facts["finetuned"]["steps"] == steps[-1]
