@@ -52,7 +52,8 @@ METHODS = MappingProxyType(
             # Its latent is a new one for each decision.
             _method("dbpo_authors", "dbp", latent_memory_s=1e-6),
             _method("gaussian_ppo", "bc_mse"),
-            _method("dfp", "dbp"),
+            # Its steps are many and small: a decision is drawn again and again.
+            _method("dfp", "dbp", minibatch=256),
         )
     }
 )
