@@ -15,6 +15,7 @@ from dbp_ros.bench.contenders import CONTENDERS
 from dbp_ros.bench.control import medium_data
 from dbp_ros.bench.metaworld import RECORDED, SHARED, record
 from dbp_ros.contract import VectorEnvironment
+from dbp_ros.errors import ConfigError
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.online.config import FinetuneConfig
@@ -29,9 +30,16 @@ CONTROL_TASKS = ("Hopper-v5", "Walker2d-v5")
 # An update takes 16 x 64 decisions of 4 steps at most: 72 of them are less than 300,000 steps.
 SPARSE = FinetuneConfig(
     gamma=0.995,
+    sigma=0.25,
+    sigma_high=0.6,
+    kl_target=0.1,
+    actor_learning_rate=2e-4,
+    critic_warm_up=2,
     environments=16,
     decisions=64,
-    minibatch=256,
+    # About 35 episodes are over between two updates: halves of them are no fewer than can tell.
+    minibatch=512,
+    replays=8.0,
 )
 CONTROL = FinetuneConfig(environments=8, decisions=128, minibatch=128)
 
@@ -70,12 +78,17 @@ OBSTACLE = Arena(
     open=obstacle.open_environment,
     imitate=imitate_obstacle,
     config=FinetuneConfig(
-        environments=64,
+        environments=256,
+        minibatch=2048,
         critic_widths=(64, 64),
         latent_memory_s=0.0,
-        sigma=0.15,
+        sigma=0.2,
+        sigma_high=0.5,
+        kl_target=0.1,
+        actor_learning_rate=5e-4,
+        replays=2.0,
     ),
-    updates=200,
+    updates=120,
     judge_every=10,
     episodes=400,
 )
@@ -89,7 +102,7 @@ def metaworld(task: str, demos: int) -> Arena:
         imitate=partial(imitate_metaworld, task, demos),
         config=SPARSE,
         updates=72,
-        judge_every=8,
+        judge_every=12,
         episodes=25,
     )
 
@@ -109,8 +122,8 @@ def control(name: str) -> Arena:
 
 SMOKE = (OBSTACLE,)
 DEMONSTRATED = tuple(metaworld(task, 5) for task in METAWORLD_TASKS)
-# Five demonstrations leave little to be learned; one leaves a lot.
-SCARCE = tuple(metaworld(task, 1) for task in METAWORLD_TASKS)
+# Five demonstrations leave too little to be learned, one leaves too little that is rewarded.
+SCARCE = tuple(metaworld(task, 2) for task in METAWORLD_TASKS)
 MOVING = tuple(map(control, CONTROL_TASKS))
 
 SUITES = MappingProxyType(
@@ -122,3 +135,19 @@ SUITES = MappingProxyType(
         "control": MOVING,
     }
 )
+
+
+def arenas(suite: str, names: str) -> list[Arena]:
+    """Return arenas of a suite by their names, separated by commas; all where there are none.
+
+    Raises:
+        ConfigError: If the suite has none by a name, with those that it has.
+    """
+    known = {arena.name: arena for arena in SUITES[suite]}
+    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(known)
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(
+                f"suite '{suite}' has no environment '{name}': use some of {', '.join(known)}"
+            )
+    return [known[name] for name in wanted]

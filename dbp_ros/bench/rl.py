@@ -6,11 +6,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from dbp_ros.bench.arena import Arena
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
@@ -57,7 +52,8 @@ METHODS = MappingProxyType(
             # Its latent is a new one for each decision.
             _method("dbpo_authors", "dbp", latent_memory_s=1e-6),
             _method("gaussian_ppo", "bc_mse"),
-            _method("dfp", "dbp"),
+            # Its steps are many and small: a decision is drawn again and again.
+            _method("dfp", "dbp", minibatch=256),
         )
     }
 )
@@ -124,86 +120,3 @@ def imitated(job: RlJob) -> Checkpoint:
     if not (run / CHECKPOINT).exists():
         write_checkpoint(run, job.arena.imitate(method, job.seed, job.folder))
     return read_checkpoint(run)
-
-
-def curves(table: ResultTable, column: str, method: str, arena: str) -> list[list[float]]:
-    """Return a column of each seed's run, all of them as long as the shortest."""
-    where = {"method": method, "env": arena}
-    runs = [table.numbers(column, **where, seed=seed) for seed in table.values("seed")]
-    runs = [run for run in runs if run]
-    shortest = min(map(len, runs), default=0)
-    return [run[:shortest] for run in runs]
-
-
-def measure(table: ResultTable, arena: str) -> str:
-    """Return what is looked at: success, or the return where there is nothing to solve."""
-    return "success" if max(table.numbers("success", env=arena)) > 0 else "return"
-
-
-def summary(table: ResultTable) -> list[Row]:
-    """Return one row a method and environment: means over seeds, and the worst of the last half."""
-    rows = []
-    for arena in table.values("env"):
-        column = measure(table, arena)
-        for method in METHODS:
-            runs = curves(table, column, method, arena)
-            if not runs:
-                continue
-            steps = np.array(curves(table, "env_steps", method, arena))
-            found = np.array(runs)
-            half = found.shape[1] // 2
-            rows.append(
-                {
-                    "method": method,
-                    "env": arena,
-                    "measure": column,
-                    "seeds": len(runs),
-                    "at the start": float(found[:, 0].mean()),
-                    "half way": float(found[:, half].mean()),
-                    "at the end": float(found[:, -1].mean()),
-                    "lowest since half way": float(found[:, half:].min()),
-                    "lowest at the end": float(found[:, -1].min()),
-                    "env_steps": float(steps[:, -1].mean()),
-                    "cpu_s": float(np.mean(curves(table, "cpu_s", method, arena), axis=0)[-1]),
-                }
-            )
-    return rows
-
-
-def draw(table: ResultTable) -> Path:
-    """Draw the measure over steps and over time: the mean of the seeds, and their range."""
-    arenas = table.values("env")
-    figure = Figure(figsize=(12, 4.2 * max(1, len(arenas))), layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(max(1, len(arenas)), 2, squeeze=False)
-    for row, arena in zip(grid, arenas, strict=False):
-        for axes, column, label in zip(
-            row,
-            ("env_steps", "cpu_s"),
-            ("environment steps", "time of learning in [s], of one processor"),
-            strict=True,
-        ):
-            _draw_arena(axes, table, arena, column)
-            axes.set_xlabel(label)
-            axes.set_title(arena)
-    path = table.directory / f"{NAME}.png"
-    figure.savefig(path, dpi=110)
-    return path
-
-
-def _draw_arena(axes: Axes, table: ResultTable, arena: str, column: str) -> None:
-    looked_at = measure(table, arena)
-    for method in METHODS:
-        runs = curves(table, looked_at, method, arena)
-        if not runs:
-            continue
-        along = np.mean(curves(table, column, method, arena), axis=0)
-        (line,) = axes.plot(along, np.mean(runs, axis=0), marker=".", label=method)
-        axes.fill_between(
-            along, np.min(runs, axis=0), np.max(runs, axis=0), color=line.get_color(), alpha=0.15
-        )
-    axes.set_ylabel(looked_at)
-    if looked_at == "success":
-        axes.set_ylim(0.0, 1.02)
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")

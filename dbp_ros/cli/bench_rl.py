@@ -8,9 +8,10 @@ import argparse
 
 from rich.console import Console
 
-from dbp_ros.bench.arenas import SUITES
+from dbp_ros.bench.arenas import SUITES, arenas
 from dbp_ros.bench.contenders import chosen
-from dbp_ros.bench.rl import COLUMNS, KEY, METHODS, NAME, draw, rl_jobs, run_rl, summary
+from dbp_ros.bench.rl import COLUMNS, KEY, METHODS, NAME, rl_jobs, run_rl
+from dbp_ros.bench.rl_report import draw, gains, summary
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
 
@@ -27,6 +28,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default="smoke",
         help="; ".join(f"{n}: {', '.join(a.name for a in arenas)}" for n, arenas in SUITES.items()),
     )
+    parser.add_argument(
+        "--envs", default="", help="some of the suite's environments, with commas (default: all)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -37,8 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     methods = chosen(arguments.methods, METHODS)
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     table.describe({"suite": arguments.suite, "seeds": arguments.seeds})
-    jobs = rl_jobs(methods, SUITES[arguments.suite], arguments.seeds, table)
+    jobs = rl_jobs(methods, arenas(arguments.suite, arguments.envs), arguments.seeds, table)
     run_rows(table, jobs, run_rl, arguments.workers, console)
-    show(console, f"online learning, suite {arguments.suite}: success", summary(table))
+    show(console, "online learning: success, or the return where there is none", summary(table))
+    show(console, "online learning: mean success over Meta-World's tasks", gains(table))
     console.print(f"{table.path}, {draw(table)}")
     return 0

@@ -1,6 +1,9 @@
 """The log of a run: a table that grows by a row, TensorBoard's file, and a picture of it."""
 
 import csv
+import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,19 +15,27 @@ from dbp_ros.files import write_text
 TABLE = "log.csv"
 CURVES = "curves.png"
 BOARD = "tensorboard"
+# A picture takes half a second of a processor, which in a short run is learning lost.
+DRAW_EVERY_S = 20.0
 LOGARITHMIC_FROM = 10.0
 
 
 class TrainingLog:
     """Keeps what a validation found, in the folder of a run."""
 
-    def __init__(self, run: Path) -> None:
-        """Log to a folder, which need not exist yet."""
-        self._run = run
+    def __init__(self, run: Path, draw: Callable[[Path], None] | None = None) -> None:
+        """Log to a folder, which need not exist yet.
+
+        Args:
+            run: The folder.
+            draw: Draws its table, now and then and at the end; `draw_curves` by default.
+        """
+        self._run, self._draw = run, draw or draw_curves
         self._board: SummaryWriter | None = None
+        self._drawn_s, self._stale = -math.inf, False
 
     def add(self, update: int, row: dict[str, float]) -> None:
-        """Append a row, with a header when it is the first, and draw all of them anew."""
+        """Append a row, with a header when it is the first; the picture follows."""
         self._run.mkdir(parents=True, exist_ok=True)
         path = self._run / TABLE
         fresh = not path.exists()
@@ -38,7 +49,13 @@ class TrainingLog:
         for name, value in row.items():
             self._board.add_scalar(name, value, update)
         self._board.flush()
-        draw_curves(self._run)
+        self._stale = True
+        if time.monotonic() - self._drawn_s > DRAW_EVERY_S:
+            self._redraw()
+
+    def _redraw(self) -> None:
+        self._draw(self._run)
+        self._drawn_s, self._stale = time.monotonic(), False
 
     def forget_after(self, update: int) -> None:
         """Drop rows that a resumed run will write again."""
@@ -50,7 +67,9 @@ class TrainingLog:
         write_text(path, "\n".join([lines[0], *kept]) + "\n")
 
     def close(self) -> None:
-        """Close TensorBoard's file."""
+        """Finish the picture and close TensorBoard's file."""
+        if self._stale:
+            self._redraw()
         if self._board is not None:
             self._board.close()
             self._board = None

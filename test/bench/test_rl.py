@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.bench import rl
-from dbp_ros.bench.arenas import OBSTACLE
+from dbp_ros.bench.arenas import OBSTACLE, SUITES, arenas
 from dbp_ros.bench.obstacle import (
     FIRST_SHARE,
     MAX_STEPS,
@@ -16,7 +16,9 @@ from dbp_ros.bench.obstacle import (
     demonstrations,
     imitate,
 )
+from dbp_ros.bench.rl_report import draw, summary
 from dbp_ros.bench.table import ResultTable
+from dbp_ros.errors import ConfigError
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 
 HERE = np.zeros(1, np.int64)
@@ -67,11 +69,21 @@ def test_a_run_fills_the_table_and_is_not_made_again(tmp_path: Path, method: str
     assert steps[0] == 0 < steps[1] < steps[2] <= 2 * 4 * 16 * 4
     assert table.numbers("kl")[1] == 0.0
     assert table.numbers("kl")[2] > 0.0
-    assert rl.draw(table).stat().st_size > 0
-    (row,) = rl.summary(table)
+    assert draw(table).stat().st_size > 0
+    (row,) = summary(table)
     assert row["at the end"] == table.numbers(row["measure"])[-1]
     finished = read_checkpoint(tmp_path / "policies" / f"obstacle_{method}_0")
     assert finished.facts["finetuned"]["steps"] == steps[-1]
+
+
+def test_environments_of_a_suite_are_chosen_by_name() -> None:
+    assert arenas("standard", "") == list(SUITES["standard"])
+    assert [arena.name for arena in arenas("standard", "Hopper-v5, push_5")] == [
+        "Hopper-v5",
+        "push_5",
+    ]
+    with pytest.raises(ConfigError, match="suite 'smoke' has no environment 'push_5'"):
+        arenas("smoke", "push_5")
 
 
 def untrained(method: str, seed: int, folder: Path) -> Checkpoint:

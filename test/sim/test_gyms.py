@@ -9,7 +9,12 @@ from dbp_ros.contract import Floats
 from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.learning.online.recorded import Recorded
 from dbp_ros.sim.gyms.local import LocalGym
-from dbp_ros.sim.gyms.metaworld_world import MetaworldWorld, evaluation_goals, practice_goals
+from dbp_ros.sim.gyms.metaworld_world import (
+    PRACTICE_STEPS,
+    MetaworldWorld,
+    evaluation_goals,
+    practice_goals,
+)
 from dbp_ros.sim.gyms.registry import Gym
 from dbp_ros.sim.hand_frame import seen_from_hand
 from dbp_ros.sim.metaworld import EVALUATION_GOALS, MAX_STEPS, MetaworldTask
@@ -28,6 +33,11 @@ def gym(name: str) -> Iterator[LocalGym]:
     made = LocalGym(Gym(name), 3)
     yield made
     made.close()
+
+
+def followed(actions: Floats, states: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """Yield each action with the state after it."""
+    return zip(actions[:-1], states[1:], strict=True)
 
 
 def played(gym: LocalGym | Recorded, columns: int, steps: int, seed: int = 0) -> list[Floats]:
@@ -121,11 +131,31 @@ def test_meta_world_pays_for_success_alone_and_ends_there() -> None:
     assert rewards == [0.0] * (len(rewards) - 1) + [1.0]
 
 
-def test_meta_world_is_truncated_at_its_time_limit() -> None:
-    world = MetaworldWorld("push", evaluation=True)
+@pytest.mark.parametrize(("evaluation", "limit"), [(True, MAX_STEPS), (False, PRACTICE_STEPS)])
+def test_meta_world_is_truncated_at_its_time_limit(evaluation: bool, limit: int) -> None:
+    world = MetaworldWorld("push", evaluation)
     world.reset(0)
-    moments = [world.step(np.zeros(4)) for _ in range(MAX_STEPS)]
-    assert [m.truncated for m in moments] == [False] * (MAX_STEPS - 1) + [True]
+    moments = [world.step(np.zeros(4)) for _ in range(limit)]
+    assert [m.truncated for m in moments] == [False] * (limit - 1) + [True]
+
+
+@pytest.mark.parametrize("name", ["push", "pick-place", "assembly", "peg-insert-side"])
+def test_meta_world_goes_the_same_way_when_nobody_asks_what_is_touched(name: str) -> None:
+    task = MetaworldTask(name, 0)
+    solved = (
+        (index, shown)
+        for index, goal in enumerate(EVALUATION_GOALS)
+        if (shown := task.demonstrate(goal))
+    )
+    index, shown = next(solved)
+    world = MetaworldWorld(name, evaluation=True)
+    world.reset(index)
+    for action, state in followed(shown.actions, shown.states):
+        moment = world.step(action)
+        np.testing.assert_array_equal(moment.state, seen_from_hand(state))
+        if moment.success:
+            return
+    raise AssertionError("the expert's actions did not solve it")
 
 
 def test_practice_and_evaluation_share_no_goal() -> None:

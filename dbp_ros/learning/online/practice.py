@@ -17,7 +17,7 @@ from torch import Tensor
 from dbp_ros.config import check_ranges, setting
 from dbp_ros.contract import VectorEnvironment
 from dbp_ros.learning.checkpoint import Checkpoint, write_checkpoint
-from dbp_ros.learning.log import TrainingLog, read_log
+from dbp_ros.learning.log import TrainingLog, draw_curves, read_log
 from dbp_ros.learning.online.finetuned import finetuned, go_on
 from dbp_ros.learning.online.learner import Learner, Statistics
 from dbp_ros.learning.online.recorded import Recorded
@@ -95,7 +95,7 @@ class Practice:
         self.config, self.learner = config, learner
         self._imitated, self._judging, self._run = imitated, judging, run
         self._origin = origin or {}
-        self._log = TrainingLog(run) if run is not None else None
+        self._log = TrainingLog(run, draw_practice) if run is not None else None
         seed = learner.config.seed
         self._environment = Recorded(environment)
         self._collector = Collector(self._environment, learner, count(seed * SEEDS_OF_A_RUN), seed)
@@ -159,7 +159,6 @@ class Practice:
         if self._run is not None and self._log is not None:
             write_checkpoint(self._run, self.checkpoint())
             self._log.add(self.updates, self.row)
-            draw_practice(self._run)
         return self.row
 
     def checkpoint(self) -> Checkpoint:
@@ -204,7 +203,8 @@ class Practice:
 
 
 def draw_practice(run: Path) -> None:
-    """Draw success and return over control steps and over time."""
+    """Draw success and return over control steps and over time, and all else over updates."""
+    draw_curves(run)
     rows = read_log(run)
     figure = Figure(figsize=(11, 6), layout="constrained")
     FigureCanvasAgg(figure)
