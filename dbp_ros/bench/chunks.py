@@ -104,12 +104,12 @@ def _row(name: str, evaluation: Evaluation, seed: int) -> Row:
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return one row for each way: means, and their standard errors."""
+    """Return one row for each way: success with its 95 % interval, and means."""
     return [
         {
             "way": way,
             "episodes": len(table.numbers("success", way=way)),
-            "success": _mean(table, "success", way),
+            "success": _solved(table, way),
             "jerk [rad/s^3]": _mean(table, "jerk", way),
             "time to success [s]": _time(table, way),
             "limited": f"{np.mean(table.numbers('limited', way=way)):.3f}",
@@ -117,6 +117,20 @@ def summary(table: ResultTable) -> list[Row]:
         }
         for way in table.values("way")
     ]
+
+
+def wilson(solved: int, count: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share: also where all were solved, it is not certain."""
+    z = 1.96
+    middle = (solved + z**2 / 2) / (count + z**2)
+    reach = z / (count + z**2) * (solved * (count - solved) / count + z**2 / 4) ** 0.5
+    return middle - reach, middle + reach
+
+
+def _solved(table: ResultTable, way: str) -> str:
+    solved = table.numbers("success", way=way)
+    low, high = wilson(round(sum(solved)), len(solved))
+    return f"{np.mean(solved):.3g} ({low:.2f} to {high:.2f})"
 
 
 def _mean(table: ResultTable, column: str, way: str) -> str:
@@ -147,10 +161,11 @@ def draw(table: ResultTable) -> Path:
 def _draw_success(axes: Axes, table: ResultTable, ways: list[str]) -> None:
     for place, way in enumerate(ways):
         solved = table.numbers("success", way=way)
-        error = standard_error(solved)
-        axes.barh(place, np.mean(solved), 0.6, xerr=error, capsize=3, color=f"C{place}")
+        share, (low, high) = np.mean(solved), wilson(round(sum(solved)), len(solved))
+        error = [[max(0.0, share - low)], [max(0.0, high - share)]]
+        axes.barh(place, share, 0.6, xerr=error, capsize=3, color=f"C{place}")
     count = len(table.values("seed"))
-    axes.set(xlim=(0, 1.02), title="Success", xlabel=f"share of {count} episodes, standard error")
+    axes.set(xlim=(0, 1.02), title="Success", xlabel=f"share of {count} episodes, 95 % interval")
     axes.grid(axis="x", alpha=0.3)
 
 

@@ -15,6 +15,7 @@ from dbp_ros.bench.chunks import (
     missing,
     settings_of,
     summary,
+    wilson,
 )
 from dbp_ros.bench.evaluation import Evaluation, rms_jerk
 from dbp_ros.bench.table import ResultTable
@@ -67,6 +68,13 @@ def test_the_stack_in_lockstep_decides_at_its_rate_and_whole_chunks_seldom() -> 
     assert 3 < rates_hz["whole chunks"] < 4
 
 
+def test_a_share_of_few_episodes_is_uncertain_even_where_all_were_solved() -> None:
+    low, high = wilson(18, 18)
+    assert low == pytest.approx(0.824, abs=1e-3)
+    assert high == pytest.approx(1.0)
+    assert wilson(9, 18)[0] == pytest.approx(1 - wilson(9, 18)[1])
+
+
 def test_only_what_is_missing_is_run_all_ways_of_a_seed_first(tmp_path: Path) -> None:
     table = filled(tmp_path)
     left = missing(ChunksConfig(episodes=3, seed=0), table)
@@ -78,5 +86,5 @@ def test_what_was_measured_is_summed_up_and_drawn(tmp_path: Path) -> None:
     table = filled(tmp_path)
     rows = summary(table)
     assert [row["way"] for row in rows] == list(WAYS)
-    assert rows[0]["success"].startswith("0.5 ±")
+    assert rows[0]["success"].startswith("0.5 (0.0")
     assert draw(table).stat().st_size > 1000
