@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dbp_ros.bench import infer, precision, rate_report, scale, whole_policy
+from dbp_ros.bench import infer, infer_report, precision, rate_report, scale, whole_policy
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.errors import ConfigError
 
 TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SUMMARIES: dict[str, Callable[[ResultTable], Iterable[Row]]] = {
-    infer.NAME: infer.summary,
-    "infer_floor": infer.floor_summary,
+    infer.NAME: infer_report.summary,
+    "infer_floor": infer_report.floor_summary,
     whole_policy.NAME: whole_policy.summary,
     precision.NAME: precision.summary,
     rate_report.NAME: rate_report.summary,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dbp_ros.bench.load import CONDITIONS, Condition, condition_of, load_beside, write_config
-from dbp_ros.bench.rate_report import NAME
+from dbp_ros.bench.rate_report import NAME, keep_bars
 from dbp_ros.bench.report import EpisodeResult, build_report
 from dbp_ros.bench.running import Tell, floor_beside, running_stack
 from dbp_ros.bench.swap import copy_of
@@ -68,6 +68,7 @@ class Run:
     """What was seen of one condition."""
 
     report: dict[str, Any]
+    bars: dict[str, Any]
     usage: tuple[Usage, Usage]
     frames_hz: float
     swap_times_s: list[float] = field(default_factory=list)
@@ -95,6 +96,7 @@ def run_rate(config: RateConfig, table: ResultTable, tell: Tell) -> dict[str, An
         table.add(_row(condition, config, run))
         reports[condition.name] = {**run.report, **provenance()}
         write_reports(config.out, reports)
+        keep_bars(config.out, condition.name, run.bars)
     return reports
 
 
@@ -170,14 +172,14 @@ class Session:
         rates = _rates(policy, guard)
         episodes = self._episodes or [EpisodeResult(False, self._config.duration_s, *rates)]
         report = build_report(self._config.task, episodes, guard, policy, cell, floor, witnesses)
-        report["bars"] = {
+        bars = {
             "commands": guard["command_period"]["period_error_bars"],
             "floor": floor["period_error_bars"],
             "age": guard["image_age_at_command_bars"],
         }
         passed_s = after.at_s - before.at_s
         frames_hz = policy["encoded_images"] / len(CAMERAS) / passed_s
-        return Run(report, (before, after), frames_hz, times_s, refused, recorded)
+        return Run(report, bars, (before, after), frames_hz, times_s, refused, recorded)
 
     def _spend(self, models: Sequence[Path]) -> tuple[list[float], int]:
         """Let the time pass; return how long each swap took, and how many were refused."""

@@ -1,5 +1,6 @@
 """What `dbp bench rate` found, for people: a table, a plot, and what was promised and not kept."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from matplotlib.figure import Figure
 
 from dbp_ros.bench.report import share_beyond
 from dbp_ros.bench.table import ResultTable, Row
+from dbp_ros.files import write_text
 
 NAME = "rate"
+BARS = f"{NAME}_bars.json"
 DECISIONS_HZ, COMMANDS_HZ, RATE_SLACK = 125.0, 250.0, 0.99
 ABOVE_FLOOR_MS, AGE_MS = 0.5, 9.5
 
@@ -60,14 +63,25 @@ def shortcomings(row: Row) -> list[str]:
     return [f"{row['condition']}: {sentence}" for sentence, holds in said.items() if holds]
 
 
-def draw(table: ResultTable, reports: dict[str, Any]) -> Path:
+def read_bars(folder: Path) -> dict[str, Any]:
+    """Return the histograms that were kept, by condition."""
+    path = folder / BARS
+    bars: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return bars
+
+
+def keep_bars(folder: Path, condition: str, bars: dict[str, Any]) -> None:
+    """Keep the histograms of a condition, for the plot."""
+    write_text(folder / BARS, json.dumps({**read_bars(folder), condition: bars}) + "\n")
+
+
+def draw(table: ResultTable) -> Path:
     """Draw the period error of commands beside the floor, and the age of images."""
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    for index, (name, report) in enumerate(reports.items()):
+    for index, (name, bars) in enumerate(read_bars(table.directory).items()):
         color = {"color": f"C{index % 10}", "linestyle": "--" if name.startswith("640") else "-"}
-        bars = report["bars"]
         share_beyond(left, bars["commands"], name, **color)
         floor = {"color": color["color"], "linewidth": 0.6, "linestyle": ":"}
         share_beyond(left, bars["floor"], "the floor" if not index else "", **floor)

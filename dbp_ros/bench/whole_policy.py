@@ -29,6 +29,7 @@ DECISIONS_HZ = round(PolicyConfig.decision_rate_hz)
 FRAMES_HZ = round(SimulationConfig.camera_rate_hz)
 LEAST_SECONDS = 3
 UNSPLIT = "whole graph"
+REDUCED = ("int8", "int8_all")
 
 
 @dataclass
@@ -103,12 +104,15 @@ def run_policy(source: Bundle, seconds: float, table: ResultTable) -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small = folder / "int8"
-        reduce_bundle(source, small, "int8", proof, f"{model}-int8", "dbp bench infer")
+        for precision in REDUCED:
+            reduce_bundle(source, folder / precision, precision, proof, precision, "")
         ways: dict[str, Split | Whole] = {
             UNSPLIT: Whole(source, proof, folder),
             "split": Split(source, proof),
-            "split, int8": Split(read_bundle(small), proof),
+            **{
+                f"split, {precision}": Split(read_bundle(folder / precision), proof)
+                for precision in REDUCED
+            },
         }
         for way, tally in in_turns(ways, len(proof.action), seconds).items():
             table.add({"model": model, "way": way, **_row(tally)})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dbp_ros.bench import infer, precision, whole_policy
+from dbp_ros.bench import infer, infer_report, precision, whole_policy
 from dbp_ros.bench.backbones import BACKBONES
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.bundle import bundle_directory, read_bundle
@@ -108,8 +108,8 @@ def _backbones(arguments: argparse.Namespace, console: Console) -> None:
         for group in groups.values():
             infer.run_backbone(group, arguments.seconds, table)
             progress.advance(bar)
-    show(console, "a decision on one core", list(infer.summary(table)))
-    show(console, "a core at its best", list(infer.floor_summary(table)))
-    for sentence in infer.left_out(table):
+    show(console, "a decision on one core", list(infer_report.summary(table)))
+    show(console, "a core at its best", list(infer_report.floor_summary(table)))
+    for sentence in infer_report.left_out(table):
         console.print(sentence, highlight=False)
-    console.print(f"{table.path}, {infer.draw(table)}")
+    console.print(f"{table.path}, {infer_report.draw(table)}")

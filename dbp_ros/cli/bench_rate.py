@@ -59,10 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(width=140)
     table = ResultTable(config.out, NAME, COLUMNS, ("condition", "seconds"))
     with console.status("") as status:
-        reports = run_rate(config, table, status.update)
+        run_rate(config, table, status.update)
     show(console, "the stack, with the simulated cell on the same machine", list(summary(table)))
     for row in table.rows:
         for sentence in shortcomings(row):
             console.print(sentence, highlight=False)
-    console.print(f"{table.path}, {config.out / f'{NAME}.json'}, {draw(table, reports)}")
+    console.print(f"{table.path}, {config.out / f'{NAME}.json'}, {draw(table)}")
     return 0

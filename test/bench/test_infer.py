@@ -20,7 +20,8 @@ from dbp_ros.bench.backbones import (
     write_graphs,
 )
 from dbp_ros.bench.footprint import peak_growth_mb
-from dbp_ros.bench.infer import COLUMNS, KEY, Contestant, contestants, left_out, run_backbone
+from dbp_ros.bench.infer import COLUMNS, KEY, Contestant, contestants, run_backbone
+from dbp_ros.bench.infer_report import left_out
 from dbp_ros.bench.samplers import SAMPLERS
 from dbp_ros.bench.stopwatch import take_turns
 from dbp_ros.bench.table import ResultTable

@@ -1,5 +1,6 @@
 """The tables of the documentation are those of the committed results."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,15 @@ def test_numbers_stand_to_the_right() -> None:
     assert markdown(rows).splitlines() == [
         *("| name | ms |", "| --- | --: |", "| a | 1.23 |", "| b | 1234 |"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "solved"), [("float32", "95"), ("int8", "96"), ("int8_all", "96")]
+)
+def test_the_episodes_that_the_page_counts_are_those_that_were_run(
+    precision: str, solved: str
+) -> None:
+    file = ROOT / "docs" / "results" / f"evaluate_{precision}.json"
+    outcomes = json.loads(file.read_text(encoding="utf-8"))
+    assert [outcome["seed"] for outcome in outcomes] == list(range(100_000, 100_100))
+    assert sum(outcome["success"] for outcome in outcomes) == int(solved)

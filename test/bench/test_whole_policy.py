@@ -24,8 +24,8 @@ def test_a_row_for_each_way_and_none_twice(tmp_path: Path) -> None:
     bundle = read_bundle(bundle_directory("lift"))
     for _ in range(2):
         whole_policy.run_policy(bundle, 0.0, table)
-    assert table.values("way") == ["whole graph", "split", "split, int8"]
-    assert len(table.rows) == 3
+    assert table.values("way") == ["whole graph", "split", "split, int8", "split, int8_all"]
+    assert len(table.rows) == 4
     faster = {row["way"]: row["times faster"] for row in whole_policy.summary(table)}
     assert faster["whole graph"] == 1
     assert faster["split"] > 1
