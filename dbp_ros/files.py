@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dbp_ros.errors import ConfigError
-
 LOOK_S = 0.1
 
 
@@ -85,14 +83,14 @@ def locked(path: Path, wait_s: float) -> Iterator[None]:
         wait_s: How long to wait for another process to let go.
 
     Raises:
-        ConfigError: If it does not.
+        TimeoutError: If it does not.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
     with path.open("ab") as file:
         while not _try_lock(file.fileno()):
             if time.monotonic() > deadline:
-                raise ConfigError(
+                raise TimeoutError(
                     f"another process holds {path}, also after {wait_s:g} s: end it, or give "
                     "another folder"
                 )

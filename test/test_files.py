@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.errors import ConfigError
 from dbp_ros.files import folder_aside, locked, write_text, written_aside
 
 HOLD = """
@@ -90,7 +89,7 @@ def test_a_lock_has_one_holder_and_ends_with_it_however_it_dies(tmp_path: Path) 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(ConfigError, match="another process holds"), locked(path, 0.2):
+        with pytest.raises(TimeoutError, match="another process holds"), locked(path, 0.2):
             pass
         holder.kill()
     with locked(path, 1.0):
