@@ -14,9 +14,9 @@ CAMERAS = ("left_wrist_camera", "right_wrist_camera")
 HORIZON = 1
 ROWS_A_STEP = 6
 NETWORK = (
-    *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON), "--batch", "32", "--samples", "4"),
+    *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON)),
     *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),
-    *("--keypoints", "8", "--channels", "16", "16", "16", "16"),
+    *("--keypoints", "16", "--channels", "8", "16", "24", "24"),
 )
 
 
