@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "contract": set(),
     "decision": {"contract", "errors"},
     "errors": set(),
-    "files": set(),
+    "files": {"errors"},
     "latency": {"contract"},
     "pixels": {"contract", "errors"},
     "pace": {"config"},

@@ -63,7 +63,6 @@ def commands(speed: float, silent_s: float = 0.0) -> tuple[np.ndarray, MotionGua
         positions=np.stack([here + 0.02, here + 0.03]),
         due_ns=begin_ns + np.array([NS_PER_S // 10, NS_PER_S // 5]),
         stamp_ns=begin_ns,
-        image_stamp_ns=None,
     )
     guard.accept(chunk, begin_ns)
     ticks = [begin_ns + round(k * NS_PER_S / GuardConfig.command_rate_hz) for k in range(1, 11)]
