@@ -14,7 +14,9 @@ CAMERAS = ("left_wrist_camera", "right_wrist_camera")
 HORIZON = 1
 ROWS_A_STEP = 6
 NETWORK = (
-    *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON)),
+    *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON), "--batch", "32", "--samples", "4"),
+    # A picture of the step before would be a fifth of a second old; the light never changes.
+    *("--late-frame-probability", "0", "--brightness", "0.05", "--contrast", "0.05"),
     *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),
     *("--keypoints", "16", "--channels", "8", "16", "24", "24"),
 )
