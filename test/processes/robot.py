@@ -177,11 +177,11 @@ def rests(robot: Robot) -> bool:
     return fresh and all(np.array_equal(command, last[-1][1]) for _, command in last)
 
 
-def assert_within_limits(robot: Robot) -> None:
+def assert_within_limits(robot: Robot, period_s: float = PERIOD_S) -> None:
     """Check every command that was received against the limits, period by period."""
     commands = np.array([command for _, command in robot.commands])
-    velocity = np.diff(commands, axis=0) / PERIOD_S
-    acceleration = np.diff(velocity, axis=0) / PERIOD_S
+    velocity = np.diff(commands, axis=0) / period_s
+    acceleration = np.diff(velocity, axis=0) / period_s
     assert len(commands) > 100
     assert (commands <= np.array(CONFIG.position_upper) + 1e-9).all()
     assert (commands >= np.array(CONFIG.position_lower) - 1e-9).all()

@@ -36,8 +36,17 @@ from dbp_ros.nodes.learner_process import MODULE
 from dbp_ros.nodes.qos import EVERY, LATCHED, PIECES
 
 KILLS, IN_A_PUSH = 10, 5
+RATE_HZ = 100.0
 LONGEST_LIFE_S = 6.0
 EPISODE_S, ANSWER_S = 1.2, 2.0
+
+
+@pytest.fixture
+def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
+    """A guard that leaves a small machine room for a learner that starts eleven times."""
+    with process("guard_node", enable_control="true", command_rate_hz=RATE_HZ) as child:
+        robot.wait_for_state("guard", "holding")
+        yield child
 
 
 class Witness:
@@ -139,6 +148,7 @@ def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_upda
         "limited_rise": 1.0,
         "inference_budget": 10.0,
         "shadow_decisions": 10,
+        "decision_rate_hz": RATE_HZ / 2,
         "received_models": received,
     }
     witness, chance = Witness(robot), random.Random(4)
@@ -168,7 +178,7 @@ def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_upda
     assert policy["refused_decisions"] == policy["decision_period"]["gap_count"] == 0
     assert guarded["holds"] == 0
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert_within_limits(robot)
+    assert_within_limits(robot, 1 / RATE_HZ)
     assert_whole_models(witness, out / "versions")
     assert_on_disk(operator.ended, out / "episodes")
     assert_learned_as_if_never_killed(learning, out, tmp_path / "again")
