@@ -16,7 +16,7 @@ from dbp_ros.sim.tasks.thing import Thing
 SIDE_M = 0.09
 THICKNESS_M = 0.006
 ABOVE_M = 0.08
-REACHED_M = 0.05
+REACHED_M = 0.06
 # A hand this far away earns the lowest reward.
 FAR_M = 0.3
 ZONE_M = ((-0.12, 0.10), (0.16, 0.32))
