@@ -1,9 +1,11 @@
 """A robot that is easily broken: it follows commands at once, and its sensors can be spoiled."""
 
+import gc
 import io
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from array import array
 from collections.abc import Iterator
@@ -26,6 +28,10 @@ from dbp_ros.realtime import PacedThread, running_threads
 
 EVERY_COMMAND = 1000
 DRIVER_PRIORITY = 30
+LAST_WORDS = 4000
+# What starts a process stands still until that runs, with Python's lock. So it may be as urgent as
+# its starter until then, and no longer.
+CALM = ("chrt", "--other", "0")
 CAMERA = "head_camera"
 CONFIG = GuardConfig()
 PERIOD_S = 1 / CONFIG.command_rate_hz
@@ -137,29 +143,42 @@ def wait_until(condition, what: str, found=lambda: "", limit_s: float = 60.0) ->
 def process(module: str, **parameters: object) -> Iterator[subprocess.Popen[str]]:
     """Run a node as a process, and end it with the block. It leads a group of its own."""
     words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
-    child = subprocess.Popen(
-        [sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.communicate(timeout=20)
+    command = [*CALM, sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words]
+    # A pipe that nobody reads fills up, and whoever logs into it stands still.
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(
+            command, stdout=said, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        try:
+            yield child
+        finally:
+            child.terminate()
+            child.wait(timeout=20)
+            said.seek(0)
+            print(f"{module}:\n{said.read()[-LAST_WORDS:]}")
 
 
-def drive_in_real_time() -> None:
-    """Let every thread here, and nothing that it starts, be as urgent as a robot's driver is.
+@contextmanager
+def driving_in_real_time() -> Iterator[None]:
+    """Let every thread here be as urgent as a robot's driver is.
 
     Where that is not allowed, whatever else is at work on the machine may keep the robot waiting.
+    No garbage is collected meanwhile: that stops every thread for as long.
     """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    threads = running_threads()
     with suppress(PermissionError):
-        for thread in running_threads():
-            urgency = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-            os.sched_setscheduler(thread, urgency, os.sched_param(DRIVER_PRIORITY))
+        for thread in threads:
+            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(DRIVER_PRIORITY))
+    try:
+        yield
+    finally:
+        for thread in threads & running_threads():
+            os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+        gc.enable()
+        gc.unfreeze()
 
 
 def moves(robot: Robot) -> bool:
