@@ -27,7 +27,7 @@ from dbp_ros.sim.metaworld import MetaworldTask
 METAWORLD_TASKS = ("push", "pick-place", "assembly", "peg-insert-side")
 CONTROL_TASKS = ("Hopper-v5", "Walker2d-v5")
 
-# An update takes 16 x 64 decisions of 4 steps at most: 72 of them are less than 300,000 steps.
+# An update takes 16 x 64 decisions of 4 steps at most: 48 of them are less than 200,000 steps.
 SPARSE = FinetuneConfig(
     gamma=0.995,
     sigma=0.25,
@@ -84,11 +84,10 @@ OBSTACLE = Arena(
         latent_memory_s=0.0,
         sigma=0.2,
         sigma_high=0.5,
-        kl_target=0.1,
-        actor_learning_rate=5e-4,
+        actor_learning_rate=3e-4,
         replays=2.0,
     ),
-    updates=120,
+    updates=180,
     judge_every=10,
     episodes=400,
 )
@@ -101,7 +100,7 @@ def metaworld(task: str, demos: int) -> Arena:
         open=partial(open_gym, METAWORLD + task),
         imitate=partial(imitate_metaworld, task, demos),
         config=SPARSE,
-        updates=72,
+        updates=48,
         judge_every=12,
         episodes=25,
     )

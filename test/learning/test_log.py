@@ -6,7 +6,7 @@ import matplotlib.image
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dbp_ros.learning.log import TrainingLog
+from dbp_ros.learning.log import TrainingLog, read_log
 
 
 def logged(run: Path, *updates: int) -> None:
@@ -38,6 +38,16 @@ def test_the_curves_are_drawn_from_the_first_row_on(tmp_path: Path) -> None:
     second = matplotlib.image.imread(tmp_path / "curves.png")
     assert first.shape == second.shape
     assert (first != second).any()
+
+
+def test_a_picture_that_was_put_off_is_drawn_when_the_log_is_closed(tmp_path: Path) -> None:
+    drawn: list[int] = []
+    log = TrainingLog(tmp_path, lambda run: drawn.append(len(read_log(run))))
+    for update in range(3):
+        log.add(update, {"loss": 1.0})
+    assert drawn == [1]
+    log.close()
+    assert drawn == [1, 3]
 
 
 def test_a_resumed_run_forgets_what_it_will_write_again(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_meta_world_goes_the_same_way_when_nobody_asks_what_is_touched(name: str
     world = MetaworldWorld(name, evaluation=True)
     world.reset(index)
     for action, state in followed(shown.actions, shown.states):
-        moment = world.step(action)
+        moment = world.step(action.astype(np.float64))
         np.testing.assert_array_equal(moment.state, seen_from_hand(state))
         if moment.success:
             return
