@@ -78,7 +78,7 @@ class SimSuite:
 SUITES = MappingProxyType(
     {
         "smoke": SimSuite(("lift",), ("state",), 20, 10, 1_000),
-        "standard": SimSuite(tuple(TASKS), OBSERVATIONS, 50, 25, 3_000),
+        "standard": SimSuite(("lift", "can", "transport"), OBSERVATIONS, 50, 25, 3_000),
     }
 )
 

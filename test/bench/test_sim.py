@@ -102,7 +102,7 @@ def test_the_summary_takes_means_over_seeds_of_like_runs_only(tmp_path):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("--tasks", "lift,juggle"), "'juggle': use some of lift, can, transport"),
+        (("--tasks", "lift,juggle"), "'juggle': use some of reach, lift, can, transport"),
         (("--observations", "touch"), "'touch': use some of state, image"),
         (("--demos", 0), "--demos 0, expected at least 1"),
         (("--methods", "magic"), "no method 'magic'"),
