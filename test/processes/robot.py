@@ -29,6 +29,8 @@ from dbp_ros.realtime import PacedThread, running_threads
 EVERY_COMMAND = 1000
 DRIVER_PRIORITY = 30
 LAST_WORDS = 4000
+# Less than what makes a joint state stale.
+SILENT_NS = 80_000_000
 # What starts a process stands still until that runs, with Python's lock. So it may be as urgent as
 # its starter until then, and no longer.
 CALM = ("chrt", "--other", "0")
@@ -48,6 +50,9 @@ class Robot(Node):
         self.joints = list(config.joints)
         self.positions = np.full(len(self.joints), 0.04)
         self.commands: list[tuple[int, np.ndarray]] = []
+        # How long it was itself kept from measuring: what that leads to is nobody else's fault.
+        self.silences_s: list[float] = []
+        self._felt_ns = time.monotonic_ns()
         self.states: dict[str, str] = {}
         self.camera = "live"
         self.brightness: int | None = None
@@ -76,7 +81,10 @@ class Robot(Node):
     def _hear(self, name: str, message: String) -> None:
         self.states[name] = message.data
 
-    def _feel(self, _: int) -> None:
+    def _feel(self, now_ns: int) -> None:
+        last_ns, self._felt_ns = self._felt_ns, now_ns
+        if now_ns - last_ns > SILENT_NS:
+            self.silences_s.append((now_ns - last_ns) / 1e9)
         if self.measures:
             message = JointState(name=self.joints)
             message.header.stamp = self.get_clock().now().to_msg()
