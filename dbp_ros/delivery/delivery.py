@@ -20,7 +20,7 @@ from dbp_ros.delivery.notes import (
 )
 from dbp_ros.errors import BundleError
 
-# Ask again after this long without a piece, and give up after that long.
+# Ask again after this long without a piece, and after that long only once in as long.
 RETRY_NS, PATIENCE_NS = NS_PER_S // 2, 10 * NS_PER_S
 MOST_ATTEMPTS = 3
 RECEIVED_KEPT = 3
@@ -137,13 +137,14 @@ class Delivery:
             next(iter(self._waiting.values())).begin()
 
     def silent(self, now_ns: int) -> bool:
-        """Return whether nothing has come for so long that there is no use in asking."""
+        """Return whether nothing has come for so long that there is little use in asking."""
         return now_ns - self._heard_ns > PATIENCE_NS
 
     def request(self, now_ns: int) -> Request | None:
         """Return what to ask for now: the next window when the last is here, or late."""
         name, part = next(iter(self._waiting.items()))
-        if self._asked is not None and now_ns - self._asked_ns < RETRY_NS:
+        pause_ns = PATIENCE_NS if self.silent(now_ns) else RETRY_NS
+        if self._asked is not None and now_ns - self._asked_ns < pause_ns:
             asked, first, end = self._asked
             last = min(end, pieces_of(part.size)) if part.size is not None else end
             if asked == name and not part.received.issuperset(range(first, last)):

@@ -89,14 +89,13 @@ class ModelReceiver:
                 swap.propose(whole, announced=True)
                 return
         about = delivery.announcement
-        if delivery.silent(now_ns):
-            if self._waiting:
-                swap.say(Phase.REFUSED, about.sha256, f"{about.sender} is silent: waiting for it")
-            self._waiting = False
-            return
         if (request := delivery.request(now_ns)) is not None:
             self._requests.publish(String(data=request.to_json()))
-        if now_ns - self._told_ns > TELL_NS:
+        silent = delivery.silent(now_ns)
+        if silent and self._waiting:
+            swap.say(Phase.REFUSED, about.sha256, f"{about.sender} is silent: waiting for it")
+        self._waiting = not silent
+        if not silent and now_ns - self._told_ns > TELL_NS:
             self._told_ns = now_ns
             arrived = f"{delivery.arrived_bytes / 1e6:.1f} of {about.size / 1e6:.1f} MB"
             swap.say(Phase.RECEIVING, about.sha256, f"{arrived} from {about.sender}")

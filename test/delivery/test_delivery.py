@@ -13,6 +13,7 @@ import yaml
 from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle import MANIFEST, read_bundle, sha256_of
+from dbp_ros.contract import NS_PER_S
 from dbp_ros.delivery.delivery import (
     MOST_ATTEMPTS,
     PATIENCE_NS,
@@ -210,6 +211,21 @@ def test_a_silent_sender_is_given_up_and_another_one_completes_the_bundle(
     assert whole is not None
     assert_same(whole, bundle)
     assert sum(len(data) for _, data in sent) < offer.announcement.size
+
+
+def test_a_silent_sender_is_asked_seldom_and_heard_when_it_speaks_again(
+    offer: Offer, received: Path
+) -> None:
+    delivery = Delivery(offer.announcement, received, 0)
+    asked_ns = [now for now in range(0, 60 * NS_PER_S, NS_PER_S // 10) if delivery.request(now)]
+    pauses_ns = np.diff(asked_ns)
+    assert pauses_ns[:10].tolist() == [NS_PER_S // 2] * 10
+    assert (pauses_ns[-4:] >= 10 * NS_PER_S).all()
+    request = delivery.request(now_ns := 80 * NS_PER_S)
+    assert request is not None
+    for label, data in offer.pieces(request):
+        delivery.take(label, data, now_ns)
+    assert not delivery.silent(now_ns)
 
 
 def test_a_delivery_begun_anew_owes_nothing_to_what_was_left(

@@ -29,8 +29,8 @@ from dbp_ros.realtime import PacedThread, running_threads
 EVERY_COMMAND = 1000
 DRIVER_PRIORITY = 30
 LAST_WORDS = 4000
-# Less than what makes a joint state stale.
-SILENT_NS = 80_000_000
+# With the way to whoever needs it, enough to make a joint state stale.
+SILENT_NS = 30_000_000
 # What starts a process stands still until that runs, with Python's lock. So it may be as urgent as
 # its starter until then, and no longer.
 CALM = ("chrt", "--other", "0")
