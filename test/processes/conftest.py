@@ -5,18 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes.robot import Robot, process
+from processes.robot import Robot, driving_in_real_time, process
 
 from dbp_ros.nodes.process import spinning
 
 
 @pytest.fixture
 def robot(domain: int) -> Iterator[Robot]:
-    """The robot, its sensors on."""
+    """The robot, its sensors on, as urgent as a real one's driver."""
     with spinning(Robot) as node:
         for loop in node.loops:
             loop.start()
-        yield node
+        with driving_in_real_time():
+            yield node
         for loop in node.loops:
             loop.stop()
 

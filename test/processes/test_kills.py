@@ -20,7 +20,6 @@ from processes.learning import LIMIT_S
 from processes.robot import (
     Robot,
     assert_within_limits,
-    driving_in_real_time,
     process,
     wait_until,
 )
@@ -154,7 +153,7 @@ def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_upda
         "received_models": received,
     }
     witness, chance = Witness(robot), random.Random(4)
-    with driving_in_real_time(), process("policy_node", **exploring):
+    with process("policy_node", **exploring):
         with process("learner_node", **learning):
             wait_until(lambda: witness.numbers, "exploration", lambda: str(robot.states), LIMIT_S)
         for node in ("policy", "guard"):

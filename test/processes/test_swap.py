@@ -21,7 +21,6 @@ from processes.robot import (
     SPEED_RAD_S,
     Robot,
     assert_within_limits,
-    driving_in_real_time,
     process,
     wait_until,
 )
@@ -194,18 +193,16 @@ DAMAGES: dict[str, tuple[dict[str, Any], Callable[[Path], None], str]] = {
 def test_bad_models_are_refused_each_with_its_reason_and_the_robot_goes_on(
     robot: Robot, ear: Ear, write: Callable[..., Path], tmp_path: Path
 ) -> None:
-    # The slow one has a core to itself for seconds.
-    with driving_in_real_time():
-        for damage, (changes, spoil, reason) in DAMAGES.items():
-            new = write(damage, 2, **changes)
-            spoil(new)
-            shutil.copytree(new, tmp_path / "models" / "trembler", dirs_exist_ok=True)
-            said = ear.wait_for(phase="refused", candidate=sha256_of(new / MANIFEST))
-            print(damage, said["reason"])
-            assert said["number"] == said["version"] == 1
-            assert reason in said["reason"], damage
-            ear.wait_for_diagnosis(said)
-            assert_moves_on(robot)
+    for damage, (changes, spoil, reason) in DAMAGES.items():
+        new = write(damage, 2, **changes)
+        spoil(new)
+        shutil.copytree(new, tmp_path / "models" / "trembler", dirs_exist_ok=True)
+        said = ear.wait_for(phase="refused", candidate=sha256_of(new / MANIFEST))
+        print(damage, said["reason"])
+        assert said["number"] == said["version"] == 1
+        assert reason in said["reason"], damage
+        ear.wait_for_diagnosis(said)
+        assert_moves_on(robot)
     assert {said["version"] for said in ear.said} == {1}
 
 
