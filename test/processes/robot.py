@@ -210,7 +210,12 @@ def assert_within_limits(robot: Robot, period_s: float = PERIOD_S) -> None:
     velocity = np.diff(commands, axis=0) / period_s
     acceleration = np.diff(velocity, axis=0) / period_s
     assert len(commands) > 100
-    assert (commands <= np.array(CONFIG.position_upper) + 1e-9).all()
-    assert (commands >= np.array(CONFIG.position_lower) - 1e-9).all()
-    assert (np.abs(velocity) <= np.array(CONFIG.velocity_limit) + 1e-6).all()
-    assert (np.abs(acceleration) <= np.array(CONFIG.acceleration_limit) + 1e-3).all()
+    assert (commands <= np.array(CONFIG.position_upper) + 1e-9).all(), "a joint is too far"
+    assert (commands >= np.array(CONFIG.position_lower) - 1e-9).all(), "a joint is not far enough"
+    speed, change = np.abs(velocity), np.abs(acceleration)
+    worst = np.argmax((change / np.array(CONFIG.acceleration_limit)).max(axis=1))
+    joint, around = np.argmax(change[worst]), slice(max(0, worst - 2), worst + 6)
+    arrivals_ms = np.array([arrival for arrival, _ in robot.commands])[around] / 1e6
+    about = f"joint {joint} goes {commands[around, joint]}, each {np.diff(arrivals_ms)} ms later"
+    assert (speed <= np.array(CONFIG.velocity_limit) + 1e-6).all(), about
+    assert (change <= np.array(CONFIG.acceleration_limit) + 1e-3).all(), about
