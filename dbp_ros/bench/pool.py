@@ -1,14 +1,12 @@
 """Jobs side by side, each in a worker process."""
 
-import ctypes
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
 
-PR_SET_PDEATHSIG = 1
+from dbp_ros.realtime import die_with_parent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -50,9 +48,6 @@ def run_each(
 
 
 def _begin(parent: int, start: Callable[..., None] | None, start_with: tuple[Any, ...]) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # It may have died before this process asked to be told.
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with_parent(parent)
     if start is not None:
         start(*start_with)
