@@ -222,4 +222,4 @@ def _draw_group(axes: Axes, table: ResultTable, group: Row) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_ylabel(f"success in {group['episodes']} episodes")
     axes.set_title(title(group))
-    axes.legend()
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=len(names), frameon=False)

@@ -19,6 +19,8 @@ NETWORK = (
     *("--late-frame-probability", "0", "--brightness", "0.05", "--contrast", "0.05"),
     *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),
     *("--keypoints", "16", "--channels", "8", "16", "24", "24"),
+    # Two threads wait for each other, and badly where something else has a core.
+    *("--threads", "1"),
 )
 
 

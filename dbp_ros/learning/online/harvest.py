@@ -54,15 +54,19 @@ class Row:
 class Harvester:
     """Turns recorded episodes into transitions, with the features of the frozen encoders."""
 
-    def __init__(self, policy: Policy, versions: Versions, discount: float) -> None:
+    def __init__(
+        self, policy: Policy, versions: Versions, discount: float, first_version: int
+    ) -> None:
         """Prepare.
 
         Args:
             policy: Observes; its scales are those of all versions.
             versions: The bundles that may have decided.
             discount: Of a reward one control step later.
+            first_version: Of the bundle that explored before the learner changed anything.
         """
         self._policy, self._versions, self._discount = policy, versions, discount
+        self._first_version = first_version
 
     def gather(self, recorded: Recorded, harvest: Harvest) -> None:
         """Add an episode to a harvest."""
@@ -143,8 +147,10 @@ class Harvester:
             "reward": torch.tensor([self._reward(recorded, play) for play in plays]),
             "terminated": terminated,
             "truncated": ~leads_on & ~terminated,
-            # A learner counts its changes from 0, bundles from 1.
-            "version": torch.tensor([play.decision.version - 1 for play in plays]),
+            # A learner counts its changes from 0.
+            "version": torch.tensor(
+                [play.decision.version - self._first_version for play in plays]
+            ),
             "valid": torch.tensor([row.valid for row in rows]),
         }
         return Transitions(**{name: value[:, None] for name, value in arrays.items()})

@@ -99,7 +99,11 @@ class Study:
         )
         self._versions = Versions(self._out / VERSIONS)
         self._parent = read_bundle(bundle_directory(config.model))
-        self._harvester = Harvester(learner.policy, self._versions, learner.step_discount)
+        # What first explores is what was imitated, and has its number.
+        self._first = self._parent.manifest.version
+        self._harvester = Harvester(
+            learner.policy, self._versions, learner.step_discount, self._first
+        )
         self._parts: list[Transitions] = []
         self._counts: Counter[str] = Counter()
         self._largest_gap = 0.0
@@ -109,7 +113,7 @@ class Study:
     def statistics(self) -> dict[str, Any]:
         """Return every number, fit for JSON."""
         return {
-            "version": self._learner.version + 1,
+            "version": self._first + self._learner.version,
             "updates": self._learner.updates,
             "waiting_decisions": self._usable(),
             "largest_likelihood_difference": self._largest_gap,
@@ -173,7 +177,7 @@ class Study:
 
     def _make_version(self) -> None:
         """Export the policy as it is, unless that was done."""
-        number, newest = self._learner.version + 1, self._versions.newest
+        number, newest = self._first + self._learner.version, self._versions.newest
         if newest is not None and newest.manifest.version > number:
             raise TrainingError(
                 f"{self._out} holds version {newest.manifest.version}, but its learner is at "
@@ -181,7 +185,7 @@ class Study:
             )
         if newest is None or newest.manifest.version < number:
             newest = self._versions.export(self._learner.actor, self._parent, number)
-        if number == 1:
+        if number == self._first:
             self._require_same_policy()
         bundle = {"directory": str(newest.directory.absolute()), "sha256": newest.sha256}
         self._say(self.statistics() | {"bundle": bundle})

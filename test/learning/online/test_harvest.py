@@ -18,6 +18,7 @@ from dbp_ros.learning.online.versions import Versions
 from dbp_ros.policy.model import Model
 
 GAMMA = 0.9
+FIRST_VERSION = 1
 SIZE = (24, 32)
 
 
@@ -29,7 +30,7 @@ def model(folder):
 @pytest.fixture
 def gather(folder, imitated):
     """Return a function that gathers bags."""
-    harvester = Harvester(imitated[0].policy(), Versions(folder), GAMMA)
+    harvester = Harvester(imitated[0].policy(), Versions(folder), GAMMA, FIRST_VERSION)
 
     def gather_all(*bags):
         harvest = Harvest()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lived import live
 
-from dbp_ros.bundle import read_bundle
+from dbp_ros.bundle import read_bundle, write_manifest
 from dbp_ros.config import LearnerConfig
 from dbp_ros.episodes.bag import BagWriter, Source
 from dbp_ros.episodes.recorder import bag_path
@@ -117,6 +117,20 @@ def test_episodes_become_a_version_and_a_new_process_goes_on(config, tmp_path):
     record(tmp_path, 2, second)
     resumed.study()
     assert again.versions == [2, 3]
+
+
+def test_versions_count_on_from_the_one_that_was_imitated(config, imitated, tmp_path):
+    """A robot refuses what is older than what it runs."""
+    third = tmp_path / "third"
+    shutil.copytree(imitated[1].directory, third)
+    write_manifest(third, replace(imitated[1].manifest, version=3))
+    said = Said()
+    study = Study(replace(config, model=str(third)), said.append)
+    assert said.versions == [3]
+    record(tmp_path, 1, Model(read_bundle(tmp_path / "versions" / "3")))
+    study.study()
+    assert said.versions == [3, 4]
+    assert study.statistics()["refused_for_age"] == 0
 
 
 def weights(folder):
