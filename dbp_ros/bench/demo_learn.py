@@ -41,8 +41,8 @@ FINETUNE: dict[str, Any] = {
     "sigma": 0.2,
     "sigma_low": 0.05,
     "sigma_high": 0.5,
-    "gamma": 0.9,
-    "trace": 0.8,
+    "gamma": 0.8,
+    "trace": 0.5,
     "critic_warm_up": 1,
     "epochs": 10,
     "minibatch": 50,
@@ -63,7 +63,7 @@ START_LIMIT_S = 240.0
 class LearnDemoConfig:
     """What to run, and where to put what comes of it."""
 
-    episodes: int = setting(900, "how many episodes to run", minimum=1)
+    episodes: int = setting(700, "how many episodes to run", minimum=1)
     demonstrations: int = setting(8, "how many the weak policy is shown", minimum=2)
     train_updates: int = setting(800, "updates of the weak policy's training", minimum=1)
     decisions_per_update: int = setting(200, "decisions that the learner waits for", minimum=1)
