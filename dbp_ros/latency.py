@@ -31,6 +31,9 @@ def middle_of(bucket: int) -> float:
     return (bucket - shift * SUB_BUCKETS + 0.5) * 2.0**shift
 
 
+MIDDLES_MS = np.array([middle_of(bucket) for bucket in range(BUCKETS)]) / NS_PER_MS
+
+
 class Histogram:
     """Counts of durations; negative ones count as zero."""
 
@@ -48,30 +51,34 @@ class Histogram:
 
     def percentile_ms(self, percent: float) -> float:
         """Return a percentile in [ms], NaN where nothing was recorded."""
+        return self._percentiles_ms(percent)[0]
+
+    def _percentiles_ms(self, *percents: float) -> list[float]:
         if self.count == 0:
-            return float("nan")
+            return [float("nan")] * len(percents)
         cumulative = np.cumsum(np.frombuffer(self._counts, dtype=np.int64))
-        rank = max(1, int(np.ceil(self.count * percent / 100.0)))
-        bucket = int(np.searchsorted(cumulative, rank))
-        return min(middle_of(bucket), self.max_ns) / NS_PER_MS
+        ranks = np.maximum(1, np.ceil(self.count * np.array(percents) / 100.0))
+        middles_ms = MIDDLES_MS[np.searchsorted(cumulative, ranks)]
+        found: list[float] = np.minimum(middles_ms, self.max_ns / NS_PER_MS).tolist()
+        return found
 
     def summary_ms(self) -> dict[str, float | None]:
         """Return p50, p99, p999 and max in [ms], None where nothing was recorded.
 
         JSON has null, but nothing that is not a number.
         """
+        names = ("p50", "p99", "p999", "max")
         if self.count == 0:
-            return dict.fromkeys(("p50", "p99", "p999", "max"))
-        return {
-            "p50": round(self.percentile_ms(50), 4),
-            "p99": round(self.percentile_ms(99), 4),
-            "p999": round(self.percentile_ms(99.9), 4),
-            "max": round(self.max_ns / NS_PER_MS, 4),
-        }
+            return dict.fromkeys(names)
+        found = (*self._percentiles_ms(50, 99, 99.9), self.max_ns / NS_PER_MS)
+        return {name: round(value, 4) for name, value in zip(names, found, strict=True)}
 
     def bars_ms(self) -> list[tuple[float, int]]:
         """Return the middle in [ms] and the count of every bucket that is not empty."""
-        return [(middle_of(b) / NS_PER_MS, n) for b, n in enumerate(self._counts) if n]
+        counts = np.frombuffer(self._counts, dtype=np.int64)
+        filled = np.flatnonzero(counts)
+        middles_ms = MIDDLES_MS[filled].round(6)
+        return list(zip(middles_ms.tolist(), counts[filled].tolist(), strict=True))
 
     def clear(self) -> None:
         """Forget everything."""

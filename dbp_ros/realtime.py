@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from dbp_ros.config import RealtimeConfig
 from dbp_ros.pace import Pace
@@ -21,13 +22,13 @@ from dbp_ros.placement import Place, cores_of
 
 MCL_CURRENT_AND_FUTURE = 3
 PR_SET_PDEATHSIG = 1
-GIL_SWITCH_INTERVAL_S = 0.0005
+GIL_SWITCH_INTERVAL_S = 0.00005
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # Pictures are smaller. glibc allows no more for what is taken from the heap.
 KEPT_BLOCK_BYTES = 32 << 20
 KEPT_BYTES = 256 << 20
-# Before a deadline, for the end of what was begun in the meantime.
-COLLECT_ONESELF_NS = 250_000
+# Before a deadline, for what is to be known by then.
+LOOK_NS = 400_000
 
 
 def request_realtime(config: RealtimeConfig, place: Place | None = None) -> list[str]:
@@ -73,6 +74,13 @@ def set_priority(priority: int, *threads: int) -> str:
             os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
 
     return _try(f"SCHED_FIFO {priority}", schedule)
+
+
+def prefer(niceness: int) -> str:
+    """Let the calling thread have a core before others of ordinary priority; say what was got."""
+    thread = threading.get_native_id()
+    ask = partial(os.setpriority, os.PRIO_PROCESS, thread, niceness)
+    return _try(f"niceness {niceness} of {threading.current_thread().name}", ask)
 
 
 def die_with_parent(parent: int) -> None:
@@ -141,17 +149,16 @@ class Pacer:
         self,
         period_ns: int,
         earliest: float = 1.0,
-        meanwhile: Callable[[int], None] | None = None,
+        beforehand: Callable[[], None] | None = None,
     ) -> None:
         """Begin the first period.
 
         Args:
             period_ns: Longest time between two ticks.
             earliest: Share of it that passes at least, however often `hurry` is called.
-            meanwhile: Called with the time until which it may do something else. Only for a loop
-                that is not hurried.
+            beforehand: Called a moment before each deadline. Only for a loop that is not hurried.
         """
-        self._meanwhile = meanwhile
+        self._beforehand = beforehand
         self.period_ns = period_ns
         self.early = False
         self._least_ns = round(earliest * period_ns)
@@ -175,8 +182,9 @@ class Pacer:
         After having been hurried, the next deadline is a period from then.
         """
         self._deadline_ns += self.period_ns
-        if self._meanwhile is not None:
-            self._meanwhile(self._deadline_ns - COLLECT_ONESELF_NS)
+        if self._beforehand is not None:
+            _sleep_until(self._deadline_ns - LOOK_NS)
+            self._beforehand()
         self.early = self._least_ns < self.period_ns and self._hurried()
         now_ns = _sleep_until(self._ticked_ns + self._least_ns if self.early else self._deadline_ns)
         if self.early or now_ns - self._deadline_ns > self.period_ns // 2:
@@ -214,7 +222,7 @@ class PacedThread(threading.Thread):
         priority: int = 0,
         pace: Pace | None = None,
         earliest: float = 1.0,
-        meanwhile: Callable[[int], None] | None = None,
+        beforehand: Callable[[], None] | None = None,
     ) -> None:
         """Prepare the thread; `start` runs it.
 
@@ -226,16 +234,17 @@ class PacedThread(threading.Thread):
             priority: SCHED_FIFO priority, 0 to inherit that of the starter.
             pace: Of the world whose seconds and time these are; ours if None.
             earliest: Share of a period after which `hurry` may start the next call; 1 for never.
-            meanwhile: Called between two calls, with the time until which it may take, in [ns] of
-                the steady clock.
+            beforehand: Called a moment before each call is due, so that what it takes does not
+                make the call late.
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
         self._pace = pace or Pace()
-        self._pacer = Pacer(round(1e9 / self._pace.rate_hz(rate_hz)), earliest, meanwhile)
+        self._pacer = Pacer(round(1e9 / self._pace.rate_hz(rate_hz)), earliest, beforehand)
         self._tick = tick
         self._priority = priority
         self._stopping = threading.Event()
+        self._over = threading.Event()
 
     def run(self) -> None:
         """Call the function until `stop`."""
@@ -245,6 +254,9 @@ class PacedThread(threading.Thread):
         try:
             while not self._stopping.is_set():
                 self._tick(self._pace.at_ns(self._pacer.wait()))
+                # Somebody waits for it only where it is not set.
+                if not self._over.is_set():
+                    self._over.set()
         except Exception as error:
             self.error = error
             raise
@@ -257,6 +269,12 @@ class PacedThread(threading.Thread):
     def hurry(self) -> None:
         """Let the next call come as early as it may."""
         self._pacer.hurry()
+
+    def wait_for_tick(self) -> None:
+        """Wait until a call is over, two periods at most: there is time now until the next."""
+        if self.is_alive():
+            self._over.clear()
+            self._over.wait(2e-9 * self._pacer.period_ns)
 
     def stop(self) -> None:
         """End the loop and wait for the last call to finish."""

@@ -6,6 +6,7 @@ import threading
 import time
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from dbp_ros.realtime import PacedThread, Pacer
@@ -96,7 +97,7 @@ def test_a_wish_that_is_not_granted_is_told_and_not_fatal():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     collection, memory, cores, schedule = done.stdout.splitlines()
-    assert collection == "garbage collection is off, threads switch every 0.5 ms"
+    assert collection == "garbage collection is off, threads switch every 0.05 ms"
     assert memory == "keeping freed memory: granted"
     assert cores.startswith("cores (4000,): not granted (")
     assert schedule.startswith("SCHED_FIFO 1: ")
@@ -208,20 +209,32 @@ def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
     assert len(ticks) > 40
 
 
-def test_between_two_ticks_a_loop_may_do_something_else_until_shortly_before_the_deadline():
-    ends, ticks = [], []
-
-    def meanwhile(until_ns):
-        ends.append(until_ns)
-        time.sleep(max(0, until_ns - time.monotonic_ns()) * 1e-9)
-
-    pacer = Pacer(20 * MS, meanwhile=meanwhile)
+def test_a_loop_may_look_at_something_a_moment_before_each_deadline():
+    looks, ticks = [], []
+    pacer = Pacer(20 * MS, beforehand=lambda: looks.append(time.monotonic_ns()))
     for _ in range(10):
         ticks.append(pacer.wait())
-    assert len(ends) == 10
-    for end, tick in zip(ends, ticks, strict=True):
-        assert end < tick
+    assert len(looks) == 10
+    for look, tick in zip(looks, ticks, strict=True):
+        assert look < tick
+    # Not at the beginning of the period.
+    assert np.median(np.subtract(ticks, looks)) < 10 * MS
     assert (ticks[-1] - ticks[0]) / 9 >= 19 * MS
+
+
+def test_who_waits_for_a_tick_has_the_time_until_the_next():
+    ticks = []
+    thread = PacedThread("ticker", 20.0, ticks.append)
+    thread.start()
+    free = []
+    for _ in range(5):
+        thread.wait_for_tick()
+        free.append(time.monotonic_ns() - ticks[-1])
+        time.sleep(0.03)
+    thread.stop()
+    thread.wait_for_tick()
+    print(f"after the tick [ms]: {[gap / MS for gap in free]}")
+    assert np.median(free) < 10 * MS
 
 
 def test_a_child_that_shall_not_outlive_its_parent_ends_with_it_however_that_dies():

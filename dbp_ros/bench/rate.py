@@ -33,6 +33,7 @@ MEASURED = {
     "command_error": "command_period_error_ms",
     "floor_error": "floor_period_error_ms",
     "decision_error": "decision_period_error_ms",
+    "reaction": "reaction_ms",
     "age": "image_age_at_command_ms",
     "inference": "inference_ms",
     "encoding": "encoding_ms",
@@ -175,7 +176,7 @@ class Session:
         bars = {
             "commands": guard["command_period"]["period_error_bars"],
             "floor": floor["period_error_bars"],
-            "age": guard["image_age_at_command_bars"],
+            "reaction": guard["reaction_bars"],
         }
         passed_s = after.at_s - before.at_s
         frames_hz = policy["encoded_images"] / len(CAMERAS) / passed_s

@@ -44,8 +44,8 @@ LEVELS = {
 class GuardNode(Node):  # type: ignore[misc]
     """Wires a `MotionGuard` to topics.
 
-    The command loop has a thread of its own, which serves chunks and joint states between two
-    commands. Services and diagnostics have another.
+    The command loop has a thread of its own, which reads chunks and joint states a moment before
+    each command. Services and diagnostics have another.
     """
 
     def __init__(self) -> None:
@@ -80,14 +80,22 @@ class GuardNode(Node):  # type: ignore[misc]
             Trigger, "~/emergency_stop", reports.answer_to(lambda: self._ask_to_stop("e-stop"))
         )
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
-        reports.Reporter(self, "guard", self._state, self.statistics, self._clear, self._trace)
         self._loop = PacedThread(
             "command loop",
             config.command_rate_hz,
             self._tick,
             config.realtime_priority + 1 if config.realtime_priority else 0,
             self._pace,
-            meanwhile=streams.serve,
+            beforehand=streams.read,
+        )
+        reports.Reporter(
+            self,
+            "guard",
+            self._state,
+            self.statistics,
+            self._clear,
+            self._trace,
+            self._loop.wait_for_tick,
         )
         for line in request_realtime(config, Place.GUARD):
             self.get_logger().info(line)

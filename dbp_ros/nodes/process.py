@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 from typing import Protocol, TypeVar
 
@@ -44,10 +45,11 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
     Returns:
         The process's exit status: 0, or 1 where the node could not be built.
     """
-    ended = threading.Event()
+    # The next signal may interrupt a handler: `put` stands that, an event's `set` waits for itself.
+    told: SimpleQueue[int] = SimpleQueue()
 
     def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
+        told.put(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
@@ -60,9 +62,18 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
         return 1
     executor = EventsExecutor()
     executor.add_node(node)
-    spinner = threading.Thread(target=_spin, args=(executor, ended), name="callbacks", daemon=True)
+    ended = threading.Event()
+
+    def spin() -> None:
+        try:
+            _spin(executor, ended)
+        finally:
+            told.put(0)
+
+    spinner = threading.Thread(target=spin, name="callbacks", daemon=True)
     spinner.start()
-    ended.wait()
+    told.get()
+    ended.set()
     node.close()
     spinner.join(timeout=2.0)
     rclpy.try_shutdown()
@@ -84,8 +95,6 @@ def _spin(executor: EventsExecutor, ended: threading.Event) -> None:
             executor.spin_once(timeout_sec=SPIN_SLICE_S)
     except ExternalShutdownException:
         pass
-    finally:
-        ended.set()
 
 
 @contextmanager

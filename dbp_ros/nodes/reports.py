@@ -34,6 +34,7 @@ class Reporter:
         statistics: Callable[[], dict[str, Any]],
         clear: Callable[[], None],
         trace: Trace | None = None,
+        wait: Callable[[], None] = lambda: None,
     ) -> None:
         """Create the topics, services and the timer.
 
@@ -44,20 +45,23 @@ class Reporter:
             statistics: Returns the numbers, fit for JSON.
             clear: Starts the numbers anew.
             trace: What `~/trace` answers with, if given.
+            wait: Waits for a good moment for what takes a while: it keeps Python's lock from the
+                node's loop.
         """
         self._node = node
         self._hardware_id = hardware_id
         self._state = state
         self._statistics = statistics
+        self._wait = wait
         self._told = ""
         self._beats = 0
         self._state_topic = node.create_publisher(String, "~/state", LATCHED)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        tell = partial(_answer_with, lambda: json.dumps(statistics()))
+        tell = partial(self._answer_with, lambda: json.dumps(statistics()))
         node.create_service(Trigger, "~/statistics", tell)
         node.create_service(Trigger, "~/clear_statistics", answer_to(clear))
         if trace is not None:
-            node.create_service(Trigger, "~/trace", partial(_answer_with, trace.to_text))
+            node.create_service(Trigger, "~/trace", partial(self._answer_with, trace.to_text))
         # Not the ROS clock: what a node tells must not stop where `/clock` stalls.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0 / WATCH_RATE_HZ, self._watch, clock=steady)
@@ -76,6 +80,7 @@ class Reporter:
             self._diagnose(level, sentence)
 
     def _diagnose(self, level: bytes, sentence: str) -> None:
+        self._wait()
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
         values = [KeyValue(key=k, value=str(v)) for k, v in flat(self._statistics()).items()]
@@ -90,12 +95,12 @@ class Reporter:
         ]
         self._diagnostics.publish(message)
 
-
-def _answer_with(
-    tell: Callable[[], str], _: Trigger.Request, response: Trigger.Response
-) -> Trigger.Response:
-    response.success, response.message = True, tell()
-    return response
+    def _answer_with(
+        self, tell: Callable[[], str], _: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        self._wait()
+        response.success, response.message = True, tell()
+        return response
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

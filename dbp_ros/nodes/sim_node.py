@@ -1,9 +1,9 @@
 """The simulated cell as a process that speaks like a real one.
 
 It publishes joint states and cameras and obeys forward command controllers, which hold their last
-command for ever. The physics runs in one thread at real-time pace on the steady clock, the
-cameras in another, one after the other: like real ones they have the same rate and not the same
-moment, and each picture is sent as soon as there is one.
+command for ever. The physics runs in one thread at real-time pace on the steady clock and takes the
+commands between two steps; the cameras have another, one after the other: like real ones they have
+the same rate and not the same moment, and each picture is sent as soon as there is one.
 """
 
 import sys
@@ -29,9 +29,10 @@ from dbp_ros.nodes.conversions import SteadyClock, image_message, ns_to_stamp
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.nodes.streams import Streams
 from dbp_ros.pace import Pace
 from dbp_ros.placement import Place
-from dbp_ros.realtime import PacedThread, request_realtime
+from dbp_ros.realtime import PacedThread, prefer, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.enlarge import Enlarger
 from dbp_ros.sim.noise import SensorNoise
@@ -41,6 +42,10 @@ from dbp_ros.trace import Hop, Trace
 SUCCESS_RATE_HZ = 30.0
 # Of the simulation. Whoever follows `/clock` is late by up to one period.
 CLOCK_RATE_HZ = 125.0
+# Of the joint states. What was missed for longer is left out.
+MOST_BEATS_AT_ONCE = 10
+# What a real camera's own hardware does shall not wait for what others compute.
+CAMERA_NICENESS = -10
 
 
 class SimulationNode(Node):  # type: ignore[misc]
@@ -71,6 +76,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._noise = SensorNoise(*self._drawn, config.seed)
         self._enlarge = Enlarger(self._drawn, (config.image_height, config.image_width))
         self._beats = 0
+        self._simulated_ns = 0
         self._problem = ""
         self._threads: list[PacedThread] = []
         self._beats_per_success = max(1, round(config.joint_state_rate_hz / SUCCESS_RATE_HZ))
@@ -87,19 +93,22 @@ class SimulationNode(Node):  # type: ignore[misc]
         }
         self._reward = self.create_publisher(Float64, "reward", COMMAND)
         self._success = self.create_publisher(Bool, "success", LATCHED)
+        streams = Streams(self)
         for name, part in zip(config.controllers, config.controller_slices(), strict=True):
-            self.create_subscription(
-                Float64MultiArray,
-                f"{name}/commands",
-                partial(self._on_command, name, part),
-                COMMAND,
-            )
+            obey = partial(self._on_command, name, part)
+            streams.subscribe(Float64MultiArray, f"{name}/commands", obey, COMMAND)
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
         reports.Reporter(self, "simulation", self._state, self.statistics, self._clear, self._trace)
         for line in request_realtime(config, Place.REST):
             self.get_logger().info(line)
         self._threads = [
-            PacedThread("physics", config.joint_state_rate_hz, self._step, pace=self._pace),
+            PacedThread(
+                "physics",
+                config.joint_state_rate_hz,
+                self._step,
+                pace=self._pace,
+                beforehand=streams.read,
+            ),
             PacedThread(
                 "cameras", len(CAMERAS) * config.camera_rate_hz, self._render, pace=self._pace
             ),
@@ -127,7 +136,7 @@ class SimulationNode(Node):  # type: ignore[misc]
     def _step(self, now_ns: int) -> None:
         with self._lock:
             self._simulation.command(self._targets)
-            self._simulation.advance(self._steps)
+            self._simulation.advance(self._steps_due(now_ns))
         stamp = self._stamp(self._pace.now_ns())
         if self._clock_topic is not None and self._beats % self._beats_per_clock == 0:
             self._clock_topic.publish(Clock(clock=stamp))
@@ -143,9 +152,20 @@ class SimulationNode(Node):  # type: ignore[misc]
             self._reward.publish(Float64(data=self._simulation.reward))
             self._success.publish(Bool(data=self._simulation.terminated))
 
+    def _steps_due(self, now_ns: int) -> int:
+        """Return how many steps bring the simulation to now: arms do not move slower when we do."""
+        step_ns = self._simulation.step_ns
+        due = round((now_ns - self._simulated_ns) / step_ns)
+        if due > MOST_BEATS_AT_ONCE * self._steps:
+            # So long a stop is none of the arms'.
+            due, self._simulated_ns = self._steps, now_ns - self._steps * step_ns
+        self._simulated_ns += due * step_ns
+        return due
+
     def _render(self, now_ns: int) -> None:
         if self._rig is None:
             config = self._config
+            self.get_logger().info(prefer(CAMERA_NICENESS))
             self._rig = open_cameras(
                 self._simulation.model,
                 CAMERAS,

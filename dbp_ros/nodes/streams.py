@@ -1,22 +1,23 @@
-"""Topics that are served by a thread of their owner, between the things that it does on time.
+"""Topics that are read by a thread of their owner, when it wants to know.
 
 With callbacks in one thread and a loop in another, each waits for Python's lock while the other
-has it, and the loop is late. A loop that serves its own topics waits for nobody.
+has it, and the loop is late. A loop that acts on the newest only has no use for being woken either:
+it looks just before it acts.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 
 class Streams:
-    """Subscriptions of a node whose callbacks run within `serve`, in the thread that calls it.
+    """Subscriptions of a node whose callbacks run within `read`, in the thread that calls it.
 
-    They belong to a node of their own, `<name>_streams`, as an executor serves all of a node.
+    They belong to a node of their own, `<name>_streams`, as an executor would take all that comes
+    to a node.
     """
 
     def __init__(self, node: Node) -> None:
@@ -33,17 +34,20 @@ class Streams:
             start_parameter_services=False,
             enable_rosout=False,
         )
-        self._executor = EventsExecutor()
-        self._executor.add_node(self._node)
+        self._subscriptions: list[Subscription] = []
 
     def subscribe(
         self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile
     ) -> None:
         """Subscribe to a topic by the name that the owner would use."""
         name = self._owner.resolve_topic_name(topic)
-        self._node.create_subscription(kind, name, callback, qos)
+        self._subscriptions.append(self._node.create_subscription(kind, name, callback, qos))
 
-    def serve(self, until_ns: int) -> None:
-        """Take what comes until a time of the steady clock."""
-        while (left_ns := until_ns - time.monotonic_ns()) > 0:
-            self._executor.spin_once(timeout_sec=left_ns * 1e-9)
+    def read(self) -> None:
+        """Hand each callback the next message of its topic, where there is one."""
+        for subscription in self._subscriptions:
+            with subscription.handle:
+                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            if taken is not None:
+                message, _ = taken
+                subscription.callback(message)

@@ -45,6 +45,7 @@ def choose() -> str:
     return found
 
 
-# More threads of the software rasteriser would take the core that control needs.
-os.environ.setdefault("LP_NUM_THREADS", "1")
+# The software rasteriser shall draw in the thread that asks: others would take the core that
+# control needs, and small pictures take longer to hand over than to draw.
+os.environ.setdefault("LP_NUM_THREADS", "0")
 CHOSEN = choose()

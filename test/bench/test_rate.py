@@ -22,7 +22,7 @@ KEPT = {
     "command_rate_hz": "250.0",
     "missed_decisions": "0",
     "missed_commands": "0",
-    "age_p50_ms": "9.4",
+    "reaction_p50_ms": "9.4",
     "command_error_p999_ms": "0.6",
     "floor_error_p999_ms": "0.2",
 }
@@ -84,9 +84,9 @@ def test_the_first_condition_is_the_report_and_all_are_kept(tmp_path: Path) -> N
 
 def test_a_kept_promise_is_not_mentioned_and_a_broken_one_is() -> None:
     assert shortcomings(KEPT) == []
-    broken = {"missed_commands": "2", "command_error_p999_ms": "0.9", "age_p50_ms": "40"}
+    broken = {"missed_commands": "2", "command_error_p999_ms": "0.9", "reaction_p50_ms": "40"}
     assert shortcomings({**KEPT, **broken}) == [
         "84-idle: 2 missed commands",
         "84-idle: command period error p99.9 is 0.70 ms above the floor, expected at most 0.5",
-        "84-idle: the newest image is 40 ms old at the command, expected 9.5",
+        "84-idle: a picture is 40 ms old when a command knows of it, expected 9.5",
     ]
