@@ -205,8 +205,11 @@ class SwapConfig:
     success_window: int = setting(
         10, "Episodes over which the success of two models is compared", minimum=1
     )
-    success_fall: float = setting(
-        0.3, "Fall in the share of solved episodes that brings the model before back", minimum=0.0
+    success_significance: float = setting(
+        0.01,
+        "Chance of so few solved episodes under equal models, below which the one before returns",
+        minimum=0.0,
+        maximum=1.0,
     )
 
 

@@ -22,6 +22,8 @@ from dbp_ros.errors import EpisodeError
 from dbp_ros.files import written_aside
 
 FACTS, OUTCOME, ROLE = "dbp_ros.episode", "dbp_ros.outcome", "dbp_ros.role"
+# A fact: which version failed before the episode began, and which one decides since; or null.
+FELL_BACK = "fell_back"
 CHUNK_BYTES = 256 * 1024
 # Pixels with noise shrink by little, and the robot's processor has better things to do.
 COMPRESSION = CompressionType.NONE

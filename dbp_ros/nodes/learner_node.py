@@ -4,6 +4,7 @@ What is seen, measured, decided and rewarded goes to a bag for each episode. A p
 reads the bags and learns; the robot never waits for it.
 """
 
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from dbp_ros.bundle import bundle_directory, read_bundle
 from dbp_ros.config import LearnerConfig
 from dbp_ros.decision import decision_of
 from dbp_ros.episodes.attendance import Attendance
-from dbp_ros.episodes.bag import Source
+from dbp_ros.episodes.bag import FELL_BACK, Source
 from dbp_ros.episodes.recorder import Recorder
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError
 from dbp_ros.nodes import reports
@@ -31,6 +32,7 @@ from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import EVERY, LATCHED
+from dbp_ros.policy.model_state import ModelState
 
 # Who records wants each message, also of those that are only sent once.
 RECORDED = QoSProfile(
@@ -57,7 +59,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         }
         for camera in manifest.camera_names:
             topics[f"image.{camera}"] = (Image, f"{camera}/image_raw", RECORDED)
-        facts = {
+        self._facts: dict[str, Any] = {
             "task": config.task,
             "joints": list(manifest.joints),
             "cameras": list(manifest.camera_names),
@@ -69,10 +71,11 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._recorder = Recorder(
             Path(config.out) / "episodes", self._sources(topics), lambda _: self._learner.wake()
         )
-        self._attendance = Attendance(self._recorder, facts, config.time_limit_s)
+        self._attendance = Attendance(self._recorder, self._facts, config.time_limit_s)
         for role, (kind, topic, qos) in topics.items():
             callback = partial(self._record, role, kind)
             self.create_subscription(kind, topic, callback, qos, raw=True)
+        self.create_subscription(String, "policy/model", self._on_model, LATCHED)
         self._offer("begin_episode", lambda: self._attendance.begin(self._now_ns()))
         self._offer("end_success", lambda: self._attendance.end("success", self._now_ns()))
         self._offer("end_failure", lambda: self._attendance.end("failure", self._now_ns()))
@@ -129,6 +132,12 @@ class LearnerNode(Node):  # type: ignore[misc]
             self._problems.pop("decision", None)
         except EpisodeError as error:
             self._problems["decision"] = str(error)
+
+    def _on_model(self, message: String) -> None:
+        """Note for the episodes to come whether a version failed, and what decides instead."""
+        state = ModelState(**json.loads(message.data))
+        fallen = {"from": state.candidate, "to": state.sha256}
+        self._facts[FELL_BACK] = fallen if state.fell_back else None
 
     def _announce(self, directory: Path) -> None:
         """Tell of a new version; a problem with one must not end the thread that hears of them."""

@@ -12,7 +12,8 @@ from dbp_ros.delivery.delivery import Delivery, delivered, forget_old
 from dbp_ros.delivery.notes import WINDOW, Announcement, Label
 from dbp_ros.errors import BundleError
 from dbp_ros.nodes.qos import LATCHED, PIECES
-from dbp_ros.policy.swap import Phase, Swap
+from dbp_ros.policy.model_state import Phase
+from dbp_ros.policy.swap import Swap
 
 TELL_NS = NS_PER_S // 2
 # A sender that is started again is another one.

@@ -17,8 +17,9 @@ from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.pace import Pace
 from dbp_ros.policy.failures import FAILED, Failures
 from dbp_ros.policy.folder import WatchedFolder
+from dbp_ros.policy.model_state import ModelState, Phase
 from dbp_ros.policy.relay import Relay
-from dbp_ros.policy.swap import SWAP_RATE_HZ, ModelState, Phase, Swap
+from dbp_ros.policy.swap import SWAP_RATE_HZ, Swap
 from dbp_ros.realtime import PacedThread
 
 

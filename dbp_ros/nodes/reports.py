@@ -45,8 +45,8 @@ class Reporter:
             statistics: Returns the numbers, fit for JSON.
             clear: Starts the numbers anew.
             trace: What `~/trace` answers with, if given.
-            wait: Waits for a good moment for what takes a while: it keeps Python's lock from the
-                node's loop.
+            wait: Waits for a good moment for what takes a while: publishing, and to write a line
+                of the log even more, keep Python's lock from the node's loop.
         """
         self._node = node
         self._hardware_id = hardware_id
@@ -70,6 +70,7 @@ class Reporter:
         level, sentence = self._state()
         if sentence != self._told:
             self._told = sentence
+            self._wait()
             self._state_topic.publish(String(data=sentence))
             if level == OK:
                 self._node.get_logger().info(sentence)

@@ -15,6 +15,22 @@ REPORTS_HZ = 1.0
 SLOWER = 1.5
 
 
+def chance_of_so_few(solved: int, before: int, window: int) -> float:
+    """Return the chance of solving so few episodes of a window, or fewer, with equal models.
+
+    Which of the episodes of two windows were solved says then nothing of the model: Fisher's exact
+    test, one-sided.
+
+    Args:
+        solved: Of the window after.
+        before: Of the window before.
+        window: Episodes of each.
+    """
+    both = solved + before
+    ways = [math.comb(window, k) * math.comb(window, both - k) for k in range(both + 1)]
+    return sum(ways[: solved + 1]) / sum(ways)
+
+
 class Record:
     """How the robot fared under one model. One thread writes it, another may read."""
 
@@ -95,12 +111,13 @@ class Probation:
 
     def _less_successful(self) -> str:
         share, before = self.after.success_share, self.before.success_share
-        if share is None or before is None or share >= before - self._config.success_fall:
+        if share is None or before is None:
             return ""
-        return (
-            f"{100 * share:.0f} % of {self._config.success_window} episodes were solved, before "
-            f"{100 * before:.0f} %"
-        )
+        window = self._config.success_window
+        chance = chance_of_so_few(round(share * window), round(before * window), window)
+        if chance >= self._config.success_significance:
+            return ""
+        return f"{100 * share:.0f} % of {window} episodes were solved, before {100 * before:.0f} %"
 
     def over(self, now_ns: int) -> bool:
         """Return whether everything has been compared that there is to compare."""

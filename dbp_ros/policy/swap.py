@@ -9,8 +9,6 @@ priority is the one just below.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from dbp_ros.bundle import MANIFEST, Bundle, read_bundle, sha256_of
@@ -19,6 +17,7 @@ from dbp_ros.contract import ActionChunk
 from dbp_ros.errors import BundleError, DbpError, ObservationError
 from dbp_ros.latency import Histogram
 from dbp_ros.policy.failures import Failures
+from dbp_ros.policy.model_state import PUT_OFF, ModelState, Phase
 from dbp_ros.policy.probation import Probation, Record
 from dbp_ros.policy.proposals import Proposal, Proposals
 from dbp_ros.policy.relay import Relay, Runner
@@ -28,43 +27,6 @@ from dbp_ros.realtime import set_priority
 SWAP_RATE_HZ = 50.0
 # Decisions from which a 99th percentile is told.
 LATENCY_WINDOW = 250
-
-
-class Phase(Enum):
-    """How far a new model has come."""
-
-    IDLE = "idle"
-    RECEIVING = "receiving"
-    VERIFYING = "verifying"
-    LOADING = "loading"
-    PROVING = "proving"
-    SHADOWING = "shadowing"
-    ACTIVE = "active"
-    REFUSED = "refused"
-    ROLLED_BACK = "rolled_back"
-
-
-@dataclass(frozen=True)
-class ModelState:
-    """Which model decides, and what became of the newest that would like to.
-
-    Attributes:
-        number: Counts the models that this process let decide.
-        name: Name of the model that decides.
-        version: The version that its manifest gives.
-        sha256: Of its manifest.
-        phase: How far the candidate has come.
-        candidate: The sha256 of the candidate's manifest; empty where none is known.
-        reason: What there is to say about it.
-    """
-
-    number: int
-    name: str
-    version: int
-    sha256: str
-    phase: str
-    candidate: str
-    reason: str
 
 
 class Swap:
@@ -228,7 +190,7 @@ class Swap:
         except ObservationError as error:
             self._proposals.put_off(proposal, now_ns)
             self._end_trial()
-            self.say(Phase.REFUSED, bundle.sha256, f"put off: {error}")
+            self.say(Phase.REFUSED, bundle.sha256, f"{PUT_OFF}: {error}")
         except Exception as error:
             self._failures.add(bundle.sha256, str(error))
             self._end_trial()

@@ -18,14 +18,20 @@ from dbp_ros.errors import AnswerError, BundleError, ObservationError
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.failures import Failures
 from dbp_ros.policy.model import Model
+from dbp_ros.policy.model_state import ModelState
 from dbp_ros.policy.relay import Relay
-from dbp_ros.policy.swap import LATENCY_WINDOW, ModelState, Swap
+from dbp_ros.policy.swap import LATENCY_WINDOW, Swap
 from dbp_ros.policy.trial import distance
 
 MS = 1_000_000
 PERIOD_NS = 8 * MS
 CONFIG = PolicyConfig(
-    latent_seed=3, shadow_decisions=3, success_window=2, inference_budget=100.0, latent_memory_s=0.0
+    latent_seed=3,
+    shadow_decisions=3,
+    success_window=2,
+    success_significance=0.2,
+    inference_budget=100.0,
+    latent_memory_s=0.0,
 )
 PASSED = ["verifying", "loading", "proving", "shadowing", "active"]
 

@@ -10,6 +10,7 @@ from is read again.
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -23,7 +24,7 @@ import yaml
 
 from dbp_ros.bundle import bundle_directory, read_bundle
 from dbp_ros.config import LearnerConfig, from_mapping
-from dbp_ros.episodes.bag import read_bag
+from dbp_ros.episodes.bag import FELL_BACK, read_bag
 from dbp_ros.episodes.recorded import Recorded
 from dbp_ros.episodes.recorder import bag_path
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
@@ -41,6 +42,8 @@ from dbp_ros.proof import read_proof
 from dbp_ros.realtime import die_with_parent
 
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
+# In `STATE`: what the learner was at each of its newest versions, by their numbers.
+KEPT, MOST_KEPT = "kept", 8
 NOTE, LOCK = "taken.json", "lock"
 # A process that was told to end, or whose parent died, ends sooner than that.
 LOCK_WAITS_S = 60.0
@@ -120,6 +123,7 @@ class Study:
             "episodes": self._counts["episodes"],
             "skipped_episodes": self._backlog.skipped,
             "unreadable_episodes": self._counts["unreadable_episodes"],
+            "went_back": self._counts["went_back"],
             "refused_for_age": self._counts["refused_for_age"],
             "decisions": {
                 name: self._counts[name]
@@ -150,6 +154,7 @@ class Study:
         harvest = Harvest(counts=self._counts)
         try:
             bag = read_bag(bag_path(self._out / EPISODES, number))
+            self._follow_back(bag.facts.get(FELL_BACK), number - 1)
             self._harvester.gather(Recorded(bag), harvest)
         except (EpisodeError, TrainingError) as error:
             self._counts["unreadable_episodes"] += 1
@@ -159,6 +164,37 @@ class Study:
         for part in harvest.parts:
             old = self._learner.version - part.version > self._learner.config.version_lag
             self._counts["refused_for_age"] += int(old.sum())
+
+    def _follow_back(self, fallen: dict[str, str] | None, learned: int) -> None:
+        """Go on from what the robot runs, where our newest version failed there.
+
+        Args:
+            fallen: The sha256 of the version that failed, `from`, and of what decides since, `to`.
+            learned: Number of the last episode that shall not be read again.
+        """
+        if fallen is None:
+            return
+        failed, decides = (self._versions.number_of(fallen[end]) for end in ("from", "to"))
+        if decides is None or failed != self._first + self._learner.version or decides >= failed:
+            return
+        kept = self._out / STATE / KEPT / str(decides)
+        if not (kept / CHECKPOINT).exists():
+            return
+        go_on(read_checkpoint(kept), self._learner)
+        self._parts = []
+        self._counts["went_back"] += 1
+        self._versions.forget_after(decides)
+        self._write_state(learned)
+
+    def _write_state(self, learned: int) -> None:
+        """Write what the learner is, to go on from; and keep it by the number of its version."""
+        state = finetuned(self._imitated, self._learner, {"episode": learned})
+        kept, number = self._out / STATE / KEPT, self._first + self._learner.version
+        write_checkpoint(kept / str(number), state)
+        for path in kept.iterdir():
+            if not number - MOST_KEPT < int(path.name) <= number:
+                shutil.rmtree(path)
+        write_checkpoint(self._out / STATE, state)
 
     def _usable(self) -> int:
         learner = self._learner
@@ -170,8 +206,7 @@ class Study:
     def _learn(self) -> None:
         self._last_update = self._learner.update(Transitions.in_a_row(self._parts))
         self._parts = []
-        state = finetuned(self._imitated, self._learner, {"episode": self._backlog.last})
-        write_checkpoint(self._out / STATE, state)
+        self._write_state(self._backlog.last)
         self._backlog.learned()
         self._make_version()
 
@@ -183,6 +218,8 @@ class Study:
                 f"{self._out} holds version {newest.manifest.version}, but its learner is at "
                 f"{number}: give another folder, or put back its {STATE}"
             )
+        if not (self._out / STATE / CHECKPOINT).exists():
+            self._write_state(0)
         if newest is None or newest.manifest.version < number:
             newest = self._versions.export(self._learner.actor, self._parent, number)
         if number == self._first:

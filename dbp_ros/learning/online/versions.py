@@ -96,6 +96,19 @@ class Versions:
         """The bundle with the highest number, if there is any."""
         return max(self._known.values(), key=lambda b: b.manifest.version, default=None)
 
+    def number_of(self, sha256: str) -> int | None:
+        """Return the number of the version of a sha256; None where it is not one of ours."""
+        known = self._known.get(sha256)
+        return None if known is None else known.manifest.version
+
+    def forget_after(self, number: int) -> None:
+        """Delete the versions with higher numbers, which led nowhere."""
+        for sha256, bundle in list(self._known.items()):
+            if bundle.manifest.version > number:
+                shutil.rmtree(bundle.directory)
+                del self._known[sha256]
+                self._loaded.pop(sha256, None)
+
     def find(self, sha256: str) -> Model | None:
         """Return the version of a sha256, loaded; None where it is not one of ours."""
         if sha256 not in self._known:

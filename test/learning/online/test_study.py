@@ -10,7 +10,7 @@ from lived import live
 
 from dbp_ros.bundle import read_bundle, write_manifest
 from dbp_ros.config import LearnerConfig
-from dbp_ros.episodes.bag import BagWriter, Source
+from dbp_ros.episodes.bag import FELL_BACK, BagWriter, Source
 from dbp_ros.episodes.recorder import bag_path
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
@@ -65,9 +65,10 @@ def real(kind, message):
     return made
 
 
-def record(folder, number, model, ticks=120, **changes):
+def record(folder, number, model, ticks=120, fell_back=None, **changes):
     """Let a model explore, and leave the bag of it."""
     bag = live(model, ticks, SIZE, executed_steps=3, **changes)
+    bag.facts[FELL_BACK] = fell_back
     kinds = {role: Image if role.startswith("image.") else String for role in bag.messages}
     kinds["joint_states"] = JointState
     sources = {
@@ -131,6 +132,65 @@ def test_versions_count_on_from_the_one_that_was_imitated(config, imitated, tmp_
     study.study()
     assert said.versions == [3, 4]
     assert study.statistics()["refused_for_age"] == 0
+
+
+def version_of(folder, number):
+    return Model(read_bundle(folder / "versions" / str(number)))
+
+
+def fallen(failed, decides):
+    return {"from": failed.bundle.sha256, "to": decides.bundle.sha256}
+
+
+def test_a_learner_goes_on_from_what_the_robot_went_back_to(config, tmp_path):
+    said = Said()
+    study = Study(config, said.append)
+    for number in (1, 2):
+        record(tmp_path, number, version_of(tmp_path, number))
+        study.study()
+    assert said.versions == [1, 2, 3]
+    second, failed = version_of(tmp_path, 2), version_of(tmp_path, 3)
+    record(tmp_path, 3, second, ticks=90, fell_back=fallen(failed, second))
+    shutil.copytree(tmp_path, tmp_path.parent / "other")
+    study.study()
+    assert study.statistics()["went_back"] == 1
+    assert said.versions == [1, 2, 3, 3]
+    third = version_of(tmp_path, 3)
+    assert third.bundle.sha256 != failed.bundle.sha256
+    # From the second's weights and the third episode alone, in another process too.
+    other = tmp_path.parent / "other"
+    again = Study(replace(config, out=str(other)), Said().append)
+    again.study()
+    assert_same(weights(tmp_path), weights(other))
+    # The same news once more is no news: what failed is no longer the newest.
+    record(tmp_path, 4, third, fell_back=fallen(failed, second))
+    study.study()
+    assert study.statistics()["went_back"] == 1
+    assert said.versions == [1, 2, 3, 3, 4]
+
+
+@pytest.mark.parametrize(("failed", "decides"), [(3, 3), (2, 1), (2, 3)])
+def test_a_learner_goes_back_only_from_its_newest_to_an_older_one(
+    config, tmp_path, failed, decides
+):
+    study = Study(config, Said().append)
+    for number in (1, 2):
+        record(tmp_path, number, version_of(tmp_path, number))
+        study.study()
+    news = fallen(version_of(tmp_path, failed), version_of(tmp_path, decides))
+    record(tmp_path, 3, version_of(tmp_path, 3), fell_back=news)
+    study.study()
+    assert study.statistics()["went_back"] == 0
+    assert study.statistics()["version"] == 4
+
+
+def test_a_learner_that_never_knew_what_the_robot_runs_stays(config, tmp_path):
+    study = Study(config, Said().append)
+    first = version_of(tmp_path, 1)
+    news = {"from": first.bundle.sha256, "to": "0" * 64}
+    record(tmp_path, 1, first, fell_back=news)
+    study.study()
+    assert study.statistics()["went_back"] == 0
 
 
 def weights(folder):
