@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.contract import NS_PER_S
 
@@ -49,6 +50,10 @@ class Histogram:
         self.count += 1
         self.max_ns = max(self.max_ns, value_ns)
 
+    def _snapshot(self) -> NDArray[np.int64]:
+        """Return the counts of this moment: another thread may go on recording."""
+        return np.array(self._counts, dtype=np.int64)
+
     def percentile_ms(self, percent: float) -> float:
         """Return a percentile in [ms], NaN where nothing was recorded."""
         return self._percentiles_ms(percent)[0]
@@ -56,8 +61,8 @@ class Histogram:
     def _percentiles_ms(self, *percents: float) -> list[float]:
         if self.count == 0:
             return [float("nan")] * len(percents)
-        cumulative = np.cumsum(np.frombuffer(self._counts, dtype=np.int64))
-        ranks = np.maximum(1, np.ceil(self.count * np.array(percents) / 100.0))
+        cumulative = np.cumsum(self._snapshot())
+        ranks = np.maximum(1, np.ceil(cumulative[-1] * np.array(percents) / 100.0))
         middles_ms = MIDDLES_MS[np.searchsorted(cumulative, ranks)]
         found: list[float] = np.minimum(middles_ms, self.max_ns / NS_PER_MS).tolist()
         return found
@@ -75,7 +80,7 @@ class Histogram:
 
     def bars_ms(self) -> list[tuple[float, int]]:
         """Return the middle in [ms] and the count of every bucket that is not empty."""
-        counts = np.frombuffer(self._counts, dtype=np.int64)
+        counts = self._snapshot()
         filled = np.flatnonzero(counts)
         middles_ms = MIDDLES_MS[filled].round(6)
         return list(zip(middles_ms.tolist(), counts[filled].tolist(), strict=True))

@@ -1,5 +1,7 @@
 """Histograms keep percentiles and the worst; recorders keep gaps."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,3 +138,24 @@ def test_an_early_beat_after_a_long_time_is_a_gap_all_the_same():
     recorder.record(10 * MS)
     recorder.record(40 * MS, early=True)
     assert recorder.gap_count == 1
+
+
+def test_a_histogram_can_be_read_while_another_thread_records():
+    histogram, ended = Histogram(), threading.Event()
+
+    def record():
+        value = 1
+        while not ended.is_set():
+            value = value * 5 % 1_000_003
+            histogram.record(value)
+
+    thread = threading.Thread(target=record)
+    thread.start()
+    try:
+        for _ in range(2000):
+            histogram.bars_ms()
+            histogram.summary_ms()
+    finally:
+        ended.set()
+        thread.join()
+    assert sum(count for _, count in histogram.bars_ms()) == histogram.count
