@@ -17,11 +17,8 @@ from dbp_ros.share import share_directory
 
 BOOLEANS = {"true": True, "false": False}
 NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
-PROFILE = "fastdds.xml"
 # The guard holds back more of what is random, and that is no reason to call a model back.
 EXPLORING: dict[str, bool | float] = {"explore": True, "limited_rise": 1.0}
-# The first name is that of Fast DDS 2 (Humble to Jazzy), the second that of Fast DDS 3.
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 @dataclass(frozen=True)
@@ -170,16 +167,3 @@ def processes(config: StackConfig) -> list[Process]:
         if not process.parameter_file.is_file():
             raise ConfigError(f"{process.parameter_file} is missing: copy it from config/")
     return listed
-
-
-def environment(present: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables to add to the environment of every process.
-
-    A profile of the middleware that the user has chosen is left alone.
-
-    Args:
-        present: The environment as it is.
-    """
-    if any(present.get(name) for name in PROFILE_VARIABLES):
-        return {}
-    return dict.fromkeys(PROFILE_VARIABLES, str(share_directory() / "config" / PROFILE))

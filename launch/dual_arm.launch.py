@@ -5,16 +5,15 @@
 What is started is described in dbp_ros/stack.py; `dbp up` starts the same without ros2 launch.
 """
 
-import os
 import sys
 from dataclasses import fields
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from dbp_ros.stack import StackConfig, config_of, environment, processes
+from dbp_ros.stack import StackConfig, config_of, processes
 
 ARGUMENTS = fields(StackConfig)
 
@@ -23,8 +22,7 @@ def stack(context):
     """Return the actions that the launch arguments stand for, now that they have values."""
     values = {item.name: LaunchConfiguration(item.name).perform(context) for item in ARGUMENTS}
     config = config_of(values)
-    variables = environment(os.environ).items()
-    return [SetEnvironmentVariable(name, value) for name, value in variables] + [
+    return [
         Node(
             executable=sys.executable,
             arguments=["-m", process.module],

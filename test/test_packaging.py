@@ -225,15 +225,6 @@ def test_the_launch_file_starts_the_processes_of_the_stack(
     assert {node["executable"] for node in nodes} == {sys.executable}
 
 
-def test_the_launch_file_gives_the_profile_before_the_nodes(
-    launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    kinds = [type(action).__name__ for action in launch_file.stack(declared(launch_file))]
-    assert kinds == ["SetEnvironmentVariable"] * 2 + ["Node"] * 3
-
-
 def test_the_launch_file_refuses_a_boolean_that_is_none(launch_file: ModuleType) -> None:
     values = {**declared(launch_file), "enable_control": "yes"}
     with pytest.raises(ConfigError, match="enable_control is 'yes', expected true or false"):

@@ -13,7 +13,7 @@ import pytest
 from dbp_ros.cli.main import main
 from dbp_ros.domain import DOMAINS, leased_domain
 from dbp_ros.errors import ConfigError
-from dbp_ros.stack import StackConfig, config_of, environment, processes
+from dbp_ros.stack import StackConfig, config_of, processes
 
 FOREVER = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)"
@@ -101,11 +101,6 @@ def test_a_real_robot_has_but_one_speed() -> None:
 def test_a_folder_without_parameter_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is missing"):
         processes(StackConfig(config=str(tmp_path)))
-
-
-def test_a_profile_that_the_user_chose_is_left_alone() -> None:
-    assert environment({"FASTRTPS_DEFAULT_PROFILES_FILE": "/mine.xml"}) == {}
-    assert {Path(path).name for path in environment({}).values()} == {"fastdds.xml"}
 
 
 def test_leased_domains_differ(tmp_path: Path) -> None:

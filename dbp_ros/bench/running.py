@@ -14,7 +14,6 @@ from dbp_ros.domain import leased_domain
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.nodes.process import spinning
-from dbp_ros.stack import environment
 
 START_LIMIT_S = 60.0
 END_LIMIT_S = 15.0
@@ -54,7 +53,6 @@ def running_stack(
     with ExitStack() as resources:
         domain = resources.enter_context(leased_domain())
         os.environ |= {
-            **environment(os.environ),
             "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }

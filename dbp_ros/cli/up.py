@@ -6,7 +6,7 @@ import os
 from dataclasses import fields
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.stack import StackConfig, environment, processes
+from dbp_ros.stack import StackConfig, processes
 from dbp_ros.supervisor import Supervisor
 
 ESSENTIAL = "guard"
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         _require("mujoco", "sim", "or give --no-sim")
     supervisor = Supervisor(
         {process.name: process.command(config.namespace) for process in processes(config)},
-        os.environ | environment(os.environ),
+        dict(os.environ),
         ESSENTIAL,
     )
     return supervisor.run()

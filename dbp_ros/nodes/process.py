@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from dbp_ros.errors import ConfigError, DbpError
+from dbp_ros.nodes.middleware import choose_transports
 
 SPIN_SLICE_S = 0.2
 
@@ -81,6 +82,7 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
 
 
 def _init(arguments: Sequence[str] | None) -> None:
+    choose_transports()
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
@@ -107,6 +109,7 @@ def spinning(make: Callable[[], Spun]) -> Iterator[Spun]:
     Yields:
         The node, whose methods the block may call.
     """
+    choose_transports()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     ended = threading.Event()
     node = make()
