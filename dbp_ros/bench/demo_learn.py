@@ -38,7 +38,7 @@ COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "roll
 # them for each update, and that update as far as a few hundred decisions can tell the way.
 FINETUNE: dict[str, Any] = {
     "executed_steps": HORIZON,
-    "sigma": 0.2,
+    "sigma": 0.3,
     "sigma_low": 0.05,
     "sigma_high": 0.5,
     "gamma": 0.8,
@@ -47,6 +47,7 @@ FINETUNE: dict[str, Any] = {
     "epochs": 10,
     "minibatch": 50,
     "actor_learning_rate": 3e-4,
+    "spread_gain": 8.0,
     "critic_learning_rate": 2e-3,
     "kl_target": 0.5,
     "clip_ratio": 0.3,
@@ -63,7 +64,7 @@ START_LIMIT_S = 240.0
 class LearnDemoConfig:
     """What to run, and where to put what comes of it."""
 
-    episodes: int = setting(700, "how many episodes to run", minimum=1)
+    episodes: int = setting(800, "how many episodes to run", minimum=1)
     demonstrations: int = setting(8, "how many the weak policy is shown", minimum=2)
     train_updates: int = setting(800, "updates of the weak policy's training", minimum=1)
     decisions_per_update: int = setting(200, "decisions that the learner waits for", minimum=1)

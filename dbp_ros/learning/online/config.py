@@ -49,6 +49,9 @@ class FinetuneConfig(OffPolicyConfig):
     epochs: int = setting(5, "passes over the decisions of an update", minimum=1)
     minibatch: int = setting(512, "decisions in a step of the optimiser", minimum=1)
     actor_learning_rate: float = setting(1e-4, "learning rate of the policy", minimum=0.0)
+    spread_gain: float = setting(
+        1.0, "learning rate of the standard deviation, as a multiple of the policy's", minimum=0.0
+    )
     critic_learning_rate: float = setting(1e-3, "learning rate of the critic", minimum=0.0)
     clip_gradient: float = setting(1.0, "largest norm of a gradient", minimum=0.0)
     anchor_weight: float = setting(

@@ -41,10 +41,13 @@ class Reference:
 
     Attributes:
         law: Of each lesson's chunk before the update.
-        log_prob: Of each lesson's action for the behaviour. Shape (B,).
+        log_prob: Of each lesson's action by that law. Shape (B,).
+        weight: How likely that law was to do the same, as a share of the behaviour's likelihood:
+            1 for its own decisions, and never more. Shape (B,).
         imitated: What the imitated policy would have played. Shape (B, horizon, nu).
     """
 
     law: GaussianChunk
     log_prob: Tensor
+    weight: Tensor
     imitated: Tensor

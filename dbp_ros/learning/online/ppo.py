@@ -1,9 +1,12 @@
 """DBPO: proximal policy optimisation of a one-step generator, held near what was imitated.
 
-The paper is arXiv 2604.03540. Where its published code does otherwise is in `authors.py`.
+The paper is arXiv 2604.03540. Where its published code does otherwise is in `authors.py`. What an
+older version decided is weighed by how likely the policy still is to do it, and the step away from
+that policy is what is clipped (arXiv 2110.00641); the weights end at 1 (arXiv 1802.01561).
 """
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +50,12 @@ class ProximalLearner(Learner):
         self.actor = self._actor_of(policy)
         self.critic = Critic(policy.observation_size, config.critic_widths)
         self.scaler = RewardScaler(config.reward_clip)
-        learned = [value for value in self.actor.parameters() if value.requires_grad]
-        self._actor_optimiser = torch.optim.Adam(learned, config.actor_learning_rate)
+        rate = config.actor_learning_rate
+        groups: list[dict[str, Any]] = [
+            {"params": list(self.actor.policy.method.parameters())},
+            {"params": list(self.actor.spread.parameters()), "lr": config.spread_gain * rate},
+        ]
+        self._actor_optimiser = torch.optim.Adam(groups, rate)
         self._critic_optimiser = torch.optim.Adam(
             self.critic.parameters(), config.critic_learning_rate
         )
@@ -162,9 +169,11 @@ class ProximalLearner(Learner):
     def _reference(self, lessons: Lessons, batches: tuple[Tensor, ...]) -> Reference:
         law = self._law(lessons, batches)
         log_prob = law.log_prob(lessons.action, lessons.executed)
+        likelier = (log_prob - lessons.log_prob).exp().clamp(max=1.0)
         return Reference(
             law=law,
-            log_prob=torch.where(lessons.own, log_prob, lessons.log_prob),
+            log_prob=log_prob,
+            weight=torch.where(lessons.own, torch.ones_like(likelier), likelier),
             imitated=self.actor.imitated(lessons.observation, lessons.latent),
         )
 
@@ -194,7 +203,8 @@ class ProximalLearner(Learner):
         ratio = (log_prob - reference.log_prob[rows]).exp()
         kept = ratio.clamp(1.0 - self.config.clip_ratio, 1.0 + self.config.clip_ratio)
         advantages = lessons.advantages[rows]
-        return -torch.minimum(ratio * advantages, kept * advantages).mean()
+        gain = torch.minimum(ratio * advantages, kept * advantages)
+        return -(reference.weight[rows] * gain).mean()
 
     def _apart(
         self, law: GaussianChunk, lessons: Lessons, reference: Reference, rows: Tensor

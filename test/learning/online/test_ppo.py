@@ -114,6 +114,36 @@ def test_old_decisions_are_not_learned_from() -> None:
     assert patient.update(transitions)["used"] == 1.0
 
 
+def test_an_older_decision_counts_by_how_likely_it_still_is() -> None:
+    made = learner()
+    transitions = decided(made)
+    used = transitions.valid
+    estimate = made._estimate(transitions, used)
+    fresh = made._lessons(transitions, estimate, used)
+    count = len(fresh)
+    told = fresh.log_prob + torch.linspace(-1.0, 1.0, count)
+    lessons = replace(fresh, log_prob=told, own=torch.arange(count) < 3)
+    reference = made._reference(lessons, made._batches(count))
+    expected = (reference.log_prob - told).exp().clamp(max=1.0)
+    assert torch.equal(reference.weight[:3], torch.ones(3))
+    assert torch.equal(reference.weight[3:], expected[3:])
+    assert 0.3 < float(reference.weight.min()) < 0.4
+    torch.testing.assert_close(reference.log_prob, fresh.log_prob, atol=1e-5, rtol=0)
+
+
+def test_the_standard_deviation_learns_at_a_rate_of_its_own() -> None:
+    moved = []
+    for gain in (1.0, 5.0):
+        made = learner(spread_gain=gain)
+        before = [value.detach().clone() for value in made.actor.spread.parameters()]
+        made.update(decided(made))
+        after = made.actor.spread.parameters()
+        moved.append(
+            max(float((a - b).detach().abs().max()) for a, b in zip(after, before, strict=True))
+        )
+    assert moved[1] > 2 * moved[0]
+
+
 def test_what_a_human_did_is_not_learned_from() -> None:
     """The rows of a human change nothing, whatever was done in them."""
     transitions = decided(ProximalLearner(policy(), CONFIG))
