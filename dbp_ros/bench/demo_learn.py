@@ -38,7 +38,7 @@ COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "roll
 # them for each update, and that update as far as a few hundred decisions can tell the way.
 FINETUNE: dict[str, Any] = {
     "executed_steps": HORIZON,
-    "sigma": 0.3,
+    "sigma": 0.25,
     "sigma_low": 0.05,
     "sigma_high": 0.5,
     "gamma": 0.8,
@@ -64,7 +64,7 @@ START_LIMIT_S = 240.0
 class LearnDemoConfig:
     """What to run, and where to put what comes of it."""
 
-    episodes: int = setting(800, "how many episodes to run", minimum=1)
+    episodes: int = setting(900, "how many episodes to run", minimum=1)
     demonstrations: int = setting(8, "how many the weak policy is shown", minimum=2)
     train_updates: int = setting(800, "updates of the weak policy's training", minimum=1)
     decisions_per_update: int = setting(200, "decisions that the learner waits for", minimum=1)

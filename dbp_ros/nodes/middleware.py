@@ -43,4 +43,5 @@ def environment(present: Mapping[str, str], middleware: str) -> dict[str, str]:
         return dict.fromkeys(PROFILE_VARIABLES, network)
     # The middleware's own LOCALHOST brings shared memory with it; this profile keeps to the
     # computer as well, and SUBNET adds to it only the peers that the user has named.
-    return dict.fromkeys(PROFILE_VARIABLES, localhost) | {RANGE: "SUBNET", LOCALHOST_ONLY: "0"}
+    reach = {RANGE: "SUBNET"} | ({LOCALHOST_ONLY: "0"} if LOCALHOST_ONLY in present else {})
+    return dict.fromkeys(PROFILE_VARIABLES, localhost) | reach

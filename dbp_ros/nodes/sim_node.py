@@ -39,7 +39,8 @@ from dbp_ros.sim.noise import SensorNoise
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.trace import Hop, Trace
 
-SUCCESS_RATE_HZ = 30.0
+# Of reward and success: who learns takes the reward just before a decision for that of the last.
+JUDGE_RATE_HZ = 60.0
 # Of the simulation. Whoever follows `/clock` is late by up to one period.
 CLOCK_RATE_HZ = 125.0
 # Of the joint states. What was missed for longer is left out.
@@ -79,7 +80,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._simulated_ns = 0
         self._problem = ""
         self._threads: list[PacedThread] = []
-        self._beats_per_success = max(1, round(config.joint_state_rate_hz / SUCCESS_RATE_HZ))
+        self._beats_per_judgement = max(1, round(config.joint_state_rate_hz / JUDGE_RATE_HZ))
         self._period = PeriodRecorder(round(NS_PER_S / config.joint_state_rate_hz))
         self._render_time = Histogram()
         self._trace = Trace()
@@ -148,7 +149,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._period.record(now_ns)
         self._trace.span(Hop.PHYSICS, now_ns, self._pace.now_ns())
         self._beats += 1
-        if self._beats % self._beats_per_success == 0:
+        if self._beats % self._beats_per_judgement == 0:
             self._reward.publish(Float64(data=self._simulation.reward))
             self._success.publish(Bool(data=self._simulation.terminated))
 

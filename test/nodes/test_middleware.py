@@ -46,6 +46,10 @@ def test_each_range_has_its_profile() -> None:
     ):
         assert profiles(present) == {"fastdds_localhost.xml"}
         assert environment(present, FAST_DDS)["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
+        # ROS warns of this variable wherever it is set.
+        assert ("ROS_LOCALHOST_ONLY" in environment(present, FAST_DDS)) == (
+            "ROS_LOCALHOST_ONLY" in present
+        )
 
 
 @pytest.mark.parametrize("present", [{}, {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}])
