@@ -15,7 +15,7 @@ help: ## say what there is
 demo: pictures ## watch a policy in the simulated cell; options: make demo ARGS="--help"
 	@$(RUN)/dbp demo $(ARGS)
 
-demo-learn: $(VENV)/.all pictures ## watch a policy learn while it works: about half an hour
+demo-learn: $(VENV)/.all pictures ## watch a policy learn while it works: about forty minutes
 	@$(RUN)/dbp demo-learn $(ARGS)
 
 test: $(VENV)/.all ## run every test
