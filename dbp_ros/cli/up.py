@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         _require("mujoco", "sim", "or give --no-sim")
     supervisor = Supervisor(
         {process.name: process.command(config.namespace) for process in processes(config)},
-        dict(os.environ),
+        os.environ,
         ESSENTIAL,
     )
     return supervisor.run()
