@@ -68,12 +68,18 @@ def _slices(process: str, recording: Recording, zero_ns: int) -> Iterator[Event]
 
 
 def _arrows(number: int, way: Journey, zero_ns: int) -> Iterator[Event]:
-    """Join the hops of one picture; each end of an arrow lies within a slice."""
+    """Join the hops of one picture; each end of an arrow lies within a slice.
+
+    It is the slice's earliest time that is not before the last end: a picture arrives while the
+    sender is still busy sending it.
+    """
     hops = [hop for hop in WAY if hop in way.spans_ns]
+    time_ns = 0
     for place, hop in enumerate(hops if len(hops) > 1 else ()):
         start_ns, end_ns = way.spans_ns[hop]
+        time_ns = min(max(start_ns, time_ns), end_ns)
         kind = "s" if place == 0 else "f" if place == len(hops) - 1 else "t"
-        arrow = _event(kind, hop, (start_ns + end_ns) // 2 - zero_ns)
+        arrow = _event(kind, hop, time_ns - zero_ns)
         yield arrow | {"id": number, "name": way.camera, "cat": "picture", "bp": "e"}
 
 

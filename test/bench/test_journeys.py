@@ -92,6 +92,14 @@ def test_a_trace_is_valid_and_every_arrow_ends_within_a_slice(tmp_path):
         assert all(one["ts"] < other["ts"] for one, other in pairwise(mine))
 
 
+def test_arrows_go_forward_though_a_picture_arrives_before_its_sender_is_done():
+    recordings = life(pictures=1)
+    [(place, *_)] = np.argwhere(recordings["simulation"].rows[:, 0] == Hop.RENDERED)
+    recordings["simulation"].rows[place, 3] += 5 * MS
+    arrows = [e["ts"] for e in events(recordings, journeys(recordings)) if e["ph"] in "stf"]
+    assert arrows == sorted(arrows)
+
+
 def test_marks_of_pictures_are_arrows_and_no_slices():
     recordings = life(pictures=1)
     slices = [e for e in events(recordings, []) if e["ph"] == "X"]
