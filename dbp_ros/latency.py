@@ -94,7 +94,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time without a tick that lasted more than two periods, on the steady clock."""
+    """A time without a tick that lasted too long, on the steady clock."""
 
     start_ns: int
     end_ns: int
@@ -103,10 +103,17 @@ class Gap:
 class PeriodRecorder:
     """Watches that something happens once a period, and keeps the gaps where it did not."""
 
-    MOST_GAPS = 1000
+    MOST_GAPS = 5000
 
-    def __init__(self, period_ns: int) -> None:
+    def __init__(self, period_ns: int, gap_periods: float = 2.0) -> None:
+        """Begin.
+
+        Args:
+            period_ns: How often it should happen.
+            gap_periods: From how many periods on a time without it is a gap.
+        """
         self.period_ns = period_ns
+        self._gap_ns = round(gap_periods * period_ns)
         self.errors = Histogram()
         self.gaps: list[Gap] = []
         self.gap_count = 0
@@ -128,7 +135,7 @@ class PeriodRecorder:
                 self.early_count += 1
             else:
                 self.errors.record(abs(between_ns - self.period_ns))
-            if between_ns > 2 * self.period_ns:
+            if between_ns > self._gap_ns:
                 self.gap_count += 1
                 if len(self.gaps) < self.MOST_GAPS:
                     self.gaps.append(Gap(self._last_ns, now_ns))
@@ -156,6 +163,7 @@ class PeriodRecorder:
     def statistics(self) -> dict[str, Any]:
         """Return all that is known, fit for JSON."""
         return {
+            "period_ns": self.period_ns,
             "periods": self.count,
             "early": self.early_count,
             "active_s": round(self.active_s, 6),

@@ -27,8 +27,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # Pictures are smaller. glibc allows no more for what is taken from the heap.
 KEPT_BLOCK_BYTES = 32 << 20
 KEPT_BYTES = 256 << 20
-# Before a deadline, for what is to be known by then.
-LOOK_NS = 400_000
+# Before a deadline, for what is to be done by then.
+BEFOREHAND_NS = 500_000
 
 
 def request_realtime(config: RealtimeConfig, place: Place | None = None) -> list[str]:
@@ -149,14 +149,15 @@ class Pacer:
         self,
         period_ns: int,
         earliest: float = 1.0,
-        beforehand: Callable[[], None] | None = None,
+        beforehand: Callable[[int], None] | None = None,
     ) -> None:
         """Begin the first period.
 
         Args:
             period_ns: Longest time between two ticks.
             earliest: Share of it that passes at least, however often `hurry` is called.
-            beforehand: Called a moment before each deadline. Only for a loop that is not hurried.
+            beforehand: Called a moment before each deadline with that deadline, or with the time
+                where it has passed. Only for a loop that is not hurried.
         """
         self._beforehand = beforehand
         self.period_ns = period_ns
@@ -183,8 +184,8 @@ class Pacer:
         """
         self._deadline_ns += self.period_ns
         if self._beforehand is not None:
-            _sleep_until(self._deadline_ns - LOOK_NS)
-            self._beforehand()
+            now_ns = _sleep_until(self._deadline_ns - BEFOREHAND_NS)
+            self._beforehand(max(now_ns, self._deadline_ns))
         self.early = self._least_ns < self.period_ns and self._hurried()
         now_ns = _sleep_until(self._ticked_ns + self._least_ns if self.early else self._deadline_ns)
         if self.early or now_ns - self._deadline_ns > self.period_ns // 2:
@@ -222,7 +223,7 @@ class PacedThread(threading.Thread):
         priority: int = 0,
         pace: Pace | None = None,
         earliest: float = 1.0,
-        beforehand: Callable[[], None] | None = None,
+        beforehand: Callable[[int], None] | None = None,
     ) -> None:
         """Prepare the thread; `start` runs it.
 
@@ -234,13 +235,14 @@ class PacedThread(threading.Thread):
             priority: SCHED_FIFO priority, 0 to inherit that of the starter.
             pace: Of the world whose seconds and time these are; ours if None.
             earliest: Share of a period after which `hurry` may start the next call; 1 for never.
-            beforehand: Called a moment before each call is due, so that what it takes does not
-                make the call late.
+            beforehand: Called a moment before each call is due, with the steady time in [ns] at
+                which it is, so that what it takes does not make the call late.
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
-        self._pace = pace or Pace()
-        self._pacer = Pacer(round(1e9 / self._pace.rate_hz(rate_hz)), earliest, beforehand)
+        self._pace = at = pace or Pace()
+        early = beforehand and (lambda due_ns: beforehand(at.at_ns(due_ns)))
+        self._pacer = Pacer(round(1e9 / at.rate_hz(rate_hz)), earliest, early)
         self._tick = tick
         self._priority = priority
         self._stopping = threading.Event()

@@ -106,9 +106,17 @@ def test_a_pause_is_no_gap_and_no_time():
 
 
 def test_gaps_are_counted_beyond_those_that_are_kept():
-    recorder = recorded(*range(30, 30 * 1502, 30))
-    assert recorder.gap_count == 1500
-    assert len(recorder.gaps) == PeriodRecorder.MOST_GAPS
+    most = PeriodRecorder.MOST_GAPS
+    recorder = recorded(*range(30, 30 * (most + 102), 30))
+    assert recorder.gap_count == most + 100
+    assert len(recorder.gaps) == most
+
+
+def test_a_recorder_may_call_less_a_gap():
+    recorder = PeriodRecorder(10 * MS, 1.25)
+    for time_ms in (10, 22.5, 35.1):
+        recorder.record(round(time_ms * MS))
+    assert recorder.gaps == [Gap(22_500_000, 35_100_000)]
 
 
 def test_before_two_beats_there_is_no_rate():

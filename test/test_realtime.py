@@ -209,12 +209,24 @@ def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
     assert len(ticks) > 40
 
 
-def test_a_loop_may_look_at_something_a_moment_before_each_deadline():
-    looks, ticks = [], []
-    pacer = Pacer(20 * MS, beforehand=lambda: looks.append(time.monotonic_ns()))
+def test_a_loop_may_prepare_a_moment_before_each_deadline_and_knows_when_that_is():
+    looks, dues, ticks = [], [], []
+
+    def prepare(due_ns):
+        looks.append(time.monotonic_ns())
+        dues.append(due_ns)
+
+    pacer = Pacer(20 * MS, beforehand=prepare)
     for _ in range(10):
         ticks.append(pacer.wait())
     assert len(looks) == 10
+    assert all(due <= tick for due, tick in zip(dues, ticks, strict=True))
+    assert np.median(np.subtract(ticks, dues)) < 5 * MS
+    time.sleep(0.1)
+    assert time.monotonic_ns() - pacer.wait() < 5 * MS
+    assert looks[-1] <= dues[-1] + 5 * MS
+    assert dues[-1] - dues[-2] > 60 * MS
+    looks.pop()
     for look, tick in zip(looks, ticks, strict=True):
         assert look < tick
     # Not at the beginning of the period.

@@ -7,7 +7,6 @@ learner that records what it does and announces better versions, and the swaps t
 import json
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from dbp_ros.bench.learning_report import (
     learning_report,
     success_over,
 )
-from dbp_ros.bench.report import machine, split_gaps
+from dbp_ros.bench.report import machine, missed
 from dbp_ros.bench.running import Tell, floor_beside, running_stack
 from dbp_ros.bench.table import ResultTable, command_line
 from dbp_ros.bench.weak_policy import HORIZON, make_weak_policy
@@ -139,17 +138,6 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
     write_text(config.out / "report.json", json.dumps(report, indent=2) + "\n")
     draw_learning(config.out / f"{NAME}.png", practice.episodes, practice.marks)
     return report
-
-
-def missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Return how many commands were missed, and how many periods the machine stood still in.
-
-    Args:
-        period: Statistics of the guard's commands. Gaps that it had no room for are its own.
-        idle: Statistics of the empty loops that ran meanwhile.
-    """
-    own, stalls = split_gaps(period["gaps"], [gap for loop in idle for gap in loop["gaps"]])
-    return own + period["gap_count"] - len(period["gaps"]), stalls
 
 
 class Practice:

@@ -77,7 +77,7 @@ def learning_report(
         marks: The swaps among them.
         learner: Statistics of the process that learns.
         missed_commands: Periods without a command that are the stack's own fault.
-        machine_stalls: Those in which an empty loop stood still, too.
+        machine_stalls: Those for which an empty loop was late, too.
     """
     first, last = episodes[:WINDOW], episodes[-WINDOW:]
     return {

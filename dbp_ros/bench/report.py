@@ -28,20 +28,28 @@ class EpisodeResult:
     command_rate_hz: float
 
 
-def split_gaps(
-    gaps: Sequence[Sequence[int]], floor_gaps: Sequence[Sequence[int]]
-) -> tuple[int, int]:
-    """Return how many gaps are the stack's own, and how many an empty loop had at that moment.
+def missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """Return how often a loop missed its time, and how often the machine kept it from that.
+
+    A time without the loop is missed where more than two periods of it are left after what an
+    empty loop was late by meanwhile: that the machine took from everybody.
 
     Args:
-        gaps: Begin and end of each gap, in [ns] of the steady clock.
-        floor_gaps: The same of the empty loops beside it.
+        period: Statistics of the loop's period. Gaps that it had no room for are its own.
+        idle: Statistics of the empty loops that ran beside it.
     """
-    stalls = sum(
-        any(begin < floor_end and floor_begin < end for floor_begin, floor_end in floor_gaps)
-        for begin, end in gaps
+    own = sum(
+        end_ns - start_ns - max((_late_ns(start_ns, end_ns, loop) for loop in idle), default=0)
+        > 2 * period["period_ns"]
+        for start_ns, end_ns in period["gaps"]
     )
-    return len(gaps) - stalls, stalls
+    return own + period["gap_count"] - len(period["gaps"]), len(period["gaps"]) - own
+
+
+def _late_ns(start_ns: int, end_ns: int, loop: dict[str, Any]) -> int:
+    """Return how long a loop was late within a time."""
+    late = [(begin + loop["period_ns"], end) for begin, end in loop["gaps"]]
+    return sum(max(0, min(end_ns, end) - max(start_ns, due)) for due, end in late)
 
 
 def machine() -> dict[str, Any]:
@@ -79,9 +87,9 @@ def build_report(
         floor: Statistics of the empty loop.
         witnesses: Statistics of the empty loops that are bound to a core each.
     """
-    stalls = [gap for loop in (floor, *witnesses) for gap in loop["gaps"]]
-    missed_decisions, decision_stalls = split_gaps(policy["decision_period"]["gaps"], stalls)
-    missed_commands, command_stalls = split_gaps(guard["command_period"]["gaps"], stalls)
+    idle = (floor, *witnesses)
+    missed_decisions, decision_stalls = missed(policy["decision_period"], idle)
+    missed_commands, command_stalls = missed(guard["command_period"], idle)
     return {
         "task": task,
         "episodes": len(episodes),

@@ -1,11 +1,9 @@
 """Pictures from the wire to pixels, as bytes: without building a message, and compressed ones too.
 
-A subscription with `raw=True` hands over the very bytes that came. Reading the few fields that
-matter from them costs microseconds; pixels stay where they are.
+See `wire` for how fields are read; pixels stay where they are.
 """
 
 import io
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,57 +13,15 @@ from PIL import Image as Picture
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
-from dbp_ros.contract import NS_PER_S, Frame, Image
+from dbp_ros.contract import Frame, Image
 from dbp_ros.errors import ConfigError, ObservationError
 from dbp_ros.nodes.conversions import SteadyClock
+from dbp_ros.nodes.wire import UNREADABLE, Reader
 from dbp_ros.pixels import image_pixels
 
-ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
 FORMATS = ("JPEG", "PNG")
 # A picture that claims to be larger is refused before it is decoded.
 MOST_PIXELS = 3840 * 2160
-
-
-class Reader:
-    """Reads the fields of a message in plain CDR, one after the other."""
-
-    def __init__(self, message: bytes) -> None:
-        """Begin after the first four bytes, which say how the rest is written."""
-        if bytes(message[:2]) not in ORDERS:
-            raise ValueError(f"its bytes begin with {bytes(message[:2]).hex()}, expected 0001")
-        self._order = ORDERS[bytes(message[:2])]
-        self._message = memoryview(message)
-        self._at = 4
-
-    def numbers(self, kinds: str) -> tuple[Any, ...]:
-        """Return numbers of four bytes each, `i` or `I`, aligned."""
-        self._at += -self._at % 4
-        values = struct.unpack_from(self._order + kinds, self._message, self._at)
-        self._at += 4 * len(kinds)
-        return values
-
-    def skip(self, count: int) -> None:
-        """Leave bytes out."""
-        self._at += count
-
-    def data(self) -> memoryview:
-        """Return a sequence of bytes, as a view."""
-        (count,) = self.numbers("I")
-        found = self._message[self._at : self._at + count]
-        if len(found) < count:
-            raise ValueError(f"it ends {count - len(found)} bytes too early")
-        self._at += count
-        return found
-
-    def text(self) -> str:
-        """Return a string."""
-        return bytes(self.data()).rstrip(b"\x00").decode()
-
-    def header(self) -> int:
-        """Return the stamp of a header in [ns] and pass the header."""
-        sec, nanosec = self.numbers("iI")
-        self.data()
-        return int(sec) * NS_PER_S + int(nanosec)
 
 
 @dataclass(slots=True)
@@ -145,7 +101,7 @@ class Transport:
         """
         try:
             image, stamp_ns = self.read(message)
-        except (struct.error, ValueError) as error:
+        except UNREADABLE as error:
             raise ObservationError(f"an image message cannot be read: {error}") from error
         return Frame(image, stamp_ns + clock.offset_ns())
 

@@ -8,12 +8,11 @@ import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from rclpy.clock import Clock, ROSClock
 from sensor_msgs.msg import Image as ImageMessage
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Image
 from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.nodes.wire import UNREADABLE, Names, Reader
 from dbp_ros.pace import Pace
 
 # Clocks that part by less are held to run together, so that a stamp comes back as it was.
@@ -89,34 +88,109 @@ def problem_of_names(names: Sequence[str], joints: Sequence[str]) -> str:
     return ""
 
 
+class Columns:
+    """Where our joints are in messages that name theirs, mostly the same in the same order.
+
+    Attributes:
+        names: The joints of the last message.
+        problem: What keeps its columns from being mapped to ours; empty where nothing.
+        ours: The columns of our joints, in our order; empty where there is a problem.
+    """
+
+    def __init__(self, joints: Sequence[str]) -> None:
+        self._joints = tuple(joints)
+        self._known = Names()
+        self.names: tuple[str, ...] | None = None
+        self.problem = ""
+        self.ours: list[int] = []
+
+    def read(self, reader: Reader) -> int:
+        """Read the names that are next in a message; return how many there are."""
+        names = reader.names(self._known)
+        if names is not self.names:
+            self.names, self.problem = names, problem_of_names(names, self._joints)
+            self.ours = [] if self.problem else [names.index(joint) for joint in self._joints]
+        return len(names)
+
+
 class JointReader:
     """Reads joint states by name, whatever order and whatever other joints a robot sends."""
 
     def __init__(self, joints: Sequence[str]) -> None:
         self._joints = tuple(joints)
-        self._names: list[str] | None = None
-        self._columns: list[int] = []
+        self._columns = Columns(joints)
 
-    def read(self, message: JointState) -> Array:
-        """Return the positions in [rad] and [m]. Shape (nu,).
+    def read(self, message: bytes) -> tuple[Array, int]:
+        """Return the positions in [rad] and [m], shape (nu,), and their stamp in [ns].
+
+        Args:
+            message: The bytes of a `sensor_msgs/msg/JointState`.
 
         Raises:
             ObservationError: If a joint is missing or named twice, or a position is not finite.
         """
-        if message.name != self._names:
-            if problem := problem_of_names(message.name, self._joints):
-                raise ObservationError(f"joint_states {problem}")
-            self._names = list(message.name)
-            self._columns = [self._names.index(joint) for joint in self._joints]
-        if len(message.position) != len(message.name):
-            raise ObservationError(
-                f"joint_states has {len(message.position)} positions for {len(message.name)} names"
-            )
-        positions = np.frombuffer(message.position, dtype=np.float64)[self._columns]
-        if not np.isfinite(positions).all():
-            joint = self._joints[int(np.argmin(np.isfinite(positions)))]
+        try:
+            reader = Reader(message)
+            stamp_ns = reader.header()
+            count = self._columns.read(reader)
+            positions = reader.doubles()
+        except UNREADABLE as error:
+            raise ObservationError(f"joint_states cannot be read: {error}") from error
+        if self._columns.problem:
+            raise ObservationError(f"joint_states {self._columns.problem}")
+        if len(positions) != count:
+            raise ObservationError(f"joint_states has {len(positions)} positions for {count} names")
+        ours = positions[self._columns.ours].astype(np.float64, copy=False)
+        if not np.isfinite(ours).all():
+            joint = self._joints[int(np.argmin(np.isfinite(ours)))]
             raise ObservationError(f"joint_states is not finite for {joint}")
-        return positions
+        return ours, stamp_ns
+
+
+class ChunkReader:
+    """Reads trajectories as chunks on the steady clock, whatever order their joints come in."""
+
+    def __init__(self, joints: Sequence[str], clock: SteadyClock) -> None:
+        """Prepare.
+
+        Args:
+            joints: Whose positions a chunk has, in this order.
+            clock: Gives the steady time of a stamp.
+        """
+        self._columns = Columns(joints)
+        self._clock = clock
+
+    def read(self, message: bytes) -> ActionChunk:
+        """Return a trajectory as a chunk; a stamp of zero means now, as everywhere in ROS.
+
+        Args:
+            message: The bytes of a `trajectory_msgs/msg/JointTrajectory`.
+
+        Raises:
+            CommandError: If joints are missing or named twice, or points or positions are missing.
+        """
+        try:
+            reader = Reader(message)
+            stamped_ns, frame_id = reader.time(), reader.text()
+            count = self._columns.read(reader)
+            if self._columns.problem:
+                raise CommandError(f"a chunk {self._columns.problem}")
+            positions, from_start_ns = reader.points(count)
+        except UNREADABLE as error:
+            raise CommandError(f"a chunk cannot be read: {error}") from error
+        if not len(positions):
+            raise CommandError("a chunk has no points")
+        offset_ns = self._clock.offset_ns()
+        stamp_ns = stamped_ns + offset_ns if stamped_ns else self._clock.now_ns()
+        stamps = IMAGE_STAMPS.fullmatch(frame_id)
+        return ActionChunk(
+            positions=positions[:, self._columns.ours].astype(np.float64, copy=False),
+            due_ns=stamp_ns + from_start_ns,
+            stamp_ns=stamp_ns,
+            image_stamps_ns=tuple(int(ns) + offset_ns for ns in stamps[1].split(","))
+            if stamps
+            else (),
+        )
 
 
 def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
@@ -127,11 +201,6 @@ def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
     message.data = array("B")
     message.data.frombytes(np.ascontiguousarray(image).data)
     return message
-
-
-def command_message(positions: Array) -> Float64MultiArray:
-    """Return positions as the message a forward command controller takes."""
-    return Float64MultiArray(data=array("d", positions.tobytes()))
 
 
 def chunk_message(chunk: ActionChunk, joints: Sequence[str], clock: SteadyClock) -> JointTrajectory:
@@ -158,32 +227,3 @@ def chunk_message(chunk: ActionChunk, joints: Sequence[str], clock: SteadyClock)
 
 def _duration(time_ns: int) -> Duration:
     return Duration(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
-
-
-def chunk_of(message: JointTrajectory, joints: Sequence[str], clock: SteadyClock) -> ActionChunk:
-    """Return a trajectory as a chunk on the steady clock, its columns in the order of `joints`.
-
-    A stamp of zero means that the trajectory starts now, as everywhere in ROS.
-
-    Raises:
-        CommandError: If joints are missing or named twice, or points or positions are missing.
-    """
-    if problem := problem_of_names(message.joint_names, joints):
-        raise CommandError(f"a chunk {problem}")
-    if not message.points:
-        raise CommandError("a chunk has no points")
-    nu = len(message.joint_names)
-    if any(len(point.positions) != nu for point in message.points):
-        raise CommandError(f"a point of a chunk does not have {nu} positions")
-    offset_ns = clock.offset_ns()
-    stamped_ns = stamp_to_ns(message.header.stamp)
-    stamp_ns = stamped_ns + offset_ns if stamped_ns else clock.now_ns()
-    due_ns = [stamp_ns + stamp_to_ns(point.time_from_start) for point in message.points]
-    stamps = IMAGE_STAMPS.fullmatch(message.header.frame_id)
-    positions = np.array([point.positions for point in message.points], dtype=np.float64)
-    return ActionChunk(
-        positions=positions[:, [message.joint_names.index(joint) for joint in joints]],
-        due_ns=np.array(due_ns, dtype=np.int64),
-        stamp_ns=stamp_ns,
-        image_stamps_ns=tuple(int(ns) + offset_ns for ns in stamps[1].split(",")) if stamps else (),
-    )

@@ -22,11 +22,12 @@ from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.motion.guard import Mode, MotionGuard
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_of, command_message
+from dbp_ros.nodes.conversions import ChunkReader, JointReader, SteadyClock
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
 from dbp_ros.nodes.streams import Streams
+from dbp_ros.nodes.wire import CommandWriter
 from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
 from dbp_ros.realtime import PacedThread, request_realtime
@@ -44,8 +45,9 @@ LEVELS = {
 class GuardNode(Node):  # type: ignore[misc]
     """Wires a `MotionGuard` to topics.
 
-    The command loop has a thread of its own, which reads chunks and joint states a moment before
-    each command. Services and diagnostics have another.
+    The command loop has a thread of its own, which a moment before each command reads chunks and
+    joint states and works the command out: when it is due, it is only sent. Services and
+    diagnostics have another thread.
     """
 
     def __init__(self) -> None:
@@ -56,8 +58,11 @@ class GuardNode(Node):  # type: ignore[misc]
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
         self._steady = SteadyClock(self.get_clock(), self._pace)
-        self._reader = JointReader(config.joints)
-        self._joints = config.joints
+        self._joint_reader = JointReader(config.joints)
+        self._chunk_reader = ChunkReader(config.joints, self._steady)
+        self._writers = [CommandWriter(size) for size in config.controller_sizes]
+        self._prepared: list[bytes] = []
+        self._preparing_ns = 0
         self._new_positions: tuple[Array, int] | None = None
         self._new_chunk: tuple[ActionChunk, int] | None = None
         self._problems = {"joint_states": "", "action_chunk": ""}
@@ -72,9 +77,9 @@ class GuardNode(Node):  # type: ignore[misc]
             self.create_publisher(Float64MultiArray, f"{name}/commands", COMMAND_SOURCE)
             for name in config.controllers
         ]
-        streams = Streams(self)
-        streams.subscribe(JointState, "joint_states", self._on_joint_states, SENSOR)
-        streams.subscribe(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
+        self._streams = Streams(self)
+        self._streams.subscribe(JointState, "joint_states", self._on_joint_states, SENSOR)
+        self._streams.subscribe(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
         self.create_service(SetBool, "~/enable_control", self._on_enable)
         self.create_service(
             Trigger, "~/emergency_stop", reports.answer_to(lambda: self._ask_to_stop("e-stop"))
@@ -83,10 +88,10 @@ class GuardNode(Node):  # type: ignore[misc]
         self._loop = PacedThread(
             "command loop",
             config.command_rate_hz,
-            self._tick,
+            self._send,
             config.realtime_priority + 1 if config.realtime_priority else 0,
             self._pace,
-            beforehand=streams.read,
+            beforehand=self._prepare,
         )
         reports.Reporter(
             self,
@@ -128,19 +133,33 @@ class GuardNode(Node):  # type: ignore[misc]
             },
         }
 
-    def _tick(self, now_ns: int) -> None:
+    def _prepare(self, due_ns: int) -> None:
+        """Work out the command that is due at a time, from all that came until now."""
+        start_ns = self._pace.now_ns()
+        self._streams.read()
         with self._lock:
             self._take_mail()
-            command = self._guard.tick(now_ns)
-        if command is None:
+            command = self._guard.tick(due_ns)
+        self._prepared = (
+            []
+            if command is None
+            else [
+                writer.write(command[part])
+                for writer, part in zip(self._writers, self._slices, strict=True)
+            ]
+        )
+        self._preparing_ns = self._pace.lasted_ns(start_ns, self._pace.now_ns())
+
+    def _send(self, now_ns: int) -> None:
+        if not self._prepared:
             self._period.pause()
             return
-        for publisher, part in zip(self._command_topics, self._slices, strict=True):
-            publisher.publish(command_message(command[part]))
+        for publisher, message in zip(self._command_topics, self._prepared, strict=True):
+            publisher.publish(message)
         sent_ns = time.monotonic_ns()
         self._period.record(sent_ns)
         sent_at_ns = self._pace.at_ns(sent_ns)
-        self._tick_time.record(self._pace.lasted_ns(now_ns, sent_at_ns))
+        self._tick_time.record(self._preparing_ns + self._pace.lasted_ns(now_ns, sent_at_ns))
         self._trace.span(Hop.COMMANDED, now_ns, sent_at_ns)
         chunk = self._guard.chunk if self._guard.mode is Mode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
@@ -162,17 +181,18 @@ class GuardNode(Node):  # type: ignore[misc]
             except CommandError as error:
                 self._problems["action_chunk"] = str(error)
 
-    def _on_joint_states(self, message: JointState) -> None:
+    def _on_joint_states(self, message: bytes) -> None:
         try:
-            self._new_positions = (self._reader.read(message), self._pace.now_ns())
+            positions, _ = self._joint_reader.read(message)
+            self._new_positions = (positions, self._pace.now_ns())
             self._problems["joint_states"] = ""
         except ObservationError as error:
             self._problems["joint_states"] = str(error)
 
-    def _on_chunk(self, message: JointTrajectory) -> None:
+    def _on_chunk(self, message: bytes) -> None:
         arrival_ns = self._pace.now_ns()
         try:
-            chunk = chunk_of(message, self._joints, self._steady)
+            chunk = self._chunk_reader.read(message)
         except CommandError as error:
             with self._lock:
                 self._guard.counters.refused_chunks += 1

@@ -170,7 +170,9 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
     def _subscribe(self, joints: tuple[str, ...], cameras: tuple[str, ...]) -> None:
         self._reader = JointReader(joints)
         self._subscriptions_made = [
-            self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR),
+            self.create_subscription(
+                JointState, "joint_states", self._on_joint_states, SENSOR, raw=True
+            ),
             *(
                 self.create_subscription(
                     self._transport.kind,
@@ -183,17 +185,17 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             ),
         ]
 
-    def _on_joint_states(self, message: JointState) -> None:
+    def _on_joint_states(self, message: bytes) -> None:
         arrival_ns = self._pace.now_ns()
         try:
-            positions = self._reader.read(message).astype("float32")
+            positions, stamp_ns = self._reader.read(message)
         except ObservationError as error:
             self._problems["joint_states"] = str(error)
             return
         self._problems.pop("joint_states", None)
         if self._relay is not None:
-            stamp_ns = self._steady.from_stamp(message.header.stamp)
-            self._relay.feel(positions, stamp_ns, arrival_ns)
+            stamp_ns += self._steady.offset_ns()
+            self._relay.feel(positions.astype("float32"), stamp_ns, arrival_ns)
 
     def _on_image(self, camera: str, message: bytes) -> None:
         arrival_ns = self._pace.now_ns()

@@ -30,6 +30,7 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.nodes.streams import Streams
+from dbp_ros.nodes.wire import UNREADABLE, command_of
 from dbp_ros.pace import Pace
 from dbp_ros.placement import Place
 from dbp_ros.realtime import PacedThread, prefer, request_realtime
@@ -108,7 +109,7 @@ class SimulationNode(Node):  # type: ignore[misc]
                 config.joint_state_rate_hz,
                 self._step,
                 pace=self._pace,
-                beforehand=streams.read,
+                beforehand=lambda _: streams.read(),
             ),
             PacedThread(
                 "cameras", len(CAMERAS) * config.camera_rate_hz, self._render, pace=self._pace
@@ -189,15 +190,20 @@ class SimulationNode(Node):  # type: ignore[misc]
             return self._steady.to_stamp(time_ns)
         return ns_to_stamp(time_ns)
 
-    def _on_command(self, controller: str, part: slice, message: Float64MultiArray) -> None:
+    def _on_command(self, controller: str, part: slice, message: bytes) -> None:
+        try:
+            positions = command_of(message)
+        except UNREADABLE as error:
+            self._problem = f"{controller}/commands cannot be read: {error}"
+            return
         targets = self._targets.copy()
-        if len(message.data) != part.stop - part.start or not np.isfinite(message.data).all():
+        if len(positions) != part.stop - part.start or not np.isfinite(positions).all():
             self._problem = (
                 f"{controller}/commands: expected {part.stop - part.start} finite numbers, got "
-                f"{list(message.data)}"
+                f"{positions.tolist()}"
             )
             return
-        targets[part] = message.data
+        targets[part] = positions
         self._targets = targets
 
     def _reset(self) -> None:

@@ -37,17 +37,19 @@ class Streams:
         self._subscriptions: list[Subscription] = []
 
     def subscribe(
-        self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile
+        self, kind: Any, topic: str, callback: Callable[[bytes], None], qos: QoSProfile
     ) -> None:
-        """Subscribe to a topic by the name that the owner would use."""
+        """Subscribe to the bytes of a topic, by the name that the owner would use."""
         name = self._owner.resolve_topic_name(topic)
-        self._subscriptions.append(self._node.create_subscription(kind, name, callback, qos))
+        self._subscriptions.append(
+            self._node.create_subscription(kind, name, callback, qos, raw=True)
+        )
 
     def read(self) -> None:
         """Hand each callback the next message of its topic, where there is one."""
         for subscription in self._subscriptions:
             with subscription.handle:
-                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+                taken = subscription.handle.take_message(subscription.msg_type, True)
             if taken is not None:
                 message, _ = taken
                 subscription.callback(message)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from std_msgs.msg import String
 
 from dbp_ros.nodes.process import spinning
@@ -27,8 +28,9 @@ class Owner(Node):
         for topic in ("news", "orders"):
             self.streams.subscribe(String, topic, self.hear, COMMAND)
 
-    def hear(self, message: String) -> None:
-        self.heard.append((message.data, threading.get_ident()))
+    def hear(self, message: bytes) -> None:
+        words = deserialize_message(message, String).data
+        self.heard.append((words, threading.get_ident()))
 
 
 @pytest.fixture
