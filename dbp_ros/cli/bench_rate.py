@@ -31,7 +31,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--duration-s",
         type=float,
         default=defaults.duration_s,
-        help="of each condition (default: %(default)s; the published table has 120)",
+        help="of each condition (default: %(default)s; the published table has 300)",
     )
     parser.add_argument(
         "--conditions",
