@@ -5,14 +5,13 @@ from array import array
 from collections.abc import Sequence
 
 import numpy as np
-from builtin_interfaces.msg import Duration, Time
+from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ROSClock
 from sensor_msgs.msg import Image as ImageMessage
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Image
 from dbp_ros.errors import CommandError, ObservationError
-from dbp_ros.nodes.wire import UNREADABLE, Names, Reader
+from dbp_ros.nodes.wire import UNREADABLE, Names, Reader, TrajectoryWriter
 from dbp_ros.pace import Pace
 
 # Clocks that part by less are held to run together, so that a stamp comes back as it was.
@@ -203,27 +202,31 @@ def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
     return message
 
 
-def chunk_message(chunk: ActionChunk, joints: Sequence[str], clock: SteadyClock) -> JointTrajectory:
-    """Return a chunk as a trajectory.
+class ChunkWriter:
+    """Writes chunks as trajectories.
 
     The stamp is that of the observation. The frame id, which a joint trajectory does not use,
     carries the stamp of the newest picture of each camera, so that whoever commands can tell
     their age.
     """
-    offset_ns = clock.offset_ns()
-    message = JointTrajectory(joint_names=list(joints))
-    message.header.stamp = ns_to_stamp(chunk.stamp_ns - offset_ns)
-    if chunk.image_stamps_ns:
+
+    def __init__(self, joints: Sequence[str], clock: SteadyClock) -> None:
+        """Prepare.
+
+        Args:
+            joints: Those of the chunks, in their order.
+            clock: Gives the stamp of a steady time.
+        """
+        self._writer = TrajectoryWriter(joints)
+        self._clock = clock
+
+    def write(self, chunk: ActionChunk) -> bytes:
+        """Return the bytes of a `trajectory_msgs/msg/JointTrajectory`."""
+        offset_ns = self._clock.offset_ns()
         stamps = ",".join(str(stamp_ns - offset_ns) for stamp_ns in chunk.image_stamps_ns)
-        message.header.frame_id = IMAGE_STAMPS_PREFIX + stamps
-    message.points = [
-        JointTrajectoryPoint(
-            positions=array("d", row.tobytes()), time_from_start=_duration(due_ns - chunk.stamp_ns)
+        return self._writer.write(
+            chunk.stamp_ns - offset_ns,
+            IMAGE_STAMPS_PREFIX + stamps if stamps else "",
+            chunk.positions,
+            chunk.due_ns - chunk.stamp_ns,
         )
-        for row, due_ns in zip(chunk.positions, chunk.due_ns.tolist(), strict=True)
-    ]
-    return message
-
-
-def _duration(time_ns: int) -> Duration:
-    return Duration(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)

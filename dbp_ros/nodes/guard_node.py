@@ -140,15 +140,12 @@ class GuardNode(Node):  # type: ignore[misc]
         with self._lock:
             self._take_mail()
             command = self._guard.tick(due_ns)
-        self._prepared = (
-            []
-            if command is None
-            else [
-                writer.write(command[part])
-                for writer, part in zip(self._writers, self._slices, strict=True)
-            ]
-        )
+        self._prepared = [] if command is None else self._messages(command)
         self._preparing_ns = self._pace.lasted_ns(start_ns, self._pace.now_ns())
+
+    def _messages(self, command: Array) -> list[bytes]:
+        parts = zip(self._writers, self._slices, strict=True)
+        return [writer.write(command[part]) for writer, part in parts]
 
     def _send(self, now_ns: int) -> None:
         if not self._prepared:

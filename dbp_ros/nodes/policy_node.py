@@ -21,7 +21,7 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.errors import DbpError, ObservationError
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.camera_images import transport_of
-from dbp_ros.nodes.conversions import JointReader, SteadyClock, chunk_message
+from dbp_ros.nodes.conversions import ChunkWriter, JointReader, SteadyClock
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
@@ -169,6 +169,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
 
     def _subscribe(self, joints: tuple[str, ...], cameras: tuple[str, ...]) -> None:
         self._reader = JointReader(joints)
+        self._writer = ChunkWriter(joints, self._steady)
         self._subscriptions_made = [
             self.create_subscription(
                 JointState, "joint_states", self._on_joint_states, SENSOR, raw=True
@@ -228,7 +229,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             self._refusals += 1
             self._reason = f"refusing: {error}"
             return
-        self._publisher.publish(chunk_message(chunk, decider.model.manifest.joints, self._steady))
+        self._publisher.publish(self._writer.write(chunk))
         decider.path.decide(chunk.image_stamps_ns, now_ns, self._pace.now_ns())
         self._reason = ""
         if isinstance(decider, Explorer) and (decision := decider.take_decision()):

@@ -1,4 +1,4 @@
-"""Messages read from the very bytes that came, and commands written as the bytes to send.
+"""Messages read from the very bytes that came, and written as the bytes to send.
 
 A subscription with `raw=True` hands over the bytes of a message, and a publisher sends bytes as
 they are. Reading the few fields that matter from them costs a tenth of building the message; a
@@ -6,6 +6,7 @@ loop that runs 500 times a second has no time for the rest.
 """
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from dbp_ros.contract import NS_PER_S, Array
 
 ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
+LITTLE = b"\x00\x01\x00\x00"
 # The bytes before the fields, from whose end on these are aligned.
 START = 4
 DOUBLE = 8
@@ -158,6 +160,47 @@ def command_of(message: bytes) -> Array:
     return reader.doubles()
 
 
+class TrajectoryWriter:
+    """Writes points of positions as a `trajectory_msgs/msg/JointTrajectory`."""
+
+    def __init__(self, joints: Sequence[str]) -> None:
+        """Prepare what is the same in every trajectory.
+
+        Args:
+            joints: Whose positions they are.
+        """
+        self._names = struct.pack("<I", len(joints)) + b"".join(map(_written, joints))
+        self._kind = _plain_point("<", len(joints))
+
+    def write(
+        self, stamp_ns: int, frame_id: str, positions: Array, from_start_ns: NDArray[np.int64]
+    ) -> bytes:
+        """Return the bytes of a message.
+
+        Args:
+            stamp_ns: Its stamp, in [ns].
+            frame_id: That of its header.
+            positions: In [rad] and [m]. Shape (points, joints), at least one.
+            from_start_ns: When each is due after the stamp, in [ns]. Shape (points,).
+        """
+        points = np.empty(len(positions), self._kind)
+        points["joints"], points["others"] = positions.shape[1], 0
+        points["positions"] = positions
+        points["sec"], points["nanosec"] = np.divmod(from_start_ns, NS_PER_S)
+        stamp = struct.pack("<iI", *divmod(stamp_ns, NS_PER_S))
+        head = LITTLE + stamp + _written(frame_id) + self._names
+        head += struct.pack("<I", len(positions))
+        if (len(head) - START) % DOUBLE == 0:
+            # Then the positions lie four bytes further on, and before them their count in vain.
+            head += struct.pack("<I", positions.shape[1])
+        return head + points.tobytes()
+
+
+def _written(text: str) -> bytes:
+    content = text.encode() + b"\x00"
+    return struct.pack("<I", len(content)) + content + bytes(-len(content) % 4)
+
+
 class CommandWriter:
     """Writes positions as the message a forward command controller takes."""
 
@@ -167,8 +210,8 @@ class CommandWriter:
         Args:
             joints: How many positions a command has.
         """
-        # Little-endian; no dimensions, no offset, then the numbers, aligned.
-        self._head = b"\x00\x01\x00\x00" + struct.pack("<III4x", 0, 0, joints)
+        # No dimensions, no offset, then the numbers, aligned.
+        self._head = LITTLE + struct.pack("<III4x", 0, 0, joints)
 
     def write(self, positions: Array) -> bytes:
         """Return the bytes of a `std_msgs/msg/Float64MultiArray`.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Duration, Time
 from rclpy.clock import Clock, ClockType, ROSClock
-from rclpy.serialization import serialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.time import Time as RosTime
 from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -17,9 +17,9 @@ from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.conversions import (
     ChunkReader,
+    ChunkWriter,
     JointReader,
     SteadyClock,
-    chunk_message,
     image_message,
     ns_to_stamp,
     stamp_to_ns,
@@ -210,7 +210,9 @@ def test_a_camera_without_a_clock_is_not_taken_for_fresh(clock):
 @pytest.mark.parametrize("ages_ns", [(), (42_000_000,), (42_000_000, 7, 30_000_000)])
 def test_a_chunk_survives_the_way_through_a_message(clock, ages_ns):
     sent = chunk(tuple(time.monotonic_ns() - age_ns for age_ns in ages_ns))
-    received = chunk_of(chunk_message(sent, JOINTS, clock), clock)
+    written = ChunkWriter(JOINTS, clock).write(sent)
+    received = ChunkReader(JOINTS, clock).read(written)
+    assert deserialize_message(written, JointTrajectory).joint_names == list(JOINTS)
     assert np.array_equal(received.positions, sent.positions)
     assert np.array_equal(received.due_ns - received.stamp_ns, sent.due_ns - sent.stamp_ns)
     assert received.stamp_ns == pytest.approx(sent.stamp_ns, abs=CLOCKS_NS)

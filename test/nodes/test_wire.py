@@ -5,14 +5,21 @@ from array import array
 
 import numpy as np
 import pytest
-from builtin_interfaces.msg import Duration
+from builtin_interfaces.msg import Duration, Time
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from dbp_ros.nodes.wire import UNREADABLE, CommandWriter, Names, Reader, command_of
+from dbp_ros.nodes.wire import (
+    UNREADABLE,
+    CommandWriter,
+    Names,
+    Reader,
+    TrajectoryWriter,
+    command_of,
+)
 
 NAMES = st.lists(st.text("abc_", max_size=9), min_size=1, max_size=4)
 SIZE = st.integers(0, 3)
@@ -49,6 +56,18 @@ def test_a_trajectory_is_read_as_it_was_written_wherever_its_fields_come_to_lie(
     assert found == tuple(names)
     assert np.array_equal(positions, rows)
     assert times_ns.tolist() == [-number * 10**9 + number + 1 for number in range(count)]
+
+
+@given(NAMES, st.text("xyz", max_size=9), st.integers(1, 4))
+def test_a_trajectory_is_written_as_the_middleware_reads_it_wherever_its_fields_come_to_lie(
+    names, frame_id, count
+):
+    rows = np.arange(1.0, 1.0 + count * len(names)).reshape(count, len(names))
+    times_ns = np.array([-number * 10**9 + number + 1 for number in range(count)])
+    written = TrajectoryWriter(names).write(7_000_000_008, frame_id, rows, times_ns)
+    expected = trajectory(names, frame_id, rows)
+    expected.header.stamp = Time(sec=7, nanosec=8)
+    assert deserialize_message(written, JointTrajectory) == expected
 
 
 @pytest.mark.parametrize("sizes", [(3, 2), (2, 3), (3, 3, 2), (4, 4)])
