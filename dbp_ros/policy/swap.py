@@ -176,11 +176,7 @@ class Swap:
         self._relay.promote(runner)
         self._probation = Probation(self._config, self._record, now_ns)
         self._record = self._probation.after
-        self.say(
-            Phase.ACTIVE,
-            runner.sha256,
-            f"in shadow it decided {trial.distance:.3g} rad or m from the model before",
-        )
+        self.say(Phase.ACTIVE, runner.sha256, trial.finding)
 
     @contextmanager
     def _judged(self, bundle: Bundle, proposal: Proposal, now_ns: int) -> Iterator[None]:

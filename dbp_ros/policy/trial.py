@@ -81,9 +81,12 @@ class Trial:
         self._distances: list[float] = []
 
     @property
-    def distance(self) -> float:
-        """Mean distance to the chunks of the running model in [rad, m]; NaN without any."""
-        return float(np.mean(self._distances)) if self._distances else float("nan")
+    def finding(self) -> str:
+        """How far it was from the chunks of the running model, in words."""
+        if not self._distances:
+            return "in shadow the model before decided nothing to compare with"
+        distance = np.mean(self._distances)
+        return f"in shadow it decided {distance:.3g} rad or m from the model before"
 
     def rehearse(self, now_ns: int, running: ActionChunk | None) -> bool:
         """Make one decision without effect.

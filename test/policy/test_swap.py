@@ -109,6 +109,16 @@ def test_a_good_model_passes_every_step_and_decides(stage: Stage, write) -> None
     assert "0.05 rad or m from the model before" in state.reason
 
 
+def test_a_model_that_is_tried_while_nothing_is_decided_says_so(stage: Stage, write) -> None:
+    # The last chunk is over by then.
+    for _ in range(10):
+        stage.period(decide=False)
+    stage.swap.propose(write(2))
+    while stage.told[-1].phase != "active":
+        stage.period(decide=False)
+    assert stage.told[-1].reason == "in shadow the model before decided nothing to compare with"
+
+
 def test_until_the_swap_the_model_before_decides_every_time(stage: Stage, write) -> None:
     before = stage.period()
     stage.swap.propose(write(2, ramp=np.full((4, 1), 0.05)))
