@@ -3,6 +3,7 @@
 What a loop that does nothing misses, no loop can keep. One runs beside what is measured, at the
 same rate and priority, wherever the kernel puts it. Witnesses run above every priority of the
 stack, one bound to each core: a time by which a witness was late, the machine took from everybody.
+They tick twice as often, for of a stall they see only what comes after their next tick is due.
 """
 
 import argparse
@@ -20,13 +21,13 @@ from dbp_ros.files import write_text
 from dbp_ros.latency import PeriodRecorder
 from dbp_ros.realtime import PacedThread, request_realtime
 
-# Less than that is told by the histogram alone.
-LATE_PERIODS = 1.25
+# A tick that is late by less is told by the histogram alone.
+LATE_S = 0.0005
 
 
 def measure_floor(rate_hz: float, config: RealtimeConfig, ended: threading.Event) -> PeriodRecorder:
     """Run the empty loop until told to end."""
-    recorder = PeriodRecorder(round(NS_PER_S / rate_hz), LATE_PERIODS)
+    recorder = PeriodRecorder(round(NS_PER_S / rate_hz), 1.0 + LATE_S * rate_hz)
     request_realtime(config)
     loop = PacedThread("floor", rate_hz, lambda _: recorder.record(time.monotonic_ns()))
     loop.start()

@@ -85,11 +85,13 @@ def floor_beside(folder: Path) -> Iterator[list[Path]]:
     guard = GuardConfig()
     same, above = guard.realtime_priority + 1, guard.realtime_priority + 2
     cores = sorted(os.sched_getaffinity(0))[:MOST_WITNESSES]
-    loops = [("floor", same, ()), *((f"core_{k}", above, ("--core", str(k))) for k in cores)]
+    rate_hz = guard.command_rate_hz
+    witnesses = [(f"core_{k}", 2 * rate_hz, above, ("--core", str(k))) for k in cores]
+    loops = [("floor", rate_hz, same, ()), *witnesses]
     with ExitStack() as resources:
-        files = [folder / f"{name}.json" for name, _, _ in loops]
-        for file, (name, priority, bound) in zip(files, loops, strict=True):
-            words = ("--rate", str(guard.command_rate_hz), "--priority", str(priority), *bound)
+        files = [folder / f"{name}.json" for name, *_ in loops]
+        for file, (name, loop_hz, priority, bound) in zip(files, loops, strict=True):
+            words = ("--rate", str(loop_hz), "--priority", str(priority), *bound)
             command = ("dbp_ros.bench.floor", *words, "--out", str(file))
             resources.enter_context(child(command, folder / f"{name}.log"))
         yield files

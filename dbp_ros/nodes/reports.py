@@ -45,8 +45,9 @@ class Reporter:
             statistics: Returns the numbers, fit for JSON.
             clear: Starts the numbers anew.
             trace: What `~/trace` answers with, if given.
-            wait: Waits for a good moment for what takes a while: publishing, and to write a line
-                of the log even more, keep Python's lock from the node's loop.
+            wait: Waits for a good moment for what takes a while and keeps Python's lock from the
+                node's loop: publishing, writing a line of the log, telling many numbers. It is
+                asked for one before each such piece.
         """
         self._node = node
         self._hardware_id = hardware_id
@@ -57,8 +58,7 @@ class Reporter:
         self._beats = 0
         self._state_topic = node.create_publisher(String, "~/state", LATCHED)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        tell = partial(self._answer_with, lambda: json.dumps(statistics()))
-        node.create_service(Trigger, "~/statistics", tell)
+        node.create_service(Trigger, "~/statistics", partial(self._answer_with, self._numbers))
         node.create_service(Trigger, "~/clear_statistics", answer_to(clear))
         if trace is not None:
             node.create_service(Trigger, "~/trace", partial(self._answer_with, trace.to_text))
@@ -72,6 +72,7 @@ class Reporter:
             self._told = sentence
             self._wait()
             self._state_topic.publish(String(data=sentence))
+            self._wait()
             if level == OK:
                 self._node.get_logger().info(sentence)
             else:
@@ -82,9 +83,11 @@ class Reporter:
 
     def _diagnose(self, level: bytes, sentence: str) -> None:
         self._wait()
+        numbers = flat(self._statistics())
+        self._wait()
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
-        values = [KeyValue(key=k, value=str(v)) for k, v in flat(self._statistics()).items()]
+        values = [KeyValue(key=k, value=str(v)) for k, v in numbers.items()]
         message.status = [
             DiagnosticStatus(
                 level=level,
@@ -95,6 +98,15 @@ class Reporter:
             )
         ]
         self._diagnostics.publish(message)
+
+    def _numbers(self) -> str:
+        """Return the statistics as JSON, piece by piece: of one piece Python does not let go."""
+        pieces = []
+        for name, value in self._statistics().items():
+            if isinstance(value, dict | list):
+                self._wait()
+            pieces.append(f"{json.dumps(name)}: {json.dumps(value)}")
+        return f"{{{', '.join(pieces)}}}"
 
     def _answer_with(
         self, tell: Callable[[], str], _: Trigger.Request, response: Trigger.Response
