@@ -240,9 +240,9 @@ class PacedThread(threading.Thread):
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
-        self._pace = at = pace or Pace()
-        early = beforehand and (lambda due_ns: beforehand(at.at_ns(due_ns)))
-        self._pacer = Pacer(round(1e9 / at.rate_hz(rate_hz)), earliest, early)
+        self._pace = world = pace or Pace()
+        prepare = beforehand and (lambda due_ns: beforehand(world.at_ns(due_ns)))
+        self._pacer = Pacer(round(1e9 / world.rate_hz(rate_hz)), earliest, prepare)
         self._tick = tick
         self._priority = priority
         self._stopping = threading.Event()

@@ -59,10 +59,6 @@ class SteadyClock:
         """Return the steady time."""
         return self._pace.now_ns()
 
-    def from_stamp(self, stamp: Time) -> int:
-        """Return the steady time in [ns] of a message's stamp."""
-        return stamp_to_ns(stamp) + self.offset_ns()
-
     def to_stamp(self, steady_ns: int) -> Time:
         """Return a steady time in [ns] as a stamp."""
         return ns_to_stamp(steady_ns - self.offset_ns())
