@@ -25,15 +25,25 @@ from dbp_ros.realtime import PacedThread, request_realtime
 LATE_S = 0.0005
 
 
-def measure_floor(rate_hz: float, config: RealtimeConfig, ended: threading.Event) -> PeriodRecorder:
-    """Run the empty loop until told to end."""
+def measure_floor(
+    rate_hz: float, config: RealtimeConfig, out: Path, ended: threading.Event
+) -> None:
+    """Run the empty loop until told to end.
+
+    Args:
+        rate_hz: Loops a second.
+        config: Priority and core.
+        out: JSON file, empty of numbers as soon as the loop runs, and with all of them at the end.
+        ended: Tells it to end.
+    """
     recorder = PeriodRecorder(round(NS_PER_S / rate_hz), 1.0 + LATE_S * rate_hz)
     request_realtime(config)
     loop = PacedThread("floor", rate_hz, lambda _: recorder.record(time.monotonic_ns()))
     loop.start()
+    write_text(out, "{}")
     ended.wait()
     loop.stop()
-    return recorder
+    write_text(out, json.dumps(recorder.statistics()))
 
 
 def main() -> int:
@@ -42,7 +52,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, required=True, help="loops a second")
     parser.add_argument("--priority", type=int, default=0, help="SCHED_FIFO priority, 0 for none")
     parser.add_argument("--core", type=int, help="core to be bound to; any if not given")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write at the end")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the numbers")
     arguments = parser.parse_args()
     ended = threading.Event()
 
@@ -55,8 +65,7 @@ def main() -> int:
         realtime_priority=arguments.priority,
         cpu_affinity=() if arguments.core is None else (arguments.core,),
     )
-    recorder = measure_floor(arguments.rate, config, ended)
-    write_text(arguments.out, json.dumps(recorder.statistics()))
+    measure_floor(arguments.rate, config, arguments.out, ended)
     return 0
 
 

@@ -27,7 +27,6 @@ from dbp_ros.nodes.swapper import Swapper
 POLL_S = 0.05
 # After the start of control: until the arms move.
 SETTLE_S = 2.0
-ENABLE_LIMIT_S = 10.0
 PERCENTILES = ("p50", "p99", "p999", "max")
 MEASURED = {
     "command_error": "command_period_error_ms",
@@ -204,19 +203,8 @@ class Session:
     def _begin(self) -> None:
         self._runner.prepare()
         self._runner.trigger("policy/begin_episode")
-        self._enable()
+        self._runner.enable_control(True)
         self._began_s = time.monotonic()
-
-    def _enable(self) -> None:
-        """Let the guard command; it refuses while the cell, on a busy machine, says nothing new."""
-        deadline_s = time.monotonic() + ENABLE_LIMIT_S
-        while True:
-            try:
-                return self._runner.enable_control(True)
-            except DbpError:
-                if time.monotonic() > deadline_s:
-                    raise
-                time.sleep(POLL_S)
 
     def _go_on(self) -> None:
         """Begin the next episode where this one is over."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from dbp_ros.nodes.process import spinning
 START_LIMIT_S = 60.0
 END_LIMIT_S = 15.0
 MOST_WITNESSES = 4
+POLL_S = 0.02
 
 Tell = Callable[[str], None]
 Runner = TypeVar("Runner", bound=EpisodeRunner)
@@ -79,8 +81,13 @@ def _ready(runner: EpisodeRunner, log: Path) -> bool:
 def floor_beside(folder: Path) -> Iterator[list[Path]]:
     """Measure the machine's floor, with a witness on each core, for as long as the block lasts.
 
+    The block begins when all of them run: a process that starts disturbs what is measured.
+
     Yields:
         The files that are written at the end, the floor's own first.
+
+    Raises:
+        DbpError: If one of them does not start.
     """
     guard = GuardConfig()
     same, above = guard.realtime_priority + 1, guard.realtime_priority + 2
@@ -93,8 +100,19 @@ def floor_beside(folder: Path) -> Iterator[list[Path]]:
         for file, (name, loop_hz, priority, bound) in zip(files, loops, strict=True):
             words = ("--rate", str(loop_hz), "--priority", str(priority), *bound)
             command = ("dbp_ros.bench.floor", *words, "--out", str(file))
+            file.unlink(missing_ok=True)
             resources.enter_context(child(command, folder / f"{name}.log"))
+        _wait_for_files(files)
         yield files
+
+
+def _wait_for_files(files: Sequence[Path]) -> None:
+    deadline_s = time.monotonic() + START_LIMIT_S
+    while missing := [file for file in files if not file.exists()]:
+        if time.monotonic() > deadline_s:
+            log = missing[0].with_suffix(".log")
+            raise DbpError(f"the floor was not measured; the end of {log}:\n{_tail(log)}")
+        time.sleep(POLL_S)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ SERVICE_TIMEOUT_S = 10.0
 # A server that has just found us may lose its first answer: then it is asked again.
 ANSWER_S = 3.0
 POLL_S = 0.01
+REFUSAL_LIMIT_S = 10.0
 # After a reset: until every stream tells of the new episode.
 SETTLE_S = 0.3
 
@@ -90,10 +91,22 @@ class EpisodeRunner(Node):  # type: ignore[misc]
     def enable_control(self, enable: bool) -> None:
         """Let the guard command the arms, or no more.
 
+        It refuses while it hears nothing new of the arms, as on a busy machine: it is asked again.
+        Not after a stop: whoever resets that must not see arms start by themselves.
+
         Raises:
-            DbpError: If the guard does not answer in time, or refuses.
+            DbpError: If the guard does not answer in time, is stopped, or refuses for too long.
         """
-        self._call(SetBool, "guard/enable_control", SetBool.Request(data=enable))
+        deadline_s = time.monotonic() + REFUSAL_LIMIT_S
+        while True:
+            try:
+                self._call(SetBool, "guard/enable_control", SetBool.Request(data=enable))
+                return
+            except DbpError:
+                stopped = self.states.get("guard", "").startswith("stopped")
+                if stopped or time.monotonic() > deadline_s:
+                    raise
+                time.sleep(POLL_S)
 
     def activate_policy(self, activate: bool) -> None:
         """Let the policy decide, or fall silent.
