@@ -131,7 +131,7 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
             practice.run(tell, note)
         guard, learner = map(runner.statistics, ("guard", "learner"))
     idle = [json.loads(path.read_text(encoding="utf-8")) for path in floors]
-    counts = missed(guard["command_period"], idle)
+    counts = *missed(guard["command_period"], idle), guard["stops"]
     report = learning_report(practice.episodes, practice.marks, learner["learner"], *counts)
     report |= {"finetune": FINETUNE, "command": command_line(), "machine": machine()}
     report["swap_marks"] = [asdict(mark) for mark in practice.marks]

@@ -69,6 +69,7 @@ def learning_report(
     learner: dict[str, Any],
     missed_commands: int,
     machine_stalls: int,
+    guard_stops: int,
 ) -> dict[str, Any]:
     """Return the numbers of a run, fit for JSON.
 
@@ -78,6 +79,7 @@ def learning_report(
         learner: Statistics of the process that learns.
         missed_commands: Periods without a command that are the stack's own fault.
         machine_stalls: Those for which an empty loop was late, too.
+        guard_stops: How often the guard stopped arms that did not follow.
     """
     first, last = episodes[:WINDOW], episodes[-WINDOW:]
     return {
@@ -87,6 +89,7 @@ def learning_report(
         "success_last_20": float(np.mean([episode.solved for episode in last])),
         "missed_commands": missed_commands,
         "machine_stalls": machine_stalls,
+        "guard_stops": guard_stops,
         "rollbacks": sum(mark.phase == "rolled_back" for mark in marks),
         "max_logprob_error": learner["largest_likelihood_difference"],
         "wall_s": round(episodes[-1].end_s, 1),

@@ -111,6 +111,7 @@ def build_report(
         "missed_commands": missed_commands,
         "machine_stalls": {"decisions": decision_stalls, "commands": command_stalls},
         "limited_commands": guard["limited_commands"],
+        "guard_stops": guard["stops"],
         "commands": guard["commands"],
         "decisions": policy["decisions"],
         "refused_decisions": policy["refused_decisions"],
@@ -156,6 +157,7 @@ def table_of(report: dict[str, Any]) -> Table:
         ("missed commands", str(report["missed_commands"])),
         ("machine stalls", str(sum(report["machine_stalls"].values()))),
         ("limited commands", f"{report['limited_commands']} of {report['commands']}"),
+        ("stops by the guard", str(report["guard_stops"])),
     ):
         table.add_row(name, text)
     return table

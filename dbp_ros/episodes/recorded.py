@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from dbp_ros.contract import NS_PER_S, Array, Floats, Image, seconds_to_ns
+from dbp_ros.contract import NS_PER_S, STOPPED, Array, Floats, Image, seconds_to_ns
 from dbp_ros.decision import Decision, decision_of
 from dbp_ros.episodes.bag import CUT_OFF, Bag
 from dbp_ros.episodes.episode import Episode
@@ -98,6 +98,9 @@ class Recorded:
         }
         self._rewards = Stamped((ns, float(m.data)) for ns, m in said.get("reward", []))
         self._human = Stamped((ns, bool(m.data)) for ns, m in said.get("intervention", []))
+        self._stops = Stamped(
+            (ns, m.data.startswith(STOPPED)) for ns, m in said.get("guard_state", [])
+        )
 
     @property
     def step_ns(self) -> int:
@@ -134,6 +137,10 @@ class Recorded:
     def driven_by_human(self, play: Play) -> bool:
         """Whether a human drove the arms at any time meanwhile."""
         return any(self._human.between(play.decision.stamp_ns, play.until_ns))
+
+    def stopped(self, play: Play) -> bool:
+        """Whether the guard had stopped the arms before the last point was played."""
+        return bool(self._stops.before(play.until_ns))
 
     def seen_by(self, decision: Decision) -> dict[str, Image] | None:
         """Return the very pictures that a decision was made from, None where one is not there."""

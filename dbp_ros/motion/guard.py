@@ -11,7 +11,7 @@ from enum import Enum
 import numpy as np
 
 from dbp_ros.config import GuardConfig
-from dbp_ros.contract import ActionChunk, Array, seconds_to_ns
+from dbp_ros.contract import STOPPED, ActionChunk, Array, seconds_to_ns
 from dbp_ros.errors import CommandError
 from dbp_ros.motion.limits import Limiter, Limits
 from dbp_ros.motion.trajectory import Trajectory
@@ -23,7 +23,7 @@ class Mode(Enum):
     DISABLED = "disabled"
     HOLDING = "holding"
     TRACKING = "tracking"
-    STOPPED = "stopped"
+    STOPPED = STOPPED
 
 
 @dataclass

@@ -15,8 +15,9 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool, Trigger
 
-from dbp_ros.contract import Image
+from dbp_ros.contract import EMERGENCY_STOP, STOPPED, Image
 from dbp_ros.errors import DbpError
+from dbp_ros.motion.guard import Mode
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.pixels import image_pixels
 from dbp_ros.trace import Recording, recording_of
@@ -26,6 +27,7 @@ SERVICE_TIMEOUT_S = 10.0
 ANSWER_S = 3.0
 POLL_S = 0.01
 REFUSAL_LIMIT_S = 10.0
+DISABLED = Mode.DISABLED.value
 # After a reset: until every stream tells of the new episode.
 SETTLE_S = 0.3
 
@@ -97,16 +99,8 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         Raises:
             DbpError: If the guard does not answer in time, is stopped, or refuses for too long.
         """
-        deadline_s = time.monotonic() + REFUSAL_LIMIT_S
-        while True:
-            try:
-                self._call(SetBool, "guard/enable_control", SetBool.Request(data=enable))
-                return
-            except DbpError:
-                stopped = self.states.get("guard", "").startswith("stopped")
-                if stopped or time.monotonic() > deadline_s:
-                    raise
-                time.sleep(POLL_S)
+        request = SetBool.Request(data=enable)
+        self._insist(SetBool, "guard/enable_control", request, lambda: not self._guard_is(STOPPED))
 
     def activate_policy(self, activate: bool) -> None:
         """Let the policy decide, or fall silent.
@@ -128,11 +122,21 @@ class EpisodeRunner(Node):  # type: ignore[misc]
                 raise
 
     def prepare(self) -> None:
-        """Bring the arms to rest and reset the simulation to its next episode."""
+        """Bring the arms to rest and reset the simulation to its next episode.
+
+        A guard that stopped arms which did not follow is reset, as by an operator who has looked
+        at them. What a person stopped stays stopped.
+
+        Raises:
+            DbpError: If somebody pressed the emergency stop, or the stack does not answer in time.
+        """
         self.enable_control(False)
-        self.wait_for(
-            lambda: self.states.get("guard", "").startswith("disabled"), "the guard to disable"
-        )
+        self.wait_for(lambda: self._guard_is(DISABLED, STOPPED), "the guard to disable")
+        if self._guard_is(f"{STOPPED}: {EMERGENCY_STOP}"):
+            raise DbpError("somebody pressed the emergency stop: call guard/reset and start again")
+        if self._guard_is(STOPPED):
+            self._insist(Trigger, "guard/reset", Trigger.Request())
+            self.wait_for(lambda: self._guard_is(DISABLED), "the guard to be reset")
         self.trigger("simulation/reset")
         time.sleep(SETTLE_S)
         self._succeeded.clear()
@@ -185,6 +189,23 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         if self._camera is not None:
             self.destroy_subscription(self._camera)
             self._camera = None
+
+    def _guard_is(self, *states: str) -> bool:
+        return self.states.get("guard", "").startswith(states)
+
+    def _insist(
+        self, kind: Any, service: str, request: Any, wanted: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Call a service until it no longer refuses, for as long as that is wanted."""
+        deadline_s = time.monotonic() + REFUSAL_LIMIT_S
+        while True:
+            try:
+                self._call(kind, service, request)
+                return
+            except DbpError:
+                if not wanted() or time.monotonic() > deadline_s:
+                    raise
+                time.sleep(POLL_S)
 
     def _call(self, kind: Any, service: str, request: Any) -> Any:
         if service not in self._callers:

@@ -17,7 +17,7 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.config import GuardConfig
-from dbp_ros.contract import NS_PER_S, ActionChunk, Array
+from dbp_ros.contract import EMERGENCY_STOP, NS_PER_S, ActionChunk, Array
 from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.motion.guard import Mode, MotionGuard
@@ -81,9 +81,7 @@ class GuardNode(Node):  # type: ignore[misc]
         self._streams.subscribe(JointState, "joint_states", self._on_joint_states, SENSOR)
         self._streams.subscribe(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
         self.create_service(SetBool, "~/enable_control", self._on_enable)
-        self.create_service(
-            Trigger, "~/emergency_stop", reports.answer_to(lambda: self._ask_to_stop("e-stop"))
-        )
+        self.create_service(Trigger, "~/emergency_stop", reports.answer_to(self._ask_to_stop))
         self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
         self._loop = PacedThread(
             "command loop",
@@ -213,10 +211,10 @@ class GuardNode(Node):  # type: ignore[misc]
                 response.success, response.message = False, str(error)
         return response
 
-    def _ask_to_stop(self, reason: str) -> None:
+    def _ask_to_stop(self) -> None:
         with self._lock:
             self._enable_when_ready = False
-            self._guard.stop(reason)
+            self._guard.stop(EMERGENCY_STOP)
 
     def _reset(self) -> None:
         with self._lock:

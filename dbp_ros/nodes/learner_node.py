@@ -56,6 +56,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             "reward": (Float64, "reward", RECORDED),
             "success": (Bool, "success", LATCHED),
             "intervention": (Bool, "intervention", LATCHED),
+            "guard_state": (String, "guard/state", LATCHED),
         }
         for camera in manifest.camera_names:
             topics[f"image.{camera}"] = (Image, f"{camera}/image_raw", RECORDED)

@@ -33,7 +33,7 @@ RISING = [False, True] * 10 + [True] * 20
 
 
 def test_the_first_and_the_last_episodes_are_what_counts():
-    report = learning_report(run(RISING), swaps(12, 1), LEARNER, 0, 3)
+    report = learning_report(run(RISING), swaps(12, 1), LEARNER, 0, 3, 1)
     assert (report["success_first_20"], report["success_last_20"]) == (0.5, 1.0)
     assert (report["episodes"], report["swaps"], report["rollbacks"]) == (40, 12, 1)
     assert (report["wall_s"], report["robot_s"]) == (160.0, 100.0)
@@ -53,7 +53,7 @@ def test_the_first_and_the_last_episodes_are_what_counts():
     ],
 )
 def test_each_promise_that_is_not_kept_is_told(solved, swapped, missed, said):
-    assert unkept(learning_report(run(solved), swaps(swapped), LEARNER, missed, 0)) == [said]
+    assert unkept(learning_report(run(solved), swaps(swapped), LEARNER, missed, 0, 0)) == [said]
 
 
 def test_success_is_of_whole_windows_only():

@@ -12,7 +12,7 @@ from dbp_ros.latency import Histogram, PeriodRecorder
 
 def report_of(image_age: Histogram) -> dict:
     period, summary = PeriodRecorder(4_000_000).statistics(), Histogram().summary_ms()
-    guard = {"command_period": period, "limited_commands": 0, "commands": 0}
+    guard = {"command_period": period, "limited_commands": 0, "commands": 0, "stops": 0}
     guard["image_age_at_command_ms"] = guard["reaction_ms"] = image_age.summary_ms()
     guard["reaction_path_ms"] = {"commanded": image_age.summary_ms()}
     policy = {"decision_period": period, "inference_ms": summary, "encoding_ms": summary}

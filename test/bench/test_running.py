@@ -23,7 +23,7 @@ def test_a_floor_that_cannot_be_measured_says_why(
 ) -> None:
     monkeypatch.setattr(running, "START_LIMIT_S", 0.0)
     with (
-        pytest.raises(DbpError, match="the floor was not measured; the end of .*floor.log"),
+        pytest.raises(DbpError, match=r"the floor was not measured; the end of .*floor\.log"),
         floor_beside(tmp_path),
     ):
         pass

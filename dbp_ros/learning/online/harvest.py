@@ -20,6 +20,8 @@ from dbp_ros.policy.model import Model
 # record is not of what was decided.
 LIKELIHOOD_TOLERANCE = 1e-3
 TERMINAL = ("success", "failure")
+# Why a decision is kept, as the one before it leads on to it, and yet nothing is learned from it.
+MASKS = ("human", "stopped", "interrupted", "unlikely")
 
 
 @dataclass
@@ -29,8 +31,7 @@ class Harvest:
     Attributes:
         parts: The decisions that can be used, one episode each.
         counts: `decisions` in all, `kept`, and for each reason how many were dropped (`unseen`,
-            `unknown_version`, `without_successor`) or kept but masked (`human`, `interrupted`,
-            `unlikely`).
+            `unknown_version`, `without_successor`) or kept but masked (`MASKS`).
         largest_gap: Largest difference between a log density told by the robot and the one from
             what was recorded and the weights.
     """
@@ -96,6 +97,7 @@ class Harvester:
             harvest.largest_gap = max(harvest.largest_gap, gap)
             reasons = {
                 "human": recorded.driven_by_human(play),
+                "stopped": recorded.stopped(play),
                 "interrupted": recorded.interrupted(play),
                 "unlikely": not gap <= LIKELIHOOD_TOLERANCE,
             }

@@ -33,7 +33,7 @@ from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint, write_check
 from dbp_ros.learning.online.backlog import Backlog
 from dbp_ros.learning.online.config import FinetuneConfig
 from dbp_ros.learning.online.finetuned import finetuned, go_on
-from dbp_ros.learning.online.harvest import Harvest, Harvester
+from dbp_ros.learning.online.harvest import MASKS, Harvest, Harvester
 from dbp_ros.learning.online.ppo import ProximalLearner
 from dbp_ros.learning.online.registry import build_learner
 from dbp_ros.learning.online.transitions import Transitions
@@ -129,7 +129,7 @@ class Study:
                 name: self._counts[name]
                 for name in ("decisions", "kept", "unseen", "unknown_version", "without_successor")
             },
-            "masked": {name: self._counts[name] for name in ("human", "interrupted", "unlikely")},
+            "masked": {name: self._counts[name] for name in MASKS},
             "update": self._last_update,
         }
 
