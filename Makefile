@@ -32,10 +32,12 @@ bench: $(VENV)/.all ## measure this machine: a short form of docs/performance.md
 	$(RUN)/dbp bench scale --seconds 2
 	$(RUN)/dbp bench rate --duration-s 15 $(ARGS)
 
-model: $(VENV)/.all ## make models/lift anew: record, train, export; about an hour on two cores
+model: $(VENV)/.all ## make models/ anew: record, train, export, quantize; about an hour on two cores
 	$(RUN)/dbp collect --task lift --episodes 300 --out data/lift
 	OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/lift --out build/train/lift --bfloat16
 	$(RUN)/dbp export --run build/train/lift --data data/lift --out models/lift --name lift
+	$(RUN)/dbp collect --task lift --episodes 8 --seed 200000 --out data/unseen
+	$(RUN)/dbp quantize --model lift --precision int8_all --data data/unseen --out models/lift_int8 --name lift_int8
 
 pictures: $(VENV)/.demo
 	@$(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' || { \

@@ -220,7 +220,7 @@ class PolicyConfig(SwapConfig, RealtimeConfig, PaceConfig):
     realtime_priority: int = setting(
         40, "SCHED_FIFO priority of the decision loop, 0 for none", minimum=0, maximum=99
     )
-    model: str = setting("lift", "Model bundle: a folder, or a name under models/")
+    model: str = setting("lift_int8", "Model bundle: a folder, or a name under models/")
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
     decision_rate_hz: float = setting(
         125.0, "Decisions a second at least", minimum=1.0, maximum=1000.0
@@ -271,7 +271,9 @@ class PolicyConfig(SwapConfig, RealtimeConfig, PaceConfig):
 class ModelSenderConfig:
     """The model sender: a process that offers one model to robots."""
 
-    model: str = setting("lift", "Model bundle to announce: a folder, or a name under models/")
+    model: str = setting(
+        PolicyConfig.model, "Model bundle to announce: a folder, or a name under models/"
+    )
     share_path: bool = setting(True, "Let receivers on this machine read the bundle's folder")
 
 

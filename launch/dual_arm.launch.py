@@ -1,6 +1,6 @@
 """Start the stack for two arms: guard, policy and, unless there is a robot, the simulated cell.
 
-    ros2 launch dbp_ros dual_arm.launch.py model:=lift sim:=true enable_control:=true
+    ros2 launch dbp_ros dual_arm.launch.py model:=lift_int8 sim:=true enable_control:=true
 
 What is started is described in dbp_ros/stack.py; `dbp up` starts the same without ros2 launch.
 """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
-from dbp_ros.cli import collect
+from dbp_ros.cli import collect, quantize
 from dbp_ros.config import CAMERAS, DUAL_UR5E_JOINTS, PolicyConfig
 from dbp_ros.policy.model import Model
 from dbp_ros.proof import read_proof
@@ -39,10 +39,18 @@ def test_a_shipped_bundle_gives_its_proof_for_this_robot(directory: Path) -> Non
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
 def test_a_shipped_bundle_tells_commands_that_the_verbs_understand(directory: Path) -> None:
     commands = [shlex.split(line) for line in read_bundle(directory).manifest.made_by["commands"]]
-    assert [words[:2] for words in commands] == [["dbp", v] for v in ("collect", "train", "export")]
+    assert [words[:2] for words in commands[:3]] == [
+        ["dbp", verb] for verb in ("collect", "train", "export")
+    ]
+    assert all(words[:2] == ["dbp", "quantize"] for words in commands[3:])
     parser = argparse.ArgumentParser()
-    collect.register(parser.add_subparsers())
+    verbs = parser.add_subparsers()
+    collect.register(verbs)
+    quantize.register(verbs)
     assert parser.parse_args(commands[0][1:]).episodes > 0
+    for words in commands[3:]:
+        given = parser.parse_args(words[1:])
+        assert (given.name, given.out) == (directory.name, Path("models", directory.name))
 
 
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dbp_ros.cli.main import main
+from dbp_ros.config import PolicyConfig
 from dbp_ros.domain import DOMAINS, leased_domain
 from dbp_ros.errors import ConfigError
 from dbp_ros.stack import StackConfig, config_of, processes
@@ -38,14 +39,14 @@ def test_the_learner_is_started_with_a_policy_that_explores_only_where_it_is_ask
         for config in (StackConfig(), StackConfig(learner=True, checkpoint="runs/can", task="can"))
     )
     assert "learner" not in plain
-    assert plain["policy"].parameters == {"model": "lift"}
+    assert plain["policy"].parameters == {"model": PolicyConfig.model}
     assert learning["policy"].parameters == {
-        "model": "lift",
+        "model": PolicyConfig.model,
         "explore": True,
         "limited_rise": 1.0,
     }
     assert learning["learner"].parameters == {
-        "model": "lift",
+        "model": PolicyConfig.model,
         "checkpoint": "runs/can",
         "task": "can",
     }

@@ -10,7 +10,7 @@ from PIL import Image as Picture
 
 from dbp_ros.bench.report import EpisodeResult, build_report, plot_histograms
 from dbp_ros.bench.running import Tell, floor_beside, running_stack
-from dbp_ros.config import check_ranges, setting
+from dbp_ros.config import PolicyConfig, check_ranges, setting
 from dbp_ros.contract import Image
 from dbp_ros.files import write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
@@ -25,7 +25,7 @@ class DemoConfig:
     """What to run, and where to put what comes of it."""
 
     task: str = setting("lift", "task of the simulated cell")
-    model: str = setting("lift", "model bundle: a folder, or a name under models/")
+    model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     episodes: int = setting(20, "how many episodes to run", minimum=1)
     film_episodes: int = setting(3, "how many of them to film with the head camera", minimum=0)
     out: Path = setting(Path("build/demo"), "folder for the report, the plot and the film")

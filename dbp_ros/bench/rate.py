@@ -19,7 +19,7 @@ from dbp_ros.bench.swap import copy_of
 from dbp_ros.bench.table import ResultTable, Row, provenance
 from dbp_ros.bench.usage import Usage, usage_below
 from dbp_ros.bundle import bundle_directory
-from dbp_ros.config import CAMERAS, check_ranges, setting
+from dbp_ros.config import CAMERAS, PolicyConfig, check_ranges, setting
 from dbp_ros.errors import DbpError
 from dbp_ros.files import write_text
 from dbp_ros.nodes.swapper import Swapper
@@ -56,7 +56,7 @@ class RateConfig:
     """What to run, and where to put what comes of it."""
 
     task: str = setting("lift", "task of the simulated cell")
-    model: str = setting("lift", "model bundle: a folder, or a name under models/")
+    model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     duration_s: float = setting(60.0, "how long to measure each condition", minimum=5.0)
     swap_every_s: float = setting(10.0, "time from swap to swap", minimum=3.0)
     conditions: tuple[str, ...] = setting(CONDITIONS, f"some of {', '.join(CONDITIONS)}")

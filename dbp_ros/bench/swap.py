@@ -41,7 +41,7 @@ class SwapBenchConfig:
     """What to run, and where to put what comes of it."""
 
     task: str = setting("lift", "task of the simulated cell")
-    model: str = setting("lift", "model bundle: a folder, or a name under models/")
+    model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     seconds: float = setting(60.0, "how long to measure each way", minimum=1.0)
     every_s: float = setting(10.0, "time from swap to swap", minimum=3.0)
     out: Path = setting(Path("build/bench"), "folder for the table, the plot and the logs")

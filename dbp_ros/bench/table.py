@@ -131,7 +131,8 @@ def _written(value: Any) -> str:
 
 def command_line() -> str:
     """Return the command line of this process as a user would type it."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    name = Path(sys.argv[0]).name
+    return shlex.join(["dbp" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 def _installed(names: Iterable[str]) -> Iterable[tuple[str, str]]:

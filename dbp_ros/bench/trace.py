@@ -12,7 +12,7 @@ from dbp_ros.bench.chrome import PROCESSES, events
 from dbp_ros.bench.journeys import WAY, Journey, journeys
 from dbp_ros.bench.running import Tell, running_stack
 from dbp_ros.bench.table import Row
-from dbp_ros.config import check_ranges, setting
+from dbp_ros.config import PolicyConfig, check_ranges, setting
 from dbp_ros.files import write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.trace import Recording
@@ -27,7 +27,7 @@ class TraceConfig:
     """What to run, and where to put what comes of it."""
 
     task: str = setting("lift", "task of the simulated cell")
-    model: str = setting("lift", "model bundle: a folder, or a name under models/")
+    model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     seconds: float = setting(5.0, "how long to record", minimum=0.5, maximum=20.0)
     out: Path = setting(Path("build/trace"), "folder for the trace and the log")
 

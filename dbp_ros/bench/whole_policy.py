@@ -28,7 +28,7 @@ COLUMNS = (
 DECISIONS_HZ = round(PolicyConfig.decision_rate_hz)
 FRAMES_HZ = round(SimulationConfig.camera_rate_hz)
 LEAST_SECONDS = 3
-UNSPLIT = "whole graph"
+UNSPLIT, SPLIT = "whole graph", "split"
 REDUCED = ("int8", "int8_all")
 
 
@@ -65,10 +65,9 @@ class Split:
 class Whole:
     """The same policy as one graph that sees and decides."""
 
-    def __init__(self, bundle: Bundle, proof: Proof, folder: Path) -> None:
+    def __init__(self, bundle: Bundle, proof: Proof, path: Path) -> None:
         manifest = bundle.manifest
         encoders = {sensor.name: bundle.path(sensor.encoder) for sensor in manifest.sensors}
-        path = folder / "whole.onnx"
         join_graphs(encoders, bundle.path(manifest.head), path)
         self._session = open_session(path, "cpu", 1)
         self._proof = proof
@@ -104,16 +103,15 @@ def run_policy(source: Bundle, seconds: float, table: ResultTable) -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        ways: dict[str, Split | Whole] = {
+            UNSPLIT: Whole(source, proof, folder / "whole.onnx"),
+            SPLIT: Split(source, proof),
+        }
         for precision in REDUCED:
             reduce_bundle(source, folder / precision, precision, proof, precision, "")
-        ways: dict[str, Split | Whole] = {
-            UNSPLIT: Whole(source, proof, folder),
-            "split": Split(source, proof),
-            **{
-                f"split, {precision}": Split(read_bundle(folder / precision), proof)
-                for precision in REDUCED
-            },
-        }
+            reduced = read_bundle(folder / precision)
+            ways[f"{UNSPLIT}, {precision}"] = Whole(reduced, proof, folder / f"{precision}.onnx")
+            ways[f"{SPLIT}, {precision}"] = Split(reduced, proof)
         for way, tally in in_turns(ways, len(proof.action), seconds).items():
             table.add({"model": model, "way": way, **_row(tally)})
 

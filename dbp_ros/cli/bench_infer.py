@@ -12,7 +12,7 @@ from dbp_ros.bench.table import ResultTable
 from dbp_ros.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.benchmark import progress_of, show
 from dbp_ros.cli.quantize import recorded_observations
-from dbp_ros.config import PolicyConfig, check_at_least
+from dbp_ros.config import check_at_least
 from dbp_ros.errors import ConfigError
 
 PARTS = ("policy", "precision", "backbones")
@@ -29,7 +29,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             "is not run again."
         ),
     )
-    parser.add_argument("--model", default=PolicyConfig.model, help="bundle: name or folder")
+    parser.add_argument(
+        "--model", default="lift", help="bundle of full precision: name or folder (default: lift)"
+    )
     parser.add_argument("--data", type=Path, help="episodes to tell errors on (default: its proof)")
     parser.add_argument("--cases", type=int, default=200, help="observations of them")
     parser.add_argument(

@@ -73,6 +73,8 @@ def command(arguments: argparse.Namespace) -> str:
     """Return the command line that makes the bundle in a clone."""
     words = ["dbp", "quantize", "--model", arguments.model, "--precision", arguments.precision]
     words += ["--out", f"models/{arguments.out.name}"]
+    if arguments.name:
+        words += ["--name", arguments.name]
     if arguments.data:
         words += ["--data", f"data/{arguments.data.resolve().name}", "--cases", arguments.cases]
     return shlex.join(map(str, words))

@@ -35,6 +35,9 @@ from dbp_ros.proof import Proof
 LINEAR, CONVOLUTION = ("MatMul", "Gemm"), ("Conv",)
 # A smaller tensor costs nothing to read and may hold a shape or a scale.
 SMALLEST_WEIGHT = 1024
+# A processor without instructions for products of bytes (VNNI) adds two of them in 16 bits, which
+# weights of 8 bits overflow: the same bundle would decide something else there.
+SEVEN_BITS = True
 # How much further from its proof a reduced bundle may be than the bundle that it was made from:
 # 0.01 rad for one of ours.
 LOOSER = 10.0
@@ -166,6 +169,7 @@ def _dynamic(source: Bundle, recorded: Proof, directory: Path) -> None:
             directory / head,
             op_types_to_quantize=LINEAR,
             per_channel=True,
+            reduce_range=SEVEN_BITS,
             weight_type=QuantType.QInt8,
         )
 
@@ -196,6 +200,7 @@ def _calibrated(path: Path, target: Path, feeds: Iterator[Feeds], kinds: tuple[s
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=kinds,
             per_channel=True,
+            reduce_range=SEVEN_BITS,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )

@@ -14,7 +14,7 @@ from dbp_ros.proof import read_proof
 def test_one_graph_decides_as_encoders_and_head_do(tmp_path: Path) -> None:
     bundle = read_bundle(bundle_directory("lift"))
     proof = read_proof(bundle)
-    for policy in (Split(bundle, proof), Whole(bundle, proof, tmp_path)):
+    for policy in (Split(bundle, proof), Whole(bundle, proof, tmp_path / "whole.onnx")):
         policy.see(3)
         np.testing.assert_allclose(policy.decide(3), proof.action[3], atol=1e-5)
 
@@ -24,8 +24,12 @@ def test_a_row_for_each_way_and_none_twice(tmp_path: Path) -> None:
     bundle = read_bundle(bundle_directory("lift"))
     for _ in range(2):
         whole_policy.run_policy(bundle, 0.0, table)
-    assert table.values("way") == ["whole graph", "split", "split, int8", "split, int8_all"]
-    assert len(table.rows) == 4
+    assert table.values("way") == [
+        f"{way}{precision}"
+        for precision in ("", ", int8", ", int8_all")
+        for way in ("whole graph", "split")
+    ]
+    assert len(table.rows) == 6
     faster = {row["way"]: row["times faster"] for row in whole_policy.summary(table)}
     assert faster["whole graph"] == 1
     assert faster["split"] > 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from dbp_ros.bundle import Bundle, bundle_directory, read_bundle, write_manifest
 from dbp_ros.cli.main import main
@@ -62,6 +62,16 @@ def test_a_weight_in_bfloat16_is_rounded_to_the_nearest(shipped: Bundle, tmp_pat
     value = numpy_helper.to_array(before[name])
     short = numpy_helper.to_array(after[f"{name}.short"]).astype(np.float32)
     assert np.all(np.abs(short - value) <= np.abs(value) * 2.0**-8)
+
+
+def test_no_sum_of_two_products_needs_more_than_16_bits(shipped: Bundle, tmp_path: Path) -> None:
+    """What flows between the weights has 8 bits without a sign."""
+    bundle = reduced(shipped, tmp_path / "small", "int8_all")
+    for file in (bundle.manifest.head, *(c.encoder for c in bundle.manifest.cameras)):
+        weights = onnx.load(bundle.path(file)).graph.initializer
+        small = [numpy_helper.to_array(w) for w in weights if w.data_type == TensorProto.INT8]
+        largest = max(int(np.abs(value.astype(int)).max()) for value in small if value.size > 1000)
+        assert 0 < 2 * 255 * largest <= np.iinfo(np.int16).max, file
 
 
 def test_a_bundle_that_would_be_too_far_off_is_not_written(shipped: Bundle, tmp_path: Path) -> None:
