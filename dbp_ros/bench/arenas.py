@@ -41,7 +41,17 @@ SPARSE = FinetuneConfig(
     minibatch=512,
     replays=8.0,
 )
-CONTROL = FinetuneConfig(environments=8, decisions=128, minibatch=128)
+# What was imitated is mediocre, so there is little to hold on to; a run takes 295,000 steps.
+CONTROL = FinetuneConfig(
+    gamma=0.995,
+    latent_memory_s=0.0,
+    actor_learning_rate=2e-4,
+    anchor_weight=0.01,
+    epochs=10,
+    environments=8,
+    decisions=128,
+    minibatch=128,
+)
 
 
 def open_gym(name: str, places: int, judging: bool) -> VectorEnvironment:
@@ -114,8 +124,8 @@ def control(name: str) -> Arena:
         imitate=partial(imitate_control, name),
         config=CONTROL,
         updates=72,
-        judge_every=8,
-        episodes=10,
+        judge_every=12,
+        episodes=20,
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from dbp_ros.bench.contenders import RUN
 from dbp_ros.contract import Floats, seconds_to_ns
 from dbp_ros.episodes.episode import Episode, episode_path, read_episodes, write_episode
+from dbp_ros.files import folder_aside, locked
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.online.config import FinetuneConfig
@@ -30,6 +31,7 @@ RECORDED_EPISODES = 40
 RECORDED_NOISE = 0.1
 RECORDED_SEEDS = 500_000_000
 MEDIUM_STEPS = 200_000
+PATIENCE_S = 3600.0
 
 BEGINNER = replace(
     RUN, method="bc_mse", samples=1, updates=300, horizon=1, width=64, branch_width=64, depth=1
@@ -53,7 +55,7 @@ FROM_NOTHING = FinetuneConfig(
 
 
 def medium_data(name: str, seed: int, directory: Path) -> Demonstrations:
-    """Return episodes of a half-trained policy, recorded once.
+    """Return episodes of a half-trained policy, recorded once; who comes meanwhile waits for them.
 
     Args:
         name: Id of gymnasium.
@@ -61,11 +63,11 @@ def medium_data(name: str, seed: int, directory: Path) -> Demonstrations:
         directory: Where recordings are kept.
     """
     folder = directory / f"{name}_{seed}_{MEDIUM_STEPS}"
-    if not folder.exists():
-        aside = folder.with_name(f".{folder.name}")
-        for index, episode in enumerate(_record(name, seed)):
-            write_episode(episode_path(aside, index), episode)
-        aside.rename(folder)
+    with locked(directory / f".{folder.name}.lock", PATIENCE_S):
+        if not folder.exists():
+            with folder_aside(folder) as aside:
+                for index, episode in enumerate(_record(name, seed)):
+                    write_episode(episode_path(aside, index), episode)
     return join_episodes((e, f"{name} {i}") for i, e in enumerate(read_episodes(folder)))
 
 
