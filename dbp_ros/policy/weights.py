@@ -1,4 +1,4 @@
-"""How many numbers a graph holds, read from its file without the library that wrote it.
+"""How many weights a graph holds, read from its file without the library that wrote it.
 
 An ONNX file is a protocol buffer: fields, each with a number and one of four kinds. Only those on
 the way to the weights are looked at.
@@ -12,15 +12,16 @@ from dbp_ros.errors import BundleError
 
 # Numbers of the fields, in the words of onnx.proto.
 _MODEL_GRAPH, _GRAPH_INITIALIZER, _TENSOR_DIMS, _TENSOR_DATA_TYPE = 7, 5, 1, 2
-# FLOAT, FLOAT16, DOUBLE, BFLOAT16; whole numbers are shapes and indices.
-_REAL = {1, 10, 11, 16}
+# FLOAT, FLOAT16, DOUBLE, BFLOAT16, and UINT8, INT8 for weights of fewer bits with their zeros;
+# longer whole numbers are shapes and indices.
+_WEIGHTS = {1, 10, 11, 16, 2, 3}
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
 Value = int | bytes
 
 
 def count_weights(path: Path) -> int:
-    """Return how many real numbers the initialisers of a graph hold.
+    """Return how many weights the initialisers of a graph hold.
 
     Raises:
         BundleError: If the file is no ONNX graph.
@@ -41,7 +42,7 @@ def _size(tensor: bytes) -> int:
             sizes += [value] if isinstance(value, int) else _packed(value)
         elif number == _TENSOR_DATA_TYPE and isinstance(value, int):
             kind = value
-    return prod(sizes) if kind in _REAL else 0
+    return prod(sizes) if kind in _WEIGHTS else 0
 
 
 def _packed(values: bytes) -> Iterator[int]:

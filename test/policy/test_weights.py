@@ -19,19 +19,21 @@ def test_shapes_and_other_whole_numbers_are_no_weights(tmp_path: Path) -> None:
         helper.make_tensor("matrix", TensorProto.FLOAT, (3, 400), np.zeros(1200)),
         helper.make_tensor("scalar", TensorProto.FLOAT, (), [1.0]),
         helper.make_tensor("half", TensorProto.FLOAT16, (7,), np.zeros(7)),
+        helper.make_tensor("short", TensorProto.INT8, (6,), np.zeros(6, np.int8)),
         helper.make_tensor("shape", TensorProto.INT64, (2,), [3, 400]),
         helper.make_tensor("none", TensorProto.FLOAT, (5, 0), []),
     ]
     graph = helper.make_graph([], "graph", [], [], tensors)
     onnx.save(helper.make_model(graph), tmp_path / "graph.onnx")
-    assert count_weights(tmp_path / "graph.onnx") == 1200 + 1 + 7
+    assert count_weights(tmp_path / "graph.onnx") == 1200 + 1 + 7 + 6
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_the_shipped_graphs_hold_as_many_as_the_library_says(path: Path) -> None:
     tensors = onnx.load(path).graph.initializer
-    real = [tensor for tensor in tensors if tensor.data_type == TensorProto.FLOAT]
-    assert count_weights(path) == sum(int(np.prod(tensor.dims)) for tensor in real) > 1000
+    kinds = (TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8)
+    sizes = [int(np.prod(tensor.dims)) for tensor in tensors if tensor.data_type in kinds]
+    assert count_weights(path) == sum(sizes) > 1000
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"\x3a\x7f", b"no graph at all"])
