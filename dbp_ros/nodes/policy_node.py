@@ -58,15 +58,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._decisions = self.create_publisher(String, "decision", EVERY)
         self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
         self._swap = ModelSwap(self, self._config)
-        reports.Reporter(
-            self,
-            "policy",
-            self._state,
-            self.statistics,
-            self._clear,
-            self._trace,
-            self._wait_for_decision,
-        )
+        reports.Reporter(self, "policy", self._state, self.statistics, self._clear, self._trace)
         for line in request_realtime(self._config, Place.POLICY):
             self.get_logger().info(line)
         if self._config.autostart:
@@ -215,10 +207,6 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         """Start a decision from a new picture, unless one was made just now."""
         if (loop := self._loop) is not None:
             loop.hurry()
-
-    def _wait_for_decision(self) -> None:
-        if (loop := self._loop) is not None:
-            loop.wait_for_tick()
 
     def _decide(self, now_ns: int) -> None:
         assert self._relay is not None

@@ -47,7 +47,8 @@ class Reporter:
             trace: What `~/trace` answers with, if given.
             wait: Waits for a good moment for what takes a while and keeps Python's lock from the
                 node's loop: publishing, writing a line of the log, telling many numbers. It is
-                asked for one before each such piece.
+                asked for one before each such piece, and keeps callbacks waiting: not for a node
+                whose loop hears of the world through them.
         """
         self._node = node
         self._hardware_id = hardware_id
