@@ -41,10 +41,12 @@ SPARSE = FinetuneConfig(
     minibatch=512,
     replays=8.0,
 )
-# What was imitated is mediocre, so there is little to hold on to; a run takes 295,000 steps.
+# What was imitated is mediocre, so there is little to hold on to, and what its latents keep apart
+# is the noise that it was recorded with; a run takes 295,000 steps.
 CONTROL = FinetuneConfig(
     gamma=0.995,
     latent_memory_s=0.0,
+    latent_fades=24,
     actor_learning_rate=2e-4,
     anchor_weight=0.01,
     epochs=10,

@@ -50,10 +50,10 @@ METHODS = MappingProxyType(
             _method("dbpo", "dbp"),
             _method("dbpo_no_anchor", "dbp"),
             # Its latent is a new one for each decision.
-            _method("dbpo_authors", "dbp", latent_memory_s=1e-6),
-            _method("gaussian_ppo", "bc_mse"),
+            _method("dbpo_authors", "dbp", latent_memory_s=1e-6, latent_fades=0),
+            _method("gaussian_ppo", "bc_mse", latent_fades=0),
             # Its steps are many and small: a decision is drawn again and again.
-            _method("dfp", "dbp", minibatch=256),
+            _method("dfp", "dbp", minibatch=256, latent_fades=0),
         )
     }
 )

@@ -49,10 +49,15 @@ class OneStep(Method):
     """`x = start(z) + head(o, z)`, moved along a drifting field.
 
     Only the slow waves of the latent are used: `waves` of `horizon`.
+
+    Attributes:
+        latent_scale: What latents are multiplied by, 1 as trained; at 0 every latent makes the
+            same chunk. Kept with the weights.
     """
 
     needs_whole_batch = True
     waves: Tensor
+    latent_scale: Tensor
 
     def __init__(
         self, head: Head, draws: int, aim: Aim, *, start: bool = True, latent_waves: int = 0
@@ -72,10 +77,11 @@ class OneStep(Method):
         waves = slow_waves(head.horizon, latent_waves or head.horizon)
         widening = math.sqrt(head.horizon / len(waves))
         self.register_buffer("waves", widening * waves.T @ waves, persistent=False)
+        self.register_buffer("latent_scale", torch.ones(()))
 
     def forward(self, observation: Tensor, latent: Tensor) -> Tensor:
         """Return one chunk for each latent; see `Method.forward`."""
-        smooth = self.waves @ latent
+        smooth = self.latent_scale * (self.waves @ latent)
         chunks: Tensor = self.head(self.head.condition(observation), smooth)
         return chunks if self.start is None else self.start(smooth) + chunks
 

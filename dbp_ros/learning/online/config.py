@@ -7,6 +7,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.learning.online.off_policy import OffPolicyConfig
 
 ALGORITHMS = ("dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo", "dfp")
+FADING = ("dbpo", "dbpo_no_anchor")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ class FinetuneConfig(OffPolicyConfig):
         0.2,
         "time in which the latent forgets itself, as when deployed; 0 holds it for an episode",
         minimum=0.0,
+    )
+    latent_fades: int = setting(
+        0,
+        "versions until the latents have shrunk to nothing, for a task where what they keep apart "
+        "is no choice; 0 to keep them as imitated",
+        minimum=0,
     )
     sigma: float = setting(
         0.1, "standard deviation of exploration at the start, in normalised action", minimum=1e-6
@@ -84,6 +91,11 @@ class FinetuneConfig(OffPolicyConfig):
             raise ConfigError(
                 f"sigma = {self.sigma}: expected more than sigma_low = {self.sigma_low} and less "
                 f"than sigma_high = {self.sigma_high}, or it could not move both ways"
+            )
+        if self.latent_fades and self.algorithm not in FADING:
+            raise ConfigError(
+                f"latent_fades = {self.latent_fades}: expected 0 for algorithm = "
+                f"{self.algorithm}, only the latents of {' and '.join(FADING)} fade"
             )
         if self.positives > self.candidates:
             raise ConfigError(

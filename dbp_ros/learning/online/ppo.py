@@ -6,12 +6,13 @@ that policy is what is clipped (arXiv 2110.00641); the weights end at 1 (arXiv 1
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from dbp_ros.errors import TrainingError
+from dbp_ros.learning.methods.one_step import OneStep
 from dbp_ros.learning.online.advantages import Estimate, estimate_advantages, flowing
 from dbp_ros.learning.online.config import FinetuneConfig
 from dbp_ros.learning.online.critic import Critic
@@ -35,9 +36,15 @@ class ProximalLearner(Learner):
         """Take over a copy of a trained policy.
 
         Raises:
-            TrainingError: If more points are to be played than a chunk has.
+            TrainingError: If more points are to be played than a chunk has, or latents are to
+                fade that cannot.
         """
         horizon = policy.chunk_shape[0]
+        if config.latent_fades and not isinstance(policy.method, OneStep):
+            raise TrainingError(
+                f"latent_fades = {config.latent_fades}: expected 0, the latents of a "
+                f"{type(policy.method).__name__} do not fade; train a policy by the method 'dbp'"
+            )
         if config.executed_steps > horizon:
             raise TrainingError(
                 f"executed_steps = {config.executed_steps}, but a chunk has {horizon} points: "
@@ -103,6 +110,7 @@ class ProximalLearner(Learner):
         if steps:
             self.version += 1
             self._adapt_anchor(statistics["anchor_distance"])
+            self._fade()
         self.updates += 1
         return statistics
 
@@ -244,6 +252,19 @@ class ProximalLearner(Learner):
         change = ANCHOR_STEP if distance > self.config.anchor_distance else 1.0 / ANCHOR_STEP
         least, most = start / ANCHOR_RANGE, start * ANCHOR_RANGE
         self.anchor_weight = min(max(self.anchor_weight * change, least), most)
+
+    def _fade(self) -> None:
+        """Draw the latents of the next version closer together, the imitated policy's too.
+
+        Each latent is a policy of its own, and an update that has few of each learns little of
+        any. Where they are no choice but what was scattered in the demonstrations, all that is
+        practised may be of one. The latent's law is no part of what is optimised: each version's
+        decisions have exact likelihoods.
+        """
+        if self.config.latent_fades:
+            left = max(0.0, 1.0 - self.version / self.config.latent_fades)
+            for method in (self.actor.policy.method, self.actor.anchor):
+                cast(OneStep, method).latent_scale.clamp_(max=left)
 
     def _fit_critic(self, lessons: Lessons) -> float:
         """Fit the critic to the returns; return the mean loss."""

@@ -8,7 +8,7 @@ import torch
 from decisions import CONFIG, decided, policy, questions
 from safetensors.torch import load_file, save_file
 
-from dbp_ros.errors import TrainingError
+from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.online.config import FinetuneConfig
 from dbp_ros.learning.online.learner import Learner
 from dbp_ros.learning.online.ppo import ProximalLearner
@@ -61,6 +61,40 @@ def test_the_first_ratios_are_one_in_training_mode() -> None:
     ratio = (log_prob - transitions.log_prob.flatten()).exp()
     assert (ratio - 1.0).abs().max() <= 1e-6
     assert made.update(transitions)["log_prob_gap"] <= 1e-6
+
+
+def test_latents_fade_to_one_policy_and_stay_part_of_the_likelihood() -> None:
+    made = ProximalLearner(policy(), replace(CONFIG, latent_fades=2))
+    observation, _ = (value.flatten(0, 1) for value in questions(1, 8))
+    one, two = torch.randn(2, 8, *made.policy.chunk_shape).unbind()
+    apart = []
+    for seed in range(4):
+        apart.append(float((made.decide(observation, one) - made.decide(observation, two)).std()))
+        assert made.update(decided(made, seed=seed))["log_prob_gap"] <= 1e-6
+    assert apart[0] > 1.5 * apart[1] > 0
+    assert apart[2:] == [0, 0]
+    imitated = [made.actor.imitated(observation, latent) for latent in (one, two)]
+    assert torch.equal(*imitated)
+
+
+def test_that_latents_have_faded_is_kept_with_the_weights() -> None:
+    made = ProximalLearner(policy(), replace(CONFIG, latent_fades=1))
+    made.update(decided(made))
+    kept = made.policy.state_dict()
+    assert kept["method.latent_scale"] == 0
+    again = policy()
+    again.load_state_dict(kept)
+    observation, latent = (value.flatten(0, 1) for value in questions(1, 8))
+    torch.testing.assert_close(
+        again.method(observation, latent[:, None])[:, 0], made.decide(observation, latent)
+    )
+
+
+def test_only_latents_that_can_fade_are_asked_to() -> None:
+    with pytest.raises(ConfigError, match="latent_fades = 3: expected 0 for algorithm = dfp"):
+        replace(CONFIG, algorithm="dfp", latent_fades=3)
+    with pytest.raises(TrainingError, match="latent_fades = 3: expected 0, the latents of a Regr"):
+        ProximalLearner(policy("bc_mse"), replace(CONFIG, latent_fades=3))
 
 
 def test_an_update_stops_before_the_step_that_would_go_too_far() -> None:
