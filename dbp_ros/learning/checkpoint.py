@@ -19,6 +19,8 @@ from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy import Policy, PolicyShape
 
 CHECKPOINT = "checkpoint.safetensors"
+# Counts the changes of what is in it.
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Checkpoint:
 def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint aside and rename it."""
     header = {
-        "format": 2,
+        "format": FORMAT,
         "config": asdict(checkpoint.config),
         "shape": asdict(checkpoint.shape),
         "facts": checkpoint.facts,
@@ -75,12 +77,17 @@ def read_checkpoint(run: Path) -> Checkpoint:
     """Read the checkpoint of a run.
 
     Raises:
-        TrainingError: If there is none, or it is damaged.
+        TrainingError: If there is none, or it is damaged or of another version.
     """
     path = run / CHECKPOINT
     try:
         with safe_open(path, "pt") as file:
             header = json.loads(file.metadata()["header"])
+            if header["format"] != FORMAT:
+                raise TrainingError(
+                    f"{path} has format {header['format']}, expected {FORMAT}: it was made by "
+                    "another version, train anew"
+                )
             return Checkpoint(
                 config=config_from_document(header["config"]),
                 shape=PolicyShape.from_document(header["shape"]),

@@ -9,6 +9,7 @@ import pytest
 
 from dbp_ros.bundle import read_bundle
 from dbp_ros.cli.main import main
+from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 
 SETTINGS = (
@@ -81,6 +82,15 @@ def test_the_command_that_a_bundle_tells_trains_the_same_again(data: Path, run: 
     assert one.config == two.config
     assert one.selection == two.selection
     assert one.facts["dataset"] == two.facts["dataset"]
+
+
+def test_a_run_of_another_version_is_refused(
+    data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    monkeypatch.setattr("dbp_ros.learning.checkpoint.FORMAT", 4)
+    with pytest.raises(TrainingError, match=r"has format 3, expected 4: .* train anew"):
+        read_checkpoint(run)
 
 
 def test_no_key_after_a_flag_means_none_of_them(data: Path, run: Path) -> None:
