@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -13,6 +13,11 @@ from dbp_ros.bench.contenders import CONTENDERS
 from dbp_ros.bench.pool import Job, run_each
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.config import check_at_least
+
+# Columns of text, where nothing else sets a limit.
+WIDEST = 500
+# Three digits of a larger number would need an exponent.
+LARGE = 1000.0
 
 
 def add_flags(
@@ -75,14 +80,23 @@ def run_rows(
 
 
 def show(console: Console, title: str, rows: Sequence[Row]) -> None:
-    """Print rows as a table."""
+    """Print rows as a table, of which a terminal that is too narrow breaks the cells.
+
+    What does not go to a terminal is as wide as it has to be.
+    """
     view = Table(title=title)
     for column in rows[0] if rows else ():
-        view.add_column(column, justify="left" if column == "method" else "right")
+        side: JustifyMethod = "left" if column == "method" else "right"
+        view.add_column(column, justify=side, overflow="fold")
     for row in rows:
         view.add_row(*(_shown(value) for value in row.values()))
+    if not console.is_terminal:
+        wide = console.options.update(max_width=WIDEST)
+        console.width = max(console.width, console.measure(view, options=wide).maximum)
     console.print(view)
 
 
 def _shown(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= LARGE else f"{value:.3g}"
