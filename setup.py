@@ -72,6 +72,7 @@ setup(
         "test": [
             "pytest",
             "pytest-timeout",
+            "pytest-xdist>=3.5",
             "hypothesis",
             "ruff",
             "mypy",

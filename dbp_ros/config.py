@@ -344,6 +344,9 @@ class LearnerConfig:
     share_path: bool = setting(
         ModelSenderConfig.share_path, "Let a policy on this machine read the versions' folder"
     )
+    image_transport: str = setting(
+        PolicyConfig.image_transport, "How images come, raw or compressed, as the policy's do"
+    )
     learner_niceness: int = setting(
         10, "How far the process that learns steps back, as in nice", minimum=0, maximum=19
     )

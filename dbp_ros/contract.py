@@ -139,3 +139,6 @@ class VectorEnvironment(Protocol):
             places: Of the episodes that go on. Shape (n,).
             actions: Absolute, one for each; out of range they are clipped. Shape (n, nu).
         """
+
+    def look(self, places: Places) -> dict[str, Image]:
+        """Return what each camera sees now: rgb8, shapes (n, height, width, 3); often of none."""

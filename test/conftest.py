@@ -8,6 +8,16 @@ import pytest
 from dbp_ros.domain import leased_domain
 
 ROOT = Path(__file__).resolve().parent.parent
+# Folders and files of which every test is to have the machine to itself.
+TIMED = {"processes", "test_loops.py", "test_realtime.py", "test_running.py", "test_rate.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what keeps time or speaks DDS: it has the machine to itself, the rest is shared out."""
+    for item in items:
+        leases = "domain" in getattr(item, "fixturenames", ())
+        if leases or TIMED & set(item.path.relative_to(ROOT).parts):
+            item.add_marker("alone")
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
-    *("bundle", "config", "contract", "decision", "errors", "files", "latency", "pixels"),
-    *("pace", "placement", "proof", "realtime", "share", "trace"),
+    *("bundle", "config", "contract", "decision", "errors", "files", "latency", "loops"),
+    *("pace", "pixels", "placement", "proof", "realtime", "share", "trace"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "pixels": {"contract", "errors"},
     "pace": {"config"},
     "placement": set(),
-    "realtime": {"config", "pace", "placement"},
+    "realtime": {"config", "placement"},
+    "loops": {"pace", "realtime"},
     "share": {"errors"},
     "trace": {"contract", "errors", "latency"},
     "bundle": {"errors", "files", "share"},
@@ -58,13 +59,14 @@ SHOWN = {"rich", "matplotlib", "PIL"}
 
 # Part of the package -> libraries it may import beside the standard ones and the light ones.
 MAY_NEED = {
+    "pixels": {"PIL"},
     "policy": {"onnxruntime"},
     "drift": TORCH,
     "learning": TORCH
     | {"accelerate", "onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"},
     "episodes": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2"},
     "sim": {"mujoco", "mink", "daqp", "PIL", "gymnasium", "metaworld", "ray"},
-    "nodes": ROS | {"PIL"},
+    "nodes": ROS,
     "bench": SHOWN | TORCH,
     "cli": SHOWN,
 }

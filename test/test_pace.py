@@ -9,9 +9,9 @@ import pytest
 
 from dbp_ros.config import GuardConfig
 from dbp_ros.contract import NS_PER_S, ActionChunk
+from dbp_ros.loops import PacedThread
 from dbp_ros.motion.guard import Mode, MotionGuard
 from dbp_ros.pace import Pace, patient
-from dbp_ros.realtime import PacedThread
 
 
 def test_at_a_speed_of_one_the_time_is_ours_to_the_nanosecond():

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image as Picture
 
 from dbp_ros.bench.report import EpisodeResult, build_report, plot_histograms
-from dbp_ros.bench.running import Tell, floor_beside, running_stack
+from dbp_ros.bench.running import Tell, floor_beside, read_floors, running_stack
 from dbp_ros.config import PolicyConfig, check_ranges, setting
 from dbp_ros.contract import Image
 from dbp_ros.files import write_text
@@ -54,7 +54,7 @@ def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
             results = _run_episodes(config, runner, tell, note)
         guard, policy, simulation = map(runner.statistics, ("guard", "policy", "simulation"))
         frames = list(runner.frames)
-    floor, *witnesses = (json.loads(path.read_text(encoding="utf-8")) for path in floors)
+    floor, *witnesses = read_floors(floors)
     report = build_report(config.task, results, guard, policy, simulation, floor, witnesses)
     write_text(config.out / "report.json", json.dumps(report, indent=2) + "\n")
     plot_histograms(config.out / "latency.png", guard, policy, floor)

@@ -21,7 +21,7 @@ from dbp_ros.bench.learning_report import (
     success_over,
 )
 from dbp_ros.bench.report import machine, missed
-from dbp_ros.bench.running import Tell, floor_beside, running_stack
+from dbp_ros.bench.running import Tell, floor_beside, read_floors, running_stack
 from dbp_ros.bench.table import ResultTable, command_line
 from dbp_ros.bench.weak_policy import HORIZON, make_weak_policy
 from dbp_ros.config import check_ranges, setting
@@ -130,8 +130,7 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
             practice = Practice(config, runner, table, time_limit_s)
             practice.run(tell, note)
         guard, learner = map(runner.statistics, ("guard", "learner"))
-    idle = [json.loads(path.read_text(encoding="utf-8")) for path in floors]
-    counts = *missed(guard["command_period"], idle), guard["stops"]
+    counts = *missed(guard["command_period"], read_floors(floors)), guard["stops"]
     report = learning_report(practice.episodes, practice.marks, learner["learner"], *counts)
     report |= {"finetune": FINETUNE, "command": command_line(), "machine": machine()}
     report["swap_marks"] = [asdict(mark) for mark in practice.marks]

@@ -19,7 +19,8 @@ from dbp_ros.config import RealtimeConfig
 from dbp_ros.contract import NS_PER_S
 from dbp_ros.files import write_text
 from dbp_ros.latency import PeriodRecorder
-from dbp_ros.realtime import PacedThread, request_realtime
+from dbp_ros.loops import PacedThread
+from dbp_ros.realtime import request_realtime
 
 # A tick that is late by less is told by the histogram alone.
 LATE_S = 0.0005

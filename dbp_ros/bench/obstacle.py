@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from dbp_ros.bench.contenders import CONTENDERS, RUN
-from dbp_ros.contract import Array, Floats, Places, Step
+from dbp_ros.contract import Array, Floats, Image, Places, Step
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.trainer import Trainer
@@ -81,6 +81,11 @@ class ObstacleEnvironment:
             truncated=~(hit | there) & (self._steps[places] >= MAX_STEPS),
             successes=there,
         )
+
+    def look(self, places: Places) -> dict[str, Image]:
+        """Return nothing, for there is no camera."""
+        del places
+        return {}
 
 
 def open_environment(places: int, judged: bool) -> ObstacleEnvironment:

@@ -14,7 +14,7 @@ import numpy as np
 from dbp_ros.bench.load import CONDITIONS, Condition, condition_of, load_beside, write_config
 from dbp_ros.bench.rate_report import NAME, keep_bars
 from dbp_ros.bench.report import EpisodeResult, build_report
-from dbp_ros.bench.running import Tell, floor_beside, running_stack
+from dbp_ros.bench.running import Tell, floor_beside, read_floors, running_stack
 from dbp_ros.bench.swap import copy_of
 from dbp_ros.bench.table import ResultTable, Row, provenance
 from dbp_ros.bench.usage import Usage, usage_below
@@ -168,7 +168,7 @@ class Session:
             after = usage_below(os.getpid())
             recorded = runner.statistics("bag") if self._condition.load == "record" else {}
             guard, policy, cell = map(runner.statistics, ("guard", "policy", "simulation"))
-        floor, *witnesses = (json.loads(path.read_text(encoding="utf-8")) for path in floors)
+        floor, *witnesses = read_floors(floors)
         rates = _rates(policy, guard)
         episodes = self._episodes or [EpisodeResult(False, self._config.duration_s, *rates)]
         report = build_report(self._config.task, episodes, guard, policy, cell, floor, witnesses)

@@ -1,5 +1,6 @@
 """The stack as real processes for as long as a block lasts, and an empty loop beside it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dbp_ros.config import GuardConfig
 from dbp_ros.domain import leased_domain
@@ -104,6 +105,22 @@ def floor_beside(folder: Path) -> Iterator[list[Path]]:
             resources.enter_context(child(command, folder / f"{name}.log"))
         _wait_for_files(files)
         yield files
+
+
+def read_floors(files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return what the loops of `floor_beside` found, the floor's own first.
+
+    Raises:
+        DbpError: If one was ended before it could tell.
+    """
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    for file, statistics in zip(files, found, strict=True):
+        if not statistics:
+            raise DbpError(
+                f"{file} is empty: the empty loop was ended from outside, or had no time to write "
+                f"within {END_LIMIT_S:g} s; measure again with less beside it"
+            )
+    return found
 
 
 def _wait_for_files(files: Sequence[Path]) -> None:

@@ -21,10 +21,11 @@ from dbp_ros.bundle import read_bundle
 from dbp_ros.config import PolicyConfig, SimulationConfig
 from dbp_ros.contract import Frame, Image
 from dbp_ros.errors import ObservationError
+from dbp_ros.loops import PacedThread
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.encoder_thread import EncoderThread
 from dbp_ros.policy.model import Model
-from dbp_ros.realtime import PacedThread, request_realtime
+from dbp_ros.realtime import request_realtime
 
 NAME = "scale"
 KEY = ("axis", "cameras", "pixels", "horizon", "arms", "rate_hz")

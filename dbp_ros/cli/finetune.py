@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from dbp_ros.learning.online.practice import CURVE, Practice, PracticeConfig
 from dbp_ros.learning.online.registry import build_learner
 from dbp_ros.sim.gyms.engines import ENGINES, open_gym
 from dbp_ros.sim.gyms.registry import NAMES, Gym
+from dbp_ros.sim.gyms.world import View
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,11 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     imitated, resumed = _start(arguments)
     settings = settings_of(imitated) if resumed else _settings(FinetuneConfig, arguments)
     learner = build_learner(imitated.policy(), settings)
-    gym = Gym(arguments.env)
+    shape = imitated.shape
+    gym = Gym(arguments.env, view=View(shape.state_names, shape.cameras, shape.step_s))
     check_wiring(imitated, gym)
     environment = open_gym(gym, learner.config.environments, arguments.engine, arguments.workers)
     judging = open_gym(
-        Gym(arguments.env, evaluation=True),
+        replace(gym, evaluation=True),
         config.judge_episodes,
         arguments.engine,
         arguments.workers,
@@ -127,10 +129,16 @@ def check_wiring(checkpoint: Checkpoint, gym: Gym) -> None:
         TrainingError: Says what the two have.
     """
     shape, wiring = checkpoint.shape, gym.wiring()
-    if shape.cameras or shape.clouds:
+    blind_to = [name for name in (*shape.cameras, *shape.clouds) if name not in wiring.cameras]
+    if blind_to:
         raise TrainingError(
-            f"the policy sees through {', '.join([*shape.cameras, *shape.clouds])}: environments "
-            "give states alone; train a policy on states"
+            f"the policy sees through {', '.join(blind_to)}, and {gym.name} shows "
+            f"{', '.join(wiring.cameras) or 'states alone'}: train a policy without"
+        )
+    if shape.cameras and checkpoint.config.history > 1:
+        raise TrainingError(
+            f"the policy takes {checkpoint.config.history} pictures at a time: one that practises "
+            "must take 1, train it with --history 1"
         )
     for what, mine, theirs in (
         ("states", shape.state_names, wiring.state_names),

@@ -38,11 +38,13 @@ class Source:
         topic: Its full name.
         kind: Its type, such as `sensor_msgs/msg/Image`.
         definition: The type's definition, with those of the types that it is made of.
+        lasts: Whether what was said last holds until something else is said.
     """
 
     topic: str
     kind: str
     definition: str
+    lasts: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dbp_ros.contract import NS_PER_S, STOPPED, Array, Floats, Image, seconds_to
 from dbp_ros.decision import Decision, decision_of
 from dbp_ros.episodes.bag import CUT_OFF, Bag
 from dbp_ros.episodes.episode import Episode
-from dbp_ros.errors import EpisodeError
-from dbp_ros.pixels import image_pixels
+from dbp_ros.errors import EpisodeError, ObservationError
+from dbp_ros.pixels import pixels_of
 
 # Stamps come back from the clock of the decisions to the nanosecond, unless clocks were set.
 SAME_NS = 1_000_000
@@ -143,13 +143,13 @@ class Recorded:
         return bool(self._stops.before(play.until_ns))
 
     def seen_by(self, decision: Decision) -> dict[str, Image] | None:
-        """Return the very pictures that a decision was made from, None where one is not there."""
+        """Return the very pictures that a decision was made from, None where one is missing."""
         return _pixels(
             {name: one.at(decision.image_stamps_ns[name]) for name, one in self.pictures.items()}
         )
 
     def seen_before(self, stamp_ns: int) -> dict[str, Image] | None:
-        """Return the newest picture of each camera at a time, None where one is not there."""
+        """Return the newest picture of each camera at a time, None where one is missing."""
         return _pixels({name: one.before(stamp_ns) for name, one in self.pictures.items()})
 
     def rewards(self, play: Play) -> list[float]:
@@ -189,7 +189,10 @@ def _positions(
 def _pixels(messages: dict[str, Any]) -> dict[str, Image] | None:
     if any(message is None for message in messages.values()):
         return None
-    return {camera: image_pixels(message) for camera, message in messages.items()}
+    try:
+        return {camera: pixels_of(message) for camera, message in messages.items()}
+    except ObservationError:
+        return None
 
 
 def _stamp_ns(message: Any) -> int:

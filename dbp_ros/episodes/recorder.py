@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ WAITING_MESSAGES = 4000
 END_WAITS_S = 2.0
 
 Task = Callable[[], None]
+# A role, a serialised message, and when it came.
+Said = tuple[str, bytes, int]
 
 
 def bag_path(folder: Path, number: int) -> Path:
@@ -72,7 +74,9 @@ class Recorder:
         self.error: Exception | None = None
         self.name = "recorder"
         self._folder, self._sources, self._ended = folder, sources, ended
-        self._prelude: deque[tuple[str, bytes, int]] = deque()
+        self._prelude: deque[Said] = deque()
+        self._lasting: dict[str, Said] = {}
+        self._newest_ns = 0
         self._tasks: queue.Queue[Task] = queue.Queue(WAITING_MESSAGES)
         self._closing = threading.Event()
         self._writer: BagWriter | None = None
@@ -81,18 +85,24 @@ class Recorder:
 
     def put(self, role: str, data: bytes, stamp_ns: int) -> None:
         """Record a serialised message, or keep it for the beginning of the next episode."""
+        self._newest_ns = stamp_ns
+        if self._sources[role].lasts:
+            self._lasting[role] = role, data, stamp_ns
         if self.recording:
             self._leave(lambda: self._write(role, data, stamp_ns))
             return
         self._prelude.append((role, data, stamp_ns))
-        oldest_ns = stamp_ns - seconds_to_ns(PRELUDE_S)
-        while self._prelude[0][2] < oldest_ns:
+        while self._prelude[0][2] < self._prelude_ns:
             self._prelude.popleft()
 
+    @property
+    def _prelude_ns(self) -> int:
+        return self._newest_ns - seconds_to_ns(PRELUDE_S)
+
     def begin(self, facts: Mapping[str, Any]) -> None:
-        """Begin an episode, with what came in the last second."""
+        """Begin an episode, with what came in the last second and what holds since before."""
         self.number += 1
-        prelude, number = list(self._prelude), self.number
+        prelude, number = [*self._still_holding(), *self._prelude], self.number
         self._prelude.clear()
 
         def open_bag() -> None:
@@ -102,6 +112,13 @@ class Recorder:
                 self._write(*message)
 
         self.recording = self._leave(open_bag)
+
+    def _still_holding(self) -> Iterator[Said]:
+        """Yield what was said before the prelude and lasts, as of the prelude's beginning."""
+        repeated = {role for role, _, _ in self._prelude}
+        for role, data, stamp_ns in self._lasting.values():
+            if role not in repeated:
+                yield role, data, max(stamp_ns, self._prelude_ns)
 
     def end(self, end: End) -> threading.Event:
         """End the episode; return what is set when all of it is on the disk."""

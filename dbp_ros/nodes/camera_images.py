@@ -3,13 +3,10 @@
 See `wire` for how fields are read; pixels stay where they are.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from PIL import Image as Picture
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
@@ -17,11 +14,7 @@ from dbp_ros.contract import Frame, Image
 from dbp_ros.errors import ConfigError, ObservationError
 from dbp_ros.nodes.conversions import SteadyClock
 from dbp_ros.nodes.wire import UNREADABLE, Reader
-from dbp_ros.pixels import image_pixels
-
-FORMATS = ("JPEG", "PNG")
-# A picture that claims to be larger is refused before it is decoded.
-MOST_PIXELS = 3840 * 2160
+from dbp_ros.pixels import decoded, image_pixels
 
 
 @dataclass(slots=True)
@@ -53,30 +46,6 @@ def compressed_picture(message: bytes) -> tuple[Image, int]:
     stamp_ns = reader.header()
     described = reader.text()
     return decoded(reader.data(), described), stamp_ns
-
-
-def decoded(data: memoryview, described: str) -> Image:
-    """Return the pixels of a JPEG or PNG file, rgb8.
-
-    Args:
-        data: The file.
-        described: What the message says that it is, for the error.
-
-    Raises:
-        ObservationError: If it is neither, damaged, too large, or not of three colours.
-    """
-    try:
-        picture = Picture.open(io.BytesIO(data), formats=FORMATS)
-        if picture.width * picture.height > MOST_PIXELS:
-            raise ValueError(f"it has {picture.width}x{picture.height} pixels")
-        if picture.mode != "RGB":
-            raise ValueError(f"its colours are {picture.mode}, expected RGB")
-        return np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, Picture.DecompressionBombError) as error:
-        raise ObservationError(
-            f"a compressed image ({described or 'without a format'}) of {len(data)} bytes cannot "
-            f"be decoded ({error}): expected a JPEG or PNG file of three colours"
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,6 @@ class SteadyClock:
         return ns_to_stamp(steady_ns - self.offset_ns())
 
 
-def stamp_to_ns(stamp: Time) -> int:
-    """Return a stamp in nanoseconds."""
-    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
-
-
 def ns_to_stamp(time_ns: int) -> Time:
     """Return nanoseconds as a stamp."""
     return Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)

@@ -18,6 +18,7 @@ from std_srvs.srv import SetBool, Trigger
 from dbp_ros.contract import EMERGENCY_STOP, STOPPED, Image
 from dbp_ros.errors import DbpError
 from dbp_ros.motion.guard import Mode
+from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.pixels import image_pixels
 from dbp_ros.trace import Recording, recording_of
@@ -51,7 +52,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         self._succeeded = threading.Event()
         self._callers: dict[str, Client] = {}
         self._camera: Any = None
-        self.create_subscription(Bool, "success", self._on_success, LATCHED)
+        subscribe_lasting(self, Bool, "success", self._on_success)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         for name in self.processes:
             self.create_subscription(

@@ -20,6 +20,7 @@ from dbp_ros.config import GuardConfig
 from dbp_ros.contract import EMERGENCY_STOP, NS_PER_S, ActionChunk, Array
 from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.loops import PacedThread
 from dbp_ros.motion.guard import Mode, MotionGuard
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.conversions import ChunkReader, JointReader, SteadyClock
@@ -30,7 +31,7 @@ from dbp_ros.nodes.streams import Streams
 from dbp_ros.nodes.wire import CommandWriter
 from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
-from dbp_ros.realtime import PacedThread, request_realtime
+from dbp_ros.realtime import request_realtime
 from dbp_ros.trace import FirstSight, Hop, Trace
 
 SETTLE_S = 1.0

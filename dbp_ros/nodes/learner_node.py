@@ -14,7 +14,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import Trigger
 
@@ -26,7 +26,9 @@ from dbp_ros.episodes.bag import FELL_BACK, Source
 from dbp_ros.episodes.recorder import Recorder
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError
 from dbp_ros.nodes import reports
+from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.definitions import definition_of
+from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.learner_process import LearnerProcess
 from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.parameters import load_settings
@@ -58,8 +60,9 @@ class LearnerNode(Node):  # type: ignore[misc]
             "intervention": (Bool, "intervention", LATCHED),
             "guard_state": (String, "guard/state", LATCHED),
         }
+        images = transport_of(config.image_transport)
         for camera in manifest.camera_names:
-            topics[f"image.{camera}"] = (Image, f"{camera}/image_raw", RECORDED)
+            topics[f"image.{camera}"] = (images.kind, f"{camera}/{images.suffix}", RECORDED)
         self._facts: dict[str, Any] = {
             "task": config.task,
             "joints": list(manifest.joints),
@@ -67,6 +70,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             "step_s": manifest.action.step_s,
         }
         self._problems: dict[str, str] = {}
+        self._silent = {role: topic for role, (_, topic, _) in topics.items() if "image" in role}
         self._sender = ModelSender(self, config.share_path)
         self._learner = LearnerProcess(config, self._announce)
         self._recorder = Recorder(
@@ -75,7 +79,10 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._attendance = Attendance(self._recorder, self._facts, config.time_limit_s)
         for role, (kind, topic, qos) in topics.items():
             callback = partial(self._record, role, kind)
-            self.create_subscription(kind, topic, callback, qos, raw=True)
+            if qos is LATCHED:
+                subscribe_lasting(self, kind, topic, callback, raw=True)
+            else:
+                self.create_subscription(kind, topic, callback, qos, raw=True)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
         self._offer("begin_episode", lambda: self._attendance.begin(self._now_ns()))
         self._offer("end_success", lambda: self._attendance.end("success", self._now_ns()))
@@ -109,8 +116,13 @@ class LearnerNode(Node):  # type: ignore[misc]
         kinds = {kind: kind.__module__.split(".")[0] for kind, _, _ in topics.values()}
         names = {kind: f"{package}/msg/{kind.__name__}" for kind, package in kinds.items()}
         return {
-            role: Source(self.resolve_topic_name(topic), names[kind], definition_of(names[kind]))
-            for role, (kind, topic, _) in topics.items()
+            role: Source(
+                self.resolve_topic_name(topic),
+                names[kind],
+                definition_of(names[kind]),
+                lasts=qos is LATCHED,
+            )
+            for role, (kind, topic, qos) in topics.items()
         }
 
     def _offer(self, service: str, act: Any) -> None:
@@ -121,6 +133,7 @@ class LearnerNode(Node):  # type: ignore[misc]
 
     def _record(self, role: str, kind: Any, data: bytes) -> None:
         now_ns = self._now_ns()
+        self._silent.pop(role, None)
         if role == "decision":
             self._hear(deserialize_message(data, kind).data, now_ns)
         self._recorder.put(role, data, now_ns)
@@ -158,6 +171,9 @@ class LearnerNode(Node):  # type: ignore[misc]
         problems = [*self._problems.values()]
         if self._recorder.dropped:
             problems.append(f"{self._recorder.dropped} messages dropped")
+        if self._silent and self._recorder.recording:
+            topics = ", ".join(self._silent.values())
+            problems.append(f"nothing came on {topics}: is image_transport as in the policy?")
         if problems:
             return reports.WARN, "; ".join(problems)
         recording = f"recording episode {self._recorder.number}"

@@ -11,7 +11,8 @@ from dbp_ros.contract import NS_PER_S
 from dbp_ros.delivery.delivery import Delivery, delivered, forget_old
 from dbp_ros.delivery.notes import WINDOW, Announcement, Label
 from dbp_ros.errors import BundleError
-from dbp_ros.nodes.qos import LATCHED, PIECES
+from dbp_ros.nodes.lasting import subscribe_lasting
+from dbp_ros.nodes.qos import PIECES
 from dbp_ros.policy.model_state import Phase
 from dbp_ros.policy.swap import Swap
 
@@ -37,7 +38,7 @@ class ModelReceiver:
         self._told_ns = 0
         self._mail: deque[tuple[str, bytes]] = deque(maxlen=4 * WINDOW)
         self._requests = node.create_publisher(String, "model_request", PIECES)
-        node.create_subscription(String, "model_announcement", self._on_announcement, LATCHED)
+        subscribe_lasting(node, String, "model_announcement", self._on_announcement)
         node.create_subscription(UInt8MultiArray, "model_chunk", self._on_chunk, PIECES)
 
     def begin(self, swap: Swap, received: Path) -> None:

@@ -11,7 +11,9 @@ from std_srvs.srv import Trigger
 
 from dbp_ros.config import PolicyConfig
 from dbp_ros.errors import BundleError
+from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
+from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.model_receiver import ModelReceiver
 from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.pace import Pace
@@ -20,7 +22,6 @@ from dbp_ros.policy.folder import WatchedFolder
 from dbp_ros.policy.model_state import ModelState, Phase
 from dbp_ros.policy.relay import Relay
 from dbp_ros.policy.swap import SWAP_RATE_HZ, Swap
-from dbp_ros.realtime import PacedThread
 
 
 class ModelSwap:
@@ -41,7 +42,7 @@ class ModelSwap:
         self._guard = f"{node.get_namespace()}/guard".strip("/")
         self._topic = node.create_publisher(String, "~/model", LATCHED)
         self._receiver = ModelReceiver(node)
-        node.create_subscription(Bool, "success", self._on_success, LATCHED)
+        subscribe_lasting(node, Bool, "success", self._on_success)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         node.create_service(Trigger, "~/rollback", reports.answer_to(self._roll_back))
 

@@ -19,6 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
 from dbp_ros.config import PolicyConfig
 from dbp_ros.errors import DbpError, ObservationError
+from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.conversions import ChunkWriter, JointReader, SteadyClock
@@ -32,7 +33,7 @@ from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.relay import Relay
-from dbp_ros.realtime import PacedThread, request_realtime
+from dbp_ros.realtime import request_realtime
 from dbp_ros.trace import Trace
 
 

@@ -24,6 +24,7 @@ from std_srvs.srv import Trigger
 from dbp_ros.config import CAMERAS, SimulationConfig
 from dbp_ros.contract import NS_PER_S
 from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.conversions import SteadyClock, image_message, ns_to_stamp
 from dbp_ros.nodes.parameters import load_settings
@@ -33,7 +34,7 @@ from dbp_ros.nodes.streams import Streams
 from dbp_ros.nodes.wire import UNREADABLE, command_of
 from dbp_ros.pace import Pace
 from dbp_ros.placement import Place
-from dbp_ros.realtime import PacedThread, prefer, request_realtime
+from dbp_ros.realtime import prefer, request_realtime
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.enlarge import Enlarger
 from dbp_ros.sim.noise import SensorNoise

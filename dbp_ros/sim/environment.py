@@ -23,9 +23,10 @@ class Environment:
     steps of 4 ms, as the motion guard does on the robot.
     """
 
-    def __init__(self, simulation: Simulation) -> None:
-        """Take over a simulation; `reset` before the first step."""
+    def __init__(self, simulation: Simulation, control_hz: float = CONTROL_HZ) -> None:
+        """Take over a simulation, for so many control steps a second; `reset` before the first."""
         self.simulation = simulation
+        self._control_hz = control_hz
         self._command = simulation.positions
         self._ticks = 0
 
@@ -40,7 +41,7 @@ class Environment:
         target = np.asarray(command, float)
         start, begin_ns = self._command, self.simulation.time_ns
         self._ticks += 1
-        end_ns = self._ticks * NS_PER_S // CONTROL_HZ
+        end_ns = int(self._ticks * NS_PER_S / self._control_hz)
         while (now_ns := self.simulation.time_ns) < end_ns:
             ahead_ns = now_ns + GUARD_STEPS * self.simulation.step_ns - begin_ns
             share = min(1.0, ahead_ns / (end_ns - begin_ns))

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from dbp_ros.bench import running
-from dbp_ros.bench.running import floor_beside
+from dbp_ros.bench.running import floor_beside, read_floors
 from dbp_ros.errors import DbpError
 
 
 def test_the_floor_runs_when_the_block_begins_and_is_told_when_it_ends(tmp_path: Path) -> None:
     with floor_beside(tmp_path) as files:
         assert [json.loads(file.read_text()) for file in files] == [{}] * len(files)
-    told = [json.loads(file.read_text()) for file in files]
+        with pytest.raises(DbpError, match=r"floor\.json is empty: the empty loop was ended"):
+            read_floors(files)
+    told = read_floors(files)
     assert len(told) >= 2
     assert all("period_error_ms" in numbers for numbers in told), told
 

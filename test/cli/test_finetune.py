@@ -1,11 +1,13 @@
 """`dbp finetune`, from a training run to a practised one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from dbp_ros.cli.main import main
+from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy import Policy, PolicyShape
@@ -15,14 +17,27 @@ SHAPE = PolicyShape(("state_0", "state_1", "state_2"), ("action_0",), {}, {}, 0.
 SMALL = "--environments 4 --decisions 10 --judge-episodes 2 --judge-every 2 --critic-warm-up 0"
 
 
+# What a robot of the cell measures and sees, five times a second.
+SEEING = PolicyShape(DUAL_UR5E_JOINTS, DUAL_UR5E_JOINTS, {"head_camera": (24, 32)}, {}, 0.2)
+
+
+def untrained(folder: Path, shape: PolicyShape, history: int = 1) -> Path:
+    torch.manual_seed(0)
+    config = TrainConfig(horizon=4, width=16, branch_width=16, depth=1, history=history)
+    weights = Policy(shape, config).state_dict()
+    tensors = {f"average/{name}": value for name, value in weights.items()}
+    write_checkpoint(folder, Checkpoint(config, shape, {}, tensors))
+    return folder
+
+
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    config = TrainConfig(horizon=4, width=16, branch_width=16, depth=1)
-    weights = Policy(SHAPE, config).state_dict()
-    tensors = {f"average/{name}": value for name, value in weights.items()}
-    write_checkpoint(tmp_path / "trained", Checkpoint(config, SHAPE, {}, tensors))
-    return tmp_path / "trained"
+    return untrained(tmp_path / "trained", SHAPE)
+
+
+@pytest.fixture
+def seeing(tmp_path: Path) -> Path:
+    return untrained(tmp_path / "seeing", SEEING)
 
 
 def finetune(trained: Path, out: str, *more: str, env: str = "Pendulum-v1") -> int:
@@ -63,3 +78,34 @@ def test_a_policy_for_another_environment_is_refused(
     assert finetune(trained, "out", env="Pendul-v1") == 1
     assert "gymnasium cannot make 'Pendul-v1'" in capsys.readouterr().err
     assert not (trained.parent / "out").exists()
+
+
+def test_a_policy_that_sees_practises_in_the_cell_and_goes_on_to_the_bit(seeing: Path) -> None:
+    def practise(out: str, *more: str) -> Checkpoint:
+        assert finetune(seeing, out, "--latent-memory-s", "0", *more, env="cell/reach") == 0
+        return read_checkpoint(seeing.parent / out)
+
+    whole = practise("whole", "--steps", "600")
+    first = practise("parts", "--steps", "300")
+    parts = practise("parts", "--resume", "--steps", "600")
+    updates = [run.facts["finetuned"]["updates"] for run in (first, parts, whole)]
+    assert 0 < updates[0] < updates[1] == updates[2]
+    assert set(whole.tensors) == set(parts.tensors)
+    for name, value in whole.tensors.items():
+        torch.testing.assert_close(value, parts.tensors[name], rtol=0, atol=0)
+    features = whole.tensors["practice/player/features/head_camera"]
+    assert features.std(0).max() > 0
+
+
+def test_what_a_policy_cannot_see_is_refused(
+    seeing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finetune(seeing, "out", env="Hopper-v5") == 1
+    said = capsys.readouterr().err
+    assert "sees through head_camera, and Hopper-v5 shows states alone" in said
+    tail = replace(SEEING, cameras={"tail_camera": (24, 32)})
+    assert finetune(untrained(seeing.parent / "tail", tail), "out", env="cell/reach") == 1
+    assert "cell/reach has no camera tail_camera: it has " in capsys.readouterr().err
+    twice = untrained(seeing.parent / "twice", SEEING, history=2)
+    assert finetune(twice, "out", env="cell/reach") == 1
+    assert "must take 1, train it with --history 1" in capsys.readouterr().err

@@ -20,6 +20,7 @@ SECOND_NS = 1_000_000_000
 SOURCES = {
     "words": Source("/cell/words", "std_msgs/msg/String", "string data"),
     "reward": Source("/cell/reward", "std_msgs/msg/Float64", "float64 data"),
+    "human": Source("/cell/human", "std_msgs/msg/Float64", "float64 data", lasts=True),
 }
 END = End("success", "operator", 7 * SECOND_NS)
 
@@ -65,7 +66,7 @@ def assert_whole(path: Path) -> None:
         reader = make_reader(file, validate_crcs=True)
         summary = reader.get_summary()
         assert reader.get_header().profile == "ros2"
-        assert {c.topic for c in summary.channels.values()} == {"/cell/words", "/cell/reward"}
+        assert {c.topic for c in summary.channels.values()} == {s.topic for s in SOURCES.values()}
         assert {c.message_encoding for c in summary.channels.values()} == {"cdr"}
         assert {s.encoding for s in summary.schemas.values()} == {"ros2msg"}
         messages = list(reader.iter_messages(topics=["/cell/words"]))
@@ -153,6 +154,23 @@ def test_each_episode_has_a_bag_that_begins_a_second_early(
     assert words(first) == [5, 6, 7, 8, 9, 10]
     assert words(second) == [11, 10]
     assert recorder.dropped == 0
+
+
+def test_what_holds_since_before_an_episode_begins_every_bag(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    recorder.put("human", number(1.0), 0)
+    for index in range(3):
+        start_ns = (100 + 10 * index) * SECOND_NS
+        recorder.put("words", text("word 0"), start_ns)
+        recorder.begin({"task": "toy"})
+        if index == 1:
+            recorder.put("human", number(2.0), start_ns + SECOND_NS)
+        recorder.end(END)
+    recorder.close()
+    bags = [read_bag(bag_path(tmp_path / "episodes", n)) for n in (1, 2, 3)]
+    said = [[(ns / SECOND_NS, m.data) for ns, m in bag.messages["human"]] for bag in bags]
+    assert said == [[(99, 1.0)], [(109, 1.0), (111, 2.0)], [(119, 2.0)]]
 
 
 def test_counting_goes_on_where_an_earlier_run_ended(recorder: Recorder, tmp_path: Path) -> None:

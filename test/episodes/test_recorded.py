@@ -1,5 +1,6 @@
 """What became of each decision, and the episode that a bag makes."""
 
+import io
 import math
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from lived import START_NS, TICK_NS, live
+from PIL import Image as Picture
 from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle import read_bundle
@@ -69,6 +71,26 @@ def test_the_pictures_are_those_that_were_decided_from_or_none(lived):
         sent = bag.messages[f"image.{camera}"][stamps.index(decision.image_stamps_ns[camera])]
         assert image.tobytes() == sent[1].data
         bag.messages[f"image.{camera}"].remove(sent)
+    assert Recorded(bag).seen_by(decision) is None
+
+
+def test_compressed_pictures_are_seen_as_the_policy_saw_them(lived):
+    bag = lived(40)
+    recorded = Recorded(bag)
+    decision = recorded.decisions[2]
+    plain = recorded.seen_by(decision)
+    for camera in recorded.pictures:
+        for index, (ns, message) in enumerate(bag.messages[f"image.{camera}"]):
+            file = io.BytesIO()
+            size = (message.height, message.width, 3)
+            Picture.fromarray(np.frombuffer(message.data, np.uint8).reshape(size)).save(file, "PNG")
+            sent = SimpleNamespace(header=message.header, format="png", data=file.getvalue())
+            bag.messages[f"image.{camera}"][index] = (ns, sent)
+    compressed = Recorded(bag)
+    for camera, image in compressed.seen_by(decision).items():
+        np.testing.assert_array_equal(image, plain[camera])
+    for _, message in bag.messages["image.head_camera"]:
+        message.data = message.data[:40]
     assert Recorded(bag).seen_by(decision) is None
 
 

@@ -12,10 +12,11 @@ from PIL import Image as Picture
 from rclpy.clock import Clock
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image
+from stamps import stamp_to_ns
 
 from dbp_ros.errors import ConfigError, ObservationError
 from dbp_ros.nodes.camera_images import TRANSPORTS, plain_picture, transport_of
-from dbp_ros.nodes.conversions import SteadyClock, image_message, stamp_to_ns
+from dbp_ros.nodes.conversions import SteadyClock, image_message
 from dbp_ros.pixels import image_pixels
 
 RAW, COMPRESSED = TRANSPORTS["raw"], TRANSPORTS["compressed"]

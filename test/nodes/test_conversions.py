@@ -10,6 +10,7 @@ from rclpy.clock import Clock, ClockType, ROSClock
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.time import Time as RosTime
 from sensor_msgs.msg import Image, JointState
+from stamps import stamp_to_ns
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.contract import NS_PER_S, ActionChunk, Array
@@ -22,7 +23,6 @@ from dbp_ros.nodes.conversions import (
     SteadyClock,
     image_message,
     ns_to_stamp,
-    stamp_to_ns,
 )
 from dbp_ros.pace import Pace
 from dbp_ros.pixels import image_pixels

@@ -22,9 +22,10 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.config import ControllersConfig, GuardConfig
+from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import LATCHED, SENSOR
-from dbp_ros.realtime import PacedThread, running_threads
+from dbp_ros.realtime import running_threads
 
 EVERY_COMMAND = 1000
 DRIVER_PRIORITY = 30
@@ -69,7 +70,7 @@ class Robot(Node):
             self.create_subscription(
                 Float64MultiArray, f"{name}/commands", partial(self._obey, part), EVERY_COMMAND
             )
-        for name in ("guard", "policy"):
+        for name in ("guard", "policy", "learner"):
             self.create_subscription(String, f"{name}/state", partial(self._hear, name), LATCHED)
         self.loops = [PacedThread("joints", 250, self._feel), PacedThread("camera", 30, self._see)]
 

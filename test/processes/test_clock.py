@@ -8,9 +8,9 @@ from processes.robot import Robot, process, wait_until
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from stamps import stamp_to_ns
 
 from dbp_ros.contract import NS_PER_S
-from dbp_ros.nodes.conversions import stamp_to_ns
 
 SPEED = 2.0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from processes.learning import Listener
-from processes.robot import Robot, process
+from processes.robot import CAMERA, Robot, process
 
 from dbp_ros.bundle import read_bundle
 from dbp_ros.config import DUAL_UR5E_JOINTS
@@ -30,6 +30,7 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
         "checkpoint": imitated / "run",
         "out": out,
         "task": "toy",
+        "image_transport": "compressed",
         "learner_niceness": 0,
         "decisions_per_update": 12,
         "finetune": "[critic_warm_up=0, sigma=0.2, kl_target=0.5]",
@@ -37,11 +38,13 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
     exploring = {
         "model": model,
         "explore": "true",
+        "image_transport": "compressed",
         # The guard holds back what is random, which says nothing of the model.
         "limited_rise": 1.0,
         "received_models": tmp_path / "received",
     }
     listener = Listener(robot)
+    robot.file_format = "png"
     with process("learner_node", **learning), process("policy_node", **exploring):
         listener.wait_for("policy", "model.version", "1")
         listener.wait_for("learner", "learner.version", "1")
@@ -67,6 +70,23 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
     encoder = first.manifest.cameras[0].encoder
     assert first.manifest.files[encoder] == second.manifest.files[encoder]
     assert_recorded(out / "episodes")
+
+
+def test_a_learner_that_waits_for_pictures_of_another_kind_says_so(
+    robot: Robot, imitated: Path, tmp_path: Path
+) -> None:
+    told = {
+        "model": imitated / "models" / "toy",
+        "checkpoint": imitated / "run",
+        "out": tmp_path / "learner",
+        "image_transport": "compressed",
+    }
+    with process("learner_node", **told):
+        robot.wait_for_state("learner", "waiting for an episode")
+        robot.ask("learner/begin_episode")
+        robot.wait_for_state("learner", f"nothing came on {CAMERA}/image_raw/compressed: is image_")
+        robot.file_format = "png"
+        robot.wait_for_state("learner", "recording episode 1")
 
 
 def assert_recorded(episodes: Path) -> None:

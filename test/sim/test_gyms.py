@@ -1,6 +1,7 @@
 """Environments to practise in: every episode follows from its seed and its actions alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from dbp_ros.sim.gyms.metaworld_world import (
     practice_goals,
 )
 from dbp_ros.sim.gyms.registry import Gym
+from dbp_ros.sim.gyms.world import View
 from dbp_ros.sim.hand_frame import seen_from_hand
 from dbp_ros.sim.metaworld import EVALUATION_GOALS, MAX_STEPS, MetaworldTask
+from dbp_ros.sim.simulation import Simulation
 
 ALL = np.arange(3)
 COLUMNS = {"Hopper-v5": 3, "metaworld/push": 4, "cell/lift": 14}
@@ -93,6 +96,48 @@ def test_unfinished_episodes_are_lived_again(name: str, gym: LocalGym) -> None:
     resumed.relive(*saved)
     np.testing.assert_array_equal(resumed.step(ALL, next_action).states, expected)
     assert len(resumed.episodes()[1][2]) == len(saved[1][2]) + 1
+
+
+VIEW = View(("left_gripper_joint", "left_mat_x"), {"left_wrist_camera": (24, 32)}, 0.2)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_cell_shows_what_a_policy_asks_for_at_its_pace(processes: bool) -> None:
+    gym = Gym("cell/reach", view=VIEW)
+    one, several = LocalGym(gym, 1), LocalGym(gym, 3, processes)
+    try:
+        still = Simulation("reach").home[None].astype(np.float32)
+        begun = several.reset(ALL, (5, 6, 7))
+        assert begun.shape == (3, 2)
+        first = several.look(ALL)["left_wrist_camera"]
+        assert first.shape == (3, 24, 32, 3)
+        several.step(np.array([1]), still)
+        again = several.look(np.array([2, 1]))["left_wrist_camera"]
+        np.testing.assert_array_equal(again[0], first[2])
+        np.testing.assert_array_equal(one.reset(np.zeros(1, int), (6,))[0], begun[1])
+        np.testing.assert_array_equal(one.look(np.zeros(1, int))["left_wrist_camera"][0], first[1])
+        one.step(np.zeros(1, int), still)
+        np.testing.assert_array_equal(one.look(np.zeros(1, int))["left_wrist_camera"][0], again[1])
+        steps = 1
+        while not one.step(np.zeros(1, int), still).truncated[0]:
+            steps += 1
+        assert (steps + 1) * 0.2 == pytest.approx(Simulation("reach").time_limit_s)
+    finally:
+        one.close()
+        several.close()
+
+
+def test_a_cell_without_what_is_asked_for_is_refused_by_name() -> None:
+    for view, message in (
+        (replace(VIEW, state_names=("tail",)), "cell/reach has no state tail: it has left_"),
+        (replace(VIEW, cameras={"tail": (24, 32)}), "cell/reach has no camera tail: it has "),
+        (
+            replace(VIEW, cameras={"head_camera": (24, 32), "left_wrist_camera": (48, 64)}),
+            "those of a cell are all alike",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            Gym("cell/reach", view=view).make()
 
 
 def test_a_fall_is_terminated_and_its_last_state_is_not_a_first_one() -> None:

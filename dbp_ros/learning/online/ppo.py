@@ -182,7 +182,7 @@ class ProximalLearner(Learner):
             law=law,
             log_prob=log_prob,
             weight=torch.where(lessons.own, torch.ones_like(likelier), likelier),
-            imitated=self.actor.imitated(lessons.observation, lessons.latent),
+            imitated=self.actor.imitated(lessons.observation, lessons.latent, self._chance),
         )
 
     def _improve(self, lessons: Lessons, reference: Reference, batches: tuple[Tensor, ...]) -> int:
@@ -254,7 +254,7 @@ class ProximalLearner(Learner):
         self.anchor_weight = min(max(self.anchor_weight * change, least), most)
 
     def _fade(self) -> None:
-        """Draw the latents of the next version closer together, the imitated policy's too.
+        """Draw the latents of the next version closer together.
 
         Each latent is a policy of its own, and an update that has few of each learns little of
         any. Where they are no choice but what was scattered in the demonstrations, all that is
@@ -263,8 +263,7 @@ class ProximalLearner(Learner):
         """
         if self.config.latent_fades:
             left = max(0.0, 1.0 - self.version / self.config.latent_fades)
-            for method in (self.actor.policy.method, self.actor.anchor):
-                cast(OneStep, method).latent_scale.clamp_(max=left)
+            cast(OneStep, self.actor.policy.method).latent_scale.clamp_(max=left)
 
     def _fit_critic(self, lessons: Lessons) -> float:
         """Fit the critic to the returns; return the mean loss."""

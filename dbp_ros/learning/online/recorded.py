@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dbp_ros.contract import Floats, Places, Step, VectorEnvironment
+from dbp_ros.contract import Floats, Image, Places, Step, VectorEnvironment
 
 
 class Recorded:
@@ -36,6 +36,10 @@ class Recorded:
         for place, action in zip(places.tolist(), actions, strict=True):
             self._actions[place].append(action.copy())
         return self._environment.step(places, actions)
+
+    def look(self, places: Places) -> dict[str, Image]:
+        """Return what the cameras see; see `VectorEnvironment.look`."""
+        return self._environment.look(places)
 
     def episodes(self) -> tuple[list[int], list[Floats]]:
         """Return the seed of each place's episode, and its actions so far, shapes (steps, nu)."""

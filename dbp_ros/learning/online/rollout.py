@@ -13,6 +13,7 @@ from dbp_ros.learning.online.latents import LatentWalks
 from dbp_ros.learning.online.learner import Learner
 from dbp_ros.learning.online.state import part, under
 from dbp_ros.learning.online.transitions import Transitions
+from dbp_ros.learning.policy import pictures
 
 
 class Outcome:
@@ -58,6 +59,11 @@ class Player:
         policy, config = learner.policy, learner.config
         size = (environment.places, policy.history, len(policy.shape.state_names))
         self._past: Floats = np.zeros(size, np.float32)
+        self._features = {
+            name: torch.zeros(environment.places, 1, features)
+            for name, features in policy.feature_sizes.items()
+        }
+        self._unseen = np.zeros(environment.places, bool)
         self._begun = torch.ones(environment.places, dtype=torch.bool)
         self._latents = LatentWalks(
             environment.places,
@@ -71,6 +77,7 @@ class Player:
         """Begin episodes; their first state is their past."""
         self._past[places] = self._environment.reset(places, seeds)[:, None]
         self._begun[places] = True
+        self._unseen[places] = True
 
     def latents(self) -> Tensor:
         """Return the latents of the next decision. Shape (places, horizon, nu)."""
@@ -81,7 +88,18 @@ class Player:
     @torch.no_grad()
     def observe(self) -> Tensor:
         """Return what the head is given now. Shape (places, observation)."""
-        return self._learner.policy.observe(torch.from_numpy(self._past.copy()), {})
+        self._look()
+        return self._learner.policy.observe(torch.from_numpy(self._past.copy()), self._features)
+
+    def _look(self) -> None:
+        """Encode what cameras see where something moved since the last time."""
+        places = np.flatnonzero(self._unseen)
+        if self._features and len(places):
+            images = self._environment.look(places)
+            seen = {n: pictures(torch.from_numpy(image)[:, None]) for n, image in images.items()}
+            for name, features in self._learner.policy.encode(seen, {}).items():
+                self._features[name][places] = features
+        self._unseen[:] = False
 
     def play(self, places: Places, chunks: Tensor, discount: float = 1.0) -> Outcome:
         """Play the points of normalised chunks that are due before the next decision.
@@ -98,6 +116,7 @@ class Player:
         for point in range(self._learner.config.executed_steps):
             step = self._environment.step(places[live], actions[live, point])
             here = places[live]
+            self._unseen[here] = True
             self._past[here] = np.concatenate([self._past[here, 1:], step.states[:, None]], axis=1)
             outcome.add(live, step, discount**point)
             live = live[~step.ended]
@@ -107,15 +126,21 @@ class Player:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return all that changes here; the environment keeps its episodes itself."""
-        past = torch.from_numpy(self._past)
-        here = under("player", {"past": past, "begun": self._begun})
-        return {**here, **under("latents", self._latents.state_dict())}
+        own = {
+            "past": torch.from_numpy(self._past),
+            "begun": self._begun,
+            **under("features", self._features),
+        }
+        return {**under("player", own), **under("latents", self._latents.state_dict())}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
         here = part("player", state)
         self._past[:] = here["past"].numpy()
         self._begun[:] = here["begun"]
+        # Elsewhere the successors of the last decisions were observed already.
+        self._unseen[:] = self._begun.numpy()
+        self._features = part("features", here)
         self._latents.load_state_dict(part("latents", state))
 
 

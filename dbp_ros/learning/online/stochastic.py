@@ -6,9 +6,13 @@ import math
 import torch
 from torch import Tensor, nn
 
+from dbp_ros.learning.methods.one_step import OneStep
 from dbp_ros.learning.online.config import FinetuneConfig
 from dbp_ros.learning.online.gaussian import GaussianChunk
 from dbp_ros.learning.policy import Policy
+
+# Latents that the anchor is averaged over where they have faded.
+AVERAGED = 8
 
 
 class SigmaHead(nn.Module):
@@ -78,10 +82,29 @@ class StochasticPolicy(nn.Module):
         return GaussianChunk(mean, self.spread(observation))
 
     @torch.no_grad()
-    def imitated(self, observation: Tensor, latent: Tensor) -> Tensor:
-        """Return the chunk that the imitated policy would play. Shape (B, horizon, nu)."""
-        chunk: Tensor = self.anchor(observation, latent[:, None])[:, 0]
+    def imitated(self, observation: Tensor, latent: Tensor, chance: torch.Generator) -> Tensor:
+        """Return the chunk that the imitated policy would play. Shape (B, horizon, nu).
+
+        Of a latent that has faded to a share s of itself, that share is left: what is gone is
+        averaged over, `E f(o, s z + sqrt(1 - s^2) e)`. The chunk of the latent zero is no mean,
+        nor anything that was imitated.
+        """
+        share = self._share_left()
+        latents = latent[:, None]
+        if share < 1.0:
+            shape = (len(latent), AVERAGED, *latent.shape[1:])
+            fresh = torch.randn(shape, generator=chance).to(latent.device)
+            latents = share * latents + math.sqrt(1.0 - share**2) * fresh
+        chunk: Tensor = self.anchor(observation, latents).mean(1)
         return chunk
+
+    def _share_left(self) -> float:
+        """Return how much of the imitated policy's latents the learned one still has."""
+        now, before = self.policy.method, self.anchor
+        if not isinstance(now, OneStep) or not isinstance(before, OneStep):
+            return 1.0
+        at_first = float(before.latent_scale)
+        return float(now.latent_scale) / at_first if at_first else 1.0
 
     def deployable(self) -> Policy:
         """Return a copy of the policy as it is now, without exploration, ready to run."""

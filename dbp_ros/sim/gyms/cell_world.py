@@ -1,29 +1,55 @@
-"""A task of our cell with states for eyes, and nothing but success as its reward."""
+"""A task of our cell, with nothing but success as its reward."""
+
+from functools import cache
 
 import numpy as np
 
 from dbp_ros.config import DUAL_UR5E_JOINTS
-from dbp_ros.contract import Array, Floats
+from dbp_ros.contract import Array, Floats, Image
+from dbp_ros.errors import ConfigError
+from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.environment import CONTROL_HZ, Environment
-from dbp_ros.sim.gyms.world import Moment
+from dbp_ros.sim.gyms.world import Moment, View, World
 from dbp_ros.sim.simulation import Simulation
 
 
-class CellWorld:
+class CellWorld(World):
     """Two arms at one task: a reward of one and the end once it is solved for half a second."""
 
     action_names = DUAL_UR5E_JOINTS
-    step_s = 1 / CONTROL_HZ
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, view: View | None = None) -> None:
         """Compose the cell.
 
+        Args:
+            task: Its name.
+            view: What to show; None for all states at the pace of the demonstrations, no pictures.
+
         Raises:
-            ConfigError: If there is no such task.
+            ConfigError: If there is no such task, or it has none of what is to be shown.
         """
-        self._simulation = Simulation(task)
-        self._environment = Environment(self._simulation)
-        self.state_names = (*DUAL_UR5E_JOINTS, *self._simulation.thing_names)
+        self._task, self._simulation = task, Simulation(task)
+        known = (*DUAL_UR5E_JOINTS, *self._simulation.thing_names)
+        view = view or View(known, {}, 1 / CONTROL_HZ)
+        model = self._simulation.model
+        cameras = [model.camera(index).name for index in range(model.ncam)]
+        for what, asked, there in (
+            ("state", view.state_names, known),
+            ("camera", view.cameras, cameras),
+        ):
+            if unknown := [name for name in asked if name not in there]:
+                raise ConfigError(
+                    f"cell/{task} has no {what} {', '.join(unknown)}: it has {', '.join(there)}"
+                )
+        if len(set(view.cameras.values())) > 1:
+            raise ConfigError(
+                f"pictures have the sizes {view.cameras}: those of a cell are all alike"
+            )
+        self.state_names, self.cameras = view.state_names, tuple(view.cameras)
+        self.step_s = view.step_s
+        self._columns = [known.index(name) for name in view.state_names]
+        self._size = next(iter(view.cameras.values()), (0, 0))
+        self._environment = Environment(self._simulation, 1 / view.step_s)
 
     def reset(self, seed: int) -> Floats:
         """Start the episode of a seed; see `World.reset`."""
@@ -36,9 +62,26 @@ class CellWorld:
         solved = self._simulation.terminated
         return Moment(self._state(), float(solved), solved, self._environment.truncated, solved)
 
-    def close(self) -> None:
-        """Hold nothing that needs it."""
+    def look(self) -> dict[str, Image]:
+        """Return what each camera sees now; see `World.look`."""
+        if not self.cameras:
+            return {}
+        return shared_cameras(self._task, self.cameras, *self._size).look(
+            self._simulation.snapshot()
+        )
 
     def _state(self) -> Floats:
         seen = np.concatenate([self._simulation.positions, self._simulation.things])
-        return seen.astype(np.float32)
+        return seen.astype(np.float32)[self._columns]
+
+
+@cache
+def shared_cameras(task: str, names: tuple[str, ...], height: int, width: int) -> CameraRig:
+    """Return the cameras of all worlds of a task in this process: a scene in OpenGL is large.
+
+    They belong to the thread that first looks through them, and stay open.
+
+    Raises:
+        ConfigError: If there is no such camera.
+    """
+    return open_cameras(Simulation(task).model, names, height, width)

@@ -5,10 +5,10 @@ import numpy as np
 
 from dbp_ros.contract import Array, Floats
 from dbp_ros.errors import ConfigError
-from dbp_ros.sim.gyms.world import Moment
+from dbp_ros.sim.gyms.world import Moment, World
 
 
-class GymnasiumWorld:
+class GymnasiumWorld(World):
     """An environment by its id, such as Hopper-v5, with its own reward and time limit."""
 
     def __init__(self, name: str) -> None:

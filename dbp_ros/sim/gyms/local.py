@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from dbp_ros.contract import Floats, Places, Step
+from dbp_ros.contract import Floats, Image, Places, Step
 from dbp_ros.errors import CommandError
 from dbp_ros.sim.gyms.place import Place
 from dbp_ros.sim.gyms.registry import Gym
 
 
-def make_place(gym: Gym) -> Place:
+def make_place(gym: Gym, number: int) -> Place:
     """Return a place with a new world."""
-    return Place(gym.make())
+    return Place(gym.make(), number)
 
 
 class LocalGym:
@@ -37,7 +37,7 @@ class LocalGym:
             ConfigError: If there is no such gym.
         """
         vector = AsyncVectorEnv if processes else SyncVectorEnv
-        makers = [partial(make_place, gym)] * places
+        makers = [partial(make_place, gym, number) for number in range(places)]
         self._vector: Any = vector(makers, autoreset_mode=AutoresetMode.DISABLED)
         self.places = places
 
@@ -72,6 +72,12 @@ class LocalGym:
             info["cut_short"][places],
             info["success"][places],
         )
+
+    def look(self, places: Places) -> dict[str, Image]:
+        """Return what each camera sees now; see `VectorEnvironment.look`."""
+        seen = self._vector.call("look", frozenset(places.tolist()))
+        cameras = seen[places[0]] if len(places) else ()
+        return {name: np.stack([seen[place][name] for place in places]) for name in cameras}
 
     def close(self) -> None:
         """Let go of the worlds."""

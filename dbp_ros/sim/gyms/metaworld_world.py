@@ -9,7 +9,7 @@ import numpy as np
 
 from dbp_ros.contract import Array, Floats
 from dbp_ros.errors import ConfigError
-from dbp_ros.sim.gyms.world import Moment
+from dbp_ros.sim.gyms.world import Moment, World
 from dbp_ros.sim.hand_frame import SEEN_NAMES, seen_from_hand
 from dbp_ros.sim.metaworld import (
     ACTION_NAMES,
@@ -49,11 +49,11 @@ def evaluation_goals(name: str) -> tuple[Any, ...]:
     )
 
 
-class MetaworldWorld:
+class MetaworldWorld(World):
     """One task, seen from the hand: a reward of one and the end at the first success."""
 
-    state_names: tuple[str, ...] = SEEN_NAMES
-    action_names: tuple[str, ...] = ACTION_NAMES
+    state_names = SEEN_NAMES
+    action_names = ACTION_NAMES
     step_s = STEP_S
 
     def __init__(self, name: str, evaluation: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from dbp_ros.contract import Array, Floats
+from dbp_ros.contract import Array, Floats, Image
 from dbp_ros.sim.gyms.world import World
 
 
@@ -17,9 +17,9 @@ class Place(gymnasium.Env):  # type: ignore[misc]
     leaves the world as it is.
     """
 
-    def __init__(self, world: World) -> None:
-        """Take over a world."""
-        self._world = world
+    def __init__(self, world: World, number: int) -> None:
+        """Take over a world; the number tells its place from others."""
+        self._world, self._number = world, number
         shapes = (len(world.state_names),), (len(world.action_names),)
         self.observation_space, self.action_space = (
             gymnasium.spaces.Box(-np.inf, np.inf, shape, np.float32) for shape in shapes
@@ -48,6 +48,10 @@ class Place(gymnasium.Env):  # type: ignore[misc]
             "success": moment.success,
         }
         return moment.state, moment.reward, False, False, ends
+
+    def look(self, numbers: frozenset[int]) -> dict[str, Image]:
+        """Return what each camera sees now, nothing where this place is not asked."""
+        return self._world.look() if self._number in numbers else {}
 
     def close(self) -> None:
         """Close the world."""

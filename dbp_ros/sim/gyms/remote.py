@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from dbp_ros.contract import Floats, Places, Step
+from dbp_ros.contract import Floats, Image, Places, Step
 from dbp_ros.sim.gyms.local import LocalGym
 from dbp_ros.sim.gyms.registry import Gym
 
@@ -56,6 +56,11 @@ class RayGym:
             np.concatenate([part.successes for part in parts])[back],
         )
 
+    def look(self, places: Places) -> dict[str, Image]:
+        """Return what each camera sees now; see `VectorEnvironment.look`."""
+        parts, back = self._ask("look", places), self._back(places)
+        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+
     def close(self) -> None:
         """Stop the workers."""
         for worker in self._workers:
@@ -63,13 +68,14 @@ class RayGym:
         if self._owner:
             ray.shutdown()
 
-    def _ask(self, verb: str, places: Places, given: Any) -> list[Any]:
+    def _ask(self, verb: str, places: Places, *given: Any) -> list[Any]:
         """Ask each worker for its share, all at once; return what those with a share say."""
         owners = np.searchsorted(self._ends, places, side="right")
         starts = np.concatenate([[0], self._ends])
         asked = [
             getattr(self._workers[owner], verb).remote(
-                places[owners == owner] - starts[owner], given[owners == owner]
+                places[owners == owner] - starts[owner],
+                *(part[owners == owner] for part in given),
             )
             for owner in np.unique(owners)
         ]

@@ -73,8 +73,31 @@ def test_latents_fade_to_one_policy_and_stay_part_of_the_likelihood() -> None:
         assert made.update(decided(made, seed=seed))["log_prob_gap"] <= 1e-6
     assert apart[0] > 1.5 * apart[1] > 0
     assert apart[2:] == [0, 0]
-    imitated = [made.actor.imitated(observation, latent) for latent in (one, two)]
-    assert torch.equal(*imitated)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_the_anchor_of_faded_latents_is_the_mean_over_what_is_gone(share: float) -> None:
+    made = ProximalLearner(policy(), CONFIG)
+    made.policy.method.latent_scale.fill_(share)
+    observation, latent = (value.flatten(0, 1)[:1] for value in questions(1, 1))
+    chance = torch.Generator().manual_seed(0)
+    asked = [value.expand(4000, *value.shape[1:]) for value in (observation, latent)]
+    said = made.actor.imitated(*asked, chance)
+    fresh = torch.randn(1, 32_000, *latent.shape[1:], generator=chance)
+    whole = made.actor.anchor(observation, share * latent[:, None] + (1 - share**2) ** 0.5 * fresh)
+    error = whole.std(1) / 32_000**0.5
+    assert ((said.mean(0) - whole.mean(1)).abs() < 6 * error).all()
+    # Eight are averaged.
+    torch.testing.assert_close(said.std(0) * 8**0.5, whole.std(1)[0], rtol=0.1, atol=0)
+
+
+def test_a_policy_that_came_faded_is_its_own_anchor() -> None:
+    faded = policy()
+    faded.method.latent_scale.zero_()
+    made = ProximalLearner(faded, CONFIG)
+    observation, latent = (value.flatten(0, 1) for value in questions(1, 8))
+    imitated = made.actor.imitated(observation, latent, torch.Generator())
+    assert torch.equal(imitated, made.decide(observation, latent))
 
 
 def test_that_latents_have_faded_is_kept_with_the_weights() -> None:

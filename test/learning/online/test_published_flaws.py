@@ -93,7 +93,7 @@ def test_r4_scales_encoders_and_anchor_do_not_learn() -> None:
     }
     learned = made.actor.state_dict()["policy.method.head.enter.weight"].clone()
     latent = questions(1, 8)[1][0]
-    anchored = made.actor.imitated(seen[0], latent)
+    anchored = made.actor.imitated(seen[0], latent, torch.Generator())
     explored = made.explore(seen.flatten(0, 1), questions(16, 8)[1].flatten(0, 1), chance)
     narrow = ProximalLearner(policy(), CONFIG)
     transitions = replace(
@@ -107,7 +107,7 @@ def test_r4_scales_encoders_and_anchor_do_not_learn() -> None:
     assert any(name.startswith("policy.encoders") for name in fixed)
     for name, value in fixed.items():
         assert torch.equal(after[name], value), name
-    assert torch.equal(made.actor.imitated(seen[0], latent), anchored)
+    assert torch.equal(made.actor.imitated(seen[0], latent, torch.Generator()), anchored)
 
 
 def test_r5_exploration_starts_where_it_can_learn_both_ways() -> None:

@@ -1,0 +1,7 @@
+"""Stamps of messages as numbers."""
+
+from builtin_interfaces.msg import Time
+
+
+def stamp_to_ns(stamp: Time) -> int:
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
