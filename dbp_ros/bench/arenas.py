@@ -1,7 +1,7 @@
 """The arenas of `dbp bench rl`, by suite.
 
-Meta-World's begin from demonstrations and pay for success alone; gymnasium's begin from data of
-medium quality and pay their own rewards. The toy's pay for progress and success.
+Meta-World's and the cell's begin from demonstrations and pay for success alone; gymnasium's begin
+from data of medium quality and pay their own rewards. The toy's pay for progress and success.
 """
 
 from dataclasses import replace
@@ -14,14 +14,18 @@ from dbp_ros.bench.arena import Arena
 from dbp_ros.bench.contenders import CONTENDERS
 from dbp_ros.bench.control import medium_data
 from dbp_ros.bench.metaworld import RECORDED, SHARED, record
+from dbp_ros.bench.weak_policy import CAMERAS, FINETUNE, PICTURE_PX, ROWS_A_STEP, Weak
+from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.contract import VectorEnvironment
 from dbp_ros.errors import ConfigError
-from dbp_ros.learning.checkpoint import Checkpoint
+from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.online.config import FinetuneConfig
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.sim.environment import CONTROL_HZ
 from dbp_ros.sim.gyms.local import LocalGym
-from dbp_ros.sim.gyms.registry import METAWORLD, Gym
+from dbp_ros.sim.gyms.registry import CELL, METAWORLD, Gym
+from dbp_ros.sim.gyms.world import View
 from dbp_ros.sim.metaworld import MetaworldTask
 
 METAWORLD_TASKS = ("push", "pick-place", "assembly", "peg-insert-side")
@@ -54,6 +58,26 @@ CONTROL = FinetuneConfig(
     decisions=128,
     minibatch=128,
 )
+
+
+# The weak policy of `dbp demo-learn`, and how it learns there, without the robot.
+WEAK = Weak("reach", 8, 800)
+LEARNED = FinetuneConfig(**FINETUNE, environments=10, decisions=20)
+
+
+def open_cell(places: int, judging: bool) -> VectorEnvironment:
+    """Return cells of the weak policy's task in this process, as it sees them."""
+    step_s = ROWS_A_STEP / CONTROL_HZ
+    view = View(DUAL_UR5E_JOINTS, dict.fromkeys(CAMERAS, (PICTURE_PX, PICTURE_PX)), step_s)
+    return LocalGym(Gym(f"{CELL}{WEAK.task}", judging, view), places)
+
+
+def imitate_in_cell(method: str, seed: int, folder: Path) -> Checkpoint:
+    """Return a weak policy that sees."""
+    name = f"{WEAK.task}_{WEAK.demonstrations}"
+    run = folder / f"{name}_weak_{method}_{seed}"
+    replace(WEAK, method=method, seed=seed).train(folder / name, run, lambda _: None)
+    return read_checkpoint(run)
 
 
 def open_gym(name: str, places: int, judging: bool) -> VectorEnvironment:
@@ -131,6 +155,17 @@ def control(name: str) -> Arena:
     )
 
 
+REACH = Arena(
+    name=f"{WEAK.task}_{WEAK.demonstrations}",
+    open=open_cell,
+    imitate=imitate_in_cell,
+    config=LEARNED,
+    updates=50,
+    judge_every=10,
+    episodes=40,
+)
+
+
 SMOKE = (OBSTACLE,)
 DEMONSTRATED = tuple(metaworld(task, 5) for task in METAWORLD_TASKS)
 # Five demonstrations leave too little to be learned, one leaves too little that is rewarded.
@@ -144,6 +179,7 @@ SUITES = MappingProxyType(
         "metaworld": DEMONSTRATED,
         "scarce": SCARCE,
         "control": MOVING,
+        "cell": (REACH,),
     }
 )
 

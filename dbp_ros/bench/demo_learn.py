@@ -23,7 +23,7 @@ from dbp_ros.bench.learning_report import (
 from dbp_ros.bench.report import machine, missed
 from dbp_ros.bench.running import Tell, floor_beside, read_floors, running_stack
 from dbp_ros.bench.table import ResultTable, command_line
-from dbp_ros.bench.weak_policy import HORIZON, make_weak_policy
+from dbp_ros.bench.weak_policy import FINETUNE, HORIZON, Weak
 from dbp_ros.config import check_ranges, setting
 from dbp_ros.files import write_text
 from dbp_ros.nodes.learning_runner import LearningRunner
@@ -33,26 +33,6 @@ from dbp_ros.sim.tasks.registry import make_task
 NAME = "demo_learn"
 TASK = "reach"
 COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "rollbacks")
-# On a robot decisions are dear: one number a joint to explore, five a second, and far; a bundle of
-# them for each update, and that update as far as a few hundred decisions can tell the way.
-FINETUNE: dict[str, Any] = {
-    "executed_steps": HORIZON,
-    "sigma": 0.25,
-    "sigma_low": 0.05,
-    "sigma_high": 0.5,
-    "gamma": 0.8,
-    "trace": 0.5,
-    "critic_warm_up": 1,
-    "epochs": 10,
-    "minibatch": 50,
-    "actor_learning_rate": 3e-4,
-    "spread_gain": 8.0,
-    "critic_learning_rate": 2e-3,
-    "kl_target": 0.5,
-    "clip_ratio": 0.3,
-    "anchor_weight": 0.003,
-    "anchor_distance": 0.4,
-}
 # After its time is up the learner closes the episode itself.
 AFTER_S = 0.1
 # The learner loads its libraries and exports the first version that explores.
@@ -112,8 +92,8 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
     """
     check_ranges(config)
     config.out.mkdir(parents=True, exist_ok=True)
-    shown = (config.demonstrations, config.train_updates)
-    run, model = make_weak_policy(TASK, *shown, config.out, tell)
+    weak = Weak(TASK, config.demonstrations, config.train_updates)
+    run, model = weak.make(config.out, tell)
     for old in ("learner", "received"):
         shutil.rmtree(config.out / old, ignore_errors=True)
     (config.out / f"{NAME}.csv").unlink(missing_ok=True)

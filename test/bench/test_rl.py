@@ -18,6 +18,7 @@ from dbp_ros.bench.obstacle import (
 )
 from dbp_ros.bench.rl_report import draw, summary
 from dbp_ros.bench.table import ResultTable
+from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.errors import ConfigError
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 
@@ -89,3 +90,15 @@ def test_environments_of_a_suite_are_chosen_by_name() -> None:
 def untrained(method: str, seed: int, folder: Path) -> Checkpoint:
     del folder
     return imitate(method, seed, updates=1)
+
+
+def test_the_weak_policy_of_the_cell_practises_with_what_it_sees() -> None:
+    (arena,) = arenas("cell", "")
+    world = arena.open(2, True)
+    assert world.reset(np.arange(2), [1, 2]).shape == (2, len(DUAL_UR5E_JOINTS))
+    seen = world.look(np.arange(2))
+    assert {name: image.shape for name, image in seen.items()} == {
+        "left_wrist_camera": (2, 84, 84, 3),
+        "right_wrist_camera": (2, 84, 84, 3),
+    }
+    assert arena.config.executed_steps == 1

@@ -1,5 +1,6 @@
 """A task of our cell, with nothing but success as its reward."""
 
+import atexit
 from functools import cache
 
 import numpy as np
@@ -79,9 +80,12 @@ class CellWorld(World):
 def shared_cameras(task: str, names: tuple[str, ...], height: int, width: int) -> CameraRig:
     """Return the cameras of all worlds of a task in this process: a scene in OpenGL is large.
 
-    They belong to the thread that first looks through them, and stay open.
+    They belong to the thread that first looks through them, and stay open until the process ends.
 
     Raises:
         ConfigError: If there is no such camera.
     """
-    return open_cameras(Simulation(task).model, names, height, width)
+    cameras = open_cameras(Simulation(task).model, names, height, width)
+    # While OpenGL is still there to let go of them.
+    atexit.register(cameras.close)
+    return cameras
