@@ -12,12 +12,13 @@ from types import MappingProxyType
 from dbp_ros.bench import obstacle
 from dbp_ros.bench.arena import Arena
 from dbp_ros.bench.contenders import CONTENDERS
-from dbp_ros.bench.control import medium_data
+from dbp_ros.bench.control import PATIENCE_S, medium_data
 from dbp_ros.bench.metaworld import RECORDED, SHARED, record
 from dbp_ros.bench.weak_policy import CAMERAS, FINETUNE, PICTURE_PX, ROWS_A_STEP, Weak
 from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.contract import VectorEnvironment
 from dbp_ros.errors import ConfigError
+from dbp_ros.files import locked
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.online.config import FinetuneConfig
@@ -62,6 +63,7 @@ CONTROL = FinetuneConfig(
 
 # The weak policy of `dbp demo-learn`, and how it learns there, without the robot.
 WEAK = Weak("reach", 8, 800)
+REACHING = f"{WEAK.task}_{WEAK.demonstrations}"
 LEARNED = FinetuneConfig(**FINETUNE, environments=10, decisions=20)
 
 
@@ -73,10 +75,10 @@ def open_cell(places: int, judging: bool) -> VectorEnvironment:
 
 
 def imitate_in_cell(method: str, seed: int, folder: Path) -> Checkpoint:
-    """Return a weak policy that sees."""
-    name = f"{WEAK.task}_{WEAK.demonstrations}"
-    run = folder / f"{name}_weak_{method}_{seed}"
-    replace(WEAK, method=method, seed=seed).train(folder / name, run, lambda _: None)
+    """Return a weak policy that sees; who comes meanwhile waits for it."""
+    run = folder / f"{REACHING}_weak_{method}_{seed}"
+    with locked(folder / f".{REACHING}.lock", PATIENCE_S):
+        replace(WEAK, method=method, seed=seed).train(folder / REACHING, run, lambda _: None)
     return read_checkpoint(run)
 
 
@@ -156,7 +158,7 @@ def control(name: str) -> Arena:
 
 
 REACH = Arena(
-    name=f"{WEAK.task}_{WEAK.demonstrations}",
+    name=REACHING,
     open=open_cell,
     imitate=imitate_in_cell,
     config=LEARNED,
