@@ -8,7 +8,15 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dbp_ros.bench import infer, infer_report, precision, rate_report, scale, whole_policy
+from dbp_ros.bench import (
+    chunks,
+    infer,
+    infer_report,
+    precision,
+    rate_report,
+    scale,
+    whole_policy,
+)
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.errors import ConfigError
 
@@ -20,6 +28,7 @@ SUMMARIES: dict[str, Callable[[ResultTable], Iterable[Row]]] = {
     precision.NAME: precision.summary,
     rate_report.NAME: rate_report.summary,
     scale.NAME: scale.summary,
+    chunks.NAME: chunks.summary,
 }
 # Tables that are made from the rows of another's file.
 FILES = {"infer_floor": infer.NAME}
