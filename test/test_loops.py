@@ -74,7 +74,6 @@ def test_stopping_a_paced_thread_that_never_started_is_harmless():
     PacedThread("ticker", 200.0, lambda now_ns: None).stop()
 
 
-# In a process of its own: it changes scheduling and garbage collection for good.
 def test_a_hurried_wait_ends_before_its_deadline_but_not_at_once():
     pacer = Pacer(1000 * MS, earliest=0.02)
     before_ns = time.monotonic_ns()

@@ -19,6 +19,7 @@ MS = 1_000_000
 WAIT_S = 5.0
 
 
+# In a process of its own: it changes scheduling and garbage collection for good.
 def test_a_wish_that_is_not_granted_is_told_and_not_fatal():
     code = (
         "from dbp_ros.config import RealtimeConfig\n"

@@ -62,7 +62,7 @@ CONTROL = FinetuneConfig(
 
 
 # The weak policy of `dbp demo-learn`, and how it learns there, without the robot.
-WEAK = Weak("reach", 8, 800)
+WEAK = Weak()
 REACHING = f"cell-{WEAK.task}"
 LEARNED = FinetuneConfig(**FINETUNE, environments=10, decisions=20)
 

@@ -31,7 +31,7 @@ from dbp_ros.share import share_directory
 from dbp_ros.sim.tasks.registry import make_task
 
 NAME = "demo_learn"
-TASK = "reach"
+TASK = Weak.task
 COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "rollbacks")
 # After its time is up the learner closes the episode itself.
 AFTER_S = 0.1
@@ -44,8 +44,10 @@ class LearnDemoConfig:
     """What to run, and where to put what comes of it."""
 
     episodes: int = setting(900, "how many episodes to run", minimum=1)
-    demonstrations: int = setting(8, "how many the weak policy is shown", minimum=2)
-    train_updates: int = setting(800, "updates of the weak policy's training", minimum=1)
+    demonstrations: int = setting(
+        Weak.demonstrations, "how many the weak policy is shown", minimum=2
+    )
+    train_updates: int = setting(Weak.updates, "updates of the weak policy's training", minimum=1)
     decisions_per_update: int = setting(200, "decisions that the learner waits for", minimum=1)
     speed: float = setting(1.0, "how fast the simulation runs", minimum=0.05)
     out: Path = setting(Path("build/demo-learn"), "folder for all that is made")

@@ -64,9 +64,9 @@ class Weak:
         seed: Of the training.
     """
 
-    task: str
-    demonstrations: int
-    updates: int
+    task: str = "reach"
+    demonstrations: int = 8
+    updates: int = 800
     method: str = "dbp"
     seed: int = 0
 

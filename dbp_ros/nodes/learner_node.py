@@ -70,7 +70,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             "step_s": manifest.action.step_s,
         }
         self._problems: dict[str, str] = {}
-        self._silent = {role: topic for role, (_, topic, _) in topics.items() if "image" in role}
+        self._silent = {r: topic for r, (_, topic, _) in topics.items() if r.startswith("image.")}
         self._sender = ModelSender(self, config.share_path)
         self._learner = LearnerProcess(config, self._announce)
         self._recorder = Recorder(

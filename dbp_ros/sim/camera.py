@@ -131,6 +131,11 @@ class GLRenderer:
         self._context.free()
 
 
+def camera_names(model: mujoco.MjModel) -> list[str]:
+    """Return the names of the cameras of a scene."""
+    return [model.camera(index).name for index in range(model.ncam)]
+
+
 def open_cameras(
     model: mujoco.MjModel, names: tuple[str, ...], height: int, width: int, backend: str = "auto"
 ) -> CameraRig:
@@ -153,7 +158,7 @@ def open_cameras(
         raise ConfigError(
             f"camera backend '{backend}' is unknown: use one of {', '.join(BACKENDS)}"
         )
-    known = [model.camera(index).name for index in range(model.ncam)]
+    known = camera_names(model)
     for name in names:
         if name not in known:
             raise ConfigError(f"no camera '{name}' in this scene: it has {', '.join(known)}")

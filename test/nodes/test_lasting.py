@@ -1,17 +1,16 @@
 """What holds is heard from every publisher, and by those that come later too."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from processes.robot import wait_until
 from rclpy.node import Node
 from std_msgs.msg import String
 
 from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.qos import LATCHED
-
-PATIENCE_S = 20.0
 
 
 class Hearer(Node):
@@ -29,26 +28,19 @@ def hearer(domain: int) -> Iterator[Hearer]:
         yield node
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_who_latches_is_heard_once_and_who_does_not_latch_is_heard_too(hearer: Hearer) -> None:
-    wait_until(lambda: "before" in hearer.words)
+    wait_until(lambda: "before" in hearer.words, "what was said before")
     hearer.latched.publish(String(data="after"))
-    wait_until(lambda: "after" in hearer.words)
+    wait_until(lambda: "after" in hearer.words, "what is said after")
     time.sleep(0.3)
     assert hearer.words == ["before", "after"]
     plain = hearer.create_publisher(String, "words", 10)
     # As `ros2 topic pub --once` does, which would wait for ever otherwise.
-    wait_until(lambda: plain.get_subscription_count() > 0)
+    wait_until(lambda: plain.get_subscription_count() > 0, "a subscription that does not latch")
     plain.publish(String(data="plain"))
-    wait_until(lambda: "plain" in hearer.words)
+    wait_until(lambda: "plain" in hearer.words, "who does not latch")
     hearer.latched.publish(String(data="last"))
-    wait_until(lambda: hearer.words[-1] == "last")
+    wait_until(lambda: hearer.words[-1] == "last", "who latches")
     time.sleep(0.3)
     assert hearer.words[:3] == ["before", "after", "plain"]
     assert set(hearer.words[3:]) == {"last"}

@@ -8,7 +8,7 @@ import numpy as np
 from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.contract import Array, Floats, Image
 from dbp_ros.errors import ConfigError
-from dbp_ros.sim.camera import CameraRig, open_cameras
+from dbp_ros.sim.camera import CameraRig, camera_names, open_cameras
 from dbp_ros.sim.environment import CONTROL_HZ, Environment
 from dbp_ros.sim.gyms.world import Moment, View, World
 from dbp_ros.sim.simulation import Simulation
@@ -32,11 +32,9 @@ class CellWorld(World):
         self._task, self._simulation = task, Simulation(task)
         known = (*DUAL_UR5E_JOINTS, *self._simulation.thing_names)
         view = view or View(known, {}, 1 / CONTROL_HZ)
-        model = self._simulation.model
-        cameras = [model.camera(index).name for index in range(model.ncam)]
         for what, asked, there in (
             ("state", view.state_names, known),
-            ("camera", view.cameras, cameras),
+            ("camera", view.cameras, camera_names(self._simulation.model)),
         ):
             if unknown := [name for name in asked if name not in there]:
                 raise ConfigError(
