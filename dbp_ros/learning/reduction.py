@@ -86,6 +86,7 @@ def reduce_bundle(
     with folder_aside(directory) as aside:
         for file in manifest.files:
             shutil.copyfile(source.path(file), aside / file)
+        # On the copy: the quantiser writes beside the graph that it reads.
         PRECISIONS[precision](source, recorded, aside)
         manifest = replace(
             manifest,
@@ -162,11 +163,11 @@ def _head_feeds(source: Bundle, recorded: Proof) -> Iterator[Feeds]:
 
 def _dynamic(source: Bundle, recorded: Proof, directory: Path) -> None:
     """Give the head weights of 8 bits; what flows between them is scaled as it comes."""
-    head = source.manifest.head
+    head = directory / source.manifest.head
     with _quiet():
         quantize_dynamic(
-            source.path(head),
-            directory / head,
+            head,
+            head,
             op_types_to_quantize=LINEAR,
             per_channel=True,
             reduce_range=SEVEN_BITS,
@@ -176,9 +177,8 @@ def _dynamic(source: Bundle, recorded: Proof, directory: Path) -> None:
 
 def _static(source: Bundle, recorded: Proof, directory: Path) -> None:
     """Give the head weights and activations of 8 bits, scaled as recorded observations ask."""
-    head = source.manifest.head
     feeds = _head_feeds(source, recorded)
-    _calibrated(source.path(head), directory / head, feeds, LINEAR)
+    _calibrated(directory / source.manifest.head, feeds, LINEAR)
 
 
 def _everything(source: Bundle, recorded: Proof, directory: Path) -> None:
@@ -187,15 +187,14 @@ def _everything(source: Bundle, recorded: Proof, directory: Path) -> None:
     for camera in source.manifest.cameras:
         frames = recorded.images[camera.name]
         feeds = iter([{"image": frame} for case in frames for frame in case])
-        path = source.path(camera.encoder)
-        _calibrated(path, directory / camera.encoder, feeds, CONVOLUTION)
+        _calibrated(directory / camera.encoder, feeds, CONVOLUTION)
 
 
-def _calibrated(path: Path, target: Path, feeds: Iterator[Feeds], kinds: tuple[str, ...]) -> None:
+def _calibrated(path: Path, feeds: Iterator[Feeds], kinds: tuple[str, ...]) -> None:
     with _quiet():
         quantize_static(
             path,
-            target,
+            path,
             _Recorded(feeds),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=kinds,
@@ -208,8 +207,8 @@ def _calibrated(path: Path, target: Path, feeds: Iterator[Feeds], kinds: tuple[s
 
 def _halved(kind: int, source: Bundle, recorded: Proof, directory: Path) -> None:
     """Store the head's weights in 16 bits and widen them in the graph."""
-    head = source.manifest.head
-    model = onnx.load(source.path(head))
+    head = directory / source.manifest.head
+    model = onnx.load(head)
     kept, casts = [], []
     for weight in model.graph.initializer:
         value = numpy_helper.to_array(weight)
@@ -224,7 +223,7 @@ def _halved(kind: int, source: Bundle, recorded: Proof, directory: Path) -> None
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    onnx.save(model, directory / head)
+    onnx.save(model, head)
 
 
 def _short(name: str, value: Floats, kind: int) -> TensorProto:

@@ -35,7 +35,7 @@ class SteadyClock:
     def __init__(self, ros_clock: Clock, pace: Pace | None = None) -> None:
         self._ros_clock, self._pace = ros_clock, pace or Pace()
         self._may_be_simulated = isinstance(ros_clock, ROSClock)
-        self._offset_ns = self._measure()[1]
+        self._offset_ns = self._undisturbed_ns()
 
     def offset_ns(self) -> int:
         """Return what to add to a ROS time to get the steady time."""
@@ -44,16 +44,21 @@ class SteadyClock:
             if apart_ns < 0 or apart_ns > SIMULATED_APART_NS:
                 self._offset_ns += apart_ns
         elif abs(apart_ns) > CLOCKS_APART_NS:
-            # Perhaps this thread was only interrupted between the two clocks.
-            self._offset_ns = min(self._measure() for _ in range(3))[1]
+            offset_ns = self._undisturbed_ns()
+            if abs(offset_ns - self._offset_ns) > CLOCKS_APART_NS:
+                self._offset_ns = offset_ns
         return self._offset_ns
 
+    def _undisturbed_ns(self) -> int:
+        """Return the offset; this thread may be interrupted between the two clocks at times."""
+        return min(self._measure() for _ in range(3))[1]
+
     def _measure(self) -> tuple[int, int]:
-        """Return how long it took, and the offset, in [ns]."""
+        """Return how long it took, and an offset in [ns], too large by as much at most."""
         before_ns = self._pace.now_ns()
         ros_ns = int(self._ros_clock.now().nanoseconds)
-        took_ns = self._pace.now_ns() - before_ns
-        return took_ns, before_ns + took_ns // 2 - ros_ns
+        after_ns = self._pace.now_ns()
+        return after_ns - before_ns, after_ns - ros_ns
 
     def now_ns(self) -> int:
         """Return the steady time."""

@@ -39,6 +39,16 @@ def test_fewer_bits_move_no_action_far(shipped: Bundle, tmp_path: Path, precisio
     assert sizes[0] < 0.7 * sizes[1]
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_nothing_is_written_into_the_folder_of_the_source(
+    shipped: Bundle, tmp_path: Path, precision: str
+) -> None:
+    """Also not for a moment: other processes read there."""
+    before = shipped.directory.stat().st_mtime_ns
+    reduced(shipped, tmp_path / "small", precision)
+    assert shipped.directory.stat().st_mtime_ns == before
+
+
 def test_the_proof_is_that_of_full_precision(shipped: Bundle, tmp_path: Path) -> None:
     bundle = reduced(shipped, tmp_path / "small", "int8")
     np.testing.assert_array_equal(read_proof(bundle).action, read_proof(shipped).action)

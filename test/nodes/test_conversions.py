@@ -288,16 +288,30 @@ def test_a_stamp_comes_back_to_the_nanosecond(clock: SteadyClock) -> None:
 
 
 class RunAway:
-    """A ROS clock that can be set."""
+    """A ROS clock that can be set, and the reading of which can be interrupted once."""
 
     ahead_ns = 0
+    interrupted_s = 0.0
 
     @property
     def nanoseconds(self) -> int:
-        return time.time_ns() + self.ahead_ns
+        now_ns = time.time_ns() + self.ahead_ns
+        time.sleep(self.interrupted_s)
+        self.interrupted_s = 0.0
+        return now_ns
 
     def now(self) -> "RunAway":
         return self
+
+
+def test_a_thread_that_was_interrupted_between_the_clocks_moves_no_stamp() -> None:
+    ros_clock = RunAway()
+    ros_clock.interrupted_s = 0.1
+    clock = SteadyClock(ros_clock)
+    before_ns = clock.offset_ns()
+    assert abs(before_ns - (time.monotonic_ns() - time.time_ns())) < CLOCKS_NS
+    ros_clock.interrupted_s = 0.1
+    assert clock.offset_ns() == before_ns
 
 
 def test_clocks_that_part_are_noticed() -> None:
