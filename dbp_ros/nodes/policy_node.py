@@ -244,11 +244,11 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._relay = None
 
     def _state(self) -> tuple[bytes, str]:
-        encoder = self._relay.active.encoder if self._relay else None
-        for thread in (self._loop, encoder, self._swap.thread):
+        for thread in (self._loop, self._swap.thread):
             if thread is not None and thread.error is not None:
                 return reports.ERROR, f"the {thread.name} failed: {thread.error}"
-        problems = (*self._problems.values(), self._swap.problem)
+        encoding = self._relay.active.problem if self._relay else ""
+        problems = (*self._problems.values(), encoding, self._swap.problem)
         sentence = "; ".join(filter(None, (self._reason or "deciding", *problems)))
         fine = self._loop is None or sentence == "deciding"
         return (reports.OK if fine else reports.WARN), sentence

@@ -10,19 +10,23 @@ class EncoderThread(threading.Thread):
     """Hands the newest picture of each camera to a function, one after the other.
 
     A picture that is overtaken by a newer one of its camera is dropped and counted: an old
-    picture is worth nothing to a controller.
+    picture is worth nothing to a controller. One that cannot be encoded is as good as lost.
+
+    Attributes:
+        dropped: How many pictures were overtaken.
+        problems: Why the newest picture of a camera could not be encoded, by its name; without
+            those that could.
     """
 
     def __init__(self, encode: Callable[[str, Frame, int], None]) -> None:
         """Prepare the thread; `start` runs it.
 
         Args:
-            encode: Called with the camera's name, the picture and its arrival in [ns]. An
-                exception ends the thread and is kept in `error`.
+            encode: Called with the camera's name, the picture and its arrival in [ns].
         """
         super().__init__(name="encoder", daemon=True)
         self.dropped = 0
-        self.error: Exception | None = None
+        self.problems: dict[str, str] = {}
         self._encode = encode
         self._waiting: dict[str, tuple[Frame, int]] = {}
         self._wake = threading.Condition()
@@ -37,15 +41,15 @@ class EncoderThread(threading.Thread):
 
     def run(self) -> None:
         """Encode pictures until `stop`."""
-        try:
-            while (item := self._take()) is not None:
+        while (item := self._take()) is not None:
+            camera = item[0]
+            try:
                 self._encode(*item)
-        except Exception as error:
-            self.error = error
-            raise
-        finally:
-            # Whoever encodes holds this thread: let go, the garbage collector is off.
-            del self._encode
+                self.problems.pop(camera, None)
+            except Exception as error:
+                self.problems[camera] = str(error)
+        # Whoever encodes holds this thread: let go, the garbage collector is off.
+        del self._encode
 
     def stop(self) -> None:
         """End the thread after the picture at hand."""

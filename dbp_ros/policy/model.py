@@ -9,15 +9,16 @@ import onnxruntime as ort
 
 from dbp_ros.bundle import Bundle, Manifest
 from dbp_ros.contract import Floats, Image
-from dbp_ros.errors import BundleError
+from dbp_ros.errors import BundleError, ObservationError
 from dbp_ros.policy.graph import open_graph
 from dbp_ros.proof import Proof, read_proof
 
 WARM_UP_PASSES = 5
 FLOAT, PIXEL = "tensor(float)", "tensor(uint8)"
 
-# The type of a tensor and its sizes, of which those that a graph leaves open are no numbers.
-Tensor: TypeAlias = tuple[str, tuple[int | str | None, ...]]
+# A size that a graph leaves open is no number.
+Size: TypeAlias = int | str | None
+Tensor: TypeAlias = tuple[str, tuple[Size, ...]]
 Signature: TypeAlias = dict[str, Tensor]
 
 
@@ -55,6 +56,7 @@ class Model:
         }
         self._input = dict.fromkeys(manifest.camera_names, "image")
         self._input |= {cloud.name: "points" for cloud in manifest.clouds}
+        self._shapes = {name: encoder.inputs[0].shape for name, encoder in self._encoders.items()}
         shape = (1, manifest.action.horizon, len(manifest.joints))
         self._still = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
         self._check_signatures()
@@ -74,7 +76,15 @@ class Model:
 
         Returns:
             Features. Shape (feature_size,).
+
+        Raises:
+            ObservationError: If the graph takes only frames of another shape.
         """
+        if not _agree(frame.shape, shape := self._shapes[sensor]):
+            raise ObservationError(
+                f"its shape is {frame.shape}, this model takes only {tuple(shape)}: have it sent "
+                "so, or resize in the graph"
+            )
         inputs = {self._input[sensor]: frame}
         features: Floats = self._encoders[sensor].run(["features"], inputs)[0][0]
         return features
@@ -200,12 +210,13 @@ class Model:
 
 
 def _fits(found: Tensor, expected: Tensor) -> bool:
-    """Return whether a tensor of a graph, whose unknown sizes are no numbers, is as expected."""
-    return (
-        found[0] == expected[0]
-        and len(found[1]) == len(expected[1])
-        and all(
-            not isinstance(size, int) or size == wanted
-            for size, wanted in zip(found[1], expected[1], strict=True)
-        )
+    """Return whether a tensor of a graph is as expected."""
+    return found[0] == expected[0] and _agree(expected[1], found[1])
+
+
+def _agree(sizes: Sequence[Size], wanted: Sequence[Size]) -> bool:
+    """Return whether sizes are those that a graph asks for."""
+    return len(sizes) == len(wanted) and all(
+        not isinstance(size, int) or size == given
+        for given, size in zip(sizes, wanted, strict=True)
     )

@@ -36,6 +36,12 @@ class Runner:
         """The sha256 of the manifest of the model's bundle."""
         return self.decider.model.bundle.sha256
 
+    @property
+    def problem(self) -> str:
+        """Why pictures cannot be encoded, in words; empty where they can."""
+        problems = tuple(self.encoder.problems.items())
+        return "; ".join(f"{camera} cannot be encoded: {reason}" for camera, reason in problems)
+
     def stop(self) -> None:
         """End the encoder's thread, which lets go of the model."""
         self.encoder.stop()
@@ -70,6 +76,17 @@ class Team:
             if runner and all(runner.decider.observer is not r.decider.observer for r in fed):
                 fed.append(runner)
         return fed
+
+    def fault(self, error: Exception) -> str:
+        """Return what the active model is to blame for where it could not decide; empty if nothing.
+
+        That the observation is not good enough is no fault of it, unless the one before can encode
+        what it cannot.
+        """
+        if isinstance(error, AnswerError) or not isinstance(error, ObservationError):
+            return str(error) or type(error).__name__
+        could = any(runner is self.previous and not runner.problem for runner in self.fed)
+        return self.active.problem if could else ""
 
 
 class Relay:
@@ -126,8 +143,8 @@ class Relay:
     def decide(self, now_ns: int, early: bool = False) -> tuple[Decider, ActionChunk]:
         """Return the chunk for now and who decided it.
 
-        Where the active model fails, or its answer is not finite, the previous one takes over
-        and answers.
+        Where the active model fails, its answer is not finite, or it cannot encode what the
+        previous one can, the previous one takes over and answers.
 
         Args:
             now_ns: The steady time.
@@ -137,16 +154,15 @@ class Relay:
             ObservationError: If the observation is not good enough to act on, or no model's
                 answer is finite.
         """
-        active = self._team.active
+        team = self._team
         try:
-            self.chunk = active.decider.decide(now_ns, early)
+            self.chunk = team.active.decider.decide(now_ns, early)
         except Exception as error:
-            blameless = isinstance(error, ObservationError) and not isinstance(error, AnswerError)
-            if blameless or not self.roll_back(str(error), active):
+            if not (fault := team.fault(error)) or not self.roll_back(fault, team.active):
                 raise
-            active = self._team.active
-            self.chunk = active.decider.decide(now_ns, early)
-        return active.decider, self.chunk
+            team = self._team
+            self.chunk = team.active.decider.decide(now_ns, early)
+        return team.active.decider, self.chunk
 
     def begin_episode(self) -> None:
         """Draw a latent that owes nothing to the last episode."""

@@ -102,8 +102,8 @@ class Trial:
             BundleError: If it has failed.
             ObservationError: If there was nothing to observe for too long.
         """
-        if self.runner.encoder.error is not None:
-            raise BundleError(f"its encoder fails: {self.runner.encoder.error}")
+        if problem := self.runner.problem:
+            raise BundleError(problem)
         try:
             inputs, chunk = self.runner.decider.rehearse(now_ns)
         except ObservationError as error:

@@ -87,14 +87,24 @@ def test_stop_before_start_is_harmless(encoder):
     EncoderThread(encoder).stop()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_error_ends_it_and_is_kept():
-    def fail(camera, frame, arrival_ns):
-        raise ValueError("a picture of no size")
+def test_what_cannot_be_encoded_is_told_for_as_long_as_it_comes():
+    sizes, done = {"head": 0, "wrist": 4}, threading.Semaphore(0)
 
-    thread = EncoderThread(fail)
+    def encode(camera, frame, arrival_ns):
+        if sizes[camera] == 0:
+            raise ValueError(f"a picture of no size at {arrival_ns}")
+
+    def show(camera, arrival_ns):
+        thread.put(camera, frame(0), arrival_ns)
+        thread.put("done", frame(0), 0)
+        assert done.acquire(timeout=WAIT_S)
+
+    thread = EncoderThread(lambda *item: done.release() if item[0] == "done" else encode(*item))
     thread.start()
-    thread.put("head", frame(0), 0)
-    thread.join(WAIT_S)
-    assert not thread.is_alive()
-    assert str(thread.error) == "a picture of no size"
+    show("head", 5)
+    show("wrist", 6)
+    assert thread.problems == {"head": "a picture of no size at 5"}
+    sizes["head"] = 4
+    show("head", 7)
+    assert thread.problems == {}
+    thread.stop()

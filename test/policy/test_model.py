@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 
 from dbp_ros.bundle import ActionSpec, CameraSpec, read_bundle
-from dbp_ros.errors import BundleError, ConfigError
+from dbp_ros.errors import BundleError, ConfigError, ObservationError
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.sessions import DEVICES
 
@@ -34,6 +34,13 @@ def test_pictures_of_another_size_are_taken_where_the_graph_allows(model, size):
 
 def test_a_graph_of_one_fixed_size_is_taken_for_that_size(make_bundle):
     assert Model(read_bundle(make_bundle(size=(8, 12)))).prove() < 1e-5
+
+
+def test_a_picture_of_another_size_is_refused_where_the_graph_takes_but_one(make_bundle):
+    model = Model(read_bundle(make_bundle(size=(8, "width"))))
+    model.encode("head_camera", picture(7, 8, 24))
+    with pytest.raises(ObservationError, match=r"\(16, 12, 3\), this model takes only \(8, '"):
+        model.encode("head_camera", picture(7, 16, 12))
 
 
 def test_a_graph_of_another_fixed_size_is_refused(make_bundle):

@@ -3,13 +3,14 @@
 import gc
 import re
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_bundle import write_toy_bundle
+from toy_bundle import CAMERAS, write_toy_bundle
 
 from dbp_ros.bundle import HistorySpec, read_bundle
 from dbp_ros.config import PolicyConfig
@@ -19,7 +20,7 @@ from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.failures import Failures
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.model_state import ModelState
-from dbp_ros.policy.relay import Relay
+from dbp_ros.policy.relay import Relay, Runner
 from dbp_ros.policy.swap import LATENCY_WINDOW, Swap
 from dbp_ros.policy.trial import distance
 
@@ -306,6 +307,51 @@ def test_an_answer_that_is_no_number_brings_the_model_before_back_in_the_same_de
     assert (state.phase, state.number, state.version) == ("rolled_back", 1, 1)
     assert state.reason == "the model's answer is not finite"
     assert state.candidate != state.sha256
+
+
+def show_larger(stage: Stage) -> None:
+    """Show pictures of another size to the encoders' threads, long after the last ones."""
+    stage.now_ns += NS_PER_S
+    stage.relay.feel(stage.positions, stage.now_ns, stage.now_ns)
+    larger = Frame(np.full((16, 24, 3), stage.pixel, np.uint8), stage.now_ns)
+    for camera in CAMERAS:
+        stage.relay.put(camera, larger, stage.now_ns)
+    deadline_s = time.monotonic() + 10.0
+    while any(waits(runner, stage.now_ns) for runner in stage.relay.team.fed):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def waits(runner: Runner, now_ns: int) -> bool:
+    """Return whether the newest pictures are neither encoded nor given up."""
+    try:
+        runner.decider.observer.observe(now_ns)
+    except ObservationError:
+        return len(runner.encoder.problems) < len(CAMERAS)
+    return False
+
+
+def test_a_model_that_cannot_encode_what_the_one_before_can_gives_way(stage: Stage, write) -> None:
+    before = stage.period()
+    swapped(stage, write(2, size=(8, 12)))
+    show_larger(stage)
+    np.testing.assert_allclose(stage.period(blind=True), before, atol=1e-5)
+    state = stage.told[-1]
+    assert (state.phase, state.number) == ("rolled_back", 1)
+    assert state.reason.startswith(
+        "head_camera cannot be encoded: its shape is (16, 24, 3), this model takes only (8, 12, 3)"
+    )
+
+
+def test_pictures_that_nobody_can_encode_are_not_the_models_fault(write) -> None:
+    stage = Stage(write(1, size=(8, 12)))
+    swapped(stage, write(2, size=(8, 12), history=2))
+    show_larger(stage)
+    with pytest.raises(ObservationError, match="stale"):
+        stage.period(blind=True)
+    assert stage.relay.active.number == 2
+    assert "cannot be encoded" in stage.relay.active.problem
+    stage.relay.close()
 
 
 def test_a_model_that_was_rolled_back_is_not_tried_again_but_its_next_version_is(
