@@ -77,7 +77,7 @@ class RealtimeConfig:
     )
     lock_memory: bool = setting(True, "Lock the process in memory where that is allowed")
     cpu_affinity: tuple[int, ...] = setting(
-        (), "Cores to run on; empty for those of placement.py, any on a small machine", minimum=0
+        (), "Cores to run on; empty for those of placement.py", minimum=0
     )
 
 
@@ -351,7 +351,7 @@ class LearnerConfig:
         10, "How far the process that learns steps back, as in nice", minimum=0, maximum=19
     )
     learner_cpu_affinity: tuple[int, ...] = setting(
-        (), "Cores of the process that learns; empty for any", minimum=0
+        (), "Cores of the process that learns; empty for those of placement.py", minimum=0
     )
 
 

@@ -49,16 +49,22 @@ def request_realtime(config: RealtimeConfig, place: Place | None = None) -> list
         f"garbage collection is off, threads switch every {1e3 * GIL_SWITCH_INTERVAL_S:g} ms",
         _try("keeping freed memory", _keep_freed_memory),
     ]
-    cores = config.cpu_affinity or (cores_of(place, running_cores()) if place else ())
-    if cores:
-        got.append(_try(f"cores {cores}", lambda: _set_cores(cores)))
+    if config.cpu_affinity:
+        got.append(_bind(config.cpu_affinity))
     elif place:
-        got.append(f"any of {len(running_cores())} cores")
+        got.append(take_place(place))
     if config.realtime_priority:
         got.append(set_priority(config.realtime_priority, *running_threads()))
     if config.lock_memory:
         got.append(_try("locked memory", _lock_memory))
     return got
+
+
+def take_place(place: Place) -> str:
+    """Let this process run on the cores that are for it; say what was got."""
+    available = running_cores()
+    cores = cores_of(place, available)
+    return _bind(cores) if cores else f"any of {len(available)} cores"
 
 
 def set_priority(priority: int, *threads: int) -> str:
@@ -111,9 +117,12 @@ def _keep_freed_memory() -> None:
             raise OSError(f"this C library refuses {size} bytes")
 
 
-def _set_cores(cores: tuple[int, ...]) -> None:
-    for thread in running_threads():
-        os.sched_setaffinity(thread, cores)
+def _bind(cores: tuple[int, ...]) -> str:
+    def bind() -> None:
+        for thread in running_threads():
+            os.sched_setaffinity(thread, cores)
+
+    return _try(f"cores {cores}", bind)
 
 
 def _lock_memory() -> None:

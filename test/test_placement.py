@@ -1,4 +1,4 @@
-"""Who runs where: a core for the guard where there are enough, nobody bound where there are not."""
+"""Who runs where: the guard on a core that it has alone where there are enough."""
 
 import pytest
 
@@ -7,10 +7,17 @@ from dbp_ros.placement import FEWEST_TO_SHARE_OUT, Place, cores_of
 
 @pytest.mark.parametrize("count", range(FEWEST_TO_SHARE_OUT, 65))
 def test_the_guard_has_a_core_that_nobody_else_has(count: int) -> None:
-    guard, policy, rest = (set(cores_of(place, range(count))) for place in Place)
+    guard, policy, background, rest = (set(cores_of(place, range(count))) for place in Place)
     assert len(guard) == 1
-    assert not guard & (policy | rest)
+    assert not guard & (policy | background | rest)
     assert guard | policy | rest == set(range(count))
+
+
+@pytest.mark.parametrize("count", range(2, 65))
+def test_who_learns_or_records_keeps_off_the_cores_of_control(count: int) -> None:
+    guard, policy, background, _ = (set(cores_of(place, range(count))) for place in Place)
+    assert background
+    assert not background & (guard | policy)
 
 
 @pytest.mark.parametrize("count", [4, 8, 64])
@@ -19,10 +26,15 @@ def test_the_policy_can_encode_and_decide_at_once_and_the_rest_has_all_but_one(c
     assert len(cores_of(Place.REST, range(count))) == count - 1
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_on_a_small_machine_policy_and_cell_have_every_core(count: int) -> None:
+    assert cores_of(Place.GUARD, range(count)) == (count - 1,)
+    assert cores_of(Place.POLICY, range(count)) == cores_of(Place.REST, range(count)) == ()
+
+
 @pytest.mark.parametrize("place", Place)
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_on_a_small_machine_nobody_is_bound(place: Place, count: int) -> None:
-    assert cores_of(place, range(count)) == ()
+def test_on_one_core_nobody_is_bound(place: Place) -> None:
+    assert cores_of(place, (0,)) == ()
 
 
 def test_only_cores_that_there_are_are_given_out() -> None:

@@ -19,6 +19,8 @@ from dbp_ros.nodes.definitions import definition_of
 from dbp_ros.nodes.learner_node import RECORDED
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
+from dbp_ros.placement import Place
+from dbp_ros.realtime import take_place
 
 
 class BagNode(Node):  # type: ignore[misc]
@@ -31,6 +33,7 @@ class BagNode(Node):  # type: ignore[misc]
         kinds |= {f"{camera}/image_raw": Image for camera in config.cameras}
         controllers = ControllersConfig().controllers
         kinds |= {f"{name}/commands": Float64MultiArray for name in controllers}
+        self.get_logger().info(take_place(Place.BACKGROUND))
         self._bytes = self._messages = 0
         self._recorder = Recorder(Path(config.out), self._sources(kinds), lambda _: None)
         for topic, kind in kinds.items():

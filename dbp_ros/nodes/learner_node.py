@@ -34,7 +34,9 @@ from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import EVERY, LATCHED
+from dbp_ros.placement import Place
 from dbp_ros.policy.model_state import ModelState
+from dbp_ros.realtime import take_place
 
 # Who records wants each message, also of those that are only sent once.
 RECORDED = QoSProfile(
@@ -72,6 +74,8 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._problems: dict[str, str] = {}
         self._silent = {r: topic for r, (_, topic, _) in topics.items() if r.startswith("image.")}
         self._sender = ModelSender(self, config.share_path)
+        # The process that learns inherits the cores.
+        self.get_logger().info(take_place(Place.BACKGROUND))
         self._learner = LearnerProcess(config, self._announce)
         self._recorder = Recorder(
             Path(config.out) / "episodes", self._sources(topics), lambda _: self._learner.wake()

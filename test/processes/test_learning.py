@@ -1,5 +1,6 @@
 """From exploring to a better version, with every process and topic real."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,10 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
     }
     listener = Listener(robot)
     robot.file_format = "png"
-    with process("learner_node", **learning), process("policy_node", **exploring):
+    with process("learner_node", **learning) as learner, process("policy_node", **exploring):
         listener.wait_for("policy", "model.version", "1")
         listener.wait_for("learner", "learner.version", "1")
+        assert_apart(learner.pid, guard.pid)
         for ending in ("end_success", "end_failure"):
             listener.explore_for(3.0)
             listener.trigger(f"learner/{ending}")
@@ -58,18 +60,27 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
         listener.wait_for("policy", "model.version", *later)
         listener.explore_for(1.0)
         told = listener.told["learner"]
-    learner = {key: float(told[f"learner.{key}"]) for key in KEYS}
-    print(learner)
-    assert 0 < learner["largest_likelihood_difference"] <= LIKELIHOOD
-    assert learner["masked.unlikely"] == learner["decisions.unknown_version"] == 0
-    assert learner["decisions.kept"] >= learner["update.used"] > 0
-    assert learner["updates"] >= 1
+    found = {key: float(told[f"learner.{key}"]) for key in KEYS}
+    print(found)
+    assert 0 < found["largest_likelihood_difference"] <= LIKELIHOOD
+    assert found["masked.unlikely"] == found["decisions.unknown_version"] == 0
+    assert found["decisions.kept"] >= found["update.used"] > 0
+    assert found["updates"] >= 1
     assert told["dropped_messages"] == "0"
     first, second = (read_bundle(out / "versions" / str(n)) for n in (1, 2))
     assert first.manifest.files["head.onnx"] != second.manifest.files["head.onnx"]
     encoder = first.manifest.cameras[0].encoder
     assert first.manifest.files[encoder] == second.manifest.files[encoder]
     assert_recorded(out / "episodes")
+
+
+def assert_apart(learner: int, guard: int) -> None:
+    """Check that a learner and the process that learns for it keep off the guard's core."""
+    children = Path(f"/proc/{learner}/task/{learner}/children").read_text(encoding="utf-8").split()
+    assert len(children) == 1
+    for process_id in (learner, *map(int, children)):
+        together = os.sched_getaffinity(process_id) & os.sched_getaffinity(guard)
+        assert not together or len(os.sched_getaffinity(0)) == 1
 
 
 def test_a_learner_that_waits_for_pictures_of_another_kind_says_so(
