@@ -186,7 +186,7 @@ DAMAGES: dict[str, tuple[dict[str, Any], Callable[[Path], None], str]] = {
     "for other joints": ({}, turn_joints, "is for the joints"),
     "giving wrong answers": ({"gain": 1.5}, lambda _: None, "away from its proof"),
     "giving no number": ({"gain": np.nan}, lambda _: None, "nan away from its proof"),
-    "slow": ({"work": 2048}, lambda _: None, "its inference takes"),
+    "slow": ({"work": 3072}, lambda _: None, "its inference takes"),
 }
 
 
