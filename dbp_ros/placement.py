@@ -1,8 +1,8 @@
 """Which process runs on which core, and why.
 
 - **The guard** must be on time whatever else happens: it is a process of its own above every other
-  priority of the stack, on the last core. With four cores or more nobody else of ours is there, so
-  that what it needs stays in that core's cache and nobody makes it wait.
+  priority of the stack, on the last core. With four cores or more no other node is there, so that
+  what it needs stays in that core's cache and none makes it wait.
 - **The policy** decides in one thread and encodes in another at the same time, so it has two cores,
   the last but the guard's. They are not closed to others: its priority drives them away.
 - **The background**, who learns and who records, keeps off the cores of both. Priority alone is not

@@ -173,10 +173,12 @@ def run_point(point: Point) -> list[Row]:
         "dropped_share": (encoder.dropped - dropped) / max(1, feed.shown - shown),
         "cores": spent_s / lasted_s,
     }
-    return [_row(point, decider, lasted_s, shares)]
+    return [_row(point, decider, lasted_s, shares, encoder.problem)]
 
 
-def _row(point: Point, decider: Decider, lasted_s: float, shares: dict[str, float]) -> Row:
+def _row(
+    point: Point, decider: Decider, lasted_s: float, shares: dict[str, float], problem: str
+) -> Row:
     decisions_hz = decider.inference.count / lasted_s
     inference, encoding = decider.inference, decider.encoding
     problems = {
@@ -184,6 +186,7 @@ def _row(point: Point, decider: Decider, lasted_s: float, shares: dict[str, floa
         f"{shares['refused_share']:.0%} refused": shares["refused_share"] > LOST_SLACK,
         f"{shares['dropped_share']:.0%} of the pictures dropped": shares["dropped_share"]
         > LOST_SLACK,
+        problem: bool(problem),
     }
     found = [problem for problem, holds in problems.items() if holds]
     return {

@@ -247,7 +247,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         for thread in (self._loop, self._swap.thread):
             if thread is not None and thread.error is not None:
                 return reports.ERROR, f"the {thread.name} failed: {thread.error}"
-        encoding = self._relay.active.problem if self._relay else ""
+        encoding = self._relay.active.encoder.problem if self._relay else ""
         problems = (*self._problems.values(), encoding, self._swap.problem)
         sentence = "; ".join(filter(None, (self._reason or "deciding", *problems)))
         fine = self._loop is None or sentence == "deciding"

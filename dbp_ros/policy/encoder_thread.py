@@ -32,6 +32,12 @@ class EncoderThread(threading.Thread):
         self._wake = threading.Condition()
         self._stopping = False
 
+    @property
+    def problem(self) -> str:
+        """What is in `problems`, in words; empty where that is."""
+        problems = tuple(self.problems.items())
+        return "; ".join(f"{camera} cannot be encoded: {reason}" for camera, reason in problems)
+
     def put(self, camera: str, frame: Frame, arrival_ns: int) -> None:
         """Leave a picture to be encoded."""
         with self._wake:

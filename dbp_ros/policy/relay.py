@@ -36,12 +36,6 @@ class Runner:
         """The sha256 of the manifest of the model's bundle."""
         return self.decider.model.bundle.sha256
 
-    @property
-    def problem(self) -> str:
-        """Why pictures cannot be encoded, in words; empty where they can."""
-        problems = tuple(self.encoder.problems.items())
-        return "; ".join(f"{camera} cannot be encoded: {reason}" for camera, reason in problems)
-
     def stop(self) -> None:
         """End the encoder's thread, which lets go of the model."""
         self.encoder.stop()
@@ -85,8 +79,8 @@ class Team:
         """
         if isinstance(error, AnswerError) or not isinstance(error, ObservationError):
             return str(error) or type(error).__name__
-        could = any(runner is self.previous and not runner.problem for runner in self.fed)
-        return self.active.problem if could else ""
+        could = any(runner is self.previous and not runner.encoder.problem for runner in self.fed)
+        return self.active.encoder.problem if could else ""
 
 
 class Relay:

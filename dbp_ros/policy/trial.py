@@ -102,7 +102,7 @@ class Trial:
             BundleError: If it has failed.
             ObservationError: If there was nothing to observe for too long.
         """
-        if problem := self.runner.problem:
+        if problem := self.runner.encoder.problem:
             raise BundleError(problem)
         try:
             inputs, chunk = self.runner.decider.rehearse(now_ns)

@@ -350,7 +350,7 @@ def test_pictures_that_nobody_can_encode_are_not_the_models_fault(write) -> None
     with pytest.raises(ObservationError, match="stale"):
         stage.period(blind=True)
     assert stage.relay.active.number == 2
-    assert "cannot be encoded" in stage.relay.active.problem
+    assert "cannot be encoded" in stage.relay.active.encoder.problem
     stage.relay.close()
 
 
