@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
     *("bundle", "config", "contract", "decision", "errors", "files", "latency", "loops"),
-    *("pace", "pixels", "placement", "proof", "realtime", "share", "trace"),
+    *("pace", "pixels", "placement", "proof", "realtime", "share", "stamps", "trace"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "realtime": {"config", "placement"},
     "loops": {"pace", "realtime"},
     "share": {"errors"},
+    "stamps": {"contract"},
     "trace": {"contract", "errors", "latency"},
     "bundle": {"errors", "files", "share"},
     "proof": {"bundle", "contract", "errors"},

@@ -72,7 +72,7 @@ class Transport:
             image, stamp_ns = self.read(message)
         except UNREADABLE as error:
             raise ObservationError(f"an image message cannot be read: {error}") from error
-        return Frame(image, stamp_ns + clock.offset_ns())
+        return Frame(image, clock.steady_ns(stamp_ns))
 
 
 TRANSPORTS = {

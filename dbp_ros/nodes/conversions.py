@@ -13,6 +13,7 @@ from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Image
 from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.nodes.wire import UNREADABLE, Names, Reader, TrajectoryWriter
 from dbp_ros.pace import Pace
+from dbp_ros.stamps import NO_CLOCK_NS, UNSTAMPED_NS
 
 # Clocks that part by less are held to run together, so that a stamp comes back as it was.
 CLOCKS_APART_NS = 1_000_000
@@ -63,6 +64,18 @@ class SteadyClock:
     def now_ns(self) -> int:
         """Return the steady time."""
         return self._pace.now_ns()
+
+    def steady_ns(self, stamp_ns: int) -> int:
+        """Return a stamp on the steady clock; `dbp_ros.stamps` names those that have no time.
+
+        Args:
+            stamp_ns: Stamp of a message, on the ROS clock.
+        """
+        if stamp_ns == 0:
+            return UNSTAMPED_NS
+        if self._may_be_simulated and not self._ros_clock.now().nanoseconds:
+            return NO_CLOCK_NS
+        return stamp_ns + self.offset_ns()
 
     def to_stamp(self, steady_ns: int) -> Time:
         """Return a steady time in [ns] as a stamp."""

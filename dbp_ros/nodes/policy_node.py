@@ -188,7 +188,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             return
         self._problems.pop("joint_states", None)
         if self._relay is not None:
-            stamp_ns += self._steady.offset_ns()
+            stamp_ns = self._steady.steady_ns(stamp_ns)
             self._relay.feel(positions.astype("float32"), stamp_ns, arrival_ns)
 
     def _on_image(self, camera: str, message: bytes) -> None:

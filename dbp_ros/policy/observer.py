@@ -13,8 +13,10 @@ from dbp_ros.bundle import Manifest
 from dbp_ros.config import SIDES, PolicyConfig
 from dbp_ros.contract import Array, Floats, Frame, Image, seconds_to_ns
 from dbp_ros.errors import ObservationError
+from dbp_ros.stamps import StampCheck
 
-CLOCK_TOLERANCE_NS = 50_000_000
+# A publisher that is silent for this long has stopped, whatever its last stamp was.
+STOPPED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,16 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of a stream, with the time it was measured and the time it arrived."""
+    """One value of a stream, with the time it was measured and the time it arrived.
+
+    Attributes:
+        problem: Why its stamp cannot be used; empty if it can.
+    """
 
     value: Floats
     stamp_ns: int
     arrival_ns: int
+    problem: str = ""
 
     def age_ns(self, now_ns: int) -> int:
         """Return the age by stamp or by arrival, whichever is older."""
@@ -147,24 +154,30 @@ class Observer:
         }
         self._position_max_age_ns = seconds_to_ns(config.joint_state_max_age_s)
         self._image_max_age_ns = seconds_to_ns(config.image_max_age_s)
+        self._position_stamps = StampCheck("joint_states", self._position_max_age_ns)
+        self._image_stamps = {
+            name: StampCheck(name, self._image_max_age_ns) for name in manifest.camera_names
+        }
 
     def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
         """Take in measured joint positions. Shape (nu,), in the order of the model's joints."""
-        self._positions.add(Sample(positions, stamp_ns, arrival_ns))
+        problem = self._position_stamps.problem(stamp_ns, arrival_ns)
+        self._positions.add(Sample(positions, stamp_ns, arrival_ns, problem))
 
     def see(self, camera: str, frame: Frame, features: Floats, arrival_ns: int) -> None:
         """Take in a picture and its features. Shape (feature_size,)."""
         felt = self._positions.newest
         if felt is not None:
             self._frozen[camera].see(frame.image, felt.value, arrival_ns)
-        self._features[camera].add(Sample(features, frame.stamp_ns, arrival_ns))
+        problem = self._image_stamps[camera].problem(frame.stamp_ns, arrival_ns)
+        self._features[camera].add(Sample(features, frame.stamp_ns, arrival_ns, problem))
 
     def observe(self, now_ns: int) -> Inputs:
         """Return what to decide from.
 
         Raises:
-            ObservationError: If a stream is missing, stale or frozen; the sentence stays the
-                same for as long as the reason does.
+            ObservationError: If a stream is missing, stale, frozen, or its stamps cannot be used;
+                the sentence stays the same for as long as the reason does.
         """
         felt = _fresh("joint_states", self._positions.newest, self._position_max_age_ns, now_ns)
         image_stamps_ns, features = {}, {}
@@ -184,8 +197,11 @@ class Observer:
 def _fresh(name: str, sample: Sample | None, max_age_ns: int, now_ns: int) -> Sample:
     if sample is None:
         raise ObservationError(f"{name} is missing: nothing was received yet")
-    if sample.age_ns(now_ns) > max_age_ns:
-        raise ObservationError(f"{name} is stale: older than {max_age_ns / 1e6:.0f} ms")
-    if sample.stamp_ns - now_ns > CLOCK_TOLERANCE_NS:
-        raise ObservationError(f"{name} is stamped in the future: are the clocks synchronised?")
+    if sample.problem and now_ns - sample.arrival_ns <= STOPPED_NS:
+        raise ObservationError(sample.problem)
+    if sample.problem or sample.age_ns(now_ns) > max_age_ns:
+        limit_ms = max_age_ns / 1e6
+        raise ObservationError(
+            f"{name} is stale: older than {limit_ms:.0f} ms, and nothing newer has arrived"
+        )
     return sample

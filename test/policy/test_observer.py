@@ -8,6 +8,7 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, Frame
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy.observer import Observer, joints_seen_by
+from dbp_ros.stamps import NO_CLOCK_NS, UNSTAMPED_NS
 
 NOW_NS = 1000 * NS_PER_S
 MS = 1_000_000
@@ -68,26 +69,55 @@ def test_a_camera_that_never_sent_is_named(make_bundle):
         observer.observe(NOW_NS)
 
 
-@pytest.mark.parametrize("by", ["stamp", "arrival"])
-def test_joint_states_are_stale_by_stamp_or_by_arrival(observer, by):
-    now_ns = NOW_NS + 200 * MS
-    old_ns = now_ns - 101 * MS
-    stamp_ns, arrival_ns = (old_ns, now_ns) if by == "stamp" else (now_ns, old_ns)
-    feel(observer, stamp_ns, arrival_ns=arrival_ns)
+def test_joint_states_that_stopped_are_stale_by_arrival(observer):
+    feel(observer, NOW_NS + 40 * MS, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match="joint_states is stale: older than 100 ms"):
-        observer.observe(now_ns)
+        observer.observe(NOW_NS + 101 * MS)
 
 
-@pytest.mark.parametrize("by", ["stamp", "arrival"])
-def test_a_picture_is_stale_by_stamp_or_by_arrival(observer, by):
+def test_joint_states_that_are_old_when_they_arrive_are_not_called_stale(observer):
+    feel(observer, NOW_NS - 101 * MS, arrival_ns=NOW_NS)
+    with pytest.raises(ObservationError, match="joint_states arrives late, 0"):
+        observer.observe(NOW_NS)
+
+
+def test_a_camera_that_stopped_is_stale_by_arrival(observer):
     now_ns = NOW_NS + 300 * MS
-    old_ns = now_ns - 201 * MS
-    stamp_ns, arrival_ns = (old_ns, now_ns) if by == "stamp" else (now_ns, old_ns)
     feel(observer, now_ns)
     see(observer, "head_camera", now_ns)
-    see(observer, "left_wrist_camera", stamp_ns, arrival_ns=arrival_ns)
+    see(observer, "left_wrist_camera", now_ns - 160 * MS, arrival_ns=now_ns - 201 * MS)
     with pytest.raises(ObservationError, match="left_wrist_camera is stale: older than 200 ms"):
         observer.observe(now_ns)
+
+
+@pytest.mark.parametrize(
+    ("stamp_ns", "words"),
+    [
+        (NOW_NS - 201 * MS, "left_wrist_camera arrives late, 0.2 s after its stamp"),
+        (NOW_NS - 10 * NS_PER_S, "left_wrist_camera is stamped in the past, 10 s before"),
+        (NOW_NS - 10**18, "left_wrist_camera's stamps are of another clock: 1e9 s behind"),
+        (NOW_NS + 10**18, "left_wrist_camera's stamps are of another clock: 1e9 s ahead"),
+        (UNSTAMPED_NS, "left_wrist_camera is not stamped: its stamp is zero"),
+        (NO_CLOCK_NS, "left_wrist_camera has no time: use_sim_time is true, but nothing arrives"),
+    ],
+)
+def test_a_camera_with_bad_stamps_is_told_from_one_that_stopped(observer, stamp_ns, words):
+    see(observer, "left_wrist_camera", stamp_ns, arrival_ns=NOW_NS)
+    with pytest.raises(ObservationError, match=words):
+        observer.observe(NOW_NS + 50 * MS)
+
+
+def test_a_camera_with_bad_stamps_that_stops_is_stale_at_last(observer):
+    see(observer, "head_camera", UNSTAMPED_NS, arrival_ns=NOW_NS)
+    feel(observer, NOW_NS + 2100 * MS)
+    with pytest.raises(ObservationError, match="head_camera is stale"):
+        observer.observe(NOW_NS + 2100 * MS)
+
+
+def test_a_message_that_is_slow_on_the_way_and_then_waits_is_stale(observer):
+    feel(observer, NOW_NS, arrival_ns=NOW_NS + 60 * MS)
+    with pytest.raises(ObservationError, match="stale: older than 100 ms, and nothing newer"):
+        observer.observe(NOW_NS + 101 * MS)
 
 
 def test_at_its_greatest_age_a_stream_is_still_fresh(observer):
