@@ -24,13 +24,24 @@ DUAL_UR5E_JOINTS = tuple(
     f"{side}_{joint}" for side in SIDES for joint in (*ARM_JOINTS, "gripper_joint")
 )
 CAMERAS = ("head_camera", "left_wrist_camera", "right_wrist_camera")
+# What settings may name. Tests compare them with what there is.
+TASKS = ("reach", "lift", "can", "transport")
+CAMERA_BACKENDS = ("auto", "egl", "osmesa", "raycast")
+IMAGE_TRANSPORTS = ("raw", "compressed")
+EXECUTION_PROVIDERS = ("cpu", "cuda", "tensorrt")
 
 
 def setting(
-    default: Any, doc: str, *, minimum: float | None = None, maximum: float | None = None
+    default: Any,
+    doc: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
 ) -> Any:
-    """Return a dataclass field with a description and, for numbers, a closed range."""
-    return field(default=default, metadata={"doc": doc, "minimum": minimum, "maximum": maximum})
+    """Return a dataclass field with a description, and a closed range or the values allowed."""
+    known = {"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices}
+    return field(default=default, metadata=known)
 
 
 def bounds(low: float | None, high: float | None) -> str:
@@ -41,10 +52,12 @@ def bounds(low: float | None, high: float | None) -> str:
 
 
 def check_ranges(config: Any) -> None:
-    """Raise `ConfigError` where a number of a settings dataclass is outside its range."""
+    """Raise `ConfigError` where a settings dataclass has a value outside its range or choices."""
     for item in fields(config):
         low, high = item.metadata.get("minimum"), item.metadata.get("maximum")
-        value = getattr(config, item.name)
+        value, choices = getattr(config, item.name), item.metadata.get("choices", ())
+        if choices and value not in choices:
+            raise ConfigError(f"{item.name} is {value!r}, expected one of {', '.join(choices)}")
         for number in value if isinstance(value, tuple) else (value,):
             if (low is not None and not number >= low) or (high is not None and not number <= high):
                 raise ConfigError(
@@ -233,7 +246,9 @@ class PolicyConfig(SwapConfig, RealtimeConfig, PaceConfig):
         maximum=1.0,
     )
     image_transport: str = setting(
-        "raw", "How images come: raw (image_raw) or compressed (image_raw/compressed, JPEG or PNG)"
+        "raw",
+        "How images come: raw (image_raw) or compressed (image_raw/compressed, JPEG or PNG)",
+        choices=IMAGE_TRANSPORTS,
     )
     image_max_age_s: float = setting(0.2, "An older image is refused", minimum=0.001, maximum=10.0)
     joint_state_max_age_s: float = setting(
@@ -262,7 +277,9 @@ class PolicyConfig(SwapConfig, RealtimeConfig, PaceConfig):
     executed_steps: int = setting(
         4, "Points of a chunk that are played before the next decision, while exploring", minimum=1
     )
-    execution_provider: str = setting("cpu", "Where the model runs: cpu, cuda or tensorrt")
+    execution_provider: str = setting(
+        "cpu", "Where the model runs: cpu, cuda or tensorrt", choices=EXECUTION_PROVIDERS
+    )
     intra_op_threads: int = setting(1, "Threads of one inference", minimum=1, maximum=64)
     autostart: bool = setting(True, "Configure and activate by itself when started")
 
@@ -282,7 +299,7 @@ class SimulationConfig(ControllersConfig, RealtimeConfig, PaceConfig):
     """The simulated cell, seen through the topics of a real one."""
 
     lock_memory: bool = setting(False, "Lock the process in memory where that is allowed")
-    task: str = setting("lift", "Task: reach, lift, can or transport")
+    task: str = setting("lift", "Task: reach, lift, can or transport", choices=TASKS)
     publish_clock: bool = setting(
         False, "Publish `/clock`; it is published anyway where `speed` is not 1"
     )
@@ -306,7 +323,9 @@ class SimulationConfig(ControllersConfig, RealtimeConfig, PaceConfig):
     drawn_width: int = setting(
         0, "Width that is drawn and then enlarged [px]; 0 for image_width", minimum=0, maximum=3840
     )
-    camera_backend: str = setting("auto", "Renderer: auto, egl, osmesa or raycast")
+    camera_backend: str = setting(
+        "auto", "Renderer: auto, egl, osmesa or raycast", choices=CAMERA_BACKENDS
+    )
 
 
 @dataclass(frozen=True)
@@ -345,7 +364,9 @@ class LearnerConfig:
         ModelSenderConfig.share_path, "Let a policy on this machine read the versions' folder"
     )
     image_transport: str = setting(
-        PolicyConfig.image_transport, "How images come, raw or compressed, as the policy's do"
+        PolicyConfig.image_transport,
+        "How images come, raw or compressed, as the policy's do",
+        choices=IMAGE_TRANSPORTS,
     )
     learner_niceness: int = setting(
         10, "How far the process that learns steps back, as in nice", minimum=0, maximum=19

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 GROUND = {
     *("bundle", "config", "contract", "decision", "errors", "files", "latency", "loops"),
     *("pace", "pixels", "placement", "proof", "realtime", "share", "stamps", "trace"),
+    *("parameter_files", "parameter_yaml"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -27,6 +28,8 @@ MAY_IMPORT = {
     "latency": {"contract"},
     "pixels": {"contract", "errors"},
     "pace": {"config"},
+    "parameter_files": {"config", "errors", "parameter_yaml"},
+    "parameter_yaml": {"errors"},
     "placement": set(),
     "realtime": {"config", "placement"},
     "loops": {"pace", "realtime"},

@@ -1,11 +1,16 @@
 """Settings: right by default, refused with the reason where they are wrong."""
 
+import importlib
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
 from dbp_ros.config import (
+    CAMERA_BACKENDS,
     DUAL_UR5E_JOINTS,
+    EXECUTION_PROVIDERS,
+    IMAGE_TRANSPORTS,
+    TASKS,
     BagConfig,
     ControllersConfig,
     GuardConfig,
@@ -93,3 +98,33 @@ def test_each_controller_gets_its_part_of_a_command():
 def test_sizes_that_do_not_add_up_are_refused(sizes):
     with pytest.raises(ConfigError, match="expected one size a controller and 14 joints in sum"):
         ControllersConfig(controller_sizes=sizes).controller_slices()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "choices"),
+    [
+        ("dbp_ros.sim.tasks.registry", "TASKS", TASKS),
+        ("dbp_ros.sim.camera", "BACKENDS", CAMERA_BACKENDS),
+        ("dbp_ros.policy.sessions", "DEVICES", EXECUTION_PROVIDERS),
+        ("dbp_ros.nodes.camera_images", "TRANSPORTS", IMAGE_TRANSPORTS),
+    ],
+)
+def test_the_choices_of_a_setting_are_what_there_is(module, name, choices):
+    for library in ("mujoco", "mink", "onnxruntime", "rclpy"):
+        pytest.importorskip(library)
+    assert tuple(getattr(importlib.import_module(module), name)) == choices
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (PolicyConfig, "image_transport"),
+        (PolicyConfig, "execution_provider"),
+        (LearnerConfig, "image_transport"),
+        (SimulationConfig, "task"),
+        (SimulationConfig, "camera_backend"),
+    ],
+)
+def test_a_value_that_is_none_of_its_choices_is_refused_by_name(kind, name):
+    with pytest.raises(ConfigError, match=f"{name} is 'nope', expected one of "):
+        from_mapping(kind, {name: "nope"})

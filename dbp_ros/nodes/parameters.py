@@ -1,7 +1,11 @@
 """A settings dataclass as the parameters of a node."""
 
+import sys
 import typing
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
@@ -9,18 +13,29 @@ from rclpy.node import Node
 
 from dbp_ros.config import bounds, from_mapping
 from dbp_ros.errors import ConfigError
+from dbp_ros.parameter_files import as_type, check_file, unknown_parameter
+from dbp_ros.parameter_yaml import Block
 
 Settings = TypeVar("Settings")
+
+ROS_ARGUMENTS, END_OF_ROS_ARGUMENTS = "--ros-args", "--"
+PARAMETER_FLAGS, FILE_FLAG, ASSIGNMENT = ("-p", "--param"), "--params-file", ":="
 
 
 def load_settings(node: Node, kind: type[Settings]) -> Settings:
     """Declare one read-only parameter for each field of a dataclass and read them all.
 
-    A whole number is taken for a float, as a person would write it.
+    A whole number is taken for a float, as a person would write it. Every parameter and every
+    parameter file of the command line is checked: ROS 2 itself ignores what no node declares.
 
     Raises:
-        ConfigError: If a value has the wrong type or is out of its range.
+        ConfigError: If a parameter is unknown, a file is for other nodes, or a value has the wrong
+            type or is out of its range.
     """
+    check_arguments(sys.argv, node.get_fully_qualified_name(), kind)
+    for name in node._parameter_overrides:
+        if problem := unknown_parameter(name, kind):
+            raise ConfigError(problem)
     values = {}
     hints = typing.get_type_hints(kind)
     for item in fields(kind):  # type: ignore[arg-type]
@@ -30,32 +45,59 @@ def load_settings(node: Node, kind: type[Settings]) -> Settings:
             list(default) if isinstance(default, tuple) else default,
             _descriptor(item.metadata),
         )
-        values[item.name] = _as_type(item.name, parameter.value, hints[item.name])
+        values[item.name] = as_type(item.name, parameter.value, hints[item.name])
     return typing.cast(Settings, from_mapping(kind, values))
 
 
+def check_arguments(arguments: Sequence[str], node: str, kind: type[Any]) -> None:
+    """Check the parameters and parameter files of a node's command line.
+
+    Args:
+        arguments: Words of the command line.
+        node: Fully qualified name of the node.
+        kind: Its settings.
+
+    Raises:
+        ConfigError: If a parameter is unknown or for another node, `name:=value` stands where
+            ROS 2 does not read it, or a parameter file is wrong.
+    """
+    ros, others = _split(arguments)
+    for word in others:
+        if ASSIGNMENT in word:
+            raise ConfigError(f"{word} is ignored by ROS 2: write --ros-args -p {word}")
+    for flag, value in pairwise(ros):
+        if flag == FILE_FLAG:
+            check_file(Path(value), node, kind)
+        elif flag in PARAMETER_FLAGS:
+            _check_parameter(value, node, kind)
+
+
+def _check_parameter(rule: str, node: str, kind: type[Any]) -> None:
+    """Check `name:=value` or `node:name:=value`."""
+    owner, _, name = rule.partition(ASSIGNMENT)[0].rpartition(":")
+    if owner and not Block(owner, 0, {}, {}).applies_to(node):
+        raise ConfigError(f"-p {rule} is for the node '{owner}', and this is {node}")
+    if problem := unknown_parameter(name, kind):
+        raise ConfigError(f"-p {rule}: {problem}")
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words that ROS 2 reads, and the others."""
+    words: tuple[list[str], list[str]] = ([], [])
+    inside = False
+    for word in arguments[1:]:
+        if word in (ROS_ARGUMENTS, END_OF_ROS_ARGUMENTS):
+            inside = word == ROS_ARGUMENTS
+        else:
+            words[not inside].append(word)
+    return words
+
+
 def _descriptor(metadata: typing.Mapping[str, Any]) -> ParameterDescriptor:
-    """Describe a parameter; ranges are told in words, as the type may be a list or dynamic."""
+    """Describe a parameter; ranges are given in words, as the type may be a list or dynamic."""
     span = bounds(metadata.get("minimum"), metadata.get("maximum"))
     return ParameterDescriptor(
         description=f"{metadata['doc']} ({span})" if span else metadata["doc"],
         read_only=True,
         dynamic_typing=True,
     )
-
-
-def _as_type(name: str, value: Any, hint: Any) -> Any:
-    if typing.get_origin(hint) is tuple:
-        element = typing.get_args(hint)[0]
-        if value is None:
-            return ()
-        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-            raise ConfigError(f"{name} is {value!r}, expected a list of {element.__name__}")
-        return tuple(_as_type(name, item, element) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ConfigError(
-            f"{name} is {value!r} of type {type(value).__name__}, expected {hint.__name__}"
-        )
-    return value

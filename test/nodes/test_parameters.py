@@ -8,12 +8,14 @@ from dataclasses import fields
 
 import pytest
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from dbp_ros.config import BagConfig, GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig
 from dbp_ros.errors import ConfigError
-from dbp_ros.nodes.parameters import load_settings
+from dbp_ros.nodes.parameters import check_arguments, load_settings
+from dbp_ros.parameter_yaml import read_blocks
 
 KINDS = (BagConfig, GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig)
 
@@ -147,3 +149,120 @@ def test_what_ros_itself_cannot_read_ends_a_process_with_one_sentence(parameter)
     assert result.returncode == 1
     assert parameter in said
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reason"),
+    [
+        ("chunk_timeout:=0.2", "chunk_timeout is no parameter of the guard: did you mean chunk_ti"),
+        ("velocity_limits:=[0.3]", "did you mean velocity_limit"),
+        ("image_transport:=raw", "image_transport is no parameter of the guard; policy"),
+    ],
+)
+def test_an_unknown_parameter_of_the_command_line_is_refused(parameter, reason):
+    with started(parameter) as node, pytest.raises(ConfigError, match=reason):
+        load_settings(node, GuardConfig)
+
+
+def test_parameters_of_every_ros_node_are_taken():
+    with started("use_sim_time:=true") as node:
+        assert load_settings(node, GuardConfig) == GuardConfig()
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("--ros-args -p gaurd:chunk_timeout_s:=0.2", "-p gaurd:.* is for the node 'gaurd', and"),
+        ("--ros-args -p guard:chunk_timeout:=0.2", "-p guard:.*did you mean chunk_timeout_s"),
+        ("--ros-args --param x:=1", "x is no parameter of the guard"),
+        ("chunk_timeout_s:=0.2", "is ignored by ROS 2: write --ros-args -p chunk_timeout_s:=0.2"),
+        ("--ros-args -r a:=b -- chunk_timeout_s:=0.2", "is ignored by ROS 2"),
+        ("--ros-args --params-file /nowhere.yaml", "/nowhere.yaml cannot be read"),
+    ],
+)
+def test_what_would_not_reach_the_node_is_refused(words, reason):
+    with pytest.raises(ConfigError, match=reason):
+        check_arguments(["guard_node", *words.split()], "/guard", GuardConfig)
+
+
+def test_a_right_command_line_is_taken():
+    words = "--ros-args -r __ns:=/cell -r head_camera/image_raw:=/a -p guard:chunk_timeout_s:=0.2"
+    check_arguments(["guard_node", *words.split()], "/guard", GuardConfig)
+
+
+VALUES = (
+    *("010", "1e-3", "1_000", "yes", "'5'", "0x10", "null", "-.inf", "!!str 5", "12:30:00"),
+    *(
+        "[1, 2]",
+        "[]",
+        ".5",
+        "089",
+        "on",
+        "Off",
+        "~",
+        "+3",
+        "-0.0",
+        "1.",
+        "[a, b]",
+        "5 6",
+        "!!int 5",
+    ),
+)
+
+
+def test_parameter_files_are_read_as_ros_reads_them(tmp_path):
+    lines = [f"    v{number}: {value}" for number, value in enumerate(VALUES)]
+    path = tmp_path / "file.yaml"
+    path.write_text("\n".join(["/**:", "  ros__parameters:", *lines]) + "\n")
+    rclpy.init(args=["--ros-args", "--params-file", str(path)])
+    try:
+        node = Node("someone")
+        (block,) = read_blocks(path)
+        assert len(block.values) == len(VALUES)
+        for name, value in block.values.items():
+            descriptor = ParameterDescriptor(dynamic_typing=True)
+            found = node.declare_parameter(name, None, descriptor).value
+            assert (list(found or []) if isinstance(value, list) else found) == value, name
+            assert isinstance(value, list) or type(found) is type(value), name
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
+MISSPELT = {
+    "guard_node": ("guard", "velocity_limits: [0.3]", "did you mean velocity_limit"),
+    "policy_node": ("policy", "image_transprot: raw", "did you mean image_transport"),
+    "sim_node": ("simulation", "camera_rate: 30.0", "did you mean camera_rate_hz"),
+    "learner_node": ("learner", "checkpiont: x", "did you mean checkpoint"),
+    "bag_node": ("bag", "bags: 30.0", "did you mean bag_s"),
+    "model_sender": ("model_sender", "share_paths: true", "did you mean share_path"),
+}
+
+
+@pytest.mark.parametrize("module", MISSPELT)
+def test_a_misspelt_key_in_a_file_ends_the_process_with_one_sentence(tmp_path, module):
+    _, line, reason = MISSPELT[module]
+    path = tmp_path / "misspelt.yaml"
+    path.write_text(f"/**:\n  ros__parameters:\n    {line}\n")
+    result = run_process(module, "--ros-args", "--params-file", path)
+    assert f"error: {path}, line 3: " in result.stderr
+    assert reason in result.stderr
+
+
+@pytest.mark.parametrize("module", MISSPELT)
+def test_a_file_keyed_to_another_node_ends_the_process_with_one_sentence(tmp_path, module):
+    name = MISSPELT[module][0]
+    path = tmp_path / "keyed.yaml"
+    path.write_text(f"{name[1:]}:\n  ros__parameters:\n    a: 1\n")
+    result = run_process(module, "--ros-args", "--params-file", path)
+    assert f"error: {path}, line 1: '{name[1:]}' is no node of the stack" in result.stderr
+    assert name in result.stderr
+
+
+def run_process(module, *words):
+    command = [sys.executable, "-m", f"dbp_ros.nodes.{module}", *map(str, words)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
+    return result
