@@ -24,6 +24,7 @@ class WirePicture:
     height: int
     width: int
     encoding: str
+    is_bigendian: int
     step: int
     data: memoryview
 
@@ -33,10 +34,9 @@ def plain_picture(message: bytes) -> tuple[Image, int]:
     reader = Reader(message)
     stamp_ns = reader.header()
     height, width = reader.numbers("II")
-    encoding = reader.text()
-    reader.skip(1)
+    encoding, is_bigendian = reader.text(), reader.byte()
     (step,) = reader.numbers("I")
-    picture = WirePicture(height, width, encoding, step, reader.data())
+    picture = WirePicture(height, width, encoding, is_bigendian, step, reader.data())
     return image_pixels(picture), stamp_ns
 
 

@@ -50,9 +50,9 @@ class Reader:
         self._at += 4 * len(kinds)
         return values
 
-    def skip(self, count: int) -> None:
-        """Leave bytes out."""
-        self._at += count
+    def byte(self) -> int:
+        """Return a number of one byte."""
+        return self._take(1)[0]
 
     def data(self) -> memoryview:
         """Return a sequence of bytes, as a view."""

@@ -171,7 +171,7 @@ def test_rows_may_be_padded_and_more_data_may_follow(encoding, turn):
         (picture(step=8), "3x2 with 8 bytes a row has 18 bytes, expected 18"),
         (picture(step=16), "3x2 with 16 bytes a row has 18 bytes, expected 32"),
         (Image(encoding="rgb8"), "an image of 0x0"),
-        (picture("mono8"), "images are mono8, expected rgb8 or bgr8"),
+        (picture("rgba8"), "3x2 with 9 bytes a row has 18 bytes, expected 24"),
         (picture("32FC1"), "images are 32FC1"),
         (Image(), "images are without an encoding"),
     ],
