@@ -7,7 +7,7 @@ from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
@@ -15,6 +15,7 @@ from dbp_ros.config import BagConfig, ControllersConfig
 from dbp_ros.episodes.bag import End, Source
 from dbp_ros.episodes.recorder import Recorder
 from dbp_ros.nodes import reports
+from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.definitions import definition_of
 from dbp_ros.nodes.learner_node import RECORDED
 from dbp_ros.nodes.parameters import load_settings
@@ -30,7 +31,8 @@ class BagNode(Node):  # type: ignore[misc]
         super().__init__("bag")
         config = load_settings(self, BagConfig)
         kinds: dict[str, Any] = {"joint_states": JointState, "action_chunk": JointTrajectory}
-        kinds |= {f"{camera}/image_raw": Image for camera in config.cameras}
+        images = transport_of(config.image_transport)
+        kinds |= {images.topic(self, camera): images.kind for camera in config.cameras}
         controllers = ControllersConfig().controllers
         kinds |= {f"{name}/commands": Float64MultiArray for name in controllers}
         self.get_logger().info(take_place(Place.BACKGROUND))

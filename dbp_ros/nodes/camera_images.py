@@ -1,12 +1,14 @@
-"""Pictures from the wire to pixels, as bytes: without building a message, and compressed ones too.
+"""Camera images: the topics they come on, and their pixels from the bytes of a message.
 
-See `wire` for how fields are read; pixels stay where they are.
+The bytes are read without building a message; see `wire`. Raw pixels are a view of them where the
+encoding allows.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
@@ -16,10 +18,12 @@ from dbp_ros.nodes.conversions import SteadyClock
 from dbp_ros.nodes.wire import UNREADABLE, Reader
 from dbp_ros.pixels import decoded, image_pixels
 
+BASE = "image_raw"
+
 
 @dataclass(slots=True)
 class WirePicture:
-    """The fields of an image message that matter; see `PictureMessage`."""
+    """The fields of an image message that are read; see `PictureMessage`."""
 
     height: int
     width: int
@@ -30,7 +34,7 @@ class WirePicture:
 
 
 def plain_picture(message: bytes) -> tuple[Image, int]:
-    """Return pixels and stamp in [ns] of a `sensor_msgs/msg/Image` as it came over the wire."""
+    """Return pixels and stamp in [ns] of the bytes of a `sensor_msgs/msg/Image`."""
     reader = Reader(message)
     stamp_ns = reader.header()
     height, width = reader.numbers("II")
@@ -41,7 +45,7 @@ def plain_picture(message: bytes) -> tuple[Image, int]:
 
 
 def compressed_picture(message: bytes) -> tuple[Image, int]:
-    """Return pixels and stamp in [ns] of a `sensor_msgs/msg/CompressedImage` from the wire."""
+    """Return pixels and stamp in [ns] of the bytes of a `sensor_msgs/msg/CompressedImage`."""
     reader = Reader(message)
     stamp_ns = reader.header()
     described = reader.text()
@@ -50,11 +54,11 @@ def compressed_picture(message: bytes) -> tuple[Image, int]:
 
 @dataclass(frozen=True)
 class Transport:
-    """How pictures come.
+    """How images come.
 
     Attributes:
         kind: Type of the messages, to be subscribed to with `raw=True`.
-        suffix: What follows the camera's name in the topic.
+        suffix: What follows the base topic of a camera; empty for the base topic itself.
         read: Returns pixels and stamp in [ns].
     """
 
@@ -62,8 +66,23 @@ class Transport:
     suffix: str
     read: Callable[[bytes], tuple[Image, int]]
 
+    def topic(self, node: Node, camera: str) -> str:
+        """Return the topic to subscribe to for a camera, by the remap rules of a node.
+
+        A rule for the topic itself, `<camera>/image_raw/compressed` say, goes first. Otherwise the
+        topic follows a rule for the base topic `<camera>/image_raw`, or for the plain `<camera>`,
+        as that of image_transport does: the base topic by the rule, and then the suffix.
+        """
+        base = f"{camera}/{BASE}"
+        own = base + self.suffix
+        if _remapped(node, own) is None:
+            for name in (base, camera):
+                if (resolved := _remapped(node, name)) is not None:
+                    return resolved + self.suffix
+        return own
+
     def frame(self, message: bytes, clock: SteadyClock) -> Frame:
-        """Return a picture on the steady clock.
+        """Return an image on the steady clock.
 
         Raises:
             ObservationError: If it cannot be read.
@@ -75,9 +94,15 @@ class Transport:
         return Frame(image, clock.steady_ns(stamp_ns))
 
 
+def _remapped(node: Node, name: str) -> str | None:
+    """Return the full name that a remap rule gives a topic, None where no rule matches."""
+    resolved: str = node.resolve_topic_name(name)
+    return None if resolved == node.resolve_topic_name(name, only_expand=True) else resolved
+
+
 TRANSPORTS = {
-    "raw": Transport(ImageMessage, "image_raw", plain_picture),
-    "compressed": Transport(CompressedImage, "image_raw/compressed", compressed_picture),
+    "raw": Transport(ImageMessage, "", plain_picture),
+    "compressed": Transport(CompressedImage, "/compressed", compressed_picture),
 }
 
 

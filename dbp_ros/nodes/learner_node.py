@@ -64,7 +64,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         }
         images = transport_of(config.image_transport)
         for camera in manifest.camera_names:
-            topics[f"image.{camera}"] = (images.kind, f"{camera}/{images.suffix}", RECORDED)
+            topics[f"image.{camera}"] = (images.kind, images.topic(self, camera), RECORDED)
         self._facts: dict[str, Any] = {
             "task": config.task,
             "joints": list(manifest.joints),

@@ -170,7 +170,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             *(
                 self.create_subscription(
                     self._transport.kind,
-                    f"{camera}/{self._transport.suffix}",
+                    self._transport.topic(self, camera),
                     partial(self._on_image, camera),
                     SENSOR,
                     raw=True,
@@ -178,6 +178,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
                 for camera in cameras
             ),
         ]
+        topics = ", ".join(one.topic_name for one in self._subscriptions_made)
+        self.get_logger().info(f"subscribed to {topics}")
 
     def _on_joint_states(self, message: bytes) -> None:
         arrival_ns = self._pace.now_ns()

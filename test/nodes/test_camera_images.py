@@ -2,6 +2,7 @@
 
 import io
 from array import array
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Picture
 from rclpy.clock import Clock
+from rclpy.node import Node
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from stamps import stamp_to_ns
@@ -17,7 +19,8 @@ from stamps import stamp_to_ns
 from dbp_ros.errors import ConfigError, ObservationError
 from dbp_ros.nodes.camera_images import TRANSPORTS, plain_picture, transport_of
 from dbp_ros.nodes.conversions import SteadyClock, image_message
-from dbp_ros.pixels import image_pixels
+from dbp_ros.nodes.process import spinning
+from dbp_ros.pixels import ENCODINGS, image_pixels
 
 RAW, COMPRESSED = TRANSPORTS["raw"], TRANSPORTS["compressed"]
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
@@ -44,15 +47,20 @@ def compressed(data: bytes, words: str = "rgb8; png compressed bgr8") -> bytes:
 
 @given(
     st.integers(1, 9),
-    st.integers(1, 9),
+    st.integers(1, 4),
     st.integers(0, 5),
     st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=9),
-    st.sampled_from(["rgb8", "bgr8"]),
+    st.sampled_from(ENCODINGS),
+    st.integers(0, 1),
 )
-@settings(max_examples=60, deadline=None)
-def test_bytes_of_the_wire_are_read_as_the_message_is(height, width, padding, frame_id, encoding):
-    message = Image(height=height, width=width, encoding=encoding, step=3 * width + padding)
+@settings(max_examples=200, deadline=None)
+def test_bytes_of_the_wire_are_read_as_the_message_is(
+    height, pairs, padding, frame_id, encoding, is_bigendian
+):
+    width = 2 * pairs
+    message = Image(height=height, width=width, encoding=encoding, step=8 * width + padding)
     message.header.frame_id, message.header.stamp = frame_id, STAMP
+    message.is_bigendian = is_bigendian
     rng = np.random.default_rng(height)
     message.data = array("B", rng.integers(0, 256, height * message.step, np.uint8).tobytes())
     image, stamp_ns = plain_picture(serialize_message(message))
@@ -117,6 +125,54 @@ def test_a_photograph_comes_back_as_it_looked(clock):
 def test_a_file_that_is_no_picture_is_refused_with_the_reason(data, reason, clock):
     with pytest.raises(ObservationError, match=reason):
         COMPRESSED.frame(compressed(data), clock)
+
+
+BASE = "/camera/camera/color/image_raw"
+
+
+@pytest.mark.parametrize(
+    ("rules", "raw", "compressed"),
+    [
+        ([], "/cell_1/head_camera/image_raw", "/cell_1/head_camera/image_raw/compressed"),
+        ([f"head_camera/image_raw:={BASE}"], BASE, f"{BASE}/compressed"),
+        (["head_camera/image_raw:=/zed/rgb"], "/zed/rgb", "/zed/rgb/compressed"),
+        (["head_camera/image_raw:=front"], "/cell_1/front", "/cell_1/front/compressed"),
+        ([f"reader:head_camera/image_raw:={BASE}"], BASE, f"{BASE}/compressed"),
+        ([f"head_camera:={BASE}"], BASE, f"{BASE}/compressed"),
+        (
+            [f"head_camera/image_raw:={BASE}", "head_camera/image_raw/compressed:=/jpeg"],
+            BASE,
+            "/jpeg",
+        ),
+        (
+            ["head_camera/image_raw/compressed:=/jpeg"],
+            "/cell_1/head_camera/image_raw",
+            "/jpeg",
+        ),
+        (
+            [
+                "head_camera/image_raw:=left_camera/image_raw",
+                "left_camera/image_raw:=head_camera/image_raw",
+            ],
+            "/cell_1/left_camera/image_raw",
+            "/cell_1/left_camera/image_raw/compressed",
+        ),
+    ],
+)
+def test_a_camera_follows_the_rule_for_its_base_topic_raw_and_compressed_alike(
+    domain, rules, raw, compressed
+):
+    words = [word for rule in rules for word in ("-r", rule)]
+    with spinning(
+        partial(Node, "reader", namespace="cell_1", cli_args=["--ros-args", *words])
+    ) as node:
+        topics = [
+            node.create_subscription(
+                one.kind, one.topic(node, "head_camera"), print, 1, raw=True
+            ).topic_name
+            for one in (RAW, COMPRESSED)
+        ]
+    assert topics == [raw, compressed]
 
 
 def test_an_unknown_transport_is_an_error_that_names_the_ones_there_are():

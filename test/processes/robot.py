@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -149,9 +149,12 @@ def wait_until(condition, what: str, found=lambda: "", limit_s: float = 60.0) ->
 
 
 @contextmanager
-def process(module: str, **parameters: object) -> Iterator[subprocess.Popen[str]]:
+def process(
+    module: str, *, remaps: Sequence[str] = (), **parameters: object
+) -> Iterator[subprocess.Popen[str]]:
     """Run a node as a process, and end it with the block. It leads a group of its own."""
     words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
+    words += [word for rule in remaps for word in ("-r", rule)]
     command = [*CALM, sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words]
     # A pipe that nobody reads fills up, and whoever logs into it stands still.
     with tempfile.TemporaryFile("w+") as said:

@@ -1,0 +1,97 @@
+"""Cameras under names of their own, and of encodings of their own, in front of every reader."""
+
+import subprocess
+import time
+from array import array
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes.robot import CAMERA, CONFIG, Robot, png_of, process, wait_until
+from sensor_msgs.msg import CompressedImage, Image
+from toy_bundle import write_toy_bundle
+
+from dbp_ros.episodes.bag import read_bag
+from dbp_ros.episodes.recorder import bag_path
+from dbp_ros.nodes.qos import SENSOR
+from dbp_ros.pixels import pixels_of
+
+BASE = "/zed/zed_node/rgb/color/rect/image"
+REMAPS = (f"{CAMERA}/image_raw:={BASE}",)
+SIZE = (8, 12)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model that turns the left shoulder, looking at one camera."""
+    ramp = np.zeros((8, len(CONFIG.joints)))
+    ramp[:, 0] = np.arange(1, 9) / 30 * 0.5
+    return write_toy_bundle(
+        tmp_path / "turner", graph_joints=CONFIG.joints, graph_cameras=(CAMERA,), ramp=ramp
+    )
+
+
+@pytest.fixture
+def zed(robot: Robot) -> Robot:
+    """The robot with the topics of a ZED camera, bgra8 and compressed, and without its own."""
+    robot.camera = "off"
+    rng = np.random.default_rng(1)
+    raw = robot.create_publisher(Image, BASE, SENSOR)
+    compressed = robot.create_publisher(CompressedImage, f"{BASE}/compressed", SENSOR)
+
+    def publish() -> None:
+        pixels = rng.integers(0, 256, (*SIZE, 4), np.uint8)
+        image = Image(height=SIZE[0], width=SIZE[1], encoding="bgra8", step=4 * SIZE[1])
+        image.data = array("B", pixels.tobytes())
+        file = CompressedImage(format="bgra8; png compressed bgr8", data=png_of(pixels))
+        image.header.stamp = file.header.stamp = robot.get_clock().now().to_msg()
+        raw.publish(image)
+        compressed.publish(file)
+
+    robot.create_timer(1 / 30, publish)
+    return robot
+
+
+@pytest.mark.parametrize("transport", ["raw", "compressed"])
+def test_a_policy_drives_by_a_camera_of_another_name(
+    zed: Robot, guard: subprocess.Popen[str], model: Path, transport: str
+) -> None:
+    with process("policy_node", remaps=REMAPS, model=model, image_transport=transport):
+        wait_until(lambda: moves_left(zed), "the arm to move", lambda: str(zed.states))
+
+
+def moves_left(robot: Robot) -> bool:
+    """Whether the last commands moved the left shoulder."""
+    steps = [command[0] for _, command in robot.commands[-2:]]
+    return len(steps) == 2 and steps[1] != steps[0]
+
+
+@pytest.mark.parametrize(("transport", "suffix"), [("raw", ""), ("compressed", "/compressed")])
+def test_a_bag_records_a_camera_of_another_name(
+    zed: Robot, tmp_path: Path, transport: str, suffix: str
+) -> None:
+    out = tmp_path / "bags"
+    settings = {"out": out, "cameras": f"[{CAMERA}]", "image_transport": transport}
+    with process("bag_node", remaps=REMAPS, **settings):
+        wait_until(lambda: zed.count_subscribers(BASE + suffix), "the bag to subscribe")
+        time.sleep(1.0)
+    messages = read_bag(bag_path(out, 1)).messages
+    ((_, images),) = [item for item in messages.items() if "image" in item[0]]
+    assert len(images) > 10
+    assert {pixels_of(message).shape for _, message in images} == {(*SIZE, 3)}
+
+
+def test_a_learner_records_a_compressed_camera_of_another_name(
+    zed: Robot, imitated: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "model": imitated / "models" / "toy",
+        "checkpoint": imitated / "run",
+        "out": tmp_path / "learner",
+        "image_transport": "compressed",
+    }
+    with process("learner_node", remaps=REMAPS, **settings):
+        zed.wait_for_state("learner", "waiting for an episode")
+        assert zed.count_subscribers(f"{BASE}/compressed") == 1
+        zed.ask("learner/begin_episode")
+        zed.wait_for_state("learner", "recording episode 1")
