@@ -256,12 +256,25 @@ class PolicyConfig(SwapConfig, RealtimeConfig, PaceConfig):
     )
     image_frozen_after_s: float = setting(
         0.5,
-        "An image that does not change for this long while its arm moves is refused",
+        "An image that does not change for this long while the arms move is refused as frozen",
         minimum=0.01,
         maximum=60.0,
     )
     image_frozen_motion: float = setting(
         0.2, "How far a joint must move for an unchanged image to count [rad, m]", minimum=1e-4
+    )
+    image_frozen_retry_s: float = setting(
+        30.0,
+        "Longest rest of the arms after which a frozen image is used again, for a try; the first "
+        "is image_frozen_after_s, each further one twice as long",
+        minimum=0.01,
+        maximum=3600.0,
+    )
+    camera_joints: tuple[str, ...] = setting(
+        ("left_wrist*=left_*,!*gripper*", "right_wrist*=right_*,!*gripper*"),
+        "Joints whose motion must change a camera's image, each as camera=joint,joint; * stands "
+        "for any letters, ! leaves joints out, and camera=off turns the check off. A camera that "
+        "is not listed may see a still scene",
     )
     latent_seed: int = setting(
         -1, "Seed of the latent of each episode; -1 draws a new one", minimum=-1

@@ -29,6 +29,7 @@ from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
 from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
+from dbp_ros.policy.camera_joints import check_camera_joints, described
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
 from dbp_ros.policy.model import Model
@@ -43,6 +44,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("policy")
         told = load_settings(self, PolicyConfig)
+        check_camera_joints(told)
         self._config = patient(told, "image_max_age_s", "joint_state_max_age_s")
         self._pace = Pace(told.speed)
         self._steady = SteadyClock(self.get_clock(), self._pace)
@@ -180,6 +182,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         ]
         topics = ", ".join(one.topic_name for one in self._subscriptions_made)
         self.get_logger().info(f"subscribed to {topics}")
+        for camera in cameras:
+            self.get_logger().info(described(camera, joints, self._config))
 
     def _on_joint_states(self, message: bytes) -> None:
         arrival_ns = self._pace.now_ns()
@@ -250,7 +254,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             if thread is not None and thread.error is not None:
                 return reports.ERROR, f"the {thread.name} failed: {thread.error}"
         encoding = self._relay.active.encoder.problem if self._relay else ""
-        problems = (*self._problems.values(), encoding, self._swap.problem)
+        still = self._relay.active.decider.observer.warning if self._relay else ""
+        problems = (*self._problems.values(), encoding, still, self._swap.problem)
         sentence = "; ".join(filter(None, (self._reason or "deciding", *problems)))
         fine = self._loop is None or sentence == "deciding"
         return (reports.OK if fine else reports.WARN), sentence

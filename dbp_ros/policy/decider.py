@@ -87,6 +87,7 @@ class Decider:
             "inference_ms": self.inference.summary_ms(),
             "encoding_ms": self.encoding.summary_ms(),
             "encoded_images": self.encoding.count,
+            "frozen_images": self.observer.frozen_images(),
             "image_age_at_decision_ms": self.image_age.summary_ms(),
             "reaction_path_ms": self.path.summary_ms(),
             "inference_bars": self.inference.bars_ms(),
@@ -95,6 +96,7 @@ class Decider:
     def clear_numbers(self) -> None:
         """Start the numbers anew."""
         self.path.clear()
+        self.observer.clear_frozen_images()
         for numbers in (self.encoding, self.inference, self.image_age, self.period):
             numbers.clear()
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dbp_ros.bundle import Manifest
-from dbp_ros.config import SIDES, PolicyConfig
-from dbp_ros.contract import Array, Floats, Frame, Image, seconds_to_ns
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import Floats, Frame, seconds_to_ns
 from dbp_ros.errors import ObservationError
+from dbp_ros.policy.camera_joints import frozen_image
 from dbp_ros.stamps import StampCheck
 
 # A publisher that is silent for this long has stopped, whatever its last stamp was.
@@ -95,48 +96,6 @@ class Stream:
         return np.stack([sample.value for sample in nearest])
 
 
-class FrozenImage:
-    """Notices a camera that sends the same picture again and again while its arm moves.
-
-    A driver that re-stamps one picture passes every test of age. A still scene may well give the
-    same picture twice, so only motion makes an unchanged picture suspicious.
-    """
-
-    def __init__(self, joints: Array, after_ns: int, motion: float) -> None:
-        """Watch one camera.
-
-        Args:
-            joints: Indices of the joints whose motion must change the picture.
-            after_ns: How long a picture may stay the same.
-            motion: How far a joint must have moved meanwhile, in [rad] or [m].
-        """
-        self._joints = joints
-        self._after_ns = after_ns
-        self._motion = motion
-        self._since: tuple[Image, Floats, int] | None = None
-        self.frozen = False
-
-    def see(self, image: Image, positions: Floats, now_ns: int) -> None:
-        """Compare a picture with the one before."""
-        if self._since is not None and np.array_equal(image, self._since[0]):
-            _, positions_then, since_ns = self._since
-            moved = np.abs(positions - positions_then)[self._joints].max(initial=0.0)
-            self.frozen = bool(now_ns - since_ns > self._after_ns and moved > self._motion)
-        else:
-            self._since = (image, positions, now_ns)
-            self.frozen = False
-
-
-def joints_seen_by(camera: str, joints: tuple[str, ...]) -> Array:
-    """Return the indices of the joints that move a camera's picture.
-
-    A camera named for a side, `left_wrist_camera` say, answers for that side's joints; any other
-    answers for all.
-    """
-    side = next((side for side in SIDES if camera.startswith(f"{side}_")), "")
-    return np.array([k for k, joint in enumerate(joints) if joint.startswith(side)], dtype=np.intp)
-
-
 class Observer:
     """Collects the streams of one robot for one model."""
 
@@ -145,12 +104,7 @@ class Observer:
         self._positions = Stream(length, step_ns)
         self._features = {name: Stream(length, step_ns) for name in manifest.camera_names}
         self._frozen = {
-            name: FrozenImage(
-                joints_seen_by(name, manifest.joints),
-                seconds_to_ns(config.image_frozen_after_s),
-                config.image_frozen_motion,
-            )
-            for name in manifest.camera_names
+            name: frozen_image(name, manifest.joints, config) for name in manifest.camera_names
         }
         self._position_max_age_ns = seconds_to_ns(config.joint_state_max_age_s)
         self._image_max_age_ns = seconds_to_ns(config.image_max_age_s)
@@ -172,6 +126,26 @@ class Observer:
         problem = self._image_stamps[camera].problem(frame.stamp_ns, arrival_ns)
         self._features[camera].add(Sample(features, frame.stamp_ns, arrival_ns, problem))
 
+    @property
+    def warning(self) -> str:
+        """Which images are used although they stay the same while the arms move; empty if none."""
+        cameras = [name for name, one in self._frozen.items() if one.suspect and not one.frozen]
+        if not cameras:
+            return ""
+        return (
+            f"{', '.join(cameras)} sends the same image while the arms move: frozen, or a still "
+            "scene (see camera_joints)"
+        )
+
+    def frozen_images(self) -> dict[str, int]:
+        """Return how often each camera was refused as frozen."""
+        return {name: one.refusals for name, one in self._frozen.items()}
+
+    def clear_frozen_images(self) -> None:
+        """Count from zero."""
+        for one in self._frozen.values():
+            one.refusals = 0
+
     def observe(self, now_ns: int) -> Inputs:
         """Return what to decide from.
 
@@ -184,7 +158,10 @@ class Observer:
         for camera, stream in self._features.items():
             seen = _fresh(camera, stream.newest, self._image_max_age_ns, now_ns)
             if self._frozen[camera].frozen:
-                raise ObservationError(f"{camera} is frozen: its picture does not change")
+                raise ObservationError(
+                    f"{camera} is frozen: its image stays the same while the arms move; restart "
+                    f"its driver, or set camera_joints for {camera} if nothing that it sees moves"
+                )
             image_stamps_ns[camera], features[camera] = seen.stamp_ns, stream.history(seen)
         return Inputs(
             positions=self._positions.history(felt),

@@ -7,7 +7,8 @@ from dbp_ros.bundle import read_bundle
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, Frame
 from dbp_ros.errors import ObservationError
-from dbp_ros.policy.observer import Observer, joints_seen_by
+from dbp_ros.policy.camera_joints import joints_seen_by
+from dbp_ros.policy.observer import Observer
 from dbp_ros.stamps import NO_CLOCK_NS, UNSTAMPED_NS
 
 NOW_NS = 1000 * NS_PER_S
@@ -189,6 +190,26 @@ def test_a_camera_sees_the_joints_of_its_side_or_all():
     assert joints_seen_by("left_wrist_camera", joints).tolist() == [0, 1]
     assert joints_seen_by("right_wrist_camera", joints).tolist() == [2]
     assert joints_seen_by("head_camera", joints).tolist() == [0, 1, 2]
+
+
+def test_a_still_scene_is_refused_for_a_moment_then_used_and_reported(observer):
+    refused = 0
+    for ms in range(0, 20_000, 33):
+        now_ns = NOW_NS + ms * MS
+        feel(observer, now_ns, (0.0, 0.0, 0.0002 * (ms - refused)))
+        see(observer, "head_camera", now_ns)
+        see(observer, "left_wrist_camera", now_ns, ms % 256)
+        try:
+            observer.observe(now_ns)
+        except ObservationError:
+            refused += 33
+    assert 500 < refused < 1500
+    assert observer.warning.startswith("head_camera sends the same image while the arms move")
+    assert observer.frozen_images() == {"head_camera": 1, "left_wrist_camera": 0}
+    see(observer, "head_camera", now_ns, 9)
+    assert observer.warning == ""
+    observer.clear_frozen_images()
+    assert observer.frozen_images() == {"head_camera": 0, "left_wrist_camera": 0}
 
 
 @pytest.fixture

@@ -60,6 +60,18 @@ def test_a_policy_drives_by_a_camera_of_another_name(
         wait_until(lambda: moves_left(zed), "the arm to move", lambda: str(zed.states))
 
 
+def test_a_camera_in_a_still_scene_does_not_lock_the_stack(
+    robot: Robot, guard: subprocess.Popen[str], model: Path
+) -> None:
+    robot.camera = "frozen"
+    with process("policy_node", model=model):
+        robot.wait_for_state("policy", f"refusing: {CAMERA} is frozen")
+        robot.wait_for_state("policy", f"deciding; {CAMERA} sends the same image while the arms")
+        start = robot.positions[0]
+        wait_until(lambda: robot.positions[0] - start > 1.0, "the arm to move on")
+        assert robot.states["policy"].startswith("deciding")
+
+
 def moves_left(robot: Robot) -> bool:
     """Whether the last commands moved the left shoulder."""
     steps = [command[0] for _, command in robot.commands[-2:]]
