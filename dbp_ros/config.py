@@ -348,7 +348,9 @@ class BagConfig:
     out: str = setting("runs/bags", "Folder of the bags")
     cameras: tuple[str, ...] = setting(CAMERAS, "Cameras to record")
     image_transport: str = setting(
-        PolicyConfig.image_transport, "How images come, raw or compressed, as the policy's do"
+        PolicyConfig.image_transport,
+        "How images come, raw or compressed, as the policy's do",
+        choices=IMAGE_TRANSPORTS,
     )
     bag_s: float = setting(60.0, "After this long a new bag is begun [s]", minimum=1.0)
 
