@@ -5,6 +5,7 @@ Every number that is float32 comes back as the same float32: JSON holds its exac
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -51,10 +52,14 @@ class Decision:
     log_prob: float
     executed: int
 
-    def moved(self, offset_ns: int) -> "Decision":
-        """Return the same decision with its stamps on another clock."""
-        stamps = {camera: ns + offset_ns for camera, ns in self.image_stamps_ns.items()}
-        return replace(self, stamp_ns=self.stamp_ns + offset_ns, image_stamps_ns=stamps)
+    def converted(self, to_clock: Callable[[int], int]) -> "Decision":
+        """Return the same decision with its stamps on another clock.
+
+        Args:
+            to_clock: Converts a time in [ns].
+        """
+        stamps = {camera: to_clock(ns) for camera, ns in self.image_stamps_ns.items()}
+        return replace(self, stamp_ns=to_clock(self.stamp_ns), image_stamps_ns=stamps)
 
     def to_json(self) -> str:
         """Return the decision as one line."""

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image as ImageMessage
 
 from dbp_ros.contract import Frame, Image
 from dbp_ros.errors import ConfigError, ObservationError
-from dbp_ros.nodes.conversions import SteadyClock
+from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.nodes.wire import UNREADABLE, Reader
 from dbp_ros.pixels import decoded, image_pixels
 

@@ -6,85 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from rclpy.clock import Clock, ROSClock
 from sensor_msgs.msg import Image as ImageMessage
 
-from dbp_ros.contract import NS_PER_S, ActionChunk, Array, Image
+from dbp_ros.contract import ActionChunk, Array, Image
 from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.nodes.wire import UNREADABLE, Names, Reader, TrajectoryWriter
-from dbp_ros.pace import Pace
-from dbp_ros.stamps import NO_CLOCK_NS, UNSTAMPED_NS
 
-# Clocks that part by less are held to run together, so that a stamp comes back as it was.
-CLOCKS_APART_NS = 1_000_000
-# `/clock` comes in steps and late, which says nothing; a world that was started anew parts by more.
-SIMULATED_APART_NS = 500_000_000
 IMAGE_STAMPS_PREFIX = "image_stamps_ns="
 IMAGE_STAMPS = re.compile(IMAGE_STAMPS_PREFIX + r"(\d{1,19}(?:,\d{1,19}){0,31})", re.ASCII)
-
-
-class SteadyClock:
-    """Moves stamps between the ROS clock and the steady clock, on which all decisions are made.
-
-    There and back a stamp is the same to the nanosecond, unless the clocks part meanwhile: by it
-    a learner finds the very picture that a decision was made from.
-
-    The steady clock is that of the world the robot is in, see `dbp_ros.pace`. Where the ROS clock
-    is `/clock` it is always late by something, so what holds is the smallest difference seen.
-    """
-
-    def __init__(self, ros_clock: Clock, pace: Pace | None = None) -> None:
-        self._ros_clock, self._pace = ros_clock, pace or Pace()
-        self._may_be_simulated = isinstance(ros_clock, ROSClock)
-        self._offset_ns = self._undisturbed_ns()
-
-    def offset_ns(self) -> int:
-        """Return what to add to a ROS time to get the steady time."""
-        apart_ns = self._measure()[1] - self._offset_ns
-        if self._may_be_simulated and self._ros_clock.ros_time_is_active:
-            if apart_ns < 0 or apart_ns > SIMULATED_APART_NS:
-                self._offset_ns += apart_ns
-        elif abs(apart_ns) > CLOCKS_APART_NS:
-            offset_ns = self._undisturbed_ns()
-            if abs(offset_ns - self._offset_ns) > CLOCKS_APART_NS:
-                self._offset_ns = offset_ns
-        return self._offset_ns
-
-    def _undisturbed_ns(self) -> int:
-        """Return the offset; this thread may be interrupted between the two clocks at times."""
-        return min(self._measure() for _ in range(3))[1]
-
-    def _measure(self) -> tuple[int, int]:
-        """Return how long it took, and an offset in [ns], too large by as much at most."""
-        before_ns = self._pace.now_ns()
-        ros_ns = int(self._ros_clock.now().nanoseconds)
-        after_ns = self._pace.now_ns()
-        return after_ns - before_ns, after_ns - ros_ns
-
-    def now_ns(self) -> int:
-        """Return the steady time."""
-        return self._pace.now_ns()
-
-    def steady_ns(self, stamp_ns: int) -> int:
-        """Return a stamp on the steady clock; `dbp_ros.stamps` names those that have no time.
-
-        Args:
-            stamp_ns: Stamp of a message, on the ROS clock.
-        """
-        if stamp_ns == 0:
-            return UNSTAMPED_NS
-        if self._may_be_simulated and not self._ros_clock.now().nanoseconds:
-            return NO_CLOCK_NS
-        return stamp_ns + self.offset_ns()
-
-    def to_stamp(self, steady_ns: int) -> Time:
-        """Return a steady time in [ns] as a stamp."""
-        return ns_to_stamp(steady_ns - self.offset_ns())
-
-
-def ns_to_stamp(time_ns: int) -> Time:
-    """Return nanoseconds as a stamp."""
-    return Time(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S)
 
 
 def problem_of_names(names: Sequence[str], joints: Sequence[str]) -> str:
@@ -171,6 +101,9 @@ class ChunkReader:
     def read(self, message: bytes) -> ActionChunk:
         """Return a trajectory as a chunk; a stamp of zero means now, as everywhere in ROS.
 
+        Its times from the start pass on the ROS clock: in a simulator that is slower than real
+        time the points are due later, and the arms move at the simulator's pace.
+
         Args:
             message: The bytes of a `trajectory_msgs/msg/JointTrajectory`.
 
@@ -188,14 +121,14 @@ class ChunkReader:
             raise CommandError(f"a chunk cannot be read: {error}") from error
         if not len(positions):
             raise CommandError("a chunk has no points")
-        offset_ns = self._clock.offset_ns()
-        stamp_ns = stamped_ns + offset_ns if stamped_ns else self._clock.now_ns()
+        clocks = self._clock.current()
+        stamp_ns = clocks.steady_ns(stamped_ns) if stamped_ns else self._clock.now_ns()
         stamps = IMAGE_STAMPS.fullmatch(frame_id)
         return ActionChunk(
             positions=positions[:, self._columns.ours].astype(np.float64, copy=False),
-            due_ns=stamp_ns + from_start_ns,
+            due_ns=stamp_ns + clocks.steady_durations_ns(from_start_ns),
             stamp_ns=stamp_ns,
-            image_stamps_ns=tuple(int(ns) + offset_ns for ns in stamps[1].split(","))
+            image_stamps_ns=tuple(clocks.steady_ns(int(ns)) for ns in stamps[1].split(","))
             if stamps
             else (),
         )
@@ -231,11 +164,11 @@ class ChunkWriter:
 
     def write(self, chunk: ActionChunk) -> bytes:
         """Return the bytes of a `trajectory_msgs/msg/JointTrajectory`."""
-        offset_ns = self._clock.offset_ns()
-        stamps = ",".join(str(stamp_ns - offset_ns) for stamp_ns in chunk.image_stamps_ns)
+        clocks = self._clock.current()
+        stamps = ",".join(str(clocks.ros_ns(stamp_ns)) for stamp_ns in chunk.image_stamps_ns)
         return self._writer.write(
-            chunk.stamp_ns - offset_ns,
+            clocks.ros_ns(chunk.stamp_ns),
             IMAGE_STAMPS_PREFIX + stamps if stamps else "",
             chunk.positions,
-            chunk.due_ns - chunk.stamp_ns,
+            clocks.ros_durations_ns(chunk.due_ns - chunk.stamp_ns),
         )

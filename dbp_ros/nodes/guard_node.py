@@ -23,10 +23,11 @@ from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.loops import PacedThread
 from dbp_ros.motion.guard import Mode, MotionGuard
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import ChunkReader, JointReader, SteadyClock
+from dbp_ros.nodes.conversions import ChunkReader, JointReader
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
+from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.nodes.streams import Streams
 from dbp_ros.nodes.wire import CommandWriter
 from dbp_ros.pace import Pace, patient

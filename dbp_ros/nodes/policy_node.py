@@ -22,11 +22,12 @@ from dbp_ros.errors import DbpError, ObservationError
 from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.camera_images import transport_of
-from dbp_ros.nodes.conversions import ChunkWriter, JointReader, SteadyClock
+from dbp_ros.nodes.conversions import ChunkWriter, JointReader
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
+from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
 from dbp_ros.policy.camera_joints import check_camera_joints, described
@@ -104,7 +105,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             model = Model(bundle, self._config.execution_provider, self._config.intra_op_threads)
             difference = model.prove()
             kind = Explorer if self._config.explore else Decider
-            decider = kind(model, self._config, self._trace)
+            decider = kind(model, self._config, self._trace, self._steady.mapping)
         except DbpError as error:
             self._reason = f"no model: {error}"
             self.get_logger().error(str(error))
@@ -228,7 +229,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         decider.path.decide(chunk.image_stamps_ns, now_ns, self._pace.now_ns())
         self._reason = ""
         if isinstance(decider, Explorer) and (decision := decider.take_decision()):
-            on_ros_time = decision.moved(-self._steady.offset_ns())
+            on_ros_time = decision.converted(self._steady.current().ros_ns)
             self._decisions.publish(String(data=on_ros_time.to_json()))
 
     def _begin_episode(self) -> None:
@@ -255,7 +256,8 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
                 return reports.ERROR, f"the {thread.name} failed: {thread.error}"
         encoding = self._relay.active.encoder.problem if self._relay else ""
         still = self._relay.active.decider.observer.warning if self._relay else ""
-        problems = (*self._problems.values(), encoding, still, self._swap.problem)
+        clock = "" if "/clock" in self._reason else self._steady.problem
+        problems = (*self._problems.values(), clock, encoding, still, self._swap.problem)
         sentence = "; ".join(filter(None, (self._reason or "deciding", *problems)))
         fine = self._loop is None or sentence == "deciding"
         return (reports.OK if fine else reports.WARN), sentence

@@ -26,10 +26,11 @@ from dbp_ros.contract import NS_PER_S
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import SteadyClock, image_message, ns_to_stamp
+from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.nodes.steady_clock import SteadyClock, ns_to_stamp
 from dbp_ros.nodes.streams import Streams
 from dbp_ros.nodes.wire import UNREADABLE, command_of
 from dbp_ros.pace import Pace

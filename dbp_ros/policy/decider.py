@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dbp_ros.bundle import Manifest
+from dbp_ros.clock_mapping import ClockMapping
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, ActionChunk, Floats, Frame, seconds_to_ns
 from dbp_ros.errors import AnswerError, ObservationError
@@ -32,17 +33,26 @@ class Decider:
         recent: How long its own inferences took since somebody put a new histogram here.
     """
 
-    def __init__(self, model: Model, config: PolicyConfig, trace: Trace | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        config: PolicyConfig,
+        trace: Trace | None = None,
+        clocks: ClockMapping | None = None,
+    ) -> None:
         """Prepare to decide.
 
         Args:
             model: What decides.
             config: How.
             trace: Where it is recorded; somewhere of its own if not given.
+            clocks: Relation of the steady clock to that of the stamps, on which the model's steps
+                are timed; the same clock if None.
         """
         self.model = model
         self.path = ImagePath(model.manifest.camera_names, trace or Trace())
-        self.observer = Observer(model.manifest, config)
+        self._clocks = clocks or ClockMapping()
+        self.observer = Observer(model.manifest, config, self._clocks)
         self.encoding = Histogram()
         self.inference = Histogram()
         self.image_age = Histogram()
@@ -65,7 +75,7 @@ class Decider:
         It shares the observations if they are the same to both models, and the latent if that
         has the same shape; what it does not share it must first be shown.
         """
-        other = type(self)(model, self._config, self.path.trace)
+        other = type(self)(model, self._config, self.path.trace, self._clocks)
         if same_observations(self.model.manifest, model.manifest):
             other.observer = self.observer
         if other._latent.shape == self._latent.shape:
@@ -136,7 +146,7 @@ class Decider:
             self.period.pause()
             raise
         start_ns = time.perf_counter_ns()
-        action = self._act(inputs, self._latent.at(now_ns))
+        action = self._act(inputs, self._latent.at(now_ns, self._clocks.factor))
         inference_ns = time.perf_counter_ns() - start_ns
         self.inference.record(inference_ns)
         self.recent.record(inference_ns)
@@ -165,7 +175,7 @@ class Decider:
     def _chunk(self, inputs: Inputs, action: Floats) -> ActionChunk:
         return ActionChunk(
             positions=action.astype(np.float64),
-            due_ns=inputs.stamp_ns + self._due_ns,
+            due_ns=inputs.stamp_ns + self._clocks.steady_durations_ns(self._due_ns),
             stamp_ns=inputs.stamp_ns,
             image_stamps_ns=tuple(inputs.image_stamps_ns.values()),
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dbp_ros.clock_mapping import ClockMapping
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import ActionChunk, Floats, seconds_to_ns
 from dbp_ros.decision import Decision, log_density
@@ -41,8 +42,14 @@ class Explorer(Decider):
     guard's watchdog stays fed, and an observation that is refused ends the chunk.
     """
 
-    def __init__(self, model: Model, config: PolicyConfig, trace: Trace | None = None) -> None:
-        """Prepare to explore.
+    def __init__(
+        self,
+        model: Model,
+        config: PolicyConfig,
+        trace: Trace | None = None,
+        clocks: ClockMapping | None = None,
+    ) -> None:
+        """Prepare to explore; see `Decider`.
 
         Raises:
             ConfigError: If more points are to be played than a chunk has, or the model takes more
@@ -65,7 +72,7 @@ class Explorer(Decider):
         self._told: Decision | None = None
         self._course = Course()
         rate_hz = 1.0 / (executed * action.step_s)
-        super().__init__(model, replace(config, decision_rate_hz=rate_hz), trace)
+        super().__init__(model, replace(config, decision_rate_hz=rate_hz), trace, clocks)
         self._config = config
 
     def continue_from(self, other: Decider) -> None:

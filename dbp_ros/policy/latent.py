@@ -39,13 +39,17 @@ class Latent:
         """The latent of the last decision. Shape (horizon, nu)."""
         return self._value
 
-    def at(self, now_ns: int) -> Floats:
+    def at(self, now_ns: int, factor: float = 1.0) -> Floats:
         """Walk on to the time of a decision and return its latent. Shape (horizon, nu).
 
         Decisions need not come once a period. The first one after `draw` gets what was drawn.
+
+        Args:
+            now_ns: The steady time.
+            factor: Seconds of a simulator that pass in one of the steady clock.
         """
         if self._time_ns is not None and self._memory_s:
-            dt = max(0, now_ns - self._time_ns) / NS_PER_S
+            dt = max(0, now_ns - self._time_ns) * factor / NS_PER_S
             keep = math.exp(-dt / self._memory_s)
             fresh = self._rng.standard_normal(self.shape, dtype=np.float32)
             self._value = keep * self._value + math.sqrt(1.0 - keep**2) * fresh

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dbp_ros.bundle import Manifest
+from dbp_ros.clock_mapping import ClockMapping
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import Floats, Frame, seconds_to_ns
 from dbp_ros.errors import ObservationError
@@ -47,13 +48,18 @@ class Sample:
     """One value of a stream, with the time it was measured and the time it arrived.
 
     Attributes:
+        value: What was measured.
+        stamp_ns: When, on the steady clock.
+        arrival_ns: When it arrived, on the steady clock.
+        ros_ns: The stamp on the clock of its publisher.
         problem: Why its stamp cannot be used; empty if it can.
     """
 
     value: Floats
     stamp_ns: int
     arrival_ns: int
-    problem: str = ""
+    ros_ns: int
+    problem: str
 
     def age_ns(self, now_ns: int) -> int:
         """Return the age by stamp or by arrival, whichever is older."""
@@ -61,26 +67,38 @@ class Sample:
 
 
 class Stream:
-    """The newest values of one stream, kept just long enough for the policy's history."""
+    """The newest values of one stream, kept just long enough for the policy's history.
+
+    The history is spaced on the clock of the stamps: a simulator may run at another rate.
+    """
 
     def __init__(self, length: int, step_ns: int) -> None:
         self._reach_ns = (length - 1) * step_ns
         self._ages_ns = [k * step_ns for k in reversed(range(length))]
         self._samples: tuple[Sample, ...] = ()
+        self._newest: Sample | None = None
 
     @property
     def newest(self) -> Sample | None:
         """The last value, if there is one."""
-        return self._samples[-1] if self._samples else None
+        return self._newest
 
     def add(self, sample: Sample) -> None:
-        """Append a value and drop those that the history no longer reaches."""
-        samples, first = (*self._samples, sample), 0
-        while first + 1 < len(samples) and samples[first + 1].stamp_ns <= (
-            sample.stamp_ns - self._reach_ns
-        ):
-            first += 1
-        self._samples = samples[first:]
+        """Append a value and drop those that the history no longer reaches.
+
+        Where the clock went back, the values that were later then are dropped too. A value whose
+        stamp cannot be used is the newest, and no part of a history.
+        """
+        if not sample.problem:
+            samples, first = self._samples, 0
+            if samples and samples[-1].ros_ns >= sample.ros_ns:
+                samples = tuple(s for s in samples if s.ros_ns < sample.ros_ns)
+            samples = (*samples, sample)
+            until_ns = sample.ros_ns - self._reach_ns
+            while first + 1 < len(samples) and samples[first + 1].ros_ns <= until_ns:
+                first += 1
+            self._samples = samples[first:]
+        self._newest = sample
 
     def history(self, newest: Sample) -> Floats:
         """Return the values measured closest to each time of the history, oldest first.
@@ -91,15 +109,26 @@ class Stream:
         if len(self._ages_ns) == 1:
             return newest.value[None]
         samples = self._samples
-        times_ns = [newest.stamp_ns - age_ns for age_ns in self._ages_ns]
-        nearest = [min(samples, key=lambda s: abs(s.stamp_ns - time_ns)) for time_ns in times_ns]
+        times_ns = [newest.ros_ns - age_ns for age_ns in self._ages_ns]
+        nearest = [min(samples, key=lambda s: abs(s.ros_ns - time_ns)) for time_ns in times_ns]
         return np.stack([sample.value for sample in nearest])
 
 
 class Observer:
     """Collects the streams of one robot for one model."""
 
-    def __init__(self, manifest: Manifest, config: PolicyConfig) -> None:
+    def __init__(
+        self, manifest: Manifest, config: PolicyConfig, clocks: ClockMapping | None = None
+    ) -> None:
+        """Start without an observation.
+
+        Args:
+            manifest: What the model takes.
+            config: Limits of ages.
+            clocks: Relation of the steady clock to that of the stamps, on which the history is
+                spaced; the same clock if None.
+        """
+        self._clocks = clocks or ClockMapping()
         step_ns, length = seconds_to_ns(manifest.history.step_s), manifest.history.length
         self._positions = Stream(length, step_ns)
         self._features = {name: Stream(length, step_ns) for name in manifest.camera_names}
@@ -115,16 +144,16 @@ class Observer:
 
     def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
         """Take in measured joint positions. Shape (nu,), in the order of the model's joints."""
-        problem = self._position_stamps.problem(stamp_ns, arrival_ns)
-        self._positions.add(Sample(positions, stamp_ns, arrival_ns, problem))
+        self._positions.add(self._sample(self._position_stamps, positions, stamp_ns, arrival_ns))
 
     def see(self, camera: str, frame: Frame, features: Floats, arrival_ns: int) -> None:
         """Take in a picture and its features. Shape (feature_size,)."""
         felt = self._positions.newest
         if felt is not None:
             self._frozen[camera].see(frame.image, felt.value, arrival_ns)
-        problem = self._image_stamps[camera].problem(frame.stamp_ns, arrival_ns)
-        self._features[camera].add(Sample(features, frame.stamp_ns, arrival_ns, problem))
+        self._features[camera].add(
+            self._sample(self._image_stamps[camera], features, frame.stamp_ns, arrival_ns)
+        )
 
     @property
     def warning(self) -> str:
@@ -153,10 +182,12 @@ class Observer:
             ObservationError: If a stream is missing, stale, frozen, or its stamps cannot be used;
                 the sentence stays the same for as long as the reason does.
         """
-        felt = _fresh("joint_states", self._positions.newest, self._position_max_age_ns, now_ns)
+        felt = self._fresh(
+            "joint_states", self._positions.newest, self._position_max_age_ns, now_ns
+        )
         image_stamps_ns, features = {}, {}
         for camera, stream in self._features.items():
-            seen = _fresh(camera, stream.newest, self._image_max_age_ns, now_ns)
+            seen = self._fresh(camera, stream.newest, self._image_max_age_ns, now_ns)
             if self._frozen[camera].frozen:
                 raise ObservationError(
                     f"{camera} is frozen: its image stays the same while the arms move; restart "
@@ -170,15 +201,20 @@ class Observer:
             image_stamps_ns=image_stamps_ns,
         )
 
+    def _sample(self, check: StampCheck, value: Floats, stamp_ns: int, arrival_ns: int) -> Sample:
+        problem = check.problem(stamp_ns, arrival_ns, self._clocks.slowdown)
+        return Sample(value, stamp_ns, arrival_ns, self._clocks.ros_ns(stamp_ns), problem)
 
-def _fresh(name: str, sample: Sample | None, max_age_ns: int, now_ns: int) -> Sample:
-    if sample is None:
-        raise ObservationError(f"{name} is missing: nothing was received yet")
-    if sample.problem and now_ns - sample.arrival_ns <= STOPPED_NS:
-        raise ObservationError(sample.problem)
-    if sample.problem or sample.age_ns(now_ns) > max_age_ns:
-        limit_ms = max_age_ns / 1e6
-        raise ObservationError(
-            f"{name} is stale: older than {limit_ms:.0f} ms, and nothing newer has arrived"
-        )
-    return sample
+    def _fresh(self, name: str, sample: Sample | None, max_age_ns: int, now_ns: int) -> Sample:
+        """Return a sample that is fresh: in a slow simulator, in the simulator's seconds."""
+        if sample is None:
+            raise ObservationError(f"{name} is missing: nothing was received yet")
+        slowdown = self._clocks.slowdown
+        if sample.problem and now_ns - sample.arrival_ns <= STOPPED_NS * slowdown:
+            raise ObservationError(sample.problem)
+        if sample.problem or sample.age_ns(now_ns) > max_age_ns * slowdown:
+            raise ObservationError(
+                f"{name} is stale: older than {max_age_ns / 1e6:.0f} ms, and nothing newer has "
+                "arrived"
+            )
+        return sample

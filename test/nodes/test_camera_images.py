@@ -18,8 +18,9 @@ from stamps import stamp_to_ns
 
 from dbp_ros.errors import ConfigError, ObservationError
 from dbp_ros.nodes.camera_images import TRANSPORTS, plain_picture, transport_of
-from dbp_ros.nodes.conversions import SteadyClock, image_message
+from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.process import spinning
+from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.pixels import ENCODINGS, image_pixels
 
 RAW, COMPRESSED = TRANSPORTS["raw"], TRANSPORTS["compressed"]

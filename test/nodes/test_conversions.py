@@ -20,10 +20,9 @@ from dbp_ros.nodes.conversions import (
     ChunkReader,
     ChunkWriter,
     JointReader,
-    SteadyClock,
     image_message,
-    ns_to_stamp,
 )
+from dbp_ros.nodes.steady_clock import SteadyClock, ns_to_stamp
 from dbp_ros.pace import Pace
 from dbp_ros.pixels import image_pixels
 

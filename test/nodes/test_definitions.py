@@ -10,8 +10,8 @@ from std_msgs.msg import Bool, Float64, String
 
 from dbp_ros.episodes.bag import BagWriter, End, Source, read_bag
 from dbp_ros.errors import ConfigError
-from dbp_ros.nodes.conversions import ns_to_stamp
 from dbp_ros.nodes.definitions import definition_of
+from dbp_ros.nodes.steady_clock import ns_to_stamp
 
 
 def messages():

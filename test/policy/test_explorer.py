@@ -125,7 +125,9 @@ def test_every_number_survives_json(explorer):
         assert getattr(again, name).dtype == np.float32
         np.testing.assert_array_equal(getattr(again, name), getattr(decision, name))
     assert again.log_prob == decision.log_prob
-    assert again.moved(5).moved(-5).to_json() == decision.to_json()
+    moved = again.converted(lambda ns: ns + 5)
+    assert moved.stamp_ns == decision.stamp_ns + 5
+    assert moved.converted(lambda ns: ns - 5).to_json() == decision.to_json()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 1}'])

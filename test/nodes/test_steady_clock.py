@@ -1,0 +1,123 @@
+"""Stamps of the system's clock and of a `/clock` at any rate, on the steady clock and back."""
+
+import numpy as np
+import pytest
+from rclpy.clock import ClockType, ROSClock
+from rclpy.time import Time
+from simulated_clock import FIRST_NS, NS, START_NS, ticks
+from stamps import stamp_to_ns
+
+from dbp_ros.contract import ActionChunk
+from dbp_ros.nodes.conversions import ChunkReader, ChunkWriter
+from dbp_ros.nodes.steady_clock import SteadyClock
+from dbp_ros.stamps import NO_CLOCK_NS, UNSTAMPED_NS
+
+MS = 1_000_000
+JOINTS = ("shoulder", "elbow")
+
+
+class SetTime:
+    """A steady clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.time_ns = START_NS
+
+    def now_ns(self) -> int:
+        return self.time_ns
+
+
+class Simulated:
+    """A `SteadyClock` that receives the messages of a `/clock` at its own time."""
+
+    def __init__(self) -> None:
+        self.time, self.ros = SetTime(), ROSClock()
+        self.ros._set_ros_time_is_active(True)
+        self.steady = SteadyClock(self.ros, self.time)
+
+    def receive(self, arrival_ns: int, ros_ns: int) -> None:
+        self.time.time_ns = arrival_ns
+        self.ros.set_ros_time_override(Time(nanoseconds=ros_ns, clock_type=ClockType.ROS_TIME))
+
+    def run(self, factor: float, seconds: float = 3.0) -> "Simulated":
+        for arrival_ns, _, ros_ns in ticks(factor, seconds):
+            self.receive(arrival_ns, ros_ns)
+        return self
+
+
+@pytest.mark.parametrize("factor", [0.05, 0.5, 0.95, 1.0, 5.0, 20.0])
+def test_stamps_of_a_clock_that_is_not_ours_are_placed_and_come_back(factor):
+    simulated = Simulated().run(factor, max(3.0, 0.5 / factor))
+    now_ns = simulated.time.time_ns
+    newest_ns = int(simulated.ros.now().nanoseconds)
+    steady = simulated.steady
+    for k in range(40):
+        stamp_ns = newest_ns - k * MS - 7
+        placed_ns = steady.steady_ns(stamp_ns)
+        assert placed_ns == pytest.approx(now_ns - k * MS / factor, abs=3 * MS)
+        assert stamp_to_ns(steady.to_stamp(placed_ns)) == stamp_ns
+
+
+def test_without_a_message_on_clock_no_stamp_has_a_time_and_the_clock_is_named():
+    steady = Simulated().steady
+    assert steady.steady_ns(FIRST_NS) == NO_CLOCK_NS
+    assert steady.steady_ns(0) == UNSTAMPED_NS
+    assert "nothing arrives on /clock" in steady.problem
+
+
+def test_a_clock_that_stalls_is_named_by_the_steady_clock():
+    simulated = Simulated().run(1.0)
+    assert simulated.steady.problem == ""
+    simulated.time.time_ns += 2100 * MS
+    assert "/clock has stalled" in simulated.steady.problem
+
+
+def test_use_sim_time_may_be_set_while_running_and_taken_back():
+    ros = ROSClock()
+    steady = SteadyClock(ros)
+    stamp_ns = int(ros.now().nanoseconds)
+    assert steady.steady_ns(stamp_ns) == pytest.approx(steady.now_ns(), abs=50 * MS)
+    ros._set_ros_time_is_active(True)
+    assert steady.steady_ns(stamp_ns) == NO_CLOCK_NS
+    ros.set_ros_time_override(Time(nanoseconds=FIRST_NS, clock_type=ClockType.ROS_TIME))
+    assert steady.steady_ns(FIRST_NS) == pytest.approx(steady.now_ns(), abs=50 * MS)
+    ros._set_ros_time_is_active(False)
+    stamp_ns = int(ros.now().nanoseconds)
+    assert steady.steady_ns(stamp_ns) == pytest.approx(steady.now_ns(), abs=50 * MS)
+    assert steady.problem == ""
+
+
+@pytest.mark.parametrize("factor", [0.05, 0.5, 1.0, 20.0])
+def test_a_chunk_keeps_its_stamps_and_takes_its_time_from_the_simulator(factor):
+    policy, guard = Simulated().run(factor), Simulated().run(factor)
+    newest_ns = int(policy.ros.now().nanoseconds)
+    stamps_ns = [policy.steady.steady_ns(newest_ns - k * MS) for k in (1, 5, 9)]
+    steps_ns = np.array([33_333_333, 66_666_666, 500_000_000])
+    chunk = ActionChunk(
+        positions=np.zeros((3, 2)),
+        due_ns=stamps_ns[0] + np.rint(steps_ns / factor).astype(np.int64),
+        stamp_ns=stamps_ns[0],
+        image_stamps_ns=tuple(stamps_ns[1:]),
+    )
+    message = ChunkWriter(JOINTS, policy.steady).write(chunk)
+    assert f"image_stamps_ns={newest_ns - 5 * MS},{newest_ns - 9 * MS}".encode() in message
+    received = ChunkReader(JOINTS, guard.steady).read(message)
+    np.testing.assert_allclose(
+        received.due_ns - received.stamp_ns, steps_ns / factor, rtol=0.02, atol=factor
+    )
+    assert received.stamp_ns == pytest.approx(chunk.stamp_ns, abs=3 * MS)
+    assert received.image_stamps_ns == pytest.approx(chunk.image_stamps_ns, abs=3 * MS)
+
+
+def test_a_thousand_messages_a_second_are_as_good_as_a_few():
+    simulated = Simulated()
+    for arrival_ns, _, ros_ns in ticks(0.5, 3.0, step_s=0.0005):
+        simulated.receive(arrival_ns, ros_ns)
+    assert simulated.steady.mapping.factor == pytest.approx(0.5, rel=0.01)
+    assert simulated.steady.steady_ns(ros_ns) == pytest.approx(arrival_ns, abs=2 * MS)
+
+
+def test_a_reset_within_a_few_milliseconds_of_another_message_is_not_missed():
+    simulated = Simulated().run(1.0)
+    then_ns = simulated.time.time_ns + MS
+    simulated.receive(then_ns, NS)
+    assert simulated.steady.steady_ns(NS) == then_ns

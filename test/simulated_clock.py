@@ -1,0 +1,36 @@
+"""A `/clock` of a simulator whose real time factor, steps, jitter and delays a test chooses."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+START_NS = 500_000_000_000_000
+FIRST_NS = 100_000_000_000
+NS = 1_000_000_000
+
+
+def ticks(
+    factor: float | Callable[[float], float],
+    seconds: float,
+    step_s: float = 0.01,
+    jitter: float = 0.0,
+    delay_s: float = 0.0003,
+) -> Iterator[tuple[int, int, int]]:
+    """Yield arrival, true steady time and ROS time of each message on `/clock`, in [ns].
+
+    Args:
+        factor: Seconds of the simulator in one of ours, or a function of our time in [s].
+        seconds: How long it runs, in our seconds.
+        step_s: What it advances from message to message, in its seconds.
+        jitter: How much a step may take longer or shorter, as a share of it.
+        delay_s: Mean delay of a message.
+    """
+    rng = np.random.default_rng(0)
+    time_s, ros_ns, arrived_ns = 0.0, FIRST_NS, 0
+    while time_s < seconds:
+        now_ns = START_NS + round(time_s * NS)
+        arrived_ns = max(arrived_ns + 1, now_ns + round(rng.exponential(delay_s) * NS))
+        yield arrived_ns, now_ns, ros_ns
+        rate = factor if isinstance(factor, float) else factor(time_s)
+        time_s += step_s / rate * (1.0 + rng.uniform(-jitter, jitter))
+        ros_ns += round(step_s * NS)
