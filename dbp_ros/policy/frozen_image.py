@@ -18,6 +18,8 @@ from dbp_ros.contract import Floats, Image, Places
 STILL, REST = 0.01, 0.1
 # So many images in sequence must differ, at rest or in every tile, to show that a camera has noise.
 NOISY_IMAGES = 15
+# In motion so many times more of a camera that has sent the same image for long: it may move.
+DOUBT = 10
 TILES = 8
 # An unchanged image that is not refused is reported after so many times `image_frozen_after_s`.
 REPORT_AFTER = 10
@@ -65,10 +67,9 @@ class NoiseEvidence:
         if self._start is None or np.abs(positions - self._start).max() > self._motion:
             self._start, self._at_rest = positions, 0
         self._at_rest += 1
-        everywhere = self.noisy is None and _differs_everywhere(image, before)
-        self._everywhere = self._everywhere + 1 if everywhere else 0
-        if max(self._at_rest, self._everywhere) >= NOISY_IMAGES:
-            self.noisy = True
+        self._everywhere = self._everywhere + 1 if _differs_everywhere(image, before) else 0
+        in_motion = NOISY_IMAGES * (1 if self.noisy is None else DOUBT)
+        self.noisy = self._at_rest >= NOISY_IMAGES or self._everywhere >= in_motion or self.noisy
 
 
 def _differs_everywhere(image: Image, before: Image) -> bool:

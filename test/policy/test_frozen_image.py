@@ -172,6 +172,15 @@ def test_a_camera_that_recovers_is_refused_again_when_it_freezes_again():
         assert robot.run(AFTER_S + 0.2).frozen
 
 
+def test_a_camera_that_was_frozen_from_the_start_is_known_once_it_has_been_live():
+    robot = Robot()
+    robot.run(10.0)
+    assert robot.check.refusals == 1
+    robot.run(6.0, robot.noise)
+    robot.run(60.0)
+    assert robot.check.refusals > 4
+
+
 def test_images_of_another_size_are_different_images():
     robot = Robot()
     for size in ((4, 4, 3), (8, 12, 3), (4, 4, 3)):
