@@ -10,20 +10,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
-    *(
-        "bundle",
-        "clock_estimator",
-        "clock_mapping",
-        "config",
-        "contract",
-        "decision",
-        "errors",
-        "files",
-        "latency",
-        "loops",
-    ),
-    *("pace", "pixels", "placement", "proof", "realtime", "share", "stamps", "trace"),
-    *("parameter_files", "parameter_yaml"),
+    *("bundle", "clock_estimator", "clock_mapping", "config", "contract", "decision", "errors"),
+    *("files", "joint_states", "latency", "loops", "pace", "parameter_files", "parameter_yaml"),
+    *("pixels", "placement", "proof", "realtime", "share", "stamps", "trace"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
@@ -38,6 +27,7 @@ MAY_IMPORT = {
     "decision": {"contract", "errors"},
     "errors": set(),
     "files": {"errors"},
+    "joint_states": {"contract"},
     "latency": {"contract"},
     "pixels": {"contract", "errors"},
     "pace": {"config"},

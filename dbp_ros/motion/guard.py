@@ -1,8 +1,10 @@
 """The motion guard: what stands between a policy and the arms.
 
-It follows the newest chunk within the limits, and brings both arms to rest when chunks or joint
-states stop, when a stop is latched, or when an arm does not follow. It knows only arrays and
-integers; every time is on the steady clock and passed in.
+It follows the newest chunk within the limits, and brings the arms to rest when chunks or joint
+states stop, when a stop is latched, or when an arm does not follow. Command and arm never part: a
+joint that is not following gets its measured position as its command, so that whatever starts to
+obey next starts from where the arm is. The guard knows only arrays and integers; every time is on
+the steady clock and passed in.
 """
 
 from dataclasses import dataclass
@@ -11,10 +13,15 @@ from enum import Enum
 import numpy as np
 
 from dbp_ros.config import GuardConfig
-from dbp_ros.contract import STOPPED, ActionChunk, Array, seconds_to_ns
+from dbp_ros.contract import STOPPED, ActionChunk, Array, Flags, seconds_to_ns
 from dbp_ros.errors import CommandError
-from dbp_ros.motion.limits import Limiter, Limits
+from dbp_ros.motion.chunk_check import ChunkCheck
+from dbp_ros.motion.following import FollowingMonitor, SpeedEstimate
+from dbp_ros.motion.limits import LimitedShare, Limiter, Limits
 from dbp_ros.motion.trajectory import Trajectory
+
+NOT_ENABLED = "control is not enabled"
+WITHDRAWN = "the enabling was withdrawn"
 
 
 class Mode(Enum):
@@ -28,13 +35,31 @@ class Mode(Enum):
 
 @dataclass
 class Counters:
-    """How often each thing happened since the start."""
+    """How often each event happened since the start.
+
+    Attributes:
+        commands: Commands worked out.
+        limited_commands: Commands that a limit kept from the target.
+        refused_chunks: Chunks that were not followed.
+        holds: Changes from tracking to holding.
+        stops: Latched stops.
+        tracking_stops: Those of them because a joint did not follow.
+        withdrawals: Enablings that ended by themselves.
+        controller_losses: Controllers that were deactivated, unloaded or restarted under control.
+        joint_state_gaps: Times that joint states went stale under control.
+        reanchors: Times that the command of a joint was set to its measured position.
+    """
 
     commands: int = 0
     limited_commands: int = 0
     refused_chunks: int = 0
     holds: int = 0
     stops: int = 0
+    tracking_stops: int = 0
+    withdrawals: int = 0
+    controller_losses: int = 0
+    joint_state_gaps: int = 0
+    reanchors: int = 0
 
 
 class MotionGuard:
@@ -53,71 +78,110 @@ class MotionGuard:
         self.joints = config.joints
         self.counters = Counters()
         self.mode = Mode.DISABLED
-        self.reason = "control is not enabled"
+        self.reason = NOT_ENABLED
         self.chunk: ActionChunk | None = None
+        self._limited = LimitedShare(config.joints, config.command_rate_hz)
         self._dt = 1.0 / config.command_rate_hz
         self._chunk_timeout_ns = seconds_to_ns(config.chunk_timeout_s)
         self._state_timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
-        self._tracking_error_limit = np.array(config.tracking_error_limit)
+        self._state_loss_ns = seconds_to_ns(config.joint_state_loss_s)
+        self._check = ChunkCheck(config.joints, self.limits, config)
+        self.following = FollowingMonitor(config, self.limits)
+        self._speed = SpeedEstimate()
+        self._rest_speed = config.rest_speed * self.limits.velocity
         self._enabled = False
         self._stop_reason = ""
+        self._withdrawn_reason = ""
         self._measured: Array | None = None
         self._measured_ns = 0
+        self._fresh = False
+        self._muted = np.zeros(len(config.joints), bool)
         self._chunk_arrival_ns = 0
         self._commanded_ns = 0
         self._trajectory: Trajectory | None = None
         self._limiter: Limiter | None = None
 
     def measure(self, positions: Array, now_ns: int) -> None:
-        """Take note of where the joints are.
+        """Record where the joints are.
 
         Args:
             positions: Measured positions in [rad] and [m], in the order of the joints. Finite.
-            now_ns: When they arrived.
+            now_ns: When they arrived; with several drivers, those of the joint that arrived first.
         """
         self._measured = positions
         self._measured_ns = now_ns
+        self._speed.add(positions, now_ns)
 
     def accept(self, chunk: ActionChunk, now_ns: int) -> None:
         """Follow a chunk from now on.
 
         Raises:
-            CommandError: If it has the wrong shape, is not finite, or is older than the time-out.
+            CommandError: If it has the wrong shape, is not finite, is far beyond the position
+                limits, or is older than the time-out.
         """
-        problem = self._problem_of(chunk, now_ns)
+        problem = self._check.problem(chunk, now_ns)
         if problem:
             self.counters.refused_chunks += 1
             raise CommandError(problem)
         self.chunk = chunk
         self._chunk_arrival_ns = now_ns
-        if self._limiter is not None:
-            self._trajectory = Trajectory.from_chunk(
-                chunk, self._limiter.command, self._commanded_ns
-            )
+        self._join_chunk()
 
     def enable(self, now_ns: int) -> None:
         """Start to command the arms, from where they are.
 
         Raises:
-            CommandError: If a stop is latched or the joint states are not known or not fresh.
+            CommandError: If a stop is latched, the joint states are not known or not fresh, or
+                the arms move.
         """
         if self._stop_reason:
             raise CommandError(f"a stop is latched ({self._stop_reason}): reset it first")
         if self._measured is None or not self._knows_arms(now_ns):
             raise CommandError("the arms' position is not known: no fresh joint states arrive")
-        if not self._enabled:
-            # Arms that are still being brought to rest are taken over as they move.
-            if self._limiter is None:
-                self._limiter = Limiter(self.limits, self._measured, self._dt)
-                self._commanded_ns = now_ns
-            self._forget_chunk()
-            self._enabled = True
-            self._set(Mode.HOLDING, "waiting for a chunk")
+        if self._enabled:
+            return
+        # Arms that are still being brought to rest are taken over as they move.
+        if self._limiter is None or self._muted.any():
+            self._require_rest()
+            self._limiter = Limiter(self.limits, self._measured, self._dt)
+            self.following.begin()
+            self._commanded_ns = now_ns
+        self._forget_chunk()
+        self._muted[:] = False
+        self._withdrawn_reason = ""
+        self._enabled = self._fresh = True
+        self._set(Mode.HOLDING, "waiting for a chunk")
 
     def disable(self) -> None:
         """Bring the arms to rest, then command them no more."""
         self._enabled = False
+        self._withdrawn_reason = ""
         self._forget_chunk()
+
+    def withdraw(self, reason: str) -> None:
+        """End the enabling because of a fault: moving again takes a new `enable`.
+
+        The arms are brought to rest first. Without effect while control is not enabled.
+        """
+        if self._enabled:
+            self._enabled = False
+            self._withdrawn_reason = reason
+            self.counters.withdrawals += 1
+            self._forget_chunk()
+
+    def lose(self, joints: slice, reason: str) -> None:
+        """Send no more commands to the joints of a controller that is gone, and withdraw.
+
+        Args:
+            joints: The controller's joints.
+            reason: What became of it.
+        """
+        if self._limiter is None:
+            return
+        self.counters.controller_losses += 1
+        self._muted[joints] = True
+        self._limiter.reanchor(self._muted, self._limiter.command)
+        self.withdraw(reason)
 
     def stop(self, reason: str) -> None:
         """Bring the arms to rest and latch it until `reset`."""
@@ -128,7 +192,7 @@ class MotionGuard:
             self._set(Mode.STOPPED, reason)
 
     def reset(self) -> None:
-        """Clear a latched stop. Control must then be enabled anew, from where the arms are.
+        """Clear a latched stop. Control must then be enabled again, from where the arms are.
 
         Raises:
             CommandError: If the arms still move.
@@ -137,9 +201,9 @@ class MotionGuard:
             raise CommandError("the arms still move: reset again when they are at rest")
         if self._stop_reason:
             self._stop_reason = ""
+            self._withdrawn_reason = ""
             self._enabled = False
-            self._limiter = None
-            self._set(Mode.DISABLED, "control is not enabled")
+            self._release()
 
     @property
     def stop_reason(self) -> str:
@@ -152,61 +216,110 @@ class MotionGuard:
         return self._enabled
 
     @property
+    def commanding(self) -> bool:
+        """Whether commands are being worked out, also to bring the arms to rest."""
+        return self._limiter is not None
+
+    @property
     def moving(self) -> bool:
         """Whether the last command moved a joint."""
         return self._limiter is not None and not self._limiter.at_rest
+
+    @property
+    def muted(self) -> Flags:
+        """Which joints get no command because their controller is gone. Shape (nu,). Read only."""
+        return self._muted
 
     def tick(self, now_ns: int) -> Array | None:
         """Return the command for this period, or None where the arms are not to be commanded.
 
         Returns:
-            Safe command in [rad] and [m]. Shape (nu,). The caller must not change it.
+            Safe command in [rad] and [m]. Shape (nu,). The caller must not change it, nor send
+            the parts of joints that are `muted`.
         """
-        if self._limiter is None:
-            return None
         limiter = self._limiter
-        if not self._enabled and not self._stop_reason and limiter.at_rest:
-            self._limiter = None
-            self._set(Mode.DISABLED, "control is not enabled")
+        if limiter is None:
             return None
-        if self._enabled and self._measured is not None and self._knows_arms(now_ns):
-            self._watch_tracking(limiter.command - self._measured)
+        if not self._enabled and not self._stop_reason and limiter.at_rest:
+            self._release()
+            return None
+        was_fresh = self._fresh
+        self._watch_joint_states(now_ns)
+        self.following.advance(limiter, self._dt)
+        if self._fresh:
+            self._keep_together(limiter, after_gap=not was_fresh)
+        elif limiter.at_rest:
+            # Where the arms are is not known: any command could be far from them.
+            self._set_holding(now_ns)
+            return None
         reason = self._reason_to_hold(now_ns)
         if reason or self._trajectory is None:
             limiter.brake()
-            self._set(Mode.STOPPED if self._stop_reason else Mode.HOLDING, reason)
+            self._set_holding(now_ns)
         else:
             limited = limiter.follow(*self._trajectory.sample(now_ns))
             self.counters.limited_commands += limited
-            self._set(Mode.TRACKING, "")
+            self._limited.add(limiter.limited)
+            self._set(Mode.TRACKING, self._limited.warning)
         self.counters.commands += 1
         self._commanded_ns = now_ns
         return limiter.command
 
-    def _problem_of(self, chunk: ActionChunk, now_ns: int) -> str:
-        shape = chunk.positions.shape
-        if len(shape) != 2 or shape[0] == 0 or shape[1] != len(self.joints):
-            return f"a chunk has shape {shape}, expected (points, {len(self.joints)})"
-        if not np.isfinite(chunk.positions).all():
-            joint = self.joints[int(np.argwhere(~np.isfinite(chunk.positions))[0][1])]
-            return f"a chunk is not finite for {joint}"
-        if chunk.due_ns.shape != shape[:1] or (np.diff(chunk.due_ns) <= 0).any():
-            return "the points of a chunk are not due one after the other"
-        age_ns = now_ns - chunk.stamp_ns
-        if abs(age_ns) > self._chunk_timeout_ns:
-            return (
-                f"a chunk is {age_ns / 1e6:.0f} ms old, expected at most "
-                f"{self._chunk_timeout_ns / 1e6:.0f} ms: are the clocks synchronised?"
+    def _keep_together(self, limiter: Limiter, after_gap: bool) -> None:
+        """Set the command of joints that do not follow to their measured position."""
+        assert self._measured is not None
+        error = np.abs(limiter.command - self._measured)
+        if after_gap and (moved := self.following.moved(error)).any():
+            self._reanchor(limiter, moved)
+            error = np.where(moved, 0.0, error)
+        if self._enabled and not self._stop_reason and (lost := self.following.lost(error)).any():
+            worst = int(np.argmax(error / self.following.limit))
+            self.counters.tracking_stops += 1
+            self.stop(f"{self.joints[worst]} is {error[worst]:.3f} away from its command")
+            self._reanchor(limiter, lost)
+        if (apart := self.following.apart(error, self.mode is not Mode.TRACKING)).any():
+            self._reanchor(limiter, apart)
+
+    def _reanchor(self, limiter: Limiter, joints: Flags) -> None:
+        assert self._measured is not None
+        self.counters.reanchors += 1
+        limiter.reanchor(joints, self._measured)
+        self.following.reanchored(joints)
+        self._join_chunk()
+
+    def _join_chunk(self) -> None:
+        if self.chunk is not None and self._limiter is not None:
+            self._trajectory = Trajectory.from_chunk(
+                self.chunk, self._limiter.command, self._commanded_ns
             )
-        return ""
+
+    def _watch_joint_states(self, now_ns: int) -> None:
+        fresh = self._knows_arms(now_ns)
+        if self._fresh and not fresh and self._enabled:
+            self.counters.joint_state_gaps += 1
+            self._forget_chunk()
+        self._fresh = fresh
+        if not fresh and now_ns - self._measured_ns > self._state_loss_ns:
+            limit_s = self._state_loss_ns * 1e-9
+            self.withdraw(f"no joint states arrived for more than {limit_s:g} s")
+
+    def _require_rest(self) -> None:
+        speed = self._speed.value
+        if speed is not None and (speed > self._rest_speed).any():
+            worst = int(np.argmax(speed / self._rest_speed))
+            raise CommandError(
+                f"{self.joints[worst]} moves at {speed[worst]:.3f} per second, expected at most "
+                f"{self._rest_speed[worst]:.3f}: enable control when the arms are at rest"
+            )
 
     def _reason_to_hold(self, now_ns: int) -> str:
         if self._stop_reason:
             return self._stop_reason
+        if self._withdrawn_reason:
+            return f"{WITHDRAWN}: {self._withdrawn_reason}"
         if not self._enabled:
             return "control is being disabled"
-        if not self._knows_arms(now_ns):
-            self._forget_chunk()
+        if not self._fresh:
             return "joint states are stale"
         if self._trajectory is None:
             return "waiting for a chunk"
@@ -217,15 +330,20 @@ class MotionGuard:
     def _knows_arms(self, now_ns: int) -> bool:
         return now_ns - self._measured_ns <= self._state_timeout_ns
 
-    def _watch_tracking(self, difference: Array) -> None:
-        error = np.abs(difference)
-        if (error > self._tracking_error_limit).any():
-            worst = int(np.argmax(error / self._tracking_error_limit))
-            self.stop(f"{self.joints[worst]} is {error[worst]:.3f} away from its command")
-
     def _forget_chunk(self) -> None:
         self.chunk = None
         self._trajectory = None
+
+    def _release(self) -> None:
+        """Command the arms no more."""
+        self._limiter = None
+        withdrawn = self._withdrawn_reason
+        reason = f"{WITHDRAWN}: {withdrawn}; enable control again" if withdrawn else NOT_ENABLED
+        self._set(Mode.DISABLED, reason)
+
+    def _set_holding(self, now_ns: int) -> None:
+        reason = self._reason_to_hold(now_ns)
+        self._set(Mode.STOPPED if self._stop_reason else Mode.HOLDING, reason)
 
     def _set(self, mode: Mode, reason: str) -> None:
         if mode is Mode.HOLDING and self.mode is Mode.TRACKING:

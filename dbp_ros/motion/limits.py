@@ -6,16 +6,20 @@ the way to standstill is at most `v dt + v^2 / (2 a)`, so a way `d` allows the s
 `sqrt((a dt)^2 + 2 a d) - a dt`; from a speed that was allowed, braking by `a dt` stays allowed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dbp_ros.config import GuardConfig
-from dbp_ros.contract import Array
+from dbp_ros.contract import Array, Flags
 from dbp_ros.errors import ConfigError
 
 # A joint this far from its target, in [rad] or [m], was kept from it by a limit.
 NOTICEABLE = 1e-3
+# A warning while most commands are limited begins above one share and ends below another.
+LIMITED_WINDOW_S = 2.0
+WARN_ABOVE, QUIET_BELOW = 0.5, 0.25
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,14 @@ class Limits:
             raise ConfigError(f"position_lower is not below position_upper for {joint}")
         return limits
 
+    def table(self, joints: Sequence[str]) -> str:
+        """Return the limits as text, one line a joint."""
+        rows = zip(joints, self.lower, self.upper, self.velocity, self.acceleration, strict=True)
+        return "\n".join(
+            f"  {joint}: position {low:.3g} to {high:.3g}, velocity {v:.3g}, acceleration {a:.3g}"
+            for joint, low, high, v, a in rows
+        )
+
 
 def stoppable_speed(way: Array, acceleration: Array, dt: float) -> Array:
     """Return the highest speed for one period from which a joint can stop within `way`."""
@@ -58,7 +70,13 @@ def stoppable_speed(way: Array, acceleration: Array, dt: float) -> Array:
 
 
 class Limiter:
-    """The last command and its velocity, moved on by one safe step at a time."""
+    """The last command and its velocity, moved on by one safe step at a time.
+
+    Attributes:
+        command: Last command in [rad] and [m]. Shape (nu,).
+        velocity: Its velocity in [rad/s] and [m/s]. Shape (nu,).
+        limited: Joints that a limit kept noticeably from the last target. Shape (nu,).
+    """
 
     def __init__(self, limits: Limits, start: Array, dt: float) -> None:
         """Start at rest.
@@ -73,6 +91,7 @@ class Limiter:
         self.dt = dt
         self.command = np.array(start, dtype=np.float64)
         self.velocity = np.zeros_like(self.command)
+        self.limited: Flags = np.zeros(len(self.command), bool)
 
     @property
     def at_rest(self) -> bool:
@@ -97,7 +116,18 @@ class Limiter:
         lag = target - target_velocity * dt - self.command
         catch_up = stoppable_speed(np.abs(lag), limits.acceleration, dt)
         self._move(target_velocity + np.copysign(catch_up, lag))
-        return not (np.abs(self.command - target) <= NOTICEABLE).all()
+        self.limited = ~(np.abs(self.command - target) <= NOTICEABLE)
+        return bool(self.limited.any())
+
+    def reanchor(self, joints: Flags, positions: Array) -> None:
+        """Set the command of some joints to where they are, at rest.
+
+        Args:
+            joints: Which. Shape (nu,).
+            positions: Where they are. Shape (nu,).
+        """
+        self.command = np.where(joints, positions, self.command)
+        self.velocity = np.where(joints, 0.0, self.velocity)
 
     def brake(self) -> None:
         """Come to rest as fast as the acceleration limits allow, then stay."""
@@ -116,3 +146,35 @@ class Limiter:
         )
         self.velocity = np.clip(velocity, self.velocity - step, self.velocity + step)
         self.command = self.command + self.velocity * dt
+
+
+class LimitedShare:
+    """How large a share of the last commands the limits kept from their targets."""
+
+    def __init__(self, joints: Sequence[str], rate_hz: float) -> None:
+        """Start without commands.
+
+        Args:
+            joints: Names of the joints.
+            rate_hz: Commands a second.
+        """
+        self._joints = joints
+        self._decay = 1.0 / (LIMITED_WINDOW_S * rate_hz)
+        self._shares = np.zeros(len(joints))
+        self._warns = False
+
+    def add(self, limited: Flags) -> None:
+        """Record which joints a limit kept from their target. Shape (nu,)."""
+        self._shares += self._decay * (limited - self._shares)
+
+    @property
+    def warning(self) -> str:
+        """A sentence while most commands are limited; empty otherwise."""
+        worst = int(np.argmax(self._shares))
+        self._warns = self._shares[worst] > (QUIET_BELOW if self._warns else WARN_ABOVE)
+        if not self._warns:
+            return ""
+        return (
+            f"most commands are limited, most of all for {self._joints[worst]}: the chunks exceed "
+            "the limits of velocity, acceleration or position"
+        )

@@ -3,16 +3,20 @@
 import re
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image as ImageMessage
 
-from dbp_ros.contract import ActionChunk, Array, Image
+from dbp_ros.contract import ActionChunk, Image, Places
 from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.joint_states import JointReadings
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.nodes.wire import UNREADABLE, Names, Reader, TrajectoryWriter
 
+# Publishers of joint states with names of their own.
+MAX_LAYOUTS = 8
 IMAGE_STAMPS_PREFIX = "image_stamps_ns="
 IMAGE_STAMPS = re.compile(IMAGE_STAMPS_PREFIX + r"(\d{1,19}(?:,\d{1,19}){0,31})", re.ASCII)
 
@@ -52,37 +56,76 @@ class Columns:
 
 
 class JointReader:
-    """Reads joint states by name, whatever order and whatever other joints a robot sends."""
+    """Reads joint states by name: messages may hold some of the robot's joints, in any order."""
 
     def __init__(self, joints: Sequence[str]) -> None:
         self._joints = tuple(joints)
-        self._columns = Columns(joints)
+        self._known: list[Names] = []
+        self._layouts: list[tuple[Names, JointLayout]] = []
 
-    def read(self, message: bytes) -> tuple[Array, int]:
-        """Return the positions in [rad] and [m], shape (nu,), and their stamp in [ns].
+    def read(self, message: bytes) -> JointReadings | None:
+        """Return the positions of the robot's joints, or None where a message has none of them.
 
         Args:
             message: The bytes of a `sensor_msgs/msg/JointState`.
 
         Raises:
-            ObservationError: If a joint is missing or named twice, or a position is not finite.
+            ObservationError: If the message cannot be read, names a joint twice, or a position of
+                the robot's joints is missing or not finite.
         """
         try:
             reader = Reader(message)
             stamp_ns = reader.header()
-            count = self._columns.read(reader)
+            names = reader.names_among(self._known, MAX_LAYOUTS)
             positions = reader.doubles()
         except UNREADABLE as error:
             raise ObservationError(f"joint_states cannot be read: {error}") from error
-        if self._columns.problem:
-            raise ObservationError(f"joint_states {self._columns.problem}")
-        if len(positions) != count:
-            raise ObservationError(f"joint_states has {len(positions)} positions for {count} names")
-        ours = positions[self._columns.ours].astype(np.float64, copy=False)
+        layout = self._layout_of(names)
+        if layout.problem:
+            raise ObservationError(f"joint_states {layout.problem}")
+        if not len(layout.indices):
+            return None
+        if len(positions) != len(names.texts):
+            raise ObservationError(
+                f"joint_states has {len(positions)} positions for {len(names.texts)} names"
+            )
+        ours = positions[layout.columns].astype(np.float64, copy=False)
         if not np.isfinite(ours).all():
-            joint = self._joints[int(np.argmin(np.isfinite(ours)))]
+            joint = self._joints[layout.indices[int(np.argmin(np.isfinite(ours)))]]
             raise ObservationError(f"joint_states is not finite for {joint}")
-        return ours, stamp_ns
+        return JointReadings(layout.indices, ours, stamp_ns)
+
+    def _layout_of(self, names: Names) -> "JointLayout":
+        for known, layout in self._layouts:
+            if known is names:
+                return layout
+        layout = JointLayout.of(names.texts, self._joints)
+        self._layouts = [*self._layouts[1 - MAX_LAYOUTS :], (names, layout)]
+        return layout
+
+
+@dataclass(frozen=True, slots=True)
+class JointLayout:
+    """Where the robot's joints are in a message.
+
+    Attributes:
+        indices: Joints that the message holds, as indices into the robot's names. Shape (n,).
+        columns: Their columns in the message. Shape (n,).
+        problem: Why the message cannot be used; empty if it can.
+    """
+
+    indices: Places
+    columns: Places
+    problem: str
+
+    @classmethod
+    def of(cls, names: Sequence[str], joints: Sequence[str]) -> "JointLayout":
+        """Find the joints of a robot among the names of a message."""
+        found = [(k, names.index(joint)) for k, joint in enumerate(joints) if joint in names]
+        indices, columns = np.array(found, np.int64).reshape(-1, 2).T
+        repeated = [joint for joint in joints if names.count(joint) > 1]
+        problem = f"names {', '.join(repeated)} more than once" if repeated else ""
+        return cls(indices, columns, problem)
 
 
 class ChunkReader:

@@ -10,25 +10,25 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
+from rclpy.publisher import Publisher
 from std_srvs.srv import SetBool, Trigger
-from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.config import GuardConfig
-from dbp_ros.contract import EMERGENCY_STOP, NS_PER_S, ActionChunk, Array
-from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.contract import EMERGENCY_STOP, NS_PER_S, Array
+from dbp_ros.errors import CommandError
 from dbp_ros.latency import Histogram, PeriodRecorder
 from dbp_ros.loops import PacedThread
-from dbp_ros.motion.guard import Mode, MotionGuard
+from dbp_ros.motion.guard import NOT_ENABLED, Mode, MotionGuard
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.conversions import ChunkReader, JointReader
+from dbp_ros.nodes.controller_monitor import ControllerMonitor
+from dbp_ros.nodes.guard_inputs import GuardInputs
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND_SOURCE, SENSOR
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.nodes.streams import Streams
+from dbp_ros.nodes.stop_socket import StopSocket
 from dbp_ros.nodes.wire import CommandWriter
 from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
@@ -36,6 +36,8 @@ from dbp_ros.realtime import request_realtime
 from dbp_ros.trace import FirstSight, Hop, Trace
 
 SETTLE_S = 1.0
+START_RETRY_S = 0.2
+TIMEOUTS = ("chunk_timeout_s", "joint_state_timeout_s", "joint_state_loss_s")
 LEVELS = {
     Mode.DISABLED: reports.OK,
     Mode.TRACKING: reports.OK,
@@ -48,43 +50,31 @@ class GuardNode(Node):  # type: ignore[misc]
     """Wires a `MotionGuard` to topics.
 
     The command loop has a thread of its own, which a moment before each command reads chunks and
-    joint states and works the command out: when it is due, it is only sent. Services and
-    diagnostics have another thread.
+    joint states and works the command out: when it is due, it is only sent. Services, diagnostics
+    and the monitor of the controllers have another thread.
     """
 
     def __init__(self) -> None:
         super().__init__("guard")
         config = load_settings(self, GuardConfig)
+        self._config = config
         self._pace = Pace(config.speed)
-        self._guard = MotionGuard(patient(config, "chunk_timeout_s", "joint_state_timeout_s"))
+        patient_config = patient(config, *TIMEOUTS)
+        self._guard = MotionGuard(patient_config)
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
-        self._steady = SteadyClock(self.get_clock(), self._pace)
-        self._joint_reader = JointReader(config.joints)
-        self._chunk_reader = ChunkReader(config.joints, self._steady)
+        self._trace = Trace()
+        steady = SteadyClock(self.get_clock(), self._pace)
+        self._inputs = GuardInputs(self, patient_config, steady, self._trace)
         self._writers = [CommandWriter(size) for size in config.controller_sizes]
-        self._prepared: list[bytes] = []
+        self._prepared: list[tuple[Publisher, bytes]] = []
         self._preparing_ns = 0
-        self._new_positions: tuple[Array, int] | None = None
-        self._new_chunk: tuple[ActionChunk, int] | None = None
-        self._problems = {"joint_states": "", "action_chunk": ""}
-        self._enable_when_ready = config.enable_control
+        self._enables_at_start = config.enable_control
+        self._refusal = ""
         self._period = PeriodRecorder(round(NS_PER_S / self._pace.rate_hz(config.command_rate_hz)))
         self._image_age = Histogram()
         self._tick_time = Histogram()
-        self._trace = Trace()
-        self._received = FirstSight(Hop.RECEIVED, self._trace)
         self._commanded = FirstSight(Hop.COMMANDED, self._trace)
-        self._command_topics = [
-            self.create_publisher(Float64MultiArray, f"{name}/commands", COMMAND_SOURCE)
-            for name in config.controllers
-        ]
-        self._streams = Streams(self)
-        self._streams.subscribe(JointState, "joint_states", self._on_joint_states, SENSOR)
-        self._streams.subscribe(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
-        self.create_service(SetBool, "~/enable_control", self._on_enable)
-        self.create_service(Trigger, "~/emergency_stop", reports.answer_to(self._ask_to_stop))
-        self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
         self._loop = PacedThread(
             "command loop",
             config.command_rate_hz,
@@ -93,6 +83,12 @@ class GuardNode(Node):  # type: ignore[misc]
             self._pace,
             beforehand=self._prepare,
         )
+        self._monitor = ControllerMonitor(
+            self, config, self._on_lost, self._on_rival, self._loop.wait_for_tick
+        )
+        self.create_service(SetBool, "~/enable_control", self._on_enable)
+        self.create_service(Trigger, "~/emergency_stop", reports.answer_to(self._ask_to_stop))
+        self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
         reports.Reporter(
             self,
             "guard",
@@ -102,12 +98,18 @@ class GuardNode(Node):  # type: ignore[misc]
             self._trace,
             self._loop.wait_for_tick,
         )
+        start_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(START_RETRY_S, self._enable_at_start, clock=start_clock)
+        self._stop_socket = StopSocket(
+            self.context.get_domain_id(), self.get_fully_qualified_name(), self._ask_to_stop
+        )
         for line in request_realtime(config, Place.GUARD):
             self.get_logger().info(line)
         self._loop.start()
 
     def close(self) -> None:
         """Bring the arms to rest, then stop commanding: controllers hold the last command."""
+        self._stop_socket.close()
         with self._lock:
             self._guard.disable()
         deadline = time.monotonic() + SETTLE_S
@@ -119,8 +121,11 @@ class GuardNode(Node):  # type: ignore[misc]
         """Return every number the guard keeps, fit for JSON."""
         return {
             **asdict(self._guard.counters),
+            "damaged_chunks": self._inputs.damaged_chunks,
+            "refused_joint_states": self._inputs.refused_joint_states,
             "mode": self._guard.mode.value,
             "reason": self._guard.reason,
+            "tracking_error_peak": self._tracking_error_peak(),
             "command_period": self._period.statistics(),
             "tick_ms": self._tick_time.summary_ms(),
             "image_age_at_command_ms": self._image_age.summary_ms(),
@@ -128,30 +133,35 @@ class GuardNode(Node):  # type: ignore[misc]
             "reaction_ms": self._commanded.age.summary_ms(),
             "reaction_bars": self._commanded.age.bars_ms(),
             "reaction_path_ms": {
-                "received": self._received.age.summary_ms(),
+                "received": self._inputs.received.age.summary_ms(),
                 "commanded": self._commanded.age.summary_ms(),
             },
         }
 
+    def _tracking_error_peak(self) -> dict[str, float]:
+        peaks = np.round(self._guard.following.peak, 4).tolist()
+        return dict(zip(self._config.joints, peaks, strict=True))
+
     def _prepare(self, due_ns: int) -> None:
         """Work out the command that is due at a time, from all that came until now."""
         start_ns = self._pace.now_ns()
-        self._streams.read()
+        self._inputs.read()
         with self._lock:
-            self._take_mail()
+            self._take_inputs(start_ns)
             command = self._guard.tick(due_ns)
         self._prepared = [] if command is None else self._messages(command)
         self._preparing_ns = self._pace.lasted_ns(start_ns, self._pace.now_ns())
 
-    def _messages(self, command: Array) -> list[bytes]:
-        parts = zip(self._writers, self._slices, strict=True)
-        return [writer.write(command[part]) for writer, part in parts]
+    def _messages(self, command: Array) -> list[tuple[Publisher, bytes]]:
+        muted = self._guard.muted
+        parts = zip(self._monitor.publishers, self._writers, self._slices, strict=True)
+        return [(p, writer.write(command[k])) for p, writer, k in parts if not muted[k].any()]
 
     def _send(self, now_ns: int) -> None:
         if not self._prepared:
             self._period.pause()
             return
-        for publisher, message in zip(self._command_topics, self._prepared, strict=True):
+        for publisher, message in self._prepared:
             publisher.publish(message)
         sent_ns = time.monotonic_ns()
         self._period.record(sent_ns)
@@ -163,62 +173,71 @@ class GuardNode(Node):  # type: ignore[misc]
             self._image_age.record(sent_at_ns - chunk.image_stamp_ns)
             self._commanded.note(chunk.image_stamps_ns, sent_at_ns)
 
-    def _take_mail(self) -> None:
-        positions, self._new_positions = self._new_positions, None
-        if positions is not None:
-            self._guard.measure(*positions)
-            if self._enable_when_ready:
-                self._enable_when_ready = False
-                self._guard.enable(positions[1])
-        chunk, self._new_chunk = self._new_chunk, None
-        if chunk is not None:
-            try:
-                self._guard.accept(*chunk)
-                self._problems["action_chunk"] = ""
-            except CommandError as error:
-                self._problems["action_chunk"] = str(error)
+    def _take_inputs(self, now_ns: int) -> None:
+        if (states := self._inputs.take_states()) is not None:
+            self._guard.measure(states.positions, states.arrival_ns)
+        self._inputs.take_chunk(self._guard.accept)
+        if self._guard.enabled and (topic := self._inputs.conflicting(now_ns)):
+            self._guard.stop(self._inputs.conflict(topic))
 
-    def _on_joint_states(self, message: bytes) -> None:
-        try:
-            positions, _ = self._joint_reader.read(message)
-            self._new_positions = (positions, self._pace.now_ns())
-            self._problems["joint_states"] = ""
-        except ObservationError as error:
-            self._problems["joint_states"] = str(error)
+    def _on_lost(self, index: int, reason: str) -> None:
+        with self._lock:
+            if self._guard.commanding:
+                self._guard.lose(self._slices[index], reason)
 
-    def _on_chunk(self, message: bytes) -> None:
-        arrival_ns = self._pace.now_ns()
-        try:
-            chunk = self._chunk_reader.read(message)
-        except CommandError as error:
-            with self._lock:
-                self._guard.counters.refused_chunks += 1
-            self._problems["action_chunk"] = str(error)
+    def _on_rival(self, reason: str) -> None:
+        with self._lock:
+            if self._guard.commanding:
+                self._guard.stop(reason)
+
+    def _enable(self) -> None:
+        """Enable control, or raise `CommandError` with everything that is in the way."""
+        now_ns = self._pace.now_ns()
+        problems = [*self._monitor.problems, *self._inputs.problems(now_ns)]
+        if topic := self._inputs.conflicting(now_ns):
+            problems.append(self._inputs.conflict(topic))
+        with self._lock:
+            # What is in the way counts before control is enabled; a latched stop counts first.
+            if problems and not (self._guard.enabled or self._guard.stop_reason):
+                raise CommandError("; ".join(problems))
+            self._take_inputs(now_ns)
+            self._guard.enable(now_ns)
+        self._loop.wait_for_tick()
+        self.get_logger().info(
+            f"control is enabled within\n{self._guard.limits.table(self._config.joints)}"
+        )
+
+    def _enable_at_start(self) -> None:
+        if not self._enables_at_start:
             return
-        self._new_chunk = (chunk, arrival_ns)
-        self._trace.span(Hop.RECEIVED, arrival_ns, self._pace.now_ns())
-        self._received.note(chunk.image_stamps_ns, arrival_ns)
+        try:
+            self._enable()
+            self._enables_at_start, self._refusal = False, ""
+        except CommandError as error:
+            self._refusal = f"waiting to enable control: {error}"
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        with self._lock:
-            self._enable_when_ready = False
-            try:
-                if request.data:
-                    self._take_mail()
-                    self._guard.enable(self._pace.now_ns())
-                else:
+        self._enables_at_start, self._refusal = False, ""
+        try:
+            if request.data:
+                self._enable()
+            else:
+                with self._lock:
                     self._guard.disable()
-                response.success = True
-            except CommandError as error:
-                response.success, response.message = False, str(error)
+            response.success = True
+        except CommandError as error:
+            self._refusal = f"enabling was refused: {error}"
+            response.success, response.message = False, str(error)
         return response
 
     def _ask_to_stop(self) -> None:
         with self._lock:
-            self._enable_when_ready = False
+            self._enables_at_start = False
             self._guard.stop(EMERGENCY_STOP)
 
     def _reset(self) -> None:
+        if rivals := self._monitor.rivals:
+            raise CommandError("; ".join(rivals))
         with self._lock:
             self._guard.reset()
 
@@ -226,12 +245,21 @@ class GuardNode(Node):  # type: ignore[misc]
         if self._loop.error is not None:
             return reports.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
         mode = self._guard.mode
-        reasons = [reason for reason in (self._guard.reason, *self._problems.values()) if reason]
-        return LEVELS[mode], ": ".join([mode.value, *(["; ".join(reasons)] if reasons else [])])
+        refusal = self._refusal if mode is Mode.DISABLED else ""
+        found = (
+            self._guard.reason,
+            refusal or "; ".join(self._inputs.problems(self._pace.now_ns())),
+        )
+        reasons = [reason for reason in found if reason]
+        fine = mode not in (Mode.TRACKING, Mode.DISABLED) or reasons in ([], [NOT_ENABLED])
+        level = LEVELS[mode] if fine else reports.WARN
+        return level, ": ".join([mode.value, *(["; ".join(reasons)] if reasons else [])])
 
     def _clear(self) -> None:
         self._period.clear()
-        for times in (self._image_age, self._tick_time, self._received.age, self._commanded.age):
+        self._guard.following.peak *= 0.0
+        ages = (self._inputs.received.age, self._commanded.age)
+        for times in (self._image_age, self._tick_time, *ages):
             times.clear()
 
 

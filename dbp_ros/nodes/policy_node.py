@@ -18,7 +18,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
 from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import seconds_to_ns
 from dbp_ros.errors import DbpError, ObservationError
+from dbp_ros.joint_states import JointStateMerger
 from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.camera_images import transport_of
@@ -26,7 +28,7 @@ from dbp_ros.nodes.conversions import ChunkWriter, JointReader
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND, EVERY, SENSOR
+from dbp_ros.nodes.qos import COMMAND, EVERY, JOINT_STATES, SENSOR
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
@@ -47,6 +49,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         told = load_settings(self, PolicyConfig)
         check_camera_joints(told)
         self._config = patient(told, "image_max_age_s", "joint_state_max_age_s")
+        self._joint_state_max_age_ns = seconds_to_ns(self._config.joint_state_max_age_s)
         self._pace = Pace(told.speed)
         self._steady = SteadyClock(self.get_clock(), self._pace)
         self._transport = transport_of(self._config.image_transport)
@@ -165,10 +168,11 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
 
     def _subscribe(self, joints: tuple[str, ...], cameras: tuple[str, ...]) -> None:
         self._reader = JointReader(joints)
+        self._merger = JointStateMerger(joints)
         self._writer = ChunkWriter(joints, self._steady)
         self._subscriptions_made = [
             self.create_subscription(
-                JointState, "joint_states", self._on_joint_states, SENSOR, raw=True
+                JointState, "joint_states", self._on_joint_states, JOINT_STATES, raw=True
             ),
             *(
                 self.create_subscription(
@@ -189,14 +193,19 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
     def _on_joint_states(self, message: bytes) -> None:
         arrival_ns = self._pace.now_ns()
         try:
-            positions, stamp_ns = self._reader.read(message)
+            readings = self._reader.read(message)
         except ObservationError as error:
             self._problems["joint_states"] = str(error)
             return
-        self._problems.pop("joint_states", None)
-        if self._relay is not None:
-            stamp_ns = self._steady.steady_ns(stamp_ns)
-            self._relay.feel(positions.astype("float32"), stamp_ns, arrival_ns)
+        if readings is None:
+            return
+        states = self._merger.add(readings, arrival_ns)
+        self._problems["joint_states"] = (
+            "" if states else self._merger.problem(arrival_ns, self._joint_state_max_age_ns)
+        )
+        if states is not None and self._relay is not None:
+            stamp_ns = self._steady.steady_ns(states.stamp_ns)
+            self._relay.feel(states.positions.astype("float32"), stamp_ns, states.arrival_ns)
 
     def _on_image(self, camera: str, message: bytes) -> None:
         arrival_ns = self._pace.now_ns()

@@ -8,6 +8,10 @@ from dbp_ros.delivery.notes import WINDOW
 SENSOR = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
 )
+# Several drivers may publish joint states; a queue of one would keep only that of the last.
+JOINT_STATES = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=16, reliability=ReliabilityPolicy.BEST_EFFORT
+)
 COMMAND = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
 )

@@ -18,6 +18,10 @@ class Streams:
 
     They belong to a node of their own, `<name>_streams`, as an executor would take all that comes
     to a node.
+
+    Attributes:
+        sequence: Number that the publisher of the message at hand gave it, for callbacks; None
+            where the middleware does not number messages.
     """
 
     def __init__(self, node: Node) -> None:
@@ -26,6 +30,7 @@ class Streams:
         Args:
             node: Whose namespace and remappings hold.
         """
+        self.sequence: int | None = None
         self._owner = node
         self._node = Node(
             f"{node.get_name()}_streams",
@@ -46,10 +51,13 @@ class Streams:
         )
 
     def read(self) -> None:
-        """Hand each callback the next message of its topic, where there is one."""
+        """Call each callback with the messages that its topic has queued, at most its depth."""
         for subscription in self._subscriptions:
-            with subscription.handle:
-                taken = subscription.handle.take_message(subscription.msg_type, True)
-            if taken is not None:
-                message, _ = taken
+            for _ in range(subscription.qos_profile.depth):
+                with subscription.handle:
+                    taken = subscription.handle.take_message(subscription.msg_type, True)
+                if taken is None:
+                    break
+                message, info = taken
+                self.sequence = info["publication_sequence_number"]
                 subscription.callback(message)

@@ -76,6 +76,25 @@ class Reader:
         known.content = self._message[start : self._at]
         return known.texts
 
+    def names_among(self, known: list[Names], limit: int) -> Names:
+        """Return a sequence of strings, one of `known` where it was read before.
+
+        Args:
+            known: Sequences read before, such as one for each publisher of a topic; a new one is
+                added, and the first is dropped beyond `limit`.
+            limit: Most sequences to keep.
+        """
+        self._at += -self._at % 4
+        for names in known:
+            if names.content and self._message.startswith(names.content, self._at):
+                self._at += len(names.content)
+                return names
+        new = Names()
+        self.names(new)
+        known.append(new)
+        del known[:-limit]
+        return new
+
     def doubles(self) -> Array:
         """Return a sequence of numbers, as a view. Shape (count,)."""
         (count,) = self.numbers("I")

@@ -208,6 +208,13 @@ def rests(robot: Robot) -> bool:
     return fresh and all(np.array_equal(command, last[-1][1]) for _, command in last)
 
 
+def is_silent(robot: Robot) -> bool:
+    """Whether commands came to rest and then ended."""
+    (_, before), (last_ns, last) = robot.commands[-2:]
+    slow = np.abs(last - before) <= np.array(CONFIG.acceleration_limit) * PERIOD_S**2 + 1e-9
+    return bool(slow.all()) and time.monotonic_ns() - last_ns > 100_000_000
+
+
 def assert_within_limits(robot: Robot, period_s: float = PERIOD_S) -> None:
     """Check every command that was received against the limits, period by period."""
     commands = np.array([command for _, command in robot.commands])

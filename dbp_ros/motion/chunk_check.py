@@ -1,0 +1,56 @@
+"""What is wrong with a chunk before it is followed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dbp_ros.config import GuardConfig
+from dbp_ros.contract import ActionChunk, seconds_to_ns
+from dbp_ros.motion.limits import Limits
+
+# A policy overshoots a short stroke by more than a share of it, in [rad] and [m].
+LEAST_MARGIN = 0.25
+
+
+class ChunkCheck:
+    """Refuses chunks that cannot be meant: damaged, late, or far beyond the position limits."""
+
+    def __init__(self, joints: Sequence[str], limits: Limits, config: GuardConfig) -> None:
+        self._joints = joints
+        self._limits = limits
+        share = config.position_margin * (limits.upper - limits.lower)
+        margin = np.maximum(share, LEAST_MARGIN)
+        self._lowest, self._highest = limits.lower - margin, limits.upper + margin
+        self._max_age_ns = seconds_to_ns(config.chunk_timeout_s)
+
+    def problem(self, chunk: ActionChunk, now_ns: int) -> str:
+        """Return why a chunk is refused; empty if it is not."""
+        shape = chunk.positions.shape
+        if len(shape) != 2 or shape[0] == 0 or shape[1] != len(self._joints):
+            return f"a chunk has shape {shape}, expected (points, {len(self._joints)})"
+        if not np.isfinite(chunk.positions).all():
+            joint = self._joints[int(np.argwhere(~np.isfinite(chunk.positions))[0][1])]
+            return f"a chunk is not finite for {joint}"
+        if chunk.due_ns.shape != shape[:1] or (np.diff(chunk.due_ns) <= 0).any():
+            return "the points of a chunk are not due one after the other"
+        return self._problem_of_age(now_ns - chunk.stamp_ns) or self._problem_of_range(chunk)
+
+    def _problem_of_age(self, age_ns: int) -> str:
+        if abs(age_ns) <= self._max_age_ns:
+            return ""
+        return (
+            f"a chunk is {age_ns / 1e6:.0f} ms old, expected at most "
+            f"{self._max_age_ns / 1e6:.0f} ms: are the clocks synchronised?"
+        )
+
+    def _problem_of_range(self, chunk: ActionChunk) -> str:
+        beyond = (chunk.positions < self._lowest) | (chunk.positions > self._highest)
+        if not beyond.any():
+            return ""
+        point, joint = np.argwhere(beyond)[0]
+        lower, upper = self._limits.lower[joint], self._limits.upper[joint]
+        return (
+            f"a chunk moves {self._joints[joint]} to {chunk.positions[point, joint]:.4g}, far "
+            f"beyond its limits {lower:.4g} to {upper:.4g}: expected radians and metres, are these "
+            "degrees?"
+        )

@@ -1,0 +1,131 @@
+"""What the guard receives in its command loop: joint states and chunks, read from their bytes."""
+
+from collections.abc import Callable
+
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from dbp_ros.config import GuardConfig
+from dbp_ros.contract import NS_PER_S, ActionChunk, seconds_to_ns
+from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.joint_states import JointStateMerger, JointStates, PublisherConflict
+from dbp_ros.nodes.controller_monitor import publisher_names
+from dbp_ros.nodes.conversions import ChunkReader, JointReader
+from dbp_ros.nodes.qos import JOINT_STATES
+from dbp_ros.nodes.steady_clock import SteadyClock
+from dbp_ros.nodes.streams import Streams
+from dbp_ros.stamps import StampCheck
+from dbp_ros.trace import FirstSight, Hop, Trace
+
+WHOLE = frozenset({0})
+JOINTS, CHUNKS = "joint_states", "action_chunk"
+
+
+class GuardInputs:
+    """Polled subscriptions of the guard, and what is wrong with what arrives on them.
+
+    One thread calls `read`; the rest may be called from others.
+
+    Attributes:
+        received: Age of images when the first chunk that was made from them arrives.
+        refused_joint_states: Messages that were not used because of their content or stamp.
+        damaged_chunks: Chunks that could not be read.
+    """
+
+    def __init__(self, node: Node, config: GuardConfig, clock: SteadyClock, trace: Trace) -> None:
+        self.received = FirstSight(Hop.RECEIVED, trace)
+        self.refused_joint_states = 0
+        self.damaged_chunks = 0
+        self._node = node
+        self._clock = clock
+        self._trace = trace
+        self._timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
+        self._joint_reader = JointReader(config.joints)
+        self._merger = JointStateMerger(config.joints)
+        self._stamps = StampCheck(JOINTS, self._timeout_ns)
+        self._chunk_reader = ChunkReader(config.joints, clock)
+        self._conflicts = {JOINTS: PublisherConflict(), CHUNKS: PublisherConflict()}
+        self._problems = {JOINTS: "", CHUNKS: ""}
+        self._noted_ns = {JOINTS: 0, CHUNKS: 0}
+        self._new_states: JointStates | None = None
+        self._new_chunk: tuple[ActionChunk, int] | None = None
+        self._streams = Streams(node)
+        self._streams.subscribe(JointState, JOINTS, self._on_joint_states, JOINT_STATES)
+        self._streams.subscribe(JointTrajectory, CHUNKS, self._on_chunk, JOINT_STATES)
+
+    def read(self) -> None:
+        """Read all that has arrived."""
+        self._streams.read()
+
+    def take_states(self) -> JointStates | None:
+        """Return the positions of all joints if some are new."""
+        states, self._new_states = self._new_states, None
+        return states
+
+    def take_chunk(self, accept: Callable[[ActionChunk, int], None]) -> None:
+        """Hand over the newest chunk and its arrival, if it is new; note why it is refused."""
+        chunk, self._new_chunk = self._new_chunk, None
+        if chunk is None:
+            return
+        try:
+            accept(*chunk)
+            self._problems[CHUNKS] = ""
+        except CommandError as error:
+            self._note(CHUNKS, str(error), chunk[1])
+
+    def problems(self, now_ns: int) -> list[str]:
+        """Return what is wrong with what arrives, one sentence for each cause."""
+        lacks = self._merger.problem(now_ns, self._timeout_ns)
+        refused = self._problems[JOINTS]
+        return list(filter(None, (refused, "" if refused else lacks, self._problems[CHUNKS])))
+
+    def conflicting(self, now_ns: int) -> str:
+        """Return the topic on which two publishers send the same data; empty where none do."""
+        return next((t for t, conflict in self._conflicts.items() if conflict.detected(now_ns)), "")
+
+    def conflict(self, topic: str) -> str:
+        """Return a sentence about the publishers of a topic that `conflicting` returned."""
+        names = ", ".join(publisher_names(self._node, topic))
+        return f"two publishers send the same data on {topic} ({names}): end all but one"
+
+    def _on_joint_states(self, message: bytes) -> None:
+        now_ns = self._clock.now_ns()
+        try:
+            readings = self._joint_reader.read(message)
+        except ObservationError as error:
+            self._refuse(str(error), now_ns)
+            return
+        if readings is None:
+            return
+        joints = frozenset(readings.indices.tolist())
+        self._conflicts[JOINTS].add(joints, self._streams.sequence, now_ns)
+        stamp_ns = self._clock.steady_ns(readings.stamp_ns)
+        if problem := self._stamps.problem(stamp_ns, now_ns):
+            self._refuse(problem, now_ns)
+            return
+        self._problems[JOINTS] = ""
+        self._merger.add(readings, now_ns)
+        self._new_states = self._merger.latest()
+
+    def _refuse(self, problem: str, now_ns: int) -> None:
+        self.refused_joint_states += 1
+        self._note(JOINTS, problem, now_ns)
+
+    def _note(self, topic: str, problem: str, now_ns: int) -> None:
+        """Record a problem; a sentence with other numbers each time is replaced once a second."""
+        if not self._problems[topic] or now_ns - self._noted_ns[topic] >= NS_PER_S:
+            self._problems[topic], self._noted_ns[topic] = problem, now_ns
+
+    def _on_chunk(self, message: bytes) -> None:
+        arrival_ns = self._clock.now_ns()
+        self._conflicts[CHUNKS].add(WHOLE, self._streams.sequence, arrival_ns)
+        try:
+            chunk = self._chunk_reader.read(message)
+        except CommandError as error:
+            self.damaged_chunks += 1
+            self._note(CHUNKS, str(error), arrival_ns)
+            return
+        self._new_chunk = (chunk, arrival_ns)
+        self._trace.span(Hop.RECEIVED, arrival_ns, self._clock.now_ns())
+        self.received.note(chunk.image_stamps_ns, arrival_ns)
