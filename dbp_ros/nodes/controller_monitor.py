@@ -143,7 +143,7 @@ class ControllerMonitor:
             return
         self._rivals[index] = (
             f"{', '.join(sorted(others))} publishes {controller.topic} too: end it (one that was "
-            "killed is listed for up to 20 s)"
+            "killed leaves the graph within 20 s)"
         )
         self._rival(self._rivals[index])
 

@@ -101,7 +101,8 @@ class GuardInputs:
         joints = frozenset(readings.indices.tolist())
         self._conflicts[JOINTS].add(joints, self._streams.sequence, now_ns)
         stamp_ns = self._clock.steady_ns(readings.stamp_ns)
-        if problem := self._stamps.problem(stamp_ns, now_ns):
+        slowdown = self._clock.mapping.slowdown
+        if problem := self._stamps.problem(stamp_ns, now_ns, slowdown):
             self._refuse(problem, now_ns)
             return
         self._problems[JOINTS] = ""

@@ -71,6 +71,7 @@ class GuardNode(Node):  # type: ignore[misc]
         self._preparing_ns = 0
         self._enables_at_start = config.enable_control
         self._refusal = ""
+        self._limits_logged = False
         self._period = PeriodRecorder(round(NS_PER_S / self._pace.rate_hz(config.command_rate_hz)))
         self._image_age = Histogram()
         self._tick_time = Histogram()
