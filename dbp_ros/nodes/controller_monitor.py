@@ -30,9 +30,12 @@ from dbp_ros.nodes.qos import COMMAND_SOURCE, EVERY
 WATCH_RATE_HZ = 20.0
 ACTIVITY = "Controllers Activity"
 STATE_SUFFIX = ".state"
-# Nodes that subscribe to commands and obey none of them.
-LISTENERS = ("_ros2cli", "rosbag2", "bag", "learner", "foxglove", "panel", "status")
-UNKNOWN_NODE = "_NODE_NAME_UNKNOWN_"
+# Nodes that subscribe to commands and obey none of them: tools, and nodes of this package.
+TOOLS = ("_ros2cli", "rosbag2", "foxglove")
+# The last is a node whose name has not been discovered yet.
+LISTENERS = frozenset({"bag", "learner", "_NODE_NAME_UNKNOWN_"})
+# A controller that has not answered for this long is asked again.
+ANSWER_NS = 1_000_000_000
 PARAMETERS = ("joints", "interface_name")
 
 
@@ -70,7 +73,7 @@ class ControllerMonitor:
         self._beats = 0
         self._controllers: list[ControllerState] = []
         self._clients: list[Client] = []
-        self._pending: set[int] = set()
+        self._asked_ns: dict[int, int] = {}
         self._rivals: dict[int, str] = {}
         self.publishers: list[Publisher] = []
         slices = config.controller_slices()
@@ -120,7 +123,7 @@ class ControllerMonitor:
         obeying = [
             info
             for info in subscribers
-            if not info.node_name.startswith(LISTENERS) and info.node_name != UNKNOWN_NODE
+            if info.node_name not in LISTENERS and not info.node_name.startswith(TOOLS)
         ]
         base = controller.name.rpartition("/")[2]
         own = frozenset(bytes(info.endpoint_gid) for info in obeying if info.node_name == base)
@@ -149,15 +152,16 @@ class ControllerMonitor:
 
     def _ask(self, index: int) -> None:
         """Request the joints of a controller; the answer arrives later."""
-        client = self._clients[index]
-        if index in self._pending or not client.service_is_ready():
+        client, now_ns = self._clients[index], time.monotonic_ns()
+        waits = now_ns - self._asked_ns.get(index, -ANSWER_NS) < ANSWER_NS
+        if waits or not client.service_is_ready():
             return
-        self._pending.add(index)
+        self._asked_ns[index] = now_ns
         future = client.call_async(GetParameters.Request(names=list(PARAMETERS)))
         future.add_done_callback(partial(self._on_answer, index))
 
     def _on_answer(self, index: int, future: Any) -> None:
-        self._pending.discard(index)
+        self._asked_ns.pop(index, None)
         response = future.result()
         if response is None or len(response.values) != len(PARAMETERS):
             return
