@@ -6,6 +6,8 @@ ACTIVE, INACTIVE = "active", "inactive"
 POSITION = "position"
 # A periodic report may be older than a transition that was published just before.
 REPORT_LAG_NS = 1_500_000_000
+# After a controller was loaded, the next report of its manager is waited for.
+REPORT_WAIT_NS = 2_500_000_000
 # Where a transition that is under way leads to.
 LEADS_TO = {
     "activating": INACTIVE,
@@ -46,6 +48,7 @@ class ControllerState:
         self._joints = tuple(joints)
         self._label = ""
         self._changed_ns = -REPORT_LAG_NS
+        self._loaded_ns = -REPORT_WAIT_NS
         self._own: frozenset[bytes] = frozenset()
         self._subscribers = 0
         self._has: tuple[str, ...] | None = None
@@ -68,12 +71,13 @@ class ControllerState:
             return ""
         return self._become(label)
 
-    def subscribe(self, own: frozenset[bytes], subscribers: int) -> str:
+    def subscribe(self, own: frozenset[bytes], subscribers: int, now_ns: int) -> str:
         """Record who subscribes to the commands.
 
         Args:
             own: Endpoints of the subscriptions that belong to a node of the controller's name.
             subscribers: Number of all subscriptions that may obey.
+            now_ns: When that was looked up.
         """
         new, had = own - self._own, self._own
         gone = self._subscribers > 0 and subscribers == 0
@@ -81,6 +85,7 @@ class ControllerState:
         if new or gone:
             # A controller that was loaded again may have other joints, and is in another state.
             self._has, self._label, self._interface = None, "", ""
+            self._loaded_ns = now_ns
         if gone:
             return f"{self.name} is gone: nothing subscribes to {self.topic}"
         if new and had:
@@ -107,15 +112,16 @@ class ControllerState:
         """Whether the controller answered with its joints since it was loaded."""
         return self._has is not None
 
-    @property
-    def problem(self) -> str:
-        """Why control cannot be enabled with this controller, and what to do; empty if it can."""
+    def problem(self, now_ns: int) -> str:
+        """Return why control cannot be enabled with this controller; empty if it can."""
         if not self._subscribers:
             return f"nothing subscribes to {self.topic}: load and activate {self.name}"
         if self._label and self._label != ACTIVE:
             return f"{self.name} is {self._label}: activate it"
         if self._answers and self._has is None:
             return f"{self.name} has not answered which joints it commands: try again in a moment"
+        if self._answers and not self._label and now_ns - self._loaded_ns < REPORT_WAIT_NS:
+            return f"{self.name} was found just now, and may be inactive: try again in a moment"
         return self._mismatch()
 
     def _become(self, label: str) -> str:

@@ -99,7 +99,8 @@ class ControllerMonitor:
         """Why control cannot be enabled, one sentence for each cause."""
         for k in range(len(self._controllers)):
             self._inspect(k)
-        found = [controller.problem for controller in self._controllers]
+        now_ns = time.monotonic_ns()
+        found = [controller.problem(now_ns) for controller in self._controllers]
         return [*self.rivals, *filter(None, found)]
 
     @property
@@ -127,7 +128,7 @@ class ControllerMonitor:
         ]
         base = controller.name.rpartition("/")[2]
         own = frozenset(bytes(info.endpoint_gid) for info in obeying if info.node_name == base)
-        self._note(index, controller.subscribe(own, len(obeying)))
+        self._note(index, controller.subscribe(own, len(obeying), time.monotonic_ns()))
         controller.expect_answer(bool(own) and self._clients[index].service_is_ready())
         if own and not controller.is_described:
             self._ask(index)
@@ -179,12 +180,26 @@ class ControllerMonitor:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         now_ns = time.monotonic_ns()
         for status in message.status:
-            if not status.name.endswith(ACTIVITY):
+            if not status.name.endswith(ACTIVITY) or not self._is_ours(status.name):
                 continue
             labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
             for k, controller in enumerate(self._controllers):
                 if label := labels.get(controller.name.rpartition("/")[2]):
                     self._note(k, controller.report(label, now_ns))
+
+    def _is_ours(self, name: str) -> bool:
+        """Return whether a report on the global topic is about the controllers of this robot.
+
+        A manager's report has its node's name without its namespace: with several managers it
+        cannot be told which robot it is about. A simulated cell reports its namespace too.
+        """
+        source = name.partition(":")[0]
+        if "/" in source:
+            return f"/{source.strip('/')}".rpartition("/")[0] == self._node.get_namespace().rstrip(
+                "/"
+            )
+        managers = [n for n, _ in self._node.get_node_names_and_namespaces() if n == source]
+        return len(managers) <= 1
 
     def _note(self, index: int, reason: str) -> None:
         if reason:
