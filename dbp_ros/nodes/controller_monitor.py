@@ -195,9 +195,8 @@ class ControllerMonitor:
         """
         source = name.partition(":")[0]
         if "/" in source:
-            return f"/{source.strip('/')}".rpartition("/")[0] == self._node.get_namespace().rstrip(
-                "/"
-            )
+            namespace: str = self._node.get_namespace()
+            return source.strip("/").rpartition("/")[0] == namespace.strip("/")
         managers = [n for n, _ in self._node.get_node_names_and_namespaces() if n == source]
         return len(managers) <= 1
 
