@@ -96,6 +96,8 @@ class MotionGuard:
         self._measured_ns = 0
         self._fresh = False
         self._muted = np.zeros(len(config.joints), bool)
+        self._yielding = np.zeros(len(config.joints), bool)
+        self._yield_to = np.zeros(len(config.joints))
         self._chunk_arrival_ns = 0
         self._commanded_ns = 0
         self._trajectory: Trajectory | None = None
@@ -147,7 +149,7 @@ class MotionGuard:
             self.following.begin()
             self._commanded_ns = now_ns
         self._forget_chunk()
-        self._muted[:] = False
+        self._muted[:] = self._yielding[:] = False
         self._withdrawn_reason = ""
         self._enabled = self._fresh = True
         self._set(Mode.HOLDING, "waiting for a chunk")
@@ -254,7 +256,7 @@ class MotionGuard:
             return None
         reason = self._reason_to_hold(now_ns)
         if reason or self._trajectory is None:
-            limiter.brake()
+            self._hold(limiter)
             self._set_holding(now_ns)
         else:
             limited = limiter.follow(*self._trajectory.sample(now_ns))
@@ -266,25 +268,45 @@ class MotionGuard:
         return limiter.command
 
     def _keep_together(self, limiter: Limiter, after_gap: bool) -> None:
-        """Set the command of joints that do not follow to their measured position."""
+        """Let the commands of joints that do not follow go to their measured positions."""
         assert self._measured is not None
         error = np.abs(limiter.command - self._measured)
         if after_gap and (moved := self.following.moved(error)).any():
-            self._reanchor(limiter, moved)
-            error = np.where(moved, 0.0, error)
+            self._yield(moved)
+            if limiter.at_rest:
+                # Nothing was published for a while: the next command starts at the arm.
+                limiter.reanchor(moved, self._measured)
+                self._finish_yielding(moved)
+                error = np.where(moved, 0.0, error)
         if self._enabled and not self._stop_reason and (lost := self.following.lost(error)).any():
             worst = int(np.argmax(error / self.following.limit))
             self.counters.tracking_stops += 1
             self.stop(f"{self.joints[worst]} is {error[worst]:.3f} away from its command")
-            self._reanchor(limiter, lost)
-        if (apart := self.following.apart(error, self.mode is not Mode.TRACKING)).any():
-            self._reanchor(limiter, apart)
+            self._yield(lost)
+        apart = self.following.apart(error, self.mode is not Mode.TRACKING)
+        if not self._yielding.any() and apart.any():
+            self._yield(apart)
 
-    def _reanchor(self, limiter: Limiter, joints: Flags) -> None:
+    def _yield(self, joints: Flags) -> None:
+        """Let the commands of some joints go to where the joints are now, within the limits.
+
+        Not in one step: should the measurement be what is wrong, and the arm where its command
+        is, a step would be a jump.
+        """
         assert self._measured is not None
         self.counters.reanchors += 1
-        limiter.reanchor(joints, self._measured)
+        self._yielding = self._yielding | joints
+        self._yield_to = np.where(joints, self._measured, self._yield_to)
+
+    def _hold(self, limiter: Limiter) -> None:
+        if not (self._fresh and self._yielding.any()):
+            limiter.brake()
+        elif limiter.give_way(self._yielding, self._yield_to):
+            self._finish_yielding(self._yielding)
+
+    def _finish_yielding(self, joints: Flags) -> None:
         self.following.reanchored(joints)
+        self._yielding = self._yielding & ~joints
         self._join_chunk()
 
     def _join_chunk(self) -> None:
@@ -321,6 +343,9 @@ class MotionGuard:
             return "control is being disabled"
         if not self._fresh:
             return "joint states are stale"
+        if self._yielding.any():
+            joint = self.joints[int(np.argmax(self._yielding))]
+            return f"{joint} was moved: its command goes to where it is"
         if self._trajectory is None:
             return "waiting for a chunk"
         if now_ns - self._chunk_arrival_ns > self._chunk_timeout_ns:

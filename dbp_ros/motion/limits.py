@@ -17,6 +17,8 @@ from dbp_ros.errors import ConfigError
 
 # A joint this far from its target, in [rad] or [m], was kept from it by a limit.
 NOTICEABLE = 1e-3
+# A joint this close to where it was to go, in [rad] or [m], is there.
+ARRIVED = 1e-5
 # A warning while most commands are limited begins above one share and ends below another.
 LIMITED_WINDOW_S = 2.0
 WARN_ABOVE, QUIET_BELOW = 0.5, 0.25
@@ -128,6 +130,22 @@ class Limiter:
         """
         self.command = np.where(joints, positions, self.command)
         self.velocity = np.where(joints, 0.0, self.velocity)
+
+    def give_way(self, joints: Flags, targets: Array) -> bool:
+        """Move some joints to a target that stands still, and bring the others to rest.
+
+        Args:
+            joints: Which. Shape (nu,).
+            targets: Where to. Shape (nu,).
+
+        Returns:
+            Whether they have arrived.
+        """
+        lag = np.where(joints, targets - self.command, 0.0)
+        speed = stoppable_speed(np.abs(lag), self.limits.acceleration, self.dt)
+        # The rest of the way, where it is shorter than that speed makes it.
+        self._move(np.clip(lag / self.dt, -speed, speed))
+        return bool((np.abs(targets - self.command)[joints] <= ARRIVED).all())
 
     def brake(self) -> None:
         """Come to rest as fast as the acceleration limits allow, then stay."""
