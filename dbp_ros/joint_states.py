@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbp_ros.contract import Array, Places
+from dbp_ros.errors import ObservationError
 
 # Gap in the sequence numbers of one publisher that lost messages can explain.
 MAX_SEQUENCE_GAP = 1000
@@ -32,6 +33,42 @@ class JointReadings:
     indices: Places
     positions: Array
     stamp_ns: int
+
+
+class JointLayout:
+    """Where the joints of a robot are in the messages of one publisher."""
+
+    def __init__(self, names: Sequence[str], joints: Sequence[str]) -> None:
+        """Find the joints of a robot among the names of a message."""
+        self._names, self._joints = tuple(names), tuple(joints)
+        found = [(k, names.index(joint)) for k, joint in enumerate(joints) if joint in names]
+        self._indices, self._columns = np.array(found, np.int64).reshape(-1, 2).T
+        self._repeated = ", ".join(joint for joint in joints if names.count(joint) > 1)
+
+    def readings(self, positions: Array, stamp_ns: int) -> JointReadings | None:
+        """Return the positions of the robot's joints, or None where a message has none of them.
+
+        Args:
+            positions: Of a message with these names, in [rad] and [m].
+            stamp_ns: Its stamp.
+
+        Raises:
+            ObservationError: If a joint of the robot is named twice, or its position is missing or
+                not finite.
+        """
+        if self._repeated:
+            raise ObservationError(f"joint_states names {self._repeated} more than once")
+        if not len(self._indices):
+            return None
+        if len(positions) != len(self._names):
+            raise ObservationError(
+                f"joint_states has {len(positions)} positions for {len(self._names)} names"
+            )
+        ours = positions[self._columns].astype(np.float64, copy=False)
+        if not np.isfinite(ours).all():
+            joint = self._joints[self._indices[int(np.argmin(np.isfinite(ours)))]]
+            raise ObservationError(f"joint_states is not finite for {joint}")
+        return JointReadings(self._indices, ours, stamp_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, Frame
 from dbp_ros.episodes.bag import Bag, End
 from dbp_ros.errors import ObservationError
+from dbp_ros.joint_states import JointReadings, JointStateMerger
 from dbp_ros.policy.explorer import Explorer
 
 START_NS = 1_700_000_000 * NS_PER_S
 TICK_NS = 8_000_000
 CAMERA_TICKS = 4
+DRIVER_NS = 1_000_000
 
 
 def header(stamp_ns):
@@ -33,23 +35,32 @@ def picture(image, stamp_ns):
     )
 
 
-def live(model, ticks, size, end=None, blind=(), **config):
+def measured(joints, positions, stamp_ns):
+    return SimpleNamespace(header=header(stamp_ns), name=list(joints), position=list(positions))
+
+
+def live(model, ticks, size, end=None, blind=(), drivers=1, **config):
     """Let a model explore for some ticks of 8 ms, and return the bag.
 
-    The joints go where the last chunk says; during the ticks of `blind` nothing is measured.
+    The joints go where the last chunk says; during the ticks of `blind` nothing is measured. Each
+    of several drivers publishes its part of the joints, 1 ms after the one before.
     """
     explorer = Explorer(model, PolicyConfig(explore=True, latent_seed=0, **config))
     manifest, chance = model.manifest, np.random.default_rng(0)
     said = {"joint_states": [], "decision": []}
     positions = np.zeros(len(manifest.joints))
+    merger, parts = JointStateMerger(manifest.joints), np.arange(len(positions)) * drivers
+    parts //= len(positions)
     for tick in range(ticks):
         now_ns = START_NS + tick * TICK_NS
         if tick not in blind:
-            measured = SimpleNamespace(
-                header=header(now_ns), name=list(manifest.joints), position=positions.tolist()
-            )
-            said["joint_states"].append((now_ns, measured))
-            explorer.feel(positions.astype(np.float32), now_ns, now_ns)
+            for driver in range(drivers):
+                (own,) = np.nonzero(parts == driver)
+                stamp_ns = now_ns - (drivers - 1 - driver) * DRIVER_NS
+                names = [manifest.joints[k] for k in own]
+                said["joint_states"].append((now_ns, measured(names, positions[own], stamp_ns)))
+                if whole := merger.add(JointReadings(own, positions[own], stamp_ns), now_ns):
+                    explorer.feel(whole.positions.astype(np.float32), whole.stamp_ns, now_ns)
         for camera in manifest.camera_names if tick % CAMERA_TICKS == 0 else ():
             image = chance.integers(0, 256, (*size, 3), np.uint8)
             explorer.see(camera, Frame(image, now_ns), now_ns)

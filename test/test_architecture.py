@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "decision": {"contract", "errors"},
     "errors": set(),
     "files": {"errors"},
-    "joint_states": {"contract"},
+    "joint_states": {"contract", "errors"},
     "latency": {"contract"},
     "pixels": {"contract", "errors"},
     "pace": {"config"},

@@ -12,6 +12,7 @@ from dbp_ros.decision import Decision, decision_of
 from dbp_ros.episodes.bag import CUT_OFF, Bag
 from dbp_ros.episodes.episode import Episode
 from dbp_ros.errors import EpisodeError, ObservationError
+from dbp_ros.joint_states import JointLayout, JointStateMerger
 from dbp_ros.pixels import pixels_of
 
 # Stamps come back from the clock of the decisions to the nanosecond, unless clocks were set.
@@ -180,10 +181,21 @@ def _of_last_episode(decisions: list[Decision]) -> list[Decision]:
 def _positions(
     messages: Iterable[tuple[int, Any]], joints: tuple[str, ...]
 ) -> Iterable[tuple[int, Array]]:
-    for _, message in messages:
-        columns = dict(zip(message.name, message.position, strict=False))
-        if all(joint in columns for joint in joints):
-            yield _stamp_ns(message), np.array([columns[joint] for joint in joints])
+    """Yield the positions of all joints as the policy got them, merged from every driver."""
+    merger = JointStateMerger(joints)
+    layouts: dict[tuple[str, ...], JointLayout] = {}
+    for arrival_ns, message in messages:
+        names = tuple(message.name)
+        if names not in layouts:
+            layouts[names] = JointLayout(names, joints)
+        try:
+            readings = layouts[names].readings(np.asarray(message.position), _stamp_ns(message))
+        except ObservationError:
+            # The policy did not use it either.
+            continue
+        states = merger.add(readings, arrival_ns) if readings else None
+        if states is not None:
+            yield states.stamp_ns, states.positions
 
 
 def _pixels(messages: dict[str, Any]) -> dict[str, Image] | None:

@@ -3,15 +3,14 @@
 import re
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image as ImageMessage
 
-from dbp_ros.contract import ActionChunk, Image, Places
+from dbp_ros.contract import ActionChunk, Image
 from dbp_ros.errors import CommandError, ObservationError
-from dbp_ros.joint_states import JointReadings
+from dbp_ros.joint_states import JointLayout, JointReadings
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.nodes.wire import UNREADABLE, Names, Reader, TrajectoryWriter
 
@@ -80,52 +79,15 @@ class JointReader:
             positions = reader.doubles()
         except UNREADABLE as error:
             raise ObservationError(f"joint_states cannot be read: {error}") from error
-        layout = self._layout_of(names)
-        if layout.problem:
-            raise ObservationError(f"joint_states {layout.problem}")
-        if not len(layout.indices):
-            return None
-        if len(positions) != len(names.texts):
-            raise ObservationError(
-                f"joint_states has {len(positions)} positions for {len(names.texts)} names"
-            )
-        ours = positions[layout.columns].astype(np.float64, copy=False)
-        if not np.isfinite(ours).all():
-            joint = self._joints[layout.indices[int(np.argmin(np.isfinite(ours)))]]
-            raise ObservationError(f"joint_states is not finite for {joint}")
-        return JointReadings(layout.indices, ours, stamp_ns)
+        return self._layout_of(names).readings(positions, stamp_ns)
 
-    def _layout_of(self, names: Names) -> "JointLayout":
+    def _layout_of(self, names: Names) -> JointLayout:
         for known, layout in self._layouts:
             if known is names:
                 return layout
-        layout = JointLayout.of(names.texts, self._joints)
+        layout = JointLayout(names.texts, self._joints)
         self._layouts = [*self._layouts[1 - MAX_LAYOUTS :], (names, layout)]
         return layout
-
-
-@dataclass(frozen=True, slots=True)
-class JointLayout:
-    """Where the robot's joints are in a message.
-
-    Attributes:
-        indices: Joints that the message holds, as indices into the robot's names. Shape (n,).
-        columns: Their columns in the message. Shape (n,).
-        problem: Why the message cannot be used; empty if it can.
-    """
-
-    indices: Places
-    columns: Places
-    problem: str
-
-    @classmethod
-    def of(cls, names: Sequence[str], joints: Sequence[str]) -> "JointLayout":
-        """Find the joints of a robot among the names of a message."""
-        found = [(k, names.index(joint)) for k, joint in enumerate(joints) if joint in names]
-        indices, columns = np.array(found, np.int64).reshape(-1, 2).T
-        repeated = [joint for joint in joints if names.count(joint) > 1]
-        problem = f"names {', '.join(repeated)} more than once" if repeated else ""
-        return cls(indices, columns, problem)
 
 
 class ChunkReader:

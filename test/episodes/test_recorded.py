@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from lived import START_NS, TICK_NS, live
+from lived import START_NS, TICK_NS, live, measured
 from PIL import Image as Picture
 from toy_bundle import write_toy_bundle
 
@@ -92,6 +92,27 @@ def test_compressed_pictures_are_seen_as_the_policy_saw_them(lived):
     for _, message in bag.messages["image.head_camera"]:
         message.data = message.data[:40]
     assert Recorded(bag).seen_by(decision) is None
+
+
+@pytest.mark.parametrize("drivers", [1, 2, 3])
+def test_joints_of_several_drivers_are_where_the_policy_had_them(lived, drivers):
+    bag = lived(60, drivers=drivers)
+    states = bag.messages["joint_states"]
+    spoilt = [
+        measured(["base_joint"], [9.0], START_NS),
+        measured([states[0][1].name[0]] * 2, [9.0, 9.0], START_NS),
+        measured(states[0][1].name[:1], [math.nan], START_NS),
+        measured(states[0][1].name[:1], [], START_NS),
+    ]
+    bag.messages["joint_states"] = [
+        message for state in states for message in (state, *((state[0], one) for one in spoilt))
+    ]
+    recorded = Recorded(bag)
+    assert len(recorded.decisions) > 4
+    for decision in recorded.decisions:
+        positions = recorded.positions.before(decision.stamp_ns)
+        np.testing.assert_array_equal(np.float32(positions), decision.positions[-1])
+    assert len(episode_of(recorded)) == sum(play.executed for play in recorded.plays())
 
 
 def test_a_gap_in_which_the_arms_were_held_is_an_interruption(lived):
