@@ -81,7 +81,12 @@ MAY_NEED = {
 # The verbs that train or export need torch.
 TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py", "bench_infer.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
-ROS_VERBS = {"demo.py", "demo_learn.py", "trace.py", "bench_swap.py", "bench_rate.py"}
+ROS_VERBS = {
+    *("demo.py", "demo_learn.py", "trace.py", "bench_swap.py", "bench_rate.py"),
+    *("operation.py", "status.py", "stop.py", "home.py", "enable.py", "disable.py", "reset.py"),
+    *("activate.py", "deactivate.py", "rollback.py"),
+    *("episode_begin.py", "episode_success.py", "episode_failure.py"),
+}
 ROS_BENCHES = (
     "dbp_ros.nodes",
     *(f"dbp_ros.bench.{name}" for name in ("demo", "load", "rate", "running", "swap", "trace")),

@@ -40,6 +40,16 @@ VERBS = (
     Verb("demo", "watch a policy solve a task in the simulated cell", "ros,sim"),
     Verb("demo-learn", "watch a policy learn on the whole stack", "ros,sim,learn,learner"),
     Verb("up", "start the stack: guard, policy and simulated cell", "ros,sim"),
+    Verb("enable", "let the guard command the arms", "ros"),
+    Verb("disable", "bring the arms to rest and command them no more", "ros"),
+    Verb("stop", "emergency stop: bring the arms to rest and latch it", "ros"),
+    Verb("reset", "clear a latched stop", "ros"),
+    Verb("activate", "let the policy publish actions", "ros"),
+    Verb("deactivate", "let the policy publish nothing", "ros"),
+    Verb("rollback", "bring back the model before", "ros"),
+    Verb("episode begin", "begin an episode of the policy and of the learner", "ros"),
+    Verb("episode success", "end the episode as solved", "ros"),
+    Verb("episode failure", "end the episode as failed", "ros"),
     Verb("trace", "write what every process did as a trace to open", "ros,sim"),
     Verb("collect", "record demonstrations of the scripted expert", "sim"),
     Verb("train", "fit a policy to recorded episodes", "learn"),
@@ -59,7 +69,10 @@ VERBS = (
     Verb("bench rl", "success of policies that learn online", "learn,sim,metaworld"),
     Verb("bench metaworld", "success over Meta-World tasks and demonstrations", "learn,metaworld"),
 )
-GROUPS = {"bench": "measure: each prints a table and writes CSV and PNG"}
+GROUPS = {
+    "episode": "begin and end episodes of a running stack",
+    "bench": "measure: each prints a table and writes CSV and PNG",
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:

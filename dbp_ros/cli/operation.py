@@ -1,0 +1,36 @@
+"""What the verbs of an operator share: a namespace, a connection, a sentence."""
+
+import argparse
+from collections.abc import Callable
+
+from dbp_ros.nodes.operator import Operator, connected
+
+NAMESPACE_HELP = "Namespace of the stack, as given to dbp up (default: none)"
+
+
+def add_operation(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    text: str,
+    description: str,
+    act: Callable[[Operator], str],
+) -> argparse.ArgumentParser:
+    """Add a verb that does one thing to a running stack and prints a sentence.
+
+    Args:
+        subparsers: Where to add it.
+        name: The verb.
+        text: One line for `dbp --help`.
+        description: What it does and what is left to do.
+        act: Does it; returns the sentence.
+    """
+    parser = subparsers.add_parser(name, help=text, description=description)
+    parser.add_argument("--namespace", default="", help=NAMESPACE_HELP)
+
+    def run(arguments: argparse.Namespace) -> int:
+        with connected(arguments.namespace, name) as operator:
+            print(act(operator))
+        return 0
+
+    parser.set_defaults(run=run)
+    return parser
