@@ -7,6 +7,8 @@ from setuptools import find_packages, setup
 
 NAME = "dbp_ros"
 SHARE = Path("share") / NAME
+# Bags of ROS 2 without ROS.
+BAGS = ("mcap>=1.6,<2", "mcap-ros2-support>=0.6")
 
 
 def version() -> str:
@@ -60,10 +62,10 @@ setup(
             *("torch==2.13.0", "accelerate>=1,<2", "safetensors", "tensorboard"),
             *("onnx", "onnxscript", "rich", "matplotlib"),
         ],
-        # To learn on a robot: bags of ROS 2 without ROS.
-        "learner": ["mcap>=1.6,<2", "mcap-ros2-support>=0.6"],
-        # Data sets of other projects: robomimic, Diffusion Policy, LeRobot.
-        "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow"],
+        # To learn on a robot.
+        "learner": ["torch==2.13.0", "safetensors", "onnx", "onnxscript", *BAGS],
+        # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot.
+        "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow", *BAGS],
         # What Meta-World needs; itself it asks for another MuJoCo than it runs with, so it is
         # installed by `pip install --no-deps metaworld==3.1.1`.
         "metaworld": ["gymnasium>=1.1,<2", "scipy", "imageio", "packaging"],

@@ -24,6 +24,8 @@ DUAL_UR5E_JOINTS = tuple(
     f"{side}_{joint}" for side in SIDES for joint in (*ARM_JOINTS, "gripper_joint")
 )
 CAMERAS = ("head_camera", "left_wrist_camera", "right_wrist_camera")
+# File of a training run's weights.
+CHECKPOINT = "checkpoint.safetensors"
 # What settings may name. Tests compare them with what there is.
 TASKS = ("reach", "lift", "can", "transport")
 CAMERA_BACKENDS = ("auto", "egl", "osmesa", "raycast")
@@ -79,6 +81,8 @@ def both_arms(arm: tuple[float, ...], gripper: float) -> tuple[float, ...]:
 
 
 PI = 3.141592653589793
+# Seconds of simulation time in one second.
+SLOWEST, FASTEST = 0.05, 50.0
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,8 @@ class PaceConfig:
     speed: float = setting(
         1.0,
         "Seconds of the simulation that pass in one; other than 1 with no real robot",
-        minimum=0.05,
-        maximum=50.0,
+        minimum=SLOWEST,
+        maximum=FASTEST,
     )
 
 

@@ -3,12 +3,82 @@
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dbp_ros.errors import ConfigError
+
 LOOK_S = 0.1
+
+
+def require_folder(path: Path, flag: str = "--out") -> None:
+    """Make a folder for results, and make sure that files can be written there.
+
+    Args:
+        path: The folder.
+        flag: What it was given as, for the message.
+
+    Raises:
+        ConfigError: If no file can be written there.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        _try_to_write(path)
+    except OSError as error:
+        raise _unwritable(path, flag, error, "folder") from None
+
+
+def require_file(path: Path, flag: str = "--out") -> None:
+    """Make sure that a file can be written, which may be there already; make its folder.
+
+    Raises:
+        ConfigError: If it cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _try_to_write(path.parent)
+        if path.exists() and not path.is_file():
+            raise IsADirectoryError(0, "not a file")
+    except OSError as error:
+        raise _unwritable(path, flag, error, "file") from None
+
+
+def require_new_folder(path: Path, mark: str, flag: str = "--out") -> None:
+    """Make sure that a folder can be written as a whole, in place of an older one of its kind.
+
+    Args:
+        path: The folder. It is not made here; the one above it is.
+        mark: A file that every folder of this kind has.
+        flag: What it was given as, for the message.
+
+    Raises:
+        ConfigError: If it cannot, or if a folder is there that holds something else.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _try_to_write(path.parent)
+    except OSError as error:
+        raise _unwritable(path, flag, error, "folder") from None
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_dir():
+        raise ConfigError(f"{flag} {path} is no folder: give another one")
+    if not (path / mark).is_file() and any(path.iterdir()):
+        raise ConfigError(f"{flag} {path} holds other files and would be replaced: give another")
+
+
+def _try_to_write(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"x")
+        file.flush()
+
+
+def _unwritable(path: Path, flag: str, error: OSError, kind: str) -> ConfigError:
+    reason = error.strerror or str(error)
+    return ConfigError(f"{flag} {path} cannot be written ({reason}): give another {kind}")
 
 
 @contextmanager

@@ -1,26 +1,44 @@
-"""Start the stack for two arms: guard, policy and, unless there is a robot, the simulated cell.
+"""Start the stack for two arms: guard, policy and, with `sim:=true`, the simulated cell.
 
     ros2 launch dbp_ros dual_arm.launch.py model:=lift_int8 sim:=true enable_control:=true
+    ros2 launch dbp_ros dual_arm.launch.py head_camera:=/camera/camera/color/image_raw
 
-What is started is described in dbp_ros/stack.py; `dbp up` starts the same without ros2 launch.
+A word that is none of the arguments below is a remap, such as that of a camera. Everything is
+checked before a process starts. The processes are listed in dbp_ros/stack.py; `dbp up` starts the
+same ones without ros2 launch.
 """
 
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from dbp_ros.stack import StackConfig, config_of, processes
+from dbp_ros.preflight import checked_processes
+from dbp_ros.stack import ESSENTIAL, StackConfig, config_of, remaps_among
 
+FILE = "dual_arm.launch.py"
 ARGUMENTS = fields(StackConfig)
+
+
+def end_stack(event, context):
+    """Shut the launch down with an error status if the guard ends before that."""
+    if not context.is_shutdown:
+        raise RuntimeError(
+            f"{ESSENTIAL} ended ({event.returncode}): nothing commands the arms any more, "
+            "ending the stack"
+        )
 
 
 def stack(context):
     """Return the actions that the launch arguments stand for, now that they have values."""
     values = {item.name: LaunchConfiguration(item.name).perform(context) for item in ARGUMENTS}
+    # Where another launch file includes this one, the words belong to that one.
+    words = sys.argv[1:] if FILE in {Path(word).name for word in sys.argv} else []
+    values["remap"] = " ".join([values["remap"], *remaps_among(words)])
     config = config_of(values)
     return [
         Node(
@@ -30,9 +48,11 @@ def stack(context):
             exec_name=process.name,
             namespace=config.namespace or None,
             parameters=[str(process.parameter_file), process.parameters],
+            remappings=list(process.remaps),
+            on_exit=end_stack if process.name == ESSENTIAL else None,
             output="screen",
         )
-        for process in processes(config)
+        for process in checked_processes(config)
     ]
 
 

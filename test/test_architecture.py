@@ -13,9 +13,10 @@ GROUND = {
     *("bundle", "clock_estimator", "clock_mapping", "config", "contract", "decision", "errors"),
     *("files", "joint_states", "latency", "loops", "pace", "parameter_files", "parameter_yaml"),
     *("pixels", "placement", "proof", "realtime", "share", "stamps", "trace"),
+    "extras",
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
-ROS_FREE_MIDDLE = {"domain", "stack", "supervisor"}
+ROS_FREE_MIDDLE = {"domain", "preflight", "remaps", "stack", "supervisor"}
 EVERYTHING = GROUND | SERVICES | ROS_FREE_MIDDLE
 
 # Part of the package -> other parts that it may import.
@@ -43,7 +44,10 @@ MAY_IMPORT = {
     "proof": {"bundle", "contract", "errors"},
     "delivery": {"bundle", "contract", "errors"},
     "domain": {"errors"},
-    "stack": {"config", "errors", "share"},
+    "extras": set(),
+    "preflight": GROUND | {"motion", "remaps", "stack"},
+    "remaps": {"errors", "parameter_yaml"},
+    "stack": {"config", "errors", "remaps", "share"},
     "supervisor": set(),
     "policy": GROUND,
     "motion": GROUND,

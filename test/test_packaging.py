@@ -21,7 +21,7 @@ from dbp_ros.config import (
     SimulationConfig,
     from_mapping,
 )
-from dbp_ros.errors import ConfigError
+from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.share import share_directory
 from dbp_ros.stack import StackConfig, processes
 
@@ -205,7 +205,7 @@ def test_the_launch_file_declares_every_setting_as_a_string(launch_file: ModuleT
     values = declared(launch_file)
     assert list(values) == [item.name for item in fields(StackConfig)]
     assert all(isinstance(value, str) for value in values.values())
-    assert values["enable_control"] == "false"
+    assert values["enable_control"] == values["sim"] == "false"
 
 
 @pytest.mark.parametrize("sim", ["true", "false", "False"])
@@ -222,6 +222,7 @@ def test_the_launch_file_starts_the_processes_of_the_stack(
         (p.name, ["-m", p.module], [str(p.parameter_file), p.parameters], "cell")
         for p in processes(config)
     ]
+    assert all(node["remappings"] == [] for node in nodes)
     assert {node["executable"] for node in nodes} == {sys.executable}
 
 
@@ -229,3 +230,83 @@ def test_the_launch_file_refuses_a_boolean_that_is_none(launch_file: ModuleType)
     values = {**declared(launch_file), "enable_control": "yes"}
     with pytest.raises(ConfigError, match="enable_control is 'yes', expected true or false"):
         launch_file.stack(values)
+
+
+def test_the_launch_file_remaps_a_camera_raw_and_compressed_in_every_process(
+    launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["ros2", "launch", "dbp_ros", "dual_arm.launch.py", "head_camera:=/camera/image_raw"]
+    monkeypatch.setattr(sys, "argv", words)
+    actions = launch_file.stack({**declared(launch_file), "remap": "joint_states:=/robot/states"})
+    assert len(actions) == 2
+    for action in actions:
+        assert sorted(action.named["remappings"]) == [
+            ("head_camera/image_raw", "/camera/image_raw"),
+            ("head_camera/image_raw/compressed", "/camera/image_raw/compressed"),
+            ("joint_states", "/robot/states"),
+        ]
+
+
+def test_words_of_another_launch_file_that_includes_this_one_are_not_remaps(
+    launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["ros2", "launch", "their_package", "their.launch.py", "robot:=/left", "modle:=x"]
+    monkeypatch.setattr(sys, "argv", words)
+    actions = launch_file.stack(declared(launch_file))
+    assert all(action.named["remappings"] == [] for action in actions)
+
+
+def test_a_misspelt_launch_argument_is_refused_with_the_nearest(
+    launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ros2", "dual_arm.launch.py", "enable_contrl:=true"])
+    with pytest.raises(ConfigError, match="is no argument: did you mean enable_control"):
+        launch_file.stack(declared(launch_file))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "reason"),
+    [
+        ("model", "nope", "nope is not a model bundle"),
+        ("speed", "0", "speed = 0.0, expected"),
+        ("config", "/nowhere", "/nowhere/guard.yaml is missing"),
+    ],
+)
+def test_the_launch_file_starts_nothing_where_something_is_wrong(
+    launch_file: ModuleType, argument: str, value: str, reason: str
+) -> None:
+    with pytest.raises(DbpError, match=reason):
+        launch_file.stack({**declared(launch_file), argument: value})
+
+
+class Exit:
+    """The end of a process, and the launch in which it happens."""
+
+    def __init__(self, is_shutdown: bool) -> None:
+        self.is_shutdown, self.returncode = is_shutdown, -9
+
+
+def test_the_end_of_the_guard_and_of_no_other_process_ends_the_launch(
+    launch_file: ModuleType,
+) -> None:
+    nodes = {n.named["name"]: n.named for n in launch_file.stack(declared(launch_file))}
+    assert nodes["policy"]["on_exit"] is None
+    with pytest.raises(RuntimeError, match=r"guard ended \(-9\): .* ending the stack"):
+        nodes["guard"]["on_exit"](Exit(False), Exit(False))
+    assert nodes["guard"]["on_exit"](Exit(True), Exit(True)) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "sim"), [("compose.yaml", "sim:=${SIM:-true}"), ("compose.robot.yaml", "sim:=false")]
+)
+def test_a_compose_file_says_whether_the_simulated_cell_is_started(
+    root: Path, file: str, sim: str
+) -> None:
+    document = yaml.safe_load((root / "docker" / file).read_text(encoding="utf-8"))
+    words = document["services"]["stack"]["command"]
+    assert words[:4] == ["ros2", "launch", "dbp_ros", "dual_arm.launch.py"]
+    assert [word for word in words if word.startswith("sim:=")] == [sim]
+    known = {item.name for item in fields(StackConfig)}
+    # ros2 launch refuses an argument with an empty value.
+    assert all(re.fullmatch(r"(\w+):=.*[^-]\}?", w)[1] in known for w in words[4:])
+    assert not any(word.endswith((":=", ":-}")) for word in words)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -29,8 +30,8 @@ sys.exit(Supervisor(commands, os.environ, "guard").run())
 
 
 def test_the_simulator_is_started_only_where_it_is_asked_for() -> None:
-    assert [p.name for p in processes(StackConfig())] == ["simulation", "guard", "policy"]
-    assert [p.name for p in processes(StackConfig(sim=False))] == ["guard", "policy"]
+    assert [p.name for p in processes(StackConfig(sim=True))] == ["simulation", "guard", "policy"]
+    assert [p.name for p in processes(StackConfig())] == ["guard", "policy"]
 
 
 def test_the_learner_is_started_with_a_policy_that_explores_only_where_it_is_asked_for() -> None:
@@ -83,7 +84,7 @@ def test_launch_arguments_are_read_as_what_they_mean() -> None:
 
 
 def test_a_faster_world_is_everybody_s_and_puts_them_on_its_clock() -> None:
-    config = config_of({"speed": "2.5", "learner": "true", "checkpoint": "runs/can"})
+    config = config_of({"sim": "true", "speed": "2.5", "learner": "true", "checkpoint": "runs/can"})
     told = {process.name: process.parameters for process in processes(config)}
     assert [told[name].get("speed") for name in ("simulation", "guard", "policy")] == [2.5] * 3
     assert [told[n]["use_sim_time"] for n in ("guard", "policy", "learner")] == [True] * 3
@@ -92,11 +93,36 @@ def test_a_faster_world_is_everybody_s_and_puts_them_on_its_clock() -> None:
         assert not {"speed", "use_sim_time"} & set(process.parameters)
 
 
-def test_a_real_robot_has_but_one_speed() -> None:
-    with pytest.raises(ConfigError, match="a real robot has but one"):
-        StackConfig(sim=False, speed=2.0)
+def test_a_simulator_of_the_user_may_be_slower_than_real_time() -> None:
+    config = config_of({"speed": "0.25"})
+    assert {process.name: process.parameters for process in processes(config)} == {
+        "guard": {"enable_control": False, "use_sim_time": True, "speed": 0.25},
+        "policy": {"model": PolicyConfig.model, "use_sim_time": True, "speed": 0.25},
+    }
+
+
+def test_a_clock_of_the_user_may_be_followed_at_real_time() -> None:
+    given = {p.name: p.parameters for p in processes(StackConfig(use_sim_time=True, sim=True))}
+    assert [given[name].get("use_sim_time") for name in ("guard", "policy")] == [True] * 2
+    assert given["simulation"] == {"task": "lift", "publish_clock": True}
+    assert all("speed" not in parameters for parameters in given.values())
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "0.04", "51"])
+def test_a_speed_that_no_simulator_has_is_refused(speed: str) -> None:
+    with pytest.raises(ConfigError, match=r"speed = .*, expected from 0\.05 to 50\.0"):
+        config_of({"speed": speed})
+
+
+def test_a_speed_that_is_no_number_is_refused() -> None:
     with pytest.raises(ConfigError, match="speed is 'fast', expected a number"):
         config_of({"speed": "fast"})
+
+
+def test_a_task_of_the_simulated_cell_is_one_that_it_has() -> None:
+    with pytest.raises(ConfigError, match="task is 'nope', expected one of reach, lift"):
+        StackConfig(sim=True, task="nope")
+    assert StackConfig(task="fold a towel").task == "fold a towel"
 
 
 def test_a_folder_without_parameter_files_is_refused(tmp_path: Path) -> None:
@@ -165,7 +191,7 @@ def test_a_verb_without_its_library_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "error: dbp train needs torch: pip install 'dbp_ros[learn]'\n"
+    assert done.stderr == "error: dbp train needs torch; from the clone: pip install '.[learn]'\n"
 
 
 class Supervised:
@@ -187,8 +213,7 @@ class Supervised:
             self.lines.append(line.rstrip("\n"))
 
     def children(self) -> list[int]:
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(word) for word in listed.split()]
+        return children_of(self.process.pid)
 
 
 @pytest.fixture
@@ -291,25 +316,36 @@ def test_a_reader_that_went_away_stops_nobody(supervised: list[Supervised]) -> N
 def test_the_stack_runs_and_leaves_nothing_behind(domain: int) -> None:
     pytest.importorskip("rclpy")
     pytest.importorskip("mujoco")
-    command = [sys.executable, "-m", "dbp_ros.cli", "up", "--model", "/nonexistent/bundle"]
+    command = [sys.executable, "-m", "dbp_ros.cli", "up", "--sim"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None
-        wanted = {
-            "[guard]": "disabled",
-            "[simulation]": "lift, seed 100000",
-            "[stack]": "policy ended",
-        }
-        for line in up.stdout:
-            name = line.split()[0]
-            if wanted.get(name, "\0") in line:
-                del wanted[name]
-            if not wanted:
-                break
-        listed = Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
+        wanted = {"[guard]": "disabled", "[simulation]": "lift, seed 100000", "[policy]": "model"}
+        wait_for_lines(up.stdout, wanted)
+        *others, policy = children_of(up.pid)
+        os.kill(policy, signal.SIGKILL)
+        wait_for_lines(up.stdout, {"[stack]": "policy was killed by SIGKILL and is not restarted"})
+        listed = children_of(up.pid)
         up.send_signal(signal.SIGINT)
         time.sleep(0.1)
         up.send_signal(signal.SIGINT)
-        assert up.wait(timeout=30) == 1, "the policy had no model"
-    assert not wanted
+        assert up.wait(timeout=30) == 1, "the policy was killed"
+    assert listed == others
     assert len(listed) == 2
-    assert gone([int(pid) for pid in listed])
+    assert gone(listed)
+
+
+def wait_for_lines(stream: IO[str], wanted: dict[str, str]) -> None:
+    """Read until each name in brackets has begun a line that has its words."""
+    left = dict(wanted)
+    for line in stream:
+        name = line.split()[0]
+        if left.get(name, "\0") in line:
+            del left[name]
+        if not left:
+            return
+    raise AssertionError(f"the stack ended before {left}")
+
+
+def children_of(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(word) for word in listed]

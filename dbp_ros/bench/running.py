@@ -36,7 +36,7 @@ def running_stack(
     words: Sequence[str] = (),
     start_limit_s: float = START_LIMIT_S,
 ) -> Iterator[Runner]:
-    """Start the stack, its policy inactive, and end it with the block.
+    """Start the stack with the simulated cell, its policy inactive, and end it with the block.
 
     The DDS traffic stays on this machine, in a domain of its own.
 
@@ -59,7 +59,7 @@ def running_stack(
             "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
-        up = ("dbp_ros.cli", "up", "--task", task, "--model", model, *words)
+        up = ("dbp_ros.cli", "up", "--sim", "--task", task, "--model", model, *words)
         resources.enter_context(child(up, log))
         runner = resources.enter_context(spinning(make))
         tell("starting the stack")

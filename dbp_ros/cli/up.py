@@ -1,27 +1,34 @@
 """`dbp up`: start the stack, as `ros2 launch` does, on a machine without it."""
 
 import argparse
-import importlib.util
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.stack import StackConfig, processes
+from dbp_ros.preflight import checked_processes
+from dbp_ros.remaps import EXAMPLE
+from dbp_ros.stack import ESSENTIAL, StackConfig, remaps_among
 from dbp_ros.supervisor import Supervisor
-
-ESSENTIAL = "guard"
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb, with an option for each setting of the stack."""
     parser = subparsers.add_parser(
         "up",
-        help="start the stack: guard, policy and simulated cell",
+        help="start the stack: guard, policy and, with --sim, the simulated cell",
         description=(
-            "Start the stack and show what its processes say, until Ctrl-C. A process that dies is "
-            "reported and not restarted; the guard goes on and holds the arms."
+            "Check the settings, start the stack and print the log of its processes until Ctrl-C. "
+            "If the guard ends, the stack ends with status 1. If another process ends, that is "
+            "reported; the guard goes on and holds the arms."
         ),
         epilog="The stack uses ROS_DOMAIN_ID and every other variable of ROS 2 as it finds them.",
+    )
+    parser.add_argument(
+        "remaps",
+        nargs="*",
+        metavar="FROM:=TO",
+        help=f"a topic under another name, as --remap; a camera by its name: {EXAMPLE}",
     )
     for item in fields(StackConfig):
         option = f"--{item.name.replace('_', '-')}"
@@ -39,25 +46,31 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the stack until it is told to end.
+    """Run the stack until SIGINT or SIGTERM, or until the guard ends.
 
     Raises:
-        ConfigError: If a setting is wrong or a library is not installed.
+        DbpError: If a setting, a file or the model is wrong, or a library is not installed.
     """
-    config = StackConfig(
-        **{item.name: getattr(arguments, item.name) for item in fields(StackConfig)}
-    )
-    _require("rclpy", "ros", "or source a ROS 2 installation")
-    if config.sim:
-        _require("mujoco", "sim", "or give --no-sim")
+    values = {item.name: getattr(arguments, item.name) for item in fields(StackConfig)}
+    values["remap"] = " ".join(filter(None, (values["remap"], *_remaps(arguments.remaps))))
+    config = StackConfig(**values)
     supervisor = Supervisor(
-        {process.name: process.command(config.namespace) for process in processes(config)},
+        {process.name: process.command(config.namespace) for process in checked_processes(config)},
         os.environ,
         ESSENTIAL,
     )
     return supervisor.run()
 
 
-def _require(library: str, extra: str, otherwise: str) -> None:
-    if importlib.util.find_spec(library) is None:
-        raise ConfigError(f"dbp up needs {library}: pip install 'dbp_ros[{extra}]', {otherwise}")
+def _remaps(words: Sequence[str]) -> Sequence[str]:
+    """Return remaps that stand in the command line without a flag.
+
+    Raises:
+        ConfigError: If a word is an argument of the launch file.
+    """
+    rules = remaps_among(words)
+    for word in words:
+        if ":=" in word and word not in rules:
+            flag = f"--{word.partition(':=')[0].replace('_', '-')}"
+            raise ConfigError(f"{word} is for ros2 launch: use {flag}, see dbp up --help")
+    return words

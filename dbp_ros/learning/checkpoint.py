@@ -12,13 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from dbp_ros.config import CHECKPOINT as CHECKPOINT
 from dbp_ros.episodes.selection import Selection
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import written_aside
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy import Policy, PolicyShape
 
-CHECKPOINT = "checkpoint.safetensors"
 # Counts the changes of what is in it.
 FORMAT = 3
 
@@ -61,7 +61,11 @@ class Checkpoint:
 
 
 def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint aside and rename it."""
+    """Write a checkpoint aside and rename it.
+
+    Raises:
+        TrainingError: If it cannot be written, as to a full disk.
+    """
     header = {
         "format": FORMAT,
         "config": asdict(checkpoint.config),
@@ -69,8 +73,11 @@ def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         "facts": checkpoint.facts,
     }
     tensors = {name: value.contiguous() for name, value in checkpoint.tensors.items()}
-    with written_aside(run / CHECKPOINT) as aside:
-        save_file(tensors, aside, {"header": json.dumps(header)})
+    try:
+        with written_aside(run / CHECKPOINT) as aside:
+            save_file(tensors, aside, {"header": json.dumps(header)})
+    except SafetensorError as error:
+        raise TrainingError(f"{run / CHECKPOINT} cannot be written: {error}") from error
 
 
 def read_checkpoint(run: Path) -> Checkpoint:

@@ -27,6 +27,7 @@ from dbp_ros.nodes.controller_monitor import ControllerMonitor
 from dbp_ros.nodes.guard_inputs import GuardInputs
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
+from dbp_ros.nodes.robot_watch import RobotWatch
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.nodes.stop_socket import StopSocket
 from dbp_ros.nodes.wire import CommandWriter
@@ -104,6 +105,7 @@ class GuardNode(Node):  # type: ignore[misc]
         self._stop_socket = StopSocket(
             self.context.get_domain_id(), self.get_fully_qualified_name(), self._ask_to_stop
         )
+        self._robot_watch = RobotWatch(self)
         for line in request_realtime(config, Place.GUARD):
             self.get_logger().info(line)
         self._loop.start()

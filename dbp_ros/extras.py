@@ -1,0 +1,57 @@
+"""Which libraries each extra of the package installs, and what to install where one is missing."""
+
+import importlib.util
+from collections.abc import Sequence
+
+# Libraries by the name under which they are imported.
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "ros": (
+        *("rclpy", "builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces"),
+        *("rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
+    ),
+    "sim": ("mujoco", "mink", "daqp", "rich", "matplotlib"),
+    "learn": (
+        *("torch", "accelerate", "safetensors", "tensorboard", "onnx", "onnxscript"),
+        *("rich", "matplotlib"),
+    ),
+    "data": ("h5py", "zarr", "pyarrow", "mcap", "mcap_ros2"),
+    "learner": ("torch", "safetensors", "onnx", "onnxscript", "mcap", "mcap_ros2"),
+    "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),
+    "ray": ("ray",),
+}
+INSTALL = "from the clone: pip install ."
+# Meta-World requires another MuJoCo than it runs with, so no extra installs it.
+BY_ITSELF = {"metaworld": "pip install --no-deps metaworld==3.1.1"}
+
+
+def missing(*extras: str) -> dict[str, list[str]]:
+    """Return the libraries of some extras that cannot be imported here, by extra."""
+    absent = {extra: [name for name in EXTRAS[extra] if is_missing(name)] for extra in extras}
+    return {extra: names for extra, names in absent.items() if names}
+
+
+def install_hint(library: str, extras: Sequence[str] = ()) -> str:
+    """Return what to type where a library is missing.
+
+    Args:
+        library: Name of the library, or of a module in it.
+        extras: Extras that are needed anyway; those of them that are not installed are named too.
+    """
+    top = library.partition(".")[0]
+    if top in BY_ITSELF:
+        return BY_ITSELF[top]
+    wanted = list(missing(*extras))
+    if not any(top in EXTRAS[extra] for extra in wanted):
+        wanted += [extra for extra in EXTRAS if top in EXTRAS[extra]][:1]
+    hint = f"from the clone: pip install '.[{','.join(wanted)}]'" if wanted else INSTALL
+    return f"{hint} (or source a ROS 2 installation)" if "ros" in wanted else hint
+
+
+def is_missing(library: str) -> bool:
+    """Return whether a library cannot be imported here; it is not imported to find out."""
+    try:
+        spec = importlib.util.find_spec(library)
+    except (ImportError, ValueError):
+        return True
+    # A folder of that name in the working directory is no library.
+    return spec is None or spec.loader is None

@@ -1,0 +1,138 @@
+"""The stack as `dbp up` starts it: without a robot, with remaps, and how it ends."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from processes.robot import Robot, process, wait_until
+from rclpy.node import Node
+
+from dbp_ros.config import CAMERAS, GuardConfig
+from dbp_ros.nodes.process import spinning
+from dbp_ros.nodes.robot_watch import LIMIT_S
+from dbp_ros.parameter_files import NODES
+from dbp_ros.remaps import check_sources
+
+HINT = "nothing publishes"
+
+
+class Log:
+    """The lines of a process, read as they come."""
+
+    def __init__(self, child: subprocess.Popen[str]) -> None:
+        self.lines: list[str] = []
+        self._stream = child.stdout
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._stream is not None
+        for line in self._stream:
+            self.lines.append(line)
+
+    def has(self, *words: str) -> bool:
+        return any(all(word in line for word in words) for line in self.lines)
+
+    def wait_for(self, *words: str) -> None:
+        wait_until(lambda: self.has(*words), f"the log to have {words}", lambda: str(self.lines))
+
+
+@contextmanager
+def up(*words: str) -> Iterator[tuple[subprocess.Popen[str], Log]]:
+    """Run `dbp up`, and end it with the block."""
+    command = [sys.executable, "-m", "dbp_ros.cli", "up", *words]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield child, Log(child)
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.wait(timeout=30)
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_stack_without_a_robot_says_once_how_to_start_the_simulated_cell(domain: int) -> None:
+    with up() as (_, log):
+        log.wait_for("[guard]", f"{HINT} /joint_states after {LIMIT_S:g} s", "dbp up --sim")
+        time.sleep(2.0)
+        assert sum(HINT in line for line in log.lines) == 1
+        assert not log.has("[simulation]")
+
+
+def test_a_guard_with_a_robot_gives_no_such_hint(
+    robot: Robot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with process("guard_node"):
+        robot.wait_for_state("guard", "disabled")
+        time.sleep(LIMIT_S + 1.0)
+    assert HINT not in capsys.readouterr().out
+
+
+def test_the_end_of_the_guard_ends_the_stack_with_an_error(domain: int) -> None:
+    with up("--sim") as (child, log):
+        log.wait_for("[guard]", "disabled")
+        started = children(child.pid)
+        os.kill(started[1], signal.SIGKILL)
+        assert child.wait(timeout=30) == 1
+        log.wait_for("[stack]", "guard was killed by SIGKILL", "ending the stack")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+
+
+@pytest.mark.parametrize("transport", ["raw", "compressed"])
+def test_a_remapped_camera_reaches_every_process(
+    domain: int, root: Path, tmp_path: Path, transport: str
+) -> None:
+    config = Path(shutil.copytree(root / "config", tmp_path / "config"))
+    path = config / "policy.yaml"
+    path.write_text(path.read_text().replace("transport: raw", f"transport: {transport}"))
+    remaps = ("head_camera:=/camera/camera/color/image_raw", "joint_states:=/robot/joint_states")
+    image = "/camera/camera/color/image_raw" + ("/compressed" if transport != "raw" else "")
+    wanted = {(image, "policy"), *(("/robot/joint_states", name) for name in ("guard", "policy"))}
+    words = ("--config", str(config), *remaps)
+    with up(*words) as (_, log), spinning(lambda: Node("watcher")) as node:
+        wait_until(
+            lambda: all(name in subscribers(node, topic) for topic, name in wanted),
+            "the subscriptions",
+            lambda: f"{node.get_topic_names_and_types()} {log.lines}",
+        )
+        assert not subscribers(node, "/joint_states")
+        assert not subscribers(node, "/head_camera/image_raw")
+        assert not subscribers(node, "/head_camera/image_raw/compressed")
+
+
+def subscribers(node: Node, topic: str) -> set[str]:
+    """Return the processes that subscribe to a topic; a second node of one has a longer name."""
+    found = node.get_subscriptions_info_by_topic(topic)
+    return {info.node_name.partition("_")[0] for info in found}
+
+
+def test_the_simulated_cell_follows_the_remaps(domain: int) -> None:
+    with up("--sim", "head_camera:=/zed/image_raw", "--namespace", "cell") as (_, log):
+        log.wait_for("[policy]", "deciding")
+        with spinning(lambda: Node("watcher")) as node:
+            wait_until(
+                lambda: node.count_publishers("/zed/image_raw") == 1,
+                "the camera",
+                lambda: str(node.get_topic_names_and_types()),
+            )
+            assert node.count_publishers(f"/cell/{CAMERAS[1]}/image_raw") == 1
+            assert node.count_publishers("/cell/head_camera/image_raw") == 0
+
+
+def test_every_topic_and_service_of_the_stack_can_be_remapped(domain: int) -> None:
+    with up("--sim") as (_, log), spinning(lambda: Node("watcher")) as node:
+        log.wait_for("[policy]", "deciding")
+        wait_until(lambda: node.count_publishers("/action_chunk") == 1, "the graph")
+        names = {name for name, _ in node.get_topic_names_and_types()}
+        rules = [(name.lstrip("/"), "/x") for name in names - {"/rosout", "/parameter_events"}]
+        assert len(rules) > 15
+        check_sources(rules, "", CAMERAS, GuardConfig().controllers, NODES)
