@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dbp_ros.errors import ConfigError
@@ -24,33 +24,41 @@ def require_folder(path: Path, flag: str = "--out") -> None:
     Raises:
         ConfigError: If no file can be written there.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        _try_to_write(path)
-    except OSError as error:
-        raise _unwritable(path, flag, error, "folder") from None
+    check_folder(path, flag)
+    path.mkdir(parents=True, exist_ok=True)
 
 
-def require_file(path: Path, flag: str = "--out") -> None:
-    """Make sure that a file can be written, which may be there already; make its folder.
+def check_folder(path: Path, flag: str = "--out") -> None:
+    """Make sure that a folder can be made and written, and leave nothing behind.
 
     Raises:
         ConfigError: If it cannot.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _try_to_write(path.parent)
+        _try_to_write(path)
+    except OSError as error:
+        raise _unwritable(path, flag, error, "folder") from None
+
+
+def check_file(path: Path, flag: str = "--out") -> None:
+    """Make sure that a file can be written, which may be there already; leave nothing behind.
+
+    Raises:
+        ConfigError: If it cannot.
+    """
+    try:
         if path.exists() and not path.is_file():
             raise IsADirectoryError(0, "not a file")
+        _try_to_write(path.parent)
     except OSError as error:
         raise _unwritable(path, flag, error, "file") from None
 
 
-def require_new_folder(path: Path, mark: str, flag: str = "--out") -> None:
+def check_new_folder(path: Path, mark: str, flag: str = "--out") -> None:
     """Make sure that a folder can be written as a whole, in place of an older one of its kind.
 
     Args:
-        path: The folder. It is not made here; the one above it is.
+        path: The folder. Nothing is left behind.
         mark: A file that every folder of this kind has.
         flag: What it was given as, for the message.
 
@@ -58,7 +66,6 @@ def require_new_folder(path: Path, mark: str, flag: str = "--out") -> None:
         ConfigError: If it cannot, or if a folder is there that holds something else.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         _try_to_write(path.parent)
     except OSError as error:
         raise _unwritable(path, flag, error, "folder") from None
@@ -71,9 +78,17 @@ def require_new_folder(path: Path, mark: str, flag: str = "--out") -> None:
 
 
 def _try_to_write(folder: Path) -> None:
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"x")
-        file.flush()
+    """Write a file to a folder; remove it and what was made of the folder."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+            file.flush()
+    finally:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _unwritable(path: Path, flag: str, error: OSError, kind: str) -> ConfigError:

@@ -15,7 +15,7 @@ from dbp_ros.config import (
 )
 from dbp_ros.errors import ConfigError
 from dbp_ros.extras import install_hint, missing
-from dbp_ros.files import require_folder
+from dbp_ros.files import check_folder
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.parameter_files import NODES, check_file, settings_of
 from dbp_ros.remaps import check_sources, rules_of
@@ -56,7 +56,7 @@ def checked_processes(config: StackConfig) -> list[Process]:
     if config.learner:
         learner: LearnerConfig = settings["learner"]
         _require_checkpoint(Path(learner.checkpoint))
-        require_folder(Path(learner.out), "out of the learner")
+        check_folder(Path(learner.out), "out of the learner")
     return listed
 
 

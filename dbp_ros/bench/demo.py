@@ -12,7 +12,7 @@ from dbp_ros.bench.report import EpisodeResult, build_report, plot_histograms
 from dbp_ros.bench.running import Tell, floor_beside, read_floors, running_stack
 from dbp_ros.config import PolicyConfig, check_ranges, setting
 from dbp_ros.contract import Image
-from dbp_ros.files import write_text
+from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 
 WITHOUT_NOISE = 0xFC
@@ -31,8 +31,23 @@ class DemoConfig:
     out: Path = setting(Path("build/demo"), "folder for the report, the plot and the film")
 
 
-def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
-    """Start the stack, run the episodes, and write `report.json`, a plot and a film.
+@dataclass(frozen=True)
+class Demo:
+    """What a run gave.
+
+    Attributes:
+        report: See `build_report`.
+        statistics: Of the guard, the policy and the empty loop, for the plot.
+        frames: Images of the head camera, for the film.
+    """
+
+    report: dict[str, Any]
+    statistics: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+    frames: list[Image]
+
+
+def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> Demo:
+    """Start the stack and run the episodes.
 
     The DDS traffic stays on this machine, in a domain of its own.
 
@@ -41,14 +56,12 @@ def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
         tell: Shows one line of progress, which the next one replaces.
         note: Prints one line for each episode.
 
-    Returns:
-        The report.
-
     Raises:
+        ConfigError: If the folder for the results cannot be written.
         DbpError: If the stack does not start or stops answering.
     """
     check_ranges(config)
-    config.out.mkdir(parents=True, exist_ok=True)
+    require_folder(config.out)
     with running_stack(config.task, config.model, config.out, EpisodeRunner, tell) as runner:
         with floor_beside(config.out) as floors:
             results = _run_episodes(config, runner, tell, note)
@@ -56,10 +69,14 @@ def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
         frames = list(runner.frames)
     floor, *witnesses = read_floors(floors)
     report = build_report(config.task, results, guard, policy, simulation, floor, witnesses)
-    write_text(config.out / "report.json", json.dumps(report, indent=2) + "\n")
-    plot_histograms(config.out / "latency.png", guard, policy, floor)
-    write_film(config.out / "head_camera.gif", frames)
-    return report
+    return Demo(report, (guard, policy, floor), frames)
+
+
+def write_results(folder: Path, demo: Demo) -> None:
+    """Write `report.json`, a plot and a film."""
+    write_text(folder / "report.json", json.dumps(demo.report, indent=2) + "\n")
+    plot_histograms(folder / "latency.png", *demo.statistics)
+    write_film(folder / "head_camera.gif", demo.frames)
 
 
 def _run_episodes(

@@ -25,7 +25,7 @@ from dbp_ros.bench.running import Tell, floor_beside, read_floors, running_stack
 from dbp_ros.bench.table import ResultTable, command_line
 from dbp_ros.bench.weak_policy import FINETUNE, HORIZON, Weak
 from dbp_ros.config import check_ranges, setting
-from dbp_ros.files import write_text
+from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.learning_runner import LearningRunner
 from dbp_ros.share import share_directory
 from dbp_ros.sim.tasks.registry import make_task
@@ -93,7 +93,7 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
         DbpError: If the stack does not start or stops answering.
     """
     check_ranges(config)
-    config.out.mkdir(parents=True, exist_ok=True)
+    require_folder(config.out)
     weak = Weak(TASK, config.demonstrations, config.train_updates)
     run, model = weak.make(config.out, tell)
     for old in ("learner", "received"):

@@ -14,7 +14,7 @@ from typing import Any
 
 from dbp_ros.bench.report import machine
 from dbp_ros.errors import ConfigError
-from dbp_ros.files import write_text, written_aside
+from dbp_ros.files import require_folder, write_text, written_aside
 
 LIBRARIES = ("dbp_ros", "numpy", "torch", "mujoco", "metaworld", "onnxruntime")
 
@@ -40,12 +40,12 @@ class ResultTable:
             key: The columns that tell runs apart.
 
         Raises:
-            ConfigError: If there is a table with other columns.
+            ConfigError: If there is a table with other columns, or the folder cannot be written.
         """
         self.directory, self.name = directory, name
         self.columns, self.key = tuple(columns), tuple(key)
         self.rows: list[Row] = []
-        directory.mkdir(parents=True, exist_ok=True)
+        require_folder(directory)
         if self.path.exists():
             self._read()
         else:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from dbp_ros.bench.chrome import PROCESSES, events
-from dbp_ros.bench.journeys import WAY, Journey, journeys
+from dbp_ros.bench.journeys import WAY, Journey
 from dbp_ros.bench.running import Tell, running_stack
 from dbp_ros.bench.table import Row
 from dbp_ros.config import PolicyConfig, check_ranges, setting
-from dbp_ros.files import write_text
+from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.trace import Recording
 
@@ -37,17 +37,15 @@ class TraceConfig:
         return self.out / "trace.json"
 
 
-def run_trace(config: TraceConfig, tell: Tell) -> list[Journey]:
-    """Start the stack, let it work for a while, and write what each process did.
-
-    Returns:
-        The ways of the pictures.
+def run_trace(config: TraceConfig, tell: Tell) -> dict[str, Recording]:
+    """Start the stack, let it work for a while, and return what each process did.
 
     Raises:
+        ConfigError: If the folder for the trace cannot be written.
         DbpError: If the stack does not start or stops answering.
     """
     check_ranges(config)
-    config.out.mkdir(parents=True, exist_ok=True)
+    require_folder(config.out)
     with running_stack(config.task, config.model, config.out, EpisodeRunner, tell) as runner:
         runner.prepare()
         runner.enable_control(True)
@@ -60,10 +58,7 @@ def run_trace(config: TraceConfig, tell: Tell) -> list[Journey]:
         end_ns = time.monotonic_ns()
         runner.activate_policy(False)
         whole = {process: runner.recording(process) for process in PROCESSES}
-    recordings = {process: between(one, start_ns, end_ns) for process, one in whole.items()}
-    ways = journeys(recordings)
-    write_trace(config.path, recordings, ways)
-    return ways
+    return {process: between(one, start_ns, end_ns) for process, one in whole.items()}
 
 
 def between(recording: Recording, start_ns: int, end_ns: int) -> Recording:

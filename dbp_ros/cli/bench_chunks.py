@@ -4,8 +4,6 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
 from dbp_ros.bench.chunks import (
     COLUMNS,
     KEY,
@@ -17,7 +15,7 @@ from dbp_ros.bench.chunks import (
     summary,
 )
 from dbp_ros.bench.table import ResultTable
-from dbp_ros.cli.benchmark import progress_of, show
+from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.config import check_ranges
 
 
@@ -54,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.camera_backend,
     )
     check_ranges(config)
-    table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), Console()
+    table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), terminal()
     table.describe(asdict(config))
     with progress_of(console) as progress:
         bar = progress.add_task(NAME, total=len(missing(config, table)))

@@ -10,8 +10,8 @@ from dbp_ros.bench import infer, infer_report, precision, whole_policy
 from dbp_ros.bench.backbones import BACKBONES
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.bundle import bundle_directory, read_bundle
-from dbp_ros.cli.benchmark import progress_of, show
 from dbp_ros.cli.quantize import recorded_observations
+from dbp_ros.cli.terminal import progress_of, show, status_line, terminal
 from dbp_ros.config import check_at_least
 from dbp_ros.errors import ConfigError
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     for part in parts:
         if part not in PARTS:
             raise ConfigError(f"--parts {part}, expected some of {', '.join(PARTS)}")
-    console = Console(width=140)
+    console = terminal(width=140)
     if "policy" in parts:
         _policy(arguments, console)
     if "precision" in parts:
@@ -78,7 +78,7 @@ def _policy(arguments: argparse.Namespace, console: Console) -> None:
     table = ResultTable(arguments.out, whole_policy.NAME, whole_policy.COLUMNS, ("model", "way"))
     table.describe({"seconds": arguments.seconds})
     source = read_bundle(bundle_directory(arguments.model))
-    with console.status("the policy, split and whole"):
+    with status_line(console, "the policy, split and whole"):
         whole_policy.run_policy(source, arguments.seconds, table)
     show(console, "the policy at 125 Hz, cameras at 30 Hz", list(whole_policy.summary(table)))
 
@@ -88,7 +88,7 @@ def _precision(arguments: argparse.Namespace, console: Console) -> None:
     table.describe({"seconds": arguments.seconds})
     source = read_bundle(bundle_directory(arguments.model))
     recorded = recorded_observations(source, arguments.data, arguments.cases)
-    with console.status("the policy in fewer bits"):
+    with status_line(console, "the policy in fewer bits"):
         precision.run_precision(source, recorded, arguments.seconds, table)
     show(console, "the policy in fewer bits", list(precision.summary(table)))
     for row in table.rows:

@@ -2,8 +2,6 @@
 
 import argparse
 
-from rich.console import Console
-
 from dbp_ros.bench.contenders import contenders
 from dbp_ros.bench.metaworld import (
     COLUMNS,
@@ -16,7 +14,8 @@ from dbp_ros.bench.metaworld import (
 )
 from dbp_ros.bench.metaworld_report import OBSERVED, draw, summary
 from dbp_ros.bench.table import ResultTable
-from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
+from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows
+from dbp_ros.cli.terminal import show, terminal
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,7 +37,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Run what is missing, then print and draw."""
     check_flags(arguments)
-    console = Console()
+    console = terminal()
     chosen, suite = contenders(arguments.methods), SUITES[arguments.suite]
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     facts = {"suite": arguments.suite, "seeds": arguments.seeds, "observations": OBSERVED}

@@ -2,8 +2,6 @@
 
 import argparse
 
-from rich.console import Console
-
 from dbp_ros.bench.contenders import CONTENDERS, contenders
 from dbp_ros.bench.modes import (
     COLUMNS,
@@ -15,7 +13,8 @@ from dbp_ros.bench.modes import (
     summary,
 )
 from dbp_ros.bench.table import ResultTable
-from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
+from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows
+from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.config import check_at_least
 
 
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run what is missing, then print and draw."""
     check_flags(arguments)
     check_at_least(1, updates=arguments.updates)
-    console = Console()
+    console = terminal()
     chosen = contenders(arguments.methods)
     table = ResultTable(arguments.out, NAME, COLUMNS, ("method", "seed", "updates"))
     jobs = modes_jobs(chosen, arguments.seeds, arguments.updates, table)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dbp_ros.bench.page import refreshed
 from dbp_ros.errors import ConfigError
-from dbp_ros.files import write_text
+from dbp_ros.files import check_file, write_text
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     page: Path = arguments.page
     if not page.is_file():
         raise ConfigError(f"--page {page} is no file: give the page whose tables to write")
+    check_file(page, "--page")
     before = page.read_text(encoding="utf-8")
     after = refreshed(before, arguments.results)
     if after != before:

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from dbp_ros.bench.load import CONDITIONS
+from dbp_ros.bench.load import CONDITIONS, condition_of
 from dbp_ros.bench.rate import COLUMNS, RateConfig, run_rate
 from dbp_ros.bench.rate_report import NAME, draw, shortcomings, summary
 from dbp_ros.bench.table import ResultTable
-from dbp_ros.cli.benchmark import show
+from dbp_ros.cli.terminal import show, status_line, terminal
+from dbp_ros.errors import ConfigError
+from dbp_ros.extras import install_hint, is_missing
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,13 +56,22 @@ def run(arguments: argparse.Namespace) -> int:
         conditions=tuple(arguments.conditions.split(",")),
         out=arguments.out,
     )
-    console = Console(width=140)
+    _require_recorder(config)
+    console = terminal(width=140)
     table = ResultTable(config.out, NAME, COLUMNS, ("condition", "seconds"))
-    with console.status("") as status:
-        run_rate(config, table, status.update)
+    with status_line(console) as tell:
+        run_rate(config, table, tell)
     show(console, "the stack, with the simulated cell on the same machine", list(summary(table)))
     for row in table.rows:
         for sentence in shortcomings(row):
             console.print(sentence, highlight=False)
     console.print(f"{table.path}, {config.out / f'{NAME}.json'}, {draw(table)}")
     return 0
+
+
+def _require_recorder(config: RateConfig) -> None:
+    """Raise `ConfigError` if a condition records and a library for bags is missing."""
+    for name in config.conditions:
+        for library in ("mcap", "mcap_ros2"):
+            if condition_of(name).load == "record" and is_missing(library):
+                raise ConfigError(f"condition {name} needs {library}; {install_hint(library)}")

@@ -6,14 +6,13 @@ the table are not made again; the policies that they begin and end with are kept
 
 import argparse
 
-from rich.console import Console
-
 from dbp_ros.bench.arenas import SUITES, arenas
 from dbp_ros.bench.contenders import chosen
 from dbp_ros.bench.rl import COLUMNS, KEY, METHODS, NAME, rl_jobs, run_rl
 from dbp_ros.bench.rl_report import draw, gains, summary
 from dbp_ros.bench.table import ResultTable
-from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows, show
+from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows
+from dbp_ros.cli.terminal import show, terminal
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,7 +36,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Run what is missing, then print and draw."""
     check_flags(arguments)
-    console = Console()
+    console = terminal()
     methods = chosen(arguments.methods, METHODS)
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     table.describe({"suite": arguments.suite, "seeds": arguments.seeds})

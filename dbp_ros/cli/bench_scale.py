@@ -4,11 +4,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
-
 from dbp_ros.bench.scale import AXES, COLUMNS, KEY, NAME, draw, points, prepare, run_point, summary
 from dbp_ros.bench.table import ResultTable
-from dbp_ros.cli.benchmark import progress_of, run_rows, show
+from dbp_ros.cli.benchmark import run_rows
+from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.config import check_at_least
 from dbp_ros.errors import ConfigError
 
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     for axis in axes:
         if axis not in KNOWN:
             raise ConfigError(f"--axes {axis}, expected some of {', '.join(KNOWN)}")
-    console = Console(width=140)
+    console = terminal(width=140)
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     table.describe({"seconds": arguments.seconds})
     with tempfile.TemporaryDirectory() as folder:

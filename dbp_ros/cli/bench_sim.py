@@ -28,7 +28,8 @@ from dbp_ros.bench.sim import (
     title,
 )
 from dbp_ros.bench.table import ResultTable
-from dbp_ros.cli.benchmark import add_flags, check_flags, progress_of, run_rows, show
+from dbp_ros.cli.benchmark import add_flags, check_flags, run_rows
+from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.config import check_at_least
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim.tasks.registry import TASKS
@@ -58,7 +59,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Record and run what is missing, then print and draw."""
     check_flags(arguments)
-    console = Console()
+    console = terminal()
     chosen, suite = contenders(arguments.methods), suite_of(arguments)
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     jobs = sim_jobs(chosen, suite, arguments.seeds, table)

@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from dbp_ros.bench.swap import COLUMNS, NAME, SwapBenchConfig, draw, run_swap, summary
 from dbp_ros.bench.table import ResultTable
-from dbp_ros.cli.benchmark import show
+from dbp_ros.cli.terminal import show, status_line, terminal
+from dbp_ros.files import require_folder
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,12 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
         every_s=arguments.every,
         out=arguments.out,
     )
-    console = Console()
+    console = terminal()
+    require_folder(config.out)
     (config.out / f"{NAME}.csv").unlink(missing_ok=True)
     table = ResultTable(config.out, NAME, COLUMNS, ("way",))
     table.describe({"model": config.model, "seconds": config.seconds, "every_s": config.every_s})
-    with console.status("") as status:
-        found = run_swap(config, table, status.update)
+    with status_line(console) as tell:
+        found = run_swap(config, table, tell)
     show(
         console,
         "decisions while models are swapped",

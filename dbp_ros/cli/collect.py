@@ -9,14 +9,15 @@ from pathlib import Path
 
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from dbp_ros.bench.recording import Outcome, Plan, backend_of, recorded, run_all
+from dbp_ros.cli.terminal import progress_of, show_table, terminal
 from dbp_ros.config import CAMERAS
 from dbp_ros.episodes.episode import DATASET_FILE, SUFFIX
 from dbp_ros.errors import ConfigError, DbpError
-from dbp_ros.files import write_text
+from dbp_ros.files import require_folder, write_text
 from dbp_ros.sim.camera import BACKENDS
 from dbp_ros.sim.environment import CONTROL_HZ
 from dbp_ros.sim.tasks.registry import TASKS, make_task
@@ -78,19 +79,8 @@ def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -
             f"{row['success_rate']:.1%}",
             f"{row['mean_duration_s']:.2f}",
         )
-    console.print(view)
+    show_table(console, view)
     console.print(f"recorded in {seconds:.0f} s")
-
-
-def progress_bar(console: Console) -> Progress:
-    """Return how far the recording is, to be shown while it runs."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
@@ -122,16 +112,16 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
 
 def run(arguments: argparse.Namespace) -> int:
     """Record what is missing of a data set; return 1 if too few episodes succeeded."""
-    console = Console()
+    console = terminal()
     try:
         plan = plan_of(arguments)
         backend = backend_of(plan)
-        plan.directory.mkdir(parents=True, exist_ok=True)
+        require_folder(plan.directory)
         found = {index: recorded(plan, index) for index in range(arguments.episodes)}
         outcomes = [outcome for outcome in found.values() if outcome is not None]
         missing = [index for index, outcome in found.items() if outcome is None]
         started = time.monotonic()
-        with progress_bar(console) as progress:
+        with progress_of(console, TimeRemainingColumn()) as progress:
             bar = progress.add_task(
                 f"{plan.task} ({backend})", total=arguments.episodes, completed=len(outcomes)
             )
@@ -139,10 +129,10 @@ def run(arguments: argparse.Namespace) -> int:
                 outcomes.append(outcome)
                 progress.advance(bar)
     except DbpError as error:
-        console.print(f"[red]dbp collect:[/red] {error}")
+        console.print(f"dbp collect: {error}", style="red", soft_wrap=True)
         return 2
     except BrokenProcessPool:
-        console.print("[red]dbp collect:[/red] a worker was killed: the same command goes on")
+        console.print("dbp collect: a worker was killed: the same command goes on", style="red")
         return 2
     table = rates(outcomes, plan.modes)
     write_facts(plan, backend, table)

@@ -4,10 +4,9 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
-from dbp_ros.bench.demo import DemoConfig, run_demo
+from dbp_ros.bench.demo import DemoConfig, run_demo, write_results
 from dbp_ros.bench.report import shortcomings, table_of
+from dbp_ros.cli.terminal import show_table, status_line, terminal
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,17 +34,19 @@ def run(arguments: argparse.Namespace) -> int:
         film_episodes=arguments.film,
         out=arguments.out,
     )
-    console = Console()
-    with console.status("") as status:
-        report = run_demo(config, status.update, partial(console.print, highlight=False))
-    console.print(table_of(report))
+    console = terminal()
+    with status_line(console) as tell:
+        demo = run_demo(config, tell, partial(console.print, highlight=False))
+    report = demo.report
+    show_table(console, table_of(report))
     model, machine = report["model"], report["machine"]
     console.print(
         f"model {model['name']} version {model['version']} ({model['sha256'][:12]}), cameras by "
         f"{report['camera_backend']}, {machine['cores']} cores of {machine['processor']}"
     )
+    write_results(config.out, demo)
     console.print(f"report, plot and film: {config.out}/")
     problems = shortcomings(report)
     for problem in problems:
-        console.print(f"[red]{problem}[/red]")
+        console.print(problem, style="red")
     return 1 if problems else 0

@@ -4,10 +4,9 @@ import argparse
 from dataclasses import fields
 from functools import partial
 
-from rich.console import Console
-
 from dbp_ros.bench.demo_learn import LearnDemoConfig, run_demo_learn
 from dbp_ros.bench.learning_report import unkept
+from dbp_ros.cli.terminal import status_line, terminal
 from dbp_ros.cli.train import add_settings
 
 
@@ -30,13 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     config = LearnDemoConfig(
         **{item.name: getattr(arguments, item.name) for item in fields(LearnDemoConfig)}
     )
-    console = Console()
-    with console.status("") as status:
-        report = run_demo_learn(config, status.update, partial(console.print, highlight=False))
+    console = terminal()
+    with status_line(console) as tell:
+        report = run_demo_learn(config, tell, partial(console.print, highlight=False))
     shown = {name: value for name, value in report.items() if not isinstance(value, (dict, list))}
     console.print_json(data=shown)
     console.print(f"report, log and plot: {config.out}/")
     problems = unkept(report)
     for problem in problems:
-        console.print(f"[red]{problem}[/red]")
+        console.print(problem, style="red")
     return 1 if problems else 0

@@ -3,15 +3,21 @@
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.progress import track
-
-from dbp_ros.bench.evaluation import Evaluation
+from dbp_ros.bench.evaluation import Evaluation, Outcome
 from dbp_ros.bundle import bundle_directory, read_bundle
-from dbp_ros.config import GuardConfig, PolicyConfig, SimulationConfig, check_ranges
-from dbp_ros.errors import ConfigError
+from dbp_ros.cli.terminal import progress_of, terminal
+from dbp_ros.config import (
+    GuardConfig,
+    PolicyConfig,
+    SimulationConfig,
+    check_at_least,
+    check_ranges,
+)
+from dbp_ros.files import check_file, write_text
 from dbp_ros.policy.model import Model
 
 
@@ -40,26 +46,38 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the episodes and print what came of them.
+    """Run the episodes, write each one down as soon as it is over, and print the result.
 
     Raises:
-        ConfigError: If a number makes no sense, or the task or the backend is unknown.
+        ConfigError: If a number makes no sense, the task or the backend is unknown, or the file
+            cannot be written.
     """
-    if arguments.episodes < 1:
-        raise ConfigError(f"--episodes {arguments.episodes}, expected at least 1")
+    check_at_least(1, episodes=arguments.episodes)
+    out: Path | None = arguments.out
+    if out is not None:
+        check_file(out)
     model = Model(read_bundle(bundle_directory(arguments.model)))
     policy = PolicyConfig(latent_memory_s=arguments.latent_memory_s)
     check_ranges(policy)
     evaluation = Evaluation(model, arguments.task, policy, GuardConfig(), arguments.camera_backend)
-    seeds = range(arguments.seed, arguments.seed + arguments.episodes)
-    outcomes = list(track(evaluation.run(seeds), "episodes", total=len(seeds)))
+    outcomes: list[Outcome] = []
+    with progress_of(terminal()) as progress:
+        bar = progress.add_task("episodes", total=arguments.episodes)
+        for outcome in evaluation.run(range(arguments.seed, arguments.seed + arguments.episodes)):
+            outcomes.append(outcome)
+            progress.advance(bar)
+            if out is not None:
+                write_text(out, json.dumps([asdict(one) for one in outcomes], indent=1) + "\n")
+    show(arguments.task, outcomes)
+    return 0
+
+
+def show(task: str, outcomes: Sequence[Outcome]) -> None:
+    """Print the share of episodes that succeeded, and which arm moved."""
     successes = sum(outcome.success for outcome in outcomes)
     arms = Counter(outcome.moved for outcome in outcomes)
     print(
-        f"{arguments.task}: {successes} of {len(outcomes)} episodes succeed "
+        f"{task}: {successes} of {len(outcomes)} episodes succeed "
         f"({100 * successes / len(outcomes):.0f} %)"
     )
     print(f"arm that moved: {', '.join(f'{side} {n}' for side, n in sorted(arms.items()))}")
-    if arguments.out:
-        arguments.out.write_text(json.dumps([asdict(o) for o in outcomes], indent=1) + "\n")
-    return 0

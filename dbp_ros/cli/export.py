@@ -5,10 +5,12 @@ from pathlib import Path
 
 import yaml
 
+from dbp_ros.bundle import MANIFEST
 from dbp_ros.cli.train import train_command
 from dbp_ros.episodes.episode import DATASET_FILE
 from dbp_ros.episodes.sets import open_episodes
 from dbp_ros.errors import TrainingError
+from dbp_ros.files import check_new_folder
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.export import Label, export_bundle
@@ -30,6 +32,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export a run's averaged weights."""
+    check_new_folder(arguments.out, MANIFEST)
     checkpoint = read_checkpoint(arguments.source)
     recorded = checkpoint.facts["dataset"].get("sha256")
     if recorded is not None and recorded != open_episodes(arguments.data).sha256():

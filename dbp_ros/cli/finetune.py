@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
+from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.cli.train import add_settings
 from dbp_ros.config import check_at_least
 from dbp_ros.contract import VectorEnvironment
 from dbp_ros.errors import DbpError, TrainingError
+from dbp_ros.files import check_folder
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from dbp_ros.learning.online.config import FinetuneConfig
 from dbp_ros.learning.online.deployment import compare_deployments
@@ -52,8 +54,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Practise, or go on practising."""
     check_at_least(1, workers=arguments.workers)
-    console = Console()
+    console = terminal()
     config = _settings(PracticeConfig, arguments)
+    check_folder(arguments.out)
     imitated, resumed = _start(arguments)
     settings = settings_of(imitated) if resumed else _settings(FinetuneConfig, arguments)
     learner = build_learner(imitated.policy(), settings)
@@ -154,13 +157,8 @@ def check_wiring(checkpoint: Checkpoint, gym: Gym) -> None:
 
 
 def _practise(practice: Practice, console: Console) -> None:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    last = (TimeRemainingColumn(),)
+    with progress_of(console, *last, disable=not console.is_terminal) as progress:
         task = progress.add_task("practice", total=practice.config.steps, completed=practice.steps)
 
         def report(steps: int, row: dict[str, float]) -> None:

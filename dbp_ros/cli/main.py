@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from dbp_ros import __version__
 from dbp_ros.errors import DbpError
+from dbp_ros.extras import install_hint
 
 INTERRUPTED = 130
 
@@ -23,12 +25,17 @@ class Verb:
     Attributes:
         name: What the user types: a word, or a group and a word.
         help: One line for `dbp --help`.
-        extra: What to install, `dbp_ros[extra]`, where an import fails; empty for `dbp_ros`.
+        extra: Extras of the package that it needs, with commas; empty for none.
     """
 
     name: str
     help: str
     extra: str
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The extras one by one."""
+        return tuple(filter(None, self.extra.split(",")))
 
     @property
     def module(self) -> str:
@@ -39,7 +46,7 @@ class Verb:
 VERBS = (
     Verb("demo", "watch a policy solve a task in the simulated cell", "ros,sim"),
     Verb("demo-learn", "watch a policy learn on the whole stack", "ros,sim,learn,learner"),
-    Verb("up", "start the stack: guard, policy and simulated cell", "ros,sim"),
+    Verb("up", "start the stack: guard, policy and, with --sim, the simulated cell", "ros,sim"),
     Verb("enable", "let the guard command the arms", "ros"),
     Verb("disable", "bring the arms to rest and command them no more", "ros"),
     Verb("stop", "emergency stop: bring the arms to rest and latch it", "ros"),
@@ -59,7 +66,7 @@ VERBS = (
     Verb("inspect", "explain a model bundle and prove that it works here", ""),
     Verb("evaluate", "measure how often a model solves its task", "sim"),
     Verb("bench infer", "what a decision costs, and what it costs at the least", "learn,sim"),
-    Verb("bench rate", "how punctual the stack is, under several loads", "ros,sim,learner"),
+    Verb("bench rate", "how punctual the stack is, under several loads", "ros,sim"),
     Verb("bench scale", "what cameras, pixels, arms and decisions cost", "learn,sim"),
     Verb("bench page", "write the tables of docs/performance.md anew", "learn,sim"),
     Verb("bench swap", "swap models under a robot that moves", "ros,sim"),
@@ -67,7 +74,7 @@ VERBS = (
     Verb("bench modes", "the two-route toy: who keeps both modes", "learn"),
     Verb("bench sim", "success in the simulated cell, by states and by pictures", "learn,sim"),
     Verb("bench rl", "success of policies that learn online", "learn,sim,metaworld"),
-    Verb("bench metaworld", "success over Meta-World tasks and demonstrations", "learn,metaworld"),
+    Verb("bench metaworld", "success over Meta-World tasks", "learn,sim,metaworld"),
 )
 GROUPS = {
     "episode": "begin and end episodes of a running stack",
@@ -91,8 +98,21 @@ def main(words: Sequence[str] | None = None) -> int:
     except DbpError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader of the output is gone: Python must not try to flush it at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _sentence(error: OSError) -> str:
+    """Return what the operating system refused, such as to write to a full disk."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def _verb(words: Sequence[str]) -> str:
@@ -130,8 +150,9 @@ def _module_of(verb: Verb) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "dbp_ros").startswith("dbp_ros"):
             raise
-        package = f"dbp_ros[{verb.extra}]" if verb.extra else "dbp_ros"
-        raise DbpError(f"dbp {verb.name} needs {error.name}: pip install '{package}'") from error
+        library = (error.name or "").partition(".")[0]
+        hint = install_hint(library, verb.extras)
+        raise DbpError(f"dbp {verb.name} needs {library}; {hint}") from error
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from dbp_ros.bench.stopwatch import take_turns
-from dbp_ros.bundle import Bundle, bundle_directory, read_bundle
-from dbp_ros.cli.benchmark import show
+from dbp_ros.bundle import MANIFEST, Bundle, bundle_directory, read_bundle
+from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.config import check_at_least
+from dbp_ros.files import check_new_folder
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.reduction import PRECISIONS, reduce_bundle
 from dbp_ros.policy.model import Model
@@ -53,13 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
         BundleError: If it is too far from full precision.
     """
     check_at_least(1, cases=arguments.cases)
+    check_new_folder(arguments.out, MANIFEST)
     source = read_bundle(bundle_directory(arguments.model))
     recorded = recorded_observations(source, arguments.data, arguments.cases)
     name = arguments.name or f"{source.manifest.name}-{arguments.precision}"
     found = reduce_bundle(
         source, arguments.out, arguments.precision, recorded, name, command(arguments)
     )
-    console = Console()
+    console = terminal()
     show(console, f"{name}: {arguments.out}", rows(source, read_bundle(arguments.out), recorded))
     console.print(
         f"actions on {found.cases} recorded observations differ from full precision by "

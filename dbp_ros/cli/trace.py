@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from dbp_ros.bench.trace import TraceConfig, run_trace, summary
-from dbp_ros.cli.benchmark import show
+from dbp_ros.bench.journeys import journeys
+from dbp_ros.bench.trace import TraceConfig, run_trace, summary, write_trace
+from dbp_ros.cli.terminal import show, status_line, terminal
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,10 +26,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Record, write the trace, and print what each hop adds to the age of a picture."""
     config = TraceConfig(arguments.task, arguments.model, arguments.seconds, arguments.out)
-    console = Console()
-    with console.status("") as status:
-        ways = run_trace(config, status.update)
+    console = terminal()
+    with status_line(console) as tell:
+        recordings = run_trace(config, tell)
+    ways = journeys(recordings)
     whole = sum(way.complete for way in ways)
     show(console, f"{whole} of {len(ways)} pictures led to a command", summary(ways))
+    write_trace(config.path, recordings, ways)
     console.print(f"{config.path}: open it in chrome://tracing or https://ui.perfetto.dev")
     return 0

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from dbp_ros.cli.selection import add_selection_flags, selection_of, selection_words
+from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.episodes.selection import USUAL, Selection
 from dbp_ros.episodes.sets import open_episodes
 from dbp_ros.errors import TrainingError
+from dbp_ros.files import check_folder
 from dbp_ros.learning.checkpoint import CHECKPOINT, config_from_document, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import load_demonstrations
@@ -65,7 +67,7 @@ def train_command(config: TrainConfig, data: str, out: str, selection: Selection
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training; of several processes only the first one speaks."""
     trainer = _trainer(arguments)
-    console, data = Console(quiet=not trainer.machines.is_main_process), trainer.data
+    console, data = terminal(quiet=not trainer.machines.is_main_process), trainer.data
     console.print(
         f"{data.episodes} episodes, {len(data.states)} steps of {data.step_s:.4f} s, "
         f"{len(data.state_names)} states, {len(data.action_names)} actions, "
@@ -80,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _trainer(arguments: argparse.Namespace) -> Trainer:
+    check_folder(arguments.out)
     path = arguments.out / CHECKPOINT
     if path.exists() and not arguments.resume:
         raise TrainingError(f"{path} exists: give --resume to go on with it, or another --out")
@@ -105,14 +108,11 @@ def _config(arguments: argparse.Namespace) -> TrainConfig:
 
 
 def _train(trainer: Trainer, console: Console) -> None:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.1f} it/s"),
+    last = (
+        text_column("{task.fields[rate]:.1f} it/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with progress_of(console, *last, disable=not console.is_terminal) as progress:
         task = progress.add_task(
             "train", total=trainer.config.updates, completed=trainer.update, rate=0.0
         )

@@ -13,6 +13,7 @@ from dbp_ros.episodes.episode import DATASET_FILE, SUFFIX, Episode
 from dbp_ros.episodes.fingerprint import combined_sha256
 from dbp_ros.episodes.selection import USUAL, Selection
 from dbp_ros.errors import EpisodeError
+from dbp_ros.extras import install_hint
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -165,6 +166,6 @@ def _module_of(known: Format) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "dbp_ros").startswith("dbp_ros"):
             raise
-        raise EpisodeError(
-            f"reading {known.layout.split(':')[0]} needs {error.name}: pip install 'dbp_ros[data]'"
-        ) from error
+        what, library = known.layout.split(":")[0], (error.name or "").partition(".")[0]
+        hint = install_hint(library)
+        raise EpisodeError(f"reading {what} needs {library}; {hint}") from error

@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from dbp_ros.cli.benchmark import show
+from dbp_ros.cli.terminal import show
 
 ROW = {"method": "dbpo", **{f"a column of some width {k}": 1.0 / (k + 1) for k in range(12)}}
 

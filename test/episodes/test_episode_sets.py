@@ -174,7 +174,9 @@ def test_a_missing_library_is_an_error_that_says_what_to_install(robomimic_file)
     done = run(
         [sys.executable, "-c", script, robomimic_file], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == ("reading robomimic needs h5py: pip install 'dbp_ros[data]'")
+    assert done.stdout.strip() == (
+        "reading robomimic needs h5py; from the clone: pip install '.[data]'"
+    )
 
 
 def test_recordings_come_back_with_the_columns_that_were_asked_for(recordings, episode):

@@ -6,7 +6,7 @@ import pytest
 from dbp_ros.sim.gyms.local import LocalGym
 from dbp_ros.sim.gyms.registry import Gym
 
-pytest.importorskip("ray", reason="ray is not installed: pip install 'dbp_ros[ray]'")
+pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
 
 from dbp_ros.sim.gyms.remote import RayGym
 

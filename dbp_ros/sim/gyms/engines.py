@@ -4,6 +4,7 @@ from typing import Protocol
 
 from dbp_ros.contract import VectorEnvironment
 from dbp_ros.errors import ConfigError
+from dbp_ros.extras import install_hint
 from dbp_ros.sim.gyms.local import LocalGym
 from dbp_ros.sim.gyms.registry import Gym
 
@@ -41,5 +42,5 @@ def open_gym(gym: Gym, places: int, engine: str = "local", workers: int = 1) -> 
     if engine != "ray":
         return LocalGym(gym, places, processes=engine == "processes")
     if RayGym is None:
-        raise ConfigError("engine ray needs Ray: pip install 'dbp_ros[ray]'")
+        raise ConfigError(f"engine ray needs ray; {install_hint('ray')}")
     return RayGym(gym, places, workers)

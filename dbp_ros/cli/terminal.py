@@ -1,0 +1,84 @@
+"""Everything that the command prints with rich, as it is: no text is taken for markup or emoji."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, JustifyMethod
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from dbp_ros.bench.table import Row
+
+# Columns of text, where nothing else sets a limit.
+WIDEST = 500
+# Three digits of a larger number would need an exponent.
+LARGE = 1000.0
+
+
+def terminal(width: int | None = None, quiet: bool = False) -> Console:
+    """Return the console of a verb, in which brackets, as in `[ms]`, are brackets."""
+    return Console(markup=False, emoji=False, width=width, quiet=quiet)
+
+
+def text_column(template: str) -> TextColumn:
+    """Return a column of a progress bar, from a format string of its task."""
+    return TextColumn(template, markup=False)
+
+
+def progress_of(console: Console, *last: ProgressColumn, disable: bool = False) -> Progress:
+    """Return a progress bar.
+
+    Args:
+        console: Where to show it.
+        last: Columns after the count; the time that has passed if none.
+        disable: Whether to show nothing.
+    """
+    first = text_column("{task.description}"), BarColumn(), MofNCompleteColumn()
+    return Progress(*first, *(last or (TimeElapsedColumn(),)), console=console, disable=disable)
+
+
+@contextmanager
+def status_line(console: Console, line: str = "") -> Iterator[Callable[[str], None]]:
+    """Show one line of progress for as long as the block lasts.
+
+    Yields:
+        A function that replaces the line.
+    """
+    with console.status(Text(line)) as status:
+        yield lambda text: status.update(Text(text))
+
+
+def show(console: Console, title: str, rows: Sequence[Row]) -> None:
+    """Print rows as a table."""
+    view = Table(title=title)
+    for column in rows[0] if rows else ():
+        side: JustifyMethod = "left" if column == "method" else "right"
+        view.add_column(column, justify=side, overflow="fold")
+    for row in rows:
+        view.add_row(*(_shown(value) for value in row.values()))
+    show_table(console, view)
+
+
+def show_table(console: Console, view: Table) -> None:
+    """Print a table, of which a terminal that is too narrow breaks the cells.
+
+    What does not go to a terminal is as wide as it has to be.
+    """
+    if not console.is_terminal:
+        wide = console.options.update(max_width=WIDEST)
+        console.width = max(console.width, console.measure(view, options=wide).maximum)
+    console.print(view)
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= LARGE else f"{value:.3g}"

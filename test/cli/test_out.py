@@ -1,0 +1,175 @@
+"""`--out` that cannot be written is found before any work, and told in one sentence."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dbp_ros.cli import evaluate
+from dbp_ros.cli.main import main
+from dbp_ros.errors import ConfigError
+from dbp_ros.extras import missing
+from dbp_ros.files import check_file, check_folder, check_new_folder, require_folder
+
+FOLDERS = {
+    "demo": "--episodes 1",
+    "demo-learn": "",
+    "trace": "--seconds 1",
+    "collect": "--task reach --episodes 1",
+    "train": "--data nowhere",
+    "finetune": "--env cell/reach --run nowhere",
+    "bench infer": "",
+    "bench rate": "--conditions 84-idle",
+    "bench scale": "",
+    "bench swap": "",
+    "bench chunks": "",
+    "bench modes": "",
+    "bench sim": "--suite smoke",
+    "bench rl": "",
+    "bench metaworld": "",
+}
+BUNDLES = {
+    "export": "--run nowhere --data nowhere --name x",
+    "quantize": "--model lift",
+}
+# Without rights nothing can be written, but tests may run as root, who has all of them.
+WRONG = ("/dev/null/x", "/proc/x", "{file}", "{file}/x", "/x" * 3000)
+
+
+def places(tmp_path: Path) -> list[str]:
+    file = tmp_path / "a file"
+    file.write_text("precious")
+    return [place.format(file=file) for place in WRONG]
+
+
+def complaint(words: str, out: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a verb that must fail, and return its only line."""
+    assert main([*words.split(), "--out", out]) in (1, 2)
+    printed = capsys.readouterr()
+    [line] = (printed.err + printed.out).splitlines()
+    return line
+
+
+@pytest.mark.parametrize("verb", FOLDERS)
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if missing("ros", "sim", "learn", "metaworld"):
+        pytest.skip("not everything is installed")
+    for place in places(tmp_path):
+        line = complaint(f"{verb} {FOLDERS[verb]}", place, capsys)
+        assert f"--out {place} cannot be written (" in line
+        assert line.endswith("give another folder")
+    assert (tmp_path / "a file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("verb", BUNDLES)
+def test_a_bundle_that_cannot_be_written_is_refused_before_any_work(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if missing("learn", "sim"):
+        pytest.skip("not everything is installed")
+    for place in places(tmp_path):
+        line = complaint(f"{verb} {BUNDLES[verb]}", place, capsys)
+        assert f"--out {place} cannot be written (" in line or f"--out {place} is no folder" in line
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter").write_text("precious")
+    line = complaint(f"{verb} {BUNDLES[verb]}", str(tmp_path / "home"), capsys)
+    assert "holds other files and would be replaced: give another" in line
+    assert (tmp_path / "home" / "letter").read_text() == "precious"
+
+
+def test_an_evaluation_that_cannot_be_written_is_refused_before_the_first_episode(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if missing("sim"):
+        pytest.skip("not everything is installed")
+    for place in ("/dev/null/x", "/proc/x", str(tmp_path)):
+        line = complaint("evaluate --episodes 1", place, capsys)
+        assert f"--out {place} cannot be written (" in line
+        assert line.endswith("give another file")
+
+
+def test_a_page_that_cannot_be_written_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if missing("learn", "sim"):
+        pytest.skip("not everything is installed")
+    assert main(["bench", "page", "--page", "/proc/version"]) == 1
+    assert "--page /proc/version cannot be written (" in capsys.readouterr().err
+
+
+class Solved:
+    """An evaluation whose last episode is interrupted."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def run(self, seeds: range):
+        for seed in seeds[:-1]:
+            yield evaluate.Outcome(seed, True, 1.0, "left", 0.0, 1, 0.0)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_evaluation_keeps_the_episodes_that_are_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "Evaluation", Solved)
+    out = tmp_path / "deep" / "outcomes.json"
+    words = ["evaluate", "--model", "lift_int8", "--episodes", "3", "--seed", "7"]
+    assert main([*words, "--out", str(out)]) == 130
+    assert [outcome["seed"] for outcome in json.loads(out.read_text())] == [7, 8]
+
+
+def test_a_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    require_folder(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    check_folder(tmp_path / "a" / "b")
+    check_file(tmp_path / "a" / "file.json")
+    check_new_folder(tmp_path / "a" / "bundle", "manifest.yaml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file.json").write_text("precious")
+    check_file(tmp_path / "file.json")
+    assert (tmp_path / "file.json").read_text() == "precious"
+
+
+def test_a_folder_of_the_same_kind_or_an_empty_one_may_be_replaced(tmp_path: Path) -> None:
+    check_new_folder(tmp_path / "new" / "bundle", "manifest.yaml")
+    (tmp_path / "old").mkdir()
+    check_new_folder(tmp_path / "old", "manifest.yaml")
+    (tmp_path / "old" / "manifest.yaml").touch()
+    (tmp_path / "old" / "head.onnx").touch()
+    check_new_folder(tmp_path / "old", "manifest.yaml")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="link is no folder"):
+        check_new_folder(tmp_path / "link", "manifest.yaml")
+
+
+def test_a_full_disk_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "x"))
+
+    monkeypatch.setattr(evaluate, "run", full)
+    assert main(["evaluate"]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'x'}: No space left on device\n"
+
+
+def test_a_reader_that_went_away_is_no_traceback() -> None:
+    dbp = f"{sys.executable} -m dbp_ros.cli inspect lift_int8"
+    assert shutil.which("bash")
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{dbp} | true"], capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
