@@ -8,11 +8,12 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from PIL import Image as Picture
@@ -25,6 +26,7 @@ from dbp_ros.config import ControllersConfig, GuardConfig
 from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import LATCHED, SENSOR
+from dbp_ros.nodes.steady_clock import ns_to_stamp
 from dbp_ros.realtime import running_threads
 
 EVERY_COMMAND = 1000
@@ -58,6 +60,8 @@ class Robot(Node):
         self.camera = "live"
         self.brightness: int | None = None
         self.measures = True
+        # Stamps of images where they are not the system's time, in [ns].
+        self.unusual_stamp_ns: Callable[[], int] | None = None
         self._rng = np.random.default_rng(0)
         self._image = self._rng.integers(0, 256, (8, 12, 3), np.uint8)
         self._joint_states = self.create_publisher(JointState, "joint_states", SENSOR)
@@ -88,9 +92,14 @@ class Robot(Node):
             self.silences_s.append((now_ns - last_ns) / 1e9)
         if self.measures:
             message = JointState(name=self.joints)
-            message.header.stamp = self.get_clock().now().to_msg()
+            message.header.stamp = self.stamp()
             message.position = array("d", self.positions[: len(self.joints)].tobytes())
             self._joint_states.publish(message)
+
+    def stamp(self, of_image: bool = False) -> Time:
+        """Return the stamp of joint states, or of an image, that are measured now."""
+        time_ns = time.time_ns() if self.unusual_stamp_ns is None else self.unusual_stamp_ns()
+        return ns_to_stamp(time_ns if of_image else time.time_ns())
 
     def _see(self, _: int) -> None:
         if self.camera == "live":
@@ -98,7 +107,7 @@ class Robot(Node):
         if self.brightness is not None:
             self._image = np.full_like(self._image, self.brightness)
         if self.camera != "off":
-            stamp = self.get_clock().now().to_msg()
+            stamp = self.stamp(of_image=True)
             self._images.publish(image_message(self._image, CAMERA, stamp))
             if self.file_format:
                 message = CompressedImage(format=self.file_format)

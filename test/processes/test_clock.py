@@ -1,17 +1,35 @@
-"""A simulated cell that runs faster than ours: real nodes on its clock, over real DDS."""
+"""Clocks of simulators, ours and others: real nodes on their time, over real DDS."""
 
+import json
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
+import numpy as np
 import pytest
-from processes.robot import Robot, process, wait_until
+from processes.foreign_simulator import AMPLITUDE_RAD, ForeignSimulator
+from processes.robot import (
+    CAMERA,
+    CONFIG,
+    SPEED_RAD_S,
+    Robot,
+    driving_in_real_time,
+    moves,
+    process,
+    rests,
+    wait_until,
+)
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from stamps import stamp_to_ns
+from toy_bundle import write_toy_bundle
 
 from dbp_ros.contract import NS_PER_S
+from dbp_ros.nodes.process import spinning
 
+STEP_S = 1 / 30
 SPEED = 2.0
 
 
@@ -70,3 +88,98 @@ def test_the_guard_holds_when_the_world_and_its_clock_end(listener: Robot) -> No
             listener.wait_for_state("guard", "holding: waiting for a chunk")
             world.close()
             listener.wait_for_state("guard", "holding: joint states are stale")
+
+
+@pytest.fixture
+def turner(tmp_path: Path) -> Path:
+    """A model that turns both shoulders at a constant speed of its own time."""
+    velocity = np.zeros(len(CONFIG.joints))
+    velocity[[0, 7]] = SPEED_RAD_S
+    ramp = np.arange(1, 9)[:, None] * STEP_S * velocity
+    return write_toy_bundle(
+        tmp_path / "turner",
+        graph_joints=CONFIG.joints,
+        graph_cameras=(CAMERA,),
+        ramp=ramp,
+        step_s=STEP_S,
+    )
+
+
+@pytest.fixture
+def foreign(domain: int) -> Iterator[ForeignSimulator]:
+    """A simulator that is not ours, at half of real time."""
+    with spinning(ForeignSimulator) as node:
+        node.loops[0].start()
+        with driving_in_real_time():
+            yield node
+        node.loops[0].stop()
+
+
+def refused_in(robot: Robot, seconds: float) -> int:
+    """Return how many decisions the policy refuses within a time."""
+    robot.ask("policy/clear_statistics")
+    time.sleep(seconds)
+    return int(json.loads(robot.ask("policy/statistics")[1])["refused_decisions"])
+
+
+@pytest.mark.timeout(120)
+def test_a_policy_decides_on_the_clock_of_a_simulator_that_is_not_ours(
+    foreign: ForeignSimulator, turner: Path
+) -> None:
+    with (
+        process("guard_node", enable_control="true", use_sim_time="true"),
+        process("policy_node", model=turner, use_sim_time="true"),
+    ):
+        wait_until(lambda: moves(foreign), "the arms to move", lambda: str(foreign.states))
+        for factor in (0.5, 0.95):
+            foreign.factor = factor
+            time.sleep(0.8)
+            assert refused_in(foreign, 1.0) == 0, foreign.states
+            assert foreign.states["guard"].startswith("tracking")
+        foreign.time_ns -= 50 * NS_PER_S
+        time.sleep(0.5)
+        assert refused_in(foreign, 0.5) == 0, foreign.states
+        foreign.clock_stands = True
+        foreign.wait_for_state("policy", "/clock has stalled")
+        assert rests(foreign)
+        foreign.clock_stands = False
+        wait_until(lambda: moves(foreign), "the arms to move when the clock goes on")
+
+
+@pytest.mark.timeout(120)
+def test_the_arms_move_at_the_pace_of_a_simulator_that_is_not_ours(
+    foreign: ForeignSimulator,
+) -> None:
+    foreign.plans = True
+    with process("guard_node", enable_control="true", use_sim_time="true"):
+        foreign.wait_for_state("guard", "tracking")
+        for factor in (0.5, 0.95):
+            foreign.factor = factor
+            time.sleep(0.8)
+            foreign.errors_rad.clear()
+            time.sleep(1.5)
+            assert len(foreign.errors_rad) > 500
+            # 50 ms of the simulator at its greatest speed.
+            assert np.abs(foreign.errors_rad).max() < 0.05 * AMPLITUDE_RAD
+        assert foreign.states["guard"].startswith("tracking")
+
+
+@pytest.mark.timeout(120)
+def test_stamps_that_cannot_be_used_are_named_with_their_cause(robot: Robot, turner: Path) -> None:
+    stamps = {
+        "head_camera is not stamped: its stamp is zero": lambda: 0,
+        "head_camera's stamps are of another clock": time.monotonic_ns,
+        "head_camera is stamped in the past, 10 s": lambda: time.time_ns() - 10 * NS_PER_S,
+        "head_camera is stamped in the future, 0.3 s": lambda: time.time_ns() + 3 * NS_PER_S // 10,
+    }
+    with process("policy_node", model=turner):
+        robot.wait_for_state("policy", "deciding")
+        for words, stamp_ns in stamps.items():
+            robot.unusual_stamp_ns = stamp_ns
+            robot.wait_for_state("policy", words)
+        robot.unusual_stamp_ns = None
+        robot.wait_for_state("policy", "deciding")
+        robot.camera = "off"
+        robot.wait_for_state("policy", "head_camera is stale")
+    with process("policy_node", model=turner, use_sim_time="true"):
+        robot.wait_for_state("policy", "use_sim_time is true, but nothing arrives on /clock")

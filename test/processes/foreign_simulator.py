@@ -1,0 +1,90 @@
+"""A simulator that is not ours: it publishes `/clock`, and runs as fast as a test wants."""
+
+import threading
+import time
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from processes.robot import Robot
+from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
+from trajectory_msgs.msg import JointTrajectory
+
+from dbp_ros.nodes.qos import COMMAND
+from dbp_ros.nodes.steady_clock import ns_to_stamp
+from dbp_ros.nodes.wire import TrajectoryWriter
+
+STEP_NS = 4_000_000
+STEPS_PER_CLOCK, STEPS_PER_IMAGE, STEPS_PER_CHUNK = 2, 8, 2
+AMPLITUDE_RAD = 0.3
+
+
+def planned(time_ns: int) -> np.ndarray:
+    """Return where all joints shall be at a time of the simulator. Shape (nu,)."""
+    return np.full(14, 0.04 + AMPLITUDE_RAD * (1.0 - np.cos(time_ns * 1e-9)))
+
+
+class ForeignSimulator(Robot):
+    """Publishes joint states at 250 Hz and images at 31 Hz of its time, and its time.
+
+    Attributes:
+        factor: Seconds of its time in one of ours; 0 pauses it.
+        time_ns: Its time.
+        clock_stands: Whether its clock stands still while its sensors go on.
+        plans: Whether it publishes chunks of what is planned.
+        errors_rad: How far each command for the left shoulder was from what was planned for then.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = 0.5
+        self.time_ns = 100_000_000_000
+        self.clock_stands = False
+        self.plans = False
+        self.errors_rad: list[float] = []
+        self._steps = 0
+        self._running = True
+        self._clock = self.create_publisher(Clock, "/clock", qos_profile_sensor_data)
+        self._writer = TrajectoryWriter(self.joints)
+        self._chunks = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
+        self.loops = [threading.Thread(target=self._run, name="simulator")]
+        self.loops[0].stop = self._stop
+
+    def stamp(self, of_image: bool = False) -> Time:
+        """Return its time."""
+        return ns_to_stamp(self.time_ns)
+
+    def _obey(self, part, message) -> None:
+        super()._obey(part, message)
+        if part.start == 0:
+            self.errors_rad.append(float(message.data[0] - planned(self.time_ns)[0]))
+
+    def _plan(self) -> None:
+        steps_ns = np.arange(1, 17) * 33_333_333
+        positions = np.stack([planned(self.time_ns + step_ns) for step_ns in steps_ns])
+        self._chunks.publish(self._writer.write(self.time_ns, "", positions, steps_ns))
+
+    def _run(self) -> None:
+        due_s = time.monotonic()
+        while self._running:
+            if self.factor:
+                self._step()
+            due_s = max(due_s + STEP_NS * 1e-9 / (self.factor or 1.0), time.monotonic() - 0.05)
+            time.sleep(max(0.0, due_s - time.monotonic()))
+
+    def _step(self) -> None:
+        self.time_ns += 0 if self.clock_stands else STEP_NS
+        self._steps += 1
+        if self._steps % STEPS_PER_CLOCK == 0 and not self.clock_stands:
+            self._clock.publish(Clock(clock=self.stamp()))
+        self._feel(time.monotonic_ns())
+        if self.plans and self._steps % STEPS_PER_CHUNK == 0:
+            self._plan()
+        if self._steps % STEPS_PER_IMAGE == 0:
+            # Almost black, which a toy policy does not react to, and never twice the same.
+            self.brightness = self._steps // STEPS_PER_IMAGE % 2
+            self._see(0)
+
+    def _stop(self) -> None:
+        self._running = False
+        self.loops[0].join()
