@@ -13,14 +13,16 @@ from dbp_ros.learning.online.transitions import Transitions
 from dbp_ros.learning.policy import Policy, PolicyShape
 
 SHAPE = PolicyShape(("x", "y", "z"), ("u", "v"), {}, {}, 0.1)
-TRAINED = TrainConfig(horizon=4, width=32, branch_width=32, depth=1, latent_waves=0)
+TRAINED = TrainConfig(horizon=4, width=32, branch_width=32, depth=1, latent_dct_modes=0)
 CONFIG = FinetuneConfig(executed_steps=3, critic_warm_up=0, minibatch=32, critic_widths=(32, 32))
 
 
 def policy(method: str = "dbp") -> Policy:
     """Return a policy whose every layer says something."""
     torch.manual_seed(0)
-    made = Policy(SHAPE, replace(TRAINED, method=method, samples=1 if method == "bc_mse" else 8))
+    made = Policy(
+        SHAPE, replace(TRAINED, method=method, num_samples=1 if method == "bc_mse" else 8)
+    )
     return made.eval().requires_grad_(False)
 
 

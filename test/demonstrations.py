@@ -10,19 +10,19 @@ from dbp_ros.learning.config import TrainConfig
 
 JOINTS = ("left_elbow_joint", "left_idle_joint", "left_gripper_joint")
 CONFIG = TrainConfig(
-    updates=6,
-    batch=4,
-    samples=3,
+    num_steps=6,
+    batch_size=4,
+    num_samples=3,
     horizon=5,
     width=16,
     branch_width=16,
     channels=(8, 8, 8, 8),
     keypoints=4,
-    warm_up=2,
+    warmup_steps=2,
     validate_every=3,
     checkpoint_every=3,
     threads=1,
-    keep_still=True,
+    allow_constant_actions=True,
 )
 
 

@@ -13,7 +13,7 @@ from dbp_ros.learning.trainer import Trainer
 def train(method: str, folder: Path) -> int:
     """Train in a folder and return by how many processes."""
     data = join_episodes((episode(index), str(index)) for index in range(5))
-    config = replace(CONFIG, method=method, updates=5, batch=8, samples=4, device="cpu")
+    config = replace(CONFIG, method=method, num_steps=5, batch_size=8, num_samples=4, device="cpu")
     trainer = Trainer(config, data, folder / method)
     trainer.train()
     return int(trainer.machines.num_processes)

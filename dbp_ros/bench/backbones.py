@@ -57,11 +57,11 @@ def method_of(backbone: str, steps: int) -> Method:
     """Return an untrained method: our generator for one pass, noise prediction for several."""
     torch.manual_seed(SEED)
     name = "dbp" if steps == 1 else "ddim"
-    config = TrainConfig(method=name, evaluations=steps, horizon=HORIZON)
+    config = TrainConfig(method=name, num_inference_steps=steps, horizon=HORIZON)
     if backbone in UNETS:
         config = TrainConfig(
             method=name,
-            evaluations=steps,
+            num_inference_steps=steps,
             horizon=HORIZON,
             head="unet",
             unet_widths=UNETS[backbone],

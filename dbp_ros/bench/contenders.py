@@ -28,13 +28,13 @@ class Contender:
 
     def training(self, shared: TrainConfig) -> TrainConfig:
         """Return what it is trained with; how many passes it is run with does not matter."""
-        return replace(self.config(shared), evaluations=1)
+        return replace(self.config(shared), num_inference_steps=1)
 
 
 # What every comparison has in common: one thread, nothing on disk, all data for training.
 RUN = TrainConfig(
-    samples=8,
-    warm_up=100,
+    num_samples=8,
+    warmup_steps=100,
     validation_fraction=0.0,
     validate_every=10**9,
     checkpoint_every=10**9,
@@ -55,11 +55,11 @@ CONTENDERS = {
         _contender("joint_sinkhorn", method="joint_sinkhorn"),
         _contender("sinkhorn", method="sinkhorn"),
         _contender("energy", method="energy"),
-        _contender("bc_mse", method="bc_mse", samples=1),
-        _contender("ddim_100", method="ddim", evaluations=100),
-        _contender("ddim_10", method="ddim", evaluations=10),
-        _contender("flow_10", method="flow", evaluations=10),
-        _contender("flow_1", method="flow", evaluations=1),
+        _contender("bc_mse", method="bc_mse", num_samples=1),
+        _contender("ddim_100", method="ddim", num_inference_steps=100),
+        _contender("ddim_10", method="ddim", num_inference_steps=10),
+        _contender("flow_10", method="flow", num_inference_steps=10),
+        _contender("flow_1", method="flow", num_inference_steps=1),
         _contender("meanflow", method="meanflow"),
         _contender("consistency", method="consistency"),
     )

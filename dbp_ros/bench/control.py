@@ -34,7 +34,14 @@ MEDIUM_STEPS = 200_000
 PATIENCE_S = 3600.0
 
 BEGINNER = replace(
-    RUN, method="bc_mse", samples=1, updates=300, horizon=1, width=64, branch_width=64, depth=1
+    RUN,
+    method="bc_mse",
+    num_samples=1,
+    num_steps=300,
+    horizon=1,
+    width=64,
+    branch_width=64,
+    depth=1,
 )
 # Proximal policy optimisation as it is commonly set for these tasks, one action a decision.
 FROM_NOTHING = FinetuneConfig(

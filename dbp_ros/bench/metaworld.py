@@ -44,18 +44,18 @@ METHODS = ("dbp", "dbp_authors", "bc_mse", "ddim_100", "ddim_10", "flow_1", "mea
 
 SHARED = replace(
     RUN,
-    updates=1_000,
-    batch=64,
+    num_steps=1_000,
+    batch_size=64,
     # Of dbp. The widest keeps a choice that is demonstrated once for each observation.
     temperatures=(0.05, 0.1, 0.3, 1.0),
-    coarse=1.0,
+    initial_temperature_scale=1.0,
     horizon=4,
-    latent_waves=1,
+    latent_dct_modes=1,
     width=128,
     branch_width=128,
     depth=1,
     state_noise=0.05,
-    keep_still=True,
+    allow_constant_actions=True,
 )
 # On what the expert executes while it is recorded, of an action's range of 1; see `demonstrate`.
 RECORDED_NOISE = 0.1
@@ -157,7 +157,7 @@ def _train_and_try(job: MetaworldJob) -> list[Row]:
     trainer.train()
     policy, rows = trainer.average.network, []
     for contender in job.contenders:
-        policy.method.evaluations = contender.config(SHARED).evaluations
+        policy.method.evaluations = contender.config(SHARED).num_inference_steps
         player = ChunkPlayer(policy, len(EVALUATION_GOALS), job.seed)
         rollout = task.rollout(player.act, EVALUATION_GOALS)
         row = {

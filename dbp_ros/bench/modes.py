@@ -33,10 +33,10 @@ BOUNDS = MappingProxyType(
 
 SHARED = replace(
     RUN,
-    updates=3_000,
-    batch=128,
+    num_steps=3_000,
+    batch_size=128,
     horizon=1,
-    latent_waves=0,
+    latent_dct_modes=0,
     temperatures=(0.02, *WIDE_TEMPERATURES),
     neighbours=15,
     neighbour_bandwidth=16.0,
@@ -80,12 +80,12 @@ def run_modes(job: ModesJob) -> list[Row]:
     """Train on the two routes once, and judge each method that runs what was learned."""
     training = job.contenders[0].training(SHARED)
     trainer = Trainer(
-        replace(training, seed=job.seed, updates=job.updates), demonstrations(job.seed)
+        replace(training, seed=job.seed, num_steps=job.updates), demonstrations(job.seed)
     )
     trainer.train()
     policy, rows = trainer.average.network, []
     for contender in job.contenders:
-        policy.method.evaluations = contender.config(SHARED).evaluations
+        policy.method.evaluations = contender.config(SHARED).num_inference_steps
         row = {
             **job.key(contender),
             **asdict(judge(policy, job.seed)),

@@ -32,14 +32,14 @@ DEMONSTRATOR_SHAKE = 0.2
 
 IMITATION = replace(
     RUN,
-    updates=800,
-    batch=64,
+    num_steps=800,
+    batch_size=64,
     horizon=4,
-    latent_waves=1,
+    latent_dct_modes=1,
     width=64,
     branch_width=64,
     depth=1,
-    keep_still=True,
+    allow_constant_actions=True,
 )
 
 
@@ -150,9 +150,9 @@ def _demonstrate(chance: np.random.Generator) -> tuple[Floats, Floats] | None:
             return (np.stack(states), np.stack(actions)) if step.successes[0] else None
 
 
-def imitate(method: str, seed: int, updates: int = IMITATION.updates) -> Checkpoint:
+def imitate(method: str, seed: int, updates: int = IMITATION.num_steps) -> Checkpoint:
     """Return a policy that imitates demonstrations of this seed by a method of `CONTENDERS`."""
-    config = replace(CONTENDERS[method].config(IMITATION), seed=seed, updates=updates)
+    config = replace(CONTENDERS[method].config(IMITATION), seed=seed, num_steps=updates)
     trainer = Trainer(config, demonstrations(seed))
     trainer.train()
     return trainer.checkpoint()

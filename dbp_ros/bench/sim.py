@@ -45,11 +45,11 @@ FIRST_EPISODE = 100_000
 SHARED = replace(
     RUN,
     horizon=8,
-    latent_waves=1,
+    latent_dct_modes=1,
     width=256,
     branch_width=512,
     depth=2,
-    keep_still=True,
+    allow_constant_actions=True,
     smallest_range=0.1,
     bfloat16=True,
 )
@@ -136,12 +136,12 @@ def plan_of(task: str, observation: str, directory: Path) -> Plan:
 def run_sim(job: SimJob) -> list[Row]:
     """Train once and evaluate each method that runs it."""
     suite = job.suite
-    config = replace(job.contenders[0].training(SHARED), seed=job.seed, updates=suite.updates)
+    config = replace(job.contenders[0].training(SHARED), seed=job.seed, num_steps=suite.updates)
     trainer = Trainer(config, _read(job.plan.directory, suite.demos))
     trainer.train()
     policy, rows = trainer.average.network, []
     for contender in job.contenders:
-        policy.method.evaluations = contender.config(SHARED).evaluations
+        policy.method.evaluations = contender.config(SHARED).num_inference_steps
         seeds = range(FIRST_EPISODE, FIRST_EPISODE + suite.episodes)
         row = {
             **job.key(contender),

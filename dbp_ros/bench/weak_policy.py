@@ -22,7 +22,7 @@ HORIZON = 1
 SAMPLES = 4
 ROWS_A_STEP = 6
 NETWORK = (
-    *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON), "--batch", "32"),
+    *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON), "--batch-size", "32"),
     # A picture of the step before would be a fifth of a second old; the light never changes.
     *("--late-frame-probability", "0", "--brightness", "0.05", "--contrast", "0.05"),
     *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),
@@ -86,9 +86,9 @@ class Weak:
             once = ("--validate-every", str(self.updates), "--checkpoint-every", str(self.updates))
             _dbp(
                 *("train", "--data", str(data), "--out", str(run), "--method", self.method),
-                *("--seed", str(self.seed), "--updates", str(self.updates), *once),
-                *("--images", *CAMERAS, "--keep-still", "--validation-fraction", "0"),
-                *("--samples", str(samples), *NETWORK),
+                *("--seed", str(self.seed), "--num-steps", str(self.updates), *once),
+                *("--images", *CAMERAS, "--allow-constant-actions", "--validation-fraction", "0"),
+                *("--num-samples", str(samples), *NETWORK),
             )
 
     def make(self, folder: Path, tell: Tell) -> tuple[Path, Path]:

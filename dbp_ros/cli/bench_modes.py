@@ -25,7 +25,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_flags(parser, NAME, tuple(CONTENDERS))
     parser.add_argument(
-        "--updates", type=int, default=SHARED.updates, help="of each run (default: %(default)s)"
+        "--updates", type=int, default=SHARED.num_steps, help="of each run (default: %(default)s)"
     )
     parser.set_defaults(run=run)
 

@@ -138,10 +138,10 @@ def check_wiring(checkpoint: Checkpoint, gym: Gym) -> None:
             f"the policy sees through {', '.join(blind_to)}, and {gym.name} shows "
             f"{', '.join(wiring.cameras) or 'states alone'}: train a policy without"
         )
-    if shape.cameras and checkpoint.config.history > 1:
+    if shape.cameras and checkpoint.config.n_obs_steps > 1:
         raise TrainingError(
-            f"the policy takes {checkpoint.config.history} pictures at a time: one that practises "
-            "must take 1, train it with --history 1"
+            f"the policy takes {checkpoint.config.n_obs_steps} images at a time: one that "
+            "practises must take 1, train it with --n-obs-steps 1"
         )
     for what, mine, theirs in (
         ("states", shape.state_names, wiring.state_names),

@@ -114,7 +114,7 @@ def _train(trainer: Trainer, console: Console) -> None:
     )
     with progress_of(console, *last, disable=not console.is_terminal) as progress:
         task = progress.add_task(
-            "train", total=trainer.config.updates, completed=trainer.update, rate=0.0
+            "train", total=trainer.config.num_steps, completed=trainer.update, rate=0.0
         )
 
         def report(update: int, row: dict[str, float]) -> None:

@@ -20,7 +20,7 @@ from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy import Policy, PolicyShape
 
 # Counts the changes of what is in it.
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)

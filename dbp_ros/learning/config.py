@@ -22,19 +22,19 @@ class TrainConfig:
     """
 
     method: str = setting("dbp", f"how chunks are made and learned: one of {', '.join(METHODS)}")
-    evaluations: int = setting(
+    num_inference_steps: int = setting(
         1, "passes for one chunk at deployment; more than 1 for ddim and flow only", minimum=1
     )
-    updates: int = setting(7_000, "optimiser steps in all", minimum=1)
-    batch: int = setting(64, "observations in an update", minimum=1)
-    accumulate: int = setting(
+    num_steps: int = setting(7_000, "optimiser steps in all", minimum=1)
+    batch_size: int = setting(64, "observations in an update", minimum=1)
+    gradient_accumulation_steps: int = setting(
         1, "parts that an update is computed in, to save memory; the target stays", minimum=1
     )
-    samples: int = setting(8, "chunks or noise draws for each observation", minimum=1)
+    num_samples: int = setting(8, "chunks or noise draws for each observation", minimum=1)
     temperatures: tuple[float, ...] = setting(
         WIDE_TEMPERATURES, "kernel widths of the drift at the end, in mean distances", minimum=1e-3
     )
-    coarse: float = setting(
+    initial_temperature_scale: float = setting(
         5.0,
         "how much wider the kernels are at the start, narrowing until half way; 1 for no change",
         minimum=1.0,
@@ -46,8 +46,8 @@ class TrainConfig:
         1.0, "how far a neighbour counts, in median distances to the nearest", minimum=1e-3
     )
     horizon: int = setting(8, "points in an action chunk", minimum=1)
-    history: int = setting(1, "observations that the policy takes", minimum=1)
-    latent_waves: int = setting(
+    n_obs_steps: int = setting(1, "observations that the policy takes", minimum=1)
+    latent_dct_modes: int = setting(
         1, "slowest waves of the latent that dbp uses, at most the horizon; 0 for all", minimum=0
     )
     head: str = setting("residual", f"one of {', '.join(HEADS)}")
@@ -75,9 +75,9 @@ class TrainConfig:
         maximum=1.0,
     )
     learning_rate: float = setting(1e-3, "largest learning rate", minimum=0.0)
-    warm_up: int = setting(200, "updates until the learning rate is largest", minimum=0)
+    warmup_steps: int = setting(200, "updates until the learning rate is largest", minimum=0)
     weight_decay: float = setting(1e-4, "decoupled weight decay", minimum=0.0)
-    clip_gradient: float = setting(1.0, "largest norm of a gradient", minimum=0.0)
+    max_grad_norm: float = setting(1.0, "largest norm of a gradient", minimum=0.0)
     ema_decay: float = setting(0.999, "largest decay of the averaged weights", maximum=1.0)
     relative_actions: bool = setting(
         True, "arm joints are commanded relative to where they are measured"
@@ -108,7 +108,7 @@ class TrainConfig:
     )
     smallest_range_m: float = setting(0.005, "the same for a gripper", minimum=1e-6)
     smallest_range: float = setting(0.01, "the same for any other column", minimum=1e-6)
-    keep_still: bool = setting(
+    allow_constant_actions: bool = setting(
         False, "accept data in which an action never moves, instead of refusing it"
     )
     threads: int = setting(2, "CPU threads", minimum=1)
@@ -134,23 +134,25 @@ class TrainConfig:
         self._check_method()
         if len(self.channels) != 4 or any(width % 8 for width in self.channels):
             raise ConfigError(f"channels = {self.channels}: expected four multiples of 8")
-        if self.batch % self.accumulate:
+        if self.batch_size % self.gradient_accumulation_steps:
             raise ConfigError(
-                f"batch = {self.batch} is not a multiple of accumulate = {self.accumulate}"
+                f"batch_size = {self.batch_size} is not a multiple of "
+                f"gradient_accumulation_steps = {self.gradient_accumulation_steps}"
             )
 
     def _check_method(self) -> None:
-        if self.latent_waves > self.horizon:
+        if self.latent_dct_modes > self.horizon:
             raise ConfigError(
-                f"latent_waves = {self.latent_waves} is more than horizon = {self.horizon}"
+                f"latent_dct_modes = {self.latent_dct_modes} is more than horizon = {self.horizon}"
             )
-        if self.evaluations > 1 and self.method not in ("ddim", "flow"):
+        if self.num_inference_steps > 1 and self.method not in ("ddim", "flow"):
             raise ConfigError(
-                f"evaluations = {self.evaluations}: {self.method} makes a chunk in one pass"
+                f"num_inference_steps = {self.num_inference_steps}: {self.method} generates a "
+                "chunk in one pass"
             )
         pushed = self.method in ONE_STEP and self.method != "bc_mse"
-        if pushed and self.samples < 2:
+        if pushed and self.num_samples < 2:
             raise ConfigError(
-                f"samples = {self.samples}: {self.method} pushes samples of an observation apart "
-                "and needs at least 2, better 8"
+                f"num_samples = {self.num_samples}: {self.method} repels samples of an observation "
+                "from one another and needs at least 2, better 8"
             )

@@ -73,15 +73,15 @@ class Drawing:
             mine: Rows of the batch.
         """
         config, chance, data = self._config, self.chance, self._data
-        picks = torch.randint(len(self._rows), (config.batch,), generator=chance).numpy()
+        picks = torch.randint(len(self._rows), (config.batch_size,), generator=chance).numpy()
         rows = self._rows[picks]
-        late = {camera: self._lag(config.batch)[mine] for camera in data.images}
-        size = (config.batch, config.history, len(data.state_names))
+        late = {camera: self._lag(config.batch_size)[mine] for camera in data.images}
+        size = (config.batch_size, config.n_obs_steps, len(data.state_names))
         blur = torch.randn(size, generator=chance) * self._deviation
-        shape = (config.batch, draws, config.horizon, len(data.action_names))
+        shape = (config.batch_size, draws, config.horizon, len(data.action_names))
         noise = torch.randn(shape, generator=chance)
-        times = torch.rand(config.batch, draws, 3, generator=chance)
-        batch = data.batch(rows[mine], config.horizon, config.history, late, self._neighbours)
+        times = torch.rand(config.batch_size, draws, 3, generator=chance)
+        batch = data.batch(rows[mine], config.horizon, config.n_obs_steps, late, self._neighbours)
         images = {name: self._vary(seen, mine) for name, seen in batch.images.items()}
         varied = replace(batch, states=batch.states + blur[mine], images=images)
         return Drawn(varied, noise[mine], times[mine])
@@ -91,7 +91,7 @@ class Drawing:
         return (chance < self._config.late_frame_probability).long().numpy()
 
     def _vary(self, images: Tensor, mine: slice) -> Tensor:
-        history, count = images.shape[1], self._config.batch
+        history, count = images.shape[1], self._config.batch_size
         rows = slice(mine.start * history, mine.stop * history)
         varied = self._augment(images.flatten(0, 1), self.chance, rows, count * history)
         return varied.reshape(-1, history, *varied.shape[1:])

@@ -166,7 +166,7 @@ def _manifest(checkpoint: Checkpoint, policy: Policy, directory: Path, label: La
             "commands": list(label.commands),
             "seed": checkpoint.config.seed,
             "method": checkpoint.config.method,
-            "evaluations": checkpoint.config.evaluations,
+            "evaluations": checkpoint.config.num_inference_steps,
             "dataset": facts["dataset"],
             "updates": facts["update"],
             "train_s": facts["train_s"],

@@ -72,7 +72,7 @@ class Policy(nn.Module):
     def __init__(self, shape: PolicyShape, config: TrainConfig) -> None:
         """Build an untrained policy."""
         super().__init__()
-        self.shape, self.history = shape, config.history
+        self.shape, self.history = shape, config.n_obs_steps
         self.encoders = nn.ModuleDict()
         for name, size in shape.cameras.items():
             self.encoders[_module_name(name)] = picture_encoder(config, *size)

@@ -43,8 +43,8 @@ def no_report(update: int, row: dict[str, float]) -> None:
 
 def learning_rate(config: TrainConfig, update: int) -> float:
     """Return the rate of an update: a linear rise, then a cosine down to a hundredth."""
-    rise = min(1.0, (update + 1) / (config.warm_up + 1))
-    fall = 0.5 + 0.5 * math.cos(math.pi * min(1.0, update / config.updates))
+    rise = min(1.0, (update + 1) / (config.warmup_steps + 1))
+    fall = 0.5 + 0.5 * math.cos(math.pi * min(1.0, update / config.num_steps))
     return config.learning_rate * rise * (FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * fall)
 
 
@@ -108,11 +108,13 @@ class Trainer:
         self.metrics: dict[str, float] = {}
 
     def _check(self) -> None:
-        config, parts = self.config, self.machines.num_processes * self.config.accumulate
-        if config.batch % parts:
+        config = self.config
+        parts = self.machines.num_processes * config.gradient_accumulation_steps
+        if config.batch_size % parts:
             raise TrainingError(
-                f"batch = {config.batch} cannot be shared by {self.machines.num_processes} "
-                f"processes in {config.accumulate} parts each: use a multiple of {parts}"
+                f"batch_size = {config.batch_size} cannot be shared by "
+                f"{self.machines.num_processes} processes in "
+                f"{config.gradient_accumulation_steps} parts each: use a multiple of {parts}"
             )
         if config.device == "cuda" and self.device.type != "cuda":
             raise TrainingError("device = cuda, but PyTorch finds no GPU: use --device cpu")
@@ -122,11 +124,11 @@ class Trainer:
                 "with pictures or clouds are alike: use --neighbours 0"
             )
         still = self.data.still_actions()
-        if still and not config.keep_still:
+        if still and not config.allow_constant_actions:
             raise TrainingError(
                 f"in all {self.data.episodes} episodes these actions never move: "
                 f"{', '.join(still)}: check how they were recorded, or accept them with "
-                "--keep-still"
+                "allow_constant_actions (--allow-constant-actions)"
             )
 
     def _fit_normaliser(self) -> Normaliser:
@@ -144,7 +146,7 @@ class Trainer:
         config, data = self.config, self.data
         if not config.neighbours:
             return None
-        observed = data.observed(np.arange(len(data.states)), config.history)
+        observed = data.observed(np.arange(len(data.states)), config.n_obs_steps)
         normal = self.policy.normaliser.normalise_states(torch.from_numpy(observed))
         return find_neighbours(
             normal.flatten(1).numpy(),
@@ -165,7 +167,7 @@ class Trainer:
             TrainingError: If the loss is not finite.
         """
         config = self.config
-        end = config.updates if stop_at is None else min(stop_at, config.updates)
+        end = config.num_steps if stop_at is None else min(stop_at, config.num_steps)
         started = time.monotonic()
         while self.update < end:
             loss, force_rms = self._step()
@@ -200,7 +202,7 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         loss, force_rms = self._accumulate()
         self._average_gradients()
-        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.clip_gradient)
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
         self.optimiser.step()
         self.average.follow(self.policy)
         return loss, force_rms
@@ -221,10 +223,10 @@ class Trainer:
         return torch.stack(losses).mean(), torch.stack(pushes).mean()
 
     def _parts(self) -> list[Drawn]:
-        share = self.config.batch // self.machines.num_processes
+        share = self.config.batch_size // self.machines.num_processes
         start = share * self.machines.process_index
         drawn = self.drawing.draw(self.policy.method.draws, slice(start, start + share))
-        size = share // self.config.accumulate
+        size = share // self.config.gradient_accumulation_steps
         return [drawn.rows(begin, begin + size).to(self.device) for begin in range(0, share, size)]
 
     def _ask(self, part: Drawn) -> Question:
@@ -236,7 +238,7 @@ class Trainer:
             weights=batch.weights,
             noise=part.noise,
             chance=part.chance,
-            progress=self.update / self.config.updates,
+            progress=self.update / self.config.num_steps,
         )
 
     @torch.no_grad()

@@ -23,7 +23,7 @@ SEEING = PolicyShape(DUAL_UR5E_JOINTS, DUAL_UR5E_JOINTS, {"head_camera": (24, 32
 
 def untrained(folder: Path, shape: PolicyShape, history: int = 1) -> Path:
     torch.manual_seed(0)
-    config = TrainConfig(horizon=4, width=16, branch_width=16, depth=1, history=history)
+    config = TrainConfig(horizon=4, width=16, branch_width=16, depth=1, n_obs_steps=history)
     weights = Policy(shape, config).state_dict()
     tensors = {f"average/{name}": value for name, value in weights.items()}
     write_checkpoint(folder, Checkpoint(config, shape, {}, tensors))
@@ -108,4 +108,4 @@ def test_what_a_policy_cannot_see_is_refused(
     assert "cell/reach has no camera tail_camera: it has " in capsys.readouterr().err
     twice = untrained(seeing.parent / "twice", SEEING, history=2)
     assert finetune(twice, "out", env="cell/reach") == 1
-    assert "must take 1, train it with --history 1" in capsys.readouterr().err
+    assert "must take 1, train it with --n-obs-steps 1" in capsys.readouterr().err

@@ -13,7 +13,18 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 
 SETTINGS = (
-    *("--updates", "5", "--batch", "4", "--samples", "2", "--horizon", "4", "--history", "2"),
+    *(
+        "--num-steps",
+        "5",
+        "--batch-size",
+        "4",
+        "--num-samples",
+        "2",
+        "--horizon",
+        "4",
+        "--n-obs-steps",
+        "2",
+    ),
     *("--width", "16", "--branch-width", "16", "--channels", "8", "8", "8", "8"),
     *("--keypoints", "4", "--threads", "1", "--device", "cpu"),
 )
@@ -88,8 +99,8 @@ def test_a_run_of_another_version_is_refused(
     data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert train(data, run, *CHOSEN) == 0
-    monkeypatch.setattr("dbp_ros.learning.checkpoint.FORMAT", 4)
-    with pytest.raises(TrainingError, match=r"has format 3, expected 4: .* train anew"):
+    monkeypatch.setattr("dbp_ros.learning.checkpoint.FORMAT", 5)
+    with pytest.raises(TrainingError, match=r"has format 4, expected 5: .* train anew"):
         read_checkpoint(run)
 
 

@@ -84,8 +84,8 @@ def test_training_crops_at_random_and_deployment_in_the_middle() -> None:
     data = join_episodes((episode(index), str(index)) for index in range(2))
     policy = Policy(PolicyShape.of(data), config)
     drawing = Drawing(config, data, np.arange(len(data.states)), policy.normaliser, None)
-    seen = drawing.draw(1, slice(0, config.batch)).batch.images["head"]
-    assert seen.shape == (config.batch, 1, 3, 18, 24)
+    seen = drawing.draw(1, slice(0, config.batch_size)).batch.images["head"]
+    assert seen.shape == (config.batch_size, 1, 3, 18, 24)
     picture = torch.from_numpy(data.images["head"][:1]).permute(0, 3, 1, 2).float()
     middle = picture[:, :, 3:21, 4:28]
     encoder = policy.encoder("head").eval()

@@ -90,7 +90,7 @@ def difference(policy: Policy, bundle: Bundle) -> float:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_graphs_of_every_method_agree_with_pytorch(export: Export, method: str) -> None:
-    policy, bundle = export(joined(without_pictures), {"method": method, "samples": 4})
+    policy, bundle = export(joined(without_pictures), {"method": method, "num_samples": 4})
     assert difference(policy, bundle) <= 1e-5
     assert bundle.manifest.made_by["method"] == method
     assert bundle.manifest.made_by["evaluations"] == 1
@@ -98,7 +98,7 @@ def test_the_graphs_of_every_method_agree_with_pytorch(export: Export, method: s
 
 @pytest.mark.parametrize("method", ["ddim", "flow"])
 def test_all_passes_of_a_method_are_in_the_graph(export: Export, method: str) -> None:
-    changes = {"method": method, "evaluations": 10}
+    changes = {"method": method, "num_inference_steps": 10}
     policy, bundle = export(joined(without_pictures), changes)
     assert difference(policy, bundle) <= 1e-5
     assert bundle.manifest.made_by["evaluations"] == 10
@@ -110,20 +110,20 @@ def test_all_passes_of_a_method_are_in_the_graph(export: Export, method: str) ->
     "changes",
     [
         {"crop": 0.9},
-        {**RESNET, "history": 2},
-        {**UNET, "method": "ddim", "evaluations": 3},
+        {**RESNET, "n_obs_steps": 2},
+        {**UNET, "method": "ddim", "num_inference_steps": 3},
     ],
 )
 def test_what_sees_pictures_agrees_with_pytorch(export: Export, changes: dict[str, Any]) -> None:
     policy, bundle = export(joined(with_one_camera), changes)
     assert difference(policy, bundle) <= 1e-5
     assert bundle.manifest.joints == bundle.manifest.states == JOINTS
-    assert bundle.manifest.history.length == changes.get("history", 1)
+    assert bundle.manifest.history.length == changes.get("n_obs_steps", 1)
     require_joints(bundle.manifest, JOINTS)
 
 
 def test_what_sees_point_clouds_agrees_with_pytorch(export: Export) -> None:
-    policy, bundle = export(joined(with_clouds), {"history": 2, "features": 16})
+    policy, bundle = export(joined(with_clouds), {"n_obs_steps": 2, "features": 16})
     assert difference(policy, bundle) <= 1e-5
     spec = CloudSpec("head_depth", 20, 6, 16, "encoder_head_depth.onnx")
     assert bundle.manifest.clouds == (spec,)
@@ -132,7 +132,7 @@ def test_what_sees_point_clouds_agrees_with_pytorch(export: Export) -> None:
 
 
 def test_what_measures_something_else_agrees_with_pytorch_in_its_own_unit(export: Export) -> None:
-    policy, bundle = export(joined(of_another_project), {**UNET, "history": 2})
+    policy, bundle = export(joined(of_another_project), {**UNET, "n_obs_steps": 2})
     assert difference(policy, bundle) <= 256 * 1e-5
     assert bundle.manifest.states[0] == "agent_x"
     assert bundle.manifest.joints == ("action.0", "action.1")

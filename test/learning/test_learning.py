@@ -84,7 +84,7 @@ def test_an_action_that_never_moves_is_refused_by_name(
 ) -> None:
     assert data.still_actions() == ("left_idle_joint", "left_gripper_joint")
     with pytest.raises(TrainingError, match="never move: left_idle_joint, left_gripper_joint"):
-        Trainer(replace(CONFIG, keep_still=False), data, tmp_path)
+        Trainer(replace(CONFIG, allow_constant_actions=False), data, tmp_path)
 
 
 def test_an_idle_joint_that_is_kept_stays_finite(data: Demonstrations) -> None:
@@ -161,13 +161,13 @@ def test_settings_that_cannot_work_are_refused() -> None:
     with pytest.raises(ConfigError, match="expected one of dbp"):
         TrainConfig(method="drift")
     with pytest.raises(ConfigError, match="samples = 1"):
-        TrainConfig(samples=1)
-    with pytest.raises(ConfigError, match="latent_waves = 9"):
-        TrainConfig(latent_waves=9, horizon=8)
+        TrainConfig(num_samples=1)
+    with pytest.raises(ConfigError, match="latent_dct_modes = 9"):
+        TrainConfig(latent_dct_modes=9, horizon=8)
 
 
 def test_the_learning_rate_rises_then_falls_to_a_hundredth() -> None:
-    rates = [learning_rate(replace(CONFIG, updates=100, warm_up=10), u) for u in range(101)]
+    rates = [learning_rate(replace(CONFIG, num_steps=100, warmup_steps=10), u) for u in range(101)]
     assert np.argmax(rates) in (9, 10)
     assert rates[-1] == pytest.approx(CONFIG.learning_rate / 100)
 
@@ -195,15 +195,17 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(
 
 def test_a_run_of_other_settings_is_not_resumed(data: Demonstrations, tmp_path: Path) -> None:
     Trainer(CONFIG, data, tmp_path).train(stop_at=1)
-    other = Trainer(replace(CONFIG, batch=2), data, tmp_path)
+    other = Trainer(replace(CONFIG, batch_size=2), data, tmp_path)
     with pytest.raises(TrainingError, match="other settings"):
         other.resume(read_checkpoint(tmp_path))
 
 
 @pytest.mark.parametrize("method", ["dbp", "joint_sinkhorn", "ddim"])
 def test_an_update_in_parts_is_the_same_update(data: Demonstrations, method: str) -> None:
-    config = replace(CONFIG, method=method, samples=4, clip_gradient=1e9)
-    whole, parts = (Trainer(replace(config, accumulate=count), data) for count in (1, 2))
+    config = replace(CONFIG, method=method, num_samples=4, max_grad_norm=1e9)
+    whole, parts = (
+        Trainer(replace(config, gradient_accumulation_steps=count), data) for count in (1, 2)
+    )
     for trainer in (whole, parts):
         trainer.train(stop_at=1)
     for name, value in whole.policy.state_dict().items():

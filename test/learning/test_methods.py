@@ -24,7 +24,7 @@ def question(draws: int) -> Question:
 
 
 def config(method: str) -> TrainConfig:
-    return TrainConfig(method=method, horizon=4, width=16, branch_width=16, samples=4)
+    return TrainConfig(method=method, horizon=4, width=16, branch_width=16, num_samples=4)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -46,7 +46,7 @@ def test_a_method_learns_and_answers_the_same_for_the_same_latent(method: str) -
 @pytest.mark.parametrize("waves", [1, 3, 8])
 def test_dbp_starts_spread_over_half_of_the_range(waves: int) -> None:
     torch.manual_seed(0)
-    settings = TrainConfig(horizon=8, width=16, branch_width=16, latent_waves=waves)
+    settings = TrainConfig(horizon=8, width=16, branch_width=16, latent_dct_modes=waves)
     chunk = build_method(settings, 5, 4)(torch.randn(4, 5), torch.randn(4, 500, 8, 4)).detach()
     assert 0.4 <= chunk.std(1).mean() <= 0.8
 

@@ -78,7 +78,7 @@ def test_a_batch_holds_the_chunks_of_the_neighbours_after_its_own() -> None:
 def test_neighbours_take_part_in_training_where_states_tell_what_is_alike() -> None:
     data = join_episodes((episode(index, images={}), str(index)) for index in range(5))
     with_them, without = (
-        Trainer(replace(CONFIG, neighbours=count, updates=2), data) for count in (2, 0)
+        Trainer(replace(CONFIG, neighbours=count, num_steps=2), data) for count in (2, 0)
     )
     for trainer in (with_them, without):
         trainer.train()

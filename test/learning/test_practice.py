@@ -55,7 +55,7 @@ SHORT = PracticeConfig(steps=400, judge_every=2, judge_episodes=4)
 @pytest.fixture(scope="module")
 def imitated() -> Checkpoint:
     torch.manual_seed(0)
-    config = TrainConfig(horizon=4, history=2, width=16, branch_width=16, depth=1)
+    config = TrainConfig(horizon=4, n_obs_steps=2, width=16, branch_width=16, depth=1)
     shape = PolicyShape(("x",), ("dx",), {}, {}, 0.1)
     average = Policy(shape, config).state_dict()
     return Checkpoint(config, shape, {}, {f"average/{k}": v for k, v in average.items()})

@@ -40,13 +40,13 @@ def build_head(config: TrainConfig, observation: int, actions: int) -> Head:
 
 def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
     """Return the method that the settings name, with a head of its own."""
-    head, draws = build_head(config, observation, actions), config.samples
+    head, draws = build_head(config, observation, actions), config.num_samples
     if config.method == "bc_mse":
         return Regression(head)
     if config.method == "ddim":
-        return Diffusion(head, config.evaluations, draws)
+        return Diffusion(head, config.num_inference_steps, draws)
     if config.method == "flow":
-        return FlowMatching(head, config.evaluations, draws)
+        return FlowMatching(head, config.num_inference_steps, draws)
     if config.method == "meanflow":
         return MeanFlow(head, 1, draws)
     if config.method == "consistency":
@@ -54,12 +54,12 @@ def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
     if config.method == "dbp_authors":
         return OneStep(head, draws, authors_aim, start=False)
     aims: dict[str, Aim] = {
-        "dbp": partial(drift_aim, config.temperatures, config.coarse),
+        "dbp": partial(drift_aim, config.temperatures, config.initial_temperature_scale),
         "energy": energy_aim,
         "sinkhorn": sinkhorn_aim,
         "joint_sinkhorn": joint_sinkhorn_aim,
     }
-    return OneStep(head, draws, aims[config.method], latent_waves=config.latent_waves)
+    return OneStep(head, draws, aims[config.method], latent_waves=config.latent_dct_modes)
 
 
 def drift_aim(

@@ -37,7 +37,7 @@ SETTINGS = FinetuneConfig(
 def two_sided() -> Policy:
     """A policy of two numbers that says about as often left as right."""
     torch.manual_seed(0)
-    config = TrainConfig(horizon=1, latent_waves=0, width=32, branch_width=64, depth=1)
+    config = TrainConfig(horizon=1, latent_dct_modes=0, width=32, branch_width=64, depth=1)
     policy = Policy(PolicyShape(("s",), ("x", "y"), {}, {}, 0.1), config)
     optimiser = torch.optim.Adam(policy.method.parameters(), 2e-3)
     for _ in range(400):
