@@ -1,1 +1,6 @@
-"""Run a policy: model bundles, ONNX Runtime sessions, observation history, refusal."""
+"""Run a policy: `load_policy` returns a function from an observation to an action chunk."""
+
+from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
+from dbp_ros.policy.load import load_policy
+
+__all__ = ["ChunkPolicy", "PolicySpec", "load_policy"]

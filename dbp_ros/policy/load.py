@@ -1,0 +1,72 @@
+"""Load a model bundle as a function from an observation to an action chunk."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dbp_ros.bundle import Manifest, bundle_directory, read_bundle
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import Floats, Image
+from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
+from dbp_ros.policy.model import Model
+
+
+class BundlePolicy(ChunkPolicy):
+    """A model bundle in ONNX Runtime.
+
+    Attributes:
+        model: Its graphs and manifest.
+    """
+
+    def __init__(self, model: Model, seed: int | None, latent_time_constant_s: float) -> None:
+        """Run a model; see `ChunkPolicy`."""
+        self.model = model
+        super().__init__(spec_of(model.manifest), seed, latent_time_constant_s)
+
+    def _encode(self, sensor: str, frame: Image | Floats) -> Floats:
+        return self.model.encode(sensor, frame)
+
+    def _predict(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
+        return self.model.decide(positions, features, latent)
+
+
+def spec_of(manifest: Manifest) -> PolicySpec:
+    """Return the inputs and outputs that a manifest describes."""
+    return PolicySpec(
+        states=manifest.states,
+        joints=manifest.joints,
+        cameras={camera.name: (camera.height, camera.width) for camera in manifest.cameras},
+        clouds={cloud.name: (cloud.points, cloud.channels) for cloud in manifest.clouds},
+        horizon=manifest.action.horizon,
+        n_obs_steps=manifest.history.length,
+        step_s=manifest.action.step_s,
+    )
+
+
+def load_policy(
+    model: str | Path,
+    *,
+    execution_provider: str = PolicyConfig.execution_provider,
+    num_threads: int = 1,
+    seed: int | None = 0,
+    latent_time_constant_s: float = PolicyConfig.latent_memory_s,
+) -> BundlePolicy:
+    """Load a model bundle and run its self-test, which also warms up the sessions.
+
+    It needs NumPy, PyYAML and ONNX Runtime; no PyTorch and no ROS.
+
+    Args:
+        model: Name of a bundle under `models/`, or the path of its folder.
+        execution_provider: `cpu`, `cuda` or `tensorrt`.
+        num_threads: Threads of one inference.
+        seed: Seed of the first episode's latent; None for an unpredictable one.
+        latent_time_constant_s: Time constant of the AR(1) latent in [s]; 0 keeps one latent for
+            the whole episode.
+
+    Raises:
+        BundleError: If the bundle is missing or damaged, or its self-test fails.
+        ConfigError: If the execution provider is not available.
+    """
+    bundle = read_bundle(bundle_directory(str(model)))
+    loaded = Model(bundle, execution_provider, num_threads)
+    loaded.prove()
+    return BundlePolicy(loaded, seed, latent_time_constant_s)
