@@ -1,1 +1,7 @@
-"""Train policies from recorded episodes and export them as model bundles."""
+"""Imitation learning, online learning, export: `train` returns a policy to be called."""
+
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.dataset import Demonstrations, load_demonstrations
+from dbp_ros.learning.train import TrainedPolicy, train
+
+__all__ = ["Demonstrations", "TrainConfig", "TrainedPolicy", "load_demonstrations", "train"]

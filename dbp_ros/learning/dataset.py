@@ -1,6 +1,7 @@
 """A data set of episodes in memory, and how observations and chunks are drawn from it."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dbp_ros.contract import Floats, Image
 from dbp_ros.episodes.episode import Episode
@@ -16,49 +16,11 @@ from dbp_ros.episodes.selection import USUAL, Selection
 from dbp_ros.episodes.sets import EpisodeSet, open_episodes
 from dbp_ros.episodes.thinned import Thinned
 from dbp_ros.errors import EpisodeError, TrainingError
+from dbp_ros.learning.arrays import Nested, column_names, gather, rows_of
+from dbp_ros.learning.batch import Batch
 from dbp_ros.learning.neighbours import Neighbours
 
 STILL_BELOW = 1e-4
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Observations with the chunks that may follow.
-
-    Attributes:
-        states: Oldest first, in [rad] and [m]. Shape (B, history, ns).
-        images: Pictures of each camera, uint8. Shapes (B, history, height, width, 3).
-        points: Clouds of each sensor. Shapes (B, history, points, channels).
-        measured: The newest states of the rows that the chunks begin at. Shape (B, P, ns).
-        actions: Absolute; the observation's own first, then its neighbours'.
-            Shape (B, P, horizon, nu).
-        weights: Of the chunks. Shape (B, P).
-    """
-
-    states: Tensor
-    images: dict[str, Tensor]
-    points: dict[str, Tensor]
-    measured: Tensor
-    actions: Tensor
-    weights: Tensor
-
-    def rows(self, start: int, end: int) -> "Batch":
-        """Return the part from row `start` to before row `end`."""
-        return self._each(lambda value: value[start:end])
-
-    def to(self, device: torch.device) -> "Batch":
-        """Return the batch on a device."""
-        return self._each(lambda value: value.to(device))
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        return Batch(
-            states=change(self.states),
-            images={name: change(seen) for name, seen in self.images.items()},
-            points={name: change(seen) for name, seen in self.points.items()},
-            measured=change(self.measured),
-            actions=change(self.actions),
-            weights=change(self.weights),
-        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +50,55 @@ class Demonstrations:
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     episode: NDArray[np.int64]
+
+    @classmethod
+    def from_arrays(
+        cls,
+        states: Nested,
+        actions: Nested,
+        *,
+        step_s: float,
+        images: Mapping[str, Nested] | None = None,
+        episode_ends: Sequence[int] | None = None,
+        state_names: Sequence[str] = (),
+        action_names: Sequence[str] = (),
+    ) -> "Demonstrations":
+        """Build a data set from arrays in memory.
+
+        An action is what is to be reached one step after the state of its row. Columns whose
+        names end in `joint` are joints in [rad], those with `gripper` in it in [m]; an action of a
+        joint is learned relative to the state of the same name.
+
+        Args:
+            states: Of each episode, shape (steps, ns): a list of arrays, or one array of shape
+                (episodes, steps, ns), or (steps, ns) with `episode_ends`.
+            actions: The same with (steps, nu).
+            step_s: Time between two rows in [s].
+            images: rgb8 of each camera, the same with (steps, height, width, 3), uint8.
+            episode_ends: Row after the last of each episode, for arrays that hold all of them end
+                to end; one episode where None.
+            state_names: One a column; `state_0` and so on where empty.
+            action_names: One a column; `action_0` and so on where empty.
+
+        Raises:
+            TrainingError: If the arrays do not fit one another, or a number is not finite.
+        """
+        if not 0 < step_s < math.inf:
+            raise TrainingError(f"step_s = {step_s}, expected more than 0 s")
+        made = gather(states, actions, images or {}, episode_ends)
+        first, last, numbers = rows_of(made.lengths)
+        return cls(
+            state_names=column_names(state_names, "state", made.states.shape[1]),
+            action_names=column_names(action_names, "action", made.actions.shape[1]),
+            step_s=step_s,
+            states=made.states,
+            actions=made.actions,
+            images=made.images,
+            points={},
+            first=first,
+            last=last,
+            episode=numbers,
+        )
 
     @property
     def episodes(self) -> int:
@@ -213,9 +224,7 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
         kept.append(replace(episode, images={}, points={}))
     if not kept:
         raise TrainingError("expected at least one episode, got none: record some first")
-    lengths = np.array([len(episode) for episode in kept])
-    ends = np.cumsum(lengths)
-    numbers = np.repeat(np.arange(len(kept)), lengths)
+    first, last, numbers = rows_of([len(episode) for episode in kept])
     return Demonstrations(
         state_names=kept[0].state_names,
         action_names=kept[0].action_names,
@@ -224,8 +233,8 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
         actions=np.concatenate([e.actions for e in kept]).astype(np.float32),
         images={name: _joined(pictures, name) for name in list(pictures)},
         points={name: _joined(clouds, name) for name in list(clouds)},
-        first=(ends - lengths)[numbers],
-        last=(ends - 1)[numbers],
+        first=first,
+        last=last,
         episode=numbers,
     )
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dbp_ros.learning.augmentation import Augmentation
+from dbp_ros.learning.batch import Batch
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.dataset import Batch, Demonstrations
+from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.neighbours import Neighbours
 from dbp_ros.learning.normaliser import METRES, RADIANS, Normaliser, unit_of
 

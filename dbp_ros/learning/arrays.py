@@ -1,0 +1,136 @@
+"""Arrays in memory, checked and laid end to end as a data set needs them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dbp_ros.contract import Floats, Image
+from dbp_ros.errors import TrainingError
+
+Rows = NDArray[np.int64]
+Array = NDArray[Any]
+Nested = ArrayLike | Sequence[ArrayLike]
+
+
+@dataclass(frozen=True)
+class EpisodeArrays:
+    """Episodes end to end.
+
+    Attributes:
+        states: Shape (steps, ns).
+        actions: Shape (steps, nu).
+        images: rgb8 of each camera. Shapes (steps, height, width, 3).
+        lengths: Steps of each episode.
+    """
+
+    states: Floats
+    actions: Floats
+    images: dict[str, Image]
+    lengths: tuple[int, ...]
+
+
+def rows_of(lengths: Sequence[int]) -> tuple[Rows, Rows, Rows]:
+    """Return each row's first row, last row and number of its episode. Shapes (steps,)."""
+    counts = np.array(lengths, np.int64)
+    ends: Rows = np.cumsum(counts)
+    numbers: Rows = np.repeat(np.arange(len(ends)), counts)
+    return (ends - counts)[numbers], (ends - 1)[numbers], numbers
+
+
+def column_names(names: Sequence[str], stem: str, count: int) -> tuple[str, ...]:
+    """Return the names given, or `stem_0` and so on where there are none.
+
+    Raises:
+        TrainingError: If they are not unique or not as many as the columns.
+    """
+    names = tuple(names) or tuple(f"{stem}_{index}" for index in range(count))
+    if len(names) != count or len(set(names)) != count:
+        raise TrainingError(
+            f"{stem}_names: expected {count} unique names, one a column, got {', '.join(names)}"
+        )
+    return names
+
+
+def gather(
+    states: Nested,
+    actions: Nested,
+    images: Mapping[str, Nested],
+    episode_ends: Sequence[int] | None,
+) -> EpisodeArrays:
+    """Check arrays and lay them end to end; see `Demonstrations.from_arrays`.
+
+    Raises:
+        TrainingError: If they do not fit one another, or a number is not finite.
+    """
+    measured = _episodes("states", states, 2, episode_ends)
+    lengths = tuple(len(episode) for episode in measured)
+    if not lengths or not all(lengths):
+        raise TrainingError(f"states: expected at least one step an episode, got {lengths}")
+    done = _episodes("actions", actions, 2, episode_ends)
+    seen = {name: _episodes(name, frames, 4, episode_ends) for name, frames in images.items()}
+    for name, episodes in {"actions": done, **seen}.items():
+        found = tuple(len(episode) for episode in episodes)
+        if found != lengths:
+            raise TrainingError(
+                f"{name}: expected {len(lengths)} episodes of {_short(lengths)} steps as states "
+                f"have, got {len(found)} of {_short(found)}"
+            )
+    pixels = {name: _joined(name, frames) for name, frames in seen.items()}
+    for name, frames in pixels.items():
+        if frames.dtype != np.uint8 or frames.shape[3] != 3:
+            raise TrainingError(
+                f"{name}: expected rgb8 of shape (steps, height, width, 3), uint8, got shape "
+                f"{frames.shape}, {frames.dtype}"
+            )
+    return EpisodeArrays(_finite("states", measured), _finite("actions", done), pixels, lengths)
+
+
+def _episodes(
+    name: str, given: Nested, axes: int, episode_ends: Sequence[int] | None
+) -> list[Array]:
+    """Return one array an episode, each of `axes` axes."""
+    whole = None if isinstance(given, list | tuple) else np.asarray(given)
+    if whole is not None and whole.ndim == axes:
+        return _split(name, whole, episode_ends)
+    episodes = [np.asarray(episode) for episode in (given if whole is None else whole)]  # type: ignore[union-attr]
+    if episode_ends is not None or any(episode.ndim != axes for episode in episodes):
+        shapes = {episode.shape for episode in episodes}
+        raise TrainingError(
+            f"{name}: expected a list of arrays of {axes} axes, one an episode, or one array of "
+            f"{axes + 1} axes, or one of {axes} axes with episode_ends; got {len(episodes)} of "
+            f"shapes {', '.join(map(str, sorted(shapes)[:3]))}"
+        )
+    return episodes
+
+
+def _split(name: str, whole: Array, episode_ends: Sequence[int] | None) -> list[Array]:
+    ends = [len(whole)] if episode_ends is None else [int(end) for end in episode_ends]
+    if not ends or ends[-1] != len(whole) or np.any(np.diff([0, *ends]) <= 0):
+        raise TrainingError(
+            f"episode_ends: expected rising rows, the last one {len(whole)} for {name}, got "
+            f"{_short(ends)}"
+        )
+    return np.split(whole, ends[:-1])
+
+
+def _joined(name: str, episodes: Sequence[Array]) -> Array:
+    shapes = sorted({episode.shape[1:] for episode in episodes})
+    if len(shapes) > 1:
+        raise TrainingError(f"{name}: episodes differ in shape after the steps: {shapes}")
+    return np.concatenate(episodes)
+
+
+def _finite(name: str, episodes: Sequence[Array]) -> Floats:
+    values = _joined(name, episodes).astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(wrong):
+        raise TrainingError(f"{name}: {len(wrong)} rows are not finite, the first one {wrong[0]}")
+    return values
+
+
+def _short(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:4]))
+    return f"{shown}, …" if len(numbers) > 4 else shown

@@ -1,0 +1,47 @@
+"""Observations with the chunks that may follow, as tensors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Observations with the chunks that may follow.
+
+    Attributes:
+        states: Oldest first, in [rad] and [m]. Shape (B, history, ns).
+        images: Pictures of each camera, uint8. Shapes (B, history, height, width, 3).
+        points: Clouds of each sensor. Shapes (B, history, points, channels).
+        measured: The newest states of the rows that the chunks begin at. Shape (B, P, ns).
+        actions: Absolute; the observation's own first, then its neighbours'.
+            Shape (B, P, horizon, nu).
+        weights: Of the chunks. Shape (B, P).
+    """
+
+    states: Tensor
+    images: dict[str, Tensor]
+    points: dict[str, Tensor]
+    measured: Tensor
+    actions: Tensor
+    weights: Tensor
+
+    def rows(self, start: int, end: int) -> "Batch":
+        """Return the part from row `start` to before row `end`."""
+        return self._each(lambda value: value[start:end])
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return self._each(lambda value: value.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(
+            states=change(self.states),
+            images={name: change(seen) for name, seen in self.images.items()},
+            points={name: change(seen) for name, seen in self.points.items()},
+            measured=change(self.measured),
+            actions=change(self.actions),
+            weights=change(self.weights),
+        )
