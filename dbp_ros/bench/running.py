@@ -60,19 +60,21 @@ def running_stack(
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
         up = ("dbp_ros.cli", "up", "--sim", "--task", task, "--model", model, *words)
-        resources.enter_context(child(up, log))
+        stack = resources.enter_context(child(up, log))
         runner = resources.enter_context(spinning(make))
         tell("starting the stack")
         try:
-            runner.wait_for(lambda: _ready(runner, log), "the stack to start", start_limit_s)
+            runner.wait_for(lambda: _ready(stack, runner, log), "the stack to start", start_limit_s)
         except DbpError as error:
             raise DbpError(f"{error}; the end of {log}:\n{_tail(log)}") from error
         runner.activate_policy(False)
         yield runner
 
 
-def _ready(runner: EpisodeRunner, log: Path) -> bool:
-    if "is not restarted" in _tail(log) or "ending the stack" in _tail(log):
+def _ready(stack: "subprocess.Popen[bytes]", runner: EpisodeRunner, log: Path) -> bool:
+    if stack.poll() is not None:
+        raise DbpError(f"the stack ended with status {stack.returncode}")
+    if "is not restarted" in _tail(log):
         raise DbpError("a process of the stack ended")
     here = all(name in runner.states for name in runner.processes)
     return here and runner.states["policy"] == "deciding"
@@ -133,14 +135,14 @@ def _wait_for_files(files: Sequence[Path]) -> None:
 
 
 @contextmanager
-def child(module: Sequence[str], log: Path) -> Iterator[None]:
-    """Run a module of ours as a process for as long as the block lasts."""
+def child(module: Sequence[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a module of the package as a process for as long as the block lasts."""
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", *module], stdout=file, stderr=subprocess.STDOUT
         )
         try:
-            yield
+            yield process
         finally:
             process.send_signal(signal.SIGINT)
             try:
