@@ -21,6 +21,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from std_msgs.msg import Float64MultiArray
 
 from dbp_ros.config import ControllersConfig
@@ -32,8 +33,9 @@ ACTIVITY = "Controllers Activity"
 STATE_SUFFIX = ".state"
 # Nodes that subscribe to commands and obey none of them: tools, and nodes of this package.
 TOOLS = ("_ros2cli", "rosbag2", "foxglove")
-# The last is a node whose name has not been discovered yet.
-LISTENERS = frozenset({"bag", "learner", "_NODE_NAME_UNKNOWN_"})
+# Name of a node whose endpoint was discovered before it.
+UNDISCOVERED = "_NODE_NAME_UNKNOWN_"
+LISTENERS = frozenset({"bag", "learner", UNDISCOVERED})
 # A controller that has not answered for this long is asked again.
 ANSWER_NS = 1_000_000_000
 PARAMETERS = ("joints", "interface_name")
@@ -137,10 +139,7 @@ class ControllerMonitor:
         if self._node.count_publishers(controller.topic) <= 1:
             self._rivals.pop(index, None)
             return
-        names = [
-            f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-            for info in self._node.get_publishers_info_by_topic(controller.topic)
-        ]
+        names = list(map(full_name, self._node.get_publishers_info_by_topic(controller.topic)))
         own = self._node.get_fully_qualified_name()
         others = [name for k, name in enumerate(names) if name != own or own in names[:k]]
         if not others:
@@ -208,4 +207,11 @@ class ControllerMonitor:
 def publisher_names(node: Node, topic: str) -> Sequence[str]:
     """Return the full names of the nodes that publish a topic, in order."""
     infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    return sorted({f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos})
+    return sorted(set(map(full_name, infos)))
+
+
+def full_name(endpoint: TopicEndpointInfo) -> str:
+    """Return the full name of the node of an endpoint, which may not be discovered yet."""
+    if endpoint.node_name == UNDISCOVERED:
+        return "a node that was discovered just now"
+    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"
