@@ -144,8 +144,30 @@ class ControllersConfig:
         return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 
+# Grippers open, pointing down next to the zone that both arms reach.
+DUAL_UR5E_HOME = (
+    *(-0.439, -1.743, 2.045, -1.873, -1.571, -0.439, 0.085),
+    *(-0.202, -1.743, 2.045, -1.873, -1.571, -0.202, 0.085),
+)
+
+
 @dataclass(frozen=True)
-class GuardConfig(ControllersConfig, RealtimeConfig, PaceConfig):
+class HomeConfig:
+    """The start pose of the arms; `dbp home` reads it from the guard."""
+
+    home_positions: tuple[float, ...] = setting(
+        DUAL_UR5E_HOME, "Start pose of each joint, for `dbp home` [rad, m]"
+    )
+    home_speed: float = setting(
+        0.2,
+        "Share of velocity_limit and acceleration_limit with which `dbp home` moves",
+        minimum=0.01,
+        maximum=1.0,
+    )
+
+
+@dataclass(frozen=True)
+class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, PaceConfig):
     """The guard: the process that alone commands the arms."""
 
     realtime_priority: int = setting(

@@ -51,6 +51,7 @@ VERBS = (
     Verb("disable", "bring the arms to rest and command them no more", "ros"),
     Verb("stop", "emergency stop: bring the arms to rest and latch it", "ros"),
     Verb("reset", "clear a latched stop", "ros"),
+    Verb("home", "move the arms to the robot's start pose", "ros"),
     Verb("activate", "let the policy publish actions", "ros"),
     Verb("deactivate", "let the policy publish nothing", "ros"),
     Verb("rollback", "bring back the model before", "ros"),

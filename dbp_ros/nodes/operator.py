@@ -26,7 +26,9 @@ REST_S = 0.5
 ANSWER_S = 5.0
 # A transition may load a model.
 TRANSITION_S = 60.0
+NAMES_S = 2.0
 SLICE_S = 0.02
+UNKNOWN = "_NODE_NAME_UNKNOWN_"
 # ROS tools do not list nodes whose name starts like this.
 HIDDEN = "_dbp_"
 
@@ -147,6 +149,18 @@ class Operator:
         for name in running:
             self.trigger(f"{name}/begin_episode")
         return f"an episode has begun: {' and '.join(running)}"
+
+    def publishers(self, topic: str) -> list[str]:
+        """Return the full names of the nodes that publish a topic, once they are known."""
+        name = self.node.resolve_topic_name(topic)
+
+        def names() -> list[str]:
+            found = self.node.get_publishers_info_by_topic(name)
+            return [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in found]
+
+        # An endpoint is discovered a moment before the name of its node.
+        self.spin_until(lambda: not any(UNKNOWN in name for name in names()), NAMES_S)
+        return names()
 
     def offers(self, service: str) -> bool:
         """Return whether a service, relative to the namespace, is known by now."""

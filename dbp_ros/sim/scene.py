@@ -5,19 +5,13 @@ from importlib import resources
 import mujoco
 import numpy as np
 
-from dbp_ros.config import SIDES
+from dbp_ros.config import DUAL_UR5E_HOME, SIDES
 
 ASSETS = resources.files("dbp_ros.sim") / "assets"
 GRIPPER_STROKE_M = 0.085
 # An arm meets objects, fingers (bit 1) and the other arm, never itself.
 ARM_BITS = {"left": (2, 5), "right": (4, 3)}
-# Grippers open, pointing down beside the zone that both arms reach.
-HOME = np.array(
-    (
-        *(-0.439, -1.743, 2.045, -1.873, -1.571, -0.439, GRIPPER_STROKE_M),
-        *(-0.202, -1.743, 2.045, -1.873, -1.571, -0.202, GRIPPER_STROKE_M),
-    )
-)
+HOME = np.array(DUAL_UR5E_HOME)
 
 
 def part(name: str) -> mujoco.MjSpec:

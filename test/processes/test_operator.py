@@ -3,11 +3,29 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
-from processes.robot import Robot, process, wait_until
+import numpy as np
+import pytest
+from processes.robot import (
+    CAMERA,
+    CONFIG,
+    Robot,
+    assert_within_limits,
+    moves,
+    process,
+    rests,
+    wait_until,
+)
+from toy_bundle import write_toy_bundle
+from trajectory_msgs.msg import JointTrajectory
 
 DBP = (sys.executable, "-m", "dbp_ros.cli")
 LIMIT_S = 30.0
+HOME = [0.2, -0.3, 0.25, -0.2, -0.1, 0.1, 0.07, 0.3, -0.2, 0.2, -0.25, 0.0, 0.15, 0.03]
+HOME_SPEED = 0.4
 
 
 def dbp(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -40,6 +58,22 @@ def test_an_operator_stops_resets_enables_and_disables_a_guard(
     robot.wait_for_state("guard", "disabled")
 
 
+def test_a_stop_takes_less_than_200_ms_from_the_key_press(
+    robot: Robot, guard: "subprocess.Popen[str]"
+) -> None:
+    took_s = []
+    for _ in range(3):
+        pressed = time.monotonic()
+        with subprocess.Popen([*DBP, "stop"], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            # The line is the guard's answer.
+            assert child.stdout.readline().startswith("stopped: /guard")
+            took_s.append(time.monotonic() - pressed)
+    robot.wait_for_state("guard", "stopped: e-stop")
+    # The machine may be busy with something else at times.
+    assert min(took_s) < 0.2, took_s
+
+
 def test_a_service_that_is_not_there_is_explained_by_what_is(domain: int) -> None:
     with process("guard_node", remaps=["__ns:=/cell_1"]):
         wait_until(lambda: "/cell_1" in dbp("enable").stderr, "the guard to be discovered")
@@ -48,3 +82,56 @@ def test_a_service_that_is_not_there_is_explained_by_what_is(domain: int) -> Non
     assert f"ROS_DOMAIN_ID={domain}" in missing.stderr
     assert "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST" in missing.stderr
     assert "give --namespace /cell_1" in missing.stderr
+
+
+@pytest.fixture
+def homing_guard(robot: Robot) -> Iterator["subprocess.Popen[str]"]:
+    """A guard with a home pose nearby, with control enabled."""
+    settings = {"home_positions": HOME, "home_speed": HOME_SPEED, "enable_control": "true"}
+    with process("guard_node", **settings) as child:
+        robot.wait_for_state("guard", "holding")
+        yield child
+
+
+def test_the_arms_go_home_slowly_and_the_policy_falls_silent(
+    robot: Robot, homing_guard: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    velocity = np.zeros(len(CONFIG.joints))
+    velocity[[0, 7]] = 0.5
+    ramp = np.arange(1, 9)[:, None] / 30 * velocity
+    model = write_toy_bundle(
+        tmp_path / "turner",
+        graph_joints=CONFIG.joints,
+        graph_cameras=(CAMERA,),
+        ramp=ramp,
+        step_s=1 / 30,
+    )
+    with process("policy_node", model=model):
+        wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
+        done = dbp("home")
+        assert done.returncode == 0, done.stderr
+        assert "the policy is deactivated" in done.stdout
+        assert "the arms are at home" in done.stdout
+        robot.wait_for_state("policy", "not active")
+        wait_until(lambda: rests(robot), "the arms to rest")
+    assert robot.positions == pytest.approx(HOME, abs=0.02)
+    assert_within_limits(robot)
+
+
+def test_home_is_refused_where_the_guard_is_stopped_or_something_else_publishes(
+    robot: Robot, homing_guard: "subprocess.Popen[str]"
+) -> None:
+    rival = robot.create_publisher(JointTrajectory, "action_chunk", 1)
+    refused = dbp("home")
+    assert refused.returncode == 1
+    assert "/robot publishes action_chunk too" in refused.stderr
+    robot.destroy_publisher(rival)
+    assert robot.ask("guard/emergency_stop")[0]
+    refused = dbp("home")
+    assert refused.returncode == 1
+    assert "stopped: e-stop" in refused.stderr
+    assert "dbp reset" in refused.stderr
+    assert robot.ask("guard/reset")[0]
+    refused = dbp("home")
+    assert refused.returncode == 1
+    assert "--enable" in refused.stderr

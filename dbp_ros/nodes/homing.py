@@ -1,0 +1,188 @@
+"""Moves the arms to the robot's start pose, through the guard and in place of the policy."""
+
+import time
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from lifecycle_msgs.msg import State
+from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from dbp_ros.contract import STOPPED, Array
+from dbp_ros.errors import DbpError
+from dbp_ros.motion.guard import Mode
+from dbp_ros.motion.homing import HomingPath, check_home
+from dbp_ros.nodes.operator import DISCOVERY_S, REST_S, Operator
+from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+
+GUARD_PARAMETERS = (
+    *("joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),
+    *("position_lower", "position_upper", "tracking_error_limit", "speed"),
+)
+CHUNK_RATE_HZ = 50.0
+# Points of a chunk, in [s] from now.
+AHEAD_S = tuple(0.05 * k for k in range(1, 11))
+# Share of the tracking limit within which an arm has arrived, and beyond which the path waits.
+ARRIVED, BEHIND = 0.2, 0.6
+SETTLE_S = 3.0
+STATE_S = 2.0
+
+
+class Homing:
+    """One motion to the start pose."""
+
+    def __init__(self, operator: Operator, show: Callable[[str], None]) -> None:
+        """Read the guard's settings and start to receive its state and the joint states.
+
+        Args:
+            operator: Connection to the stack.
+            show: Prints a line of progress.
+
+        Raises:
+            DbpError: If there is no guard, or its home pose does not fit the robot.
+        """
+        self._operator = operator
+        self._show = show
+        self._state = ""
+        self._positions: dict[str, float] = {}
+        node = operator.node
+        node.create_subscription(String, "guard/state", self._on_state, LATCHED)
+        node.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
+        settings = self._guard_settings()
+        self._joints: list[str] = list(settings["joints"])
+        check_home(
+            self._joints,
+            settings["home_positions"],
+            settings["position_lower"],
+            settings["position_upper"],
+        )
+        self._goal = np.array(settings["home_positions"])
+        self._velocity = settings["home_speed"] * np.array(settings["velocity_limit"])
+        self._acceleration = settings["home_speed"] * np.array(settings["acceleration_limit"])
+        self._tolerance = np.array(settings["tracking_error_limit"])
+        self._speed = float(settings["speed"])
+
+    def run(self, enable: bool) -> str:
+        """Move the arms; return a sentence once they are there.
+
+        Args:
+            enable: Enable control where it is not.
+
+        Raises:
+            DbpError: If something keeps the arms from moving home.
+        """
+        self._silence_policy()
+        self._require_no_rival()
+        start = self._measure()
+        self._require_enabled(enable)
+        path = HomingPath(start, self._goal, self._velocity, self._acceleration)
+        began = time.monotonic()
+        self._follow(path)
+        duration_s = time.monotonic() - began
+        return f"the arms are at home after {duration_s:.1f} s; dbp activate starts the policy"
+
+    def _guard_settings(self) -> dict[str, Any]:
+        request = GetParameters.Request(names=list(GUARD_PARAMETERS))
+        answer = self._operator.call(GetParameters, "guard/get_parameters", request)
+        values = map(parameter_value_to_python, answer.values)
+        settings = dict(zip(GUARD_PARAMETERS, values, strict=True))
+        if unset := [name for name, value in settings.items() if value is None]:
+            raise DbpError(f"the guard has no {', '.join(unset)}: is it of another version?")
+        return settings
+
+    def _silence_policy(self) -> None:
+        if not self._operator.spin_until(lambda: self._operator.offers("policy/get_state"), REST_S):
+            return
+        if self._operator.policy_state() == State.PRIMARY_STATE_ACTIVE:
+            self._operator.deactivate_policy()
+            self._show("the policy is deactivated")
+
+    def _require_no_rival(self) -> None:
+        policy = f"{self._operator.namespace}/policy"
+        if rivals := sorted(set(self._operator.publishers("action_chunk")) - {policy}):
+            raise DbpError(f"{', '.join(rivals)} publishes action_chunk too: end it first")
+
+    def _measure(self) -> Array:
+        """Return where the joints are. Shape (nu,)."""
+        known = self._positions
+        if not self._operator.spin_until(lambda: all(j in known for j in self._joints), STATE_S):
+            missing = [joint for joint in self._joints if joint not in known]
+            raise DbpError(f"joint_states lacks {', '.join(missing)}: see dbp status")
+        return self._measured()
+
+    def _require_enabled(self, enable: bool) -> None:
+        if not self._operator.spin_until(lambda: bool(self._state), STATE_S):
+            raise DbpError("the guard publishes no state: see dbp status")
+        if self._state.startswith(STOPPED):
+            raise DbpError(f"the guard is {self._state}: dbp reset clears it, then dbp enable")
+        if not self._state.startswith(Mode.DISABLED.value):
+            return
+        if not enable:
+            raise DbpError(f"the guard is {self._state}: give --enable, or call dbp enable first")
+        self._operator.enable_control(True)
+        self._operator.spin_until(self._is_enabled, STATE_S)
+
+    def _is_enabled(self) -> bool:
+        return self._state.startswith((Mode.HOLDING.value, Mode.TRACKING.value))
+
+    def _follow(self, path: HomingPath) -> None:
+        """Publish the path until the arms have arrived; it waits for arms that are behind."""
+        chunks = self._operator.node.create_publisher(JointTrajectory, "action_chunk", COMMAND)
+        self._operator.spin_until(lambda: chunks.get_subscription_count() > 0, DISCOVERY_S)
+        self._show(f"moving home in {path.duration_s / self._speed:.1f} s")
+        path_s, before, shown = 0.0, time.monotonic(), 0
+        deadline = before + 2.0 * path.duration_s / self._speed + SETTLE_S
+        while path_s < path.duration_s or not self._near(path.goal, ARRIVED):
+            now = time.monotonic()
+            if self._near(path.positions(np.array([path_s]))[0], BEHIND):
+                path_s += self._speed * (now - before)
+            before = now
+            if now > deadline:
+                raise DbpError(self._explain_delay(path.goal))
+            if not self._is_enabled():
+                raise DbpError(f"the guard is {self._state}: the arms are not at home")
+            chunks.publish(self._chunk(path, path_s))
+            if (quarter := int(4.0 * path_s / path.duration_s)) > shown:
+                shown = quarter
+                self._show(f"{min(100, 25 * quarter)} %")
+            self._operator.spin(1.0 / CHUNK_RATE_HZ)
+
+    def _chunk(self, path: HomingPath, path_s: float) -> JointTrajectory:
+        """Return the path from a time on. Its stamp is zero, which means now."""
+        message = JointTrajectory(joint_names=self._joints)
+        times_s = np.array([path_s + ahead_s for ahead_s in AHEAD_S])
+        for ahead_s, positions in zip(AHEAD_S, path.positions(times_s), strict=True):
+            message.points.append(
+                JointTrajectoryPoint(
+                    positions=array("d", positions.tobytes()),
+                    time_from_start=Duration(nanosec=round(1e9 * ahead_s)),
+                )
+            )
+        return message
+
+    def _near(self, positions: Array, share: float) -> bool:
+        return bool((np.abs(self._measured() - positions) <= share * self._tolerance).all())
+
+    def _measured(self) -> Array:
+        return np.array([self._positions[joint] for joint in self._joints])
+
+    def _explain_delay(self, goal: Array) -> str:
+        error = np.abs(self._measured() - goal)
+        worst = int(np.argmax(error / self._tolerance))
+        return (
+            f"{self._joints[worst]} is still {error[worst]:.3f} [rad, m] from home; the guard is "
+            f"{self._state}: is the arm blocked, or its controller off? see dbp status"
+        )
+
+    def _on_state(self, message: String) -> None:
+        self._state = message.data
+
+    def _on_joint_states(self, message: JointState) -> None:
+        if len(message.position) == len(message.name):
+            self._positions.update(zip(message.name, message.position, strict=True))
