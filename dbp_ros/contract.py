@@ -72,12 +72,15 @@ class ActionChunk:
         stamp_ns: Time of the observation that the chunk was decided from.
         image_stamps_ns: When the newest picture of each camera that the policy used was taken, in
             the order of its cameras; empty where not known.
+        slowdown: How much longer than real time a slow simulator takes; limits of the chunk's age
+            are in its seconds.
     """
 
     positions: Array
     due_ns: NDArray[np.int64]
     stamp_ns: int
     image_stamps_ns: tuple[int, ...] = ()
+    slowdown: float = 1.0
 
     @property
     def image_stamp_ns(self) -> int | None:

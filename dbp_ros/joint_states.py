@@ -120,7 +120,8 @@ class JointStateMerger:
 
         Returns:
             All joints, if every joint is known and the oldest stamp has advanced: one result for
-            each complete round of the drivers, with a stamp of its own. None otherwise.
+            each complete round of the drivers, with a stamp of its own. None otherwise. Where a
+            driver stamps with zero, every message gives a result, so that this is noticed.
         """
         oldest_ns = int(self._stamps_ns.min())
         was_complete = self.complete
@@ -130,7 +131,8 @@ class JointStateMerger:
         self._stamps_ns[readings.indices] = readings.stamp_ns
         self._arrivals_ns[readings.indices] = arrival_ns
         self._received[readings.indices] = True
-        if not self.complete or (was_complete and int(self._stamps_ns.min()) == oldest_ns):
+        same = was_complete and int(self._stamps_ns.min()) == oldest_ns
+        if not self.complete or (same and oldest_ns):
             return None
         return self.latest()
 

@@ -138,3 +138,12 @@ def test_messages_without_numbers_are_never_a_conflict():
     for k in range(20):
         conflict.add(ALL, None, k * MS)
     assert not conflict.detected(20 * MS)
+
+
+def test_a_driver_that_does_not_stamp_is_noticed_with_every_message(merger):
+    merger.add(readings(LEFT, [1.0, 2.0], 0), 100)
+    for k in range(1, 5):
+        states = merger.add(readings(RIGHT, [3.0, 4.0], 10 + k), 100 + k)
+        assert (states.stamp_ns, states.arrival_ns) == (0, 100)
+        states = merger.add(readings(LEFT, [1.0, 2.0], 0), 100)
+        assert states.stamp_ns == 0

@@ -7,6 +7,7 @@ import numpy as np
 from dbp_ros.config import GuardConfig
 from dbp_ros.contract import ActionChunk, seconds_to_ns
 from dbp_ros.motion.limits import Limits
+from dbp_ros.stamps import LATE_NS, StampCheck
 
 # A policy overshoots a short stroke by more than a share of it, in [rad] and [m].
 LEAST_MARGIN = 0.25
@@ -22,6 +23,7 @@ class ChunkCheck:
         margin = np.maximum(share, LEAST_MARGIN)
         self._lowest, self._highest = limits.lower - margin, limits.upper + margin
         self._max_age_ns = seconds_to_ns(config.chunk_timeout_s)
+        self._stamps = StampCheck("action_chunk", self._max_age_ns)
 
     def problem(self, chunk: ActionChunk, now_ns: int) -> str:
         """Return why a chunk is refused; empty if it is not."""
@@ -33,11 +35,14 @@ class ChunkCheck:
             return f"a chunk is not finite for {joint}"
         if chunk.due_ns.shape != shape[:1] or (np.diff(chunk.due_ns) <= 0).any():
             return "the points of a chunk are not due one after the other"
-        return self._problem_of_age(now_ns - chunk.stamp_ns) or self._problem_of_range(chunk)
+        return self._problem_of_age(chunk, now_ns) or self._problem_of_range(chunk)
 
-    def _problem_of_age(self, age_ns: int) -> str:
-        if abs(age_ns) <= self._max_age_ns:
+    def _problem_of_age(self, chunk: ActionChunk, now_ns: int) -> str:
+        age_ns = now_ns - chunk.stamp_ns
+        if abs(age_ns) <= self._max_age_ns * chunk.slowdown:
             return ""
+        if abs(age_ns) > LATE_NS * chunk.slowdown:
+            return self._stamps.problem(chunk.stamp_ns, now_ns, chunk.slowdown)
         return (
             f"a chunk is {age_ns / 1e6:.0f} ms old, expected at most "
             f"{self._max_age_ns / 1e6:.0f} ms: are the clocks synchronised?"

@@ -136,6 +136,7 @@ class ChunkReader:
             image_stamps_ns=tuple(clocks.steady_ns(int(ns)) for ns in stamps[1].split(","))
             if stamps
             else (),
+            slowdown=clocks.slowdown,
         )
 
 

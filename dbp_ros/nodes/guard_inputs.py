@@ -77,7 +77,8 @@ class GuardInputs:
     def problems(self, now_ns: int) -> list[str]:
         """Return what is wrong with what arrives, one sentence for each cause."""
         lacks = self._merger.problem(now_ns, self._timeout_ns)
-        refused = self._problems[JOINTS]
+        # Without a clock no stamp can be used.
+        refused = self._clock.problem or self._problems[JOINTS]
         return list(filter(None, (refused, "" if refused else lacks, self._problems[CHUNKS])))
 
     def conflicting(self, now_ns: int) -> str:

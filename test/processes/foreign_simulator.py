@@ -20,8 +20,10 @@ AMPLITUDE_RAD = 0.3
 
 
 def planned(time_ns: int) -> np.ndarray:
-    """Return where all joints shall be at a time of the simulator. Shape (nu,)."""
-    return np.full(14, 0.04 + AMPLITUDE_RAD * (1.0 - np.cos(time_ns * 1e-9)))
+    """Return where all joints shall be at a time of the simulator; grippers rest. Shape (nu,)."""
+    positions = np.full(14, 0.04 + AMPLITUDE_RAD * (1.0 - np.cos(time_ns * 1e-9)))
+    positions[6::7] = 0.04
+    return positions
 
 
 class ForeignSimulator(Robot):

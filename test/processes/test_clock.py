@@ -17,7 +17,6 @@ from processes.robot import (
     driving_in_real_time,
     moves,
     process,
-    rests,
     wait_until,
 )
 from rclpy.qos import qos_profile_sensor_data
@@ -87,7 +86,7 @@ def test_the_guard_holds_when_the_world_and_its_clock_end(listener: Robot) -> No
         with process("guard_node", enable_control="true", speed=SPEED, use_sim_time="true"):
             listener.wait_for_state("guard", "holding: waiting for a chunk")
             world.close()
-            listener.wait_for_state("guard", "holding: joint states are stale")
+            listener.wait_for_state("guard", "the enabling was withdrawn")
 
 
 @pytest.fixture
@@ -139,10 +138,17 @@ def test_a_policy_decides_on_the_clock_of_a_simulator_that_is_not_ours(
         foreign.time_ns -= 50 * NS_PER_S
         time.sleep(0.5)
         assert refused_in(foreign, 0.5) == 0, foreign.states
+        foreign.factor = 0.0
+        foreign.wait_for_state("guard", "holding: joint states are stale")
+        foreign.factor = 0.95
+        wait_until(lambda: moves(foreign), "the arms to move when the simulator goes on")
         foreign.clock_stands = True
         foreign.wait_for_state("policy", "/clock has stalled")
-        assert rests(foreign)
+        foreign.wait_for_state("guard", "/clock has stalled")
+        assert "the enabling was withdrawn" in foreign.states["guard"]
         foreign.clock_stands = False
+        foreign.wait_for_state("policy", "deciding")
+        assert foreign.ask("guard/enable_control", True) == (True, "")
         wait_until(lambda: moves(foreign), "the arms to move when the clock goes on")
 
 
