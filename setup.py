@@ -7,6 +7,10 @@ from setuptools import find_packages, setup
 
 NAME = "dbp_ros"
 SHARE = Path("share") / NAME
+LEARN = (
+    *("torch==2.13.0", "accelerate>=1,<2", "safetensors", "tensorboard"),
+    *("onnx", "onnxscript", "rich", "matplotlib"),
+)
 # Bags of ROS 2 without ROS.
 BAGS = ("mcap>=1.6,<2", "mcap-ros2-support>=0.6")
 
@@ -58,12 +62,9 @@ setup(
             "ros-rclpy[fastrtps]==7.1.6",
         ],
         "sim": ["mujoco==3.7.0", "mink>=1.1,<2", "daqp", "rich", "pillow", "matplotlib"],
-        "learn": [
-            *("torch==2.13.0", "accelerate>=1,<2", "safetensors", "tensorboard"),
-            *("onnx", "onnxscript", "rich", "matplotlib"),
-        ],
+        "learn": [*LEARN],
         # To learn on a robot.
-        "learner": ["torch==2.13.0", "safetensors", "onnx", "onnxscript", *BAGS],
+        "learner": [*LEARN, *BAGS],
         # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot.
         "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow", *BAGS],
         # What Meta-World needs; itself it asks for another MuJoCo than it runs with, so it is

@@ -3,6 +3,11 @@
 import importlib.util
 from collections.abc import Sequence
 
+_LEARN = (
+    *("torch", "accelerate", "safetensors", "tensorboard", "onnx", "onnxscript"),
+    *("rich", "matplotlib"),
+)
+_BAGS = ("mcap", "mcap_ros2")
 # Libraries by the name under which they are imported.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "ros": (
@@ -10,12 +15,9 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *("rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
     ),
     "sim": ("mujoco", "mink", "daqp", "rich", "matplotlib"),
-    "learn": (
-        *("torch", "accelerate", "safetensors", "tensorboard", "onnx", "onnxscript"),
-        *("rich", "matplotlib"),
-    ),
-    "data": ("h5py", "zarr", "pyarrow", "mcap", "mcap_ros2"),
-    "learner": ("torch", "safetensors", "onnx", "onnxscript", "mcap", "mcap_ros2"),
+    "learn": _LEARN,
+    "data": ("h5py", "zarr", "pyarrow", *_BAGS),
+    "learner": (*_LEARN, *_BAGS),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),
     "ray": ("ray",),
 }

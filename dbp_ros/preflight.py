@@ -73,11 +73,11 @@ def _settings_of(process: Process, config: StackConfig) -> Any:
     path, kind = process.parameter_file, NODES[process.name]
     node = "/".join(("", *config.namespace.strip("/").split("/"), process.name))
     values = check_file(path, node.replace("//", "/"), kind)
-    for name in process.parameters:
-        if name in values:
+    for name, value in process.parameters.items():
+        if values.get(name, value) != value:
             raise ConfigError(
-                f"{path} sets {name}, which the launch argument {_argument(name)} overrides: "
-                "remove it from the file"
+                f"{path} sets {name} to {values[name]!r}, but the launch argument "
+                f"{_argument(name)} sets it to {value!r}: remove it from the file"
             )
     return settings_of(kind, {**values, **process.parameters})
 

@@ -87,9 +87,9 @@ def parameters(*lines: str, key: str = "/**") -> str:
         ("guard", parameters("command_rate_hz: 5000.0"), "command_rate_hz = 5000.0, expected"),
         ("guard", parameters("chunk_timeout_s: 0.2", key="gaurd"), "'gaurd' is no node"),
         ("guard", parameters("decision_rate_hz: 5.0", key="policy"), "none for /guard"),
-        ("guard", parameters("enable_control: true"), "sets enable_control, which the launch arg"),
+        ("guard", parameters("enable_control: true"), "sets enable_control to True, but the lau"),
         ("policy", parameters("image_transport: theora"), "'theora', expected one of raw, compr"),
-        ("policy", parameters("model: mine"), "sets model, which the launch argument model over"),
+        ("policy", parameters("model: mine"), "sets model to 'mine', but the launch argument"),
         ("simulation", parameters("camera_backend: x"), "camera_backend is 'x', expected one of"),
         ("simulation", parameters("controller_sizes: [7, 7]"), "controller_sizes"),
         ("learner", parameters("checkpiont: x"), "did you mean checkpoint"),
@@ -108,6 +108,13 @@ def test_a_wrong_parameter_file_of_any_process_is_refused(
 def test_files_of_processes_that_are_not_started_are_left_alone(config: Path) -> None:
     (config / "simulation.yaml").write_text(parameters("no_such_key: 1"))
     assert len(checked_processes(StackConfig(config=str(config)))) == 2
+
+
+def test_a_file_may_repeat_what_the_arguments_say(config: Path) -> None:
+    (config / "guard.yaml").write_text(parameters("enable_control: false", "use_sim_time: true"))
+    checked_processes(StackConfig(config=str(config), speed=0.5))
+    with pytest.raises(ConfigError, match=r"sets enable_control to False, .* sets it to True: rem"):
+        checked_processes(StackConfig(config=str(config), enable_control=True))
 
 
 def test_a_file_for_another_namespace_is_refused(config: Path) -> None:

@@ -89,6 +89,22 @@ def test_a_verb_needs_its_extras_and_no_others(
     assert "torch" in blocked or "learn" in verb.extras
 
 
+def test_learning_on_a_robot_needs_the_extra_of_that_name_alone(
+    required: Mapping[str, Sequence[str]],
+) -> None:
+    if missing("ros", "learner"):
+        pytest.skip(f"not installed: {missing('ros', 'learner')}")
+    own = brought_by(one for extra in ("", "ros", "learner") for one in required[extra])
+    blocked = {name for name in EVERY_LIBRARY if not distributions_of(name) & own}
+    assert {"mujoco", "h5py", "ray"} <= blocked
+    script = (
+        f"import sys\nfor name in {sorted(blocked)}: sys.modules[name] = None\n"
+        "import dbp_ros.nodes.learner_node, dbp_ros.learning.online.study, torch.onnx, onnxscript"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_every_library_of_an_extra_is_brought_by_what_setup_asks_for(
     extra: str, required: Mapping[str, Sequence[str]]

@@ -128,6 +128,16 @@ def test_the_simulated_cell_follows_the_remaps(domain: int) -> None:
             assert node.count_publishers("/cell/head_camera/image_raw") == 0
 
 
+def test_a_simulator_of_the_user_that_is_slower_than_real_time_is_followed(domain: int) -> None:
+    speed = 0.25
+    words = ("--no-sim", "--speed", str(speed), "--enable-control")
+    with process("sim_node", task="reach", speed=speed), up(*words) as (child, log):
+        log.wait_for("[policy]", "deciding")
+        log.wait_for("[guard]", "tracking")
+        assert child.poll() is None
+        assert not log.has("[simulation]")
+
+
 def test_every_topic_and_service_of_the_stack_can_be_remapped(domain: int) -> None:
     with up("--sim") as (_, log), spinning(lambda: Node("watcher")) as node:
         log.wait_for("[policy]", "deciding")
