@@ -1,4 +1,4 @@
-"""Whether the joints follow their commands, and when a command is to be set to the measurement.
+"""Whether the joints follow their commands, and when a command is to go to the measurement.
 
 A forward controller hands a command over at once: when a controller, a drive or a robot that was
 off starts to obey, its arm goes to the command in one cycle, however far that is. So a command
@@ -11,12 +11,16 @@ from dbp_ros.config import GuardConfig
 from dbp_ros.contract import NS_PER_S, Array, Flags
 from dbp_ros.motion.limits import Limiter, Limits
 
-# A command that has been still for this long has a measurement that is still too.
+# Command and arm are at rest when both have been still for this long.
 SETTLE_S = 0.3
 # Share of the velocity limit below which a command counts as still.
 STILL = 0.02
 # Share of the tracking limit that a steady error of an arm may have: gravity, friction, payload.
 STEADY = 0.4
+# Share of the distance that an arm may leave its command by within which it counts as still.
+QUIET = 0.1
+# After so many, what remains is how the arm hangs on its command: it would sink by one more.
+MOST_YIELDS = 2
 SAMPLE_NS = NS_PER_S // 50
 SAMPLES = 5
 
@@ -35,22 +39,29 @@ class FollowingMonitor:
         self._distance = config.reanchor_share * self.limit
         self._still_speed = STILL * limits.velocity
         self._grips = np.array([joint in config.gripper_joints for joint in config.joints])
+        self._groups = _groups_of(config)
         # A gripper that holds an object stays away from its command for as long as it does.
         self._most_steady = np.where(self._grips, self.limit, STEADY * self.limit)
-        self.begin()
+        self.begin(np.zeros(len(self.limit)))
 
-    def begin(self) -> None:
-        """Start to monitor commands that begin at the measurement."""
-        self._still_s = np.zeros(len(self.limit))
-        self._steady = np.zeros(len(self.limit))
-        self._suspect = np.zeros(len(self.limit), bool)
-        self._last_error = np.zeros(len(self.limit))
+    def begin(self, positions: Array) -> None:
+        """Start to monitor commands that begin at the measured positions. Shape (nu,)."""
+        count = len(self.limit)
+        self._error = np.zeros(count)
+        self._steady = np.zeros(count)
+        self._still_s = np.zeros(count)
+        self._quiet_s = np.zeros(count)
+        self._quiet_at = positions
+        self._rest_at = np.full(count, np.nan)
+        self._yields = np.zeros(count, int)
+        self._suspect = np.zeros(count, bool)
 
     def lost(self, error: Array) -> Flags:
-        """Return the joints whose error is beyond the tracking limit.
+        """Return the joints that do not follow, once the error of one is beyond its limit.
 
-        The arms to which they belong may have stopped as a whole, so the next time that the
-        commands are at rest those of all arms are set to the measurement.
+        With a joint goes whatever else of its controller is away from its command. The arms to
+        which they belong may have stopped as a whole, so the next time that everything is at rest
+        the commands of all arms go to the measurement.
 
         Args:
             error: Distance of command and measurement. Shape (nu,).
@@ -59,12 +70,14 @@ class FollowingMonitor:
         lost: Flags = error > self.limit
         if lost.any():
             self._suspect = ~self._grips
+            lost = (self._groups[lost].any(axis=0) & (error > self._distance)) | lost
         return lost
 
     def advance(self, limiter: Limiter, dt: float) -> None:
         """Count for how long each command has been still."""
         still = np.abs(limiter.velocity) <= self._still_speed
         self._still_s = np.where(still, self._still_s + dt, 0.0)
+        self._forget_rest(~still)
 
     def moved(self, error: Array) -> Flags:
         """Return the joints that parted from their command while they were not measured.
@@ -72,34 +85,60 @@ class FollowingMonitor:
         Args:
             error: Distance of command and measurement, the first one after a gap. Shape (nu,).
         """
-        return error > self._last_error + self._distance
+        return error > self._error + self._distance
 
-    def apart(self, error: Array, holding: bool) -> Flags:
-        """Return the joints at rest whose arm is elsewhere: it walked away, or did not come along.
+    def apart(self, error: Array, measured: Array, holding: bool, dt: float) -> Flags:
+        """Return the joints whose command is to go to the measurement: they do not hang on it.
 
         Args:
             error: Distance of command and measurement. Shape (nu,).
-            holding: Whether the commands are held; one that is tracking may be pushed off by a
+            measured: Measured positions in [rad] and [m]. Shape (nu,).
+            holding: Whether the commands are held; an arm that is tracking may be pushed off by a
                 contact, and the policy corrects that.
+            dt: Time since the last call, in [s].
         """
-        self._last_error = error
-        settled = self._still_s >= SETTLE_S
-        if not settled.any():
-            return settled
-        apart: Flags = settled & (error > self._steady + self._distance) | settled & self._suspect
+        self._error = error
+        moving = np.abs(measured - self._quiet_at) > QUIET * self._distance
+        self._quiet_at = np.where(moving, measured, self._quiet_at)
+        self._quiet_s = np.where(moving, 0.0, self._quiet_s + dt)
+        still = self._still_s >= SETTLE_S
+        if not still.any():
+            return still
+        # Somebody, or something, has moved the arm since it came to rest.
+        self._forget_rest(np.abs(measured - self._rest_at) > self._distance)
+        settled = still & (self._quiet_s >= SETTLE_S)
+        new = settled & np.isnan(self._rest_at)
+        off = error > self._steady + self._distance
+        apart: Flags = new & off & ~self._grips & (self._yields < MOST_YIELDS)
+        apart |= still & (error > self._most_steady + self._distance)
+        apart |= settled & self._suspect
         if not holding:
-            apart = np.zeros_like(settled)
-        first = settled & (self._steady == 0.0)
-        steady = np.where(first, error, np.minimum(self._steady, error))
-        self._steady = np.where(
-            settled & ~apart, np.minimum(steady, self._most_steady), self._steady
-        )
+            apart = np.zeros_like(still)
+        rests = new & ~apart
+        self._rest_at = np.where(rests, measured, self._rest_at)
+        self._steady = np.where(rests, np.minimum(error, self._most_steady), self._steady)
         return apart
 
     def reanchored(self, joints: Flags) -> None:
-        """Forget what was steady for joints whose command has been set to the measurement."""
+        """Begin again for joints whose command has gone to the measurement."""
         self._still_s[joints] = self._steady[joints] = 0.0
+        self._rest_at[joints] = np.nan
+        self._yields[joints] += 1
         self._suspect[joints] = False
+
+    def _forget_rest(self, joints: Flags) -> None:
+        self._rest_at = np.where(joints, np.nan, self._rest_at)
+        self._yields = np.where(joints, 0, self._yields)
+
+
+def _groups_of(config: GuardConfig) -> Flags:
+    """Return for each joint which joints its controller commands. Shape (nu, nu)."""
+    count = len(config.joints)
+    if sum(config.controller_sizes) != count:
+        return np.eye(count, dtype=bool)
+    numbers = np.repeat(np.arange(len(config.controller_sizes)), config.controller_sizes)
+    groups: Flags = numbers[:, None] == numbers
+    return groups
 
 
 class SpeedEstimate:

@@ -146,7 +146,7 @@ class MotionGuard:
         if self._limiter is None or self._muted.any():
             self._require_rest()
             self._limiter = Limiter(self.limits, self._measured, self._dt)
-            self.following.begin()
+            self.following.begin(self._measured)
             self._commanded_ns = now_ns
         self._forget_chunk()
         self._muted[:] = self._yielding[:] = False
@@ -225,7 +225,8 @@ class MotionGuard:
     @property
     def moving(self) -> bool:
         """Whether the last command moved a joint."""
-        return self._limiter is not None and not self._limiter.at_rest
+        limiter = self._limiter
+        return limiter is not None and not (limiter.at_rest and not self._yielding.any())
 
     @property
     def muted(self) -> Flags:
@@ -242,7 +243,8 @@ class MotionGuard:
         limiter = self._limiter
         if limiter is None:
             return None
-        if not self._enabled and not self._stop_reason and limiter.at_rest:
+        at_rest = limiter.at_rest and not (self._fresh and self._yielding.any())
+        if at_rest and not self._enabled and not self._stop_reason:
             self._release()
             return None
         was_fresh = self._fresh
@@ -283,7 +285,9 @@ class MotionGuard:
             self.counters.tracking_stops += 1
             self.stop(f"{self.joints[worst]} is {error[worst]:.3f} away from its command")
             self._yield(lost)
-        apart = self.following.apart(error, self.mode is not Mode.TRACKING)
+        apart = self.following.apart(
+            error, self._measured, self.mode is not Mode.TRACKING, self._dt
+        )
         if not self._yielding.any() and apart.any():
             self._yield(apart)
 

@@ -134,6 +134,8 @@ class Limiter:
     def give_way(self, joints: Flags, targets: Array) -> bool:
         """Move some joints to a target that stands still, and bring the others to rest.
 
+        They do not follow their command, so it turns round at once, at the velocity limit.
+
         Args:
             joints: Which. Shape (nu,).
             targets: Where to. Shape (nu,).
@@ -141,10 +143,11 @@ class Limiter:
         Returns:
             Whether they have arrived.
         """
-        lag = np.where(joints, targets - self.command, 0.0)
-        speed = stoppable_speed(np.abs(lag), self.limits.acceleration, self.dt)
-        # The rest of the way, where it is shorter than that speed makes it.
-        self._move(np.clip(lag / self.dt, -speed, speed))
+        before, step = self.command, self.limits.velocity * self.dt
+        self._move(np.zeros_like(self.velocity))
+        towards = before + np.clip(targets - before, -step, step)
+        self.command = np.where(joints, towards, self.command)
+        self.velocity = np.where(joints, 0.0, self.velocity)
         return bool((np.abs(targets - self.command)[joints] <= ARRIVED).all())
 
     def brake(self) -> None:

@@ -35,7 +35,9 @@ STATE_SUFFIX = ".state"
 TOOLS = ("_ros2cli", "rosbag2", "foxglove")
 # Name of a node whose endpoint was discovered before it.
 UNDISCOVERED = "_NODE_NAME_UNKNOWN_"
-LISTENERS = frozenset({"bag", "learner", UNDISCOVERED})
+LISTENERS = frozenset({"bag", "learner"})
+# An endpoint whose node is still unknown after this time belongs to a driver as far as can be told.
+UNDISCOVERED_NS = 3_000_000_000
 # A controller that has not answered for this long is asked again.
 ANSWER_NS = 1_000_000_000
 PARAMETERS = ("joints", "interface_name")
@@ -76,6 +78,7 @@ class ControllerMonitor:
         self._controllers: list[ControllerState] = []
         self._clients: list[Client] = []
         self._asked_ns: dict[int, int] = {}
+        self._undiscovered_ns: dict[bytes, int] = {}
         self._rivals: dict[int, str] = {}
         self.publishers: list[Publisher] = []
         slices = config.controller_slices()
@@ -123,17 +126,22 @@ class ControllerMonitor:
         controller = self._controllers[index]
         self._look_for_rivals(index, controller)
         subscribers = self._node.get_subscriptions_info_by_topic(controller.topic)
-        obeying = [
-            info
-            for info in subscribers
-            if info.node_name not in LISTENERS and not info.node_name.startswith(TOOLS)
-        ]
+        obeying = [info for info in subscribers if self._may_obey(info)]
         base = controller.name.rpartition("/")[2]
         own = frozenset(bytes(info.endpoint_gid) for info in obeying if info.node_name == base)
         self._note(index, controller.subscribe(own, len(obeying), time.monotonic_ns()))
         controller.expect_answer(bool(own) and self._clients[index].service_is_ready())
         if own and not controller.is_described:
             self._ask(index)
+
+    def _may_obey(self, endpoint: TopicEndpointInfo) -> bool:
+        """Return whether a subscription of commands may be that of a controller or a driver."""
+        gid, now_ns = bytes(endpoint.endpoint_gid), time.monotonic_ns()
+        if endpoint.node_name == UNDISCOVERED:
+            return now_ns - self._undiscovered_ns.setdefault(gid, now_ns) > UNDISCOVERED_NS
+        self._undiscovered_ns.pop(gid, None)
+        name = endpoint.node_name
+        return name not in LISTENERS and not name.startswith(TOOLS)
 
     def _look_for_rivals(self, index: int, controller: ControllerState) -> None:
         if self._node.count_publishers(controller.topic) <= 1:
