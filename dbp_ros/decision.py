@@ -13,9 +13,17 @@ import numpy as np
 
 from dbp_ros.contract import Array, Floats
 from dbp_ros.errors import EpisodeError
+from dbp_ros.json_fields import parse_fields
 
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
 ARRAYS = ("positions", "latent", "normalised", "log_std", "action")
+KINDS: dict[str, type] = {
+    "sha256": str,
+    **dict.fromkeys(("version", "number", "episode", "stamp_ns", "executed"), int),
+    "image_stamps_ns": dict,
+    "log_prob": float,
+    **dict.fromkeys(ARRAYS, list),
+}
 
 
 @dataclass(frozen=True)
@@ -73,17 +81,36 @@ def decision_of(text: str) -> Decision:
         EpisodeError: If it is none.
     """
     try:
-        values: dict[str, Any] = json.loads(text)
-        arrays = {name: np.array(values[name], np.float32) for name in ARRAYS}
+        values = parse_fields(text, KINDS)
+        arrays = {name: _numbers(name, values[name]) for name in ARRAYS}
         decision = Decision(**values | arrays)
-    except (ValueError, TypeError, KeyError) as error:
-        raise EpisodeError(f"a decision cannot be read ({error}): {text[:80]!r}") from error
+        _require_counts(decision)
+    except ValueError as error:
+        raise EpisodeError(f"a decision cannot be read: {error}") from error
     shape = decision.normalised.shape
     wanted = {"latent": shape, "log_std": shape, "action": (decision.executed, *shape[1:])}
     found = {name: getattr(decision, name).shape for name in wanted}
-    if len(shape) != 2 or found != wanted:
+    if len(shape) != 2 or found != wanted or decision.positions.ndim != 2:
         raise EpisodeError(f"a decision has shapes {found}, expected {wanted} with two axes each")
     return decision
+
+
+def _numbers(name: str, values: list[Any]) -> Floats:
+    """Return lists of numbers as an array; raise `ValueError` unless all are finite."""
+    found = np.array(values)
+    with np.errstate(over="ignore"):
+        numbers = found.astype(np.float32) if found.dtype.kind in "if" else None
+    if numbers is None or not np.isfinite(numbers).all():
+        raise ValueError(f"{name} is not an array of finite numbers")
+    return numbers
+
+
+def _require_counts(decision: Decision) -> None:
+    """Raise `ValueError` unless stamps and counts are what they may be."""
+    if not all(type(stamp_ns) is int for stamp_ns in decision.image_stamps_ns.values()):
+        raise ValueError(f"image_stamps_ns is {decision.image_stamps_ns}, expected whole numbers")
+    if not 1 <= decision.executed <= len(decision.normalised):
+        raise ValueError(f"executed is {decision.executed}, expected from 1 to the horizon")
 
 
 def log_density(noise: Floats | Array, log_std: Floats, executed: int) -> float:

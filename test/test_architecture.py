@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 GROUND = {
     *("bundle", "clock_estimator", "clock_mapping", "config", "contract", "decision", "errors"),
-    *("files", "joint_states", "latency", "loops", "pace", "parameter_files", "parameter_yaml"),
-    *("pixels", "placement", "proof", "realtime", "share", "stamps", "trace"),
+    *("files", "joint_states", "json_fields", "latency", "loops", "pace", "parameter_files"),
+    *("parameter_yaml", "pixels", "placement", "proof", "realtime", "share", "stamps", "trace"),
     "extras",
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
@@ -25,10 +25,11 @@ MAY_IMPORT = {
     "clock_mapping": {"clock_estimator", "stamps"},
     "config": {"errors"},
     "contract": set(),
-    "decision": {"contract", "errors"},
+    "decision": {"contract", "errors", "json_fields"},
     "errors": set(),
     "files": {"errors"},
     "joint_states": {"contract", "errors"},
+    "json_fields": set(),
     "latency": {"contract"},
     "pixels": {"contract", "errors"},
     "pace": {"config"},
@@ -42,7 +43,7 @@ MAY_IMPORT = {
     "trace": {"contract", "errors", "latency"},
     "bundle": {"errors", "files", "share"},
     "proof": {"bundle", "contract", "errors"},
-    "delivery": {"bundle", "contract", "errors"},
+    "delivery": {"bundle", "contract", "errors", "json_fields"},
     "domain": {"errors"},
     "extras": set(),
     "preflight": GROUND | {"motion", "remaps", "stack"},

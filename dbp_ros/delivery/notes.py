@@ -1,10 +1,11 @@
 """What sender and receiver of a bundle tell each other: JSON that can do nothing but be wrong."""
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from dbp_ros.errors import BundleError
+from dbp_ros.json_fields import field_kinds, parse_fields
 
 PIECE_BYTES = 1 << 16
 WINDOW = 16
@@ -29,15 +30,10 @@ class Note:
             BundleError: If it is not exactly what `to_json` writes.
         """
         try:
-            if len(text) > LONGEST_JSON:
-                raise ValueError(f"{len(text)} characters")
-            values: dict[str, Any] = json.loads(text)
-            kinds = {item.name: item.type for item in fields(cls)}
-            if {name: type(value) for name, value in values.items()} != kinds:
-                raise ValueError(f"expected {', '.join(kinds)}")
+            values = parse_fields(text, field_kinds(cls), LONGEST_JSON)
             if any(value < 0 for value in values.values() if isinstance(value, int)):
                 raise ValueError("a number is negative")
-        except (ValueError, AttributeError, RecursionError) as error:
+        except ValueError as error:
             raise BundleError(f"a note is no {cls.__name__.lower()}: {error}") from error
         return cls(**values)
 

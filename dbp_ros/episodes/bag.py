@@ -8,6 +8,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ CHUNK_BYTES = 256 * 1024
 # Pixels with noise shrink by little, and the robot's processor has better things to do.
 COMPRESSION = CompressionType.NONE
 CUT_OFF = "cut_off"
+# What decoding a malformed message raises.
+UNREADABLE = (struct.error, ValueError, IndexError, TypeError, OverflowError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -141,8 +144,10 @@ def read_bag(path: Path) -> Bag:
             channel = channels[record.channel_id]
             decode = decoders.decoder_for(channel.message_encoding, schemas[channel.schema_id])
             if decode is not None and ROLE in channel.metadata:
-                seen = bag.messages.setdefault(channel.metadata[ROLE], [])
-                seen.append((record.log_time, decode(record.data)))
+                # A malformed message was ignored by the robot, too.
+                with suppress(*UNREADABLE):
+                    message = (record.log_time, decode(record.data))
+                    bag.messages.setdefault(channel.metadata[ROLE], []).append(message)
         elif isinstance(record, Metadata) and record.name == FACTS:
             bag.facts = {key: json.loads(value) for key, value in record.metadata.items()}
         elif isinstance(record, Metadata) and record.name == OUTCOME:

@@ -1,5 +1,6 @@
 """An episode as a robot lived it: what it decided, from what, and what came of it."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -97,7 +98,8 @@ class Recorded:
             camera: Stamped((_stamp_ns(m), m) for _, m in said.get(f"image.{camera}", []) if m.data)
             for camera in facts["cameras"]
         }
-        self._rewards = Stamped((ns, float(m.data)) for ns, m in said.get("reward", []))
+        rewards = [(ns, float(m.data)) for ns, m in said.get("reward", [])]
+        self._rewards = Stamped((ns, value) for ns, value in rewards if math.isfinite(value))
         self._human = Stamped((ns, bool(m.data)) for ns, m in said.get("intervention", []))
         self._stops = Stamped(
             (ns, m.data.startswith(STOPPED)) for ns, m in said.get("guard_state", [])

@@ -17,7 +17,9 @@ from dbp_ros.nodes.wire import UNREADABLE, Names, Reader, TrajectoryWriter
 # Publishers of joint states with names of their own.
 MAX_LAYOUTS = 8
 IMAGE_STAMPS_PREFIX = "image_stamps_ns="
-IMAGE_STAMPS = re.compile(IMAGE_STAMPS_PREFIX + r"(\d{1,19}(?:,\d{1,19}){0,31})", re.ASCII)
+# Beyond these digits a stamp does not fit into 64 bits on every clock.
+STAMP_NS = r"[0-4]?\d{1,18}"
+IMAGE_STAMPS = re.compile(f"{IMAGE_STAMPS_PREFIX}({STAMP_NS}(?:,{STAMP_NS}){{0,31}})", re.ASCII)
 
 
 def problem_of_names(names: Sequence[str], joints: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -16,11 +17,13 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.contract import EMERGENCY_STOP, STOPPED, Image
-from dbp_ros.errors import DbpError
+from dbp_ros.errors import BundleError, DbpError, ObservationError
 from dbp_ros.motion.guard import Mode
+from dbp_ros.nodes.ignored import IgnoredMessages
 from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.pixels import image_pixels
+from dbp_ros.policy.model_state import ModelState
 from dbp_ros.trace import Recording, recording_of
 
 SERVICE_TIMEOUT_S = 10.0
@@ -49,6 +52,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         self.diagnostics: dict[str, dict[str, str]] = {}
         self.states: dict[str, str] = {}
         self.frames: list[Image] = []
+        self._ignored = IgnoredMessages(self.get_logger().warning)
         self._succeeded = threading.Event()
         self._callers: dict[str, Client] = {}
         self._camera: Any = None
@@ -68,11 +72,15 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         """Return all numbers of one process of the stack.
 
         Raises:
-            DbpError: If it does not answer in time.
+            DbpError: If it does not answer in time, or not with a JSON object.
         """
-        numbers: dict[str, Any] = json.loads(
-            self._call(Trigger, f"{name}/statistics", Trigger.Request()).message
-        )
+        text = self._call(Trigger, f"{name}/statistics", Trigger.Request()).message
+        try:
+            numbers = json.loads(text)
+        except ValueError as error:
+            raise DbpError(f"{name}/statistics is no JSON ({error}): {text[:80]!r}") from error
+        if not isinstance(numbers, dict):
+            raise DbpError(f"{name}/statistics is {text[:80]!r}, expected a JSON object")
         return numbers
 
     def recording(self, name: str) -> Recording:
@@ -181,7 +189,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         self._camera = self.create_subscription(
             ImageMessage,
             f"{camera}/image_raw",
-            lambda message: self.frames.append(image_pixels(message).copy()),
+            partial(self._on_image, camera),
             SENSOR,
         )
 
@@ -221,6 +229,20 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         if not getattr(response, "success", True):
             raise DbpError(f"{service} refused: {getattr(response, 'message', 'see its log')}")
         return response
+
+    def model_state(self, message: String) -> ModelState | None:
+        """Return what a message of policy/model holds, None where it is malformed."""
+        try:
+            return ModelState.from_json(message.data)
+        except BundleError as error:
+            self._ignored.add("policy/model", str(error))
+            return None
+
+    def _on_image(self, camera: str, message: ImageMessage) -> None:
+        try:
+            self.frames.append(image_pixels(message).copy())
+        except ObservationError as error:
+            self._ignored.add(f"{camera}/image_raw", str(error))
 
     def _on_success(self, message: Bool) -> None:
         if message.data:

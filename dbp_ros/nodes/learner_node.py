@@ -4,7 +4,7 @@ What is seen, measured, decided and rewarded goes to a bag for each episode. A p
 reads the bags and learns; the robot never waits for it.
 """
 
-import json
+import math
 import sys
 from functools import partial
 from pathlib import Path
@@ -24,10 +24,11 @@ from dbp_ros.decision import decision_of
 from dbp_ros.episodes.attendance import Attendance
 from dbp_ros.episodes.bag import FELL_BACK, Source
 from dbp_ros.episodes.recorder import Recorder
-from dbp_ros.errors import ConfigError, DbpError, EpisodeError
+from dbp_ros.errors import BundleError, ConfigError, DbpError, EpisodeError
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.definitions import definition_of
+from dbp_ros.nodes.ignored import IgnoredMessages
 from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.learner_process import LearnerProcess
 from dbp_ros.nodes.model_sender import ModelSender
@@ -43,6 +44,8 @@ RECORDED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT
 )
 WATCH_RATE_HZ = 20.0
+# Types with one field, small enough to be checked at any rate.
+PLAIN = (Bool, Float64, String)
 
 
 class LearnerNode(Node):  # type: ignore[misc]
@@ -72,6 +75,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             "step_s": manifest.action.step_s,
         }
         self._problems: dict[str, str] = {}
+        self._ignored = IgnoredMessages(self.get_logger().warning)
         self._silent = {r: topic for r, (_, topic, _) in topics.items() if r.startswith("image.")}
         self._sender = ModelSender(self, config.share_path)
         # The process that learns inherits the cores.
@@ -113,6 +117,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             "ended": dict(self._attendance.ended),
             "mended_episodes": len(self._recorder.mended),
             "dropped_messages": self._recorder.dropped,
+            "ignored_messages": dict(self._ignored.counts),
             "learner": self._learner.statistics,
         }
 
@@ -136,24 +141,27 @@ class LearnerNode(Node):  # type: ignore[misc]
         return int(self.get_clock().now().nanoseconds)
 
     def _record(self, role: str, kind: Any, data: bytes) -> None:
+        """Record a message; a malformed one would make its whole bag unreadable."""
         now_ns = self._now_ns()
         self._silent.pop(role, None)
-        if role == "decision":
-            self._hear(deserialize_message(data, kind).data, now_ns)
+        try:
+            value: Any = _value_of(kind, data) if kind in PLAIN else None
+            if role == "decision":
+                self._attendance.hear(decision_of(value), now_ns)
+        except EpisodeError as error:
+            self._ignored.add(role, str(error))
+            return
         self._recorder.put(role, data, now_ns)
         if role == "success":
-            self._attendance.see_success(deserialize_message(data, kind).data, now_ns)
-
-    def _hear(self, text: str, now_ns: int) -> None:
-        try:
-            self._attendance.hear(decision_of(text), now_ns)
-            self._problems.pop("decision", None)
-        except EpisodeError as error:
-            self._problems["decision"] = str(error)
+            self._attendance.see_success(value, now_ns)
 
     def _on_model(self, message: String) -> None:
         """Note for the episodes to come whether a version failed, and what decides instead."""
-        state = ModelState(**json.loads(message.data))
+        try:
+            state = ModelState.from_json(message.data)
+        except BundleError as error:
+            self._ignored.add("policy/model", str(error))
+            return
         fallen = {"from": state.candidate, "to": state.sha256}
         self._facts[FELL_BACK] = fallen if state.fell_back else None
 
@@ -172,7 +180,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             return reports.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
         if self._learner.problem:
             return reports.ERROR, self._learner.problem
-        problems = [*self._problems.values()]
+        problems = [*filter(None, (*self._problems.values(), self._ignored.problem))]
         if self._recorder.dropped:
             problems.append(f"{self._recorder.dropped} messages dropped")
         if self._silent and self._recorder.recording:
@@ -182,6 +190,21 @@ class LearnerNode(Node):  # type: ignore[misc]
             return reports.WARN, "; ".join(problems)
         recording = f"recording episode {self._recorder.number}"
         return reports.OK, recording if self._recorder.recording else "waiting for an episode"
+
+
+def _value_of(kind: Any, data: bytes) -> Any:
+    """Return the value of a serialised message of one field.
+
+    Raises:
+        EpisodeError: If it cannot be read, or is a number that is not finite.
+    """
+    try:
+        value = deserialize_message(data, kind).data
+    except RuntimeError as error:
+        raise EpisodeError(f"{len(data)} bytes are no {kind.__name__}") from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise EpisodeError(f"{value}, expected a finite number")
+    return value
 
 
 def main() -> int:

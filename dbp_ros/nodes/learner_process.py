@@ -69,11 +69,13 @@ class LearnerProcess:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             try:
-                said = json.loads(line)
+                report = json.loads(line)
             except ValueError:
-                # It was killed in the middle of a word.
+                # It was killed in the middle of a line, or a library printed one.
                 continue
-            bundle = said.pop("bundle", None)
-            self.statistics = said
+            if not isinstance(report, dict):
+                continue
+            bundle = report.pop("bundle", None)
+            self.statistics = report
             if bundle is not None:
                 self._made(Path(bundle["directory"]))

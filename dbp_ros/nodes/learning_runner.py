@@ -1,6 +1,5 @@
 """Runs episodes of a policy that learns, and hears of every swap of its models."""
 
-import json
 import time
 from dataclasses import dataclass
 
@@ -47,7 +46,7 @@ class LearningRunner(EpisodeRunner):
         return self.swaps[-1].version if self.swaps else 0
 
     def _on_model(self, message: String) -> None:
-        said = json.loads(message.data)
-        if said["phase"] in ("active", "rolled_back"):
+        state = self.model_state(message)
+        if state is not None and state.phase in ("active", "rolled_back"):
             now_s = time.monotonic()
-            self.swaps.append(Swapped(now_s, said["version"], said["phase"], said["reason"]))
+            self.swaps.append(Swapped(now_s, state.version, state.phase, state.reason))

@@ -11,6 +11,7 @@ from dbp_ros.contract import NS_PER_S
 from dbp_ros.delivery.delivery import Delivery, delivered, forget_old
 from dbp_ros.delivery.notes import WINDOW, Announcement, Label
 from dbp_ros.errors import BundleError
+from dbp_ros.nodes.ignored import IgnoredMessages
 from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.qos import PIECES
 from dbp_ros.policy.model_state import Phase
@@ -27,8 +28,8 @@ class ModelReceiver:
     Callbacks only leave their message; the work is done by `tick`, in the thread of the swap.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, ignored: IgnoredMessages) -> None:
+        self._ignored = ignored
         self._swap: Swap | None = None
         self._received = Path()
         self._news: deque[Announcement] = deque(maxlen=1)
@@ -36,7 +37,7 @@ class ModelReceiver:
         self._delivery: Delivery | None = None
         self._waiting = False
         self._told_ns = 0
-        self._mail: deque[tuple[str, bytes]] = deque(maxlen=4 * WINDOW)
+        self._mail: deque[tuple[Label, bytes]] = deque(maxlen=4 * WINDOW)
         self._requests = node.create_publisher(String, "model_request", PIECES)
         subscribe_lasting(node, String, "model_announcement", self._on_announcement)
         node.create_subscription(UInt8MultiArray, "model_chunk", self._on_chunk, PIECES)
@@ -84,7 +85,7 @@ class ModelReceiver:
     def _go_on(self, delivery: Delivery, swap: Swap, now_ns: int) -> None:
         while self._mail:
             label, data = self._mail.popleft()
-            whole = delivery.take(Label.from_json(label), data, now_ns)
+            whole = delivery.take(label, data, now_ns)
             if whole is not None:
                 self._delivery = None
                 forget_old(self._received)
@@ -106,7 +107,7 @@ class ModelReceiver:
         try:
             news = Announcement.from_json(message.data)
         except BundleError as error:
-            self._node.get_logger().warning(str(error))
+            self._ignored.add("model_announcement", str(error))
             return
         before = self._heard.pop(news.sender, None)
         if before is None or news.sequence > before.sequence:
@@ -117,5 +118,12 @@ class ModelReceiver:
             del self._heard[next(iter(self._heard))]
 
     def _on_chunk(self, message: UInt8MultiArray) -> None:
-        if self._delivery is not None and message.layout.dim:
-            self._mail.append((message.layout.dim[0].label, bytes(message.data)))
+        if self._delivery is None:
+            # It is for another receiver.
+            return
+        try:
+            if not message.layout.dim:
+                raise BundleError("a piece of a model has no dimension with its label")
+            self._mail.append((Label.from_json(message.layout.dim[0].label), bytes(message.data)))
+        except BundleError as error:
+            self._ignored.add("model_chunk", str(error))

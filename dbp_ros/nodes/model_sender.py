@@ -13,6 +13,7 @@ from dbp_ros.config import ModelSenderConfig
 from dbp_ros.delivery.notes import Announcement, Label, Request
 from dbp_ros.delivery.offer import Offer
 from dbp_ros.errors import BundleError
+from dbp_ros.nodes.ignored import IgnoredMessages
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import LATCHED, PIECES
@@ -28,7 +29,7 @@ class ModelSender:
             node: The node to send for.
             share_path: Whether receivers on this machine may read the bundle's folder.
         """
-        self._node = node
+        self._ignored = IgnoredMessages(node.get_logger().warning)
         self._share_path = share_path
         self._sender = f"{node.get_fully_qualified_name()}:{uuid.uuid4().hex[:8]}"
         self._sequence = 0
@@ -55,7 +56,7 @@ class ModelSender:
         try:
             pieces = self._offer.pieces(Request.from_json(message.data))
         except BundleError as error:
-            self._node.get_logger().warning(str(error))
+            self._ignored.add("model_request", str(error))
             return
         for label, data in pieces:
             self._chunks.publish(chunk_message(label, data))

@@ -1,18 +1,17 @@
 """The swap of models on ROS 2: where new ones come from, and who is told what becomes of them."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from dbp_ros.config import PolicyConfig
-from dbp_ros.errors import BundleError
+from dbp_ros.errors import BundleError, ObservationError
 from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
+from dbp_ros.nodes.ignored import IgnoredMessages
 from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.model_receiver import ModelReceiver
 from dbp_ros.nodes.qos import LATCHED
@@ -23,6 +22,9 @@ from dbp_ros.policy.model_state import ModelState, Phase
 from dbp_ros.policy.relay import Relay
 from dbp_ros.policy.swap import SWAP_RATE_HZ, Swap
 
+# A counter of 64 bits has no more.
+DIGITS = 20
+
 
 class ModelSwap:
     """Runs a `Swap` beside the decision loop and tells `~/model` what it does.
@@ -31,9 +33,9 @@ class ModelSwap:
     brings the one before back.
     """
 
-    def __init__(self, node: Node, config: PolicyConfig) -> None:
+    def __init__(self, node: Node, config: PolicyConfig, ignored: IgnoredMessages) -> None:
         self._node = node
-        self._config = config
+        self._config, self._ignored = config, ignored
         self._pace = Pace(config.speed)
         self._swap: Swap | None = None
         self._folder: WatchedFolder | None = None
@@ -41,7 +43,7 @@ class ModelSwap:
         self._newest: ModelState | None = None
         self._guard = f"{node.get_namespace()}/guard".strip("/")
         self._topic = node.create_publisher(String, "~/model", LATCHED)
-        self._receiver = ModelReceiver(node)
+        self._receiver = ModelReceiver(node, ignored)
         subscribe_lasting(node, Bool, "success", self._on_success)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         node.create_service(Trigger, "~/rollback", reports.answer_to(self._roll_back))
@@ -116,7 +118,7 @@ class ModelSwap:
 
     def _tell(self, state: ModelState) -> None:
         self._newest = state
-        self._topic.publish(String(data=json.dumps(asdict(state))))
+        self._topic.publish(String(data=state.to_json()))
         who = f"{state.name} version {state.version} ({state.sha256[:12]}), number {state.number}"
         about = f", candidate {state.candidate[:12]}" if state.candidate else ""
         reason = f": {state.reason}" if state.reason else ""
@@ -133,6 +135,26 @@ class ModelSwap:
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == self._guard and self._swap is not None:
-                values = {item.key: item.value for item in status.values}
-                self._swap.count_commands(int(values["commands"]), int(values["limited_commands"]))
+            if status.name != self._guard or self._swap is None:
+                continue
+            try:
+                self._swap.count_commands(*guard_counts(status))
+            except ObservationError as error:
+                self._ignored.add("/diagnostics", str(error))
+
+
+def guard_counts(status: DiagnosticStatus) -> tuple[int, int]:
+    """Return how many commands a guard has sent, and how many of them a limit changed.
+
+    Raises:
+        ObservationError: If the status is none of our guard.
+    """
+    values = {item.key: item.value for item in status.values}
+    found = [values.get(name, "absent") for name in ("commands", "limited_commands")]
+    if not all(value.isascii() and value.isdecimal() and len(value) < DIGITS for value in found):
+        raise ObservationError(
+            f"a status named {status.name} has commands {found[0][:DIGITS]!r} and "
+            f"limited_commands {found[1][:DIGITS]!r}, expected whole numbers: is it another "
+            "node's?"
+        )
+    return int(found[0]), int(found[1])

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -25,6 +25,8 @@ from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
 from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.conversions import ChunkWriter, JointReader
+from dbp_ros.nodes.ignored import IgnoredMessages
+from dbp_ros.nodes.lifecycle import ManagedNode
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
@@ -41,7 +43,7 @@ from dbp_ros.realtime import request_realtime
 from dbp_ros.trace import Trace
 
 
-class PolicyNode(LifecycleNode):  # type: ignore[misc]
+class PolicyNode(ManagedNode):
     """Wires a `Relay` of models to topics."""
 
     def __init__(self) -> None:
@@ -60,11 +62,12 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         self._subscriptions_made: list[Subscription] = []
         self._reason = "not configured"
         self._problems: dict[str, str] = {}
+        self._ignored = IgnoredMessages(self.get_logger().warning)
         self._refusals = 0
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
         self._decisions = self.create_publisher(String, "decision", EVERY)
         self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
-        self._swap = ModelSwap(self, self._config)
+        self._swap = ModelSwap(self, self._config, self._ignored)
         reports.Reporter(self, "policy", self._state, self.statistics, self._clear, self._trace)
         for line in request_realtime(self._config, Place.POLICY):
             self.get_logger().info(line)
@@ -93,6 +96,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
             },
             "reason": self._reason,
             "refused_decisions": self._refusals,
+            "ignored_messages": dict(self._ignored.counts),
             "dropped_images": relay.active.encoder.dropped,
             **decider.statistics(),
         }
@@ -152,19 +156,22 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Fall silent and free the model."""
+        """Fall silent and free the model, for good."""
         self.close()
+        self._reason = "shut down: start the node again to decide"
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Fall silent after an error in a transition."""
+        """Fall silent after an error in a transition; it may be configured again."""
         self.close()
+        self._reason = f"not configured: a transition failed: {self.transition_failure}"
         return TransitionCallbackReturn.SUCCESS
 
     def _autostart(self) -> None:
         if self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
             raise DbpError(self._reason)
-        self.trigger_activate()
+        if self.trigger_activate() != TransitionCallbackReturn.SUCCESS:
+            raise DbpError(self._reason)
 
     def _subscribe(self, joints: tuple[str, ...], cameras: tuple[str, ...]) -> None:
         self._reader = JointReader(joints)
@@ -253,6 +260,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         self._subscriptions_made = []
+        self._problems.clear()
         self._swap.end()
         if self._relay is not None:
             self._models = self._relay.last_number
@@ -267,6 +275,7 @@ class PolicyNode(LifecycleNode):  # type: ignore[misc]
         still = self._relay.active.decider.observer.warning if self._relay else ""
         clock = "" if "/clock" in self._reason else self._steady.problem
         problems = (*self._problems.values(), clock, encoding, still, self._swap.problem)
+        problems = (*problems, self._ignored.problem)
         sentence = "; ".join(filter(None, (self._reason or "deciding", *problems)))
         fine = self._loop is None or sentence == "deciding"
         return (reports.OK if fine else reports.WARN), sentence

@@ -1,6 +1,5 @@
 """Pushes models to a running policy, as a learner does, and tells how long each took."""
 
-import json
 import time
 from pathlib import Path
 
@@ -43,8 +42,10 @@ class Swapper(EpisodeRunner):
         return end_s - start_s
 
     def _on_model(self, message: String) -> None:
-        said = json.loads(message.data)
-        self.rolled_back += said["phase"] == "rolled_back"
-        if said["phase"] in ("active", "refused", "rolled_back"):
-            reason = "" if said["phase"] == "active" else said["reason"]
-            self._ended.setdefault(said["candidate"], (time.monotonic(), reason))
+        state = self.model_state(message)
+        if state is None:
+            return
+        self.rolled_back += state.phase == "rolled_back"
+        if state.phase in ("active", "refused", "rolled_back"):
+            reason = "" if state.phase == "active" else state.reason
+            self._ended.setdefault(state.candidate, (time.monotonic(), reason))

@@ -1,7 +1,11 @@
 """What a robot says of its models: which one decides, and what became of the newest."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from enum import Enum
+
+from dbp_ros.errors import BundleError
+from dbp_ros.json_fields import field_kinds, parse_fields
 
 
 class Phase(Enum):
@@ -43,6 +47,24 @@ class ModelState:
     phase: str
     candidate: str
     reason: str
+
+    def to_json(self) -> str:
+        """Return the state as one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelState":
+        """Read what `to_json` writes.
+
+        Raises:
+            BundleError: If it is anything else.
+        """
+        try:
+            state = cls(**parse_fields(text, field_kinds(cls)))
+            Phase(state.phase)
+        except ValueError as error:
+            raise BundleError(f"no state of a model: {error}") from error
+        return state
 
     @property
     def fell_back(self) -> bool:

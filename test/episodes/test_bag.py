@@ -247,3 +247,16 @@ def wait_for(value, deadline):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return found
+
+
+@pytest.mark.parametrize("malformed", [b"", b"\0\1", text("word")[:7]])
+def test_a_malformed_message_is_left_out_and_the_rest_is_read(
+    tmp_path: Path, malformed: bytes
+) -> None:
+    writer = write(tmp_path / "bag.mcap", 3)
+    writer.write("words", malformed, 4 * SECOND_NS)
+    writer.write("words", text("word 3"), 5 * SECOND_NS)
+    writer.close(END)
+    bag = read_bag(tmp_path / "bag.mcap")
+    assert words(bag) == [0, 1, 2, 3]
+    assert bag.end == END

@@ -159,6 +159,21 @@ def test_a_reward_belongs_to_the_point_that_led_to_its_state(lived):
         assert recorded.rewards(play) == ticks
 
 
+def test_numbers_that_are_not_finite_are_left_out(lived):
+    bag = lived(40)
+    start_ns, measured = bag.messages["joint_states"][0]
+    bag.messages["reward"] = [(start_ns, value(2.0)), (start_ns + 1, value(math.nan))]
+    broken = SimpleNamespace(
+        header=bag.messages["joint_states"][-1][1].header,
+        name=measured.name,
+        position=[math.inf] * len(measured.name),
+    )
+    bag.messages["joint_states"].append((start_ns, broken))
+    recorded = Recorded(bag)
+    assert {reward for play in recorded.plays() for reward in recorded.rewards(play)} == {2.0}
+    assert all(np.isfinite(positions).all() for positions in recorded.positions.values)
+
+
 def test_where_nobody_rewards_a_success_is_worth_one(lived):
     bag = lived(40)
     won, lost = (

@@ -265,7 +265,15 @@ def test_another_stamp_means_what_it_says(clock):
 
 
 @pytest.mark.parametrize(
-    "frame_id", ["base_link", "image_stamps_ns=", "image_stamps_ns=-5", "image_stamps_ns=1,", "=7"]
+    "frame_id",
+    [
+        "base_link",
+        "image_stamps_ns=",
+        "image_stamps_ns=-5",
+        "image_stamps_ns=1,",
+        "=7",
+        f"image_stamps_ns={2**63 - 1}",
+    ],
 )
 def test_a_frame_id_of_someone_else_is_no_stamp(clock, frame_id):
     message = trajectory()

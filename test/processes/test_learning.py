@@ -1,17 +1,22 @@
 """From exploring to a better version, with every process and topic real."""
 
+import json
+import math
 import os
+import time
 from pathlib import Path
 
 import pytest
 from processes.learning import Listener
-from processes.robot import CAMERA, Robot, process
+from processes.robot import CAMERA, Robot, process, wait_until
+from std_msgs.msg import Float64, String
 
 from dbp_ros.bundle import read_bundle
 from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.episodes.bag import read_bag
 from dbp_ros.episodes.recorded import Recorded, episode_of
 from dbp_ros.episodes.recorder import bag_path
+from dbp_ros.nodes.qos import EVERY, LATCHED
 
 LIKELIHOOD = 1e-4
 KEYS = (
@@ -98,6 +103,39 @@ def test_a_learner_that_waits_for_pictures_of_another_kind_says_so(
         robot.wait_for_state("learner", f"nothing came on {CAMERA}/image_raw/compressed: is image_")
         robot.file_format = "png"
         robot.wait_for_state("learner", "recording episode 1")
+
+
+def test_a_learner_ignores_what_is_malformed_and_records_the_rest(
+    robot: Robot, imitated: Path, tmp_path: Path
+) -> None:
+    learning = {
+        "model": imitated / "models" / "toy",
+        "checkpoint": imitated / "run",
+        "out": tmp_path / "learner",
+    }
+    with process("learner_node", **learning) as learner:
+        robot.wait_for_state("learner", "waiting for an episode")
+        robot.ask("learner/begin_episode")
+        for kind, topic, qos, values in (
+            (String, "decision", EVERY, ("", "[]", '{"number": "2"}')),
+            (String, "policy/model", LATCHED, ("model 3", "[]", "{}")),
+            (Float64, "reward", EVERY, (math.nan, math.inf, 1.0)),
+        ):
+            publisher = robot.create_publisher(kind, topic, qos)
+            wait_until(lambda p=publisher: p.get_subscription_count() > 0, f"who takes {topic}")
+            for value in 3 * values:
+                publisher.publish(b"\0\1")
+                publisher.publish(kind(data=value))
+                time.sleep(0.05)
+        robot.wait_for_state("learner", "decision: ignoring messages")
+        statistics = json.loads(robot.ask("learner/statistics")[1])
+        assert statistics["ignored_messages"]["decision"] >= 3
+        # That topic keeps the last message alone.
+        assert statistics["ignored_messages"]["policy/model"] >= 1
+        robot.ask("learner/end_failure")
+        assert learner.poll() is None
+    rewards = read_bag(bag_path(tmp_path / "learner" / "episodes", 1)).messages["reward"]
+    assert {message.data for _, message in rewards} == {1.0}
 
 
 def assert_recorded(episodes: Path) -> None:

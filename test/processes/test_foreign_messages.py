@@ -1,0 +1,92 @@
+"""Foreign and malformed messages: ignored, counted, named once, and the node goes on."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from processes.robot import CAMERA, CONFIG, Robot, process, wait_until
+from rclpy.publisher import Publisher
+from std_msgs.msg import MultiArrayDimension, String, UInt8MultiArray
+from toy_bundle import write_toy_bundle
+
+from dbp_ros.delivery.notes import Announcement
+from dbp_ros.nodes.qos import LATCHED, PIECES
+
+REPEATS, SPACING_S = 20, 0.02
+TEXTS = ("", "{", "[]", "3", "null", '"x"', '{"name": 1}', "[" * 5000, '{"name": "\\ud800"}')
+ABSENT = Announcement("toy", "a" * 64, 1000, "/nowhere", 1, "nobody")
+
+
+def status(name: str, **values: str) -> DiagnosticArray:
+    pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return DiagnosticArray(status=[DiagnosticStatus(name=name, values=pairs)])
+
+
+def chunk(*labels: str) -> UInt8MultiArray:
+    message = UInt8MultiArray()
+    message.layout.dim = [MultiArrayDimension(label=label) for label in labels]
+    return message
+
+
+DIAGNOSTICS = (
+    DiagnosticArray(),
+    status("guard"),
+    status("guard", commands="many", limited_commands="0"),
+    status("guard", commands="-1", limited_commands="0"),
+    status("guard", commands="9" * 5000, limited_commands="0"),
+    status("", commands="1"),
+)
+
+
+@pytest.fixture
+def policy(robot: Robot, tmp_path: Path) -> Iterator[Robot]:
+    """A policy at work, which the test must leave alive."""
+    model = write_toy_bundle(tmp_path / "toy", graph_joints=CONFIG.joints, graph_cameras=(CAMERA,))
+    with process("policy_node", model=model, received_models=tmp_path / "received") as child:
+        robot.wait_for_state("policy", "deciding")
+        yield robot
+        assert child.poll() is None
+
+
+def flood(publisher: Publisher, messages: list) -> None:
+    """Publish each message many times, as a node does that goes on at its rate."""
+    wait_until(lambda: publisher.get_subscription_count() > 0, f"who takes {publisher.topic}")
+    for _ in range(REPEATS):
+        for message in messages:
+            publisher.publish(message)
+        time.sleep(SPACING_S)
+
+
+def ignored(robot: Robot) -> dict[str, int]:
+    return json.loads(robot.ask("policy/statistics")[1])["ignored_messages"]
+
+
+def test_a_policy_outlives_whatever_comes_on_its_topics(policy: Robot) -> None:
+    latched = policy.create_publisher(String, "model_announcement", LATCHED)
+    flood(latched, [String(data=text) for text in TEXTS])
+    latched.publish(String(data=ABSENT.to_json()))
+    # It now waits for pieces of what was announced.
+    pieces = policy.create_publisher(UInt8MultiArray, "model_chunk", PIECES)
+    time.sleep(0.5)
+    flood(pieces, [chunk(), *(chunk(text) for text in TEXTS), chunk("{}", "{}")])
+    flood(policy.create_publisher(DiagnosticArray, "/diagnostics", 10), list(DIAGNOSTICS))
+    policy.wait_for_state("policy", "/diagnostics: ignoring messages: a status named guard")
+    counts = ignored(policy)
+    assert counts["model_announcement"] >= REPEATS
+    assert counts["model_chunk"] >= REPEATS
+    assert counts["/diagnostics"] >= REPEATS
+    policy.wait_for_state("policy", "deciding")
+
+
+def test_a_cause_is_logged_once(
+    robot: Robot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_toy_bundle(tmp_path / "toy", graph_joints=CONFIG.joints, graph_cameras=(CAMERA,))
+    with process("policy_node", model=model):
+        robot.wait_for_state("policy", "deciding")
+        flood(robot.create_publisher(DiagnosticArray, "/diagnostics", 10), [status("guard")])
+        robot.wait_for_state("policy", "ignoring messages")
+    assert capsys.readouterr().out.count("/diagnostics: ignored a message: ") == 1
