@@ -22,6 +22,8 @@ MANIFEST = "manifest.yaml"
 JOINT_POSITION, AS_RECORDED = "absolute_joint_position", "as_recorded"
 ENCODING = "rgb8"
 HASH_BLOCK = 1 << 20
+# What the YAML library raises on values such as a 13th month, besides its own errors.
+UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -178,15 +180,41 @@ def read_bundle(directory: Path) -> Bundle:
     for name, expected in manifest.files.items():
         if Path(name).name != name:
             raise BundleError(f"{path}: {name!r} under files is not a bare file name")
-        file = directory / name
-        if not file.is_file():
-            raise BundleError(f"{directory}: {name} is missing: copy the whole bundle again")
-        if (found := sha256_of(file)) != expected:
-            raise BundleError(
-                f"{directory}: {name} was changed or truncated, its sha256 is {found[:12]}…, "
-                f"expected {expected[:12]}…: copy the whole bundle again"
-            )
+        _require_unchanged(directory, name, expected)
+    _require_inside(directory, manifest)
     return Bundle(directory, manifest, hashlib.sha256(text).hexdigest())
+
+
+def _require_unchanged(directory: Path, name: str, expected: str) -> None:
+    file = directory / name
+    if not file.is_file():
+        raise BundleError(f"{directory}: {name} is missing: copy the whole bundle again")
+    try:
+        found = sha256_of(file)
+    except OSError as error:
+        raise BundleError(
+            f"{directory}: {name} cannot be read ({error.strerror}): copy the whole bundle again"
+        ) from error
+    if found != expected:
+        raise BundleError(
+            f"{directory}: {name} was changed or truncated, its sha256 is {found[:12]}…, "
+            f"expected {expected[:12]}…: copy the whole bundle again"
+        )
+
+
+def _require_inside(directory: Path, manifest: Manifest) -> None:
+    """Raise `BundleError` if a file is a link to one that is no file of the bundle.
+
+    A bundle that was installed as links, all into one folder, is in that folder.
+    """
+    folders = {directory.resolve(), (directory / MANIFEST).resolve().parent}
+    for name in manifest.files:
+        real = (directory / name).resolve()
+        if real.parent not in folders or real.name not in manifest.files:
+            raise BundleError(
+                f"{directory}: {name} is a link to {real}, which is no file of the bundle: copy "
+                "the bundle without links (cp -L)"
+            )
 
 
 def _manifest_text(directory: Path) -> bytes:
@@ -216,7 +244,7 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
     """
     try:
         raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE) as error:
         problem = " ".join(str(error).split())
         raise BundleError(f"{source} is not YAML ({problem}): export the model again") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:

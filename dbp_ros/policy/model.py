@@ -7,9 +7,10 @@ from typing import TypeAlias
 import numpy as np
 import onnxruntime as ort
 
-from dbp_ros.bundle import Bundle, Manifest
+from dbp_ros.bundle import MANIFEST, Bundle, Manifest
 from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import BundleError, ObservationError
+from dbp_ros.policy.external_data import external_files
 from dbp_ros.policy.graph import open_graph
 from dbp_ros.proof import Proof, read_proof
 
@@ -49,6 +50,8 @@ class Model:
         """
         self.bundle = bundle
         manifest = self.manifest
+        for file in (manifest.head, *(sensor.encoder for sensor in manifest.sensors)):
+            _require_named(bundle, file)
         self._head = open_graph(bundle.path(manifest.head), provider, threads)
         self._encoders = {
             sensor.name: open_graph(bundle.path(sensor.encoder), provider, threads)
@@ -207,6 +210,16 @@ class Model:
                 f"{self.bundle.directory}: {file} {verb} {found}, expected {expected} "
                 "from the manifest: export the model again"
             )
+
+
+def _require_named(bundle: Bundle, file: str) -> None:
+    """Raise `BundleError` if a graph refers to files that the manifest does not name."""
+    if strangers := external_files(bundle.path(file)) - set(bundle.manifest.files):
+        raise BundleError(
+            f"{bundle.directory}: {file} refers to {', '.join(sorted(map(repr, strangers)))}, "
+            f"which {MANIFEST} does not name under files: export the model again, with its "
+            "weights in the graph"
+        )
 
 
 def _fits(found: Tensor, expected: Tensor) -> bool:

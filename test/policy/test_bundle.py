@@ -116,7 +116,13 @@ def test_a_truncated_manifest_is_refused(make_bundle, share):
     assert refusal(path.parent).endswith(("export the model again", "copy the whole bundle again"))
 
 
-@pytest.mark.parametrize("text", ["", "just words", "[1, 2]", "a: [", "\x00", "format: 1\nformat"])
+NO_MANIFESTS = (
+    *("", "just words", "[1, 2]", "a: [", "\x00", "format: 1\nformat", "[" * 5000),
+    *("a: 2024-13-99", "a: !!bool x", "a: !!int x", "a: !!timestamp x", "{[1]: 2}", "? {a: 1}"),
+)
+
+
+@pytest.mark.parametrize("text", NO_MANIFESTS)
 def test_a_manifest_that_is_none_is_refused(make_bundle, text):
     path = make_bundle() / MANIFEST
     path.write_text(text)
@@ -202,6 +208,39 @@ def test_a_path_in_place_of_a_file_name_is_refused(make_bundle, name):
     files = read_bundle(directory).manifest.files
     edit(directory, head=name, files={**files, name: files["head.onnx"]})
     assert "is not a bare file name" in refusal(directory)
+
+
+@pytest.mark.parametrize("name", ["head.onnx", "proof.npz"])
+def test_a_link_out_of_the_folder_is_refused_though_its_content_is_right(make_bundle, name):
+    directory = make_bundle()
+    outside = directory.parent / f"other_{name}"
+    (directory / name).rename(outside)
+    (directory / name).symlink_to(outside)
+    assert re.search(f"{name} is a link to .*{outside.name}", refusal(directory))
+
+
+def test_a_link_to_a_file_that_the_manifest_does_not_name_is_refused(make_bundle):
+    directory = make_bundle()
+    (directory / "head.onnx").rename(directory / "extra.onnx")
+    (directory / "head.onnx").symlink_to("extra.onnx")
+    assert "head.onnx is a link to" in refusal(directory)
+
+
+def test_a_bundle_behind_links_into_one_folder_is_read(make_bundle):
+    directory = make_bundle()
+    installed = directory.parent / "installed"
+    installed.mkdir()
+    for file in directory.iterdir():
+        (installed / file.name).symlink_to(file)
+    (directory.parent / "current").symlink_to(installed)
+    for folder in (installed, directory.parent / "current"):
+        assert read_bundle(folder).sha256 == read_bundle(directory).sha256
+
+
+def test_files_that_the_manifest_does_not_name_are_not_read(make_bundle):
+    directory = make_bundle()
+    (directory / "extra.onnx").write_bytes(b"no graph")
+    assert "extra.onnx" not in read_bundle(directory).manifest.files
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", MANIFEST])

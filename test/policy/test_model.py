@@ -3,10 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
-from dbp_ros.bundle import ActionSpec, CameraSpec, read_bundle
+from dbp_ros.bundle import (
+    ActionSpec,
+    CameraSpec,
+    read_bundle,
+    read_manifest,
+    sha256_of,
+    write_manifest,
+)
 from dbp_ros.errors import BundleError, ConfigError, ObservationError
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.sessions import DEVICES
@@ -25,6 +33,41 @@ def test_features_are_those_of_the_graph(model):
     image = picture(10)
     image[..., 2] = 40
     np.testing.assert_allclose(model.encode("head_camera", image), [10.0, 10.0, 40.0])
+
+
+def move_weights(directory, name):
+    """Let the head keep its larger weights in a file that the manifest does not name."""
+    head = directory / "head.onnx"
+    graph = onnx.load(head)
+    options = {"save_as_external_data": True, "location": name, "size_threshold": 75}
+    onnx.save(graph, head, **options)
+    return replace_sha256(directory, "head.onnx")
+
+
+def replace_sha256(directory, *names):
+    """Name files in a manifest as they are now."""
+    manifest = read_manifest(directory)
+    files = {**manifest.files, **{name: sha256_of(directory / name) for name in names}}
+    write_manifest(directory, replace(manifest, files=files))
+    return read_bundle(directory)
+
+
+def test_weights_in_a_file_that_the_manifest_does_not_name_are_refused(make_bundle):
+    bundle = move_weights(make_bundle(), "head.weights")
+    assert (bundle.directory / "head.weights").is_file()
+    with pytest.raises(BundleError, match=r"head.onnx refers to 'head.weights', which manifest"):
+        Model(bundle)
+
+
+def test_weights_in_a_file_that_the_manifest_names_are_loaded(make_bundle):
+    bundle = move_weights(make_bundle(), "head.weights")
+    named = replace_sha256(bundle.directory, "head.onnx", "head.weights")
+    assert Model(named).prove() < 1e-5
+    weights = bytearray((named.directory / "head.weights").read_bytes())
+    weights[0] ^= 1
+    (named.directory / "head.weights").write_bytes(weights)
+    with pytest.raises(BundleError, match=r"head.weights was changed"):
+        read_bundle(named.directory)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 12), (240, 320)])
