@@ -1,0 +1,109 @@
+"""Mock hardware of ros2_control: position interfaces that hold their last command."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+UPDATE_RATE_HZ = 500
+PERIOD_S = 1 / UPDATE_RATE_HZ
+# Steps of a cycle in which the arm was moved while nothing was recorded.
+UNLIMITED = 1_000_000_000
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Step:
+    """The largest step of a joint in one cycle, compared with the velocity limit.
+
+    Attributes:
+        joint: Name of the joint.
+        time_ns: Steady time at the end of the step.
+        size: From the arm's position one cycle before, in [rad] or [m].
+        allowed: Velocity limit times one period, times the number of commands since the one before.
+    """
+
+    joint: str
+    time_ns: int
+    size: float
+    allowed: float
+
+    @property
+    def ratio(self) -> float:
+        return self.size / self.allowed
+
+
+class Hardware:
+    """Positions of joints, moved to their commands in the next cycle, as GenericSystem does.
+
+    Attributes:
+        positions: State interfaces in [rad] and [m]. Shape (nu,).
+        commands: Command interfaces, which hold their last value. Shape (nu,).
+        obeys: Whether the joints move to their commands; false in a protective stop.
+        hand_velocity: How a person moves the joints while they do not obey, in [1/s]. Shape (nu,).
+    """
+
+    def __init__(self, joints: Sequence[str], positions: np.ndarray) -> None:
+        self.joints = tuple(joints)
+        self.obeys = True
+        self.hand_velocity = np.zeros(len(joints))
+        self._times_ns: list[int] = []
+        self._positions: list[np.ndarray] = []
+        self._all_periods: list[np.ndarray] = []
+        self.place(positions)
+
+    def indices(self, joints: Iterable[str]) -> list[int]:
+        """Return where joints are in the hardware's arrays."""
+        return [self.joints.index(joint) for joint in joints]
+
+    def place(self, positions: np.ndarray) -> None:
+        """Put the arms elsewhere while nothing runs; commands start from the state."""
+        self.positions = np.array(positions, dtype=float)
+        self.commands = self.positions.copy()
+        self._periods = np.full(len(self.joints), UNLIMITED)
+
+    def write(self, indices: Sequence[int], values: np.ndarray, periods: int = 1) -> None:
+        """Set command interfaces.
+
+        Args:
+            indices: Of the joints.
+            values: In [rad] and [m].
+            periods: How many commands were sent since the last one that was written.
+        """
+        self.commands[indices] = values
+        self._periods[indices] = np.maximum(self._periods[indices], periods)
+
+    def cycle(self, now_ns: int) -> None:
+        """Move to the commands of the cycle before, and record the position."""
+        if self.obeys:
+            self.positions = self.commands.copy()
+        else:
+            self.positions = self.positions + self.hand_velocity * PERIOD_S
+        self._times_ns.append(now_ns)
+        self._positions.append(self.positions)
+        self._all_periods.append(self._periods)
+        self._periods = np.ones(len(self.joints), dtype=int)
+
+    @property
+    def cycles(self) -> int:
+        """How many cycles were recorded."""
+        return len(self._all_periods)
+
+    def recorded(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return steady times in [ns] and positions from a cycle on. Shapes (n,), (n, nu)."""
+        last = self.cycles
+        return np.array(self._times_ns[first:last]), np.array(self._positions[first:last])
+
+    def largest_step(self, velocity_limit: Sequence[float], first: int = 0) -> Step:
+        """Return the step that exceeds the velocity limit the most, from a cycle on."""
+        last = self.cycles
+        steps = np.abs(np.diff(self._positions[first:last], axis=0))
+        periods = np.array(self._all_periods[first + 1 : last])
+        allowed = np.array(velocity_limit) * PERIOD_S * periods + ROUNDING
+        cycle, joint = np.unravel_index(np.argmax(steps / allowed), steps.shape)
+        return Step(
+            self.joints[joint],
+            self._times_ns[first + 1 + cycle],
+            float(steps[cycle, joint]),
+            float(allowed[cycle, joint]),
+        )

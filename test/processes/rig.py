@@ -1,0 +1,127 @@
+"""The fake robot, the guard as a process, an operator and a policy, wired together."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from processes.chunk_publisher import ChunkPublisher
+from processes.fake_ros2_control import START, FakeRos2Control
+from processes.guard_client import GuardClient
+from processes.robot import driving_in_real_time, process, wait_until
+
+from dbp_ros.nodes.process import spinning
+
+AT_REST_RAD = 1e-6
+NEAR_RAD = 0.02
+REST_S = 0.05
+
+
+@dataclass
+class Rig:
+    """What a scenario works with.
+
+    Attributes:
+        robot: The fake of ros2_control.
+        guard: The operator's side of the guard.
+        policy: Publishes chunks while control is to be tracked.
+        child: The guard's process.
+        first_cycle: Of the scenario, from which steps count.
+        first_sentence: Of the scenario, on the guard's state.
+    """
+
+    robot: FakeRos2Control
+    guard: GuardClient
+    policy: ChunkPublisher
+    child: subprocess.Popen[str]
+    first_cycle: int = 0
+    first_sentence: int = 0
+
+    def restore(self) -> None:
+        """Mend every fault, with control disabled, before a scenario begins."""
+        assert self.child.poll() is None, "the guard has ended"
+        self.guard.disable()
+        if self.guard.state.startswith("stopped"):
+            wait_until(lambda: self.guard.reset()[0], "the reset to be granted", limit_s=5.0)
+        self.policy.heal(START)
+        self.robot.mend()
+        self.robot.hardware.place(self.robot.hardware.positions)
+        time.sleep(REST_S)
+        self.first_cycle = self.robot.hardware.cycles
+        self.first_sentence = len(self.guard.sentences)
+
+    def track(self) -> None:
+        """Enable, and wait until every joint follows the policy."""
+        self.guard.engage()
+        wait_until(
+            lambda: self.guard.state.startswith("tracking") and self.follows(),
+            "the arms to follow the policy",
+            lambda: f"{self.guard.sentences[-8:]}, error {self.error().round(3)}",
+            15.0,
+        )
+
+    def error(self) -> np.ndarray:
+        """Return how far each joint is from where the policy wants it."""
+        return np.abs(self.robot.hardware.positions - self.policy.target(time.monotonic_ns()))
+
+    def follows(self) -> bool:
+        """Whether each joint is where the policy wants it."""
+        return bool((self.error() < NEAR_RAD).all())
+
+    def hide(self, *controllers: str) -> None:
+        """Let no transition of controllers be published, nor their activity."""
+        self.robot.manager.publishes_activity = False
+        for name in controllers:
+            self.robot.controllers[name].announces = False
+
+    def rests(self, seconds: float = REST_S) -> bool:
+        """Whether no joint moved of late."""
+        positions = self.robot.hardware.recorded(-round(500 * seconds))[1]
+        return bool(np.ptp(positions, axis=0).max() < AT_REST_RAD)
+
+    def wait_for_rest(self) -> None:
+        wait_until(self.rests, "the arms to come to rest", lambda: self.guard.state, 5.0)
+
+    def wait_for_withdrawal(self, *words: str) -> None:
+        """Wait until the enabling was withdrawn for a cause that has all words."""
+        self.guard.wait_for("disabled", "withdrawn", *words, since=self.first_sentence)
+
+    def assert_no_jump(self) -> None:
+        """Check each joint's step in each cycle of the scenario, from where the arm was."""
+        step = self.robot.largest_step(self.first_cycle)
+        sentences = [f"{(ns - step.time_ns) / 1e6:.0f} ms: {s}" for ns, s in self.guard.sentences]
+        assert step.ratio <= 1.0, (
+            f"{step.joint} jumped by {step.size:.3f}, expected at most {step.allowed:.3f}; "
+            f"states around: {sentences[-12:]}"
+        )
+
+    def assert_nothing_moved(self) -> None:
+        """Check that the arms rested through the scenario."""
+        positions = self.robot.hardware.recorded(self.first_cycle + 1)[1]
+        assert np.ptp(positions, axis=0).max() < AT_REST_RAD
+
+    def refuses_to_enable(self, *words: str) -> str:
+        """Check that enabling is refused in a sentence with all words; return it."""
+        granted, why = self.guard.enable()
+        assert not granted, f"enabled in spite of {words}"
+        missing = [word for word in words if word not in why]
+        assert not missing, f"{why!r} does not name {missing}"
+        return why
+
+
+@contextmanager
+def running_rig(**parameters: object) -> Iterator[Rig]:
+    """Run all of it, with parameters of the guard; control is disabled."""
+    with spinning(GuardClient) as guard:
+        robot, policy = FakeRos2Control(), ChunkPublisher(START)
+        robot.start()
+        policy.start()
+        try:
+            with driving_in_real_time(), process("guard_node", **parameters) as child:
+                guard.wait_for("disabled", limit_s=30.0)
+                yield Rig(robot, guard, policy, child)
+        finally:
+            policy.close()
+            robot.stop()
