@@ -16,6 +16,8 @@ from dbp_ros.domain import leased_domain
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.nodes.process import spinning
+from dbp_ros.preflight import checked_processes
+from dbp_ros.stack import StackConfig
 
 START_LIMIT_S = 60.0
 END_LIMIT_S = 15.0
@@ -50,8 +52,9 @@ def running_stack(
         start_limit_s: How long it may take until the policy decides.
 
     Raises:
-        DbpError: If the stack does not start.
+        DbpError: If the task or the model is wrong, or the stack does not start.
     """
+    checked_processes(StackConfig(sim=True, task=task, model=model))
     log = folder / "stack.log"
     with ExitStack() as resources:
         domain = resources.enter_context(leased_domain())

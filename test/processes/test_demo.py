@@ -44,3 +44,4 @@ def test_a_demo_without_its_model_says_so(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "nowhere is not a model bundle" in result.stderr
     assert "Traceback" not in result.stderr
+    assert result.stderr.count("\n") == 1
