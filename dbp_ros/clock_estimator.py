@@ -14,7 +14,7 @@ MIN_FACTOR, MAX_FACTOR = 0.02, 50.0
 WINDOW_NS = 400_000_000
 MIN_SAMPLES = 4
 MIN_SPAN_NS = 100_000_000
-# The offset follows the most advanced sample of this window, or of the newest few where the clock
+# The offset follows the most advanced sample of this window, or of a shorter one where the clock
 # has slowed down since.
 ANCHOR_NS = 150_000_000
 NEWEST_NS = 40_000_000
@@ -24,8 +24,8 @@ BIN_NS = 10_000_000
 # The line is kept while it predicts the samples this well, so that stamps map back exactly.
 TOLERANCE_NS = 1_000_000
 FACTOR_TOLERANCE = 0.02
-# A factor this close to 1 is 1: durations are then the same on both clocks.
-UNIT_TOLERANCE = 0.003
+# A factor this close to the nominal one is that: durations are then the same on both clocks.
+NOMINAL_TOLERANCE = 0.003
 # Simulation time that a `/clock` may skip at once without being taken for another run.
 JUMP_NS = 100_000_000
 # A `/clock` that is silent for this long, and for four of its usual intervals, has stalled.
@@ -89,8 +89,16 @@ class ClockEstimator:
         line: Current estimate, replaced as a whole; None before the first message.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, nominal_factor: float = 1.0) -> None:
+        """Start without a message.
+
+        Args:
+            nominal_factor: Factor that the simulator is meant to run at.
+        """
         self.line: Line | None = None
+        self._nominal_factor = nominal_factor
+        # Of a fast simulator's time, as little.
+        self._lead_ns = TOLERANCE_NS / max(1.0, nominal_factor)
         self._samples: deque[Sample] = deque()
         self._intervals_ns: deque[int] = deque([0], maxlen=5)
         self._newest: Sample | None = None
@@ -106,7 +114,7 @@ class ClockEstimator:
         sample, last = Sample(steady_ns, ros_ns), self._newest
         self._newest = sample
         if last is None or self.line is None:
-            self._restart(sample, 1.0)
+            self._restart(sample, self._nominal_factor)
             return
         discontinuous = self._discontinuous(last, sample, self.line.factor)
         self._intervals_ns.append(steady_ns - last.steady_ns)
@@ -114,7 +122,7 @@ class ClockEstimator:
             self._restart(sample, self.line.factor)
             return
         self._keep(sample, self.line)
-        if abs(self.line.lag_ns(sample)) > TOLERANCE_NS:
+        if not -self._lead_ns <= self.line.lag_ns(sample) <= TOLERANCE_NS:
             self._fit(self.line)
         elif steady_ns - self.line.steady_ns > REANCHOR_NS:
             self.line = self.line.at(steady_ns)
@@ -172,15 +180,17 @@ class ClockEstimator:
         self._forget(sample.steady_ns - WINDOW_NS)
 
     def _fit(self, line: Line) -> None:
-        now_ns = self._samples[-1].steady_ns
-        anchor = most_advanced((s for s in self._samples if s.steady_ns > now_ns - ANCHOR_NS), line)
-        newest = most_advanced((s for s in self._samples if s.steady_ns > now_ns - NEWEST_NS), line)
+        samples = tuple(self._samples)
+        now_ns = samples[-1].steady_ns
+        newest = most_advanced((s for s in samples if s.steady_ns > now_ns - NEWEST_NS), line)
+        recent = (s for s in samples[:-MIN_SAMPLES] if s.steady_ns > now_ns - ANCHOR_NS)
+        anchor = most_advanced((*recent, *samples[-MIN_SAMPLES:]), line)
         if line.lag_ns(newest) - line.lag_ns(anchor) > SLOWED_NS:
             anchor = newest
             self._forget(now_ns - MIN_SPAN_NS)
         factor = self._slope(line)
         same = abs(factor / line.factor - 1.0) <= FACTOR_TOLERANCE
-        if not same or abs(line.lag_ns(anchor)) > TOLERANCE_NS:
+        if not same or not -self._lead_ns <= line.lag_ns(anchor) <= TOLERANCE_NS:
             self.line = Line(*anchor, factor)
 
     def _forget(self, until_ns: int) -> None:
@@ -198,7 +208,8 @@ class ClockEstimator:
         first, last = most_advanced(samples[:third], line), most_advanced(samples[-third:], line)
         factor = (last.ros_ns - first.ros_ns) / (last.steady_ns - first.steady_ns)
         factor = min(max(factor, MIN_FACTOR), MAX_FACTOR)
-        return 1.0 if abs(factor - 1.0) < UNIT_TOLERANCE else factor
+        nominal = self._nominal_factor
+        return nominal if abs(factor / nominal - 1.0) < NOMINAL_TOLERANCE else factor
 
 
 def most_advanced(samples: Iterable[Sample], line: Line) -> Sample:

@@ -48,6 +48,10 @@ class Pace:
         """Return its time at a time of our steady clock."""
         return steady_ns if self.speed == 1.0 else int(steady_ns * self.speed)
 
+    def real_ns(self, time_ns: int) -> int:
+        """Return the time of our steady clock at one of its times."""
+        return time_ns if self.speed == 1.0 else round(time_ns / self.speed)
+
     def lasted_ns(self, start_ns: int, end_ns: int) -> int:
         """Return how much of our time lies between two of its times."""
         return round((end_ns - start_ns) / self.speed)

@@ -31,7 +31,8 @@ class SteadyClock:
 
     The steady clock is that of the world the robot is in, see `dbp_ros.pace`. Where the ROS clock
     is the system's, the two differ by an offset. Where it is `/clock`, each of its messages is
-    compared with the steady clock, and a `ClockEstimator` follows its rate, jumps and stalls.
+    compared with the steady clock, and a `ClockEstimator` follows its rate, jumps and stalls. It
+    works in real time, in which messages are late, also in a world that is faster.
 
     Attributes:
         mapping: Relation between the clocks, for what needs no ROS.
@@ -45,7 +46,7 @@ class SteadyClock:
             pace: Gives the steady time; that of the real world if None.
         """
         self._ros_clock, self._pace = ros_clock, pace or Pace()
-        self._estimator = ClockEstimator()
+        self._estimator = ClockEstimator(self._pace.speed)
         self._simulated = False
         self._sampled_ns = 0
         self.mapping = ClockMapping(self._offset_line())
@@ -65,7 +66,7 @@ class SteadyClock:
         """Why the ROS clock cannot be used, or not for long; empty if it can."""
         if not self._simulated:
             return ""
-        return self._estimator.problem(self.now_ns(), SILENT_NS)
+        return self._estimator.problem(self._pace.real_ns(self.now_ns()), SILENT_NS)
 
     def current(self) -> ClockMapping:
         """Return the mapping, for several conversions, after a look at the system clock."""
@@ -107,24 +108,27 @@ class SteadyClock:
             self.mapping.line = self._offset_line()
             self._simulated = False
         elif self._simulated:
-            now_ns = self._pace.now_ns()
+            now_ns = self._pace.real_ns(self.now_ns())
             steady = 0 <= change["delta"] < JUMP_NS
             if not steady or now_ns - self._sampled_ns >= SAMPLE_INTERVAL_NS:
                 self._sample(now_ns)
 
     def _begin_simulated(self) -> None:
-        self._estimator = ClockEstimator()
+        self._estimator = ClockEstimator(self._pace.speed)
         self.mapping.line = None
         self._simulated = True
-        self._sample(self._pace.now_ns())
+        self._sample(self._pace.real_ns(self.now_ns()))
 
     def _sample(self, now_ns: int) -> None:
         self._sampled_ns = now_ns
         ros_ns = int(self._ros_clock.now().nanoseconds)
         # A clock that stands at zero has not begun.
         if ros_ns:
+            line = self._estimator.line
             self._estimator.add(now_ns, ros_ns)
-            self.mapping.line = self._estimator.line
+            if (changed := self._estimator.line) is not line and changed is not None:
+                steady_ns, factor = self._pace.at_ns(changed.steady_ns), self._pace.speed
+                self.mapping.line = Line(steady_ns, changed.ros_ns, changed.factor / factor)
 
     def _follow_system_clock(self) -> None:
         line = self.mapping.line
