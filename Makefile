@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
-PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check install
+PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 ARGS ?=
 
 help: ## say what there is

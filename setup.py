@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 NAME = "dbp_ros"
 SHARE = Path("share") / NAME
 LEARN = (
-    *("torch==2.13.0", "accelerate>=1,<2", "safetensors", "tensorboard"),
+    *("torch>=2.4", "accelerate>=1,<2", "safetensors", "tensorboard"),
     *("onnx", "onnxscript", "rich", "matplotlib"),
 )
 # Bags of ROS 2 without ROS.

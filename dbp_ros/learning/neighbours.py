@@ -1,9 +1,4 @@
-"""Which other demonstrations began from nearly the same observation.
-
-With one demonstration an observation, a field sees one way of doing it at a time. What others did
-in nearly the same place are more positives, the less the farther away (ALGORITHMS: K-nearest
-positives); they make a far mode felt and the field less noisy.
-"""
+"""The nearest rows of other episodes in a data set; see `dbp_ros.drift.neighbours`."""
 
 from dataclasses import dataclass
 
@@ -12,9 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from dbp_ros.contract import Floats
-
-_PART = 256
-_SMALLEST_WIDTH = 1e-30
+from dbp_ros.drift.neighbours import nearest_neighbours
 
 
 @dataclass(frozen=True)
@@ -49,19 +42,13 @@ def find_neighbours(
     found = np.zeros((len(observed), count), np.int64)
     weights = np.zeros((len(observed), count), np.float32)
     found[:] = np.arange(len(observed))[:, None]
-    points = torch.from_numpy(observed[rows])
-    owner = torch.from_numpy(episode[rows])
     count = min(count, len(rows))
-    apart = np.full((len(rows), count), np.inf, np.float32)
-    for start in range(0, len(rows), _PART):
-        part = slice(start, start + _PART)
-        distance = torch.cdist(points[part], points, compute_mode="donot_use_mm_for_euclid_dist")
-        distance[owner[part, None] == owner[None]] = torch.inf
-        nearest = distance.topk(count, largest=False)
-        found[rows[part], :count] = rows[nearest.indices.numpy()]
-        apart[part] = nearest.values.numpy()
-    closest = apart[:, 0][np.isfinite(apart[:, 0])]
-    if len(closest):
-        width = max(bandwidth * float(np.median(closest)), _SMALLEST_WIDTH)
-        weights[rows, :count] = np.exp(-0.5 * np.square(apart / width))
+    nearest = nearest_neighbours(
+        torch.from_numpy(observed[rows]),
+        count,
+        groups=torch.from_numpy(episode[rows]),
+        bandwidth=bandwidth,
+    )
+    found[rows, :count] = rows[nearest.indices.numpy()]
+    weights[rows, :count] = nearest.weights.numpy()
     return Neighbours(found, weights)

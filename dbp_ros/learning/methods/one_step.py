@@ -4,14 +4,13 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dbp_ros.drift.fields import Drift
+from dbp_ros.drift.generator import NoiseSkip
 from dbp_ros.drift.heads import Head
 from dbp_ros.drift.losses import moved
 from dbp_ros.learning.methods.method import Goal, Method, Question, plain_goal
-
-START_SPREAD = 0.5
 
 Aim = Callable[[Tensor, Question], Drift]
 
@@ -28,25 +27,8 @@ def slow_waves(horizon: int, count: int) -> Tensor:
     return unit.float()
 
 
-class WideStart(nn.Module):
-    """Spread the samples of an observation over half of the action range, before any training.
-
-    A generator that starts narrow never feels the demonstrations of a far mode and collapses
-    (see `fields.drifting`).
-    """
-
-    def __init__(self, head: Head, spread: float = START_SPREAD) -> None:
-        """Build a start for chunks of a head."""
-        super().__init__()
-        self.spread = nn.Parameter(torch.full((head.horizon, head.actions), spread))
-
-    def forward(self, latent: Tensor) -> Tensor:
-        """Return the start of a chunk. Shape as `latent`, (..., horizon, actions)."""
-        return self.spread * latent
-
-
 class OneStep(Method):
-    """`x = start(z) + head(o, z)`, moved along a drifting field.
+    """`x = noise_skip(z) + head(o, z)`, moved along a drifting field.
 
     Only the slow waves of the latent are used: `waves` of `horizon`.
 
@@ -60,7 +42,7 @@ class OneStep(Method):
     latent_scale: Tensor
 
     def __init__(
-        self, head: Head, draws: int, aim: Aim, *, start: bool = True, latent_waves: int = 0
+        self, head: Head, draws: int, aim: Aim, *, noise_skip: bool = True, latent_waves: int = 0
     ) -> None:
         """Take over a head.
 
@@ -68,12 +50,12 @@ class OneStep(Method):
             head: The network.
             draws: Samples generated for each observation of an update.
             aim: The field: samples (B, G, S) and the question to a drift.
-            start: Whether to start wide; the authors' form does not.
+            noise_skip: Whether to add a noise skip connection; the published form has none.
             latent_waves: Slowest waves of the latent that are used; 0 for all of it.
         """
         super().__init__(head, 1, draws)
         self._aim = aim
-        self.start = WideStart(head) if start else None
+        self.noise_skip = NoiseSkip(head.horizon, head.actions) if noise_skip else None
         waves = slow_waves(head.horizon, latent_waves or head.horizon)
         widening = math.sqrt(head.horizon / len(waves))
         self.register_buffer("waves", widening * waves.T @ waves, persistent=False)
@@ -83,7 +65,7 @@ class OneStep(Method):
         """Return one chunk for each latent; see `Method.forward`."""
         smooth = self.latent_scale * (self.waves @ latent)
         chunks: Tensor = self.head(self.head.condition(observation), smooth)
-        return chunks if self.start is None else self.start(smooth) + chunks
+        return chunks if self.noise_skip is None else self.noise_skip(smooth) + chunks
 
     def respond(self, question: Question) -> Tensor:
         """Return generated chunks."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from dbp_ros.drift.energy import energy_drifting
 from dbp_ros.drift.fields import AUTHORS_TEMPERATURES, Drift, conditional_drifting, drifting
 from dbp_ros.drift.heads import Head, ResidualHead
+from dbp_ros.drift.schedule import TemperatureSchedule
 from dbp_ros.drift.sinkhorn import joint_sinkhorn_drifting, sinkhorn_drifting
 from dbp_ros.drift.unet import UNetHead
 from dbp_ros.learning.config import TrainConfig
@@ -17,7 +18,6 @@ from dbp_ros.learning.methods.flow import FlowMatching, MeanFlow
 from dbp_ros.learning.methods.method import Method, Question
 from dbp_ros.learning.methods.one_step import Aim, OneStep, Regression
 
-COARSE_UNTIL = 0.5
 TIMES = {"ddim": 1, "flow": 1, "consistency": 1, "meanflow": 2}
 
 
@@ -52,9 +52,10 @@ def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
     if config.method == "consistency":
         return Consistency(head, 1, draws)
     if config.method == "dbp_authors":
-        return OneStep(head, draws, authors_aim, start=False)
+        return OneStep(head, draws, authors_aim, noise_skip=False)
+    schedule = TemperatureSchedule(config.temperatures, config.initial_temperature_scale)
     aims: dict[str, Aim] = {
-        "dbp": partial(drift_aim, config.temperatures, config.initial_temperature_scale),
+        "dbp": partial(drift_aim, schedule),
         "energy": energy_aim,
         "sinkhorn": sinkhorn_aim,
         "joint_sinkhorn": joint_sinkhorn_aim,
@@ -62,16 +63,13 @@ def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
     return OneStep(head, draws, aims[config.method], latent_waves=config.latent_dct_modes)
 
 
-def drift_aim(
-    temperatures: tuple[float, ...], coarse: float, samples: Tensor, question: Question
-) -> Drift:
-    """Return the default field, its kernels narrowing over the first half of the training."""
-    wide = coarse ** max(0.0, 1.0 - question.progress / COARSE_UNTIL)
+def drift_aim(schedule: TemperatureSchedule, samples: Tensor, question: Question) -> Drift:
+    """Return the default field, that of `drift_loss`, with annealed temperatures."""
     return conditional_drifting(
         samples,
         question.positives.flatten(2),
         positive_weights=question.weights,
-        temperatures=[wide * width for width in temperatures],
+        temperatures=schedule(question.progress),
     )
 
 
