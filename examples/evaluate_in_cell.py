@@ -1,0 +1,26 @@
+"""Roll out the shipped policy in the simulated cell: the same runner and guard as on a robot."""
+
+import argparse
+
+from dbp_ros.bench.evaluation import Evaluation
+from dbp_ros.bundle import bundle_directory, read_bundle
+from dbp_ros.config import GuardConfig, PolicyConfig
+from dbp_ros.policy.model import Model
+
+
+def main() -> None:
+    """Run episodes and print how each one ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--episodes", type=int, default=5)
+    arguments = parser.parse_args()
+    model = Model(read_bundle(bundle_directory("lift_int8")))
+    evaluation = Evaluation(model, "lift", PolicyConfig(), GuardConfig(), "auto")
+    outcomes = list(evaluation.run(range(arguments.episodes)))
+    for outcome in outcomes:
+        ended = "success" if outcome.success else "time limit"
+        print(f"seed {outcome.seed}: {ended} after {outcome.duration_s:.1f} s")
+    print(f"{sum(outcome.success for outcome in outcomes)} of {len(outcomes)} solved")
+
+
+if __name__ == "__main__":
+    main()
