@@ -24,8 +24,8 @@ def version() -> str:
 def installed(folder: str) -> list[tuple[str, list[str]]]:
     """Return the files below a folder as data files, each in its own sub-folder of share/."""
     files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
-    hidden = [path for path in files if path.name.startswith(".") or path.suffix == ".pyc"]
-    return [(str(SHARE / path.parent), [str(path)]) for path in files if path not in hidden]
+    shown = [path for path in files if not any(part.startswith(".") for part in path.parts)]
+    return [(str(SHARE / path.parent), [str(path)]) for path in shown if path.suffix != ".pyc"]
 
 
 setup(

@@ -246,6 +246,15 @@ class SwapConfig:
     received_models: str = setting(
         "", "Folder of models received over the network; empty for .received beside the model"
     )
+    kept_models: str = setting(
+        "", "Folder of the last good models, for a restart; empty for .history beside the model"
+    )
+    kept_models_count: int = setting(
+        3, "How many of the last good models are kept, 0 for none", minimum=0, maximum=100
+    )
+    kept_models_mb: float = setting(
+        2000.0, "Size of the kept models together, at most [MB]", minimum=1.0
+    )
     shadow_decisions: int = setting(
         50, "Decisions that a new model makes without effect before it commands", minimum=1
     )

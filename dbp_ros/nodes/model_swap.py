@@ -17,11 +17,14 @@ from dbp_ros.nodes.model_receiver import ModelReceiver
 from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.pace import Pace
 from dbp_ros.policy.failures import FAILED, Failures
+from dbp_ros.policy.first_model import FirstModel, load_first
 from dbp_ros.policy.folder import WatchedFolder
+from dbp_ros.policy.history import HISTORY, ModelHistory
 from dbp_ros.policy.model_state import ModelState, Phase
 from dbp_ros.policy.relay import Relay
 from dbp_ros.policy.swap import SWAP_RATE_HZ, Swap
 
+RECEIVED = ".received"
 # A counter of 64 bits has no more.
 DIGITS = 20
 
@@ -41,6 +44,8 @@ class ModelSwap:
         self._folder: WatchedFolder | None = None
         self._thread: PacedThread | None = None
         self._newest: ModelState | None = None
+        self._namespace = str(node.get_namespace()).strip("/").replace("/", ".")
+        self._first: FirstModel | None = None
         self._guard = f"{node.get_namespace()}/guard".strip("/")
         self._topic = node.create_publisher(String, "~/model", LATCHED)
         self._receiver = ModelReceiver(node, ignored)
@@ -71,23 +76,38 @@ class ModelSwap:
         newest = self._newest
         if newest is None or newest.phase not in (Phase.REFUSED.value, Phase.ROLLED_BACK.value):
             return ""
-        phase = newest.phase.replace("_", " ")
-        return f"model {newest.candidate[:12]} {phase}: {newest.reason}"
+        about = filter(None, ("model", newest.candidate[:12], newest.phase.replace("_", " ")))
+        return f"{' '.join(about)}: {newest.reason}{self._origin(newest)}"
 
-    def failures(self, directory: Path) -> Failures:
-        """Return which models failed before, where the one of a folder was the first.
+    def load_first(self, directory: Path) -> FirstModel:
+        """Load the model of a folder, or the last good one where that cannot be used.
 
         Raises:
-            BundleError: If what was noted cannot be read.
+            BundleError: If neither can be used, or what was noted of them cannot be read.
+            ConfigError: If the provider is not to be had.
         """
-        return Failures(self._received(directory) / FAILED)
-
-    def begin(self, relay: Relay, directory: Path, failures: Failures) -> None:
-        """Look out for successors of the model that was loaded from a folder."""
         config = self._config
-        self._swap = Swap(relay, config, self._tell, failures)
+        directory = directory.resolve() if directory.name in ("", "..") else directory
+        self._received = self._folder_of(config.received_models, directory, RECEIVED)
+        kept = self._folder_of(config.kept_models, directory, HISTORY) / directory.name
+        limits = (config.kept_models_count, config.kept_models_mb)
+        warn = self._node.get_logger().warning
+        self._failures = Failures(self._received / FAILED)
+        self._history = ModelHistory(kept, *limits, warn, self._received)
         self._folder = WatchedFolder(directory) if config.watch_model else None
-        self._receiver.begin(self._swap, self._received(directory))
+        if self._folder is not None:
+            # What comes into the folder from now on is news, what is there is loaded.
+            self._folder.changed(0)
+        return load_first(directory, config, self._failures, self._history)
+
+    def begin(self, relay: Relay, first: FirstModel) -> None:
+        """Look out for successors of the model that was loaded first."""
+        config = self._config
+        self._first, self._first_number = first, relay.active.number
+        self._swap = Swap(relay, config, self._tell, self._failures, self._history)
+        if first.fallback:
+            self._swap.say(Phase.REFUSED, first.refused, first.fallback)
+        self._receiver.begin(self._swap, self._received)
         # Just below the decision loop: what is less urgent than that must not starve the thread
         # that may hold the interpreter's lock.
         priority = max(1, config.realtime_priority - 1) if config.realtime_priority else 0
@@ -105,9 +125,20 @@ class ModelSwap:
         if self._swap is not None:
             self._swap.begin_episode()
 
-    def _received(self, directory: Path) -> Path:
-        chosen = self._config.received_models
-        return (Path(chosen).expanduser() if chosen else directory.parent / ".received").absolute()
+    def _folder_of(self, chosen: str, directory: Path, name: str) -> Path:
+        """Return a folder, one a namespace: chosen, or with a name beside that of the model."""
+        folder = Path(chosen).expanduser() if chosen else directory.parent / name
+        return folder.absolute() / self._namespace
+
+    def _origin(self, state: ModelState) -> str:
+        """Say where the model that decides is from, where that is not the configured folder."""
+        if self._first is None or not self._first.fallback or state.number != self._first_number:
+            return ""
+        bundle = self._first.model.bundle
+        return (
+            f"; started with the last good model, {bundle.manifest.name} version "
+            f"{bundle.manifest.version}, kept in {bundle.directory}"
+        )
 
     def _tick(self, now_ns: int) -> None:
         assert self._swap is not None

@@ -16,7 +16,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
+from dbp_ros.bundle import bundle_directory
 from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import seconds_to_ns
 from dbp_ros.errors import DbpError, ObservationError
@@ -37,7 +37,6 @@ from dbp_ros.placement import Place
 from dbp_ros.policy.camera_joints import check_camera_joints, described
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
-from dbp_ros.policy.model import Model
 from dbp_ros.policy.relay import Relay
 from dbp_ros.realtime import request_realtime
 from dbp_ros.trace import Trace
@@ -104,27 +103,22 @@ class PolicyNode(ManagedNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load, check, prove and warm up the model, and subscribe to what it needs."""
         try:
-            directory = bundle_directory(self._config.model)
-            failures = self._swap.failures(directory)
-            bundle = read_bundle(directory)
-            failures.require_none(bundle.sha256)
-            require_joints(bundle.manifest, self._config.joints)
-            model = Model(bundle, self._config.execution_provider, self._config.intra_op_threads)
-            difference = model.prove()
+            first = self._swap.load_first(bundle_directory(self._config.model))
+            model = first.model
             kind = Explorer if self._config.explore else Decider
             decider = kind(model, self._config, self._trace, self._steady.mapping)
         except DbpError as error:
             self._reason = f"no model: {error}"
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        manifest = bundle.manifest
+        manifest = model.manifest
         self.get_logger().info(
-            f"model {manifest.name} version {manifest.version} ({bundle.sha256[:12]}) gives its "
-            f"proof within {difference:.2g}"
+            f"model {manifest.name} version {manifest.version} ({model.bundle.sha256[:12]}) gives "
+            f"its proof within {first.difference:.2g}"
         )
         self._trace.cameras = manifest.camera_names
         self._relay = Relay(decider, self._models + 1, self._hurry)
-        self._swap.begin(self._relay, directory, failures)
+        self._swap.begin(self._relay, first)
         self._subscribe(manifest.joints, manifest.camera_names)
         self._reason = "configured, not active"
         return TransitionCallbackReturn.SUCCESS

@@ -24,27 +24,34 @@ class Failures:
             BundleError: If the file is not what `add` writes.
         """
         self._path = path
-        self._reasons: dict[str, str] = {}
-        if path is None or not path.is_file():
-            return
-        try:
-            for sha256, reason in json.loads(path.read_text(encoding="utf-8")).items():
-                self._reasons[str(sha256)] = str(reason)
-        except (OSError, ValueError, AttributeError) as error:
-            raise BundleError(f"{path} cannot be read ({error}): delete it") from error
+        self._reasons = self._read()
 
     def reason(self, sha256: str) -> str:
         """Return why a model failed; empty where it did not."""
         return self._reasons.get(sha256, "")
 
     def add(self, sha256: str, reason: str) -> None:
-        """Remember a failure, and the newest hundred over a restart."""
+        """Remember a failure, and the newest hundred over a restart.
+
+        What another process noted since is kept.
+        """
+        with suppress(BundleError):
+            self._reasons = self._read() | self._reasons
         self._reasons[sha256] = reason
         newest = dict(list(self._reasons.items())[-REMEMBERED:])
         if self._path is not None:
             # Where the disk takes nothing this process remembers it all the same.
             with suppress(OSError):
                 write_text(self._path, json.dumps(newest, indent=1))
+
+    def _read(self) -> dict[str, str]:
+        if self._path is None or not self._path.is_file():
+            return {}
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            return {str(sha256): str(reason) for sha256, reason in found.items()}
+        except (OSError, ValueError, AttributeError) as error:
+            raise BundleError(f"{self._path} cannot be read ({error}): delete it") from error
 
     def require_none(self, sha256: str) -> None:
         """Raise `BundleError` if a model has failed before."""

@@ -17,6 +17,7 @@ from dbp_ros.contract import ActionChunk
 from dbp_ros.errors import BundleError, DbpError, ObservationError
 from dbp_ros.latency import Histogram
 from dbp_ros.policy.failures import Failures
+from dbp_ros.policy.history import ModelHistory
 from dbp_ros.policy.model_state import PUT_OFF, ModelState, Phase
 from dbp_ros.policy.probation import Probation, Record
 from dbp_ros.policy.proposals import Proposal, Proposals
@@ -41,6 +42,7 @@ class Swap:
         config: PolicyConfig,
         tell: Callable[[ModelState], None],
         failures: Failures | None = None,
+        history: ModelHistory | None = None,
     ) -> None:
         """Begin with the model that decides.
 
@@ -49,6 +51,7 @@ class Swap:
             config: Settings.
             tell: Called with every new state.
             failures: Models that are not tried again; those of this process alone if None.
+            history: Keeps the bundles of models that work; none are kept if None.
         """
         self._relay = relay
         self._config = config
@@ -57,6 +60,9 @@ class Swap:
         self._record = Record(config)
         self._probation: Probation | None = None
         self._failures = failures or Failures()
+        self._history = history
+        self._unkept: Runner | None = relay.active
+        self._unproven: Runner | None = relay.active
         self._proposals = Proposals()
         self._trial: Trial | None = None
         self._episode: tuple[int, ActionChunk | None] = (relay.active.number, relay.chunk)
@@ -110,6 +116,7 @@ class Swap:
         if (failure := self._relay.retire()) is not None:
             self._conclude(*failure)
         self._judge(now_ns)
+        self._keep()
         if (proposal := self._proposals.take(now_ns)) is not None:
             self._take_up(proposal, now_ns)
         elif self._trial is not None:
@@ -127,12 +134,30 @@ class Swap:
         elif self._probation.over(now_ns):
             self._probation = None
             self._relay.trust()
+            self._mark_good(active)
+
+    def _keep(self) -> None:
+        """Copy the bundle of a model that has begun to decide; the first counts at once."""
+        if self._history is not None and (runner := self._unkept) is not None:
+            self._unkept = None
+            self._history.keep(runner.decider.model.bundle)
+        if self._unproven is self._relay.active and self._relay.chunk is not None:
+            self._mark_good(self._relay.active)
+
+    def _mark_good(self, runner: Runner) -> None:
+        self._unproven = None
+        if self._history is not None:
+            self._history.mark_good(runner.sha256)
 
     def _conclude(self, runner: Runner, reason: str) -> None:
         """Remember a model that had to give way, and go on with the record of the one before."""
         self._failures.add(runner.sha256, f"rolled back: {reason}")
         before = self._probation.before if self._probation else Record(self._config)
         self._record, self._probation = before, None
+        self._unkept = None
+        if self._history is not None:
+            self._history.drop(runner.sha256)
+        self._mark_good(self._relay.active)
         self.say(Phase.ROLLED_BACK, runner.sha256, reason)
 
     def _take_up(self, proposal: Proposal, now_ns: int) -> None:
@@ -174,6 +199,7 @@ class Swap:
             # It inherited that of this thread.
             set_priority(self._config.realtime_priority, runner.encoder.native_id or 0)
         self._relay.promote(runner)
+        self._unkept = runner
         self._probation = Probation(self._config, self._record, now_ns)
         self._record = self._probation.after
         self.say(Phase.ACTIVE, runner.sha256, trial.finding)

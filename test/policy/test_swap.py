@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from dbp_ros.contract import NS_PER_S, ActionChunk, Frame
 from dbp_ros.errors import AnswerError, BundleError, ObservationError
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.failures import Failures
+from dbp_ros.policy.history import ModelHistory
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.model_state import ModelState
 from dbp_ros.policy.relay import Relay, Runner
@@ -45,11 +47,12 @@ class Stage:
         directory: Path,
         config: PolicyConfig = CONFIG,
         failures: Failures | None = None,
+        history: ModelHistory | None = None,
     ) -> None:
         self.now_ns = 1000 * NS_PER_S
         self.told: list[ModelState] = []
         self.relay = Relay(Decider(Model(read_bundle(directory)), config))
-        self.swap = Swap(self.relay, config, self.told.append, failures)
+        self.swap = Swap(self.relay, config, self.told.append, failures, history)
         self.positions = np.array((0.1, 0.2, 0.3), np.float32)
         self.pixel = 50
         self.period()
@@ -610,3 +613,60 @@ def test_pictures_of_the_model_that_decides_start_decisions(write) -> None:
     other.encoder.put("head_camera", picture, 3)
     assert woken.acquire(timeout=10)
     relay.close()
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> ModelHistory:
+    return ModelHistory(tmp_path / "history", 3, 10.0)
+
+
+def kept(history: ModelHistory) -> int | None:
+    """Return the version that a restart falls back to."""
+    bundle = history.last_good(Failures())
+    return bundle.manifest.version if bundle else None
+
+
+def test_the_first_model_is_good_once_it_decided(write, history: ModelHistory) -> None:
+    relay = Relay(Decider(Model(read_bundle(write(1))), CONFIG))
+    swap = Swap(relay, CONFIG, lambda _: None, history=history)
+    swap.tick(NS_PER_S)
+    assert kept(history) is None
+    relay.close()
+    stage = Stage(write(1), history=history)
+    stage.period()
+    assert kept(history) == 1
+    stage.relay.close()
+
+
+def test_a_model_on_probation_is_not_good_yet_and_one_that_gave_way_never(
+    write, history: ModelHistory
+) -> None:
+    stage = Stage(write(1), history=history)
+    stage.swap.propose(write(2))
+    stage.until("active")
+    stage.period()
+    assert kept(history) == 1
+    stage.swap.roll_back()
+    stage.until("rolled_back")
+    assert kept(history) == 1
+    assert not history.path(stage.told[-1].candidate).exists()
+    stage.relay.close()
+
+
+def test_a_model_is_good_after_its_probation_or_where_its_successor_gave_way(
+    write, history: ModelHistory
+) -> None:
+    stage = Stage(write(1), replace(CONFIG, probation_s=1.0), history=history)
+    stage.swap.propose(write(2))
+    stage.until("active")
+    for _ in range(NS_PER_S // PERIOD_NS + 2):
+        stage.period()
+    assert kept(history) == 2
+    for version in (3, 4):
+        stage.swap.propose(write(version))
+        while stage.told[-1].version != version:
+            stage.period()
+    stage.swap.roll_back()
+    stage.until("rolled_back")
+    assert kept(history) == 3
+    stage.relay.close()

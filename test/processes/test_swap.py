@@ -224,7 +224,7 @@ def test_an_older_model_is_refused_where_it_is_announced_and_taken_from_a_hand(
     assert_moves_on(robot)
 
 
-def test_a_model_that_failed_is_not_the_first_after_a_restart(
+def test_after_a_failed_model_a_restart_begins_with_the_one_that_worked(
     robot: Robot,
     guard: subprocess.Popen[str],
     write: Callable[..., Path],
@@ -234,6 +234,7 @@ def test_a_model_that_failed_is_not_the_first_after_a_restart(
     heard, received = Ear(robot), tmp_path / "received"
     quick = {"shadow_decisions": 10, "inference_budget": 10.0, "received_models": received}
     model = write("models", 1)
+    good = sha256_of(model / MANIFEST)
     with process("policy_node", model=model, **quick):
         wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
         write("models", 2, nan_above=1.5 * NOISE_MEAN)
@@ -241,12 +242,24 @@ def test_a_model_that_failed_is_not_the_first_after_a_restart(
         robot.brightness = 255
         heard.wait_for(phase="rolled_back")
         robot.brightness = None
-    with process("policy_node", model=model, **quick) as again:
-        assert again.wait(60) == 1
-    assert "not tried again: rolled back: the model's answer" in capsys.readouterr().out
-    write("models", 3)
+    capsys.readouterr()
+    heard.said.clear()
     with process("policy_node", model=model, **quick):
-        heard.wait_for(phase="idle", version=3)
+        failed = sha256_of(model / MANIFEST)
+        said = heard.wait_for(phase="refused", candidate=failed, sha256=good, version=1, number=1)
+        assert "not tried again: rolled back: the model's answer" in said["reason"]
+        robot.wait_for_state("policy", "started with the last good model, toy version 1, kept")
+        assert_moves_on(robot)
+        write("models", 3)
+        heard.wait_for(phase="active", version=3)
+        assert_moves_on(robot)
+        # Killed in the middle of a copy, and of its probation.
+        truncate(model)
+    assert "started with the last good model, toy version 1" in capsys.readouterr().out
+    heard.said.clear()
+    with process("policy_node", model=model, **quick):
+        said = heard.wait_for(phase="refused", sha256=good, version=1)
+        assert "head.onnx was changed or truncated" in said["reason"]
         assert_moves_on(robot)
 
 
