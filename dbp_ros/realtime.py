@@ -15,7 +15,8 @@ from collections.abc import Callable
 from functools import partial
 
 from dbp_ros.config import RealtimeConfig
-from dbp_ros.placement import Place, cores_of
+from dbp_ros.core_leases import LEASES, CoreLeases
+from dbp_ros.placement import POLICY_CORES, Place, cores_of, cores_to_keep_apart
 
 MCL_CURRENT_AND_FUTURE = 3
 PR_SET_PDEATHSIG = 1
@@ -24,6 +25,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # Pictures are smaller. glibc allows no more for what is taken from the heap.
 KEPT_BLOCK_BYTES = 32 << 20
 KEPT_BYTES = 256 << 20
+# What has cores of its own, and how many.
+LEASED = {Place.GUARD: 1, Place.POLICY: POLICY_CORES}
 
 
 def request_realtime(config: RealtimeConfig, place: Place | None = None) -> list[str]:
@@ -51,6 +54,10 @@ def request_realtime(config: RealtimeConfig, place: Place | None = None) -> list
     ]
     if config.cpu_affinity:
         got.append(_bind(config.cpu_affinity))
+        if place:
+            # Other stacks keep off them, whoever had them before.
+            for core in config.cpu_affinity:
+                LEASES.take(place.value, core)
     elif place:
         got.append(take_place(place))
     if config.realtime_priority:
@@ -60,11 +67,29 @@ def request_realtime(config: RealtimeConfig, place: Place | None = None) -> list
     return got
 
 
-def take_place(place: Place) -> str:
-    """Let this process run on the cores that are for it; say what was got."""
+def take_place(place: Place, leases: CoreLeases = LEASES) -> str:
+    """Let this process run on the cores that are for it; say what was got.
+
+    Args:
+        place: What the process is for.
+        leases: Which cores other stacks have.
+    """
     available = running_cores()
-    cores = cores_of(place, available)
-    return _bind(cores) if cores else f"any of {len(available)} cores"
+    guards, policies = (leases.taken(role.value) for role in (Place.GUARD, Place.POLICY))
+    taken = guards if place in (Place.GUARD, Place.REST) else guards | policies
+    cores = cores_of(place, available, taken)
+    for _ in available:
+        if place not in LEASED or all(leases.take(place.value, core) for core in cores):
+            break
+        # Another stack took one at this very moment, or every core is another's.
+        taken = taken | set(cores)
+        cores = cores_of(place, available, taken)
+    got = _bind(cores) if cores else f"any of {len(available)} cores"
+    others = {Place.GUARD: guards, Place.POLICY: policies}.get(place, set()) & set(available)
+    stacks = 1 + len(others) // LEASED.get(place, 1)
+    if others and len(available) < (apart := cores_to_keep_apart(stacks)):
+        got += f"; {stacks} stacks share {len(available)} cores, {apart} would keep them apart"
+    return got
 
 
 def set_priority(priority: int, *threads: int) -> str:

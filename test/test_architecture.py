@@ -13,7 +13,7 @@ GROUND = {
     *("bundle", "clock_estimator", "clock_mapping", "config", "contract", "decision", "errors"),
     *("files", "joint_states", "json_fields", "latency", "loops", "pace", "parameter_files"),
     *("parameter_yaml", "pixels", "placement", "proof", "realtime", "share", "stamps", "trace"),
-    "extras",
+    *("core_leases", "extras"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
 ROS_FREE_MIDDLE = {"domain", "preflight", "remaps", "stack", "supervisor"}
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "clock_mapping": {"clock_estimator", "stamps"},
     "config": {"errors"},
     "contract": set(),
+    "core_leases": set(),
     "decision": {"contract", "errors", "json_fields"},
     "errors": set(),
     "files": {"errors"},
@@ -36,7 +37,7 @@ MAY_IMPORT = {
     "parameter_files": {"config", "errors", "parameter_yaml"},
     "parameter_yaml": {"errors"},
     "placement": set(),
-    "realtime": {"config", "placement"},
+    "realtime": {"config", "core_leases", "placement"},
     "loops": {"pace", "realtime"},
     "share": {"errors"},
     "stamps": {"contract"},

@@ -2,7 +2,14 @@
 
 import pytest
 
-from dbp_ros.placement import FEWEST_TO_SHARE_OUT, Place, cores_of
+from dbp_ros.placement import (
+    FEWEST_TO_SHARE_OUT,
+    Place,
+    cores_of,
+    cores_to_keep_apart,
+    guard_cores,
+    policy_cores,
+)
 
 
 @pytest.mark.parametrize("count", range(FEWEST_TO_SHARE_OUT, 65))
@@ -40,3 +47,39 @@ def test_on_one_core_nobody_is_bound(place: Place) -> None:
 def test_only_cores_that_there_are_are_given_out() -> None:
     assert cores_of(Place.GUARD, (9, 2, 5, 7)) == (9,)
     assert cores_of(Place.POLICY, (9, 2, 5, 7)) == (5, 7)
+
+
+@pytest.mark.parametrize("stacks", [2, 3, 8])
+def test_where_there_are_enough_no_two_stacks_share_a_core_of_control(stacks: int) -> None:
+    cores = range(cores_to_keep_apart(stacks))
+    taken: set[int] = set()
+    for _ in range(stacks):
+        (guard,) = cores_of(Place.GUARD, cores, taken)
+        policy = cores_of(Place.POLICY, cores, taken)
+        assert len(policy) == 2
+        assert not taken & {guard, *policy}
+        taken |= {guard, *policy}
+    assert cores_of(Place.BACKGROUND, cores, taken) == cores_of(Place.REST, cores, taken) == (0,)
+
+
+@pytest.mark.parametrize("count", range(2, 20))
+def test_each_guard_has_a_core_of_its_own_until_there_are_no_more(count: int) -> None:
+    taken: set[int] = set()
+    for _ in range(count):
+        (core,) = cores_of(Place.GUARD, range(count), taken)
+        assert core not in taken
+        taken.add(core)
+    assert cores_of(Place.GUARD, range(count), taken) == (count - 1,)
+    assert sorted(guard_cores(range(count))) == list(range(count))
+
+
+def test_a_policy_keeps_off_the_guards_of_other_stacks() -> None:
+    assert policy_cores(range(4)) == [(1, 2)]
+    assert cores_of(Place.POLICY, range(4), {2}) == (0, 1)
+    assert cores_of(Place.POLICY, range(4), {1, 2, 3}) == (0,)
+    assert cores_of(Place.POLICY, range(4), {0, 1, 2, 3}) == (0, 1, 2)
+
+
+def test_the_background_keeps_off_the_cores_of_other_stacks_where_there_are_others() -> None:
+    assert cores_of(Place.BACKGROUND, range(8), {4, 2, 3}) == (0, 1)
+    assert cores_of(Place.BACKGROUND, range(2), {0, 1}) == (0,)

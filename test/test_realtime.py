@@ -1,8 +1,16 @@
 """What is asked of the operating system: no wish is ever fatal."""
 
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dbp_ros.placement import cores_to_keep_apart
 
 ORPHAN = """
 import os, time
@@ -17,6 +25,12 @@ subprocess.run([sys.executable, "-c", sys.argv[1].format(parent=os.getpid())])
 """
 MS = 1_000_000
 WAIT_S = 5.0
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> dict[str, str]:
+    """The environment of processes that see no stack but those of the test."""
+    return {**os.environ, "TMPDIR": str(tmp_path)}
 
 
 # In a process of its own: it changes scheduling and garbage collection for good.
@@ -47,7 +61,7 @@ def test_nothing_is_asked_for_that_was_not_wished():
     assert done.stdout.strip() == "2 False"
 
 
-def test_a_process_is_told_where_it_runs():
+def test_a_process_is_told_where_it_runs(alone):
     code = (
         "import os\n"
         "from dbp_ros.config import RealtimeConfig\n"
@@ -63,8 +77,46 @@ def test_a_process_is_told_where_it_runs():
         "request_realtime(wish, Place.GUARD)\n"
         "print(os.sched_getaffinity(0) == {there[0]})\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=alone, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["True", "True"]
+
+
+PLACED = """
+import os, sys
+from dbp_ros.config import RealtimeConfig
+from dbp_ros.placement import Place
+from dbp_ros.realtime import request_realtime
+print(request_realtime(RealtimeConfig(lock_memory=False), Place.GUARD)[-1], flush=True)
+print(*os.sched_getaffinity(0), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def placed(alone: dict[str, str]) -> Iterator[tuple[str, set[int]]]:
+    """Run a guard's placement as a process; what it was told, and its cores."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", PLACED]
+    with subprocess.Popen(command, env=alone, stdin=pipe, stdout=pipe, text=True) as child:
+        told = child.stdout.readline().strip()
+        yield told, set(map(int, child.stdout.readline().split()))
+        child.kill()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+def test_guards_of_two_stacks_have_a_core_each_and_one_that_ended_gives_its_core_back(alone):
+    with placed(alone) as (_, first):
+        with placed(alone) as (told, second):
+            assert len(first) == len(second) == 1
+            assert first != second
+            apart = len(os.sched_getaffinity(0)) >= cores_to_keep_apart(2)
+            assert ("2 stacks share" in told) is not apart
+        with placed(alone) as (_, again):
+            assert again == second
+    with placed(alone) as (_, again):
+        assert again == first
 
 
 def test_large_blocks_are_kept_when_they_are_freed():
