@@ -13,6 +13,8 @@ from dbp_ros.motion.limits import Limiter, Limits
 
 # Command and arm are at rest when both have been still for this long.
 SETTLE_S = 0.3
+# A measurement that does not become quiet, such as a noisy one, is waited for no longer than this.
+RESTLESS_S = 2.0
 # Share of the velocity limit below which a command counts as still.
 STILL = 0.02
 # Share of the tracking limit that a steady error of an arm may have: gravity, friction, payload.
@@ -55,6 +57,12 @@ class FollowingMonitor:
         self._rest_at = np.full(count, np.nan)
         self._yields = np.zeros(count, int)
         self._suspect = np.zeros(count, bool)
+        self._walked = np.zeros(count, bool)
+
+    @property
+    def suspects(self) -> bool:
+        """Whether commands are still to be compared with the arms after a joint was lost."""
+        return bool(self._suspect.any())
 
     def lost(self, error: Array) -> Flags:
         """Return the joints that do not follow, once the error of one is beyond its limit.
@@ -69,7 +77,7 @@ class FollowingMonitor:
         self.peak = np.maximum(self.peak, error)
         lost: Flags = error > self.limit
         if lost.any():
-            self._suspect = ~self._grips
+            self._suspect[:] = True
             lost = (self._groups[lost].any(axis=0) & (error > self._distance)) | lost
         return lost
 
@@ -104,17 +112,21 @@ class FollowingMonitor:
         still = self._still_s >= SETTLE_S
         if not still.any():
             return still
-        # Somebody, or something, has moved the arm since it came to rest.
-        self._forget_rest(np.abs(measured - self._rest_at) > self._distance)
-        settled = still & (self._quiet_s >= SETTLE_S)
+        # The arm was moved by something else since it came to rest.
+        walked = np.abs(measured - self._rest_at) > self._distance
+        self._forget_rest(walked)
+        self._walked |= walked
+        settled = still & ((self._quiet_s >= SETTLE_S) | (self._still_s >= RESTLESS_S))
         new = settled & np.isnan(self._rest_at)
         off = error > self._steady + self._distance
-        apart: Flags = new & off & ~self._grips & (self._yields < MOST_YIELDS)
+        apart: Flags = new & (off & ~self._grips | self._walked) & (self._yields < MOST_YIELDS)
         apart |= still & (error > self._most_steady + self._distance)
-        apart |= settled & self._suspect
+        apart |= settled & self._suspect & (off | ~self._grips)
         if not holding:
             apart = np.zeros_like(still)
         rests = new & ~apart
+        self._suspect &= ~(settled & ~apart)
+        self._walked &= ~settled
         self._rest_at = np.where(rests, measured, self._rest_at)
         self._steady = np.where(rests, np.minimum(error, self._most_steady), self._steady)
         return apart
@@ -124,7 +136,7 @@ class FollowingMonitor:
         self._still_s[joints] = self._steady[joints] = 0.0
         self._rest_at[joints] = np.nan
         self._yields[joints] += 1
-        self._suspect[joints] = False
+        self._suspect[joints] = self._walked[joints] = False
 
     def _forget_rest(self, joints: Flags) -> None:
         self._rest_at = np.where(joints, np.nan, self._rest_at)

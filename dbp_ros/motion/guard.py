@@ -13,7 +13,7 @@ from enum import Enum
 import numpy as np
 
 from dbp_ros.config import GuardConfig
-from dbp_ros.contract import STOPPED, ActionChunk, Array, Flags, seconds_to_ns
+from dbp_ros.contract import NS_PER_S, STOPPED, ActionChunk, Array, Flags, seconds_to_ns
 from dbp_ros.errors import CommandError
 from dbp_ros.motion.chunk_check import ChunkCheck
 from dbp_ros.motion.following import FollowingMonitor, SpeedEstimate
@@ -22,6 +22,8 @@ from dbp_ros.motion.trajectory import Trajectory
 
 NOT_ENABLED = "control is not enabled"
 WITHDRAWN = "the enabling was withdrawn"
+# Controllers that are lost within this time of the last command are named together.
+AT_ONCE_NS = NS_PER_S
 
 
 class Mode(Enum):
@@ -171,14 +173,20 @@ class MotionGuard:
             self.counters.withdrawals += 1
             self._forget_chunk()
 
-    def lose(self, joints: slice, reason: str) -> None:
+    def lose(self, joints: slice, reason: str, now_ns: int) -> None:
         """Send no more commands to the joints of a controller that is gone, and withdraw.
 
         Args:
             joints: The controller's joints.
             reason: What became of it.
+            now_ns: When that was noticed.
         """
+        at_once = now_ns - self._commanded_ns < AT_ONCE_NS
+        if at_once and self._withdrawn_reason and reason not in self._withdrawn_reason:
+            self._withdrawn_reason += f"; {reason}"
         if self._limiter is None:
+            if at_once and self._withdrawn_reason:
+                self._release()
             return
         self.counters.controller_losses += 1
         self._muted[joints] = True
@@ -199,7 +207,7 @@ class MotionGuard:
         Raises:
             CommandError: If the arms still move.
         """
-        if self.moving:
+        if self.moving or (self._stop_reason and self._fresh and self.following.suspects):
             raise CommandError("the arms still move: reset again when they are at rest")
         if self._stop_reason:
             self._stop_reason = ""

@@ -7,7 +7,7 @@ brings both arms to rest. It loads neither images nor a model.
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,9 @@ class GuardNode(Node):  # type: ignore[misc]
         config = load_settings(self, GuardConfig)
         self._config = config
         self._pace = Pace(config.speed)
-        patient_config = patient(config, *TIMEOUTS)
+        # What is late by some of our seconds is further behind in a world that runs faster.
+        limits = tuple(max(1.0, config.speed) * k for k in config.tracking_error_limit)
+        patient_config = replace(patient(config, *TIMEOUTS), tracking_error_limit=limits)
         self._guard = MotionGuard(patient_config)
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
@@ -185,8 +187,7 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _on_lost(self, index: int, reason: str) -> None:
         with self._lock:
-            if self._guard.commanding:
-                self._guard.lose(self._slices[index], reason)
+            self._guard.lose(self._slices[index], reason, self._pace.now_ns())
 
     def _on_rival(self, reason: str) -> None:
         with self._lock:

@@ -428,7 +428,7 @@ def test_joint_states_lost_for_longer_withdraw_the_enabling(moving):
 
 def test_a_controller_that_is_lost_gets_no_more_commands_and_the_other_arm_comes_to_rest(moving):
     before = moving.positions
-    moving.guard.lose(slice(0, 1), "left_controller was deactivated")
+    moving.guard.lose(slice(0, 1), "left_controller was deactivated", moving.now_ns)
     commands = moving.run(100, towards(AHEAD))
     assert moving.guard.muted.tolist() == [True, False]
     assert_smooth([before[1:], *(None if c is None else c[1:] for c in commands)])
@@ -439,8 +439,19 @@ def test_a_controller_that_is_lost_gets_no_more_commands_and_the_other_arm_comes
     assert (moving.guard.counters.controller_losses, moving.guard.counters.withdrawals) == (1, 1)
 
 
+def test_controllers_that_are_lost_at_once_are_both_named(cell):
+    cell.run(5)
+    cell.guard.lose(slice(0, 1), "left_controller was deactivated", cell.now_ns)
+    cell.run(5)
+    assert cell.guard.mode is Mode.DISABLED
+    cell.guard.lose(slice(1, 2), "right_controller was deactivated", cell.now_ns)
+    assert "left_controller was deactivated; right_controller was" in cell.guard.reason
+    cell.guard.lose(slice(1, 2), "right_controller was unloaded", cell.now_ns + 2 * NS_PER_S)
+    assert "unloaded" not in cell.guard.reason
+
+
 def test_after_a_lost_controller_it_starts_again_from_where_the_arms_are(moving):
-    moving.guard.lose(slice(0, 1), "left_controller was deactivated")
+    moving.guard.lose(slice(0, 1), "left_controller was deactivated", moving.now_ns)
     moving.run(100)
     moving.positions = np.array([-0.5, 0.5])
     moving.run(60)
@@ -451,7 +462,7 @@ def test_after_a_lost_controller_it_starts_again_from_where_the_arms_are(moving)
 
 def test_a_controller_lost_while_control_is_disabled_changes_nothing():
     guard = MotionGuard(CONFIG)
-    guard.lose(slice(0, 1), "left_controller was deactivated")
+    guard.lose(slice(0, 1), "left_controller was deactivated", NS_PER_S)
     assert guard.counters.controller_losses == 0
     assert guard.reason == "control is not enabled"
 
@@ -496,6 +507,7 @@ def test_arms_that_stop_obeying_and_are_free_again_after_a_reset_do_not_move(dea
     deaf.obeys, stays = False, deaf.positions
     commands = deaf.run(300, towards(AHEAD))
     assert deaf.guard.mode is Mode.STOPPED
+    assert not deaf.guard.moving
     np.testing.assert_allclose(commands[-1], stays, atol=1e-4)
     deaf.guard.reset()
     assert deaf.run(1) == [None]
