@@ -215,7 +215,7 @@ class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, PaceConfig):
         minimum=0.0,
     )
     rest_speed: float = setting(
-        0.05,
+        0.1,
         "Share of velocity_limit at which the arms count as moving, and control is not enabled",
         minimum=1e-3,
     )

@@ -115,14 +115,16 @@ class ControllerState:
     def problem(self, now_ns: int) -> str:
         """Return why control cannot be enabled with this controller; empty if it can."""
         if not self._subscribers:
-            return f"nothing subscribes to {self.topic}: load and activate {self.name}"
+            return f"{self.name} is not loaded, nothing subscribes to {self.topic}: load it"
         if self._label and self._label != ACTIVE:
             return f"{self.name} is {self._label}: activate it"
         if self._answers and self._has is None:
             return f"{self.name} has not answered which joints it commands: try again in a moment"
+        if mismatch := self._mismatch():
+            return mismatch
         if self._answers and not self._label and now_ns - self._loaded_ns < REPORT_WAIT_NS:
             return f"{self.name} was found just now, and may be inactive: try again in a moment"
-        return self._mismatch()
+        return ""
 
     def _become(self, label: str) -> str:
         label = LEADS_TO.get(label, label)
@@ -139,12 +141,13 @@ class ControllerState:
             )
         if self._has is None or self._has == self._joints:
             return ""
+        has, expected = ", ".join(self._has), ", ".join(self._joints)
         if len(self._has) != len(self._joints):
             return (
-                f"{self.name} commands {len(self._has)} joints, controller_sizes gives it "
-                f"{len(self._joints)}: correct controller_sizes, or the joints of the controller"
+                f"{self.name} commands {len(self._has)} joints ({has}), controller_sizes gives it "
+                f"{len(self._joints)} ({expected}): correct the settings of the guard or of it"
             )
         return (
-            f"{self.name} commands {', '.join(self._has)} in this order, expected "
-            f"{', '.join(self._joints)}: correct the joints of the controller, or of the guard"
+            f"{self.name} commands {has} in this order, expected {expected}: correct the joints "
+            "of the controller, or of the guard"
         )

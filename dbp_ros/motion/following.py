@@ -21,8 +21,12 @@ STILL = 0.02
 STEADY = 0.4
 # Share of the distance that an arm may leave its command by within which it counts as still.
 QUIET = 0.1
+# Share of that distance by which a gripper's error differs from that of its grip.
+SLIP = 0.3
 # After so many, what remains is how the arm hangs on its command: it would sink by one more.
 MOST_YIELDS = 2
+# An arm may be measured to move this many times as fast as it is commanded at most.
+IMPLAUSIBLE = 3.0
 SAMPLE_NS = NS_PER_S // 50
 SAMPLES = 5
 
@@ -32,13 +36,14 @@ class FollowingMonitor:
 
     Attributes:
         limit: Error at which a joint counts as lost, in [rad] and [m]. Shape (nu,).
+        distance: Error from which a joint at rest is apart from its command. Shape (nu,).
         peak: Largest error since the start, or since it was cleared, under control. Shape (nu,).
     """
 
     def __init__(self, config: GuardConfig, limits: Limits) -> None:
         self.limit = np.array(config.tracking_error_limit)
         self.peak = np.zeros(len(self.limit))
-        self._distance = config.reanchor_share * self.limit
+        self.distance = config.reanchor_share * self.limit
         self._still_speed = STILL * limits.velocity
         self._grips = np.array([joint in config.gripper_joints for joint in config.joints])
         self._groups = _groups_of(config)
@@ -78,7 +83,7 @@ class FollowingMonitor:
         lost: Flags = error > self.limit
         if lost.any():
             self._suspect[:] = True
-            lost = (self._groups[lost].any(axis=0) & (error > self._distance)) | lost
+            lost = (self._groups[lost].any(axis=0) & (error > self.distance)) | lost
         return lost
 
     def advance(self, limiter: Limiter, dt: float) -> None:
@@ -93,7 +98,7 @@ class FollowingMonitor:
         Args:
             error: Distance of command and measurement, the first one after a gap. Shape (nu,).
         """
-        return error > self._error + self._distance
+        return error > self._error + self.distance
 
     def apart(self, error: Array, measured: Array, holding: bool, dt: float) -> Flags:
         """Return the joints whose command is to go to the measurement: they do not hang on it.
@@ -106,22 +111,23 @@ class FollowingMonitor:
             dt: Time since the last call, in [s].
         """
         self._error = error
-        moving = np.abs(measured - self._quiet_at) > QUIET * self._distance
+        moving = np.abs(measured - self._quiet_at) > QUIET * self.distance
         self._quiet_at = np.where(moving, measured, self._quiet_at)
         self._quiet_s = np.where(moving, 0.0, self._quiet_s + dt)
         still = self._still_s >= SETTLE_S
         if not still.any():
             return still
         # The arm was moved by something else since it came to rest.
-        walked = np.abs(measured - self._rest_at) > self._distance
+        walked = np.abs(measured - self._rest_at) > self.distance
         self._forget_rest(walked)
         self._walked |= walked
         settled = still & ((self._quiet_s >= SETTLE_S) | (self._still_s >= RESTLESS_S))
         new = settled & np.isnan(self._rest_at)
-        off = error > self._steady + self._distance
+        off = error > self._steady + self.distance
         apart: Flags = new & (off & ~self._grips | self._walked) & (self._yields < MOST_YIELDS)
-        apart |= still & (error > self._most_steady + self._distance)
-        apart |= settled & self._suspect & (off | ~self._grips)
+        apart |= still & (error > self._most_steady + self.distance)
+        slipped = error > self._steady + SLIP * self.distance
+        apart |= settled & self._suspect & (slipped | ~self._grips)
         if not holding:
             apart = np.zeros_like(still)
         rests = new & ~apart
@@ -156,8 +162,34 @@ def _groups_of(config: GuardConfig) -> Flags:
 class SpeedEstimate:
     """How fast the joints move, from measurements of the last tenth of a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, velocity: Array, distance: Array) -> None:
+        """Start without measurements.
+
+        Args:
+            velocity: Velocity limits in [rad/s] and [m/s]. Shape (nu,).
+            distance: Noise and delays of the measurements, in [rad] and [m]. Shape (nu,).
+        """
         self._samples: list[tuple[int, Array]] = []
+        self._velocity = IMPLAUSIBLE * velocity
+        self._distance = distance
+        self._last: tuple[int, Array] | None = None
+
+    def jump(self, positions: Array, now_ns: int) -> tuple[int, float] | None:
+        """Return the joint that moved most since the last measurement and how far, if it cannot.
+
+        Args:
+            positions: Measured positions in [rad] and [m]. Shape (nu,).
+            now_ns: When they arrived.
+        """
+        last, self._last = self._last, (now_ns, positions)
+        if last is None:
+            return None
+        way = np.abs(positions - last[1])
+        possible = self._distance + self._velocity * max(0.0, (now_ns - last[0]) / NS_PER_S)
+        if (way <= possible).all():
+            return None
+        worst = int(np.argmax(way / possible))
+        return worst, float(way[worst])
 
     def add(self, positions: Array, now_ns: int) -> None:
         """Record measured positions. Shape (nu,)."""

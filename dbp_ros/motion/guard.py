@@ -82,14 +82,16 @@ class MotionGuard:
         self.mode = Mode.DISABLED
         self.reason = NOT_ENABLED
         self.chunk: ActionChunk | None = None
-        self._limited = LimitedShare(config.joints, config.command_rate_hz)
         self._dt = 1.0 / config.command_rate_hz
         self._chunk_timeout_ns = seconds_to_ns(config.chunk_timeout_s)
         self._state_timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
         self._state_loss_ns = seconds_to_ns(config.joint_state_loss_s)
         self._check = ChunkCheck(config.joints, self.limits, config)
         self.following = FollowingMonitor(config, self.limits)
-        self._speed = SpeedEstimate()
+        self._limited = LimitedShare(config.joints, config.command_rate_hz, self.following.distance)
+        self._speed = SpeedEstimate(self.limits.velocity, self.following.distance)
+        self._jumped_ns = -AT_ONCE_NS
+        self._ticked_ns = 0
         self._rest_speed = config.rest_speed * self.limits.velocity
         self._enabled = False
         self._stop_reason = ""
@@ -112,9 +114,17 @@ class MotionGuard:
             positions: Measured positions in [rad] and [m], in the order of the joints. Finite.
             now_ns: When they arrived; with several drivers, those of the joint that arrived first.
         """
+        jump = self._speed.jump(positions, now_ns)
         self._measured = positions
         self._measured_ns = now_ns
         self._speed.add(positions, now_ns)
+        if jump is not None:
+            self._jumped_ns = now_ns
+            if self._enabled:
+                self.stop(
+                    f"joint_states: {self.joints[jump[0]]} jumps by {jump[1]:.3f}, farther than it "
+                    "can move: is there a second publisher, or was the arm put elsewhere?"
+                )
 
     def accept(self, chunk: ActionChunk, now_ns: int) -> None:
         """Follow a chunk from now on.
@@ -149,7 +159,7 @@ class MotionGuard:
             self._require_rest()
             self._limiter = Limiter(self.limits, self._measured, self._dt)
             self.following.begin(self._measured)
-            self._commanded_ns = now_ns
+            self._commanded_ns = self._ticked_ns = now_ns
         self._forget_chunk()
         self._muted[:] = self._yielding[:] = False
         self._withdrawn_reason = ""
@@ -255,7 +265,8 @@ class MotionGuard:
         if at_rest and not self._enabled and not self._stop_reason:
             self._release()
             return None
-        was_fresh = self._fresh
+        resumes = self._resumes(limiter, now_ns)
+        was_fresh = self._fresh and not resumes
         self._watch_joint_states(now_ns)
         self.following.advance(limiter, self._dt)
         if self._fresh:
@@ -271,15 +282,28 @@ class MotionGuard:
         else:
             limited = limiter.follow(*self._trajectory.sample(now_ns))
             self.counters.limited_commands += limited
-            self._limited.add(limiter.limited)
+            self._limited.add(limiter.behind)
             self._set(Mode.TRACKING, self._limited.warning)
         self.counters.commands += 1
         self._commanded_ns = now_ns
         return limiter.command
 
+    def _resumes(self, limiter: Limiter, now_ns: int) -> bool:
+        """Return whether no command was worked out for a while: the process was suspended."""
+        last_ns, self._ticked_ns = self._ticked_ns, now_ns
+        if last_ns == 0 or now_ns - last_ns <= self._state_timeout_ns:
+            return False
+        # The arms came to rest at the last command that they were sent.
+        limiter.reanchor(np.ones(len(self.joints), bool), limiter.command)
+        self._forget_chunk()
+        return True
+
     def _keep_together(self, limiter: Limiter, after_gap: bool) -> None:
         """Let the commands of joints that do not follow go to their measured positions."""
         assert self._measured is not None
+        if self._measured_ns - self._jumped_ns < AT_ONCE_NS:
+            # What is measured cannot be where the arms are, or will not stay so.
+            return
         error = np.abs(limiter.command - self._measured)
         if after_gap and (moved := self.following.moved(error)).any():
             self._yield(moved)

@@ -77,7 +77,7 @@ class Limiter:
     Attributes:
         command: Last command in [rad] and [m]. Shape (nu,).
         velocity: Its velocity in [rad/s] and [m/s]. Shape (nu,).
-        limited: Joints that a limit kept noticeably from the last target. Shape (nu,).
+        behind: Distance from the last target, in [rad] and [m]. Shape (nu,).
     """
 
     def __init__(self, limits: Limits, start: Array, dt: float) -> None:
@@ -93,7 +93,7 @@ class Limiter:
         self.dt = dt
         self.command = np.array(start, dtype=np.float64)
         self.velocity = np.zeros_like(self.command)
-        self.limited: Flags = np.zeros(len(self.command), bool)
+        self.behind = np.zeros_like(self.command)
 
     @property
     def at_rest(self) -> bool:
@@ -118,8 +118,8 @@ class Limiter:
         lag = target - target_velocity * dt - self.command
         catch_up = stoppable_speed(np.abs(lag), limits.acceleration, dt)
         self._move(target_velocity + np.copysign(catch_up, lag))
-        self.limited = ~(np.abs(self.command - target) <= NOTICEABLE)
-        return bool(self.limited.any())
+        self.behind = np.abs(self.command - target)
+        return not (self.behind <= NOTICEABLE).all()
 
     def reanchor(self, joints: Flags, positions: Array) -> None:
         """Set the command of some joints to where they are, at rest.
@@ -170,32 +170,35 @@ class Limiter:
 
 
 class LimitedShare:
-    """How large a share of the last commands the limits kept from their targets."""
+    """How large a share of the last commands the limits kept far from their targets."""
 
-    def __init__(self, joints: Sequence[str], rate_hz: float) -> None:
+    def __init__(self, joints: Sequence[str], rate_hz: float, far: Array) -> None:
         """Start without commands.
 
         Args:
             joints: Names of the joints.
             rate_hz: Commands a second.
+            far: Distance from its target at which a command counts, in [rad] and [m]. Shape (nu,).
         """
         self._joints = joints
         self._decay = 1.0 / (LIMITED_WINDOW_S * rate_hz)
         self._shares = np.zeros(len(joints))
-        self._warns = False
+        self._far = far
+        self._warning = ""
 
-    def add(self, limited: Flags) -> None:
-        """Record which joints a limit kept from their target. Shape (nu,)."""
-        self._shares += self._decay * (limited - self._shares)
+    def add(self, behind: Array) -> None:
+        """Record how far each command is from its target. Shape (nu,)."""
+        self._shares += self._decay * (~(behind <= self._far) - self._shares)
 
     @property
     def warning(self) -> str:
         """A sentence while most commands are limited; empty otherwise."""
         worst = int(np.argmax(self._shares))
-        self._warns = self._shares[worst] > (QUIET_BELOW if self._warns else WARN_ABOVE)
-        if not self._warns:
-            return ""
-        return (
-            f"most commands are limited, most of all for {self._joints[worst]}: the chunks exceed "
-            "the limits of velocity, acceleration or position"
-        )
+        if self._shares[worst] < (QUIET_BELOW if self._warning else WARN_ABOVE):
+            self._warning = ""
+        elif not self._warning:
+            self._warning = (
+                f"most commands are limited, most of all for {self._joints[worst]}: the chunks "
+                "exceed the limits of velocity, acceleration or position"
+            )
+        return self._warning

@@ -20,6 +20,8 @@ from dbp_ros.trace import FirstSight, Hop, Trace
 
 WHOLE = frozenset({0})
 JOINTS, CHUNKS = "joint_states", "action_chunk"
+# Joints that a sentence names.
+NAMED = 3
 
 
 class GuardInputs:
@@ -42,6 +44,7 @@ class GuardInputs:
         self._trace = trace
         self._timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
         self._joint_reader = JointReader(config.joints)
+        self._joints = config.joints
         self._merger = JointStateMerger(config.joints)
         self._stamps = StampCheck(JOINTS, self._timeout_ns)
         self._chunk_reader = ChunkReader(config.joints, clock)
@@ -88,7 +91,11 @@ class GuardInputs:
     def conflict(self, topic: str) -> str:
         """Return a sentence about the publishers of a topic that `conflicting` returned."""
         names = ", ".join(publisher_names(self._node, topic))
-        return f"two publishers send the same data on {topic} ({names}): end all but one"
+        what = "the same data"
+        if topic == JOINTS:
+            shared = [self._joints[k] for k in sorted(self._conflicts[topic].conflicting)]
+            what = ", ".join(shared[:NAMED]) + (" and others" if len(shared) > NAMED else "")
+        return f"two publishers send {what} on {topic} ({names}): end all but one"
 
     def _on_joint_states(self, message: bytes) -> None:
         now_ns = self._clock.now_ns()

@@ -38,6 +38,8 @@ from dbp_ros.trace import FirstSight, Hop, Trace
 
 SETTLE_S = 1.0
 START_RETRY_S = 0.2
+# A command that is sent later than this is none for the arms as they are now.
+OUTDATED_NS = 50_000_000
 TIMEOUTS = ("chunk_timeout_s", "joint_state_timeout_s", "joint_state_loss_s")
 LEVELS = {
     Mode.DISABLED: reports.OK,
@@ -71,7 +73,7 @@ class GuardNode(Node):  # type: ignore[misc]
         self._inputs = GuardInputs(self, patient_config, steady, self._trace)
         self._writers = [CommandWriter(size) for size in config.controller_sizes]
         self._prepared: list[tuple[Publisher, bytes]] = []
-        self._preparing_ns = 0
+        self._preparing_ns = self._due_ns = 0
         self._enables_at_start = config.enable_control
         self._refusal = ""
         self._limits_logged = False
@@ -155,6 +157,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self._take_inputs(start_ns)
             command = self._guard.tick(due_ns)
         self._prepared = [] if command is None else self._messages(command)
+        self._due_ns = due_ns
         self._preparing_ns = self._pace.lasted_ns(start_ns, self._pace.now_ns())
 
     def _messages(self, command: Array) -> list[tuple[Publisher, bytes]]:
@@ -163,7 +166,8 @@ class GuardNode(Node):  # type: ignore[misc]
         return [(p, writer.write(command[k])) for p, writer, k in parts if not muted[k].any()]
 
     def _send(self, now_ns: int) -> None:
-        if not self._prepared:
+        if not self._prepared or now_ns - self._due_ns > OUTDATED_NS:
+            # Nothing to send, or this process was suspended since it was worked out.
             self._period.pause()
             return
         for publisher, message in self._prepared:

@@ -26,7 +26,9 @@ def test_a_controller_that_is_ready_has_no_problem(controller):
 
 def test_a_controller_that_is_not_loaded_is_named_with_its_topic():
     state = ControllerState("left", "/left/commands", JOINTS)
-    assert state.problem(LATER_NS) == "nothing subscribes to /left/commands: load and activate left"
+    assert state.problem(LATER_NS) == (
+        "left is not loaded, nothing subscribes to /left/commands: load it"
+    )
 
 
 def test_a_driver_without_transitions_and_parameters_can_be_commanded():
@@ -103,7 +105,11 @@ def test_another_subscriber_changes_nothing(controller):
     ("joints", "interface", "words"),
     [
         (("lift", "pan", "elbow"), "position", "left commands lift, pan, elbow in this order, exp"),
-        (("pan", "lift"), "position", "left commands 2 joints, controller_sizes gives it 3"),
+        (
+            ("pan", "lift"),
+            "position",
+            "left commands 2 joints (pan, lift), controller_sizes gives",
+        ),
         (JOINTS, "velocity", "left commands velocity, expected position"),
     ],
 )

@@ -568,8 +568,7 @@ def test_a_gripper_that_holds_an_object_is_not_opened_while_it_is_held():
     for k in range(1000):
         # The object keeps it 0.1 away from the command that closes it.
         cell.positions = np.array([START[0], max(cell.positions[1], START[1] - 0.1)])
-        cell.run(1, towards([START[0], START[1] - 0.2]) if k < 500 else None)
-    command = cell.run(1)[-1]
+        (command,) = cell.run(1, towards([START[0], START[1] - 0.2]) if k < 500 else None)
     assert command[1] == pytest.approx(START[1] - 0.2)
     assert cell.guard.mode is Mode.HOLDING
 
@@ -592,3 +591,25 @@ def test_a_warning_stays_while_most_commands_are_limited(cell):
     assert "most commands are limited, most of all for right_elbow_joint" in cell.guard.reason
     cell.run(2000, lambda now_ns: towards(cell.positions)(now_ns))
     assert cell.guard.reason == ""
+
+
+def test_joint_states_that_jump_farther_than_an_arm_can_move_latch_a_stop_that_does_not_follow_them(
+    moving,
+):
+    commands = [moving.positions]
+    for k in range(300):
+        moving.now_ns += PERIOD_NS
+        measured = np.zeros(2) if k % 2 else moving.positions
+        moving.guard.measure(measured, moving.now_ns)
+        commands.append(moving.guard.tick(moving.now_ns))
+    assert "joint_states: left_elbow_joint jumps by 0.3" in moving.guard.reason
+    assert_smooth(commands)
+    np.testing.assert_array_equal(commands[-1], commands[-100])
+
+
+def test_a_guard_that_was_suspended_goes_on_from_where_the_arms_are(moving):
+    moving.run(5, towards(AHEAD))
+    moving.now_ns += NS_PER_S // 2
+    arms = moving.positions = moving.positions - 0.2
+    commands = moving.run(100, towards(AHEAD))
+    assert_smooth([arms, *commands])
