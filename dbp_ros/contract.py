@@ -23,6 +23,8 @@ NS_PER_S = 1_000_000_000
 # where a person asked for it.
 STOPPED = "stopped"
 EMERGENCY_STOP = "e-stop"
+# How it begins while control is not enabled.
+DISABLED = "disabled"
 
 
 def seconds_to_ns(seconds: float) -> int:

@@ -33,16 +33,18 @@ class Attendance:
         self._limit_ns = seconds_to_ns(time_limit_s)
         self._begun_ns = 0
         self._newest: tuple[int, int] | None = None
-        self._solved = False
+        self._solved = self._decided = False
 
     def hear(self, decision: Decision, now_ns: int) -> None:
         """Take note of a decision, before it is recorded."""
         before, self._newest = self._newest, (decision.episode, decision.number)
         goes_on = before and before[0] == decision.episode and before[1] < decision.number
         if not goes_on:
-            if self._recorder.recording and before:
+            # An operator begins an episode before its first decision.
+            if self._recorder.recording and before and self._decided:
                 self._end("failure", "policy", now_ns)
             self._begin(now_ns)
+        self._decided = True
 
     def see_success(self, solved: bool, now_ns: int) -> None:
         """Take note of whether the task is solved; only the change to it ends an episode."""
@@ -72,16 +74,27 @@ class Attendance:
         Raises:
             EpisodeError: If none goes on, or what the operator said cannot be written.
         """
+        self._end_for_operator(outcome, outcome, now_ns)
+
+    def cut_short(self, now_ns: int) -> None:
+        """End an episode whose last state is not a final one, as before a reset of the cell.
+
+        Raises:
+            EpisodeError: If none goes on, or the end cannot be written.
+        """
+        self._end_for_operator("failure", "operator", now_ns)
+
+    def _end_for_operator(self, outcome: str, reason: str, now_ns: int) -> None:
         if not self._recorder.recording:
             raise EpisodeError("no episode goes on: there is nothing to end")
-        if not self._end(outcome, outcome, now_ns).wait(END_WAITS_S):
+        if not self._end(outcome, reason, now_ns).wait(END_WAITS_S):
             raise EpisodeError(
                 f"the end was not written in {END_WAITS_S:g} s: make room on the disk"
             )
 
     def _begin(self, now_ns: int) -> None:
         if not self._recorder.recording:
-            self._begun_ns = now_ns
+            self._begun_ns, self._decided = now_ns, False
             self._recorder.begin(self._facts)
 
     def _end(self, outcome: str, reason: str, now_ns: int) -> Event:

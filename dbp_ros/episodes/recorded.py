@@ -8,7 +8,15 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from dbp_ros.contract import NS_PER_S, STOPPED, Array, Floats, Image, seconds_to_ns
+from dbp_ros.contract import (
+    DISABLED,
+    NS_PER_S,
+    STOPPED,
+    Array,
+    Floats,
+    Image,
+    seconds_to_ns,
+)
 from dbp_ros.decision import Decision, decision_of
 from dbp_ros.episodes.bag import CUT_OFF, Bag
 from dbp_ros.episodes.episode import Episode
@@ -102,7 +110,7 @@ class Recorded:
         self._rewards = Stamped((ns, value) for ns, value in rewards if math.isfinite(value))
         self._human = Stamped((ns, bool(m.data)) for ns, m in said.get("intervention", []))
         self._stops = Stamped(
-            (ns, m.data.startswith(STOPPED)) for ns, m in said.get("guard_state", [])
+            (ns, m.data.startswith((STOPPED, DISABLED))) for ns, m in said.get("guard_state", [])
         )
 
     @property
@@ -142,7 +150,7 @@ class Recorded:
         return any(self._human.between(play.decision.stamp_ns, play.until_ns))
 
     def stopped(self, play: Play) -> bool:
-        """Whether the guard had stopped the arms before the last point was played."""
+        """Whether the guard had stopped the arms, or was disabled, before the last point."""
         return bool(self._stops.before(play.until_ns))
 
     def seen_by(self, decision: Decision) -> dict[str, Image] | None:

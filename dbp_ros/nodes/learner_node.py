@@ -93,6 +93,7 @@ class LearnerNode(Node):  # type: ignore[misc]
                 self.create_subscription(kind, topic, callback, qos, raw=True)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
         self._offer("begin_episode", lambda: self._attendance.begin(self._now_ns()))
+        self._offer("end_episode", lambda: self._attendance.cut_short(self._now_ns()))
         self._offer("end_success", lambda: self._attendance.end("success", self._now_ns()))
         self._offer("end_failure", lambda: self._attendance.end("failure", self._now_ns()))
         steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -105,6 +105,26 @@ def test_an_operator_begins_and_ends(cell):
     assert cell.attendance.ended == {"success": 1}
 
 
+def test_an_episode_that_is_cut_short_ends_in_no_final_state(cell):
+    cell.decide(1)
+    cell.attendance.cut_short(cell.now_ns)
+    with pytest.raises(EpisodeError, match="no episode goes on"):
+        cell.attendance.cut_short(cell.now_ns)
+    cell.decide(1)
+    ((end, words),) = cell.bags()
+    assert end == ("failure", "operator")
+    assert words == [(1, 1)]
+
+
+def test_an_episode_that_an_operator_begins_is_the_next_one_of_the_policy(cell):
+    cell.decide(1)
+    cell.attendance.cut_short(cell.now_ns)
+    cell.attendance.begin(cell.now_ns)
+    cell.decide(2)
+    cell.attendance.end("success", cell.now_ns)
+    assert [end for end, _ in cell.bags()] == [("failure", "operator"), ("success", "success")]
+
+
 def test_what_an_operator_has_ended_is_on_the_disk_whatever_dies_next(cell):
     cell.decide(1)
     cell.attendance.end("success", cell.now_ns)

@@ -131,12 +131,16 @@ def test_what_a_human_drove_is_kept_but_masked(model, gather):
     assert (~harvest.parts[0].valid[:, 0]).nonzero().flatten().tolist() == [2, 3]
 
 
-def test_what_was_decided_while_the_guard_kept_the_arms_stopped_is_masked(model, gather):
+@pytest.mark.parametrize(
+    "state",
+    ["stopped: left_elbow_joint is away from its command", "disabled: control is not enabled"],
+)
+def test_what_was_decided_while_the_guard_kept_the_arms_stopped_is_masked(model, gather, state):
     bag = lived(model)
     ends = [play.until_ns for play in Recorded(bag).plays()]
     bag.messages["guard_state"] = [
         (START_NS, SimpleNamespace(data="tracking")),
-        (ends[3] - 1, SimpleNamespace(data="stopped: left_elbow_joint is away from its command")),
+        (ends[3] - 1, SimpleNamespace(data=state)),
     ]
     harvest = gather(bag)
     masked = (~harvest.parts[0].valid[:, 0]).nonzero().flatten().tolist()
