@@ -10,7 +10,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.client import Client
 from rclpy.node import Node
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Bool, String
@@ -22,13 +21,11 @@ from dbp_ros.motion.guard import Mode
 from dbp_ros.nodes.ignored import IgnoredMessages
 from dbp_ros.nodes.lasting import subscribe_lasting
 from dbp_ros.nodes.qos import LATCHED, SENSOR
+from dbp_ros.nodes.service_calls import CALL_LIMIT_S, ServiceCalls
 from dbp_ros.pixels import image_pixels
 from dbp_ros.policy.model_state import ModelState
 from dbp_ros.trace import Recording, recording_of
 
-SERVICE_TIMEOUT_S = 10.0
-# A server that has just found us may lose its first answer: then it is asked again.
-ANSWER_S = 3.0
 POLL_S = 0.01
 REFUSAL_LIMIT_S = 10.0
 DISABLED = Mode.DISABLED.value
@@ -54,7 +51,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         self.frames: list[Image] = []
         self._ignored = IgnoredMessages(self.get_logger().warning)
         self._succeeded = threading.Event()
-        self._callers: dict[str, Client] = {}
+        self._calls = ServiceCalls(self)
         self._camera: Any = None
         subscribe_lasting(self, Bool, "success", self._on_success)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
@@ -74,7 +71,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         Raises:
             DbpError: If it does not answer in time, or not with a JSON object.
         """
-        text = self._call(Trigger, f"{name}/statistics", Trigger.Request()).message
+        text = self._calls.call(Trigger, f"{name}/statistics", Trigger.Request()).message
         try:
             numbers = json.loads(text)
         except ValueError as error:
@@ -89,7 +86,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         Raises:
             DbpError: If it does not answer in time.
         """
-        return recording_of(self._call(Trigger, f"{name}/trace", Trigger.Request()).message)
+        return recording_of(self._calls.call(Trigger, f"{name}/trace", Trigger.Request()).message)
 
     def trigger(self, service: str) -> None:
         """Call a Trigger service.
@@ -97,7 +94,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         Raises:
             DbpError: If it does not answer in time, or refuses.
         """
-        self._call(Trigger, service, Trigger.Request())
+        self._calls.call(Trigger, service, Trigger.Request())
 
     def enable_control(self, enable: bool) -> None:
         """Let the guard command the arms, or no more.
@@ -123,10 +120,10 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         )
         request = ChangeState.Request(transition=Transition(id=transition))
         try:
-            self._call(ChangeState, "policy/change_state", request)
+            self._calls.call(ChangeState, "policy/change_state", request)
         except DbpError:
             # Asked twice, it refuses the second time what it did the first time.
-            answer = self._call(GetState, "policy/get_state", GetState.Request())
+            answer = self._calls.call(GetState, "policy/get_state", GetState.Request())
             if answer.current_state.id != wanted:
                 raise
 
@@ -171,7 +168,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         return succeeded, duration_s
 
     def wait_for(
-        self, condition: Callable[[], bool], what: str, limit_s: float = SERVICE_TIMEOUT_S
+        self, condition: Callable[[], bool], what: str, limit_s: float = CALL_LIMIT_S
     ) -> None:
         """Wait until a condition holds.
 
@@ -209,26 +206,12 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         deadline_s = time.monotonic() + REFUSAL_LIMIT_S
         while True:
             try:
-                self._call(kind, service, request)
+                self._calls.call(kind, service, request)
                 return
             except DbpError:
                 if not wanted() or time.monotonic() > deadline_s:
                     raise
                 time.sleep(POLL_S)
-
-    def _call(self, kind: Any, service: str, request: Any) -> Any:
-        if service not in self._callers:
-            self._callers[service] = self.create_client(kind, service)
-        client = self._callers[service]
-        if not client.wait_for_service(timeout_sec=3 * SERVICE_TIMEOUT_S):
-            raise DbpError(f"nobody offers the service {service}: is the stack running?")
-        deadline = time.monotonic() + SERVICE_TIMEOUT_S
-        while (response := _answer(client, request)) is None:
-            if time.monotonic() > deadline:
-                raise DbpError(f"{service} did not answer within {SERVICE_TIMEOUT_S:.0f} s")
-        if not getattr(response, "success", True):
-            raise DbpError(f"{service} refused: {getattr(response, 'message', 'see its log')}")
-        return response
 
     def model_state(self, message: String) -> ModelState | None:
         """Return what a message of policy/model holds, None where it is malformed."""
@@ -253,14 +236,3 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             self.diagnostics[status.name.rpartition("/")[2]] = {
                 item.key: item.value for item in status.values
             }
-
-
-def _answer(client: Client, request: Any) -> Any:
-    """Return the response of a service, None where there is none in time."""
-    answered = threading.Event()
-    future = client.call_async(request)
-    future.add_done_callback(lambda _: answered.set())
-    if answered.wait(ANSWER_S):
-        return future.result()
-    client.remove_pending_request(future)
-    return None
