@@ -404,6 +404,12 @@ class SimulationConfig(ControllersConfig, RealtimeConfig, PaceConfig):
     camera_backend: str = setting(
         "auto", "Renderer: auto, egl, osmesa or raycast", choices=CAMERA_BACKENDS
     )
+    publisher_search_s: float = setting(
+        1.0,
+        "Duration of the search for another publisher of the joints at the start [s]",
+        minimum=0.5,
+        maximum=60.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
     ended = threading.Event()
 
     def spin() -> None:
-        _spin(executor, node, ended)
+        spin_until(ended, executor, node)
         ends.put(None)
 
     spinner = threading.Thread(target=spin, name="callbacks", daemon=True)
@@ -122,8 +122,14 @@ def _init(arguments: Sequence[str] | None) -> None:
         raise ConfigError(f"the ROS arguments cannot be read: {sentence}") from error
 
 
-def _spin(executor: EventsExecutor, node: Node, ended: threading.Event) -> None:
-    """Spin in slices: the executor's own endless `spin` serves nothing in these releases."""
+def spin_until(ended: threading.Event, executor: EventsExecutor, node: Node) -> None:
+    """Spin in slices: the executor's own endless `spin` serves nothing in these releases.
+
+    Args:
+        ended: Ends it when it is set.
+        executor: Whose callbacks to run.
+        node: Logs malformed messages, which are ignored.
+    """
     refused: set[str] = set()
     while not ended.is_set():
         try:
@@ -189,7 +195,7 @@ def spinning(make: Callable[[], Spun]) -> Iterator[Spun]:
 
     def spin() -> None:
         try:
-            _spin(executor, node, ended)
+            spin_until(ended, executor, node)
         except Exception as error:
             failures.append(error)
 

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from processes.learning import Listener
 from processes.robot import CAMERA, Robot, process, wait_until
@@ -19,6 +20,8 @@ from dbp_ros.episodes.recorder import bag_path
 from dbp_ros.nodes.qos import EVERY, LATCHED
 
 LIKELIHOOD = 1e-4
+# The cell begins each episode at another pose.
+A_JUMP_RAD = 0.005
 KEYS = (
     *("updates", "largest_likelihood_difference", "decisions.kept", "decisions.unseen"),
     *("decisions.unknown_version", "masked.unlikely", "masked.interrupted"),
@@ -136,6 +139,31 @@ def test_a_learner_ignores_what_is_malformed_and_records_the_rest(
         assert learner.poll() is None
     rewards = read_bag(bag_path(tmp_path / "learner" / "episodes", 1)).messages["reward"]
     assert {message.data for _, message in rewards} == {1.0}
+
+
+def test_a_new_episode_of_the_cell_ends_that_of_the_learner_before_the_arms_are_moved(
+    robot: Robot, imitated: Path, tmp_path: Path
+) -> None:
+    robot.measures, robot.camera = False, "off"
+    learning = {
+        "model": imitated / "models" / "toy",
+        "checkpoint": imitated / "run",
+        "out": tmp_path / "learner",
+    }
+    cell = process("sim_node", task="reach", camera_backend="raycast")
+    with process("learner_node", **learning), cell:
+        robot.wait_for_state("learner", "waiting for an episode")
+        assert robot.ask("learner/begin_episode")[0]
+        robot.wait_for_state("learner", "recording episode 1")
+        done, what = robot.ask("simulation/new_episode")
+        assert done, what
+        robot.wait_for_state("learner", "recording episode 2")
+    bag = read_bag(bag_path(tmp_path / "learner" / "episodes", 1))
+    assert bag.end is not None
+    assert (bag.end.outcome, bag.end.termination_reason) == ("failure", "operator")
+    path = np.array([message.position for _, message in bag.messages["joint_states"]])
+    assert len(path) > 10
+    assert np.abs(np.diff(path, axis=0)).max() < A_JUMP_RAD
 
 
 def assert_recorded(episodes: Path) -> None:

@@ -1,0 +1,110 @@
+"""The cameras of the simulated cell: rendered one after the other, as separate cameras would be.
+
+Like real ones they have the same rate and not the same moment, and each image is published as soon
+as it is rendered.
+"""
+
+import threading
+from collections.abc import Callable
+from itertools import cycle
+
+from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import Image
+
+from dbp_ros.config import CAMERAS, SimulationConfig
+from dbp_ros.latency import Histogram
+from dbp_ros.loops import PacedThread
+from dbp_ros.nodes.conversions import image_message
+from dbp_ros.nodes.qos import SENSOR
+from dbp_ros.pace import Pace
+from dbp_ros.realtime import prefer
+from dbp_ros.sim.camera import CameraRig, open_cameras
+from dbp_ros.sim.enlarge import Enlarger
+from dbp_ros.sim.noise import SensorNoise
+from dbp_ros.sim.simulation import Simulation
+from dbp_ros.trace import Hop, Trace
+
+# What a real camera's own hardware does shall not wait for what others compute.
+CAMERA_NICENESS = -10
+
+
+class SimulatedCameras:
+    """Renders and publishes in a thread of its own.
+
+    Attributes:
+        thread: The thread.
+        render_time: From the moment of an image to when it is published.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        config: SimulationConfig,
+        simulation: Simulation,
+        pace: Pace,
+        trace: Trace,
+        stamp: Callable[[int], Time],
+    ) -> None:
+        """Start the thread, which opens the renderer; `publish` lets it render.
+
+        Args:
+            node: Publishes.
+            config: Sizes, rate and renderer.
+            simulation: What the cameras see.
+            pace: How fast it runs.
+            trace: Where each image is recorded.
+            stamp: Returns the stamp of a time of the simulation.
+        """
+        self.render_time = Histogram()
+        self._node, self._config, self._simulation = node, config, simulation
+        self._pace, self._trace, self._stamp = pace, trace, stamp
+        self._size = (
+            config.drawn_height or config.image_height,
+            config.drawn_width or config.image_width,
+        )
+        self._noise = SensorNoise(*self._size, config.seed)
+        self._enlarge = Enlarger(self._size, (config.image_height, config.image_width))
+        self._rig: CameraRig | None = None
+        self._turns = cycle(enumerate(CAMERAS))
+        self._publishing = threading.Event()
+        self._topics: dict[str, Publisher] = {}
+        trace.cameras = CAMERAS
+        rate_hz = len(CAMERAS) * config.camera_rate_hz
+        self.thread = PacedThread("cameras", rate_hz, self._render, pace=pace)
+        self.thread.start()
+
+    @property
+    def backend(self) -> str:
+        """What renders."""
+        return self._rig.backend if self._rig else "not open"
+
+    def publish(self) -> None:
+        """Publish from now on."""
+        self._topics = {
+            name: self._node.create_publisher(Image, f"{name}/image_raw", SENSOR)
+            for name in CAMERAS
+        }
+        self._publishing.set()
+
+    def close(self) -> None:
+        """Stop."""
+        self.thread.stop()
+
+    def _render(self, _: int) -> None:
+        if self._rig is None:
+            backend = self._config.camera_backend
+            self._node.get_logger().info(prefer(CAMERA_NICENESS))
+            self._rig = open_cameras(self._simulation.model, CAMERAS, *self._size, backend)
+        if not self._publishing.is_set():
+            return
+        number, camera = next(self._turns)
+        snapshot = self._simulation.snapshot()
+        taken_ns = self._pace.now_ns()
+        image = self._noise.add(self._rig.look_through(camera, snapshot))
+        message = image_message(self._enlarge(image), camera, self._stamp(taken_ns))
+        self._topics[camera].publish(message)
+        sent_ns = self._pace.now_ns()
+        self.render_time.record(self._pace.lasted_ns(taken_ns, sent_ns))
+        self._trace.span(Hop.RENDERED, taken_ns, sent_ns, number, taken_ns)

@@ -1,0 +1,115 @@
+"""The controllers of the simulated cell, their activity, and the protective stop."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_srvs.srv import SetBool
+
+from dbp_ros.config import ControllersConfig
+from dbp_ros.contract import Array, seconds_to_ns
+from dbp_ros.nodes import reports
+from dbp_ros.nodes.background import BackgroundSpinner
+from dbp_ros.nodes.controller_node import ControllerNode
+from dbp_ros.sim.controllers import ArmTargets, ForwardController
+
+# As the controller manager does.
+ACTIVITY_PERIOD_S = 1.0
+
+
+class SimulatedControllers:
+    """The controllers of the cell, their activity on `/diagnostics`, and the protective stop."""
+
+    def __init__(
+        self,
+        owner: Node,
+        config: ControllersConfig,
+        targets: ArmTargets,
+        positions: Callable[[], Array],
+    ) -> None:
+        """Create a node for each controller, active, and run their services.
+
+        Args:
+            owner: Node of the cell.
+            config: Names the controllers and their joints.
+            targets: Where commands go.
+            positions: Returns the measured positions in [rad] and [m]. Shape (nu,).
+        """
+        self._owner, self._targets, self._positions = owner, targets, positions
+        self._controllers: list[ForwardController] = []
+        self._nodes: list[ControllerNode] = []
+        for name, part in zip(config.controllers, config.controller_slices(), strict=True):
+            controller = ForwardController(name, config.joints[part])
+            self._controllers.append(controller)
+            self._nodes.append(ControllerNode(owner, controller, partial(targets.set, part)))
+        self._diagnostics = owner.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        owner.create_timer(ACTIVITY_PERIOD_S, self._publish_activity, clock=steady)
+        owner.create_service(SetBool, "~/protective_stop", self._on_protective_stop)
+        self._spinner = BackgroundSpinner("controllers", self._nodes)
+
+    def close(self) -> None:
+        """End their services."""
+        self._spinner.close()
+
+    def read(self) -> None:
+        """Pass on the newest command of each active controller; for the thread of the physics."""
+        for node in self._nodes:
+            node.read()
+
+    def clear(self) -> None:
+        """Forget commands that were dropped; what is inactive or stopped stays so."""
+        for controller in self._controllers:
+            controller.clear()
+
+    def commanded_within(self, seconds: float) -> str:
+        """Return a controller that received a command in the last seconds; empty if none did."""
+        since_ns = time.monotonic_ns() - seconds_to_ns(seconds)
+        pairs = zip(self._controllers, self._nodes, strict=True)
+        return next((one.name for one, node in pairs if node.received_ns > since_ns), "")
+
+    def state(self) -> tuple[bytes, str]:
+        """Return a diagnostic level, and what is wrong; empty where nothing is."""
+        problems = [controller.state for controller in self._controllers]
+        if self._targets.stopped:
+            stop = f"{self._owner.get_name()}/protective_stop"
+            problems.insert(0, f"a protective stop holds the arms: call {stop} with false")
+        failed = any(controller.failed for controller in self._controllers)
+        return reports.ERROR if failed else reports.WARN, "; ".join(filter(None, problems))
+
+    def statistics(self) -> dict[str, Any]:
+        """Return the state and the counters of each controller."""
+        return {
+            controller.name: {
+                "state": controller.label,
+                "ignored_commands": controller.ignored_commands,
+                "refused_commands": controller.refused_commands,
+            }
+            for controller in self._controllers
+        }
+
+    def _on_protective_stop(
+        self, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
+        self._targets.protective_stop(self._positions() if request.data else None)
+        response.success = True
+        return response
+
+    def _publish_activity(self) -> None:
+        status = DiagnosticStatus(
+            level=reports.OK,
+            # With its namespace: a guard of another robot must not take it for its own.
+            name=f"{self._owner.get_fully_qualified_name()}: Controllers Activity",
+            message="All controllers are active",
+            hardware_id="simulation",
+            values=[KeyValue(key=one.name, value=one.label) for one in self._controllers],
+        )
+        if not all(controller.active for controller in self._controllers):
+            status.level, status.message = reports.WARN, "Not all controllers are active"
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self._owner.get_clock().now().to_msg()
+        self._diagnostics.publish(message)

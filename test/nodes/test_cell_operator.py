@@ -1,0 +1,194 @@
+"""One call resets the cell in the right order; a reset alone is refused under control."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from processes.robot import wait_until
+from rclpy.node import Node
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
+
+from dbp_ros.nodes.cell_operator import CellOperator
+from dbp_ros.nodes.process import spinning
+from dbp_ros.nodes.qos import LATCHED
+from dbp_ros.pace import Pace
+
+NOT_ENABLED = "disabled: control is not enabled"
+
+
+class FakeCell:
+    """A cell that is reset by name, and may be commanded."""
+
+    def __init__(self, called: list[str]) -> None:
+        self.called, self.commanded = called, ""
+
+    def reset(self) -> str:
+        self.called.append("reset")
+        return "seed 7"
+
+    def commanded_within(self, seconds: float) -> str:
+        return self.commanded
+
+
+class Stack(Node):
+    """The guard, the policy and the learner of a stack; notes what is called, in order."""
+
+    def __init__(self) -> None:
+        super().__init__("simulation")
+        self.called: list[str] = []
+        self.refusals: dict[str, str] = {}
+        self.disabled_state = NOT_ENABLED
+        self.recording = False
+        self.cell = FakeCell(self.called)
+        self.operator = CellOperator(self, self.cell, Pace())
+
+    def add_guard(self, state: str) -> None:
+        self.guard = self.create_publisher(String, "guard/state", LATCHED)
+        self.create_service(SetBool, "guard/enable_control", self.enable)
+        self.create_service(Trigger, "guard/reset", self.reset_guard)
+        self.guard.publish(String(data=state))
+
+    def add_policy_and_learner(self) -> None:
+        self.states = [
+            self.create_publisher(String, f"{n}/state", 1) for n in ("policy", "learner")
+        ]
+        self.create_service(Trigger, "policy/begin_episode", partial(self.note, "begin policy"))
+        for service, recording in (("end_episode", False), ("begin_episode", True)):
+            record = partial(self.record, service.replace("_episode", " learner"), recording)
+            self.create_service(Trigger, f"learner/{service}", record)
+        self.create_service(Trigger, "learner/statistics", self.statistics)
+
+    def note(self, what: str, _, response):
+        response.success, response.message = what not in self.refusals, self.refusals.get(what, "")
+        self.called.append(what)
+        return response
+
+    def enable(self, request, response):
+        response = self.note("enable" if request.data else "disable", request, response)
+        if response.success:
+            state = "holding: waiting for a chunk" if request.data else self.disabled_state
+            self.guard.publish(String(data=state))
+        return response
+
+    def reset_guard(self, request, response):
+        self.guard.publish(String(data=NOT_ENABLED))
+        return self.note("reset guard", request, response)
+
+    def record(self, what: str, recording: bool, request, response):
+        self.recording = recording
+        return self.note(what, request, response)
+
+    def statistics(self, _, response):
+        response.success, response.message = True, json.dumps({"recording": self.recording})
+        return response
+
+    def ask(self, service: str) -> tuple[bool, str]:
+        client = self.create_client(Trigger, f"simulation/{service}")
+        assert client.wait_for_service(timeout_sec=10.0)
+        future = client.call_async(Trigger.Request())
+        wait_until(future.done, f"{service} to answer")
+        return future.result().success, future.result().message
+
+
+@pytest.fixture
+def stack(domain: int) -> Iterator[Stack]:
+    with spinning(Stack) as node:
+        yield node
+        node.operator.close()
+
+
+def test_from_enabled_everything_happens_in_order_and_control_is_enabled_again(
+    stack: Stack,
+) -> None:
+    stack.add_guard("tracking")
+    stack.add_policy_and_learner()
+    stack.recording = True
+    assert stack.ask("new_episode") == (True, "seed 7; control is enabled again")
+    assert stack.called == [
+        *("end learner", "disable", "reset", "begin policy", "enable", "begin learner"),
+    ]
+
+
+def test_from_disabled_control_stays_disabled(stack: Stack) -> None:
+    stack.add_guard(NOT_ENABLED)
+    stack.add_policy_and_learner()
+    assert stack.ask("new_episode") == (True, "seed 7; control is disabled, as before")
+    assert stack.called == ["disable", "reset", "begin policy"]
+
+
+def test_without_the_other_processes_the_cell_alone_is_reset(stack: Stack) -> None:
+    assert stack.ask("new_episode")[0]
+    assert stack.ask("reset") == (True, "seed 7")
+    assert stack.called == ["reset", "reset"]
+
+
+def test_a_reset_alone_is_refused_under_control_and_names_the_call_that_is_right(
+    stack: Stack,
+) -> None:
+    stack.add_guard("tracking")
+    wait_until(lambda: not stack.ask("reset")[0], "the guard's state to arrive")
+    stack.called.clear()
+    done, why = stack.ask("reset")
+    assert not done
+    assert "the guard commands the arms (tracking)" in why
+    assert "simulation/new_episode (dbp episode new)" in why
+    assert stack.called == []
+
+
+def test_a_reset_alone_ends_the_episode_of_the_learner_first(stack: Stack) -> None:
+    stack.add_policy_and_learner()
+    stack.recording = True
+    assert stack.ask("reset") == (True, "seed 7")
+    assert stack.called == ["end learner", "reset"]
+
+
+def test_a_reset_is_refused_while_something_else_commands_the_arms(stack: Stack) -> None:
+    stack.cell.commanded = "left_gripper_controller"
+    for service in ("reset", "new_episode"):
+        done, why = stack.ask(service)
+        assert not done
+        assert "commands arrive on left_gripper_controller/commands" in why
+    assert stack.called == []
+
+
+def test_an_emergency_stop_stays_latched_and_nothing_is_reset(stack: Stack) -> None:
+    stack.add_guard("stopped: e-stop")
+    done, why = stack.ask("new_episode")
+    assert not done
+    assert "the emergency stop is latched: call guard/reset first" in why
+    assert stack.called == []
+
+
+def test_a_stop_of_the_guard_s_own_is_cleared_and_control_stays_disabled(stack: Stack) -> None:
+    stack.add_guard("stopped: left_elbow_joint is 0.51 away from its command")
+    stack.disabled_state = "stopped: left_elbow_joint is 0.51 away from its command"
+    done, what = stack.ask("new_episode")
+    assert done
+    assert "control stays disabled: the guard had stopped the arms (left_elbow_joint" in what
+    assert stack.called == ["disable", "reset guard", "reset"]
+
+
+def test_a_guard_that_refuses_for_good_leaves_control_disabled_and_is_named(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dbp_ros.nodes.cell_operator.REFUSAL_LIMIT_S", 0.1)
+    stack.add_guard("tracking")
+    stack.refusals["enable"] = "left_gripper_controller is inactive"
+    done, why = stack.ask("new_episode")
+    assert not done
+    assert why == (
+        "the cell was reset (seed 7), but control stays disabled: guard/enable_control refused: "
+        "left_gripper_controller is inactive"
+    )
+
+
+def test_a_guard_that_is_gone_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dbp_ros.nodes.cell_operator.DISCOVERY_LIMIT_S", 0.1)
+    stack.guard = stack.create_publisher(String, "guard/state", LATCHED)
+    stack.guard.publish(String(data="tracking"))
+    done, why = stack.ask("new_episode")
+    assert not done
+    assert "nobody offers the service guard/enable_control" in why
+    assert stack.called == []
