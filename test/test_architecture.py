@@ -91,7 +91,8 @@ ROS_VERBS = {
     *("demo.py", "demo_learn.py", "trace.py", "bench_swap.py", "bench_rate.py"),
     *("operation.py", "status.py", "stop.py", "home.py", "enable.py", "disable.py", "reset.py"),
     *("activate.py", "deactivate.py", "rollback.py"),
-    *("episode_begin.py", "episode_success.py", "episode_failure.py"),
+    *("episode_new.py", "episode_begin.py", "episode_success.py", "episode_failure.py"),
+    *("cell_activate.py", "cell_deactivate.py", "cell_protective_stop.py"),
 }
 ROS_BENCHES = (
     "dbp_ros.nodes",

@@ -55,9 +55,13 @@ VERBS = (
     Verb("activate", "let the policy publish actions", "ros"),
     Verb("deactivate", "let the policy publish nothing", "ros"),
     Verb("rollback", "bring back the model before", "ros"),
+    Verb("episode new", "reset the simulated cell and begin an episode", "ros"),
     Verb("episode begin", "begin an episode of the policy and of the learner", "ros"),
     Verb("episode success", "end the episode as solved", "ros"),
     Verb("episode failure", "end the episode as failed", "ros"),
+    Verb("cell activate", "let a controller of the simulated cell obey again", "ros"),
+    Verb("cell deactivate", "switch a controller of the simulated cell off", "ros"),
+    Verb("cell protective-stop", "let the simulated arms ignore every command", "ros"),
     Verb("trace", "write what every process did as a trace to open", "ros,sim"),
     Verb("collect", "record demonstrations of the scripted expert", "sim"),
     Verb("train", "fit a policy to recorded episodes", "learn"),
@@ -79,6 +83,7 @@ VERBS = (
 )
 GROUPS = {
     "episode": "begin and end episodes of a running stack",
+    "cell": "try faults of a robot in the simulated cell",
     "bench": "measure: each prints a table and writes CSV and PNG",
 }
 

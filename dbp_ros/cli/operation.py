@@ -24,12 +24,29 @@ def add_operation(
         description: What it does and what is left to do.
         act: Does it; returns the sentence.
     """
+    return add_operation_with_arguments(
+        subparsers, name, text, description, lambda operator, _: act(operator)
+    )
+
+
+def add_operation_with_arguments(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    text: str,
+    description: str,
+    act: Callable[[Operator, argparse.Namespace], str],
+) -> argparse.ArgumentParser:
+    """Add a verb as `add_operation` does, whose `act` also takes the command line.
+
+    Returns:
+        The parser, to which further arguments may be added.
+    """
     parser = subparsers.add_parser(name, help=text, description=description)
     parser.add_argument("--namespace", default="", help=NAMESPACE_HELP)
 
     def run(arguments: argparse.Namespace) -> int:
-        with connected(arguments.namespace, name) as operator:
-            print(act(operator))
+        with connected(arguments.namespace, name.replace("-", "_")) as operator:
+            print(act(operator, arguments))
         return 0
 
     parser.set_defaults(run=run)

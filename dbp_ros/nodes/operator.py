@@ -90,13 +90,25 @@ class Operator:
         finally:
             self.node.destroy_client(client)
 
-    def trigger(self, service: str) -> str:
+    def trigger(self, service: str, answer_s: float = ANSWER_S) -> str:
         """Call a Trigger service; return its sentence.
+
+        Args:
+            service: Its name, relative to the namespace.
+            answer_s: How long to wait for the response, in [s].
 
         Raises:
             DbpError: If there is none, it does not answer, or it refuses.
         """
-        return _sentence(service, self.call(Trigger, service, Trigger.Request()))
+        return _sentence(service, self.call(Trigger, service, Trigger.Request(), answer_s))
+
+    def set(self, service: str, data: bool) -> str:
+        """Call a SetBool service; return its sentence.
+
+        Raises:
+            DbpError: If there is none, it does not answer, or it refuses.
+        """
+        return _sentence(service, self.call(SetBool, service, SetBool.Request(data=data)))
 
     def enable_control(self, enable: bool) -> str:
         """Let the guard command the arms, or bring them to rest; return its sentence.
@@ -104,8 +116,7 @@ class Operator:
         Raises:
             DbpError: If there is no guard, it does not answer, or it refuses.
         """
-        service = "guard/enable_control"
-        return _sentence(service, self.call(SetBool, service, SetBool.Request(data=enable)))
+        return self.set("guard/enable_control", enable)
 
     def policy_state(self) -> int:
         """Return the lifecycle state of the policy, one of `lifecycle_msgs/msg/State`."""
