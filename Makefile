@@ -60,7 +60,7 @@ $(VENV)/.demo: setup.py | $(RUN)/python
 	$(PIP) --editable '.[ros,sim]'
 	@touch $@
 
-$(VENV)/.all: setup.py | $(RUN)/python
+$(VENV)/.all: setup.py constraints.txt | $(RUN)/python
 	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,ray,test]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.demo

@@ -17,6 +17,9 @@ def drift_loss(
 ) -> Tensor:
     """Return the loss of `dbp train`: it moves samples along the drifting field.
 
+    What the generator is decides how much lies between modes: put your network into a
+    `OneStepGenerator`. Annealed temperatures keep the modes' shares.
+
     Its value stays near the square of the number of temperatures and is no measure of progress;
     use `energy_score` for that. Demonstrations carry no gradient.
 

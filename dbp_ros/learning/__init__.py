@@ -2,6 +2,6 @@
 
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations
-from dbp_ros.learning.train import TrainedPolicy, train
+from dbp_ros.learning.trained_policy import TrainedPolicy, train
 
 __all__ = ["Demonstrations", "TrainConfig", "TrainedPolicy", "load_demonstrations", "train"]

@@ -67,7 +67,9 @@ class Demonstrations:
 
         An action is what is to be reached one step after the state of its row. Columns whose
         names end in `joint` are joints in [rad], those with `gripper` in it in [m]; an action of a
-        joint is learned relative to the state of the same name.
+        joint is learned relative to the state of the same name. Where every observation has a
+        whole chunk of its own, make episodes of one step with the chunk flattened into one action,
+        and train with `horizon=1`.
 
         Args:
             states: Of each episode, shape (steps, ns): a list of arrays, or one array of shape

@@ -175,3 +175,4 @@ def test_the_method_imports_torch_and_the_errors_alone() -> None:
 def test_any_recent_torch_will_do(root: Path) -> None:
     assert '"torch>=2.4"' in (root / "setup.py").read_text(encoding="utf-8")
     assert "torch==" in (root / "constraints.txt").read_text(encoding="utf-8")
+    assert "--constraint constraints.txt" in (root / "Makefile").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Train a policy from a data set, and use it as a function of arrays."""
+"""A policy in PyTorch as a function of arrays, and how it is trained from a data set."""
 
 from collections.abc import Mapping
 from pathlib import Path
