@@ -76,7 +76,7 @@ def test_a_plain_loop_keeps_three_modes(modes: Modes, shares: tuple[float, ...])
     assert (found - torch.tensor(shares)).abs().max() <= 0.08
 
 
-def test_one_action_and_several_are_told_apart_by_their_axes() -> None:
+def test_one_action_and_several_are_distinguished_by_their_axes() -> None:
     samples, actions = torch.randn(4, 8, 3, 2), torch.randn(4, 3, 2)
     assert drift_loss(samples, actions) == drift_loss(samples, actions[:, None])
     several = torch.stack([actions, actions + 9], dim=1)
