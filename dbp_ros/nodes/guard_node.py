@@ -210,10 +210,12 @@ class GuardNode(Node):  # type: ignore[misc]
                 raise CommandError("; ".join(problems))
             self._take_inputs(now_ns)
             self._guard.enable(now_ns)
-        self._loop.wait_for_tick()
-        self.get_logger().info(
-            f"control is enabled within\n{self._guard.limits.table(self._config.joints)}"
-        )
+        if not self._limits_logged:
+            # Once: they do not change, and each line keeps the interpreter busy.
+            self._limits_logged = True
+            self._loop.wait_for_tick()
+            limits = self._guard.limits.table(self._config.joints)
+            self.get_logger().info(f"control is enabled, within these limits:\n{limits}")
 
     def _enable_at_start(self) -> None:
         if not self._enables_at_start:
