@@ -22,6 +22,7 @@ MANIFEST = "manifest.yaml"
 JOINT_POSITION, AS_RECORDED = "absolute_joint_position", "as_recorded"
 ENCODING = "rgb8"
 HASH_BLOCK = 1 << 20
+FASTEST_HZ = 1000
 # What the YAML library raises on values such as a 13th month, besides its own errors.
 UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
@@ -88,6 +89,7 @@ class Manifest:
     A `stochastic` head takes noise as well, and tells the law that its action was drawn from.
 
     Attributes:
+        control_rate_hz: How many decisions a second the model is made for.
         joints: Names of the columns of an action.
         states: Names of what is measured, in order; the joints unless the manifest says more.
         clouds: None unless the manifest says more.
@@ -321,6 +323,9 @@ def check_manifest(manifest: Manifest, source: str) -> None:
         "action.step_s: expected more than 0": not 0 < manifest.action.step_s < math.inf,
         "history.length: expected at least 1": manifest.history.length < 1,
         "history.step_s: expected more than 0": not 0 < manifest.history.step_s < math.inf,
+        f"control_rate_hz: expected from 1 to {FASTEST_HZ}": not 1
+        <= manifest.control_rate_hz
+        <= FASTEST_HZ,
         "proof.tolerance: expected more than 0": not 0 < manifest.proof.tolerance < math.inf,
         "cameras, clouds: expected unique names": len({sensor.name for sensor in manifest.sensors})
         != len(manifest.sensors),

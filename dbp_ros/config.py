@@ -80,6 +80,8 @@ def both_arms(arm: tuple[float, ...], gripper: float) -> tuple[float, ...]:
     return (*arm, gripper, *arm, gripper)
 
 
+# What a bundle is made for where nobody said otherwise, and what the stack is measured at.
+DECISION_RATE_HZ = 125.0
 PI = 3.141592653589793
 # Seconds of simulation time in one second.
 SLOWEST, FASTEST = 0.05, 50.0
@@ -301,7 +303,10 @@ class PolicyConfig(SwapConfig, RealtimeConfig, PaceConfig):
     model: str = setting("lift_int8", "Model bundle: a folder, or a name under models/")
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
     decision_rate_hz: float = setting(
-        125.0, "Decisions a second at least", minimum=1.0, maximum=1000.0
+        0.0,
+        "Decisions a second at least; 0 for the control_rate_hz of the model's manifest",
+        minimum=0.0,
+        maximum=1000.0,
     )
     earliest_decision: float = setting(
         0.25,

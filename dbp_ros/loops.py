@@ -44,6 +44,10 @@ class Pacer:
         self._bell.acquire()
         self.restart()
 
+    def set_period(self, period_ns: int, earliest: float) -> None:
+        """Change the period from the next deadline on; see the constructor."""
+        self.period_ns, self._least_ns = period_ns, round(earliest * period_ns)
+
     def restart(self) -> None:
         """Begin the first period now."""
         self._deadline_ns = self._ticked_ns = time.monotonic_ns()
@@ -144,6 +148,15 @@ class PacedThread(threading.Thread):
     def early(self) -> bool:
         """Whether the call at hand was hurried."""
         return self._pacer.early
+
+    def set_rate(self, rate_hz: float, earliest: float) -> None:
+        """Change the rate from the next call on; only for the function that is called.
+
+        Args:
+            rate_hz: Calls a second.
+            earliest: See the constructor.
+        """
+        self._pacer.set_period(round(1e9 / self._pace.rate_hz(rate_hz)), earliest)
 
     def hurry(self) -> None:
         """Let the next call come as early as it may."""

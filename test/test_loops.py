@@ -51,6 +51,23 @@ def test_a_paced_thread_calls_with_the_steady_time_until_it_is_stopped():
     assert len(ticks) == count
 
 
+def test_the_function_that_is_called_may_change_the_rate():
+    ticks, enough = [], threading.Event()
+
+    def tick(now_ns):
+        ticks.append(now_ns)
+        if len(ticks) == 2:
+            thread.set_rate(20.0, 1.0)
+        if len(ticks) == 6:
+            enough.set()
+
+    thread = PacedThread("ticker", 500.0, tick)
+    thread.start()
+    assert enough.wait(WAIT_S)
+    thread.stop()
+    assert ticks[5] - ticks[2] >= 3 * 45 * MS
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_error_ends_a_paced_thread_and_is_kept():
     def fail(now_ns):

@@ -17,6 +17,7 @@ from dbp_ros.errors import ObservationError
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.model import Model
+from dbp_ros.policy.rate import for_model
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.simulation import Simulation
 
@@ -97,6 +98,7 @@ class _Episode:
         self._simulation, self._rig, self._decider = simulation, rig, decider
         self._guard = MotionGuard(guard)
         self._tick_ns = round(NS_PER_S / guard.command_rate_hz)
+        policy = for_model(policy, decider.model.manifest)
         self._period_ns = round(NS_PER_S / policy.decision_rate_hz)
         self._least_ns = round(policy.earliest_decision * self._period_ns)
         self._cameras = decider.model.manifest.camera_names

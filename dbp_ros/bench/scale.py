@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from dbp_ros.bench.random_bundle import Size, write_random_bundle
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bundle import read_bundle
-from dbp_ros.config import PolicyConfig, SimulationConfig
+from dbp_ros.config import DECISION_RATE_HZ, PolicyConfig, SimulationConfig
 from dbp_ros.contract import Frame, Image
 from dbp_ros.errors import ObservationError
 from dbp_ros.loops import PacedThread
@@ -36,7 +36,7 @@ COLUMNS = (
     *("holds", "breaks"),
 )
 USUAL = Size(cameras=3, pixels=84, horizon=8, arms=2)
-USUAL_HZ = PolicyConfig.decision_rate_hz
+USUAL_HZ = DECISION_RATE_HZ
 AXES: dict[str, tuple[Any, ...]] = {
     "cameras": (1, 2, 3, 4, 5, 6),
     "pixels": (84, 128, 168, 252, 336, 480),

@@ -16,7 +16,7 @@ from dbp_ros.bench.report import share_beyond
 from dbp_ros.bench.running import Tell, floor_beside, running_stack
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bundle import bundle_directory, read_bundle, write_manifest
-from dbp_ros.config import PolicyConfig, check_ranges, setting
+from dbp_ros.config import DECISION_RATE_HZ, PolicyConfig, check_ranges, setting
 from dbp_ros.files import write_text
 from dbp_ros.nodes.swapper import Swapper
 
@@ -26,7 +26,7 @@ WAYS = {"no swap": None, "by path": True, "over DDS": False}
 POLL_S = 0.1
 # After the start of control: until the arms move.
 SETTLE_S = 2.0
-PERIOD_MS = 1e3 / PolicyConfig.decision_rate_hz
+PERIOD_MS = 1e3 / DECISION_RATE_HZ
 LATE_MS = {"half": PERIOD_MS / 2, "one": PERIOD_MS, "two": 2 * PERIOD_MS}
 COLUMNS = (
     *("way", "seconds", "swaps", "rolled_back", "swap_p50_s", "swap_max_s"),

@@ -12,7 +12,7 @@ import numpy as np
 from dbp_ros.bench.stopwatch import NS_PER_MS, Times, timed
 from dbp_ros.bench.table import ResultTable, Row
 from dbp_ros.bundle import Bundle, read_bundle
-from dbp_ros.config import PolicyConfig, SimulationConfig
+from dbp_ros.config import DECISION_RATE_HZ, SimulationConfig
 from dbp_ros.contract import Floats
 from dbp_ros.learning.graphs import join_graphs
 from dbp_ros.learning.reduction import reduce_bundle
@@ -25,7 +25,7 @@ COLUMNS = (
     *("model", "way", "decisions_hz", "frames_hz", "decisions", "per_decision_ms"),
     *("working_per_decision_ms", "latency_p50_ms", "latency_p99_ms", "core_share"),
 )
-DECISIONS_HZ = round(PolicyConfig.decision_rate_hz)
+DECISIONS_HZ = round(DECISION_RATE_HZ)
 FRAMES_HZ = round(SimulationConfig.camera_rate_hz)
 LEAST_SECONDS = 3
 UNSPLIT, SPLIT = "whole graph", "split"

@@ -23,6 +23,7 @@ from dbp_ros.bundle import (
     sha256_of,
     write_manifest,
 )
+from dbp_ros.config import DECISION_RATE_HZ
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import folder_aside
 from dbp_ros.learning.checkpoint import Checkpoint
@@ -53,7 +54,7 @@ class Label:
 
     name: str
     version: int = 1
-    control_rate_hz: float = 125.0
+    control_rate_hz: float = DECISION_RATE_HZ
     commands: tuple[str, ...] = ()
 
 

@@ -37,6 +37,7 @@ from dbp_ros.placement import Place
 from dbp_ros.policy.camera_joints import check_camera_joints, described
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
+from dbp_ros.policy.rate import for_model, loop_rate_hz, overruled
 from dbp_ros.policy.relay import Relay
 from dbp_ros.realtime import request_realtime
 from dbp_ros.trace import Trace
@@ -58,6 +59,7 @@ class PolicyNode(ManagedNode):
         self._relay: Relay | None = None
         self._models = 0
         self._loop: PacedThread | None = None
+        self._paced: Decider | None = None
         self._subscriptions_made: list[Subscription] = []
         self._reason = "not configured"
         self._problems: dict[str, str] = {}
@@ -94,6 +96,7 @@ class PolicyNode(ManagedNode):
                 **self._swap.report,
             },
             "reason": self._reason,
+            "decision_rate_hz": for_model(self._config, manifest).decision_rate_hz,
             "refused_decisions": self._refusals,
             "ignored_messages": dict(self._ignored.counts),
             "dropped_images": relay.active.encoder.dropped,
@@ -125,13 +128,16 @@ class PolicyNode(ManagedNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Decide."""
+        assert self._relay is not None
+        self._paced = self._relay.active.decider
+        config = for_model(self._config, self._paced.model.manifest)
         self._loop = PacedThread(
             "decision loop",
-            self._config.decision_rate_hz,
+            loop_rate_hz(config.decision_rate_hz),
             self._decide,
-            self._config.realtime_priority,
+            config.realtime_priority,
             self._pace,
-            self._config.earliest_decision,
+            config.earliest_decision,
         )
         self._loop.start()
         return super().on_activate(state)
@@ -238,6 +244,11 @@ class PolicyNode(ManagedNode):
         self._publisher.publish(self._writer.write(chunk))
         decider.path.decide(chunk.image_stamps_ns, now_ns, self._pace.now_ns())
         self._reason = ""
+        if decider is not self._paced:
+            # Another model decides from now on, perhaps at another rate.
+            self._paced = decider
+            config = for_model(self._config, decider.model.manifest)
+            self._loop.set_rate(loop_rate_hz(config.decision_rate_hz), config.earliest_decision)
         if isinstance(decider, Explorer) and (decision := decider.take_decision()):
             on_ros_time = decision.converted(self._steady.current().ros_ns)
             self._decisions.publish(String(data=on_ros_time.to_json()))
@@ -272,6 +283,10 @@ class PolicyNode(ManagedNode):
         problems = (*problems, self._ignored.problem)
         sentence = "; ".join(filter(None, (self._reason or "deciding", *problems)))
         fine = self._loop is None or sentence == "deciding"
+        if self._relay is not None:
+            # A person chose it: worth a sentence, not a warning.
+            note = overruled(self._config, self._relay.active.decider.model.manifest)
+            sentence = "; ".join(filter(None, (sentence, note)))
         return (reports.OK if fine else reports.WARN), sentence
 
     def _clear(self) -> None:

@@ -1,6 +1,7 @@
 """Decides: from the newest observation, through one forward pass, to a chunk of actions."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from dbp_ros.policy.image_path import ImagePath
 from dbp_ros.policy.latent import Latent
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observer import Inputs, Observer
+from dbp_ros.policy.rate import for_model, loop_rate_hz
 from dbp_ros.trace import Trace
 
 
@@ -56,11 +58,16 @@ class Decider:
         self.encoding = Histogram()
         self.inference = Histogram()
         self.image_age = Histogram()
-        self.period = PeriodRecorder(round(NS_PER_S / config.decision_rate_hz))
+        rate_hz = for_model(config, model.manifest).decision_rate_hz
+        self.period = PeriodRecorder(round(NS_PER_S / rate_hz))
         self.recent = Histogram()
         self._config = config
         self._pace = Pace(config.speed)
         self._seed = config.latent_seed
+        # A loop that is faster than the model is still early by half of one of its periods.
+        loop_hz = loop_rate_hz(rate_hz)
+        self._between_ns = seconds_to_ns(1 / rate_hz - 0.5 / loop_hz) if loop_hz > rate_hz else 0
+        self._last: tuple[ActionChunk, int] | None = None
         action = model.manifest.action
         self._due_ns = np.arange(1, action.horizon + 1) * seconds_to_ns(action.step_s)
         self._latent = Latent(
@@ -85,7 +92,9 @@ class Decider:
     def continue_from(self, other: "Decider") -> None:
         """Go on with the numbers of another decider: the robot has one record, not one a model."""
         self.encoding, self.inference = other.encoding, other.inference
-        self.image_age, self.period, self.path = other.image_age, other.period, other.path
+        self.image_age, self.path = other.image_age, other.path
+        if self.period.period_ns == other.period.period_ns:
+            self.period = other.period
         self._seed = other._seed
 
     def statistics(self) -> dict[str, Any]:
@@ -114,6 +123,7 @@ class Decider:
         """Draw a latent that owes nothing to the last episode."""
         self._latent.draw(self._seed)
         self._seed += self._seed >= 0
+        self._last = None
         self.period.pause()
 
     def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
@@ -130,7 +140,7 @@ class Decider:
         self.path.encode(camera, frame.stamp_ns, start_ns, end_ns)
 
     def decide(self, now_ns: int, early: bool = False) -> ActionChunk:
-        """Return the chunk for now.
+        """Return the chunk for now: a new one, or, of a slow model, what is left of the last.
 
         Args:
             now_ns: The steady time.
@@ -143,8 +153,11 @@ class Decider:
         try:
             inputs = self.observer.observe(now_ns)
         except ObservationError:
+            self._last = None
             self.period.pause()
             raise
+        if self._last is not None and now_ns - self._last[1] < self._between_ns and not early:
+            return repeated(self._last[0], inputs.stamp_ns)
         start_ns = time.perf_counter_ns()
         action = self._act(inputs, self._latent.at(now_ns, self._clocks.factor))
         inference_ns = time.perf_counter_ns() - start_ns
@@ -156,7 +169,9 @@ class Decider:
         self.period.record(now_ns, early)
         if inputs.image_stamp_ns is not None:
             self.image_age.record(now_ns - inputs.image_stamp_ns)
-        return self._chunk(inputs, action)
+        chunk = self._chunk(inputs, action)
+        self._last = (chunk, now_ns)
+        return chunk
 
     def rehearse(self, now_ns: int) -> tuple[Inputs, ActionChunk]:
         """Return what a decision would be made from, and the chunk, and leave no trace but time.
@@ -182,6 +197,14 @@ class Decider:
 
     def _act(self, inputs: Inputs, latent: Floats) -> Floats:
         return self.model.decide(inputs.positions, inputs.features, latent)
+
+
+def repeated(chunk: ActionChunk, stamp_ns: int) -> ActionChunk:
+    """Return the points of a chunk that are still ahead, as confirmed by a newer observation."""
+    ahead = min(int(np.searchsorted(chunk.due_ns, stamp_ns, "right")), len(chunk.due_ns) - 1)
+    return replace(
+        chunk, positions=chunk.positions[ahead:], due_ns=chunk.due_ns[ahead:], stamp_ns=stamp_ns
+    )
 
 
 def same_observations(one: Manifest, other: Manifest) -> bool:

@@ -9,9 +9,10 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import ActionChunk, Floats, seconds_to_ns
 from dbp_ros.decision import Decision, log_density
 from dbp_ros.errors import ConfigError, ObservationError
-from dbp_ros.policy.decider import Decider
+from dbp_ros.policy.decider import Decider, repeated
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observer import Inputs
+from dbp_ros.policy.rate import for_model, loop_rate_hz
 from dbp_ros.trace import Trace
 
 
@@ -67,13 +68,16 @@ class Explorer(Decider):
                 f"{model.manifest.name} has no more points"
             )
         self._executed = executed
-        self._tick_ns = seconds_to_ns(1.0 / config.decision_rate_hz)
+        rate_hz = for_model(config, model.manifest).decision_rate_hz
+        self._tick_ns = seconds_to_ns(1.0 / loop_rate_hz(rate_hz))
         self._chance = np.random.default_rng(None if config.latent_seed < 0 else config.latent_seed)
         self._told: Decision | None = None
         self._course = Course()
-        rate_hz = 1.0 / (executed * action.step_s)
-        super().__init__(model, replace(config, decision_rate_hz=rate_hz), trace, clocks)
+        drawn_hz = 1.0 / (executed * action.step_s)
+        super().__init__(model, replace(config, decision_rate_hz=drawn_hz), trace, clocks)
         self._config = config
+        # Which chunk is played for how long is decided here.
+        self._between_ns = 0
 
     def continue_from(self, other: Decider) -> None:
         """Play the other's last chunk to its end, and go on with its numbers."""
@@ -139,11 +143,3 @@ class Explorer(Decider):
             executed=self._executed,
         )
         return drawn.action
-
-
-def repeated(chunk: ActionChunk, stamp_ns: int) -> ActionChunk:
-    """Return the points of a chunk that are still ahead, as confirmed by a newer observation."""
-    ahead = min(int(np.searchsorted(chunk.due_ns, stamp_ns, "right")), len(chunk.due_ns) - 1)
-    return replace(
-        chunk, positions=chunk.positions[ahead:], due_ns=chunk.due_ns[ahead:], stamp_ns=stamp_ns
-    )

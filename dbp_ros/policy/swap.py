@@ -21,6 +21,7 @@ from dbp_ros.policy.history import ModelHistory
 from dbp_ros.policy.model_state import PUT_OFF, ModelState, Phase
 from dbp_ros.policy.probation import Probation, Record
 from dbp_ros.policy.proposals import Proposal, Proposals
+from dbp_ros.policy.rate import for_model
 from dbp_ros.policy.relay import Relay, Runner
 from dbp_ros.policy.trial import Trial, load_model, require_fit, require_no_older
 from dbp_ros.realtime import set_priority
@@ -184,7 +185,7 @@ class Swap:
             difference = model.prove()
             self.say(Phase.SHADOWING, bundle.sha256, f"gives its proof within {difference:.2g}")
             runner = self._relay.try_out(model)
-            self._trial = Trial(runner, proposal, self._config, now_ns)
+            self._trial = Trial(runner, proposal, for_model(self._config, model.manifest), now_ns)
 
     def _go_on(self, trial: Trial, now_ns: int) -> None:
         bundle = trial.runner.decider.model.bundle
@@ -200,7 +201,8 @@ class Swap:
             set_priority(self._config.realtime_priority, runner.encoder.native_id or 0)
         self._relay.promote(runner)
         self._unkept = runner
-        self._probation = Probation(self._config, self._record, now_ns)
+        config = for_model(self._config, runner.decider.model.manifest)
+        self._probation = Probation(config, self._record, now_ns)
         self._record = self._probation.after
         self.say(Phase.ACTIVE, runner.sha256, trial.finding)
 

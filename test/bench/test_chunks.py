@@ -20,7 +20,7 @@ from dbp_ros.bench.chunks import (
 from dbp_ros.bench.evaluation import Evaluation, rms_jerk
 from dbp_ros.bench.table import ResultTable
 from dbp_ros.bundle import bundle_directory, read_bundle
-from dbp_ros.config import GuardConfig, PolicyConfig
+from dbp_ros.config import DECISION_RATE_HZ, GuardConfig, PolicyConfig
 from dbp_ros.policy.model import Model
 
 
@@ -64,7 +64,7 @@ def test_the_stack_in_lockstep_decides_at_its_rate_and_whole_chunks_seldom() -> 
         outcome = Evaluation(model, "lift", *settings, "raycast").episode(100_000)
         rates_hz[name] = outcome.decisions / outcome.duration_s
         assert outcome.jerk > 0
-    assert rates_hz["every decision"] >= PolicyConfig.decision_rate_hz
+    assert rates_hz["every decision"] >= DECISION_RATE_HZ
     assert 3 < rates_hz["whole chunks"] < 4
 
 

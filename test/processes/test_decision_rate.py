@@ -1,0 +1,64 @@
+"""A bundle decides at the rate that it is made for, whoever put it in, and a setting is named."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes.robot import CAMERA, CONFIG, Robot, process, wait_until
+from toy_bundle import write_toy_bundle
+
+MEASURED_S = 2.0
+# The machine may be busy; the next wrong rate is a factor of three away.
+SLACK = 0.3
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[int, float], Path]:
+    """Write a version of a model that is made for a rate."""
+    return lambda version, rate_hz: write_toy_bundle(
+        tmp_path / "models" / "toy",
+        version=version,
+        control_rate_hz=rate_hz,
+        graph_joints=CONFIG.joints,
+        graph_cameras=(CAMERA,),
+        ramp=np.zeros((8, 1)),
+        step_s=1 / 30,
+    )
+
+
+def rate_hz(robot: Robot) -> float:
+    """Return how many decisions a second the policy makes."""
+
+    def decisions() -> tuple[int, float]:
+        count = json.loads(robot.ask("policy/statistics")[1])["decisions"]
+        return count, time.monotonic()
+
+    (first, start_s), _ = decisions(), time.sleep(MEASURED_S)
+    last, end_s = decisions()
+    return (last - first) / (end_s - start_s)
+
+
+def test_a_model_decides_at_the_rate_of_its_manifest_and_so_does_its_successor(
+    robot: Robot, write: Callable[[int, float], Path]
+) -> None:
+    quick = {"shadow_decisions": 5, "inference_budget": 10.0}
+    with process("policy_node", model=write(1, 20.0), **quick):
+        robot.wait_for_state("policy", "deciding")
+        assert rate_hz(robot) == pytest.approx(20.0, rel=SLACK)
+        write(2, 60.0)
+        wait_until(
+            lambda: json.loads(robot.ask("policy/statistics")[1])["model"]["number"] == 2,
+            "the second version",
+        )
+        assert rate_hz(robot) == pytest.approx(60.0, rel=SLACK)
+
+
+def test_a_rate_that_is_set_is_kept_and_named_with_that_of_the_model(
+    robot: Robot, write: Callable[[int, float], Path]
+) -> None:
+    with process("policy_node", model=write(1, 20.0), decision_rate_hz=80.0):
+        robot.wait_for_state("policy", "deciding; decision_rate_hz sets 80 decisions a second")
+        assert rate_hz(robot) > 60.0
