@@ -190,7 +190,7 @@ class CellOperator:
                 raise
 
     def _insist(self, kind: Any, service: str, request: Any) -> None:
-        """Call a service until it no longer refuses, unless the guard stops meanwhile."""
+        """Call a service until it no longer refuses, unless the guard stops."""
         deadline_s = time.monotonic() + REFUSAL_LIMIT_S
         while True:
             try:

@@ -90,7 +90,7 @@ class ControllerNode(Node):  # type: ignore[misc]
         return iter(())
 
     def read(self) -> None:
-        """Switch where that is asked for, else take the newest command, if there is one."""
+        """Carry out a requested switch, else take the newest command, if there is one."""
         handle = self._commands.handle
         with handle:
             taken = handle.take_message(self._commands.msg_type, True)

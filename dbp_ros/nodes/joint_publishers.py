@@ -28,7 +28,7 @@ QUEUE = 500
 FULL_QUEUE = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=QUEUE, reliability=ReliabilityPolicy.BEST_EFFORT
 )
-# Of our own messages, whose stamps tell them from those of others: more than can be under way.
+# Own messages are recognised by their stamps. Kept are more than can be under way.
 KNOWN_STAMPS = 8 * QUEUE
 
 
@@ -98,8 +98,18 @@ class JointPublisherSearch:
         self._own, self._topic, self._joints = context, topic, joints
         self._duration_s = duration_s
         self._problem = ""
+        self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="search", daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> "JointPublisherSearch":
+        """Return the search."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the search, whether its result was read or not."""
+        self._cancelled.set()
+        self._thread.join()
 
     def problem(self) -> str:
         """Wait for the end of the search; return what was found in a sentence, empty if nothing."""
@@ -111,7 +121,9 @@ class JointPublisherSearch:
         contexts: list[rclpy.Context] = []
         readers: list[JointStateReader] = []
         try:
-            while not self._problem and (age_s := time.monotonic() - start_s) < self._duration_s:
+            while not self._problem and not self._cancelled.wait(POLL_S):
+                if (age_s := time.monotonic() - start_s) > self._duration_s:
+                    break
                 if not readers:
                     readers.append(JointStateReader(self._topic, self._joints, self._own))
                 elif age_s >= len(readers) * PARTICIPANT_EVERY_S:
@@ -123,7 +135,6 @@ class JointPublisherSearch:
                         others = publishers_of(reader.node, self._topic)
                         self._problem = sentence(self._topic, joints, others)
                         break
-                time.sleep(POLL_S)
         finally:
             for reader in readers:
                 reader.node.destroy_node()
@@ -132,7 +143,7 @@ class JointPublisherSearch:
 
 
 class JointPublisherWatch:
-    """Watch for other publishers of the joints beside our own."""
+    """Watch for other publishers of the joints while the cell publishes them."""
 
     def __init__(self, node: Node, topic: str, joints: Sequence[str]) -> None:
         """Prepare.

@@ -53,7 +53,7 @@ class ServiceCalls:
         """
         client = self.client(kind, service)
         if not client.wait_for_service(timeout_sec=discovery_limit_s):
-            raise DbpError(f"nobody offers the service {service}: is the stack running?")
+            raise DbpError(f"no node offers the service {service}: is the stack running?")
         for attempt_s in _attempts(limit_s):
             response = _answer(client, request, attempt_s)
             if response is not None:

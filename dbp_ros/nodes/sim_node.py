@@ -60,7 +60,19 @@ class SimulationNode(Node):  # type: ignore[misc]
             super().__init__("simulation")
         self._config = config = load_settings(self, SimulationConfig)
         topic = self.resolve_topic_name("joint_states")
-        search = JointPublisherSearch(self.context, topic, config.joints, config.publisher_search_s)
+        with JointPublisherSearch(
+            self.context, topic, config.joints, config.publisher_search_s
+        ) as search:
+            self._build()
+            if problem := search.problem():
+                self._cameras.close()
+                raise ConfigError(problem)
+        self._watch = JointPublisherWatch(self, topic, config.joints)
+        self._open_topics()
+
+    def _build(self) -> None:
+        """Build the scene and open the cameras."""
+        config = self._config
         self._pace = Pace(config.speed)
         self._simulation = Simulation(config.task)
         if config.joints != self._simulation.joint_names:
@@ -87,11 +99,6 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._cameras = SimulatedCameras(
             self, config, self._simulation, self._pace, self._trace, self._stamp
         )
-        if problem := search.problem():
-            self._cameras.close()
-            raise ConfigError(problem)
-        self._watch = JointPublisherWatch(self, topic, config.joints)
-        self._open_topics()
 
     def _open_topics(self) -> None:
         """Create topics and services, and publish."""

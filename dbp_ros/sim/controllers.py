@@ -125,7 +125,7 @@ class ArmTargets:
     def protective_stop(self, positions: Array | None) -> None:
         """Hold a position whatever the controllers pass on; None lets the arms obey again.
 
-        The controllers keep their last commands meanwhile, to which the arms go when they obey
-        again: a real robot does the same.
+        The controllers keep their last commands, to which the arms go when they obey again: a real
+        robot does the same.
         """
         self._held = None if positions is None else positions.copy()

@@ -84,7 +84,7 @@ class Stack(Node):
         response.success, response.message = True, json.dumps({"recording": self.recording})
         return response
 
-    def ask(self, service: str) -> tuple[bool, str]:
+    def call(self, service: str) -> tuple[bool, str]:
         client = self.create_client(Trigger, f"simulation/{service}")
         assert client.wait_for_service(timeout_sec=10.0)
         future = client.call_async(Trigger.Request())
@@ -105,7 +105,7 @@ def test_from_enabled_everything_happens_in_order_and_control_is_enabled_again(
     stack.add_guard("tracking")
     stack.add_policy_and_learner()
     stack.recording = True
-    assert stack.ask("new_episode") == (True, "seed 7; control is enabled again")
+    assert stack.call("new_episode") == (True, "seed 7; control is enabled again")
     assert stack.called == [
         *("end learner", "disable", "reset", "begin policy", "enable", "begin learner"),
     ]
@@ -114,13 +114,13 @@ def test_from_enabled_everything_happens_in_order_and_control_is_enabled_again(
 def test_from_disabled_control_stays_disabled(stack: Stack) -> None:
     stack.add_guard(NOT_ENABLED)
     stack.add_policy_and_learner()
-    assert stack.ask("new_episode") == (True, "seed 7; control is disabled, as before")
+    assert stack.call("new_episode") == (True, "seed 7; control is disabled, as before")
     assert stack.called == ["disable", "reset", "begin policy"]
 
 
 def test_without_the_other_processes_the_cell_alone_is_reset(stack: Stack) -> None:
-    assert stack.ask("new_episode")[0]
-    assert stack.ask("reset") == (True, "seed 7")
+    assert stack.call("new_episode")[0]
+    assert stack.call("reset") == (True, "seed 7")
     assert stack.called == ["reset", "reset"]
 
 
@@ -128,9 +128,9 @@ def test_a_reset_alone_is_refused_under_control_and_names_the_call_that_is_right
     stack: Stack,
 ) -> None:
     stack.add_guard("tracking")
-    wait_until(lambda: not stack.ask("reset")[0], "the guard's state to arrive")
+    wait_until(lambda: not stack.call("reset")[0], "the guard's state to arrive")
     stack.called.clear()
-    done, why = stack.ask("reset")
+    done, why = stack.call("reset")
     assert not done
     assert "the guard commands the arms (tracking)" in why
     assert "simulation/new_episode (dbp episode new)" in why
@@ -140,14 +140,14 @@ def test_a_reset_alone_is_refused_under_control_and_names_the_call_that_is_right
 def test_a_reset_alone_ends_the_episode_of_the_learner_first(stack: Stack) -> None:
     stack.add_policy_and_learner()
     stack.recording = True
-    assert stack.ask("reset") == (True, "seed 7")
+    assert stack.call("reset") == (True, "seed 7")
     assert stack.called == ["end learner", "reset"]
 
 
 def test_a_reset_is_refused_while_something_else_commands_the_arms(stack: Stack) -> None:
     stack.cell.commanded = "left_gripper_controller"
     for service in ("reset", "new_episode"):
-        done, why = stack.ask(service)
+        done, why = stack.call(service)
         assert not done
         assert "commands arrive on left_gripper_controller/commands" in why
     assert stack.called == []
@@ -155,7 +155,7 @@ def test_a_reset_is_refused_while_something_else_commands_the_arms(stack: Stack)
 
 def test_an_emergency_stop_stays_latched_and_nothing_is_reset(stack: Stack) -> None:
     stack.add_guard("stopped: e-stop")
-    done, why = stack.ask("new_episode")
+    done, why = stack.call("new_episode")
     assert not done
     assert "the emergency stop is latched: call guard/reset first" in why
     assert stack.called == []
@@ -164,7 +164,7 @@ def test_an_emergency_stop_stays_latched_and_nothing_is_reset(stack: Stack) -> N
 def test_a_stop_of_the_guard_s_own_is_cleared_and_control_stays_disabled(stack: Stack) -> None:
     stack.add_guard("stopped: left_elbow_joint is 0.51 away from its command")
     stack.disabled_state = "stopped: left_elbow_joint is 0.51 away from its command"
-    done, what = stack.ask("new_episode")
+    done, what = stack.call("new_episode")
     assert done
     assert "control stays disabled: the guard had stopped the arms (left_elbow_joint" in what
     assert stack.called == ["disable", "reset guard", "reset"]
@@ -176,7 +176,7 @@ def test_a_guard_that_refuses_for_good_leaves_control_disabled_and_is_named(
     monkeypatch.setattr("dbp_ros.nodes.cell_operator.REFUSAL_LIMIT_S", 0.1)
     stack.add_guard("tracking")
     stack.refusals["enable"] = "left_gripper_controller is inactive"
-    done, why = stack.ask("new_episode")
+    done, why = stack.call("new_episode")
     assert not done
     assert why == (
         "the cell was reset (seed 7), but control stays disabled: guard/enable_control refused: "
@@ -188,7 +188,7 @@ def test_a_guard_that_is_gone_is_named(stack: Stack, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("dbp_ros.nodes.cell_operator.DISCOVERY_LIMIT_S", 0.1)
     stack.guard = stack.create_publisher(String, "guard/state", LATCHED)
     stack.guard.publish(String(data="tracking"))
-    done, why = stack.ask("new_episode")
+    done, why = stack.call("new_episode")
     assert not done
-    assert "nobody offers the service guard/enable_control" in why
+    assert "no node offers the service guard/enable_control" in why
     assert stack.called == []

@@ -44,7 +44,7 @@ class Bench(Node):
     def send(self, *positions: float) -> None:
         self.commands.publish(Float64MultiArray(data=np.array(positions)))
 
-    def ask(self, kind, service, request):
+    def call(self, kind, service, request):
         client = self.create_client(kind, f"{NAME}/{service}")
         assert client.wait_for_service(timeout_sec=10.0)
         future = client.call_async(request)
@@ -70,7 +70,7 @@ def test_the_subscriber_of_its_commands_bears_the_name_of_the_controller(bench: 
 
 def test_its_parameters_are_those_of_a_forward_command_controller(bench: Bench) -> None:
     request = GetParameters.Request(names=["joints", "interface_name"])
-    joints, interface = bench.ask(GetParameters, "get_parameters", request).values
+    joints, interface = bench.call(GetParameters, "get_parameters", request).values
     assert list(joints.string_array_value) == JOINTS
     assert interface.string_value == "position"
 
@@ -87,15 +87,15 @@ def test_switches_are_published_and_commands_from_before_an_activation_dropped(
     bench: Bench,
 ) -> None:
     bench.loop.start()
-    assert bench.ask(Trigger, "deactivate", Trigger.Request()).success
+    assert bench.call(Trigger, "deactivate", Trigger.Request()).success
     wait_until(lambda: len(bench.events) == 2, "the events", lambda: str(bench.events))
     assert bench.events == [("active", "deactivating"), ("deactivating", "inactive")]
     bench.send(0.1, 0.2)
     wait_until(lambda: bench.controller.ignored_commands == 1, "the command to be ignored")
-    assert bench.ask(Trigger, "activate", Trigger.Request()).success
+    assert bench.call(Trigger, "activate", Trigger.Request()).success
     wait_until(lambda: len(bench.events) == 4, "the events", lambda: str(bench.events))
     assert bench.events[2:] == [("inactive", "activating"), ("activating", "active")]
-    assert bench.ask(Trigger, "activate", Trigger.Request()).success
+    assert bench.call(Trigger, "activate", Trigger.Request()).success
     bench.send(0.3, 0.4)
     wait_until(lambda: bench.obeyed == [[0.3, 0.4]], "the command", lambda: str(bench.obeyed))
     assert len(bench.events) == 4, "no switch, no event"
@@ -127,6 +127,6 @@ def test_a_command_of_the_wrong_size_deactivates_it_for_all_to_see(bench: Bench)
 
 
 def test_a_switch_that_no_physics_carries_out_is_refused(bench: Bench) -> None:
-    answer = bench.ask(Trigger, "deactivate", Trigger.Request())
+    answer = bench.call(Trigger, "deactivate", Trigger.Request())
     assert not answer.success
     assert "left_controller was not switched within 2 s" in answer.message

@@ -37,7 +37,7 @@ while True:
 
 @contextmanager
 def robot_process(node: str, *joints: str) -> Iterator[None]:
-    """A process that publishes joints ten times a second, as somebody's robot."""
+    """A process that publishes joints ten times a second, as a robot does."""
     command = [sys.executable, "-c", PUBLISHER, node, *joints]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     try:

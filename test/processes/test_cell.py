@@ -65,17 +65,17 @@ class Operator(Node):
             positions[:, [LEFT_ELBOW, RIGHT_ELBOW]] += angle[:, None]
             self.chunks.publish(self.writer.write(ActionChunk(positions, due_ns, now_ns)))
 
-    def ask(self, service: str, data: bool | None = None) -> tuple[bool, str]:
+    def call(self, service: str, data: bool | None = None) -> tuple[bool, str]:
         kind = Trigger if data is None else SetBool
         client = self.create_client(kind, service)
-        assert client.wait_for_service(timeout_sec=30.0), f"nobody offers {service}"
+        assert client.wait_for_service(timeout_sec=30.0), f"no node offers {service}"
         future = client.call_async(kind.Request() if data is None else kind.Request(data=data))
         wait_until(future.done, f"{service} to answer", lambda: str(self.states))
         return future.result().success, future.result().message
 
     def enable(self) -> None:
         """Enable control; arms that still settle are refused for a moment."""
-        wait_until(lambda: self.ask("guard/enable_control", True)[0], "control to be enabled")
+        wait_until(lambda: self.call("guard/enable_control", True)[0], "control to be enabled")
 
     def wait_for_state(self, name: str, words: str) -> None:
         wait_until(lambda: words in self.states.get(name, ""), words, lambda: str(self.states), 30)
@@ -134,7 +134,7 @@ def test_a_deactivated_controller_holds_its_arm_and_the_guard_withdraws_control(
     swinging.wait_for_state("simulation", f"{ARM} is inactive: call {ARM}/activate")
     swinging.wait_for_state("guard", "disabled: the enabling was withdrawn")
     assert swinging.travel(1.0).max() < STILL_RAD
-    granted, why = swinging.ask("guard/enable_control", True)
+    granted, why = swinging.call("guard/enable_control", True)
     assert not granted
     assert ARM in why
     swinging.largest_step = 0.0
@@ -163,7 +163,7 @@ def test_a_protective_stop_holds_both_arms_and_none_jumps_when_it_ends(
 def test_one_call_begins_a_new_episode_and_a_reset_alone_is_refused_under_control(
     swinging: Operator,
 ) -> None:
-    done, why = swinging.ask("simulation/reset")
+    done, why = swinging.call("simulation/reset")
     assert not done
     assert "simulation/new_episode" in why
     swinging.middle = None
@@ -171,13 +171,13 @@ def test_one_call_begins_a_new_episode_and_a_reset_alone_is_refused_under_contro
     assert done == "the cell is at the start of seed 100001; control is enabled again"
     swinging.wait_for_state("guard", "holding: waiting for a chunk")
     assert swinging.travel(0.5).max() < SAG_RAD
-    assert swinging.ask("guard/enable_control", False)[0]
+    assert swinging.call("guard/enable_control", False)[0]
     swinging.wait_for_state("guard", "disabled")
-    done, what = swinging.ask("simulation/new_episode")
+    done, what = swinging.call("simulation/new_episode")
     assert done, what
     assert what == "the cell is at the start of seed 100002; control is disabled, as before"
     swinging.wait_for_state("guard", "disabled")
-    assert swinging.ask("simulation/reset") == (True, "the cell is at the start of seed 100003")
+    assert swinging.call("simulation/reset") == (True, "the cell is at the start of seed 100003")
 
 
 def test_a_second_cell_refuses_to_join_and_the_first_goes_on(
