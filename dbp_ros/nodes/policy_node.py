@@ -37,6 +37,7 @@ from dbp_ros.placement import Place
 from dbp_ros.policy.camera_joints import check_camera_joints, described
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
+from dbp_ros.policy.observer import to_float32
 from dbp_ros.policy.rate import for_model, loop_rate_hz, overruled
 from dbp_ros.policy.relay import Relay
 from dbp_ros.realtime import request_realtime
@@ -201,27 +202,27 @@ class PolicyNode(ManagedNode):
         arrival_ns = self._pace.now_ns()
         try:
             readings = self._reader.read(message)
+            if readings is None:
+                return
+            states = self._merger.add(readings, arrival_ns)
+            positions = None if states is None else to_float32(states.positions)
         except ObservationError as error:
-            self._problems["joint_states"] = str(error)
+            self._ignored.add("joint_states", str(error))
             return
-        if readings is None:
-            return
-        states = self._merger.add(readings, arrival_ns)
         self._problems["joint_states"] = (
             "" if states else self._merger.problem(arrival_ns, self._joint_state_max_age_ns)
         )
-        if states is not None and self._relay is not None:
+        if states is not None and positions is not None and self._relay is not None:
             stamp_ns = self._steady.steady_ns(states.stamp_ns)
-            self._relay.feel(states.positions.astype("float32"), stamp_ns, states.arrival_ns)
+            self._relay.feel(positions, stamp_ns, states.arrival_ns)
 
     def _on_image(self, camera: str, message: bytes) -> None:
         arrival_ns = self._pace.now_ns()
         try:
             frame = self._transport.frame(message, self._steady)
         except ObservationError as error:
-            self._problems[camera] = f"{camera}: {error}"
+            self._ignored.add(camera, str(error))
             return
-        self._problems.pop(camera, None)
         if self._relay is not None:
             self._relay.put(camera, frame, arrival_ns)
             path, end_ns = self._relay.active.decider.path, self._pace.now_ns()

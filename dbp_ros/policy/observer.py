@@ -12,7 +12,7 @@ import numpy as np
 from dbp_ros.bundle import Manifest
 from dbp_ros.clock_mapping import ClockMapping
 from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import Floats, Frame, seconds_to_ns
+from dbp_ros.contract import Array, Floats, Frame, seconds_to_ns
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy.camera_joints import frozen_image
 from dbp_ros.stamps import StampCheck
@@ -218,3 +218,20 @@ class Observer:
                 "arrived"
             )
         return sample
+
+
+def to_float32(positions: Array) -> Floats:
+    """Return measured positions as a model takes them.
+
+    Args:
+        positions: In [rad] and [m], finite. Shape (nu,).
+
+    Raises:
+        ObservationError: If one is too large: the answer to infinity is not the model's fault.
+    """
+    with np.errstate(over="ignore"):
+        rounded: Floats = positions.astype(np.float32)
+    if not np.isfinite(rounded).all():
+        largest = float(np.abs(positions).max())
+        raise ObservationError(f"joint_states has a position of {largest:.3g}, expected [rad, m]")
+    return rounded

@@ -8,7 +8,7 @@ from dbp_ros.config import PolicyConfig
 from dbp_ros.contract import NS_PER_S, Frame
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy.camera_joints import joints_seen_by
-from dbp_ros.policy.observer import Observer
+from dbp_ros.policy.observer import Observer, to_float32
 from dbp_ros.stamps import NO_CLOCK_NS, UNSTAMPED_NS
 
 NOW_NS = 1000 * NS_PER_S
@@ -246,3 +246,9 @@ def test_at_first_the_history_repeats_the_first_value(historian):
     np.testing.assert_array_equal(inputs.positions[:, 0], [5, 5, 5])
     np.testing.assert_array_equal(inputs.features["head_camera"][:, 0], [6, 6, 6])
     assert inputs.features["head_camera"].shape == (3, 3)
+
+
+def test_a_position_beyond_32_bits_is_refused_and_not_taken_for_infinity():
+    assert to_float32(np.array([0.5, -1.0])).dtype == np.float32
+    with pytest.raises(ObservationError, match=r"joint_states has a position of 1e\+300, expected"):
+        to_float32(np.array([0.5, -1e300]))

@@ -9,11 +9,12 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from processes.robot import CAMERA, CONFIG, Robot, process, wait_until
 from rclpy.publisher import Publisher
+from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import MultiArrayDimension, String, UInt8MultiArray
 from toy_bundle import write_toy_bundle
 
 from dbp_ros.delivery.notes import Announcement
-from dbp_ros.nodes.qos import LATCHED, PIECES
+from dbp_ros.nodes.qos import LATCHED, PIECES, SENSOR
 
 REPEATS, SPACING_S = 20, 0.02
 TEXTS = ("", "{", "[]", "3", "null", '"x"', '{"name": 1}', "[" * 5000, '{"name": "\\ud800"}')
@@ -90,3 +91,15 @@ def test_a_cause_is_logged_once(
         flood(robot.create_publisher(DiagnosticArray, "/diagnostics", 10), [status("guard")])
         robot.wait_for_state("policy", "ignoring messages")
     assert capsys.readouterr().out.count("/diagnostics: ignored a message: ") == 1
+
+
+def test_malformed_sensor_messages_between_good_ones_do_not_flap_the_state(policy: Robot) -> None:
+    states: list[str] = []
+    policy.create_subscription(String, "policy/state", lambda m: states.append(m.data), LATCHED)
+    broken = Image(height=8, width=12, encoding="rgb8", step=1)
+    flood(policy.create_publisher(Image, f"{CAMERA}/image_raw", SENSOR), [broken])
+    lonely = JointState(name=list(CONFIG.joints), position=[0.0])
+    flood(policy.create_publisher(JointState, "joint_states", SENSOR), [lonely])
+    assert ignored(policy)[CAMERA] > REPEATS / 2
+    policy.wait_for_state("policy", f"{CAMERA}: ignoring messages: ")
+    assert len(states) < REPEATS / 2, states
