@@ -80,10 +80,10 @@ class GuardClient(Node):
         """Reset where a stop is latched and enable, as often as it takes."""
         deadline = time.monotonic() + limit_s
         while True:
-            if self.state.startswith("stopped"):
-                self.reset()
             granted, why = self.enable()
             if granted:
                 return
+            if "latched" in why:
+                self.reset()
             assert time.monotonic() < deadline, f"enabling is refused: {why}; state {self.state}"
             time.sleep(0.05)
