@@ -30,8 +30,12 @@ def subscribe_lasting(
     plain: list[Subscription] = []
 
     def hear_who_does_not_latch(_: Any) -> None:
-        if not plain:
-            plain.append(node.create_subscription(kind, topic, hear, EVERY, raw=raw))
+        try:
+            if not plain:
+                plain.append(node.create_subscription(kind, topic, hear, EVERY, raw=raw))
+        except Exception as error:
+            # The executor of these releases crashes on what leaves this kind of callback.
+            node.get_logger().error(f"{topic} is not read from who does not latch: {error}")
 
     events = SubscriptionEventCallbacks(incompatible_qos=hear_who_does_not_latch)
     node.create_subscription(kind, topic, hear, LATCHED, raw=raw, event_callbacks=events)

@@ -6,38 +6,32 @@ none waits for another.
 """
 
 import sys
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.bundle import bundle_directory
 from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import seconds_to_ns
 from dbp_ros.errors import DbpError, ObservationError
-from dbp_ros.joint_states import JointStateMerger
 from dbp_ros.loops import PacedThread
 from dbp_ros.nodes import reports
-from dbp_ros.nodes.camera_images import transport_of
-from dbp_ros.nodes.conversions import ChunkWriter, JointReader
+from dbp_ros.nodes.conversions import ChunkWriter
 from dbp_ros.nodes.ignored import IgnoredMessages
 from dbp_ros.nodes.lifecycle import ManagedNode
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
+from dbp_ros.nodes.policy_inputs import PolicyInputs
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND, EVERY, JOINT_STATES, SENSOR
+from dbp_ros.nodes.qos import COMMAND, EVERY
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.pace import Pace, patient
 from dbp_ros.placement import Place
-from dbp_ros.policy.camera_joints import check_camera_joints, described
 from dbp_ros.policy.decider import Decider
 from dbp_ros.policy.explorer import Explorer
-from dbp_ros.policy.observer import to_float32
 from dbp_ros.policy.rate import for_model, loop_rate_hz, overruled
 from dbp_ros.policy.relay import Relay
 from dbp_ros.realtime import request_realtime
@@ -50,21 +44,17 @@ class PolicyNode(ManagedNode):
     def __init__(self) -> None:
         super().__init__("policy")
         told = load_settings(self, PolicyConfig)
-        check_camera_joints(told)
         self._config = patient(told, "image_max_age_s", "joint_state_max_age_s")
-        self._joint_state_max_age_ns = seconds_to_ns(self._config.joint_state_max_age_s)
         self._pace = Pace(told.speed)
         self._steady = SteadyClock(self.get_clock(), self._pace)
-        self._transport = transport_of(self._config.image_transport)
         self._trace = Trace()
         self._relay: Relay | None = None
         self._models = 0
         self._loop: PacedThread | None = None
         self._paced: Decider | None = None
-        self._subscriptions_made: list[Subscription] = []
         self._reason = "not configured"
-        self._problems: dict[str, str] = {}
         self._ignored = IgnoredMessages(self.get_logger().warning)
+        self._inputs = PolicyInputs(self, self._config, self._steady, self._ignored)
         self._refusals = 0
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
         self._decisions = self.create_publisher(String, "decision", EVERY)
@@ -123,7 +113,8 @@ class PolicyNode(ManagedNode):
         self._trace.cameras = manifest.camera_names
         self._relay = Relay(decider, self._models + 1, self._hurry)
         self._swap.begin(self._relay, first)
-        self._subscribe(manifest.joints, manifest.camera_names)
+        self._writer = ChunkWriter(manifest.joints, self._steady)
+        self._inputs.begin(manifest, self._relay)
         self._reason = "configured, not active"
         return TransitionCallbackReturn.SUCCESS
 
@@ -174,70 +165,18 @@ class PolicyNode(ManagedNode):
         if self.trigger_activate() != TransitionCallbackReturn.SUCCESS:
             raise DbpError(self._reason)
 
-    def _subscribe(self, joints: tuple[str, ...], cameras: tuple[str, ...]) -> None:
-        self._reader = JointReader(joints)
-        self._merger = JointStateMerger(joints)
-        self._writer = ChunkWriter(joints, self._steady)
-        self._subscriptions_made = [
-            self.create_subscription(
-                JointState, "joint_states", self._on_joint_states, JOINT_STATES, raw=True
-            ),
-            *(
-                self.create_subscription(
-                    self._transport.kind,
-                    self._transport.topic(self, camera),
-                    partial(self._on_image, camera),
-                    SENSOR,
-                    raw=True,
-                )
-                for camera in cameras
-            ),
-        ]
-        topics = ", ".join(one.topic_name for one in self._subscriptions_made)
-        self.get_logger().info(f"subscribed to {topics}")
-        for camera in cameras:
-            self.get_logger().info(described(camera, joints, self._config))
-
-    def _on_joint_states(self, message: bytes) -> None:
-        arrival_ns = self._pace.now_ns()
-        try:
-            readings = self._reader.read(message)
-            if readings is None:
-                return
-            states = self._merger.add(readings, arrival_ns)
-            positions = None if states is None else to_float32(states.positions)
-        except ObservationError as error:
-            self._ignored.add("joint_states", str(error))
-            return
-        self._problems["joint_states"] = (
-            "" if states else self._merger.problem(arrival_ns, self._joint_state_max_age_ns)
-        )
-        if states is not None and positions is not None and self._relay is not None:
-            stamp_ns = self._steady.steady_ns(states.stamp_ns)
-            self._relay.feel(positions, stamp_ns, states.arrival_ns)
-
-    def _on_image(self, camera: str, message: bytes) -> None:
-        arrival_ns = self._pace.now_ns()
-        try:
-            frame = self._transport.frame(message, self._steady)
-        except ObservationError as error:
-            self._ignored.add(camera, str(error))
-            return
-        if self._relay is not None:
-            self._relay.put(camera, frame, arrival_ns)
-            path, end_ns = self._relay.active.decider.path, self._pace.now_ns()
-            path.arrive(camera, frame.stamp_ns, arrival_ns, end_ns)
-
     def _hurry(self) -> None:
         """Start a decision from a new picture, unless one was made just now."""
         if (loop := self._loop) is not None:
             loop.hurry()
 
     def _decide(self, now_ns: int) -> None:
-        assert self._relay is not None
-        assert self._loop is not None
+        loop, relay = self._loop, self._relay
+        if loop is None or relay is None:
+            # A transition did not wait for a decision that took too long.
+            return
         try:
-            decider, chunk = self._relay.decide(now_ns, self._loop.early)
+            decider, chunk = relay.decide(now_ns, loop.early)
         except ObservationError as error:
             self._refusals += 1
             self._reason = f"refusing: {error}"
@@ -249,7 +188,7 @@ class PolicyNode(ManagedNode):
             # Another model decides from now on, perhaps at another rate.
             self._paced = decider
             config = for_model(self._config, decider.model.manifest)
-            self._loop.set_rate(loop_rate_hz(config.decision_rate_hz), config.earliest_decision)
+            loop.set_rate(loop_rate_hz(config.decision_rate_hz), config.earliest_decision)
         if isinstance(decider, Explorer) and (decision := decider.take_decision()):
             on_ros_time = decision.converted(self._steady.current().ros_ns)
             self._decisions.publish(String(data=on_ros_time.to_json()))
@@ -263,10 +202,7 @@ class PolicyNode(ManagedNode):
             self._loop = None
 
     def _unload(self) -> None:
-        for subscription in self._subscriptions_made:
-            self.destroy_subscription(subscription)
-        self._subscriptions_made = []
-        self._problems.clear()
+        self._inputs.end()
         self._swap.end()
         if self._relay is not None:
             self._models = self._relay.last_number
@@ -277,18 +213,22 @@ class PolicyNode(ManagedNode):
         for thread in (self._loop, self._swap.thread):
             if thread is not None and thread.error is not None:
                 return reports.ERROR, f"the {thread.name} failed: {thread.error}"
-        encoding = self._relay.active.encoder.problem if self._relay else ""
-        still = self._relay.active.decider.observer.warning if self._relay else ""
-        clock = "" if "/clock" in self._reason else self._steady.problem
-        problems = (*self._problems.values(), clock, encoding, still, self._swap.problem)
-        problems = (*problems, self._ignored.problem)
-        sentence = "; ".join(filter(None, (self._reason or "deciding", *problems)))
-        fine = self._loop is None or sentence == "deciding"
+        sentences = [self._reason or "deciding", *filter(None, self._problems())]
+        fine = self._loop is None or sentences == ["deciding"]
         if self._relay is not None:
             # A person chose it: worth a sentence, not a warning.
             note = overruled(self._config, self._relay.active.decider.model.manifest)
-            sentence = "; ".join(filter(None, (sentence, note)))
-        return (reports.OK if fine else reports.WARN), sentence
+            sentences += [note] if note else []
+        return (reports.OK if fine else reports.WARN), "; ".join(sentences)
+
+    def _problems(self) -> Iterator[str]:
+        yield self._inputs.problem
+        yield "" if "/clock" in self._reason else self._steady.problem
+        if self._relay is not None:
+            yield self._relay.active.encoder.problem
+            yield self._relay.active.decider.observer.warning
+        yield self._swap.problem
+        yield self._ignored.problem
 
     def _clear(self) -> None:
         self._refusals = 0

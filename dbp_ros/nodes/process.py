@@ -68,8 +68,7 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
         _init(arguments)
         node = make()
     except Exception as error:
-        reason = str(error) if isinstance(error, DbpError) else failure_of(error)
-        print(f"error: {reason}", file=sys.stderr)
+        print(f"error: {_reason_of(error)}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
     executor = EventsExecutor()
@@ -106,10 +105,15 @@ def failure_of(error: BaseException) -> str:
     return f"{sentence} (in {place})" if place else sentence
 
 
+def _reason_of(error: BaseException) -> str:
+    """Return why a node ends; our own errors are sentences that name the cause."""
+    return str(error) if isinstance(error, DbpError) else failure_of(error)
+
+
 def _report(node: Node, failure: BaseException) -> None:
     """Log why a node ends; its traceback with `--ros-args --log-level debug`."""
     logger = node.get_logger()
-    logger.fatal(f"{node.get_name()} failed and ends: {failure_of(failure)}")
+    logger.fatal(f"{node.get_name()} failed and ends: {_reason_of(failure)}")
     logger.debug("".join(traceback.format_exception(failure)))
 
 

@@ -1,0 +1,104 @@
+"""The topics that a policy observes: joint states and images, handed to the models as they come."""
+
+from functools import partial
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import JointState
+
+from dbp_ros.bundle import Manifest
+from dbp_ros.config import PolicyConfig
+from dbp_ros.contract import seconds_to_ns
+from dbp_ros.errors import ObservationError
+from dbp_ros.joint_states import JointStateMerger
+from dbp_ros.nodes.camera_images import transport_of
+from dbp_ros.nodes.conversions import JointReader
+from dbp_ros.nodes.ignored import IgnoredMessages
+from dbp_ros.nodes.qos import JOINT_STATES, SENSOR
+from dbp_ros.nodes.steady_clock import SteadyClock
+from dbp_ros.policy.camera_joints import check_camera_joints, described
+from dbp_ros.policy.observer import to_float32
+from dbp_ros.policy.relay import Relay
+
+
+class PolicyInputs:
+    """Subscribes while a model is loaded. Malformed messages are ignored, with a warning.
+
+    Attributes:
+        problem: What is wrong with the joint states; empty where nothing.
+    """
+
+    def __init__(
+        self, node: Node, config: PolicyConfig, clock: SteadyClock, ignored: IgnoredMessages
+    ) -> None:
+        """Prepare; `begin` subscribes.
+
+        Raises:
+            ConfigError: If the transport of images or the joints of cameras are wrong.
+        """
+        check_camera_joints(config)
+        self.problem = ""
+        self._node, self._config, self._clock, self._ignored = node, config, clock, ignored
+        self._transport = transport_of(config.image_transport)
+        self._max_age_ns = seconds_to_ns(config.joint_state_max_age_s)
+        self._subscriptions: list[Subscription] = []
+
+    def begin(self, manifest: Manifest, relay: Relay) -> None:
+        """Hand to a relay what a model observes, from now on."""
+        joints, node, raw = manifest.joints, self._node, self._transport
+        self._reader, self._merger = JointReader(joints), JointStateMerger(joints)
+        self._relay = relay
+        take = self._on_joint_states
+        self._subscriptions = [
+            node.create_subscription(JointState, "joint_states", take, JOINT_STATES, raw=True),
+            *(
+                node.create_subscription(
+                    raw.kind,
+                    raw.topic(node, camera),
+                    partial(self._on_image, camera),
+                    SENSOR,
+                    raw=True,
+                )
+                for camera in manifest.camera_names
+            ),
+        ]
+        topics = ", ".join(one.topic_name for one in self._subscriptions)
+        node.get_logger().info(f"subscribed to {topics}")
+        for camera in manifest.camera_names:
+            node.get_logger().info(described(camera, joints, self._config))
+
+    def end(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        self.problem = ""
+
+    def _on_joint_states(self, message: bytes) -> None:
+        arrival_ns = self._clock.now_ns()
+        try:
+            readings = self._reader.read(message)
+            if readings is None:
+                return
+            states = self._merger.add(readings, arrival_ns)
+            positions = None if states is None else to_float32(states.positions)
+        except ObservationError as error:
+            self._ignored.add("joint_states", str(error))
+            return
+        if states is None or positions is None:
+            self.problem = self._merger.problem(arrival_ns, self._max_age_ns)
+            return
+        self.problem = ""
+        stamp_ns = self._clock.steady_ns(states.stamp_ns)
+        self._relay.feel(positions, stamp_ns, states.arrival_ns)
+
+    def _on_image(self, camera: str, message: bytes) -> None:
+        arrival_ns = self._clock.now_ns()
+        try:
+            frame = self._transport.frame(message, self._clock)
+        except ObservationError as error:
+            self._ignored.add(camera, str(error))
+            return
+        self._relay.put(camera, frame, arrival_ns)
+        path, end_ns = self._relay.active.decider.path, self._clock.now_ns()
+        path.arrive(camera, frame.stamp_ns, arrival_ns, end_ns)
