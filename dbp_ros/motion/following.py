@@ -174,22 +174,28 @@ class SpeedEstimate:
         self._distance = distance
         self._last: tuple[int, Array] | None = None
 
-    def jump(self, positions: Array, now_ns: int) -> tuple[int, float] | None:
-        """Return the joint that moved most since the last measurement and how far, if it cannot.
+    def jump(
+        self, positions: Array, command: Array | None, now_ns: int
+    ) -> tuple[int, float] | None:
+        """Return the joint that moved most away from its command and how far, if it cannot.
+
+        A joint that comes closer to its command may do so in one step: a driver or a computer
+        that stalled reports where the arm was, then where it is.
 
         Args:
             positions: Measured positions in [rad] and [m]. Shape (nu,).
-            now_ns: When they arrived.
+            command: Last command. Shape (nu,); None where there is none.
+            now_ns: When the positions arrived.
         """
         last, self._last = self._last, (now_ns, positions)
-        if last is None:
+        if last is None or command is None:
             return None
-        way = np.abs(positions - last[1])
         possible = self._distance + self._velocity * max(0.0, (now_ns - last[0]) / NS_PER_S)
-        if (way <= possible).all():
+        away = np.abs(positions - command) - np.abs(last[1] - command)
+        if (away <= possible).all():
             return None
-        worst = int(np.argmax(way / possible))
-        return worst, float(way[worst])
+        worst = int(np.argmax(away / possible))
+        return worst, float(np.abs(positions - last[1])[worst])
 
     def add(self, positions: Array, now_ns: int) -> None:
         """Record measured positions. Shape (nu,)."""

@@ -114,7 +114,8 @@ class MotionGuard:
             positions: Measured positions in [rad] and [m], in the order of the joints. Finite.
             now_ns: When they arrived; with several drivers, those of the joint that arrived first.
         """
-        jump = self._speed.jump(positions, now_ns)
+        command = None if self._limiter is None else self._limiter.command
+        jump = self._speed.jump(positions, command, now_ns)
         self._measured = positions
         self._measured_ns = now_ns
         self._speed.add(positions, now_ns)

@@ -613,3 +613,13 @@ def test_a_guard_that_was_suspended_goes_on_from_where_the_arms_are(moving):
     arms = moving.positions = moving.positions - 0.2
     commands = moving.run(100, towards(AHEAD))
     assert_smooth([arms, *commands])
+
+
+def test_an_arm_that_catches_up_with_its_command_in_one_message_is_followed(moving):
+    stalled = moving.positions
+    for k in range(25):
+        moving.now_ns += PERIOD_NS
+        moving.guard.measure(moving.positions if k == 24 else stalled, moving.now_ns)
+        moving.guard.accept(towards(AHEAD)(moving.now_ns), moving.now_ns)
+        moving.positions = moving.guard.tick(moving.now_ns)
+    assert moving.guard.mode is Mode.TRACKING
