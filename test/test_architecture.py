@@ -16,7 +16,7 @@ GROUND = {
     *("core_leases", "extras"),
 }
 SERVICES = {"policy", "motion", "drift", "learning", "episodes", "sim"}
-ROS_FREE_MIDDLE = {"domain", "preflight", "remaps", "stack", "supervisor"}
+ROS_FREE_MIDDLE = {"diagnosis", "domain", "preflight", "remaps", "stack", "supervisor"}
 EVERYTHING = GROUND | SERVICES | ROS_FREE_MIDDLE
 
 # Part of the package -> other parts that it may import.
@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "proof": {"bundle", "contract", "errors"},
     "delivery": {"bundle", "contract", "errors", "json_fields"},
     "domain": {"errors"},
+    "diagnosis": {"contract"},
     "extras": set(),
     "preflight": GROUND | {"motion", "remaps", "stack"},
     "remaps": {"errors", "parameter_yaml"},
@@ -57,7 +58,7 @@ MAY_IMPORT = {
     "sim": GROUND,
     "drift": GROUND,
     "learning": GROUND | {"drift", "episodes", "policy"},
-    "nodes": GROUND | SERVICES | {"delivery"},
+    "nodes": GROUND | SERVICES | {"delivery", "diagnosis"},
     "bench": EVERYTHING | {"nodes"},
     "cli": EVERYTHING | {"nodes", "bench"},
 }

@@ -3,8 +3,8 @@
 import argparse
 
 from dbp_ros.cli.operation import NAMESPACE_HELP
+from dbp_ros.nodes.connection import connected
 from dbp_ros.nodes.homing import Homing
-from dbp_ros.nodes.operator import connected
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

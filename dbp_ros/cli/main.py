@@ -47,6 +47,7 @@ VERBS = (
     Verb("demo", "watch a policy solve a task in the simulated cell", "ros,sim"),
     Verb("demo-learn", "watch a policy learn on the whole stack", "ros,sim,learn,learner"),
     Verb("up", "start the stack: guard, policy and, with --sim, the simulated cell", "ros,sim"),
+    Verb("status", "what runs, what is wrong, and what to do next", "ros"),
     Verb("enable", "let the guard command the arms", "ros"),
     Verb("disable", "bring the arms to rest and command them no more", "ros"),
     Verb("stop", "emergency stop: bring the arms to rest and latch it", "ros"),

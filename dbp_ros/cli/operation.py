@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Callable
 
-from dbp_ros.nodes.operator import Operator, connected
+from dbp_ros.nodes.connection import connected
+from dbp_ros.nodes.operator import Operator
 
 NAMESPACE_HELP = "Namespace of the stack, as given to dbp up (default: none)"
 

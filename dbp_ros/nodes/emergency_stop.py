@@ -17,7 +17,8 @@ from rclpy.client import Client
 from std_srvs.srv import Trigger
 
 from dbp_ros.errors import DbpError
-from dbp_ros.nodes.operator import DISCOVERY_S, Operator, connected
+from dbp_ros.nodes.connection import connected
+from dbp_ros.nodes.operator import DISCOVERY_S, Operator
 from dbp_ros.nodes.stop_socket import listeners, send_stop
 
 SERVICE = "/emergency_stop"

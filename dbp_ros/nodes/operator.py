@@ -1,26 +1,21 @@
 """What an operator does from a shell: calls of the stack's services, without `ros2`."""
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import rclpy
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.exceptions import InvalidNamespaceException
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
 
-from dbp_ros.errors import ConfigError, DbpError
-from dbp_ros.nodes.discovery import prompt_discovery
-from dbp_ros.nodes.middleware import LOCALHOST_ONLY, RANGE, choose_transports
+from dbp_ros.errors import DbpError
 from dbp_ros.nodes.stop_socket import listeners
 
-DISCOVERY_S = 3.0
+# The next announcement of a participant whose first answer was lost comes within 3 s.
+DISCOVERY_S = 3.5
 # From the first service that is discovered to the last.
 REST_S = 0.5
 ANSWER_S = 5.0
@@ -29,8 +24,6 @@ TRANSITION_S = 60.0
 NAMES_S = 2.0
 SLICE_S = 0.02
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
-# ROS tools do not list nodes whose name starts like this.
-HIDDEN = "_dbp_"
 
 
 class Operator:
@@ -182,6 +175,7 @@ class Operator:
         """Leave the domain."""
         self._executor.shutdown()
         self.node.destroy_node()
+        rclpy.try_shutdown()
 
     def _transition(self, transition: int, label: str) -> None:
         request = ChangeState.Request(transition=Transition(id=transition))
@@ -217,50 +211,6 @@ class Operator:
         elif len(lines) == 1:
             lines.append("no nodes were found: is the stack running? start it with dbp up")
         return "\n  ".join(lines)
-
-
-@contextmanager
-def connected(namespace: str = "", purpose: str = "operator") -> Iterator[Operator]:
-    """Join the ROS domain for as long as the block lasts.
-
-    Args:
-        namespace: Namespace of the stack.
-        purpose: What the node is named after.
-    """
-    looked_through = place()
-    choose_transports()
-    try:
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        with prompt_discovery():
-            node = Node(
-                f"{HIDDEN}{purpose}_{os.getpid()}",
-                namespace=namespace.strip("/"),
-                use_global_arguments=False,
-                enable_rosout=False,
-                start_parameter_services=False,
-            )
-    except (RuntimeError, InvalidNamespaceException) as error:
-        rclpy.try_shutdown()
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"cannot join the ROS domain, with {looked_through}: {reason}") from error
-    try:
-        operator = Operator(node, looked_through)
-        try:
-            yield operator
-        finally:
-            operator.close()
-    finally:
-        rclpy.try_shutdown()
-
-
-def place() -> str:
-    """Return which domain and which part of the network are looked through, in words."""
-    domain = os.environ.get("ROS_DOMAIN_ID") or "0, as it is not set"
-    if os.environ.get(LOCALHOST_ONLY) == "1":
-        reach = f"{LOCALHOST_ONLY}=1"
-    else:
-        reach = f"{RANGE}={os.environ.get(RANGE) or 'SUBNET, as it is not set'}"
-    return f"ROS_DOMAIN_ID={domain} and {reach}"
 
 
 def _sentence(service: str, response: Any) -> str:

@@ -1,14 +1,13 @@
 """What an operator types, against a real guard: `dbp enable` and the like, each as a process."""
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes.operation import DBP, dbp
 from processes.robot import (
     CAMERA,
     CONFIG,
@@ -22,22 +21,8 @@ from processes.robot import (
 from toy_bundle import write_toy_bundle
 from trajectory_msgs.msg import JointTrajectory
 
-DBP = (sys.executable, "-m", "dbp_ros.cli")
-LIMIT_S = 30.0
 HOME = [0.2, -0.3, 0.25, -0.2, -0.1, 0.1, 0.07, 0.3, -0.2, 0.2, -0.25, 0.0, 0.15, 0.03]
 HOME_SPEED = 0.4
-
-
-def dbp(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command to its end."""
-    return subprocess.run(
-        [*DBP, *words],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
 
 
 def test_an_operator_stops_resets_enables_and_disables_a_guard(

@@ -1,0 +1,1 @@
+"""What is wrong with a running stack and what to do: rules over a snapshot, without ROS."""

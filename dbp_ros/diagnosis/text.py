@@ -1,0 +1,87 @@
+"""A snapshot and its findings as lines of text, and as data for JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from dbp_ros.diagnosis.findings import NOTE, WORDS, Finding, listed
+from dbp_ros.diagnosis.rules import exit_status
+from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot, Source, Topic
+
+LEVELS = ("OK", "WARN", "ERROR", "STALE")
+# Codes of a terminal: green, yellow, red; and what ends each.
+COLOURS, PLAIN = ("\033[32m", "\033[33m", "\033[31m"), "\033[0m"
+
+
+def lines(snapshot: Snapshot, findings: Sequence[Finding], colour: bool = False) -> list[str]:
+    """Return what a person reads: nodes, topics, what is wrong, what to do.
+
+    Args:
+        snapshot: What was seen.
+        findings: What is wrong with it.
+        colour: Whether to write the codes of a terminal.
+    """
+    shown = [f"stack in the namespace {snapshot.namespace or '/'}, with {snapshot.place}"]
+    shown += ["", *_columns([_node_row(node) for node in snapshot.nodes.values()])]
+    if topics := _topic_rows(snapshot):
+        shown += ["", *_columns(topics)]
+    shown.append("")
+    for finding in findings:
+        word = WORDS[finding.level].upper()
+        if colour:
+            word = f"{COLOURS[finding.level]}{word}{PLAIN}"
+        shown.append(f"{word}  {finding.subject}: {finding.sentence}")
+        if finding.action:
+            shown.append(f"  do: {finding.action}")
+    if not any(finding.level > NOTE for finding in findings):
+        shown.append("nothing is wrong")
+    return shown
+
+
+def as_data(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return everything as plain data, fit for JSON."""
+    return {
+        "exit_status": exit_status(list(findings)),
+        "findings": [{**asdict(finding), "level": WORDS[finding.level]} for finding in findings],
+        **asdict(snapshot),
+    }
+
+
+def _node_row(node: NodeStatus) -> tuple[str, ...]:
+    if not node.copies:
+        return (node.name, "-", "-", "does not run")
+    level = "silent" if node.level is None else LEVELS[min(node.level, 3)]
+    age = "-" if node.age_s is None else f"{node.age_s:.1f} s"
+    name = node.name if node.copies == 1 else f"{node.name} x{node.copies}"
+    lifecycle = f" [{node.lifecycle}]" if node.lifecycle else ""
+    return (name, level, age, f"{node.sentence or 'no state'}{lifecycle}")
+
+
+def _topic_rows(snapshot: Snapshot) -> list[tuple[str, ...]]:
+    sources = [snapshot.joint_states, *snapshot.cameras, snapshot.chunks]
+    rows = [_topic_row(s.topic, _stamp_age(s)) for s in sources if s]
+    rows += [_topic_row(controller.topic, "") for controller in snapshot.controllers]
+    if snapshot.clock:
+        speed = snapshot.clock.speed
+        rows.append(_topic_row(snapshot.clock.topic, "" if speed is None else f"x{speed:.2f}"))
+    return rows
+
+
+def _topic_row(topic: Topic, age: str) -> tuple[str, ...]:
+    rate = "" if topic.rate_hz is None else f"{topic.rate_hz:.1f}/s"
+    publishers = listed(sorted(end.node for end in topic.publishers), 4) or "nothing"
+    subscribers = listed(sorted(end.node for end in topic.subscribers), 4) or "nothing"
+    return (topic.name, rate, age, f"{publishers} -> {subscribers}")
+
+
+def _stamp_age(source: Source) -> str:
+    ages = [stream.stamp_age_s for stream in source.streams if stream.stamp_age_s is not None]
+    return f"{1e3 * max(ages):.0f} ms old" if ages else ""
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

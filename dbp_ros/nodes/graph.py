@@ -1,0 +1,100 @@
+"""The graph of a ROS domain: which nodes there are, and who is on which topic."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rclpy.node import Node, NodeNameNonExistentError
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+from dbp_ros.diagnosis.snapshot import Endpoint, Topic
+
+UNKNOWN = "_NODE_NAME_UNKNOWN_"
+# Nodes of tools that look at a stack and are no part of it.
+HIDDEN = "_"
+# Node of the guard's polled subscriptions.
+STREAMS = "_streams"
+
+
+class Graph:
+    """The graph around one node."""
+
+    def __init__(self, node: Node, namespace: str) -> None:
+        """Prepare.
+
+        Args:
+            node: The node that looks.
+            namespace: Namespace of the stack; empty for the root.
+        """
+        self._node = node
+        self._namespace = namespace
+
+    def nodes(self) -> list[str]:
+        """Return the full names of all nodes, as often as there are nodes of a name."""
+        return [
+            f"{namespace.rstrip('/')}/{name}"
+            for name, namespace in self._node.get_node_names_and_namespaces()
+            if not name.startswith(HIDDEN) and not name.endswith(STREAMS)
+        ]
+
+    def subscribed(self, name: str, kinds: Iterable[str]) -> dict[str, str]:
+        """Return topics of some types that a node of the stack subscribes to, and their types."""
+        wanted = set(kinds)
+        found: dict[str, str] = {}
+        for node in (name, f"{name}{STREAMS}"):
+            try:
+                topics = self._node.get_subscriber_names_and_types_by_node(
+                    node, self._namespace or "/"
+                )
+            except NodeNameNonExistentError:
+                continue
+            found |= {topic: types[0] for topic, types in topics if wanted & set(types)}
+        return found
+
+    def published(self, name: str, kind: str) -> list[str]:
+        """Return topics of a type that a node of the stack publishes."""
+        try:
+            topics = self._node.get_publisher_names_and_types_by_node(name, self._namespace or "/")
+        except NodeNameNonExistentError:
+            return []
+        return [topic for topic, types in topics if kind in types]
+
+    def published_by_any(self, kinds: Iterable[str]) -> dict[str, str]:
+        """Return all topics of some types that have a publisher, and their types."""
+        wanted = set(kinds)
+        return {
+            topic: types[0]
+            for topic, types in self._node.get_topic_names_and_types()
+            if wanted & set(types) and self._node.count_publishers(topic)
+        }
+
+    def subscribed_by_any(self, kind: str) -> list[str]:
+        """Return all topics of a type that have a subscriber."""
+        return [
+            topic
+            for topic, types in self._node.get_topic_names_and_types()
+            if kind in types and self._node.count_subscribers(topic)
+        ]
+
+    def topic(self, name: str, rate_hz: float | None = None) -> Topic:
+        """Return a topic with its publishers and subscribers, those of tools left out."""
+        return Topic(
+            name,
+            _endpoints(self._node.get_publishers_info_by_topic(name)),
+            _endpoints(self._node.get_subscriptions_info_by_topic(name)),
+            rate_hz,
+        )
+
+
+def _endpoints(infos: Iterable[Any]) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(
+            "a node without a name yet"
+            if info.node_name == UNKNOWN
+            else f"{info.node_namespace.rstrip('/')}/{info.node_name.removesuffix(STREAMS)}",
+            info.topic_type,
+            info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
+            info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,
+        )
+        for info in infos
+        if not info.node_name.startswith(HIDDEN) or info.node_name == UNKNOWN
+    )

@@ -1,0 +1,161 @@
+"""What the nodes of a stack publish and answer about themselves, received from outside."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters
+from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
+from std_msgs.msg import String
+
+from dbp_ros.diagnosis.snapshot import OPTIONAL, REQUIRED, NodeStatus
+from dbp_ros.nodes.pending_calls import PendingCalls
+from dbp_ros.nodes.qos import LATCHED
+
+NODES = (*REQUIRED, *OPTIONAL)
+ACTIVITY, MANAGER, STATE_SUFFIX = "Controllers Activity", "controller_manager", ".state"
+PARAMETERS = {
+    "guard": (
+        *("joints", "controllers", "controller_sizes", "joint_state_timeout_s"),
+        *("use_sim_time", "speed"),
+    ),
+    "policy": ("joints", "image_max_age_s", "use_sim_time", "speed"),
+    "simulation": ("use_sim_time", "speed"),
+    "learner": ("use_sim_time",),
+}
+
+
+@dataclass
+class _Seen:
+    """What was received of one node."""
+
+    sentence: str = ""
+    level: int | None = None
+    arrived_s: float = 0.0
+    answers: bool = False
+    lifecycle: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class NodeReports:
+    """Subscriptions to states and diagnostics, and requests for parameters.
+
+    Attributes:
+        activity: Lifecycle label of each controller, as the controller manager reports it.
+    """
+
+    def __init__(self, node: Node, namespace: str, calls: PendingCalls) -> None:
+        """Subscribe and ask.
+
+        Args:
+            node: The node that looks, in the namespace of the stack.
+            namespace: That namespace; empty for the root.
+            calls: Makes the requests.
+        """
+        self.activity: dict[str, str] = {}
+        self._node = node
+        self._prefix = f"{namespace}/".lstrip("/")
+        self._seen = {name: _Seen() for name in NODES}
+        self._foreign: dict[str, str] = {}
+        self._subscriptions = [
+            node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50),
+            *(
+                node.create_subscription(
+                    String, f"{name}/state", partial(self._on_state, name), LATCHED
+                )
+                for name in NODES
+            ),
+        ]
+        for name, wanted in PARAMETERS.items():
+            request = GetParameters.Request(names=list(wanted))
+            receive = partial(self._on_parameters, name, wanted)
+            calls.add(GetParameters, f"{name}/get_parameters", request, receive)
+        calls.add(GetState, "policy/get_state", GetState.Request(), self._on_lifecycle)
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Diagnostics of the controller manager that are not OK, in words."""
+        return tuple(self._foreign.values())
+
+    @property
+    def on_clock(self) -> bool:
+        """Whether a node that answered stamps its messages with `/clock`."""
+        users = (seen for name, seen in self._seen.items() if name != "simulation")
+        return any(seen.parameters.get("use_sim_time") for seen in users)
+
+    def parameter(self, name: str, parameter: str, default: Any) -> Any:
+        """Return a parameter of a node; the default until it has answered."""
+        return self._seen[name].parameters.get(parameter, default)
+
+    def showed_itself(self, name: str) -> bool:
+        """Return whether diagnostics of a node have arrived."""
+        return self._seen[name].level is not None
+
+    def statuses(self, copies: Mapping[str, int]) -> dict[str, NodeStatus]:
+        """Return what is known of each node that must run, or runs.
+
+        Args:
+            copies: How many nodes have each name.
+        """
+        now_s = time.monotonic()
+        return {
+            name: NodeStatus(
+                name,
+                copies[name],
+                seen.level,
+                seen.sentence,
+                None if seen.level is None else now_s - seen.arrived_s,
+                seen.answers,
+                seen.lifecycle,
+                seen.parameters,
+                seen.values,
+            )
+            for name, seen in self._seen.items()
+            if name in REQUIRED or copies[name]
+        }
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def _on_state(self, name: str, message: String) -> None:
+        self._seen[name].sentence = message.data
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            name = status.name.removeprefix(self._prefix)
+            level = int.from_bytes(status.level, "little")
+            if name in self._seen and status.name == f"{self._prefix}{name}":
+                seen = self._seen[name]
+                seen.level, seen.arrived_s = level, time.monotonic()
+                seen.sentence = status.message
+                seen.values = {item.key: item.value for item in status.values}
+            elif status.name.endswith(ACTIVITY):
+                labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
+                self.activity |= labels
+            elif MANAGER in status.name:
+                self._note_foreign(status, level)
+
+    def _note_foreign(self, status: DiagnosticStatus, level: int) -> None:
+        if level:
+            self._foreign[status.name] = f"{status.name}: {status.message}"
+        else:
+            self._foreign.pop(status.name, None)
+
+    def _on_parameters(self, name: str, wanted: tuple[str, ...], response: Any) -> None:
+        seen = self._seen[name]
+        seen.answers = True
+        if len(response.values) == len(wanted):
+            values = map(parameter_value_to_python, response.values)
+            known = dict(zip(wanted, values, strict=True))
+            seen.parameters |= {k: v for k, v in known.items() if v is not None}
+
+    def _on_lifecycle(self, response: Any) -> None:
+        self._seen["policy"].lifecycle = response.current_state.label

@@ -1,0 +1,222 @@
+"""Looks at a running stack from outside: graph, states, diagnostics, parameters, topics.
+
+It publishes nothing, and subscribes to no commands: a guard would take it for a controller. Of
+each camera it takes a few images only.
+"""
+
+import time
+from functools import partial
+from typing import Any
+
+from rcl_interfaces.srv import GetParameters
+from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from dbp_ros.contract import NS_PER_S
+from dbp_ros.diagnosis.snapshot import Controller, SimulatedClock, Snapshot, Source
+from dbp_ros.nodes.camera_images import TRANSPORTS, Transport
+from dbp_ros.nodes.graph import HIDDEN, Graph
+from dbp_ros.nodes.node_reports import MANAGER, NODES, NodeReports
+from dbp_ros.nodes.operator import Operator
+from dbp_ros.nodes.pending_calls import PendingCalls
+from dbp_ros.nodes.qos import SENSOR
+from dbp_ros.nodes.sampling import RosTime, TopicSampler, image_reader, read_any, read_joint_state
+from dbp_ros.nodes.stop_socket import listeners
+
+# Diagnostics come once a second: a look ends when each node has shown itself, or is late.
+LOOK_S, PATIENCE_S = 0.8, 0.7
+POLL_S, GRAPH_POLL_S = 0.01, 0.05
+IMAGES = 8
+CHUNK_MAX_AGE_S = 1.0
+CONTROLLER_PARAMETERS = ("joints", "interface_name")
+JOINT_STATE, TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
+COMMANDS, COMMANDS_NAME = "std_msgs/msg/Float64MultiArray", "/commands"
+IMAGE_KINDS: dict[str, Transport] = {
+    "sensor_msgs/msg/Image": TRANSPORTS["raw"],
+    "sensor_msgs/msg/CompressedImage": TRANSPORTS["compressed"],
+}
+
+
+class StackProbe:
+    """One look at the stack in the namespace of an operator."""
+
+    def __init__(self, operator: Operator) -> None:
+        """Subscribe to what every node publishes about itself."""
+        self._operator = operator
+        node = operator.node
+        self._graph = Graph(node, operator.namespace)
+        self._calls = PendingCalls(node)
+        self._reports = NodeReports(node, operator.namespace, self._calls)
+        # The executor would take the messages that are to be polled.
+        self._polled = Node(
+            f"{HIDDEN}{node.get_name()}_samples",
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+        )
+        self._controllers: dict[str, dict[str, Any]] = {}
+        self._samplers: dict[str, TopicSampler] = {}
+        self._roles: dict[str, str] = {}
+        self._ros_time = RosTime()
+        self._clock: list[tuple[int, int]] = []
+        self._clock_subscription = node.create_subscription(Clock, "/clock", self._on_clock, SENSOR)
+
+    def look(self) -> Snapshot:
+        """Look for as long as every node needs to show itself; return what was seen."""
+        start = time.monotonic()
+        looked_at_graph = 0.0
+        while (elapsed := time.monotonic() - start) < LOOK_S + PATIENCE_S:
+            if elapsed >= LOOK_S and not self._waits():
+                break
+            if elapsed - looked_at_graph >= GRAPH_POLL_S:
+                looked_at_graph = elapsed
+                self._follow_graph()
+            self._calls.advance()
+            for sampler in self._samplers.values():
+                sampler.poll()
+            self._operator.spin(POLL_S)
+        return self._snapshot()
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._calls.close()
+        self._reports.close()
+        for sampler in self._samplers.values():
+            sampler.close()
+        self._operator.node.destroy_subscription(self._clock_subscription)
+        self._polled.destroy_node()
+
+    def _copies(self) -> dict[str, int]:
+        names = self._graph.nodes()
+        return {name: names.count(f"{self._operator.namespace}/{name}") for name in NODES}
+
+    def _waits(self) -> bool:
+        """Return whether something that is listed has published no diagnostics yet."""
+        listed = (name for name, copies in self._copies().items() if copies)
+        if not all(map(self._reports.showed_itself, listed)):
+            return True
+        managed = any(name.endswith(f"/{MANAGER}") for name in self._graph.nodes())
+        return managed and not self._reports.activity
+
+    def _follow_graph(self) -> None:
+        """Read the topics, and ask the controllers, that have been discovered since."""
+        graph, reports = self._graph, self._reports
+        self._ros_time.simulated = reports.on_clock
+        timeout_s = reports.parameter("guard", "joint_state_timeout_s", 0.1)
+        for topic in graph.subscribed("guard", (JOINT_STATE,)):
+            self._sample("joint_states", JointState, topic, read_joint_state, timeout_s)
+        for topic in graph.subscribed("guard", (TRAJECTORY,)):
+            self._sample("chunks", JointTrajectory, topic, read_any, CHUNK_MAX_AGE_S)
+        max_age_s = reports.parameter("policy", "image_max_age_s", 0.2)
+        for topic, kind in graph.subscribed("policy", IMAGE_KINDS).items():
+            transport = IMAGE_KINDS[kind]
+            read = image_reader(transport)
+            self._sample("camera", transport.kind, topic, read, max_age_s, IMAGES)
+        for topic in graph.published("guard", COMMANDS):
+            request = GetParameters.Request(names=list(CONTROLLER_PARAMETERS))
+            service = f"{topic.removesuffix(COMMANDS_NAME)}/get_parameters"
+            receive = partial(self._on_controller, topic)
+            self._calls.add(GetParameters, service, request, receive)
+
+    def _sample(
+        self, role: str, kind: Any, topic: str, read: Any, max_age_s: float, most: int = 0
+    ) -> None:
+        if topic not in self._samplers:
+            self._roles[topic] = role
+            self._samplers[topic] = TopicSampler(
+                self._polled, kind, topic, read, self._ros_time, max_age_s, most
+            )
+
+    def _on_clock(self, message: Clock) -> None:
+        clock_ns = message.clock.sec * NS_PER_S + message.clock.nanosec
+        self._clock.append((time.monotonic_ns(), clock_ns))
+        self._ros_time.set(clock_ns)
+        if speed := self._clock_speed():
+            self._ros_time.speed = max(0.0, speed)
+
+    def _clock_speed(self) -> float | None:
+        if len(self._clock) < 2:
+            return None
+        (first_ns, began_ns), (last_ns, clock_ns) = self._clock[0], self._clock[-1]
+        return (clock_ns - began_ns) / max(1, last_ns - first_ns)
+
+    def _on_controller(self, topic: str, response: Any) -> None:
+        if len(response.values) == len(CONTROLLER_PARAMETERS):
+            values = map(parameter_value_to_python, response.values)
+            self._controllers[topic] = dict(zip(CONTROLLER_PARAMETERS, values, strict=True))
+
+    def _snapshot(self) -> Snapshot:
+        namespace = self._operator.namespace
+        own = {f"{namespace}/{name}" for name in NODES}
+        others = sorted(set(self._graph.nodes()) - own)
+        domain = self._operator.node.context.get_domain_id()
+        guards = listeners()
+        return Snapshot(
+            place=self._operator.place,
+            namespace=namespace,
+            nodes=self._reports.statuses(self._copies()),
+            other_nodes=tuple(others),
+            other_stacks=tuple(
+                name.removesuffix("/guard") for name in others if name.endswith("/guard")
+            ),
+            local_guards=tuple(str(guard) for guard in guards if guard.domain == domain),
+            elsewhere=tuple(str(guard) for guard in guards if guard.domain != domain),
+            joint_states=next(iter(self._sources("joint_states")), None),
+            chunks=next(iter(self._sources("chunks")), None),
+            cameras=tuple(self._sources("camera")),
+            image_topics=self._graph.published_by_any(IMAGE_KINDS),
+            joint_topics=tuple(self._graph.published_by_any((JOINT_STATE,))),
+            command_topics=tuple(self._graph.subscribed_by_any(COMMANDS)),
+            controllers=tuple(self._all_controllers()),
+            clock=self._simulated_clock(),
+            foreign=self._reports.foreign,
+        )
+
+    def _sources(self, role: str) -> list[Source]:
+        return [
+            Source(self._graph.topic(topic, sampler.rate_hz), sampler.streams)
+            for topic, sampler in self._samplers.items()
+            if self._roles[topic] == role
+        ]
+
+    def _all_controllers(self) -> list[Controller]:
+        """Return the guard's controllers, with what they answered."""
+        expected = self._expected_joints()
+        found = []
+        for topic in self._graph.published("guard", COMMANDS):
+            name = topic.removesuffix(COMMANDS_NAME).rpartition("/")[2]
+            answered = self._controllers.get(topic, {})
+            has = answered.get("joints")
+            found.append(
+                Controller(
+                    name,
+                    self._graph.topic(topic),
+                    expected.get(name, ()),
+                    None if has is None else tuple(has),
+                    answered.get("interface_name") or "",
+                    self._reports.activity.get(name, ""),
+                )
+            )
+        return found
+
+    def _expected_joints(self) -> dict[str, tuple[str, ...]]:
+        """Return the joints that the guard commands through each controller."""
+        names, sizes, joints = (
+            list(self._reports.parameter("guard", name, ()))
+            for name in ("controllers", "controller_sizes", "joints")
+        )
+        expected = {}
+        for name, size in zip(names, sizes, strict=False):
+            expected[name.rpartition("/")[2]], joints = tuple(joints[:size]), joints[size:]
+        return expected
+
+    def _simulated_clock(self) -> SimulatedClock | None:
+        topic = self._graph.topic("/clock")
+        if not topic.publishers and not self._clock:
+            return None
+        elapsed_ns = self._clock[-1][0] - self._clock[0][0] if self._clock else 0
+        rate_hz = (len(self._clock) - 1) * NS_PER_S / elapsed_ns if elapsed_ns else 0.0
+        return SimulatedClock(self._graph.topic("/clock", rate_hz), self._clock_speed())

@@ -1,0 +1,67 @@
+"""What a person and a program read of a stack."""
+
+import json
+from dataclasses import replace
+
+from diagnosis.healthy import HEALTHY, with_clock, with_node
+
+from dbp_ros.diagnosis.rules import examine
+from dbp_ros.diagnosis.snapshot import NodeStatus
+from dbp_ros.diagnosis.text import as_data, lines
+
+
+def text(snapshot, **options) -> str:
+    return "\n".join(lines(snapshot, examine(snapshot), **options))
+
+
+def test_a_healthy_stack_is_one_line_a_node_and_a_topic():
+    shown = text(HEALTHY).splitlines()
+    assert [line for line in shown if line.startswith("guard ")] == ["guard   OK  0.4 s  tracking"]
+    [joints] = [line for line in shown if line.startswith("/joint_states")]
+    assert "500.0/s" in joints
+    assert "1 ms old" in joints
+    assert joints.endswith("/joint_state_broadcaster -> /guard")
+    assert shown[-1] == "nothing is wrong"
+
+
+def test_units_in_brackets_and_every_word_of_a_sentence_are_kept():
+    sentence = "holding: left_1_joint is 0.2 [rad] away [bold] of [/bold] its command " + "x" * 300
+    assert sentence in text(with_node("guard", level=1, sentence=sentence))
+
+
+def test_each_finding_is_followed_by_what_to_do():
+    shown = text(with_node("guard", level=2, sentence="stopped: e-stop")).splitlines()
+    at = shown.index("ERROR  guard: stopped: e-stop")
+    assert shown[at + 1] == "  do: remove the cause, then dbp reset and dbp enable"
+    assert "nothing is wrong" not in shown
+
+
+def test_colours_are_for_terminals_alone():
+    broken = with_node("guard", level=2, sentence="stopped: e-stop")
+    assert "\033[" not in text(broken)
+    assert "\033[31mERROR\033[0m" in text(broken, colour=True)
+
+
+def test_missing_silent_and_doubled_nodes_are_shown_as_such():
+    stack = with_node("guard", copies=2, level=None, age_s=None, sentence="")
+    stack = replace(stack, nodes={**stack.nodes, "policy": NodeStatus("policy")})
+    shown = text(stack)
+    assert "guard x2  silent  -  no state" in shown
+    assert "policy    -       -  does not run" in shown
+
+
+def test_the_rate_of_the_clock_is_shown():
+    assert "x0.95" in text(with_clock(0.95, "/gazebo"))
+
+
+def test_json_is_for_strict_readers_and_holds_the_findings():
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    broken = with_node("guard", level=2, sentence="stopped: e-stop")
+    written = json.dumps(as_data(broken, examine(broken)))
+    data = json.loads(written, parse_constant=refuse)
+    assert data["exit_status"] == 2
+    assert data["findings"][0]["level"] == "error"
+    assert data["nodes"]["guard"]["sentence"] == "stopped: e-stop"
+    assert data["joint_states"]["topic"]["rate_hz"] == 500.0

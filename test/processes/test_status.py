@@ -1,0 +1,32 @@
+"""What `dbp status` finds on ros2_control: each fault by its name, and what to do."""
+
+from processes.fake_broadcasters import OtherJointStates
+from processes.fake_ros2_control import JOINTS_OF, LEFT, LEFT_GRIPPER, RIGHT, RIGHT_GRIPPER
+from processes.operation import found
+from processes.rig import Rig
+from std_msgs.msg import Float64MultiArray
+
+
+def test_each_controller_that_cannot_be_used_is_named(rig: Rig) -> None:
+    rig.robot.deactivate(LEFT)
+    rig.robot.unload(LEFT_GRIPPER, RIGHT)
+    rig.robot.load(RIGHT, JOINTS_OF[RIGHT][::-1])
+    rig.robot.activate(RIGHT)
+    topic = f"/{RIGHT_GRIPPER}/commands"
+    rival = rig.guard.create_publisher(Float64MultiArray, topic, 1)
+    sentences = found()
+    rig.guard.destroy_publisher(rival)
+    assert "it is inactive" in sentences[LEFT]
+    assert f"{LEFT_GRIPPER} is not loaded" in sentences[f"/{LEFT_GRIPPER}/commands"]
+    assert "another order" in sentences[RIGHT]
+    assert f"{rig.guard.get_fully_qualified_name()} publishes commands too" in sentences[topic]
+
+
+def test_joints_that_are_missing_or_published_twice_are_named(rig: Rig) -> None:
+    rig.robot.broadcast({"one": JOINTS_OF[LEFT], "other": JOINTS_OF[LEFT][:2]})
+    player = OtherJointStates("bag_player", JOINTS_OF[RIGHT][:1], age_s=10.0)
+    sentence = found()["/joint_states"]
+    player.close()
+    assert "two of /bag_player, /one, /other publish left_shoulder_lift_joint, left_sh" in sentence
+    assert "stamped in the past, 10 s before" in sentence
+    assert "lacks left_gripper_joint, right_shoulder_lift_joint" in sentence
