@@ -75,6 +75,7 @@ class ControllerMonitor:
         self._rival = rival
         self._wait = wait
         self._beats = 0
+        self._failure: Exception | None = None
         self._controllers: list[ControllerState] = []
         self._clients: list[Client] = []
         self._asked_ns: dict[int, int] = {}
@@ -115,12 +116,18 @@ class ControllerMonitor:
 
     def _watch(self) -> None:
         """Look at one controller a beat: the graph answers fast, but keeps the interpreter busy."""
+        if self._failure is not None:
+            raise self._failure
         self._wait()
         self._inspect(self._beats % len(self._controllers))
         self._beats += 1
 
     def _on_matched(self, index: int, _: Any) -> None:
-        self._inspect(index)
+        """Look at a controller at once; an exception that leaves here would end the executor."""
+        try:
+            self._inspect(index)
+        except Exception as error:
+            self._failure = error
 
     def _inspect(self, index: int) -> None:
         controller = self._controllers[index]
