@@ -4,20 +4,17 @@ Fast DDS announces a new participant before it reads what arrives (`RTPSParticip
 starts the announcements, then registers the receivers). A participant on the same computer answers
 within 0.3 ms and only once: an answer that is received too early is dropped, and the next one is
 the periodic announcement, 3 s later by default. Measured on two cores: next to an idle guard a new
-process lost the answer in four of five tries, and with `prompt_discovery` in none; next to a busy
-stack it loses some of them all the same. So the processes of the stack announce themselves twice a
-second (config/fastdds.xml), and what other participants there are on this computer can be counted.
+process lost the answer in four of five tries, and with `prompt_discovery` in none of twelve; next
+to a busy stack it loses some all the same. So the processes of the stack announce themselves twice
+a second (config/fastdds.xml), and the participants of this computer can be counted.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rclpy.node import Node
-
-from dbp_ros.nodes.middleware import PROFILE_VARIABLES
 
 # Numbers of UDP ports by domain and participant, as the RTPS standard defines them.
 FIRST_PORT, PORTS_PER_DOMAIN, PORTS_PER_PARTICIPANT, PARTICIPANTS = 7400, 250, 2, 120
@@ -28,36 +25,26 @@ PREFIX_BYTES = 12
 # Every ROS participant publishes it, below the names of ROS.
 PARTICIPANTS_TOPIC = "ros_discovery_info"
 
-TRANSPORT = "<type>UDPv4</type>"
-# SCHED_IDLE: such a thread runs when no other thread wants its core.
-RECEPTION = f"""
-        <default_reception_threads>
-          <scheduling_policy>{os.SCHED_IDLE}</scheduling_policy>
-          <priority>0</priority>
-        </default_reception_threads>"""
-
 
 @contextmanager
 def prompt_discovery() -> Iterator[None]:
-    """Keep the threads that receive from running before they are registered.
+    """Keep the threads that receive from running before they are registered, mostly.
 
-    They are started with SCHED_IDLE, on the core of the calling thread: what arrives waits in their
-    sockets until the calling thread has registered them. Needs no privileges. Create the first node
-    of a process inside, and nothing else: in the end every thread of the process gets the affinity
+    On one core and under SCHED_BATCH a thread that wakes up does not interrupt the one that runs:
+    the receiving threads, which inherit both, get the core after the calling thread has registered
+    them, unless a real-time thread interrupts that. Needs no privileges. Create the first node of
+    a process inside, and nothing else: in the end every thread of the process gets the affinity
     and the policy that the caller had before.
     """
     cores = os.sched_getaffinity(0)
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    with _idle_reception():
-        os.sched_setaffinity(0, {min(cores)})
-        try:
-            yield
-        finally:
-            for thread in map(int, os.listdir("/proc/self/task")):
-                # The thread may have ended.
-                with suppress(OSError):
-                    os.sched_setscheduler(thread, policy, parameters)
-                    os.sched_setaffinity(thread, cores)
+    if policy == os.SCHED_OTHER:
+        _set_threads({min(cores)}, os.SCHED_BATCH, parameters)
+    try:
+        yield
+    finally:
+        if policy == os.SCHED_OTHER:
+            _set_threads(cores, policy, parameters)
 
 
 def everybody_is_known(node: Node) -> bool:
@@ -81,24 +68,10 @@ def local_participants(domain: int) -> int:
     return len(wanted & {int(line.split()[1].rpartition(":")[2], 16) for line in lines})
 
 
-@contextmanager
-def _idle_reception() -> Iterator[None]:
-    """Give the middleware a profile whose reception threads start with SCHED_IDLE.
-
-    A profile of the user's own is left alone, also one without the transport of this project.
-    """
-    before = {name: os.environ.get(name) for name in PROFILE_VARIABLES}
-    path = next(filter(None, before.values()), "")
-    text = Path(path).read_text(encoding="utf-8") if path and Path(path).is_file() else ""
-    if "dbp_ros_udp" not in text:
-        yield
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".xml", encoding="utf-8") as file:
-        file.write(text.replace(TRANSPORT, TRANSPORT + RECEPTION))
-        file.flush()
-        os.environ.update(dict.fromkeys(PROFILE_VARIABLES, file.name))
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+def _set_threads(cores: set[int], policy: int, parameters: os.sched_param) -> None:
+    """Set every thread of this process; where that is not allowed, discovery takes longer."""
+    for thread in map(int, os.listdir("/proc/self/task")):
+        # The thread may have ended.
+        with suppress(OSError):
+            os.sched_setaffinity(thread, cores)
+            os.sched_setscheduler(thread, policy, parameters)

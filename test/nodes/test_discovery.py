@@ -11,7 +11,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from dbp_ros.nodes.discovery import everybody_is_known, local_participants, prompt_discovery
-from dbp_ros.nodes.middleware import PROFILE_VARIABLES, environment
+from dbp_ros.nodes.middleware import environment
 
 TRIES = 5
 SERVE = """
@@ -36,9 +36,7 @@ def profile(domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def server(domain: int) -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-c", SERVE]
-    foreign = {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES}
-    foreign["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=foreign) as child:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "serving\n"
         # Its own first announcements, a tenth of a second apart, are over.
@@ -63,9 +61,9 @@ def discovered_s(limit_s: float = 4.0) -> float:
     return duration_s
 
 
-def test_what_runs_already_is_discovered_before_its_next_periodic_announcement(server):
-    # One may be late on a busy machine; without the remedy four of five are, by up to 3 s.
-    assert sorted(discovered_s() for _ in range(TRIES))[-2] < 0.6
+def test_a_process_of_the_stack_is_discovered_soon_even_if_its_answer_is_lost(server):
+    # Lost answers are common, and by default the next announcement comes after 3 s.
+    assert max(discovered_s() for _ in range(TRIES)) < 1.5
 
 
 def test_every_participant_of_this_computer_is_counted_and_known(server, domain):
@@ -83,26 +81,16 @@ def test_every_participant_of_this_computer_is_counted_and_known(server, domain)
     context.shutdown()
 
 
-def test_affinity_policy_and_profile_are_as_before_in_every_thread(domain, monkeypatch):
-    before = {name: os.environ.get(name) for name in PROFILE_VARIABLES}
+def test_affinity_and_policy_are_as_before_in_every_thread(domain):
     cores, policy = os.sched_getaffinity(0), os.sched_getscheduler(0)
     context = Context()
     context.init()
     with prompt_discovery():
-        assert len(os.sched_getaffinity(0)) == 1
+        assert (len(os.sched_getaffinity(0)), os.sched_getscheduler(0)) == (1, os.SCHED_BATCH)
         node = Node("client", context=context)
-        policies = {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
-        assert os.SCHED_IDLE in policies
-    for thread in map(int, os.listdir("/proc/self/task")):
+    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    assert len(threads) > 5
+    for thread in threads:
         assert (os.sched_getaffinity(thread), os.sched_getscheduler(thread)) == (cores, policy)
-    assert {name: os.environ.get(name) for name in PROFILE_VARIABLES} == before
     node.destroy_node()
     context.shutdown()
-
-
-def test_a_profile_of_the_user_is_left_alone(tmp_path, monkeypatch):
-    profile = tmp_path / "mine.xml"
-    profile.write_text("<dds/>")
-    monkeypatch.setenv(PROFILE_VARIABLES[0], str(profile))
-    with prompt_discovery():
-        assert os.environ[PROFILE_VARIABLES[0]] == str(profile)
