@@ -176,12 +176,14 @@ class PublisherConflict:
     """Detects two publishers of the same data by the sequence numbers of their messages.
 
     DDS numbers the messages of each publisher. Numbers that jump back and forth between two series
-    come from two publishers; a publisher that was restarted starts one new series. Middleware
+    come from two publishers; a publisher that was restarted starts one new series, and may seem to
+    jump back once, if a message is lost where it arrives at the numbers that it had. Middleware
     that does not number messages (the number is None) is never reported.
     """
 
     def __init__(self) -> None:
         self._series: list[_Series] = []
+        self._jumped_ns: int | None = None
         self._detected_ns: int | None = None
         self.conflicting: frozenset[int] = frozenset()
 
@@ -208,7 +210,9 @@ class PublisherConflict:
                 if s is not match and s.parts & parts and s.arrival_ns >= match.arrival_ns
             ]
             if later:
-                self._detected_ns = arrival_ns
+                if self._jumped_ns is not None and arrival_ns - self._jumped_ns <= CONFLICT_NS:
+                    self._detected_ns = arrival_ns
+                self._jumped_ns = arrival_ns
                 self.conflicting = parts & frozenset().union(*(s.parts for s in later))
             match.parts, match.sequence, match.arrival_ns = parts, sequence, arrival_ns
         self._series = live
@@ -221,11 +225,12 @@ class PublisherConflict:
     def _match(series: Sequence[_Series], parts: frozenset[int], sequence: int) -> _Series | None:
         """Return the series that a message continues: of the same parts, with the smallest gap.
 
-        A publisher may send other parts from one message to the next, with the next number.
+        A publisher may send other parts from one message to the next, with the next number. One
+        that was restarted arrives at the numbers that it had before: the newer series counts.
         """
         gaps = [
-            (s.parts != parts, sequence - s.sequence, k)
+            (s.parts != parts, sequence - s.sequence, -s.arrival_ns, k)
             for k, s in enumerate(series)
             if 0 < sequence - s.sequence <= MAX_SEQUENCE_GAP
         ]
-        return series[min(gaps)[2]] if gaps else None
+        return series[min(gaps)[-1]] if gaps else None

@@ -100,6 +100,15 @@ def test_a_publisher_that_was_restarted_is_no_conflict():
     assert not conflict.detected(7 * MS)
 
 
+@pytest.mark.parametrize("lost", [None, 29, 30, 31])
+def test_a_publisher_that_was_restarted_may_arrive_at_the_numbers_it_had(lost):
+    conflict = PublisherConflict()
+    numbers = [*range(1, 31), *(number for number in range(1, 61) if number != lost)]
+    for k, number in enumerate(numbers):
+        conflict.add(ALL, number, k * MS)
+    assert not conflict.detected(len(numbers) * MS)
+
+
 @pytest.mark.parametrize("first", [1, 2, 3, 50, 5000])
 @pytest.mark.parametrize("phase", [0, 1, 3, 50])
 def test_two_publishers_of_the_same_joints_are_a_conflict_whatever_their_numbers(first, phase):
