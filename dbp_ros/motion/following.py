@@ -55,6 +55,7 @@ class FollowingMonitor:
         """Start to monitor commands that begin at the measured positions. Shape (nu,)."""
         count = len(self.limit)
         self._error = np.zeros(count)
+        self._measured = positions
         self._steady = np.zeros(count)
         self._still_s = np.zeros(count)
         self._quiet_s = np.zeros(count)
@@ -110,7 +111,9 @@ class FollowingMonitor:
                 contact, and the policy corrects that.
             dt: Time since the last call, in [s].
         """
-        self._error = error
+        if measured is not self._measured:
+            # What the error becomes while nothing new is measured says nothing about the arm.
+            self._error, self._measured = error, measured
         moving = np.abs(measured - self._quiet_at) > QUIET * self.distance
         self._quiet_at = np.where(moving, measured, self._quiet_at)
         self._quiet_s = np.where(moving, 0.0, self._quiet_s + dt)
