@@ -30,11 +30,17 @@ def controllers(s: Snapshot) -> Iterator[Finding]:
         if not topic.subscribers:
             yield _no_controller(s, controller)
         elif controller.activity not in ("", ACTIVE):
+            simulated = SIMULATION in s.nodes and s.nodes[SIMULATION].copies
+            activate = (
+                f"dbp cell activate {controller.name}"
+                if simulated
+                else f"ros2 control set_controller_state {controller.name} active"
+            )
             yield Finding(
                 ERROR,
                 controller.name,
                 f"it is {controller.activity} and ignores commands",
-                f"ros2 control set_controller_state {controller.name} active, then dbp enable",
+                f"{activate}, then dbp enable",
             )
         yield from _mismatch(controller)
 

@@ -93,7 +93,10 @@ def report(answers: dict[str, str]) -> bool:
     """Print what became of each guard; return whether all were stopped."""
     for name, problem in answers.items():
         guard = name.removesuffix(SERVICE)
-        print(f"NOT STOPPED: {guard}: {problem}" if problem else f"stopped: {guard}", flush=True)
+        print(
+            f"NOT STOPPED: {guard}: {problem}" if problem else f"stopped: {guard} (service)",
+            flush=True,
+        )
     return not any(answers.values())
 
 

@@ -7,12 +7,11 @@ from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from dbp_ros.diagnosis.snapshot import Endpoint, Topic
+from dbp_ros.nodes.streams import STREAMS
 
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
 # Nodes of tools that look at a stack and are no part of it.
 HIDDEN = "_"
-# Node of the guard's polled subscriptions.
-STREAMS = "_streams"
 
 
 class Graph:

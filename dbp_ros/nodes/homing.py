@@ -77,10 +77,13 @@ class Homing:
         Raises:
             DbpError: If something keeps the arms from moving home.
         """
+        enabled = self._require_ready(enable)
         self._silence_policy()
         self._require_no_rival()
         start = self._measure()
-        self._require_enabled(enable)
+        if not enabled:
+            self._operator.enable_control(True)
+            self._operator.spin_until(self._is_enabled, STATE_S)
         path = HomingPath(start, self._goal, self._velocity, self._acceleration)
         began = time.monotonic()
         self._follow(path)
@@ -116,17 +119,16 @@ class Homing:
             raise DbpError(f"joint_states lacks {', '.join(missing)}: see dbp status")
         return self._measured()
 
-    def _require_enabled(self, enable: bool) -> None:
+    def _require_ready(self, enable: bool) -> bool:
+        """Return whether control is enabled, unless the guard must not or may not be used."""
         if not self._operator.spin_until(lambda: bool(self._state), STATE_S):
             raise DbpError("the guard publishes no state: see dbp status")
         if self._state.startswith(STOPPED):
             raise DbpError(f"the guard is {self._state}: dbp reset clears it, then dbp enable")
-        if not self._state.startswith(Mode.DISABLED.value):
-            return
-        if not enable:
+        enabled = self._is_enabled()
+        if not enabled and not enable:
             raise DbpError(f"the guard is {self._state}: give --enable, or call dbp enable first")
-        self._operator.enable_control(True)
-        self._operator.spin_until(self._is_enabled, STATE_S)
+        return enabled
 
     def _is_enabled(self) -> bool:
         return self._state.startswith((Mode.HOLDING.value, Mode.TRACKING.value))

@@ -8,11 +8,12 @@ import rclpy
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.experimental import EventsExecutor
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.stop_socket import listeners
+from dbp_ros.nodes.streams import STREAMS
 
 # The next announcement of a participant whose first answer was lost comes within 3 s.
 DISCOVERY_S = 3.5
@@ -167,9 +168,16 @@ class Operator:
         return names()
 
     def offers(self, service: str) -> bool:
-        """Return whether a service, relative to the namespace, is known by now."""
-        name = self.node.resolve_service_name(service)
-        return any(known == name for known, _ in self.node.get_service_names_and_types())
+        """Return whether the node that a service, relative to the namespace, belongs to offers it.
+
+        The list of all services would name those as well that only have a client.
+        """
+        owner, name = service.split("/")[0], self.node.resolve_service_name(service)
+        try:
+            offered = self.node.get_service_names_and_types_by_node(owner, self.namespace or "/")
+        except NodeNameNonExistentError:
+            return False
+        return any(known == name for known, _ in offered)
 
     def close(self) -> None:
         """Leave the domain."""
@@ -204,7 +212,9 @@ class Operator:
         here = sorted(
             name
             for name, namespace in self.node.get_node_names_and_namespaces()
-            if namespace.rstrip("/") == self.namespace and not name.startswith("_")
+            if namespace.rstrip("/") == self.namespace
+            and not name.startswith("_")
+            and not name.endswith(STREAMS)
         )
         if here:
             lines.append(f"nodes in the namespace {self.namespace or '/'}: {', '.join(here)}")

@@ -12,6 +12,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+# What the name of a node with polled subscriptions ends with, after that of its owner.
+STREAMS = "_streams"
+
 
 class Streams:
     """Subscriptions of a node whose callbacks run within `read`, in the thread that calls it.
@@ -33,7 +36,7 @@ class Streams:
         self.sequence: int | None = None
         self._owner = node
         self._node = Node(
-            f"{node.get_name()}_streams",
+            f"{node.get_name()}{STREAMS}",
             namespace=node.get_namespace(),
             use_global_arguments=False,
             start_parameter_services=False,

@@ -165,6 +165,13 @@ def test_an_inactive_controller_is_named():
     )
 
 
+def test_an_inactive_controller_of_the_simulated_cell_is_activated_by_its_own_verb():
+    stack = with_controller(activity="inactive")
+    cell = {**stack.nodes, "simulation": node("simulation", "lift")}
+    stack = replace(stack, nodes=cell, other_nodes=(), joint_states=None)
+    assert_named(stack, ERROR, "left", "dbp cell activate left", "then dbp enable")
+
+
 def test_a_controller_with_joints_in_another_order_is_named():
     assert_named(with_controller(joints=LEFT[::-1]), ERROR, "left", "another order")
 

@@ -120,3 +120,4 @@ def test_home_is_refused_where_the_guard_is_stopped_or_something_else_publishes(
     refused = dbp("home")
     assert refused.returncode == 1
     assert "--enable" in refused.stderr
+    assert refused.stdout == ""
