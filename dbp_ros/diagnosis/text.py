@@ -26,13 +26,13 @@ def lines(snapshot: Snapshot, findings: Sequence[Finding], colour: bool = False)
     if topics := _topic_rows(snapshot):
         shown += ["", *_columns(topics)]
     shown.append("")
-    for finding in findings:
-        word = WORDS[finding.level].upper()
+    for (level, sentence, action), subjects in _grouped(findings).items():
+        word = WORDS[level].upper()
         if colour:
-            word = f"{COLOURS[finding.level]}{word}{PLAIN}"
-        shown.append(f"{word}  {finding.subject}: {finding.sentence}")
-        if finding.action:
-            shown.append(f"  do: {finding.action}")
+            word = f"{COLOURS[level]}{word}{PLAIN}"
+        shown.append(f"{word}  {', '.join(subjects)}: {sentence}")
+        if action:
+            shown.append(f"  do: {action}")
     if not any(finding.level > NOTE for finding in findings):
         shown.append("nothing is wrong")
     return shown
@@ -45,6 +45,15 @@ def as_data(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
         "findings": [{**asdict(finding), "level": WORDS[finding.level]} for finding in findings],
         **asdict(snapshot),
     }
+
+
+def _grouped(findings: Sequence[Finding]) -> dict[tuple[int, str, str], list[str]]:
+    """Return the subjects of which the same is to be written, such as all cameras."""
+    groups: dict[tuple[int, str, str], list[str]] = {}
+    for finding in findings:
+        key = (finding.level, finding.sentence, finding.action)
+        groups.setdefault(key, []).append(finding.subject)
+    return groups
 
 
 def _node_row(node: NodeStatus) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from diagnosis.healthy import HEALTHY, with_clock, with_node
+from diagnosis.healthy import HEALTHY, with_camera, with_clock, with_node
 
 from dbp_ros.diagnosis.rules import examine
 from dbp_ros.diagnosis.snapshot import NodeStatus
@@ -34,6 +34,14 @@ def test_each_finding_is_followed_by_what_to_do():
     at = shown.index("ERROR  guard: stopped: e-stop")
     assert shown[at + 1] == "  do: remove the cause, then dbp reset and dbp enable"
     assert "nothing is wrong" not in shown
+
+
+def test_what_is_wrong_with_several_cameras_alike_is_written_once():
+    [camera] = with_camera(publishers=()).cameras
+    other = replace(camera, topic=replace(camera.topic, name="/wrist_camera/image_raw"))
+    shown = text(replace(HEALTHY, cameras=(camera, other), image_topics={})).splitlines()
+    [error] = [line for line in shown if line.startswith("ERROR")]
+    assert "/head_camera/image_raw, /wrist_camera/image_raw: nothing publishes it" in error
 
 
 def test_colours_are_for_terminals_alone():
