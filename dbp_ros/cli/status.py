@@ -9,7 +9,6 @@ from dbp_ros.diagnosis.rules import examine, exit_status
 from dbp_ros.diagnosis.snapshot import Snapshot
 from dbp_ros.diagnosis.text import as_data, lines
 from dbp_ros.nodes.connection import connected
-from dbp_ros.nodes.discovery import everybody_is_known
 from dbp_ros.nodes.operator import Operator
 from dbp_ros.nodes.stack_probe import StackProbe
 
@@ -47,7 +46,7 @@ def _whole_look(namespace: str) -> Snapshot:
     """Look once, and once more if a process of this computer was not discovered."""
     with connected(namespace, PURPOSE) as operator:
         snapshot = _look(operator)
-        if everybody_is_known(operator.node):
+        if not snapshot.undiscovered:
             return snapshot
     with connected(namespace, PURPOSE) as operator:
         return _look(operator)

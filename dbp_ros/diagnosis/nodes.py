@@ -75,6 +75,17 @@ def silent_nodes(s: Snapshot) -> Iterator[Finding]:
             )
 
 
+def undiscovered(s: Snapshot) -> Iterator[Finding]:
+    """Find processes that are in the domain and cannot be seen."""
+    if s.undiscovered:
+        yield Finding(
+            WARNING,
+            "domain",
+            f"{s.undiscovered} of its processes on this computer do not answer",
+            "one that is suspended or hangs does not: see ps; one that is no ROS node counts too",
+        )
+
+
 def nodes_not_ok(s: Snapshot) -> Iterator[Finding]:
     """Find what the nodes report about themselves."""
     for node in s.nodes.values():
@@ -142,6 +153,7 @@ RULES = (
     missing_nodes,
     doubled_nodes,
     silent_nodes,
+    undiscovered,
     nodes_not_ok,
     policy_state,
     parameters_at_odds,

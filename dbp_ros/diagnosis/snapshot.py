@@ -155,6 +155,7 @@ class Snapshot:
         other_stacks: Namespaces of other guards in the domain.
         local_guards: Guards on this computer, in this domain and others, in words.
         elsewhere: Those of them in other ROS domains.
+        undiscovered: Processes of this computer in the domain that did not answer discovery.
         joint_states: What the guard subscribes to for joint states.
         chunks: What the guard subscribes to for chunks.
         cameras: What the policy subscribes to for images.
@@ -173,6 +174,7 @@ class Snapshot:
     other_stacks: tuple[str, ...] = ()
     local_guards: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    undiscovered: int = 0
     joint_states: Source | None = None
     chunks: Source | None = None
     cameras: tuple[Source, ...] = ()

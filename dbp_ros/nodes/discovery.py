@@ -47,14 +47,14 @@ def prompt_discovery() -> Iterator[None]:
             _set_threads(cores, policy, parameters)
 
 
-def everybody_is_known(node: Node) -> bool:
-    """Return whether as many participants are known as this computer has in the domain.
+def undiscovered_participants(node: Node) -> int:
+    """Return how many participants of this computer are in the domain, and not known to a node.
 
     Those of other computers are not counted, nor those in a network namespace of their own.
     """
     infos = node.get_publishers_info_by_topic(PARTICIPANTS_TOPIC, no_mangle=True)
     known = {bytes(info.endpoint_gid)[:PREFIX_BYTES] for info in infos}
-    return len(known) >= local_participants(node.context.get_domain_id())
+    return max(0, local_participants(node.context.get_domain_id()) - len(known))
 
 
 def local_participants(domain: int) -> int:

@@ -30,17 +30,46 @@ PARAMETERS = {
 }
 
 
+@dataclass(frozen=True)
+class _Report:
+    """One diagnostic status."""
+
+    level: int
+    sentence: str
+    values: dict[str, str]
+    arrived_s: float
+
+
 @dataclass
 class _Seen:
-    """What was received of one node."""
+    """What was received of the nodes of one name."""
 
-    sentence: str = ""
-    level: int | None = None
-    arrived_s: float = 0.0
+    state: str = ""
+    reports: list[_Report] = field(default_factory=list)
     answers: bool = False
     lifecycle: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)
+
+    def status(self, name: str, copies: int) -> NodeStatus:
+        """Return what is known: of one node the last report, of several the worst."""
+        if not self.reports:
+            level, sentence, age_s, values = None, self.state, None, {}
+        else:
+            worst = max(self.reports, key=lambda report: report.level)
+            report = worst if copies > 1 else self.reports[-1]
+            level, sentence, values = report.level, report.sentence, report.values
+            age_s = time.monotonic() - report.arrived_s
+        return NodeStatus(
+            name,
+            copies,
+            level,
+            sentence,
+            age_s,
+            self.answers,
+            self.lifecycle,
+            self.parameters,
+            values,
+        )
 
 
 class NodeReports:
@@ -93,9 +122,9 @@ class NodeReports:
         """Return a parameter of a node; the default until it has answered."""
         return self._seen[name].parameters.get(parameter, default)
 
-    def showed_itself(self, name: str) -> bool:
-        """Return whether diagnostics of a node have arrived."""
-        return self._seen[name].level is not None
+    def showed_themselves(self, name: str, copies: int) -> bool:
+        """Return whether diagnostics of each of some nodes of one name may have arrived."""
+        return len(self._seen[name].reports) >= copies
 
     def statuses(self, copies: Mapping[str, int]) -> dict[str, NodeStatus]:
         """Return what is known of each node that must run, or runs.
@@ -103,19 +132,8 @@ class NodeReports:
         Args:
             copies: How many nodes have each name.
         """
-        now_s = time.monotonic()
         return {
-            name: NodeStatus(
-                name,
-                copies[name],
-                seen.level,
-                seen.sentence,
-                None if seen.level is None else now_s - seen.arrived_s,
-                seen.answers,
-                seen.lifecycle,
-                seen.parameters,
-                seen.values,
-            )
+            name: seen.status(name, copies[name])
             for name, seen in self._seen.items()
             if name in REQUIRED or copies[name]
         }
@@ -126,17 +144,16 @@ class NodeReports:
             self._node.destroy_subscription(subscription)
 
     def _on_state(self, name: str, message: String) -> None:
-        self._seen[name].sentence = message.data
+        self._seen[name].state = message.data
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             name = status.name.removeprefix(self._prefix)
             level = int.from_bytes(status.level, "little")
             if name in self._seen and status.name == f"{self._prefix}{name}":
-                seen = self._seen[name]
-                seen.level, seen.arrived_s = level, time.monotonic()
-                seen.sentence = status.message
-                seen.values = {item.key: item.value for item in status.values}
+                values = {item.key: item.value for item in status.values}
+                report = _Report(level, status.message, values, time.monotonic())
+                self._seen[name].reports.append(report)
             elif status.name.endswith(ACTIVITY):
                 labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
                 self.activity |= labels

@@ -18,6 +18,7 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.contract import NS_PER_S
 from dbp_ros.diagnosis.snapshot import Controller, SimulatedClock, Snapshot, Source
 from dbp_ros.nodes.camera_images import TRANSPORTS, Transport
+from dbp_ros.nodes.discovery import undiscovered_participants
 from dbp_ros.nodes.graph import HIDDEN, Graph
 from dbp_ros.nodes.node_reports import MANAGER, NODES, NodeReports
 from dbp_ros.nodes.operator import Operator
@@ -95,8 +96,7 @@ class StackProbe:
 
     def _waits(self) -> bool:
         """Return whether something that is listed has published no diagnostics yet."""
-        listed = (name for name, copies in self._copies().items() if copies)
-        if not all(map(self._reports.showed_itself, listed)):
+        if not all(self._reports.showed_themselves(*named) for named in self._copies().items()):
             return True
         managed = any(name.endswith(f"/{MANAGER}") for name in self._graph.nodes())
         return managed and not self._reports.activity
@@ -163,6 +163,7 @@ class StackProbe:
                 name.removesuffix("/guard") for name in others if name.endswith("/guard")
             ),
             local_guards=tuple(str(guard) for guard in guards if guard.domain == domain),
+            undiscovered=undiscovered_participants(self._operator.node),
             elsewhere=tuple(str(guard) for guard in guards if guard.domain != domain),
             joint_states=next(iter(self._sources("joint_states")), None),
             chunks=next(iter(self._sources("chunks")), None),

@@ -91,6 +91,10 @@ def test_a_killed_node_that_is_still_listed_is_named():
     assert_named(killed, ERROR, "guard", "does not answer", "killed less than 20 s ago")
 
 
+def test_a_suspended_process_is_named_as_one_that_does_not_answer():
+    assert_named(replace(HEALTHY, undiscovered=1), WARNING, "domain", "1 of its", "suspended")
+
+
 def test_a_node_that_answers_without_diagnostics_is_a_warning():
     assert_named(with_node("policy", level=None), WARNING, "policy", "no diagnostics")
 

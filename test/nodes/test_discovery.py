@@ -10,7 +10,11 @@ import pytest
 from rclpy.context import Context
 from rclpy.node import Node
 
-from dbp_ros.nodes.discovery import everybody_is_known, local_participants, prompt_discovery
+from dbp_ros.nodes.discovery import (
+    local_participants,
+    prompt_discovery,
+    undiscovered_participants,
+)
 from dbp_ros.nodes.middleware import environment
 
 TRIES = 5
@@ -74,7 +78,7 @@ def test_every_participant_of_this_computer_is_counted_and_known(server, domain)
         node = Node("client", context=context, enable_rosout=False, start_parameter_services=False)
     assert local_participants(domain) == 2
     deadline = time.monotonic() + 4.0
-    while not everybody_is_known(node):
+    while undiscovered_participants(node):
         assert time.monotonic() < deadline
         time.sleep(0.005)
     node.destroy_node()
