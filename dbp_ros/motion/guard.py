@@ -24,6 +24,8 @@ NOT_ENABLED = "control is not enabled"
 WITHDRAWN = "the enabling was withdrawn"
 # Controllers that are lost within this time of the last command are named together.
 AT_ONCE_NS = NS_PER_S
+# Joint states that came back are used after this time.
+RESUME_NS = NS_PER_S // 50
 
 
 class Mode(Enum):
@@ -91,6 +93,7 @@ class MotionGuard:
         self._limited = LimitedShare(config.joints, config.command_rate_hz, self.following.distance)
         self._speed = SpeedEstimate(self.limits.velocity, self.following.distance)
         self._jumped_ns = -AT_ONCE_NS
+        self._resumed_ns = 0
         self._ticked_ns = 0
         self._rest_speed = config.rest_speed * self.limits.velocity
         self._enabled = False
@@ -116,6 +119,8 @@ class MotionGuard:
         """
         command = None if self._limiter is None else self._limiter.command
         jump = self._speed.jump(positions, command, now_ns)
+        if now_ns - self._measured_ns > self._state_timeout_ns:
+            self._resumed_ns = now_ns
         self._measured = positions
         self._measured_ns = now_ns
         self._speed.add(positions, now_ns)
@@ -268,7 +273,7 @@ class MotionGuard:
             return None
         resumes = self._resumes(limiter, now_ns)
         was_fresh = self._fresh and not resumes
-        self._watch_joint_states(now_ns)
+        self._watch_joint_states(limiter, now_ns)
         self.following.advance(limiter, self._dt)
         if self._fresh:
             self._keep_together(limiter, after_gap=not was_fresh)
@@ -306,13 +311,13 @@ class MotionGuard:
             # What is measured cannot be where the arms are, or will not stay so.
             return
         error = np.abs(limiter.command - self._measured)
-        if after_gap and (moved := self.following.moved(error)).any():
+        at_rest = after_gap and limiter.at_rest
+        if at_rest and (moved := self.following.moved(error)).any():
+            # Nothing was published for a while: the next command starts at the arm.
             self._yield(moved)
-            if limiter.at_rest:
-                # Nothing was published for a while: the next command starts at the arm.
-                limiter.reanchor(moved, self._measured)
-                self._finish_yielding(moved)
-                error = np.where(moved, 0.0, error)
+            limiter.reanchor(moved, self._measured)
+            self._finish_yielding(moved)
+            error = np.where(moved, 0.0, error)
         if self._enabled and not self._stop_reason and (lost := self.following.lost(error)).any():
             worst = int(np.argmax(error / self.following.limit))
             self.counters.tracking_stops += 1
@@ -352,8 +357,11 @@ class MotionGuard:
                 self.chunk, self._limiter.command, self._commanded_ns
             )
 
-    def _watch_joint_states(self, now_ns: int) -> None:
+    def _watch_joint_states(self, limiter: Limiter, now_ns: int) -> None:
         fresh = self._knows_arms(now_ns)
+        if not self._fresh and now_ns - self._resumed_ns < RESUME_NS and limiter.at_rest:
+            # The first message after a stall may still be from before it.
+            fresh = False
         if self._fresh and not fresh and self._enabled:
             self.counters.joint_state_gaps += 1
             self._forget_chunk()
