@@ -4,8 +4,8 @@
     ros2 launch dbp_ros dual_arm.launch.py head_camera:=/camera/camera/color/image_raw
 
 A word that is none of the arguments below is a remap, such as that of a camera. Everything is
-checked before a process starts. The processes are listed in dbp_ros/stack.py; `dbp up` starts the
-same ones without ros2 launch.
+checked before a process starts. The processes are listed in dbp_ros/stack/processes.py; `dbp up`
+starts the same ones without ros2 launch.
 """
 
 import sys
@@ -17,8 +17,8 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from dbp_ros.preflight import checked_processes
-from dbp_ros.stack import ESSENTIAL, StackConfig, config_of, remaps_among
+from dbp_ros.stack.preflight import checked_processes
+from dbp_ros.stack.processes import ESSENTIAL, StackConfig, config_of, remaps_among
 
 FILE = "dual_arm.launch.py"
 ARGUMENTS = fields(StackConfig)

@@ -5,11 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.domain import leased_domain
+from dbp_ros.runtime.ros_domain import lease_domain
 
 ROOT = Path(__file__).resolve().parent.parent
 # Folders and files of which every test is to have the machine to itself.
-TIMED = {"processes", "test_loops.py", "test_realtime.py", "test_running.py", "test_rate.py"}
+TIMED = {
+    "processes",
+    "test_rate_loop.py",
+    "test_realtime.py",
+    "test_running_stack.py",
+    "test_rate.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A ROS domain of this test alone, for this process and those it starts."""
-    with leased_domain() as domain_id:
+    with lease_domain() as domain_id:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(domain_id))
         monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         yield domain_id

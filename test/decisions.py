@@ -7,20 +7,20 @@ import torch
 from torch import Tensor
 
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.online.config import FinetuneConfig
-from dbp_ros.learning.online.learner import Learner
-from dbp_ros.learning.online.transitions import Transitions
-from dbp_ros.learning.policy import Policy, PolicyShape
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.rl.config import FinetuneConfig
+from dbp_ros.rl.learner import Learner
+from dbp_ros.rl.transitions import Transitions
 
 SHAPE = PolicyShape(("x", "y", "z"), ("u", "v"), {}, {}, 0.1)
 TRAINED = TrainConfig(horizon=4, width=32, branch_width=32, depth=1, latent_dct_modes=0)
-CONFIG = FinetuneConfig(executed_steps=3, critic_warm_up=0, minibatch=32, critic_widths=(32, 32))
+CONFIG = FinetuneConfig(n_action_steps=3, critic_warm_up=0, minibatch=32, critic_widths=(32, 32))
 
 
-def policy(method: str = "dbp") -> Policy:
+def policy(method: str = "dbp") -> PolicyNetwork:
     """Return a policy whose every layer says something."""
     torch.manual_seed(0)
-    made = Policy(
+    made = PolicyNetwork(
         SHAPE, replace(TRAINED, method=method, num_samples=1 if method == "bc_mse" else 8)
     )
     return made.eval().requires_grad_(False)
@@ -46,7 +46,7 @@ def decided(
     explored = learner.explore(observation.flatten(0, 1), latent.flatten(0, 1), chance)
     action = explored.action.unflatten(0, (times, streams))
     number = torch.arange(times * streams).reshape(times, streams)
-    executed = 1 + number % learner.config.executed_steps
+    executed = 1 + number % learner.config.n_action_steps
     made = Transitions(
         observation=observation,
         latent=latent,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dbp_ros.episodes.episode import Episode
+from dbp_ros.data.episode import Episode
 from dbp_ros.learning.config import TrainConfig
 
 JOINTS = ("left_elbow_joint", "left_idle_joint", "left_gripper_joint")

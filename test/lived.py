@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import NS_PER_S, Frame
-from dbp_ros.episodes.bag import Bag, End
+from dbp_ros.data.bag import Bag, EpisodeEnd
 from dbp_ros.errors import ObservationError
-from dbp_ros.joint_states import JointReadings, JointStateMerger
-from dbp_ros.policy.explorer import Explorer
+from dbp_ros.policy.exploring_runner import ExploringRunner
+from dbp_ros.sensing.joint_states import JointReadings, JointStateMerger
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import NS_PER_S, Frame
 
 START_NS = 1_700_000_000 * NS_PER_S
 TICK_NS = 8_000_000
@@ -45,7 +45,7 @@ def live(model, ticks, size, end=None, blind=(), drivers=1, **config):
     The joints go where the last chunk says; during the ticks of `blind` nothing is measured. Each
     of several drivers publishes its part of the joints, 1 ms after the one before.
     """
-    explorer = Explorer(model, PolicyConfig(explore=True, latent_seed=0, **config))
+    explorer = ExploringRunner(model, PolicyConfig(explore=True, latent_seed=0, **config))
     manifest, chance = model.manifest, np.random.default_rng(0)
     said = {"joint_states": [], "decision": []}
     positions = np.zeros(len(manifest.joints))
@@ -79,4 +79,4 @@ def live(model, ticks, size, end=None, blind=(), drivers=1, **config):
         "step_s": manifest.action.step_s,
     }
     last_ns = START_NS + (ticks - 1) * TICK_NS
-    return Bag(facts, said, end or End("success", "success", last_ns))
+    return Bag(facts, said, end or EpisodeEnd("success", "success", last_ns))

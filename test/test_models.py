@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dbp_ros.bundle import bundle_directory, read_bundle, require_joints
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle, require_joints
+from dbp_ros.bundle.golden import read_golden
 from dbp_ros.cli import collect, quantize
-from dbp_ros.config import CAMERAS, DUAL_UR5E_JOINTS, PolicyConfig
 from dbp_ros.policy.model import Model
-from dbp_ros.proof import read_proof
-from dbp_ros.share import share_directory
-from dbp_ros.sim.enlarge import Enlarger
+from dbp_ros.resources import resource_directory
+from dbp_ros.settings.config import CAMERAS, DUAL_UR5E_JOINTS, PolicyConfig
+from dbp_ros.sim.upscaling import Upscaler
 
-MODELS = share_directory() / "models"
+MODELS = resource_directory() / "models"
 SHIPPED = sorted(path.parent for path in MODELS.glob("*/manifest.yaml"))
 MOST_BYTES = 12_000_000
 
@@ -64,10 +64,10 @@ def test_a_shipped_bundle_holds_no_path_of_the_machine_that_made_it(directory: P
 def test_a_shipped_bundle_sees_the_same_in_a_larger_picture(directory: Path) -> None:
     """The resize is in the graph: cameras of 640x480 need nothing else."""
     model = Model(read_bundle(directory))
-    proof = read_proof(model.bundle)
+    proof = read_golden(model.bundle)
     for camera in model.manifest.cameras:
         small = proof.frames[camera.name][0][0]
-        large = Enlarger(small.shape[:2], (480, 640))(small)
+        large = Upscaler(small.shape[:2], (480, 640))(small)
         features = model.encode(camera.name, small)
         difference = np.abs(model.encode(camera.name, large) - features).max()
         assert difference < 0.02 * np.abs(features).max()

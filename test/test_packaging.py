@@ -14,16 +14,16 @@ import pytest
 import yaml
 
 import dbp_ros
-from dbp_ros.config import (
+from dbp_ros.errors import ConfigError, DbpError
+from dbp_ros.resources import resource_directory
+from dbp_ros.settings.config import (
     GuardConfig,
     LearnerConfig,
     PolicyConfig,
     SimulationConfig,
     from_mapping,
 )
-from dbp_ros.errors import ConfigError, DbpError
-from dbp_ros.share import share_directory
-from dbp_ros.stack import StackConfig, processes
+from dbp_ros.stack.processes import StackConfig, processes
 
 PARAMETER_FILES = {
     "guard.yaml": GuardConfig,
@@ -92,9 +92,9 @@ def test_package_xml_names_every_ros_package_that_is_imported(root: Path) -> Non
     assert {"rclpy", "sensor_msgs"} <= used <= named
 
 
-def test_the_share_directory_of_a_clone_is_its_root(root: Path) -> None:
+def test_the_resource_directory_of_a_clone_is_its_root(root: Path) -> None:
     if Path(dbp_ros.__file__).is_relative_to(root):
-        assert share_directory() == root
+        assert resource_directory() == root
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_colcon_installs_what_ros2_run_and_launch_look_for(
         assert (prefix / "share" / "dbp_ros" / name).is_file(), name
     for name in EXECUTABLES:
         assert os.access(prefix / "lib" / "dbp_ros" / name, os.X_OK), name
-    where = "from dbp_ros.share import share_directory; print(share_directory())"
+    where = "from dbp_ros.resources import resource_directory; print(resource_directory())"
     found = subprocess.run(
         ["bash", "-c", f". {tmp_path}/install/setup.bash && {sys.executable} -c '{where}'"],
         env=environment,

@@ -11,15 +11,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from dbp_ros.bundle import (
+from dbp_ros.bundle.bundle import (
     ENCODING,
     FORMAT,
     JOINT_POSITION,
     ActionSpec,
     CameraSpec,
+    GoldenSpec,
     HistorySpec,
     Manifest,
-    ProofSpec,
     sha256_of,
     write_manifest,
 )
@@ -191,7 +191,7 @@ def write_toy_bundle(
         "clouds": (),
         "head": "head.onnx",
         "control_rate_hz": 125.0,
-        "proof": ProofSpec("proof.npz", 1e-4),
+        "proof": GoldenSpec("proof.npz", 1e-4),
         "files": {name: sha256_of(directory / name) for name in FILES},
         "stochastic": log_std is not None,
     }

@@ -12,20 +12,26 @@ from rich.console import Console
 from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
-from dbp_ros.bench.recording import Outcome, Plan, backend_of, recorded, run_all
 from dbp_ros.cli.terminal import progress_of, show_table, terminal
-from dbp_ros.config import CAMERAS
-from dbp_ros.episodes.episode import DATASET_FILE, SUFFIX
+from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.errors import ConfigError, DbpError
+from dbp_ros.evaluation.collection import (
+    CollectedEpisode,
+    CollectionPlan,
+    backend_of,
+    recorded,
+    run_all,
+)
 from dbp_ros.files import require_folder, write_text
+from dbp_ros.settings.config import CAMERAS
 from dbp_ros.sim.camera import BACKENDS
-from dbp_ros.sim.environment import CONTROL_HZ
+from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.sim.tasks.registry import TASKS, make_task
 
 WANTED_RATE = 0.95
 
 
-def rates(outcomes: list[Outcome], modes: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def rates(outcomes: list[CollectedEpisode], modes: tuple[str, ...]) -> dict[str, dict[str, float]]:
     """Return episodes, successes, rate and mean duration of each mode."""
     table = {}
     for mode in modes:
@@ -40,7 +46,7 @@ def rates(outcomes: list[Outcome], modes: tuple[str, ...]) -> dict[str, dict[str
     return table
 
 
-def command_of(plan: Plan, episodes: int) -> str:
+def command_of(plan: CollectionPlan, episodes: int) -> str:
     """Return the command line that records the same episodes in a clone."""
     words = ["dbp", "collect", "--task", plan.task, "--episodes", str(episodes)]
     words += ["--out", f"data/{plan.directory.resolve().name}", "--modes", ",".join(plan.modes)]
@@ -49,7 +55,7 @@ def command_of(plan: Plan, episodes: int) -> str:
     return shlex.join(words)
 
 
-def write_facts(plan: Plan, backend: str, table: dict[str, dict[str, float]]) -> None:
+def write_facts(plan: CollectionPlan, backend: str, table: dict[str, dict[str, float]]) -> None:
     """Write `dataset.yaml`."""
     facts = {
         "task": plan.task,
@@ -83,7 +89,7 @@ def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -
     console.print(f"recorded in {seconds:.0f} s")
 
 
-def plan_of(arguments: argparse.Namespace) -> Plan:
+def plan_of(arguments: argparse.Namespace) -> CollectionPlan:
     """Return the plan that a command line asks for.
 
     Raises:
@@ -99,7 +105,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     for name, least in (("episodes", 1), ("workers", 1), ("size", 1), ("noise", 0), ("seed", 0)):
         if getattr(arguments, name) < least:
             raise ConfigError(f"--{name} {getattr(arguments, name)} is below {least}")
-    return Plan(
+    return CollectionPlan(
         task=task.name,
         modes=modes,
         seed=arguments.seed,

@@ -4,9 +4,9 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from dbp_ros.bench.demo import DemoConfig, run_demo, write_results
-from dbp_ros.bench.report import shortcomings, table_of
 from dbp_ros.cli.terminal import show_table, status_line, terminal
+from dbp_ros.evaluation.demo import DemoConfig, run_demo, write_results
+from dbp_ros.evaluation.report import shortcomings, table_of
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -4,10 +4,10 @@ import argparse
 from dataclasses import fields
 from functools import partial
 
-from dbp_ros.bench.demo_learn import LearnDemoConfig, run_demo_learn
-from dbp_ros.bench.learning_report import unkept
 from dbp_ros.cli.terminal import status_line, terminal
 from dbp_ros.cli.train import add_settings
+from dbp_ros.evaluation.demo_learn import LearnDemoConfig, run_demo_learn
+from dbp_ros.evaluation.learning_report import unkept
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dbp_ros.bench.evaluation import Evaluation, Outcome
-from dbp_ros.bundle import bundle_directory, read_bundle
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal
-from dbp_ros.config import (
+from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome, Evaluation
+from dbp_ros.files import check_file, write_text
+from dbp_ros.policy.model import Model
+from dbp_ros.settings.config import (
     GuardConfig,
     PolicyConfig,
     SimulationConfig,
     check_at_least,
     check_ranges,
 )
-from dbp_ros.files import check_file, write_text
-from dbp_ros.policy.model import Model
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,9 +35,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--seed", type=int, default=SimulationConfig.seed, help="seed of the first episode"
     )
     parser.add_argument(
-        "--latent-memory-s",
+        "--latent-time-constant-s",
         type=float,
-        default=PolicyConfig.latent_memory_s,
+        default=PolicyConfig.latent_time_constant_s,
         help="time in which the latent forgets itself, 0 to hold it",
     )
     parser.add_argument("--camera-backend", default="auto", help="auto, egl, osmesa or raycast")
@@ -57,10 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     if out is not None:
         check_file(out)
     model = Model(read_bundle(bundle_directory(arguments.model)))
-    policy = PolicyConfig(latent_memory_s=arguments.latent_memory_s)
+    policy = PolicyConfig(latent_time_constant_s=arguments.latent_time_constant_s)
     check_ranges(policy)
     evaluation = Evaluation(model, arguments.task, policy, GuardConfig(), arguments.camera_backend)
-    outcomes: list[Outcome] = []
+    outcomes: list[EpisodeOutcome] = []
     with progress_of(terminal()) as progress:
         bar = progress.add_task("episodes", total=arguments.episodes)
         for outcome in evaluation.run(range(arguments.seed, arguments.seed + arguments.episodes)):
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def show(task: str, outcomes: Sequence[Outcome]) -> None:
+def show(task: str, outcomes: Sequence[EpisodeOutcome]) -> None:
     """Print the share of episodes that succeeded, and which arm moved."""
     successes = sum(outcome.success for outcome in outcomes)
     arms = Counter(outcome.moved for outcome in outcomes)

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import yaml
 
-from dbp_ros.bundle import MANIFEST
+from dbp_ros.bundle.bundle import MANIFEST
 from dbp_ros.cli.train import train_command
-from dbp_ros.episodes.episode import DATASET_FILE
-from dbp_ros.episodes.sets import open_episodes
+from dbp_ros.data.episode import DATASET_FILE
+from dbp_ros.data.formats import open_episodes
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_new_folder
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import load_demonstrations
-from dbp_ros.learning.export import Label, export_bundle
+from dbp_ros.learning.export import ExportLabel, export_bundle
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
             "give the folder that the policy was trained on"
         )
-    label = Label(
+    label = ExportLabel(
         arguments.name,
         arguments.version,
         arguments.control_rate_hz,

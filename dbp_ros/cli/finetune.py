@@ -11,20 +11,20 @@ from rich.progress import TimeRemainingColumn
 
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.cli.train import add_settings
-from dbp_ros.config import check_at_least
-from dbp_ros.contract import VectorEnvironment
+from dbp_ros.envs.engines import ENGINES, open_vector_env
+from dbp_ros.envs.env import CameraView
+from dbp_ros.envs.registry import NAMES, EnvId
 from dbp_ros.errors import DbpError, TrainingError
 from dbp_ros.files import check_folder
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
-from dbp_ros.learning.online.config import FinetuneConfig
-from dbp_ros.learning.online.deployment import compare_deployments
-from dbp_ros.learning.online.dfp import DriftingLearner
-from dbp_ros.learning.online.finetuned import settings_of
-from dbp_ros.learning.online.practice import CURVE, Practice, PracticeConfig
-from dbp_ros.learning.online.registry import build_learner
-from dbp_ros.sim.gyms.engines import ENGINES, open_gym
-from dbp_ros.sim.gyms.registry import NAMES, Gym
-from dbp_ros.sim.gyms.world import View
+from dbp_ros.rl.best_of_n import compare_deployments
+from dbp_ros.rl.checkpoint import settings_of
+from dbp_ros.rl.config import FinetuneConfig
+from dbp_ros.rl.dfp import DFPLearner
+from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
+from dbp_ros.rl.registry import build_learner
+from dbp_ros.settings.config import check_at_least
+from dbp_ros.types import VectorEnvironment
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,7 +46,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "Ray (default: local); all give the same",
     )
     parser.add_argument("--workers", type=int, default=1, help="workers of Ray (default: 1)")
-    add_settings(parser, PracticeConfig)
+    add_settings(parser, OnlineTrainingConfig)
     add_settings(parser, FinetuneConfig)
     parser.set_defaults(run=run)
 
@@ -55,23 +55,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Practise, or go on practising."""
     check_at_least(1, workers=arguments.workers)
     console = terminal()
-    config = _settings(PracticeConfig, arguments)
+    config = _settings(OnlineTrainingConfig, arguments)
     check_folder(arguments.out)
     imitated, resumed = _start(arguments)
     settings = settings_of(imitated) if resumed else _settings(FinetuneConfig, arguments)
     learner = build_learner(imitated.policy(), settings)
     shape = imitated.shape
-    gym = Gym(arguments.env, view=View(shape.state_names, shape.cameras, shape.step_s))
+    gym = EnvId(arguments.env, view=CameraView(shape.state_names, shape.cameras, shape.step_s))
     check_wiring(imitated, gym)
-    environment = open_gym(gym, learner.config.environments, arguments.engine, arguments.workers)
-    judging = open_gym(
+    environment = open_vector_env(
+        gym, learner.config.environments, arguments.engine, arguments.workers
+    )
+    judging = open_vector_env(
         replace(gym, evaluation=True),
-        config.judge_episodes,
+        config.eval_episodes,
         arguments.engine,
         arguments.workers,
     )
     try:
-        practice = Practice(
+        practice = OnlineTraining(
             config,
             learner,
             imitated,
@@ -83,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         if resumed:
             practice.resume(imitated)
         _practise(practice, console)
-        if isinstance(learner, DriftingLearner):
-            _compare(learner, practice.judging_seeds, judging, console)
+        if isinstance(learner, DFPLearner):
+            _compare(learner, practice.evaluation_seeds, judging, console)
     finally:
         environment.close()
         judging.close()
@@ -96,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compare(
-    learner: DriftingLearner, seeds: range, judging: VectorEnvironment, console: Console
+    learner: DFPLearner, seeds: range, judging: VectorEnvironment, console: Console
 ) -> None:
     """Print what choosing among chunks would bring at deployment, and cost."""
     for way in compare_deployments(learner, judging, seeds):
@@ -125,7 +127,7 @@ def _settings(kind: Any, arguments: argparse.Namespace) -> Any:
     return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
 
 
-def check_wiring(checkpoint: Checkpoint, gym: Gym) -> None:
+def check_wiring(checkpoint: Checkpoint, gym: EnvId) -> None:
     """Refuse a policy that is not made for an environment.
 
     Raises:
@@ -156,7 +158,7 @@ def check_wiring(checkpoint: Checkpoint, gym: Gym) -> None:
         )
 
 
-def _practise(practice: Practice, console: Console) -> None:
+def _practise(practice: OnlineTraining, console: Console) -> None:
     last = (TimeRemainingColumn(),)
     with progress_of(console, *last, disable=not console.is_terminal) as progress:
         task = progress.add_task("practice", total=practice.config.steps, completed=practice.steps)

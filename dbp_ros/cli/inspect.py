@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.bundle import (
+from dbp_ros.bundle.bundle import (
     MANIFEST,
     Manifest,
     bundle_directory,
@@ -16,9 +16,9 @@ from dbp_ros.bundle import (
     read_manifest,
     sha256_of,
 )
+from dbp_ros.bundle.golden import read_golden
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.weights import count_weights
-from dbp_ros.proof import read_proof
 
 PASSES = 50
 SHA256_DIGITS, SHOWN_DIGITS = 64, 12
@@ -165,7 +165,7 @@ def proved(model: Model) -> list[Row]:
     Raises:
         BundleError: If they miss it.
     """
-    worst, proof = model.prove(), read_proof(model.bundle)
+    worst, proof = model.prove(), read_golden(model.bundle)
     cases, tolerance = len(proof.action), model.manifest.proof.tolerance
     features = model.features(proof, 0)
     decide = partial(model.decide, proof.positions[0], features, proof.latent[0])

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dbp_ros.bench.stopwatch import take_turns
-from dbp_ros.bundle import MANIFEST, Bundle, bundle_directory, read_bundle
+from dbp_ros.bundle.bundle import MANIFEST, Bundle, bundle_directory, read_bundle
+from dbp_ros.bundle.golden import GoldenCases, read_golden
 from dbp_ros.cli.terminal import show, terminal
-from dbp_ros.config import check_at_least
 from dbp_ros.files import check_new_folder
 from dbp_ros.learning.dataset import load_demonstrations
-from dbp_ros.learning.reduction import PRECISIONS, reduce_bundle
+from dbp_ros.learning.quantization import PRECISIONS, quantize_bundle
 from dbp_ros.policy.model import Model
-from dbp_ros.proof import Proof, read_proof
+from dbp_ros.settings.config import check_at_least
+from dbp_ros.telemetry.stopwatch import take_turns
 
 SECONDS = 3.0
 SEED = 0
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = read_bundle(bundle_directory(arguments.model))
     recorded = recorded_observations(source, arguments.data, arguments.cases)
     name = arguments.name or f"{source.manifest.name}-{arguments.precision}"
-    found = reduce_bundle(
+    found = quantize_bundle(
         source, arguments.out, arguments.precision, recorded, name, command(arguments)
     )
     console = terminal()
@@ -81,14 +81,14 @@ def command(arguments: argparse.Namespace) -> str:
     return shlex.join(map(str, words))
 
 
-def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Proof:
+def recorded_observations(source: Bundle, data: Path | None, cases: int) -> GoldenCases:
     """Return observations of recorded episodes, or those of the bundle's own proof.
 
     Raises:
         TrainingError: If the episodes cannot be read.
     """
     if data is None:
-        return read_proof(source)
+        return read_golden(source)
     manifest, recorded = source.manifest, load_demonstrations(data)
     chance = np.random.default_rng(SEED)
     count = min(cases, len(recorded.states))
@@ -96,7 +96,7 @@ def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Proo
     batch = recorded.batch(chosen, manifest.action.horizon, manifest.history.length)
     columns = [recorded.state_names.index(name) for name in manifest.states]
     shape = (count, manifest.action.horizon, len(manifest.joints))
-    return Proof(
+    return GoldenCases(
         positions=batch.states.numpy()[..., columns],
         images={name: batch.images[name].numpy() for name in manifest.camera_names},
         points={cloud.name: batch.points[cloud.name].numpy() for cloud in manifest.clouds},
@@ -105,7 +105,7 @@ def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Proo
     )
 
 
-def rows(source: Bundle, reduced: Bundle, recorded: Proof) -> list[dict[str, object]]:
+def rows(source: Bundle, reduced: Bundle, recorded: GoldenCases) -> list[dict[str, object]]:
     """Return one row for each bundle: bytes, and the time of a pass of the head in turn."""
     models = {bundle.manifest.name: Model(bundle) for bundle in (source, reduced)}
     features = {name: model.features(recorded, 0) for name, model in models.items()}

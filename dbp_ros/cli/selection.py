@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import fields
 
-from dbp_ros.episodes.selection import Selection
+from dbp_ros.data.selection import Selection
 
 _MANY = ("state", "images", "points")
 

@@ -15,7 +15,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from dbp_ros.bench.table import Row
+from dbp_ros.evaluation.result_table import Row
 
 # Columns of text, where nothing else sets a limit.
 WIDEST = 500

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from dbp_ros.bench.journeys import journeys
-from dbp_ros.bench.trace import TraceConfig, run_trace, summary, write_trace
 from dbp_ros.cli.terminal import show, status_line, terminal
+from dbp_ros.evaluation.stack_trace import TraceConfig, run_trace, summary, write_trace
+from dbp_ros.telemetry.frame_traces import frame_traces
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = terminal()
     with status_line(console) as tell:
         recordings = run_trace(config, tell)
-    ways = journeys(recordings)
+    ways = frame_traces(recordings)
     whole = sum(way.complete for way in ways)
     show(console, f"{whole} of {len(ways)} pictures led to a command", summary(ways))
     write_trace(config.path, recordings, ways)

@@ -11,8 +11,8 @@ from rich.progress import TimeRemainingColumn
 
 from dbp_ros.cli.selection import add_selection_flags, selection_of, selection_words
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
-from dbp_ros.episodes.selection import USUAL, Selection
-from dbp_ros.episodes.sets import open_episodes
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.selection import USUAL, Selection
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_folder
 from dbp_ros.learning.checkpoint import CHECKPOINT, config_from_document, read_checkpoint

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.preflight import checked_processes
-from dbp_ros.remaps import EXAMPLE
-from dbp_ros.stack import ESSENTIAL, StackConfig, remaps_among
-from dbp_ros.supervisor import Supervisor
+from dbp_ros.runtime.supervisor import Supervisor
+from dbp_ros.stack.preflight import checked_processes
+from dbp_ros.stack.processes import ESSENTIAL, StackConfig, remaps_among
+from dbp_ros.stack.remaps import EXAMPLE
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

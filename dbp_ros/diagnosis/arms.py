@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from dbp_ros.diagnosis.findings import ERROR, WARNING, Finding, listed
-from dbp_ros.diagnosis.snapshot import ACTIVE, Controller, Snapshot, Stream
+from dbp_ros.diagnosis.snapshot import ACTIVE, ControllerStatus, Snapshot, TopicStream
 
 POSITION = "position"
 SIMULATION = "simulation"
@@ -45,7 +45,7 @@ def controllers(s: Snapshot) -> Iterator[Finding]:
         yield from _mismatch(controller)
 
 
-def _no_controller(s: Snapshot, controller: Controller) -> Finding:
+def _no_controller(s: Snapshot, controller: ControllerStatus) -> Finding:
     known = {one.topic.name for one in s.controllers}
     others = [name for name in s.command_topics if name not in known]
     near = get_close_matches(controller.topic.name, others, 1, 0.0)
@@ -59,7 +59,7 @@ def _no_controller(s: Snapshot, controller: Controller) -> Finding:
     )
 
 
-def _mismatch(controller: Controller) -> Iterator[Finding]:
+def _mismatch(controller: ControllerStatus) -> Iterator[Finding]:
     if controller.interface not in ("", POSITION):
         yield Finding(
             ERROR,
@@ -118,7 +118,7 @@ def joint_states(s: Snapshot) -> Iterator[Finding]:
     yield from _slow(s, topic.name, streams)
 
 
-def _damaged(topic: str, streams: tuple[Stream, ...]) -> Iterator[Finding]:
+def _damaged(topic: str, streams: tuple[TopicStream, ...]) -> Iterator[Finding]:
     for stream in streams:
         if stream.problem:
             yield Finding(ERROR, topic, stream.problem, "correct its driver")
@@ -126,7 +126,7 @@ def _damaged(topic: str, streams: tuple[Stream, ...]) -> Iterator[Finding]:
             yield Finding(ERROR, topic, stream.stamp_problem)
 
 
-def _missing(s: Snapshot, topic: str, streams: tuple[Stream, ...]) -> Iterator[Finding]:
+def _missing(s: Snapshot, topic: str, streams: tuple[TopicStream, ...]) -> Iterator[Finding]:
     wanted = s.guard.parameters.get("joints") or ()
     published = sorted({name for stream in streams for name in stream.names})
     missing = [joint for joint in wanted if joint not in published]
@@ -142,7 +142,9 @@ def _missing(s: Snapshot, topic: str, streams: tuple[Stream, ...]) -> Iterator[F
     )
 
 
-def _doubled(topic: str, publishers: list[str], streams: tuple[Stream, ...]) -> Iterator[Finding]:
+def _doubled(
+    topic: str, publishers: list[str], streams: tuple[TopicStream, ...]
+) -> Iterator[Finding]:
     seen: set[str] = set()
     doubled: set[str] = set()
     for stream in streams:
@@ -157,7 +159,7 @@ def _doubled(topic: str, publishers: list[str], streams: tuple[Stream, ...]) -> 
         )
 
 
-def _slow(s: Snapshot, topic: str, streams: tuple[Stream, ...]) -> Iterator[Finding]:
+def _slow(s: Snapshot, topic: str, streams: tuple[TopicStream, ...]) -> Iterator[Finding]:
     """Find drivers whose interval is close to the time-out of the guard."""
     timeout_s = float(s.guard.parameters.get("joint_state_timeout_s") or DEFAULT_TIMEOUT_S)
     wanted = set(s.guard.parameters.get("joints") or ())

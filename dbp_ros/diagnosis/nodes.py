@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from dbp_ros.contract import STOPPED
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding, listed
 from dbp_ros.diagnosis.snapshot import ACTIVE, REQUIRED, NodeStatus, Snapshot
+from dbp_ros.types import STOPPED
 
 DISABLED = "disabled"
 NOT_ENABLED = "disabled: control is not enabled"

@@ -61,7 +61,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Topic:
+class TopicStatus:
     """A topic and who is on it.
 
     Attributes:
@@ -78,7 +78,7 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Stream:
+class TopicStream:
     """Messages of one publisher, told apart by their sequence numbers.
 
     Attributes:
@@ -97,7 +97,7 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Source:
+class StreamSource:
     """A topic whose messages were read.
 
     Attributes:
@@ -105,8 +105,8 @@ class Source:
         streams: One for each publisher that sent something.
     """
 
-    topic: Topic
-    streams: tuple[Stream, ...] = ()
+    topic: TopicStatus
+    streams: tuple[TopicStream, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,12 @@ class SimulatedClock:
         speed: Seconds of the simulation that passed in one; None if fewer than two messages came.
     """
 
-    topic: Topic
+    topic: TopicStatus
     speed: float | None = None
 
 
 @dataclass(frozen=True)
-class Controller:
+class ControllerStatus:
     """A forward command controller.
 
     Attributes:
@@ -136,7 +136,7 @@ class Controller:
     """
 
     name: str
-    topic: Topic
+    topic: TopicStatus
     expected: tuple[str, ...] = ()
     joints: tuple[str, ...] | None = None
     interface: str = ""
@@ -175,13 +175,13 @@ class Snapshot:
     local_guards: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     undiscovered: int = 0
-    joint_states: Source | None = None
-    chunks: Source | None = None
-    cameras: tuple[Source, ...] = ()
+    joint_states: StreamSource | None = None
+    chunks: StreamSource | None = None
+    cameras: tuple[StreamSource, ...] = ()
     image_topics: Mapping[str, str] = field(default_factory=dict)
     joint_topics: tuple[str, ...] = ()
     command_topics: tuple[str, ...] = ()
-    controllers: tuple[Controller, ...] = ()
+    controllers: tuple[ControllerStatus, ...] = ()
     clock: SimulatedClock | None = None
     foreign: tuple[str, ...] = ()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding, listed
-from dbp_ros.diagnosis.snapshot import SimulatedClock, Snapshot, Source, Topic
+from dbp_ros.diagnosis.snapshot import SimulatedClock, Snapshot, StreamSource, TopicStatus
 
 RAW, COMPRESSED = "/image_raw", "/compressed"
 # In the names of topics whose images are not what a policy was trained on.
@@ -41,7 +41,7 @@ def cameras(s: Snapshot) -> Iterator[Finding]:
         yield from _slow(s, source)
 
 
-def _no_camera(s: Snapshot, topic: Topic) -> Finding:
+def _no_camera(s: Snapshot, topic: TopicStatus) -> Finding:
     camera = topic.name.removeprefix(s.namespace).removesuffix(COMPRESSED).removesuffix(RAW)
     others = {name.removesuffix(COMPRESSED) for name in s.image_topics}
     base = topic.name.removesuffix(COMPRESSED)
@@ -70,7 +70,7 @@ def _no_camera(s: Snapshot, topic: Topic) -> Finding:
     )
 
 
-def _slow(s: Snapshot, source: Source) -> Iterator[Finding]:
+def _slow(s: Snapshot, source: StreamSource) -> Iterator[Finding]:
     max_age_s = float(s.policy.parameters.get("image_max_age_s") or DEFAULT_MAX_AGE_S)
     rate_hz = source.topic.rate_hz
     if source.streams and rate_hz is not None and rate_hz * max_age_s < 2.0:

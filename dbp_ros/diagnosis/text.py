@@ -6,7 +6,7 @@ from typing import Any
 
 from dbp_ros.diagnosis.findings import NOTE, WORDS, Finding, listed
 from dbp_ros.diagnosis.rules import exit_status
-from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot, Source, Topic
+from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot, StreamSource, TopicStatus
 
 LEVELS = ("OK", "WARN", "ERROR", "STALE")
 # Codes of a terminal: green, yellow, red; and what ends each.
@@ -76,14 +76,14 @@ def _topic_rows(snapshot: Snapshot) -> list[tuple[str, ...]]:
     return rows
 
 
-def _topic_row(topic: Topic, age: str) -> tuple[str, ...]:
+def _topic_row(topic: TopicStatus, age: str) -> tuple[str, ...]:
     rate = "" if topic.rate_hz is None else f"{topic.rate_hz:.1f}/s"
     publishers = listed(sorted(end.node for end in topic.publishers), 4) or "nothing"
     subscribers = listed(sorted(end.node for end in topic.subscribers), 4) or "nothing"
     return (topic.name, rate, age, f"{publishers} -> {subscribers}")
 
 
-def _stamp_age(source: Source) -> str:
+def _stamp_age(source: StreamSource) -> str:
     ages = [stream.stamp_age_s for stream in source.streams if stream.stamp_age_s is not None]
     return f"{1e3 * max(ages):.0f} ms old" if ages else ""
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import TrainingError
+from dbp_ros.types import Floats, Image
 
 Rows = NDArray[np.int64]
 Array = NDArray[Any]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Batch:
+class DemonstrationBatch:
     """Observations with the chunks that may follow.
 
     Attributes:
@@ -28,16 +28,16 @@ class Batch:
     actions: Tensor
     weights: Tensor
 
-    def rows(self, start: int, end: int) -> "Batch":
+    def rows(self, start: int, end: int) -> "DemonstrationBatch":
         """Return the part from row `start` to before row `end`."""
         return self._each(lambda value: value[start:end])
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "DemonstrationBatch":
         """Return the batch on a device."""
         return self._each(lambda value: value.to(device))
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        return Batch(
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "DemonstrationBatch":
+        return DemonstrationBatch(
             states=change(self.states),
             images={name: change(seen) for name, seen in self.images.items()},
             points={name: change(seen) for name, seen in self.points.items()},

@@ -12,12 +12,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dbp_ros.config import CHECKPOINT as CHECKPOINT
-from dbp_ros.episodes.selection import Selection
+from dbp_ros.data.selection import Selection
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import written_aside
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.policy import Policy, PolicyShape
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.settings.config import CHECKPOINT as CHECKPOINT
 
 # Counts the changes of what is in it.
 FORMAT = 4
@@ -53,9 +53,9 @@ class Checkpoint:
             if name.startswith(start)
         }
 
-    def policy(self) -> Policy:
+    def policy(self) -> PolicyNetwork:
         """Return the policy with the averaged weights, ready to run."""
-        policy = Policy(self.shape, self.config)
+        policy = PolicyNetwork(self.shape, self.config)
         policy.load_state_dict(self.part("average"))
         return policy.eval().requires_grad_(False)
 

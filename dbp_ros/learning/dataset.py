@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dbp_ros.contract import Floats, Image
-from dbp_ros.episodes.episode import Episode
-from dbp_ros.episodes.selection import USUAL, Selection
-from dbp_ros.episodes.sets import EpisodeSet, open_episodes
-from dbp_ros.episodes.thinned import Thinned
+from dbp_ros.data.episode import Episode
+from dbp_ros.data.formats import EpisodeSet, open_episodes
+from dbp_ros.data.selection import USUAL, Selection
+from dbp_ros.data.subsample import Subsampled
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, gather, rows_of
-from dbp_ros.learning.batch import Batch
+from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.neighbours import Neighbours
+from dbp_ros.types import Floats, Image
 
 STILL_BELOW = 1e-4
 
@@ -138,7 +138,7 @@ class Demonstrations:
         history: int = 1,
         late: dict[str, NDArray[np.int64]] | None = None,
         neighbours: Neighbours | None = None,
-    ) -> Batch:
+    ) -> DemonstrationBatch:
         """Gather observations and chunks.
 
         Args:
@@ -159,7 +159,7 @@ class Demonstrations:
         if neighbours is not None:
             begins = np.concatenate([begins, neighbours.rows[rows]], axis=1)
             weights = np.concatenate([weights, neighbours.weights[rows]], axis=1)
-        return Batch(
+        return DemonstrationBatch(
             states=torch.from_numpy(self.observed(rows, history)),
             images=images,
             points={name: torch.from_numpy(cloud[seen]) for name, cloud in self.points.items()},
@@ -184,7 +184,7 @@ def load_demonstrations(path: Path, selection: Selection = USUAL) -> Demonstrati
     try:
         episodes = open_episodes(path, selection)
         if selection.every is not None:
-            episodes = Thinned(episodes, selection.every)
+            episodes = Subsampled(episodes, selection.every)
         return read_demonstrations(episodes)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dbp_ros import __version__
-from dbp_ros.bundle import (
+from dbp_ros.bundle.bundle import (
     AS_RECORDED,
     ENCODING,
     FORMAT,
@@ -16,23 +16,23 @@ from dbp_ros.bundle import (
     ActionSpec,
     CameraSpec,
     CloudSpec,
+    GoldenSpec,
     HistorySpec,
     Manifest,
-    ProofSpec,
     read_bundle,
     sha256_of,
     write_manifest,
 )
-from dbp_ros.config import DECISION_RATE_HZ
+from dbp_ros.bundle.golden import GoldenCases, write_golden
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import folder_aside
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.graphs import export_cloud_encoder, export_encoder, export_head
 from dbp_ros.learning.normaliser import unit_of
-from dbp_ros.learning.policy import Policy, PolicyShape, pictures
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_batch
 from dbp_ros.policy.model import Model
-from dbp_ros.proof import Proof, write_proof
+from dbp_ros.settings.config import DECISION_RATE_HZ
 
 HEAD = "head.onnx"
 PROOF = "proof.npz"
@@ -42,7 +42,7 @@ PROOF_CASES = 8
 
 
 @dataclass(frozen=True)
-class Label:
+class ExportLabel:
     """What a bundle is called and how it was made.
 
     Attributes:
@@ -63,7 +63,9 @@ def encoder_file(sensor: str) -> str:
     return f"encoder_{sensor}.onnx"
 
 
-def record_proof(policy: Policy, data: Demonstrations, cases: int, seed: int) -> Proof:
+def record_golden(
+    policy: PolicyNetwork, data: Demonstrations, cases: int, seed: int
+) -> GoldenCases:
     """Return recorded observations with what PyTorch makes of them."""
     chance = np.random.default_rng(seed)
     rows = np.sort(chance.choice(len(data.states), min(cases, len(data.states)), False))
@@ -71,10 +73,10 @@ def record_proof(policy: Policy, data: Demonstrations, cases: int, seed: int) ->
     batch = data.batch(rows, horizon, policy.history)
     latent = chance.standard_normal((len(rows), horizon, nu), dtype=np.float32)
     with torch.no_grad():
-        images = {name: pictures(seen) for name, seen in batch.images.items()}
+        images = {name: image_batch(seen) for name, seen in batch.images.items()}
         features = policy.encode(images, batch.points)
         action = policy.act(batch.states, features, torch.from_numpy(latent)[:, None])[:, 0]
-    return Proof(
+    return GoldenCases(
         positions=batch.states.numpy(),
         images={name: seen.numpy() for name, seen in batch.images.items()},
         points={name: seen.numpy() for name, seen in batch.points.items()},
@@ -84,7 +86,7 @@ def record_proof(policy: Policy, data: Demonstrations, cases: int, seed: int) ->
 
 
 def export_bundle(
-    checkpoint: Checkpoint, data: Demonstrations, directory: Path, label: Label
+    checkpoint: Checkpoint, data: Demonstrations, directory: Path, label: ExportLabel
 ) -> float:
     """Write a model bundle aside and rename it.
 
@@ -113,7 +115,9 @@ def export_bundle(
         for sensor, size in shape.clouds.items():
             export_cloud_encoder(policy.encoder(sensor), size, aside / encoder_file(sensor))
         export_head(policy, aside / HEAD)
-        write_proof(aside / PROOF, record_proof(policy, data, PROOF_CASES, checkpoint.config.seed))
+        write_golden(
+            aside / PROOF, record_golden(policy, data, PROOF_CASES, checkpoint.config.seed)
+        )
         manifest = _manifest(checkpoint, policy, aside, label)
         write_manifest(aside, manifest)
         worst = Model(read_bundle(aside)).difference()
@@ -128,7 +132,7 @@ def export_bundle(
     return worst
 
 
-def _unit(policy: Policy) -> float:
+def _unit(policy: PolicyNetwork) -> float:
     """Return what an error of an action is measured in: half its range, where that is over 1.
 
     Joints move by less than 1 rad, but a data set may count pixels: 512 of them with the
@@ -137,7 +141,9 @@ def _unit(policy: Policy) -> float:
     return max(1.0, float(policy.normaliser.action_half_range.max()))
 
 
-def _manifest(checkpoint: Checkpoint, policy: Policy, directory: Path, label: Label) -> Manifest:
+def _manifest(
+    checkpoint: Checkpoint, policy: PolicyNetwork, directory: Path, label: ExportLabel
+) -> Manifest:
     shape, facts, sizes = checkpoint.shape, checkpoint.facts, policy.feature_sizes
     joints = all(unit_of(name) for name in shape.action_names)
     return Manifest(
@@ -160,7 +166,7 @@ def _manifest(checkpoint: Checkpoint, policy: Policy, directory: Path, label: La
         ),
         head=HEAD,
         control_rate_hz=label.control_rate_hz,
-        proof=ProofSpec(PROOF, PROOF_TOLERANCE * _unit(policy)),
+        proof=GoldenSpec(PROOF, PROOF_TOLERANCE * _unit(policy)),
         files={path.name: sha256_of(path) for path in sorted(directory.iterdir())},
         normaliser=policy.normaliser.describe(shape.state_names, shape.action_names),
         made_by={

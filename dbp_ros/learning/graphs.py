@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dbp_ros.learning.policy import Policy
+from dbp_ros.learning.policy_network import PolicyNetwork
 
 OPSET = 20
 
@@ -51,7 +51,7 @@ class CloudGraph(nn.Module):
 class HeadGraph(nn.Module):
     """All that is run for each decision."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: PolicyNetwork) -> None:
         """Wrap a policy."""
         super().__init__()
         self.policy = policy
@@ -84,7 +84,7 @@ def export_cloud_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) 
     write_graph(CloudGraph(encoder), (torch.zeros(size),), path, ["points"], ["features"])
 
 
-def export_head(policy: Policy, path: Path) -> None:
+def export_head(policy: PolicyNetwork, path: Path) -> None:
     """Write the head: `positions`, `features.<sensor>`, `latent` in, `action` out.
 
     A method that takes several passes is written with all of them, one after the other.

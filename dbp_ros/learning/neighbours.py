@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dbp_ros.contract import Floats
 from dbp_ros.drift.neighbours import nearest_neighbours
+from dbp_ros.types import Floats
 
 
 @dataclass(frozen=True)

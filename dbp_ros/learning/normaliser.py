@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dbp_ros.contract import Floats
 from dbp_ros.learning.config import TrainConfig
+from dbp_ros.types import Floats
 
 RADIANS, METRES, UNKNOWN = "rad", "m", ""
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import ObservationError
 from dbp_ros.learning.checkpoint import Checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
-from dbp_ros.learning.export import Label, export_bundle
-from dbp_ros.learning.policy import Policy, PolicyShape, pictures
+from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_batch
 from dbp_ros.learning.trainer import Report, Trainer, no_report
 from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import Floats, Image
 
 
 class TrainedPolicy(ChunkPolicy):
@@ -31,10 +31,10 @@ class TrainedPolicy(ChunkPolicy):
         checkpoint: Checkpoint,
         data: Demonstrations,
         seed: int | None = 0,
-        latent_time_constant_s: float = PolicyConfig.latent_memory_s,
+        latent_time_constant_s: float = PolicyConfig.latent_time_constant_s,
     ) -> None:
         """Take over what was trained on `data`; see `ChunkPolicy`."""
-        self.network: Policy = checkpoint.policy()
+        self.network: PolicyNetwork = checkpoint.policy()
         self.metrics: dict[str, float] = checkpoint.facts["metrics"]
         self._checkpoint, self._data = checkpoint, data
         super().__init__(spec_of(self.network), seed, latent_time_constant_s)
@@ -80,7 +80,7 @@ class TrainedPolicy(ChunkPolicy):
             TrainingError: If the graphs differ from PyTorch by more than 1e-5.
         """
         folder = Path(directory)
-        export_bundle(self._checkpoint, self._data, folder, Label(name or folder.name))
+        export_bundle(self._checkpoint, self._data, folder, ExportLabel(name or folder.name))
         return folder
 
     @torch.no_grad()
@@ -89,7 +89,7 @@ class TrainedPolicy(ChunkPolicy):
         if sensor in self.spec.cameras:
             if frame.shape[:2] != (size := self.spec.cameras[sensor]):
                 raise ObservationError(f"expected images of {size} px, got {frame.shape[:2]}")
-            images[sensor] = pictures(tensor)
+            images[sensor] = image_batch(tensor)
         else:
             points[sensor] = tensor
         features: Floats = self.network.encode(images, points)[sensor][0, 0].numpy()
@@ -105,7 +105,7 @@ class TrainedPolicy(ChunkPolicy):
         return chunk
 
 
-def spec_of(network: Policy) -> PolicySpec:
+def spec_of(network: PolicyNetwork) -> PolicySpec:
     """Return the inputs and outputs of a policy."""
     shape: PolicyShape = network.shape
     return PolicySpec(

@@ -14,21 +14,16 @@ from torch import Tensor
 
 from dbp_ros.drift.encoders import PointCloudEncoder
 from dbp_ros.errors import TrainingError
-from dbp_ros.learning.average import WeightAverage
+from dbp_ros.learning.batch_sampler import BatchSampler, SampledBatch
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, split_by_episode
-from dbp_ros.learning.drawing import Drawing, Drawn
-from dbp_ros.learning.log import TrainingLog
-from dbp_ros.learning.methods.method import Goal, Question
+from dbp_ros.learning.ema import ExponentialMovingAverage
+from dbp_ros.learning.methods.method import RegressionTarget, TrainingBatch
 from dbp_ros.learning.neighbours import Neighbours, find_neighbours
-from dbp_ros.learning.normaliser import (
-    Normaliser,
-    SmallestRanges,
-    fit_normaliser,
-    followed_states,
-)
-from dbp_ros.learning.policy import Policy, PolicyShape
+from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, followed_states
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.learning.training_log import TrainingLog
 from dbp_ros.learning.validation import validate
 
 FINAL_LEARNING_RATE = 0.01
@@ -87,21 +82,21 @@ class Trainer:
         self._check()
         self.rows, self.held_out = split_by_episode(data, config.validation_fraction, config.seed)
         self.shape = PolicyShape.of(data)
-        self.policy = Policy(self.shape, config)
+        self.policy = PolicyNetwork(self.shape, config)
         self.policy.normaliser = self._fit_normaliser()
         for name, cloud in data.points.items():
             encoder = cast(PointCloudEncoder, self.policy.encoder(name))
             encoder.fit(torch.from_numpy(cloud[self.rows]))
         neighbours = self._find_neighbours()
         self.policy.to(self.device)
-        self.average = WeightAverage(self.policy, config.ema_decay)
+        self.average = ExponentialMovingAverage(self.policy, config.ema_decay)
         self.optimiser = torch.optim.AdamW(
             self.policy.parameters(),
             config.learning_rate,
             weight_decay=config.weight_decay,
             fused=True,
         )
-        self.drawing = Drawing(config, data, self.rows, self.policy.normaliser, neighbours)
+        self.drawing = BatchSampler(config, data, self.rows, self.policy.normaliser, neighbours)
         self.log = TrainingLog(run) if run is not None and self.machines.is_main_process else None
         self.origin = origin or {}
         self.update, self.train_s = 0, 0.0
@@ -222,17 +217,17 @@ class Trainer:
             pushes.append(goal.force_rms)
         return torch.stack(losses).mean(), torch.stack(pushes).mean()
 
-    def _parts(self) -> list[Drawn]:
+    def _parts(self) -> list[SampledBatch]:
         share = self.config.batch_size // self.machines.num_processes
         start = share * self.machines.process_index
         drawn = self.drawing.draw(self.policy.method.draws, slice(start, start + share))
         size = share // self.config.gradient_accumulation_steps
         return [drawn.rows(begin, begin + size).to(self.device) for begin in range(0, share, size)]
 
-    def _ask(self, part: Drawn) -> Question:
+    def _ask(self, part: SampledBatch) -> TrainingBatch:
         batch, normaliser = part.batch, self.policy.normaliser
         features = self.policy.encode(batch.images, batch.points, self.config.bfloat16)
-        return Question(
+        return TrainingBatch(
             observation=self.policy.observe(batch.states, features),
             positives=normaliser.normalise_actions(batch.actions, batch.measured),
             weights=batch.weights,
@@ -242,14 +237,14 @@ class Trainer:
         )
 
     @torch.no_grad()
-    def _goals(self, parts: list[Drawn]) -> list[Goal | None]:
+    def _goals(self, parts: list[SampledBatch]) -> list[RegressionTarget | None]:
         """Return each part's goal where it takes the whole batch to know it, else None."""
         method, machines = self.policy.method, self.machines
         if not method.needs_whole_batch or (len(parts) == 1 and machines.num_processes == 1):
             return [None] * len(parts)
         questions = [self._ask(part) for part in parts]
         said = torch.cat([method.respond(question) for question in questions])
-        whole = Question.join(questions)
+        whole = TrainingBatch.join(questions)
         goal = method.aim(machines.gather(said), whole.each(machines.gather))
         size = len(said) // len(parts)
         start = len(said) * machines.process_index

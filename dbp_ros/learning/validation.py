@@ -10,7 +10,7 @@ from torch import Tensor
 from dbp_ros.drift.energy import energy_score
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.normaliser import METRES, unit_of
-from dbp_ros.learning.policy import Policy, pictures
+from dbp_ros.learning.policy_network import PolicyNetwork, image_batch
 
 SAMPLES = 8
 LARGEST_SET = 512
@@ -18,7 +18,7 @@ _PART = 64
 
 
 @dataclass(frozen=True)
-class Score:
+class ValidationScore:
     """Fit to held-out episodes.
 
     Attributes:
@@ -38,7 +38,9 @@ class Score:
 
 
 @torch.no_grad()
-def validate(policy: Policy, data: Demonstrations, rows: NDArray[np.int64], seed: int) -> Score:
+def validate(
+    policy: PolicyNetwork, data: Demonstrations, rows: NDArray[np.int64], seed: int
+) -> ValidationScore:
     """Score a policy on a fixed selection of held-out rows with fixed latents.
 
     Args:
@@ -57,7 +59,7 @@ def validate(policy: Policy, data: Demonstrations, rows: NDArray[np.int64], seed
     arm = squares[:, :, arms].mean(2)
     best = arm.argmin(1)
     gripper = squares[torch.arange(len(best)), best][:, ~arms]
-    return Score(
+    return ValidationScore(
         energy_score=float(scores.mean()),
         error=_root(arm),
         best_error=_root(arm.min(1).values),
@@ -71,14 +73,14 @@ def _root(squares: Tensor) -> float:
 
 
 def _part(
-    policy: Policy, data: Demonstrations, rows: NDArray[np.int64], chance: torch.Generator
+    policy: PolicyNetwork, data: Demonstrations, rows: NDArray[np.int64], chance: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return energy scores (B,), squared errors (B, G, nu) and variances (B, nu)."""
     horizon, nu = policy.chunk_shape
     device = policy.normaliser.follows.device
     batch = data.batch(rows, horizon, policy.history).to(device)
     latent = torch.randn(len(rows), SAMPLES, horizon, nu, generator=chance).to(device)
-    images = {name: pictures(seen) for name, seen in batch.images.items()}
+    images = {name: image_batch(seen) for name, seen in batch.images.items()}
     features = policy.encode(images, batch.points)
     chunks = policy.method(policy.observe(batch.states, features), latent)
     wanted = policy.normaliser.normalise_actions(batch.actions, batch.measured)

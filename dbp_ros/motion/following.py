@@ -7,9 +7,9 @@ must not stay where its arm is not.
 
 import numpy as np
 
-from dbp_ros.config import GuardConfig
-from dbp_ros.contract import NS_PER_S, Array, Flags
 from dbp_ros.motion.limits import Limiter, Limits
+from dbp_ros.settings.config import GuardConfig
+from dbp_ros.types import NS_PER_S, Array, Flags
 
 # Command and arm are at rest when both have been still for this long.
 SETTLE_S = 0.3

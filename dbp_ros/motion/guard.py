@@ -12,13 +12,13 @@ from enum import Enum
 
 import numpy as np
 
-from dbp_ros.config import GuardConfig
-from dbp_ros.contract import NS_PER_S, STOPPED, ActionChunk, Array, Flags, seconds_to_ns
 from dbp_ros.errors import CommandError
 from dbp_ros.motion.chunk_check import ChunkCheck
 from dbp_ros.motion.following import FollowingMonitor, SpeedEstimate
 from dbp_ros.motion.limits import LimitedShare, Limiter, Limits
 from dbp_ros.motion.trajectory import Trajectory
+from dbp_ros.settings.config import GuardConfig
+from dbp_ros.types import NS_PER_S, STOPPED, ActionChunk, Array, Flags, seconds_to_ns
 
 NOT_ENABLED = "control is not enabled"
 WITHDRAWN = "the enabling was withdrawn"

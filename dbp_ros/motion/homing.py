@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dbp_ros.contract import Array
 from dbp_ros.errors import CommandError
+from dbp_ros.types import Array
 
 # Largest speed and acceleration of a quintic that goes from 0 to 1 in one second, at rest at both
 # ends: 15/8 and 10/sqrt(3).

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dbp_ros.contract import NS_PER_S, ActionChunk, Array
+from dbp_ros.types import NS_PER_S, ActionChunk, Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,21 +11,21 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.config import BagConfig, ControllersConfig
-from dbp_ros.episodes.bag import End, Source
-from dbp_ros.episodes.recorder import Recorder
-from dbp_ros.nodes import reports
+from dbp_ros.data.bag import BagTopic, EpisodeEnd
+from dbp_ros.data.recorder import BagRecorder
+from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.camera_images import transport_of
-from dbp_ros.nodes.definitions import definition_of
 from dbp_ros.nodes.learner_node import RECORDED
+from dbp_ros.nodes.message_definitions import message_definition
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.placement import Place
-from dbp_ros.realtime import take_place
+from dbp_ros.runtime.cpu_affinity import Role
+from dbp_ros.runtime.realtime import apply_cpu_affinity
+from dbp_ros.settings.config import BagConfig, ControllersConfig
 
 
 class BagNode(Node):  # type: ignore[misc]
-    """Hands serialised messages, which nobody here looks into, to a `Recorder`."""
+    """Hands serialised messages, which nobody here looks into, to a `BagRecorder`."""
 
     def __init__(self) -> None:
         super().__init__("bag")
@@ -35,16 +35,16 @@ class BagNode(Node):  # type: ignore[misc]
         kinds |= {images.topic(self, camera): images.kind for camera in config.cameras}
         controllers = ControllersConfig().controllers
         kinds |= {f"{name}/commands": Float64MultiArray for name in controllers}
-        self.get_logger().info(take_place(Place.BACKGROUND))
+        self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._bytes = self._messages = 0
-        self._recorder = Recorder(Path(config.out), self._sources(kinds), lambda _: None)
+        self._recorder = BagRecorder(Path(config.out), self._sources(kinds), lambda _: None)
         for topic, kind in kinds.items():
             callback = partial(self._record, topic)
             self.create_subscription(kind, topic, callback, RECORDED, raw=True)
         self._begin()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(config.bag_s, self._turn_over, clock=steady)
-        reports.Reporter(self, "bag", self._state, self.statistics, lambda: None)
+        diagnostics.DiagnosticsReporter(self, "bag", self._state, self.statistics, lambda: None)
 
     def close(self) -> None:
         """End the bag and put it on the disk."""
@@ -59,13 +59,13 @@ class BagNode(Node):  # type: ignore[misc]
             "dropped_messages": self._recorder.dropped,
         }
 
-    def _sources(self, kinds: dict[str, Any]) -> dict[str, Source]:
+    def _sources(self, kinds: dict[str, Any]) -> dict[str, BagTopic]:
         names = {
             topic: f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
             for topic, kind in kinds.items()
         }
         return {
-            topic: Source(self.resolve_topic_name(topic), name, definition_of(name))
+            topic: BagTopic(self.resolve_topic_name(topic), name, message_definition(name))
             for topic, name in names.items()
         }
 
@@ -82,15 +82,15 @@ class BagNode(Node):  # type: ignore[misc]
         self._recorder.begin({"recorded_by": "bag"})
 
     def _end(self) -> None:
-        self._recorder.end(End("failure", "operator", self._now_ns()))
+        self._recorder.end(EpisodeEnd("failure", "operator", self._now_ns()))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
     def _state(self) -> tuple[bytes, str]:
         if self._recorder.error is not None:
-            return reports.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
-        return reports.OK, f"recording bag {self._recorder.number}"
+            return diagnostics.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
+        return diagnostics.OK, f"recording bag {self._recorder.number}"
 
 
 def main() -> int:

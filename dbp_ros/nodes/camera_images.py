@@ -12,18 +12,18 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
-from dbp_ros.contract import Frame, Image
 from dbp_ros.errors import ConfigError, ObservationError
+from dbp_ros.nodes.cdr import UNREADABLE, CdrReader
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.nodes.wire import UNREADABLE, Reader
-from dbp_ros.pixels import decoded, image_pixels
+from dbp_ros.sensing.image_decoding import decoded, image_pixels
+from dbp_ros.types import Frame, Image
 
 BASE = "image_raw"
 
 
 @dataclass(slots=True)
-class WirePicture:
-    """The fields of an image message that are read; see `PictureMessage`."""
+class DecodedMessage:
+    """The fields of an image message that are read; see `ImageFields`."""
 
     height: int
     width: int
@@ -33,27 +33,27 @@ class WirePicture:
     data: memoryview
 
 
-def plain_picture(message: bytes) -> tuple[Image, int]:
+def read_raw_image(message: bytes) -> tuple[Image, int]:
     """Return pixels and stamp in [ns] of the bytes of a `sensor_msgs/msg/Image`."""
-    reader = Reader(message)
+    reader = CdrReader(message)
     stamp_ns = reader.header()
     height, width = reader.numbers("II")
     encoding, is_bigendian = reader.text(), reader.byte()
     (step,) = reader.numbers("I")
-    picture = WirePicture(height, width, encoding, is_bigendian, step, reader.data())
+    picture = DecodedMessage(height, width, encoding, is_bigendian, step, reader.data())
     return image_pixels(picture), stamp_ns
 
 
-def compressed_picture(message: bytes) -> tuple[Image, int]:
+def read_compressed_image(message: bytes) -> tuple[Image, int]:
     """Return pixels and stamp in [ns] of the bytes of a `sensor_msgs/msg/CompressedImage`."""
-    reader = Reader(message)
+    reader = CdrReader(message)
     stamp_ns = reader.header()
     described = reader.text()
     return decoded(reader.data(), described), stamp_ns
 
 
 @dataclass(frozen=True)
-class Transport:
+class ImageTransport:
     """How images come.
 
     Attributes:
@@ -101,12 +101,12 @@ def _remapped(node: Node, name: str) -> str | None:
 
 
 TRANSPORTS = {
-    "raw": Transport(ImageMessage, "", plain_picture),
-    "compressed": Transport(CompressedImage, "/compressed", compressed_picture),
+    "raw": ImageTransport(ImageMessage, "", read_raw_image),
+    "compressed": ImageTransport(CompressedImage, "/compressed", read_compressed_image),
 }
 
 
-def transport_of(name: str) -> Transport:
+def transport_of(name: str) -> ImageTransport:
     """Return a transport by its name.
 
     Raises:

@@ -22,12 +22,12 @@ from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
-from dbp_ros.contract import DISABLED, EMERGENCY_STOP, STOPPED
 from dbp_ros.errors import CommandError, DbpError
-from dbp_ros.nodes.background import BackgroundSpinner
+from dbp_ros.nodes.background_spinner import BackgroundSpinner
 from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.nodes.service_calls import CALL_LIMIT_S, ServiceCalls
-from dbp_ros.pace import Pace
+from dbp_ros.runtime.sim_clock import SimClock
+from dbp_ros.types import DISABLED, EMERGENCY_STOP, STOPPED
 
 GUARD, POLICY, LEARNER = "guard/state", "policy/state", "learner/state"
 ENABLE, GUARD_RESET, BEGIN = "guard/enable_control", "guard/reset", "policy/begin_episode"
@@ -56,7 +56,7 @@ class Cell(Protocol):
 class CellOperator:
     """Offers the services on a node of its own, whose thread may wait for other processes."""
 
-    def __init__(self, owner: Node, cell: Cell, pace: Pace) -> None:
+    def __init__(self, owner: Node, cell: Cell, pace: SimClock) -> None:
         """Create the services.
 
         Args:

@@ -24,9 +24,9 @@ from rclpy.publisher import Publisher
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from std_msgs.msg import Float64MultiArray
 
-from dbp_ros.config import ControllersConfig
 from dbp_ros.motion.controllers import ControllerState
 from dbp_ros.nodes.qos import COMMAND_SOURCE, EVERY
+from dbp_ros.settings.config import ControllersConfig
 
 WATCH_RATE_HZ = 20.0
 ACTIVITY = "Controllers Activity"

@@ -17,12 +17,12 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from dbp_ros.contract import Array
 from dbp_ros.errors import CommandError
-from dbp_ros.nodes import reports
+from dbp_ros.nodes import diagnostics
+from dbp_ros.nodes.cdr import UNREADABLE, command_of
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.nodes.wire import UNREADABLE, command_of
 from dbp_ros.sim.controllers import ForwardController
+from dbp_ros.types import Array
 
 # A switch happens between two steps of the physics.
 SWITCH_LIMIT_S = 2.0
@@ -81,7 +81,7 @@ class ControllerNode(Node):  # type: ignore[misc]
             raw=True,
         )
         for service, active in (("activate", True), ("deactivate", False)):
-            answer = reports.answer_to(partial(self._switch, active))
+            answer = diagnostics.answer_to(partial(self._switch, active))
             self.create_service(Trigger, f"~/{service}", answer)
 
     @property

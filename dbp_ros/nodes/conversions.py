@@ -8,11 +8,11 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image as ImageMessage
 
-from dbp_ros.contract import ActionChunk, Image
 from dbp_ros.errors import CommandError, ObservationError
-from dbp_ros.joint_states import JointLayout, JointReadings
+from dbp_ros.nodes.cdr import UNREADABLE, CdrReader, Names, TrajectoryWriter
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.nodes.wire import UNREADABLE, Names, Reader, TrajectoryWriter
+from dbp_ros.sensing.joint_states import JointLayout, JointReadings
+from dbp_ros.types import ActionChunk, Image
 
 # Publishers of joint states with names of their own.
 MAX_LAYOUTS = 8
@@ -47,7 +47,7 @@ class Columns:
         self.problem = ""
         self.ours: list[int] = []
 
-    def read(self, reader: Reader) -> int:
+    def read(self, reader: CdrReader) -> int:
         """Read the names that are next in a message; return how many there are."""
         names = reader.names(self._known)
         if names is not self.names:
@@ -75,7 +75,7 @@ class JointReader:
                 the robot's joints is missing or not finite.
         """
         try:
-            reader = Reader(message)
+            reader = CdrReader(message)
             stamp_ns = reader.header()
             names = reader.names_among(self._known, MAX_LAYOUTS)
             positions = reader.doubles()
@@ -118,7 +118,7 @@ class ChunkReader:
             CommandError: If joints are missing or named twice, or points or positions are missing.
         """
         try:
-            reader = Reader(message)
+            reader = CdrReader(message)
             stamped_ns, frame_id = reader.time(), reader.text()
             count = self._columns.read(reader)
             if self._columns.problem:

@@ -15,16 +15,16 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool, Trigger
 
-from dbp_ros.contract import EMERGENCY_STOP, STOPPED, Image
 from dbp_ros.errors import BundleError, DbpError, ObservationError
+from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.motion.guard import Mode
-from dbp_ros.nodes.ignored import IgnoredMessages
-from dbp_ros.nodes.lasting import subscribe_lasting
+from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.service_calls import CALL_LIMIT_S, ServiceCalls
-from dbp_ros.pixels import image_pixels
-from dbp_ros.policy.model_state import ModelState
-from dbp_ros.trace import Recording, recording_of
+from dbp_ros.nodes.stateful_topic import subscribe_stateful
+from dbp_ros.sensing.image_decoding import image_pixels
+from dbp_ros.telemetry.trace import Recording, recording_of
+from dbp_ros.types import EMERGENCY_STOP, STOPPED, Image
 
 POLL_S = 0.01
 REFUSAL_LIMIT_S = 10.0
@@ -53,7 +53,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         self._succeeded = threading.Event()
         self._calls = ServiceCalls(self)
         self._camera: Any = None
-        subscribe_lasting(self, Bool, "success", self._on_success)
+        subscribe_stateful(self, Bool, "success", self._on_success)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         for name in self.processes:
             self.create_subscription(
@@ -213,10 +213,10 @@ class EpisodeRunner(Node):  # type: ignore[misc]
                     raise
                 time.sleep(POLL_S)
 
-    def model_state(self, message: String) -> ModelState | None:
+    def model_state(self, message: String) -> SwapStatus | None:
         """Return what a message of policy/model holds, None where it is malformed."""
         try:
-            return ModelState.from_json(message.data)
+            return SwapStatus.from_json(message.data)
         except BundleError as error:
             self._ignored.add("policy/model", str(error))
             return None

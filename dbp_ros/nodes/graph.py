@@ -6,8 +6,8 @@ from typing import Any
 from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
-from dbp_ros.diagnosis.snapshot import Endpoint, Topic
-from dbp_ros.nodes.streams import STREAMS
+from dbp_ros.diagnosis.snapshot import Endpoint, TopicStatus
+from dbp_ros.nodes.polled_subscriptions import STREAMS
 
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
 # Nodes of tools that look at a stack and are no part of it.
@@ -74,9 +74,9 @@ class Graph:
             if kind in types and self._node.count_subscribers(topic)
         ]
 
-    def topic(self, name: str, rate_hz: float | None = None) -> Topic:
+    def topic(self, name: str, rate_hz: float | None = None) -> TopicStatus:
         """Return a topic with its publishers and subscribers, those of tools left out."""
-        return Topic(
+        return TopicStatus(
             name,
             _endpoints(self._node.get_publishers_info_by_topic(name)),
             _endpoints(self._node.get_subscriptions_info_by_topic(name)),

@@ -6,17 +6,17 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.config import GuardConfig
-from dbp_ros.contract import NS_PER_S, ActionChunk, seconds_to_ns
 from dbp_ros.errors import CommandError, ObservationError
-from dbp_ros.joint_states import JointStateMerger, JointStates, PublisherConflict
 from dbp_ros.nodes.controller_monitor import publisher_names
 from dbp_ros.nodes.conversions import ChunkReader, JointReader
+from dbp_ros.nodes.polled_subscriptions import PolledSubscriptions
 from dbp_ros.nodes.qos import JOINT_STATES
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.nodes.streams import Streams
-from dbp_ros.stamps import StampCheck
-from dbp_ros.trace import FirstSight, Hop, Trace
+from dbp_ros.runtime.stamps import StampCheck
+from dbp_ros.sensing.joint_states import JointStateMerger, JointStates, PublisherConflict
+from dbp_ros.settings.config import GuardConfig
+from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
+from dbp_ros.types import NS_PER_S, ActionChunk, seconds_to_ns
 
 WHOLE = frozenset({0})
 JOINTS, CHUNKS = "joint_states", "action_chunk"
@@ -36,7 +36,7 @@ class GuardInputs:
     """
 
     def __init__(self, node: Node, config: GuardConfig, clock: SteadyClock, trace: Trace) -> None:
-        self.received = FirstSight(Hop.RECEIVED, trace)
+        self.received = LatencyProbe(Hop.RECEIVED, trace)
         self.refused_joint_states = 0
         self.damaged_chunks = 0
         self._node = node
@@ -53,7 +53,7 @@ class GuardInputs:
         self._noted_ns = {JOINTS: 0, CHUNKS: 0}
         self._new_states: JointStates | None = None
         self._new_chunk: tuple[ActionChunk, int] | None = None
-        self._streams = Streams(node)
+        self._streams = PolledSubscriptions(node)
         self._streams.subscribe(JointState, JOINTS, self._on_joint_states, JOINT_STATES)
         self._streams.subscribe(JointTrajectory, CHUNKS, self._on_chunk, JOINT_STATES)
 

@@ -16,13 +16,10 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from std_srvs.srv import SetBool, Trigger
 
-from dbp_ros.config import GuardConfig
-from dbp_ros.contract import EMERGENCY_STOP, NS_PER_S, Array
 from dbp_ros.errors import CommandError
-from dbp_ros.latency import Histogram, PeriodRecorder
-from dbp_ros.loops import PacedThread
 from dbp_ros.motion.guard import NOT_ENABLED, Mode, MotionGuard
-from dbp_ros.nodes import reports
+from dbp_ros.nodes import diagnostics
+from dbp_ros.nodes.cdr import CommandWriter
 from dbp_ros.nodes.controller_monitor import ControllerMonitor
 from dbp_ros.nodes.guard_inputs import GuardInputs
 from dbp_ros.nodes.parameters import load_settings
@@ -30,11 +27,14 @@ from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.robot_watch import RobotWatch
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.nodes.stop_socket import StopSocket
-from dbp_ros.nodes.wire import CommandWriter
-from dbp_ros.pace import Pace, patient
-from dbp_ros.placement import Place
-from dbp_ros.realtime import request_realtime
-from dbp_ros.trace import FirstSight, Hop, Trace
+from dbp_ros.runtime.cpu_affinity import Role
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.runtime.realtime import request_realtime
+from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
+from dbp_ros.settings.config import GuardConfig
+from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
+from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
+from dbp_ros.types import EMERGENCY_STOP, NS_PER_S, Array
 
 SETTLE_S = 1.0
 START_RETRY_S = 0.2
@@ -42,10 +42,10 @@ START_RETRY_S = 0.2
 OUTDATED_NS = 50_000_000
 TIMEOUTS = ("chunk_timeout_s", "joint_state_timeout_s", "joint_state_loss_s")
 LEVELS = {
-    Mode.DISABLED: reports.OK,
-    Mode.TRACKING: reports.OK,
-    Mode.HOLDING: reports.WARN,
-    Mode.STOPPED: reports.ERROR,
+    Mode.DISABLED: diagnostics.OK,
+    Mode.TRACKING: diagnostics.OK,
+    Mode.HOLDING: diagnostics.WARN,
+    Mode.STOPPED: diagnostics.ERROR,
 }
 
 
@@ -61,10 +61,10 @@ class GuardNode(Node):  # type: ignore[misc]
         super().__init__("guard")
         config = load_settings(self, GuardConfig)
         self._config = config
-        self._pace = Pace(config.speed)
+        self._pace = SimClock(config.speed)
         # What is late by some of our seconds is further behind in a world that runs faster.
         limits = tuple(max(1.0, config.speed) * k for k in config.tracking_error_limit)
-        patient_config = replace(patient(config, *TIMEOUTS), tracking_error_limit=limits)
+        patient_config = replace(scale_timeouts(config, *TIMEOUTS), tracking_error_limit=limits)
         self._guard = MotionGuard(patient_config)
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
@@ -80,8 +80,8 @@ class GuardNode(Node):  # type: ignore[misc]
         self._period = PeriodRecorder(round(NS_PER_S / self._pace.rate_hz(config.command_rate_hz)))
         self._image_age = Histogram()
         self._tick_time = Histogram()
-        self._commanded = FirstSight(Hop.COMMANDED, self._trace)
-        self._loop = PacedThread(
+        self._commanded = LatencyProbe(Hop.COMMANDED, self._trace)
+        self._loop = RateThread(
             "command loop",
             config.command_rate_hz,
             self._send,
@@ -93,9 +93,9 @@ class GuardNode(Node):  # type: ignore[misc]
             self, config, self._on_lost, self._on_rival, self._loop.wait_for_tick
         )
         self.create_service(SetBool, "~/enable_control", self._on_enable)
-        self.create_service(Trigger, "~/emergency_stop", reports.answer_to(self._ask_to_stop))
-        self.create_service(Trigger, "~/reset", reports.answer_to(self._reset))
-        reports.Reporter(
+        self.create_service(Trigger, "~/emergency_stop", diagnostics.answer_to(self._ask_to_stop))
+        self.create_service(Trigger, "~/reset", diagnostics.answer_to(self._reset))
+        diagnostics.DiagnosticsReporter(
             self,
             "guard",
             self._state,
@@ -110,7 +110,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self.context.get_domain_id(), self.get_fully_qualified_name(), self._ask_to_stop
         )
         self._robot_watch = RobotWatch(self)
-        for line in request_realtime(config, Place.GUARD):
+        for line in request_realtime(config, Role.GUARD):
             self.get_logger().info(line)
         self._loop.start()
 
@@ -253,7 +253,7 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _state(self) -> tuple[bytes, str]:
         if self._loop.error is not None:
-            return reports.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
+            return diagnostics.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
         mode = self._guard.mode
         refusal = self._refusal if mode is Mode.DISABLED else ""
         found = (
@@ -262,7 +262,7 @@ class GuardNode(Node):  # type: ignore[misc]
         )
         reasons = [reason for reason in found if reason]
         fine = mode not in (Mode.TRACKING, Mode.DISABLED) or reasons in ([], [NOT_ENABLED])
-        level = LEVELS[mode] if fine else reports.WARN
+        level = LEVELS[mode] if fine else diagnostics.WARN
         return level, ": ".join([mode.value, *(["; ".join(reasons)] if reasons else [])])
 
     def _clear(self) -> None:

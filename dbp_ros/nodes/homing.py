@@ -14,12 +14,12 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from dbp_ros.contract import STOPPED, Array
 from dbp_ros.errors import DbpError
 from dbp_ros.motion.guard import Mode
 from dbp_ros.motion.homing import HomingPath, check_home
 from dbp_ros.nodes.operator import DISCOVERY_S, REST_S, Operator
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.types import STOPPED, Array
 
 GUARD_PARAMETERS = (
     *("joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),

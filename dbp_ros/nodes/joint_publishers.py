@@ -15,7 +15,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 
-from dbp_ros.nodes.wire import UNREADABLE, Names, Reader
+from dbp_ros.nodes.cdr import UNREADABLE, CdrReader, Names
 
 # A participant that loses the answers of others discovers them seconds later, see `discovery`: in
 # half of the cases on an idle computer. The search is repeated with new participants.
@@ -75,7 +75,7 @@ class JointStateReader:
             if taken is None:
                 return None
             try:
-                reader = Reader(taken[0])
+                reader = CdrReader(taken[0])
                 return reader.header(), self._joints.intersection(reader.names(self._names))
             except UNREADABLE:
                 continue

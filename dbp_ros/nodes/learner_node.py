@@ -18,26 +18,26 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import Trigger
 
-from dbp_ros.bundle import bundle_directory, read_bundle
-from dbp_ros.config import LearnerConfig
-from dbp_ros.decision import decision_of
-from dbp_ros.episodes.attendance import Attendance
-from dbp_ros.episodes.bag import FELL_BACK, Source
-from dbp_ros.episodes.recorder import Recorder
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.data.bag import FELL_BACK, BagTopic
+from dbp_ros.data.recorder import BagRecorder
+from dbp_ros.data.segmentation import EpisodeSegmenter
 from dbp_ros.errors import BundleError, ConfigError, DbpError, EpisodeError
-from dbp_ros.nodes import reports
+from dbp_ros.hotswap.swap_status import SwapStatus
+from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.camera_images import transport_of
-from dbp_ros.nodes.definitions import definition_of
-from dbp_ros.nodes.ignored import IgnoredMessages
-from dbp_ros.nodes.lasting import subscribe_lasting
+from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.learner_process import LearnerProcess
+from dbp_ros.nodes.message_definitions import message_definition
 from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import EVERY, LATCHED
-from dbp_ros.placement import Place
-from dbp_ros.policy.model_state import ModelState
-from dbp_ros.realtime import take_place
+from dbp_ros.nodes.stateful_topic import subscribe_stateful
+from dbp_ros.runtime.cpu_affinity import Role
+from dbp_ros.runtime.realtime import apply_cpu_affinity
+from dbp_ros.settings.config import LearnerConfig
+from dbp_ros.telemetry.policy_step import parse_policy_step
 
 # Who records wants each message, also of those that are only sent once.
 RECORDED = QoSProfile(
@@ -49,7 +49,7 @@ PLAIN = (Bool, Float64, String)
 
 
 class LearnerNode(Node):  # type: ignore[misc]
-    """Wires a `Recorder` and the process that learns to topics."""
+    """Wires a `BagRecorder` and the process that learns to topics."""
 
     def __init__(self) -> None:
         super().__init__("learner")
@@ -79,16 +79,16 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._silent = {r: topic for r, (_, topic, _) in topics.items() if r.startswith("image.")}
         self._sender = ModelSender(self, config.share_path)
         # The process that learns inherits the cores.
-        self.get_logger().info(take_place(Place.BACKGROUND))
+        self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._learner = LearnerProcess(config, self._announce)
-        self._recorder = Recorder(
+        self._recorder = BagRecorder(
             Path(config.out) / "episodes", self._sources(topics), lambda _: self._learner.wake()
         )
-        self._attendance = Attendance(self._recorder, self._facts, config.time_limit_s)
+        self._attendance = EpisodeSegmenter(self._recorder, self._facts, config.time_limit_s)
         for role, (kind, topic, qos) in topics.items():
             callback = partial(self._record, role, kind)
             if qos is LATCHED:
-                subscribe_lasting(self, kind, topic, callback, raw=True)
+                subscribe_stateful(self, kind, topic, callback, raw=True)
             else:
                 self.create_subscription(kind, topic, callback, qos, raw=True)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
@@ -100,7 +100,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         self.create_timer(
             1.0 / WATCH_RATE_HZ, lambda: self._attendance.tick(self._now_ns()), clock=steady
         )
-        reports.Reporter(self, "learner", self._state, self.statistics, lambda: None)
+        diagnostics.DiagnosticsReporter(self, "learner", self._state, self.statistics, lambda: None)
         if self._recorder.mended:
             self.get_logger().warning(f"mended the cut-off episodes {self._recorder.mended}")
             self._learner.wake()
@@ -122,21 +122,21 @@ class LearnerNode(Node):  # type: ignore[misc]
             "learner": self._learner.statistics,
         }
 
-    def _sources(self, topics: dict[str, tuple[Any, str, QoSProfile]]) -> dict[str, Source]:
+    def _sources(self, topics: dict[str, tuple[Any, str, QoSProfile]]) -> dict[str, BagTopic]:
         kinds = {kind: kind.__module__.split(".")[0] for kind, _, _ in topics.values()}
         names = {kind: f"{package}/msg/{kind.__name__}" for kind, package in kinds.items()}
         return {
-            role: Source(
+            role: BagTopic(
                 self.resolve_topic_name(topic),
                 names[kind],
-                definition_of(names[kind]),
+                message_definition(names[kind]),
                 lasts=qos is LATCHED,
             )
             for role, (kind, topic, qos) in topics.items()
         }
 
     def _offer(self, service: str, act: Any) -> None:
-        self.create_service(Trigger, f"~/{service}", reports.answer_to(act))
+        self.create_service(Trigger, f"~/{service}", diagnostics.answer_to(act))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -148,7 +148,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         try:
             value: Any = _value_of(kind, data) if kind in PLAIN else None
             if role == "decision":
-                self._attendance.hear(decision_of(value), now_ns)
+                self._attendance.hear(parse_policy_step(value), now_ns)
         except EpisodeError as error:
             self._ignored.add(role, str(error))
             return
@@ -159,7 +159,7 @@ class LearnerNode(Node):  # type: ignore[misc]
     def _on_model(self, message: String) -> None:
         """Note for the episodes to come whether a version failed, and what decides instead."""
         try:
-            state = ModelState.from_json(message.data)
+            state = SwapStatus.from_json(message.data)
         except BundleError as error:
             self._ignored.add("policy/model", str(error))
             return
@@ -178,9 +178,9 @@ class LearnerNode(Node):  # type: ignore[misc]
 
     def _state(self) -> tuple[bytes, str]:
         if self._recorder.error is not None:
-            return reports.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
+            return diagnostics.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
         if self._learner.problem:
-            return reports.ERROR, self._learner.problem
+            return diagnostics.ERROR, self._learner.problem
         problems = [*filter(None, (*self._problems.values(), self._ignored.problem))]
         if self._recorder.dropped:
             problems.append(f"{self._recorder.dropped} messages dropped")
@@ -188,9 +188,9 @@ class LearnerNode(Node):  # type: ignore[misc]
             topics = ", ".join(self._silent.values())
             problems.append(f"nothing came on {topics}: is image_transport as in the policy?")
         if problems:
-            return reports.WARN, "; ".join(problems)
+            return diagnostics.WARN, "; ".join(problems)
         recording = f"recording episode {self._recorder.number}"
-        return reports.OK, recording if self._recorder.recording else "waiting for an episode"
+        return diagnostics.OK, recording if self._recorder.recording else "waiting for an episode"
 
 
 def _value_of(kind: Any, data: bytes) -> Any:

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.config import LearnerConfig
+from dbp_ros.settings.config import LearnerConfig
 
-MODULE = "dbp_ros.learning.online.study"
+MODULE = "dbp_ros.rl.from_robot.learner_worker"
 GRACE_S = 3.0
 
 

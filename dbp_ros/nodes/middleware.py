@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import rclpy
 
-from dbp_ros.share import share_directory
+from dbp_ros.resources import resource_directory
 
 RANGE, LOCALHOST_ONLY = "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY"
 # The first name is that of Fast DDS 2 (Humble to Jazzy), the second that of Fast DDS 3.
@@ -33,7 +33,7 @@ def environment(present: Mapping[str, str], middleware: str) -> dict[str, str]:
         present: The environment as it is, perhaps with what this function returned before.
         middleware: Name of the ROS middleware, such as `rmw_fastrtps_cpp`.
     """
-    config = share_directory() / "config"
+    config = resource_directory() / "config"
     network, localhost = str(config / "fastdds.xml"), str(config / "fastdds_localhost.xml")
     chosen = {present.get(name, "") for name in PROFILE_VARIABLES}
     if "fastrtps" not in middleware or chosen - {"", network, localhost}:

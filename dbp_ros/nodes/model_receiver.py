@@ -6,16 +6,16 @@ from pathlib import Path
 from rclpy.node import Node
 from std_msgs.msg import String, UInt8MultiArray
 
-from dbp_ros.bundle import MANIFEST, sha256_of
-from dbp_ros.contract import NS_PER_S
-from dbp_ros.delivery.delivery import Delivery, delivered, forget_old
-from dbp_ros.delivery.notes import WINDOW, Announcement, Label
+from dbp_ros.bundle.bundle import MANIFEST, sha256_of
 from dbp_ros.errors import BundleError
-from dbp_ros.nodes.ignored import IgnoredMessages
-from dbp_ros.nodes.lasting import subscribe_lasting
+from dbp_ros.hotswap.swap import Swap
+from dbp_ros.hotswap.swap_status import SwapPhase
+from dbp_ros.hotswap.transfer.messages import WINDOW, Announcement, ChunkHeader
+from dbp_ros.hotswap.transfer.receiver import Receiver, delivered, forget_old
+from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.qos import PIECES
-from dbp_ros.policy.model_state import Phase
-from dbp_ros.policy.swap import Swap
+from dbp_ros.nodes.stateful_topic import subscribe_stateful
+from dbp_ros.types import NS_PER_S
 
 TELL_NS = NS_PER_S // 2
 # A sender that is started again is another one.
@@ -34,12 +34,12 @@ class ModelReceiver:
         self._received = Path()
         self._news: deque[Announcement] = deque(maxlen=1)
         self._heard: dict[str, Announcement] = {}
-        self._delivery: Delivery | None = None
+        self._delivery: Receiver | None = None
         self._waiting = False
         self._told_ns = 0
-        self._mail: deque[tuple[Label, bytes]] = deque(maxlen=4 * WINDOW)
+        self._mail: deque[tuple[ChunkHeader, bytes]] = deque(maxlen=4 * WINDOW)
         self._requests = node.create_publisher(String, "model_request", PIECES)
-        subscribe_lasting(node, String, "model_announcement", self._on_announcement)
+        subscribe_stateful(node, String, "model_announcement", self._on_announcement)
         node.create_subscription(UInt8MultiArray, "model_chunk", self._on_chunk, PIECES)
 
     def begin(self, swap: Swap, received: Path) -> None:
@@ -65,7 +65,7 @@ class ModelReceiver:
         except (BundleError, OSError) as error:
             sha256 = self._delivery.announcement.sha256 if self._delivery else ""
             self._delivery = None
-            self._swap.say(Phase.REFUSED, sha256, f"not received: {error}")
+            self._swap.say(SwapPhase.REFUSED, sha256, f"not received: {error}")
 
     def _consider(self, news: Announcement, now_ns: int) -> None:
         assert self._swap is not None
@@ -79,10 +79,10 @@ class ModelReceiver:
             self._delivery.resume(now_ns)
         else:
             self._mail.clear()
-            self._delivery = Delivery(news, self._received, now_ns)
+            self._delivery = Receiver(news, self._received, now_ns)
         self._waiting = True
 
-    def _go_on(self, delivery: Delivery, swap: Swap, now_ns: int) -> None:
+    def _go_on(self, delivery: Receiver, swap: Swap, now_ns: int) -> None:
         while self._mail:
             label, data = self._mail.popleft()
             whole = delivery.take(label, data, now_ns)
@@ -96,12 +96,12 @@ class ModelReceiver:
             self._requests.publish(String(data=request.to_json()))
         silent = delivery.silent(now_ns)
         if silent and self._waiting:
-            swap.say(Phase.REFUSED, about.sha256, f"{about.sender} is silent: waiting for it")
+            swap.say(SwapPhase.REFUSED, about.sha256, f"{about.sender} is silent: waiting for it")
         self._waiting = not silent
         if not silent and now_ns - self._told_ns > TELL_NS:
             self._told_ns = now_ns
             arrived = f"{delivery.arrived_bytes / 1e6:.1f} of {about.size / 1e6:.1f} MB"
-            swap.say(Phase.RECEIVING, about.sha256, f"{arrived} from {about.sender}")
+            swap.say(SwapPhase.RECEIVING, about.sha256, f"{arrived} from {about.sender}")
 
     def _on_announcement(self, message: String) -> None:
         try:
@@ -124,6 +124,8 @@ class ModelReceiver:
         try:
             if not message.layout.dim:
                 raise BundleError("a piece of a model has no dimension with its label")
-            self._mail.append((Label.from_json(message.layout.dim[0].label), bytes(message.data)))
+            self._mail.append(
+                (ChunkHeader.from_json(message.layout.dim[0].label), bytes(message.data))
+            )
         except BundleError as error:
             self._ignored.add("model_chunk", str(error))

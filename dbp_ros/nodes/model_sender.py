@@ -8,15 +8,15 @@ from pathlib import Path
 from rclpy.node import Node
 from std_msgs.msg import MultiArrayDimension, String, UInt8MultiArray
 
-from dbp_ros.bundle import bundle_directory
-from dbp_ros.config import ModelSenderConfig
-from dbp_ros.delivery.notes import Announcement, Label, Request
-from dbp_ros.delivery.offer import Offer
+from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.errors import BundleError
-from dbp_ros.nodes.ignored import IgnoredMessages
+from dbp_ros.hotswap.transfer.messages import Announcement, ChunkHeader, Request
+from dbp_ros.hotswap.transfer.sender import Sender
+from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import LATCHED, PIECES
+from dbp_ros.settings.config import ModelSenderConfig
 
 
 class ModelSender:
@@ -33,7 +33,7 @@ class ModelSender:
         self._share_path = share_path
         self._sender = f"{node.get_fully_qualified_name()}:{uuid.uuid4().hex[:8]}"
         self._sequence = 0
-        self._offer: Offer | None = None
+        self._offer: Sender | None = None
         self._announcements = node.create_publisher(String, "model_announcement", LATCHED)
         self._chunks = node.create_publisher(UInt8MultiArray, "model_chunk", PIECES)
         node.create_subscription(String, "model_request", self._on_request, PIECES)
@@ -45,7 +45,7 @@ class ModelSender:
             BundleError: If it is damaged.
         """
         self._sequence += 1
-        self._offer = Offer(directory, self._sequence, self._sender, self._share_path)
+        self._offer = Sender(directory, self._sequence, self._sender, self._share_path)
         announcement = self._offer.announcement
         self._announcements.publish(String(data=announcement.to_json()))
         return announcement
@@ -62,7 +62,7 @@ class ModelSender:
             self._chunks.publish(chunk_message(label, data))
 
 
-def chunk_message(label: Label, data: bytes) -> UInt8MultiArray:
+def chunk_message(label: ChunkHeader, data: bytes) -> UInt8MultiArray:
     """Return a piece as a message: what it is, is the label of the array's one dimension."""
     message = UInt8MultiArray(data=array("B", data))
     dimension = MultiArrayDimension(label=label.to_json(), size=len(data), stride=len(data))

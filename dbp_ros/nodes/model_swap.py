@@ -7,22 +7,22 @@ from rclpy.node import Node
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
-from dbp_ros.config import PolicyConfig
 from dbp_ros.errors import BundleError, ObservationError
-from dbp_ros.loops import PacedThread
-from dbp_ros.nodes import reports
-from dbp_ros.nodes.ignored import IgnoredMessages
-from dbp_ros.nodes.lasting import subscribe_lasting
+from dbp_ros.hotswap.blocklist import FAILED, Blocklist
+from dbp_ros.hotswap.folder_watcher import FolderWatcher
+from dbp_ros.hotswap.initial_model import InitialModel, load_initial_model
+from dbp_ros.hotswap.model_history import HISTORY, ModelHistory
+from dbp_ros.hotswap.model_slot import ModelSlot
+from dbp_ros.hotswap.swap import SWAP_RATE_HZ, Swap
+from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
+from dbp_ros.nodes import diagnostics
+from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.model_receiver import ModelReceiver
 from dbp_ros.nodes.qos import LATCHED
-from dbp_ros.pace import Pace
-from dbp_ros.policy.failures import FAILED, Failures
-from dbp_ros.policy.first_model import FirstModel, load_first
-from dbp_ros.policy.folder import WatchedFolder
-from dbp_ros.policy.history import HISTORY, ModelHistory
-from dbp_ros.policy.model_state import ModelState, Phase
-from dbp_ros.policy.relay import Relay
-from dbp_ros.policy.swap import SWAP_RATE_HZ, Swap
+from dbp_ros.nodes.stateful_topic import subscribe_stateful
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.runtime.sim_clock import SimClock
+from dbp_ros.settings.config import PolicyConfig
 
 RECEIVED = ".received"
 # A counter of 64 bits has no more.
@@ -39,22 +39,22 @@ class ModelSwap:
     def __init__(self, node: Node, config: PolicyConfig, ignored: IgnoredMessages) -> None:
         self._node = node
         self._config, self._ignored = config, ignored
-        self._pace = Pace(config.speed)
+        self._pace = SimClock(config.speed)
         self._swap: Swap | None = None
-        self._folder: WatchedFolder | None = None
-        self._thread: PacedThread | None = None
-        self._newest: ModelState | None = None
+        self._folder: FolderWatcher | None = None
+        self._thread: RateThread | None = None
+        self._newest: SwapStatus | None = None
         self._namespace = str(node.get_namespace()).strip("/").replace("/", ".")
-        self._first: FirstModel | None = None
+        self._first: InitialModel | None = None
         self._guard = f"{node.get_namespace()}/guard".strip("/")
         self._topic = node.create_publisher(String, "~/model", LATCHED)
         self._receiver = ModelReceiver(node, ignored)
-        subscribe_lasting(node, Bool, "success", self._on_success)
+        subscribe_stateful(node, Bool, "success", self._on_success)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        node.create_service(Trigger, "~/rollback", reports.answer_to(self._roll_back))
+        node.create_service(Trigger, "~/rollback", diagnostics.answer_to(self._roll_back))
 
     @property
-    def thread(self) -> PacedThread | None:
+    def thread(self) -> RateThread | None:
         """The thread that does the work, while there is a model."""
         return self._thread
 
@@ -74,12 +74,15 @@ class ModelSwap:
     def problem(self) -> str:
         """Why the newest model does not decide; empty where it does, or may yet."""
         newest = self._newest
-        if newest is None or newest.phase not in (Phase.REFUSED.value, Phase.ROLLED_BACK.value):
+        if newest is None or newest.phase not in (
+            SwapPhase.REFUSED.value,
+            SwapPhase.ROLLED_BACK.value,
+        ):
             return ""
         about = filter(None, ("model", newest.candidate[:12], newest.phase.replace("_", " ")))
         return f"{' '.join(about)}: {newest.reason}{self._origin(newest)}"
 
-    def load_first(self, directory: Path) -> FirstModel:
+    def load_initial_model(self, directory: Path) -> InitialModel:
         """Load the model of a folder, or the last good one where that cannot be used.
 
         Raises:
@@ -92,26 +95,26 @@ class ModelSwap:
         kept = self._folder_of(config.kept_models, directory, HISTORY) / directory.name
         limits = (config.kept_models_count, config.kept_models_mb)
         warn = self._node.get_logger().warning
-        self._failures = Failures(self._received / FAILED)
+        self._failures = Blocklist(self._received / FAILED)
         self._history = ModelHistory(kept, *limits, warn, self._received)
-        self._folder = WatchedFolder(directory) if config.watch_model else None
+        self._folder = FolderWatcher(directory) if config.watch_model else None
         if self._folder is not None:
             # What comes into the folder from now on is news, what is there is loaded.
             self._folder.changed(0)
-        return load_first(directory, config, self._failures, self._history)
+        return load_initial_model(directory, config, self._failures, self._history)
 
-    def begin(self, relay: Relay, first: FirstModel) -> None:
+    def begin(self, relay: ModelSlot, first: InitialModel) -> None:
         """Look out for successors of the model that was loaded first."""
         config = self._config
         self._first, self._first_number = first, relay.active.number
         self._swap = Swap(relay, config, self._tell, self._failures, self._history)
         if first.fallback:
-            self._swap.say(Phase.REFUSED, first.refused, first.fallback)
+            self._swap.say(SwapPhase.REFUSED, first.refused, first.fallback)
         self._receiver.begin(self._swap, self._received)
         # Just below the decision loop: what is less urgent than that must not starve the thread
         # that may hold the interpreter's lock.
         priority = max(1, config.realtime_priority - 1) if config.realtime_priority else 0
-        self._thread = PacedThread("model swap", SWAP_RATE_HZ, self._tick, priority)
+        self._thread = RateThread("model swap", SWAP_RATE_HZ, self._tick, priority)
         self._thread.start()
 
     def end(self) -> None:
@@ -130,7 +133,7 @@ class ModelSwap:
         folder = Path(chosen).expanduser() if chosen else directory.parent / name
         return folder.absolute() / self._namespace
 
-    def _origin(self, state: ModelState) -> str:
+    def _origin(self, state: SwapStatus) -> str:
         """Say where the model that decides is from, where that is not the configured folder."""
         if self._first is None or not self._first.fallback or state.number != self._first_number:
             return ""
@@ -147,7 +150,7 @@ class ModelSwap:
         self._receiver.tick(now_ns)
         self._swap.tick(self._pace.at_ns(now_ns))
 
-    def _tell(self, state: ModelState) -> None:
+    def _tell(self, state: SwapStatus) -> None:
         self._newest = state
         self._topic.publish(String(data=state.to_json()))
         who = f"{state.name} version {state.version} ({state.sha256[:12]}), number {state.number}"
@@ -162,7 +165,7 @@ class ModelSwap:
 
     def _on_success(self, message: Bool) -> None:
         if self._swap is not None:
-            self._swap.hear_success(message.data)
+            self._swap.record_success(message.data)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

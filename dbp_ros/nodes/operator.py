@@ -12,8 +12,8 @@ from rclpy.node import Node, NodeNameNonExistentError
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import DbpError
+from dbp_ros.nodes.polled_subscriptions import STREAMS
 from dbp_ros.nodes.stop_socket import listeners
-from dbp_ros.nodes.streams import STREAMS
 
 # The next announcement of a participant whose first answer was lost comes within 3 s.
 DISCOVERY_S = 3.5

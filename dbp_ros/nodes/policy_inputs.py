@@ -6,19 +6,19 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 
-from dbp_ros.bundle import Manifest
-from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import seconds_to_ns
+from dbp_ros.bundle.bundle import Manifest
 from dbp_ros.errors import ObservationError
-from dbp_ros.joint_states import JointStateMerger
+from dbp_ros.hotswap.model_slot import ModelSlot
 from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.conversions import JointReader
-from dbp_ros.nodes.ignored import IgnoredMessages
+from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.qos import JOINT_STATES, SENSOR
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.policy.camera_joints import check_camera_joints, described
-from dbp_ros.policy.observer import to_float32
-from dbp_ros.policy.relay import Relay
+from dbp_ros.policy.observation_buffer import to_float32
+from dbp_ros.sensing.camera_joints import check_camera_joints, described
+from dbp_ros.sensing.joint_states import JointStateMerger
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import seconds_to_ns
 
 
 class PolicyInputs:
@@ -43,7 +43,7 @@ class PolicyInputs:
         self._max_age_ns = seconds_to_ns(config.joint_state_max_age_s)
         self._subscriptions: list[Subscription] = []
 
-    def begin(self, manifest: Manifest, relay: Relay) -> None:
+    def begin(self, manifest: Manifest, relay: ModelSlot) -> None:
         """Hand to a relay what a model observes, from now on."""
         joints, node, raw = manifest.joints, self._node, self._transport
         self._reader, self._merger = JointReader(joints), JointStateMerger(joints)

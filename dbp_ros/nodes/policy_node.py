@@ -14,13 +14,12 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.bundle import bundle_directory
-from dbp_ros.config import PolicyConfig
+from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.errors import DbpError, ObservationError
-from dbp_ros.loops import PacedThread
-from dbp_ros.nodes import reports
+from dbp_ros.hotswap.model_slot import ModelSlot
+from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.conversions import ChunkWriter
-from dbp_ros.nodes.ignored import IgnoredMessages
+from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.lifecycle import ManagedNode
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
@@ -28,40 +27,43 @@ from dbp_ros.nodes.policy_inputs import PolicyInputs
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVERY
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.pace import Pace, patient
-from dbp_ros.placement import Place
-from dbp_ros.policy.decider import Decider
-from dbp_ros.policy.explorer import Explorer
-from dbp_ros.policy.rate import for_model, loop_rate_hz, overruled
-from dbp_ros.policy.relay import Relay
-from dbp_ros.realtime import request_realtime
-from dbp_ros.trace import Trace
+from dbp_ros.policy.decision_rate import for_model, loop_rate_hz, overruled
+from dbp_ros.policy.exploring_runner import ExploringRunner
+from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.runtime.cpu_affinity import Role
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.runtime.realtime import request_realtime
+from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.telemetry.trace import Trace
 
 
 class PolicyNode(ManagedNode):
-    """Wires a `Relay` of models to topics."""
+    """Wires a `ModelSlot` of models to topics."""
 
     def __init__(self) -> None:
         super().__init__("policy")
         told = load_settings(self, PolicyConfig)
-        self._config = patient(told, "image_max_age_s", "joint_state_max_age_s")
-        self._pace = Pace(told.speed)
+        self._config = scale_timeouts(told, "image_max_age_s", "joint_state_max_age_s")
+        self._pace = SimClock(told.speed)
         self._steady = SteadyClock(self.get_clock(), self._pace)
         self._trace = Trace()
-        self._relay: Relay | None = None
+        self._relay: ModelSlot | None = None
         self._models = 0
-        self._loop: PacedThread | None = None
-        self._paced: Decider | None = None
+        self._loop: RateThread | None = None
+        self._paced: PolicyRunner | None = None
         self._reason = "not configured"
         self._ignored = IgnoredMessages(self.get_logger().warning)
         self._inputs = PolicyInputs(self, self._config, self._steady, self._ignored)
         self._refusals = 0
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
         self._decisions = self.create_publisher(String, "decision", EVERY)
-        self.create_service(Trigger, "~/begin_episode", reports.answer_to(self._begin_episode))
+        self.create_service(Trigger, "~/begin_episode", diagnostics.answer_to(self._begin_episode))
         self._swap = ModelSwap(self, self._config, self._ignored)
-        reports.Reporter(self, "policy", self._state, self.statistics, self._clear, self._trace)
-        for line in request_realtime(self._config, Place.POLICY):
+        diagnostics.DiagnosticsReporter(
+            self, "policy", self._state, self.statistics, self._clear, self._trace
+        )
+        for line in request_realtime(self._config, Role.POLICY):
             self.get_logger().info(line)
         if self._config.autostart:
             self._autostart()
@@ -97,9 +99,9 @@ class PolicyNode(ManagedNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load, check, prove and warm up the model, and subscribe to what it needs."""
         try:
-            first = self._swap.load_first(bundle_directory(self._config.model))
+            first = self._swap.load_initial_model(bundle_directory(self._config.model))
             model = first.model
-            kind = Explorer if self._config.explore else Decider
+            kind = ExploringRunner if self._config.explore else PolicyRunner
             decider = kind(model, self._config, self._trace, self._steady.mapping)
         except DbpError as error:
             self._reason = f"no model: {error}"
@@ -111,7 +113,7 @@ class PolicyNode(ManagedNode):
             f"its proof within {first.difference:.2g}"
         )
         self._trace.cameras = manifest.camera_names
-        self._relay = Relay(decider, self._models + 1, self._hurry)
+        self._relay = ModelSlot(decider, self._models + 1, self._hurry)
         self._swap.begin(self._relay, first)
         self._writer = ChunkWriter(manifest.joints, self._steady)
         self._inputs.begin(manifest, self._relay)
@@ -123,7 +125,7 @@ class PolicyNode(ManagedNode):
         assert self._relay is not None
         self._paced = self._relay.active.decider
         config = for_model(self._config, self._paced.model.manifest)
-        self._loop = PacedThread(
+        self._loop = RateThread(
             "decision loop",
             loop_rate_hz(config.decision_rate_hz),
             self._decide,
@@ -189,7 +191,7 @@ class PolicyNode(ManagedNode):
             self._paced = decider
             config = for_model(self._config, decider.model.manifest)
             loop.set_rate(loop_rate_hz(config.decision_rate_hz), config.earliest_decision)
-        if isinstance(decider, Explorer) and (decision := decider.take_decision()):
+        if isinstance(decider, ExploringRunner) and (decision := decider.take_decision()):
             on_ros_time = decision.converted(self._steady.current().ros_ns)
             self._decisions.publish(String(data=on_ros_time.to_json()))
 
@@ -212,14 +214,14 @@ class PolicyNode(ManagedNode):
     def _state(self) -> tuple[bytes, str]:
         for thread in (self._loop, self._swap.thread):
             if thread is not None and thread.error is not None:
-                return reports.ERROR, f"the {thread.name} failed: {thread.error}"
+                return diagnostics.ERROR, f"the {thread.name} failed: {thread.error}"
         sentences = [self._reason or "deciding", *filter(None, self._problems())]
         fine = self._loop is None or sentences == ["deciding"]
         if self._relay is not None:
             # A person chose it: worth a sentence, not a warning.
             note = overruled(self._config, self._relay.active.decider.model.manifest)
             sentences += [note] if note else []
-        return (reports.OK if fine else reports.WARN), "; ".join(sentences)
+        return (diagnostics.OK if fine else diagnostics.WARN), "; ".join(sentences)
 
     def _problems(self) -> Iterator[str]:
         yield self._inputs.problem

@@ -2,7 +2,7 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from dbp_ros.delivery.notes import WINDOW
+from dbp_ros.hotswap.transfer.messages import WINDOW
 
 # What is only worth having when it is new; takes from reliable and best-effort publishers alike.
 SENSOR = QoSProfile(

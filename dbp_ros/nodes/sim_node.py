@@ -19,12 +19,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64
 
-from dbp_ros.config import SimulationConfig
-from dbp_ros.contract import NS_PER_S
 from dbp_ros.errors import ConfigError
-from dbp_ros.latency import PeriodRecorder
-from dbp_ros.loops import PacedThread
-from dbp_ros.nodes import reports
+from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.cell_operator import CellOperator
 from dbp_ros.nodes.discovery import prompt_discovery
 from dbp_ros.nodes.joint_publishers import JointPublisherSearch, JointPublisherWatch
@@ -34,12 +30,16 @@ from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.nodes.simulated_cameras import SimulatedCameras
 from dbp_ros.nodes.simulated_controllers import SimulatedControllers
 from dbp_ros.nodes.steady_clock import SteadyClock, ns_to_stamp
-from dbp_ros.pace import Pace
-from dbp_ros.placement import Place
-from dbp_ros.realtime import request_realtime
+from dbp_ros.runtime.cpu_affinity import Role
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.runtime.realtime import request_realtime
+from dbp_ros.runtime.sim_clock import SimClock
+from dbp_ros.settings.config import SimulationConfig
 from dbp_ros.sim.controllers import ArmTargets
 from dbp_ros.sim.simulation import Simulation
-from dbp_ros.trace import Hop, Trace
+from dbp_ros.telemetry.latency import PeriodRecorder
+from dbp_ros.telemetry.trace import Hop, Trace
+from dbp_ros.types import NS_PER_S
 
 # Of reward and success: who learns takes the reward just before a decision for that of the last.
 JUDGE_RATE_HZ = 60.0
@@ -73,7 +73,7 @@ class SimulationNode(Node):  # type: ignore[misc]
     def _build(self) -> None:
         """Build the scene and open the cameras."""
         config = self._config
-        self._pace = Pace(config.speed)
+        self._pace = SimClock(config.speed)
         self._simulation = Simulation(config.task)
         if config.joints != self._simulation.joint_names:
             raise ConfigError(
@@ -94,7 +94,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._trace = Trace()
         self._with_clock = config.publish_clock or config.speed != 1.0
         self._conflict = ""
-        for line in request_realtime(config, Place.REST):
+        for line in request_realtime(config, Role.REST):
             self.get_logger().info(line)
         self._cameras = SimulatedCameras(
             self, config, self._simulation, self._pace, self._trace, self._stamp
@@ -113,10 +113,12 @@ class SimulationNode(Node):  # type: ignore[misc]
             self, config, self._targets, lambda: self._simulation.positions
         )
         self._operator = CellOperator(self, self, self._pace)
-        reports.Reporter(self, "simulation", self._state, self.statistics, self._clear, self._trace)
+        diagnostics.DiagnosticsReporter(
+            self, "simulation", self._state, self.statistics, self._clear, self._trace
+        )
         steady = RosClock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(WATCH_PERIOD_S, self._watch_publishers, clock=steady)
-        self._physics = PacedThread(
+        self._physics = RateThread(
             "physics",
             config.joint_state_rate_hz,
             self._step,
@@ -217,14 +219,14 @@ class SimulationNode(Node):  # type: ignore[misc]
 
     def _state(self) -> tuple[bytes, str]:
         if self._conflict:
-            return reports.ERROR, self._conflict
+            return diagnostics.ERROR, self._conflict
         for thread in (self._physics, self._cameras.thread):
             if thread.error is not None:
-                return reports.ERROR, f"the {thread.name} failed: {thread.error}"
+                return diagnostics.ERROR, f"the {thread.name} failed: {thread.error}"
         level, problem = self._controllers.state()
         if problem:
             return level, problem
-        return reports.OK, f"{self._config.task}, seed {self._seed}"
+        return diagnostics.OK, f"{self._config.task}, seed {self._seed}"
 
     def _clear(self) -> None:
         self._period.clear()

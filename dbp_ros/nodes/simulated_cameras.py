@@ -13,18 +13,18 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 
-from dbp_ros.config import CAMERAS, SimulationConfig
-from dbp_ros.latency import Histogram
-from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.pace import Pace
-from dbp_ros.realtime import prefer
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.runtime.realtime import set_niceness
+from dbp_ros.runtime.sim_clock import SimClock
+from dbp_ros.settings.config import CAMERAS, SimulationConfig
 from dbp_ros.sim.camera import CameraRig, open_cameras
-from dbp_ros.sim.enlarge import Enlarger
-from dbp_ros.sim.noise import SensorNoise
+from dbp_ros.sim.sensor_noise import SensorNoise
 from dbp_ros.sim.simulation import Simulation
-from dbp_ros.trace import Hop, Trace
+from dbp_ros.sim.upscaling import Upscaler
+from dbp_ros.telemetry.latency import Histogram
+from dbp_ros.telemetry.trace import Hop, Trace
 
 # What a real camera's own hardware does shall not wait for what others compute.
 CAMERA_NICENESS = -10
@@ -43,7 +43,7 @@ class SimulatedCameras:
         node: Node,
         config: SimulationConfig,
         simulation: Simulation,
-        pace: Pace,
+        pace: SimClock,
         trace: Trace,
         stamp: Callable[[int], Time],
     ) -> None:
@@ -61,18 +61,18 @@ class SimulatedCameras:
         self._node, self._config, self._simulation = node, config, simulation
         self._pace, self._trace, self._stamp = pace, trace, stamp
         self._size = (
-            config.drawn_height or config.image_height,
-            config.drawn_width or config.image_width,
+            config.render_height or config.image_height,
+            config.render_width or config.image_width,
         )
         self._noise = SensorNoise(*self._size, config.seed)
-        self._enlarge = Enlarger(self._size, (config.image_height, config.image_width))
+        self._enlarge = Upscaler(self._size, (config.image_height, config.image_width))
         self._rig: CameraRig | None = None
         self._turns = cycle(enumerate(CAMERAS))
         self._publishing = threading.Event()
         self._topics: dict[str, Publisher] = {}
         trace.cameras = CAMERAS
         rate_hz = len(CAMERAS) * config.camera_rate_hz
-        self.thread = PacedThread("cameras", rate_hz, self._render, pace=pace)
+        self.thread = RateThread("cameras", rate_hz, self._render, pace=pace)
         self.thread.start()
 
     @property
@@ -95,7 +95,7 @@ class SimulatedCameras:
     def _render(self, _: int) -> None:
         if self._rig is None:
             backend = self._config.camera_backend
-            self._node.get_logger().info(prefer(CAMERA_NICENESS))
+            self._node.get_logger().info(set_niceness(CAMERA_NICENESS))
             self._rig = open_cameras(self._simulation.model, CAMERAS, *self._size, backend)
         if not self._publishing.is_set():
             return

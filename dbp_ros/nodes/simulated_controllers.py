@@ -10,12 +10,12 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import SetBool
 
-from dbp_ros.config import ControllersConfig
-from dbp_ros.contract import Array, seconds_to_ns
-from dbp_ros.nodes import reports
-from dbp_ros.nodes.background import BackgroundSpinner
+from dbp_ros.nodes import diagnostics
+from dbp_ros.nodes.background_spinner import BackgroundSpinner
 from dbp_ros.nodes.controller_node import ControllerNode
+from dbp_ros.settings.config import ControllersConfig
 from dbp_ros.sim.controllers import ArmTargets, ForwardController
+from dbp_ros.types import Array, seconds_to_ns
 
 # As the controller manager does.
 ACTIVITY_PERIOD_S = 1.0
@@ -79,7 +79,7 @@ class SimulatedControllers:
             stop = f"{self._owner.get_name()}/protective_stop"
             problems.insert(0, f"a protective stop holds the arms: call {stop} with false")
         failed = any(controller.failed for controller in self._controllers)
-        return reports.ERROR if failed else reports.WARN, "; ".join(filter(None, problems))
+        return diagnostics.ERROR if failed else diagnostics.WARN, "; ".join(filter(None, problems))
 
     def statistics(self) -> dict[str, Any]:
         """Return the state and the counters of each controller."""
@@ -101,7 +101,7 @@ class SimulatedControllers:
 
     def _publish_activity(self) -> None:
         status = DiagnosticStatus(
-            level=reports.OK,
+            level=diagnostics.OK,
             # With its namespace: a guard of another robot must not take it for its own.
             name=f"{self._owner.get_fully_qualified_name()}: Controllers Activity",
             message="All controllers are active",
@@ -109,7 +109,7 @@ class SimulatedControllers:
             values=[KeyValue(key=one.name, value=one.label) for one in self._controllers],
         )
         if not all(controller.active for controller in self._controllers):
-            status.level, status.message = reports.WARN, "Not all controllers are active"
+            status.level, status.message = diagnostics.WARN, "Not all controllers are active"
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._owner.get_clock().now().to_msg()
         self._diagnostics.publish(message)

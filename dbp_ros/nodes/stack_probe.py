@@ -15,17 +15,23 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.contract import NS_PER_S
-from dbp_ros.diagnosis.snapshot import Controller, SimulatedClock, Snapshot, Source
-from dbp_ros.nodes.camera_images import TRANSPORTS, Transport
+from dbp_ros.diagnosis.snapshot import ControllerStatus, SimulatedClock, Snapshot, StreamSource
+from dbp_ros.nodes.camera_images import TRANSPORTS, ImageTransport
 from dbp_ros.nodes.discovery import undiscovered_participants
 from dbp_ros.nodes.graph import HIDDEN, Graph
 from dbp_ros.nodes.node_reports import MANAGER, NODES, NodeReports
 from dbp_ros.nodes.operator import Operator
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.nodes.sampling import RosTime, TopicSampler, image_reader, read_any, read_joint_state
 from dbp_ros.nodes.stop_socket import listeners
+from dbp_ros.nodes.topic_sampler import (
+    RosTime,
+    TopicSampler,
+    image_reader,
+    read_any,
+    read_joint_state,
+)
+from dbp_ros.types import NS_PER_S
 
 # Diagnostics come once a second: a look ends when each node has shown itself, or is late.
 LOOK_S, PATIENCE_S = 0.8, 0.7
@@ -35,7 +41,7 @@ CHUNK_MAX_AGE_S = 1.0
 CONTROLLER_PARAMETERS = ("joints", "interface_name")
 JOINT_STATE, TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
 COMMANDS, COMMANDS_NAME = "std_msgs/msg/Float64MultiArray", "/commands"
-IMAGE_KINDS: dict[str, Transport] = {
+IMAGE_KINDS: dict[str, ImageTransport] = {
     "sensor_msgs/msg/Image": TRANSPORTS["raw"],
     "sensor_msgs/msg/CompressedImage": TRANSPORTS["compressed"],
 }
@@ -176,14 +182,14 @@ class StackProbe:
             foreign=self._reports.foreign,
         )
 
-    def _sources(self, role: str) -> list[Source]:
+    def _sources(self, role: str) -> list[StreamSource]:
         return [
-            Source(self._graph.topic(topic, sampler.rate_hz), sampler.streams)
+            StreamSource(self._graph.topic(topic, sampler.rate_hz), sampler.streams)
             for topic, sampler in self._samplers.items()
             if self._roles[topic] == role
         ]
 
-    def _all_controllers(self) -> list[Controller]:
+    def _all_controllers(self) -> list[ControllerStatus]:
         """Return the guard's controllers, with what they answered."""
         expected = self._expected_joints()
         found = []
@@ -192,7 +198,7 @@ class StackProbe:
             answered = self._controllers.get(topic, {})
             has = answered.get("joints")
             found.append(
-                Controller(
+                ControllerStatus(
                     name,
                     self._graph.topic(topic),
                     expected.get(name, ()),

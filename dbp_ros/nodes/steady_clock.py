@@ -7,10 +7,10 @@ from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockChange, JumpHandle, JumpThreshold, ROSClock
 from rclpy.duration import Duration
 
-from dbp_ros.clock_estimator import JUMP_NS, ClockEstimator, Line
-from dbp_ros.clock_mapping import ClockMapping
-from dbp_ros.contract import NS_PER_S
-from dbp_ros.pace import Pace
+from dbp_ros.runtime.clock_estimator import JUMP_NS, ClockEstimator, ClockLine
+from dbp_ros.runtime.clock_mapping import ClockMapping
+from dbp_ros.runtime.sim_clock import SimClock
+from dbp_ros.types import NS_PER_S
 
 # An offset of the system clock is kept while the clocks part by less, so that stamps map back.
 CLOCKS_APART_NS = 1_000_000
@@ -29,23 +29,23 @@ class SteadyClock:
     A stamp that was converted comes back to the nanosecond: by it a learner finds the very image
     that a decision was made from.
 
-    The steady clock is that of the world the robot is in, see `dbp_ros.pace`. Where the ROS clock
-    is the system's, the two differ by an offset. Where it is `/clock`, each of its messages is
-    compared with the steady clock, and a `ClockEstimator` follows its rate, jumps and stalls. It
+    The steady clock is that of the robot's world, see `dbp_ros.runtime.sim_clock`. Where the ROS
+    clock is the system's, the two differ by an offset. Where it is `/clock`, each of its messages
+    is compared with the steady clock, and a `ClockEstimator` follows its rate, jumps and stalls. It
     works in real time, in which messages are late, also in a world that is faster.
 
     Attributes:
         mapping: Relation between the clocks, for what needs no ROS.
     """
 
-    def __init__(self, ros_clock: Clock, pace: Pace | None = None) -> None:
+    def __init__(self, ros_clock: Clock, pace: SimClock | None = None) -> None:
         """Compare the clocks from now on.
 
         Args:
             ros_clock: Clock of the stamps.
             pace: Gives the steady time; that of the real world if None.
         """
-        self._ros_clock, self._pace = ros_clock, pace or Pace()
+        self._ros_clock, self._pace = ros_clock, pace or SimClock()
         self._estimator = ClockEstimator(self._pace.speed)
         self._simulated = False
         self._sampled_ns = 0
@@ -75,7 +75,7 @@ class SteadyClock:
         return self.mapping
 
     def steady_ns(self, stamp_ns: int) -> int:
-        """Return a stamp on the steady clock; `dbp_ros.stamps` names those that have no time.
+        """Return a stamp on the steady clock; see `dbp_ros.runtime.stamps` for invalid stamps.
 
         Args:
             stamp_ns: Stamp of a message, on the ROS clock.
@@ -128,7 +128,7 @@ class SteadyClock:
             self._estimator.add(now_ns, ros_ns)
             if (changed := self._estimator.line) is not line and changed is not None:
                 steady_ns, factor = self._pace.at_ns(changed.steady_ns), self._pace.speed
-                self.mapping.line = Line(steady_ns, changed.ros_ns, changed.factor / factor)
+                self.mapping.line = ClockLine(steady_ns, changed.ros_ns, changed.factor / factor)
 
     def _follow_system_clock(self) -> None:
         line = self.mapping.line
@@ -138,9 +138,9 @@ class SteadyClock:
             if abs(changed.steady_ns - offset_ns) > CLOCKS_APART_NS:
                 self.mapping.line = changed
 
-    def _offset_line(self) -> Line:
+    def _offset_line(self) -> ClockLine:
         """Measure the offset; this thread may be interrupted between the two clocks at times."""
-        return Line(min(self._measure() for _ in range(3))[1], 0, 1.0)
+        return ClockLine(min(self._measure() for _ in range(3))[1], 0, 1.0)
 
     def _measure(self) -> tuple[int, int]:
         """Return how long it took, and an offset in [ns], too large by as much at most."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import Floats, Image, seconds_to_ns
 from dbp_ros.errors import AnswerError, ObservationError
-from dbp_ros.policy.latent import Latent
-from dbp_ros.policy.observer import Sample, Stream
+from dbp_ros.policy.ar1_latent import AR1Latent
+from dbp_ros.policy.observation_buffer import HistoryBuffer, Stamped
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import Floats, Image, seconds_to_ns
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ChunkPolicy(ABC):
         self,
         spec: PolicySpec,
         seed: int | None = 0,
-        latent_time_constant_s: float = PolicyConfig.latent_memory_s,
+        latent_time_constant_s: float = PolicyConfig.latent_time_constant_s,
     ) -> None:
         """Start the first episode.
 
@@ -62,7 +62,7 @@ class ChunkPolicy(ABC):
                 whole episode.
         """
         self.spec = spec
-        self._latent = Latent((spec.horizon, len(spec.joints)), latent_time_constant_s)
+        self._latent = AR1Latent((spec.horizon, len(spec.joints)), latent_time_constant_s)
         self.reset(seed)
 
     @property
@@ -99,8 +99,8 @@ class ChunkPolicy(ABC):
         self._latent.draw(-1 if seed is None else seed)
         step_ns, length = seconds_to_ns(self.spec.step_s), self.spec.n_obs_steps
         sensors = (*self.spec.cameras, *self.spec.clouds)
-        self._positions = Stream(length, step_ns)
-        self._features = {name: Stream(length, step_ns) for name in sensors}
+        self._positions = HistoryBuffer(length, step_ns)
+        self._features = {name: HistoryBuffer(length, step_ns) for name in sensors}
         self._time_ns: int | None = None
 
     def observe(
@@ -115,9 +115,9 @@ class ChunkPolicy(ABC):
         time_ns = self._next_time_ns(time_s)
         features = {name: self._encoded(name, frame) for name, frame in frames.items()}
         self._time_ns = time_ns
-        self._positions.add(Sample(measured, time_ns, time_ns, time_ns, ""))
+        self._positions.add(Stamped(measured, time_ns, time_ns, time_ns, ""))
         for name, feature in features.items():
-            self._features[name].add(Sample(feature, time_ns, time_ns, time_ns, ""))
+            self._features[name].add(Stamped(feature, time_ns, time_ns, time_ns, ""))
 
     def __call__(
         self,
@@ -227,7 +227,7 @@ def _check_cloud(name: str, cloud: Image | Floats, size: tuple[int, int]) -> Non
         )
 
 
-def _history(stream: Stream) -> Floats:
+def _history(stream: HistoryBuffer) -> Floats:
     newest = stream.newest
     assert newest is not None
     return stream.history(newest)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from dbp_ros.contract import Frame
+from dbp_ros.types import Frame
 
 
 class EncoderThread(threading.Thread):

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from dbp_ros.bundle import Manifest, bundle_directory, read_bundle
-from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import Floats, Image
+from dbp_ros.bundle.bundle import Manifest, bundle_directory, read_bundle
 from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
 from dbp_ros.policy.model import Model
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import Floats, Image
 
 
 class BundlePolicy(ChunkPolicy):
@@ -48,7 +48,7 @@ def load_policy(
     execution_provider: str = PolicyConfig.execution_provider,
     num_threads: int = 1,
     seed: int | None = 0,
-    latent_time_constant_s: float = PolicyConfig.latent_memory_s,
+    latent_time_constant_s: float = PolicyConfig.latent_time_constant_s,
 ) -> BundlePolicy:
     """Load a model bundle and run its self-test, which also warms up the sessions.
 

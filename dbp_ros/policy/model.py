@@ -7,12 +7,12 @@ from typing import TypeAlias
 import numpy as np
 import onnxruntime as ort
 
-from dbp_ros.bundle import MANIFEST, Bundle, Manifest
-from dbp_ros.contract import Floats, Image
+from dbp_ros.bundle.bundle import MANIFEST, Bundle, Manifest
+from dbp_ros.bundle.external_data import external_files
+from dbp_ros.bundle.golden import GoldenCases, read_golden
 from dbp_ros.errors import BundleError, ObservationError
-from dbp_ros.policy.external_data import external_files
 from dbp_ros.policy.graph import open_graph
-from dbp_ros.proof import Proof, read_proof
+from dbp_ros.types import Floats, Image
 
 WARM_UP_PASSES = 5
 FLOAT, PIXEL = "tensor(float)", "tensor(uint8)"
@@ -24,7 +24,7 @@ Signature: TypeAlias = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Explored:
+class ExploredChunk:
     """A chunk drawn at random, and the law that it was drawn from. Shapes (horizon, nu).
 
     Attributes:
@@ -110,7 +110,7 @@ class Model:
 
     def explore(
         self, positions: Floats, features: Mapping[str, Floats], latent: Floats, noise: Floats
-    ) -> Explored:
+    ) -> ExploredChunk:
         """Draw a chunk from the law of a stochastic head; noise of zero gives what `decide` does.
 
         Args:
@@ -121,9 +121,9 @@ class Model:
         """
         feeds = self._feeds(positions, features, latent) | {"noise": noise[None]}
         answers = self._head.run(["action", "normalised", "log_std"], feeds)
-        return Explored(*(answer[0] for answer in answers))
+        return ExploredChunk(*(answer[0] for answer in answers))
 
-    def features(self, proof: Proof, case: int) -> dict[str, Floats]:
+    def features(self, proof: GoldenCases, case: int) -> dict[str, Floats]:
         """Encode everything that a case of a proof shows. Shapes (history, feature_size)."""
         return {
             name: np.stack([self.encode(name, frame) for frame in frames[case]])
@@ -140,7 +140,7 @@ class Model:
         Raises:
             BundleError: If the proof cannot be read, or an answer has another shape.
         """
-        proof, worst = read_proof(self.bundle), 0.0
+        proof, worst = read_golden(self.bundle), 0.0
         for case in [*range(len(proof.action)), *[0] * WARM_UP_PASSES]:
             features = self.features(proof, case)
             action = self.decide(proof.positions[case], features, proof.latent[case])

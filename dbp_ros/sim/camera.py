@@ -6,11 +6,11 @@ from typing import Protocol
 import mujoco
 import numpy as np
 
-from dbp_ros.contract import Image
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim import gl
 from dbp_ros.sim.raycast import RayCaster
 from dbp_ros.sim.simulation import Snapshot, pose
+from dbp_ros.types import Image
 
 GL_BACKENDS = ("egl", "osmesa")
 BACKENDS = ("auto", *GL_BACKENDS, "raycast")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dbp_ros.contract import Array
+from dbp_ros.types import Array
 
 
 class ForwardController:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 import mink
 import numpy as np
 
-from dbp_ros.config import ARM_JOINTS, SIDES
-from dbp_ros.contract import Array
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.config import ARM_JOINTS, SIDES
 from dbp_ros.sim.scene import GRIPPER_STROKE_M, cell
 from dbp_ros.sim.simulation import Simulation
-from dbp_ros.sim.tasks.task import Goal
+from dbp_ros.sim.tasks.task import Waypoint
+from dbp_ros.types import Array
 
 # A servo follows about 45 ms behind its command; a command for 33 ms ahead leads by both.
 LEAD_S = 0.075
@@ -83,7 +83,7 @@ class Expert:
             command[start + ARM] = np.clip(opening, 0.0, GRIPPER_STROKE_M)
         return command
 
-    def _reach(self, measured: Array, goals: Mapping[str, Goal]) -> dict[str, Array]:
+    def _reach(self, measured: Array, goals: Mapping[str, Waypoint]) -> dict[str, Array]:
         """Return joint positions a little further towards each goal."""
         configuration = self._configuration
         q = configuration.q.copy()
@@ -104,7 +104,7 @@ class Expert:
         reached = configuration.integrate(velocity, LEAD_S)
         return {side: reached[self._joints[side]] for side in SIDES}
 
-    def _waypoint(self, side: str, goal: Goal) -> mink.SE3:
+    def _waypoint(self, side: str, goal: Waypoint) -> mink.SE3:
         """Return a pose near enough to be reached after the lead."""
         here = self._configuration.get_transform_frame_to_world(f"{side}_tcp", "site")
         away = goal.position - here.translation()

@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from dbp_ros.contract import Array, Image
+from dbp_ros.types import Array, Image
 
 DRAWN_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
 OUT_OF_VIEW = 5

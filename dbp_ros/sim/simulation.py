@@ -7,12 +7,12 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dbp_ros.config import DUAL_UR5E_JOINTS
-from dbp_ros.contract import Array, seconds_to_ns
 from dbp_ros.errors import CommandError
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS
 from dbp_ros.sim.scene import HOME, cell
 from dbp_ros.sim.tasks.registry import make_task
-from dbp_ros.sim.tasks.thing import names_of, states_of
+from dbp_ros.sim.tasks.task_object import names_of, states_of
+from dbp_ros.types import Array, seconds_to_ns
 
 SUSTAINED_S = 0.5
 HOME_SPREAD_RAD = 0.03

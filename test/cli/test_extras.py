@@ -13,23 +13,32 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.cli.main import VERBS, Verb
+from benchmarks.__main__ import VERBS as BENCHMARKS
+from dbp_ros.cli.command import Verb
+from dbp_ros.cli.main import VERBS
 from dbp_ros.extras import BY_ITSELF, EXTRAS, install_hint, missing
 
+ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = """
 import sys
 for name in filter(None, sys.argv.pop().split(",")):
     sys.modules[name] = None
-from dbp_ros.cli.main import main
+command = sys.argv.pop(1)
+if command == "bench":
+    from benchmarks.__main__ import main
+else:
+    from dbp_ros.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 EVERY_LIBRARY = {*BY_ITSELF, *(name for names in EXTRAS.values() for name in names)}
 
 
-def run(words: Iterable[str], blocked: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """Run the `dbp` command where some libraries cannot be imported."""
-    command = [sys.executable, "-c", BLOCKED, *words, ",".join(blocked)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+def run(
+    words: Sequence[str], blocked: Iterable[str], command: str = "dbp"
+) -> subprocess.CompletedProcess[str]:
+    """Run the `dbp` command, or its benchmarks, where some libraries cannot be imported."""
+    line = [sys.executable, "-c", BLOCKED, command, *words, ",".join(blocked)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +50,7 @@ def required() -> Mapping[str, Sequence[str]]:
         "made = run_setup('setup.py', stop_after='init')\n"
         "print(json.dumps({'': made.install_requires, **made.extras_require}))"
     )
-    root = Path(__file__).resolve().parent.parent.parent
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     found: Mapping[str, Sequence[str]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -72,18 +80,23 @@ def distributions_of(library: str) -> set[str]:
 
 
 # PyTorch takes seconds to import: of the verbs that need it these stand for the others.
-IMPORTED = [v for v in VERBS if "learn" not in v.extras or v.name in ("train", "export")]
+EVERY = [*(("dbp", verb) for verb in VERBS), *(("bench", verb) for verb in BENCHMARKS)]
+IMPORTED = [
+    (command, verb)
+    for command, verb in EVERY
+    if "learn" not in verb.extras or verb.name in ("train", "export")
+]
 
 
-@pytest.mark.parametrize("verb", IMPORTED, ids=[verb.name for verb in IMPORTED])
+@pytest.mark.parametrize(("command", "verb"), IMPORTED, ids=[f"{c}-{v.name}" for c, v in IMPORTED])
 def test_a_verb_needs_its_extras_and_no_others(
-    verb: Verb, required: Mapping[str, Sequence[str]]
+    command: str, verb: Verb, required: Mapping[str, Sequence[str]]
 ) -> None:
     if missing(*verb.extras):
         pytest.skip(f"not installed: {missing(*verb.extras)}")
     own = brought_by(one for extra in ("", *verb.extras) for one in required[extra])
     blocked = {name for name in EVERY_LIBRARY if not distributions_of(name) & own}
-    done = run([*verb.name.split(), "--help"], blocked)
+    done = run([*verb.name.split(), "--help"], blocked, command)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: ")
     assert "torch" in blocked or "learn" in verb.extras
@@ -99,7 +112,8 @@ def test_learning_on_a_robot_needs_the_extra_of_that_name_alone(
     assert {"mujoco", "h5py", "ray"} <= blocked
     script = (
         f"import sys\nfor name in {sorted(blocked)}: sys.modules[name] = None\n"
-        "import dbp_ros.nodes.learner_node, dbp_ros.learning.online.study, torch.onnx, onnxscript"
+        "import dbp_ros.nodes.learner_node, dbp_ros.rl.from_robot.learner_worker\n"
+        "import torch.onnx, onnxscript"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -119,17 +133,25 @@ def test_every_library_of_an_extra_is_brought_by_what_setup_asks_for(
 @pytest.mark.parametrize(
     ("words", "blocked", "hint"),
     [
-        ("train", "torch", "dbp train needs torch; from the clone: pip install '.[learn]'"),
-        ("demo", "mujoco,rclpy", "needs rclpy; from the clone: pip install '.[ros,sim]' (or sou"),
-        ("demo", "sensor_msgs", "pip install '.[ros]' (or source a ROS 2 installation)"),
-        ("demo", "matplotlib", "from the clone: pip install '.[sim]'"),
-        ("train", "matplotlib", "from the clone: pip install '.[learn]'"),
-        ("finetune", "metaworld", "metaworld; pip install --no-deps metaworld==3.1.1"),
-        ("inspect", "onnxruntime", "needs onnxruntime; from the clone: pip install .\n"),
-        ("up --sim", "mujoco", "the stack needs mujoco; from the clone: pip install '.[sim]'"),
-        ("up", "rclpy", "the stack needs rclpy; from the clone: pip install '.[ros]' (or source"),
+        ("dbp train", "torch", "dbp train needs torch; from the clone: pip install '.[learn]'"),
         (
-            "up --learner --checkpoint x",
+            "dbp demo",
+            "mujoco,rclpy",
+            "needs rclpy; from the clone: pip install '.[ros,sim]' (or sou",
+        ),
+        ("dbp demo", "sensor_msgs", "pip install '.[ros]' (or source a ROS 2 installation)"),
+        ("dbp demo", "matplotlib", "from the clone: pip install '.[sim]'"),
+        ("dbp train", "matplotlib", "from the clone: pip install '.[learn]'"),
+        ("dbp finetune", "metaworld", "metaworld; pip install --no-deps metaworld==3.1.1"),
+        ("dbp inspect", "onnxruntime", "needs onnxruntime; from the clone: pip install .\n"),
+        ("dbp up --sim", "mujoco", "the stack needs mujoco; from the clone: pip install '.[sim]'"),
+        (
+            "dbp up",
+            "rclpy",
+            "the stack needs rclpy; from the clone: pip install '.[ros]' (or source",
+        ),
+        (
+            "dbp up --learner --checkpoint x",
             "torch,mcap",
             "needs torch; from the clone: pip install '.[learner]'",
         ),
@@ -143,8 +165,9 @@ def test_every_library_of_an_extra_is_brought_by_what_setup_asks_for(
 def test_a_hint_names_what_is_missing_and_nothing_else(
     words: str, blocked: str, hint: str, tmp_path: Path
 ) -> None:
-    out = ["--out", str(tmp_path)] if words.startswith("bench") else []
-    done = run([*words.split(), *out], blocked.split(","))
+    command, *rest = words.split()
+    out = ["--out", str(tmp_path)] if command == "bench" else []
+    done = run([*rest, *out], blocked.split(","), command)
     assert done.returncode == 1
     assert hint in done.stderr
     assert done.stderr.startswith("error: ")

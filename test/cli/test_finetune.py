@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from dbp_ros.cli.main import main
-from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.policy import Policy, PolicyShape
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS
 
 # Pendulum's: three states, one action, a step of 0.05 s, episodes of 200.
 SHAPE = PolicyShape(("state_0", "state_1", "state_2"), ("action_0",), {}, {}, 0.05)
-SMALL = "--environments 4 --decisions 10 --judge-episodes 2 --judge-every 2 --critic-warm-up 0"
+SMALL = "--environments 4 --decisions 10 --eval-episodes 2 --eval-every 2 --critic-warm-up 0"
 
 
 # What a robot of the cell measures and sees, five times a second.
@@ -24,7 +24,7 @@ SEEING = PolicyShape(DUAL_UR5E_JOINTS, DUAL_UR5E_JOINTS, {"head_camera": (24, 32
 def untrained(folder: Path, shape: PolicyShape, history: int = 1) -> Path:
     torch.manual_seed(0)
     config = TrainConfig(horizon=4, width=16, branch_width=16, depth=1, n_obs_steps=history)
-    weights = Policy(shape, config).state_dict()
+    weights = PolicyNetwork(shape, config).state_dict()
     tensors = {f"average/{name}": value for name, value in weights.items()}
     write_checkpoint(folder, Checkpoint(config, shape, {}, tensors))
     return folder
@@ -82,7 +82,7 @@ def test_a_policy_for_another_environment_is_refused(
 
 def test_a_policy_that_sees_practises_in_the_cell_and_goes_on_to_the_bit(seeing: Path) -> None:
     def practise(out: str, *more: str) -> Checkpoint:
-        assert finetune(seeing, out, "--latent-memory-s", "0", *more, env="cell/reach") == 0
+        assert finetune(seeing, out, "--latent-time-constant-s", "0", *more, env="cell/reach") == 0
         return read_checkpoint(seeing.parent / out)
 
     whole = practise("whole", "--steps", "600")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.bundle import CloudSpec, read_bundle
+from dbp_ros.bundle.bundle import CloudSpec, read_bundle
 from dbp_ros.cli.inspect import sights
 from dbp_ros.cli.main import main
 

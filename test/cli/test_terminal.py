@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from dbp_ros.bench.report import EpisodeResult, build_report, table_of
 from dbp_ros.cli import collect
 from dbp_ros.cli.terminal import progress_of, show, show_table, status_line, terminal
-from dbp_ros.latency import Histogram, PeriodRecorder
+from dbp_ros.evaluation.report import EpisodeResult, build_report, table_of
+from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 
 TRICKY = "[ms] [red]not red[/red] [/] :warning: [link=x]"
 

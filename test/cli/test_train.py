@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dbp_ros.bundle import read_bundle
+from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.cli.main import main
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint

@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from dbp_ros.diagnosis.snapshot import (
-    Controller,
+    ControllerStatus,
     Endpoint,
     NodeStatus,
     SimulatedClock,
     Snapshot,
-    Source,
-    Stream,
-    Topic,
+    StreamSource,
+    TopicStatus,
+    TopicStream,
 )
 
 LEFT, RIGHT = ("left_1_joint", "left_2_joint"), ("right_1_joint", "right_2_joint")
@@ -41,13 +41,13 @@ def ends(kind: str, *names: str, reliable: bool = False) -> tuple[Endpoint, ...]
     return tuple(Endpoint(name, kind, reliable) for name in names)
 
 
-def commands(name: str, joints: tuple[str, ...]) -> Controller:
-    topic = Topic(
+def commands(name: str, joints: tuple[str, ...]) -> ControllerStatus:
+    topic = TopicStatus(
         f"/{name}/commands",
         ends(FLOATS, "/guard", reliable=True),
         ends(FLOATS, f"/{name}"),
     )
-    return Controller(name, topic, joints, joints, "position", "active")
+    return ControllerStatus(name, topic, joints, joints, "position", "active")
 
 
 HEALTHY = Snapshot(
@@ -56,18 +56,18 @@ HEALTHY = Snapshot(
         "guard": node("guard", "tracking", parameters=GUARD),
         "policy": node("policy", "deciding", lifecycle="active", parameters=POLICY),
     },
-    joint_states=Source(
-        Topic("/joint_states", ends(STATES, BROADCASTER), ends(STATES, "/guard"), 500.0),
-        (Stream(JOINTS, 500.0, 0.001),),
+    joint_states=StreamSource(
+        TopicStatus("/joint_states", ends(STATES, BROADCASTER), ends(STATES, "/guard"), 500.0),
+        (TopicStream(JOINTS, 500.0, 0.001),),
     ),
-    chunks=Source(
-        Topic("/action_chunk", ends(CHUNK, "/policy"), ends(CHUNK, "/guard"), 125.0),
-        (Stream((), 125.0),),
+    chunks=StreamSource(
+        TopicStatus("/action_chunk", ends(CHUNK, "/policy"), ends(CHUNK, "/guard"), 125.0),
+        (TopicStream((), 125.0),),
     ),
     cameras=(
-        Source(
-            Topic(CAMERA, ends(IMAGE, "/camera"), ends(IMAGE, "/policy"), 30.0),
-            (Stream((), 30.0, 0.02),),
+        StreamSource(
+            TopicStatus(CAMERA, ends(IMAGE, "/camera"), ends(IMAGE, "/policy"), 30.0),
+            (TopicStream((), 30.0, 0.02),),
         ),
     ),
     image_topics={CAMERA: IMAGE},
@@ -89,18 +89,20 @@ def with_parameter(name: str, **parameters: Any) -> Snapshot:
     return with_node(name, parameters={**HEALTHY.nodes[name].parameters, **parameters})
 
 
-def with_joint_states(*streams: Stream, publishers: tuple[str, ...] = (BROADCASTER,)) -> Snapshot:
+def with_joint_states(
+    *streams: TopicStream, publishers: tuple[str, ...] = (BROADCASTER,)
+) -> Snapshot:
     """Return a healthy stack with other joint states."""
     assert HEALTHY.joint_states is not None
     topic = replace(HEALTHY.joint_states.topic, publishers=ends(STATES, *publishers))
-    return replace(HEALTHY, joint_states=Source(topic, streams))
+    return replace(HEALTHY, joint_states=StreamSource(topic, streams))
 
 
-def with_camera(*streams: Stream, publishers: tuple[str, ...] = ("/camera",)) -> Snapshot:
+def with_camera(*streams: TopicStream, publishers: tuple[str, ...] = ("/camera",)) -> Snapshot:
     """Return a healthy stack with other images."""
     rate_hz = sum(stream.rate_hz for stream in streams)
-    topic = Topic(CAMERA, ends(IMAGE, *publishers), ends(IMAGE, "/policy"), rate_hz)
-    return replace(HEALTHY, cameras=(Source(topic, streams),))
+    topic = TopicStatus(CAMERA, ends(IMAGE, *publishers), ends(IMAGE, "/policy"), rate_hz)
+    return replace(HEALTHY, cameras=(StreamSource(topic, streams),))
 
 
 def with_controller(**changes: Any) -> Snapshot:
@@ -113,6 +115,6 @@ def with_clock(speed: float | None, *publishers: str, rate_hz: float = 100.0) ->
     """Return a healthy stack on /clock."""
     stack = with_parameter("guard", use_sim_time=True)
     policy = replace(stack.policy, parameters={**stack.policy.parameters, "use_sim_time": True})
-    topic = Topic("/clock", ends("rosgraph_msgs/msg/Clock", *publishers), (), rate_hz)
+    topic = TopicStatus("/clock", ends("rosgraph_msgs/msg/Clock", *publishers), (), rate_hz)
     clock = SimulatedClock(topic, speed) if publishers else None
     return replace(stack, nodes={**stack.nodes, "policy": policy}, clock=clock)

@@ -25,7 +25,7 @@ from diagnosis.healthy import (
 
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding
 from dbp_ros.diagnosis.rules import examine, exit_status
-from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot, Source, Stream, Topic
+from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot, StreamSource, TopicStatus, TopicStream
 
 
 def only(snapshot: Snapshot) -> Finding:
@@ -214,18 +214,18 @@ def test_a_publisher_of_joint_states_that_sends_nothing_is_named():
 
 
 def test_two_drivers_of_an_arm_each_are_no_fault():
-    streams = (Stream(LEFT, 250.0, 0.0), Stream(RIGHT, 250.0, 0.0))
+    streams = (TopicStream(LEFT, 250.0, 0.0), TopicStream(RIGHT, 250.0, 0.0))
     assert examine(with_joint_states(*streams, publishers=("/left_driver", "/right_driver"))) == []
 
 
 def test_joints_of_other_machines_are_no_fault():
-    streams = (Stream(JOINTS, 250.0, 0.0), Stream(("wheel_1", "wheel_2"), 10.0, 0.0))
+    streams = (TopicStream(JOINTS, 250.0, 0.0), TopicStream(("wheel_1", "wheel_2"), 10.0, 0.0))
     assert examine(with_joint_states(*streams, publishers=("/driver", "/base"))) == []
 
 
 def test_a_missing_joint_is_named_with_what_is_published():
     assert_named(
-        with_joint_states(Stream(("1_joint", *JOINTS[1:]), 250.0, 0.0)),
+        with_joint_states(TopicStream(("1_joint", *JOINTS[1:]), 250.0, 0.0)),
         ERROR,
         "/joint_states",
         "lacks left_1_joint",
@@ -234,7 +234,7 @@ def test_a_missing_joint_is_named_with_what_is_published():
 
 
 def test_two_publishers_of_one_joint_are_named():
-    streams = (Stream(JOINTS, 250.0, 0.0), Stream(LEFT, 30.0, 0.0))
+    streams = (TopicStream(JOINTS, 250.0, 0.0), TopicStream(LEFT, 30.0, 0.0))
     assert_named(
         with_joint_states(*streams, publishers=("/driver", "/bag_player")),
         ERROR,
@@ -245,18 +245,18 @@ def test_two_publishers_of_one_joint_are_named():
 
 
 def test_joint_states_with_unusable_stamps_are_named():
-    stale = Stream(JOINTS, 250.0, 10.0, "joint_states is stamped in the past, 10 s before")
+    stale = TopicStream(JOINTS, 250.0, 10.0, "joint_states is stamped in the past, 10 s before")
     assert_named(with_joint_states(stale), ERROR, "/joint_states", "in the past, 10 s")
 
 
 def test_damaged_joint_states_are_named():
-    damaged = Stream(JOINTS, 250.0, 0.0, problem="3 positions for 4 names")
+    damaged = TopicStream(JOINTS, 250.0, 0.0, problem="3 positions for 4 names")
     assert_named(with_joint_states(damaged), ERROR, "/joint_states", "3 positions for 4 names")
 
 
 @pytest.mark.parametrize(("rate_hz", "level"), [(15.0, WARNING), (5.0, ERROR), (0.0, ERROR)])
 def test_slow_joint_states_are_named(rate_hz, level):
-    slow = with_joint_states(Stream(JOINTS, rate_hz, 0.0))
+    slow = with_joint_states(TopicStream(JOINTS, rate_hz, 0.0))
     assert_named(slow, level, "/joint_states", f"{rate_hz:.1f} times", "joint_state_timeout_s")
 
 
@@ -275,14 +275,14 @@ def test_two_publishers_of_chunks_are_an_error_once_both_send():
         HEALTHY.chunks.topic,
         publishers=ends("trajectory_msgs/msg/JointTrajectory", "/policy", "/teleop"),
     )
-    one, two = (Source(topic, count * (Stream((), 100.0),)) for count in (1, 2))
+    one, two = (StreamSource(topic, count * (TopicStream((), 100.0),)) for count in (1, 2))
     assert_named(replace(HEALTHY, chunks=one), WARNING, "/action_chunk", "/policy, /teleop")
     assert_named(replace(HEALTHY, chunks=two), ERROR, "/action_chunk", "end /teleop")
 
 
 def test_a_policy_whose_chunks_do_not_arrive_is_named():
     assert HEALTHY.chunks is not None
-    silent = Source(replace(HEALTHY.chunks.topic, rate_hz=0.0))
+    silent = StreamSource(replace(HEALTHY.chunks.topic, rate_hz=0.0))
     assert_named(replace(HEALTHY, chunks=silent), WARNING, "/action_chunk", "no chunk arrives")
 
 
@@ -318,23 +318,23 @@ def test_a_camera_that_sends_nothing_is_named():
 
 
 def test_an_encoding_that_cannot_be_decoded_is_named():
-    odd = Stream((), 30.0, 0.0, problem="images cannot be used: encoding is 'bayer_rggb8'")
+    odd = TopicStream((), 30.0, 0.0, problem="images cannot be used: encoding is 'bayer_rggb8'")
     assert_named(with_camera(odd), ERROR, CAMERA, "bayer_rggb8")
 
 
 def test_images_with_unusable_stamps_are_named():
-    zero = Stream((), 30.0, None, "head_camera is not stamped: its stamp is zero")
+    zero = TopicStream((), 30.0, None, "head_camera is not stamped: its stamp is zero")
     assert_named(with_camera(zero), ERROR, CAMERA, "stamp is zero")
 
 
 @pytest.mark.parametrize(("rate_hz", "level"), [(8.0, WARNING), (2.0, ERROR)])
 def test_a_slow_camera_is_named(rate_hz, level):
-    slow = with_camera(Stream((), rate_hz, 0.0))
+    slow = with_camera(TopicStream((), rate_hz, 0.0))
     assert_named(slow, level, CAMERA, f"{rate_hz:.1f} images a second", "image_max_age_s")
 
 
 def test_two_cameras_of_one_name_are_named():
-    two = with_camera(Stream((), 30.0, 0.0), publishers=("/camera", "/simulation"))
+    two = with_camera(TopicStream((), 30.0, 0.0), publishers=("/camera", "/simulation"))
     assert_named(two, ERROR, CAMERA, "/camera, /simulation")
 
 
@@ -401,5 +401,7 @@ def test_another_stack_in_the_domain_is_noted():
 
 
 def test_a_topic_that_was_not_measured_is_no_fault():
-    unmeasured = Source(Topic("/action_chunk", ends("k", "/policy"), ends("k", "/guard")))
+    unmeasured = StreamSource(
+        TopicStatus("/action_chunk", ends("k", "/policy"), ends("k", "/guard"))
+    )
     assert examine(replace(HEALTHY, chunks=unmeasured, cameras=(), joint_states=None)) == []

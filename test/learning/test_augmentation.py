@@ -8,9 +8,9 @@ import torch
 from demonstrations import CONFIG, episode
 
 from dbp_ros.learning.augmentation import Augmentation
+from dbp_ros.learning.batch_sampler import BatchSampler
 from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.drawing import Drawing
-from dbp_ros.learning.policy import Policy, PolicyShape
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 
 HEIGHT, WIDTH = 12, 16
 NOTHING = Augmentation(crop=1.0, shift_px=0, brightness=0.0, contrast=0.0, pixel_noise=0.0)
@@ -82,8 +82,8 @@ def test_a_part_of_a_batch_varies_as_in_the_whole() -> None:
 def test_training_crops_at_random_and_deployment_in_the_middle() -> None:
     config = replace(CONFIG, crop=0.75, brightness=0.0, contrast=0.0, pixel_noise=0.0)
     data = join_episodes((episode(index), str(index)) for index in range(2))
-    policy = Policy(PolicyShape.of(data), config)
-    drawing = Drawing(config, data, np.arange(len(data.states)), policy.normaliser, None)
+    policy = PolicyNetwork(PolicyShape.of(data), config)
+    drawing = BatchSampler(config, data, np.arange(len(data.states)), policy.normaliser, None)
     seen = drawing.draw(1, slice(0, config.batch_size)).batch.images["head"]
     assert seen.shape == (config.batch_size, 1, 3, 18, 24)
     picture = torch.from_numpy(data.images["head"][:1]).permute(0, 3, 1, 2).float()

@@ -11,22 +11,22 @@ import pytest
 import torch
 from demonstrations import CONFIG, JOINTS, episode
 
-from dbp_ros.bundle import Bundle, CloudSpec, read_bundle, require_joints
-from dbp_ros.episodes.episode import Episode
+from dbp_ros.bundle.bundle import Bundle, CloudSpec, read_bundle, require_joints
+from dbp_ros.bundle.golden import read_golden
+from dbp_ros.data.episode import Episode
 from dbp_ros.errors import BundleError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import METHODS
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
-from dbp_ros.learning.export import Label, export_bundle
-from dbp_ros.learning.policy import Policy, pictures
+from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.policy_network import PolicyNetwork, image_batch
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.policy.model import Model
-from dbp_ros.proof import read_proof
 
 UNET = {"head": "unet", "unet_widths": (16, 16)}
 RESNET = {"encoder": "resnet", "resnet_width": 0.25, "features": 8}
 
-Export = Callable[..., tuple[Policy, Bundle]]
+Export = Callable[..., tuple[PolicyNetwork, Bundle]]
 
 
 def joined(change: Callable[[Episode], Episode] = lambda one: one) -> Demonstrations:
@@ -63,10 +63,10 @@ def of_another_project(one: Episode) -> Episode:
 def export(tmp_path: Path) -> Export:
     """Return a function that trains for a moment, exports, and returns both sides."""
 
-    def made(data: Demonstrations, changes: dict[str, Any]) -> tuple[Policy, Bundle]:
+    def made(data: Demonstrations, changes: dict[str, Any]) -> tuple[PolicyNetwork, Bundle]:
         Trainer(replace(CONFIG, **changes), data, tmp_path / "run").train()
         checkpoint = read_checkpoint(tmp_path / "run")
-        worst = export_bundle(checkpoint, data, tmp_path / "models" / "toy", Label("toy"))
+        worst = export_bundle(checkpoint, data, tmp_path / "models" / "toy", ExportLabel("toy"))
         bundle = read_bundle(tmp_path / "models" / "toy")
         assert bundle.manifest.metrics["export_difference"] == pytest.approx(worst, rel=1e-2)
         return checkpoint.policy(), bundle
@@ -74,11 +74,11 @@ def export(tmp_path: Path) -> Export:
     return made
 
 
-def difference(policy: Policy, bundle: Bundle) -> float:
+def difference(policy: PolicyNetwork, bundle: Bundle) -> float:
     """Return how far the graphs are from PyTorch on the recorded observations of the proof."""
-    model, proof, worst = Model(bundle), read_proof(bundle), 0.0
+    model, proof, worst = Model(bundle), read_golden(bundle), 0.0
     with torch.no_grad():
-        images = {n: pictures(torch.from_numpy(seen)) for n, seen in proof.images.items()}
+        images = {n: image_batch(torch.from_numpy(seen)) for n, seen in proof.images.items()}
         features = policy.encode(images, {n: torch.from_numpy(p) for n, p in proof.points.items()})
         states, latent = torch.from_numpy(proof.positions), torch.from_numpy(proof.latent)
         wanted = policy.act(states, features, latent[:, None])[:, 0].numpy()
@@ -160,7 +160,7 @@ def test_the_graph_of_an_encoder_takes_the_middle_of_pictures_of_any_size(export
     small = np.ascontiguousarray(data.images["wrist"][0])
     large = small.repeat(2, 0).repeat(2, 1)
     (seen,) = session.run(["features"], {"image": small})
-    expected = policy.encoder("wrist")(pictures(torch.from_numpy(small)[None, None])[0])
+    expected = policy.encoder("wrist")(image_batch(torch.from_numpy(small)[None, None])[0])
     np.testing.assert_allclose(seen, expected, atol=1e-5)
     moved = small.copy()
     moved[[0, -1]], moved[:, [0, -1]] = 255, 255
@@ -174,5 +174,5 @@ def test_the_graph_of_an_encoder_takes_the_middle_of_pictures_of_any_size(export
 def test_data_of_other_wiring_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
     checkpoint = Trainer(CONFIG, joined()).checkpoint()
     with pytest.raises(TrainingError, match="give the data set that the policy was trained on"):
-        export_bundle(checkpoint, joined(without_pictures), tmp_path / "toy", Label("toy"))
+        export_bundle(checkpoint, joined(without_pictures), tmp_path / "toy", ExportLabel("toy"))
     assert not list(tmp_path.iterdir())

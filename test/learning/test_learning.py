@@ -9,17 +9,12 @@ import pytest
 import torch
 from demonstrations import CONFIG, JOINTS, episode
 
-from dbp_ros.episodes.episode import episode_path, write_episode
+from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations, split_by_episode
-from dbp_ros.learning.normaliser import (
-    Normaliser,
-    SmallestRanges,
-    fit_normaliser,
-    followed_states,
-)
+from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, followed_states
 from dbp_ros.learning.trainer import Trainer, learning_rate
 
 

@@ -6,14 +6,14 @@ import torch
 from dbp_ros.drift.heads import ResidualHead
 from dbp_ros.learning.config import METHODS, TrainConfig
 from dbp_ros.learning.methods.diffusion import kept_signal
-from dbp_ros.learning.methods.method import Question
-from dbp_ros.learning.methods.one_step import slow_waves
+from dbp_ros.learning.methods.method import TrainingBatch
+from dbp_ros.learning.methods.one_step import dct_basis
 from dbp_ros.learning.methods.registry import build_method
 
 
-def question(draws: int) -> Question:
+def question(draws: int) -> TrainingBatch:
     chance = torch.Generator().manual_seed(0)
-    return Question(
+    return TrainingBatch(
         observation=torch.randn(6, 5, generator=chance),
         positives=torch.randn(6, 1, 4, 3, generator=chance),
         weights=torch.ones(6, 1),
@@ -52,7 +52,7 @@ def test_dbp_starts_spread_over_half_of_the_range(waves: int) -> None:
 
 
 def test_all_waves_pass_the_whole_latent() -> None:
-    waves = slow_waves(8, 8)
+    waves = dct_basis(8, 8)
     torch.testing.assert_close(waves @ waves.T, torch.eye(8), atol=1e-6, rtol=0)
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dbp_ros.config import GuardConfig
-from dbp_ros.contract import NS_PER_S, ActionChunk
 from dbp_ros.motion.chunk_check import ChunkCheck
 from dbp_ros.motion.limits import Limits
-from dbp_ros.stamps import NO_CLOCK_NS
+from dbp_ros.runtime.stamps import NO_CLOCK_NS
+from dbp_ros.settings.config import GuardConfig
+from dbp_ros.types import NS_PER_S, ActionChunk
 
 MS = 1_000_000
 NOW_NS = 400_000 * NS_PER_S

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbp_ros.config import GuardConfig
-from dbp_ros.contract import NS_PER_S, ActionChunk
 from dbp_ros.errors import CommandError
 from dbp_ros.motion.guard import Mode, MotionGuard
+from dbp_ros.settings.config import GuardConfig
+from dbp_ros.types import NS_PER_S, ActionChunk
 
 CONFIG = GuardConfig(
     joints=("left_elbow_joint", "right_elbow_joint"),

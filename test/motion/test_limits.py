@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbp_ros.config import GuardConfig
 from dbp_ros.errors import ConfigError
 from dbp_ros.motion.limits import Limiter, Limits
+from dbp_ros.settings.config import GuardConfig
 
 DT = 0.004
 LIMITS = Limits(

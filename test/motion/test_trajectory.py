@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbp_ros.contract import ActionChunk
 from dbp_ros.motion.trajectory import Trajectory
+from dbp_ros.types import ActionChunk
 
 STAMP_NS = 5_000_000_000
 STEP_NS = 20_000_000

@@ -17,11 +17,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from stamps import stamp_to_ns
 
 from dbp_ros.errors import ConfigError, ObservationError
-from dbp_ros.nodes.camera_images import TRANSPORTS, plain_picture, transport_of
+from dbp_ros.nodes.camera_images import TRANSPORTS, read_raw_image, transport_of
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.pixels import ENCODINGS, image_pixels
+from dbp_ros.sensing.image_decoding import ENCODINGS, image_pixels
 
 RAW, COMPRESSED = TRANSPORTS["raw"], TRANSPORTS["compressed"]
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
@@ -64,7 +64,7 @@ def test_bytes_of_the_wire_are_read_as_the_message_is(
     message.is_bigendian = is_bigendian
     rng = np.random.default_rng(height)
     message.data = array("B", rng.integers(0, 256, height * message.step, np.uint8).tobytes())
-    image, stamp_ns = plain_picture(serialize_message(message))
+    image, stamp_ns = read_raw_image(serialize_message(message))
     np.testing.assert_array_equal(image, image_pixels(message))
     assert stamp_ns == stamp_to_ns(STAMP)
 
@@ -76,14 +76,14 @@ def test_the_other_order_of_bytes_is_read_too():
     big[1] = 0
     for begin in (4, 8, 12, 20, 24, 28, 40, 44):
         big[begin : begin + 4] = bytes(big[begin : begin + 4])[::-1]
-    image, stamp_ns = plain_picture(bytes(big))
+    image, stamp_ns = read_raw_image(bytes(big))
     np.testing.assert_array_equal(image, PICTURE[:1, :1])
     assert stamp_ns == stamp_to_ns(STAMP)
 
 
 def test_pixels_are_a_view_of_the_bytes():
     message = serialize_message(image_message(PICTURE, "head_camera", STAMP))
-    image, _ = plain_picture(message)
+    image, _ = read_raw_image(message)
     assert np.shares_memory(image, np.frombuffer(message, np.uint8))
 
 

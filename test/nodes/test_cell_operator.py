@@ -13,7 +13,7 @@ from std_srvs.srv import SetBool, Trigger
 from dbp_ros.nodes.cell_operator import CellOperator
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.qos import LATCHED
-from dbp_ros.pace import Pace
+from dbp_ros.runtime.sim_clock import SimClock
 
 NOT_ENABLED = "disabled: control is not enabled"
 
@@ -42,7 +42,7 @@ class Stack(Node):
         self.disabled_state = NOT_ENABLED
         self.recording = False
         self.cell = FakeCell(self.called)
-        self.operator = CellOperator(self, self.cell, Pace())
+        self.operator = CellOperator(self, self.cell, SimClock())
 
     def add_guard(self, state: str) -> None:
         self.guard = self.create_publisher(String, "guard/state", LATCHED)

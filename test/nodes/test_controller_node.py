@@ -12,11 +12,11 @@ from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from dbp_ros.loops import PacedThread
-from dbp_ros.nodes.background import BackgroundSpinner
+from dbp_ros.nodes.background_spinner import BackgroundSpinner
 from dbp_ros.nodes.controller_node import ControllerNode
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.qos import COMMAND
+from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.sim.controllers import ForwardController
 
 NAME, JOINTS = "left_controller", ["left_elbow_joint", "left_wrist_1_joint"]
@@ -39,7 +39,7 @@ class Bench(Node):
             lambda m: self.events.append((m.start_state.label, m.goal_state.label)),
             10,
         )
-        self.loop = PacedThread("physics", 250, lambda _: self.node.read())
+        self.loop = RateThread("physics", 250, lambda _: self.node.read())
 
     def send(self, *positions: float) -> None:
         self.commands.publish(Float64MultiArray(data=np.array(positions)))

@@ -13,18 +13,13 @@ from sensor_msgs.msg import Image, JointState
 from stamps import stamp_to_ns
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from dbp_ros.contract import NS_PER_S, ActionChunk, Array
 from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.nodes.camera_images import transport_of
-from dbp_ros.nodes.conversions import (
-    ChunkReader,
-    ChunkWriter,
-    JointReader,
-    image_message,
-)
+from dbp_ros.nodes.conversions import ChunkReader, ChunkWriter, JointReader, image_message
 from dbp_ros.nodes.steady_clock import SteadyClock, ns_to_stamp
-from dbp_ros.pace import Pace
-from dbp_ros.pixels import image_pixels
+from dbp_ros.runtime.sim_clock import SimClock
+from dbp_ros.sensing.image_decoding import image_pixels
+from dbp_ros.types import NS_PER_S, ActionChunk, Array
 
 JOINTS = ("shoulder", "elbow", "gripper")
 PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
@@ -355,7 +350,7 @@ def rclpy_time(at_ns: int) -> RosTime:
 
 
 def test_a_clock_of_a_simulation_that_comes_in_steps_moves_no_stamp():
-    pace = Pace(2.0)
+    pace = SimClock(2.0)
     clock = simulated_clock(pace.now_ns())
     steady = SteadyClock(clock, pace)
     offset_ns = steady.offset_ns()
@@ -367,7 +362,7 @@ def test_a_clock_of_a_simulation_that_comes_in_steps_moves_no_stamp():
 
 
 def test_a_simulation_that_began_anew_is_noticed():
-    pace = Pace(2.0)
+    pace = SimClock(2.0)
     clock = simulated_clock(pace.now_ns())
     steady = SteadyClock(clock, pace)
     clock.set_ros_time_override(rclpy_time(pace.now_ns() - 7 * NS_PER_S))

@@ -10,11 +10,7 @@ import pytest
 from rclpy.context import Context
 from rclpy.node import Node
 
-from dbp_ros.nodes.discovery import (
-    local_participants,
-    prompt_discovery,
-    undiscovered_participants,
-)
+from dbp_ros.nodes.discovery import local_participants, prompt_discovery, undiscovered_participants
 from dbp_ros.nodes.middleware import environment
 
 TRIES = 5

@@ -7,12 +7,12 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import DbpError
+from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes.episode_runner import EpisodeRunner
-from dbp_ros.nodes.learning_runner import LearningRunner
+from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner
+from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.qos import LATCHED
-from dbp_ros.nodes.swapper import Swapper
-from dbp_ros.policy.model_state import ModelState
 
 REASON = "no fresh joint states arrive"
 
@@ -110,16 +110,16 @@ def publish_states(runner: EpisodeRunner) -> None:
     """Publish texts that are no state of a model, then one that is."""
     publisher = runner.create_publisher(String, "policy/model", LATCHED)
     runner.wait_for(lambda: publisher.get_subscription_count() > 0, "the runner to subscribe")
-    rolled_back = ModelState(3, "lift", 2, "ab", "rolled_back", "cd", "asked for")
+    rolled_back = SwapStatus(3, "lift", 2, "ab", "rolled_back", "cd", "asked for")
     for text in ("", "[]", "{}", '{"phase": "rolled_back"}', rolled_back.to_json()):
         publisher.publish(String(data=text))
 
 
 def test_a_runner_ignores_what_is_no_state_of_a_model(domain: int) -> None:
-    with spinning(LearningRunner) as runner:
+    with spinning(LearningEpisodeRunner) as runner:
         publish_states(runner)
         runner.wait_for(lambda: runner.version == 2, "the one that is a state")
         assert len(runner.swaps) == 1
-    with spinning(Swapper) as swapper:
+    with spinning(ModelPusher) as swapper:
         publish_states(swapper)
         swapper.wait_for(lambda: swapper.rolled_back == 1, "the one that is a state")

@@ -7,13 +7,13 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from toy_bundle import JOINTS, write_toy_bundle
 
-from dbp_ros.bundle import read_bundle
-from dbp_ros.config import PolicyConfig
+from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import BundleError, ObservationError
-from dbp_ros.nodes.ignored import IgnoredMessages
+from dbp_ros.hotswap.blocklist import FAILED, Blocklist
+from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.model_swap import RECEIVED, ModelSwap, guard_counts
 from dbp_ros.nodes.process import spinning
-from dbp_ros.policy.failures import FAILED, Failures
+from dbp_ros.settings.config import PolicyConfig
 
 CONFIG = PolicyConfig(joints=JOINTS)
 
@@ -28,7 +28,7 @@ def load_in(namespace: str, directory: Path) -> int:
 def test_each_namespace_remembers_its_own_failures(domain: int, tmp_path: Path) -> None:
     directory = write_toy_bundle(tmp_path / "models" / "toy", version=4)
     failed = tmp_path / "models" / RECEIVED / "line.cell_1" / FAILED
-    Failures(failed).add(read_bundle(directory).sha256, "rolled back: asked for")
+    Blocklist(failed).add(read_bundle(directory).sha256, "rolled back: asked for")
     with pytest.raises(BundleError, match="not tried again: rolled back: asked for"):
         load_in("/line/cell_1", directory)
     assert load_in("/line/cell_2", directory) == 4

@@ -12,10 +12,16 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from dbp_ros.config import BagConfig, GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig
 from dbp_ros.errors import ConfigError
 from dbp_ros.nodes.parameters import check_arguments, load_settings
-from dbp_ros.parameter_yaml import read_blocks
+from dbp_ros.settings.config import (
+    BagConfig,
+    GuardConfig,
+    LearnerConfig,
+    PolicyConfig,
+    SimulationConfig,
+)
+from dbp_ros.settings.parameter_yaml import read_blocks
 
 KINDS = (BagConfig, GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig)
 

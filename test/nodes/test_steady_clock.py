@@ -7,17 +7,17 @@ from rclpy.time import Time
 from simulated_clock import FIRST_NS, NS, START_NS, ticks
 from stamps import stamp_to_ns
 
-from dbp_ros.contract import ActionChunk
 from dbp_ros.nodes.conversions import ChunkReader, ChunkWriter
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.pace import Pace
-from dbp_ros.stamps import NO_CLOCK_NS, UNSTAMPED_NS
+from dbp_ros.runtime.sim_clock import SimClock
+from dbp_ros.runtime.stamps import NO_CLOCK_NS, UNSTAMPED_NS
+from dbp_ros.types import ActionChunk
 
 MS = 1_000_000
 JOINTS = ("shoulder", "elbow")
 
 
-class SetTime(Pace):
+class SetTime(SimClock):
     """A steady clock that a test sets."""
 
     def __init__(self, speed: float = 1.0) -> None:

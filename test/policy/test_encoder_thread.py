@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from dbp_ros.contract import Frame
 from dbp_ros.policy.encoder_thread import EncoderThread
+from dbp_ros.types import Frame
 
 WAIT_S = 5.0
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from dbp_ros.bundle import bundle_directory
+from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.policy.graph import BoundGraph, Graph, open_graph
 from dbp_ros.policy.sessions import DEVICES, open_session

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dbp_ros.contract import Floats, Image
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy import ChunkPolicy, PolicySpec, load_policy
+from dbp_ros.types import Floats, Image
 
 
 class Echo(ChunkPolicy):

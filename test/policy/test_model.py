@@ -7,7 +7,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from dbp_ros.bundle import (
+from dbp_ros.bundle.bundle import (
     ActionSpec,
     CameraSpec,
     read_bundle,

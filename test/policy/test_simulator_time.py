@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from simulated_clock import FIRST_NS, NS, START_NS, ticks
 
-from dbp_ros.bundle import read_bundle
-from dbp_ros.clock_estimator import ClockEstimator, Line
-from dbp_ros.clock_mapping import ClockMapping
-from dbp_ros.config import PolicyConfig
-from dbp_ros.contract import Frame
+from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import ObservationError
-from dbp_ros.policy.decider import Decider
-from dbp_ros.policy.observer import Observer
+from dbp_ros.policy.observation_buffer import ObservationBuffer
+from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.runtime.clock_estimator import ClockEstimator, ClockLine
+from dbp_ros.runtime.clock_mapping import ClockMapping
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import Frame
 
 MS = 1_000_000
 CAMERAS = ("head_camera", "left_wrist_camera")
@@ -25,7 +25,7 @@ class Simulator:
 
     def __init__(self, manifest) -> None:
         self.clocks, self.estimator = ClockMapping(None), ClockEstimator()
-        self.observer = Observer(manifest, PolicyConfig(), self.clocks)
+        self.observer = ObservationBuffer(manifest, PolicyConfig(), self.clocks)
         self.refusals: list[str] = []
 
     def run(self, clock, from_s: float) -> int:
@@ -117,7 +117,7 @@ def test_after_a_reset_the_history_holds_nothing_of_before(make_bundle):
 
 
 def test_a_stamp_that_stands_still_does_not_pile_up(make_bundle):
-    observer = Observer(read_bundle(make_bundle(history=3)).manifest, PolicyConfig())
+    observer = ObservationBuffer(read_bundle(make_bundle(history=3)).manifest, PolicyConfig())
     for k in range(1000):
         observer.feel(np.zeros(3, np.float32), START_NS, START_NS + k * MS)
     assert len(observer._positions._samples) == 1
@@ -125,8 +125,8 @@ def test_a_stamp_that_stands_still_does_not_pile_up(make_bundle):
 
 @pytest.mark.parametrize("factor", [0.05, 0.5, 1.0, 20.0])
 def test_a_chunk_is_due_at_the_pace_of_the_simulator(model, factor):
-    clocks = ClockMapping(Line(START_NS, FIRST_NS, factor))
-    decider = Decider(model, PolicyConfig(latent_seed=0), clocks=clocks)
+    clocks = ClockMapping(ClockLine(START_NS, FIRST_NS, factor))
+    decider = PolicyRunner(model, PolicyConfig(latent_seed=0), clocks=clocks)
     stamp_ns = clocks.keep(FIRST_NS + 5 * MS)
     decider.feel(np.zeros(3, np.float32), stamp_ns, stamp_ns)
     for camera in CAMERAS:
@@ -137,6 +137,6 @@ def test_a_chunk_is_due_at_the_pace_of_the_simulator(model, factor):
 
 
 def test_a_model_on_trial_has_the_time_of_the_simulator_too(model):
-    clocks = ClockMapping(Line(START_NS, FIRST_NS, 0.5))
-    decider = Decider(model, PolicyConfig(), clocks=clocks)
+    clocks = ClockMapping(ClockLine(START_NS, FIRST_NS, 0.5))
+    decider = PolicyRunner(model, PolicyConfig(), clocks=clocks)
     assert decider.successor(model)._clocks is clocks

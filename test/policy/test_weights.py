@@ -9,9 +9,9 @@ from onnx import TensorProto, helper
 
 from dbp_ros.errors import BundleError
 from dbp_ros.policy.weights import count_weights
-from dbp_ros.share import share_directory
+from dbp_ros.resources import resource_directory
 
-SHIPPED = sorted((share_directory() / "models").glob("*/*.onnx"))
+SHIPPED = sorted((resource_directory() / "models").glob("*/*.onnx"))
 
 
 def test_shapes_and_other_whole_numbers_are_no_weights(tmp_path: Path) -> None:

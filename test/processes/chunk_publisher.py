@@ -6,12 +6,12 @@ import numpy as np
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.config import DUAL_UR5E_JOINTS
-from dbp_ros.contract import NS_PER_S, ActionChunk
-from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.conversions import ChunkWriter
 from dbp_ros.nodes.qos import COMMAND
 from dbp_ros.nodes.steady_clock import SteadyClock
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS
+from dbp_ros.types import NS_PER_S, ActionChunk
 
 RATE_HZ = 50
 STEP_NS = 20_000_000
@@ -40,7 +40,7 @@ class ChunkPublisher(Node):
         self._clock = SteadyClock(self.get_clock())
         self._writer = ChunkWriter(DUAL_UR5E_JOINTS, self._clock)
         self._publisher = self.create_publisher(JointTrajectory, "/action_chunk", COMMAND)
-        self._loop = PacedThread(name, RATE_HZ, self._publish)
+        self._loop = RateThread(name, RATE_HZ, self._publish)
 
     def start(self) -> None:
         self._loop.start()

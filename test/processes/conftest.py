@@ -8,8 +8,8 @@ import pytest
 from processes.rig import Rig, running_rig
 from processes.robot import Robot, driving_in_real_time, process
 
-from dbp_ros.domain import leased_domain
 from dbp_ros.nodes.process import spinning
+from dbp_ros.runtime.ros_domain import lease_domain
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture(scope="module")
 def shared_rig() -> Iterator[Rig]:
     """The fake of ros2_control with one guard for all scenarios of a file, in its own domain."""
-    with leased_domain() as domain_id, pytest.MonkeyPatch.context() as patch:
+    with lease_domain() as domain_id, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(domain_id))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         with running_rig() as rig:

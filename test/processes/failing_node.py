@@ -5,8 +5,8 @@ import sys
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.process import run_node
+from dbp_ros.runtime.rate_loop import RateThread
 
 
 class FailingNode(Node):
@@ -17,7 +17,7 @@ class FailingNode(Node):
         if "constructor" in sys.argv:
             self.fail()
         self.create_service(Trigger, "~/fail", self.fail)
-        self.loop = PacedThread("loop", 100.0, self.fail if "loop" in sys.argv else lambda _: None)
+        self.loop = RateThread("loop", 100.0, self.fail if "loop" in sys.argv else lambda _: None)
         self.loop.start()
         if "timer" in sys.argv:
             self.create_timer(0.1, self.fail)

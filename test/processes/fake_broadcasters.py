@@ -12,9 +12,9 @@ from rclpy.context import Context
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.nodes.steady_clock import ns_to_stamp
+from dbp_ros.runtime.rate_loop import RateThread
 
 
 def joint_state(joints: Sequence[str], positions: np.ndarray, stamp: Time) -> JointState:
@@ -82,7 +82,7 @@ class OtherJointStates(Node):
         self.positions = np.zeros(len(joints))
         self._joints, self._age_ns = list(joints), round(age_s * 1e9)
         self._publisher = self.create_publisher(JointState, "/joint_states", LATCHED)
-        self._loop = PacedThread(name, rate_hz, self._publish)
+        self._loop = RateThread(name, rate_hz, self._publish)
         self._loop.start()
 
     def close(self) -> None:

@@ -23,8 +23,8 @@ from processes.participant import Participant
 from rclpy.context import Context
 from rclpy.node import Node
 
-from dbp_ros.config import DUAL_UR5E_JOINTS, SIDES, ControllersConfig, GuardConfig
-from dbp_ros.loops import PacedThread
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS, SIDES, ControllersConfig, GuardConfig
 
 START = np.array([0.2, -1.4, 1.5, -1.6, -1.5, 0.3, 0.04, -0.2, -1.7, 1.3, -1.2, 1.5, -0.3, 0.05])
 CONFIG = ControllersConfig()
@@ -97,7 +97,7 @@ class FakeRos2Control:
         self._process: Participant | None = None
         self._killed: list[Participant] = []
         self._lock = threading.RLock()
-        self.loop = PacedThread("ros2_control", UPDATE_RATE_HZ, self._update)
+        self.loop = RateThread("ros2_control", UPDATE_RATE_HZ, self._update)
         self.launch()
 
     def start(self) -> None:

@@ -10,9 +10,9 @@ from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from trajectory_msgs.msg import JointTrajectory
 
+from dbp_ros.nodes.cdr import TrajectoryWriter
 from dbp_ros.nodes.qos import COMMAND
 from dbp_ros.nodes.steady_clock import ns_to_stamp
-from dbp_ros.nodes.wire import TrajectoryWriter
 
 STEP_NS = 4_000_000
 STEPS_PER_CLOCK, STEPS_PER_IMAGE, STEPS_PER_CHUNK = 2, 8, 2

@@ -10,11 +10,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from processes.robot import CAMERA, Robot, wait_until
 from std_srvs.srv import Trigger
 
-from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.export import Label, export_bundle
+from dbp_ros.learning.export import ExportLabel, export_bundle
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS
 
 # Everything here shares the machine with whatever else runs on it.
 LIMIT_S = 200.0
@@ -40,7 +40,9 @@ def imitate(folder: Path) -> Path:
     """Write a run and the bundle that is exported from it; return the folder of both."""
     data = join_episodes((demonstration(index), str(index)) for index in range(4))
     Trainer(CONFIG, data, folder / "run").train()
-    export_bundle(read_checkpoint(folder / "run"), data, folder / "models" / "toy", Label("toy"))
+    export_bundle(
+        read_checkpoint(folder / "run"), data, folder / "models" / "toy", ExportLabel("toy")
+    )
     return folder
 
 

@@ -22,12 +22,12 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import SetBool, Trigger
 
-from dbp_ros.config import ControllersConfig, GuardConfig
-from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.steady_clock import ns_to_stamp
-from dbp_ros.realtime import running_threads
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.runtime.realtime import running_threads
+from dbp_ros.settings.config import ControllersConfig, GuardConfig
 
 EVERY_COMMAND = 1000
 DRIVER_PRIORITY = 30
@@ -76,7 +76,7 @@ class Robot(Node):
             )
         for name in ("guard", "policy", "learner"):
             self.create_subscription(String, f"{name}/state", partial(self._hear, name), LATCHED)
-        self.loops = [PacedThread("joints", 250, self._feel), PacedThread("camera", 30, self._see)]
+        self.loops = [RateThread("joints", 250, self._feel), RateThread("camera", 30, self._see)]
 
     def _obey(self, part: slice, message: Float64MultiArray) -> None:
         self.positions[part] = message.data

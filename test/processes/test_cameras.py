@@ -11,10 +11,10 @@ from processes.robot import CAMERA, CONFIG, Robot, png_of, process, wait_until
 from sensor_msgs.msg import CompressedImage, Image
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.episodes.bag import read_bag
-from dbp_ros.episodes.recorder import bag_path
+from dbp_ros.data.bag import read_bag
+from dbp_ros.data.recorder import bag_path
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.pixels import pixels_of
+from dbp_ros.sensing.image_decoding import pixels_of
 
 BASE = "/zed/zed_node/rgb/color/rect/image"
 REMAPS = (f"{CAMERA}/image_raw:={BASE}",)

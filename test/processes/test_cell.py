@@ -17,12 +17,12 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.config import ControllersConfig, GuardConfig, SimulationConfig
-from dbp_ros.contract import ActionChunk
-from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.conversions import ChunkWriter, SteadyClock
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.settings.config import ControllersConfig, GuardConfig, SimulationConfig
+from dbp_ros.types import ActionChunk
 
 CONFIG = ControllersConfig()
 ARM = "left_forward_position_controller"
@@ -50,7 +50,7 @@ class Operator(Node):
         self.create_subscription(JointState, "joint_states", self.on_joint_states, SENSOR)
         self.writer = ChunkWriter(CONFIG.joints, SteadyClock(self.get_clock()))
         self.chunks = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
-        self.swing = PacedThread("swing", 50, self.publish_chunk)
+        self.swing = RateThread("swing", 50, self.publish_chunk)
 
     def on_joint_states(self, message: JointState) -> None:
         before, self.positions = self.positions, np.array(message.position)
@@ -204,7 +204,7 @@ def test_a_cell_gives_way_to_a_robot_that_is_switched_on_later(
     def publish(_: int) -> None:
         robot.publish(message)
 
-    driver = PacedThread("driver", 50, publish)
+    driver = RateThread("driver", 50, publish)
     driver.start()
     time.sleep(1.0)
     assert cell.poll() is None, "the joints of others are no reason"

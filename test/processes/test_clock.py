@@ -25,8 +25,8 @@ from sensor_msgs.msg import JointState
 from stamps import stamp_to_ns
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.contract import NS_PER_S
 from dbp_ros.nodes.process import spinning
+from dbp_ros.types import NS_PER_S
 
 STEP_S = 1 / 30
 SPEED = 2.0

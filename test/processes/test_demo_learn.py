@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.bench.demo_learn import COLUMNS
+from dbp_ros.evaluation.demo_learn import COLUMNS
 
 REPORTED = {
     *("episodes", "swaps", "success_first_20", "success_last_20", "missed_commands"),

@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import MultiArrayDimension, String, UInt8MultiArray
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.delivery.notes import Announcement
+from dbp_ros.hotswap.transfer.messages import Announcement
 from dbp_ros.nodes.qos import LATCHED, PIECES, SENSOR
 
 REPEATS, SPACING_S = 20, 0.02

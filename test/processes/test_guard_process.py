@@ -15,10 +15,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.config import DUAL_UR5E_JOINTS
-from dbp_ros.loops import PacedThread
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import SENSOR
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS
 
 RESUMPTIONS = 8
 
@@ -89,7 +89,7 @@ def publishing_images() -> Iterator[None]:
         pixels = rng.integers(0, 256, (8, 12, 3), np.uint8)
         publisher.publish(image_message(pixels, CAMERA, node.get_clock().now().to_msg()))
 
-    loop = PacedThread("camera", 30, publish)
+    loop = RateThread("camera", 30, publish)
     loop.start()
     try:
         yield

@@ -26,13 +26,13 @@ from processes.robot import (
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from dbp_ros.bundle import read_bundle
-from dbp_ros.config import LearnerConfig
-from dbp_ros.decision import decision_of
-from dbp_ros.episodes.bag import read_bag
-from dbp_ros.episodes.recorder import bag_numbers, bag_path
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.data.bag import read_bag
+from dbp_ros.data.recorder import bag_numbers, bag_path
 from dbp_ros.nodes.learner_process import MODULE
 from dbp_ros.nodes.qos import EVERY, LATCHED, PIECES
+from dbp_ros.settings.config import LearnerConfig
+from dbp_ros.telemetry.policy_step import parse_policy_step
 
 KILLS, IN_A_PUSH = 10, 5
 RATE_HZ = 100.0
@@ -69,7 +69,7 @@ class Witness:
         self._victim, self._countdown = victim, number
 
     def _decided(self, message: String) -> None:
-        self.numbers.append(decision_of(message.data).number)
+        self.numbers.append(parse_policy_step(message.data).number)
 
     def _said(self, message: String) -> None:
         self.models.append(json.loads(message.data))
@@ -144,11 +144,11 @@ def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_upda
     exploring = {
         "model": imitated / "models" / "toy",
         "explore": "true",
-        "limited_rise": 1.0,
+        "max_limited_increase": 1.0,
         "inference_budget": 10.0,
         "shadow_decisions": 10,
         # For minutes nothing brings the arms back to where the demonstrations were.
-        "shadow_reach": 10.0,
+        "shadow_max_first_step": 10.0,
         "decision_rate_hz": RATE_HZ / 2,
         "received_models": received,
     }

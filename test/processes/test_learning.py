@@ -12,12 +12,12 @@ from processes.learning import Listener
 from processes.robot import CAMERA, Robot, process, wait_until
 from std_msgs.msg import Float64, String
 
-from dbp_ros.bundle import read_bundle
-from dbp_ros.config import DUAL_UR5E_JOINTS
-from dbp_ros.episodes.bag import read_bag
-from dbp_ros.episodes.recorded import Recorded, episode_of
-from dbp_ros.episodes.recorder import bag_path
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.data.bag import read_bag
+from dbp_ros.data.bag_episode import BagEpisode, to_episode
+from dbp_ros.data.recorder import bag_path
 from dbp_ros.nodes.qos import EVERY, LATCHED
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS
 
 LIKELIHOOD = 1e-4
 # The cell begins each episode at another pose.
@@ -49,7 +49,7 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
         "explore": "true",
         "image_transport": "compressed",
         # The guard holds back what is random, which says nothing of the model.
-        "limited_rise": 1.0,
+        "max_limited_increase": 1.0,
         "received_models": tmp_path / "received",
     }
     listener = Listener(robot)
@@ -170,8 +170,8 @@ def assert_recorded(episodes: Path) -> None:
     """Check the bags of a success, a failure, and one that nobody ended."""
     ends = []
     for number in (1, 2):
-        recorded = Recorded(read_bag(bag_path(episodes, number)))
-        whole = episode_of(recorded)
+        recorded = BagEpisode(read_bag(bag_path(episodes, number)))
+        whole = to_episode(recorded)
         assert len(whole) > 4
         assert whole.state_names == DUAL_UR5E_JOINTS
         ends.append((whole.outcome, whole.termination_reason))

@@ -18,8 +18,8 @@ from processes.rig import Rig, running_rig
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
-from dbp_ros.config import DUAL_UR5E_JOINTS
 from dbp_ros.nodes.qos import COMMAND_SOURCE
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS
 
 SEED = 14
 # Between a fault and its end: what no controller announces the guard needs this long to mend.

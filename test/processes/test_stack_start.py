@@ -15,11 +15,11 @@ import pytest
 from processes.robot import Robot, process, wait_until
 from rclpy.node import Node
 
-from dbp_ros.config import CAMERAS, GuardConfig
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.robot_watch import LIMIT_S
-from dbp_ros.parameter_files import NODES
-from dbp_ros.remaps import check_sources
+from dbp_ros.settings.config import CAMERAS, GuardConfig
+from dbp_ros.settings.parameter_files import NODES
+from dbp_ros.stack.remaps import check_sources
 
 HINT = "nothing publishes"
 

@@ -27,8 +27,8 @@ from processes.robot import (
 from std_msgs.msg import String
 from toy_bundle import FEATURE_GAIN, write_toy_bundle
 
-from dbp_ros.bundle import MANIFEST, sha256_of
-from dbp_ros.delivery.notes import PIECE_BYTES, WINDOW, Announcement
+from dbp_ros.bundle.bundle import MANIFEST, sha256_of
+from dbp_ros.hotswap.transfer.messages import PIECE_BYTES, WINDOW, Announcement
 from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.qos import LATCHED, PIECES
 

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from dbp_ros.config import CAMERAS
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.config import CAMERAS
 from dbp_ros.sim import gl
 from dbp_ros.sim.camera import open_cameras
-from dbp_ros.sim.environment import Environment
+from dbp_ros.sim.control_loop import ControlLoop
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.registry import TASKS
@@ -39,7 +39,7 @@ def run_with(mujoco_gl):
 def grasping():
     """Return a simulation with the cube between the fingers of the left arm."""
     simulation = Simulation("lift")
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(1)
     expert = make_expert(simulation, "left", np.random.default_rng(0))
     while not simulation.success:

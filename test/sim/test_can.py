@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dbp_ros.sim.environment import CONTROL_HZ, Environment, demonstrate
+from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop, demonstrate
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.bin import touched
@@ -35,7 +35,7 @@ def test_a_can_beside_the_bin_is_none(simulation, x, y):
 
 
 def test_a_can_in_the_bin_is_no_success_before_it_is_let_go(simulation):
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(0)
     expert = make_expert(simulation, "left", np.random.default_rng(0))
     while not BIN.holds(simulation.data, "can", HEIGHT_M / 2):
@@ -57,7 +57,7 @@ def test_the_can_ends_upright(simulation):
 
 
 def test_the_expert_recovers_from_a_kick_on_the_way_to_the_bin(simulation):
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(2)
     expert = make_expert(simulation, "right", np.random.default_rng(0))
     kicks = 0

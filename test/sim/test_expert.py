@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.sim.environment import CONTROL_HZ, Environment, demonstrate
+from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop, demonstrate
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
 
@@ -25,7 +25,7 @@ def test_the_expert_lifts_the_cube_with_the_arm_of_its_mode(simulation, mode, se
 
 
 def test_the_expert_recovers_from_a_kick(simulation):
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(2)
     expert = make_expert(simulation, "right", np.random.default_rng(0))
     for step in range(8 * CONTROL_HZ):
@@ -37,7 +37,7 @@ def test_the_expert_recovers_from_a_kick(simulation):
 
 
 def test_the_expert_never_waits_before_the_task_is_solved(simulation):
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(3)
     expert = make_expert(simulation, "left", np.random.default_rng(0))
     leads = []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbp_ros.sim.environment import demonstrate
+from dbp_ros.sim.control_loop import demonstrate
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.reach import FAR_M, REACHED_M
 

@@ -4,8 +4,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from dbp_ros.config import SIDES
-from dbp_ros.sim.environment import Environment, demonstrate
+from dbp_ros.settings.config import SIDES
+from dbp_ros.sim.control_loop import ControlLoop, demonstrate
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.registry import TASKS
@@ -62,7 +62,7 @@ def test_the_expert_solves_the_task(simulation, mode, seed):
 
 @each_way
 def test_the_expert_never_waits_before_the_task_is_solved(simulation, mode):
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(3)
     expert = make_expert(simulation, mode, np.random.default_rng(0))
     leads = []
@@ -76,7 +76,7 @@ def test_the_expert_never_waits_before_the_task_is_solved(simulation, mode):
 
 @each_way
 def test_goals_follow_from_the_state_and_leave_it_alone(simulation, mode):
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(4)
     expert = make_expert(simulation, mode, np.random.default_rng(0))
     for _ in range(60):

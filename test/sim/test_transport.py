@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dbp_ros.config import SIDES
-from dbp_ros.sim.environment import CONTROL_HZ, Environment
+from dbp_ros.settings.config import SIDES
+from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.task import place
@@ -53,7 +53,7 @@ def simulation():
 @pytest.fixture(scope="module", params=SEEDS)
 def shown(request, simulation):
     """Return who receives and the moments of one episode."""
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(request.param)
     receiver = receiver_of(simulation)
     expert = make_expert(simulation, "handover", np.random.default_rng(0))
@@ -104,7 +104,7 @@ def test_the_arms_touch_neither_each_other_nor_the_bin(shown):
 
 
 def test_a_bar_that_is_put_back_is_fetched_again(simulation):
-    environment = Environment(simulation)
+    environment = ControlLoop(simulation)
     environment.reset(SEEDS[0])
     start = simulation.data.body("bar").xpos.copy()
     expert = make_expert(simulation, "handover", np.random.default_rng(0))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dbp_ros.learning.methods.flow import on_path
-from dbp_ros.learning.methods.method import Goal, Method, Question, plain_goal
+from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBatch, unit_target
 
 FEWEST_LEVELS, MOST_LEVELS = 10, 160
 _HUBER = 0.00054
@@ -24,19 +24,19 @@ class Consistency(Method):
         ones = torch.ones_like(latent[:, :, 0, 0])
         return self._chunk(self.head.condition(observation), latent, ones)
 
-    def respond(self, question: Question) -> Tensor:
+    def respond(self, question: TrainingBatch) -> Tensor:
         """Return the chunk that a noisy point means."""
         time = self._times(question)[1]
         condition = self.head.condition(question.observation)
         return self._chunk(condition, on_path(question, time), time)
 
-    def aim(self, said: Tensor, question: Question) -> Goal:
+    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
         """Return what the neighbour with less noise means."""
         time = self._times(question)[0]
         condition = self.head.condition(question.observation)
-        return plain_goal(self._chunk(condition, on_path(question, time), time), said)
+        return unit_target(self._chunk(condition, on_path(question, time), time), said)
 
-    def loss(self, said: Tensor, goal: Goal) -> Tensor:
+    def loss(self, said: Tensor, goal: RegressionTarget) -> Tensor:
         """Return the pseudo-Huber distance, arXiv 2310.14189, (7)."""
         size = said[0, 0].numel()
         huber = _HUBER * math.sqrt(size)
@@ -48,7 +48,7 @@ class Consistency(Method):
         said: Tensor = self.head(condition, value, time.unsqueeze(-1))
         return (1 - share) * value + share * said
 
-    def _times(self, question: Question) -> tuple[Tensor, Tensor]:
+    def _times(self, question: TrainingBatch) -> tuple[Tensor, Tensor]:
         """Return neighbouring times of the present grid, less noise first."""
         growth = (MOST_LEVELS / FEWEST_LEVELS) ** question.progress
         levels = round(FEWEST_LEVELS * growth)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dbp_ros.drift.heads import Head
-from dbp_ros.learning.methods.method import Goal, Method, Question, plain_goal
+from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBatch, unit_target
 
 LEVELS = 100
 _LARGEST_BETA = 0.999
@@ -61,7 +61,7 @@ class Diffusion(Method):
             value = math.sqrt(left) * clean + math.sqrt(1 - left) * noise
         return value
 
-    def respond(self, question: Question) -> Tensor:
+    def respond(self, question: TrainingBatch) -> Tensor:
         """Return the predicted noise at a level drawn for each draw."""
         level = (question.chance[..., 0] * LEVELS).long().clamp_max(LEVELS - 1)
         kept = self.kept[level][..., None, None]
@@ -70,6 +70,6 @@ class Diffusion(Method):
         said: Tensor = self.head(self.head.condition(question.observation), value, times)
         return said
 
-    def aim(self, said: Tensor, question: Question) -> Goal:
+    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
         """Return the noise."""
-        return plain_goal(question.noise, said)
+        return unit_target(question.noise, said)

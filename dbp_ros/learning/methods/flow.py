@@ -4,18 +4,18 @@ import torch
 from torch import Tensor
 from torch.func import jvp
 
-from dbp_ros.learning.methods.method import Goal, Method, Question, plain_goal
+from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBatch, unit_target
 
 _INSTANTANEOUS = 0.5
 
 
-def on_path(question: Question, time: Tensor) -> Tensor:
+def on_path(question: TrainingBatch, time: Tensor) -> Tensor:
     """Return the point at `time` between a chunk (0) and noise (1). Time has shape (B, G)."""
     share = time[..., None, None]
     return (1 - share) * question.positives[:, :1] + share * question.noise
 
 
-def velocity(question: Question) -> Tensor:
+def velocity(question: TrainingBatch) -> Tensor:
     """Return the path's velocity, from the chunk to the noise."""
     return question.noise - question.positives[:, :1]
 
@@ -32,16 +32,16 @@ class FlowMatching(Method):
             value = value - step * self.head(condition, value, times)
         return value
 
-    def respond(self, question: Question) -> Tensor:
+    def respond(self, question: TrainingBatch) -> Tensor:
         """Return the predicted velocity at a time drawn for each draw."""
         time = question.chance[..., 0]
         condition = self.head.condition(question.observation)
         said: Tensor = self.head(condition, on_path(question, time), time.unsqueeze(-1))
         return said
 
-    def aim(self, said: Tensor, question: Question) -> Goal:
+    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
         """Return the velocity."""
-        return plain_goal(velocity(question), said)
+        return unit_target(velocity(question), said)
 
 
 class MeanFlow(Method):
@@ -59,7 +59,7 @@ class MeanFlow(Method):
         mean: Tensor = self.head(self.head.condition(observation), latent, times)
         return latent - mean
 
-    def respond(self, question: Question) -> Tensor:
+    def respond(self, question: TrainingBatch) -> Tensor:
         """Return the predicted mean velocity between two times."""
         early, late = self._times(question)
         condition = self.head.condition(question.observation)
@@ -67,7 +67,7 @@ class MeanFlow(Method):
         said: Tensor = self.head(condition, on_path(question, late), times)
         return said
 
-    def aim(self, said: Tensor, question: Question) -> Goal:
+    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
         """Return `v - (t - r) du/dt`, with the derivative along the path."""
         early, late = self._times(question)
         condition = self.head.condition(question.observation)
@@ -82,9 +82,9 @@ class MeanFlow(Method):
             (on_path(question, late), early, late),
             (along, torch.zeros_like(early), torch.ones_like(late)),
         )[1]
-        return plain_goal(along - (late - early)[..., None, None] * slope, said)
+        return unit_target(along - (late - early)[..., None, None] * slope, said)
 
-    def _times(self, question: Question) -> tuple[Tensor, Tensor]:
+    def _times(self, question: TrainingBatch) -> tuple[Tensor, Tensor]:
         early = question.chance[..., :2].amin(-1)
         late = question.chance[..., :2].amax(-1)
         return torch.where(question.chance[..., 2] < _INSTANTANEOUS, late, early), late

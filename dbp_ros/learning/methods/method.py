@@ -18,7 +18,7 @@ from dbp_ros.drift.losses import scaled_square
 
 
 @dataclass(frozen=True)
-class Question:
+class TrainingBatch:
     """A batch, or a part of one, as a method sees it.
 
     Attributes:
@@ -40,15 +40,15 @@ class Question:
     progress: float
 
     @staticmethod
-    def join(parts: "list[Question]") -> "Question":
+    def join(parts: "list[TrainingBatch]") -> "TrainingBatch":
         """Return the parts of a batch as one."""
         names = ("observation", "positives", "weights", "noise", "chance")
         whole = [torch.cat([getattr(part, name) for part in parts]) for name in names]
-        return Question(whole[0], whole[1], whole[2], whole[3], whole[4], parts[0].progress)
+        return TrainingBatch(whole[0], whole[1], whole[2], whole[3], whole[4], parts[0].progress)
 
-    def each(self, change: Callable[[Tensor], Tensor]) -> "Question":
+    def each(self, change: Callable[[Tensor], Tensor]) -> "TrainingBatch":
         """Return the question with every tensor changed."""
-        return Question(
+        return TrainingBatch(
             change(self.observation),
             change(self.positives),
             change(self.weights),
@@ -59,7 +59,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Goal:
+class RegressionTarget:
     """What a method should have said.
 
     Attributes:
@@ -72,9 +72,9 @@ class Goal:
     scale: Tensor
     force_rms: Tensor
 
-    def rows(self, start: int, end: int) -> "Goal":
+    def rows(self, start: int, end: int) -> "RegressionTarget":
         """Return the part from row `start` to before row `end`."""
-        return Goal(self.value[start:end], self.scale[start:end], self.force_rms)
+        return RegressionTarget(self.value[start:end], self.scale[start:end], self.force_rms)
 
 
 class Method(nn.Module, ABC):
@@ -107,11 +107,11 @@ class Method(nn.Module, ABC):
         """
 
     @abstractmethod
-    def respond(self, question: Question) -> Tensor:
+    def respond(self, question: TrainingBatch) -> Tensor:
         """Return what the head says, with gradient. Shape (B, G, horizon, actions)."""
 
     @abstractmethod
-    def aim(self, said: Tensor, question: Question) -> Goal:
+    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
         """Return what it should have said.
 
         Args:
@@ -119,12 +119,12 @@ class Method(nn.Module, ABC):
             question: What it was the response to.
         """
 
-    def loss(self, said: Tensor, goal: Goal) -> Tensor:
+    def loss(self, said: Tensor, goal: RegressionTarget) -> Tensor:
         """Return the mean squared difference in units of the goal's scale. Scalar."""
         return scaled_square(said, goal.value, goal.scale).mean()
 
 
-def plain_goal(value: Tensor, said: Tensor) -> Goal:
+def unit_target(value: Tensor, said: Tensor) -> RegressionTarget:
     """Return a goal in plain units."""
     ones = torch.ones_like(value[:, :1, :1, :1])
-    return Goal(value, ones, (value - said).square().mean().sqrt())
+    return RegressionTarget(value, ones, (value - said).square().mean().sqrt())

@@ -10,12 +10,12 @@ from dbp_ros.drift.fields import Drift
 from dbp_ros.drift.generator import NoiseSkip
 from dbp_ros.drift.heads import Head
 from dbp_ros.drift.losses import moved
-from dbp_ros.learning.methods.method import Goal, Method, Question, plain_goal
+from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBatch, unit_target
 
-Aim = Callable[[Tensor, Question], Drift]
+Aim = Callable[[Tensor, TrainingBatch], Drift]
 
 
-def slow_waves(horizon: int, count: int) -> Tensor:
+def dct_basis(horizon: int, count: int) -> Tensor:
     """Return the slowest cosine waves over a chunk: orthonormal rows, shape (count, horizon).
 
     White noise seen through them stays white, so a latent of full shape can be reduced to
@@ -56,7 +56,7 @@ class OneStep(Method):
         super().__init__(head, 1, draws)
         self._aim = aim
         self.noise_skip = NoiseSkip(head.horizon, head.actions) if noise_skip else None
-        waves = slow_waves(head.horizon, latent_waves or head.horizon)
+        waves = dct_basis(head.horizon, latent_waves or head.horizon)
         widening = math.sqrt(head.horizon / len(waves))
         self.register_buffer("waves", widening * waves.T @ waves, persistent=False)
         self.register_buffer("latent_scale", torch.ones(()))
@@ -67,11 +67,11 @@ class OneStep(Method):
         chunks: Tensor = self.head(self.head.condition(observation), smooth)
         return chunks if self.noise_skip is None else self.noise_skip(smooth) + chunks
 
-    def respond(self, question: Question) -> Tensor:
+    def respond(self, question: TrainingBatch) -> Tensor:
         """Return generated chunks."""
         return self.forward(question.observation, question.noise)
 
-    def aim(self, said: Tensor, question: Question) -> Goal:
+    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
         """Return the chunks moved along the field.
 
         The loss is the published one, arXiv 2602.04770: the squared drift in units of its scale.
@@ -82,7 +82,7 @@ class OneStep(Method):
         drift = self._aim(samples, question)
         goal = moved(samples, drift).reshape(said.shape)
         scale = drift.scale.expand(len(samples), -1, -1)
-        return Goal(goal, scale[..., None], drift.force_rms.mean())
+        return RegressionTarget(goal, scale[..., None], drift.force_rms.mean())
 
 
 class Regression(Method):
@@ -97,10 +97,10 @@ class Regression(Method):
         chunks: Tensor = self.head(self.head.condition(observation), torch.zeros_like(latent))
         return chunks
 
-    def respond(self, question: Question) -> Tensor:
+    def respond(self, question: TrainingBatch) -> Tensor:
         """Return the chunk of each observation."""
         return self.forward(question.observation, question.noise)
 
-    def aim(self, said: Tensor, question: Question) -> Goal:
+    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
         """Return the demonstration."""
-        return plain_goal(question.positives[:, :1], said)
+        return unit_target(question.positives[:, :1], said)

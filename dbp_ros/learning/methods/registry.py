@@ -15,7 +15,7 @@ from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.methods.consistency import Consistency
 from dbp_ros.learning.methods.diffusion import Diffusion
 from dbp_ros.learning.methods.flow import FlowMatching, MeanFlow
-from dbp_ros.learning.methods.method import Method, Question
+from dbp_ros.learning.methods.method import Method, TrainingBatch
 from dbp_ros.learning.methods.one_step import Aim, OneStep, Regression
 
 TIMES = {"ddim": 1, "flow": 1, "consistency": 1, "meanflow": 2}
@@ -52,7 +52,7 @@ def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
     if config.method == "consistency":
         return Consistency(head, 1, draws)
     if config.method == "dbp_authors":
-        return OneStep(head, draws, authors_aim, noise_skip=False)
+        return OneStep(head, draws, published_aim, noise_skip=False)
     schedule = TemperatureSchedule(config.temperatures, config.initial_temperature_scale)
     aims: dict[str, Aim] = {
         "dbp": partial(drift_aim, schedule),
@@ -63,7 +63,7 @@ def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
     return OneStep(head, draws, aims[config.method], latent_waves=config.latent_dct_modes)
 
 
-def drift_aim(schedule: TemperatureSchedule, samples: Tensor, question: Question) -> Drift:
+def drift_aim(schedule: TemperatureSchedule, samples: Tensor, question: TrainingBatch) -> Drift:
     """Return the default field, that of `drift_loss`, with annealed temperatures."""
     return conditional_drifting(
         samples,
@@ -73,18 +73,18 @@ def drift_aim(schedule: TemperatureSchedule, samples: Tensor, question: Question
     )
 
 
-def authors_aim(samples: Tensor, question: Question) -> Drift:
+def published_aim(samples: Tensor, question: TrainingBatch) -> Drift:
     """Return the published field: the observation's own demonstration, narrow kernels."""
     own = question.positives[:, :1].flatten(2)
     return drifting(samples, own, temperatures=AUTHORS_TEMPERATURES)
 
 
-def energy_aim(samples: Tensor, question: Question) -> Drift:
+def energy_aim(samples: Tensor, question: TrainingBatch) -> Drift:
     """Return the field of the energy score."""
     return energy_drifting(samples, question.positives[:, :1].flatten(2))
 
 
-def sinkhorn_aim(samples: Tensor, question: Question) -> Drift:
+def sinkhorn_aim(samples: Tensor, question: TrainingBatch) -> Drift:
     """Return per-observation transport; each half of the samples debiases the other."""
     positives = question.positives.flatten(2)
     halves = samples.chunk(2, dim=1)
@@ -95,7 +95,7 @@ def sinkhorn_aim(samples: Tensor, question: Question) -> Drift:
     return _side_by_side(drifts)
 
 
-def joint_sinkhorn_aim(samples: Tensor, question: Question) -> Drift:
+def joint_sinkhorn_aim(samples: Tensor, question: TrainingBatch) -> Drift:
     """Return transport over (observation, action); each half debiases the other."""
     own = question.positives[:, 0].flatten(1)
     halves = samples.chunk(2, dim=1)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from dbp_ros.config import SIDES
-from dbp_ros.contract import Array
+from dbp_ros.settings.config import SIDES
+from dbp_ros.types import Array
 
 WALL_M = 0.004
 # A thing this far above its place is let go.

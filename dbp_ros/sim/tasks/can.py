@@ -6,11 +6,11 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
-from dbp_ros.contract import Array
 from dbp_ros.sim.tasks.bin import Bin, touched
 from dbp_ros.sim.tasks.grasp import Grip, carry, grasp, holds, let_go
-from dbp_ros.sim.tasks.task import Goal, place, pointing_down
-from dbp_ros.sim.tasks.thing import Thing
+from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down
+from dbp_ros.sim.tasks.task_object import TaskObject
+from dbp_ros.types import Array
 
 RADIUS_M = 0.033
 HEIGHT_M = 0.10
@@ -29,7 +29,7 @@ class Can:
     modes: ClassVar[tuple[str, ...]] = ("left", "right")
     time_limit_s: ClassVar[float] = 15.0
     # The bin stands fast.
-    things: ClassVar[tuple[Thing, ...]] = (Thing("can", 0),)
+    things: ClassVar[tuple[TaskObject, ...]] = (TaskObject("can", 0),)
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the bin and the can."""
@@ -70,7 +70,9 @@ class Can:
         """Return one where it is solved, else zero."""
         return float(self.success(model, data))
 
-    def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
+    def goals(
+        self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
+    ) -> Mapping[str, Waypoint]:
         """Take the can by its upper half, carry it over the wall, let it go, withdraw."""
         can = data.body("can")
         upwards: Array = can.xmat.reshape(3, 3)[:, 2]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from dbp_ros.contract import Array
 from dbp_ros.sim.scene import GRIPPER_STROKE_M
-from dbp_ros.sim.tasks.task import Goal, opening
+from dbp_ros.sim.tasks.task import Waypoint, opening
+from dbp_ros.types import Array
 
 CRUISE_M_S = 0.35
 CLEARANCE_M = 0.09
@@ -45,20 +45,20 @@ def holds(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Grip) -> 
     return between_fingers(offset, gap) and gap < grip.width_m + GRIP_M
 
 
-def grasp(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Grip) -> Goal:
+def grasp(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Grip) -> Waypoint:
     """Return the goal of an arm that does not hold the thing yet: go there, or close."""
     site = data.site(f"{side}_tcp")
     tool = site.xpos
     if between_fingers(grip.point - tool, opening(model, data, side)):
-        return Goal(grip.point.copy(), grip.rotation, CLOSED_M, CRUISE_M_S)
+        return Waypoint(grip.point.copy(), grip.rotation, CLOSED_M, CRUISE_M_S)
     point = approach(grip.point, tool, grip.slope)
     if angle_between(site.xmat.reshape(3, 3), grip.rotation) > TURNED_RAD:
         # Turn first, or the fingers would come down on the thing.
         point[2] = max(point[2], grip.point[2] + CLEARANCE_M)
-    return Goal(point, grip.rotation, GRIPPER_STROKE_M, CRUISE_M_S)
+    return Waypoint(point, grip.rotation, GRIPPER_STROKE_M, CRUISE_M_S)
 
 
-def carry(data: mujoco.MjData, side: str, body: str, target: Array, rotation: Array) -> Goal:
+def carry(data: mujoco.MjData, side: str, body: str, target: Array, rotation: Array) -> Waypoint:
     """Return the goal of an arm that holds a body and brings its centre to `target`.
 
     Args:
@@ -70,15 +70,15 @@ def carry(data: mujoco.MjData, side: str, body: str, target: Array, rotation: Ar
     """
     thing = data.body(body).xpos
     held = data.site(f"{side}_tcp").xpos - thing
-    return Goal(approach(target, thing) + held, rotation, CLOSED_M, CRUISE_M_S)
+    return Waypoint(approach(target, thing) + held, rotation, CLOSED_M, CRUISE_M_S)
 
 
-def let_go(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Grip) -> Goal:
+def let_go(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Grip) -> Waypoint:
     """Return the goal of an arm that opens its fingers where they are, then withdraws upwards."""
     goal = data.site(f"{side}_tcp").xpos.copy()
     if opening(model, data, side) > min(grip.width_m + LOOSE_M, GRIPPER_STROKE_M - LOOSE_M / 2):
         goal[2] = grip.point[2] + WITHDRAWN_M
-    return Goal(goal, grip.rotation, GRIPPER_STROKE_M, CRUISE_M_S)
+    return Waypoint(goal, grip.rotation, GRIPPER_STROKE_M, CRUISE_M_S)
 
 
 def angle_between(first: Array, second: Array) -> float:

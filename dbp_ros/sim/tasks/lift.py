@@ -7,8 +7,8 @@ import mujoco
 import numpy as np
 
 from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, grasp, holds
-from dbp_ros.sim.tasks.task import Goal, place, pointing_down, yaw_of
-from dbp_ros.sim.tasks.thing import Thing
+from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down, yaw_of
+from dbp_ros.sim.tasks.task_object import TaskObject
 
 CUBE_M = 0.04
 LIFTED_M = 0.10
@@ -23,7 +23,7 @@ class Lift:
     name: ClassVar[str] = "lift"
     modes: ClassVar[tuple[str, ...]] = ("left", "right")
     time_limit_s: ClassVar[float] = 8.0
-    things: ClassVar[tuple[Thing, ...]] = (Thing("cube", 4),)
+    things: ClassVar[tuple[TaskObject, ...]] = (TaskObject("cube", 4),)
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the cube."""
@@ -51,12 +51,14 @@ class Lift:
         """Return one where it is solved, else zero."""
         return float(self.success(model, data))
 
-    def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
+    def goals(
+        self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
+    ) -> Mapping[str, Waypoint]:
         """Grasp the cube and lift it."""
         cube = data.body("cube")
         rotation = pointing_down(yaw_of(cube.xmat.reshape(3, 3)))
         grip = Grip(cube.xpos, rotation, CUBE_M)
         if holds(model, data, mode, grip):
             above = np.array((cube.xpos[0], cube.xpos[1], HELD_M))
-            return {mode: Goal(above, rotation, CLOSED_M, CRUISE_M_S)}
+            return {mode: Waypoint(above, rotation, CLOSED_M, CRUISE_M_S)}
         return {mode: grasp(model, data, mode, grip)}

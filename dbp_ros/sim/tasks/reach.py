@@ -6,12 +6,12 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
-from dbp_ros.config import SIDES
-from dbp_ros.contract import Array
+from dbp_ros.settings.config import SIDES
 from dbp_ros.sim.scene import GRIPPER_STROKE_M
 from dbp_ros.sim.tasks.grasp import CRUISE_M_S
-from dbp_ros.sim.tasks.task import Goal, place, pointing_down
-from dbp_ros.sim.tasks.thing import Thing
+from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down
+from dbp_ros.sim.tasks.task_object import TaskObject
+from dbp_ros.types import Array
 
 SIDE_M = 0.09
 THICKNESS_M = 0.006
@@ -34,7 +34,7 @@ class Reach:
     name: ClassVar[str] = "reach"
     modes: ClassVar[tuple[str, ...]] = ("both",)
     time_limit_s: ClassVar[float] = 3.0
-    things: ClassVar[tuple[Thing, ...]] = tuple(Thing(f"{side}_mat", 4) for side in SIDES)
+    things: ClassVar[tuple[TaskObject, ...]] = tuple(TaskObject(f"{side}_mat", 4) for side in SIDES)
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the mats, which lie by their weight."""
@@ -63,10 +63,14 @@ class Reach:
         """Return minus the mean way that the hands have to go, as a share of `FAR_M`."""
         return -float(np.mean(np.minimum(self._distances(data), FAR_M))) / FAR_M
 
-    def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
+    def goals(
+        self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
+    ) -> Mapping[str, Waypoint]:
         """Go straight there."""
         down = pointing_down(0.0)
-        return {side: Goal(_over(data, side), down, GRIPPER_STROKE_M, CRUISE_M_S) for side in SIDES}
+        return {
+            side: Waypoint(_over(data, side), down, GRIPPER_STROKE_M, CRUISE_M_S) for side in SIDES
+        }
 
     def _distances(self, data: mujoco.MjData) -> list[float]:
         """Return how far each hand is from where it should be, in [m]."""

@@ -7,14 +7,14 @@ from typing import ClassVar, Protocol
 import mujoco
 import numpy as np
 
-from dbp_ros.contract import Array
-from dbp_ros.sim.tasks.thing import Thing
+from dbp_ros.sim.tasks.task_object import TaskObject
+from dbp_ros.types import Array
 
 DOWN = np.array(((0.0, -1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)))
 
 
 @dataclass(frozen=True)
-class Goal:
+class Waypoint:
     """Where one arm should go from here.
 
     Attributes:
@@ -43,7 +43,7 @@ class Task(Protocol):
     name: ClassVar[str]
     modes: ClassVar[tuple[str, ...]]
     time_limit_s: ClassVar[float]
-    things: ClassVar[tuple[Thing, ...]]
+    things: ClassVar[tuple[TaskObject, ...]]
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the task's things to the cell."""
@@ -57,7 +57,9 @@ class Task(Protocol):
     def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         """Return the reward of this state."""
 
-    def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
+    def goals(
+        self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
+    ) -> Mapping[str, Waypoint]:
         """Return where each arm in use should go from this state: a pure function of it.
 
         An arm that is not named holds its home. There must be no state of rest before the task

@@ -6,12 +6,12 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
-from dbp_ros.contract import Array
 from dbp_ros.sim.scene import GRIPPER_STROKE_M
 from dbp_ros.sim.tasks.bin import Bin, touched
 from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, carry, grasp, holds, let_go
-from dbp_ros.sim.tasks.task import Goal, place, pointing_down
-from dbp_ros.sim.tasks.thing import Thing
+from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down
+from dbp_ros.sim.tasks.task_object import TaskObject
+from dbp_ros.types import Array
 
 BAR_M = (0.24, 0.036, 0.036)
 END_M = 0.085
@@ -38,7 +38,7 @@ class Transport:
     name: ClassVar[str] = "transport"
     modes: ClassVar[tuple[str, ...]] = ("handover",)
     time_limit_s: ClassVar[float] = 20.0
-    things: ClassVar[tuple[Thing, ...]] = (Thing("bar", 2), Thing("bin", 2))
+    things: ClassVar[tuple[TaskObject, ...]] = (TaskObject("bar", 2), TaskObject("bin", 2))
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the bin, which stands by its weight, and the bar."""
@@ -79,7 +79,9 @@ class Transport:
         """Return one where it is solved, else zero."""
         return float(self.success(model, data))
 
-    def goals(self, model: mujoco.MjModel, data: mujoco.MjData, mode: str) -> Mapping[str, Goal]:
+    def goals(
+        self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
+    ) -> Mapping[str, Waypoint]:
         """Pick up, meet, take, let go, withdraw, put down: whichever the state calls for.
 
         The receiver closes before the giver opens, and takes the bar away once the giver is
@@ -134,12 +136,12 @@ def clear(data: mujoco.MjData, side: str, grip: Grip) -> bool:
     return bool(np.linalg.norm(data.site(f"{side}_tcp").xpos - grip.point) > CLEAR_M)
 
 
-def keep(side: str) -> Goal:
+def keep(side: str) -> Waypoint:
     """Return the goal of an arm that holds its end of the bar where it is handed over."""
     point = MEETING + np.array((0.0, END_M * OUTWARDS[side], ABOVE_M))
-    return Goal(point, across(side), CLOSED_M, CRUISE_M_S)
+    return Waypoint(point, across(side), CLOSED_M, CRUISE_M_S)
 
 
-def aside(side: str) -> Goal:
+def aside(side: str) -> Waypoint:
     """Return the goal of an arm that makes room for the other."""
-    return Goal(ASIDE[side], across(side), GRIPPER_STROKE_M, CRUISE_M_S)
+    return Waypoint(ASIDE[side], across(side), GRIPPER_STROKE_M, CRUISE_M_S)

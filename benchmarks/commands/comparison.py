@@ -1,0 +1,67 @@
+"""What the benchmarks that compare methods share: their flags and their runs."""
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.methods import METHODS
+from dbp_ros.cli.terminal import progress_of
+from dbp_ros.evaluation.result_table import ResultTable, Row
+from dbp_ros.evaluation.worker_pool import Job, run_each
+from dbp_ros.settings.config import check_at_least
+
+
+def add_flags(
+    parser: argparse.ArgumentParser,
+    name: str,
+    methods: Sequence[str],
+    known: Iterable[str] = tuple(METHODS),
+) -> None:
+    """Add the flags that every comparison of methods has.
+
+    Args:
+        parser: Of the benchmark.
+        name: Of the benchmark, for the default folder.
+        methods: Compared by default.
+        known: That can be asked for.
+    """
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3)")
+    parser.add_argument(
+        "--methods",
+        default=",".join(methods),
+        help=f"some of {', '.join(known)}, with commas (default: {','.join(methods)})",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/bench"),
+        help=f"folder of {name}.csv and {name}.png; runs that are there are not run again "
+        "(default: build/bench)",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+
+
+def check_flags(arguments: argparse.Namespace) -> None:
+    """Raise `ConfigError` where a number makes no sense."""
+    check_at_least(1, seeds=arguments.seeds, workers=arguments.workers)
+
+
+def run_rows(
+    table: ResultTable,
+    jobs: Sequence[Job],
+    run: Callable[[Job], Sequence[Row]],
+    workers: int,
+    console: Console,
+) -> None:
+    """Run what is missing, keeping each result as it comes."""
+    # Threads of several processes on one core wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with progress_of(console) as progress:
+        bar = progress.add_task(table.name, total=len(jobs))
+        for rows in run_each(run, jobs, workers):
+            for row in rows:
+                table.add(row)
+            progress.advance(bar)

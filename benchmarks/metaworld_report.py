@@ -1,0 +1,109 @@
+"""What `dbp bench metaworld` prints and draws of its results."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.metaworld import EXPERT, NAME
+from benchmarks.methods import in_order
+from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
+
+OBSERVED = "states seen from the hand (the paper's are point clouds)"
+
+
+def summary(table: ResultTable) -> list[Row]:
+    """Return the mean success of each method at each number of demonstrations, and the expert's.
+
+    Each task counts the same. Tasks differ more than seeds do, so the standard error is that of
+    the seeds' means; a seed that lacks runs of some tasks has no mean.
+    """
+    rows = []
+    for name in in_order(table.values("method")):
+        row: Row = {"method": name}
+        for demos in counts(table):
+            means = seed_means(table, name, demos)
+            row[f"{demos} demos"] = mean(means)
+            row[f"+- {demos}"] = standard_error(means)
+        row["nfe"] = int(table.numbers("nfe", method=name)[0])
+        row["train_s"] = mean(table.numbers("train_s", method=name))
+        row["latency_ms"] = float(np.median(table.numbers("latency_ms", method=name)))
+        rows.append(row)
+    if solved := table.numbers("success", method=EXPERT):
+        blank = dict.fromkeys(rows[0] if rows else (), "")
+        rows.append(blank | {"method": f"{EXPERT}, {mean(solved):.3g}"})
+    return rows
+
+
+def counts(table: ResultTable) -> list[int]:
+    """Return the numbers of demonstrations that policies were trained with, rising."""
+    return sorted(int(demos) for demos in table.values("demos") if demos != "0")
+
+
+def seed_means(table: ResultTable, method: str, demos: int) -> list[float]:
+    """Return the mean over tasks for each seed that has all of them."""
+    where = {"method": method, "demos": demos}
+    tasks = len(table.values("task"))
+    seeds = [table.numbers("success", **where, seed=seed) for seed in table.values("seed")]
+    return [mean(successes) for successes in seeds if len(successes) == tasks]
+
+
+def mean(values: list[float]) -> float:
+    """Return a mean; not a number where there is nothing."""
+    return float(np.mean(values)) if values else float("nan")
+
+
+def draw(table: ResultTable) -> Path:
+    """Draw success over demonstrations for every method, and over tasks at the fewest of them."""
+    wide = 2.0 + len(table.values("task"))
+    figure = Figure(figsize=(5 + wide, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"Meta-World, {OBSERVED}")
+    over, tasks = figure.subplots(1, 2, width_ratios=(5, wide))
+    _draw_over_demonstrations(over, table)
+    _draw_over_tasks(tasks, table)
+    handles, labels = over.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=max(1, len(labels)))
+    path = table.directory / f"{NAME}.png"
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _draw_over_demonstrations(axes: Axes, table: ResultTable) -> None:
+    names, demos = in_order(table.values("method")), counts(table)
+    for index, name in enumerate(names):
+        means = [seed_means(table, name, count) for count in demos]
+        axes.errorbar(
+            # Side by side, or the bars would cover one another.
+            [count * (1 + 0.015 * (index - len(names) / 2)) for count in demos],
+            [mean(m) for m in means],
+            [np.nan_to_num(standard_error(m)) for m in means],
+            marker="o",
+            capsize=3,
+            label=name,
+        )
+    if solved := table.numbers("success", method=EXPERT):
+        axes.axhline(mean(solved), color="black", linestyle=":", label=EXPERT)
+    axes.set_xscale("log")
+    axes.set_xticks(demos, [str(count) for count in demos])
+    axes.minorticks_off()
+    axes.set_xlabel("demonstrations")
+    axes.set_ylabel("mean success over tasks, standard error of the seeds")
+
+
+def _draw_over_tasks(axes: Axes, table: ResultTable) -> None:
+    names, tasks, demos = in_order(table.values("method")), table.values("task"), counts(table)
+    fewest = demos[0] if demos else 0
+    width = 0.8 / max(1, len(names))
+    for index, name in enumerate(names):
+        where = {"method": name, "demos": fewest}
+        bars = [mean(table.numbers("success", **where, task=task)) for task in tasks]
+        axes.bar(np.arange(len(tasks)) + (index + 0.5) * width, bars, width, label=name)
+    for place, task in enumerate(tasks):
+        if solved := table.numbers("success", method=EXPERT, task=task):
+            axes.hlines(mean(solved), place, place + 0.8, color="black", linestyle=":")
+    axes.set_xticks(np.arange(len(tasks)) + 0.4, tasks, rotation=30, ha="right")
+    axes.set_ylim(0, 1.02)
+    axes.set_title(f"success with {fewest} demonstrations (dotted: the expert)")

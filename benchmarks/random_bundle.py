@@ -1,0 +1,110 @@
+"""Model bundles of any shape with random weights: they decide nonsense in the right time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dbp_ros.bundle.bundle import (
+    ENCODING,
+    FORMAT,
+    JOINT_POSITION,
+    ActionSpec,
+    CameraSpec,
+    GoldenSpec,
+    HistorySpec,
+    Manifest,
+    read_bundle,
+    sha256_of,
+    write_manifest,
+)
+from dbp_ros.bundle.golden import GoldenCases, write_golden
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.export import HEAD, PROOF
+from dbp_ros.learning.graphs import export_encoder, export_head
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.policy.model import Model
+from dbp_ros.settings.config import ARM_JOINTS
+
+ENCODER = "encoder.onnx"
+STEP_S = 1 / 30
+TOLERANCE = 1e-3
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a policy is.
+
+    Attributes:
+        cameras: How many it sees through; they share an encoder's graph, not its work.
+        pixels: Height and width of a picture.
+        horizon: Points of a chunk.
+        arms: Arms of six joints and a gripper each.
+    """
+
+    cameras: int
+    pixels: int
+    horizon: int
+    arms: int
+
+
+def write_random_bundle(directory: Path, size: Size) -> Path:
+    """Write a bundle, and return its folder."""
+    torch.manual_seed(SEED)
+    directory.mkdir(parents=True, exist_ok=True)
+    names = [f"camera_{number}" for number in range(size.cameras)]
+    joints = tuple(
+        f"arm_{arm}_{joint}" for arm in range(size.arms) for joint in (*ARM_JOINTS, "gripper_joint")
+    )
+    cameras = dict.fromkeys(names, (size.pixels, size.pixels))
+    shape = PolicyShape(joints, joints, cameras, {}, STEP_S)
+    policy = PolicyNetwork(shape, TrainConfig(horizon=size.horizon)).eval()
+    export_encoder(policy.encoder(names[0]), (size.pixels, size.pixels), directory / ENCODER)
+    export_head(policy, directory / HEAD)
+    (directory / PROOF).touch()
+    manifest = Manifest(
+        format=FORMAT,
+        name="random",
+        version=1,
+        joints=joints,
+        states=joints,
+        action=ActionSpec(JOINT_POSITION, size.horizon, STEP_S),
+        history=HistorySpec(1, STEP_S),
+        cameras=tuple(
+            CameraSpec(
+                name, size.pixels, size.pixels, ENCODING, policy.feature_sizes[name], ENCODER
+            )
+            for name in names
+        ),
+        clouds=(),
+        head=HEAD,
+        control_rate_hz=125.0,
+        proof=GoldenSpec(PROOF, TOLERANCE),
+        files=_hashes(directory),
+    )
+    write_manifest(directory, manifest)
+    _prove(directory, manifest)
+    return directory
+
+
+def _prove(directory: Path, manifest: Manifest) -> None:
+    """Record what the graphs say, and write the manifest anew."""
+    chance, model = np.random.default_rng(SEED), Model(read_bundle(directory))
+    nu, horizon = len(manifest.joints), manifest.action.horizon
+    images = {
+        camera.name: chance.integers(0, 256, (1, 1, camera.height, camera.width, 3), dtype=np.uint8)
+        for camera in manifest.cameras
+    }
+    positions = np.zeros((1, 1, nu), np.float32)
+    latent = chance.standard_normal((1, horizon, nu), dtype=np.float32)
+    proof = GoldenCases(positions, images, {}, latent, np.zeros((1, horizon, nu), np.float32))
+    action = model.decide(positions[0], model.features(proof, 0), latent[0])
+    write_golden(directory / PROOF, GoldenCases(positions, images, {}, latent, action[None]))
+    manifest.files.update(_hashes(directory))
+    write_manifest(directory, manifest)
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    return {name: sha256_of(directory / name) for name in (ENCODER, HEAD, PROOF)}

@@ -1,0 +1,250 @@
+"""`dbp bench scale`: what cameras, pixels, points, arms and decisions cost, and where it breaks.
+
+The threads of the policy node run here in one process, with their scheduling, fed by memory
+instead of DDS: what comes on top of it is in `dbp bench rate`.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.random_bundle import Size, write_random_bundle
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.errors import ObservationError
+from dbp_ros.evaluation.result_table import ResultTable, Row
+from dbp_ros.policy.encoder_thread import EncoderThread
+from dbp_ros.policy.model import Model
+from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.runtime.realtime import request_realtime
+from dbp_ros.settings.config import DECISION_RATE_HZ, PolicyConfig, SimulationConfig
+from dbp_ros.types import Frame, Image
+
+NAME = "scale"
+KEY = ("axis", "cameras", "pixels", "horizon", "arms", "rate_hz")
+COLUMNS = (
+    *KEY,
+    *("seconds", "decisions_hz", "refused_share", "dropped_share", "period_error_p99_ms"),
+    *("inference_p50_ms", "inference_p99_ms", "encoding_p50_ms", "encoding_p99_ms", "cores"),
+    *("holds", "breaks"),
+)
+USUAL = Size(cameras=3, pixels=84, horizon=8, arms=2)
+USUAL_HZ = DECISION_RATE_HZ
+AXES: dict[str, tuple[Any, ...]] = {
+    "cameras": (1, 2, 3, 4, 5, 6),
+    "pixels": (84, 128, 168, 252, 336, 480),
+    "horizon": (8, 16, 32, 64),
+    "arms": (1, 2, 3, 4),
+    "rate_hz": (50.0, 125.0, 250.0, 500.0, 1000.0),
+}
+# All of it at once, and more and more of it.
+TOGETHER = (
+    (Size(6, 84, 16, 4), 125.0),
+    (Size(6, 84, 16, 4), 250.0),
+    (Size(6, 84, 16, 4), 500.0),
+    (Size(6, 168, 16, 4), 500.0),
+    (Size(6, 252, 16, 4), 500.0),
+)
+WARM_UP_S = 0.5
+RATE_SLACK, LOST_SLACK = 0.99, 0.01
+PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Point:
+    """One policy at one rate.
+
+    Attributes:
+        axis: What it is a point of.
+        size: Of the policy.
+        rate_hz: Decisions a second.
+        seconds: How long to run it.
+        bundle: Its folder.
+    """
+
+    axis: str
+    size: Size
+    rate_hz: float
+    seconds: float
+    bundle: Path
+
+    @property
+    def key(self) -> Row:
+        """What tells its row from others."""
+        size = self.size
+        named = (self.axis, size.cameras, size.pixels, size.horizon, size.arms, self.rate_hz)
+        return dict(zip(KEY, named, strict=True))
+
+
+def points(axes: tuple[str, ...], seconds: float, folder: Path) -> list[Point]:
+    """Return the points of some axes, each with the folder that its bundle belongs in."""
+    found = []
+    for axis in axes:
+        for size, rate_hz in _along(axis):
+            name = f"{size.cameras}-{size.pixels}-{size.horizon}-{size.arms}"
+            found.append(Point(axis, size, rate_hz, seconds, folder / name))
+    return found
+
+
+def _along(axis: str) -> Iterator[tuple[Size, float]]:
+    if axis == "together":
+        yield from TOGETHER
+        return
+    for value in AXES[axis]:
+        if axis == "rate_hz":
+            yield USUAL, value
+        else:
+            yield replace(USUAL, **{axis: value}), USUAL_HZ
+
+
+def prepare(point: Point) -> None:
+    """Write the bundle of a point, unless it is there."""
+    if not point.bundle.exists():
+        write_random_bundle(point.bundle, point.size)
+
+
+class Feed:
+    """What the robot would say: noise as pictures, and joints that stand still."""
+
+    def __init__(self, decider: PolicyRunner, encoder: EncoderThread, size: Size) -> None:
+        chance = np.random.default_rng(0)
+        shape = (PICTURES, size.pixels, size.pixels, 3)
+        self._decider, self._encoder = decider, encoder
+        self._pictures: list[Image] = list(chance.integers(0, 256, shape, dtype=np.uint8))
+        self._joints = np.zeros(len(decider.model.manifest.joints), np.float32)
+        self._turn = itertools.count()
+        self.shown = 0
+
+    def show(self, now_ns: int) -> None:
+        """Let every camera see."""
+        picture = self._pictures[next(self._turn) % PICTURES]
+        for camera in self._decider.model.manifest.camera_names:
+            self.shown += 1
+            self._encoder.put(camera, Frame(picture, now_ns), now_ns)
+
+    def feel(self, now_ns: int) -> None:
+        """Measure the joints."""
+        self._decider.feel(self._joints, now_ns, now_ns)
+
+
+def run_point(point: Point) -> list[Row]:
+    """Run a policy's threads for a while, and return its row. The process is made punctual."""
+    config = replace(PolicyConfig(), decision_rate_hz=point.rate_hz)
+    model = Model(read_bundle(point.bundle))
+    model.prove()
+    decider = PolicyRunner(model, config)
+    encoder = EncoderThread(decider.see)
+    feed, refused = Feed(decider, encoder, point.size), [0]
+
+    def decide(now_ns: int) -> None:
+        try:
+            decider.decide(now_ns)
+        except ObservationError:
+            refused[0] += 1
+
+    request_realtime(config)
+    cell = SimulationConfig()
+    threads = [
+        RateThread("cameras", cell.camera_rate_hz, feed.show),
+        RateThread("joints", cell.joint_state_rate_hz, feed.feel),
+        RateThread("decisions", point.rate_hz, decide, config.realtime_priority),
+    ]
+    encoder.start()
+    for thread in threads:
+        thread.start()
+    time.sleep(WARM_UP_S)
+    decider.clear_numbers()
+    refused[0], dropped, shown = 0, encoder.dropped, feed.shown
+    start_s, spent_s = time.monotonic(), time.process_time()
+    time.sleep(point.seconds)
+    lasted_s, spent_s = time.monotonic() - start_s, time.process_time() - spent_s
+    for thread in reversed(threads):
+        thread.stop()
+    encoder.stop()
+    shares = {
+        "refused_share": refused[0] / max(1, refused[0] + decider.inference.count),
+        "dropped_share": (encoder.dropped - dropped) / max(1, feed.shown - shown),
+        "cores": spent_s / lasted_s,
+    }
+    return [_row(point, decider, lasted_s, shares, encoder.problem)]
+
+
+def _row(
+    point: Point, decider: PolicyRunner, lasted_s: float, shares: dict[str, float], problem: str
+) -> Row:
+    decisions_hz = decider.inference.count / lasted_s
+    inference, encoding = decider.inference, decider.encoding
+    problems = {
+        f"{decisions_hz:.0f} decisions a second": decisions_hz < RATE_SLACK * point.rate_hz,
+        f"{shares['refused_share']:.0%} refused": shares["refused_share"] > LOST_SLACK,
+        f"{shares['dropped_share']:.0%} of the pictures dropped": shares["dropped_share"]
+        > LOST_SLACK,
+        problem: bool(problem),
+    }
+    found = [problem for problem, holds in problems.items() if holds]
+    return {
+        **point.key,
+        **shares,
+        "seconds": point.seconds,
+        "decisions_hz": decisions_hz,
+        "period_error_p99_ms": decider.period.errors.percentile_ms(99),
+        "inference_p50_ms": inference.percentile_ms(50),
+        "inference_p99_ms": inference.percentile_ms(99),
+        "encoding_p50_ms": encoding.percentile_ms(50),
+        "encoding_p99_ms": encoding.percentile_ms(99),
+        "holds": int(not found),
+        "breaks": ", ".join(found),
+    }
+
+
+def summary(table: ResultTable) -> Iterator[Row]:
+    """Yield one row a point, those of an axis one after the other."""
+    for row in _in_order(table):
+        yield {
+            **{name: row[name] for name in KEY},
+            "decisions [Hz]": float(row["decisions_hz"]),
+            "period error p99 [ms]": float(row["period_error_p99_ms"]),
+            "a pass p50 [ms]": float(row["inference_p50_ms"]),
+            "a picture p50 [ms]": float(row["encoding_p50_ms"]),
+            "cores": float(row["cores"]),
+            "breaks": row["breaks"] or "-",
+        }
+
+
+def _in_order(table: ResultTable) -> list[Row]:
+    """Return the rows axis by axis, from the smallest policy to the largest."""
+    axes = [*AXES, "together"]
+    return sorted(
+        table.rows,
+        key=lambda row: (axes.index(row["axis"]), *(float(row[name]) for name in KEY[1:])),
+    )
+
+
+def draw(table: ResultTable) -> Path:
+    """Draw what each axis costs, and mark the points that break."""
+    axes_known = [axis for axis in AXES if axis in table.values("axis")]
+    figure = Figure(figsize=(3 * max(1, len(axes_known)), 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, axis in zip(
+        figure.subplots(1, max(1, len(axes_known)), squeeze=False)[0], axes_known, strict=False
+    ):
+        rows = [row for row in _in_order(table) if row["axis"] == axis]
+        at, cores = ([float(row[name]) for row in rows] for name in (axis, "cores"))
+        place.plot(at, cores, "-o", label="cores")
+        broken = [(x, y) for x, y, row in zip(at, cores, rows, strict=True) if row["holds"] == "0"]
+        if broken:
+            place.plot(*zip(*broken, strict=True), "rx", markersize=11, label="breaks")
+        place.axhline(1.0, color="grey", linestyle=":")
+        place.set(xlabel=axis, ylabel="cores", ylim=(0, None))
+        place.grid(alpha=0.3)
+        place.legend(fontsize=7)
+    path = table.directory / f"{NAME}.png"
+    figure.savefig(path, dpi=110)
+    return path

@@ -1,1 +1,0 @@
-"""Measurements that a command prints and a plot shows."""

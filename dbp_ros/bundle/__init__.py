@@ -1,0 +1,1 @@
+"""The model bundle: a folder with ONNX graphs, a manifest and golden cases."""

@@ -1,0 +1,1 @@
+"""Episodes: data formats, selection, and rosbag2 recordings."""

@@ -1,0 +1,96 @@
+"""Demonstrations in a zarr store, laid out as the replay buffer of Diffusion Policy.
+
+Every array below `data` holds all episodes end to end, time first; `meta/episode_ends` holds the
+row after each episode's last. 3D Diffusion Policy adds clouds as `data/point_cloud`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+import zarr.storage
+
+from dbp_ros.data.episode import Episode
+from dbp_ros.data.hashing import files_sha256
+from dbp_ros.data.importing import Layout, Values, assemble
+from dbp_ros.data.read_errors import locate_errors
+from dbp_ros.data.selection import USUAL, Selection, choose, choose_action
+from dbp_ros.errors import EpisodeError
+
+STATE = "state"
+ACTION = "action"
+IMAGE = "img"
+CLOUD = "point_cloud"
+SECONDS = "timestamp"
+# The rate of Push-T; the layout has no place for it.
+STEP_S = 1 / 10
+
+
+class ReplayBuffer:
+    """The episodes of one store, a folder or a zip file.
+
+    The state is `state`, the action `action`, the camera `img`, the cloud `point_cloud`, as far as
+    they are there. Rows have the times of `timestamp` where there is one.
+    """
+
+    def __init__(self, path: Path, selection: Selection = USUAL) -> None:
+        """Open the store and read where episodes end.
+
+        Raises:
+            EpisodeError: If the store is damaged or empty, or a key is not there.
+        """
+        self.origin = str(path)
+        self._path = path
+        with locate_errors(self.origin):
+            store = str(path) if path.is_dir() else zarr.storage.ZipStore(str(path), mode="r")
+            root: Any = zarr.open_group(store, mode="r")
+            self._data = root["data"]
+            self._ends = _episode_ends(np.asarray(root["meta"]["episode_ends"][:]))
+            self._layout = _layout(set(self._data.keys()), selection)
+        self._task = path.name.removesuffix(".zip").removesuffix(".zarr")
+        self.names = tuple(f"episode {index}" for index in range(len(self._ends)))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def read(self, index: int) -> Episode:
+        """Read one episode; see `EpisodeSet`."""
+        with locate_errors(f"{self.origin}, {self.names[index]}"):
+            number = range(len(self._ends))[index]
+            first = self._ends[number - 1] if number else 0
+            rows = slice(first, self._ends[number])
+            return assemble(lambda key: self._rows(key, rows), self._layout, self._task, None)
+
+    def _rows(self, key: str, rows: slice) -> Values:
+        array = self._data[key]
+        if array.shape[0] < rows.stop:
+            raise EpisodeError(
+                f"{key} has {array.shape[0]} rows, expected {rows.stop} at least: "
+                "meta/episode_ends is of another store, or data are missing"
+            )
+        return np.asarray(array[rows])
+
+    def sha256(self) -> str:
+        """Return the sha256 over the sorted sha256 of the store's files."""
+        found = [self._path] if self._path.is_file() else self._path.rglob("*")
+        return files_sha256(path for path in found if path.is_file())
+
+
+def _episode_ends(ends: Values) -> list[int]:
+    if len(ends) == 0:
+        raise EpisodeError("meta/episode_ends is empty, expected one episode at least")
+    if ends.ndim != 1 or ends[0] <= 0 or (np.diff(ends) <= 0).any():
+        raise EpisodeError(f"meta/episode_ends is {ends.tolist()}, expected rising rows above 0")
+    return [int(end) for end in ends]
+
+
+def _layout(there: set[str], selection: Selection) -> Layout:
+    return Layout(
+        state=choose("state", selection.state, (STATE,), there),
+        action=choose_action(selection.action, ACTION, there),
+        images=choose("images", selection.images, {IMAGE} & there, there),
+        points=choose("points", selection.points, {CLOUD} & there, there),
+        step_s=selection.step_s or STEP_S,
+        seconds=SECONDS if SECONDS in there else "",
+    )

@@ -1,0 +1,58 @@
+"""Episodes as `dbp collect` writes them: a folder with an `episode_*.npz` for each."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from dbp_ros.data.episode import Episode, episode_paths, read_episode
+from dbp_ros.data.hashing import files_sha256
+from dbp_ros.data.read_errors import locate_errors
+from dbp_ros.data.selection import USUAL, Selection, choose, choose_action
+
+ACTIONS = "actions"
+
+
+class NpzFolder:
+    """A folder of episodes of ours.
+
+    The keys of the state are the names of its columns; the one action is `actions`.
+    """
+
+    def __init__(self, path: Path, selection: Selection = USUAL) -> None:
+        """Find the episodes.
+
+        Raises:
+            EpisodeError: If the folder holds none, or the selection asks for another action.
+        """
+        self.origin = str(path)
+        self._paths = episode_paths(path)
+        self.names = tuple(one.name for one in self._paths)
+        self._selection = selection
+        with locate_errors(self.origin):
+            choose_action(selection.action, ACTIONS, (ACTIONS,))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def read(self, index: int) -> Episode:
+        """Read one episode; see `EpisodeSet`."""
+        episode = read_episode(self._paths[index])
+        with locate_errors(str(self._paths[index])):
+            return _selected(episode, self._selection)
+
+    def sha256(self) -> str:
+        """Return the sha256 over the sorted sha256 of the files."""
+        return files_sha256(self._paths)
+
+
+def _selected(episode: Episode, selection: Selection) -> Episode:
+    states = choose("state", selection.state, episode.state_names, episode.state_names)
+    images = choose("images", selection.images, episode.images, episode.images)
+    points = choose("points", selection.points, episode.points, episode.points)
+    columns = [episode.state_names.index(name) for name in states]
+    return replace(
+        episode,
+        state_names=states,
+        states=episode.states[:, columns],
+        images={camera: episode.images[camera] for camera in images},
+        points={sensor: episode.points[sensor] for sensor in points},
+    )

@@ -1,0 +1,123 @@
+"""Demonstrations in one HDF5 file, laid out as robomimic documents it.
+
+`data/demo_N` holds `obs/<key>`, `actions`, `rewards` and `dones`; the attribute `env_args` of
+`data` is JSON with the environment's name and arguments. The lists of demonstrations below `mask`
+are not followed: the training run splits episodes itself.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from dbp_ros.data.episode import Episode
+from dbp_ros.data.hashing import files_sha256
+from dbp_ros.data.importing import Layout, Values, assemble
+from dbp_ros.data.read_errors import locate_errors
+from dbp_ros.data.selection import USUAL, Selection, choose, choose_action
+from dbp_ros.errors import EpisodeError
+
+ACTIONS = "actions"
+REWARDS = "rewards"
+STEP_S = 1 / 20
+# What robomimic's own configurations feed a low-dimensional policy.
+USUAL_STATE = re.compile(r"object|robot\d+_(eef_pos|eef_quat|gripper_qpos)")
+
+
+class RobomimicFile:
+    """The demonstrations of one file, by number.
+
+    The state is `object` and the grippers' poses and openings where there are any, else every
+    low-dimensional observation, in order of name. The cameras are the observations called
+    `*_image`. Actions keep the meaning that they have there, usually steps from -1 to 1.
+    """
+
+    def __init__(self, path: Path, selection: Selection = USUAL) -> None:
+        """Read what is the same for all demonstrations.
+
+        Raises:
+            EpisodeError: If the file is damaged or empty, or a key is not there.
+        """
+        self.origin = str(path)
+        self._path = path
+        with locate_errors(self.origin), h5py.File(path, "r") as file:
+            self.names = _demonstrations(file)
+            environment = _environment(file["data"])
+            arguments = environment.get("env_kwargs", {})
+            self._task = str(environment.get("env_name", "unknown"))
+            self._sparse = arguments.get("reward_shaping") is False
+            step_s = _step_s(arguments, selection)
+            self._layout = _layout(file["data"][self.names[0]], selection, step_s)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: int) -> Episode:
+        """Read one demonstration; see `EpisodeSet`.
+
+        Where the reward is sparse, one that never got any failed.
+        """
+        name = self.names[index]
+        with locate_errors(f"{self.origin}, {name}"), h5py.File(self._path, "r") as file:
+            demo = file["data"][name]
+            succeeded = None
+            if self._sparse and self._layout.rewards:
+                succeeded = bool((_array(demo, REWARDS, self._layout) > 0).any())
+            return assemble(
+                lambda key: _array(demo, key, self._layout), self._layout, self._task, succeeded
+            )
+
+    def sha256(self) -> str:
+        """Return the sha256 over the sha256 of the file."""
+        return files_sha256([self._path])
+
+
+def _demonstrations(file: Any) -> tuple[str, ...]:
+    found = [name for name in file.get("data", ()) if re.fullmatch(r"demo_\d+", name)]
+    if not found:
+        raise EpisodeError("there is no data/demo_0: give a file with demonstrations")
+    return tuple(sorted(found, key=lambda name: int(name.removeprefix("demo_"))))
+
+
+def _environment(data: Any) -> dict[str, Any]:
+    environment: dict[str, Any] = json.loads(data.attrs.get("env_args", "{}"))
+    return environment
+
+
+def _step_s(arguments: dict[str, Any], selection: Selection) -> float:
+    control_hz = arguments.get("control_freq")
+    if control_hz is None:
+        return selection.step_s or STEP_S
+    if not control_hz > 0:
+        raise EpisodeError(f"control_freq of env_args is {control_hz}, expected a rate above 0")
+    return float(1 / control_hz)
+
+
+def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
+    if "obs" not in demo:
+        raise EpisodeError("demonstrations have no obs: extract the observations first")
+    shapes = {key: value.shape for key, value in demo["obs"].items()}
+    low = sorted(key for key, shape in shapes.items() if len(shape) <= 2)
+    usual = [key for key in low if USUAL_STATE.fullmatch(key)] or low
+    cameras = sorted(key for key in shapes if key.endswith("_image"))
+    actions = [
+        key for key, value in demo.items() if hasattr(value, "shape") and len(value.shape) == 2
+    ]
+    return Layout(
+        state=choose("state", selection.state, usual, low),
+        action=choose_action(selection.action, ACTIONS, actions),
+        images=choose("images", selection.images, cameras, cameras),
+        points=choose("points", selection.points, (), shapes),
+        step_s=step_s,
+        rewards=REWARDS if REWARDS in demo else "",
+    )
+
+
+def _array(demo: Any, key: str, layout: Layout) -> Values:
+    group = demo if key in (layout.action, layout.rewards) else demo["obs"]
+    if key not in group:
+        raise EpisodeError(f"there is no {key}: there are {', '.join(sorted(group))}")
+    values: Values = group[key][()]
+    return values

@@ -1,0 +1,1 @@
+"""Reinforcement learning environments: single and vectorized, local and remote."""

@@ -1,0 +1,54 @@
+"""Any environment of gymnasium's registry with a flat state and continuous actions."""
+
+import gymnasium
+import numpy as np
+
+from dbp_ros.envs.env import Env, StepResult
+from dbp_ros.errors import ConfigError
+from dbp_ros.types import Array, Floats
+
+
+class GymnasiumEnv(Env):
+    """An environment by its id, such as Hopper-v5, with its own reward and time limit."""
+
+    def __init__(self, name: str) -> None:
+        """Make the environment.
+
+        Raises:
+            ConfigError: If there is none by that id, or its spaces are not boxes of numbers.
+        """
+        try:
+            self._environment = gymnasium.make(name)
+        except gymnasium.error.Error as error:
+            raise ConfigError(f"gymnasium cannot make '{name}': {error}") from error
+        states, actions = self._environment.observation_space, self._environment.action_space
+        for what, space in (("observations", states), ("actions", actions)):
+            if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
+                raise ConfigError(
+                    f"{name} has {what} {space}: only flat boxes of numbers can be learned"
+                )
+        self._low, self._high = actions.low, actions.high
+        self.state_names = tuple(f"state_{index}" for index in range(states.shape[0]))
+        self.action_names = tuple(f"action_{index}" for index in range(actions.shape[0]))
+        self.step_s = float(getattr(self._environment.unwrapped, "dt", 1.0))
+
+    def reset(self, seed: int) -> Floats:
+        """Start the episode of a seed; see `Env.reset`."""
+        state, _ = self._environment.reset(seed=seed)
+        return np.asarray(state, np.float32)
+
+    def step(self, action: Array) -> StepResult:
+        """Do one control step; see `Env.step`."""
+        within = np.clip(action, self._low, self._high)
+        state, reward, terminated, truncated, info = self._environment.step(within)
+        return StepResult(
+            np.asarray(state, np.float32),
+            float(reward),
+            bool(terminated),
+            bool(truncated),
+            bool(info.get("success", info.get("is_success", False))),
+        )
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._environment.close()

@@ -1,1 +1,0 @@
-"""What was recorded: episodes on disk, read and written whole."""

@@ -1,0 +1,1 @@
+"""What `dbp collect`, `evaluate`, `demo`, `demo-learn` and `trace` run."""

@@ -1,0 +1,1 @@
+"""Model hot swap: candidates, shadow test, canary, rollback."""

@@ -1,0 +1,1 @@
+"""Transfer of a model bundle between machines."""

@@ -1,1 +1,0 @@
-"""Online learning: a policy that was imitated gets better by doing (DBPO, arXiv 2604.03540)."""

@@ -1,0 +1,170 @@
+"""The policy as it is trained: an encoder for each sensor, a method with its head, a normaliser."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from dbp_ros.drift.encoders import CentreCrop, KeypointEncoder, PointCloudEncoder, ResNetEncoder
+from dbp_ros.learning.augmentation import kept_pixels
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.methods.registry import build_method
+from dbp_ros.learning.normaliser import Normaliser
+
+
+@dataclass(frozen=True)
+class PolicyShape:
+    """What a policy is wired to.
+
+    Attributes:
+        state_names: Names of the measured states, in order.
+        action_names: Names of the actions, in order.
+        cameras: Height and width of each camera's pictures, by name.
+        clouds: Points and channels of each sensor's point clouds, by name.
+        step_s: Time between two points of a chunk, in [s].
+    """
+
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+    cameras: dict[str, tuple[int, int]]
+    clouds: dict[str, tuple[int, int]]
+    step_s: float
+
+    @classmethod
+    def of(cls, data: Demonstrations) -> "PolicyShape":
+        """Return the shape of a policy for a data set."""
+        cameras = {name: (seen.shape[1], seen.shape[2]) for name, seen in data.images.items()}
+        clouds = {name: (seen.shape[1], seen.shape[2]) for name, seen in data.points.items()}
+        return cls(data.state_names, data.action_names, cameras, clouds, data.step_s)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "PolicyShape":
+        """Return the shape that `dataclasses.asdict` and JSON have been through."""
+        cameras = {name: (size[0], size[1]) for name, size in document["cameras"].items()}
+        clouds = {name: (size[0], size[1]) for name, size in document["clouds"].items()}
+        names = tuple(document["state_names"]), tuple(document["action_names"])
+        return cls(*names, cameras, clouds, document["step_s"])
+
+
+def image_encoder(config: TrainConfig, height: int, width: int) -> nn.Module:
+    """Return a new encoder of one camera's pictures, with the crop that is deployed.
+
+    In training the picture is cropped at random beforehand, and this crop does nothing.
+    """
+    if config.encoder == "resnet":
+        encoder: nn.Module = ResNetEncoder(width=config.resnet_width, feature_size=config.features)
+    else:
+        first, second, third, fourth = config.channels
+        encoder = KeypointEncoder((first, second, third, fourth), config.keypoints)
+    if config.crop == 1.0:
+        return encoder
+    size = kept_pixels(config.crop, height), kept_pixels(config.crop, width)
+    cropped = nn.Sequential(CentreCrop(*size), encoder)
+    cropped.feature_size = encoder.feature_size
+    return cropped
+
+
+class PolicyNetwork(nn.Module):
+    """From pictures, clouds, states and a latent to absolute actions."""
+
+    def __init__(self, shape: PolicyShape, config: TrainConfig) -> None:
+        """Build an untrained policy."""
+        super().__init__()
+        self.shape, self.history = shape, config.n_obs_steps
+        self.encoders = nn.ModuleDict()
+        for name, size in shape.cameras.items():
+            self.encoders[_module_name(name)] = image_encoder(config, *size)
+        for name, (_, channels) in shape.clouds.items():
+            encoder = PointCloudEncoder(channels=channels, feature_size=config.features)
+            self.encoders[_module_name(name)] = encoder
+        states, actions = len(shape.state_names), len(shape.action_names)
+        self.method = build_method(config, self.observation_size, actions)
+        self.normaliser = Normaliser(states, actions, config.horizon)
+
+    def encoder(self, sensor: str) -> nn.Module:
+        """Return the encoder of a camera or of a sensor of point clouds."""
+        return self.encoders[_module_name(sensor)]
+
+    @property
+    def feature_sizes(self) -> dict[str, int]:
+        """Features of each sensor, in the order in which the head takes them."""
+        sensors = (*self.shape.cameras, *self.shape.clouds)
+        return {name: cast(int, self.encoder(name).feature_size) for name in sensors}
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in what the head is given."""
+        seen = len(self.shape.state_names) + sum(self.feature_sizes.values())
+        return self.history * seen
+
+    @property
+    def chunk_shape(self) -> tuple[int, int]:
+        """Horizon and number of actions."""
+        return self.method.head.horizon, self.method.head.actions
+
+    def encode(
+        self, images: dict[str, Tensor], points: dict[str, Tensor], bfloat16: bool = False
+    ) -> dict[str, Tensor]:
+        """Return each sensor's features.
+
+        Args:
+            images: By camera, values 0 to 255. Shapes (B, history, 3, height, width).
+            points: By sensor. Shapes (B, history, points, channels).
+            bfloat16: Run the encoders in bfloat16.
+
+        Returns:
+            Shapes (B, history, feature_size).
+        """
+        features = {}
+        for name, seen in (images | points).items():
+            with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+                feature = self.encoder(name)(seen.flatten(0, 1))
+            features[name] = feature.float().reshape(*seen.shape[:2], -1)
+        return features
+
+    def observe(self, states: Tensor, features: dict[str, Tensor]) -> Tensor:
+        """Return what the head is given.
+
+        Args:
+            states: Raw. Shape (B, history, ns).
+            features: Of each sensor. Shapes (B, history, feature_size).
+
+        Returns:
+            Shape (B, observation).
+        """
+        seen = [self.normaliser.normalise_states(states)]
+        seen += [features[name] for name in self.feature_sizes]
+        return torch.cat([part.flatten(1) for part in seen], dim=1)
+
+    def act(self, states: Tensor, features: dict[str, Tensor], latent: Tensor) -> Tensor:
+        """Return absolute chunks.
+
+        Args:
+            states: Raw. Shape (B, history, ns).
+            features: Of each sensor. Shapes (B, history, feature_size).
+            latent: Standard normal. Shape (B, G, horizon, nu).
+
+        Returns:
+            Shape (B, G, horizon, nu).
+        """
+        chunks = self.method(self.observe(states, features), latent)
+        return self.normaliser.absolute_actions(chunks, states[:, -1:])
+
+
+def _module_name(sensor: str) -> str:
+    """Return a sensor's name as PyTorch allows it: with a path of points it would nest modules."""
+    return sensor.replace(".", "/")
+
+
+def image_batch(images: Tensor) -> Tensor:
+    """Return recorded pictures as the encoder takes them, unchanged.
+
+    Args:
+        images: uint8. Shape (B, history, height, width, 3).
+
+    Returns:
+        Shape (B, history, 3, height, width), float.
+    """
+    return images.permute(0, 1, 4, 2, 3).float()

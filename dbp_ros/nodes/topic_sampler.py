@@ -1,0 +1,236 @@
+"""Topics read for a moment, to measure who sends what, how often, and with which stamps."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from dbp_ros.diagnosis.snapshot import TopicStream
+from dbp_ros.errors import ObservationError
+from dbp_ros.nodes.camera_images import ImageTransport
+from dbp_ros.nodes.cdr import UNREADABLE, CdrReader, Names
+from dbp_ros.runtime.stamps import NO_CLOCK_NS, UNSTAMPED_NS, StampCheck
+from dbp_ros.types import NS_PER_S
+
+DEPTH = 100
+# Messages that a publisher may lose between two that arrive.
+MAX_SEQUENCE_GAP = 1000
+# Share of messages with a wrong stamp above which it is reported.
+OFTEN = 0.5
+
+
+@dataclass(frozen=True)
+class SampledMessage:
+    """What is read from one message.
+
+    Attributes:
+        names: Joints in it; empty for messages without.
+        stamp_ns: Its stamp; None for messages whose stamp may be anything.
+        problem: What is wrong with its content; empty if nothing is.
+    """
+
+    names: tuple[str, ...] = ()
+    stamp_ns: int | None = None
+    problem: str = ""
+
+
+class RosTime:
+    """The present time of the clock that stamps are on.
+
+    Attributes:
+        simulated: Whether that is `/clock`.
+        speed: Seconds of the simulation that pass in one, for `/clock`.
+    """
+
+    def __init__(self) -> None:
+        self.simulated = False
+        self.speed = 1.0
+        self._clock_ns: int | None = None
+        self._read_ns = 0
+
+    def set(self, clock_ns: int) -> None:
+        """Record a message of `/clock`."""
+        self._clock_ns, self._read_ns = clock_ns, time.monotonic_ns()
+
+    def at(self, received_ns: int) -> int | None:
+        """Return the time at which a message was received; None where `/clock` is silent.
+
+        Args:
+            received_ns: When it was received, on the system's clock.
+        """
+        if not self.simulated:
+            return received_ns
+        if self._clock_ns is None:
+            return None
+        return self._clock_ns + round(self.speed * (time.monotonic_ns() - self._read_ns))
+
+
+@dataclass(slots=True)
+class _Series:
+    """Messages with consecutive sequence numbers, which come from one publisher."""
+
+    names: tuple[str, ...]
+    check: StampCheck
+    sequence: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    count: int = 0
+    wrong_stamps: int = 0
+    stamp_age_s: float | None = None
+    stamp_problem: str = ""
+    problem: str = ""
+
+    def rate_hz(self) -> float:
+        elapsed_ns = self.last_ns - self.first_ns
+        return (self.count - 1) * NS_PER_S / elapsed_ns if elapsed_ns > 0 else 0.0
+
+    def stream(self) -> TopicStream:
+        often = self.wrong_stamps > OFTEN * self.count
+        return TopicStream(
+            self.names,
+            self.rate_hz(),
+            self.stamp_age_s,
+            self.stamp_problem if often else "",
+            self.problem,
+        )
+
+
+@dataclass
+class TopicSampler:
+    """Reads a topic whenever it is polled, and tells its publishers apart.
+
+    Attributes:
+        topic: Full name of the topic.
+        max_age_s: Age above which a stamp is reported, in [s].
+        most: After so many messages it unsubscribes; 0 for no limit.
+    """
+
+    node: Node
+    kind: Any
+    topic: str
+    read: Callable[[bytes], SampledMessage]
+    ros_time: RosTime
+    max_age_s: float = 0.2
+    most: int = 0
+    _series: list[_Series] = field(default_factory=list)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        """Subscribe."""
+        qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT
+        )
+        self._subscription: Any = self.node.create_subscription(
+            self.kind, self.topic, _ignore, qos, raw=True
+        )
+
+    @property
+    def streams(self) -> tuple[TopicStream, ...]:
+        """One stream for each publisher that sent something."""
+        return tuple(series.stream() for series in self._series)
+
+    @property
+    def rate_hz(self) -> float:
+        """Messages a second, of all publishers."""
+        return sum(series.rate_hz() for series in self._series)
+
+    def poll(self) -> None:
+        """Read all messages that have arrived."""
+        while self._subscription is not None:
+            with self._subscription.handle:
+                taken = self._subscription.handle.take_message(self.kind, True)
+            if taken is None:
+                return
+            message, info = taken
+            self._add(self.read(message), info)
+            self._count += 1
+            if self.most and self._count >= self.most:
+                self.close()
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        if self._subscription is not None:
+            self.node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _add(self, reading: SampledMessage, info: dict[str, Any]) -> None:
+        series = self._series_of(reading.names, info["publication_sequence_number"] or 0)
+        series.count += 1
+        series.last_ns = info["source_timestamp"]
+        series.first_ns = series.first_ns or series.last_ns
+        series.problem = reading.problem or series.problem
+        if reading.stamp_ns is not None:
+            self._check_stamp(series, reading.stamp_ns, info["received_timestamp"])
+
+    def _check_stamp(self, series: _Series, stamp_ns: int, received_ns: int) -> None:
+        now_ns = self.ros_time.at(received_ns)
+        if now_ns is None:
+            problem = series.check.problem(NO_CLOCK_NS, 0)
+        elif stamp_ns == 0:
+            problem = series.check.problem(UNSTAMPED_NS, now_ns)
+        else:
+            series.stamp_age_s = (now_ns - stamp_ns) / NS_PER_S
+            problem = series.check.problem(stamp_ns, now_ns, 5.0 if self.ros_time.simulated else 1)
+        series.wrong_stamps += bool(problem)
+        series.stamp_problem = problem or series.stamp_problem
+
+    def _series_of(self, names: tuple[str, ...], sequence: int) -> _Series:
+        """Return the series that a message continues: the one with the smallest gap."""
+        gaps = [
+            (sequence - series.sequence, k)
+            for k, series in enumerate(self._series)
+            if series.names == names and 0 < sequence - series.sequence <= MAX_SEQUENCE_GAP
+        ]
+        if gaps:
+            series = self._series[min(gaps)[1]]
+        else:
+            series = _Series(names, StampCheck(self.topic, round(self.max_age_s * NS_PER_S)))
+            self._series.append(series)
+        series.sequence = sequence
+        return series
+
+
+def read_joint_state(message: bytes) -> SampledMessage:
+    """Read the bytes of a `sensor_msgs/msg/JointState`."""
+    try:
+        reader = CdrReader(message)
+        stamp_ns = reader.header()
+        names = reader.names(Names())
+        positions = reader.doubles()
+    except UNREADABLE as error:
+        return SampledMessage(problem=f"a message cannot be read: {error}")
+    if len(positions) != len(names):
+        return SampledMessage(names, stamp_ns, f"{len(positions)} positions for {len(names)} names")
+    wrong = [name for name, fine in zip(names, np.isfinite(positions), strict=True) if not fine]
+    problem = f"positions of {', '.join(wrong)} are not finite" if wrong else ""
+    return SampledMessage(names, stamp_ns, problem)
+
+
+def read_any(message: bytes) -> SampledMessage:
+    """Read nothing from a message."""
+    return SampledMessage()
+
+
+def image_reader(transport: ImageTransport) -> Callable[[bytes], SampledMessage]:
+    """Return a reader of images, which decodes the first one."""
+    decoded: list[str] = []
+
+    def read(message: bytes) -> SampledMessage:
+        try:
+            stamp_ns = CdrReader(message).header()
+            if not decoded:
+                transport.read(message)
+                decoded.append("")
+        except (ObservationError, *UNREADABLE) as error:
+            return SampledMessage(problem=f"images cannot be used: {error}")
+        return SampledMessage(stamp_ns=stamp_ns)
+
+    return read
+
+
+def _ignore(message: bytes) -> None:
+    """Take no message: they are polled."""

@@ -1,0 +1,237 @@
+"""What the policy knows about the robot, how old it is, and when that is not good enough.
+
+All times are on the steady clock. One thread hands in positions, another features; both are
+stored by replacing a reference, so a decision never waits for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dbp_ros.bundle.bundle import Manifest
+from dbp_ros.errors import ObservationError
+from dbp_ros.runtime.clock_mapping import ClockMapping
+from dbp_ros.runtime.stamps import StampCheck
+from dbp_ros.sensing.camera_joints import frozen_image
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import Array, Floats, Frame, seconds_to_ns
+
+# A publisher that is silent for this long has stopped, whatever its last stamp was.
+STOPPED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one decision is made from.
+
+    Attributes:
+        positions: Joint positions, oldest first. Shape (history, nu).
+        features: Features of each camera, oldest first. Shapes (history, feature_size).
+        stamp_ns: When the newest positions were measured.
+        image_stamps_ns: When the newest picture of each camera was taken.
+    """
+
+    positions: Floats
+    features: Mapping[str, Floats]
+    stamp_ns: int
+    image_stamps_ns: Mapping[str, int]
+
+    @property
+    def image_stamp_ns(self) -> int | None:
+        """When the newest picture was taken, or None for a policy without cameras."""
+        return max(self.image_stamps_ns.values(), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """One value of a stream, with the time it was measured and the time it arrived.
+
+    Attributes:
+        value: What was measured.
+        stamp_ns: When, on the steady clock.
+        arrival_ns: When it arrived, on the steady clock.
+        ros_ns: The stamp on the clock of its publisher.
+        problem: Why its stamp cannot be used; empty if it can.
+    """
+
+    value: Floats
+    stamp_ns: int
+    arrival_ns: int
+    ros_ns: int
+    problem: str
+
+    def age_ns(self, now_ns: int) -> int:
+        """Return the age by stamp or by arrival, whichever is older."""
+        return max(now_ns - self.stamp_ns, now_ns - self.arrival_ns)
+
+
+class HistoryBuffer:
+    """The newest values of one stream, kept just long enough for the policy's history.
+
+    The history is spaced on the clock of the stamps: a simulator may run at another rate.
+    """
+
+    def __init__(self, length: int, step_ns: int) -> None:
+        self._reach_ns = (length - 1) * step_ns
+        self._ages_ns = [k * step_ns for k in reversed(range(length))]
+        self._samples: tuple[Stamped, ...] = ()
+        self._newest: Stamped | None = None
+
+    @property
+    def newest(self) -> Stamped | None:
+        """The last value, if there is one."""
+        return self._newest
+
+    def add(self, sample: Stamped) -> None:
+        """Append a value and drop those that the history no longer reaches.
+
+        Where the clock went back, the values that were later then are dropped too. A value whose
+        stamp cannot be used is the newest, and no part of a history.
+        """
+        if not sample.problem:
+            samples, first = self._samples, 0
+            if samples and samples[-1].ros_ns >= sample.ros_ns:
+                samples = tuple(s for s in samples if s.ros_ns < sample.ros_ns)
+            samples = (*samples, sample)
+            until_ns = sample.ros_ns - self._reach_ns
+            while first + 1 < len(samples) and samples[first + 1].ros_ns <= until_ns:
+                first += 1
+            self._samples = samples[first:]
+        self._newest = sample
+
+    def history(self, newest: Stamped) -> Floats:
+        """Return the values measured closest to each time of the history, oldest first.
+
+        Args:
+            newest: Where the history ends, whatever has arrived since it was read.
+        """
+        if len(self._ages_ns) == 1:
+            return newest.value[None]
+        samples = self._samples
+        times_ns = [newest.ros_ns - age_ns for age_ns in self._ages_ns]
+        nearest = [min(samples, key=lambda s: abs(s.ros_ns - time_ns)) for time_ns in times_ns]
+        return np.stack([sample.value for sample in nearest])
+
+
+class ObservationBuffer:
+    """Collects the streams of one robot for one model."""
+
+    def __init__(
+        self, manifest: Manifest, config: PolicyConfig, clocks: ClockMapping | None = None
+    ) -> None:
+        """Start without an observation.
+
+        Args:
+            manifest: What the model takes.
+            config: Limits of ages.
+            clocks: Relation of the steady clock to that of the stamps, on which the history is
+                spaced; the same clock if None.
+        """
+        self._clocks = clocks or ClockMapping()
+        step_ns, length = seconds_to_ns(manifest.history.step_s), manifest.history.length
+        self._positions = HistoryBuffer(length, step_ns)
+        self._features = {name: HistoryBuffer(length, step_ns) for name in manifest.camera_names}
+        self._frozen = {
+            name: frozen_image(name, manifest.joints, config) for name in manifest.camera_names
+        }
+        self._position_max_age_ns = seconds_to_ns(config.joint_state_max_age_s)
+        self._image_max_age_ns = seconds_to_ns(config.image_max_age_s)
+        self._position_stamps = StampCheck("joint_states", self._position_max_age_ns)
+        self._image_stamps = {
+            name: StampCheck(name, self._image_max_age_ns) for name in manifest.camera_names
+        }
+
+    def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
+        """Take in measured joint positions. Shape (nu,), in the order of the model's joints."""
+        self._positions.add(self._sample(self._position_stamps, positions, stamp_ns, arrival_ns))
+
+    def see(self, camera: str, frame: Frame, features: Floats, arrival_ns: int) -> None:
+        """Take in a picture and its features. Shape (feature_size,)."""
+        felt = self._positions.newest
+        if felt is not None:
+            self._frozen[camera].see(frame.image, felt.value, arrival_ns)
+        self._features[camera].add(
+            self._sample(self._image_stamps[camera], features, frame.stamp_ns, arrival_ns)
+        )
+
+    @property
+    def warning(self) -> str:
+        """Which images are used although they stay the same while the arms move; empty if none."""
+        cameras = [name for name, one in self._frozen.items() if one.suspect and not one.frozen]
+        if not cameras:
+            return ""
+        return (
+            f"{', '.join(cameras)} sends the same image while the arms move: frozen, or a still "
+            "scene (see camera_joints)"
+        )
+
+    def frozen_images(self) -> dict[str, int]:
+        """Return how often each camera was refused as frozen."""
+        return {name: one.refusals for name, one in self._frozen.items()}
+
+    def clear_frozen_images(self) -> None:
+        """Count from zero."""
+        for one in self._frozen.values():
+            one.refusals = 0
+
+    def observe(self, now_ns: int) -> Observation:
+        """Return what to decide from.
+
+        Raises:
+            ObservationError: If a stream is missing, stale, frozen, or its stamps cannot be used;
+                the sentence stays the same for as long as the reason does.
+        """
+        felt = self._fresh(
+            "joint_states", self._positions.newest, self._position_max_age_ns, now_ns
+        )
+        image_stamps_ns, features = {}, {}
+        for camera, stream in self._features.items():
+            seen = self._fresh(camera, stream.newest, self._image_max_age_ns, now_ns)
+            if self._frozen[camera].frozen:
+                raise ObservationError(
+                    f"{camera} is frozen: its image stays the same while the arms move; restart "
+                    f"its driver, or set camera_joints for {camera} if nothing that it sees moves"
+                )
+            image_stamps_ns[camera], features[camera] = seen.stamp_ns, stream.history(seen)
+        return Observation(
+            positions=self._positions.history(felt),
+            features=features,
+            stamp_ns=felt.stamp_ns,
+            image_stamps_ns=image_stamps_ns,
+        )
+
+    def _sample(self, check: StampCheck, value: Floats, stamp_ns: int, arrival_ns: int) -> Stamped:
+        problem = check.problem(stamp_ns, arrival_ns, self._clocks.slowdown)
+        return Stamped(value, stamp_ns, arrival_ns, self._clocks.ros_ns(stamp_ns), problem)
+
+    def _fresh(self, name: str, sample: Stamped | None, max_age_ns: int, now_ns: int) -> Stamped:
+        """Return a sample that is fresh: in a slow simulator, in the simulator's seconds."""
+        if sample is None:
+            raise ObservationError(f"{name} is missing: nothing was received yet")
+        slowdown = self._clocks.slowdown
+        if sample.problem and now_ns - sample.arrival_ns <= STOPPED_NS * slowdown:
+            raise ObservationError(sample.problem)
+        if sample.problem or sample.age_ns(now_ns) > max_age_ns * slowdown:
+            raise ObservationError(
+                f"{name} is stale: older than {max_age_ns / 1e6:.0f} ms, and nothing newer has "
+                "arrived"
+            )
+        return sample
+
+
+def to_float32(positions: Array) -> Floats:
+    """Return measured positions as a model takes them.
+
+    Args:
+        positions: In [rad] and [m], finite. Shape (nu,).
+
+    Raises:
+        ObservationError: If one is too large: the answer to infinity is not the model's fault.
+    """
+    with np.errstate(over="ignore"):
+        rounded: Floats = positions.astype(np.float32)
+    if not np.isfinite(rounded).all():
+        largest = float(np.abs(positions).max())
+        raise ObservationError(f"joint_states has a position of {largest:.3g}, expected [rad, m]")
+    return rounded

@@ -1,0 +1,1 @@
+"""Online reinforcement learning of a one-step policy: DBPO (arXiv 2604.03540) and DFP."""

@@ -1,0 +1,1 @@
+"""Online learning from the episodes that a robot records."""

@@ -1,0 +1,25 @@
+"""From the name of an online algorithm to a learner."""
+
+from dataclasses import replace
+
+from dbp_ros.learning.policy_network import PolicyNetwork
+from dbp_ros.rl.config import FinetuneConfig
+from dbp_ros.rl.dfp import DFPLearner
+from dbp_ros.rl.learner import Learner
+from dbp_ros.rl.ppo import PPOLearner
+from dbp_ros.rl.published import PublishedLearner
+
+
+def build_learner(policy: PolicyNetwork, config: FinetuneConfig) -> Learner:
+    """Return the learner that the settings name, at work on a copy of a policy.
+
+    `gaussian_ppo` is the same learner as `dbpo`; its policy was imitated by `bc_mse` and says the
+    same for every latent.
+    """
+    if config.algorithm == "dbpo_authors":
+        return PublishedLearner(policy, config)
+    if config.algorithm == "dfp":
+        return DFPLearner(policy, config)
+    if config.algorithm == "dbpo_no_anchor":
+        return PPOLearner(policy, replace(config, anchor_weight=0.0))
+    return PPOLearner(policy, config)

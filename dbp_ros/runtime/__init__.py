@@ -1,0 +1,1 @@
+"""Real-time execution: rate loop, clocks, CPU affinity, ROS domains, supervised processes."""

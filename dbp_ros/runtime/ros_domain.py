@@ -1,0 +1,74 @@
+"""A ROS domain of one's own, so that two runs on a machine never meet."""
+
+import fcntl
+import os
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dbp_ros.errors import ConfigError
+
+# Higher domains use ports that Linux gives to others.
+DOMAINS = range(1, 102)
+# DDS: UDP ports by domain, whose numbers Fast DDS gives to its shared-memory ports too.
+FIRST_PORT, PORTS_PER_DOMAIN = 7400, 250
+SHARED_MEMORY = Path("/dev/shm")
+WORLD_WRITABLE = 0o1777
+READ_WRITE = 0o666
+
+
+@contextmanager
+def lease_domain(directory: Path | None = None) -> Iterator[int]:
+    """Lease a ROS domain id that no other process of this machine has leased.
+
+    The lease is a lock on a file: it ends with the block, or with the process however it dies.
+
+    Args:
+        directory: Folder of the lock files; one in the temporary folder if None.
+
+    Yields:
+        The domain id, for `ROS_DOMAIN_ID`.
+
+    Raises:
+        ConfigError: If every domain is leased.
+    """
+    folder = directory or Path(tempfile.gettempdir()) / "dbp_ros_domains"
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(WORLD_WRITABLE)
+    # Start anywhere, so that a domain just left is not taken at once by another.
+    start = random.randrange(len(DOMAINS))
+    for domain in (*DOMAINS[start:], *DOMAINS[:start]):
+        descriptor = _lock(folder / f"{domain}.lock")
+        if descriptor is not None:
+            _sweep(domain)
+            try:
+                yield domain
+            finally:
+                os.close(descriptor)
+            return
+    raise ConfigError(f"all {len(DOMAINS)} ROS domains are leased in {folder}: end other runs")
+
+
+def _sweep(domain: int) -> None:
+    """Remove the shared-memory ports that killed processes left in a domain.
+
+    New processes would wait at them in vain. Nobody else is in a leased domain, so they are ours.
+    """
+    first = FIRST_PORT + PORTS_PER_DOMAIN * domain
+    ports = {str(port) for port in range(first, first + PORTS_PER_DOMAIN)}
+    for path in SHARED_MEMORY.glob("*fastrtps_port*"):
+        if path.name.partition("fastrtps_port")[2].partition("_")[0] in ports:
+            path.unlink(missing_ok=True)
+
+
+def _lock(path: Path) -> int | None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, READ_WRITE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -1,0 +1,1 @@
+"""Robot inputs without middleware: joint states, image decoding, frozen images."""

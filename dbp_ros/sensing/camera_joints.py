@@ -1,0 +1,97 @@
+"""The setting `camera_joints`: the joints whose motion changes what a camera sees."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.sensing.frozen_image import FrozenImage
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import Places, seconds_to_ns
+
+OFF = "off"
+# The joints that may change the image of a camera that is not listed: a gripper moves too little.
+ARMS = "*,!*gripper*,!*finger*,!*knuckle*"
+
+
+def matching(joints: Sequence[str], patterns: str) -> list[str]:
+    """Return the joints that match one of some patterns and none that begins with `!`."""
+    listed = [pattern.strip() for pattern in patterns.split(",")]
+    wanted = [pattern for pattern in listed if not pattern.startswith("!")]
+    unwanted = [pattern[1:] for pattern in listed if pattern.startswith("!")]
+    return [joint for joint in joints if _any(joint, wanted) and not _any(joint, unwanted)]
+
+
+def _any(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def rule_for(camera: str, camera_joints: Sequence[str]) -> str | None:
+    """Return what follows the `=` of the first item for a camera, None where there is none."""
+    for item in camera_joints:
+        pattern, _, rule = item.partition("=")
+        if fnmatchcase(camera, pattern.strip()):
+            return rule.strip()
+    return None
+
+
+def joints_seen_by(
+    camera: str,
+    joints: Sequence[str],
+    camera_joints: Sequence[str] = PolicyConfig.camera_joints,
+) -> Places:
+    """Return the indices of the joints that may change a camera's image, none if it is `off`."""
+    rule = rule_for(camera, camera_joints)
+    names = [] if rule == OFF else matching(joints, ARMS if rule is None else rule)
+    return np.array([k for k, joint in enumerate(joints) if joint in names], dtype=np.int64)
+
+
+def check_camera_joints(config: PolicyConfig) -> None:
+    """Check the setting against the joints of the robot.
+
+    Raises:
+        ConfigError: If an item cannot be read, or matches no joint; of the defaults, which are for
+            any robot, none has to.
+    """
+    for item in config.camera_joints:
+        camera, equals, rule = (part.strip() for part in item.partition("="))
+        if not (camera and equals and rule):
+            raise ConfigError(
+                f"camera_joints has {item!r}, expected camera=joints, such as "
+                f"{PolicyConfig.camera_joints[0]!r}, or camera={OFF}"
+            )
+        known = rule == OFF or item in PolicyConfig.camera_joints
+        if not known and not matching(config.joints, rule):
+            raise ConfigError(
+                f"camera_joints has {item!r}, which matches none of the joints "
+                f"{', '.join(config.joints)}"
+            )
+
+
+def frozen_image(camera: str, joints: Sequence[str], config: PolicyConfig) -> FrozenImage:
+    """Return the detector of a camera.
+
+    Args:
+        camera: Its name.
+        joints: Of the model, in the order of its positions.
+        config: The settings.
+    """
+    return FrozenImage(
+        joints_seen_by(camera, joints, config.camera_joints),
+        rule_for(camera, config.camera_joints) is not None,
+        seconds_to_ns(config.image_frozen_after_s),
+        config.image_frozen_motion,
+        seconds_to_ns(config.image_frozen_retry_s),
+    )
+
+
+def described(camera: str, joints: Sequence[str], config: PolicyConfig) -> str:
+    """Return in words what is expected of a camera's images."""
+    names = ", ".join(joints[k] for k in joints_seen_by(camera, joints, config.camera_joints))
+    rule = rule_for(camera, config.camera_joints)
+    if rule is None:
+        return f"{camera} may see a still scene"
+    if rule == OFF:
+        return f"{camera} is not checked for frozen images"
+    return f"{camera} must see another image when {names or 'no joint of this model'} moves"

@@ -1,0 +1,1 @@
+"""Settings of the stack with their defaults, and how they are read and checked."""

@@ -1,0 +1,155 @@
+"""Parameter files as ROS 2 reads them, checked against the settings of the stack's nodes.
+
+ROS 2 ignores a key that no node declares and a block that matches no node. Here both are errors.
+The same functions check a file before the stack starts and inside the node that was given it.
+"""
+
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.settings.config import (
+    BagConfig,
+    GuardConfig,
+    LearnerConfig,
+    ModelSenderConfig,
+    PolicyConfig,
+    SimulationConfig,
+    from_mapping,
+)
+from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks
+
+# Every node of the stack that reads parameters, and its settings.
+NODES: Mapping[str, type[Any]] = {
+    "guard": GuardConfig,
+    "policy": PolicyConfig,
+    "learner": LearnerConfig,
+    "simulation": SimulationConfig,
+    "bag": BagConfig,
+    "model_sender": ModelSenderConfig,
+}
+# Parameters that rclpy declares in every node; both are of type bool.
+STANDARD = ("use_sim_time", "start_type_description_service")
+QOS_OVERRIDES = "qos_overrides."
+Settings = typing.TypeVar("Settings")
+
+
+def check_file(path: Path, node: str, kind: type[Any]) -> dict[str, Any]:
+    """Check a parameter file that a node is given.
+
+    Args:
+        path: The file. It may hold blocks of other nodes of the stack.
+        node: Fully qualified name of the node, such as `/cell/guard`.
+        kind: Settings dataclass of the node.
+
+    Returns:
+        The parameters that the file has for the node, with types and ranges checked.
+
+    Raises:
+        ConfigError: If ROS 2 cannot read the file, a block is for no node of the stack, none is
+            for this node, a key is unknown, or a value has the wrong type or is out of range.
+    """
+    namespace = node.rpartition("/")[0]
+    nodes = {f"{namespace}/{name}": settings for name, settings in NODES.items()} | {node: kind}
+    blocks, own = read_blocks(path), dict[str, Any]()
+    for block in blocks:
+        kinds = {name: nodes[name] for name in nodes if block.applies_to(name)}
+        if not kinds:
+            raise ConfigError(f"{path}, line {block.line}: {_wrong_name(block.key, node, nodes)}")
+        if block.applies_to(node):
+            kinds = {node: kind}
+            own |= block.values
+        for settings in kinds.values():
+            _check_block(path, block, settings)
+    if blocks and not any(block.applies_to(node) for block in blocks):
+        keys = ", ".join(block.key for block in blocks)
+        raise ConfigError(f"{path} has parameters for {keys} but none for {node}: key them '/**'")
+    return own
+
+
+def _check_block(path: Path, block: Block, kind: type[Any]) -> None:
+    for name in block.values:
+        if problem := unknown_parameter(name, kind):
+            raise ConfigError(f"{path}, line {block.lines[name]}: {problem}")
+    try:
+        settings_of(kind, block.values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def settings_of(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+    """Return the settings that parameters stand for; those that rclpy declares are left out.
+
+    Raises:
+        ConfigError: If a name is unknown, or a value has the wrong type or is out of its range.
+    """
+    hints = typing.get_type_hints(kind)
+    for name in STANDARD:
+        if name in values and name not in hints:
+            as_type(name, values[name], bool)
+    known = {
+        name: as_type(name, value, hints[name])
+        for name, value in values.items()
+        if name in hints or not is_standard(name)
+    }
+    return typing.cast(Settings, from_mapping(kind, known))
+
+
+def as_type(name: str, value: Any, hint: Any) -> Any:
+    """Return a parameter's value as its setting has it: whole numbers as floats, lists as tuples.
+
+    Raises:
+        ConfigError: If it has another type.
+    """
+    if typing.get_origin(hint) is tuple:
+        element = typing.get_args(hint)[0]
+        if value is None:
+            return ()
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+            raise ConfigError(f"{name} is {value!r}, expected a list of {element.__name__}")
+        return tuple(as_type(name, item, element) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ConfigError(
+            f"{name} is {value!r} of type {type(value).__name__}, expected {hint.__name__}"
+        )
+    return value
+
+
+def is_standard(name: str) -> bool:
+    """Return whether a parameter is one that rclpy declares in any node."""
+    return name in STANDARD or name.startswith(QOS_OVERRIDES)
+
+
+def unknown_parameter(name: str, kind: type[Any]) -> str:
+    """Return a sentence about a parameter that a node does not have; empty where it has it."""
+    known = [item.name for item in fields(kind)]
+    if name in known or is_standard(name):
+        return ""
+    what = f"{name} is no parameter of the {_title(kind)}"
+    if near := nearest(name, (*known, *STANDARD)):
+        return f"{what}: did you mean {near}?"
+    others = [node for node, other in NODES.items() if name in {o.name for o in fields(other)}]
+    if others:
+        return f"{what}; {' and '.join(others)} has it"
+    return f"{what}; its parameters are {', '.join(known)}"
+
+
+def _title(kind: type[Any]) -> str:
+    titles = [name.replace("_", " ") for name, settings in NODES.items() if settings is kind]
+    return titles[0] if titles else "node"
+
+
+def _wrong_name(key: str, node: str, nodes: Iterable[str]) -> str:
+    name = key.rpartition("/")[2]
+    if any(name == other.rpartition("/")[2] for other in nodes):
+        meant = f"{node.rpartition('/')[0]}/{name}"
+        return f"'{key}' does not match {meant}: key it '/**' or '/**/{name}'"
+    names = [other.rpartition("/")[2] for other in nodes]
+    near = nearest(name, names)
+    guess = f"did you mean {near}?" if near else f"expected '/**' or one of {', '.join(names)}"
+    return f"'{key}' is no node of the stack: {guess}"

@@ -1,1 +1,0 @@
-"""Environments to practise in: worlds of several kinds, stepped a chunk of actions at a time."""

@@ -1,0 +1,103 @@
+"""The checks before a process of the stack starts, for `ros2 launch` and `dbp up` alike."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle, require_joints
+from dbp_ros.errors import ConfigError
+from dbp_ros.extras import install_hint, missing
+from dbp_ros.files import check_folder
+from dbp_ros.motion.guard import MotionGuard
+from dbp_ros.settings.config import (
+    CAMERAS,
+    CHECKPOINT,
+    GuardConfig,
+    LearnerConfig,
+    PolicyConfig,
+    SimulationConfig,
+)
+from dbp_ros.settings.parameter_files import NODES, check_file, settings_of
+from dbp_ros.stack.processes import Process, StackConfig, processes
+from dbp_ros.stack.remaps import check_sources, rules_of
+
+
+def checked_processes(config: StackConfig) -> list[Process]:
+    """Return the processes of a stack that can start, in the order in which they start.
+
+    Raises:
+        ConfigError: If a library, a parameter file or the checkpoint is missing, a parameter is
+            unknown, of the wrong type or out of its range, the settings of a node do not fit
+            one another, or a remap is for no topic of the stack.
+        BundleError: If the model is missing, damaged or for other joints.
+    """
+    _require_libraries(config)
+    listed = processes(config)
+    settings = {process.name: _settings_of(process, config) for process in listed}
+    guard: GuardConfig = settings["guard"]
+    policy: PolicyConfig = settings["policy"]
+    # The constructors have the rules that join several settings.
+    MotionGuard(guard)
+    guard.controller_slices()
+    if config.sim:
+        simulation: SimulationConfig = settings["simulation"]
+        simulation.controller_slices()
+    manifest = read_bundle(bundle_directory(config.model)).manifest
+    require_joints(manifest, policy.joints)
+    _require_same_joints(guard, policy)
+    check_sources(
+        rules_of(config.remap),
+        config.namespace.strip("/"),
+        tuple(dict.fromkeys((*manifest.camera_names, *CAMERAS))),
+        guard.controllers,
+        NODES,
+        [item.name for item in fields(StackConfig)],
+    )
+    if config.learner:
+        learner: LearnerConfig = settings["learner"]
+        _require_checkpoint(Path(learner.checkpoint))
+        check_folder(Path(learner.out), "out of the learner")
+    return listed
+
+
+def _require_libraries(config: StackConfig) -> None:
+    extras = ["ros", *(["sim"] if config.sim else []), *(["learner"] if config.learner else [])]
+    absent = missing(*extras)
+    if absent:
+        library = next(iter(absent.values()))[0]
+        raise ConfigError(f"the stack needs {library}; {install_hint(library, extras)}")
+
+
+def _settings_of(process: Process, config: StackConfig) -> Any:
+    """Return the settings that a process will have, from its file and its overrides."""
+    path, kind = process.parameter_file, NODES[process.name]
+    node = "/".join(("", *config.namespace.strip("/").split("/"), process.name))
+    values = check_file(path, node.replace("//", "/"), kind)
+    for name, value in process.parameters.items():
+        if values.get(name, value) != value:
+            raise ConfigError(
+                f"{path} sets {name} to {values[name]!r}, but the launch argument "
+                f"{_argument(name)} sets it to {value!r}: remove it from the file"
+            )
+    return settings_of(kind, {**values, **process.parameters})
+
+
+def _argument(name: str) -> str:
+    """Return the argument of the stack that a parameter comes from."""
+    known = {item.name for item in fields(StackConfig)}
+    return name if name in known else "learner"
+
+
+def _require_same_joints(guard: GuardConfig, policy: PolicyConfig) -> None:
+    if different := sorted(set(guard.joints) ^ set(policy.joints)):
+        raise ConfigError(
+            f"guard.yaml and policy.yaml differ in joints: only one has {', '.join(different)}"
+        )
+
+
+def _require_checkpoint(run: Path) -> None:
+    if not (run / CHECKPOINT).is_file():
+        raise ConfigError(
+            f"checkpoint is {str(run)!r}, and {run / CHECKPOINT} is no file: give the folder of "
+            "the training run that the model was exported from"
+        )

@@ -1,0 +1,105 @@
+"""Topics under other names: `from:=to` rules for every process of the stack.
+
+A camera is remapped by its name: `head_camera:=/camera/color/image_raw` stands for two ROS rules,
+one for the raw images and one for the compressed ones, which are published below the raw topic.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.settings.parameter_yaml import nearest
+
+Rule = tuple[str, str]
+
+ASSIGNMENT = ":="
+NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
+RAW, COMPRESSED = "image_raw", "compressed"
+# Topics of the stack besides those of cameras, of controllers and below a node's name.
+TOPICS = (
+    *("joint_states", "action_chunk", "decision", "reward", "success", "intervention"),
+    *("model_announcement", "model_chunk", "model_request"),
+)
+GLOBAL_TOPICS = ("/clock", "/diagnostics")
+EXAMPLE = "head_camera:=/camera/color/image_raw"
+
+
+def rules_of(text: str) -> tuple[Rule, ...]:
+    """Return the ROS remap rules that a list of `from:=to`, separated by spaces, stands for.
+
+    A name without a slash that is no topic of the stack is taken for a camera.
+
+    Raises:
+        ConfigError: If a rule cannot be read, or a name is remapped twice.
+    """
+    rules: dict[str, str] = {}
+    for word in text.split():
+        for source, target in _expanded(*_parsed(word)):
+            if source in rules:
+                raise ConfigError(f"remap has {source} twice: {rules[source]} and {target}")
+            rules[source] = target
+    return tuple(rules.items())
+
+
+def _parsed(word: str) -> Rule:
+    source, assignment, target = word.partition(ASSIGNMENT)
+    if not assignment:
+        raise ConfigError(f"remap is {word!r}, expected from:=to, such as {EXAMPLE}")
+    for name in (source, target):
+        if not NAME.fullmatch(name):
+            raise ConfigError(
+                f"remap is {word!r}, and {name!r} is no name of a topic: expected letters, digits "
+                f"and underscores between slashes, such as {EXAMPLE}"
+            )
+    if source.startswith("__"):
+        raise ConfigError(f"remap is {word!r}: the namespace is a setting, nodes keep their names")
+    return source, target
+
+
+def _expanded(source: str, target: str) -> Sequence[Rule]:
+    if "/" not in source and source not in TOPICS and f"/{source}" not in GLOBAL_TOPICS:
+        source = f"{source}/{RAW}"
+    if not source.endswith(f"/{RAW}"):
+        return [(source, target)]
+    if target.endswith(f"/{COMPRESSED}"):
+        raise ConfigError(
+            f"remap of {source} is {target}: give the raw topic, "
+            f"{target.removesuffix(f'/{COMPRESSED}')}; the compressed one follows"
+        )
+    return [(source, target), (f"{source}/{COMPRESSED}", f"{target}/{COMPRESSED}")]
+
+
+def check_sources(
+    rules: Iterable[Rule],
+    namespace: str,
+    cameras: Iterable[str],
+    controllers: Iterable[str],
+    nodes: Iterable[str],
+    settings: Iterable[str] = (),
+) -> None:
+    """Refuse to remap what the stack does not have.
+
+    Args:
+        rules: Of `rules_of`.
+        namespace: Of the stack, without slashes at its ends; empty for none.
+        cameras: Names of cameras.
+        controllers: Names of controllers.
+        nodes: Names of nodes, below which they have topics and services of their own.
+        settings: Other names that a person may have meant.
+
+    Raises:
+        ConfigError: If a source is no name of the stack; names the nearest one.
+    """
+    prefix = f"/{namespace}/" if namespace else "/"
+    images = [f"{camera}/{topic}" for camera in cameras for topic in (RAW, f"{RAW}/{COMPRESSED}")]
+    for source, target in rules:
+        name = source.removeprefix(prefix)
+        exact = name in TOPICS or name in images or (f"/{name}" in GLOBAL_TOPICS and not namespace)
+        given = source.removesuffix(f"/{COMPRESSED}").removesuffix(f"/{RAW}")
+        below = name.split("/")[0] in {*controllers, *nodes} and "/" in name and given == source
+        if not (exact or below or source in GLOBAL_TOPICS):
+            near = nearest(given, (*cameras, *TOPICS, *settings, *controllers))
+            guess = f"did you mean {near}?" if near else f"cameras are {', '.join(cameras)}"
+            raise ConfigError(
+                f"{given}:={target}: {given} is neither a camera nor a topic of the stack: {guess}"
+            )

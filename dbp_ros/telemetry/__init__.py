@@ -1,0 +1,1 @@
+"""What the stack records about itself: histograms, traces, policy steps."""

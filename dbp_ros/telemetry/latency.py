@@ -1,0 +1,183 @@
+"""Latency histograms of fixed size: recording allocates nothing and never forgets the worst.
+
+Buckets are 64 to each power of two, so a percentile is right within 1/64 from 1 ns to hours.
+"""
+
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dbp_ros.types import NS_PER_S
+
+SUB_BUCKETS = 64
+SUB_BITS = SUB_BUCKETS.bit_length()
+BUCKETS = SUB_BUCKETS * (64 - SUB_BITS) + 2 * SUB_BUCKETS
+NS_PER_MS = 1e6
+
+
+def bucket_of(value_ns: int) -> int:
+    """Return the bucket of a duration."""
+    shift = max(0, value_ns.bit_length() - SUB_BITS)
+    return shift * SUB_BUCKETS + (value_ns >> shift)
+
+
+def middle_of(bucket: int) -> float:
+    """Return the duration in [ns] in the middle of a bucket."""
+    if bucket < 2 * SUB_BUCKETS:
+        return float(bucket)
+    shift = bucket // SUB_BUCKETS - 1
+    return (bucket - shift * SUB_BUCKETS + 0.5) * 2.0**shift
+
+
+MIDDLES_MS = np.array([middle_of(bucket) for bucket in range(BUCKETS)]) / NS_PER_MS
+
+
+class Histogram:
+    """Counts of durations; negative ones count as zero."""
+
+    def __init__(self) -> None:
+        self._counts = array("q", bytes(8 * BUCKETS))
+        self.count = 0
+        self.max_ns = 0
+
+    def record(self, value_ns: int) -> None:
+        """Count one duration."""
+        value_ns = max(0, value_ns)
+        self._counts[bucket_of(value_ns)] += 1
+        self.count += 1
+        self.max_ns = max(self.max_ns, value_ns)
+
+    def _snapshot(self) -> NDArray[np.int64]:
+        """Return the counts of this moment: another thread may go on recording."""
+        return np.array(self._counts, dtype=np.int64)
+
+    def percentile_ms(self, percent: float) -> float:
+        """Return a percentile in [ms], NaN where nothing was recorded."""
+        return self._percentiles_ms(percent)[0]
+
+    def _percentiles_ms(self, *percents: float) -> list[float]:
+        if self.count == 0:
+            return [float("nan")] * len(percents)
+        cumulative = np.cumsum(self._snapshot())
+        ranks = np.maximum(1, np.ceil(cumulative[-1] * np.array(percents) / 100.0))
+        middles_ms = MIDDLES_MS[np.searchsorted(cumulative, ranks)]
+        found: list[float] = np.minimum(middles_ms, self.max_ns / NS_PER_MS).tolist()
+        return found
+
+    def summary_ms(self) -> dict[str, float | None]:
+        """Return p50, p99, p999 and max in [ms], None where nothing was recorded.
+
+        JSON has null, but nothing that is not a number.
+        """
+        names = ("p50", "p99", "p999", "max")
+        if self.count == 0:
+            return dict.fromkeys(names)
+        found = (*self._percentiles_ms(50, 99, 99.9), self.max_ns / NS_PER_MS)
+        return {name: round(value, 4) for name, value in zip(names, found, strict=True)}
+
+    def bars_ms(self) -> list[tuple[float, int]]:
+        """Return the middle in [ms] and the count of every bucket that is not empty."""
+        counts = self._snapshot()
+        filled = np.flatnonzero(counts)
+        middles_ms = MIDDLES_MS[filled].round(6)
+        return list(zip(middles_ms.tolist(), counts[filled].tolist(), strict=True))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._counts = array("q", bytes(8 * BUCKETS))
+        self.count = 0
+        self.max_ns = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without a tick that lasted too long, on the steady clock."""
+
+    start_ns: int
+    end_ns: int
+
+
+class PeriodRecorder:
+    """Watches that something happens once a period, and keeps the gaps where it did not."""
+
+    MOST_GAPS = 5000
+
+    def __init__(self, period_ns: int, gap_periods: float = 2.0) -> None:
+        """Begin.
+
+        Args:
+            period_ns: How often it should happen.
+            gap_periods: From how many periods on a time without it is a gap.
+        """
+        self.period_ns = period_ns
+        self._gap_ns = round(gap_periods * period_ns)
+        self.errors = Histogram()
+        self.gaps: list[Gap] = []
+        self.gap_count = 0
+        self.early_count = 0
+        self._total_ns = 0
+        self._last_ns = 0
+
+    def record(self, now_ns: int, early: bool = False) -> None:
+        """Note that it happened now.
+
+        Args:
+            now_ns: The time.
+            early: Whether it was asked for before the period was over: that is no error.
+        """
+        if self._last_ns:
+            between_ns = now_ns - self._last_ns
+            self._total_ns += between_ns
+            if early:
+                self.early_count += 1
+            else:
+                self.errors.record(abs(between_ns - self.period_ns))
+            if between_ns > self._gap_ns:
+                self.gap_count += 1
+                if len(self.gaps) < self.MOST_GAPS:
+                    self.gaps.append(Gap(self._last_ns, now_ns))
+        self._last_ns = now_ns
+
+    def pause(self) -> None:
+        """Say that what follows is a new run: the time until the next tick is no gap."""
+        self._last_ns = 0
+
+    @property
+    def count(self) -> int:
+        """How many times it happened after another."""
+        return self.errors.count + self.early_count
+
+    @property
+    def active_s(self) -> float:
+        """How long it went on in [s], pauses left out."""
+        return self._total_ns / NS_PER_S
+
+    @property
+    def rate_hz(self) -> float:
+        """How often it happened a second, pauses left out; 0 where nothing was measured."""
+        return self.count / self.active_s if self._total_ns else 0.0
+
+    def statistics(self) -> dict[str, Any]:
+        """Return all that is known, fit for JSON."""
+        return {
+            "period_ns": self.period_ns,
+            "periods": self.count,
+            "early": self.early_count,
+            "active_s": round(self.active_s, 6),
+            "rate_hz": round(self.rate_hz, 3),
+            "period_error_ms": self.errors.summary_ms(),
+            "gap_count": self.gap_count,
+            "gaps": [[gap.start_ns, gap.end_ns] for gap in self.gaps],
+            "period_error_bars": self.errors.bars_ms(),
+        }
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.errors.clear()
+        self.gaps.clear()
+        self.gap_count = self.early_count = 0
+        self._total_ns = 0
+        self._last_ns = 0

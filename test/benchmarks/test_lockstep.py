@@ -1,0 +1,65 @@
+"""Policies play in lockstep: what they say is executed, from the seed that was asked for."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.decision import decide, decision_latency_ms
+from benchmarks.lockstep import EXECUTED, play
+from dbp_ros.learning.dataset import join_episodes
+from dbp_ros.learning.trainer import Trainer
+from dbp_ros.settings.config import DUAL_UR5E_JOINTS
+from dbp_ros.sim.control_loop import demonstrate
+from dbp_ros.sim.simulation import Simulation
+from test.demonstrations import CONFIG, episode
+
+
+class Replay:
+    """Says what a demonstrator did, and keeps what it was told."""
+
+    history, chunk_shape = 1, (8, 14)
+
+    def __init__(self, actions, state_names):
+        self.shape = SimpleNamespace(state_names=state_names, cameras={})
+        self.actions, self.told = torch.from_numpy(actions), []
+
+    def encode(self, images, points):
+        return {}
+
+    def act(self, states, features, latent):
+        start = len(self.told) * EXECUTED
+        self.told.append(states[0, 0].numpy())
+        rows = torch.arange(start, start + 8).clamp(max=len(self.actions) - 1)
+        return self.actions[rows][None, None]
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return demonstrate(Simulation("lift"), None, "left", 3, 0.0)
+
+
+def test_a_replayed_demonstration_solves_its_own_episode_alone(shown):
+    assert play(Replay(shown.actions, DUAL_UR5E_JOINTS), "lift", [3]) == [True]
+    assert play(Replay(shown.actions, DUAL_UR5E_JOINTS), "lift", [4]) == [False]
+
+
+def test_a_policy_is_told_the_columns_that_it_names_once_a_chunk(shown):
+    replay = Replay(shown.actions, ("cube_z", "left_elbow_joint"))
+    play(replay, "lift", [3])
+    elbow = DUAL_UR5E_JOINTS.index("left_elbow_joint")
+    names = Simulation("lift").thing_names
+    expected = [shown.things[:, names.index("cube_z")], shown.positions[:, elbow]]
+    rows = np.transpose(expected)[::EXECUTED]
+    np.testing.assert_allclose(np.array(replay.told)[: len(rows)], rows, atol=1e-5)
+
+
+def test_a_decision_with_pictures_is_one_chunk_and_takes_time():
+    policy = Trainer(CONFIG, join_episodes([(episode(0), "0"), (episode(1), "1")])).average.network
+    seen = {name: np.zeros((1, *size, 3), np.uint8) for name, size in policy.shape.cameras.items()}
+    assert len(seen) == 2
+    latent = np.zeros(policy.chunk_shape, np.float32)
+    chunk = decide(policy, np.zeros((1, 3), np.float32), seen, latent)
+    assert chunk.shape == policy.chunk_shape
+    assert decision_latency_ms(policy, passes=1) > 0

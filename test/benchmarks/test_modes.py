@@ -1,0 +1,113 @@
+"""The comparison on two routes: which runs, what is kept of them, and what is drawn."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.__main__ import main
+from benchmarks.methods import METHODS, select_methods
+from benchmarks.modes import COLUMNS, ModesJob, draw, keeps, modes_jobs, run_modes, summary
+from dbp_ros.evaluation.result_table import ResultTable, Row
+
+UPDATES = 20
+
+
+def table(folder: Path) -> ResultTable:
+    return ResultTable(folder, "modes", COLUMNS, ("method", "seed", "updates"))
+
+
+def row(method: str, seed: int = 0, **measured: float) -> Row:
+    """Return a run that keeps both routes, but for what is `measured` otherwise."""
+    good = {"share_mode_1": 0.7, "off_mode": 0.02, "within_mode_ratio": 1.1}
+    cost = {"nfe": 1, "parameters": 9, "train_s": 2.0, "latency_ms": 0.1}
+    return {"method": method, "seed": seed, "updates": UPDATES, **good, **cost, **measured}
+
+
+def wanted(table: ResultTable, updates: int = UPDATES) -> list[tuple[str, int]]:
+    jobs = modes_jobs(select_methods("dbp,bc_mse"), 2, updates, table)
+    return [(contender.name, job.seed) for job in jobs for contender in job.methods]
+
+
+def test_every_method_runs_with_every_seed(tmp_path: Path) -> None:
+    assert wanted(table(tmp_path)) == [("dbp", 0), ("bc_mse", 0), ("dbp", 1), ("bc_mse", 1)]
+
+
+def test_methods_that_are_trained_alike_share_a_training(tmp_path: Path) -> None:
+    jobs = modes_jobs(select_methods("flow_10,dbp,flow_1"), 1, UPDATES, table(tmp_path))
+    assert [[c.name for c in job.methods] for job in jobs] == [
+        ["flow_10", "flow_1"],
+        ["dbp"],
+    ]
+
+
+def test_a_run_that_is_in_the_table_is_not_run_again(tmp_path: Path) -> None:
+    table(tmp_path).add(row("dbp", seed=1))
+    assert wanted(table(tmp_path)) == [("dbp", 0), ("bc_mse", 0), ("bc_mse", 1)]
+
+
+def test_a_run_of_another_length_does_not_stand_for_one(tmp_path: Path) -> None:
+    table(tmp_path).add(row("dbp", seed=1))
+    assert ("dbp", 1) in wanted(table(tmp_path), updates=2 * UPDATES)
+
+
+@pytest.mark.parametrize(
+    ("measure", "inside", "outside"),
+    [
+        ("share_mode_1", (0.66, 0.74), (0.64, 0.76, 1.0)),
+        ("off_mode", (0.0, 0.049), (0.051, 1.0)),
+        ("within_mode_ratio", (0.8, 1.24), (1.26, float("nan"))),
+    ],
+)
+def test_a_run_keeps_both_routes_inside_all_bounds_only(
+    measure: str, inside: tuple[float, ...], outside: tuple[float, ...]
+) -> None:
+    assert all(keeps(row("dbp", **{measure: value})) for value in inside)
+    assert not any(keeps(row("dbp", **{measure: value})) for value in outside)
+
+
+def test_the_summary_has_means_and_counts_what_was_kept_in_the_order_of_the_methods(
+    tmp_path: Path,
+) -> None:
+    there = table(tmp_path)
+    for run in (row("bc_mse", off_mode=1.0), row("dbp"), row("dbp", seed=1, share_mode_1=0.8)):
+        there.add(run)
+    first, second = summary(there)
+    assert (first["method"], first["kept"], first["seeds"]) == ("dbp", 1, 2)
+    assert first["share_mode_1"] == pytest.approx(0.75)
+    assert (second["method"], second["kept"], second["off_mode"]) == ("bc_mse", 0, 1.0)
+
+
+def test_a_picture_is_drawn_of_runs_that_are_far_off_or_nowhere(tmp_path: Path) -> None:
+    there = table(tmp_path)
+    for index, name in enumerate(METHODS):
+        there.add(row(name, within_mode_ratio=float("nan") if index == 1 else 10.0 * index))
+    with Image.open(draw(there)) as picture:
+        assert picture.width > picture.height > 200
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_a_short_run_of_any_method_fills_a_row(name: str) -> None:
+    short = dataclasses.replace(
+        METHODS[name], settings={**METHODS[name].settings, "width": 16, "branch_width": 16}
+    )
+    [measured] = run_modes(ModesJob((short,), 0, 2))
+    assert set(measured) == set(COLUMNS)
+    assert 0.0 <= measured["share_mode_1"] <= 1.0
+    assert measured["latency_ms"] > 0.0
+
+
+def test_the_command_runs_what_is_missing_and_says_where_it_comes_from(tmp_path: Path) -> None:
+    there = table(tmp_path)
+    there.add(row("bc_mse"))
+    before = there.path.read_text()
+    words = ["modes", "--updates", str(UPDATES), "--seeds", "1", "--out", str(tmp_path)]
+    assert main([*words, "--methods", "dbp,bc_mse"]) == 0
+    after = there.path.read_text()
+    assert after.startswith(before)
+    assert [line.split(",")[0] for line in after.splitlines()] == ["method", "bc_mse", "dbp"]
+    [session] = json.loads((tmp_path / "modes.json").read_text())
+    assert (session["seeds"], session["updates"]) == (1, UPDATES)
+    assert (tmp_path / "modes.png").exists()

@@ -1,0 +1,92 @@
+"""Conditions are what their names say, and what a run amounts to can be read and judged."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks.conditions import CONDITIONS, condition_of, cpu_load_beside, write_config
+from benchmarks.process_usage import usage_below
+from benchmarks.rate import COLUMNS, read_reports, write_reports
+from benchmarks.rate_report import shortcomings
+from dbp_ros.errors import ConfigError
+
+KEPT = {
+    **dict.fromkeys(COLUMNS, ""),
+    "condition": "84-idle",
+    "decision_rate_hz": "125.0",
+    "command_rate_hz": "250.0",
+    "missed_decisions": "0",
+    "missed_commands": "0",
+    "reaction_p50_ms": "9.4",
+    "command_error_p999_ms": "0.6",
+    "floor_error_p999_ms": "0.2",
+}
+
+
+def test_a_condition_is_a_size_and_a_load() -> None:
+    assert len(CONDITIONS) == 8
+    found = condition_of("640-record")
+    assert (found.size, found.load) == ((480, 640), "record")
+    with pytest.raises(ConfigError, match="'1080-idle' is unknown: use some of 84-idle, 84-swap"):
+        condition_of("1080-idle")
+
+
+def test_large_pictures_are_drawn_small(tmp_path: Path) -> None:
+    folder = write_config(condition_of("640-idle"), tmp_path / "config")
+    document = yaml.safe_load((folder / "simulation.yaml").read_text())
+    settings = document["/**"]["ros__parameters"]
+    assert (settings["image_height"], settings["image_width"]) == (480, 640)
+    assert (settings["render_height"], settings["render_width"]) == (84, 84)
+    assert settings["camera_rate_hz"] == 30.0
+    assert (folder / "guard.yaml").exists()
+
+
+def test_the_busy_loop_runs_for_as_long_as_the_block(tmp_path: Path) -> None:
+    def working() -> list[str]:
+        words = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True).stdout
+        mine = (line.split() for line in words.splitlines())
+        return [
+            line for line in mine if line[0] == str(os.getpid()) and "benchmarks.cpu_load" in line
+        ]
+
+    with cpu_load_beside(condition_of("84-hog"), tmp_path):
+        assert len(working()) == 1
+    assert not working()
+
+
+def test_use_is_counted_by_node_and_other_processes_are_left_out() -> None:
+    burn = "import time\nend = time.time() + 30\nwhile time.time() < end: pass"
+    words = [sys.executable, "-c", burn, "dbp_ros.nodes.policy_node"]
+    with subprocess.Popen(words) as process:
+        try:
+            time.sleep(0.2)
+            before = usage_below(os.getpid())
+            time.sleep(1.0)
+            after = usage_below(os.getpid())
+        finally:
+            process.kill()
+    assert set(after.cpu_s) == {"policy"}
+    assert 0.0 < after.cores_since(before)["policy"] < 1.5
+    assert after.memory_mb["policy"] > 1
+
+
+def test_the_first_condition_is_the_report_and_all_are_kept(tmp_path: Path) -> None:
+    reports = {"84-idle": {"decision_rate_hz": 125.0}, "84-hog": {"decision_rate_hz": 124.0}}
+    write_reports(tmp_path, reports)
+    assert read_reports(tmp_path) == reports
+    assert '"decision_rate_hz": 125.0' in (tmp_path / "rate.json").read_text().split("cond")[0]
+
+
+def test_a_kept_promise_is_not_mentioned_and_a_broken_one_is() -> None:
+    assert shortcomings(KEPT) == []
+    broken = {"missed_commands": "2", "command_error_p999_ms": "0.9", "reaction_p50_ms": "40"}
+    assert shortcomings({**KEPT, **broken}) == [
+        "84-idle: 2 missed commands",
+        "84-idle: command period error p99.9 is 0.70 ms above the floor, expected at most 0.5",
+        "84-idle: a picture is 40 ms old when a command knows of it, expected 9.5",
+    ]

@@ -1,0 +1,202 @@
+"""Every set of episodes keeps the same promises, whatever format it is in."""
+
+import dataclasses
+import sys
+from hashlib import sha256
+from subprocess import run
+
+import numpy as np
+import pytest
+
+from dbp_ros.data.episode import episode_path, write_episode
+from dbp_ros.data.formats import FORMATS, EpisodeList, open_episodes
+from dbp_ros.data.selection import Selection, choose
+from dbp_ros.errors import EpisodeError
+
+ON_DISK = (
+    "recordings",
+    "robomimic_file",
+    "replay_buffer",
+    "zipped_replay_buffer",
+    "lerobot_folder",
+)
+
+
+@pytest.fixture(params=ON_DISK)
+def path(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=("memory", *ON_DISK))
+def episodes(request, episode):
+    if request.param == "memory":
+        others = [dataclasses.replace(episode, seed=seed) for seed in range(3)]
+        return EpisodeList(others)
+    return open_episodes(request.getfixturevalue(request.param))
+
+
+def test_a_set_has_a_name_for_each_episode(episodes):
+    assert episodes.origin
+    assert len(episodes) == len(episodes.names) == len(set(episodes.names)) == 3
+
+
+def test_every_episode_can_be_read_and_has_steps(episodes):
+    for index in range(len(episodes)):
+        assert len(episodes.read(index)) > 0
+
+
+def test_episodes_of_a_set_have_the_same_columns_cameras_and_rate(episodes):
+    first, *others = map(episodes.read, range(len(episodes)))
+    for other in others:
+        assert other.state_names == first.state_names
+        assert other.action_names == first.action_names
+        assert other.step_s == first.step_s > 0
+        assert other.images.keys() == first.images.keys()
+        assert other.points.keys() == first.points.keys()
+
+
+def test_numbers_are_single_precision_and_pictures_are_bytes(episodes):
+    one = episodes.read(0)
+    for values in (one.states, one.actions, one.rewards, *one.points.values()):
+        assert values.dtype == np.float32
+    assert one.stamps_ns.dtype == np.int64
+    assert {pixels.dtype for pixels in one.images.values()} == {np.dtype(np.uint8)}
+
+
+def test_names_of_columns_are_unique_and_stamps_rise(episodes):
+    one = episodes.read(1)
+    assert len(set(one.state_names)) == len(one.state_names)
+    assert len(set(one.action_names)) == len(one.action_names)
+    assert (np.diff(one.stamps_ns) > 0).all()
+
+
+def test_an_episode_is_the_same_however_often_and_in_which_order_it_is_read(episodes):
+    episodes.read(2)
+    once, again = episodes.read(1), episodes.read(1)
+    np.testing.assert_array_equal(once.states, again.states)
+    np.testing.assert_array_equal(once.actions, again.actions)
+
+
+def test_there_is_no_episode_after_the_last(episodes):
+    with pytest.raises(IndexError):
+        episodes.read(len(episodes))
+
+
+def test_a_set_keeps_its_fingerprint(episodes):
+    assert episodes.sha256() == episodes.sha256()
+    assert len(bytes.fromhex(episodes.sha256())) == 32
+
+
+def test_a_fingerprint_tells_of_a_changed_byte(path):
+    before = open_episodes(path).sha256()
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    largest = max(files, key=lambda one: one.stat().st_size)
+    whole = bytearray(largest.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    episodes = open_episodes(path)
+    largest.write_bytes(whole)
+    assert episodes.sha256() != before
+
+
+def test_the_fingerprint_of_recordings_is_the_hash_of_the_sorted_hashes_of_the_files(recordings):
+    hashes = sorted(sha256(path.read_bytes()).hexdigest() for path in recordings.iterdir())
+    assert open_episodes(recordings).sha256() == sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def test_the_fingerprint_of_a_list_tells_of_every_field(episode):
+    others = (
+        dataclasses.replace(episode, seed=4),
+        dataclasses.replace(episode, rewards=episode.rewards + 1),
+        dataclasses.replace(episode, images={"other_camera": episode.images["head_camera"]}),
+    )
+    prints = {EpisodeList([one]).sha256() for one in (episode, *others)}
+    assert len(prints) == 4
+
+
+@pytest.mark.parametrize("field", ["state", "images", "points"])
+def test_an_unknown_key_is_an_error_that_lists_the_known_ones(path, field):
+    with pytest.raises(EpisodeError, match=f"'colour' for {field}: choose among"):
+        open_episodes(path, Selection(**{field: ("colour",)})).read(0)
+
+
+def test_an_unknown_action_is_an_error_that_lists_the_known_ones(path):
+    with pytest.raises(EpisodeError, match=r"'torque' for action: choose among .*action"):
+        open_episodes(path, Selection(action="torque"))
+
+
+def test_nothing_but_the_action_can_be_read(path):
+    one = open_episodes(path, Selection(state=(), images=(), points=())).read(0)
+    assert one.states.shape == (len(one), 0)
+    assert one.actions.any()
+    assert not one.images
+    assert not one.points
+
+
+def test_a_key_is_asked_for_once():
+    with pytest.raises(EpisodeError, match="state names elbow twice"):
+        Selection(state=("elbow", "wrist", "elbow"))
+
+
+@pytest.mark.parametrize("step_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_step_takes_time(step_s):
+    with pytest.raises(EpisodeError, match="expected seconds above 0"):
+        Selection(step_s=step_s)
+
+
+def test_keys_keep_the_order_in_which_they_were_asked_for():
+    assert choose("state", ("b", "a"), ("a",), ("a", "b")) == ("b", "a")
+
+
+def test_what_is_no_data_set_lists_the_known_layouts(tmp_path, episode):
+    (tmp_path / "notes.txt").write_text("nothing")
+    write_episode(tmp_path / "one" / "lonely.npz", episode)
+    for path in (tmp_path, tmp_path / "notes.txt", tmp_path / "one" / "lonely.npz"):
+        with pytest.raises(EpisodeError) as error:
+            open_episodes(path)
+        assert all(known.layout in str(error.value) for known in FORMATS)
+
+
+def test_a_path_to_nothing_is_an_error_of_ours(tmp_path):
+    with pytest.raises(EpisodeError, match="does not exist"):
+        open_episodes(tmp_path / "gone")
+
+
+def test_a_missing_library_is_an_error_that_says_what_to_install(robomimic_file):
+    # A process of its own, in which the library cannot be imported.
+    script = (
+        "import sys; sys.modules['h5py'] = None\n"
+        "from pathlib import Path\n"
+        "from dbp_ros.data.formats import open_episodes\n"
+        "from dbp_ros.errors import EpisodeError\n"
+        "try:\n    open_episodes(Path(sys.argv[1]))\n"
+        "except EpisodeError as error:\n    print(error)\n"
+    )
+    done = run(
+        [sys.executable, "-c", script, robomimic_file], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == (
+        "reading robomimic needs h5py; from the clone: pip install '.[data]'"
+    )
+
+
+def test_recordings_come_back_with_the_columns_that_were_asked_for(recordings, episode):
+    one = open_episodes(recordings, Selection(state=("c", "a"), points=())).read(0)
+    assert one.state_names == ("c", "a")
+    np.testing.assert_array_equal(one.states, episode.states[:, [2, 0]])
+    assert one.images.keys() == {"head_camera"}
+    assert not one.points
+
+
+def test_a_damaged_recording_is_told_by_its_file(recordings):
+    path = episode_path(recordings, 1)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(EpisodeError, match="episode_000001"):
+        open_episodes(recordings).read(1)
+
+
+def test_the_fingerprint_of_recordings_does_not_depend_on_their_names(recordings, episode):
+    before = open_episodes(recordings).sha256()
+    episode_path(recordings, 0).rename(episode_path(recordings, 9))
+    assert open_episodes(recordings).sha256() == before
+    write_episode(episode_path(recordings, 10), episode)
+    assert open_episodes(recordings).sha256() != before

@@ -1,0 +1,152 @@
+"""Demonstrations of robomimic come in as they were written, or not at all."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.selection import Selection
+from dbp_ros.errors import EpisodeError
+
+
+def test_demonstrations_come_by_number_and_not_by_name(robomimic_file):
+    assert open_episodes(robomimic_file).names == ("demo_2", "demo_9", "demo_10")
+
+
+def test_the_usual_keys_make_the_state_in_order_of_name(robomimic_file, demonstrations):
+    one = open_episodes(robomimic_file).read(2)
+    assert one.state_names == (
+        "robot0_eef_pos.0",
+        "robot0_eef_pos.1",
+        "robot0_gripper_qpos.0",
+    )
+    np.testing.assert_array_equal(one.states, demonstrations[1].state)
+    np.testing.assert_array_equal(one.actions, demonstrations[1].action)
+    np.testing.assert_array_equal(one.rewards, demonstrations[1].reward)
+    np.testing.assert_array_equal(one.images["agentview_image"], demonstrations[1].image)
+    assert one.action_names == ("actions.0", "actions.1")
+    assert (one.task, one.seed, one.mode) == ("Lift", -1, "")
+
+
+def test_without_the_usual_keys_every_low_dimensional_one_makes_the_state(robomimic_file):
+    with h5py.File(robomimic_file, "r+") as file:
+        for demo in file["data"].values():
+            del demo["obs/robot0_eef_pos"], demo["obs/robot0_gripper_qpos"]
+    one = open_episodes(robomimic_file).read(0)
+    assert one.state_names == tuple(f"robot0_joint_vel.{column}" for column in range(3))
+
+
+def test_chosen_keys_make_the_state_in_the_order_chosen(robomimic_file, demonstrations):
+    keys = ("robot0_joint_vel", "robot0_eef_pos")
+    one = open_episodes(robomimic_file, Selection(state=keys)).read(0)
+    state = demonstrations[0].state
+    np.testing.assert_array_equal(one.states, np.hstack([7 * state, state[:, :2]]))
+
+
+def test_the_rate_is_that_of_the_environment(robomimic_file):
+    one = open_episodes(robomimic_file, Selection(step_s=1.0)).read(0)
+    assert one.step_s == 1 / 25
+    assert one.stamps_ns.tolist() == [0, 40_000_000, 80_000_000]
+
+
+def test_without_arguments_of_an_environment_the_rate_is_asked_for_or_usual(robomimic_file):
+    with h5py.File(robomimic_file, "r+") as file:
+        del file["data"].attrs["env_args"]
+    assert open_episodes(robomimic_file).read(0).step_s == 1 / 20
+    assert open_episodes(robomimic_file, Selection(step_s=0.5)).read(0).step_s == 0.5
+    assert open_episodes(robomimic_file).read(0).task == "unknown"
+
+
+def test_a_demonstration_without_any_sparse_reward_failed(robomimic_file):
+    assert open_episodes(robomimic_file).read(1).outcome == "success"
+    with h5py.File(robomimic_file, "r+") as file:
+        file["data/demo_9/rewards"][:] = 0
+    assert open_episodes(robomimic_file).read(1).outcome == "failure"
+
+
+def test_a_shaped_reward_says_nothing_of_success(robomimic_file):
+    with h5py.File(robomimic_file, "r+") as file:
+        arguments = {"env_name": "Lift", "env_kwargs": {"reward_shaping": True}}
+        file["data"].attrs["env_args"] = json.dumps(arguments)
+        file["data/demo_9/rewards"][:] = 0
+    one = open_episodes(robomimic_file).read(1)
+    assert (one.outcome, one.termination_reason) == ("success", "operator")
+
+
+def test_missing_rewards_are_zero(robomimic_file):
+    with h5py.File(robomimic_file, "r+") as file:
+        for demo in file["data"].values():
+            del demo["rewards"]
+    one = open_episodes(robomimic_file).read(0)
+    assert not one.rewards.any()
+    assert one.outcome == "success"
+
+
+def replace(path, name, values):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = values
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+def test_a_number_that_is_not_finite_is_told_by_demonstration_key_and_step(robomimic_file, bad):
+    values = np.zeros((5, 2))
+    values[3, 1] = bad
+    replace(robomimic_file, "data/demo_10/obs/robot0_eef_pos", values)
+    episodes = open_episodes(robomimic_file)
+    episodes.read(0)
+    with pytest.raises(EpisodeError, match="demo_10: robot0_eef_pos is not finite at step 3"):
+        episodes.read(2)
+
+
+def test_a_key_of_another_length_is_told_by_demonstration_and_key(robomimic_file):
+    replace(robomimic_file, "data/demo_9/obs/robot0_eef_pos", np.zeros((3, 2)))
+    with pytest.raises(EpisodeError, match="demo_9: robot0_eef_pos has 3 rows, expected 4"):
+        open_episodes(robomimic_file).read(1)
+
+
+def test_a_demonstration_without_steps_is_refused(robomimic_file):
+    replace(robomimic_file, "data/demo_9/actions", np.zeros((0, 2)))
+    with pytest.raises(EpisodeError, match="demo_9: actions has no rows"):
+        open_episodes(robomimic_file).read(1)
+
+
+@pytest.mark.parametrize("key", ["actions", "rewards", "obs/robot0_eef_pos"])
+def test_a_key_missing_in_one_demonstration_is_told(robomimic_file, key):
+    with h5py.File(robomimic_file, "r+") as file:
+        del file["data/demo_10"][key]
+    with pytest.raises(EpisodeError, match=f"demo_10: there is no {key.removeprefix('obs/')}"):
+        open_episodes(robomimic_file).read(2)
+
+
+def test_a_file_without_observations_is_refused_with_what_to_do(robomimic_file):
+    with h5py.File(robomimic_file, "r+") as file:
+        for demo in file["data"].values():
+            del demo["obs"]
+    with pytest.raises(EpisodeError, match="extract the observations"):
+        open_episodes(robomimic_file)
+
+
+def test_a_file_without_demonstrations_is_refused(robomimic_file):
+    with h5py.File(robomimic_file, "w") as file:
+        file.create_group("data")
+    with pytest.raises(EpisodeError, match="no data/demo_0"):
+        open_episodes(robomimic_file)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_truncated_file_is_told(robomimic_file, share):
+    whole = robomimic_file.read_bytes()
+    robomimic_file.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(EpisodeError, match=r"demo\.hdf5 cannot be read"):
+        open_episodes(robomimic_file)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"env_kwargs": {"control_freq": 0}}'])
+def test_arguments_that_make_no_sense_are_told(robomimic_file, text):
+    with h5py.File(robomimic_file, "r+") as file:
+        file["data"].attrs["env_args"] = text
+    with pytest.raises(EpisodeError, match=r"demo\.hdf5"):
+        open_episodes(robomimic_file)

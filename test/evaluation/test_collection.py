@@ -1,0 +1,79 @@
+"""`dbp collect` records a data set that can be trusted, and goes on where it stopped."""
+
+import argparse
+
+import pytest
+import yaml
+
+from dbp_ros.cli import collect
+from dbp_ros.data.episode import episode_path, episode_paths, read_episode
+
+
+def command(*words):
+    """Run the verb as the `dbp` command does."""
+    parser = argparse.ArgumentParser()
+    collect.register(parser.add_subparsers())
+    arguments = parser.parse_args(["collect", *map(str, words)])
+    return arguments.run(arguments)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lift")
+    code = command("--task", "lift", "--episodes", 3, "--out", folder, "--size", 16, "--workers", 1)
+    assert code == 0
+    return folder
+
+
+def test_modes_take_turns_and_seeds_follow_the_index(recorded):
+    episodes = [read_episode(path) for path in episode_paths(recorded)]
+    assert [episode.mode for episode in episodes] == ["left", "right", "left"]
+    assert [episode.seed for episode in episodes] == [0, 1, 2]
+    assert {episode.outcome for episode in episodes} == {"success"}
+
+
+def test_the_facts_of_the_data_set_are_beside_it(recorded):
+    facts = yaml.safe_load((recorded / "dataset.yaml").read_text())
+    assert facts["task"] == "lift"
+    assert facts["versions"]["mujoco"] == "3.7.0"
+    assert facts["modes"]["left"]["success_rate"] == 1.0
+    assert len(facts["cameras"]) == 3
+
+
+def test_a_second_run_records_only_what_is_missing(recorded):
+    kept, lost = episode_path(recorded, 0), episode_path(recorded, 1)
+    before = kept.stat().st_mtime_ns
+    lost.unlink()
+    command("--task", "lift", "--episodes", 3, "--out", recorded, "--size", 16, "--workers", 1)
+    assert kept.stat().st_mtime_ns == before
+    assert read_episode(lost).mode == "right"
+
+
+def test_a_folder_with_other_episodes_is_refused(recorded, capsys):
+    code = command("--task", "lift", "--episodes", 3, "--out", recorded, "--seed", 9)
+    assert code == 2
+    assert "another --out" in " ".join(capsys.readouterr().out.split())
+
+
+def test_hopeless_noise_keeps_no_failure_as_a_demonstration(tmp_path):
+    code = command(
+        *("--task", "lift", "--episodes", 2, "--out", tmp_path, "--noise", 0.2),
+        *("--no-images", "--workers", 1),
+    )
+    assert code == 1
+    assert not list(tmp_path.glob("episode_*.npz"))
+    facts = yaml.safe_load((tmp_path / "dataset.yaml").read_text())
+    assert facts["modes"]["left"]["successes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--task", "juggle"), "known tasks"),
+        (("--task", "lift", "--modes", "both"), "left, right"),
+        (("--task", "lift", "--episodes", 0), "below 1"),
+    ],
+)
+def test_a_wrong_command_line_is_explained(tmp_path, capsys, words, why):
+    assert command(*words, "--out", tmp_path) == 2
+    assert why in " ".join(capsys.readouterr().out.split())

@@ -1,0 +1,77 @@
+"""A run amounts to a report that people and programs can read, whatever was not recorded."""
+
+import json
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from dbp_ros.evaluation.report import EpisodeResult, build_report, missed, table_of
+from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
+
+
+def report_of(image_age: Histogram) -> dict:
+    period, summary = PeriodRecorder(4_000_000).statistics(), Histogram().summary_ms()
+    guard = {"command_period": period, "limited_commands": 0, "commands": 0, "stops": 0}
+    guard["image_age_at_command_ms"] = guard["reaction_ms"] = image_age.summary_ms()
+    guard["reaction_path_ms"] = {"commanded": image_age.summary_ms()}
+    policy = {"decision_period": period, "inference_ms": summary, "encoding_ms": summary}
+    policy |= {"decision_ms": summary, "reaction_path_ms": {"decided": summary}}
+    policy |= {"decisions": 0, "refused_decisions": 0, "model": {}}
+    episodes = [EpisodeResult(False, 1.0, 0.0, 0.0)]
+    return build_report("lift", episodes, guard, policy, {"camera_backend": "egl"}, period)
+
+
+def shown(report: dict) -> list[list[str]]:
+    console = Console(width=120, file=StringIO())
+    with console.capture() as capture:
+        console.print(table_of(report))
+    return [line.split() for line in capture.get().splitlines()]
+
+
+def test_a_run_without_a_single_command_still_makes_a_table_and_valid_json():
+    report = report_of(Histogram())
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    [ages] = [words for words in shown(report) if words[1:3] == ["image", "age"]]
+    assert [word for word in ages if word == "-"] == ["-"] * 4
+
+
+def test_what_was_recorded_is_shown_in_milliseconds():
+    ages = Histogram()
+    ages.record(12_340_000)
+    [row] = [words for words in shown(report_of(ages)) if words[1:3] == ["image", "age"]]
+    assert row.count("12.34") == 4
+
+
+def loop(period_ms: float, *gaps_ms: tuple[float, float], gap_count: int | None = None) -> dict:
+    gaps = [[round(1e6 * begin), round(1e6 * end)] for begin, end in gaps_ms]
+    count = len(gaps) if gap_count is None else gap_count
+    return {"period_ns": round(1e6 * period_ms), "gaps": gaps, "gap_count": count}
+
+
+@pytest.mark.parametrize(
+    ("idle", "counts"),
+    [
+        ([], (1, 0)),
+        ([loop(2)], (1, 0)),
+        # Late by 1.5 ms of the 5: 3.5 are left, which is less than two periods of 2.
+        ([loop(2, (100, 103.5))], (0, 1)),
+        ([loop(2), loop(2, (100, 103.5))], (0, 1)),
+        # A stall before or after, or one that explains too little.
+        ([loop(2, (90, 100))], (1, 0)),
+        ([loop(2, (103, 110))], (1, 0)),
+        ([loop(2, (100, 102.9))], (1, 0)),
+        ([loop(2, (100, 102.6), (102.6, 105.1))], (0, 1)),
+        ([loop(2, (100, 102.6)), loop(2, (102.6, 105.1))], (1, 0)),
+    ],
+)
+def test_a_gap_is_ours_unless_an_empty_loop_was_late_by_enough_of_it(idle, counts) -> None:
+    assert missed(loop(2, (100, 105)), idle) == counts
+
+
+def test_a_short_stall_does_not_excuse_a_long_gap() -> None:
+    assert missed(loop(2, (100, 150)), [loop(2, (100, 104))]) == (1, 0)
+
+
+def test_gaps_without_room_are_ours() -> None:
+    assert missed(loop(2, (100, 105), gap_count=4), [loop(2, (100, 104))]) == (3, 1)

@@ -1,0 +1,53 @@
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dbp_ros.evaluation.worker_pool import run_each
+
+PARENT = """
+import time
+from dbp_ros.evaluation.worker_pool import run_each
+if __name__ == "__main__":
+    list(run_each(time.sleep, [600], 1))
+"""
+
+
+def workers_of(parent: int) -> list[int]:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in children if "spawn_main" in command_of(int(child))]
+
+
+def command_of(process: int) -> str:
+    """The command line of a process, empty when it is gone."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, f"waited 60 s for {what}"
+        time.sleep(0.05)
+
+
+def test_every_job_is_done_once() -> None:
+    assert sorted(run_each(math.factorial, range(5), 2)) == [1, 1, 2, 6, 24]
+
+
+def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script])
+    try:
+        wait_until(lambda: workers_of(parent.pid), "a worker to begin")
+        workers = workers_of(parent.pid)
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    wait_until(lambda: not any(map(command_of, workers)), "the workers to die")

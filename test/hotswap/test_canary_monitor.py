@@ -1,0 +1,166 @@
+"""When the model before comes back, and when the new one has earned its place."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import fisher_exact
+
+from dbp_ros.hotswap.canary_monitor import CanaryMonitor, ModelRecord, fisher_p_value
+from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.types import NS_PER_S
+
+CONFIG = PolicyConfig(
+    decision_rate_hz=100.0,
+    inference_budget=0.5,
+    max_limited_increase=0.2,
+    success_window=4,
+    rollback_p_value=0.05,
+    canary_s=10.0,
+)
+NOW_NS = 7 * NS_PER_S
+# Of half a probation.
+REPORTS = 5
+
+
+def record(limited: float | None = None, solved: str = "", p99_ms: float = 0.0) -> ModelRecord:
+    """A record with a share of limited commands and episodes: + is solved, - is not."""
+    made = ModelRecord(CONFIG)
+    made.p99_ms = p99_ms
+    if limited is not None:
+        report(made, *[limited] * REPORTS)
+    for mark in solved:
+        made.end_episode(mark == "+")
+    return made
+
+
+def report(made: ModelRecord, *shares: float) -> None:
+    """Let the guard report 1000 commands a second, of which it limited shares."""
+    commands = limited = 0
+    made.count(0, 0)
+    for share in shares:
+        commands, limited = commands + 1000, limited + round(1000 * share)
+        made.count(commands, limited)
+
+
+def verdict(before: ModelRecord, after: ModelRecord) -> str:
+    probation = CanaryMonitor(CONFIG, before, NOW_NS)
+    probation.after = after
+    return probation.verdict()
+
+
+def test_a_model_that_does_as_well_as_the_one_before_stays() -> None:
+    assert verdict(record(0.1, "++-+", 3.0), record(0.1, "+-++", 3.0)) == ""
+
+
+def test_nothing_known_is_no_reason() -> None:
+    assert verdict(record(), record()) == ""
+
+
+def test_more_limited_commands_bring_the_model_before_back() -> None:
+    assert verdict(record(0.1), record(0.29)) == ""
+    assert verdict(record(0.1), record(0.31)) == (
+        "the guard limits 31 % of the commands, before it limited 10 %"
+    )
+
+
+def test_without_knowledge_of_before_no_share_is_too_high() -> None:
+    assert verdict(record(), record(1.0)) == ""
+
+
+def test_a_short_time_tells_nothing() -> None:
+    short = record()
+    report(short, *[1.0] * (REPORTS - 1))
+    assert short.limited_share is None
+    assert verdict(record(0.0), short) == ""
+
+
+def test_a_time_without_commands_tells_nothing() -> None:
+    made = record(0.5)
+    last = (1000 * REPORTS, 500 * REPORTS)
+    for _ in range(2 * REPORTS):
+        made.count(*last)
+    assert made.limited_share == 0.5
+
+
+def test_a_guard_that_was_restarted_counts_from_where_it_is() -> None:
+    made = record()
+    report(made, *[1.0] * (REPORTS - 1))
+    made.count(0, 0)
+    made.count(1000, 0)
+    assert made.limited_share == pytest.approx((REPORTS - 1) / REPORTS)
+
+
+def test_old_reports_are_forgotten() -> None:
+    made = record()
+    report(made, *[1.0] * REPORTS, *[0.0] * REPORTS)
+    assert made.limited_share == 0.0
+
+
+def test_a_fall_of_success_brings_the_model_before_back() -> None:
+    assert verdict(record(solved="++++"), record(solved="+---")) == ""
+    assert verdict(record(solved="++++"), record(solved="----")) == (
+        "0 % of 4 episodes were solved, before 100 %"
+    )
+
+
+def test_a_fall_that_may_be_an_accident_brings_nothing_back() -> None:
+    """8 and then 4 of 10 happen often to a policy that solves two of three."""
+    found = {pair: fisher_p_value(*pair, 10) for pair in [(4, 8), (3, 9), (4, 10), (8, 8)]}
+    print(found)
+    for (solved, before), chance in found.items():
+        table = [[solved, 10 - solved], [before, 10 - before]]
+        assert chance == pytest.approx(fisher_exact(table, "less").pvalue)
+    assert found[4, 8] > PolicyConfig().rollback_p_value > found[3, 9] > found[4, 10]
+
+
+def test_equal_models_are_seldom_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    solved = rng.binomial(10, 0.65, (20_000, 2))
+    chances = {tuple(pair): fisher_p_value(*pair, 10) for pair in np.unique(solved, axis=0)}
+    wrong = np.mean([chances[tuple(pair)] < 0.01 for pair in solved])
+    print(f"share of rollbacks without a reason {wrong:.4f}")
+    assert 0 < wrong <= 0.01
+
+
+@pytest.mark.parametrize(("before", "after"), [("+++", "----"), ("++++", "---")])
+def test_success_is_compared_over_whole_windows_alone(before: str, after: str) -> None:
+    assert verdict(record(solved=before), record(solved=after)) == ""
+
+
+def test_a_window_holds_the_newest_episodes() -> None:
+    assert record(solved="----++++").success_share == 1.0
+
+
+def test_slow_inference_brings_the_model_before_back() -> None:
+    assert verdict(record(p99_ms=1.0), record(p99_ms=5.0)) == ""
+    assert verdict(record(p99_ms=1.0), record(p99_ms=5.1)) == (
+        "inference takes 5.1 ms (p99), expected at most 5.0; before it took 1.0"
+    )
+
+
+def test_a_machine_that_was_slow_before_is_not_held_against_a_model() -> None:
+    assert verdict(record(p99_ms=10.0), record(p99_ms=14.0)) == ""
+    assert "took 10.0" in verdict(record(p99_ms=10.0), record(p99_ms=16.0))
+
+
+def test_probation_ends_with_its_time_where_no_episodes_can_be_compared() -> None:
+    probation = CanaryMonitor(CONFIG, record(), NOW_NS)
+    assert not probation.over(NOW_NS + 10 * NS_PER_S)
+    assert probation.over(NOW_NS + 10 * NS_PER_S + 1)
+
+
+def test_probation_waits_for_the_episodes_that_it_can_compare() -> None:
+    probation = CanaryMonitor(CONFIG, record(solved="++++"), NOW_NS)
+    assert not probation.over(NOW_NS + 1000 * NS_PER_S)
+    probation.after = record(solved="++++")
+    assert probation.over(NOW_NS + 1000 * NS_PER_S)
+
+
+def test_bounds_of_zero_allow_no_loss_and_do_not_punish_equals() -> None:
+    strict = replace(CONFIG, max_limited_increase=0.0, rollback_p_value=0.6)
+    probation = CanaryMonitor(strict, record(0.1, "+++-"), NOW_NS)
+    probation.after = record(0.1, "-+++")
+    assert probation.verdict() == ""
+    probation.after = record(0.1, "--++")
+    assert probation.verdict()

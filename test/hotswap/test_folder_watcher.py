@@ -1,0 +1,65 @@
+"""A change of a model's folder is noticed once, and looked for once a second."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dbp_ros.hotswap.folder_watcher import PERIOD_NS, FolderWatcher
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "toy"
+    made.mkdir()
+    (made / "manifest.yaml").write_text("one")
+    (made / "head.onnx").write_text("head")
+    return made
+
+
+def looks(watched: FolderWatcher):
+    """Return a function that looks when the next look is due."""
+    times = iter(range(0, 100 * PERIOD_NS, PERIOD_NS))
+    return lambda: watched.changed(next(times))
+
+
+def test_what_is_there_at_first_is_news_once(folder: Path) -> None:
+    changed = looks(FolderWatcher(folder))
+    assert [changed(), changed(), changed()] == [True, False, False]
+
+
+@pytest.mark.parametrize("name", ["manifest.yaml", "head.onnx", "new.onnx"])
+def test_a_file_that_is_written_is_noticed_once(folder: Path, name: str) -> None:
+    changed = looks(FolderWatcher(folder))
+    changed()
+    (folder / name).write_text("two")
+    assert [changed(), changed()] == [True, False]
+
+
+def test_a_copy_of_the_same_size_that_keeps_its_times_is_noticed(folder: Path) -> None:
+    changed = looks(FolderWatcher(folder))
+    changed()
+    file, status = folder / "head.onnx", (folder / "head.onnx").stat()
+    (folder.parent / "other").write_text("daeh")
+    os.utime(folder.parent / "other", ns=(status.st_atime_ns, status.st_mtime_ns))
+    shutil.copy2(folder.parent / "other", file)
+    assert file.stat().st_mtime_ns == status.st_mtime_ns
+    assert changed()
+
+
+def test_a_folder_that_is_away_for_a_moment_is_no_change(folder: Path) -> None:
+    changed = looks(FolderWatcher(folder))
+    changed()
+    folder.rename(folder.with_name("aside"))
+    assert not changed()
+    folder.with_name("aside").rename(folder)
+    assert not changed()
+
+
+def test_between_two_looks_nothing_is_looked_at(folder: Path) -> None:
+    watched = FolderWatcher(folder)
+    assert watched.changed(0)
+    (folder / "head.onnx").write_text("two")
+    assert not watched.changed(PERIOD_NS - 1)
+    assert watched.changed(PERIOD_NS)

@@ -1,0 +1,214 @@
+"""The last good bundles are kept whole, few, and apart from what overwrites the originals."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toy_bundle import write_toy_bundle
+
+from dbp_ros.bundle.bundle import MANIFEST, Bundle, read_bundle
+from dbp_ros.errors import BundleError
+from dbp_ros.hotswap.blocklist import Blocklist
+from dbp_ros.hotswap.initial_model import load_initial_model
+from dbp_ros.hotswap.model_history import BYTES_PER_MB, GOOD, ModelHistory
+from dbp_ros.settings.config import PolicyConfig
+
+NONE = Blocklist()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Bundle]:
+    """Write a version into the one folder of the model, as a person copies it there."""
+    folder = tmp_path / "models" / "toy"
+    return lambda version, **changes: read_bundle(
+        write_toy_bundle(folder, version=version, **changes)
+    )
+
+
+@pytest.fixture
+def warned() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def history(tmp_path: Path, warned: list[str]) -> ModelHistory:
+    return ModelHistory(tmp_path / "history", 2, 10.0, warned.append)
+
+
+def work(history: ModelHistory, bundle: Bundle) -> None:
+    """Let a bundle prove good."""
+    history.keep(bundle)
+    history.mark_good(bundle.sha256)
+
+
+def version_of(history: ModelHistory, failures: Blocklist = NONE) -> int | None:
+    bundle = history.last_good(failures)
+    return bundle.manifest.version if bundle else None
+
+
+def test_a_bundle_that_was_overwritten_is_there_as_it_was(history, write):
+    first = write(1)
+    work(history, first)
+    write(2, gain=3.0)
+    kept = history.last_good(NONE)
+    assert kept.sha256 == first.sha256
+    assert {path.name for path in kept.directory.iterdir()} == {MANIFEST, *first.manifest.files}
+
+
+def test_a_bundle_counts_only_once_it_proved_good(history, write):
+    work(history, write(1))
+    history.keep(write(2))
+    assert version_of(history) == 1
+
+
+def test_the_newest_that_proved_good_counts_and_those_that_failed_do_not(history, write):
+    first, second = write(1), None
+    work(history, first)
+    second = write(2)
+    work(history, second)
+    assert version_of(history) == 2
+    failures = Blocklist()
+    failures.add(second.sha256, "rolled back")
+    assert version_of(history, failures) == 1
+    history.mark_good(first.sha256)
+    assert version_of(history) == 1
+    history.drop(first.sha256)
+    assert version_of(history) == 2
+
+
+def test_a_copy_that_was_damaged_is_passed_over(history, write):
+    work(history, write(1))
+    second = write(2)
+    work(history, second)
+    (history.path(second.sha256) / "head.onnx").write_bytes(b"half")
+    assert version_of(history) == 1
+    work(history, second)
+    assert version_of(history) == 2
+
+
+def test_a_bundle_that_changed_since_it_was_loaded_is_not_kept_under_its_name(
+    history, write, warned
+):
+    first = write(1)
+    write(2, gain=3.0)
+    work(history, first)
+    assert version_of(history) is None
+    assert "has changed since it was loaded" in warned[0]
+
+
+def test_few_are_kept_and_what_is_not_needed_is_deleted(history, write, tmp_path):
+    (tmp_path / "history" / ".left-by-a-kill.123").mkdir(parents=True)
+    for version in range(1, 8):
+        work(history, write(version))
+    for version in range(8, 20):
+        history.keep(write(version))
+    # Two that proved good, the one that decides and the one before it.
+    assert len([path for path in (tmp_path / "history").iterdir() if path.is_dir()]) == 4
+    assert version_of(history) == 7
+
+
+def test_their_size_is_bounded_but_the_newest_stays(write, tmp_path, warned):
+    size = sum(path.stat().st_size for path in write(1).directory.iterdir())
+    small = ModelHistory(tmp_path / "history", 9, 1.5 * size / BYTES_PER_MB, warned.append)
+    first = write(1)
+    work(small, first)
+    work(small, write(2))
+    work(small, write(3))
+    assert version_of(small) == 3
+    assert not small.path(first.sha256).exists()
+    tiny = ModelHistory(tmp_path / "tiny", 9, 0.5 * size / BYTES_PER_MB, warned.append)
+    work(tiny, first := write(4))
+    assert not tiny.path(first.sha256).exists()
+    assert "more than kept_models_mb" in warned[-1]
+
+
+def test_none_are_kept_where_none_are_wished(write, tmp_path, warned):
+    nothing = ModelHistory(tmp_path / "history", 0, 10.0, warned.append)
+    work(nothing, write(1))
+    assert not (tmp_path / "history").exists()
+    assert warned == []
+
+
+def test_a_folder_that_cannot_be_written_is_a_warning(write, tmp_path, warned):
+    (tmp_path / "file").write_text("no folder")
+    work(ModelHistory(tmp_path / "file" / "history", 2, 10.0, warned.append), write(1))
+    assert "model toy is not kept for a restart" in warned[0]
+
+
+def test_files_that_are_never_written_in_place_are_linked(write, tmp_path, warned):
+    first = write(1)
+    limits = (2, 10.0, warned.append)
+    history = ModelHistory(tmp_path / "history", *limits, tmp_path / "models")
+    work(history, first)
+    copy = history.path(first.sha256) / "head.onnx"
+    assert copy.samefile(first.path("head.onnx"))
+    shutil.rmtree(first.directory)
+    assert version_of(history) == 1
+
+
+def test_a_list_that_cannot_be_read_is_not_taken_for_an_empty_one(history, write, tmp_path):
+    work(history, write(1))
+    (tmp_path / "history" / GOOD).write_text("{")
+    with pytest.raises(BundleError, match=r"good.json cannot be read .*: delete it"):
+        history.last_good(NONE)
+
+
+def load(history: ModelHistory, bundle: Bundle, failures: Blocklist = NONE):
+    config = PolicyConfig(joints=bundle.manifest.joints)
+    return load_initial_model(bundle.directory, config, failures, history)
+
+
+def test_the_configured_bundle_is_the_first_where_it_can_be_used(history, write):
+    work(history, write(1))
+    first = load(history, write(2))
+    assert (first.model.manifest.version, first.fallback, first.refused) == (2, "", "")
+
+
+def test_where_the_configured_bundle_failed_the_last_good_one_is_the_first(history, write):
+    work(history, write(1))
+    second, failures = write(2), Blocklist()
+    failures.add(second.sha256, "rolled back: asked for")
+    first = load(history, second, failures)
+    assert first.model.manifest.version == 1
+    assert first.refused == second.sha256
+    assert first.fallback == "not tried again: rolled back: asked for"
+
+
+@pytest.mark.parametrize("lost", ["head.onnx", MANIFEST])
+def test_where_the_configured_bundle_is_half_copied_the_last_good_one_is_the_first(
+    history, write, lost
+):
+    one = write(1)
+    work(history, one)
+    (one.directory / lost).unlink()
+    first = load(history, one)
+    assert first.model.bundle.sha256 == one.sha256
+    assert first.model.bundle.directory == history.path(one.sha256)
+    assert lost in first.fallback
+
+
+def test_without_a_good_one_the_configured_bundle_is_refused_as_ever(history, write):
+    one = write(1)
+    history.keep(one)
+    (one.directory / "head.onnx").unlink()
+    with pytest.raises(BundleError, match=r"head.onnx is missing"):
+        load(history, one)
+
+
+def test_where_neither_can_be_used_both_reasons_are_given(history, write):
+    one = write(1)
+    work(history, one)
+    config = PolicyConfig(joints=("elbow",))
+    with pytest.raises(
+        BundleError, match=r"the robot lacks .*; the last good model cannot be used"
+    ):
+        load_initial_model(one.directory, config, NONE, history)
+
+
+def test_two_processes_that_note_failures_keep_those_of_each_other(tmp_path):
+    one, other = (Blocklist(tmp_path / "failed.json") for _ in range(2))
+    one.add("ab", "slow")
+    other.add("cd", "not finite")
+    found = Blocklist(tmp_path / "failed.json")
+    assert (found.reason("ab"), found.reason("cd")) == ("slow", "not finite")

@@ -1,0 +1,106 @@
+"""A bundle of fewer bits decides nearly as before, says how it was made, and proves itself."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle, write_manifest
+from dbp_ros.bundle.golden import read_golden
+from dbp_ros.cli.main import main
+from dbp_ros.errors import BundleError
+from dbp_ros.learning.quantization import PRECISIONS, answer, quantize_bundle
+from dbp_ros.policy.model import Model
+
+
+@pytest.fixture
+def shipped() -> Bundle:
+    return read_bundle(bundle_directory("lift"))
+
+
+def reduced(source: Bundle, directory: Path, precision: str) -> Bundle:
+    recorded = read_golden(source)
+    quantize_bundle(source, directory, precision, recorded, "small", "dbp quantize")
+    return read_bundle(directory)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8_all", "float16", "bfloat16"])
+def test_fewer_bits_move_no_action_far(shipped: Bundle, tmp_path: Path, precision: str) -> None:
+    bundle, proof = reduced(shipped, tmp_path / "small", precision), read_golden(shipped)
+    model = Model(bundle)
+    apart = np.abs(answer(model, proof, 0) - proof.action[0]).max()
+    assert 0 < apart < 0.01
+    assert model.prove() < bundle.manifest.proof.tolerance
+    sizes = [one.path(one.manifest.head).stat().st_size for one in (bundle, shipped)]
+    assert sizes[0] < 0.7 * sizes[1]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_nothing_is_written_into_the_folder_of_the_source(
+    shipped: Bundle, tmp_path: Path, precision: str
+) -> None:
+    """Also not for a moment: other processes read there."""
+    before = shipped.directory.stat().st_mtime_ns
+    reduced(shipped, tmp_path / "small", precision)
+    assert shipped.directory.stat().st_mtime_ns == before
+
+
+def test_the_proof_is_that_of_full_precision(shipped: Bundle, tmp_path: Path) -> None:
+    bundle = reduced(shipped, tmp_path / "small", "int8")
+    np.testing.assert_array_equal(read_golden(bundle).action, read_golden(shipped).action)
+    assert bundle.manifest.proof.tolerance == 10 * shipped.manifest.proof.tolerance
+
+
+def test_the_manifest_tells_from_what_and_how_it_was_made(shipped: Bundle, tmp_path: Path) -> None:
+    manifest = reduced(shipped, tmp_path / "small", "int8").manifest
+    assert manifest.name == "small"
+    assert manifest.made_by["commands"][-1] == "dbp quantize"
+    assert manifest.made_by["reduced_from"] == shipped.sha256
+    assert manifest.metrics["reduction_cases"] == 8
+    assert 0 < manifest.metrics["reduction_error_mean"] < manifest.metrics["reduction_error_max"]
+
+
+def test_a_weight_in_bfloat16_is_rounded_to_the_nearest(shipped: Bundle, tmp_path: Path) -> None:
+    bundle = reduced(shipped, tmp_path / "small", "bfloat16")
+    heads = [onnx.load(one.path(one.manifest.head)) for one in (shipped, bundle)]
+    before, after = ({w.name: w for w in head.graph.initializer} for head in heads)
+    name = next(name for name in before if f"{name}.short" in after)
+    value = numpy_helper.to_array(before[name])
+    short = numpy_helper.to_array(after[f"{name}.short"]).astype(np.float32)
+    assert np.all(np.abs(short - value) <= np.abs(value) * 2.0**-8)
+
+
+def test_no_sum_of_two_products_needs_more_than_16_bits(shipped: Bundle, tmp_path: Path) -> None:
+    """What flows between the weights has 8 bits without a sign."""
+    bundle = reduced(shipped, tmp_path / "small", "int8_all")
+    for file in (bundle.manifest.head, *(c.encoder for c in bundle.manifest.cameras)):
+        weights = onnx.load(bundle.path(file)).graph.initializer
+        small = [numpy_helper.to_array(w) for w in weights if w.data_type == TensorProto.INT8]
+        largest = max(int(np.abs(value.astype(int)).max()) for value in small if value.size > 1000)
+        assert 0 < 2 * 255 * largest <= np.iinfo(np.int16).max, file
+
+
+def test_a_bundle_that_would_be_too_far_off_is_not_written(shipped: Bundle, tmp_path: Path) -> None:
+    strict = tmp_path / "strict"
+    shutil.copytree(shipped.directory, strict)
+    proof = replace(shipped.manifest.proof, tolerance=1e-5)
+    write_manifest(strict, replace(shipped.manifest, proof=proof))
+    with pytest.raises(BundleError, match=r"away from those of full precision, .* most 0\.0001"):
+        reduced(read_bundle(strict), tmp_path / "small", "int8")
+    assert not (tmp_path / "small").exists()
+
+
+def test_an_unknown_precision_is_refused(shipped: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=f"'int3', expected one of {', '.join(PRECISIONS)}"):
+        reduced(shipped, tmp_path / "small", "int3")
+
+
+def test_the_command_prints_what_fewer_bits_cost(tmp_path: Path, capsys) -> None:
+    assert main(["quantize", "--model", "lift", "--out", str(tmp_path / "small")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "lift-int8" in said
+    assert "on 8 recorded observations differ from full precision by" in said

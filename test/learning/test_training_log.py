@@ -1,0 +1,64 @@
+"""The log of a run: a table, TensorBoard's file and a picture, without rows of a lost past."""
+
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from dbp_ros.learning.training_log import TrainingLog, read_log
+
+
+def logged(run: Path, *updates: int) -> None:
+    """Log rows whose loss is a tenth of their update."""
+    log = TrainingLog(run)
+    for update in updates:
+        log.add(update, {"loss": update / 10, "force_rms": 1.0})
+    log.close()
+
+
+def scalars(run: Path) -> list[tuple[int, float]]:
+    """Return what TensorBoard shows of the loss."""
+    board = EventAccumulator(str(run / "tensorboard"))
+    board.Reload()
+    return [(event.step, pytest.approx(event.value)) for event in board.Scalars("loss")]
+
+
+def test_each_row_is_in_the_table_and_on_the_board(tmp_path: Path) -> None:
+    logged(tmp_path, 5, 10)
+    table = (tmp_path / "log.csv").read_text().splitlines()
+    assert table == ["update,loss,force_rms", "5,0.5,1", "10,1,1"]
+    assert scalars(tmp_path) == [(5, 0.5), (10, 1.0)]
+
+
+def test_the_curves_are_drawn_from_the_first_row_on(tmp_path: Path) -> None:
+    logged(tmp_path, 5)
+    first = matplotlib.image.imread(tmp_path / "curves.png")
+    logged(tmp_path, 10)
+    second = matplotlib.image.imread(tmp_path / "curves.png")
+    assert first.shape == second.shape
+    assert (first != second).any()
+
+
+def test_a_picture_that_was_put_off_is_drawn_when_the_log_is_closed(tmp_path: Path) -> None:
+    drawn: list[int] = []
+    log = TrainingLog(tmp_path, lambda run: drawn.append(len(read_log(run))))
+    for update in range(3):
+        log.add(update, {"loss": 1.0})
+    assert drawn == [1]
+    log.close()
+    assert drawn == [1, 3]
+
+
+def test_a_resumed_run_forgets_what_it_will_write_again(tmp_path: Path) -> None:
+    logged(tmp_path, 5, 10, 15)
+    TrainingLog(tmp_path).forget_after(10)
+    logged(tmp_path, 12)
+    table = (tmp_path / "log.csv").read_text().splitlines()
+    assert table == ["update,loss,force_rms", "5,0.5,1", "10,1,1", "12,1.2,1"]
+    assert scalars(tmp_path) == [(5, 0.5), (10, 1.0), (12, 1.2)]
+
+
+def test_a_run_without_a_log_has_nothing_to_forget(tmp_path: Path) -> None:
+    TrainingLog(tmp_path / "run").forget_after(10)
+    assert not (tmp_path / "run").exists()

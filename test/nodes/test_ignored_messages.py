@@ -1,0 +1,67 @@
+"""Ignored messages: each cause is named once, whatever the rate at which they come."""
+
+import pytest
+
+from dbp_ros.nodes.ignored_messages import CAUSES_KEPT, SHOWN_NS, SPACING_NS, IgnoredMessages
+from dbp_ros.types import NS_PER_S
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now_ns = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def warned() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def ignored(clock: Clock, warned: list[str]) -> IgnoredMessages:
+    return IgnoredMessages(warned.append, clock)
+
+
+def test_a_cause_is_warned_of_once_and_every_message_is_counted(clock, warned, ignored):
+    for _ in range(1000):
+        clock.now_ns += NS_PER_S // 20
+        ignored.add("model", "no JSON")
+    assert warned == ["model: ignored a message: no JSON"]
+    assert ignored.counts == {"model": 1000}
+
+
+def test_another_cause_is_warned_of_too_and_another_topic_at_once(clock, warned, ignored):
+    ignored.add("model", "no JSON")
+    ignored.add("decision", "no JSON")
+    ignored.add("model", "a list")
+    assert len(warned) == 2
+    clock.now_ns += SPACING_NS
+    ignored.add("model", "a list")
+    assert warned[2] == "model: ignored a message: a list"
+
+
+def test_causes_without_end_are_warned_of_at_a_low_rate(clock, warned, ignored):
+    for number in range(100 * CAUSES_KEPT):
+        clock.now_ns += SPACING_NS // 100
+        ignored.add("model", f"number {number}")
+    assert CAUSES_KEPT / 2 <= len(warned) <= CAUSES_KEPT + 1
+
+
+def test_the_state_names_one_cause_a_topic_and_does_not_flap(clock, ignored):
+    assert ignored.problem == ""
+    for number in range(100):
+        clock.now_ns += SHOWN_NS // 10
+        ignored.add("model", f"number {number}")
+        assert ignored.problem == "model: ignoring messages: number 0"
+    clock.now_ns += SHOWN_NS
+    assert ignored.problem == ""
+    ignored.add("model", "no JSON")
+    assert ignored.problem == "model: ignoring messages: no JSON"

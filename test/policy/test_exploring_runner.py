@@ -1,0 +1,257 @@
+"""One draw, played before the next, and told with its exact likelihood."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.errors import ConfigError, EpisodeError, ObservationError
+from dbp_ros.hotswap.model_slot import ModelSlot
+from dbp_ros.motion.guard import Mode, MotionGuard
+from dbp_ros.policy.exploring_runner import ExploringRunner
+from dbp_ros.policy.model import Model
+from dbp_ros.settings.config import GuardConfig, PolicyConfig
+from dbp_ros.telemetry.policy_step import log_density, parse_policy_step
+from dbp_ros.types import NS_PER_S, Frame, seconds_to_ns
+
+NOW_NS = 1000 * NS_PER_S
+MS = 1_000_000
+TICK_NS = 8 * MS
+STEP_NS = 20 * MS
+LOG_STD = math.log(0.05)
+CONFIG = PolicyConfig(latent_seed=3, explore=True, n_action_steps=2)
+
+
+@pytest.fixture
+def stochastic(make_bundle):
+    return Model(read_bundle(make_bundle(log_std=LOG_STD)))
+
+
+@pytest.fixture
+def explorer(stochastic):
+    return ExploringRunner(stochastic, CONFIG)
+
+
+def inform(explorer, now_ns=NOW_NS):
+    explorer.feel(np.array((0.1, 0.2, 0.3), np.float32), now_ns - MS, now_ns)
+    for camera in explorer.model.manifest.camera_names:
+        image = np.full((8, 12, 3), now_ns // MS % 256, np.uint8)
+        explorer.see(camera, Frame(image, now_ns - 20 * MS), now_ns)
+
+
+def run(explorer, ticks, start_ns=NOW_NS):
+    """Tick with fresh observations; return each chunk with the decision that came with it."""
+    for tick in range(ticks):
+        now_ns = start_ns + tick * TICK_NS
+        inform(explorer, now_ns)
+        yield now_ns, explorer.decide(now_ns), explorer.take_decision()
+
+
+def test_a_law_without_noise_is_the_deterministic_policy(stochastic):
+    features = {camera: np.ones((1, 3), np.float32) for camera in stochastic.manifest.camera_names}
+    inputs = (np.zeros((1, 3), np.float32), features, np.ones((4, 3), np.float32))
+    still = stochastic.explore(*inputs, np.zeros((4, 3), np.float32))
+    np.testing.assert_array_equal(still.action, stochastic.decide(*inputs))
+    assert stochastic.prove() < 1e-5
+
+
+def test_a_deterministic_head_under_the_name_of_a_stochastic_one_is_refused(make_bundle):
+    bundle = read_bundle(make_bundle(stochastic=True))
+    with pytest.raises(Exception, match=r"head.onnx takes .*noise"):
+        Model(bundle)
+
+
+def test_what_was_drawn_is_played_before_anything_else_is_drawn(explorer):
+    said = list(run(explorer, 16))
+    drawn_ns = [now_ns for now_ns, _, decision in said if decision]
+    # Two points of 20 ms, drawn anew at the last tick before the second is due.
+    assert np.diff(drawn_ns).tolist() == [4 * TICK_NS] * 3
+    points = {due: position for _, chunk, _ in said for due, position in points_of(chunk)}
+    for _, chunk, decision in said:
+        assert len(chunk.positions) == 2 if decision else len(chunk.positions) in (1, 2)
+        for due, position in points_of(chunk):
+            np.testing.assert_array_equal(points[due], position)
+
+
+def points_of(chunk):
+    return zip(chunk.due_ns.tolist(), chunk.positions, strict=True)
+
+
+def test_the_guard_follows_an_explorer_without_ever_holding(explorer):
+    guard = MotionGuard(GuardConfig(
+        **{name: getattr(GuardConfig(), name)[:3] for name in (
+            "joints", "position_lower", "position_upper", "velocity_limit",
+            "acceleration_limit", "tracking_error_limit",
+        )}
+    ))  # fmt: skip
+    guard.measure(np.array((0.1, 0.2, 0.3)), NOW_NS)
+    guard.enable(NOW_NS)
+    for now_ns, chunk, _ in run(explorer, 100):
+        guard.measure(np.array((0.1, 0.2, 0.3)), now_ns)
+        guard.accept(chunk, now_ns)
+        guard.tick(now_ns)
+        assert guard.mode is Mode.TRACKING
+    assert guard.counters.holds == 0
+
+
+def test_a_decision_tells_the_density_of_the_points_that_are_played(explorer):
+    (_, chunk, decision), *_ = run(explorer, 1)
+    mean = 0.01 * decision.latent
+    apart = (decision.normalised[:2] - mean[:2]) / 0.05
+    expected = (-(apart**2) / 2 - LOG_STD - 0.5 * math.log(2 * math.pi)).sum()
+    assert decision.log_prob == pytest.approx(expected, abs=1e-4)
+    sight = 0.001 * (NOW_NS // MS % 256)
+    played = np.array((0.1, 0.2, 0.3)) + decision.normalised[:2] + sight
+    np.testing.assert_allclose(chunk.positions, played, atol=1e-6)
+    np.testing.assert_array_equal(chunk.positions.astype(np.float32), decision.action)
+    assert (decision.executed, decision.version, decision.number) == (2, 1, 1)
+    assert decision.sha256 == explorer.model.bundle.sha256
+
+
+def test_a_decision_names_the_very_observation_that_it_was_made_from(explorer):
+    decisions = [decision for _, _, decision in run(explorer, 10) if decision]
+    for decision, now_ns in zip(decisions, (NOW_NS, NOW_NS + 4 * TICK_NS), strict=False):
+        assert decision.stamp_ns == now_ns - MS
+        assert set(decision.image_stamps_ns.values()) == {now_ns - 20 * MS}
+        np.testing.assert_array_equal(decision.positions, np.float32([[0.1, 0.2, 0.3]]))
+
+
+def test_every_number_survives_json(explorer):
+    (_, _, decision), *_ = run(explorer, 1)
+    again = parse_policy_step(decision.to_json())
+    for name in ("positions", "latent", "normalised", "log_std", "action"):
+        assert getattr(again, name).dtype == np.float32
+        np.testing.assert_array_equal(getattr(again, name), getattr(decision, name))
+    assert again.log_prob == decision.log_prob
+    moved = again.converted(lambda ns: ns + 5)
+    assert moved.stamp_ns == decision.stamp_ns + 5
+    assert moved.converted(lambda ns: ns - 5).to_json() == decision.to_json()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 1}'])
+def test_a_text_that_is_no_decision_is_refused(text):
+    with pytest.raises(EpisodeError, match="a decision cannot be read"):
+        parse_policy_step(text)
+
+
+def test_a_refused_observation_ends_the_chunk(explorer):
+    first, *_ = run(explorer, 1)
+    with pytest.raises(ObservationError, match="stale"):
+        explorer.decide(NOW_NS + NS_PER_S)
+    ((_, _, again),) = run(explorer, 1, NOW_NS + NS_PER_S + TICK_NS)
+    assert (first[2].number, again.number) == (1, 2)
+
+
+def test_another_episode_has_another_number_and_begins_with_a_draw(explorer):
+    (_, _, first), *_ = run(explorer, 1)
+    explorer.begin_episode()
+    (_, _, second), *_ = run(explorer, 1, NOW_NS + TICK_NS)
+    assert second.episode == first.episode + 1
+    assert np.abs(second.latent - first.latent).max() > 1e-3
+
+
+def test_a_latent_walks_as_far_between_decisions_as_when_deployed(explorer):
+    decisions = [decision for _, _, decision in run(explorer, 2000) if decision]
+    latents = np.stack([decision.latent.ravel() for decision in decisions])
+    correlation = (latents[1:] * latents[:-1]).mean()
+    assert correlation == pytest.approx(
+        math.exp(-2 * 0.02 / CONFIG.latent_time_constant_s), abs=0.05
+    )
+
+
+def test_exploration_has_the_spread_that_it_tells(explorer):
+    decisions = [decision for _, _, decision in run(explorer, 2000) if decision]
+    apart = np.stack([d.normalised - 0.01 * d.latent for d in decisions])
+    assert apart.std() == pytest.approx(0.05, rel=0.05)
+
+
+def test_a_model_without_a_law_explores_nothing(model):
+    explorer = ExploringRunner(model, CONFIG)
+    inform(explorer)
+    with pytest.raises(ObservationError, match="model toy version 1 cannot explore"):
+        explorer.decide(NOW_NS)
+    assert explorer.take_decision() is None
+
+
+def test_more_points_than_a_chunk_has_are_refused(stochastic):
+    with pytest.raises(ConfigError, match="n_action_steps = 5, expected at most 4"):
+        ExploringRunner(stochastic, PolicyConfig(n_action_steps=5))
+
+
+def test_a_model_with_a_longer_history_is_refused(make_bundle):
+    model = Model(read_bundle(make_bundle(log_std=LOG_STD, history=2)))
+    with pytest.raises(ConfigError, match="takes 2 observations"):
+        ExploringRunner(model, CONFIG)
+
+
+def test_the_density_is_that_of_independent_normal_numbers():
+    noise, log_std = np.float32([[1.0, -2.0], [9.0, 9.0]]), np.float32([[0.5, -1.0], [9.0, 9.0]])
+    expected = -0.5 * (1 + 4) - (0.5 - 1.0) - math.log(2 * math.pi)
+    assert log_density(noise, log_std, 1) == pytest.approx(expected)
+
+
+def test_the_chunk_is_drawn_again_only_when_its_last_point_is_near(explorer):
+    *_, (now_ns, chunk, decision) = run(explorer, 4)
+    assert decision is None
+    assert chunk.due_ns[-1] - now_ns > 0
+    assert chunk.due_ns[-1] == NOW_NS - MS + 2 * seconds_to_ns(0.02)
+
+
+def test_a_successor_plays_the_chunk_to_its_end_and_goes_on_counting(explorer, make_bundle):
+    first, *_ = run(explorer, 1)
+    explorer.begin_episode()
+    (_, chunk, second), *_ = run(explorer, 1)
+    other = explorer.successor(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
+    other.continue_from(explorer)
+    said = list(run(other, 6, NOW_NS + TICK_NS))
+    np.testing.assert_array_equal(said[0][1].positions[-1], chunk.positions[-1])
+    decisions = [decision for _, _, decision in said if decision]
+    assert [d.number for d in decisions] == [second.number + 1]
+    assert [d.episode for d in decisions] == [second.episode] == [first[2].episode + 1]
+    assert [d.version for d in decisions] == [2]
+
+
+class Interrupted(ExploringRunner):
+    """An explorer during whose first decision something happens."""
+
+    happens = staticmethod(lambda: None)
+
+    def _act(self, inputs, latent):
+        drawn = super()._act(inputs, latent)
+        self.happens()
+        self.happens = Interrupted.happens
+        return drawn
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["swapped", "rolled back"])
+def test_a_swap_in_the_middle_of_a_draw_leaves_the_chunk_whole_and_of_one_version(
+    stochastic, make_bundle, back
+):
+    first = Interrupted(stochastic, CONFIG)
+    relay = ModelSlot(first)
+    trial = relay.load_candidate(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
+    happens = partial(relay.promote, trial)
+    if back:
+        happens()
+        trial.decider.happens, happens = partial(relay.roll_back, "asked for", trial), None
+    first.happens = happens or first.happens
+    points, drawn = {}, []
+    for tick in range(12):
+        now_ns = NOW_NS + tick * TICK_NS
+        inform(first, now_ns)
+        decider, chunk = relay.decide(now_ns)
+        drawn += [(now_ns, told)] if (told := decider.take_decision()) else []
+        for due, position in points_of(chunk):
+            np.testing.assert_array_equal(points.setdefault(due, position), position)
+    relay.close()
+    times, decisions = zip(*drawn, strict=True)
+    assert np.diff(times).tolist() == [4 * TICK_NS] * 2
+    assert [one.number for one in decisions] == [1, 2, 3]
+    assert [one.version for one in decisions] == ([2, 1, 1] if back else [1, 2, 2])
+    for one in decisions:
+        mean, std = 0.01 * one.latent[:2], math.exp(-2.0 if one.version == 2 else LOG_STD)
+        apart = (one.normalised[:2] - mean) / std
+        density = (-(apart**2) / 2 - math.log(std) - 0.5 * math.log(2 * math.pi)).sum()
+        assert one.log_prob == pytest.approx(density, abs=1e-3)

@@ -1,0 +1,164 @@
+"""Practice in an environment: judged by whole episodes, and resumed to the bit."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from demonstrations import CONFIG, JOINTS, episode
+
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.errors import TrainingError
+from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.dataset import join_episodes
+from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.learning.trainer import Trainer
+from dbp_ros.rl.config import FinetuneConfig
+from dbp_ros.rl.online_training import OnlineTraining, OnlineTrainingConfig
+from dbp_ros.rl.registry import build_learner
+from dbp_ros.types import Floats, Places, Step
+
+LONGEST = 11
+
+
+class Line:
+    """Reach 1 on a line from a random start; time is up after eleven steps."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.now, self.steps = np.zeros((places, 1), np.float32), np.zeros(places, int)
+
+    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
+        self.now[places, 0] = [np.random.default_rng(seed).uniform(-1, 0.5) for seed in seeds]
+        self.steps[places] = 0
+        return self.now[places].copy()
+
+    def step(self, places: Places, actions: Floats) -> Step:
+        self.now[places] += 0.3 * actions.clip(-1, 1)
+        self.steps[places] += 1
+        there = self.now[places, 0] > 1
+        late = (self.steps[places] >= LONGEST) & ~there
+        return Step(self.now[places].copy(), there.astype(float), there, late, there)
+
+
+SETTINGS = FinetuneConfig(
+    environments=6, decisions=5, n_action_steps=2, minibatch=8, critic_warm_up=1, epochs=2
+)
+SHORT = OnlineTrainingConfig(steps=400, eval_every=2, eval_episodes=4)
+
+
+@pytest.fixture(scope="module")
+def imitated() -> Checkpoint:
+    torch.manual_seed(0)
+    config = TrainConfig(horizon=4, n_obs_steps=2, width=16, branch_width=16, depth=1)
+    shape = PolicyShape(("x",), ("dx",), {}, {}, 0.1)
+    average = PolicyNetwork(shape, config).state_dict()
+    return Checkpoint(config, shape, {}, {f"average/{k}": v for k, v in average.items()})
+
+
+def practice(
+    imitated: Checkpoint, run: Path | None = None, settings: FinetuneConfig = SETTINGS
+) -> OnlineTraining:
+    learner = build_learner(imitated.policy(), settings)
+    return OnlineTraining(SHORT, learner, imitated, Line(6), Line(4), run)
+
+
+def test_a_resumed_run_equals_one_that_was_never_stopped(
+    imitated: Checkpoint, tmp_path: Path
+) -> None:
+    whole = practice(imitated, tmp_path / "whole")
+    whole.go()
+    practice(imitated, tmp_path / "parts").go(stop_at=3)
+    torch.randn(7)
+    saved = read_checkpoint(tmp_path / "parts")
+    second = practice(saved, tmp_path / "parts")
+    second.resume(saved)
+    second.go()
+    assert second.steps == whole.steps >= SHORT.steps
+    assert second.updates == whole.updates > 6
+    one, two = whole.checkpoint(), second.checkpoint()
+    assert set(one.tensors) == set(two.tensors)
+    for name, value in one.tensors.items():
+        torch.testing.assert_close(value, two.tensors[name], rtol=0, atol=0)
+    assert sum(len(v) for k, v in one.tensors.items() if "/actions/" in k) > 0
+
+
+def test_a_resumed_run_keeps_the_rows_of_its_log_and_writes_each_once(
+    imitated: Checkpoint, tmp_path: Path
+) -> None:
+    practice(imitated, tmp_path).go(stop_at=3)
+    saved = read_checkpoint(tmp_path)
+    second = practice(saved, tmp_path)
+    second.resume(saved)
+    second.go()
+    rows = (tmp_path / "log.csv").read_text().splitlines()[1:]
+    updates = [int(row.split(",")[0]) for row in rows]
+    assert updates == [0, 2, 3, *range(4, second.updates, 2), second.updates][: len(updates)]
+    assert updates[-1] == second.updates
+    assert (tmp_path / "practice.png").stat().st_size > 10_000
+
+
+def test_the_first_row_judges_what_was_imitated(imitated: Checkpoint, tmp_path: Path) -> None:
+    rows: list[dict[str, float]] = []
+    practice(imitated, tmp_path).go(stop_at=1, report=lambda _, row: rows.append(row))
+    assert [row["env_steps"] for row in rows] == [0, pytest.approx(rows[1]["env_steps"])]
+    assert math.isnan(rows[0]["kl"])
+    assert not math.isnan(rows[1]["kl"])
+
+
+def test_what_was_practised_is_a_policy_like_any_other(
+    imitated: Checkpoint, tmp_path: Path
+) -> None:
+    run = practice(imitated, tmp_path)
+    run.go(stop_at=4)
+    saved = read_checkpoint(tmp_path)
+    observation, latent = torch.zeros(3, 2), torch.ones(3, 1, 4, 1)
+    expected = run.learner.policy.method(observation, latent)
+    torch.testing.assert_close(saved.policy().method(observation, latent), expected)
+    before = imitated.policy().method(observation, latent)
+    assert not torch.equal(saved.policy().method(observation, latent), before)
+
+
+def test_a_run_of_other_settings_or_of_imitation_is_not_resumed(
+    imitated: Checkpoint, tmp_path: Path
+) -> None:
+    practice(imitated, tmp_path).go(stop_at=1)
+    other = practice(imitated, settings=FinetuneConfig(environments=6, gamma=0.5))
+    with pytest.raises(TrainingError, match="other settings"):
+        other.resume(read_checkpoint(tmp_path))
+    with pytest.raises(TrainingError, match="of imitation alone"):
+        practice(imitated).resume(imitated)
+
+
+class Joints:
+    """Three joints that follow their commands; paid for moving, never over."""
+
+    def __init__(self, places: int) -> None:
+        self.places, self.now = places, np.zeros((places, 3), np.float32)
+
+    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
+        self.now[places] = 0
+        return self.now[places].copy()
+
+    def step(self, places: Places, actions: Floats) -> Step:
+        self.now[places] = actions
+        never = np.zeros(len(places), bool)
+        return Step(actions, np.abs(actions).sum(1), never, np.ones_like(never), never)
+
+
+def test_what_was_practised_is_exported_as_any_policy_is(tmp_path: Path) -> None:
+    data = join_episodes((episode(index, images={}), str(index)) for index in range(3))
+    trainer = Trainer(CONFIG, data)
+    trainer.train()
+    start = trainer.checkpoint()
+    learner = build_learner(start.policy(), replace(SETTINGS, n_action_steps=1))
+    OnlineTraining(SHORT, learner, start, Joints(6), Joints(4), tmp_path / "run").go(stop_at=3)
+    practised = read_checkpoint(tmp_path / "run")
+    worst = export_bundle(practised, data, tmp_path / "bundle", ExportLabel("practised"))
+    assert worst <= 1e-5
+    assert read_bundle(tmp_path / "bundle").manifest.joints == JOINTS

@@ -1,0 +1,136 @@
+"""Playing chunks: what is recorded is what happened, and judging counts every episode."""
+
+from collections.abc import Sequence
+from itertools import count
+
+import numpy as np
+import torch
+from decisions import CONFIG, policy
+from torch import Tensor
+
+from dbp_ros.rl.ar1_latents import AR1Latents
+from dbp_ros.rl.learner import ExploredBatch
+from dbp_ros.rl.ppo import PPOLearner
+from dbp_ros.rl.rollout import Collector, evaluate_learner
+from dbp_ros.types import Floats, Places, Step
+
+
+class Countdown:
+    """State: seed, steps so far, sum of the actions. Ends after `seed % 10` steps.
+
+    Even seeds end in failure, or success where they are divisible by 4; odd ones are cut short.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.state = np.zeros((places, 3), np.float32)
+
+    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
+        self.state[places] = 0.0
+        self.state[places, 0] = seeds
+        return self.state[places]
+
+    def step(self, places: Places, actions: Floats) -> Step:
+        self.state[places] += np.stack([0 * places, 0 * places + 1, actions.sum(1)], axis=1)
+        seed, steps, _ = (now := self.state[places]).T
+        over, even = steps >= seed % 10, seed % 2 == 0
+        return Step(now, steps.astype(float), over & even, over & ~even, over & (seed % 4 == 0))
+
+
+def learner() -> PPOLearner:
+    return PPOLearner(policy(), CONFIG)
+
+
+def test_a_chunk_is_played_until_the_episode_ends() -> None:
+    collector = Collector(Countdown(2), learner(), iter([5, 4, 8, 7, 6]), seed=0)
+    collected = collector.collect(4)
+    made = collected.transitions
+    # The first place plays seeds 5 and 7, the second one 4, 8 and 6; chunks are of 3 steps.
+    assert made.executed.T.tolist() == [[3, 2, 3, 3], [3, 1, 3, 3]]
+    assert made.truncated.T.tolist() == [[False, True, False, False], [False] * 4]
+    assert made.terminated.T.tolist() == [[False] * 4, [False, True, False, False]]
+    assert collected.steps == 21
+    assert sorted(collected.returns) == [10.0, 15.0]
+    assert sorted(collected.successes) == [False, True]
+
+
+def test_the_successor_is_the_true_one_and_the_next_decision_begins_anew() -> None:
+    made = Collector(Countdown(1), learner(), iter([5, 9]), seed=0).collect(3).transitions
+    assert made.successor[0, 0, :2].tolist() == [5, 3]
+    assert torch.equal(made.observation[1], made.successor[0])
+    assert made.successor[1, 0, :2].tolist() == [5, 5]
+    assert made.observation[2, 0].tolist() == [9, 0, 0]
+
+
+def test_rewards_are_discounted_within_a_chunk() -> None:
+    made = Collector(Countdown(1), learner(), iter([5, 9]), seed=0).collect(2).transitions
+    gamma = CONFIG.gamma
+    expected = [1 + 2 * gamma + 3 * gamma**2, 4 + 5 * gamma]
+    torch.testing.assert_close(made.reward[:, 0], torch.tensor(expected))
+
+
+def test_what_was_collected_fits_what_the_learner_makes_of_it() -> None:
+    made = learner()
+    collector = Collector(Countdown(8), made, count(10**6), seed=0)
+    for _ in range(3):
+        assert made.update(collector.collect(16).transitions)["log_prob_gap"] <= 1e-4
+
+
+def test_r11_the_points_that_are_scored_are_those_that_are_played() -> None:
+    """Point 0 is due one step after the observation: played and scored are points 0, 1, 2."""
+    made = Collector(Countdown(1), learner(), iter([9]), seed=0).collect(1).transitions
+    played = made.action[0, 0, :3].sum()
+    torch.testing.assert_close(made.successor[0, 0, 2], played)
+
+
+class Told(PPOLearner):
+    """Remembers how many episodes it was asked to decide in."""
+
+    asked: list[int]
+
+    def decide(self, observation: Tensor, latent: Tensor) -> Tensor:
+        self.asked.append(len(observation))
+        return super().decide(observation, latent)
+
+
+def test_r16_every_episode_that_is_begun_is_judged_and_no_other() -> None:
+    made = Told(policy(), CONFIG)
+    made.asked = []
+    judged = evaluate_learner(Countdown(5), made, [4, 5, 6, 8, 9], seed=0)
+    assert judged.success == 2 / 5
+    assert judged.steps == 4 + 5 + 6 + 8 + 9
+    assert judged.episode_return == np.mean([n * (n + 1) / 2 for n in (4, 5, 6, 8, 9)])
+    assert made.asked == [5, 5, 2]
+
+
+def test_judging_neither_disturbs_the_episodes_that_are_learned_from_nor_explores() -> None:
+    runs = []
+    for interrupted in (False, True):
+        made = learner()
+        collector = Collector(Countdown(4), made, count(10**6), seed=0)
+        first = collector.collect(4)
+        if interrupted:
+            assert evaluate_learner(Countdown(3), made, [4, 5, 6], 0) == evaluate_learner(
+                Countdown(3), made, [4, 5, 6], 0
+            )
+        runs.append((first, collector.collect(4)))
+    assert torch.equal(runs[0][1].transitions.action, runs[1][1].transitions.action)
+
+
+def test_a_held_latent_stays_through_an_episode_and_a_short_memory_forgets() -> None:
+    begun, go_on = torch.tensor([True, True]), torch.tensor([False, True])
+    held = AR1Latents(2, (4, 2), memory_s=0.0, dt=0.3, seed=0)
+    one = held.step(begun)
+    two = held.step(go_on)
+    assert torch.equal(one[0], two[0])
+    assert not torch.equal(one[1], two[1])
+    walks = AR1Latents(4000, (4, 2), memory_s=0.3, dt=0.3, seed=0)
+    nobody = torch.zeros(4000, dtype=torch.bool)
+    one, two = walks.step(nobody), walks.step(nobody)
+    assert abs(float((one * two).mean()) - np.exp(-1.0)) <= 0.03
+    assert abs(float(two.std()) - 1.0) <= 0.02
+
+
+def test_explored_chunks_are_scored_up_to_what_was_played() -> None:
+    explored = ExploredBatch(torch.zeros(2, 4, 2), torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]))
+    assert explored.log_prob(torch.tensor([1, 3])).tolist() == [1.0, 18.0]

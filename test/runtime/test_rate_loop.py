@@ -1,0 +1,188 @@
+"""Loops on the steady clock: the grid is kept, and ticks are never crowded."""
+
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from dbp_ros.runtime.rate_loop import RateLoop, RateThread
+
+MS = 1_000_000
+WAIT_S = 5.0
+
+
+def test_a_pacer_never_ticks_before_its_grid():
+    start_ns = time.monotonic_ns()
+    pacer = RateLoop(5 * MS)
+    ticks = [pacer.wait() for _ in range(40)]
+    for number, tick in enumerate(ticks, start=1):
+        assert tick >= start_ns + number * 5 * MS
+
+
+def test_after_being_late_ticks_are_not_crowded():
+    pacer = RateLoop(20 * MS)
+    pacer.wait()
+    time.sleep(0.09)
+    late = pacer.wait()
+    after = [pacer.wait() for _ in range(3)]
+    for before, tick in zip((late, *after), after, strict=False):
+        assert tick - before >= 10 * MS
+
+
+def test_a_paced_thread_calls_with_the_steady_time_until_it_is_stopped():
+    ticks, enough = [], threading.Event()
+
+    def tick(now_ns):
+        ticks.append(now_ns)
+        if len(ticks) == 10:
+            enough.set()
+
+    start_ns = time.monotonic_ns()
+    thread = RateThread("ticker", 200.0, tick)
+    thread.start()
+    assert enough.wait(WAIT_S)
+    thread.stop()
+    count = len(ticks)
+    assert not thread.is_alive()
+    assert start_ns < ticks[0] < ticks[-1] <= time.monotonic_ns()
+    time.sleep(0.02)
+    assert len(ticks) == count
+
+
+def test_the_function_that_is_called_may_change_the_rate():
+    ticks, enough = [], threading.Event()
+
+    def tick(now_ns):
+        ticks.append(now_ns)
+        if len(ticks) == 2:
+            thread.set_rate(20.0, 1.0)
+        if len(ticks) == 6:
+            enough.set()
+
+    thread = RateThread("ticker", 500.0, tick)
+    thread.start()
+    assert enough.wait(WAIT_S)
+    thread.stop()
+    assert ticks[5] - ticks[2] >= 3 * 45 * MS
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_error_ends_a_paced_thread_and_is_kept():
+    def fail(now_ns):
+        raise ValueError("out of paper")
+
+    thread = RateThread("ticker", 200.0, fail)
+    thread.start()
+    thread.join(WAIT_S)
+    assert str(thread.error) == "out of paper"
+
+
+def test_a_paced_thread_may_stop_itself():
+    thread = RateThread("ticker", 200.0, lambda now_ns: thread.stop())
+    thread.start()
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+    assert thread.error is None
+
+
+def test_stopping_a_paced_thread_that_never_started_is_harmless():
+    RateThread("ticker", 200.0, lambda now_ns: None).stop()
+
+
+def test_a_hurried_wait_ends_before_its_deadline_but_not_at_once():
+    pacer = RateLoop(1000 * MS, earliest=0.02)
+    before_ns = time.monotonic_ns()
+    pacer.hurry()
+    now_ns = pacer.wait()
+    assert pacer.early
+    assert 20 * MS <= now_ns - before_ns < 900 * MS
+
+
+def test_many_wishes_to_hurry_are_one():
+    pacer = RateLoop(100 * MS, earliest=0.1)
+    for _ in range(5):
+        pacer.hurry()
+    first = pacer.wait()
+    second = pacer.wait()
+    assert second - first >= 100 * MS
+    assert not pacer.early
+
+
+def test_a_wish_while_the_tick_is_at_work_is_kept_for_the_next():
+    pacer = RateLoop(1000 * MS, earliest=0.01)
+    first = pacer.wait() if not pacer.hurry() else 0
+    pacer.hurry()
+    assert pacer.wait() - first < 900 * MS
+
+
+def test_after_a_hurried_tick_the_next_deadline_is_a_period_away():
+    pacer = RateLoop(60 * MS, earliest=0.1)
+    for _ in range(5):
+        pacer.hurry()
+        early = pacer.wait()
+        late = pacer.wait()
+        assert late - early >= 60 * MS
+
+
+def test_a_pacer_that_knows_only_the_clock_is_not_hurried():
+    pacer = RateLoop(20 * MS)
+    pacer.hurry()
+    before_ns = time.monotonic_ns()
+    assert pacer.wait() - before_ns >= 19 * MS
+    assert not pacer.early
+
+
+def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
+    ticks = []
+    thread = RateThread("ticker", 50.0, ticks.append, earliest=0.25)
+    thread.start()
+    ended_ns = time.monotonic_ns() + 500 * MS
+    while time.monotonic_ns() < ended_ns:
+        thread.hurry()
+        time.sleep(0.001)
+    thread.stop()
+    gaps = [after - before for before, after in pairwise(ticks)]
+    assert min(gaps) >= 5 * MS
+    assert len(ticks) > 40
+
+
+def test_a_loop_may_prepare_a_moment_before_each_deadline_and_knows_when_that_is():
+    looks, dues, ticks = [], [], []
+
+    def prepare(due_ns):
+        looks.append(time.monotonic_ns())
+        dues.append(due_ns)
+
+    pacer = RateLoop(20 * MS, beforehand=prepare)
+    for _ in range(10):
+        ticks.append(pacer.wait())
+    assert len(looks) == 10
+    assert all(due <= tick for due, tick in zip(dues, ticks, strict=True))
+    assert np.median(np.subtract(ticks, dues)) < 5 * MS
+    time.sleep(0.1)
+    assert time.monotonic_ns() - pacer.wait() < 5 * MS
+    assert looks[-1] <= dues[-1] + 5 * MS
+    assert dues[-1] - dues[-2] > 60 * MS
+    looks.pop()
+    for look, tick in zip(looks, ticks, strict=True):
+        assert look < tick
+    # Not at the beginning of the period.
+    assert np.median(np.subtract(ticks, looks)) < 10 * MS
+    assert (ticks[-1] - ticks[0]) / 9 >= 19 * MS
+
+
+def test_who_waits_for_a_tick_has_the_time_until_the_next():
+    ticks = []
+    thread = RateThread("ticker", 20.0, ticks.append)
+    thread.start()
+    free = []
+    for _ in range(5):
+        thread.wait_for_tick()
+        free.append(time.monotonic_ns() - ticks[-1])
+        time.sleep(0.03)
+    thread.stop()
+    thread.wait_for_tick()
+    print(f"after the tick [ms]: {[gap / MS for gap in free]}")
+    assert np.median(free) < 10 * MS

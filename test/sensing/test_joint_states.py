@@ -1,0 +1,163 @@
+"""Joint states of several publishers become one state of the robot, or name what is missing."""
+
+import numpy as np
+import pytest
+
+from dbp_ros.sensing.joint_states import (
+    CONFLICT_NS,
+    JointReadings,
+    JointStateMerger,
+    PublisherConflict,
+)
+
+JOINTS = ("left_elbow", "left_gripper", "right_elbow", "right_gripper")
+LEFT, RIGHT = np.array([0, 1]), np.array([2, 3])
+MS = 1_000_000
+
+
+def readings(indices, positions, stamp_ns):
+    return JointReadings(np.asarray(indices), np.asarray(positions, float), stamp_ns)
+
+
+@pytest.fixture
+def merger():
+    return JointStateMerger(JOINTS)
+
+
+def test_two_drivers_with_an_arm_each_give_one_state_whose_age_is_that_of_the_older(merger):
+    assert merger.add(readings(LEFT, [1.0, 2.0], 10), 100) is None
+    states = merger.add(readings(RIGHT, [3.0, 4.0], 15), 105)
+    assert states.positions.tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert (states.stamp_ns, states.arrival_ns) == (10, 100)
+
+
+def test_joints_that_were_never_received_are_named(merger):
+    assert merger.missing == JOINTS
+    merger.add(readings(LEFT, [1.0, 2.0], 10), 100)
+    assert merger.missing == ("right_elbow", "right_gripper")
+    assert merger.latest() is None
+    assert not merger.complete
+
+
+def test_a_driver_that_falls_silent_is_named_and_its_age_counts(merger):
+    merger.add(readings(LEFT, [1.0, 2.0], 10), 100)
+    merger.add(readings(RIGHT, [3.0, 4.0], 10), 100)
+    for k in range(1, 100):
+        assert merger.add(readings(LEFT, [1.0 + k, 2.0], 10 + k), 100 + k) is None
+    assert merger.stale(200, 50) == ("right_elbow", "right_gripper")
+    assert merger.latest().arrival_ns == 100
+    assert merger.latest().positions[0] == 100.0
+
+
+def test_what_is_missing_or_stale_is_a_sentence(merger):
+    merger.add(readings(LEFT, [1.0, 2.0], 10), 100)
+    assert merger.problem(100, 50) == "joint_states lacks right_elbow, right_gripper"
+    merger.add(readings(RIGHT, [3.0, 4.0], 10), 100)
+    assert merger.problem(100, 50) == ""
+    merger.add(readings(LEFT, [1.0, 2.0], 20), 200)
+    assert merger.problem(200, 50).startswith("joint_states lacks right_elbow, right_gripper: not")
+
+
+def test_each_result_of_drivers_in_turns_has_a_stamp_of_its_own(merger):
+    stamps = []
+    for k in range(50):
+        side = LEFT if k % 2 else RIGHT
+        states = merger.add(readings(side, [k, k], 10 + k), 100 + k)
+        stamps += [states.stamp_ns] if states else []
+    assert stamps == sorted(set(stamps))
+    assert len(stamps) == 49
+
+
+def test_a_result_does_not_change_when_later_messages_arrive(merger):
+    merger.add(readings(LEFT, [1.0, 2.0], 10), 100)
+    states = merger.add(readings(RIGHT, [3.0, 4.0], 10), 100)
+    merger.add(readings(LEFT, [7.0, 8.0], 20), 110)
+    assert states.positions.tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+ALL = frozenset(range(4))
+
+
+def play(conflict, *publishers, until_ms=100, parts=(ALL, ALL)):
+    """Let publishers, given as (period, phase, first number), send messages in order of time."""
+    events = sorted(
+        (phase + k * period, number + k, who)
+        for who, (period, phase, number) in enumerate(publishers)
+        for k in range(until_ms)
+        if phase + k * period < until_ms
+    )
+    for at_ms, number, who in events:
+        conflict.add(parts[who], number, at_ms * MS)
+    return conflict.detected(until_ms * MS)
+
+
+def test_one_publisher_is_no_conflict_though_messages_are_lost():
+    conflict = PublisherConflict()
+    for number in (1, 2, 3, 90, 91, 500, 501):
+        conflict.add(ALL, number, number * MS)
+    assert not conflict.detected(501 * MS)
+
+
+def test_a_publisher_that_was_restarted_is_no_conflict():
+    conflict = PublisherConflict()
+    for k, number in enumerate([800, 801, 802, 1, 2, 3, 4]):
+        conflict.add(ALL, number, k * MS)
+    assert not conflict.detected(7 * MS)
+
+
+@pytest.mark.parametrize("lost", [None, 29, 30, 31])
+def test_a_publisher_that_was_restarted_may_arrive_at_the_numbers_it_had(lost):
+    conflict = PublisherConflict()
+    numbers = [*range(1, 31), *(number for number in range(1, 61) if number != lost)]
+    for k, number in enumerate(numbers):
+        conflict.add(ALL, number, k * MS)
+    assert not conflict.detected(len(numbers) * MS)
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 50, 5000])
+@pytest.mark.parametrize("phase", [0, 1, 3, 50])
+def test_two_publishers_of_the_same_joints_are_a_conflict_whatever_their_numbers(first, phase):
+    assert play(PublisherConflict(), (4, 0, 1), (4, phase, first))
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 50, 5000])
+@pytest.mark.parametrize("phase", [0, 1, 3, 50])
+def test_two_publishers_of_different_joints_are_no_conflict(first, phase):
+    parts = (frozenset({0, 1}), frozenset({2, 3}))
+    assert not play(PublisherConflict(), (4, 0, 1), (4, phase, first), parts=parts)
+
+
+def test_a_publisher_of_all_joints_conflicts_with_one_of_some_of_them():
+    conflict = PublisherConflict()
+    assert play(conflict, (4, 0, 1), (4, 1, 9), parts=(ALL, frozenset({2, 3})))
+    assert conflict.conflicting == {2, 3}
+
+
+def test_a_publisher_that_sends_other_joints_in_each_message_is_no_conflict():
+    conflict = PublisherConflict()
+    for number, parts in enumerate([ALL, ALL, frozenset({2}), ALL, frozenset({1, 2}), ALL, ALL]):
+        conflict.add(parts, number, number * MS)
+    assert not conflict.detected(7 * MS)
+
+
+def test_a_conflict_is_over_a_second_after_the_second_publisher_has_ended():
+    conflict = PublisherConflict()
+    play(conflict, (4, 0, 1), (4, 1, 70))
+    assert conflict.detected(100 * MS + CONFLICT_NS - 10 * MS)
+    assert not conflict.detected(100 * MS + CONFLICT_NS)
+
+
+def test_messages_without_numbers_are_never_a_conflict():
+    conflict = PublisherConflict()
+    for k in range(20):
+        conflict.add(ALL, None, k * MS)
+    assert not conflict.detected(20 * MS)
+
+
+def test_a_driver_that_does_not_stamp_is_noticed_with_every_message(merger):
+    merger.add(readings(LEFT, [1.0, 2.0], 0), 100)
+    for k in range(1, 5):
+        states = merger.add(readings(RIGHT, [3.0, 4.0], 10 + k), 100 + k)
+        assert (states.stamp_ns, states.arrival_ns) == (0, 100)
+        states = merger.add(readings(LEFT, [1.0, 2.0], 0), 100)
+        assert states.stamp_ns == 0

@@ -1,0 +1,130 @@
+"""Settings: right by default, refused with the reason where they are wrong."""
+
+import importlib
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.settings.config import (
+    CAMERA_BACKENDS,
+    DUAL_UR5E_JOINTS,
+    EXECUTION_PROVIDERS,
+    IMAGE_TRANSPORTS,
+    TASKS,
+    BagConfig,
+    ControllersConfig,
+    GuardConfig,
+    LearnerConfig,
+    ModelSenderConfig,
+    PolicyConfig,
+    RealtimeConfig,
+    SimulationConfig,
+    SwapConfig,
+    check_ranges,
+    from_mapping,
+)
+
+KINDS = (
+    *(BagConfig, ControllersConfig, GuardConfig, LearnerConfig, ModelSenderConfig, PolicyConfig),
+    *(RealtimeConfig, SimulationConfig, SwapConfig),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_defaults_are_within_their_own_ranges(kind):
+    check_ranges(kind())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_is_described(kind):
+    assert all(item.metadata["doc"] for item in fields(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_do_not_change(kind):
+    with pytest.raises(FrozenInstanceError):
+        setattr(kind(), fields(kind)[0].name, None)
+
+
+def test_every_joint_has_each_limit():
+    config = GuardConfig()
+    assert len(DUAL_UR5E_JOINTS) == 14
+    for name in ("position_lower", "position_upper", "velocity_limit", "acceleration_limit"):
+        assert len(getattr(config, name)) == 14
+
+
+def test_absent_settings_keep_their_defaults_and_lists_become_tuples():
+    config = from_mapping(GuardConfig, {"command_rate_hz": 500.0, "cpu_affinity": [1]})
+    assert config == replace(GuardConfig(), command_rate_hz=500.0, cpu_affinity=(1,))
+
+
+def test_an_unknown_setting_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"has no comand_rate_hz; .*command_rate_hz"):
+        from_mapping(GuardConfig, {"comand_rate_hz": 250.0})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "reason"),
+    [
+        (GuardConfig, "command_rate_hz", 9.9, r"9.9, expected from 10.0 to 1000.0: Commands"),
+        (GuardConfig, "command_rate_hz", float("nan"), "command_rate_hz = nan, expected"),
+        (GuardConfig, "command_rate_hz", float("inf"), "command_rate_hz = inf, expected"),
+        (GuardConfig, "chunk_timeout_s", 5.1, "chunk_timeout_s = 5.1"),
+        (GuardConfig, "realtime_priority", 100, "realtime_priority = 100"),
+        (GuardConfig, "velocity_limit", (1.0, 0.0), "velocity_limit = 0.0"),
+        (GuardConfig, "acceleration_limit", (float("nan"),), "acceleration_limit = nan"),
+        (PolicyConfig, "image_max_age_s", 0.0, "image_max_age_s = 0.0"),
+        (PolicyConfig, "latent_seed", -2, "latent_seed = -2"),
+        (SimulationConfig, "image_height", 0, "image_height = 0"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_by_name(kind, name, value, reason):
+    with pytest.raises(ConfigError, match=reason):
+        from_mapping(kind, {name: value})
+
+
+def test_the_ends_of_a_range_belong_to_it():
+    for rate_hz in (10.0, 1000.0):
+        assert from_mapping(GuardConfig, {"command_rate_hz": rate_hz}).command_rate_hz == rate_hz
+
+
+def test_each_controller_gets_its_part_of_a_command():
+    parts = ControllersConfig().controller_slices()
+    assert parts == [slice(0, 6), slice(6, 7), slice(7, 13), slice(13, 14)]
+
+
+@pytest.mark.parametrize("sizes", [(6, 1, 6), (6, 1, 6, 2), (7, 7)])
+def test_sizes_that_do_not_add_up_are_refused(sizes):
+    with pytest.raises(ConfigError, match="expected one size a controller and 14 joints in sum"):
+        ControllersConfig(controller_sizes=sizes).controller_slices()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "choices"),
+    [
+        ("dbp_ros.sim.tasks.registry", "TASKS", TASKS),
+        ("dbp_ros.sim.camera", "BACKENDS", CAMERA_BACKENDS),
+        ("dbp_ros.policy.sessions", "DEVICES", EXECUTION_PROVIDERS),
+        ("dbp_ros.nodes.camera_images", "TRANSPORTS", IMAGE_TRANSPORTS),
+    ],
+)
+def test_the_choices_of_a_setting_are_what_there_is(module, name, choices):
+    for library in ("mujoco", "mink", "onnxruntime", "rclpy"):
+        pytest.importorskip(library)
+    assert tuple(getattr(importlib.import_module(module), name)) == choices
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (PolicyConfig, "image_transport"),
+        (PolicyConfig, "execution_provider"),
+        (LearnerConfig, "image_transport"),
+        (SimulationConfig, "task"),
+        (SimulationConfig, "camera_backend"),
+    ],
+)
+def test_a_value_that_is_none_of_its_choices_is_refused_by_name(kind, name):
+    with pytest.raises(ConfigError, match=f"{name} is 'nope', expected one of "):
+        from_mapping(kind, {name: "nope"})

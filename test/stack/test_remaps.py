@@ -1,0 +1,110 @@
+"""Topics under other names: a camera by its name, any other topic, and what is refused."""
+
+import pytest
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.settings.config import CAMERAS, GuardConfig
+from dbp_ros.settings.parameter_files import NODES
+from dbp_ros.stack.processes import StackConfig, processes, remaps_among
+from dbp_ros.stack.remaps import check_sources, rules_of
+
+
+def check(text: str, namespace: str = "") -> None:
+    check_sources(rules_of(text), namespace, CAMERAS, GuardConfig().controllers, NODES, ["model"])
+
+
+@pytest.mark.parametrize("source", ["head_camera", "head_camera/image_raw"])
+def test_a_camera_is_remapped_raw_and_compressed_alike(source: str) -> None:
+    assert rules_of(f"{source}:=/camera/color/image_raw") == (
+        ("head_camera/image_raw", "/camera/color/image_raw"),
+        ("head_camera/image_raw/compressed", "/camera/color/image_raw/compressed"),
+    )
+
+
+def test_another_topic_is_remapped_alone() -> None:
+    assert rules_of(" joint_states:=/robot/joint_states ") == (
+        ("joint_states", "/robot/joint_states"),
+    )
+
+
+def test_every_process_of_the_stack_has_every_rule() -> None:
+    config = StackConfig(
+        sim=True, learner=True, checkpoint="x", remap="head_camera:=/a joint_states:=/b"
+    )
+    listed = processes(config)
+    assert len(listed) == 4
+    for process in listed:
+        assert process.remaps == rules_of(config.remap)
+        words = process.command("cell")
+        rules = [words[k + 1] for k, word in enumerate(words) if word == "-r"]
+        assert rules == [
+            "head_camera/image_raw:=/a",
+            "head_camera/image_raw/compressed:=/a/compressed",
+            "joint_states:=/b",
+            "__ns:=/cell",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("head_camera", "'head_camera', expected from:=to, such as"),
+        ("head_camera=/a", "expected from:=to"),
+        ("head_camera:=", "'' is no name of a topic"),
+        (":=/a", "'' is no name of a topic"),
+        ("head_camera:=/a//b", "'/a//b' is no name of a topic"),
+        ("head_camera:=/a/", "'/a/' is no name of a topic"),
+        ("head-camera:=/a", "'head-camera' is no name of a topic"),
+        ("head_camera:=/2nd/image_raw", "is no name of a topic"),
+        ("head_camera:=a:=b", "'a:=b' is no name of a topic"),
+        ("~/state:=/a", "'~/state' is no name of a topic"),
+        ("__ns:=/cell", "the namespace is a setting"),
+        ("head_camera:=/a head_camera:=/b", "has head_camera/image_raw twice: /a and /b"),
+        ("head_camera:=/a/compressed", "give the raw topic, /a; the compressed one follows"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        StackConfig(remap=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace"),
+    [
+        ("head_camera:=/a left_wrist_camera/image_raw:=/b", ""),
+        ("joint_states:=/robot/joint_states action_chunk:=chunks", "cell"),
+        ("/joint_states:=/robot/joint_states /diagnostics:=/d /clock:=/sim/clock", ""),
+        ("/cell/joint_states:=/robot/joint_states /clock:=/sim/clock", "cell"),
+        ("left_gripper_controller/commands:=/gripper", ""),
+        ("guard/state:=/guard_state policy/model:=/m", "cell"),
+        ("diagnostics:=/d", ""),
+    ],
+)
+def test_names_of_the_stack_are_taken(text: str, namespace: str) -> None:
+    check(text, namespace)
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace", "reason"),
+    [
+        ("hed_camera:=/a", "", "hed_camera is neither a camera nor a topic.*mean head_camera"),
+        ("joint_state:=/a", "", "did you mean joint_states"),
+        ("/joint_states:=/a", "cell", "did you mean joint_states"),
+        ("diagnostics:=/a", "cell", "diagnostics is neither"),
+        ("xyz:=/a", "", "cameras are head_camera, left_wrist_camera, right_wrist_camera"),
+        ("head_camera/image_rect:=/a", "", "did you mean head_camera"),
+        ("guard:=/a", "", "guard is neither"),
+    ],
+)
+def test_a_name_that_the_stack_does_not_have_is_refused_with_the_nearest(
+    text: str, namespace: str, reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        check(text, namespace)
+
+
+def test_words_of_a_launch_command_that_are_no_arguments_are_remaps() -> None:
+    words = ["launch", "dual_arm.launch.py", "sim:=true", "head_camera:=/a", "launch-prefix:=nice"]
+    assert remaps_among(words) == ["head_camera:=/a"]
+    with pytest.raises(ConfigError, match="spped is no argument: did you mean speed"):
+        remaps_among(["spped:=2"])

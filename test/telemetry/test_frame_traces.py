@@ -1,0 +1,129 @@
+"""The way of each picture is put together from three processes, and drawn as a valid trace."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from dbp_ros.evaluation.stack_trace import between, summary, write_trace
+from dbp_ros.telemetry.chrome_trace import PROCESSES, events
+from dbp_ros.telemetry.frame_traces import WAY, frame_traces
+from dbp_ros.telemetry.trace import Hop, Trace
+
+MS = 1_000_000
+CAMERAS = ("head_camera", "left_wrist_camera")
+# Every process measures for itself how far the ROS clock is from the steady clock.
+APART_NS = 300_000
+
+
+def life(pictures=6):
+    """Three traces in which a picture is taken every 17 ms, by one camera after the other."""
+    simulation, policy, guard = (Trace() for _ in range(3))
+    simulation.cameras, policy.cameras = CAMERAS[::-1], CAMERAS
+    for number in range(pictures):
+        stamp_ns, camera = 10**12 + 17 * MS * number, number % 2
+        mine_ns = stamp_ns + APART_NS
+        simulation.span(Hop.RENDERED, stamp_ns, stamp_ns + 3 * MS, 1 - camera, stamp_ns)
+        simulation.span(Hop.PHYSICS, stamp_ns + 3 * MS, stamp_ns + 4 * MS)
+        for hop, begin, end in ((Hop.ARRIVED, 3.3, 3.4), (Hop.ENCODED, 3.5, 4.0)):
+            policy.span(hop, at(stamp_ns, begin), at(stamp_ns, end), camera, mine_ns)
+        for trace, hop, begin, end in (
+            (policy, Hop.DECIDED, 4.1, 5.0),
+            (guard, Hop.RECEIVED, 5.3, 5.4),
+            (guard, Hop.COMMANDED, 6.0, 6.2),
+        ):
+            trace.span(hop, at(stamp_ns, begin), at(stamp_ns, end))
+            trace.span(hop, at(stamp_ns, end), at(stamp_ns, end), camera, mine_ns)
+    traces = {"simulation": simulation, "policy": policy, "guard": guard}
+    return {name: trace.recording() for name, trace in traces.items()}
+
+
+def at(stamp_ns, ms):
+    return stamp_ns + round(ms * MS)
+
+
+def test_every_hop_of_every_picture_is_found():
+    ways = frame_traces(life())
+    assert [way.camera for way in ways] == [CAMERAS[k % 2] for k in range(6)]
+    assert all(way.complete for way in ways)
+    for way in ways:
+        begins, ends = zip(*(way.spans_ns[hop] for hop in WAY), strict=True)
+        assert list(begins) == sorted(begins)
+        assert list(ends) == sorted(ends)
+        assert ends[-1] - way.stamp_ns == pytest.approx(6.2 * MS, abs=APART_NS)
+
+
+def test_a_picture_that_was_overtaken_has_no_command():
+    recordings = life()
+    rows = recordings["guard"].rows
+    last = rows[:, 3] > rows[:, 3].max() - 17 * MS
+    recordings["guard"] = type(recordings["guard"])((), rows[~last])
+    assert [way.complete for way in frame_traces(recordings)] == [True] * 5 + [False]
+
+
+def test_a_robot_without_a_simulator_has_journeys_too():
+    recordings = life()
+    del recordings["simulation"]
+    [first, *_] = frame_traces(recordings)
+    assert list(first.spans_ns) == [hop for hop in WAY if hop is not Hop.RENDERED]
+
+
+def test_a_trace_is_valid_and_every_arrow_ends_within_a_slice(tmp_path):
+    recordings = life()
+    write_trace(tmp_path / "trace.json", recordings, frame_traces(recordings))
+    trace = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    slices = [event for event in trace if event["ph"] == "X"]
+    assert all(event["dur"] > 0 and event["ts"] >= 0 for event in slices)
+    named = {event["args"]["name"] for event in trace if event["name"] == "process_name"}
+    assert named == set(PROCESSES)
+    threads = {(e["pid"], e["tid"]) for e in trace if e["name"] == "thread_name"}
+    assert {(event["pid"], event["tid"]) for event in slices} == threads
+    arrows = [event for event in trace if event["ph"] in "stf"]
+    for arrow in arrows:
+        assert any(
+            (one["pid"], one["tid"]) == (arrow["pid"], arrow["tid"])
+            and one["ts"] <= arrow["ts"] <= one["ts"] + one["dur"]
+            for one in slices
+        )
+    for number in range(6):
+        mine = [arrow for arrow in arrows if arrow["id"] == number]
+        assert [arrow["ph"] for arrow in mine] == ["s", *"tttt", "f"]
+        assert all(one["ts"] < other["ts"] for one, other in pairwise(mine))
+
+
+def test_arrows_go_forward_though_a_picture_arrives_before_its_sender_is_done():
+    recordings = life(pictures=1)
+    [(place, *_)] = np.argwhere(recordings["simulation"].rows[:, 0] == Hop.RENDERED)
+    recordings["simulation"].rows[place, 3] += 5 * MS
+    arrows = [e["ts"] for e in events(recordings, frame_traces(recordings)) if e["ph"] in "stf"]
+    assert arrows == sorted(arrows)
+
+
+def test_marks_of_pictures_are_arrows_and_no_slices():
+    recordings = life(pictures=1)
+    slices = [e for e in events(recordings, []) if e["ph"] == "X"]
+    assert [e["name"] for e in slices].count("decide and send") == 1
+
+
+def test_only_what_lies_wholly_between_two_times_is_kept():
+    recording = life()["policy"]
+    start_ns, end_ns = 10**12 + 17 * MS, 10**12 + 3 * 17 * MS
+    rows = between(recording, start_ns, end_ns).rows
+    assert 0 < len(rows) < len(recording.rows)
+    assert rows[:, 2].min() >= start_ns
+    assert rows[:, 3].max() <= end_ns
+
+
+def test_a_summary_tells_what_each_hop_adds():
+    rows = summary(frame_traces(life()))
+    ages = [row["age p50 [ms]"] for row in rows]
+    assert [row["hop"] for row in rows] == [hop.name.lower() for hop in WAY]
+    np.testing.assert_allclose(np.cumsum([row["added p50 [ms]"] for row in rows]), ages)
+
+
+def test_without_a_single_picture_there_is_a_trace_and_no_summary(tmp_path):
+    recordings = {name: Trace().recording() for name in PROCESSES}
+    write_trace(tmp_path / "trace.json", recordings, frame_traces(recordings))
+    assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert summary(frame_traces(recordings)) == []

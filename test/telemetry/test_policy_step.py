@@ -1,0 +1,55 @@
+"""A text that is no decision is refused, whatever it holds."""
+
+import json
+
+import pytest
+
+from dbp_ros.errors import EpisodeError
+from dbp_ros.telemetry.policy_step import parse_policy_step
+
+DECISION = {
+    "sha256": "ab",
+    "version": 1,
+    "number": 2,
+    "episode": 3,
+    "stamp_ns": 4,
+    "image_stamps_ns": {"head": 5},
+    "positions": [[0.0]],
+    "latent": [[0.5], [0.5]],
+    "normalised": [[0.5], [0.5]],
+    "log_std": [[0.5], [0.5]],
+    "action": [[0.5]],
+    "log_prob": -1,
+    "executed": 1,
+}
+
+
+def test_a_decision_is_read():
+    decision = parse_policy_step(json.dumps(DECISION))
+    assert (decision.number, decision.normalised.shape) == (2, (2, 1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": "2"},
+        {"number": 10**30},
+        {"executed": 0},
+        {"executed": 3},
+        {"image_stamps_ns": []},
+        {"image_stamps_ns": {"head": "5"}},
+        {"log_prob": float("nan")},
+        {"positions": [0.0]},
+        {"latent": [[None], [0.5]]},
+        {"latent": [["0.5"], ["0.5"]]},
+        {"latent": [[0.5], [0.5, 0.5]]},
+        {"log_std": [[1e300], [0.5]]},
+        {"action": [[float("inf")]]},
+        {"action": [[10**400]]},
+        {"action": [[0.5], [0.5]]},
+        {"extra": 1},
+    ],
+)
+def test_anything_else_is_refused(change):
+    with pytest.raises(EpisodeError, match="decision"):
+        parse_policy_step(json.dumps(DECISION | change))
