@@ -268,7 +268,7 @@ def test_a_misspelt_launch_argument_is_refused_with_the_nearest(
     ("argument", "value", "reason"),
     [
         ("model", "nope", "nope is not a model bundle"),
-        ("speed", "0", "speed = 0.0, expected"),
+        ("real_time_factor", "0", "real_time_factor = 0.0, expected"),
         ("config", "/nowhere", "/nowhere/guard.yaml is missing"),
     ],
 )

@@ -17,7 +17,7 @@ ADVICE = {
     "holding: no fresh chunk": "see the policy, which publishes chunks",
 }
 # Parameters that must be the same in every node that has them.
-SHARED = ("use_sim_time", "speed")
+SHARED = ("use_sim_time", "real_time_factor")
 
 
 def missing_nodes(s: Snapshot) -> Iterator[Finding]:

@@ -115,11 +115,12 @@ class SimulatedClock:
 
     Attributes:
         topic: The topic.
-        speed: Seconds of the simulation that passed in one; None if fewer than two messages came.
+        real_time_factor: Seconds of simulation time per second of wall time; None with fewer than
+            two messages.
     """
 
     topic: TopicStatus
-    speed: float | None = None
+    real_time_factor: float | None = None
 
 
 @dataclass(frozen=True)

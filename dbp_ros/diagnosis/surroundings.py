@@ -12,8 +12,8 @@ COLOURLESS = ("depth", "infra", "confidence", "disparity")
 DEFAULT_MAX_AGE_S = 0.2
 # A /clock is followed between these rates.
 SLOWEST, FASTEST = 0.05, 20.0
-# Difference of `speed` and the rate of /clock that is reported.
-SPEED_TOLERANCE = 0.3
+# Difference of `real_time_factor` and the rate of /clock that is reported.
+FACTOR_TOLERANCE = 0.3
 
 
 def cameras(s: Snapshot) -> Iterator[Finding]:
@@ -109,35 +109,35 @@ def clocks(s: Snapshot) -> Iterator[Finding]:
                 "if a simulator stamps images and joint states: dbp up --use-sim-time",
             )
         return
-    yield from _pace(s, clock)
+    yield from _clock_rate(s, clock)
 
 
-def _pace(s: Snapshot, clock: SimulatedClock) -> Iterator[Finding]:
+def _clock_rate(s: Snapshot, clock: SimulatedClock) -> Iterator[Finding]:
     if clock.topic.rate_hz == 0.0:
         yield Finding(ERROR, "/clock", "no message arrives", "is the simulator paused?")
         return
-    speed = clock.speed
-    if speed is None:
+    factor = clock.real_time_factor
+    if factor is None:
         return
-    if speed <= 0.0:
+    if factor <= 0.0:
         yield Finding(ERROR, "/clock", "it does not advance", "is the simulator paused?")
         return
-    if not SLOWEST <= speed <= FASTEST:
+    if not SLOWEST <= factor <= FASTEST:
         yield Finding(
             ERROR,
             "/clock",
-            f"it runs at {speed:.3g} times real time, expected {SLOWEST} to {FASTEST:g}",
+            f"it runs at {factor:.3g} times real time, expected {SLOWEST} to {FASTEST:g}",
             "change the rate of the simulator",
         )
         return
-    expected = s.guard.parameters.get("speed")
-    if expected and abs(speed - expected) > SPEED_TOLERANCE * expected:
+    expected = s.guard.parameters.get("real_time_factor")
+    if expected and abs(factor - expected) > FACTOR_TOLERANCE * expected:
         yield Finding(
             WARNING,
             "/clock",
-            f"it runs at {speed:.2f} times real time, and speed is {expected:g}: the guard's "
-            "limits are in seconds of speed",
-            f"dbp up --speed {speed:.2g}, or change the rate of the simulator",
+            f"it runs at {factor:.2f} times real time, and real_time_factor is {expected:g}: the "
+            "guard's limits are in simulation time of real_time_factor",
+            f"dbp up --real-time-factor {factor:.2g}, or change the rate of the simulator",
         )
 
 

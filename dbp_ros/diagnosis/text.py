@@ -71,8 +71,8 @@ def _topic_rows(snapshot: Snapshot) -> list[tuple[str, ...]]:
     rows = [_topic_row(s.topic, _stamp_age(s)) for s in sources if s]
     rows += [_topic_row(controller.topic, "") for controller in snapshot.controllers]
     if snapshot.clock:
-        speed = snapshot.clock.speed
-        rows.append(_topic_row(snapshot.clock.topic, "" if speed is None else f"x{speed:.2f}"))
+        factor = snapshot.clock.real_time_factor
+        rows.append(_topic_row(snapshot.clock.topic, "" if factor is None else f"x{factor:.2f}"))
     return rows
 
 

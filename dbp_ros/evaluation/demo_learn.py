@@ -56,7 +56,7 @@ class LearnDemoConfig:
         WeakPolicy.updates, "updates of the weak policy's training", minimum=1
     )
     decisions_per_update: int = setting(200, "decisions that the learner waits for", minimum=1)
-    speed: float = setting(1.0, "how fast the simulation runs", minimum=0.05)
+    real_time_factor: float = setting(1.0, "simulation time per wall time", minimum=0.05)
     out: Path = setting(Path("build/demo-learn"), "folder for all that is made")
 
 
@@ -110,7 +110,7 @@ def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str,
     settings = write_settings(config, time_limit_s)
     words = (
         *("--learner", "--checkpoint", str(run.absolute()), "--config", str(settings)),
-        *("--speed", str(config.speed)),
+        *("--real-time-factor", str(config.real_time_factor)),
     )
     where = (TASK, str(model), config.out)
     table = ResultTable(config.out, NAME, COLUMNS, ("episode",))
@@ -152,7 +152,7 @@ class LearningRun:
         """
         self.episodes: list[LearningEpisode] = []
         self._config, self._runner, self._table = config, runner, table
-        self._limit_s = time_limit_s / config.speed + AFTER_S
+        self._limit_s = time_limit_s / config.real_time_factor + AFTER_S
         self._start_s = 0.0
 
     @property

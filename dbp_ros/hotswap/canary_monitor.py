@@ -84,7 +84,9 @@ class CanaryMonitor:
     def __init__(self, config: PolicyConfig, before: ModelRecord, now_ns: int) -> None:
         self.before, self.after = before, ModelRecord(config)
         self._config = config
-        self._budget_ms = 1e3 * config.inference_budget / (config.decision_rate_hz * config.speed)
+        self._budget_ms = (
+            1e3 * config.inference_budget / (config.decision_rate_hz * config.real_time_factor)
+        )
         self._until_ns = now_ns + seconds_to_ns(config.canary_s)
 
     def verdict(self) -> str:

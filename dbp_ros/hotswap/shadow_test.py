@@ -74,7 +74,9 @@ class ShadowTest:
         self.runner, self.proposal = runner, proposal
         self._reach = config.shadow_max_first_step
         self._wanted = config.shadow_decisions
-        self._budget_ms = 1e3 * config.inference_budget / (config.decision_rate_hz * config.speed)
+        self._budget_ms = (
+            1e3 * config.inference_budget / (config.decision_rate_hz * config.real_time_factor)
+        )
         self._patience_ns = seconds_to_ns(config.shadow_timeout_s)
         self._observed_ns = now_ns
         self._decisions = 0

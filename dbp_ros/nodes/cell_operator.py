@@ -56,16 +56,16 @@ class Cell(Protocol):
 class CellOperator:
     """Offers the services on a node of its own, whose thread may wait for other processes."""
 
-    def __init__(self, owner: Node, cell: Cell, pace: SimClock) -> None:
+    def __init__(self, owner: Node, cell: Cell, sim_clock: SimClock) -> None:
         """Create the services.
 
         Args:
             owner: Node of the cell; its callbacks run in another thread. It calls the others.
             cell: What is reset.
-            pace: How fast the cell runs.
+            sim_clock: Clock of the cell.
         """
         self._owner, self._cell = owner, cell
-        self._settle_s = SETTLE_S / min(1.0, pace.speed)
+        self._settle_s = SETTLE_S / min(1.0, sim_clock.real_time_factor)
         self._guard = ""
         self._services = ServiceCalls(owner)
         self._services.client(SetBool, ENABLE)

@@ -61,15 +61,15 @@ class GuardNode(Node):  # type: ignore[misc]
         super().__init__("guard")
         config = load_settings(self, GuardConfig)
         self._config = config
-        self._pace = SimClock(config.speed)
+        self._sim_clock = SimClock(config.real_time_factor)
         # What is late by some of our seconds is further behind in a world that runs faster.
-        limits = tuple(max(1.0, config.speed) * k for k in config.tracking_error_limit)
+        limits = tuple(max(1.0, config.real_time_factor) * k for k in config.tracking_error_limit)
         patient_config = replace(scale_timeouts(config, *TIMEOUTS), tracking_error_limit=limits)
         self._guard = MotionGuard(patient_config)
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
         self._trace = Trace()
-        steady = SteadyClock(self.get_clock(), self._pace)
+        steady = SteadyClock(self.get_clock(), self._sim_clock)
         self._inputs = GuardInputs(self, patient_config, steady, self._trace)
         self._writers = [CommandWriter(size) for size in config.controller_sizes]
         self._prepared: list[tuple[Publisher, bytes]] = []
@@ -77,7 +77,9 @@ class GuardNode(Node):  # type: ignore[misc]
         self._enables_at_start = config.enable_control
         self._refusal = ""
         self._limits_logged = False
-        self._period = PeriodRecorder(round(NS_PER_S / self._pace.rate_hz(config.command_rate_hz)))
+        self._period = PeriodRecorder(
+            round(NS_PER_S / self._sim_clock.wall_rate_hz(config.command_rate_hz))
+        )
         self._image_age = Histogram()
         self._tick_time = Histogram()
         self._commanded = LatencyProbe(Hop.COMMANDED, self._trace)
@@ -86,8 +88,8 @@ class GuardNode(Node):  # type: ignore[misc]
             config.command_rate_hz,
             self._send,
             config.realtime_priority + 1 if config.realtime_priority else 0,
-            self._pace,
-            beforehand=self._prepare,
+            self._sim_clock,
+            prepare=self._prepare,
         )
         self._monitor = ControllerMonitor(
             self, config, self._on_lost, self._on_rival, self._loop.wait_for_tick
@@ -151,14 +153,14 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _prepare(self, due_ns: int) -> None:
         """Work out the command that is due at a time, from all that came until now."""
-        start_ns = self._pace.now_ns()
+        start_ns = self._sim_clock.now_ns()
         self._inputs.read()
         with self._lock:
             self._take_inputs(start_ns)
             command = self._guard.tick(due_ns)
         self._prepared = [] if command is None else self._messages(command)
         self._due_ns = due_ns
-        self._preparing_ns = self._pace.lasted_ns(start_ns, self._pace.now_ns())
+        self._preparing_ns = self._sim_clock.wall_duration_ns(start_ns, self._sim_clock.now_ns())
 
     def _messages(self, command: Array) -> list[tuple[Publisher, bytes]]:
         muted = self._guard.muted
@@ -174,8 +176,10 @@ class GuardNode(Node):  # type: ignore[misc]
             publisher.publish(message)
         sent_ns = time.monotonic_ns()
         self._period.record(sent_ns)
-        sent_at_ns = self._pace.at_ns(sent_ns)
-        self._tick_time.record(self._preparing_ns + self._pace.lasted_ns(now_ns, sent_at_ns))
+        sent_at_ns = self._sim_clock.from_steady_ns(sent_ns)
+        self._tick_time.record(
+            self._preparing_ns + self._sim_clock.wall_duration_ns(now_ns, sent_at_ns)
+        )
         self._trace.span(Hop.COMMANDED, now_ns, sent_at_ns)
         chunk = self._guard.chunk if self._guard.mode is Mode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
@@ -191,7 +195,7 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _on_lost(self, index: int, reason: str) -> None:
         with self._lock:
-            self._guard.lose(self._slices[index], reason, self._pace.now_ns())
+            self._guard.lose(self._slices[index], reason, self._sim_clock.now_ns())
 
     def _on_rival(self, reason: str) -> None:
         with self._lock:
@@ -200,7 +204,7 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _enable(self) -> None:
         """Enable control, or raise `CommandError` with everything that is in the way."""
-        now_ns = self._pace.now_ns()
+        now_ns = self._sim_clock.now_ns()
         problems = [*self._monitor.problems, *self._inputs.problems(now_ns)]
         if topic := self._inputs.conflicting(now_ns):
             problems.append(self._inputs.conflict(topic))
@@ -258,7 +262,7 @@ class GuardNode(Node):  # type: ignore[misc]
         refusal = self._refusal if mode is Mode.DISABLED else ""
         found = (
             self._guard.reason,
-            refusal or "; ".join(self._inputs.problems(self._pace.now_ns())),
+            refusal or "; ".join(self._inputs.problems(self._sim_clock.now_ns())),
         )
         reasons = [reason for reason in found if reason]
         fine = mode not in (Mode.TRACKING, Mode.DISABLED) or reasons in ([], [NOT_ENABLED])

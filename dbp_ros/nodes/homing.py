@@ -23,7 +23,7 @@ from dbp_ros.types import STOPPED, Array
 
 GUARD_PARAMETERS = (
     *("joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),
-    *("position_lower", "position_upper", "tracking_error_limit", "speed"),
+    *("position_lower", "position_upper", "tracking_error_limit", "real_time_factor"),
 )
 CHUNK_RATE_HZ = 50.0
 # Points of a chunk, in [s] from now.
@@ -66,7 +66,7 @@ class Homing:
         self._velocity = settings["home_speed"] * np.array(settings["velocity_limit"])
         self._acceleration = settings["home_speed"] * np.array(settings["acceleration_limit"])
         self._tolerance = np.array(settings["tracking_error_limit"])
-        self._speed = float(settings["speed"])
+        self._real_time_factor = float(settings["real_time_factor"])
 
     def run(self, enable: bool) -> str:
         """Move the arms; return a sentence once they are there.
@@ -137,13 +137,13 @@ class Homing:
         """Publish the path until the arms have arrived; it waits for arms that are behind."""
         chunks = self._operator.node.create_publisher(JointTrajectory, "action_chunk", COMMAND)
         self._operator.spin_until(lambda: chunks.get_subscription_count() > 0, DISCOVERY_S)
-        self._show(f"moving home in {path.duration_s / self._speed:.1f} s")
+        self._show(f"moving home in {path.duration_s / self._real_time_factor:.1f} s")
         path_s, before, shown = 0.0, time.monotonic(), 0
-        deadline = before + 2.0 * path.duration_s / self._speed + SETTLE_S
+        deadline = before + 2.0 * path.duration_s / self._real_time_factor + SETTLE_S
         while path_s < path.duration_s or not self._near(path.goal, ARRIVED):
             now = time.monotonic()
             if self._near(path.positions(np.array([path_s]))[0], BEHIND):
-                path_s += self._speed * (now - before)
+                path_s += self._real_time_factor * (now - before)
             before = now
             if now > deadline:
                 raise DbpError(self._explain_delay(path.goal))

@@ -39,7 +39,7 @@ class ModelSwap:
     def __init__(self, node: Node, config: PolicyConfig, ignored: IgnoredMessages) -> None:
         self._node = node
         self._config, self._ignored = config, ignored
-        self._pace = SimClock(config.speed)
+        self._sim_clock = SimClock(config.real_time_factor)
         self._swap: Swap | None = None
         self._folder: FolderWatcher | None = None
         self._thread: RateThread | None = None
@@ -148,7 +148,7 @@ class ModelSwap:
         if self._folder is not None and self._folder.changed(now_ns):
             self._swap.propose(self._folder.directory)
         self._receiver.tick(now_ns)
-        self._swap.tick(self._pace.at_ns(now_ns))
+        self._swap.tick(self._sim_clock.from_steady_ns(now_ns))
 
     def _tell(self, state: SwapStatus) -> None:
         self._newest = state

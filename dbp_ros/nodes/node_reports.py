@@ -22,10 +22,10 @@ ACTIVITY, MANAGER, STATE_SUFFIX = "Controllers Activity", "controller_manager", 
 PARAMETERS = {
     "guard": (
         *("joints", "controllers", "controller_sizes", "joint_state_timeout_s"),
-        *("use_sim_time", "speed"),
+        *("use_sim_time", "real_time_factor"),
     ),
-    "policy": ("joints", "image_max_age_s", "use_sim_time", "speed"),
-    "simulation": ("use_sim_time", "speed"),
+    "policy": ("joints", "image_max_age_s", "use_sim_time", "real_time_factor"),
+    "simulation": ("use_sim_time", "real_time_factor"),
     "learner": ("use_sim_time",),
 }
 

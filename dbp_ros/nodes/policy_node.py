@@ -45,8 +45,8 @@ class PolicyNode(ManagedNode):
         super().__init__("policy")
         told = load_settings(self, PolicyConfig)
         self._config = scale_timeouts(told, "image_max_age_s", "joint_state_max_age_s")
-        self._pace = SimClock(told.speed)
-        self._steady = SteadyClock(self.get_clock(), self._pace)
+        self._sim_clock = SimClock(told.real_time_factor)
+        self._steady = SteadyClock(self.get_clock(), self._sim_clock)
         self._trace = Trace()
         self._relay: ModelSlot | None = None
         self._models = 0
@@ -113,7 +113,7 @@ class PolicyNode(ManagedNode):
             f"its proof within {first.difference:.2g}"
         )
         self._trace.cameras = manifest.camera_names
-        self._relay = ModelSlot(decider, self._models + 1, self._hurry)
+        self._relay = ModelSlot(decider, self._models + 1, self._trigger_decision)
         self._swap.begin(self._relay, first)
         self._writer = ChunkWriter(manifest.joints, self._steady)
         self._inputs.begin(manifest, self._relay)
@@ -130,7 +130,7 @@ class PolicyNode(ManagedNode):
             loop_rate_hz(config.decision_rate_hz),
             self._decide,
             config.realtime_priority,
-            self._pace,
+            self._sim_clock,
             config.earliest_decision,
         )
         self._loop.start()
@@ -167,10 +167,10 @@ class PolicyNode(ManagedNode):
         if self.trigger_activate() != TransitionCallbackReturn.SUCCESS:
             raise DbpError(self._reason)
 
-    def _hurry(self) -> None:
+    def _trigger_decision(self) -> None:
         """Start a decision from a new picture, unless one was made just now."""
         if (loop := self._loop) is not None:
-            loop.hurry()
+            loop.trigger()
 
     def _decide(self, now_ns: int) -> None:
         loop, relay = self._loop, self._relay
@@ -178,13 +178,13 @@ class PolicyNode(ManagedNode):
             # A transition did not wait for a decision that took too long.
             return
         try:
-            decider, chunk = relay.decide(now_ns, loop.early)
+            decider, chunk = relay.decide(now_ns, loop.triggered)
         except ObservationError as error:
             self._refusals += 1
             self._reason = f"refusing: {error}"
             return
         self._publisher.publish(self._writer.write(chunk))
-        decider.path.decide(chunk.image_stamps_ns, now_ns, self._pace.now_ns())
+        decider.path.decide(chunk.image_stamps_ns, now_ns, self._sim_clock.now_ns())
         self._reason = ""
         if decider is not self._paced:
             # Another model decides from now on, perhaps at another rate.

@@ -73,7 +73,7 @@ class SimulationNode(Node):  # type: ignore[misc]
     def _build(self) -> None:
         """Build the scene and open the cameras."""
         config = self._config
-        self._pace = SimClock(config.speed)
+        self._sim_clock = SimClock(config.real_time_factor)
         self._simulation = Simulation(config.task)
         if config.joints != self._simulation.joint_names:
             raise ConfigError(
@@ -92,12 +92,12 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._beats = self._simulated_ns = 0
         self._period = PeriodRecorder(round(NS_PER_S / config.joint_state_rate_hz))
         self._trace = Trace()
-        self._with_clock = config.publish_clock or config.speed != 1.0
+        self._with_clock = config.publish_clock or config.real_time_factor != 1.0
         self._conflict = ""
         for line in request_realtime(config, Role.REST):
             self.get_logger().info(line)
         self._cameras = SimulatedCameras(
-            self, config, self._simulation, self._pace, self._trace, self._stamp
+            self, config, self._simulation, self._sim_clock, self._trace, self._stamp
         )
 
     def _open_topics(self) -> None:
@@ -112,7 +112,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._controllers = SimulatedControllers(
             self, config, self._targets, lambda: self._simulation.positions
         )
-        self._operator = CellOperator(self, self, self._pace)
+        self._operator = CellOperator(self, self, self._sim_clock)
         diagnostics.DiagnosticsReporter(
             self, "simulation", self._state, self.statistics, self._clear, self._trace
         )
@@ -122,8 +122,8 @@ class SimulationNode(Node):  # type: ignore[misc]
             "physics",
             config.joint_state_rate_hz,
             self._step,
-            pace=self._pace,
-            beforehand=lambda _: self._read_commands(),
+            sim_clock=self._sim_clock,
+            prepare=lambda _: self._read_commands(),
         )
         self._cameras.publish()
         self._physics.start()
@@ -169,7 +169,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         with self._lock:
             self._simulation.command(self._targets.positions)
             self._simulation.advance(self._steps_due(now_ns))
-        stamp = self._stamp(self._pace.now_ns())
+        stamp = self._stamp(self._sim_clock.now_ns())
         if self._clock_topic is not None and self._beats % self._beats_per_clock == 0:
             self._clock_topic.publish(Clock(clock=stamp))
         message = JointState(name=self._simulation.joint_names)
@@ -179,7 +179,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._watch.publishing(stamp.sec * NS_PER_S + stamp.nanosec)
         self._joint_states.publish(message)
         self._period.record(now_ns)
-        self._trace.span(Hop.PHYSICS, now_ns, self._pace.now_ns())
+        self._trace.span(Hop.PHYSICS, now_ns, self._sim_clock.now_ns())
         self._beats += 1
         if self._beats % self._beats_per_judgement == 0:
             self._reward.publish(Float64(data=self._simulation.reward))

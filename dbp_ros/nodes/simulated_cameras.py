@@ -43,7 +43,7 @@ class SimulatedCameras:
         node: Node,
         config: SimulationConfig,
         simulation: Simulation,
-        pace: SimClock,
+        sim_clock: SimClock,
         trace: Trace,
         stamp: Callable[[int], Time],
     ) -> None:
@@ -53,13 +53,13 @@ class SimulatedCameras:
             node: Publishes.
             config: Sizes, rate and renderer.
             simulation: What the cameras see.
-            pace: How fast it runs.
+            sim_clock: Its clock.
             trace: Where each image is recorded.
             stamp: Returns the stamp of a time of the simulation.
         """
         self.render_time = Histogram()
         self._node, self._config, self._simulation = node, config, simulation
-        self._pace, self._trace, self._stamp = pace, trace, stamp
+        self._sim_clock, self._trace, self._stamp = sim_clock, trace, stamp
         self._size = (
             config.render_height or config.image_height,
             config.render_width or config.image_width,
@@ -72,7 +72,7 @@ class SimulatedCameras:
         self._topics: dict[str, Publisher] = {}
         trace.cameras = CAMERAS
         rate_hz = len(CAMERAS) * config.camera_rate_hz
-        self.thread = RateThread("cameras", rate_hz, self._render, pace=pace)
+        self.thread = RateThread("cameras", rate_hz, self._render, sim_clock=sim_clock)
         self.thread.start()
 
     @property
@@ -101,10 +101,10 @@ class SimulatedCameras:
             return
         number, camera = next(self._turns)
         snapshot = self._simulation.snapshot()
-        taken_ns = self._pace.now_ns()
+        taken_ns = self._sim_clock.now_ns()
         image = self._noise.add(self._rig.look_through(camera, snapshot))
         message = image_message(self._enlarge(image), camera, self._stamp(taken_ns))
         self._topics[camera].publish(message)
-        sent_ns = self._pace.now_ns()
-        self.render_time.record(self._pace.lasted_ns(taken_ns, sent_ns))
+        sent_ns = self._sim_clock.now_ns()
+        self.render_time.record(self._sim_clock.wall_duration_ns(taken_ns, sent_ns))
         self._trace.span(Hop.RENDERED, taken_ns, sent_ns, number, taken_ns)

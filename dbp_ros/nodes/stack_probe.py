@@ -140,10 +140,10 @@ class StackProbe:
         clock_ns = message.clock.sec * NS_PER_S + message.clock.nanosec
         self._clock.append((time.monotonic_ns(), clock_ns))
         self._ros_time.set(clock_ns)
-        if speed := self._clock_speed():
-            self._ros_time.speed = max(0.0, speed)
+        if factor := self._clock_factor():
+            self._ros_time.real_time_factor = max(0.0, factor)
 
-    def _clock_speed(self) -> float | None:
+    def _clock_factor(self) -> float | None:
         if len(self._clock) < 2:
             return None
         (first_ns, began_ns), (last_ns, clock_ns) = self._clock[0], self._clock[-1]
@@ -226,4 +226,4 @@ class StackProbe:
             return None
         elapsed_ns = self._clock[-1][0] - self._clock[0][0] if self._clock else 0
         rate_hz = (len(self._clock) - 1) * NS_PER_S / elapsed_ns if elapsed_ns else 0.0
-        return SimulatedClock(self._graph.topic("/clock", rate_hz), self._clock_speed())
+        return SimulatedClock(self._graph.topic("/clock", rate_hz), self._clock_factor())

@@ -38,15 +38,15 @@ class SteadyClock:
         mapping: Relation between the clocks, for what needs no ROS.
     """
 
-    def __init__(self, ros_clock: Clock, pace: SimClock | None = None) -> None:
+    def __init__(self, ros_clock: Clock, sim_clock: SimClock | None = None) -> None:
         """Compare the clocks from now on.
 
         Args:
             ros_clock: Clock of the stamps.
-            pace: Gives the steady time; that of the real world if None.
+            sim_clock: Gives the steady time; that of the real world if None.
         """
-        self._ros_clock, self._pace = ros_clock, pace or SimClock()
-        self._estimator = ClockEstimator(self._pace.speed)
+        self._ros_clock, self._sim_clock = ros_clock, sim_clock or SimClock()
+        self._estimator = ClockEstimator(self._sim_clock.real_time_factor)
         self._simulated = False
         self._sampled_ns = 0
         self.mapping = ClockMapping(self._offset_line())
@@ -66,7 +66,7 @@ class SteadyClock:
         """Why the ROS clock cannot be used, or not for long; empty if it can."""
         if not self._simulated:
             return ""
-        return self._estimator.problem(self._pace.real_ns(self.now_ns()), SILENT_NS)
+        return self._estimator.problem(self._sim_clock.to_steady_ns(self.now_ns()), SILENT_NS)
 
     def current(self) -> ClockMapping:
         """Return the mapping, for several conversions, after a look at the system clock."""
@@ -92,7 +92,7 @@ class SteadyClock:
 
     def now_ns(self) -> int:
         """Return the steady time."""
-        return self._pace.now_ns()
+        return self._sim_clock.now_ns()
 
     def offset_ns(self) -> int:
         """Return what to add to the ROS time of now to get the steady time."""
@@ -108,16 +108,16 @@ class SteadyClock:
             self.mapping.line = self._offset_line()
             self._simulated = False
         elif self._simulated:
-            now_ns = self._pace.real_ns(self.now_ns())
+            now_ns = self._sim_clock.to_steady_ns(self.now_ns())
             steady = 0 <= change["delta"] < JUMP_NS
             if not steady or now_ns - self._sampled_ns >= SAMPLE_INTERVAL_NS:
                 self._sample(now_ns)
 
     def _begin_simulated(self) -> None:
-        self._estimator = ClockEstimator(self._pace.speed)
+        self._estimator = ClockEstimator(self._sim_clock.real_time_factor)
         self.mapping.line = None
         self._simulated = True
-        self._sample(self._pace.real_ns(self.now_ns()))
+        self._sample(self._sim_clock.to_steady_ns(self.now_ns()))
 
     def _sample(self, now_ns: int) -> None:
         self._sampled_ns = now_ns
@@ -127,8 +127,9 @@ class SteadyClock:
             line = self._estimator.line
             self._estimator.add(now_ns, ros_ns)
             if (changed := self._estimator.line) is not line and changed is not None:
-                steady_ns, factor = self._pace.at_ns(changed.steady_ns), self._pace.speed
-                self.mapping.line = ClockLine(steady_ns, changed.ros_ns, changed.factor / factor)
+                steady_ns = self._sim_clock.from_steady_ns(changed.steady_ns)
+                factor = changed.factor / self._sim_clock.real_time_factor
+                self.mapping.line = ClockLine(steady_ns, changed.ros_ns, factor)
 
     def _follow_system_clock(self) -> None:
         line = self.mapping.line
@@ -144,9 +145,9 @@ class SteadyClock:
 
     def _measure(self) -> tuple[int, int]:
         """Return how long it took, and an offset in [ns], too large by as much at most."""
-        before_ns = self._pace.now_ns()
+        before_ns = self._sim_clock.now_ns()
         ros_ns = int(self._ros_clock.now().nanoseconds)
-        after_ns = self._pace.now_ns()
+        after_ns = self._sim_clock.now_ns()
         return after_ns - before_ns, after_ns - ros_ns
 
 

@@ -43,12 +43,12 @@ class RosTime:
 
     Attributes:
         simulated: Whether that is `/clock`.
-        speed: Seconds of the simulation that pass in one, for `/clock`.
+        real_time_factor: Seconds of `/clock` per second of wall time.
     """
 
     def __init__(self) -> None:
         self.simulated = False
-        self.speed = 1.0
+        self.real_time_factor = 1.0
         self._clock_ns: int | None = None
         self._read_ns = 0
 
@@ -66,7 +66,8 @@ class RosTime:
             return received_ns
         if self._clock_ns is None:
             return None
-        return self._clock_ns + round(self.speed * (time.monotonic_ns() - self._read_ns))
+        elapsed_ns = time.monotonic_ns() - self._read_ns
+        return self._clock_ns + round(self.real_time_factor * elapsed_ns)
 
 
 @dataclass(slots=True)

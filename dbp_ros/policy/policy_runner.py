@@ -62,7 +62,7 @@ class PolicyRunner:
         self.period = PeriodRecorder(round(NS_PER_S / rate_hz))
         self.recent = Histogram()
         self._config = config
-        self._pace = SimClock(config.speed)
+        self._sim_clock = SimClock(config.real_time_factor)
         self._seed = config.latent_seed
         # A loop that is faster than the model is still early by half of one of its periods.
         loop_hz = loop_rate_hz(rate_hz)
@@ -132,11 +132,11 @@ class PolicyRunner:
 
     def see(self, camera: str, frame: Frame, arrival_ns: int) -> None:
         """Encode a picture that has arrived."""
-        start_ns = self._pace.now_ns()
+        start_ns = self._sim_clock.now_ns()
         features = self.model.encode(camera, frame.image)
-        end_ns = self._pace.now_ns()
+        end_ns = self._sim_clock.now_ns()
         self.observer.see(camera, frame, features, arrival_ns)
-        self.encoding.record(self._pace.lasted_ns(start_ns, end_ns))
+        self.encoding.record(self._sim_clock.wall_duration_ns(start_ns, end_ns))
         self.path.encode(camera, frame.stamp_ns, start_ns, end_ns)
 
     def decide(self, now_ns: int, early: bool = False) -> ActionChunk:

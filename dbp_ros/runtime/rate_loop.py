@@ -1,4 +1,4 @@
-"""Loops on the steady clock, which keep their grid and can be hurried."""
+"""Loops at a fixed rate on the steady clock, with an optional early wake-up."""
 
 import threading
 import time
@@ -8,78 +8,81 @@ from contextlib import suppress
 from dbp_ros.runtime.realtime import set_priority
 from dbp_ros.runtime.sim_clock import SimClock
 
-# Before a deadline, for what is to be done by then.
-BEFOREHAND_NS = 500_000
+# `prepare` is called this long before a deadline.
+PREPARE_NS = 500_000
 
 
 class RateLoop:
-    """Waits for one deadline a period on the steady clock.
+    """Timer with one absolute deadline per period on the steady clock.
 
-    Deadlines are absolute, so that lateness does not add up. After being late by over half a
-    period it starts anew from now, so that two ticks are never crowded together.
+    Lateness does not add up. After a wait that ends more than half a period late the next deadline
+    is a full period later, so that two ticks never follow one another at once.
 
     Attributes:
-        early: Whether the last wait was ended by `hurry`.
+        triggered: Whether `trigger` ended the last wait.
     """
 
     def __init__(
         self,
         period_ns: int,
-        earliest: float = 1.0,
-        beforehand: Callable[[int], None] | None = None,
+        min_period_share: float = 1.0,
+        prepare: Callable[[int], None] | None = None,
     ) -> None:
         """Begin the first period.
 
         Args:
             period_ns: Longest time between two ticks.
-            earliest: Share of it that passes at least, however often `hurry` is called.
-            beforehand: Called a moment before each deadline with that deadline, or with the time
-                where it has passed. Only for a loop that is not hurried.
+            min_period_share: Share of the period that `trigger` cannot shorten; 1 to ignore
+                `trigger`.
+            prepare: Called `PREPARE_NS` before each deadline with the deadline, or with the present
+                time if that is later. Not for a loop that is triggered.
         """
-        self._beforehand = beforehand
+        self._prepare = prepare
         self.period_ns = period_ns
-        self.early = False
-        self._least_ns = round(earliest * period_ns)
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self.triggered = False
+        self._min_period_ns = round(min_period_share * period_ns)
+        # A binary event: locked while not set. A wait with a timeout is cheaper than `Event.wait`.
+        self._event = threading.Lock()
+        self._event.acquire()
         self.restart()
 
-    def set_period(self, period_ns: int, earliest: float) -> None:
+    def set_period(self, period_ns: int, min_period_share: float) -> None:
         """Change the period from the next deadline on; see the constructor."""
-        self.period_ns, self._least_ns = period_ns, round(earliest * period_ns)
+        self.period_ns, self._min_period_ns = period_ns, round(min_period_share * period_ns)
 
     def restart(self) -> None:
         """Begin the first period now."""
         self._deadline_ns = self._ticked_ns = time.monotonic_ns()
 
-    def hurry(self) -> None:
-        """End the wait at hand, or the next one, before its deadline. Any thread may call it."""
-        # An error says that it rings already.
+    def trigger(self) -> None:
+        """End the current wait, or the next one, before its deadline. Any thread may call it."""
+        # The error means that the event is already set.
         with suppress(RuntimeError):
-            self._bell.release()
+            self._event.release()
 
     def wait(self) -> int:
         """Sleep until the next deadline and return the time, in [ns] of the steady clock.
 
-        After having been hurried, the next deadline is a period from then.
+        After a triggered tick the next deadline is one period later.
         """
         self._deadline_ns += self.period_ns
-        if self._beforehand is not None:
-            now_ns = _sleep_until(self._deadline_ns - BEFOREHAND_NS)
-            self._beforehand(max(now_ns, self._deadline_ns))
-        self.early = self._least_ns < self.period_ns and self._hurried()
-        now_ns = _sleep_until(self._ticked_ns + self._least_ns if self.early else self._deadline_ns)
-        if self.early or now_ns - self._deadline_ns > self.period_ns // 2:
+        if self._prepare is not None:
+            now_ns = _sleep_until(self._deadline_ns - PREPARE_NS)
+            self._prepare(max(now_ns, self._deadline_ns))
+        self.triggered = self._min_period_ns < self.period_ns and self._wait_for_event()
+        earliest_ns = self._ticked_ns + self._min_period_ns
+        now_ns = _sleep_until(earliest_ns if self.triggered else self._deadline_ns)
+        if self.triggered or now_ns - self._deadline_ns > self.period_ns // 2:
             self._deadline_ns = now_ns
         self._ticked_ns = now_ns
-        # What rang meanwhile, this tick will see.
-        self._bell.acquire(blocking=False)
+        # This tick serves an event that was set during the sleep.
+        self._event.acquire(blocking=False)
         return now_ns
 
-    def _hurried(self) -> bool:
-        """Wait for the bell, and return whether it rang well before the deadline."""
+    def _wait_for_event(self) -> bool:
+        """Return whether the event is set before the deadline."""
         left_ns = self._deadline_ns - time.monotonic_ns()
-        if left_ns <= 0 or not self._bell.acquire(timeout=left_ns * 1e-9):
+        if left_ns <= 0 or not self._event.acquire(timeout=left_ns * 1e-9):
             return False
         return time.monotonic_ns() < self._deadline_ns
 
@@ -94,7 +97,7 @@ def _sleep_until(deadline_ns: int) -> int:
 
 
 class RateThread(threading.Thread):
-    """Calls a function once a period, or more often where it is hurried, until it is stopped."""
+    """Thread that calls a function once per period, or earlier when triggered."""
 
     def __init__(
         self,
@@ -102,74 +105,77 @@ class RateThread(threading.Thread):
         rate_hz: float,
         tick: Callable[[int], None],
         priority: int = 0,
-        pace: SimClock | None = None,
-        earliest: float = 1.0,
-        beforehand: Callable[[int], None] | None = None,
+        sim_clock: SimClock | None = None,
+        min_period_share: float = 1.0,
+        prepare: Callable[[int], None] | None = None,
     ) -> None:
         """Prepare the thread; `start` runs it.
 
         Args:
             name: Name of the thread.
-            rate_hz: Calls a second.
-            tick: Called with the steady time in [ns]. An exception ends the thread and is kept
-                in `error`.
-            priority: SCHED_FIFO priority, 0 to inherit that of the starter.
-            pace: Of the world whose seconds and time these are; ours if None.
-            earliest: Share of a period after which `hurry` may start the next call; 1 for never.
-            beforehand: Called a moment before each call is due, with the steady time in [ns] at
-                which it is, so that what it takes does not make the call late.
+            rate_hz: Calls per second.
+            tick: Called with the time in [ns]. An exception ends the thread and is kept in `error`.
+            priority: SCHED_FIFO priority; 0 to inherit that of the starting thread.
+            sim_clock: Clock of the rate and of the times; the steady clock if None.
+            min_period_share: Share of the period that `trigger` cannot shorten; 1 to ignore
+                `trigger`.
+            prepare: Called shortly before each call of `tick`, with the time at which that is due,
+                so that work done in advance does not delay it.
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
-        self._pace = world = pace or SimClock()
-        prepare = beforehand and (lambda due_ns: beforehand(world.at_ns(due_ns)))
-        self._pacer = RateLoop(round(1e9 / world.rate_hz(rate_hz)), earliest, prepare)
+        self._clock = clock = sim_clock or SimClock()
+        prepare_at = prepare and (lambda due_ns: prepare(clock.from_steady_ns(due_ns)))
+        self._loop = RateLoop(self._period_ns(rate_hz), min_period_share, prepare_at)
         self._tick = tick
         self._priority = priority
         self._stopping = threading.Event()
-        self._over = threading.Event()
+        self._ticked = threading.Event()
 
     def run(self) -> None:
         """Call the function until `stop`."""
         if self._priority:
             set_priority(self._priority)
-        self._pacer.restart()
+        self._loop.restart()
         try:
             while not self._stopping.is_set():
-                self._tick(self._pace.at_ns(self._pacer.wait()))
-                # Somebody waits for it only where it is not set.
-                if not self._over.is_set():
-                    self._over.set()
+                self._tick(self._clock.from_steady_ns(self._loop.wait()))
+                # `set` takes a lock; it is needed only while `wait_for_tick` runs.
+                if not self._ticked.is_set():
+                    self._ticked.set()
         except Exception as error:
             self.error = error
             raise
 
     @property
-    def early(self) -> bool:
-        """Whether the call at hand was hurried."""
-        return self._pacer.early
+    def triggered(self) -> bool:
+        """Whether the current call was triggered."""
+        return self._loop.triggered
 
-    def set_rate(self, rate_hz: float, earliest: float) -> None:
-        """Change the rate from the next call on; only for the function that is called.
+    def set_rate(self, rate_hz: float, min_period_share: float) -> None:
+        """Change the rate from the next call on. Only `tick` may call it.
 
         Args:
-            rate_hz: Calls a second.
-            earliest: See the constructor.
+            rate_hz: Calls per second.
+            min_period_share: See the constructor.
         """
-        self._pacer.set_period(round(1e9 / self._pace.rate_hz(rate_hz)), earliest)
+        self._loop.set_period(self._period_ns(rate_hz), min_period_share)
 
-    def hurry(self) -> None:
-        """Let the next call come as early as it may."""
-        self._pacer.hurry()
+    def trigger(self) -> None:
+        """Start the next call as early as `min_period_share` allows."""
+        self._loop.trigger()
 
     def wait_for_tick(self) -> None:
-        """Wait until a call is over, two periods at most: there is time now until the next."""
+        """Block until a call has ended, at most two periods: the thread then idles for a while."""
         if self.is_alive():
-            self._over.clear()
-            self._over.wait(2e-9 * self._pacer.period_ns)
+            self._ticked.clear()
+            self._ticked.wait(2e-9 * self._loop.period_ns)
 
     def stop(self) -> None:
-        """End the loop and wait for the last call to finish."""
+        """End the loop after the current call."""
         self._stopping.set()
         if self.is_alive() and threading.current_thread() is not self:
             self.join(timeout=2.0)
+
+    def _period_ns(self, rate_hz: float) -> int:
+        return round(1e9 / self._clock.wall_rate_hz(rate_hz))

@@ -96,17 +96,17 @@ class RealtimeConfig:
     )
     lock_memory: bool = setting(True, "Lock the process in memory where that is allowed")
     cpu_affinity: tuple[int, ...] = setting(
-        (), "Cores to run on; empty for those of placement.py", minimum=0
+        (), "Cores to run on; empty for the plan of runtime/cpu_affinity.py", minimum=0
     )
 
 
 @dataclass(frozen=True)
 class SimClockConfig:
-    """How fast a simulated world runs; see `dbp_ros.runtime.sim_clock`."""
+    """Real-time factor of a simulation; see `dbp_ros.runtime.sim_clock`."""
 
-    speed: float = setting(
+    real_time_factor: float = setting(
         1.0,
-        "Seconds of the simulation that pass in one; other than 1 with no real robot",
+        "Seconds of simulation time per second of wall time; 1 for a real robot",
         minimum=SLOWEST,
         maximum=FASTEST,
     )
@@ -384,7 +384,7 @@ class SimulationConfig(ControllersConfig, RealtimeConfig, SimClockConfig):
     lock_memory: bool = setting(False, "Lock the process in memory where that is allowed")
     task: str = setting("lift", "Task: reach, lift, can or transport", choices=TASKS)
     publish_clock: bool = setting(
-        False, "Publish `/clock`; it is published anyway where `speed` is not 1"
+        False, "Publish `/clock`; always published if `real_time_factor` is not 1"
     )
     seed: int = setting(
         100_000,

@@ -63,15 +63,15 @@ class StackConfig:
     checkpoint: str = setting(
         LearnerConfig.checkpoint, "Training run that the model was exported from, for the learner"
     )
-    speed: float = setting(
+    real_time_factor: float = setting(
         1.0,
-        "Seconds of simulation time in one second; other than 1 puts every node on /clock, which "
-        "the simulated cell publishes, or your own simulator where sim is false",
+        "Seconds of simulation time per second of wall time; other than 1 puts all nodes on /clock, "
+        "from the simulated cell, or from your own simulator if sim is false",
         minimum=SLOWEST,
         maximum=FASTEST,
     )
     use_sim_time: bool = setting(
-        False, "Put every node on /clock also where speed is 1, for your own simulator"
+        False, "Put every node on /clock also if real_time_factor is 1, for your own simulator"
     )
     remap: str = setting(
         "",
@@ -181,25 +181,27 @@ def processes(config: StackConfig) -> list[Process]:
         ConfigError: If a parameter file is missing.
     """
     folder = Path(config.config).expanduser() if config.config else resource_directory() / "config"
-    paced = config.speed != 1.0
+    scaled = config.real_time_factor != 1.0
     clock: dict[str, str | bool | float] = (
-        {"use_sim_time": True} if paced or config.use_sim_time else {}
+        {"use_sim_time": True} if scaled or config.use_sim_time else {}
     )
-    speed: dict[str, str | bool | float] = {"speed": config.speed} if paced else {}
+    factor: dict[str, str | bool | float] = (
+        {"real_time_factor": config.real_time_factor} if scaled else {}
+    )
     model, task = {"model": config.model}, {"task": config.task}
     listed = {
-        "guard": ("guard_node", {"enable_control": config.enable_control, **clock, **speed}),
+        "guard": ("guard_node", {"enable_control": config.enable_control, **clock, **factor}),
         "policy": (
             "policy_node",
-            {**model, **(EXPLORING if config.learner else {}), **clock, **speed},
+            {**model, **(EXPLORING if config.learner else {}), **clock, **factor},
         ),
     }
     if config.learner:
         learned_from = {"checkpoint": config.checkpoint}
         listed["learner"] = ("learner_node", {**model, **learned_from, **task, **clock})
     if config.sim:
-        published = {"publish_clock": True} if clock and not paced else {}
-        listed = {"simulation": ("sim_node", {**task, **speed, **published}), **listed}
+        published = {"publish_clock": True} if clock and not scaled else {}
+        listed = {"simulation": ("sim_node", {**task, **factor, **published}), **listed}
     for name in listed:
         if not (folder / f"{name}.yaml").is_file():
             raise ConfigError(f"{folder / name}.yaml is missing: copy it from config/")

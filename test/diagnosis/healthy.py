@@ -28,9 +28,9 @@ GUARD = {
     "controller_sizes": (2, 2),
     "joint_state_timeout_s": 0.1,
     "use_sim_time": False,
-    "speed": 1.0,
+    "real_time_factor": 1.0,
 }
-POLICY = {"joints": JOINTS, "image_max_age_s": 0.2, "use_sim_time": False, "speed": 1.0}
+POLICY = {"joints": JOINTS, "image_max_age_s": 0.2, "use_sim_time": False, "real_time_factor": 1.0}
 
 
 def node(name: str, sentence: str, level: int = 0, **values: Any) -> NodeStatus:
@@ -111,10 +111,12 @@ def with_controller(**changes: Any) -> Snapshot:
     return replace(HEALTHY, controllers=(replace(left, **changes), right))
 
 
-def with_clock(speed: float | None, *publishers: str, rate_hz: float = 100.0) -> Snapshot:
+def with_clock(
+    real_time_factor: float | None, *publishers: str, rate_hz: float = 100.0
+) -> Snapshot:
     """Return a healthy stack on /clock."""
     stack = with_parameter("guard", use_sim_time=True)
     policy = replace(stack.policy, parameters={**stack.policy.parameters, "use_sim_time": True})
     topic = TopicStatus("/clock", ends("rosgraph_msgs/msg/Clock", *publishers), (), rate_hz)
-    clock = SimulatedClock(topic, speed) if publishers else None
+    clock = SimulatedClock(topic, factor) if publishers else None
     return replace(stack, nodes={**stack.nodes, "policy": policy}, clock=clock)

@@ -138,8 +138,9 @@ def test_the_order_of_joints_does_not_matter():
     assert examine(with_parameter("policy", joints=JOINTS[::-1])) == []
 
 
-def test_nodes_on_different_speeds_are_named():
-    assert_named(with_parameter("policy", speed=2.0), ERROR, "speed", "1.0 in guard, 2.0 in policy")
+def test_nodes_with_different_real_time_factors_are_named():
+    differs = with_parameter("policy", real_time_factor=2.0)
+    assert_named(differs, ERROR, "real_time_factor", "1.0 in guard, 2.0 in policy")
 
 
 def test_a_fault_of_the_controller_manager_is_shown():
@@ -350,17 +351,17 @@ def test_a_clock_that_is_missing_is_named():
     assert_named(with_clock(None), ERROR, "/clock", "guard, policy", "use_sim_time")
 
 
-@pytest.mark.parametrize(("speed", "rate_hz"), [(None, 0.0), (0.0, 100.0)])
-def test_a_clock_that_stalls_is_named(speed, rate_hz):
-    assert_named(with_clock(speed, "/gazebo", rate_hz=rate_hz), ERROR, "/clock", "paused?")
+@pytest.mark.parametrize(("factor", "rate_hz"), [(None, 0.0), (0.0, 100.0)])
+def test_a_clock_that_stalls_is_named(factor, rate_hz):
+    assert_named(with_clock(factor, "/gazebo", rate_hz=rate_hz), ERROR, "/clock", "paused?")
 
 
 def test_a_clock_out_of_range_is_named():
     assert_named(with_clock(0.01, "/gazebo"), ERROR, "/clock", "0.01 times real time")
 
 
-def test_a_clock_far_from_the_configured_speed_is_named():
-    assert_named(with_clock(0.25, "/gazebo"), WARNING, "/clock", "0.25", "--speed 0.25")
+def test_a_clock_far_from_the_configured_real_time_factor_is_named():
+    assert_named(with_clock(0.25, "/gazebo"), WARNING, "/clock", "0.25", "--real-time-factor 0.25")
 
 
 def test_two_clocks_are_named():

@@ -350,20 +350,20 @@ def rclpy_time(at_ns: int) -> RosTime:
 
 
 def test_a_clock_of_a_simulation_that_comes_in_steps_moves_no_stamp():
-    pace = SimClock(2.0)
-    clock = simulated_clock(pace.now_ns())
-    steady = SteadyClock(clock, pace)
+    sim_clock = SimClock(2.0)
+    clock = simulated_clock(sim_clock.now_ns())
+    steady = SteadyClock(clock, sim_clock)
     offset_ns = steady.offset_ns()
     time.sleep(0.01)
     # No step for 20 ms of the simulation: the clock is late, and that is all.
     assert steady.offset_ns() == offset_ns
-    clock.set_ros_time_override(rclpy_time(pace.now_ns()))
+    clock.set_ros_time_override(rclpy_time(sim_clock.now_ns()))
     assert 0 <= steady.offset_ns() <= offset_ns
 
 
 def test_a_simulation_that_began_anew_is_noticed():
-    pace = SimClock(2.0)
-    clock = simulated_clock(pace.now_ns())
-    steady = SteadyClock(clock, pace)
-    clock.set_ros_time_override(rclpy_time(pace.now_ns() - 7 * NS_PER_S))
+    sim_clock = SimClock(2.0)
+    clock = simulated_clock(sim_clock.now_ns())
+    steady = SteadyClock(clock, sim_clock)
+    clock.set_ros_time_override(rclpy_time(sim_clock.now_ns() - 7 * NS_PER_S))
     assert steady.offset_ns() == pytest.approx(7 * NS_PER_S, abs=CLOCKS_NS)

@@ -20,9 +20,9 @@ JOINTS = ("shoulder", "elbow")
 class SetTime(SimClock):
     """A steady clock that a test sets."""
 
-    def __init__(self, speed: float = 1.0) -> None:
-        super().__init__(speed)
-        self.time_ns = self.at_ns(START_NS)
+    def __init__(self, real_time_factor: float = 1.0) -> None:
+        super().__init__(real_time_factor)
+        self.time_ns = self.from_steady_ns(START_NS)
 
     def now_ns(self) -> int:
         return self.time_ns
@@ -31,13 +31,13 @@ class SetTime(SimClock):
 class Simulated:
     """A `SteadyClock` that receives the messages of a `/clock` at its own time."""
 
-    def __init__(self, speed: float = 1.0) -> None:
-        self.time, self.ros = SetTime(speed), ROSClock()
+    def __init__(self, real_time_factor: float = 1.0) -> None:
+        self.time, self.ros = SetTime(real_time_factor), ROSClock()
         self.ros._set_ros_time_is_active(True)
         self.steady = SteadyClock(self.ros, self.time)
 
     def receive(self, arrival_ns: int, ros_ns: int) -> None:
-        self.time.time_ns = self.time.at_ns(arrival_ns)
+        self.time.time_ns = self.time.from_steady_ns(arrival_ns)
         self.ros.set_ros_time_override(Time(nanoseconds=ros_ns, clock_type=ClockType.ROS_TIME))
 
     def run(self, factor: float, seconds: float = 3.0) -> "Simulated":
@@ -110,22 +110,22 @@ def test_a_chunk_keeps_its_stamps_and_takes_its_time_from_the_simulator(factor):
     assert received.image_stamps_ns == pytest.approx(chunk.image_stamps_ns, abs=3 * MS)
 
 
-@pytest.mark.parametrize("speed", [0.05, 0.25, 2.0, 20.0])
-def test_in_a_world_of_a_declared_speed_stamps_move_by_one_offset(speed):
-    simulated = Simulated(speed)
+@pytest.mark.parametrize("factor", [0.05, 0.25, 2.0, 20.0])
+def test_with_a_configured_real_time_factor_stamps_shift_by_one_offset(factor):
+    simulated = Simulated(factor)
     offsets_ns = set()
-    for arrival_ns, true_ns, ros_ns in ticks(speed, max(4.0, 1.0 / speed), delay_s=0.0003):
+    for arrival_ns, true_ns, ros_ns in ticks(factor, max(4.0, 1.0 / factor), delay_s=0.0003):
         simulated.receive(arrival_ns, ros_ns)
-        if true_ns > START_NS + (2 if speed > 0.1 else 5) * NS:
+        if true_ns > START_NS + (2 if factor > 0.1 else 5) * NS:
             placed_ns = simulated.steady.steady_ns(ros_ns)
-            assert placed_ns == pytest.approx(speed * true_ns, abs=4 * MS * max(1.0, speed))
+            assert placed_ns == pytest.approx(factor * true_ns, abs=4 * MS * max(1.0, factor))
             offsets_ns.add(round((placed_ns - ros_ns) / 1000))
     assert simulated.steady.mapping.factor == 1.0
     assert len(offsets_ns) <= 3
 
 
-def test_a_world_slower_than_declared_is_followed_too():
-    simulated = Simulated(speed=0.5).run(0.4, 5.0)
+def test_a_simulator_slower_than_configured_is_followed():
+    simulated = Simulated(real_time_factor=0.5).run(0.4, 5.0)
     assert simulated.steady.mapping.factor == pytest.approx(0.8, rel=0.01)
     newest_ns = int(simulated.ros.now().nanoseconds)
     assert simulated.steady.steady_ns(newest_ns) == pytest.approx(simulated.time.time_ns, abs=MS)

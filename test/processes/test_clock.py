@@ -29,7 +29,7 @@ from dbp_ros.nodes.process import spinning
 from dbp_ros.types import NS_PER_S
 
 STEP_S = 1 / 30
-SPEED = 2.0
+FACTOR = 2.0
 
 
 class Watcher:
@@ -66,7 +66,7 @@ def listener(robot: Robot) -> Robot:
 @pytest.mark.timeout(120)
 def test_clock_and_stamps_run_at_the_speed_of_the_world(listener: Robot) -> None:
     watcher = Watcher(listener)
-    with process("sim_node", task="reach", speed=SPEED):
+    with process("sim_node", task="reach", real_time_factor=FACTOR):
         wait_until(
             lambda: (
                 len(watcher.clock) > 20
@@ -75,15 +75,17 @@ def test_clock_and_stamps_run_at_the_speed_of_the_world(listener: Robot) -> None
             ),
             "three seconds of the clock",
         )
-    assert rate(watcher.clock) == pytest.approx(SPEED, rel=0.1)
-    assert rate(watcher.stamps) == pytest.approx(SPEED, rel=0.1)
+    assert rate(watcher.clock) == pytest.approx(FACTOR, rel=0.1)
+    assert rate(watcher.stamps) == pytest.approx(FACTOR, rel=0.1)
 
 
 @pytest.mark.timeout(120)
 def test_the_guard_holds_when_the_world_and_its_clock_end(listener: Robot) -> None:
     with ExitStack() as world:
-        world.enter_context(process("sim_node", task="reach", speed=SPEED))
-        with process("guard_node", enable_control="true", speed=SPEED, use_sim_time="true"):
+        world.enter_context(process("sim_node", task="reach", real_time_factor=FACTOR))
+        with process(
+            "guard_node", enable_control="true", real_time_factor=FACTOR, use_sim_time="true"
+        ):
             listener.wait_for_state("guard", "holding: waiting for a chunk")
             world.close()
             listener.wait_for_state("guard", "the enabling was withdrawn")

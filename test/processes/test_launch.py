@@ -39,7 +39,7 @@ def launch(root: Path, *words: str) -> subprocess.Popen[str]:
     [
         (["model:=nope"], "nope is not a model bundle"),
         (["sim:=true", "task:=nope"], "task is 'nope', expected one of"),
-        (["speed:=0"], "speed = 0.0, expected"),
+        (["real_time_factor:=0"], "real_time_factor = 0.0, expected"),
         (["learner:=true", "checkpoint:=/nowhere"], "/nowhere/checkpoint.safetensors is no file"),
         (["config:=/nowhere"], "/nowhere/guard.yaml is missing"),
         (["enable_contrl:=true"], "did you mean enable_control"),

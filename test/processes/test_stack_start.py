@@ -129,9 +129,9 @@ def test_the_simulated_cell_follows_the_remaps(domain: int) -> None:
 
 
 def test_a_simulator_of_the_user_that_is_slower_than_real_time_is_followed(domain: int) -> None:
-    speed = 0.25
-    words = ("--no-sim", "--speed", str(speed), "--enable-control")
-    with process("sim_node", task="reach", speed=speed), up(*words) as (child, log):
+    factor = 0.25
+    words = ("--no-sim", "--real-time-factor", str(factor), "--enable-control")
+    with process("sim_node", task="reach", real_time_factor=factor), up(*words) as (child, log):
         log.wait_for("[policy]", "deciding")
         log.wait_for("[guard]", "tracking")
         assert child.poll() is None

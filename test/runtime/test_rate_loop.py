@@ -15,18 +15,18 @@ WAIT_S = 5.0
 
 def test_a_pacer_never_ticks_before_its_grid():
     start_ns = time.monotonic_ns()
-    pacer = RateLoop(5 * MS)
-    ticks = [pacer.wait() for _ in range(40)]
+    loop = RateLoop(5 * MS)
+    ticks = [loop.wait() for _ in range(40)]
     for number, tick in enumerate(ticks, start=1):
         assert tick >= start_ns + number * 5 * MS
 
 
 def test_after_being_late_ticks_are_not_crowded():
-    pacer = RateLoop(20 * MS)
-    pacer.wait()
+    loop = RateLoop(20 * MS)
+    loop.wait()
     time.sleep(0.09)
-    late = pacer.wait()
-    after = [pacer.wait() for _ in range(3)]
+    late = loop.wait()
+    after = [loop.wait() for _ in range(3)]
     for before, tick in zip((late, *after), after, strict=False):
         assert tick - before >= 10 * MS
 
@@ -92,55 +92,55 @@ def test_stopping_a_paced_thread_that_never_started_is_harmless():
 
 
 def test_a_hurried_wait_ends_before_its_deadline_but_not_at_once():
-    pacer = RateLoop(1000 * MS, earliest=0.02)
+    loop = RateLoop(1000 * MS, min_period_share=0.02)
     before_ns = time.monotonic_ns()
-    pacer.hurry()
-    now_ns = pacer.wait()
-    assert pacer.early
+    loop.trigger()
+    now_ns = loop.wait()
+    assert loop.triggered
     assert 20 * MS <= now_ns - before_ns < 900 * MS
 
 
 def test_many_wishes_to_hurry_are_one():
-    pacer = RateLoop(100 * MS, earliest=0.1)
+    loop = RateLoop(100 * MS, min_period_share=0.1)
     for _ in range(5):
-        pacer.hurry()
-    first = pacer.wait()
-    second = pacer.wait()
+        loop.trigger()
+    first = loop.wait()
+    second = loop.wait()
     assert second - first >= 100 * MS
-    assert not pacer.early
+    assert not loop.triggered
 
 
 def test_a_wish_while_the_tick_is_at_work_is_kept_for_the_next():
-    pacer = RateLoop(1000 * MS, earliest=0.01)
-    first = pacer.wait() if not pacer.hurry() else 0
-    pacer.hurry()
-    assert pacer.wait() - first < 900 * MS
+    loop = RateLoop(1000 * MS, min_period_share=0.01)
+    first = loop.wait() if not loop.trigger() else 0
+    loop.trigger()
+    assert loop.wait() - first < 900 * MS
 
 
 def test_after_a_hurried_tick_the_next_deadline_is_a_period_away():
-    pacer = RateLoop(60 * MS, earliest=0.1)
+    loop = RateLoop(60 * MS, min_period_share=0.1)
     for _ in range(5):
-        pacer.hurry()
-        early = pacer.wait()
-        late = pacer.wait()
+        loop.trigger()
+        early = loop.wait()
+        late = loop.wait()
         assert late - early >= 60 * MS
 
 
 def test_a_pacer_that_knows_only_the_clock_is_not_hurried():
-    pacer = RateLoop(20 * MS)
-    pacer.hurry()
+    loop = RateLoop(20 * MS)
+    loop.trigger()
     before_ns = time.monotonic_ns()
-    assert pacer.wait() - before_ns >= 19 * MS
-    assert not pacer.early
+    assert loop.wait() - before_ns >= 19 * MS
+    assert not loop.triggered
 
 
 def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
     ticks = []
-    thread = RateThread("ticker", 50.0, ticks.append, earliest=0.25)
+    thread = RateThread("ticker", 50.0, ticks.append, min_period_share=0.25)
     thread.start()
     ended_ns = time.monotonic_ns() + 500 * MS
     while time.monotonic_ns() < ended_ns:
-        thread.hurry()
+        thread.trigger()
         time.sleep(0.001)
     thread.stop()
     gaps = [after - before for before, after in pairwise(ticks)]
@@ -155,14 +155,14 @@ def test_a_loop_may_prepare_a_moment_before_each_deadline_and_knows_when_that_is
         looks.append(time.monotonic_ns())
         dues.append(due_ns)
 
-    pacer = RateLoop(20 * MS, beforehand=prepare)
+    loop = RateLoop(20 * MS, prepare=prepare)
     for _ in range(10):
-        ticks.append(pacer.wait())
+        ticks.append(loop.wait())
     assert len(looks) == 10
     assert all(due <= tick for due, tick in zip(dues, ticks, strict=True))
     assert np.median(np.subtract(ticks, dues)) < 5 * MS
     time.sleep(0.1)
-    assert time.monotonic_ns() - pacer.wait() < 5 * MS
+    assert time.monotonic_ns() - loop.wait() < 5 * MS
     assert looks[-1] <= dues[-1] + 5 * MS
     assert dues[-1] - dues[-2] > 60 * MS
     looks.pop()

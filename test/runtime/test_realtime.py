@@ -86,9 +86,9 @@ def test_a_process_is_told_where_it_runs(alone):
 PLACED = """
 import os, sys
 from dbp_ros.settings.config import RealtimeConfig
-from dbp_ros.runtime.cpu_affinity import Place
+from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import request_realtime
-print(request_realtime(RealtimeConfig(lock_memory=False), Place.GUARD)[-1], flush=True)
+print(request_realtime(RealtimeConfig(lock_memory=False), Role.GUARD)[-1], flush=True)
 print(*os.sched_getaffinity(0), flush=True)
 sys.stdin.read()
 """

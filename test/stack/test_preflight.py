@@ -112,7 +112,7 @@ def test_files_of_processes_that_are_not_started_are_left_alone(config: Path) ->
 
 def test_a_file_may_repeat_what_the_arguments_say(config: Path) -> None:
     (config / "guard.yaml").write_text(parameters("enable_control: false", "use_sim_time: true"))
-    checked_processes(StackConfig(config=str(config), speed=0.5))
+    checked_processes(StackConfig(config=str(config), real_time_factor=0.5))
     with pytest.raises(ConfigError, match=r"sets enable_control to False, .* sets it to True: rem"):
         checked_processes(StackConfig(config=str(config), enable_control=True))
 
@@ -146,7 +146,7 @@ def test_a_camera_of_the_model_may_be_remapped(tmp_path: Path) -> None:
         (["--remap", "head_camera=/a"], "expected from:=to"),
         (["sim:=true"], "sim:=true is for ros2 launch: use --sim"),
         (["simm:=true"], "did you mean sim"),
-        (["--speed", "0"], "speed = 0.0, expected"),
+        (["--real-time-factor", "0"], "real_time_factor = 0.0, expected"),
         (["--sim", "--task", "nope"], "task is 'nope', expected one of"),
     ],
 )

@@ -84,20 +84,24 @@ def test_launch_arguments_are_read_as_what_they_mean() -> None:
 
 
 def test_a_faster_world_is_everybody_s_and_puts_them_on_its_clock() -> None:
-    config = config_of({"sim": "true", "speed": "2.5", "learner": "true", "checkpoint": "runs/can"})
+    config = config_of(
+        {"sim": "true", "real_time_factor": "2.5", "learner": "true", "checkpoint": "runs/can"}
+    )
     told = {process.name: process.parameters for process in processes(config)}
-    assert [told[name].get("speed") for name in ("simulation", "guard", "policy")] == [2.5] * 3
+    assert [told[name].get("real_time_factor") for name in ("simulation", "guard", "policy")] == [
+        2.5
+    ] * 3
     assert [told[n]["use_sim_time"] for n in ("guard", "policy", "learner")] == [True] * 3
     assert "use_sim_time" not in told["simulation"]
     for process in processes(StackConfig()):
-        assert not {"speed", "use_sim_time"} & set(process.parameters)
+        assert not {"real_time_factor", "use_sim_time"} & set(process.parameters)
 
 
 def test_a_simulator_of_the_user_may_be_slower_than_real_time() -> None:
-    config = config_of({"speed": "0.25"})
+    config = config_of({"real_time_factor": "0.25"})
     assert {process.name: process.parameters for process in processes(config)} == {
-        "guard": {"enable_control": False, "use_sim_time": True, "speed": 0.25},
-        "policy": {"model": PolicyConfig.model, "use_sim_time": True, "speed": 0.25},
+        "guard": {"enable_control": False, "use_sim_time": True, "real_time_factor": 0.25},
+        "policy": {"model": PolicyConfig.model, "use_sim_time": True, "real_time_factor": 0.25},
     }
 
 
@@ -105,18 +109,18 @@ def test_a_clock_of_the_user_may_be_followed_at_real_time() -> None:
     given = {p.name: p.parameters for p in processes(StackConfig(use_sim_time=True, sim=True))}
     assert [given[name].get("use_sim_time") for name in ("guard", "policy")] == [True] * 2
     assert given["simulation"] == {"task": "lift", "publish_clock": True}
-    assert all("speed" not in parameters for parameters in given.values())
+    assert all("real_time_factor" not in parameters for parameters in given.values())
 
 
-@pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "0.04", "51"])
-def test_a_speed_that_no_simulator_has_is_refused(speed: str) -> None:
-    with pytest.raises(ConfigError, match=r"speed = .*, expected from 0\.05 to 50\.0"):
-        config_of({"speed": speed})
+@pytest.mark.parametrize("factor", ["0", "-1", "nan", "inf", "0.04", "51"])
+def test_a_real_time_factor_out_of_range_is_refused(factor: str) -> None:
+    with pytest.raises(ConfigError, match=r"real_time_factor = .*, expected from 0\.05 to 50\.0"):
+        config_of({"real_time_factor": factor})
 
 
-def test_a_speed_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ConfigError, match="speed is 'fast', expected a number"):
-        config_of({"speed": "fast"})
+def test_a_real_time_factor_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ConfigError, match="real_time_factor is 'fast', expected a number"):
+        config_of({"real_time_factor": "fast"})
 
 
 def test_a_task_of_the_simulated_cell_is_one_that_it_has() -> None:

@@ -106,5 +106,5 @@ def test_a_name_that_the_stack_does_not_have_is_refused_with_the_nearest(
 def test_words_of_a_launch_command_that_are_no_arguments_are_remaps() -> None:
     words = ["launch", "dual_arm.launch.py", "sim:=true", "head_camera:=/a", "launch-prefix:=nice"]
     assert remaps_among(words) == ["head_camera:=/a"]
-    with pytest.raises(ConfigError, match="spped is no argument: did you mean speed"):
-        remaps_among(["spped:=2"])
+    with pytest.raises(ConfigError, match="modle is no argument: did you mean model"):
+        remaps_among(["modle:=x"])
