@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures and markers of all tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from dbp_ros.runtime.ros_domain import lease_domain
 
 ROOT = Path(__file__).resolve().parent.parent
-# Folders and files of which every test is to have the machine to itself.
+# Folders and files whose tests measure time or start processes.
 TIMED = {
     "processes",
     "test_rate_loop.py",
@@ -19,7 +19,7 @@ TIMED = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what keeps time or speaks DDS: it has the machine to itself, the rest is shared out."""
+    """Mark the tests that measure time or use DDS: they run one at a time."""
     for item in items:
         leases = "domain" in getattr(item, "fixturenames", ())
         if leases or TIMED & set(item.path.relative_to(ROOT).parts):

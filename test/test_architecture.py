@@ -1,4 +1,4 @@
-"""Who may import whom: the table of the design, read from the imports themselves."""
+"""The import law: which part of the package may import which, checked in the source."""
 
 import ast
 import sys
@@ -50,7 +50,7 @@ TORCH = {"torch"}
 TRAINING = TORCH | {"accelerate", "onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"}
 SHOWN = {"rich", "matplotlib", "PIL"}
 
-# Part of the package -> libraries it may import beside the standard ones and the light ones.
+# Part of the package -> libraries it may import besides the standard and the light ones.
 MAY_NEED = {
     "sensing": {"PIL"},
     "policy": {"onnxruntime"},
@@ -99,7 +99,7 @@ def imported(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative imports hide who imports whom"
+            assert node.level == 0, f"{path}: relative imports hide the importing package"
             if node.module == "dbp_ros":
                 yield from (f"dbp_ros.{alias.name}" for alias in node.names)
             else:

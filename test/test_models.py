@@ -61,12 +61,12 @@ def test_a_shipped_bundle_holds_no_path_of_the_machine_that_made_it(directory: P
 
 
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
-def test_a_shipped_bundle_sees_the_same_in_a_larger_picture(directory: Path) -> None:
+def test_a_shipped_bundle_computes_the_same_features_from_a_larger_image(directory: Path) -> None:
     """The resize is in the graph: cameras of 640x480 need nothing else."""
     model = Model(read_bundle(directory))
-    proof = read_golden(model.bundle)
+    golden = read_golden(model.bundle)
     for camera in model.manifest.cameras:
-        small = proof.frames[camera.name][0][0]
+        small = golden.frames[camera.name][0][0]
         large = Upscaler(small.shape[:2], (480, 640))(small)
         features = model.encode(camera.name, small)
         difference = np.abs(model.encode(camera.name, large) - features).max()

@@ -99,7 +99,7 @@ def test_the_resource_directory_of_a_clone_is_its_root(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what git would give: a build leaves things beside setup.py."""
+    """A copy of what git would give: a build writes files next to setup.py."""
     origin = Path(__file__).resolve().parent.parent
     copy = tmp_path_factory.mktemp("workspace") / "src" / "dbp_ros"
     copy.mkdir(parents=True)
@@ -168,8 +168,8 @@ def test_colcon_installs_what_ros2_run_and_launch_look_for(
     assert Path(found.stdout.strip()) in (source, prefix / "share" / "dbp_ros"), found.stderr
 
 
-class Recorded:
-    """Stands in for an action of launch: it remembers what it was given."""
+class FakeAction:
+    """An action of launch that keeps its arguments."""
 
     def __init__(self, *positional: object, **named: object) -> None:
         self.positional, self.named = positional, named
@@ -186,7 +186,7 @@ def launch_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     modules = ("launch", "launch.actions", "launch.substitutions", "launch_ros.actions")
     for module in modules:
         stand_in = ModuleType(module)
-        stand_in.__dict__.update({name: type(name, (Recorded,), {}) for name in names})
+        stand_in.__dict__.update({name: type(name, (FakeAction,), {}) for name in names})
         monkeypatch.setitem(sys.modules, module, stand_in)
     monkeypatch.setitem(sys.modules, "launch_ros", ModuleType("launch_ros"))
     launched = ModuleType("dual_arm")

@@ -1,12 +1,16 @@
 """The robot and the guard as fixtures."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from processes.rig import Rig, running_rig
-from processes.robot import Robot, driving_in_real_time, process
+from processes.robot import CAMERA, CONFIG, Robot, driving_in_real_time, process, wait_until
+from processes.swap_listener import NOISE_MEAN, SwapListener, moves
+from toy_bundle import FEATURE_GAIN, write_toy_bundle
 
 from dbp_ros.nodes.process import spinning
 from dbp_ros.runtime.ros_domain import lease_domain
@@ -30,6 +34,36 @@ def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
     with process("guard_node", enable_control="true") as child:
         robot.wait_for_state("guard", "holding")
         yield child
+
+
+@pytest.fixture
+def write_model(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a version of a model that oscillates about one pose."""
+
+    def write(folder: str, version: int, **changes: Any) -> Path:
+        return write_toy_bundle(
+            tmp_path / folder / "oscillator",
+            version=version,
+            graph_joints=CONFIG.joints,
+            graph_cameras=(CAMERA,),
+            ramp=np.full((8, 1), -FEATURE_GAIN * NOISE_MEAN),
+            step_s=1 / 30,
+            **changes,
+        )
+
+    return write
+
+
+@pytest.fixture
+def swaps(
+    robot: Robot, guard: subprocess.Popen[str], write_model: Callable[..., Path], tmp_path: Path
+) -> Iterator[SwapListener]:
+    """The swap status of a running policy with version 1 and a short shadow test."""
+    listener = SwapListener(robot)
+    quick = {"shadow_decisions": 10, "received_models": tmp_path / "received"}
+    with process("policy_node", model=write_model("models", 1), inference_budget=10.0, **quick):
+        wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
+        yield listener
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Foreign and malformed messages: ignored, counted, named once, and the node goes on."""
+"""Foreign and malformed messages are ignored, counted and named once; the node continues."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from dbp_ros.nodes.qos import LATCHED, PIECES, SENSOR
 
 REPEATS, SPACING_S = 20, 0.02
 TEXTS = ("", "{", "[]", "3", "null", '"x"', '{"name": 1}', "[" * 5000, '{"name": "\\ud800"}')
-ABSENT = Announcement("toy", "a" * 64, 1000, "/nowhere", 1, "nobody")
+ABSENT = Announcement("toy", "a" * 64, 1000, "/nowhere", 1, "absent")
 
 
 def status(name: str, **values: str) -> DiagnosticArray:
@@ -53,7 +53,7 @@ def policy(robot: Robot, tmp_path: Path) -> Iterator[Robot]:
 
 
 def flood(publisher: Publisher, messages: list) -> None:
-    """Publish each message many times, as a node does that goes on at its rate."""
+    """Publish each message many times, as a node at a constant rate does."""
     wait_until(lambda: publisher.get_subscription_count() > 0, f"who takes {publisher.topic}")
     for _ in range(REPEATS):
         for message in messages:

@@ -31,7 +31,7 @@ STEP_S = 1 / 30
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that turns both shoulders at a constant speed for ever."""
+    """A model that turns both shoulders at a constant speed."""
     velocity = np.zeros(len(CONFIG.joints))
     velocity[[0, 7]] = SPEED_RAD_S
     ramp = np.arange(1, 9)[:, None] * STEP_S * velocity
@@ -83,7 +83,7 @@ def test_a_policy_out_of_action_holds_and_one_loaded_anew_goes_on(
     robot.wait_for_state("policy", "not configured")
     robot.change(Transition.TRANSITION_CONFIGURE)
     robot.change(Transition.TRANSITION_ACTIVATE)
-    wait_until(lambda: moves(robot), "the model loaded anew to move the arms")
+    wait_until(lambda: moves(robot), "the reloaded model to move the arms")
     assert_within_limits(robot)
 
 
@@ -178,10 +178,10 @@ def test_a_bad_bundle_ends_the_policy_with_one_sentence(
         text=True,
         timeout=30,
     )
-    said = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert result.returncode == 1
-    assert len(said) == 1
-    assert "head.onnx" in said[0] or "left_elbow_joint" in said[0]
+    assert len(errors) == 1
+    assert "head.onnx" in errors[0] or "left_elbow_joint" in errors[0]
     assert "Traceback" not in result.stderr
 
 
@@ -193,7 +193,7 @@ def test_a_parameter_out_of_range_ends_the_guard_with_one_sentence(domain: int) 
     assert "error: command_rate_hz = 5000.0, expected from 10.0 to 1000.0" in result.stderr
 
 
-def test_a_guard_told_to_end_brings_the_arms_to_rest_first(
+def test_a_guard_that_is_interrupted_brings_the_arms_to_rest_first(
     robot: Robot, guard: subprocess.Popen[str], policy: subprocess.Popen[str]
 ) -> None:
     for _ in range(50):
@@ -205,7 +205,7 @@ def test_a_guard_told_to_end_brings_the_arms_to_rest_first(
     assert_within_limits(robot)
 
 
-def test_a_policy_takes_compressed_images_where_it_is_told_to(
+def test_a_policy_reads_compressed_images_if_configured(
     robot: Robot, guard: subprocess.Popen[str], model: Path
 ) -> None:
     with process("policy_node", model=model, image_transport="compressed"):
@@ -214,10 +214,10 @@ def test_a_policy_takes_compressed_images_where_it_is_told_to(
         wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
 
 
-def test_an_unknown_way_of_images_is_an_error_that_names_the_ones_there_are(
+def test_an_unknown_image_transport_is_an_error_that_lists_the_known_ones(
     domain: int, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with process("policy_node", model=model, image_transport="theora") as child:
         assert child.wait(60) == 1
-    said = capsys.readouterr().out
-    assert "image_transport is 'theora', expected one of raw, compressed" in said
+    printed = capsys.readouterr().out
+    assert "image_transport is 'theora', expected one of raw, compressed" in printed
