@@ -7,63 +7,63 @@ from dbp_ros.cli.command import Command, Register, Verb
 
 
 def _infer() -> Register:
-    from benchmarks.commands import infer
+    from benchmarks.infer import run
 
-    return infer.register
+    return run.register
 
 
 def _rate() -> Register:
-    from benchmarks.commands import rate
+    from benchmarks.rate import run
 
-    return rate.register
+    return run.register
 
 
 def _scale() -> Register:
-    from benchmarks.commands import scale
+    from benchmarks.scale import run
 
-    return scale.register
+    return run.register
 
 
 def _page() -> Register:
-    from benchmarks.commands import page
+    from benchmarks import page
 
     return page.register
 
 
 def _swap() -> Register:
-    from benchmarks.commands import swap
+    from benchmarks import swap
 
     return swap.register
 
 
 def _chunks() -> Register:
-    from benchmarks.commands import chunks
+    from benchmarks import chunks
 
     return chunks.register
 
 
 def _modes() -> Register:
-    from benchmarks.commands import modes
+    from benchmarks import modes
 
     return modes.register
 
 
 def _sim() -> Register:
-    from benchmarks.commands import sim
+    from benchmarks.sim import run
 
-    return sim.register
+    return run.register
 
 
 def _rl() -> Register:
-    from benchmarks.commands import rl
+    from benchmarks.rl import run
 
-    return rl.register
+    return run.register
 
 
 def _metaworld() -> Register:
-    from benchmarks.commands import metaworld
+    from benchmarks.metaworld import run
 
-    return metaworld.register
+    return run.register
 
 
 VERBS = (

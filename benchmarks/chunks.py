@@ -3,6 +3,7 @@
 In lockstep with the simulation, the same episodes for each way, with the guard and its limits.
 """
 
+import argparse
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,10 +14,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
+from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.evaluation.policy_evaluation import Evaluation
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import GuardConfig, PolicyConfig, SimulationConfig, setting
+from dbp_ros.settings.config import (
+    GuardConfig,
+    PolicyConfig,
+    SimulationConfig,
+    check_ranges,
+    setting,
+)
 
 NAME = "chunks"
 NOTHING_S = 1e-9
@@ -177,3 +185,47 @@ def _draw_jerk(axes: Axes, table: ResultTable, ways: list[str]) -> None:
         axes.plot([np.median(jerks)] * 2, [place - 0.3, place + 0.3], color="black")
     axes.set(xlim=(0, None), title="Jerk of the arms", xlabel="root mean square [rad/s³]")
     axes.grid(axis="x", alpha=0.3)
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the benchmark."""
+    parser = subparsers.add_parser(
+        "chunks", help="success and jerk of ways to join chunks", description=__doc__
+    )
+    defaults = ChunksConfig()
+    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
+    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
+    parser.add_argument(
+        "--episodes", type=int, default=defaults.episodes, help="of each way (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="of the first episode")
+    parser.add_argument("--camera-backend", default=defaults.camera_backend, help="of the renderer")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/bench"),
+        help=f"folder of {NAME}.csv and {NAME}.png; episodes that are there are not run again "
+        "(default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what is missing, then print and draw."""
+    config = ChunksConfig(
+        arguments.task,
+        arguments.model,
+        arguments.episodes,
+        arguments.seed,
+        arguments.camera_backend,
+    )
+    check_ranges(config)
+    table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), terminal()
+    table.describe(asdict(config))
+    with progress_of(console) as progress:
+        bar = progress.add_task(NAME, total=len(missing(config, table)))
+        for _ in run_chunks(config, table):
+            progress.advance(bar)
+    show(console, f"ways to join chunks: {config.task}", summary(table))
+    console.print(f"{table.path}, {draw(table)}")
+    return 0

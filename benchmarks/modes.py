@@ -1,5 +1,6 @@
 """`dbp bench modes`: which methods keep both routes of a choice, with one forward pass."""
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,12 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.comparison import add_flags, check_flags, run_rows
 from benchmarks.decision import decision_latency_ms
-from benchmarks.methods import RUN, Method, families, in_order
+from benchmarks.methods import METHODS, RUN, Method, families, in_order, select_methods
 from benchmarks.two_routes import FIRST_SHARE, demonstrations, judge
+from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.settings.config import check_at_least
 
 NAME = "modes"
 COLUMNS = (
@@ -192,3 +196,30 @@ def _draw_runs(axes: Axes, panel: Panel, table: ResultTable, names: list[str]) -
     axes.minorticks_off()
     axes.grid(axis="y", alpha=0.3)
     axes.set_title(panel.title, fontsize="medium")
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the benchmark."""
+    parser = subparsers.add_parser(
+        "modes", help="the two-route toy: who keeps both modes", description=__doc__
+    )
+    add_flags(parser, NAME, tuple(METHODS))
+    parser.add_argument(
+        "--updates", type=int, default=SHARED.num_steps, help="of each run (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what is missing, then print and draw."""
+    check_flags(arguments)
+    check_at_least(1, updates=arguments.updates)
+    console = terminal()
+    chosen = select_methods(arguments.methods)
+    table = ResultTable(arguments.out, NAME, COLUMNS, ("method", "seed", "updates"))
+    jobs = modes_jobs(chosen, arguments.seeds, arguments.updates, table)
+    table.describe({"seeds": arguments.seeds, "updates": arguments.updates})
+    run_rows(table, jobs, run_modes, arguments.workers, console)
+    show(console, "two routes: 0.7 of the demonstrations take the first", summary(table))
+    console.print(f"{table.path}, {draw(table)}")
+    return 0

@@ -3,27 +3,34 @@
 A table stands between `<!-- NAME -->` and `<!-- end -->`, where NAME is that of its CSV.
 """
 
+import argparse
 import csv
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import chunks, infer, infer_report, precision, rate_report, scale, whole_policy
+from benchmarks import chunks
+from benchmarks.infer import precision, timing, whole_policy
+from benchmarks.infer import run as infer
+from benchmarks.rate import report as rate
+from benchmarks.scale import points
+from benchmarks.scale import run as scale
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row
+from dbp_ros.files import check_file, write_text
 
 TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SUMMARIES: dict[str, Callable[[ResultTable], Iterable[Row]]] = {
-    infer.NAME: infer_report.summary,
-    "infer_floor": infer_report.floor_summary,
+    timing.NAME: infer.summary,
+    "infer_floor": infer.floor_summary,
     whole_policy.NAME: whole_policy.summary,
     precision.NAME: precision.summary,
-    rate_report.NAME: rate_report.summary,
-    scale.NAME: scale.summary,
+    rate.NAME: rate.summary,
+    points.NAME: scale.summary,
     chunks.NAME: chunks.summary,
 }
 # Tables that are made from the rows of another's file.
-FILES = {"infer_floor": infer.NAME}
+FILES = {"infer_floor": timing.NAME}
 
 
 def refreshed(text: str, results: Path) -> str:
@@ -82,3 +89,31 @@ def _shown(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "page", help="write the tables of docs/performance.md anew", description=__doc__
+    )
+    parser.add_argument("--results", type=Path, default=Path("docs/results"), help="folder of CSVs")
+    parser.add_argument("--page", type=Path, default=Path("docs/performance.md"), help="the page")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page where its tables have changed.
+
+    Raises:
+        ConfigError: If there is no such page.
+    """
+    page: Path = arguments.page
+    if not page.is_file():
+        raise ConfigError(f"--page {page} is no file: give the page whose tables to write")
+    check_file(page, "--page")
+    before = page.read_text(encoding="utf-8")
+    after = refreshed(before, arguments.results)
+    if after != before:
+        write_text(page, after)
+    print(f"{page}: {'written anew' if after != before else 'as it was'}")
+    return 0

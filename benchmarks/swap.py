@@ -1,5 +1,6 @@
 """`dbp bench swap`: what a swap of models costs the decisions of a robot that moves."""
 
+import argparse
 import json
 import shutil
 import time
@@ -13,10 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle, write_manifest
+from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.evaluation.report import share_beyond
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.evaluation.running_stack import Tell, reference_loop_beside, running_stack
-from dbp_ros.files import write_text
+from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.config import DECISION_RATE_HZ, PolicyConfig, check_ranges, setting
 
@@ -181,3 +183,56 @@ def draw(table: ResultTable, found: dict[str, Any]) -> Path:
     path = table.directory / f"{NAME}.png"
     figure.savefig(path, dpi=110)
     return path
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the benchmark."""
+    parser = subparsers.add_parser(
+        "swap",
+        help="swap models under a robot that moves: how late do decisions get",
+        description=(
+            "Run the whole stack for a while without a swap, with swaps of models that are read "
+            "where they are, and with swaps of models that are fetched over DDS."
+        ),
+    )
+    defaults = SwapBenchConfig()
+    parser.add_argument("--task", default=defaults.task, help="reach, lift, can or transport")
+    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
+    parser.add_argument(
+        "--seconds", type=float, default=defaults.seconds, help="of each way (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--every", type=float, default=defaults.every_s, help="[s] a swap (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=defaults.out,
+        help=f"folder of {NAME}.csv, {NAME}.png and the logs (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, then print and draw."""
+    config = SwapBenchConfig(
+        task=arguments.task,
+        model=arguments.model,
+        seconds=arguments.seconds,
+        every_s=arguments.every,
+        out=arguments.out,
+    )
+    console = terminal()
+    require_folder(config.out)
+    (config.out / f"{NAME}.csv").unlink(missing_ok=True)
+    table = ResultTable(config.out, NAME, COLUMNS, ("way",))
+    table.describe({"model": config.model, "seconds": config.seconds, "every_s": config.every_s})
+    with status_line(console) as tell:
+        found = run_swap(config, table, tell)
+    show(
+        console,
+        "decisions while models are swapped",
+        summary(table),
+    )
+    console.print(f"{table.path}, {draw(table, found)}")
+    return 0

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import control
-from benchmarks.control import medium_data
+from benchmarks.rl import control
+from benchmarks.rl.control import medium_data
 
 TASK, SEED = "Hopper-v5", 1
 

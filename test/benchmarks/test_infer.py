@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.backbones import (
+from benchmarks.infer.backbones import (
     CHUNK,
     HORIZON,
     OBSERVATION,
@@ -19,10 +19,10 @@ from benchmarks.backbones import (
     weights_read,
     write_graphs,
 )
-from benchmarks.infer import COLUMNS, KEY, Contestant, contestants, run_backbone
-from benchmarks.infer_report import left_out
-from benchmarks.memory_growth import peak_growth_mb
-from benchmarks.samplers import SAMPLERS
+from benchmarks.infer.memory_growth import peak_growth_mb
+from benchmarks.infer.run import left_out
+from benchmarks.infer.samplers import SAMPLERS
+from benchmarks.infer.timing import COLUMNS, KEY, Contestant, contestants, run_backbone
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.learning.methods.diffusion import LEVELS, kept_signal

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.decision import decide, decision_latency_ms
-from benchmarks.lockstep import EXECUTED, play
+from benchmarks.sim.lockstep import EXECUTED, play
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.settings.config import DUAL_UR5E_JOINTS

@@ -8,8 +8,10 @@ import torch
 
 pytest.importorskip("metaworld", reason="metaworld is not installed")
 
-from benchmarks.chunk_player import EXECUTED, ChunkPlayer
-from benchmarks.metaworld import (
+from benchmarks.metaworld.chunk_player import EXECUTED, ChunkPlayer
+from benchmarks.metaworld.demonstrations import record
+from benchmarks.metaworld.run import draw, summary
+from benchmarks.metaworld.training import (
     COLUMNS,
     EXPERT,
     KEY,
@@ -19,10 +21,8 @@ from benchmarks.metaworld import (
     MetaworldJob,
     Suite,
     metaworld_jobs,
-    record,
     run_metaworld,
 )
-from benchmarks.metaworld_report import draw, summary
 from benchmarks.methods import select_methods
 from dbp_ros.envs.hand_frame import SEEN_NAMES, seen_from_hand
 from dbp_ros.envs.metaworld import ACTION_NAMES, MetaworldTask

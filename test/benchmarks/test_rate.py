@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.conditions import CONDITIONS, condition_of, cpu_load_beside, write_config
-from benchmarks.process_usage import usage_below
-from benchmarks.rate import COLUMNS, read_reports, write_reports
-from benchmarks.rate_report import shortcomings
+from benchmarks.rate.conditions import CONDITIONS, condition_of, cpu_load_beside, write_config
+from benchmarks.rate.process_usage import usage_below
+from benchmarks.rate.report import shortcomings
+from benchmarks.rate.run import COLUMNS, read_reports, write_reports
 from dbp_ros.errors import ConfigError
 
 KEPT = {
@@ -51,7 +51,9 @@ def test_the_busy_loop_runs_for_as_long_as_the_block(tmp_path: Path) -> None:
         words = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True).stdout
         mine = (line.split() for line in words.splitlines())
         return [
-            line for line in mine if line[0] == str(os.getpid()) and "benchmarks.cpu_load" in line
+            line
+            for line in mine
+            if line[0] == str(os.getpid()) and "benchmarks.rate.cpu_load" in line
         ]
 
     with cpu_load_beside(condition_of("84-hog"), tmp_path):

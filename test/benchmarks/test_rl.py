@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import rl
-from benchmarks.obstacle import (
+from benchmarks.rl import training as rl
+from benchmarks.rl.envs import OBSTACLE, SUITES, select_envs
+from benchmarks.rl.obstacle import (
     FIRST_SHARE,
     MAX_STEPS,
     OBSTACLE_RADIUS,
@@ -15,8 +16,7 @@ from benchmarks.obstacle import (
     demonstrations,
     imitate,
 )
-from benchmarks.rl_envs import OBSTACLE, SUITES, arenas
-from benchmarks.rl_report import draw, summary
+from benchmarks.rl.run import draw, summary
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
@@ -78,13 +78,13 @@ def test_a_run_fills_the_table_and_is_not_made_again(tmp_path: Path, method: str
 
 
 def test_environments_of_a_suite_are_chosen_by_name() -> None:
-    assert arenas("standard", "") == list(SUITES["standard"])
-    assert [arena.name for arena in arenas("standard", "Hopper-v5, push_5")] == [
+    assert select_envs("standard", "") == list(SUITES["standard"])
+    assert [arena.name for arena in select_envs("standard", "Hopper-v5, push_5")] == [
         "Hopper-v5",
         "push_5",
     ]
     with pytest.raises(ConfigError, match="suite 'smoke' has no environment 'push_5'"):
-        arenas("smoke", "push_5")
+        select_envs("smoke", "push_5")
 
 
 def untrained(method: str, seed: int, folder: Path) -> Checkpoint:
@@ -93,7 +93,7 @@ def untrained(method: str, seed: int, folder: Path) -> Checkpoint:
 
 
 def test_the_weak_policy_of_the_cell_practises_with_what_it_sees() -> None:
-    (arena,) = arenas("cell", "")
+    (arena,) = select_envs("cell", "")
     world = arena.open(2, True)
     assert world.reset(np.arange(2), [1, 2]).shape == (2, len(DUAL_UR5E_JOINTS))
     seen = world.look(np.arange(2))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rl import COLUMNS, KEY, NAME
-from benchmarks.rl_report import draw, gains, summary
+from benchmarks.rl.run import draw, gains, summary
+from benchmarks.rl.training import COLUMNS, KEY, NAME
 from dbp_ros.evaluation.result_table import ResultTable, Row
 
 

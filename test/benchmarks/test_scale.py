@@ -3,8 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.random_bundle import Size, write_random_bundle
-from benchmarks.scale import AXES, COLUMNS, KEY, NAME, TOGETHER, draw, points, run_point, summary
+from benchmarks.scale.points import AXES, COLUMNS, KEY, NAME, TOGETHER, points, run_point
+from benchmarks.scale.random_bundle import Size, write_random_bundle
+from benchmarks.scale.run import draw, summary
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.evaluation.worker_pool import run_each

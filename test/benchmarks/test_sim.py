@@ -4,9 +4,10 @@ import argparse
 
 import pytest
 
-from benchmarks.commands import sim as bench_sim
 from benchmarks.methods import select_methods
-from benchmarks.sim import COLUMNS, KEY, METHODS, SUITES, groups, sim_jobs, summary
+from benchmarks.sim import run as bench_sim
+from benchmarks.sim.run import groups, summary
+from benchmarks.sim.training import COLUMNS, KEY, METHODS, SUITES, sim_jobs
 from dbp_ros.data.episode import episode_paths, read_episode
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import precision, whole_policy
-from benchmarks.whole_policy import Split, Whole
+from benchmarks.infer import precision, whole_policy
+from benchmarks.infer.whole_policy import Split, Whole
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.evaluation.result_table import ResultTable

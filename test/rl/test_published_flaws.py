@@ -12,7 +12,7 @@ import torch
 from decisions import CONFIG, SHAPE, TRAINED, decided, policy, questions
 from torch import Tensor
 
-from benchmarks.obstacle import ObstacleEnvironment
+from benchmarks.rl.obstacle import ObstacleEnvironment
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.advantages import estimate_advantages, flowing
 from dbp_ros.rl.gaussian_chunk import GaussianChunk

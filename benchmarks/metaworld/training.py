@@ -1,38 +1,23 @@
-"""`dbp bench metaworld`: success over Meta-World's tasks, its own experts and success test.
+"""Training and evaluation runs of `dbp bench metaworld`."""
 
-Observations are states, as seen from the hand; the paper's are point clouds. No goal of the
-demonstrations is evaluated.
-"""
-
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
-from benchmarks.chunk_player import ChunkPlayer
 from benchmarks.decision import decision_latency_ms
+from benchmarks.metaworld.chunk_player import ChunkPlayer
+from benchmarks.metaworld.demonstrations import RECORDED, record
 from benchmarks.methods import RUN, Method, families
-from dbp_ros.data.episode import Episode, episode_path, read_episodes, write_episode
-from dbp_ros.envs.hand_frame import SEEN_NAMES, seen_from_hand
 from dbp_ros.envs.metaworld import (
-    ACTION_NAMES,
-    DEMONSTRATION_GOALS,
     EVALUATION_GOALS,
     PAPER_TASKS,
     SMOKE_TASKS,
     STANDARD_TASKS,
-    STATE_NAMES,
-    STEP_S,
     MetaworldTask,
 )
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.types import seconds_to_ns
 
 NAME = "metaworld"
 COLUMNS = (
@@ -57,10 +42,7 @@ SHARED = replace(
     state_noise=0.05,
     allow_constant_actions=True,
 )
-# On what the expert executes while it is recorded, of an action's range of 1; see `demonstrate`.
-RECORDED_NOISE = 0.1
 EXPERT = "expert"
-RECORDED = "demonstrations"
 
 
 @dataclass(frozen=True)
@@ -170,46 +152,3 @@ def _train_and_try(job: MetaworldJob) -> list[Row]:
         }
         rows.append(row)
     return rows
-
-
-def record(task: MetaworldTask, seed: int, count: int, directory: Path) -> Demonstrations:
-    """Return demonstrations of the first goals that the expert solves, recorded once."""
-    # The noise is in the name: what was recorded with another one is not taken for this.
-    folder = directory / f"{task.name}_{seed}_{RECORDED_NOISE}"
-    if not folder.exists():
-        _record_all(task, seed, folder)
-    episodes = islice(read_episodes(folder), count)
-    known = join_episodes(
-        (episode, f"{task.name} {index}") for index, episode in enumerate(episodes)
-    )
-    return replace(known, states=seen_from_hand(known.states), state_names=SEEN_NAMES)
-
-
-def _record_all(task: MetaworldTask, seed: int, folder: Path) -> None:
-    """Record every goal; several workers may do so at once and the first one wins."""
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    for goal in DEMONSTRATION_GOALS:
-        shown = task.demonstrate(goal, RECORDED_NOISE)
-        if shown is None:
-            continue
-        steps = len(shown.states)
-        episode = Episode(
-            task=task.name,
-            seed=seed,
-            mode="expert",
-            outcome="success",
-            termination_reason="success",
-            state_names=STATE_NAMES,
-            action_names=ACTION_NAMES,
-            step_s=STEP_S,
-            states=shown.states,
-            actions=shown.actions,
-            rewards=np.zeros(steps, np.float32),
-            stamps_ns=np.arange(steps) * seconds_to_ns(STEP_S),
-        )
-        write_episode(episode_path(aside, goal), episode)
-    try:
-        aside.rename(folder)
-    except OSError:
-        if not folder.exists():
-            raise

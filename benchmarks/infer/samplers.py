@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.backbones import Network
+from benchmarks.infer.backbones import Network
 from dbp_ros.learning.methods.diffusion import LEVELS, kept_signal
 
 

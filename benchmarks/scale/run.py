@@ -2,13 +2,17 @@
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.commands.comparison import run_rows
-from benchmarks.scale import AXES, COLUMNS, KEY, NAME, draw, points, prepare, run_point, summary
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.comparison import run_rows
+from benchmarks.scale.points import AXES, COLUMNS, KEY, NAME, points, prepare, run_point
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.errors import ConfigError
-from dbp_ros.evaluation.result_table import ResultTable
+from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.settings.config import check_at_least
 
 KNOWN = (*AXES, "together")
@@ -58,3 +62,49 @@ def run(arguments: argparse.Namespace) -> int:
     show(console, "the policy in one process, without DDS", list(summary(table)))
     console.print(f"{table.path}, {draw(table)}")
     return 0
+
+
+def summary(table: ResultTable) -> Iterator[Row]:
+    """Yield one row a point, those of an axis one after the other."""
+    for row in _in_order(table):
+        yield {
+            **{name: row[name] for name in KEY},
+            "decisions [Hz]": float(row["decisions_hz"]),
+            "period error p99 [ms]": float(row["period_error_p99_ms"]),
+            "a pass p50 [ms]": float(row["inference_p50_ms"]),
+            "a picture p50 [ms]": float(row["encoding_p50_ms"]),
+            "cores": float(row["cores"]),
+            "breaks": row["breaks"] or "-",
+        }
+
+
+def _in_order(table: ResultTable) -> list[Row]:
+    """Return the rows axis by axis, from the smallest policy to the largest."""
+    axes = [*AXES, "together"]
+    return sorted(
+        table.rows,
+        key=lambda row: (axes.index(row["axis"]), *(float(row[name]) for name in KEY[1:])),
+    )
+
+
+def draw(table: ResultTable) -> Path:
+    """Draw what each axis costs, and mark the points that break."""
+    axes_known = [axis for axis in AXES if axis in table.values("axis")]
+    figure = Figure(figsize=(3 * max(1, len(axes_known)), 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, axis in zip(
+        figure.subplots(1, max(1, len(axes_known)), squeeze=False)[0], axes_known, strict=False
+    ):
+        rows = [row for row in _in_order(table) if row["axis"] == axis]
+        at, cores = ([float(row[name]) for row in rows] for name in (axis, "cores"))
+        place.plot(at, cores, "-o", label="cores")
+        broken = [(x, y) for x, y, row in zip(at, cores, rows, strict=True) if row["holds"] == "0"]
+        if broken:
+            place.plot(*zip(*broken, strict=True), "rx", markersize=11, label="breaks")
+        place.axhline(1.0, color="grey", linestyle=":")
+        place.set(xlabel=axis, ylabel="cores", ylim=(0, None))
+        place.grid(alpha=0.3)
+        place.legend(fontsize=7)
+    path = table.directory / f"{NAME}.png"
+    figure.savefig(path, dpi=110)
+    return path

@@ -1,19 +1,16 @@
-"""The arenas of `dbp bench rl`, by suite.
+"""Where methods of online learning are compared."""
 
-Meta-World's and the cell's begin from demonstrations and pay for success alone; gymnasium's begin
-from data of medium quality and pay their own rewards. The toy's pay for progress and success.
-"""
-
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks import obstacle
-from benchmarks.control import PATIENCE_S, medium_data
-from benchmarks.metaworld import RECORDED, SHARED, record
+from benchmarks.metaworld.demonstrations import RECORDED, record
+from benchmarks.metaworld.training import SHARED
 from benchmarks.methods import METHODS
-from benchmarks.rl_env import RlEnv
+from benchmarks.rl import obstacle
+from benchmarks.rl.control import PATIENCE_S, medium_data
 from dbp_ros.envs.env import CameraView
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.metaworld import MetaworldTask
@@ -28,6 +25,36 @@ from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.settings.config import DUAL_UR5E_JOINTS
 from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.types import VectorEnvironment
+
+
+@dataclass(frozen=True)
+class RlEnv:
+    """An environment, the policies that begin in it, and how long they learn.
+
+    Attributes:
+        name: Of the environment, in tables.
+        open: Returns the environment, given its places and whether it is for judging.
+        imitate: Returns a policy to begin with, by a method, a seed and a folder in which what
+            is needed for it may be kept.
+        config: What all methods have in common.
+        updates: Of each run.
+        eval_every: Updates between two judgements.
+        episodes: In a judgement, side by side.
+    """
+
+    name: str
+    open: Callable[[int, bool], VectorEnvironment]
+    imitate: Callable[[str, int, Path], Checkpoint]
+    config: FinetuneConfig
+    updates: int
+    eval_every: int
+    episodes: int
+
+    @property
+    def judgements(self) -> int:
+        """Rows of a run."""
+        return 1 + self.updates // self.eval_every
+
 
 METAWORLD_TASKS = ("push", "pick-place", "assembly", "peg-insert-side")
 CONTROL_TASKS = ("Hopper-v5", "Walker2d-v5")
@@ -59,7 +86,6 @@ CONTROL = FinetuneConfig(
     decisions=128,
     minibatch=128,
 )
-
 
 # The weak policy of `dbp demo-learn`, and how it learns there, without the robot.
 WEAK = WeakPolicy()
@@ -167,7 +193,6 @@ REACH = RlEnv(
     episodes=40,
 )
 
-
 SMOKE = (OBSTACLE,)
 DEMONSTRATED = tuple(metaworld(task, 5) for task in METAWORLD_TASKS)
 # Five demonstrations leave too little to be learned, one leaves too little that is rewarded.
@@ -186,13 +211,13 @@ SUITES = MappingProxyType(
 )
 
 
-def arenas(suite: str, names: str) -> list[RlEnv]:
-    """Return arenas of a suite by their names, separated by commas; all where there are none.
+def select_envs(suite: str, names: str) -> list[RlEnv]:
+    """Return envs of a suite by their names, separated by commas; all where there are none.
 
     Raises:
         ConfigError: If the suite has none by a name, with those that it has.
     """
-    known = {arena.name: arena for arena in SUITES[suite]}
+    known = {env.name: env for env in SUITES[suite]}
     wanted = [name.strip() for name in names.split(",") if name.strip()] or list(known)
     for name in wanted:
         if name not in known:

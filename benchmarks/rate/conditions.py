@@ -65,7 +65,7 @@ def cpu_load_beside(condition: Condition, folder: Path) -> Iterator[None]:
     """Let something else run for as long as the block lasts; bags go below `folder`."""
     commands = {
         "record": ("dbp_ros.nodes.bag_node", "--ros-args", "-p", f"out:={folder / 'bags'}"),
-        "hog": ("benchmarks.cpu_load",),
+        "hog": ("benchmarks.rate.cpu_load",),
     }
     if condition.load not in commands:
         yield

@@ -11,19 +11,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from benchmarks.decision import decision_latency_ms
-from benchmarks.lockstep import play
-from benchmarks.methods import RUN, Method, families, in_order
+from benchmarks.methods import RUN, Method, families
+from benchmarks.sim.lockstep import play
 from dbp_ros.data.episode import read_episodes
 from dbp_ros.evaluation.collection import CollectionPlan
-from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
+from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.sim.tasks.registry import TASKS, make_task
+from dbp_ros.sim.tasks.registry import make_task
 
 NAME = "sim"
 KEY = ("method", "task", "observation", "demos", "updates", "seed", "episodes")
@@ -31,8 +28,6 @@ COLUMNS = (
     *("method", "task", "observation", "demos", "updates", "seed"),
     *("success", "episodes", "nfe", "train_s", "latency_ms"),
 )
-# What a mean may be taken over: runs that differ in nothing but the seed and the task.
-GROUP = ("observation", "demos", "updates", "episodes")
 METHODS = ("dbp", "bc_mse", "ddim_10")
 OBSERVATIONS = ("state", "image")
 PICTURE_PX = 84
@@ -157,69 +152,3 @@ def run_sim(job: SimJob) -> list[Row]:
 def _read(directory: Path, count: int) -> Demonstrations:
     episodes = islice(read_episodes(directory), count)
     return join_episodes((episode, f"seed {episode.seed}") for episode in episodes)
-
-
-def groups(table: ResultTable) -> list[Row]:
-    """Return the kinds of runs that there are results of."""
-    kinds = dict.fromkeys(tuple(row[column] for column in GROUP) for row in table.rows)
-    return [dict(zip(GROUP, kind, strict=True)) for kind in kinds]
-
-
-def title(group: Row) -> str:
-    """Return a kind of runs in words."""
-    return "{observation}, {demos} demonstrations, {updates} updates".format(**group)
-
-
-def summary(table: ResultTable, group: Row) -> list[Row]:
-    """Return the mean success of each method over the seeds, with its standard error."""
-    rows = []
-    for name in in_order(table.values("method")):
-        where = {"method": name, **group}
-        if not table.numbers("nfe", **where):
-            continue
-        row: Row = {"method": name}
-        for task in in_task_order(table):
-            wins = table.numbers("success", task=task, **where)
-            error = f"±{standard_error(wins):.2f}" if len(wins) > 1 else ""
-            row[task] = f"{np.mean(wins):.2f}{error}" if wins else "-"
-        row["seeds"] = len({r["seed"] for r in table.rows if where.items() <= r.items()})
-        row["nfe"] = int(table.numbers("nfe", **where)[0])
-        row["train_s"] = float(np.mean(table.numbers("train_s", **where)))
-        row["latency_ms"] = float(np.median(table.numbers("latency_ms", **where)))
-        rows.append(row)
-    return rows
-
-
-def in_task_order(table: ResultTable) -> list[str]:
-    """Return the tasks that there are results of, the easiest first."""
-    return [task for task in TASKS if task in table.values("task")]
-
-
-def draw(table: ResultTable) -> Path:
-    """Draw success by task and method: the mean over the seeds, its error, and every seed."""
-    panels = groups(table)
-    figure = Figure(figsize=(6.5 * max(1, len(panels)), 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    for index, group in enumerate(panels):
-        _draw_group(figure.add_subplot(1, len(panels), index + 1), table, group)
-    path = table.directory / f"{NAME}.png"
-    figure.savefig(path, dpi=110)
-    return path
-
-
-def _draw_group(axes: Axes, table: ResultTable, group: Row) -> None:
-    names, tasks = in_order(table.values("method")), in_task_order(table)
-    width = 0.8 / len(names)
-    for index, name in enumerate(names):
-        runs = [table.numbers("success", task=t, method=name, **group) for t in tasks]
-        places = np.arange(len(tasks)) + (index - (len(names) - 1) / 2) * width
-        means = [float(np.mean(run)) if run else np.nan for run in runs]
-        errors = [standard_error(run) for run in runs]
-        axes.bar(places, means, 0.9 * width, yerr=errors, capsize=3, label=name)
-        for place, run in zip(places, runs, strict=True):
-            axes.plot([place] * len(run), run, "k.", alpha=0.5, clip_on=False)
-    axes.set_xticks(np.arange(len(tasks)), tasks)
-    axes.set_ylim(0, 1.02)
-    axes.set_ylabel(f"success in {group['episodes']} episodes")
-    axes.set_title(title(group))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=len(names), frameon=False)

@@ -1,5 +1,6 @@
-"""What `dbp bench metaworld` prints and draws of its results."""
+"""`dbp bench metaworld`: success over Meta-World's tasks, its own experts and success test."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,53 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.metaworld import EXPERT, NAME
-from benchmarks.methods import in_order
+from benchmarks.comparison import add_flags, check_flags, run_rows
+from benchmarks.metaworld.training import (
+    COLUMNS,
+    EXPERT,
+    KEY,
+    METHODS,
+    NAME,
+    SUITES,
+    metaworld_jobs,
+    run_metaworld,
+)
+from benchmarks.methods import in_order, select_methods
+from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the benchmark."""
+    parser = subparsers.add_parser(
+        "metaworld", help="success over Meta-World tasks and demonstrations", description=__doc__
+    )
+    add_flags(parser, NAME, METHODS)
+    parser.add_argument(
+        "--suite",
+        choices=tuple(SUITES),
+        default="smoke",
+        help="smoke: 3 tasks; standard: 8 tasks at 5, 10, 25 demonstrations; paper: the paper's "
+        "34 at 10 (default: smoke)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what is missing, then print and draw."""
+    check_flags(arguments)
+    console = terminal()
+    chosen, suite = select_methods(arguments.methods), SUITES[arguments.suite]
+    table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
+    facts = {"suite": arguments.suite, "seeds": arguments.seeds, "observations": OBSERVED}
+    table.describe(facts)
+    jobs = metaworld_jobs(chosen, suite, arguments.seeds, table)
+    run_rows(table, jobs, run_metaworld, arguments.workers, console)
+    title = f"Meta-World, suite {arguments.suite}, {OBSERVED}: mean success over tasks"
+    show(console, title, summary(table))
+    console.print(f"{table.path}, {draw(table)}")
+    return 0
+
 
 OBSERVED = "states seen from the hand (the paper's are point clouds)"
 

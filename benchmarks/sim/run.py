@@ -3,14 +3,19 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from rich.console import Console
 
-from benchmarks.commands.comparison import add_flags, check_flags, run_rows
-from benchmarks.lockstep import EXECUTED
-from benchmarks.methods import select_methods
-from benchmarks.sim import (
+from benchmarks.comparison import add_flags, check_flags, run_rows
+from benchmarks.methods import in_order, select_methods
+from benchmarks.sim.lockstep import EXECUTED
+from benchmarks.sim.training import (
     COLUMNS,
     KEY,
     METHODS,
@@ -20,17 +25,13 @@ from benchmarks.sim import (
     SUITES,
     SimJob,
     SimSuite,
-    draw,
-    groups,
     run_sim,
     sim_jobs,
-    summary,
-    title,
 )
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.collection import backend_of, record
-from dbp_ros.evaluation.result_table import ResultTable
+from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.settings.config import check_at_least
 from dbp_ros.sim.tasks.registry import TASKS
 
@@ -116,3 +117,73 @@ def record_missing(jobs: Sequence[SimJob], demos: int, workers: int, console: Co
         for plan in plans:
             for _ in record(plan, demos, workers):
                 progress.advance(bar)
+
+
+# What a mean may be taken over: runs that differ in nothing but the seed and the task.
+GROUP = ("observation", "demos", "updates", "episodes")
+
+
+def groups(table: ResultTable) -> list[Row]:
+    """Return the kinds of runs that there are results of."""
+    kinds = dict.fromkeys(tuple(row[column] for column in GROUP) for row in table.rows)
+    return [dict(zip(GROUP, kind, strict=True)) for kind in kinds]
+
+
+def title(group: Row) -> str:
+    """Return a kind of runs in words."""
+    return "{observation}, {demos} demonstrations, {updates} updates".format(**group)
+
+
+def summary(table: ResultTable, group: Row) -> list[Row]:
+    """Return the mean success of each method over the seeds, with its standard error."""
+    rows = []
+    for name in in_order(table.values("method")):
+        where = {"method": name, **group}
+        if not table.numbers("nfe", **where):
+            continue
+        row: Row = {"method": name}
+        for task in in_task_order(table):
+            wins = table.numbers("success", task=task, **where)
+            error = f"±{standard_error(wins):.2f}" if len(wins) > 1 else ""
+            row[task] = f"{np.mean(wins):.2f}{error}" if wins else "-"
+        row["seeds"] = len({r["seed"] for r in table.rows if where.items() <= r.items()})
+        row["nfe"] = int(table.numbers("nfe", **where)[0])
+        row["train_s"] = float(np.mean(table.numbers("train_s", **where)))
+        row["latency_ms"] = float(np.median(table.numbers("latency_ms", **where)))
+        rows.append(row)
+    return rows
+
+
+def in_task_order(table: ResultTable) -> list[str]:
+    """Return the tasks that there are results of, the easiest first."""
+    return [task for task in TASKS if task in table.values("task")]
+
+
+def draw(table: ResultTable) -> Path:
+    """Draw success by task and method: the mean over the seeds, its error, and every seed."""
+    panels = groups(table)
+    figure = Figure(figsize=(6.5 * max(1, len(panels)), 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for index, group in enumerate(panels):
+        _draw_group(figure.add_subplot(1, len(panels), index + 1), table, group)
+    path = table.directory / f"{NAME}.png"
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _draw_group(axes: Axes, table: ResultTable, group: Row) -> None:
+    names, tasks = in_order(table.values("method")), in_task_order(table)
+    width = 0.8 / len(names)
+    for index, name in enumerate(names):
+        runs = [table.numbers("success", task=t, method=name, **group) for t in tasks]
+        places = np.arange(len(tasks)) + (index - (len(names) - 1) / 2) * width
+        means = [float(np.mean(run)) if run else np.nan for run in runs]
+        errors = [standard_error(run) for run in runs]
+        axes.bar(places, means, 0.9 * width, yerr=errors, capsize=3, label=name)
+        for place, run in zip(places, runs, strict=True):
+            axes.plot([place] * len(run), run, "k.", alpha=0.5, clip_on=False)
+    axes.set_xticks(np.arange(len(tasks)), tasks)
+    axes.set_ylim(0, 1.02)
+    axes.set_ylabel(f"success in {group['episodes']} episodes")
+    axes.set_title(title(group))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=len(names), frameon=False)

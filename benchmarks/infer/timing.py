@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.backbones import (
+from benchmarks.infer.backbones import (
     BACKBONES,
     OnnxNetwork,
     TorchNetwork,
@@ -24,8 +24,8 @@ from benchmarks.backbones import (
     weights_read,
     write_graphs,
 )
-from benchmarks.memory_growth import peak_growth_mb
-from benchmarks.samplers import SAMPLERS
+from benchmarks.infer.memory_growth import peak_growth_mb
+from benchmarks.infer.samplers import SAMPLERS
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.telemetry.stopwatch import Call, Times, take_turns

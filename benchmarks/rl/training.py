@@ -1,4 +1,4 @@
-"""`dbp bench rl`: what online learning makes of an imitated policy, step by step."""
+"""Training runs of `dbp bench rl`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.rl_env import RlEnv
+from benchmarks.rl.envs import RlEnv
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
 from dbp_ros.learning.training_log import read_log
@@ -20,7 +20,7 @@ COLUMNS = (
 )
 KEY = ("method", "env", "seed", "env_steps")
 
-# An arena says how many updates a run has, so its number of steps is no limit.
+# An env says how many updates a run has, so its number of steps is no limit.
 NO_LIMIT = 10**12
 
 
@@ -31,7 +31,7 @@ class RlMethod:
     Attributes:
         name: In tables and on the command line; an algorithm of `FinetuneConfig`.
         imitated_by: Method by which its first policy is trained.
-        settings: What it changes of an arena's `FinetuneConfig`.
+        settings: What it changes of an env's `FinetuneConfig`.
     """
 
     name: str
@@ -61,53 +61,51 @@ METHODS = MappingProxyType(
 
 @dataclass(frozen=True)
 class RlJob:
-    """One run: a method in an arena, from a seed; policies go to a folder."""
+    """One run: a method in an env, from a seed; policies go to a folder."""
 
     method: RlMethod
-    arena: RlEnv
+    env: RlEnv
     seed: int
     folder: Path
 
     def key(self) -> Row:
         """Return what its rows have in common."""
-        return {"method": self.method.name, "env": self.arena.name, "seed": self.seed}
+        return {"method": self.method.name, "env": self.env.name, "seed": self.seed}
 
 
 def rl_jobs(
-    methods: Sequence[RlMethod], arenas: Sequence[RlEnv], seeds: int, table: ResultTable
+    methods: Sequence[RlMethod], envs: Sequence[RlEnv], seeds: int, table: ResultTable
 ) -> list[RlJob]:
     """Return the runs that the table lacks."""
     folder = table.directory / "policies"
     jobs = [
-        RlJob(method, arena, seed, folder)
+        RlJob(method, env, seed, folder)
         for seed in range(seeds)
-        for arena in arenas
+        for env in envs
         for method in methods
     ]
-    return [j for j in jobs if len(table.numbers("success", **j.key())) < j.arena.judgements]
+    return [j for j in jobs if len(table.numbers("success", **j.key())) < j.env.judgements]
 
 
 def run_rl(job: RlJob) -> list[Row]:
     """Learn, from where an earlier run of the job was stopped if there was one."""
-    arena, method = job.arena, job.method
-    run = job.folder / f"{arena.name}_{method.name}_{job.seed}"
+    env, method = job.env, job.method
+    run = job.folder / f"{env.name}_{method.name}_{job.seed}"
     stopped = (run / CHECKPOINT).exists()
     begun = read_checkpoint(run) if stopped else imitated(job)
-    config = replace(arena.config, algorithm=method.name, seed=job.seed, **method.settings)
+    config = replace(env.config, algorithm=method.name, seed=job.seed, **method.settings)
     practice = OnlineTraining(
-        OnlineTrainingConfig(
-            steps=NO_LIMIT, eval_every=arena.eval_every, eval_episodes=arena.episodes
-        ),
+        OnlineTrainingConfig(steps=NO_LIMIT, eval_every=env.eval_every, eval_episodes=env.episodes),
         build_learner(begun.policy(), config),
         begun,
-        arena.open(config.environments, False),
-        arena.open(arena.episodes, True),
+        env.open(config.environments, False),
+        env.open(env.episodes, True),
         run,
-        origin={"env": arena.name},
+        origin={"env": env.name},
     )
     if stopped:
         practice.resume(begun)
-    practice.go(arena.updates)
+    practice.go(env.updates)
     found = [name for name in COLUMNS if name not in job.key()]
     rows = [{**job.key(), **{name: row[name] for name in found}} for row in read_log(run)]
     return [{**row, "env_steps": int(row["env_steps"])} for row in rows]
@@ -116,7 +114,7 @@ def run_rl(job: RlJob) -> list[Row]:
 def imitated(job: RlJob) -> Checkpoint:
     """Return the policy that runs of a seed begin with, trained once."""
     method = job.method.imitated_by
-    run = job.folder / f"{job.arena.name}_imitated_{method}_{job.seed}"
+    run = job.folder / f"{job.env.name}_imitated_{method}_{job.seed}"
     if not (run / CHECKPOINT).exists():
-        write_checkpoint(run, job.arena.imitate(method, job.seed, job.folder))
+        write_checkpoint(run, job.env.imitate(method, job.seed, job.folder))
     return read_checkpoint(run)

@@ -8,7 +8,7 @@ from pathlib import Path
 from dbp_ros.telemetry.stopwatch import Call
 
 CALLS = 2
-PRELOADED = ["benchmarks.infer"]
+PRELOADED = ["benchmarks.infer.timing"]
 
 
 def peak_growth_mb(make: Callable[[], Call]) -> float:

@@ -1,0 +1,67 @@
+"""Demonstrations of Meta-World's scripted experts, recorded once."""
+
+import os
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from dbp_ros.data.episode import Episode, episode_path, read_episodes, write_episode
+from dbp_ros.envs.hand_frame import SEEN_NAMES, seen_from_hand
+from dbp_ros.envs.metaworld import (
+    ACTION_NAMES,
+    DEMONSTRATION_GOALS,
+    STATE_NAMES,
+    STEP_S,
+    MetaworldTask,
+)
+from dbp_ros.learning.dataset import Demonstrations, join_episodes
+from dbp_ros.types import seconds_to_ns
+
+# On what the expert executes while it is recorded, of an action's range of 1; see `demonstrate`.
+RECORDED_NOISE = 0.1
+RECORDED = "demonstrations"
+
+
+def record(task: MetaworldTask, seed: int, count: int, directory: Path) -> Demonstrations:
+    """Return demonstrations of the first goals that the expert solves, recorded once."""
+    # The noise is in the name: what was recorded with another one is not taken for this.
+    folder = directory / f"{task.name}_{seed}_{RECORDED_NOISE}"
+    if not folder.exists():
+        _record_all(task, seed, folder)
+    episodes = islice(read_episodes(folder), count)
+    known = join_episodes(
+        (episode, f"{task.name} {index}") for index, episode in enumerate(episodes)
+    )
+    return replace(known, states=seen_from_hand(known.states), state_names=SEEN_NAMES)
+
+
+def _record_all(task: MetaworldTask, seed: int, folder: Path) -> None:
+    """Record every goal; several workers may do so at once and the first one wins."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    for goal in DEMONSTRATION_GOALS:
+        shown = task.demonstrate(goal, RECORDED_NOISE)
+        if shown is None:
+            continue
+        steps = len(shown.states)
+        episode = Episode(
+            task=task.name,
+            seed=seed,
+            mode="expert",
+            outcome="success",
+            termination_reason="success",
+            state_names=STATE_NAMES,
+            action_names=ACTION_NAMES,
+            step_s=STEP_S,
+            states=shown.states,
+            actions=shown.actions,
+            rewards=np.zeros(steps, np.float32),
+            stamps_ns=np.arange(steps) * seconds_to_ns(STEP_S),
+        )
+        write_episode(episode_path(aside, goal), episode)
+    try:
+        aside.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise

@@ -1,0 +1,205 @@
+"""`dbp bench rate`: how punctual the stack is, as real processes over DDS, under several loads."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.rate.conditions import (
+    CONDITIONS,
+    Condition,
+    condition_of,
+    write_config,
+)
+from benchmarks.rate.report import NAME, draw, keep_bars, shortcomings, summary
+from benchmarks.rate.session import RateConfig, Run, Session
+from benchmarks.swap import copy_of
+from dbp_ros.bundle.bundle import bundle_directory
+from dbp_ros.cli.terminal import show, status_line, terminal
+from dbp_ros.errors import ConfigError
+from dbp_ros.evaluation.result_table import ResultTable, Row, provenance
+from dbp_ros.evaluation.running_stack import (
+    Tell,
+    running_stack,
+)
+from dbp_ros.extras import install_hint, is_missing
+from dbp_ros.files import write_text
+from dbp_ros.nodes.model_pusher import ModelPusher
+from dbp_ros.settings.config import check_ranges
+
+PERCENTILES = ("p50", "p99", "p999", "max")
+MEASURED = {
+    "command_error": "command_period_error_ms",
+    "floor_error": "floor_period_error_ms",
+    "decision_error": "decision_period_error_ms",
+    "reaction": "reaction_ms",
+    "age": "image_age_at_command_ms",
+    "inference": "inference_ms",
+    "encoding": "encoding_ms",
+}
+COUNTED = (
+    *("missed_decisions", "missed_commands", "decisions", "commands", "refused_decisions"),
+    *("decision_rate_hz", "command_rate_hz", "episodes", "success_rate"),
+)
+PROCESSES = ("simulation", "policy", "guard", "bag")
+COLUMNS = (
+    *("condition", "seconds", *COUNTED, "machine_stalls", "frames_hz"),
+    *(f"{name}_{percentile}_ms" for name in MEASURED for percentile in PERCENTILES),
+    *("swaps", "swaps_refused", "swap_p50_s", "recorded_mb", "recorded_dropped"),
+    *(f"{name}_cores" for name in PROCESSES),
+    *(f"{name}_mb" for name in PROCESSES),
+)
+
+
+def run_rate(config: RateConfig, table: ResultTable, tell: Tell) -> dict[str, Any]:
+    """Measure each condition that has no row yet, each under a stack of its own.
+
+    Returns:
+        The report of each condition, those of earlier sessions included.
+
+    Raises:
+        ConfigError: If a condition is unknown.
+        DbpError: If the stack does not start or stops answering.
+    """
+    check_ranges(config)
+    wanted = [condition_of(name) for name in config.conditions]
+    reports = read_reports(config.out)
+    for condition in wanted:
+        if table.has({"condition": condition.name, "seconds": config.duration_s}):
+            continue
+        run = _measure(condition, config, tell)
+        table.add(_row(condition, config, run))
+        reports[condition.name] = {**run.report, **provenance()}
+        write_reports(config.out, reports)
+        keep_bars(config.out, condition.name, run.bars)
+    return reports
+
+
+def read_reports(folder: Path) -> dict[str, Any]:
+    """Return the reports that are there, by condition."""
+    path = folder / f"{NAME}.json"
+    known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    found: dict[str, Any] = known.get("conditions", {})
+    return found
+
+
+def write_reports(folder: Path, reports: dict[str, Any]) -> None:
+    """Write the first condition's report as that of the demo, and all of them beside it."""
+    first = next(iter(reports.values()))
+    write_text(
+        folder / f"{NAME}.json", json.dumps({**first, "conditions": reports}, indent=1) + "\n"
+    )
+
+
+def _measure(condition: Condition, config: RateConfig, tell: Tell) -> Run:
+    folder = config.out / NAME / condition.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    tell(f"{condition.name}: preparing")
+    words = ("--config", str(write_config(condition, folder / "config")))
+    models = list(_copies(condition, config, folder))
+    with running_stack(config.task, config.model, folder, ModelPusher, tell, words) as swapper:
+        run = Session(condition, config, folder, swapper, tell).run(models)
+    for leftover in ("models", "bags"):
+        shutil.rmtree(folder / leftover, ignore_errors=True)
+    return run
+
+
+def _copies(condition: Condition, config: RateConfig, folder: Path) -> Iterator[Path]:
+    """Yield as many models as there are swaps."""
+    if condition.load == "swap":
+        for number in range(int(config.duration_s / config.swap_every_s)):
+            target = folder / "models" / str(number)
+            yield copy_of(bundle_directory(config.model), target, version=2 + number)
+
+
+def _row(condition: Condition, config: RateConfig, run: Run) -> Row:
+    report, (before, after) = run.report, run.usage
+    row: Row = dict.fromkeys(COLUMNS, "")
+    row |= {"condition": condition.name, "seconds": config.duration_s}
+    row |= {name: report[name] for name in COUNTED}
+    for name, key in MEASURED.items():
+        for percentile in PERCENTILES:
+            value = report[key][percentile]
+            row[f"{name}_{percentile}_ms"] = "" if value is None else value
+    cores = after.cores_since(before)
+    row |= {f"{name}_cores": cores.get(name, "") for name in PROCESSES}
+    row |= {f"{name}_mb": after.memory_mb.get(name, "") for name in PROCESSES}
+    row["machine_stalls"] = sum(report["machine_stalls"].values())
+    row["frames_hz"] = run.frames_hz
+    if condition.load == "swap":
+        row |= {"swaps": len(run.swap_times_s), "swaps_refused": run.swaps_refused}
+        row["swap_p50_s"] = float(np.median(run.swap_times_s)) if run.swap_times_s else ""
+    if run.recorded:
+        row["recorded_mb"] = run.recorded["bytes"] / 1e6
+        row["recorded_dropped"] = run.recorded["dropped_messages"]
+    return row
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the benchmark."""
+    parser = subparsers.add_parser(
+        "rate",
+        help="how punctual the stack is, as real processes, under several loads",
+        description=(
+            "Run the whole stack with the simulated cell, with pictures of 84x84 and 640x480, "
+            "alone, while models are swapped, while everything is recorded, and beside a busy "
+            "loop. Conditions that are there already are not run again. 640x480 is drawn at 84x84 "
+            "and enlarged: what is measured is the way of the pictures, not the drawing."
+        ),
+    )
+    defaults = RateConfig()
+    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
+    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
+    parser.add_argument(
+        "--duration-s",
+        type=float,
+        default=defaults.duration_s,
+        help="of each condition (default: %(default)s; the published table has 300)",
+    )
+    parser.add_argument(
+        "--conditions",
+        default=",".join(CONDITIONS),
+        help=f"some of {', '.join(CONDITIONS)} (default: all)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=defaults.out,
+        help=f"folder of {NAME}.csv, {NAME}.json, {NAME}.png and logs (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure what is missing, then print and draw."""
+    config = RateConfig(
+        task=arguments.task,
+        model=arguments.model,
+        duration_s=arguments.duration_s,
+        conditions=tuple(arguments.conditions.split(",")),
+        out=arguments.out,
+    )
+    _require_recorder(config)
+    console = terminal(width=140)
+    table = ResultTable(config.out, NAME, COLUMNS, ("condition", "seconds"))
+    with status_line(console) as tell:
+        run_rate(config, table, tell)
+    show(console, "the stack, with the simulated cell on the same machine", list(summary(table)))
+    for row in table.rows:
+        for sentence in shortcomings(row):
+            console.print(sentence, highlight=False)
+    console.print(f"{table.path}, {config.out / f'{NAME}.json'}, {draw(table)}")
+    return 0
+
+
+def _require_recorder(config: RateConfig) -> None:
+    """Raise `ConfigError` if a condition records and a library for bags is missing."""
+    for name in config.conditions:
+        for library in ("mcap", "mcap_ros2"):
+            if condition_of(name).load == "record" and is_missing(library):
+                raise ConfigError(f"condition {name} needs {library}; {install_hint(library)}")

@@ -1,0 +1,139 @@
+"""One condition of `dbp bench rate`, measured on a running stack."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rate.conditions import CONDITIONS, Condition, cpu_load_beside
+from benchmarks.rate.process_usage import Usage, usage_below
+from dbp_ros.errors import DbpError
+from dbp_ros.evaluation.report import EpisodeResult, build_report
+from dbp_ros.evaluation.running_stack import (
+    Tell,
+    read_reference_loops,
+    reference_loop_beside,
+)
+from dbp_ros.nodes.model_pusher import ModelPusher
+from dbp_ros.settings.config import CAMERAS, PolicyConfig, setting
+
+POLL_S = 0.05
+# After the start of control: until the arms move.
+SETTLE_S = 2.0
+
+
+@dataclass(frozen=True)
+class RateConfig:
+    """What to run, and where to put what comes of it."""
+
+    task: str = setting("lift", "task of the simulated cell")
+    model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
+    duration_s: float = setting(60.0, "how long to measure each condition", minimum=5.0)
+    swap_every_s: float = setting(10.0, "time from swap to swap", minimum=3.0)
+    conditions: tuple[str, ...] = setting(CONDITIONS, f"some of {', '.join(CONDITIONS)}")
+    out: Path = setting(Path("build/bench"), "folder for the table, the report, plot and logs")
+
+
+@dataclass
+class Run:
+    """What was seen of one condition."""
+
+    report: dict[str, Any]
+    bars: dict[str, Any]
+    usage: tuple[Usage, Usage]
+    frames_hz: float
+    swap_times_s: list[float] = field(default_factory=list)
+    swaps_refused: int = 0
+    recorded: dict[str, Any] = field(default_factory=dict)
+
+
+class Session:
+    """One condition under a stack that runs.
+
+    The policy decides all the time. Where the task is solved or its time is up the arms rest, the
+    cell is reset, and the next episode begins.
+    """
+
+    def __init__(
+        self,
+        condition: Condition,
+        config: RateConfig,
+        folder: Path,
+        swapper: ModelPusher,
+        tell: Tell,
+    ) -> None:
+        self._condition, self._config, self._folder = condition, config, folder
+        self._runner, self._tell = swapper, tell
+        self._episodes: list[EpisodeResult] = []
+        self._limit_s = float(swapper.statistics("simulation")["time_limit_s"])
+        self._began_s = 0.0
+
+    def run(self, models: Sequence[Path]) -> Run:
+        """Measure for as long as asked for."""
+        runner = self._runner
+        self._begin()
+        runner.activate_policy(True)
+        time.sleep(SETTLE_S)
+        with (
+            cpu_load_beside(self._condition, self._folder),
+            reference_loop_beside(self._folder) as floors,
+        ):
+            for name in ("guard", "policy", "simulation"):
+                runner.trigger(f"{name}/clear_statistics")
+            before = usage_below(os.getpid())
+            times_s, refused = self._spend(models)
+            after = usage_below(os.getpid())
+            recorded = runner.statistics("bag") if self._condition.load == "record" else {}
+            guard, policy, cell = map(runner.statistics, ("guard", "policy", "simulation"))
+        floor, *witnesses = read_reference_loops(floors)
+        rates = _rates(policy, guard)
+        episodes = self._episodes or [EpisodeResult(False, self._config.duration_s, *rates)]
+        report = build_report(self._config.task, episodes, guard, policy, cell, floor, witnesses)
+        bars = {
+            "commands": guard["command_period"]["period_error_bars"],
+            "floor": floor["period_error_bars"],
+            "reaction": guard["reaction_bars"],
+        }
+        passed_s = after.at_s - before.at_s
+        frames_hz = policy["encoded_images"] / len(CAMERAS) / passed_s
+        return Run(report, bars, (before, after), frames_hz, times_s, refused, recorded)
+
+    def _spend(self, models: Sequence[Path]) -> tuple[list[float], int]:
+        """Let the time pass; return how long each swap took, and how many were refused."""
+        start_s, waiting, times_s, refused = time.monotonic(), list(models), list[float](), 0
+        every_s = self._config.swap_every_s
+        while (passed_s := time.monotonic() - start_s) < self._config.duration_s:
+            self._tell(
+                f"{self._condition.name}: {passed_s:.0f} of {self._config.duration_s:.0f} s, "
+                f"{sum(e.success for e in self._episodes)} of {len(self._episodes)} solved"
+            )
+            done = len(models) - len(waiting)
+            if waiting and passed_s >= (done + 0.5) * every_s:
+                try:
+                    times_s.append(self._runner.swap(waiting.pop(0), True))
+                except DbpError:
+                    refused += 1
+            self._go_on()
+            time.sleep(POLL_S)
+        return times_s, refused
+
+    def _begin(self) -> None:
+        self._runner.prepare()
+        self._runner.trigger("policy/begin_episode")
+        self._runner.enable_control(True)
+        self._began_s = time.monotonic()
+
+    def _go_on(self) -> None:
+        """Begin the next episode where this one is over."""
+        lasted_s = time.monotonic() - self._began_s
+        if self._runner.succeeded or lasted_s > self._limit_s:
+            guard, policy = map(self._runner.statistics, ("guard", "policy"))
+            rates = _rates(policy, guard)
+            self._episodes.append(EpisodeResult(self._runner.succeeded, lasted_s, *rates))
+            self._begin()
+
+
+def _rates(policy: dict[str, Any], guard: dict[str, Any]) -> tuple[float, float]:
+    return policy["decision_period"]["rate_hz"], guard["command_period"]["rate_hz"]

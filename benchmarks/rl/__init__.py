@@ -1,0 +1,1 @@
+"""`dbp bench rl`."""
