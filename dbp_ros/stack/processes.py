@@ -65,7 +65,7 @@ class StackConfig:
     )
     real_time_factor: float = setting(
         1.0,
-        "Seconds of simulation time per second of wall time; other than 1 puts all nodes on /clock, "
+        "Simulation time per wall time; other than 1 puts all nodes on /clock, "
         "from the simulated cell, or from your own simulator if sim is false",
         minimum=SLOWEST,
         maximum=FASTEST,

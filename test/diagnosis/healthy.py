@@ -111,9 +111,7 @@ def with_controller(**changes: Any) -> Snapshot:
     return replace(HEALTHY, controllers=(replace(left, **changes), right))
 
 
-def with_clock(
-    real_time_factor: float | None, *publishers: str, rate_hz: float = 100.0
-) -> Snapshot:
+def with_clock(factor: float | None, *publishers: str, rate_hz: float = 100.0) -> Snapshot:
     """Return a healthy stack on /clock."""
     stack = with_parameter("guard", use_sim_time=True)
     policy = replace(stack.policy, parameters={**stack.policy.parameters, "use_sim_time": True})
