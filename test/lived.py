@@ -72,11 +72,11 @@ def live(model, ticks, size, end=None, blind=(), drivers=1, **config):
         positions = 0.9 * positions + 0.1 * chunk.positions[0]
         if decision := explorer.take_decision():
             said["decision"].append((now_ns, SimpleNamespace(data=decision.to_json())))
-    facts = {
+    metadata = {
         "task": "toy",
         "joints": list(manifest.joints),
         "cameras": list(manifest.camera_names),
         "step_s": manifest.action.step_s,
     }
     last_ns = START_NS + (ticks - 1) * TICK_NS
-    return Bag(facts, said, end or EpisodeEnd("success", "success", last_ns))
+    return Bag(metadata, said, end or EpisodeEnd("success", "success", last_ns))

@@ -1,7 +1,7 @@
-"""One episode as a bag of ROS 2: an MCAP file with the messages as they came.
+"""One episode as a rosbag2 file: MCAP, with the serialised messages in order of arrival.
 
-The file is written in small chunks. One that was cut off, by a kill or a power cut, is read as far
-as whole chunks reach; `mend_bag` makes it a whole bag again, which `ros2 bag` reads too.
+The file is written in small chunks. After a kill or a power cut it is readable up to the last
+complete chunk; `recover_bag` turns it into a valid bag, which `ros2 bag` reads too.
 """
 
 import json
@@ -22,15 +22,15 @@ from mcap_ros2.decoder import DecoderFactory
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import written_aside
 
-FACTS, OUTCOME, ROLE = "dbp_ros.episode", "dbp_ros.outcome", "dbp_ros.role"
-# A fact: which version failed before the episode began, and which one decides since; or null.
+METADATA, OUTCOME, ROLE = "dbp_ros.episode", "dbp_ros.outcome", "dbp_ros.role"
+# Metadata key: the failed and the current model version after a rollback, or null.
 FELL_BACK = "fell_back"
 CHUNK_BYTES = 256 * 1024
-# Pixels with noise shrink by little, and the robot's processor has better things to do.
+# Noisy pixels compress badly, and compression would load the robot's CPU.
 COMPRESSION = CompressionType.NONE
 CUT_OFF = "cut_off"
 # What decoding a malformed message raises.
-UNREADABLE = (struct.error, ValueError, IndexError, TypeError, OverflowError, MemoryError)
+MALFORMED = (struct.error, ValueError, IndexError, TypeError, OverflowError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class BagTopic:
     """One topic of a bag.
 
     Attributes:
-        topic: Its full name.
-        kind: Its type, such as `sensor_msgs/msg/Image`.
-        definition: The type's definition, with those of the types that it is made of.
-        lasts: Whether what was said last holds until something else is said.
+        topic: Full name.
+        type_name: Message type, such as `sensor_msgs/msg/Image`.
+        definition: Definition of the type and of all types that it contains.
+        latched: Whether a message stays in effect until the next one.
     """
 
     topic: str
-    kind: str
+    type_name: str
     definition: str
-    lasts: bool = False
+    latched: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class EpisodeEnd:
 
     Attributes:
         outcome: `success` or `failure`.
-        termination_reason: Why it ended: `success`, `failure`, `time_limit`, `operator`, `policy`,
-            or `cut_off` where the recording broke off.
-        stamp_ns: When, on the ROS clock.
+        termination_reason: `success`, `failure`, `time_limit`, `operator`, `policy`, or `cut_off`
+            where the recording broke off.
+        stamp_ns: Time of the end on the ROS clock.
     """
 
     outcome: str
@@ -67,72 +67,74 @@ class EpisodeEnd:
 
 
 class BagWriter:
-    """Writes one bag. One thread owns it."""
+    """Writer of one bag; not thread-safe."""
 
     def __init__(
-        self, path: Path, sources: Mapping[str, BagTopic], facts: Mapping[str, Any]
+        self, path: Path, topics: Mapping[str, BagTopic], metadata: Mapping[str, Any]
     ) -> None:
-        """Begin a file.
+        """Open a file in an existing folder.
 
         Args:
-            path: Where. Its folder is there.
-            sources: The topics, by what role they play.
-            facts: What is known from the start; anything JSON can hold.
+            path: The file.
+            topics: The topics, by role.
+            metadata: JSON-serialisable values of the episode.
         """
         self._file = path.open("wb")
         self._writer = Writer(self._file, CHUNK_BYTES, COMPRESSION)
         self._writer.start(profile="ros2")
-        self._writer.add_metadata(FACTS, {key: json.dumps(value) for key, value in facts.items()})
-        self._channels = {role: self._register(role, source) for role, source in sources.items()}
+        encoded = {key: json.dumps(value) for key, value in metadata.items()}
+        self._writer.add_metadata(METADATA, encoded)
+        self._channels = {role: self._register(role, topic) for role, topic in topics.items()}
 
-    def _register(self, role: str, source: BagTopic) -> int:
-        schema = self._writer.register_schema(source.kind, "ros2msg", source.definition.encode())
+    def _register(self, role: str, topic: BagTopic) -> int:
+        definition = topic.definition.encode()
+        schema = self._writer.register_schema(topic.type_name, "ros2msg", definition)
         metadata = {ROLE: role, "offered_qos_profiles": ""}
-        channel: int = self._writer.register_channel(source.topic, "cdr", schema, metadata)
+        channel: int = self._writer.register_channel(topic.topic, "cdr", schema, metadata)
         return channel
 
     def write(self, role: str, data: bytes, stamp_ns: int) -> None:
-        """Append a serialised message that arrived at a time on the ROS clock."""
+        """Append a serialised message with its time of arrival on the ROS clock."""
         self._writer.add_message(self._channels[role], stamp_ns, data, stamp_ns)
 
     def sync(self) -> None:
-        """Put on the disk what was written so far."""
+        """Flush to the disk."""
         self._writer.flush()
         os.fsync(self._file.fileno())
 
     def close(self, end: EpisodeEnd) -> None:
-        """Say how it ended, and finish the file."""
+        """Write the end of the episode and finish the file."""
         self._writer.flush()
-        self._writer.add_metadata(OUTCOME, _words(end))
+        self._writer.add_metadata(OUTCOME, _to_strings(end))
         self._writer.finish()
         self.sync()
         self._file.close()
 
 
-def _words(end: EpisodeEnd) -> dict[str, str]:
+def _to_strings(end: EpisodeEnd) -> dict[str, str]:
     return {key: str(value) for key, value in asdict(end).items()}
 
 
 @dataclass
 class Bag:
-    """What is in a bag.
+    """Content of a bag.
 
     Attributes:
-        facts: What was known from the start.
-        messages: The messages of each role with the times of their arrival, in order.
-        end: How the episode ended; None where the file was cut off.
+        metadata: Values written at the start of the episode.
+        messages: Time of arrival and decoded message, in order, by role.
+        end: How the episode ended; None for an incomplete file.
     """
 
-    facts: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
     messages: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
     end: EpisodeEnd | None = None
 
 
 def read_bag(path: Path) -> Bag:
-    """Read a bag, as far as it is whole.
+    """Read a bag, an incomplete one up to its last complete chunk.
 
     Raises:
-        EpisodeError: If it cannot be opened, or holds none of our episodes.
+        EpisodeError: If it cannot be opened, or was not recorded by `BagWriter`.
     """
     bag, decoders = Bag(), DecoderFactory()
     schemas: dict[int, Schema] = {}
@@ -146,22 +148,22 @@ def read_bag(path: Path) -> Bag:
             channel = channels[record.channel_id]
             decode = decoders.decoder_for(channel.message_encoding, schemas[channel.schema_id])
             if decode is not None and ROLE in channel.metadata:
-                # A malformed message was ignored by the robot, too.
-                with suppress(*UNREADABLE):
+                # The robot ignores a malformed message, too.
+                with suppress(*MALFORMED):
                     message = (record.log_time, decode(record.data))
                     bag.messages.setdefault(channel.metadata[ROLE], []).append(message)
-        elif isinstance(record, Metadata) and record.name == FACTS:
-            bag.facts = {key: json.loads(value) for key, value in record.metadata.items()}
+        elif isinstance(record, Metadata) and record.name == METADATA:
+            bag.metadata = {key: json.loads(value) for key, value in record.metadata.items()}
         elif isinstance(record, Metadata) and record.name == OUTCOME:
-            said = record.metadata
-            bag.end = EpisodeEnd(said["outcome"], said["termination_reason"], int(said["stamp_ns"]))
-    if not bag.facts:
-        raise EpisodeError(f"{path} holds no episode of ours: give a bag that the learner recorded")
+            end = record.metadata
+            bag.end = EpisodeEnd(end["outcome"], end["termination_reason"], int(end["stamp_ns"]))
+    if not bag.metadata:
+        raise EpisodeError(f"{path} has no episode metadata: give a bag that the learner recorded")
     return bag
 
 
 def _records(path: Path) -> Iterator[McapRecord]:
-    """Yield the records of a file up to the end of its data, or to where it was cut off."""
+    """Yield the records of a file up to the end of its data or its last complete chunk."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -173,21 +175,21 @@ def _records(path: Path) -> Iterator[McapRecord]:
                     return
                 yield record
         except (McapError, struct.error, ValueError):
-            # What follows the last whole chunk cannot be told from nothing.
+            # The rest of an incomplete file is not readable.
             return
 
 
-def mend_bag(cut_off: Path, path: Path) -> None:
-    """Write what is whole of a bag that was cut off as a whole bag, and remove it.
+def recover_bag(incomplete: Path, path: Path) -> None:
+    """Write the complete chunks of an incomplete bag as a valid bag, and remove the original.
 
-    Its episode ends with its last message, as `cut_off`: whatever it would have become, nobody
-    saw it. A bag of which nothing is whole is only removed.
+    The episode ends with its last message, and its termination reason is `cut_off`. A bag without
+    a complete chunk is only removed.
     """
     with written_aside(path) as aside, aside.open("wb") as file:
         writer = Writer(file, CHUNK_BYTES, COMPRESSION)
         writer.start(profile="ros2")
-        outcome, messages = _words(EpisodeEnd("failure", CUT_OFF, 0)), 0
-        for record in _records(cut_off):
+        outcome, count = _to_strings(EpisodeEnd("failure", CUT_OFF, 0)), 0
+        for record in _records(incomplete):
             if isinstance(record, Schema):
                 writer.register_schema(record.name, record.encoding, record.data)
             elif isinstance(record, Channel):
@@ -198,14 +200,14 @@ def mend_bag(cut_off: Path, path: Path) -> None:
                 times = record.log_time, record.publish_time
                 writer.add_message(record.channel_id, times[0], record.data, times[1])
                 outcome["stamp_ns"] = str(times[0])
-                messages += 1
-            elif isinstance(record, Metadata) and record.name == FACTS:
+                count += 1
+            elif isinstance(record, Metadata) and record.name == METADATA:
                 writer.add_metadata(record.name, record.metadata)
             elif isinstance(record, Metadata) and record.name == OUTCOME:
                 outcome = record.metadata
         writer.flush()
         writer.add_metadata(OUTCOME, outcome)
         writer.finish()
-    if not messages:
+    if not count:
         path.unlink()
-    cut_off.unlink()
+    incomplete.unlink()

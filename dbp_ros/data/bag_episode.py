@@ -1,4 +1,4 @@
-"""An episode as a robot lived it: what it decided, from what, and what came of it."""
+"""An episode read from a bag: policy steps, measurements, images, rewards and interventions."""
 
 import math
 from bisect import bisect_right
@@ -16,95 +16,99 @@ from dbp_ros.sensing.joint_states import JointLayout, JointStateMerger
 from dbp_ros.telemetry.policy_step import PolicyStep, parse_policy_step
 from dbp_ros.types import DISABLED, NS_PER_S, STOPPED, Array, Floats, Image, seconds_to_ns
 
-# Stamps come back from the clock of the decisions to the nanosecond, unless clocks were set.
+# Tolerance of a stamp: the policy converts stamps between clocks and back.
 SAME_NS = 1_000_000
 
 Value = TypeVar("Value")
 
 
 class StampedSeries(Generic[Value]):
-    """Values of one stream, found by their stamps."""
+    """Timestamped values with lookup by time."""
 
     def __init__(self, samples: Iterable[tuple[int, Value]]) -> None:
-        """Take over samples, in any order."""
+        """Store samples, given in any order."""
         ordered = sorted(samples, key=lambda sample: sample[0])
         self.stamps_ns = [stamp_ns for stamp_ns, _ in ordered]
         self.values = [value for _, value in ordered]
 
-    def before(self, stamp_ns: int) -> Value | None:
-        """Return the newest value at or before a time, None where there is none."""
+    def latest(self, stamp_ns: int) -> Value | None:
+        """Return the newest value at or before a time, or None."""
         index = bisect_right(self.stamps_ns, stamp_ns) - 1
         return self.values[index] if index >= 0 else None
 
     def at(self, stamp_ns: int) -> Value | None:
-        """Return the value of this very stamp, None where there is none."""
+        """Return the value with this stamp, within `SAME_NS`, or None."""
         index = bisect_right(self.stamps_ns, stamp_ns + SAME_NS) - 1
         found = index >= 0 and abs(self.stamps_ns[index] - stamp_ns) <= SAME_NS
         return self.values[index] if found else None
 
     def between(self, start_ns: int, end_ns: int) -> list[Value]:
-        """Return what holds from a time to another: the value before it, and those within."""
+        """Return the values in effect in an interval: the last before its start, and all within."""
         first = max(0, bisect_right(self.stamps_ns, start_ns) - 1)
         return self.values[first : bisect_right(self.stamps_ns, end_ns)]
 
 
 @dataclass(frozen=True)
 class ExecutedChunk:
-    """A decision and what became of it.
+    """A policy step and the part of its chunk that was executed.
 
     Attributes:
-        decision: What was drawn.
-        executed: How many of its points were begun.
-        until_ns: When the next decision, or the end, came.
-        successor: The decision that followed, None where there is none or it is lost.
-        last: Whether the episode ended with it.
+        policy_step: The recorded policy step.
+        executed: Number of points whose execution began.
+        end_ns: Time of the next policy step, or of the end of the episode.
+        next_step: The following policy step; None at the end or where its message was lost.
+        is_last: Whether the episode ended with this chunk.
     """
 
-    decision: PolicyStep
+    policy_step: PolicyStep
     executed: int
-    until_ns: int
-    successor: PolicyStep | None
-    last: bool
+    end_ns: int
+    next_step: PolicyStep | None
+    is_last: bool
 
 
 class BagEpisode:
     """An episode read from a bag.
 
     Attributes:
-        joints: Names of the columns of positions.
-        step_s: Time between two points of a chunk.
-        end: How it ended.
-        decisions: In order.
+        joints: Names of the columns of `positions`.
+        step_s: Time between two points of a chunk, in [s].
+        task: Name of the task.
+        end: Outcome, termination reason and time of the end.
+        policy_steps: In order of time.
         positions: In [rad] and [m]. Values of shape (nu,).
-        pictures: Of each camera; rgb8 by `pixels`.
+        images: Image messages of each camera.
     """
 
     def __init__(self, bag: Bag) -> None:
-        """Sort what is in a bag.
+        """Sort the messages of a bag.
 
         Raises:
-            EpisodeError: If it was cut off and not mended, or a decision cannot be read.
+            EpisodeError: If the bag is incomplete, or a policy step cannot be read.
         """
         if bag.end is None:
-            raise EpisodeError("the bag was cut off: mend it first")
-        facts, said = bag.facts, bag.messages
-        self.joints, self.step_s = tuple(facts["joints"]), float(facts["step_s"])
-        self.task, self.end = str(facts["task"]), bag.end
-        self.decisions = _of_last_episode(
-            [parse_policy_step(m.data) for _, m in said.get("decision", [])]
+            raise EpisodeError("the bag is incomplete: recover it first")
+        metadata, messages = bag.metadata, bag.messages
+        self.joints, self.step_s = tuple(metadata["joints"]), float(metadata["step_s"])
+        self.task, self.end = str(metadata["task"]), bag.end
+        self.policy_steps = _of_last_episode(
+            [parse_policy_step(m.data) for _, m in messages.get("decision", [])]
         )
-        self.positions = StampedSeries(_positions(said.get("joint_states", []), self.joints))
-        self.pictures = {
+        self.positions = StampedSeries(_positions(messages.get("joint_states", []), self.joints))
+        self.images = {
             camera: StampedSeries(
-                (_stamp_ns(m), m) for _, m in said.get(f"image.{camera}", []) if m.data
+                (_stamp_ns(m), m) for _, m in messages.get(f"image.{camera}", []) if m.data
             )
-            for camera in facts["cameras"]
+            for camera in metadata["cameras"]
         }
-        rewards = [(ns, float(m.data)) for ns, m in said.get("reward", [])]
+        rewards = [(ns, float(m.data)) for ns, m in messages.get("reward", [])]
         self._rewards = StampedSeries((ns, value) for ns, value in rewards if math.isfinite(value))
-        self._human = StampedSeries((ns, bool(m.data)) for ns, m in said.get("intervention", []))
+        self._interventions = StampedSeries(
+            (ns, bool(m.data)) for ns, m in messages.get("intervention", [])
+        )
         self._stops = StampedSeries(
-            (ns, m.data.startswith((STOPPED, DISABLED))) for ns, m in said.get("guard_state", [])
+            (ns, m.data.startswith((STOPPED, DISABLED)))
+            for ns, m in messages.get("guard_state", [])
         )
 
     @property
@@ -114,78 +118,78 @@ class BagEpisode:
 
     @property
     def cut_off(self) -> bool:
-        """Whether nobody saw how it ended."""
+        """Whether the recording broke off before the end of the episode."""
         return self.end.termination_reason == CUT_OFF
 
-    def plays(self) -> list[ExecutedChunk]:
-        """Return what became of each decision."""
-        followers: list[PolicyStep | None] = [*self.decisions[1:], None]
-        return [
-            self._play(one, after) for one, after in zip(self.decisions, followers, strict=False)
-        ]
+    def executed_chunks(self) -> list[ExecutedChunk]:
+        """Return the executed part of each policy step's chunk."""
+        following: list[PolicyStep | None] = [*self.policy_steps[1:], None]
+        return list(map(self._executed_chunk, self.policy_steps, following))
 
-    def _play(self, decision: PolicyStep, after: PolicyStep | None) -> ExecutedChunk:
-        planned_ns = decision.stamp_ns + decision.executed * self.step_ns
-        lost = after is not None and after.number != decision.number + 1
-        if lost or (after is None and self.cut_off):
-            return ExecutedChunk(decision, decision.executed, planned_ns, None, False)
-        until_ns = self.end.stamp_ns if after is None else after.stamp_ns
-        begun = -((decision.stamp_ns - until_ns) // self.step_ns)
-        executed = min(max(begun, 1), decision.executed)
-        return ExecutedChunk(decision, executed, until_ns, after, after is None)
+    def _executed_chunk(self, step: PolicyStep, following: PolicyStep | None) -> ExecutedChunk:
+        planned_ns = step.stamp_ns + step.executed * self.step_ns
+        lost = following is not None and following.number != step.number + 1
+        if lost or (following is None and self.cut_off):
+            return ExecutedChunk(step, step.executed, planned_ns, None, False)
+        end_ns = self.end.stamp_ns if following is None else following.stamp_ns
+        begun = -((step.stamp_ns - end_ns) // self.step_ns)
+        executed = min(max(begun, 1), step.executed)
+        return ExecutedChunk(step, executed, end_ns, following, following is None)
 
-    def interrupted(self, play: ExecutedChunk) -> bool:
-        """Whether the arms were held before the next decision came."""
-        played_ns = play.until_ns - play.decision.stamp_ns
-        return played_ns > (play.decision.executed + 0.5) * self.step_ns
+    def interrupted(self, chunk: ExecutedChunk) -> bool:
+        """Return whether the arms were held before the next policy step."""
+        duration_ns = chunk.end_ns - chunk.policy_step.stamp_ns
+        return duration_ns > (chunk.policy_step.executed + 0.5) * self.step_ns
 
-    def driven_by_human(self, play: ExecutedChunk) -> bool:
-        """Whether a human drove the arms at any time meanwhile."""
-        return any(self._human.between(play.decision.stamp_ns, play.until_ns))
+    def has_intervention(self, chunk: ExecutedChunk) -> bool:
+        """Return whether a human drove the arms during a chunk."""
+        return any(self._interventions.between(chunk.policy_step.stamp_ns, chunk.end_ns))
 
-    def stopped(self, play: ExecutedChunk) -> bool:
-        """Whether the guard had stopped the arms, or was disabled, before the last point."""
-        return bool(self._stops.before(play.until_ns))
+    def guard_stopped(self, chunk: ExecutedChunk) -> bool:
+        """Return whether the guard had stopped the arms or was disabled at the end of a chunk."""
+        return bool(self._stops.latest(chunk.end_ns))
 
-    def seen_by(self, decision: PolicyStep) -> dict[str, Image] | None:
-        """Return the very pictures that a decision was made from, None where one is missing."""
-        return _pixels(
-            {name: one.at(decision.image_stamps_ns[name]) for name, one in self.pictures.items()}
+    def observed_images(self, step: PolicyStep) -> dict[str, Image] | None:
+        """Return the images that a policy step was computed from, None if one is missing."""
+        return _decoded(
+            {name: one.at(step.image_stamps_ns[name]) for name, one in self.images.items()}
         )
 
-    def seen_before(self, stamp_ns: int) -> dict[str, Image] | None:
-        """Return the newest picture of each camera at a time, None where one is missing."""
-        return _pixels({name: one.before(stamp_ns) for name, one in self.pictures.items()})
+    def latest_images(self, stamp_ns: int) -> dict[str, Image] | None:
+        """Return the newest image of each camera at a time, None if one is missing."""
+        return _decoded({name: one.latest(stamp_ns) for name, one in self.images.items()})
 
-    def rewards(self, play: ExecutedChunk) -> list[float]:
-        """Return the reward of the state that each point played led to.
+    def rewards(self, chunk: ExecutedChunk) -> list[float]:
+        """Return the reward of the state after each executed point.
 
-        Where nobody publishes rewards, the last point of a success is worth one and all else
-        nothing.
+        Without published rewards, the last point of a successful episode has reward one, all
+        others zero.
         """
         if not self._rewards.values:
-            won = play.last and self.end.outcome == "success"
-            return [0.0] * (play.executed - 1) + [float(won)]
-        due_ns = [play.decision.stamp_ns + k * self.step_ns for k in range(1, play.executed + 1)]
-        return [self._rewards.before(min(ns, play.until_ns)) or 0.0 for ns in due_ns]
+            won = chunk.is_last and self.end.outcome == "success"
+            return [0.0] * (chunk.executed - 1) + [float(won)]
+        due_ns = [
+            chunk.policy_step.stamp_ns + k * self.step_ns for k in range(1, chunk.executed + 1)
+        ]
+        return [self._rewards.latest(min(ns, chunk.end_ns)) or 0.0 for ns in due_ns]
 
 
-def _of_last_episode(decisions: list[PolicyStep]) -> list[PolicyStep]:
-    """Return the decisions of one episode: what came before it is in its bag, too."""
+def _of_last_episode(steps: list[PolicyStep]) -> list[PolicyStep]:
+    """Return the policy steps of the last episode: a bag also holds messages from before it."""
     kept: list[PolicyStep] = []
-    for decision in reversed(decisions):
-        if kept and (decision.episode, decision.number) >= (kept[-1].episode, kept[-1].number):
+    for step in reversed(steps):
+        if kept and (step.episode, step.number) >= (kept[-1].episode, kept[-1].number):
             break
-        if kept and decision.episode != kept[-1].episode:
+        if kept and step.episode != kept[-1].episode:
             break
-        kept.append(decision)
+        kept.append(step)
     return kept[::-1]
 
 
 def _positions(
     messages: Iterable[tuple[int, Any]], joints: tuple[str, ...]
 ) -> Iterable[tuple[int, Array]]:
-    """Yield the positions of all joints as the policy got them, merged from every driver."""
+    """Yield the positions of all joints, merged from every driver as the policy merges them."""
     merger = JointStateMerger(joints)
     layouts: dict[tuple[str, ...], JointLayout] = {}
     for arrival_ns, message in messages:
@@ -195,14 +199,14 @@ def _positions(
         try:
             readings = layouts[names].readings(np.asarray(message.position), _stamp_ns(message))
         except ObservationError:
-            # The policy did not use it either.
+            # The policy drops such a message, too.
             continue
         states = merger.add(readings, arrival_ns) if readings else None
         if states is not None:
             yield states.stamp_ns, states.positions
 
 
-def _pixels(messages: dict[str, Any]) -> dict[str, Image] | None:
+def _decoded(messages: dict[str, Any]) -> dict[str, Image] | None:
     if any(message is None for message in messages.values()):
         return None
     try:
@@ -216,25 +220,25 @@ def _stamp_ns(message: Any) -> int:
 
 
 def to_episode(recorded: BagEpisode) -> Episode:
-    """Return a recorded episode with a row for each point that was played.
+    """Return a recorded episode with a row for each executed point.
 
-    Where a human drove, the action is where the arms went; elsewhere it is what was drawn.
+    During an intervention the action is the position that the arms reached, otherwise the action
+    of the policy.
 
     Raises:
-        EpisodeError: If there is no decision, or nothing was measured or seen before one.
+        EpisodeError: If there is no complete policy step, or a measurement or an image is missing.
     """
-    known = [play for play in recorded.plays() if play.last or play.successor]
-    rows = [row for play in known for row in _rows(recorded, play)]
+    known = [chunk for chunk in recorded.executed_chunks() if chunk.is_last or chunk.next_step]
+    rows = [row for chunk in known for row in _rows(recorded, chunk)]
     if not rows:
-        raise EpisodeError("no decision of it came to its end: was the policy exploring?")
+        raise EpisodeError("the bag has no complete policy step: was the policy exploring?")
     states, actions, images, stamps_ns, rewards = zip(*rows, strict=True)
-    reason = recorded.end.termination_reason
     return Episode(
         task=recorded.task,
         seed=-1,
         mode="",
         outcome=recorded.end.outcome,
-        termination_reason=reason,
+        termination_reason=recorded.end.termination_reason,
         state_names=recorded.joints,
         action_names=recorded.joints,
         step_s=recorded.step_s,
@@ -242,20 +246,20 @@ def to_episode(recorded: BagEpisode) -> Episode:
         actions=np.stack(actions).astype(np.float32),
         rewards=np.array(rewards, np.float32),
         stamps_ns=np.array(stamps_ns, np.int64),
-        images={camera: np.stack([seen[camera] for seen in images]) for camera in images[0]},
+        images={camera: np.stack([row[camera] for row in images]) for camera in images[0]},
     )
 
 
 def _rows(
-    recorded: BagEpisode, play: ExecutedChunk
+    recorded: BagEpisode, chunk: ExecutedChunk
 ) -> Iterable[tuple[Array | Floats, Array | Floats, dict[str, Image], int, float]]:
-    decision, rewards = play.decision, recorded.rewards(play)
-    for point, reward in enumerate(rewards):
-        stamp_ns = decision.stamp_ns + point * recorded.step_ns
-        here = decision.positions[-1] if point == 0 else recorded.positions.before(stamp_ns)
-        there = recorded.positions.before(stamp_ns + recorded.step_ns)
-        seen = recorded.seen_by(decision) if point == 0 else recorded.seen_before(stamp_ns)
-        if here is None or there is None or seen is None:
-            raise EpisodeError(f"nothing was measured or seen before {stamp_ns}: drop the episode")
-        action = there if recorded.driven_by_human(play) else decision.action[point]
-        yield here, action, seen, stamp_ns, reward
+    step, positions = chunk.policy_step, recorded.positions
+    for point, reward in enumerate(recorded.rewards(chunk)):
+        stamp_ns = step.stamp_ns + point * recorded.step_ns
+        state = step.positions[-1] if point == 0 else positions.latest(stamp_ns)
+        reached = positions.latest(stamp_ns + recorded.step_ns)
+        images = recorded.observed_images(step) if point == 0 else recorded.latest_images(stamp_ns)
+        if state is None or reached is None or images is None:
+            raise EpisodeError(f"no measurement or image before {stamp_ns}: drop the episode")
+        action = reached if recorded.has_intervention(chunk) else step.action[point]
+        yield state, action, images, stamp_ns, reward

@@ -1,103 +1,106 @@
-"""When an episode begins and ends, from what a robot says."""
+"""Start and end of episodes, from policy steps, success, a time limit and an operator."""
 
 from collections.abc import Mapping
 from threading import Event
 from typing import Any
 
 from dbp_ros.data.bag import EpisodeEnd
-from dbp_ros.data.recorder import END_WAITS_S, BagRecorder
+from dbp_ros.data.recorder import END_TIMEOUT_S, BagRecorder
 from dbp_ros.errors import EpisodeError
 from dbp_ros.telemetry.policy_step import PolicyStep
 from dbp_ros.types import seconds_to_ns
 
 
 class EpisodeSegmenter:
-    """Begins and ends the recording of episodes.
+    """Start and stop of a recorder at the boundaries of episodes.
 
-    An episode begins with the first decision of a new one of the policy, or when an operator says
-    so. It ends when the task becomes solved, when its time is up, when an operator says so, or
-    when the policy begins another. What the policy decides after the end, and before it begins
-    another, belongs to no episode. All times are on the ROS clock.
+    An episode starts with the first step of a new episode of the policy, or on request of an
+    operator. It ends when the task becomes solved, at the time limit, on request of an operator,
+    or with the next episode of the policy. Policy steps after the end belong to no episode. All
+    times are on the ROS clock.
+
+    Attributes:
+        ended: Number of ended episodes, by termination reason.
     """
 
     def __init__(
-        self, recorder: BagRecorder, facts: Mapping[str, Any], time_limit_s: float
+        self, recorder: BagRecorder, metadata: Mapping[str, Any], time_limit_s: float
     ) -> None:
-        """Wait for the first episode.
+        """Prepare for the first episode.
 
         Args:
-            recorder: What is told to begin and to end.
-            facts: What is written at the beginning of each bag.
-            time_limit_s: Longest duration in [s], 0 for no limit.
+            recorder: Started and stopped.
+            metadata: Written at the start of each bag.
+            time_limit_s: Longest duration of an episode in [s], 0 for no limit.
         """
         self.ended: dict[str, int] = {}
-        self._recorder, self._facts = recorder, facts
+        self._recorder, self._metadata = recorder, metadata
         self._limit_ns = seconds_to_ns(time_limit_s)
         self._begun_ns = 0
-        self._newest: tuple[int, int] | None = None
-        self._solved = self._decided = False
+        self._latest: tuple[int, int] | None = None
+        self._solved = self._has_steps = False
 
-    def hear(self, decision: PolicyStep, now_ns: int) -> None:
-        """Take note of a decision, before it is recorded."""
-        before, self._newest = self._newest, (decision.episode, decision.number)
-        goes_on = before and before[0] == decision.episode and before[1] < decision.number
-        if not goes_on:
-            # An operator begins an episode before its first decision.
-            if self._recorder.recording and before and self._decided:
+    def on_policy_step(self, step: PolicyStep, now_ns: int) -> None:
+        """Start an episode at the first step of a new one; call it before recording the step."""
+        previous, self._latest = self._latest, (step.episode, step.number)
+        continues = previous and previous[0] == step.episode and previous[1] < step.number
+        if not continues:
+            # An operator starts an episode before its first policy step.
+            if self._recorder.recording and previous and self._has_steps:
                 self._end("failure", "policy", now_ns)
             self._begin(now_ns)
-        self._decided = True
+        self._has_steps = True
 
-    def see_success(self, solved: bool, now_ns: int) -> None:
-        """Take note of whether the task is solved; only the change to it ends an episode."""
+    def on_success(self, solved: bool, now_ns: int) -> None:
+        """End the episode when the task becomes solved."""
         became, self._solved = solved and not self._solved, solved
         if became and self._recorder.recording:
             self._end("success", "success", now_ns)
 
     def tick(self, now_ns: int) -> None:
-        """End an episode whose time is up."""
+        """End the episode after the time limit."""
         late = self._limit_ns and now_ns - self._begun_ns > self._limit_ns
         if late and self._recorder.recording:
             self._end("failure", "time_limit", now_ns)
 
     def begin(self, now_ns: int) -> None:
-        """Begin an episode for an operator.
+        """Start an episode on request of an operator.
 
         Raises:
-            EpisodeError: If one goes on.
+            EpisodeError: If an episode is running.
         """
         if self._recorder.recording:
-            raise EpisodeError("an episode goes on: end it first")
+            raise EpisodeError("an episode is already running: end it first")
         self._begin(now_ns)
 
     def end(self, outcome: str, now_ns: int) -> None:
-        """End an episode for an operator, who says `success` or `failure`; wait for the disk.
+        """End an episode as `success` or `failure` on request of an operator; wait for the disk.
 
         Raises:
-            EpisodeError: If none goes on, or what the operator said cannot be written.
+            EpisodeError: If no episode is running, or its end cannot be written.
         """
         self._end_for_operator(outcome, outcome, now_ns)
 
-    def cut_short(self, now_ns: int) -> None:
-        """End an episode whose last state is not a final one, as before a reset of the cell.
+    def truncate(self, now_ns: int) -> None:
+        """End an episode without a terminal state, as before a reset of the cell.
 
         Raises:
-            EpisodeError: If none goes on, or the end cannot be written.
+            EpisodeError: If no episode is running, or its end cannot be written.
         """
         self._end_for_operator("failure", "operator", now_ns)
 
     def _end_for_operator(self, outcome: str, reason: str, now_ns: int) -> None:
         if not self._recorder.recording:
-            raise EpisodeError("no episode goes on: there is nothing to end")
-        if not self._end(outcome, reason, now_ns).wait(END_WAITS_S):
+            raise EpisodeError("no episode is running: there is nothing to end")
+        if not self._end(outcome, reason, now_ns).wait(END_TIMEOUT_S):
             raise EpisodeError(
-                f"the end was not written in {END_WAITS_S:g} s: make room on the disk"
+                f"the end was not written in {END_TIMEOUT_S:g} s: make room on the disk"
             )
 
     def _begin(self, now_ns: int) -> None:
         if not self._recorder.recording:
-            self._begun_ns, self._decided = now_ns, False
-            self._recorder.begin(self._facts)
+            self._begun_ns, self._has_steps = now_ns, False
+            self._recorder.begin(self._metadata)
 
     def _end(self, outcome: str, reason: str, now_ns: int) -> Event:
         self.ended[reason] = self.ended.get(reason, 0) + 1

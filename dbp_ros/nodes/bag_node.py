@@ -72,7 +72,7 @@ class BagNode(Node):  # type: ignore[misc]
     def _record(self, topic: str, data: bytes) -> None:
         self._messages += 1
         self._bytes += len(data)
-        self._recorder.put(topic, data, self._now_ns())
+        self._recorder.record(topic, data, self._now_ns())
 
     def _turn_over(self) -> None:
         self._end()

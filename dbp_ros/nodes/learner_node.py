@@ -68,7 +68,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         images = transport_of(config.image_transport)
         for camera in manifest.camera_names:
             topics[f"image.{camera}"] = (images.kind, images.topic(self, camera), RECORDED)
-        self._facts: dict[str, Any] = {
+        self._metadata: dict[str, Any] = {
             "task": config.task,
             "joints": list(manifest.joints),
             "cameras": list(manifest.camera_names),
@@ -84,7 +84,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._recorder = BagRecorder(
             Path(config.out) / "episodes", self._sources(topics), lambda _: self._learner.wake()
         )
-        self._attendance = EpisodeSegmenter(self._recorder, self._facts, config.time_limit_s)
+        self._segmenter = EpisodeSegmenter(self._recorder, self._metadata, config.time_limit_s)
         for role, (kind, topic, qos) in topics.items():
             callback = partial(self._record, role, kind)
             if qos is LATCHED:
@@ -92,17 +92,19 @@ class LearnerNode(Node):  # type: ignore[misc]
             else:
                 self.create_subscription(kind, topic, callback, qos, raw=True)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
-        self._offer("begin_episode", lambda: self._attendance.begin(self._now_ns()))
-        self._offer("end_episode", lambda: self._attendance.cut_short(self._now_ns()))
-        self._offer("end_success", lambda: self._attendance.end("success", self._now_ns()))
-        self._offer("end_failure", lambda: self._attendance.end("failure", self._now_ns()))
+        self._offer("begin_episode", lambda: self._segmenter.begin(self._now_ns()))
+        self._offer("end_episode", lambda: self._segmenter.truncate(self._now_ns()))
+        self._offer("end_success", lambda: self._segmenter.end("success", self._now_ns()))
+        self._offer("end_failure", lambda: self._segmenter.end("failure", self._now_ns()))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(
-            1.0 / WATCH_RATE_HZ, lambda: self._attendance.tick(self._now_ns()), clock=steady
+            1.0 / WATCH_RATE_HZ, lambda: self._segmenter.tick(self._now_ns()), clock=steady
         )
         diagnostics.DiagnosticsReporter(self, "learner", self._state, self.statistics, lambda: None)
-        if self._recorder.mended:
-            self.get_logger().warning(f"mended the cut-off episodes {self._recorder.mended}")
+        if self._recorder.recovered:
+            self.get_logger().warning(
+                f"recovered the incomplete episodes {self._recorder.recovered}"
+            )
             self._learner.wake()
 
     def close(self) -> None:
@@ -115,8 +117,8 @@ class LearnerNode(Node):  # type: ignore[misc]
         return {
             "episode": self._recorder.number,
             "recording": self._recorder.recording,
-            "ended": dict(self._attendance.ended),
-            "mended_episodes": len(self._recorder.mended),
+            "ended": dict(self._segmenter.ended),
+            "mended_episodes": len(self._recorder.recovered),
             "dropped_messages": self._recorder.dropped,
             "ignored_messages": dict(self._ignored.counts),
             "learner": self._learner.statistics,
@@ -130,7 +132,7 @@ class LearnerNode(Node):  # type: ignore[misc]
                 self.resolve_topic_name(topic),
                 names[kind],
                 message_definition(names[kind]),
-                lasts=qos is LATCHED,
+                latched=qos is LATCHED,
             )
             for role, (kind, topic, qos) in topics.items()
         }
@@ -148,13 +150,13 @@ class LearnerNode(Node):  # type: ignore[misc]
         try:
             value: Any = _value_of(kind, data) if kind in PLAIN else None
             if role == "decision":
-                self._attendance.hear(parse_policy_step(value), now_ns)
+                self._segmenter.on_policy_step(parse_policy_step(value), now_ns)
         except EpisodeError as error:
             self._ignored.add(role, str(error))
             return
-        self._recorder.put(role, data, now_ns)
+        self._recorder.record(role, data, now_ns)
         if role == "success":
-            self._attendance.see_success(value, now_ns)
+            self._segmenter.on_success(value, now_ns)
 
     def _on_model(self, message: String) -> None:
         """Note for the episodes to come whether a version failed, and what decides instead."""
@@ -164,7 +166,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             self._ignored.add("policy/model", str(error))
             return
         fallen = {"from": state.candidate, "to": state.sha256}
-        self._facts[FELL_BACK] = fallen if state.fell_back else None
+        self._metadata[FELL_BACK] = fallen if state.fell_back else None
 
     def _announce(self, directory: Path) -> None:
         """Tell of a new version; a problem with one must not end the thread that hears of them."""

@@ -31,8 +31,8 @@ def messages():
 @pytest.mark.parametrize("kind", messages())
 def test_what_ros_has_serialised_is_read_from_a_bag_without_ros(kind: str, tmp_path: Path) -> None:
     message = messages()[kind]
-    sources = {"it": BagTopic("/it", kind, message_definition(kind))}
-    writer = BagWriter(tmp_path / "bag.mcap", sources, {"task": "toy"})
+    topics = {"it": BagTopic("/it", kind, message_definition(kind))}
+    writer = BagWriter(tmp_path / "bag.mcap", topics, {"task": "toy"})
     writer.write("it", serialize_message(message), 7)
     writer.close(EpisodeEnd("success", "success", 8))
     ((stamp_ns, read),) = read_bag(tmp_path / "bag.mcap").messages["it"]

@@ -158,7 +158,7 @@ class LearnerWorker:
         harvest = ExtractedTransitions(counts=self._counts)
         try:
             bag = read_bag(bag_path(self._out / EPISODES, number))
-            self._follow_back(bag.facts.get(FELL_BACK), number - 1)
+            self._follow_back(bag.metadata.get(FELL_BACK), number - 1)
             self._harvester.gather(BagEpisode(bag), harvest)
         except (EpisodeError, TrainingError) as error:
             self._counts["unreadable_episodes"] += 1

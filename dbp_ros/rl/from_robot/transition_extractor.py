@@ -45,7 +45,7 @@ class ExtractedTransitions:
 class TransitionRow:
     """One decision on its way to a transition."""
 
-    play: ExecutedChunk
+    chunk: ExecutedChunk
     observation: Tensor
     successor: Tensor
     log_prob: float
@@ -72,51 +72,51 @@ class TransitionExtractor:
     def gather(self, recorded: BagEpisode, harvest: ExtractedTransitions) -> None:
         """Add an episode to a harvest."""
         rows = list(self._rows(recorded, harvest))
-        harvest.counts["decisions"] += len(recorded.decisions)
+        harvest.counts["decisions"] += len(recorded.policy_steps)
         harvest.counts["kept"] += len(rows)
         if rows:
             harvest.parts.append(self._transitions(recorded, rows))
 
     def _rows(self, recorded: BagEpisode, harvest: ExtractedTransitions) -> Iterator[TransitionRow]:
-        for play in recorded.plays():
-            decision = play.decision
+        for chunk in recorded.executed_chunks():
+            decision = chunk.policy_step
             model = self._versions.find(decision.sha256)
             if model is None:
                 harvest.counts["unknown_version"] += 1
                 continue
-            images = recorded.seen_by(decision)
+            images = recorded.observed_images(decision)
             if images is None:
                 harvest.counts["unseen"] += 1
                 continue
             features = features_of(model, images)
-            successor = self._successor(recorded, play, model)
+            successor = self._successor(recorded, chunk, model)
             if successor is None:
                 harvest.counts["without_successor"] += 1
                 continue
             gap = abs(recomputed_log_prob(model, decision, features) - decision.log_prob)
             harvest.largest_gap = max(harvest.largest_gap, gap)
             reasons = {
-                "human": recorded.driven_by_human(play),
-                "stopped": recorded.stopped(play),
-                "interrupted": recorded.interrupted(play),
+                "human": recorded.has_intervention(chunk),
+                "stopped": recorded.guard_stopped(chunk),
+                "interrupted": recorded.interrupted(chunk),
                 "unlikely": not gap <= LIKELIHOOD_TOLERANCE,
             }
             harvest.counts.update(name for name, holds in reasons.items() if holds)
-            played = replace(decision, executed=play.executed)
-            whole = play.executed == decision.executed
+            played = replace(decision, executed=chunk.executed)
+            whole = chunk.executed == decision.executed
             log_prob = decision.log_prob if whole else recomputed_log_prob(model, played, features)
             observation = self._observe(decision.positions, features)
-            yield TransitionRow(play, observation, successor, log_prob, not any(reasons.values()))
+            yield TransitionRow(chunk, observation, successor, log_prob, not any(reasons.values()))
 
-    def _successor(self, recorded: BagEpisode, play: ExecutedChunk, model: Model) -> Tensor | None:
+    def _successor(self, recorded: BagEpisode, chunk: ExecutedChunk, model: Model) -> Tensor | None:
         """Return what was observed after the last point played: next, or at the very end."""
         images: dict[str, Image] | None = None
         positions: Floats | None = None
-        if play.successor is not None:
-            images, positions = recorded.seen_by(play.successor), play.successor.positions
-        elif play.last:
-            images = recorded.seen_before(play.until_ns)
-            felt = recorded.positions.before(play.until_ns)
+        if chunk.next_step is not None:
+            images, positions = recorded.observed_images(chunk.next_step), chunk.next_step.positions
+        elif chunk.is_last:
+            images = recorded.latest_images(chunk.end_ns)
+            felt = recorded.positions.latest(chunk.end_ns)
             positions = None if felt is None else felt.astype(np.float32)[None]
         if images is None or positions is None:
             return None
@@ -129,36 +129,36 @@ class TransitionExtractor:
 
     def _transitions(self, recorded: BagEpisode, rows: list[TransitionRow]) -> Transitions:
         ended = recorded.end.termination_reason in TERMINAL
-        plays = [row.play for row in rows]
-        terminated = torch.tensor([play.last and ended for play in plays])
+        chunks = [row.chunk for row in rows]
+        terminated = torch.tensor([chunk.is_last and ended for chunk in chunks])
         # Whatever does not lead on to the next row is cut short.
-        following = [row.play.decision.number for row in rows[1:]] + [-1]
+        following = [row.chunk.policy_step.number for row in rows[1:]] + [-1]
         leads_on = torch.tensor(
             [
-                play.decision.number + 1 == number
-                for play, number in zip(plays, following, strict=True)
+                chunk.policy_step.number + 1 == number
+                for chunk, number in zip(chunks, following, strict=True)
             ]
         )
         arrays: dict[str, Any] = {
             "observation": torch.stack([row.observation for row in rows]),
             "successor": torch.stack([row.successor for row in rows]),
-            "latent": _stack(play.decision.latent for play in plays),
-            "action": _stack(play.decision.normalised for play in plays),
+            "latent": _stack(chunk.policy_step.latent for chunk in chunks),
+            "action": _stack(chunk.policy_step.normalised for chunk in chunks),
             "log_prob": torch.tensor([row.log_prob for row in rows], dtype=torch.float32),
-            "executed": torch.tensor([play.executed for play in plays]),
-            "reward": torch.tensor([self._reward(recorded, play) for play in plays]),
+            "executed": torch.tensor([chunk.executed for chunk in chunks]),
+            "reward": torch.tensor([self._reward(recorded, chunk) for chunk in chunks]),
             "terminated": terminated,
             "truncated": ~leads_on & ~terminated,
             # A learner counts its changes from 0.
             "version": torch.tensor(
-                [play.decision.version - self._first_version for play in plays]
+                [chunk.policy_step.version - self._first_version for chunk in chunks]
             ),
             "valid": torch.tensor([row.valid for row in rows]),
         }
         return Transitions(**{name: value[:, None] for name, value in arrays.items()})
 
-    def _reward(self, recorded: BagEpisode, play: ExecutedChunk) -> float:
-        return sum(self._discount**k * r for k, r in enumerate(recorded.rewards(play)))
+    def _reward(self, recorded: BagEpisode, chunk: ExecutedChunk) -> float:
+        return sum(self._discount**k * r for k, r in enumerate(recorded.rewards(chunk)))
 
 
 def _stack(arrays: Iterator[Floats]) -> Tensor:

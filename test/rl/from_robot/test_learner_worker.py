@@ -68,17 +68,17 @@ def real(kind, message):
 def record(folder, number, model, ticks=120, fell_back=None, **changes):
     """Let a model explore, and leave the bag of it."""
     bag = live(model, ticks, SIZE, n_action_steps=3, **changes)
-    bag.facts[FELL_BACK] = fell_back
+    bag.metadata[FELL_BACK] = fell_back
     kinds = {role: Image if role.startswith("image.") else String for role in bag.messages}
     kinds["joint_states"] = JointState
-    sources = {
+    topics = {
         role: BagTopic(f"/{role}", name, message_definition(name))
         for role, kind in kinds.items()
         for name in [KINDS.get(kind, "std_msgs/msg/String")]
     }
     path = bag_path(folder / "episodes", number)
     path.parent.mkdir(exist_ok=True)
-    writer = BagWriter(path, sources, bag.facts)
+    writer = BagWriter(path, topics, bag.metadata)
     for role, messages in bag.messages.items():
         for stamp_ns, message in messages:
             writer.write(role, serialize_message(real(kinds[role], message)), stamp_ns)

@@ -49,7 +49,7 @@ def lived(model, ticks=120, **changes):
 
 def test_every_decision_becomes_a_transition_with_the_likelihood_that_it_had(model, gather):
     bag = lived(model)
-    harvest, decisions = gather(bag), BagEpisode(bag).decisions
+    harvest, decisions = gather(bag), BagEpisode(bag).policy_steps
     (part,) = harvest.parts
     assert len(part) == len(decisions) == harvest.counts["decisions"] == harvest.counts["kept"]
     print(f"largest gap {harvest.largest_gap:.2g}")
@@ -86,20 +86,20 @@ def test_the_rewards_of_a_decision_are_discounted_by_points(model, gather):
 
 def test_a_time_limit_truncates_with_the_observation_at_the_end(model, gather, imitated):
     bag = lived(model)
-    last = BagEpisode(bag).decisions[-1]
+    last = BagEpisode(bag).policy_steps[-1]
     bag.end = EpisodeEnd("failure", "time_limit", last.stamp_ns + 40_000_000)
     (part,) = gather(bag).parts
     assert bool(part.truncated[-1])
     assert not bool(part.terminated.any())
     assert int(part.executed[-1]) == 2
-    felt = BagEpisode(bag).positions.before(bag.end.stamp_ns)
+    felt = BagEpisode(bag).positions.latest(bag.end.stamp_ns)
     expected = imitated[0].policy().normaliser.normalise_states(torch.tensor(felt)).float()
     torch.testing.assert_close(part.successor[-1, 0, : len(felt)], expected)
 
 
 def test_a_decision_that_was_played_in_part_has_the_density_of_that_part(model, gather):
     bag = lived(model)
-    last = BagEpisode(bag).decisions[-1]
+    last = BagEpisode(bag).policy_steps[-1]
     bag.end = EpisodeEnd("success", "success", last.stamp_ns + 1)
     (part,) = gather(bag).parts
     whole = gather(lived(model, end=EpisodeEnd("success", "success", last.stamp_ns + 10**9))).parts[
@@ -111,7 +111,7 @@ def test_a_decision_that_was_played_in_part_has_the_density_of_that_part(model, 
 
 def test_a_decision_whose_picture_is_lost_is_dropped_and_counted_never_approximated(model, gather):
     bag = lived(model)
-    decision = BagEpisode(bag).decisions[4]
+    decision = BagEpisode(bag).policy_steps[4]
     stamp_ns = decision.image_stamps_ns["head"]
     bag.messages["image.head"] = [m for m in bag.messages["image.head"] if m[0] != stamp_ns]
     harvest = gather(bag)
@@ -125,7 +125,7 @@ def test_a_decision_whose_picture_is_lost_is_dropped_and_counted_never_approxima
 
 def test_what_a_human_drove_is_kept_but_masked(model, gather):
     bag = lived(model)
-    middle = BagEpisode(bag).decisions[3].stamp_ns
+    middle = BagEpisode(bag).policy_steps[3].stamp_ns
     bag.messages["intervention"] = [
         (middle, SimpleNamespace(data=True)),
         (middle + 1, SimpleNamespace(data=False)),
@@ -141,7 +141,7 @@ def test_what_a_human_drove_is_kept_but_masked(model, gather):
 )
 def test_what_was_decided_while_the_guard_kept_the_arms_stopped_is_masked(model, gather, state):
     bag = lived(model)
-    ends = [play.until_ns for play in BagEpisode(bag).plays()]
+    ends = [chunk.end_ns for chunk in BagEpisode(bag).executed_chunks()]
     bag.messages["guard_state"] = [
         (START_NS, SimpleNamespace(data="tracking")),
         (ends[3] - 1, SimpleNamespace(data=state)),
@@ -155,7 +155,7 @@ def test_what_was_decided_while_the_guard_kept_the_arms_stopped_is_masked(model,
 def learned(model, gather, imitated, driven, paid):
     """Return what a learner becomes where two decisions were paid, whoever drove meanwhile."""
     bag = lived(model)
-    begin, end = (BagEpisode(bag).decisions[number].stamp_ns + 1 for number in (2, 4))
+    begin, end = (BagEpisode(bag).policy_steps[number].stamp_ns + 1 for number in (2, 4))
     for role, value in (("intervention", driven), ("reward", paid)):
         bag.messages[role] = [
             (START_NS, SimpleNamespace(data=type(value)())),
