@@ -18,13 +18,10 @@ from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.evaluation.policy_evaluation import Evaluation
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import (
-    GuardConfig,
-    PolicyConfig,
-    SimulationConfig,
-    check_ranges,
-    setting,
-)
+from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.simulation import SimulationConfig
 
 NAME = "chunks"
 NOTHING_S = 1e-9

@@ -19,7 +19,7 @@ from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.settings.config import check_at_least
+from dbp_ros.settings.fields import check_at_least
 
 NAME = "modes"
 COLUMNS = (

@@ -20,7 +20,8 @@ from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.evaluation.running_stack import Tell, reference_loop_beside, running_stack
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
-from dbp_ros.settings.config import DECISION_RATE_HZ, PolicyConfig, check_ranges, setting
+from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 
 NAME = "swap"
 # How a new model reaches the robot, and whether it may be read where it is.

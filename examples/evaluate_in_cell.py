@@ -5,7 +5,8 @@ import argparse
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.evaluation.policy_evaluation import Evaluation
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import GuardConfig, PolicyConfig
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.policy import PolicyConfig
 
 
 def main() -> None:

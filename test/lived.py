@@ -8,7 +8,7 @@ from dbp_ros.data.bag import Bag, EpisodeEnd
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy.exploring_runner import ExploringRunner
 from dbp_ros.sensing.joint_states import JointReadings, JointStateMerger
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, Frame
 
 START_NS = 1_700_000_000 * NS_PER_S

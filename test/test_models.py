@@ -12,7 +12,8 @@ from dbp_ros.bundle.golden import read_golden
 from dbp_ros.cli import collect, quantize
 from dbp_ros.policy.model import Model
 from dbp_ros.resources import resource_directory
-from dbp_ros.settings.config import CAMERAS, DUAL_UR5E_JOINTS, PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.robot import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.upscaling import Upscaler
 
 MODELS = resource_directory() / "models"

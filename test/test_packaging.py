@@ -16,13 +16,11 @@ import yaml
 import dbp_ros
 from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.resources import resource_directory
-from dbp_ros.settings.config import (
-    GuardConfig,
-    LearnerConfig,
-    PolicyConfig,
-    SimulationConfig,
-    from_mapping,
-)
+from dbp_ros.settings.fields import from_mapping
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.learner import LearnerConfig
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.stack.processes import StackConfig, processes
 
 PARAMETER_FILES = {

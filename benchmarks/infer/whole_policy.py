@@ -16,7 +16,8 @@ from dbp_ros.learning.graphs import join_graphs
 from dbp_ros.learning.quantization import quantize_bundle
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.sessions import open_session
-from dbp_ros.settings.config import DECISION_RATE_HZ, SimulationConfig
+from dbp_ros.settings.policy import DECISION_RATE_HZ
+from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.telemetry.stopwatch import NS_PER_MS, Times, timed
 from dbp_ros.types import Floats
 

@@ -29,7 +29,7 @@ from dbp_ros.evaluation.running_stack import (
 from dbp_ros.extras import install_hint, is_missing
 from dbp_ros.files import write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
-from dbp_ros.settings.config import check_ranges
+from dbp_ros.settings.fields import check_ranges
 
 PERCENTILES = ("p50", "p99", "p999", "max")
 MEASURED = {

@@ -17,7 +17,9 @@ from dbp_ros.evaluation.running_stack import (
     reference_loop_beside,
 )
 from dbp_ros.nodes.model_pusher import ModelPusher
-from dbp_ros.settings.config import CAMERAS, PolicyConfig, setting
+from dbp_ros.settings.fields import setting
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.robot import CAMERAS
 
 POLL_S = 0.05
 # After the start of control: until the arms move.

@@ -22,7 +22,7 @@ from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.rl.config import FinetuneConfig
-from dbp_ros.settings.config import DUAL_UR5E_JOINTS
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.types import VectorEnvironment
 

@@ -22,7 +22,8 @@ from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import request_realtime
-from dbp_ros.settings.config import DECISION_RATE_HZ, PolicyConfig, SimulationConfig
+from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
+from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.types import Frame, Image
 
 NAME = "scale"

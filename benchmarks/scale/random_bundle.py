@@ -25,7 +25,7 @@ from dbp_ros.learning.export import HEAD, PROOF
 from dbp_ros.learning.graphs import export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import ARM_JOINTS
+from dbp_ros.settings.robot import ARM_JOINTS
 
 ENCODER = "encoder.onnx"
 STEP_S = 1 / 30

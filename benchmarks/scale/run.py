@@ -13,7 +13,7 @@ from benchmarks.scale.points import AXES, COLUMNS, KEY, NAME, points, prepare, r
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.settings.config import check_at_least
+from dbp_ros.settings.fields import check_at_least
 
 KNOWN = (*AXES, "together")
 

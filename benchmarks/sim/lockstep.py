@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.decision import decide
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.policy.ar1_latent import AR1Latent
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.control_loop import ControlLoop
 from dbp_ros.sim.simulation import Simulation

@@ -23,7 +23,7 @@ from dbp_ros.evaluation.collection import (
     run_all,
 )
 from dbp_ros.files import require_folder, write_text
-from dbp_ros.settings.config import CAMERAS
+from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.sim.camera import BACKENDS
 from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.sim.tasks.registry import TASKS, make_task

@@ -12,13 +12,10 @@ from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome, Evaluation
 from dbp_ros.files import check_file, write_text
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import (
-    GuardConfig,
-    PolicyConfig,
-    SimulationConfig,
-    check_at_least,
-    check_ranges,
-)
+from dbp_ros.settings.fields import check_at_least, check_ranges
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.simulation import SimulationConfig
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

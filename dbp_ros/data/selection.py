@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dbp_ros.errors import EpisodeError
-from dbp_ros.settings.config import setting
+from dbp_ros.settings.fields import setting
 
 
 @dataclass(frozen=True)

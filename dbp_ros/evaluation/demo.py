@@ -17,7 +17,8 @@ from dbp_ros.evaluation.running_stack import (
 )
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
-from dbp_ros.settings.config import PolicyConfig, check_ranges, setting
+from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Image
 
 WITHOUT_NOISE = 0xFC

@@ -32,7 +32,7 @@ from dbp_ros.evaluation.weak_policy import FINETUNE, HORIZON, WeakPolicy
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner
 from dbp_ros.resources import resource_directory
-from dbp_ros.settings.config import check_ranges, setting
+from dbp_ros.settings.fields import check_ranges, setting
 from dbp_ros.sim.tasks.registry import make_task
 
 NAME = "demo_learn"

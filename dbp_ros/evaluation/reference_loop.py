@@ -18,7 +18,7 @@ from types import FrameType
 from dbp_ros.files import write_text
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import request_realtime
-from dbp_ros.settings.config import RealtimeConfig
+from dbp_ros.settings.process import RealtimeConfig
 from dbp_ros.telemetry.latency import PeriodRecorder
 from dbp_ros.types import NS_PER_S
 

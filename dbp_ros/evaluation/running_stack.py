@@ -15,7 +15,7 @@ from dbp_ros.errors import DbpError
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.nodes.process import spinning
 from dbp_ros.runtime.ros_domain import lease_domain
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import StackConfig
 

@@ -12,7 +12,8 @@ from dbp_ros.evaluation.result_table import Row
 from dbp_ros.evaluation.running_stack import Tell, running_stack
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
-from dbp_ros.settings.config import PolicyConfig, check_ranges, setting
+from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.chrome_trace import PROCESSES, events
 from dbp_ros.telemetry.frame_traces import WAY, FrameTrace
 from dbp_ros.telemetry.trace import Recording

@@ -6,7 +6,7 @@ Answers that are not finite are not among the numbers: they end a model's turn a
 import math
 from collections import deque
 
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import seconds_to_ns
 
 # How often the guard reports.

@@ -8,7 +8,7 @@ from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.model_history import ModelHistory
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 
 
 @dataclass(frozen=True)

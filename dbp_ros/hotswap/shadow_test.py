@@ -8,7 +8,7 @@ from dbp_ros.hotswap.candidates import Candidate
 from dbp_ros.hotswap.model_slot import LoadedPolicy
 from dbp_ros.policy.model import Model
 from dbp_ros.runtime.realtime import running_threads, set_priority
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import ActionChunk, seconds_to_ns
 
 

@@ -22,7 +22,7 @@ from dbp_ros.hotswap.shadow_test import ShadowTest, load_model, require_fit, req
 from dbp_ros.hotswap.swap_status import PUT_OFF, SwapPhase, SwapStatus
 from dbp_ros.policy.decision_rate import for_model
 from dbp_ros.runtime.realtime import set_priority
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.latency import Histogram
 from dbp_ros.types import ActionChunk
 

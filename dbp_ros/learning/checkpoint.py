@@ -17,7 +17,7 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.files import written_aside
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
-from dbp_ros.settings.config import CHECKPOINT as CHECKPOINT
+from dbp_ros.settings.learner import CHECKPOINT as CHECKPOINT
 
 # Counts the changes of what is in it.
 FORMAT = 4

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.config import check_ranges, setting
+from dbp_ros.settings.fields import check_ranges, setting
 
 ONE_STEP = ("dbp", "dbp_authors", "joint_sinkhorn", "sinkhorn", "energy", "bc_mse")
 METHODS = (*ONE_STEP, "ddim", "flow", "meanflow", "consistency")

@@ -32,7 +32,7 @@ from dbp_ros.learning.graphs import export_cloud_encoder, export_encoder, export
 from dbp_ros.learning.normaliser import unit_of
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_batch
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import DECISION_RATE_HZ
+from dbp_ros.settings.policy import DECISION_RATE_HZ
 
 HEAD = "head.onnx"
 PROOF = "proof.npz"

@@ -14,7 +14,7 @@ from dbp_ros.learning.export import ExportLabel, export_bundle
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_batch
 from dbp_ros.learning.trainer import Report, Trainer, no_report
 from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Floats, Image
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dbp_ros.motion.limits import Limits
 from dbp_ros.runtime.stamps import LATE_NS, StampCheck
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import ActionChunk, seconds_to_ns
 
 # A policy overshoots a short stroke by more than a share of it, in [rad] and [m].

@@ -8,7 +8,7 @@ must not stay where its arm is not.
 import numpy as np
 
 from dbp_ros.motion.limits import Limiter, Limits
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, Array, Flags
 
 # Command and arm are at rest when both have been still for this long.

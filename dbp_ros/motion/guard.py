@@ -17,7 +17,7 @@ from dbp_ros.motion.chunk_check import ChunkCheck
 from dbp_ros.motion.following import FollowingMonitor, SpeedEstimate
 from dbp_ros.motion.limits import LimitedShare, Limiter, Limits
 from dbp_ros.motion.trajectory import Trajectory
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, STOPPED, ActionChunk, Array, Flags, seconds_to_ns
 
 NOT_ENABLED = "control is not enabled"

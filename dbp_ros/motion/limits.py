@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import Array, Flags
 
 # A joint this far from its target, in [rad] or [m], was kept from it by a limit.

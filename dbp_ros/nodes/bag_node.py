@@ -21,7 +21,8 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
-from dbp_ros.settings.config import BagConfig, ControllersConfig
+from dbp_ros.settings.learner import BagConfig
+from dbp_ros.settings.robot import ControllersConfig
 
 
 class BagNode(Node):  # type: ignore[misc]

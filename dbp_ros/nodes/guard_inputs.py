@@ -14,7 +14,7 @@ from dbp_ros.nodes.qos import JOINT_STATES
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.runtime.stamps import StampCheck
 from dbp_ros.sensing.joint_states import JointStateMerger, JointStates, PublisherConflict
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
 from dbp_ros.types import NS_PER_S, ActionChunk, seconds_to_ns
 

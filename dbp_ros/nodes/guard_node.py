@@ -31,7 +31,7 @@ from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import request_realtime
 from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
 from dbp_ros.types import EMERGENCY_STOP, NS_PER_S, Array

@@ -36,7 +36,7 @@ from dbp_ros.nodes.qos import EVERY, LATCHED
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
-from dbp_ros.settings.config import LearnerConfig
+from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 
 # Who records wants each message, also of those that are only sent once.

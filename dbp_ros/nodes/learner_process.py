@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.settings.config import LearnerConfig
+from dbp_ros.settings.learner import LearnerConfig
 
 MODULE = "dbp_ros.rl.from_robot.learner_worker"
 GRACE_S = 3.0

@@ -16,7 +16,7 @@ from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import LATCHED, PIECES
-from dbp_ros.settings.config import ModelSenderConfig
+from dbp_ros.settings.policy import ModelSenderConfig
 
 
 class ModelSender:

@@ -22,7 +22,7 @@ from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.sim_clock import SimClock
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 
 RECEIVED = ".received"
 # A counter of 64 bits has no more.

@@ -12,7 +12,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.config import bounds, from_mapping
+from dbp_ros.settings.fields import bounds, from_mapping
 from dbp_ros.settings.parameter_files import as_type, check_file, unknown_parameter
 from dbp_ros.settings.parameter_yaml import Block
 

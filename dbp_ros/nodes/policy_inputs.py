@@ -17,7 +17,7 @@ from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.policy.observation_buffer import to_float32
 from dbp_ros.sensing.camera_joints import check_camera_joints, described
 from dbp_ros.sensing.joint_states import JointStateMerger
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import seconds_to_ns
 
 

@@ -34,7 +34,7 @@ from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import request_realtime
 from dbp_ros.runtime.sim_clock import SimClock
-from dbp_ros.settings.config import SimulationConfig
+from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.sim.controllers import ArmTargets
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.telemetry.latency import PeriodRecorder

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from dbp_ros.errors import AnswerError, ObservationError
 from dbp_ros.policy.ar1_latent import AR1Latent
 from dbp_ros.policy.observation_buffer import HistoryBuffer, Stamped
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Floats, Image, seconds_to_ns
 
 

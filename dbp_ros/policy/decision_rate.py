@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from dbp_ros.bundle.bundle import Manifest
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.config import DECISION_RATE_HZ, PolicyConfig
+from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 
 # The guard holds without a fresh chunk for 0.1 s. Between the decisions of a slower model the rest
 # of its chunk is published, as long as observations arrive.

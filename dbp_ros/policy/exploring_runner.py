@@ -10,7 +10,7 @@ from dbp_ros.policy.model import Model
 from dbp_ros.policy.observation_buffer import Observation
 from dbp_ros.policy.policy_runner import PolicyRunner, repeated
 from dbp_ros.runtime.clock_mapping import ClockMapping
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.policy_step import PolicyStep, log_density
 from dbp_ros.telemetry.trace import Trace
 from dbp_ros.types import ActionChunk, Floats, seconds_to_ns

@@ -6,7 +6,7 @@ from pathlib import Path
 from dbp_ros.bundle.bundle import Manifest, bundle_directory, read_bundle
 from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Floats, Image
 
 

@@ -14,7 +14,7 @@ from dbp_ros.errors import ObservationError
 from dbp_ros.runtime.clock_mapping import ClockMapping
 from dbp_ros.runtime.stamps import StampCheck
 from dbp_ros.sensing.camera_joints import frozen_image
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Array, Floats, Frame, seconds_to_ns
 
 # A publisher that is silent for this long has stopped, whatever its last stamp was.

@@ -14,7 +14,7 @@ from dbp_ros.policy.model import Model
 from dbp_ros.policy.observation_buffer import Observation, ObservationBuffer
 from dbp_ros.runtime.clock_mapping import ClockMapping
 from dbp_ros.runtime.sim_clock import SimClock
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.frame_latency import FrameLatency
 from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 from dbp_ros.telemetry.trace import Trace

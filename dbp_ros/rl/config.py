@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.rl.dfp_config import OffPolicyConfig
-from dbp_ros.settings.config import check_ranges, setting
+from dbp_ros.settings.fields import check_ranges, setting
 
 ALGORITHMS = ("dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo", "dfp")
 FADING = ("dbpo", "dbpo_no_anchor")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
-from dbp_ros.settings.config import setting
+from dbp_ros.settings.fields import setting
 
 
 @dataclass(frozen=True)

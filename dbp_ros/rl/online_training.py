@@ -21,7 +21,7 @@ from dbp_ros.rl.learner import Learner, Statistics
 from dbp_ros.rl.resumable_env import ResumableEnv
 from dbp_ros.rl.rollout import Collector, evaluate_learner
 from dbp_ros.rl.state_tensors import part, under
-from dbp_ros.settings.config import check_ranges, setting
+from dbp_ros.settings.fields import check_ranges, setting
 from dbp_ros.types import VectorEnvironment
 
 CURVE = "practice.png"

@@ -16,7 +16,7 @@ from functools import partial
 
 from dbp_ros.runtime.core_leases import LEASES, CoreLeases
 from dbp_ros.runtime.cpu_affinity import POLICY_CORES, Role, cores_for, cores_to_keep_apart
-from dbp_ros.settings.config import RealtimeConfig
+from dbp_ros.settings.process import RealtimeConfig
 
 MCL_CURRENT_AND_FUTURE = 3
 PR_SET_PDEATHSIG = 1

@@ -22,7 +22,7 @@ import time
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dbp_ros.settings.config import SimClockConfig
+from dbp_ros.settings.process import SimClockConfig
 
 Config = TypeVar("Config", bound=SimClockConfig)
 

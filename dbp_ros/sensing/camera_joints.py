@@ -7,7 +7,7 @@ import numpy as np
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.sensing.frozen_image import FrozenImage
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Places, seconds_to_ns
 
 OFF = "off"

@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.config import (
-    BagConfig,
-    GuardConfig,
-    LearnerConfig,
-    ModelSenderConfig,
-    PolicyConfig,
-    SimulationConfig,
-    from_mapping,
-)
+from dbp_ros.settings.fields import from_mapping
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks
+from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
+from dbp_ros.settings.simulation import SimulationConfig
 
 # Every node of the stack that reads parameters, and its settings.
 NODES: Mapping[str, type[Any]] = {

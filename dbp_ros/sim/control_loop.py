@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dbp_ros.settings.config import ARM_JOINTS, SIDES
+from dbp_ros.settings.robot import ARM_JOINTS, SIDES
 from dbp_ros.sim.camera import CameraRig
 from dbp_ros.sim.expert import make_expert
 from dbp_ros.sim.simulation import Simulation

@@ -10,7 +10,7 @@ import mink
 import numpy as np
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.config import ARM_JOINTS, SIDES
+from dbp_ros.settings.robot import ARM_JOINTS, SIDES
 from dbp_ros.sim.scene import GRIPPER_STROKE_M, cell
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.task import Waypoint

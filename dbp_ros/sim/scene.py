@@ -5,7 +5,7 @@ from importlib import resources
 import mujoco
 import numpy as np
 
-from dbp_ros.settings.config import DUAL_UR5E_HOME, SIDES
+from dbp_ros.settings.robot import DUAL_UR5E_HOME, SIDES
 
 ASSETS = resources.files("dbp_ros.sim") / "assets"
 GRIPPER_STROKE_M = 0.085

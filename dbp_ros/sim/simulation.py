@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dbp_ros.errors import CommandError
-from dbp_ros.settings.config import DUAL_UR5E_JOINTS
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.scene import HOME, cell
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.sim.tasks.task_object import names_of, states_of

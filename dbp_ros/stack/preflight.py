@@ -9,15 +9,12 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.extras import install_hint, missing
 from dbp_ros.files import check_folder
 from dbp_ros.motion.guard import MotionGuard
-from dbp_ros.settings.config import (
-    CAMERAS,
-    CHECKPOINT,
-    GuardConfig,
-    LearnerConfig,
-    PolicyConfig,
-    SimulationConfig,
-)
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.learner import CHECKPOINT, LearnerConfig
 from dbp_ros.settings.parameter_files import NODES, check_file, settings_of
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.robot import CAMERAS
+from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.stack.processes import Process, StackConfig, processes
 from dbp_ros.stack.remaps import check_sources, rules_of
 

@@ -14,17 +14,12 @@ from typing import Any
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.resources import resource_directory
-from dbp_ros.settings.config import (
-    FASTEST,
-    SLOWEST,
-    TASKS,
-    GuardConfig,
-    LearnerConfig,
-    PolicyConfig,
-    SimulationConfig,
-    check_ranges,
-    setting,
-)
+from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.learner import LearnerConfig
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.process import FASTEST, SLOWEST
+from dbp_ros.settings.simulation import TASKS, SimulationConfig
 from dbp_ros.stack.remaps import EXAMPLE, Rule, rules_of
 
 BOOLEANS = {"true": True, "false": False}

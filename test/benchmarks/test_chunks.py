@@ -21,7 +21,8 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.evaluation.policy_evaluation import Evaluation, rms_jerk
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import DECISION_RATE_HZ, GuardConfig, PolicyConfig
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 
 
 def filled(folder: Path) -> ResultTable:

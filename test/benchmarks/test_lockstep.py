@@ -10,7 +10,7 @@ from benchmarks.decision import decide, decision_latency_ms
 from benchmarks.sim.lockstep import EXECUTED, play
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.settings.config import DUAL_UR5E_JOINTS
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.control_loop import demonstrate
 from dbp_ros.sim.simulation import Simulation
 from test.demonstrations import CONFIG, episode

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import fisher_exact
 
 from dbp_ros.hotswap.canary_monitor import CanaryMonitor, ModelRecord, fisher_p_value
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S
 
 CONFIG = PolicyConfig(

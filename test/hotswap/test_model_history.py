@@ -12,7 +12,7 @@ from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.initial_model import load_initial_model
 from dbp_ros.hotswap.model_history import BYTES_PER_MB, GOOD, ModelHistory
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 
 NONE = Blocklist()
 

@@ -23,7 +23,7 @@ from dbp_ros.hotswap.swap import LATENCY_WINDOW, Swap
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, ActionChunk, Frame
 
 MS = 1_000_000

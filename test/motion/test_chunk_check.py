@@ -8,7 +8,7 @@ import pytest
 from dbp_ros.motion.chunk_check import ChunkCheck
 from dbp_ros.motion.limits import Limits
 from dbp_ros.runtime.stamps import NO_CLOCK_NS
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, ActionChunk
 
 MS = 1_000_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dbp_ros.errors import CommandError
 from dbp_ros.motion.guard import Mode, MotionGuard
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, ActionChunk
 
 CONFIG = GuardConfig(

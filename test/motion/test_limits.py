@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.motion.limits import Limiter, Limits
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 
 DT = 0.004
 LIMITS = Limits(

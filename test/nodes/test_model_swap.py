@@ -13,7 +13,7 @@ from dbp_ros.hotswap.blocklist import FAILED, Blocklist
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.model_swap import RECEIVED, ModelSwap, guard_counts
 from dbp_ros.nodes.process import spinning
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 
 CONFIG = PolicyConfig(joints=JOINTS)
 

@@ -14,14 +14,11 @@ from rclpy.parameter import Parameter
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.nodes.parameters import check_arguments, load_settings
-from dbp_ros.settings.config import (
-    BagConfig,
-    GuardConfig,
-    LearnerConfig,
-    PolicyConfig,
-    SimulationConfig,
-)
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.parameter_yaml import read_blocks
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.simulation import SimulationConfig
 
 KINDS = (BagConfig, GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig)
 

@@ -8,7 +8,7 @@ from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.policy.decision_rate import SLOWEST_LOOP_HZ, for_model, loop_rate_hz, overruled
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
-from dbp_ros.settings.config import DECISION_RATE_HZ, PolicyConfig
+from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 from dbp_ros.types import NS_PER_S, Frame
 
 NOW_NS = 1000 * NS_PER_S

@@ -12,7 +12,8 @@ from dbp_ros.hotswap.model_slot import ModelSlot
 from dbp_ros.motion.guard import Mode, MotionGuard
 from dbp_ros.policy.exploring_runner import ExploringRunner
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.config import GuardConfig, PolicyConfig
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.policy_step import log_density, parse_policy_step
 from dbp_ros.types import NS_PER_S, Frame, seconds_to_ns
 

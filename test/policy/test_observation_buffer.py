@@ -8,7 +8,7 @@ from dbp_ros.errors import ObservationError
 from dbp_ros.policy.observation_buffer import ObservationBuffer, to_float32
 from dbp_ros.runtime.stamps import NO_CLOCK_NS, UNSTAMPED_NS
 from dbp_ros.sensing.camera_joints import joints_seen_by
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, Frame
 
 NOW_NS = 1000 * NS_PER_S

@@ -7,7 +7,7 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, Frame
 
 NOW_NS = 1000 * NS_PER_S

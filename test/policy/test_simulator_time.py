@@ -12,7 +12,7 @@ from dbp_ros.policy.observation_buffer import ObservationBuffer
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.runtime.clock_estimator import ClockEstimator, ClockLine
 from dbp_ros.runtime.clock_mapping import ClockMapping
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Frame
 
 MS = 1_000_000

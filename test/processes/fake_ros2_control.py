@@ -24,7 +24,8 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from dbp_ros.runtime.rate_loop import RateThread
-from dbp_ros.settings.config import DUAL_UR5E_JOINTS, SIDES, ControllersConfig, GuardConfig
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS, SIDES, ControllersConfig
 
 START = np.array([0.2, -1.4, 1.5, -1.6, -1.5, 0.3, 0.04, -0.2, -1.7, 1.3, -1.2, 1.5, -0.3, 0.05])
 CONFIG = ControllersConfig()

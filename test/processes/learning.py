@@ -14,7 +14,7 @@ from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.export import ExportLabel, export_bundle
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.settings.config import DUAL_UR5E_JOINTS
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 # Everything here shares the machine with whatever else runs on it.
 LIMIT_S = 200.0

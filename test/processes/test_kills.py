@@ -31,7 +31,7 @@ from dbp_ros.data.bag import read_bag
 from dbp_ros.data.recorder import bag_numbers, bag_path
 from dbp_ros.nodes.learner_process import MODULE
 from dbp_ros.nodes.qos import EVERY, LATCHED, PIECES
-from dbp_ros.settings.config import LearnerConfig
+from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 
 KILLS, IN_A_PUSH = 10, 5

@@ -17,7 +17,7 @@ from dbp_ros.data.bag import read_bag
 from dbp_ros.data.bag_episode import BagEpisode, to_episode
 from dbp_ros.data.recorder import bag_path
 from dbp_ros.nodes.qos import EVERY, LATCHED
-from dbp_ros.settings.config import DUAL_UR5E_JOINTS
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 LIKELIHOOD = 1e-4
 # The cell begins each episode at another pose.

@@ -19,7 +19,7 @@ from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
 from dbp_ros.nodes.qos import COMMAND_SOURCE
-from dbp_ros.settings.config import DUAL_UR5E_JOINTS
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 SEED = 14
 # Between a fault and its end: what no controller announces the guard needs this long to mend.

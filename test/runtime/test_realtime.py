@@ -36,7 +36,7 @@ def alone(tmp_path: Path) -> dict[str, str]:
 # In a process of its own: it changes scheduling and garbage collection for good.
 def test_a_wish_that_is_not_granted_is_told_and_not_fatal():
     code = (
-        "from dbp_ros.settings.config import RealtimeConfig\n"
+        "from dbp_ros.settings.process import RealtimeConfig\n"
         "from dbp_ros.runtime.realtime import request_realtime\n"
         "wishes = RealtimeConfig(realtime_priority=1, lock_memory=False, cpu_affinity=(4000,))\n"
         "print(*request_realtime(wishes), sep='\\n')\n"
@@ -52,7 +52,7 @@ def test_a_wish_that_is_not_granted_is_told_and_not_fatal():
 def test_nothing_is_asked_for_that_was_not_wished():
     code = (
         "import gc\n"
-        "from dbp_ros.settings.config import RealtimeConfig\n"
+        "from dbp_ros.settings.process import RealtimeConfig\n"
         "from dbp_ros.runtime.realtime import request_realtime\n"
         "got = request_realtime(RealtimeConfig(lock_memory=False))\n"
         "print(len(got), gc.isenabled())\n"
@@ -64,7 +64,7 @@ def test_nothing_is_asked_for_that_was_not_wished():
 def test_a_process_is_told_where_it_runs(alone):
     code = (
         "import os\n"
-        "from dbp_ros.settings.config import RealtimeConfig\n"
+        "from dbp_ros.settings.process import RealtimeConfig\n"
         "from dbp_ros.runtime.cpu_affinity import Role, cores_for\n"
         "from dbp_ros.runtime.realtime import request_realtime\n"
         "there = sorted(os.sched_getaffinity(0))\n"
@@ -85,7 +85,7 @@ def test_a_process_is_told_where_it_runs(alone):
 
 PLACED = """
 import os, sys
-from dbp_ros.settings.config import RealtimeConfig
+from dbp_ros.settings.process import RealtimeConfig
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import request_realtime
 print(request_realtime(RealtimeConfig(lock_memory=False), Role.GUARD)[-1], flush=True)
@@ -122,7 +122,7 @@ def test_guards_of_two_stacks_have_a_core_each_and_one_that_ended_gives_its_core
 def test_large_blocks_are_kept_when_they_are_freed():
     code = (
         "import resource, time\n"
-        "from dbp_ros.settings.config import RealtimeConfig\n"
+        "from dbp_ros.settings.process import RealtimeConfig\n"
         "from dbp_ros.runtime.realtime import request_realtime\n"
         "request_realtime(RealtimeConfig(lock_memory=False))\n"
         "picture = bytes(range(256)) * 3600\n"

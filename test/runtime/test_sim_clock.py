@@ -10,7 +10,7 @@ import pytest
 from dbp_ros.motion.guard import Mode, MotionGuard
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
-from dbp_ros.settings.config import GuardConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, ActionChunk
 
 

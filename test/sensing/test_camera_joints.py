@@ -12,7 +12,8 @@ from dbp_ros.sensing.camera_joints import (
     frozen_image,
     joints_seen_by,
 )
-from dbp_ros.settings.config import DUAL_UR5E_JOINTS, PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 JOINTS = ("left_a", "left_b", "left_gripper_joint", "right_a", "right_finger_joint")
 

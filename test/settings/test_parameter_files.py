@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.config import GuardConfig, PolicyConfig
+from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.parameter_files import NODES, check_file, settings_of, unknown_parameter
 from dbp_ros.settings.parameter_yaml import read_blocks
+from dbp_ros.settings.policy import PolicyConfig
 
 LIMIT = "velocity_limit: [0.3, 0.3]"
 

@@ -14,7 +14,7 @@ import pytest
 from dbp_ros.cli.main import main
 from dbp_ros.errors import ConfigError
 from dbp_ros.runtime.ros_domain import DOMAINS, lease_domain
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.stack.processes import StackConfig, config_of, processes
 
 FOREVER = "import time; print('up', flush=True); time.sleep(60)"

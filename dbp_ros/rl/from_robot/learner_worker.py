@@ -43,7 +43,8 @@ from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.runtime.realtime import die_with_parent
-from dbp_ros.settings.config import LearnerConfig, from_mapping
+from dbp_ros.settings.fields import from_mapping
+from dbp_ros.settings.learner import LearnerConfig
 
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
 # In `STATE`: what the learner was at each of its newest versions, by their numbers.

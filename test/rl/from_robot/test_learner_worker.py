@@ -15,7 +15,7 @@ from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.from_robot.learner_worker import LearnerWorker, finetune_config
-from dbp_ros.settings.config import LearnerConfig
+from dbp_ros.settings.learner import LearnerConfig
 
 pytest.importorskip("rclpy")
 from rclpy.serialization import serialize_message

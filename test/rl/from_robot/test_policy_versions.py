@@ -12,7 +12,7 @@ from dbp_ros.bundle.golden import read_golden
 from dbp_ros.policy.exploring_runner import ExploringRunner
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, features_of, recomputed_log_prob
-from dbp_ros.settings.config import PolicyConfig
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 from dbp_ros.types import NS_PER_S, Frame
 

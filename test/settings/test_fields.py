@@ -6,24 +6,19 @@ from dataclasses import FrozenInstanceError, fields, replace
 import pytest
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.config import (
-    CAMERA_BACKENDS,
-    DUAL_UR5E_JOINTS,
+from dbp_ros.settings.fields import check_ranges, from_mapping
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.learner import BagConfig, LearnerConfig
+from dbp_ros.settings.policy import (
     EXECUTION_PROVIDERS,
     IMAGE_TRANSPORTS,
-    TASKS,
-    BagConfig,
-    ControllersConfig,
-    GuardConfig,
-    LearnerConfig,
     ModelSenderConfig,
     PolicyConfig,
-    RealtimeConfig,
-    SimulationConfig,
-    SwapConfig,
-    check_ranges,
-    from_mapping,
 )
+from dbp_ros.settings.process import RealtimeConfig
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS, ControllersConfig
+from dbp_ros.settings.simulation import CAMERA_BACKENDS, TASKS, SimulationConfig
+from dbp_ros.settings.swap import SwapConfig
 
 KINDS = (
     *(BagConfig, ControllersConfig, GuardConfig, LearnerConfig, ModelSenderConfig, PolicyConfig),
