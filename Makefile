@@ -8,7 +8,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 ARGS ?=
-EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,test
+EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,bench,test
 # No PyTorch, no DDS.
 FAST := $(addprefix test/,bundle data diagnosis hotswap motion nodes policy runtime sensing settings sim \
   stack telemetry test_architecture.py test_files.py)
@@ -75,7 +75,7 @@ $(VENV)/.fast: setup.py constraints.txt | $(RUN)/python
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.all: setup.py constraints.txt | $(RUN)/python
-	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,ray,test]'
+	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,ray,bench,test]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.fast $(VENV)/.demo
 

@@ -72,11 +72,13 @@ setup(
         "metaworld": ["gymnasium>=1.1,<2", "scipy", "imageio", "packaging"],
         # Workers of `dbp finetune --engine ray`, on one machine or several.
         "ray": ["ray==2.60.0"],
+        "bench": ["psutil>=5.9"],
         "test": [
             "pytest",
             "pytest-timeout",
             "pytest-xdist>=3.5",
             "hypothesis",
+            "psutil>=5.9",
             "ruff",
             "mypy",
             "types-PyYAML",

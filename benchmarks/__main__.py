@@ -68,11 +68,14 @@ def _metaworld() -> Register:
 
 VERBS = (
     Verb(
-        "infer", "what a decision costs, and what it costs at the least", ("learn", "sim"), _infer
+        "infer",
+        "what a decision costs, and what it costs at the least",
+        ("learn", "sim", "bench"),
+        _infer,
     ),
-    Verb("rate", "how punctual the stack is, under several loads", ("ros", "sim"), _rate),
+    Verb("rate", "how punctual the stack is, under several loads", ("ros", "sim", "bench"), _rate),
     Verb("scale", "what cameras, pixels, arms and decisions cost", ("learn", "sim"), _scale),
-    Verb("page", "update the tables of docs/performance.md", ("learn", "sim"), _page),
+    Verb("page", "update the tables of docs/performance.md", ("learn", "sim", "bench"), _page),
     Verb("swap", "swap models under a robot that moves", ("ros", "sim"), _swap),
     Verb("chunks", "success and jerk of ways to join chunks", ("sim",), _chunks),
     Verb("modes", "the two-route toy: who keeps both modes", ("learn",), _modes),

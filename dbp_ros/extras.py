@@ -20,6 +20,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "learner": (*_LEARN, *_BAGS),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),
     "ray": ("ray",),
+    "bench": ("psutil",),
 }
 INSTALL = "from the clone: pip install ."
 # Meta-World requires another MuJoCo than it runs with, so no extra installs it.

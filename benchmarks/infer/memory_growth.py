@@ -1,9 +1,11 @@
-"""How much memory something needs, measured in a process of its own."""
+"""Peak memory of a call, measured in a process of its own."""
 
 import multiprocessing
+import resource
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
+
+import psutil
 
 from dbp_ros.telemetry.stopwatch import Call
 
@@ -12,12 +14,12 @@ PRELOADED = ["benchmarks.infer.timing"]
 
 
 def peak_growth_mb(make: Callable[[], Call]) -> float:
-    """Return by how many MB the memory of a fresh process grows at most while a call is made.
+    """Return the peak growth of a fresh process's memory in [MiB] while a call is built and run.
 
-    The libraries are loaded before; what is counted is the network and what it needs to run.
+    The libraries are loaded before, so only the network and its working memory count.
 
     Args:
-        make: Builds the call; at the top of a module or a method of something that can be sent.
+        make: Builds the call. Must be picklable.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
@@ -33,15 +35,9 @@ def peak_growth_mb(make: Callable[[], Call]) -> float:
 
 
 def _measure(make: Callable[[], Call], sender: Connection) -> None:
-    before = memory_kb("VmRSS")
+    before = psutil.Process().memory_info().rss
     call = make()
     for _ in range(CALLS):
         call()
-    sender.send((memory_kb("VmHWM") - before) / 1024)
-
-
-def memory_kb(what: str, process: str = "self") -> int:
-    """Return a line of a process's status, such as VmRSS, in kB."""
-    status = Path("/proc", process, "status").read_text(encoding="utf-8")
-    line = next(line for line in status.splitlines() if line.startswith(f"{what}:"))
-    return int(line.split()[1])
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sender.send((peak - before) / 2**20)

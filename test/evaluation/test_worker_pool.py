@@ -1,3 +1,5 @@
+"""Jobs run in worker processes that end with their parent."""
+
 import math
 import signal
 import subprocess
@@ -5,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 from dbp_ros.evaluation.worker_pool import run_each
 
@@ -16,17 +20,9 @@ if __name__ == "__main__":
 """
 
 
-def workers_of(parent: int) -> list[int]:
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(child) for child in children if "spawn_main" in command_of(int(child))]
-
-
-def command_of(process: int) -> str:
-    """The command line of a process, empty when it is gone."""
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+def workers_of(parent: int) -> list[psutil.Process]:
+    children = psutil.Process(parent).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
@@ -50,4 +46,4 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    wait_until(lambda: not any(map(command_of, workers)), "the workers to die")
+    wait_until(lambda: not any(worker.is_running() for worker in workers), "the workers to die")
