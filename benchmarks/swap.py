@@ -13,7 +13,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dbp_ros.bundle.bundle import bundle_directory, read_bundle, write_manifest
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.evaluation.report import share_beyond
 from dbp_ros.evaluation.result_table import ResultTable, Row

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dbp_ros.bundle.bundle import bundle_directory, read_bundle, require_joints
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.golden import read_golden
+from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.cli import collect, quantize
 from dbp_ros.policy.model import Model
 from dbp_ros.resources import resource_directory

@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from dbp_ros.bundle.bundle import (
+from dbp_ros.bundle.bundle import sha256_of
+from dbp_ros.bundle.manifest import (
     ENCODING,
     FORMAT,
     JOINT_POSITION,
@@ -20,7 +21,6 @@ from dbp_ros.bundle.bundle import (
     GoldenSpec,
     HistorySpec,
     Manifest,
-    sha256_of,
     write_manifest,
 )
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dbp_ros.bundle.bundle import (
+from dbp_ros.bundle.bundle import read_bundle, sha256_of
+from dbp_ros.bundle.golden import GoldenCases, write_golden
+from dbp_ros.bundle.manifest import (
     ENCODING,
     FORMAT,
     JOINT_POSITION,
@@ -15,11 +17,8 @@ from dbp_ros.bundle.bundle import (
     GoldenSpec,
     HistorySpec,
     Manifest,
-    read_bundle,
-    sha256_of,
     write_manifest,
 )
-from dbp_ros.bundle.golden import GoldenCases, write_golden
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.export import HEAD, PROOF
 from dbp_ros.learning.graphs import export_encoder, export_head

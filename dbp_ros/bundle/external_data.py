@@ -1,7 +1,7 @@
-"""Which files an ONNX graph refers to, read from its file without loading it.
+"""External data of an ONNX graph, read from its file without loading it.
 
-ONNX Runtime opens such files by itself, from the folder of the graph. An ONNX file is a protocol
-buffer; only the fields on the way to such a reference are read, and tensors are skipped.
+ONNX Runtime opens external data from the folder of the graph. An ONNX file is a protocol buffer.
+The parser descends only into fields that can contain a reference, and skips tensor data.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from dbp_ros.errors import BundleError
 
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 _MODEL, _GRAPH, _TRAINING, _FUNCTION, _NODE, _ATTRIBUTE, _SPARSE, _TENSOR = range(8)
-# Messages within each message that may lead to a reference, by the numbers of onnx.proto.
-_WITHIN = {
+# Nested messages that can contain a reference, by the field numbers of onnx.proto.
+_NESTED = {
     _MODEL: {7: _GRAPH, 20: _TRAINING, 25: _FUNCTION},
     _TRAINING: {1: _GRAPH, 2: _GRAPH},
     _FUNCTION: {7: _NODE},
@@ -30,7 +30,7 @@ _WITHIN = {
     _SPARSE: {1: _TENSOR, 2: _TENSOR},
 }
 _NODE_OPERATOR, _EXTERNAL_DATA, _ENTRY_KEY, _ENTRY_VALUE = 4, 13, 1, 2
-# It loads an engine that was compiled before, mostly from a file.
+# Operator that loads a compiled engine, usually from a file.
 ENGINE = "EPContext"
 LONGEST_NAME = 4096
 
@@ -39,21 +39,21 @@ def external_files(path: Path) -> set[str]:
     """Return the names, relative to its folder, of all files that a graph refers to.
 
     Raises:
-        BundleError: If the file is no ONNX graph.
+        BundleError: If the file is not an ONNX graph.
     """
     try:
         with path.open("rb") as file:
             return set(_references(file, _MODEL, path.stat().st_size))
     except (IndexError, ValueError, OSError, RecursionError) as error:
-        reason = f"no ONNX graph: {error}"
+        reason = f"not an ONNX graph: {error}"
         raise BundleError(f"{path} cannot be loaded ({reason}): export it again") from error
 
 
 def _references(file: BinaryIO, message: int, end: int) -> Iterator[str]:
     for number, length in _fields(file, end):
-        within = _WITHIN.get(message, {}).get(number)
-        if within is not None:
-            yield from _references(file, within, file.tell() + length)
+        nested = _NESTED.get(message, {}).get(number)
+        if nested is not None:
+            yield from _references(file, nested, file.tell() + length)
         elif message == _TENSOR and number == _EXTERNAL_DATA:
             entry = dict(_texts(file, file.tell() + length))
             if entry.get(_ENTRY_KEY) == "location":
@@ -74,7 +74,7 @@ def _text(file: BinaryIO, length: int) -> str:
 
 
 def _fields(file: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the number and the length of each field of bytes; the file is at its beginning."""
+    """Yield number and length of each length-delimited field, with the file at its content."""
     at = file.tell()
     while at < end:
         file.seek(at)
@@ -85,20 +85,20 @@ def _fields(file: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
             at = file.tell()
             continue
         if kind not in (_BYTES, _EIGHT_BYTES, _FOUR_BYTES):
-            raise ValueError(f"a field of kind {kind}")
+            raise ValueError(f"a field of wire type {kind}")
         length = _varint(file) if kind == _BYTES else 8 if kind == _EIGHT_BYTES else 4
         start = file.tell()
         at = start + length
         if at > end:
-            raise ValueError(f"a field of {length} bytes, {end - start} are left")
+            raise ValueError(f"a field of {length} bytes, but only {end - start} are left")
         if kind == _BYTES:
             yield number, length
     if at != end:
-        raise ValueError("its last field ends beyond it")
+        raise ValueError("the last field exceeds the message")
 
 
 def _varint(file: BinaryIO) -> int:
-    """Return a number of seven bits a byte, least first."""
+    """Return a base-128 varint."""
     value, shift = 0, 0
     while True:
         byte = file.read(1)[0]

@@ -1,4 +1,4 @@
-"""The proof of a bundle: recorded observations with the actions that they must give anywhere."""
+"""Golden cases of a bundle: recorded inputs with the actions to reproduce on any machine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,21 +7,22 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from dbp_ros.bundle.bundle import Bundle, Manifest
+from dbp_ros.bundle.bundle import Bundle
+from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import BundleError
 from dbp_ros.types import Floats, Image
 
 
 @dataclass(frozen=True)
 class GoldenCases:
-    """Recorded inputs and the outputs they must give.
+    """Recorded inputs with their expected outputs.
 
     Attributes:
         positions: Measured states, oldest first. Shape (cases, history, ns).
-        images: Pictures of each camera. Shapes (cases, history, height, width, 3).
+        images: Images of each camera. Shapes (cases, history, height, width, 3).
         points: Clouds of each sensor. Shapes (cases, history, points, channels).
-        latent: Noise that was fed to the generator. Shape (cases, horizon, nu).
-        action: What must come out, in its own units. Shape (cases, horizon, nu).
+        latent: Input noise. Shape (cases, horizon, nu).
+        action: Expected output, in its own units. Shape (cases, horizon, nu).
     """
 
     positions: Floats
@@ -32,23 +33,23 @@ class GoldenCases:
 
     @property
     def frames(self) -> dict[str, Image | Floats]:
-        """What each sensor saw. Shapes (cases, history, ...)."""
+        """Images and clouds by sensor. Shapes (cases, history, ...)."""
         return {**self.images, **self.points}
 
 
-def write_golden(path: Path, proof: GoldenCases) -> None:
-    """Write a proof into a bundle that is not in its place yet."""
-    arrays: dict[str, Any] = {f"image.{camera}": seen for camera, seen in proof.images.items()}
-    arrays |= {f"points.{sensor}": cloud for sensor, cloud in proof.points.items()}
-    arrays |= {"positions": proof.positions, "latent": proof.latent, "action": proof.action}
+def write_golden(path: Path, golden: GoldenCases) -> None:
+    """Write golden cases to a file, not atomically."""
+    arrays: dict[str, Any] = {f"image.{camera}": images for camera, images in golden.images.items()}
+    arrays |= {f"points.{sensor}": cloud for sensor, cloud in golden.points.items()}
+    arrays |= {"positions": golden.positions, "latent": golden.latent, "action": golden.action}
     np.savez_compressed(path, **arrays)
 
 
 def read_golden(bundle: Bundle) -> GoldenCases:
-    """Read the proof of a bundle.
+    """Read the golden cases of a bundle.
 
     Raises:
-        BundleError: If it lacks an array or the arrays do not fit the manifest.
+        BundleError: If an array is missing or does not match the manifest.
     """
     manifest, expected = bundle.manifest, _expected(bundle.manifest)
     try:
@@ -56,20 +57,20 @@ def read_golden(bundle: Bundle) -> GoldenCases:
             arrays = {name: archive[name] for name in expected}
     except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
         raise BundleError(
-            f"{bundle.directory}: the proof {manifest.proof.file} cannot be read ({error}): "
+            f"{bundle.directory}: the golden cases {manifest.proof.file} cannot be read ({error}): "
             "export the model again"
         ) from error
     for camera in manifest.camera_names:
-        pictures = arrays[f"image.{camera}"]
-        if manifest.history.length == 1 and pictures.ndim == 4:
-            # The first bundles had no axis for a history of one.
-            arrays[f"image.{camera}"] = pictures[:, None]
+        images = arrays[f"image.{camera}"]
+        if manifest.history.length == 1 and images.ndim == 4:
+            # The first bundles have no axis for a history of one.
+            arrays[f"image.{camera}"] = images[:, None]
     cases = arrays["action"].shape[:1]
     for name, (dtype, shape) in expected.items():
         found = arrays[name]
         if found.dtype != dtype or found.shape != (*cases, *shape) or cases == (0,):
             raise BundleError(
-                f"{bundle.directory}: the proof holds {name} as {found.dtype} of shape "
+                f"{bundle.directory}: the golden cases hold {name} as {found.dtype} of shape "
                 f"{found.shape}, expected {dtype.__name__} of shape {shape} for each case: "
                 "export the model again"
             )
@@ -83,7 +84,7 @@ def read_golden(bundle: Bundle) -> GoldenCases:
 
 
 def _expected(manifest: Manifest) -> dict[str, tuple[type, tuple[int, ...]]]:
-    """Return the type of each array and its shape for one case."""
+    """Return dtype and shape of each array for one case."""
     length = manifest.history.length
     chunk = (manifest.action.horizon, len(manifest.joints))
     images = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from dbp_ros.bundle.bundle import MANIFEST
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.cli.train import train_command
 from dbp_ros.data.episode import DATASET_FILE
 from dbp_ros.data.formats import open_episodes

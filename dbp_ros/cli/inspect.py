@@ -8,17 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.bundle.bundle import (
-    MANIFEST,
-    Manifest,
-    bundle_directory,
-    read_bundle,
-    read_manifest,
-    sha256_of,
-)
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle, read_manifest, sha256_of
 from dbp_ros.bundle.golden import read_golden
+from dbp_ros.bundle.manifest import MANIFEST, Manifest
 from dbp_ros.policy.model import Model
-from dbp_ros.policy.weights import count_weights
 
 PASSES = 50
 SHA256_DIGITS, SHOWN_DIGITS = 64, 12
@@ -143,19 +136,17 @@ def _brief(value: Any) -> str:
 
 
 def files(directory: Path, manifest: Manifest) -> list[Row]:
-    """Return size, weights and hash of each file, and whether it is the one that was exported."""
-    rows: list[Row] = [(MANIFEST, f"{(directory / MANIFEST).stat().st_size:,} bytes", "", "", "")]
+    """Return size and hash of each file, and whether it is the one that was exported."""
+    rows: list[Row] = [(MANIFEST, f"{(directory / MANIFEST).stat().st_size:,} bytes", "", "")]
     for name, expected in manifest.files.items():
         path = directory / name
         digits = f"{expected[:SHOWN_DIGITS]}…"
         if not path.is_file():
-            rows.append((name, "", "", digits, "MISSING"))
+            rows.append((name, "", digits, "MISSING"))
             continue
         whole = sha256_of(path) == expected
-        graph = whole and path.suffix == ".onnx"
-        weights = f"{count_weights(path):,} weights" if graph else ""
         state = "right" if whole else "CHANGED OR TRUNCATED"
-        rows.append((name, f"{path.stat().st_size:,} bytes", weights, digits, state))
+        rows.append((name, f"{path.stat().st_size:,} bytes", digits, state))
     return rows
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dbp_ros.bundle.bundle import MANIFEST, Bundle, bundle_directory, read_bundle
+from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.bundle.golden import GoldenCases, read_golden
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.files import check_new_folder
 from dbp_ros.learning.dataset import load_demonstrations

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dbp_ros.bundle.bundle import require_joints
+from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.errors import ObservationError
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.decision_rate import for_model

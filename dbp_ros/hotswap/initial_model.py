@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbp_ros.bundle.bundle import MANIFEST, Bundle, read_bundle, require_joints, sha256_of
+from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
+from dbp_ros.bundle.manifest import MANIFEST, require_joints
 from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.model_history import ModelHistory

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from dbp_ros.bundle.bundle import HASH_BLOCK, MANIFEST, Bundle, read_bundle
+from dbp_ros.bundle.bundle import HASH_BLOCK, Bundle, read_bundle
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
 from dbp_ros.files import folder_aside, write_text
 from dbp_ros.hotswap.blocklist import Blocklist

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dbp_ros.bundle.bundle import Bundle, Manifest
+from dbp_ros.bundle.bundle import Bundle
+from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import BundleError, ObservationError
 from dbp_ros.hotswap.candidates import Candidate
 from dbp_ros.hotswap.model_slot import LoadedPolicy

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dbp_ros.bundle.bundle import MANIFEST, Bundle, read_bundle, sha256_of
+from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError, DbpError, ObservationError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.canary_monitor import CanaryMonitor, ModelRecord

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from dbp_ros import __version__
-from dbp_ros.bundle.bundle import (
+from dbp_ros.bundle.bundle import read_bundle, sha256_of
+from dbp_ros.bundle.golden import GoldenCases, write_golden
+from dbp_ros.bundle.manifest import (
     AS_RECORDED,
     ENCODING,
     FORMAT,
@@ -19,11 +21,8 @@ from dbp_ros.bundle.bundle import (
     GoldenSpec,
     HistorySpec,
     Manifest,
-    read_bundle,
-    sha256_of,
     write_manifest,
 )
-from dbp_ros.bundle.golden import GoldenCases, write_golden
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import folder_aside
 from dbp_ros.learning.checkpoint import Checkpoint

@@ -25,8 +25,9 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of, write_manifest
+from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
 from dbp_ros.bundle.golden import GoldenCases
+from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.errors import BundleError
 from dbp_ros.files import folder_aside
 from dbp_ros.policy.model import Model

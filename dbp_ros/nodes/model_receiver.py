@@ -6,7 +6,8 @@ from pathlib import Path
 from rclpy.node import Node
 from std_msgs.msg import String, UInt8MultiArray
 
-from dbp_ros.bundle.bundle import MANIFEST, sha256_of
+from dbp_ros.bundle.bundle import sha256_of
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.swap import Swap
 from dbp_ros.hotswap.swap_status import SwapPhase

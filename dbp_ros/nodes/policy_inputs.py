@@ -6,7 +6,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 
-from dbp_ros.bundle.bundle import Manifest
+from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import ObservationError
 from dbp_ros.hotswap.model_slot import ModelSlot
 from dbp_ros.nodes.camera_images import transport_of

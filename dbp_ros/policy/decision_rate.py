@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from dbp_ros.bundle.bundle import Manifest
+from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 

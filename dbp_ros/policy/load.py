@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from dbp_ros.bundle.bundle import Manifest, bundle_directory, read_bundle
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.policy import PolicyConfig

@@ -7,9 +7,10 @@ from typing import TypeAlias
 import numpy as np
 import onnxruntime as ort
 
-from dbp_ros.bundle.bundle import MANIFEST, Bundle, Manifest
+from dbp_ros.bundle.bundle import Bundle
 from dbp_ros.bundle.external_data import external_files
 from dbp_ros.bundle.golden import GoldenCases, read_golden
+from dbp_ros.bundle.manifest import MANIFEST, Manifest
 from dbp_ros.errors import BundleError, ObservationError
 from dbp_ros.policy.graph import open_graph
 from dbp_ros.types import Floats, Image

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dbp_ros.bundle.bundle import Manifest
+from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import ObservationError
 from dbp_ros.runtime.clock_mapping import ClockMapping
 from dbp_ros.runtime.stamps import StampCheck

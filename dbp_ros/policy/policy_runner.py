@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dbp_ros.bundle.bundle import Manifest
+from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import AnswerError, ObservationError
 from dbp_ros.policy.ar1_latent import AR1Latent
 from dbp_ros.policy.decision_rate import for_model, loop_rate_hz

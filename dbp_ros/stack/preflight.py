@@ -4,7 +4,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.bundle.bundle import bundle_directory, read_bundle, require_joints
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.errors import ConfigError
 from dbp_ros.extras import install_hint, missing
 from dbp_ros.files import check_folder

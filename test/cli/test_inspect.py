@@ -1,4 +1,4 @@
-"""`dbp inspect` says what a bundle is, and whether it is whole and works here."""
+"""`dbp inspect` describes a bundle, checks its files and runs its self-test."""
 
 import re
 import subprocess
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.bundle.bundle import CloudSpec, read_bundle
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.bundle.manifest import CloudSpec
 from dbp_ros.cli.inspect import sights
 from dbp_ros.cli.main import main
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.bundle.bundle import MANIFEST, Bundle, read_bundle
+from dbp_ros.bundle.bundle import Bundle, read_bundle
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.initial_model import load_initial_model

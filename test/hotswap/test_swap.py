@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from toy_bundle import CAMERAS, write_toy_bundle
 
-from dbp_ros.bundle.bundle import HistorySpec, read_bundle
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.bundle.manifest import HistorySpec
 from dbp_ros.errors import AnswerError, BundleError, ObservationError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.model_history import ModelHistory

@@ -11,8 +11,9 @@ import pytest
 import torch
 from demonstrations import CONFIG, JOINTS, episode
 
-from dbp_ros.bundle.bundle import Bundle, CloudSpec, read_bundle, require_joints
+from dbp_ros.bundle.bundle import Bundle, read_bundle
 from dbp_ros.bundle.golden import read_golden
+from dbp_ros.bundle.manifest import CloudSpec, require_joints
 from dbp_ros.data.episode import Episode
 from dbp_ros.errors import BundleError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
@@ -127,7 +128,7 @@ def test_what_sees_point_clouds_agrees_with_pytorch(export: Export) -> None:
     assert difference(policy, bundle) <= 1e-5
     spec = CloudSpec("head_depth", 20, 6, 16, "encoder_head_depth.onnx")
     assert bundle.manifest.clouds == (spec,)
-    with pytest.raises(BundleError, match="sees point clouds"):
+    with pytest.raises(BundleError, match="takes point clouds"):
         require_joints(bundle.manifest, JOINTS)
 
 

@@ -9,8 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle, write_manifest
+from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.bundle.golden import read_golden
+from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.cli.main import main
 from dbp_ros.errors import BundleError
 from dbp_ros.learning.quantization import PRECISIONS, answer, quantize_bundle

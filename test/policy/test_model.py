@@ -7,14 +7,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from dbp_ros.bundle.bundle import (
-    ActionSpec,
-    CameraSpec,
-    read_bundle,
-    read_manifest,
-    sha256_of,
-    write_manifest,
-)
+from dbp_ros.bundle.bundle import read_bundle, read_manifest, sha256_of
+from dbp_ros.bundle.manifest import ActionSpec, CameraSpec, write_manifest
 from dbp_ros.errors import BundleError, ConfigError, ObservationError
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.sessions import DEVICES

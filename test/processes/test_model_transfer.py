@@ -11,7 +11,8 @@ from processes.robot import Robot, process, wait_until
 from processes.swap_listener import SwapListener, assert_moves_on
 from std_msgs.msg import String
 
-from dbp_ros.bundle.bundle import MANIFEST, sha256_of
+from dbp_ros.bundle.bundle import sha256_of
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.hotswap.transfer.messages import PIECE_BYTES, WINDOW, Announcement
 from dbp_ros.nodes.qos import LATCHED, PIECES
 

@@ -24,7 +24,8 @@ from processes.robot import (
 from processes.swap_listener import ARMS, NOISE_MEAN, SwapListener, assert_moves_on, moves
 from toy_bundle import FEATURE_GAIN, write_toy_bundle
 
-from dbp_ros.bundle.bundle import MANIFEST, sha256_of
+from dbp_ros.bundle.bundle import sha256_of
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.nodes.model_sender import ModelSender
 
 

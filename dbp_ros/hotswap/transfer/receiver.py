@@ -8,7 +8,8 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from dbp_ros.bundle.bundle import MANIFEST, parse_manifest, sha256_of
+from dbp_ros.bundle.bundle import sha256_of
+from dbp_ros.bundle.manifest import MANIFEST, parse_manifest
 from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.transfer.messages import (
     PIECE_BYTES,

@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from dbp_ros.bundle.bundle import MANIFEST, read_bundle
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.transfer.messages import (
     PIECE_BYTES,

@@ -15,8 +15,9 @@ import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 
-from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of, write_manifest
+from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
 from dbp_ros.bundle.golden import read_golden, write_golden
+from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import folder_aside
 from dbp_ros.learning.export import HEAD, LARGEST_DIFFERENCE, PROOF

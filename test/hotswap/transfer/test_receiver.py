@@ -12,7 +12,8 @@ import pytest
 import yaml
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.bundle.bundle import MANIFEST, read_bundle, sha256_of
+from dbp_ros.bundle.bundle import read_bundle, sha256_of
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.transfer.messages import (
     PIECE_BYTES,

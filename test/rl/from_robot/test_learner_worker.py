@@ -8,7 +8,8 @@ import pytest
 import torch
 from lived import live
 
-from dbp_ros.bundle.bundle import read_bundle, write_manifest
+from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.data.bag import FELL_BACK, BagTopic, BagWriter
 from dbp_ros.data.recorder import bag_path
 from dbp_ros.errors import ConfigError, TrainingError

@@ -1,0 +1,259 @@
+"""The manifest of a model bundle, `manifest.yaml`, and its checks."""
+
+import math
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from dbp_ros.errors import BundleError
+from dbp_ros.files import write_text
+
+FORMAT = 1
+MANIFEST = "manifest.yaml"
+JOINT_POSITION, AS_RECORDED = "absolute_joint_position", "as_recorded"
+ENCODING = "rgb8"
+FASTEST_HZ = 1000
+# Errors of the YAML library on values such as a 13th month, besides its own.
+UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """A camera whose images the policy takes.
+
+    `height` and `width` are the size in training; the encoder graph resizes other sizes.
+    """
+
+    name: str
+    height: int
+    width: int
+    encoding: str
+    feature_size: int
+    encoder: str
+
+
+@dataclass(frozen=True)
+class CloudSpec:
+    """A point cloud sensor; a cloud has `points` rows of x, y, z in [m], then any colours."""
+
+    name: str
+    points: int
+    channels: int
+    feature_size: int
+    encoder: str
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """The policy's output: `horizon` points, `step_s` apart.
+
+    The meaning is `absolute_joint_position`, in [rad] and [m], or `as_recorded`, the meaning of
+    the data set, which the stack cannot command.
+    """
+
+    meaning: str
+    horizon: int
+    step_s: float
+
+
+@dataclass(frozen=True)
+class HistorySpec:
+    """Number of observations that the policy takes, oldest first, and their spacing in [s]."""
+
+    length: int
+    step_s: float
+
+
+@dataclass(frozen=True)
+class GoldenSpec:
+    """Golden cases: inputs and the actions to match within `tolerance` in their unit."""
+
+    file: str
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Description of a bundle: inputs, outputs, files and origin.
+
+    A `stochastic` head also takes noise, and returns the parameters of its action distribution.
+
+    Attributes:
+        control_rate_hz: Decisions per second that the model is trained for.
+        joints: Names of the columns of an action.
+        states: Names of the measured states, in order; by default the joints.
+        clouds: Point cloud sensors; by default none.
+        proof: Golden cases.
+    """
+
+    format: int
+    name: str
+    version: int
+    joints: tuple[str, ...]
+    states: tuple[str, ...]
+    action: ActionSpec
+    history: HistorySpec
+    cameras: tuple[CameraSpec, ...]
+    clouds: tuple[CloudSpec, ...]
+    head: str
+    control_rate_hz: float
+    proof: GoldenSpec
+    files: dict[str, str]
+    stochastic: bool = False
+    normaliser: dict[str, Any] = field(default_factory=dict)
+    made_by: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Names of the cameras, in the order of the head's inputs."""
+        return tuple(camera.name for camera in self.cameras)
+
+    @property
+    def sensors(self) -> tuple[CameraSpec | CloudSpec, ...]:
+        """All sensors, in the order of the head's inputs."""
+        return (*self.cameras, *self.clouds)
+
+
+def parse_manifest(text: bytes | str, source: str) -> Manifest:
+    """Parse a manifest.
+
+    Args:
+        text: The YAML document.
+        source: Name of the document in errors.
+
+    Raises:
+        BundleError: If it is not YAML, of another format, or has missing or unknown keys.
+    """
+    try:
+        raw = yaml.safe_load(text)
+    except (yaml.YAMLError, *UNREADABLE) as error:
+        problem = " ".join(str(error).split())
+        raise BundleError(f"{source} is not YAML ({problem}): export the model again") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+        raise BundleError(
+            f"{source}: expected format {FORMAT}, got {found}: export the model again"
+        )
+    raw = {"states": raw.get("joints"), "clouds": [], **raw}
+    _require_keys(raw, source)
+    try:
+        manifest = Manifest(
+            **{
+                **raw,
+                "joints": tuple(raw["joints"]),
+                "states": tuple(raw["states"]),
+                "action": ActionSpec(**raw["action"]),
+                "history": HistorySpec(**raw["history"]),
+                "cameras": tuple(CameraSpec(**camera) for camera in raw["cameras"]),
+                "clouds": tuple(CloudSpec(**cloud) for cloud in raw["clouds"]),
+                "proof": GoldenSpec(**raw["proof"]),
+            }
+        )
+        _require_type(manifest, Manifest, "manifest")
+    except TypeError as error:
+        raise BundleError(f"{source}: {error}: export the model again") from error
+    check_manifest(manifest, source)
+    return manifest
+
+
+def _require_keys(raw: dict[str, Any], source: str) -> None:
+    known = [item.name for item in fields(Manifest)]
+    optional = [
+        item.name
+        for item in fields(Manifest)
+        if item.default is not MISSING or item.default_factory is not MISSING
+    ]
+    missing = sorted(set(known) - set(optional) - set(raw))
+    unknown = sorted(str(key) for key in set(raw) - set(known))
+    if missing or unknown:
+        raise BundleError(
+            f"{source}: missing keys: {', '.join(missing) or 'none'}, unknown keys: "
+            f"{', '.join(unknown) or 'none'}, expected {', '.join(known)}: export the model again"
+        )
+
+
+def _require_type(value: Any, kind: Any, name: str) -> None:
+    """Raise `TypeError` unless a value read from YAML has the annotated type."""
+    if is_dataclass(kind):
+        for field_name, field_kind in get_type_hints(kind).items():
+            _require_type(getattr(value, field_name), field_kind, f"{name}.{field_name}")
+    elif get_origin(kind) is tuple:
+        for item in value:
+            _require_type(item, get_args(kind)[0], name)
+    elif get_origin(kind) is dict:
+        _require_type(value, dict, name)
+        for key, item in value.items():
+            _require_type(key, str, name)
+            _require_type(item, get_args(kind)[1], f"{name}.{key}")
+    elif kind is not Any:
+        number = kind is float and isinstance(value, int)
+        if isinstance(value, bool) != (kind is bool) or not (isinstance(value, kind) or number):
+            raise TypeError(f"{name} is {value!r}, expected {kind.__name__}")
+
+
+def check_manifest(manifest: Manifest, source: str) -> None:
+    """Raise `BundleError` if a value of a manifest is out of range."""
+    wrong = {
+        "joints: expected unique names": len(set(manifest.joints)) != len(manifest.joints)
+        or not manifest.joints,
+        "states: expected unique names": len(set(manifest.states)) != len(manifest.states),
+        f"action.meaning: expected {JOINT_POSITION} or {AS_RECORDED}": manifest.action.meaning
+        not in (JOINT_POSITION, AS_RECORDED),
+        "action.horizon: expected at least 1": manifest.action.horizon < 1,
+        "action.step_s: expected more than 0": not 0 < manifest.action.step_s < math.inf,
+        "history.length: expected at least 1": manifest.history.length < 1,
+        "history.step_s: expected more than 0": not 0 < manifest.history.step_s < math.inf,
+        f"control_rate_hz: expected from 1 to {FASTEST_HZ}": not 1
+        <= manifest.control_rate_hz
+        <= FASTEST_HZ,
+        "proof.tolerance: expected more than 0": not 0 < manifest.proof.tolerance < math.inf,
+        "cameras, clouds: expected unique names": len({sensor.name for sensor in manifest.sensors})
+        != len(manifest.sensors),
+        f"cameras: expected encoding {ENCODING}": any(
+            camera.encoding != ENCODING for camera in manifest.cameras
+        ),
+    }
+    for problem, holds in wrong.items():
+        if holds:
+            raise BundleError(f"{source}: {problem}: export the model again")
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write `manifest.yaml` atomically."""
+    document = yaml.safe_dump(asdict(manifest), sort_keys=False, width=100)
+    write_text(directory / MANIFEST, document)
+
+
+def require_joints(manifest: Manifest, joints: tuple[str, ...]) -> None:
+    """Raise `BundleError` unless a bundle is for a robot with exactly these joints, in any order.
+
+    Such a robot measures joint positions and camera images only.
+    """
+    missing = sorted(set(manifest.joints) - set(joints))
+    extra = sorted(set(joints) - set(manifest.joints))
+    if missing or extra:
+        raise BundleError(
+            f"model {manifest.name} is for {len(manifest.joints)} joints, the robot has "
+            f"{len(joints)}: the robot lacks {', '.join(missing) or 'none'}, the model lacks "
+            f"{', '.join(extra) or 'none'}"
+        )
+    if manifest.action.meaning != JOINT_POSITION:
+        raise BundleError(
+            f"model {manifest.name} returns actions {manifest.action.meaning}, the robot takes "
+            f"{JOINT_POSITION}: train on recordings of the robot"
+        )
+    if manifest.states != manifest.joints:
+        raise BundleError(
+            f"model {manifest.name} takes the states {', '.join(manifest.states) or 'none'}, "
+            f"the robot measures the positions of its commanded joints: train with --state "
+            f"{' '.join(manifest.joints)}"
+        )
+    if manifest.clouds:
+        raise BundleError(
+            f"model {manifest.name} takes point clouds "
+            f"({', '.join(cloud.name for cloud in manifest.clouds)}), the robot has cameras only: "
+            "train with --points and no name"
+        )
