@@ -5,86 +5,52 @@ from collections.abc import Sequence
 
 from dbp_ros.cli.command import Command, Register, Verb
 
-
-def _infer() -> Register:
-    from benchmarks.infer import run
-
-    return run.register
-
-
-def _rate() -> Register:
-    from benchmarks.rate import run
-
-    return run.register
-
-
-def _scale() -> Register:
-    from benchmarks.scale import run
-
-    return run.register
-
-
-def _page() -> Register:
-    from benchmarks import page
-
-    return page.register
-
-
-def _swap() -> Register:
-    from benchmarks import swap
-
-    return swap.register
-
-
-def _chunks() -> Register:
-    from benchmarks import chunks
-
-    return chunks.register
-
-
-def _modes() -> Register:
-    from benchmarks import modes
-
-    return modes.register
-
-
-def _sim() -> Register:
-    from benchmarks.sim import run
-
-    return run.register
-
-
-def _rl() -> Register:
-    from benchmarks.rl import run
-
-    return run.register
-
-
-def _metaworld() -> Register:
-    from benchmarks.metaworld import run
-
-    return run.register
-
-
 VERBS = (
     Verb(
-        "infer",
-        "what a decision costs, and what it costs at the least",
-        ("learn", "sim", "bench"),
-        _infer,
+        "infer", "what a decision costs, and what it costs at the least", ("learn", "sim", "bench")
     ),
-    Verb("rate", "how punctual the stack is, under several loads", ("ros", "sim", "bench"), _rate),
-    Verb("scale", "what cameras, pixels, arms and decisions cost", ("learn", "sim"), _scale),
-    Verb("page", "update the tables of docs/performance.md", ("learn", "sim", "bench"), _page),
-    Verb("swap", "swap models under a robot that moves", ("ros", "sim"), _swap),
-    Verb("chunks", "success and jerk of ways to join chunks", ("sim",), _chunks),
-    Verb("modes", "the two-route toy: who keeps both modes", ("learn",), _modes),
-    Verb("sim", "success in the simulated cell, by states and by pictures", ("learn", "sim"), _sim),
-    Verb("rl", "success of policies that learn online", ("learn", "sim", "metaworld"), _rl),
-    Verb("metaworld", "success over Meta-World tasks", ("learn", "sim", "metaworld"), _metaworld),
+    Verb("rate", "how punctual the stack is, under several loads", ("ros", "sim", "bench")),
+    Verb("scale", "what cameras, pixels, arms and decisions cost", ("learn", "sim")),
+    Verb("page", "update the tables of docs/performance.md", ("learn", "sim", "bench")),
+    Verb("swap", "swap models under a robot that moves", ("ros", "sim")),
+    Verb("chunks", "success and jerk of ways to join chunks", ("sim",)),
+    Verb("modes", "the two-route toy: who keeps both modes", ("learn",)),
+    Verb("sim", "success in the simulated cell, by states and by pictures", ("learn", "sim")),
+    Verb("rl", "success of policies that learn online", ("learn", "sim", "metaworld")),
+    Verb("metaworld", "success over Meta-World tasks", ("learn", "sim", "metaworld")),
 )
+
+
+def load(verb: str) -> Register:
+    """Import the module of a benchmark and return its `register` function."""
+    match verb:
+        case "infer":
+            from benchmarks.infer.run import register
+        case "rate":
+            from benchmarks.rate.run import register
+        case "scale":
+            from benchmarks.scale.run import register
+        case "page":
+            from benchmarks.page import register
+        case "swap":
+            from benchmarks.swap import register
+        case "chunks":
+            from benchmarks.chunks import register
+        case "modes":
+            from benchmarks.modes import register
+        case "sim":
+            from benchmarks.sim.run import register
+        case "rl":
+            from benchmarks.rl.run import register
+        case "metaworld":
+            from benchmarks.metaworld.run import register
+        case _:
+            raise ValueError(f"{verb} is no benchmark")
+    return register
+
+
 BENCH = Command(
-    "dbp bench", "Measure: each benchmark prints a table, writes CSV and PNG.", VERBS, {}
+    "dbp bench", "Measure: each benchmark prints a table, writes CSV and PNG.", VERBS, {}, load
 )
 
 

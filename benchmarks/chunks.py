@@ -184,11 +184,9 @@ def _draw_jerk(axes: Axes, table: ResultTable, ways: list[str]) -> None:
     axes.grid(axis="x", alpha=0.3)
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "chunks", help="success and jerk of ways to join chunks", description=__doc__
-    )
+    parser.description = __doc__
     defaults = ChunksConfig()
     parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
     parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")

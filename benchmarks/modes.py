@@ -198,11 +198,9 @@ def _draw_runs(axes: Axes, panel: Panel, table: ResultTable, names: list[str]) -
     axes.set_title(panel.title, fontsize="medium")
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "modes", help="the two-route toy: who keeps both modes", description=__doc__
-    )
+    parser.description = __doc__
     add_flags(parser, NAME, tuple(METHODS))
     parser.add_argument(
         "--updates", type=int, default=SHARED.num_steps, help="of each run (default: %(default)s)"

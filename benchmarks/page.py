@@ -91,11 +91,9 @@ def _shown(value: object) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser(
-        "page", help="write the tables of docs/performance.md anew", description=__doc__
-    )
+    parser.description = __doc__
     parser.add_argument("--results", type=Path, default=Path("docs/results"), help="folder of CSVs")
     parser.add_argument("--page", type=Path, default=Path("docs/performance.md"), help="the page")
     parser.set_defaults(run=run)

@@ -187,15 +187,11 @@ def draw(table: ResultTable, found: dict[str, Any]) -> Path:
     return path
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "swap",
-        help="swap models under a robot that moves: how late do decisions get",
-        description=(
-            "Run the whole stack for a while without a swap, with swaps of models that are read "
-            "where they are, and with swaps of models that are fetched over DDS."
-        ),
+    parser.description = (
+        "Run the whole stack for a while without a swap, with swaps of models that are read "
+        "where they are, and with swaps of models that are fetched over DDS."
     )
     defaults = SwapBenchConfig()
     parser.add_argument("--task", default=defaults.task, help="reach, lift, can or transport")

@@ -70,10 +70,7 @@ TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
 ROS_VERBS = {
     *("demo.py", "demo_learn.py", "trace.py"),
-    *("operation.py", "status.py", "stop.py", "home.py", "enable.py", "disable.py", "reset.py"),
-    *("activate.py", "deactivate.py", "rollback.py"),
-    *("episode_new.py", "episode_begin.py", "episode_success.py", "episode_failure.py"),
-    *("cell_activate.py", "cell_deactivate.py", "cell_protective_stop.py"),
+    *("operator_verbs.py", "status.py", "stop.py"),
 }
 ROS_EVALUATIONS = (
     "dbp_ros.nodes",

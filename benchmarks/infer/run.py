@@ -24,16 +24,12 @@ from dbp_ros.settings.fields import check_at_least
 PARTS = ("policy", "precision", "backbones")
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "infer",
-        help="what a decision costs, by backbone, method and runtime, and at the least",
-        description=(
-            "Time decisions on one thread, in turns: the shipped policy split and whole, in fewer "
-            "bits, and networks up to the paper's, in one pass and in many. What is there already "
-            "is not run again."
-        ),
+    parser.description = (
+        "Time decisions on one thread, in turns: the shipped policy split and whole, in fewer "
+        "bits, and networks up to the paper's, in one pass and in many. What is there already "
+        "is not run again."
     )
     parser.add_argument(
         "--model", default="lift", help="bundle of full precision: name or folder (default: lift)"

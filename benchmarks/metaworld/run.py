@@ -24,11 +24,9 @@ from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "metaworld", help="success over Meta-World tasks and demonstrations", description=__doc__
-    )
+    parser.description = __doc__
     add_flags(parser, NAME, METHODS)
     parser.add_argument(
         "--suite",

@@ -140,17 +140,13 @@ def _row(condition: Condition, config: RateConfig, run: Run) -> Row:
     return row
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "rate",
-        help="how punctual the stack is, as real processes, under several loads",
-        description=(
-            "Run the whole stack with the simulated cell, with pictures of 84x84 and 640x480, "
-            "alone, while models are swapped, while everything is recorded, and beside a busy "
-            "loop. Conditions that are there already are not run again. 640x480 is drawn at 84x84 "
-            "and enlarged: what is measured is the way of the pictures, not the drawing."
-        ),
+    parser.description = (
+        "Run the whole stack with the simulated cell, with pictures of 84x84 and 640x480, "
+        "alone, while models are swapped, while everything is recorded, and beside a busy "
+        "loop. Conditions that are there already are not run again. 640x480 is drawn at 84x84 "
+        "and enlarged: what is measured is the way of the pictures, not the drawing."
     )
     defaults = RateConfig()
     parser.add_argument("--task", default=defaults.task, help="lift, can or transport")

@@ -22,11 +22,9 @@ from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.types import Array
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "rl", help="success of policies that learn online", description=__doc__
-    )
+    parser.description = __doc__
     add_flags(parser, NAME, tuple(METHODS), METHODS)
     parser.add_argument(
         "--suite",

@@ -18,15 +18,11 @@ from dbp_ros.settings.fields import check_at_least
 KNOWN = (*AXES, "together")
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "scale",
-        help="what cameras, pixels, arms and decisions cost, and where it breaks",
-        description=(
-            "Run the threads of the policy in one process with random weights, along one axis "
-            "after the other from the shipped policy's size, and all at once."
-        ),
+    parser.description = (
+        "Run the threads of the policy in one process with random weights, along one axis "
+        "after the other from the shipped policy's size, and all at once."
     )
     parser.add_argument(
         "--axes", default=",".join(KNOWN), help=f"some of {', '.join(KNOWN)} (default: all)"

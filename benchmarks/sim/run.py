@@ -36,11 +36,9 @@ from dbp_ros.settings.fields import check_at_least
 from dbp_ros.sim.tasks.registry import TASKS
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
-    parser = subparsers.add_parser(
-        "sim", help="success in the simulated cell, by states and by pictures", description=__doc__
-    )
+    parser.description = __doc__
     add_flags(parser, NAME, METHODS)
     parser.add_argument(
         "--suite",

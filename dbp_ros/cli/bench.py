@@ -14,9 +14,9 @@ ABSENT = (
 )
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb; its words are those of `run_benchmarks`."""
-    subparsers.add_parser("bench", description=__doc__)
+    parser.description = __doc__
 
 
 def run_benchmarks(words: Sequence[str]) -> int:

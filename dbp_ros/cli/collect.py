@@ -147,11 +147,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if solved >= WANTED_RATE * len(outcomes) else 1
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb to the `dbp` command."""
-    parser = subparsers.add_parser(
-        "collect", help="record demonstrations of the scripted expert", description=__doc__
-    )
+    parser.description = __doc__
     parser.add_argument("--task", required=True, help=f"one of {', '.join(sorted(TASKS))}")
     parser.add_argument("--episodes", type=int, default=100, help="how many are tried")
     parser.add_argument("--out", help=f"folder of the episodes (*{SUFFIX}); default: data/TASK")

@@ -1,4 +1,4 @@
-"""A command line of several verbs, of which only the requested one is imported."""
+"""A command line with several verbs, which imports only the requested one."""
 
 import argparse
 import os
@@ -12,8 +12,8 @@ from dbp_ros.extras import install_hint
 
 INTERRUPTED = 130
 
-# Adds a verb to the parser; the verb sets `run` in the parsed arguments.
-Register = Callable[["argparse._SubParsersAction[argparse.ArgumentParser]"], None]
+# Adds description, arguments and the default `run` of a verb to its parser.
+Register = Callable[[argparse.ArgumentParser], None]
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,14 @@ class Verb:
     """A verb of a command.
 
     Attributes:
-        name: What the user types: a word, or a group and a word.
-        help: One line for `--help`.
+        name: One word, or a group and a word.
+        help: One line for the list of verbs in `--help`.
         extras: Extras of the package that the verb needs.
-        load: Imports the module of the verb and returns its `register`. A robot computer has no
-            torch and a training machine no ROS, so a verb is imported only when it is requested.
     """
 
     name: str
     help: str
     extras: tuple[str, ...]
-    load: Callable[[], Register]
 
 
 @dataclass(frozen=True)
@@ -39,19 +36,22 @@ class Command:
     """A command with its verbs.
 
     Attributes:
-        name: What the user types.
+        name: Name of the program.
         description: First line of `--help`.
         verbs: All verbs.
         groups: Help text of each group of verbs.
+        load: Imports the module of a verb and returns its `register`. A robot computer has no
+            torch and a training machine no ROS, so only the requested verb is imported.
     """
 
     name: str
     description: str
     verbs: Sequence[Verb]
     groups: Mapping[str, str]
+    load: Callable[[str], Register]
 
     def run(self, words: Sequence[str]) -> int:
-        """Run a command line without its first word.
+        """Run a command line without the program name.
 
         Returns:
             The exit status: 1 after an error that the user can fix, 130 after Ctrl-C.
@@ -63,7 +63,7 @@ class Command:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except BrokenPipeError:
-            # The reader of the output has exited: Python must not flush it at exit.
+            # The reader of stdout has exited, so the flush at exit would fail.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except OSError as error:
@@ -73,12 +73,12 @@ class Command:
             return INTERRUPTED
 
     def _requested(self, words: Sequence[str]) -> str:
-        """Return the name of the verb that a command line requests, if it can be found."""
+        """Return the name of the requested verb; empty if there is none."""
         plain = [word for word in words if not word.startswith("-")]
         return " ".join(plain[: 2 if plain[:1] and plain[0] in self.groups else 1])
 
     def _parser(self, requested: str) -> argparse.ArgumentParser:
-        """Return a parser with the names of all verbs and the flags of the requested one."""
+        """Return a parser with all verbs, of which the requested one has its flags."""
         parser = argparse.ArgumentParser(prog=self.name, description=self.description)
         parser.add_argument("--version", action="version", version=f"dbp_ros {__version__}")
         subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -91,15 +91,14 @@ class Command:
         for verb in self.verbs:
             group, _, word = verb.name.rpartition(" ")
             family = groups[group] if group else subparsers
+            verb_parser = family.add_parser(word, help=verb.help)
             if verb.name == requested:
-                self._load(verb)(family)
-            else:
-                family.add_parser(word, help=verb.help)
+                self._register(verb)(verb_parser)
         return parser
 
-    def _load(self, verb: Verb) -> Register:
+    def _register(self, verb: Verb) -> Register:
         try:
-            return verb.load()
+            return self.load(verb.name)
         except ModuleNotFoundError as error:
             if (error.name or "dbp_ros").startswith("dbp_ros"):
                 raise
@@ -109,6 +108,6 @@ class Command:
 
 
 def _sentence(error: OSError) -> str:
-    """Return what the operating system refused, such as to write to a full disk."""
+    """Return the error message of the operating system, with the file name if there is one."""
     reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason

@@ -9,11 +9,9 @@ from dbp_ros.evaluation.demo import DemoConfig, run_demo, write_results
 from dbp_ros.evaluation.report import shortcomings, table_of
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser(
-        "demo", help="run the whole stack in simulation and measure it", description=__doc__
-    )
+    parser.description = __doc__
     defaults = DemoConfig()
     parser.add_argument("--task", default=defaults.task, help="reach, lift, can or transport")
     parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")

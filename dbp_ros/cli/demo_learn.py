@@ -10,15 +10,11 @@ from dbp_ros.evaluation.demo_learn import LearnDemoConfig, run_demo_learn
 from dbp_ros.evaluation.learning_report import unkept
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb and a flag for every field of its settings."""
-    parser = subparsers.add_parser(
-        "demo-learn",
-        help="watch a policy learn on the whole stack, in simulation",
-        description=(
-            "Train a policy on few demonstrations, let it explore in the simulated cell with the "
-            "learner beside it, and draw its success while one version is swapped for the next."
-        ),
+    parser.description = (
+        "Train a policy on few demonstrations, let it explore in the simulated cell with the "
+        "learner beside it, and draw its success while one version is swapped for the next."
     )
     add_settings(parser, LearnDemoConfig)
     parser.set_defaults(run=run)

@@ -18,11 +18,9 @@ from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import SimulationConfig
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser(
-        "evaluate", help="measure a policy's success in simulation", description=__doc__
-    )
+    parser.description = __doc__
     parser.add_argument("--model", default=PolicyConfig.model, help="bundle: name or folder")
     parser.add_argument(
         "--task", default=SimulationConfig.task, help="reach, lift, can or transport"

@@ -16,9 +16,12 @@ from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.export import ExportLabel, export_bundle
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser("export", help="turn a training run into a model bundle")
+    parser.description = (
+        "Export the averaged weights of a training run as a model bundle: ONNX graphs, manifest "
+        "and golden cases. The graphs are compared with PyTorch."
+    )
     parser.add_argument("--run", dest="source", type=Path, required=True, help="folder of the run")
     parser.add_argument("--data", type=Path, required=True, help="its episodes, for the proof")
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")

@@ -27,10 +27,11 @@ from dbp_ros.settings.fields import check_at_least
 from dbp_ros.types import VectorEnvironment
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb and a flag for every field of its settings."""
-    parser = subparsers.add_parser(
-        "finetune", help="let a trained policy learn from rewards in an environment"
+    parser.description = (
+        "Fine-tune a trained policy in an environment, from its rewards, and evaluate it at "
+        "intervals on fixed seeds."
     )
     parser.add_argument("--run", dest="source", type=Path, help="folder of the training run")
     parser.add_argument("--env", required=True, help=NAMES)

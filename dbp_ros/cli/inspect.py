@@ -25,12 +25,10 @@ LABELS = {
 Row = Sequence[str]
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser(
-        "inspect",
-        help="explain a model bundle and prove that it works here",
-        description=f"{__doc__} The exit status is 1 where a file is damaged or the proof fails.",
+    parser.description = (
+        f"{__doc__} The exit status is 1 where a file is damaged or the proof fails."
     )
     parser.add_argument("model", help="bundle: a folder, or a name under models/")
     parser.set_defaults(run=run)

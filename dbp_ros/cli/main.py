@@ -6,256 +6,103 @@ from collections.abc import Sequence
 from dbp_ros.cli import bench
 from dbp_ros.cli.command import Command, Register, Verb
 
-
-def _demo() -> Register:
-    from dbp_ros.cli import demo
-
-    return demo.register
-
-
-def _demo_learn() -> Register:
-    from dbp_ros.cli import demo_learn
-
-    return demo_learn.register
-
-
-def _up() -> Register:
-    from dbp_ros.cli import up
-
-    return up.register
-
-
-def _status() -> Register:
-    from dbp_ros.cli import status
-
-    return status.register
-
-
-def _enable() -> Register:
-    from dbp_ros.cli import enable
-
-    return enable.register
-
-
-def _disable() -> Register:
-    from dbp_ros.cli import disable
-
-    return disable.register
-
-
-def _stop() -> Register:
-    from dbp_ros.cli import stop
-
-    return stop.register
-
-
-def _reset() -> Register:
-    from dbp_ros.cli import reset
-
-    return reset.register
-
-
-def _home() -> Register:
-    from dbp_ros.cli import home
-
-    return home.register
-
-
-def _activate() -> Register:
-    from dbp_ros.cli import activate
-
-    return activate.register
-
-
-def _deactivate() -> Register:
-    from dbp_ros.cli import deactivate
-
-    return deactivate.register
-
-
-def _rollback() -> Register:
-    from dbp_ros.cli import rollback
-
-    return rollback.register
-
-
-def _episode_new() -> Register:
-    from dbp_ros.cli import episode_new
-
-    return episode_new.register
-
-
-def _episode_begin() -> Register:
-    from dbp_ros.cli import episode_begin
-
-    return episode_begin.register
-
-
-def _episode_success() -> Register:
-    from dbp_ros.cli import episode_success
-
-    return episode_success.register
-
-
-def _episode_failure() -> Register:
-    from dbp_ros.cli import episode_failure
-
-    return episode_failure.register
-
-
-def _cell_activate() -> Register:
-    from dbp_ros.cli import cell_activate
-
-    return cell_activate.register
-
-
-def _cell_deactivate() -> Register:
-    from dbp_ros.cli import cell_deactivate
-
-    return cell_deactivate.register
-
-
-def _cell_protective_stop() -> Register:
-    from dbp_ros.cli import cell_protective_stop
-
-    return cell_protective_stop.register
-
-
-def _trace() -> Register:
-    from dbp_ros.cli import trace
-
-    return trace.register
-
-
-def _collect() -> Register:
-    from dbp_ros.cli import collect
-
-    return collect.register
-
-
-def _train() -> Register:
-    from dbp_ros.cli import train
-
-    return train.register
-
-
-def _finetune() -> Register:
-    from dbp_ros.cli import finetune
-
-    return finetune.register
-
-
-def _export() -> Register:
-    from dbp_ros.cli import export
-
-    return export.register
-
-
-def _quantize() -> Register:
-    from dbp_ros.cli import quantize
-
-    return quantize.register
-
-
-def _inspect() -> Register:
-    from dbp_ros.cli import inspect
-
-    return inspect.register
-
-
-def _evaluate() -> Register:
-    from dbp_ros.cli import evaluate
-
-    return evaluate.register
-
-
-def _bench() -> Register:
-    return bench.register
-
-
+ROS = ("ros",)
 VERBS = (
-    Verb("demo", "watch a policy solve a task in the simulated cell", ("ros", "sim"), _demo),
+    Verb("demo", "run a policy in the simulated cell and measure it", ("ros", "sim")),
     Verb(
         "demo-learn",
-        "watch a policy learn on the whole stack",
+        "improve a weak policy online, on the whole stack in simulation",
         ("ros", "sim", "learn", "learner"),
-        _demo_learn,
     ),
     Verb(
-        "up",
-        "start the stack: guard, policy and, with --sim, the simulated cell",
-        ("ros", "sim"),
-        _up,
+        "up", "start the stack: guard, policy and, with --sim, the simulated cell", ("ros", "sim")
     ),
-    Verb("status", "what runs, what is wrong, and what to do next", ("ros",), _status),
-    Verb("enable", "let the guard command the arms", ("ros",), _enable),
-    Verb("disable", "bring the arms to rest and command them no more", ("ros",), _disable),
-    Verb("stop", "emergency stop: bring the arms to rest and latch it", ("ros",), _stop),
-    Verb("reset", "clear a latched stop", ("ros",), _reset),
-    Verb("home", "move the arms to the robot's start pose", ("ros",), _home),
-    Verb("activate", "let the policy publish actions", ("ros",), _activate),
-    Verb("deactivate", "let the policy publish nothing", ("ros",), _deactivate),
-    Verb("rollback", "bring back the model before", ("ros",), _rollback),
-    Verb("episode new", "reset the simulated cell and begin an episode", ("ros",), _episode_new),
-    Verb(
-        "episode begin",
-        "begin an episode of the policy and of the learner",
-        ("ros",),
-        _episode_begin,
-    ),
-    Verb("episode success", "end the episode as solved", ("ros",), _episode_success),
-    Verb("episode failure", "end the episode as failed", ("ros",), _episode_failure),
-    Verb(
-        "cell activate",
-        "let a controller of the simulated cell obey again",
-        ("ros",),
-        _cell_activate,
-    ),
-    Verb(
-        "cell deactivate",
-        "switch a controller of the simulated cell off",
-        ("ros",),
-        _cell_deactivate,
-    ),
-    Verb(
-        "cell protective-stop",
-        "let the simulated arms ignore every command",
-        ("ros",),
-        _cell_protective_stop,
-    ),
-    Verb("trace", "write what every process did as a trace to open", ("ros", "sim"), _trace),
-    Verb("collect", "record demonstrations of the scripted expert", ("sim",), _collect),
-    Verb("train", "fit a policy to recorded episodes", ("learn",), _train),
-    Verb(
-        "finetune",
-        "let a trained policy learn from rewards",
-        ("learn", "sim", "metaworld"),
-        _finetune,
-    ),
-    Verb("export", "turn a training run into a model bundle", ("learn",), _export),
-    Verb("quantize", "make a model bundle of fewer bits", ("learn", "sim"), _quantize),
-    Verb("inspect", "explain a model bundle and prove that it works here", (), _inspect),
-    Verb("evaluate", "measure how often a model solves its task", ("sim",), _evaluate),
-    Verb("bench", "measure the stack and the method; from a clone of the repository", (), _bench),
+    Verb("status", "show the state of a running stack, its faults and their remedies", ROS),
+    Verb("enable", "enable control: the guard commands the arms", ROS),
+    Verb("disable", "bring the arms to rest and disable control", ROS),
+    Verb("stop", "emergency stop: bring the arms to rest and latch the stop", ROS),
+    Verb("reset", "clear a latched stop", ROS),
+    Verb("home", "move the arms to the robot's start pose", ROS),
+    Verb("activate", "activate the policy: it publishes actions", ROS),
+    Verb("deactivate", "deactivate the policy: it publishes no actions", ROS),
+    Verb("rollback", "return to the previous model", ROS),
+    Verb("episode new", "reset the simulated cell and begin an episode", ROS),
+    Verb("episode begin", "begin an episode of the policy and the learner", ROS),
+    Verb("episode success", "end the episode as a success", ROS),
+    Verb("episode failure", "end the episode as a failure", ROS),
+    Verb("cell activate", "activate a controller of the simulated cell", ROS),
+    Verb("cell deactivate", "deactivate a controller of the simulated cell", ROS),
+    Verb("cell protective-stop", "put the simulated arms into a protective stop", ROS),
+    Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
+    Verb("collect", "record demonstrations of the scripted expert", ("sim",)),
+    Verb("train", "train a policy on recorded episodes", ("learn",)),
+    Verb("finetune", "fine-tune a trained policy from rewards", ("learn", "sim", "metaworld")),
+    Verb("export", "export a training run as a model bundle", ("learn",)),
+    Verb("quantize", "quantize a model bundle", ("learn", "sim")),
+    Verb("inspect", "describe a model bundle and verify it on this machine", ()),
+    Verb("evaluate", "measure the success rate of a model in simulation", ("sim",)),
+    Verb("bench", "run the benchmarks, from a clone of the repository", ()),
 )
 GROUPS = {
     "episode": "begin and end episodes of a running stack",
-    "cell": "try faults of a robot in the simulated cell",
+    "cell": "inject robot faults into the simulated cell",
 }
-DBP = Command("dbp", "Real-time control of robots by one-step drift-based policies.", VERBS, GROUPS)
+
+
+def load(verb: str) -> Register:
+    """Import the module of a verb and return its `register` function."""
+    match verb:
+        case "demo":
+            from dbp_ros.cli.demo import register
+        case "demo-learn":
+            from dbp_ros.cli.demo_learn import register
+        case "up":
+            from dbp_ros.cli.up import register
+        case "status":
+            from dbp_ros.cli.status import register
+        case "stop":
+            from dbp_ros.cli.stop import register
+        case "trace":
+            from dbp_ros.cli.trace import register
+        case "collect":
+            from dbp_ros.cli.collect import register
+        case "train":
+            from dbp_ros.cli.train import register
+        case "finetune":
+            from dbp_ros.cli.finetune import register
+        case "export":
+            from dbp_ros.cli.export import register
+        case "quantize":
+            from dbp_ros.cli.quantize import register
+        case "inspect":
+            from dbp_ros.cli.inspect import register
+        case "evaluate":
+            from dbp_ros.cli.evaluate import register
+        case "bench":
+            from dbp_ros.cli.bench import register
+        case _:
+            from dbp_ros.cli.operator_verbs import register_of
+
+            return register_of(verb)
+    return register
+
+
+DBP = Command(
+    "dbp", "Real-time control of robots by one-step drift-based policies.", VERBS, GROUPS, load
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        words: The command line without its first word; that of the process if None.
+        words: Command line without the program name; `sys.argv[1:]` if None.
 
     Returns:
         The exit status: 1 after an error that the user can fix, 130 after Ctrl-C.
     """
     words = sys.argv[1:] if words is None else list(words)
-    # Benchmarks are a command of their own, which is not installed with the package.
+    # The benchmarks are a command of their own, which the package does not install.
     if words[:1] == ["bench"]:
         return bench.run_benchmarks(words[1:])
     return DBP.run(words)

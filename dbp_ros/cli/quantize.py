@@ -22,15 +22,11 @@ SECONDS = 3.0
 SEED = 0
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser(
-        "quantize",
-        help="make a model bundle of fewer bits",
-        description=(
-            "Make a bundle of fewer bits, and tell how far its actions are from those of full "
-            "precision and how fast it decides. It answers to full precision's proof."
-        ),
+    parser.description = (
+        "Make a bundle of fewer bits, and tell how far its actions are from those of full "
+        "precision and how fast it decides. It answers to full precision's proof."
     )
     parser.add_argument("--model", required=True, help="bundle: a folder, or a name under models/")
     parser.add_argument("--out", type=Path, required=True, help="folder of the new bundle")

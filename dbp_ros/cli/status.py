@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from dbp_ros.cli.operation import NAMESPACE_HELP
+from dbp_ros.cli.operator_verbs import add_namespace
 from dbp_ros.diagnosis.rules import examine, exit_status
 from dbp_ros.diagnosis.snapshot import Snapshot
 from dbp_ros.diagnosis.text import as_data, lines
@@ -16,18 +16,14 @@ PURPOSE = "status"
 CLEAR = "\033[H\033[2J"
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser(
-        "status",
-        help="what runs, what is wrong, and what to do next",
-        description=(
-            "Look at a running stack for two seconds, from outside: state of each node, publishers "
-            "and subscribers of each topic, what is wrong, what to do. Exit status: 0 if nothing "
-            "is wrong, 1 for warnings, 2 for errors."
-        ),
+    parser.description = (
+        "Look at a running stack for two seconds, from outside: state of each node, publishers "
+        "and subscribers of each topic, what is wrong, what to do. Exit status: 0 if nothing "
+        "is wrong, 1 for warnings, 2 for errors."
     )
-    parser.add_argument("--namespace", default="", help=NAMESPACE_HELP)
+    add_namespace(parser)
     parser.add_argument("--json", action="store_true", help="Print everything as JSON")
     parser.add_argument("--watch", action="store_true", help="Look again and again, until Ctrl-C")
     parser.set_defaults(run=run)

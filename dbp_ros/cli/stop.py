@@ -14,17 +14,13 @@ from dbp_ros.nodes.stop_socket import Listener, listeners, send_stop
 REMOTE = "dbp_ros.nodes.emergency_stop"
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser(
-        "stop",
-        help="emergency stop: bring the arms to rest and latch it",
-        description=(
-            "Emergency stop: bring the arms of every guard to rest, and latch it until dbp reset. "
-            "Guards on this computer stop within milliseconds: those of ROS_DOMAIN_ID, or of every "
-            "domain where that is not set. Guards of the domain on other computers follow within a "
-            "second. This does not replace the robot's own emergency stop."
-        ),
+    parser.description = (
+        "Emergency stop: bring the arms of every guard to rest, and latch it until dbp reset. "
+        "Guards on this computer stop within milliseconds: those of ROS_DOMAIN_ID, or of every "
+        "domain where that is not set. Guards of the domain on other computers follow within a "
+        "second. This does not replace the robot's own emergency stop."
     )
     parser.add_argument(
         "--namespace", help="Stop the guard of this namespace alone (default: every guard)"

@@ -8,11 +8,9 @@ from dbp_ros.evaluation.stack_trace import TraceConfig, run_trace, summary, writ
 from dbp_ros.telemetry.frame_traces import frame_traces
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser = subparsers.add_parser(
-        "trace", help="write what every process did as a trace to open", description=__doc__
-    )
+    parser.description = __doc__
     defaults = TraceConfig()
     parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
     parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")

@@ -21,9 +21,11 @@ from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.trainer import Trainer
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb and a flag for every field of `TrainConfig`."""
-    parser = subparsers.add_parser("train", help="fit a policy to recorded episodes")
+    parser.description = (
+        "Train a policy on recorded episodes and write checkpoints to the folder of the run."
+    )
     parser.add_argument("--data", type=Path, required=True, help="data set: a folder or a file")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument(

@@ -12,17 +12,15 @@ from dbp_ros.stack.processes import ESSENTIAL, StackConfig, remaps_among
 from dbp_ros.stack.remaps import EXAMPLE
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb, with an option for each setting of the stack."""
-    parser = subparsers.add_parser(
-        "up",
-        help="start the stack: guard, policy and, with --sim, the simulated cell",
-        description=(
-            "Check the settings, start the stack and print the log of its processes until Ctrl-C. "
-            "If the guard ends, the stack ends with status 1. If another process ends, that is "
-            "reported; the guard goes on and holds the arms."
-        ),
-        epilog="The stack uses ROS_DOMAIN_ID and every other variable of ROS 2 as it finds them.",
+    parser.description = (
+        "Check the settings, start the stack and print the log of its processes until Ctrl-C. "
+        "If the guard ends, the stack ends with status 1. If another process ends, that is "
+        "reported; the guard goes on and holds the arms."
+    )
+    parser.epilog = (
+        "The stack uses ROS_DOMAIN_ID and every other variable of ROS 2 as it finds them."
     )
     parser.add_argument(
         "remaps",

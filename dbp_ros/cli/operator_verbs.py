@@ -1,0 +1,184 @@
+"""The verbs that operate a running stack: each makes one request and prints its result."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from dbp_ros.cli.command import Register
+from dbp_ros.nodes.connection import connected
+from dbp_ros.nodes.homing import Homing
+from dbp_ros.nodes.operator import Operator
+
+# Upper bound for a new episode, of which every step has its own timeout.
+NEW_EPISODE_TIMEOUT_S = 90.0
+CONTROLLER = {"controller": {"help": "controller name, e.g. left_forward_position_controller"}}
+
+
+@dataclass(frozen=True)
+class OperatorVerb:
+    """A verb that makes one request to a running stack.
+
+    Attributes:
+        description: Description for `--help`.
+        request: Makes the request; returns the line to print.
+        arguments: Arguments besides `--namespace`, with the keywords of `add_argument`.
+    """
+
+    description: str
+    request: Callable[[Operator, argparse.Namespace], str]
+    arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def _enable(operator: Operator, _: argparse.Namespace) -> str:
+    return operator.enable_control(True) or "control is enabled"
+
+
+def _disable(operator: Operator, _: argparse.Namespace) -> str:
+    return operator.enable_control(False) or "control is disabled: the arms are brought to rest"
+
+
+def _reset(operator: Operator, _: argparse.Namespace) -> str:
+    return operator.trigger("guard/reset") or "no stop is latched: continue with dbp enable"
+
+
+def _home(operator: Operator, arguments: argparse.Namespace) -> str:
+    return Homing(operator, partial(print, flush=True)).run(arguments.enable)
+
+
+def _activate(operator: Operator, _: argparse.Namespace) -> str:
+    operator.activate_policy()
+    return "the policy is active"
+
+
+def _deactivate(operator: Operator, _: argparse.Namespace) -> str:
+    operator.deactivate_policy()
+    return "the policy is inactive: the guard holds the arms"
+
+
+def _rollback(operator: Operator, _: argparse.Namespace) -> str:
+    return operator.trigger("policy/rollback") or "the previous model is active"
+
+
+def _episode_new(operator: Operator, _: argparse.Namespace) -> str:
+    return operator.trigger("simulation/new_episode", NEW_EPISODE_TIMEOUT_S)
+
+
+def _episode_begin(operator: Operator, _: argparse.Namespace) -> str:
+    return operator.begin_episode()
+
+
+def _episode_success(operator: Operator, _: argparse.Namespace) -> str:
+    return operator.trigger("learner/end_success") or "the episode is recorded as a success"
+
+
+def _episode_failure(operator: Operator, _: argparse.Namespace) -> str:
+    return operator.trigger("learner/end_failure") or "the episode is recorded as a failure"
+
+
+def _cell_activate(operator: Operator, arguments: argparse.Namespace) -> str:
+    operator.trigger(f"{arguments.controller}/activate")
+    return f"{arguments.controller} is active"
+
+
+def _cell_deactivate(operator: Operator, arguments: argparse.Namespace) -> str:
+    operator.trigger(f"{arguments.controller}/deactivate")
+    return f"{arguments.controller} is inactive"
+
+
+def _protective_stop(operator: Operator, arguments: argparse.Namespace) -> str:
+    operator.set("simulation/protective_stop", not arguments.end)
+    return "the arms follow their controllers" if arguments.end else "the arms hold"
+
+
+VERBS = {
+    "enable": OperatorVerb(
+        "Enable control, starting from the current position of the arms. If the guard refuses, "
+        "it lists every cause and its remedy.",
+        _enable,
+    ),
+    "disable": OperatorVerb(
+        "Bring the arms to rest, then disable control. No stop is latched.", _disable
+    ),
+    "reset": OperatorVerb(
+        "Clear a latched stop once its cause is removed. Control stays disabled.", _reset
+    ),
+    "home": OperatorVerb(
+        "Deactivate the policy and move the arms to home_positions of the guard: slowly, on a "
+        "straight line in joint space, within the guard's limits. Check the path first: the motion "
+        "does not avoid obstacles or the other arm, and grippers open. Ctrl-C holds the arms.",
+        _home,
+        {"--enable": {"action": "store_true", "help": "enable control first if it is disabled"}},
+    ),
+    "activate": OperatorVerb(
+        "Activate the policy. It loads its model first if none is loaded.", _activate
+    ),
+    "deactivate": OperatorVerb(
+        "Deactivate the policy. The guard brings the arms to rest and holds them.", _deactivate
+    ),
+    "rollback": OperatorVerb(
+        "Replace the active model with the one that was active before it.", _rollback
+    ),
+    "episode new": OperatorVerb(
+        "End the episode of the learner, disable control, reset the simulated cell, begin an "
+        "episode of the policy, and enable control again if it was enabled before.",
+        _episode_new,
+    ),
+    "episode begin": OperatorVerb(
+        "Begin an episode of the policy and, if a learner runs, start recording it.",
+        _episode_begin,
+    ),
+    "episode success": OperatorVerb(
+        "End the episode that the learner records, as a success.", _episode_success
+    ),
+    "episode failure": OperatorVerb(
+        "End the episode that the learner records, as a failure.", _episode_failure
+    ),
+    "cell activate": OperatorVerb(
+        "Activate a controller of the simulated cell. Commands received before are discarded.",
+        _cell_activate,
+        CONTROLLER,
+    ),
+    "cell deactivate": OperatorVerb(
+        "Deactivate a controller of the simulated cell, as `ros2 control` does on a robot: its "
+        "joints hold the last command.",
+        _cell_deactivate,
+        CONTROLLER,
+    ),
+    "cell protective-stop": OperatorVerb(
+        "Put the arms of the simulated cell into a protective stop: they hold and ignore their "
+        "controllers, as a real robot does. At its end they go to the last command that a "
+        "controller received.",
+        _protective_stop,
+        {"--end": {"action": "store_true", "help": "end the protective stop"}},
+    ),
+}
+
+
+def register_of(name: str) -> Register:
+    """Return the `register` function of a verb in `VERBS`."""
+    return partial(_register, name)
+
+
+def add_namespace(parser: argparse.ArgumentParser) -> None:
+    """Add the flag `--namespace`."""
+    parser.add_argument(
+        "--namespace", default="", help="namespace of the stack, as given to dbp up (default: none)"
+    )
+
+
+def _register(name: str, parser: argparse.ArgumentParser) -> None:
+    verb = VERBS[name]
+    parser.description = verb.description
+    add_namespace(parser)
+    for argument, keywords in verb.arguments.items():
+        parser.add_argument(argument, **keywords)
+    parser.set_defaults(run=partial(_run, name))
+
+
+def _run(name: str, arguments: argparse.Namespace) -> int:
+    purpose = name.replace(" ", "_").replace("-", "_")
+    with connected(arguments.namespace, purpose) as operator:
+        print(VERBS[name].request(operator, arguments))
+    return 0
