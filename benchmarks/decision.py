@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from dbp_ros.learning.policy_network import PolicyNetwork, image_batch
+from dbp_ros.learning.policy_network import PolicyNetwork, image_tensor
 from dbp_ros.types import Floats, Image
 
 LATENCY_PASSES = 200
@@ -24,7 +24,7 @@ def decide(
         images: Of each of its cameras, oldest first. Shapes (history, height, width, 3).
         latent: Standard normal. Shape (horizon, nu).
     """
-    seen = {name: image_batch(torch.from_numpy(image)[None]) for name, image in images.items()}
+    seen = {name: image_tensor(torch.from_numpy(image)[None]) for name, image in images.items()}
     features = policy.encode(seen, {})
     noise = torch.from_numpy(latent)[None, None]
     chunk: Floats = policy.act(torch.from_numpy(states)[None], features, noise)[0, 0].numpy()
@@ -40,7 +40,7 @@ def decision_latency_ms(policy: PolicyNetwork, passes: int = LATENCY_PASSES) -> 
     }
     latent = np.zeros(policy.chunk_shape, np.float32)
     times = []
-    for _ in range(max(10, passes // policy.method.evaluations)):
+    for _ in range(max(10, passes // policy.method.num_inference_steps)):
         start = time.perf_counter()
         decide(policy, states, images, latent)
         times.append(time.perf_counter() - start)

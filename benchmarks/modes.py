@@ -89,11 +89,11 @@ def run_modes(job: ModesJob) -> list[Row]:
     trainer.train()
     policy, rows = trainer.average.network, []
     for contender in job.methods:
-        policy.method.evaluations = contender.config(SHARED).num_inference_steps
+        policy.method.num_inference_steps = contender.config(SHARED).num_inference_steps
         row = {
             **job.key(contender),
             **asdict(judge(policy, job.seed)),
-            "nfe": policy.method.evaluations,
+            "nfe": policy.method.num_inference_steps,
             "parameters": sum(value.numel() for value in policy.parameters()),
             "train_s": trainer.train_s,
             "latency_ms": decision_latency_ms(policy),

@@ -28,9 +28,9 @@ CONFIG = TrainConfig(
 
 def episode(seed: int, steps: int = 9, **changes: Any) -> Episode:
     """Return an episode in which one joint moves and one stands still."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     path = np.zeros((steps + 1, 3), np.float32)
-    path[:, 0] = np.linspace(0, chance.uniform(0.5, 1.0), steps + 1)
+    path[:, 0] = np.linspace(0, rng.uniform(0.5, 1.0), steps + 1)
     path[:, 2] = 0.04
     made = Episode(
         task="toy",
@@ -46,8 +46,7 @@ def episode(seed: int, steps: int = 9, **changes: Any) -> Episode:
         rewards=np.zeros(steps, np.float32),
         stamps_ns=np.arange(steps),
         images={
-            name: chance.integers(0, 255, (steps, 24, 32, 3), np.uint8)
-            for name in ("head", "wrist")
+            name: rng.integers(0, 255, (steps, 24, 32, 3), np.uint8) for name in ("head", "wrist")
         },
     )
     return replace(made, **changes)

@@ -1,4 +1,4 @@
-"""What each of several processes does in a test: train, with whoever else was started."""
+"""Training script of the processes in a test."""
 
 import sys
 from dataclasses import replace
@@ -11,12 +11,12 @@ from dbp_ros.learning.trainer import Trainer
 
 
 def train(method: str, folder: Path) -> int:
-    """Train in a folder and return by how many processes."""
+    """Train in a folder and return the number of processes."""
     data = join_episodes((episode(index), str(index)) for index in range(5))
     config = replace(CONFIG, method=method, num_steps=5, batch_size=8, num_samples=4, device="cpu")
     trainer = Trainer(config, data, folder / method)
     trainer.train()
-    return int(trainer.machines.num_processes)
+    return int(trainer.accelerator.num_processes)
 
 
 if __name__ == "__main__":

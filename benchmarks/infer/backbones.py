@@ -89,7 +89,7 @@ def weights_read(method: Method) -> int:
         handle.remove()
     parts = [part for part in method.head.modules() if id(part) in once]
     first = sum(weight.numel() for part in parts for weight in part.parameters())
-    return first + method.evaluations * (weights_of(method) - first)
+    return first + method.num_inference_steps * (weights_of(method) - first)
 
 
 def flops_of(method: Method) -> int:
@@ -174,7 +174,7 @@ def write_graphs(method: Method, folder: Path) -> None:
     """Write a method's graphs, unless they are there: all in one, or the condition and a step."""
     folder.mkdir(parents=True, exist_ok=True)
     seen, chunk = torch.zeros(1, OBSERVATION), torch.zeros(CHUNK)
-    if method.evaluations == 1:
+    if method.num_inference_steps == 1:
         inputs = ["observation", "latent"]
         _write(method, (seen, chunk), folder / "decide.onnx", inputs)
         return

@@ -139,14 +139,14 @@ def _train_and_try(job: MetaworldJob) -> list[Row]:
     trainer.train()
     policy, rows = trainer.average.network, []
     for contender in job.methods:
-        policy.method.evaluations = contender.config(SHARED).num_inference_steps
+        policy.method.num_inference_steps = contender.config(SHARED).num_inference_steps
         player = ChunkPlayer(policy, len(EVALUATION_GOALS), job.seed)
         rollout = task.rollout(player.act, EVALUATION_GOALS)
         row = {
             **job.key(contender),
             "success": float(rollout.successes.mean()),
             "episodes": len(rollout.successes),
-            "nfe": policy.method.evaluations,
+            "nfe": policy.method.num_inference_steps,
             "train_s": trainer.train_s,
             "latency_ms": decision_latency_ms(policy),
         }

@@ -136,12 +136,12 @@ def run_sim(job: SimJob) -> list[Row]:
     trainer.train()
     policy, rows = trainer.average.network, []
     for contender in job.methods:
-        policy.method.evaluations = contender.config(SHARED).num_inference_steps
+        policy.method.num_inference_steps = contender.config(SHARED).num_inference_steps
         seeds = range(FIRST_EPISODE, FIRST_EPISODE + suite.episodes)
         row = {
             **job.key(contender),
             "success": float(np.mean(play(policy, job.plan.task, seeds))),
-            "nfe": policy.method.evaluations,
+            "nfe": policy.method.num_inference_steps,
             "train_s": trainer.train_s,
             "latency_ms": decision_latency_ms(policy),
         }

@@ -69,7 +69,7 @@ def train_command(config: TrainConfig, data: str, out: str, selection: Selection
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training; of several processes only the first one speaks."""
     trainer = _trainer(arguments)
-    console, data = terminal(quiet=not trainer.machines.is_main_process), trainer.data
+    console, data = terminal(quiet=not trainer.accelerator.is_main_process), trainer.data
     console.print(
         f"{data.episodes} episodes, {len(data.states)} steps of {data.step_s:.4f} s, "
         f"{len(data.state_names)} states, {len(data.action_names)} actions, "

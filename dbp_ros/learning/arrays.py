@@ -1,4 +1,4 @@
-"""Arrays in memory, checked and laid end to end as a data set needs them."""
+"""Checks and concatenation of the arrays of `Demonstrations.from_arrays`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Nested = ArrayLike | Sequence[ArrayLike]
 
 @dataclass(frozen=True)
 class EpisodeArrays:
-    """Episodes end to end.
+    """Concatenated episodes.
 
     Attributes:
         states: Shape (steps, ns).
@@ -32,8 +32,8 @@ class EpisodeArrays:
     lengths: tuple[int, ...]
 
 
-def rows_of(lengths: Sequence[int]) -> tuple[Rows, Rows, Rows]:
-    """Return each row's first row, last row and number of its episode. Shapes (steps,)."""
+def episode_rows(lengths: Sequence[int]) -> tuple[Rows, Rows, Rows]:
+    """Return the first row, last row and number of each row's episode. Shapes (steps,)."""
     counts = np.array(lengths, np.int64)
     ends: Rows = np.cumsum(counts)
     numbers: Rows = np.repeat(np.arange(len(ends)), counts)
@@ -41,57 +41,60 @@ def rows_of(lengths: Sequence[int]) -> tuple[Rows, Rows, Rows]:
 
 
 def column_names(names: Sequence[str], stem: str, count: int) -> tuple[str, ...]:
-    """Return the names given, or `stem_0` and so on where there are none.
+    """Return the names, or `stem_0` and so on where there are none.
 
     Raises:
-        TrainingError: If they are not unique or not as many as the columns.
+        TrainingError: If they are not unique, or not one for each column.
     """
     names = tuple(names) or tuple(f"{stem}_{index}" for index in range(count))
     if len(names) != count or len(set(names)) != count:
         raise TrainingError(
-            f"{stem}_names: expected {count} unique names, one a column, got {', '.join(names)}"
+            f"{stem}_names: expected {count} unique names, one for each column, got "
+            f"{', '.join(names)}"
         )
     return names
 
 
-def gather(
+def concatenate(
     states: Nested,
     actions: Nested,
     images: Mapping[str, Nested],
     episode_ends: Sequence[int] | None,
 ) -> EpisodeArrays:
-    """Check arrays and lay them end to end; see `Demonstrations.from_arrays`.
+    """Check and concatenate arrays; see `Demonstrations.from_arrays`.
 
     Raises:
-        TrainingError: If they do not fit one another, or a number is not finite.
+        TrainingError: If they do not match, or a number is not finite.
     """
-    measured = _episodes("states", states, 2, episode_ends)
-    lengths = tuple(len(episode) for episode in measured)
+    state_episodes = _episodes("states", states, 2, episode_ends)
+    lengths = tuple(len(episode) for episode in state_episodes)
     if not lengths or not all(lengths):
-        raise TrainingError(f"states: expected at least one step an episode, got {lengths}")
-    done = _episodes("actions", actions, 2, episode_ends)
-    seen = {name: _episodes(name, frames, 4, episode_ends) for name, frames in images.items()}
-    for name, episodes in {"actions": done, **seen}.items():
+        raise TrainingError(f"states: expected at least one step in each episode, got {lengths}")
+    action_episodes = _episodes("actions", actions, 2, episode_ends)
+    frames = {name: _episodes(name, stack, 4, episode_ends) for name, stack in images.items()}
+    for name, episodes in {"actions": action_episodes, **frames}.items():
         found = tuple(len(episode) for episode in episodes)
         if found != lengths:
             raise TrainingError(
-                f"{name}: expected {len(lengths)} episodes of {_short(lengths)} steps as states "
-                f"have, got {len(found)} of {_short(found)}"
+                f"{name}: expected {len(lengths)} episodes of {_short(lengths)} steps like "
+                f"states, got {len(found)} of {_short(found)}"
             )
-    pixels = {name: _joined(name, frames) for name, frames in seen.items()}
-    for name, frames in pixels.items():
-        if frames.dtype != np.uint8 or frames.shape[3] != 3:
+    pixels = {name: _joined(name, episodes) for name, episodes in frames.items()}
+    for name, stack in pixels.items():
+        if stack.dtype != np.uint8 or stack.shape[3] != 3:
             raise TrainingError(
                 f"{name}: expected rgb8 of shape (steps, height, width, 3), uint8, got shape "
-                f"{frames.shape}, {frames.dtype}"
+                f"{stack.shape}, {stack.dtype}"
             )
-    return EpisodeArrays(_finite("states", measured), _finite("actions", done), pixels, lengths)
+    return EpisodeArrays(
+        _finite("states", state_episodes), _finite("actions", action_episodes), pixels, lengths
+    )
 
 
 def _episodes(
     name: str, given: Nested, axes: int, episode_ends: Sequence[int] | None
 ) -> list[Array]:
-    """Return one array an episode, each of `axes` axes."""
+    """Return one array of `axes` axes for each episode."""
     whole = None if isinstance(given, list | tuple) else np.asarray(given)
     if whole is not None and whole.ndim == axes:
         return _split(name, whole, episode_ends)
@@ -99,8 +102,8 @@ def _episodes(
     if episode_ends is not None or any(episode.ndim != axes for episode in episodes):
         shapes = {episode.shape for episode in episodes}
         raise TrainingError(
-            f"{name}: expected a list of arrays of {axes} axes, one an episode, or one array of "
-            f"{axes + 1} axes, or one of {axes} axes with episode_ends; got {len(episodes)} of "
+            f"{name}: expected a list of arrays of {axes} axes, one for each episode, or one array "
+            f"of {axes + 1} axes, or one of {axes} axes with episode_ends; got {len(episodes)} of "
             f"shapes {', '.join(map(str, sorted(shapes)[:3]))}"
         )
     return episodes

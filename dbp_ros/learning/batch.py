@@ -1,4 +1,4 @@
-"""Observations with the chunks that may follow, as tensors."""
+"""A batch of demonstrations as tensors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class DemonstrationBatch:
-    """Observations with the chunks that may follow.
+    """Observations with their demonstrated chunks.
 
     Attributes:
         states: Oldest first, in [rad] and [m]. Shape (B, history, ns).
-        images: Pictures of each camera, uint8. Shapes (B, history, height, width, 3).
-        points: Clouds of each sensor. Shapes (B, history, points, channels).
-        measured: The newest states of the rows that the chunks begin at. Shape (B, P, ns).
+        images: rgb8 of each camera, uint8. Shapes (B, history, height, width, 3).
+        points: Point clouds of each sensor. Shapes (B, history, points, channels).
+        measured: Newest states of the rows at which the chunks begin. Shape (B, P, ns).
         actions: Absolute; the observation's own first, then its neighbours'.
             Shape (B, P, horizon, nu).
         weights: Of the chunks. Shape (B, P).
@@ -29,7 +29,7 @@ class DemonstrationBatch:
     weights: Tensor
 
     def rows(self, start: int, end: int) -> "DemonstrationBatch":
-        """Return the part from row `start` to before row `end`."""
+        """Return the rows from `start` to before `end`."""
         return self._each(lambda value: value[start:end])
 
     def to(self, device: torch.device) -> "DemonstrationBatch":
@@ -39,8 +39,8 @@ class DemonstrationBatch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> "DemonstrationBatch":
         return DemonstrationBatch(
             states=change(self.states),
-            images={name: change(seen) for name, seen in self.images.items()},
-            points={name: change(seen) for name, seen in self.points.items()},
+            images={name: change(image) for name, image in self.images.items()},
+            points={name: change(cloud) for name, cloud in self.points.items()},
             measured=change(self.measured),
             actions=change(self.actions),
             weights=change(self.weights),

@@ -1,8 +1,7 @@
-"""What is drawn at random for an update: which rows, how they vary, which noise.
+"""Random rows, augmentation and noise of an update.
 
-Everything is drawn for the whole batch from one source, in one order, however many parts or
-machines it is computed in; each then takes its own rows. So one machine and two make the same
-update.
+Everything is sampled for the whole batch from one generator in one order. Each process or
+accumulation step then takes its own rows, so their number does not change the update.
 """
 
 from dataclasses import dataclass, replace
@@ -22,31 +21,35 @@ from dbp_ros.learning.normaliser import METRES, RADIANS, Normaliser, unit_of
 
 @dataclass(frozen=True)
 class SampledBatch:
-    """A batch, or the rows of it that one machine computes.
+    """A batch, or the rows of it that one process computes.
 
     Attributes:
-        batch: Observations, varied, and the chunks that followed. Its pictures are as encoders
-            take them, of shapes (B, history, 3, height, width).
-        noise: Standard normal. Shape (B, draws, horizon, nu).
-        chance: Uniform. Shape (B, draws, 3).
+        batch: Augmented observations and their chunks. Its images are in the layout of the
+            encoders, of shapes (B, history, 3, height, width).
+        noise: Standard normal. Shape (B, num_samples, horizon, nu).
+        uniform: Uniform in [0, 1]. Shape (B, num_samples, 3).
     """
 
     batch: DemonstrationBatch
     noise: Tensor
-    chance: Tensor
+    uniform: Tensor
 
     def rows(self, start: int, end: int) -> "SampledBatch":
-        """Return the part from row `start` to before row `end`."""
+        """Return the rows from `start` to before `end`."""
         part = self.batch.rows(start, end)
-        return SampledBatch(part, self.noise[start:end], self.chance[start:end])
+        return SampledBatch(part, self.noise[start:end], self.uniform[start:end])
 
     def to(self, device: torch.device) -> "SampledBatch":
-        """Return all of it on a device."""
-        return SampledBatch(self.batch.to(device), self.noise.to(device), self.chance.to(device))
+        """Return the batch on a device."""
+        return SampledBatch(self.batch.to(device), self.noise.to(device), self.uniform.to(device))
 
 
 class BatchSampler:
-    """Draws batches from the training rows of a data set."""
+    """Sampler of batches of a data set.
+
+    Attributes:
+        generator: Source of all random numbers.
+    """
 
     def __init__(
         self,
@@ -56,49 +59,57 @@ class BatchSampler:
         normaliser: Normaliser,
         neighbours: Neighbours | None,
     ) -> None:
-        """Draw from `rows`; `chance` is the one source of everything random."""
+        """Sample from the training rows.
+
+        Args:
+            config: Settings.
+            data: The data set.
+            rows: Training rows.
+            normaliser: Gives the unit of the state noise.
+            neighbours: Rows whose chunks are added as positives.
+        """
         self._config, self._data, self._rows = config, data, rows
         self._neighbours = neighbours
         self._augment = Augmentation.of(config)
-        self._deviation = state_deviation(config, data.state_names, normaliser)
-        self.chance = torch.Generator().manual_seed(config.seed)
+        self._state_std = state_noise_std(config, data.state_names, normaliser)
+        self.generator = torch.Generator().manual_seed(config.seed)
 
-    def draw(self, draws: int, mine: slice) -> SampledBatch:
-        """Draw a batch and return the rows of it that are `mine`.
+    def sample(self, num_samples: int, own: slice) -> SampledBatch:
+        """Sample a batch and return its `own` rows.
 
-        The noise on measured states blurs what the network sees and not what it is to say: an
-        error in a relative target would be a velocity when it is played.
+        Noise is added to the observed states, not to the states that targets are relative to: an
+        error in a relative target would be executed as a velocity.
 
         Args:
-            draws: Noise draws for each observation.
-            mine: Rows of the batch.
+            num_samples: Noise samples for each observation.
+            own: Rows of the batch.
         """
-        config, chance, data = self._config, self.chance, self._data
-        picks = torch.randint(len(self._rows), (config.batch_size,), generator=chance).numpy()
+        config, generator, data = self._config, self.generator, self._data
+        picks = torch.randint(len(self._rows), (config.batch_size,), generator=generator).numpy()
         rows = self._rows[picks]
-        late = {camera: self._lag(config.batch_size)[mine] for camera in data.images}
+        late = {camera: self._lag(config.batch_size)[own] for camera in data.images}
         size = (config.batch_size, config.n_obs_steps, len(data.state_names))
-        blur = torch.randn(size, generator=chance) * self._deviation
-        shape = (config.batch_size, draws, config.horizon, len(data.action_names))
-        noise = torch.randn(shape, generator=chance)
-        times = torch.rand(config.batch_size, draws, 3, generator=chance)
-        batch = data.batch(rows[mine], config.horizon, config.n_obs_steps, late, self._neighbours)
-        images = {name: self._vary(seen, mine) for name, seen in batch.images.items()}
-        varied = replace(batch, states=batch.states + blur[mine], images=images)
-        return SampledBatch(varied, noise[mine], times[mine])
+        state_noise = torch.randn(size, generator=generator) * self._state_std
+        shape = (config.batch_size, num_samples, config.horizon, len(data.action_names))
+        noise = torch.randn(shape, generator=generator)
+        uniform = torch.rand(config.batch_size, num_samples, 3, generator=generator)
+        batch = data.batch(rows[own], config.horizon, config.n_obs_steps, late, self._neighbours)
+        images = {name: self._augmented(image, own) for name, image in batch.images.items()}
+        augmented = replace(batch, states=batch.states + state_noise[own], images=images)
+        return SampledBatch(augmented, noise[own], uniform[own])
 
     def _lag(self, count: int) -> NDArray[np.int64]:
-        chance = torch.rand(count, generator=self.chance)
-        return (chance < self._config.late_frame_probability).long().numpy()
+        uniform = torch.rand(count, generator=self.generator)
+        return (uniform < self._config.late_frame_probability).long().numpy()
 
-    def _vary(self, images: Tensor, mine: slice) -> Tensor:
+    def _augmented(self, images: Tensor, own: slice) -> Tensor:
         history, count = images.shape[1], self._config.batch_size
-        rows = slice(mine.start * history, mine.stop * history)
-        varied = self._augment(images.flatten(0, 1), self.chance, rows, count * history)
-        return varied.reshape(-1, history, *varied.shape[1:])
+        rows = slice(own.start * history, own.stop * history)
+        augmented = self._augment(images.flatten(0, 1), self.generator, rows, count * history)
+        return augmented.reshape(-1, history, *augmented.shape[1:])
 
 
-def state_deviation(config: TrainConfig, names: tuple[str, ...], normaliser: Normaliser) -> Tensor:
+def state_noise_std(config: TrainConfig, names: tuple[str, ...], normaliser: Normaliser) -> Tensor:
     """Return the standard deviation of the noise on each state, in its unit. Shape (ns,)."""
     known = {RADIANS: config.position_noise_rad, METRES: config.gripper_noise_m}
     half_ranges = normaliser.state_half_range.cpu().tolist()

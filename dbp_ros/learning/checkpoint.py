@@ -1,6 +1,6 @@
-"""A training run on disk: one safetensors file with weights, averages, optimiser and facts.
+"""The state of a training run in one safetensors file.
 
-No pickle: a checkpoint of a stranger can be opened without running their code.
+No pickle: opening an untrusted checkpoint runs no code.
 """
 
 import json
@@ -19,19 +19,19 @@ from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.settings.learner import CHECKPOINT as CHECKPOINT
 
-# Counts the changes of what is in it.
-FORMAT = 4
+# Version of the layout.
+FORMAT = 5
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a run needs to go on, or a policy to be exported.
+    """The state of a run, to resume it or to export its policy.
 
     Attributes:
         config: The settings of the run.
-        shape: What the policy is wired to.
-        facts: Counters, metrics and the data set's identity; anything JSON can hold.
-        tensors: `weights/`, `average/`, `optimiser/` and `chance` by name.
+        shape: Inputs and outputs of the policy.
+        facts: Counters, metrics and the identity of the data set, as JSON.
+        tensors: `weights/`, `average/`, `optimiser/` and `generator` by name.
     """
 
     config: TrainConfig
@@ -41,7 +41,7 @@ class Checkpoint:
 
     @property
     def selection(self) -> Selection:
-        """What was read of the data set."""
+        """The part of the data set that was read."""
         return Selection.of_document(self.facts["dataset"].get("selection", {}))
 
     def part(self, prefix: str) -> dict[str, Tensor]:
@@ -61,10 +61,10 @@ class Checkpoint:
 
 
 def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint aside and rename it.
+    """Write a checkpoint atomically.
 
     Raises:
-        TrainingError: If it cannot be written, as to a full disk.
+        TrainingError: If it cannot be written.
     """
     header = {
         "format": FORMAT,
@@ -93,7 +93,7 @@ def read_checkpoint(run: Path) -> Checkpoint:
             if header["format"] != FORMAT:
                 raise TrainingError(
                     f"{path} has format {header['format']}, expected {FORMAT}: it was made by "
-                    "another version, train anew"
+                    "another version, train again"
                 )
             return Checkpoint(
                 config=config_from_document(header["config"]),
@@ -106,7 +106,7 @@ def read_checkpoint(run: Path) -> Checkpoint:
 
 
 def config_from_document(document: dict[str, Any]) -> TrainConfig:
-    """Return settings that `dataclasses.asdict` and JSON have been through."""
+    """Return the settings from their JSON document."""
     known = {item.name for item in fields(TrainConfig)}
     if unknown := sorted(set(document) - known):
         raise TrainingError(f"unknown settings {', '.join(unknown)}: made by another version")

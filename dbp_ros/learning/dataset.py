@@ -1,4 +1,4 @@
-"""A data set of episodes in memory, and how observations and chunks are drawn from it."""
+"""A data set of episodes in memory, with its observations and action chunks."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,17 +15,17 @@ from dbp_ros.data.formats import EpisodeSet, open_episodes
 from dbp_ros.data.selection import USUAL, Selection
 from dbp_ros.data.subsample import Subsampled
 from dbp_ros.errors import EpisodeError, TrainingError
-from dbp_ros.learning.arrays import Nested, column_names, gather, rows_of
+from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.neighbours import Neighbours
 from dbp_ros.types import Floats, Image
 
-STILL_BELOW = 1e-4
+CONSTANT_BELOW = 1e-4
 
 
 @dataclass(frozen=True)
 class Demonstrations:
-    """All episodes end to end.
+    """All episodes, concatenated.
 
     Attributes:
         state_names: Names of the columns of `states`.
@@ -33,10 +33,10 @@ class Demonstrations:
         step_s: Time between two rows, in [s].
         states: Shape (steps, ns).
         actions: Shape (steps, nu).
-        images: Pictures of each camera. Shapes (steps, height, width, 3).
-        points: Clouds of each sensor. Shapes (steps, points, channels).
-        first: Row at which each row's episode begins. Shape (steps,).
-        last: Row at which it ends. Shape (steps,).
+        images: rgb8 of each camera. Shapes (steps, height, width, 3).
+        points: Point clouds of each sensor. Shapes (steps, points, channels).
+        first: First row of each row's episode. Shape (steps,).
+        last: Last row of each row's episode. Shape (steps,).
         episode: Number of each row's episode. Shape (steps,).
     """
 
@@ -65,11 +65,11 @@ class Demonstrations:
     ) -> "Demonstrations":
         """Build a data set from arrays in memory.
 
-        An action is what is to be reached one step after the state of its row. Columns whose
-        names end in `joint` are joints in [rad], those with `gripper` in it in [m]; an action of a
-        joint is learned relative to the state of the same name. Where every observation has a
-        whole chunk of its own, make episodes of one step with the chunk flattened into one action,
-        and train with `horizon=1`.
+        An action is the command for one step after the state of its row. Columns whose names end
+        in `joint` are joints in [rad], those that contain `gripper` are in [m]. An action of a
+        joint is learned relative to the state of the same name. If every observation has a chunk
+        of its own, make episodes of one step with the flattened chunk as the action, and train
+        with `horizon=1`.
 
         Args:
             states: Of each episode, shape (steps, ns): a list of arrays, or one array of shape
@@ -77,25 +77,25 @@ class Demonstrations:
             actions: The same with (steps, nu).
             step_s: Time between two rows in [s].
             images: rgb8 of each camera, the same with (steps, height, width, 3), uint8.
-            episode_ends: Row after the last of each episode, for arrays that hold all of them end
-                to end; one episode where None.
-            state_names: One a column; `state_0` and so on where empty.
-            action_names: One a column; `action_0` and so on where empty.
+            episode_ends: Row after the last of each episode, for concatenated arrays; one episode
+                where None.
+            state_names: Of the columns; `state_0` and so on where empty.
+            action_names: Of the columns; `action_0` and so on where empty.
 
         Raises:
-            TrainingError: If the arrays do not fit one another, or a number is not finite.
+            TrainingError: If the arrays do not match, or a number is not finite.
         """
         if not 0 < step_s < math.inf:
             raise TrainingError(f"step_s = {step_s}, expected more than 0 s")
-        made = gather(states, actions, images or {}, episode_ends)
-        first, last, numbers = rows_of(made.lengths)
+        arrays = concatenate(states, actions, images or {}, episode_ends)
+        first, last, numbers = episode_rows(arrays.lengths)
         return cls(
-            state_names=column_names(state_names, "state", made.states.shape[1]),
-            action_names=column_names(action_names, "action", made.actions.shape[1]),
+            state_names=column_names(state_names, "state", arrays.states.shape[1]),
+            action_names=column_names(action_names, "action", arrays.actions.shape[1]),
             step_s=step_s,
-            states=made.states,
-            actions=made.actions,
-            images=made.images,
+            states=arrays.states,
+            actions=arrays.actions,
+            images=arrays.images,
             points={},
             first=first,
             last=last,
@@ -108,7 +108,7 @@ class Demonstrations:
         return int(self.episode[-1]) + 1
 
     def chunks(self, rows: NDArray[np.int64], horizon: int) -> Floats:
-        """Return the actions from each row on; an episode's last action is held.
+        """Return the actions from each row on; the last action of an episode is repeated.
 
         Args:
             rows: Any shape (...).
@@ -122,7 +122,7 @@ class Demonstrations:
         return chunks
 
     def observed(self, rows: NDArray[np.int64], history: int) -> Floats:
-        """Return the states up to each row; an episode's first is repeated before it.
+        """Return the states up to each row; the first state of an episode is repeated.
 
         Returns:
             Oldest first. Shape (B, history, ns).
@@ -144,17 +144,17 @@ class Demonstrations:
         Args:
             rows: Newest row of each observation. Shape (B,).
             horizon: Points in a chunk.
-            history: Rows in an observation; an episode's first row is repeated before it.
-            late: By how many rows each camera lags. Shapes (B,). None where no camera does.
-            neighbours: Whose chunks to add.
+            history: Rows in an observation; the first row of an episode is repeated.
+            late: Rows by which each camera lags. Shapes (B,).
+            neighbours: Rows whose chunks are added as positives.
         """
         past = rows[:, None] - np.arange(history)[::-1]
         first = self.first[rows][:, None]
         images = {}
-        for camera, pictures in self.images.items():
+        for camera, frames in self.images.items():
             lag = 0 if late is None else late[camera][:, None]
-            images[camera] = torch.from_numpy(pictures[np.maximum(past - lag, first)])
-        seen = np.maximum(past, first)
+            images[camera] = torch.from_numpy(frames[np.maximum(past - lag, first)])
+        observed = np.maximum(past, first)
         begins, weights = rows[:, None], np.ones((len(rows), 1), np.float32)
         if neighbours is not None:
             begins = np.concatenate([begins, neighbours.rows[rows]], axis=1)
@@ -162,15 +162,15 @@ class Demonstrations:
         return DemonstrationBatch(
             states=torch.from_numpy(self.observed(rows, history)),
             images=images,
-            points={name: torch.from_numpy(cloud[seen]) for name, cloud in self.points.items()},
+            points={name: torch.from_numpy(cloud[observed]) for name, cloud in self.points.items()},
             measured=torch.from_numpy(self.states[begins]),
             actions=torch.from_numpy(self.chunks(begins, horizon)),
             weights=torch.from_numpy(weights),
         )
 
-    def still_actions(self) -> tuple[str, ...]:
-        """Return the columns of the actions that never move."""
-        moved = np.ptp(self.actions, axis=0) > STILL_BELOW
+    def constant_actions(self) -> tuple[str, ...]:
+        """Return the names of the constant columns of the actions."""
+        moved = np.ptp(self.actions, axis=0) > CONSTANT_BELOW
         return tuple(n for n, moves in zip(self.action_names, moved, strict=True) if not moves)
 
 
@@ -179,7 +179,7 @@ def load_demonstrations(path: Path, selection: Selection = USUAL) -> Demonstrati
 
     Raises:
         TrainingError: If it is empty, lacks a key of the selection, or an episode is damaged or
-            unlike the first.
+            differs from the first.
     """
     try:
         episodes = open_episodes(path, selection)
@@ -195,45 +195,45 @@ def read_demonstrations(episodes: EpisodeSet) -> Demonstrations:
 
     Raises:
         EpisodeError: If an episode is damaged.
-        TrainingError: If there are none, or one is unlike the first.
+        TrainingError: If there are none, or one differs from the first.
     """
     each = ((episodes.read(index), name) for index, name in enumerate(episodes.names))
     return join_episodes(each)
 
 
 def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
-    """Lay episodes end to end.
+    """Concatenate episodes.
 
     Args:
-        episodes: Each with the name to call it in an error.
+        episodes: Each with its name in error messages.
 
     Raises:
-        TrainingError: If there are none, or one is empty or unlike the first.
+        TrainingError: If there are none, or one is empty or differs from the first.
     """
-    kept: list[Episode] = []
-    wiring: dict[str, Any] = {}
-    pictures: dict[str, list[Image]] = {}
+    joined: list[Episode] = []
+    spec: dict[str, Any] = {}
+    images: dict[str, list[Image]] = {}
     clouds: dict[str, list[Floats]] = {}
     for episode, name in episodes:
         if len(episode) == 0:
             raise TrainingError(f"{name} has no steps: delete it or record it again")
-        wiring = wiring or _wiring(episode)
-        _refuse_difference(wiring, episode, name)
-        for camera, images in episode.images.items():
-            pictures.setdefault(camera, []).append(images)
+        spec = spec or _spec(episode)
+        _require_spec(spec, episode, name)
+        for camera, frames in episode.images.items():
+            images.setdefault(camera, []).append(frames)
         for sensor, cloud in episode.points.items():
             clouds.setdefault(sensor, []).append(cloud)
-        kept.append(replace(episode, images={}, points={}))
-    if not kept:
+        joined.append(replace(episode, images={}, points={}))
+    if not joined:
         raise TrainingError("expected at least one episode, got none: record some first")
-    first, last, numbers = rows_of([len(episode) for episode in kept])
+    first, last, numbers = episode_rows([len(episode) for episode in joined])
     return Demonstrations(
-        state_names=kept[0].state_names,
-        action_names=kept[0].action_names,
-        step_s=kept[0].step_s,
-        states=np.concatenate([e.states for e in kept]).astype(np.float32),
-        actions=np.concatenate([e.actions for e in kept]).astype(np.float32),
-        images={name: _joined(pictures, name) for name in list(pictures)},
+        state_names=joined[0].state_names,
+        action_names=joined[0].action_names,
+        step_s=joined[0].step_s,
+        states=np.concatenate([e.states for e in joined]).astype(np.float32),
+        actions=np.concatenate([e.actions for e in joined]).astype(np.float32),
+        images={name: _joined(images, name) for name in list(images)},
         points={name: _joined(clouds, name) for name in list(clouds)},
         first=first,
         last=last,
@@ -242,12 +242,12 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
 
 
 def _joined(parts: dict[str, list[Any]], name: str) -> Any:
-    """Return one sensor's arrays in one, freeing the parts."""
+    """Concatenate the arrays of one sensor and free the parts."""
     return np.concatenate(parts.pop(name))
 
 
-def _wiring(episode: Episode) -> dict[str, Any]:
-    """Return what all episodes of a data set must have in common."""
+def _spec(episode: Episode) -> dict[str, Any]:
+    """Return the properties that all episodes of a data set share."""
     return {
         "states": episode.state_names,
         "actions": episode.action_names,
@@ -257,12 +257,12 @@ def _wiring(episode: Episode) -> dict[str, Any]:
     }
 
 
-def _refuse_difference(expected: dict[str, Any], episode: Episode, name: str) -> None:
-    for what, found in _wiring(episode).items():
+def _require_spec(expected: dict[str, Any], episode: Episode, name: str) -> None:
+    for what, found in _spec(episode).items():
         if found != expected[what]:
             raise TrainingError(
                 f"{name}: expected {what} {expected[what]} as in the first episode, got {found}: "
-                "keep unlike episodes in folders of their own"
+                "keep different episodes in separate folders"
             )
 
 
@@ -272,13 +272,13 @@ def split_by_episode(
     """Return training rows and validation rows; no episode is in both.
 
     Raises:
-        TrainingError: If nothing is left to train on.
+        TrainingError: If no episode is left to train on.
     """
     count = demonstrations.episodes
-    kept = round(count * fraction) if count > 1 else 0
-    kept = max(kept, 1) if fraction > 0 and count > 1 else kept
-    if kept >= count:
+    validation = round(count * fraction) if count > 1 else 0
+    validation = max(validation, 1) if fraction > 0 and count > 1 else validation
+    if validation >= count:
         raise TrainingError(f"{count} episodes leave none to train on at fraction {fraction}")
     order = np.random.default_rng(seed).permutation(count)
-    held_out = np.isin(demonstrations.episode, order[:kept])
+    held_out = np.isin(demonstrations.episode, order[:validation])
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -10,10 +10,9 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class ExponentialMovingAverage(Generic[Network]):
-    """Follow a network's parameters slowly; the average is what is validated and exported.
+    """Averaged weights, which are validated and exported.
 
-    The decay rises with the number of updates, which is saved: a resumed run goes on averaging
-    instead of starting over from the newest weights.
+    The decay rises with the number of updates; the number is saved, so a resumed run continues.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
@@ -23,8 +22,8 @@ class ExponentialMovingAverage(Generic[Network]):
         self.updates = 0
 
     @torch.no_grad()
-    def follow(self, network: Network) -> None:
-        """Move the average towards the network's parameters."""
+    def update(self, network: Network) -> None:
+        """Move the average towards the parameters of `network`."""
         keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         averages: list[Tensor] = list(self.network.parameters())

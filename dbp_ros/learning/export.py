@@ -1,4 +1,4 @@
-"""From a checkpoint to a model bundle, with proof that the graphs say what PyTorch said."""
+"""Export of a checkpoint as a model bundle, verified against PyTorch."""
 
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -29,7 +29,7 @@ from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.graphs import export_cloud_encoder, export_encoder, export_head
 from dbp_ros.learning.normaliser import unit_of
-from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_batch
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_tensor
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.policy import DECISION_RATE_HZ
 
@@ -42,12 +42,12 @@ PROOF_CASES = 8
 
 @dataclass(frozen=True)
 class ExportLabel:
-    """What a bundle is called and how it was made.
+    """Name and provenance of a bundle.
 
     Attributes:
         name: Name of the model.
         version: Counts exports of one name.
-        control_rate_hz: Decisions a second that the model is meant for.
+        control_rate_hz: Intended decision rate.
         commands: Command lines that made it, from the episodes on.
     """
 
@@ -58,27 +58,27 @@ class ExportLabel:
 
 
 def encoder_file(sensor: str) -> str:
-    """Return the name of the graph of a camera or of a sensor of point clouds."""
+    """Return the file name of the encoder of a camera or a point cloud."""
     return f"encoder_{sensor}.onnx"
 
 
 def record_golden(
     policy: PolicyNetwork, data: Demonstrations, cases: int, seed: int
 ) -> GoldenCases:
-    """Return recorded observations with what PyTorch makes of them."""
-    chance = np.random.default_rng(seed)
-    rows = np.sort(chance.choice(len(data.states), min(cases, len(data.states)), False))
+    """Return recorded observations with the actions that PyTorch computes."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(len(data.states), min(cases, len(data.states)), False))
     horizon, nu = policy.chunk_shape
     batch = data.batch(rows, horizon, policy.history)
-    latent = chance.standard_normal((len(rows), horizon, nu), dtype=np.float32)
+    latent = rng.standard_normal((len(rows), horizon, nu), dtype=np.float32)
     with torch.no_grad():
-        images = {name: image_batch(seen) for name, seen in batch.images.items()}
+        images = {name: image_tensor(image) for name, image in batch.images.items()}
         features = policy.encode(images, batch.points)
         action = policy.act(batch.states, features, torch.from_numpy(latent)[:, None])[:, 0]
     return GoldenCases(
         positions=batch.states.numpy(),
-        images={name: seen.numpy() for name, seen in batch.images.items()},
-        points={name: seen.numpy() for name, seen in batch.points.items()},
+        images={name: image.numpy() for name, image in batch.images.items()},
+        points={name: cloud.numpy() for name, cloud in batch.points.items()},
         latent=latent,
         action=action.numpy(),
     )
@@ -87,24 +87,25 @@ def record_golden(
 def export_bundle(
     checkpoint: Checkpoint, data: Demonstrations, directory: Path, label: ExportLabel
 ) -> float:
-    """Write a model bundle aside and rename it.
+    """Write a model bundle atomically.
 
     Args:
         checkpoint: A run's checkpoint; its averaged weights are exported.
-        data: Where the proof's observations come from.
+        data: Source of the observations of the golden cases.
         directory: Folder of the bundle; an older bundle there is replaced.
-        label: What to call it.
+        label: Name and provenance.
 
     Returns:
-        Largest difference between the graphs and PyTorch over the proof, in the actions' unit.
+        Largest difference between the graphs and PyTorch over the golden cases, in the unit of the
+        actions.
 
     Raises:
-        TrainingError: If the difference is more than 1e-5, or the data set is of other wiring.
+        TrainingError: If the difference exceeds 1e-5, or the data set has other columns or sensors.
     """
     shape = PolicyShape.of(data)
     if shape != checkpoint.shape:
         raise TrainingError(
-            f"expected {checkpoint.shape}, got {shape}: give the data set that the policy was "
+            f"expected {checkpoint.shape}, got {shape}: use the data set that the policy was "
             "trained on"
         )
     policy = checkpoint.policy()
@@ -132,10 +133,9 @@ def export_bundle(
 
 
 def _unit(policy: PolicyNetwork) -> float:
-    """Return what an error of an action is measured in: half its range, where that is over 1.
+    """Return the unit of an action's error: half its range, at least 1.
 
-    Joints move by less than 1 rad, but a data set may count pixels: 512 of them with the
-    precision of a joint would be more than single precision has.
+    Actions in pixels span 512, where single precision is coarser than the tolerance of a joint.
     """
     return max(1.0, float(policy.normaliser.action_half_range.max()))
 

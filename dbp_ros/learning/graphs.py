@@ -1,4 +1,4 @@
-"""A trained policy as the graphs that are deployed: raw pixels in, radians and metres out."""
+"""ONNX graphs of a trained policy: raw pixels in, radians and metres out."""
 
 import logging
 import warnings
@@ -18,10 +18,10 @@ OPSET = 20
 
 
 class EncoderGraph(nn.Module):
-    """One camera's encoder, from raw pixels of any size."""
+    """Encoder of one camera, for raw pixels of any size."""
 
     def __init__(self, encoder: nn.Module, height: int, width: int) -> None:
-        """Wrap an encoder that was trained on pictures of this size."""
+        """Wrap an encoder that was trained on images of this size."""
         super().__init__()
         self.encoder = encoder
         self.size = (height, width)
@@ -35,7 +35,7 @@ class EncoderGraph(nn.Module):
 
 
 class CloudGraph(nn.Module):
-    """One sensor's encoder, from one raw cloud."""
+    """Encoder of one raw point cloud."""
 
     def __init__(self, encoder: nn.Module) -> None:
         """Wrap an encoder."""
@@ -49,7 +49,7 @@ class CloudGraph(nn.Module):
 
 
 class HeadGraph(nn.Module):
-    """All that is run for each decision."""
+    """The graph that runs for each decision."""
 
     def __init__(self, policy: PolicyNetwork) -> None:
         """Wrap a policy."""
@@ -60,7 +60,7 @@ class HeadGraph(nn.Module):
         """Return absolute actions of shape (1, horizon, nu).
 
         Args:
-            positions: What is measured, raw. Shape (1, history, ns).
+            positions: Measured states, raw. Shape (1, history, ns).
             features: Of each sensor, in order. Shapes (1, history, feature_size).
             latent: Shape (1, horizon, nu).
         """
@@ -71,8 +71,7 @@ class HeadGraph(nn.Module):
 def export_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:
     """Write one camera's encoder, with input `image` and output `features`."""
     height, width = size
-    # An odd example size that differs from the trained one: with equal sizes the exporter would
-    # drop the resize and bake the size in.
+    # With the trained size as the example the exporter removes the resize.
     example = torch.zeros(height + 7, width + 9, 3, dtype=torch.uint8)
     axes = {0: torch.export.Dim("height", min=2), 1: torch.export.Dim("width", min=2)}
     graph = EncoderGraph(encoder, height, width)
@@ -80,14 +79,14 @@ def export_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> Non
 
 
 def export_cloud_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) -> None:
-    """Write the encoder of one sensor's clouds, with input `points` and output `features`."""
+    """Write the encoder of one point cloud, with input `points` and output `features`."""
     write_graph(CloudGraph(encoder), (torch.zeros(size),), path, ["points"], ["features"])
 
 
 def export_head(policy: PolicyNetwork, path: Path) -> None:
     """Write the head: `positions`, `features.<sensor>`, `latent` in, `action` out.
 
-    A method that takes several passes is written with all of them, one after the other.
+    The passes of a method with several are unrolled.
     """
     states = torch.zeros(1, policy.history, len(policy.shape.state_names))
     sizes = policy.feature_sizes
@@ -98,18 +97,18 @@ def export_head(policy: PolicyNetwork, path: Path) -> None:
 
 
 def join_graphs(encoders: dict[str, Path], head: Path, path: Path) -> None:
-    """Write encoders and head as one graph, which sees and decides at once.
+    """Write encoders and head as one graph, for policies without a history.
 
-    Its inputs are `<sensor>.image` or `<sensor>.points`, `positions` and `latent`. The head takes
-    one observation, not a history.
+    Its inputs are `<sensor>.image` or `<sensor>.points`, `positions` and `latent`.
     """
     whole = onnx.load(head)
     for sensor, file in encoders.items():
         encoder = onnx.compose.add_prefix(onnx.load(file), f"{sensor}.")
-        seen, history = f"{sensor}.features", f"{sensor}.history"
+        features, history = f"{sensor}.features", f"{sensor}.history"
         axis = onnx.numpy_helper.from_array(np.array([1], np.int64), f"{sensor}.axis")
         encoder.graph.initializer.append(axis)
-        encoder.graph.node.append(onnx.helper.make_node("Unsqueeze", [seen, axis.name], [history]))
+        unsqueeze = onnx.helper.make_node("Unsqueeze", [features, axis.name], [history])
+        encoder.graph.node.append(unsqueeze)
         shape = [1, 1, encoder.graph.output[0].type.tensor_type.shape.dim[1].dim_value]
         del encoder.graph.output[:]
         value = onnx.helper.make_tensor_value_info(history, onnx.TensorProto.FLOAT, shape)
@@ -127,20 +126,16 @@ def write_graph(
     dynamic_shapes: dict[str, Any] | None = None,
     fold: bool = True,
 ) -> None:
-    """Write a graph that is the same wherever it is exported.
-
-    The exporter notes the source lines of every node, with the paths of this machine: they are
-    left out, as is what it says of libraries that are not used.
+    """Write a graph reproducibly: without the source lines and paths that the exporter adds.
 
     Args:
-        graph: What to write.
+        graph: The module.
         example: Its inputs.
-        path: Where.
-        inputs: Their names.
-        outputs: Names of its outputs.
-        dynamic_shapes: What the graph leaves open.
-        fold: Whether to compute beforehand what is constant. If not, each parameter is there under
-            its own name.
+        path: The file.
+        inputs: Names of the inputs.
+        outputs: Names of the outputs.
+        dynamic_shapes: Dynamic axes of the inputs.
+        fold: Whether to fold constants. If not, each parameter keeps its name.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -12,11 +12,11 @@ from dbp_ros.types import Floats
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest rows of other episodes, for every row of a data set.
+    """Nearest rows of other episodes, for every row of a data set.
 
     Attributes:
         rows: Nearest first. Shape (steps, K).
-        weights: `exp(-d^2 / 2 h^2)`, zero for rows that have no neighbours. Shape (steps, K).
+        weights: `exp(-d^2 / 2 h^2)`, zero for rows without neighbours. Shape (steps, K).
     """
 
     rows: NDArray[np.int64]
@@ -35,8 +35,8 @@ def find_neighbours(
     Args:
         observed: Normalised states. Shape (steps, size).
         episode: Number of each row's episode. Shape (steps,).
-        rows: Rows that may be neighbours and have any: those of training. Shape (n,).
-        count: How many of them, K.
+        rows: Training rows: only these are neighbours or have any. Shape (n,).
+        count: Number of neighbours, K.
         bandwidth: `h`, in median distances to the nearest row of another episode.
     """
     found = np.zeros((len(observed), count), np.int64)

@@ -1,8 +1,8 @@
-"""Between what is measured and what a network should see and say.
+"""Normalisation of states and actions to about [-1, 1].
 
-Arm joints are commanded relative to where they are measured, everything else absolutely; both
-are scaled to about [-1, 1] for each point of the chunk. Ranges come from training episodes only,
-and never fall below a floor, so the noise of a joint that stands still is not blown up.
+Actions of arm joints are relative to the measured position, all others absolute. Each point of the
+chunk has its own scale. Ranges come from the training episodes and have a lower bound, so the noise
+of a joint at rest is not amplified.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def unit_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class SmallestRanges:
-    """What moves less is normalised as if it moved this much."""
+    """Lower bounds of the ranges."""
 
     rad: float
     m: float
@@ -36,24 +36,24 @@ class SmallestRanges:
 
     @classmethod
     def of(cls, config: TrainConfig) -> "SmallestRanges":
-        """Return what the settings say."""
+        """Return the bounds of a configuration."""
         return cls(config.smallest_range_rad, config.smallest_range_m, config.smallest_range)
 
     def each(self, names: Sequence[str]) -> Floats:
-        """Return the floor of each column. Shape (columns,)."""
+        """Return the lower bound of each column. Shape (columns,)."""
         floors = {RADIANS: self.rad, METRES: self.m, UNKNOWN: self.other}
         return np.array([floors[unit_of(name)] for name in names], np.float32)
 
 
-def followed_states(
+def relative_columns(
     state_names: Sequence[str], action_names: Sequence[str], relative: bool
 ) -> Floats:
-    """Return which state each action is relative to: 1 for arm joints measured by that name.
+    """Return a 1 where an action is relative to a state: arm joints of the same name.
 
     Args:
         state_names: Columns of the states.
         action_names: Columns of the actions.
-        relative: False for no relative actions at all.
+        relative: False for absolute actions only.
 
     Returns:
         Shape (ns, nu).
@@ -69,26 +69,26 @@ def followed_states(
 
 
 class Normaliser(nn.Module):
-    """Scales of one data set, saved and exported with the weights.
+    """Scales of a data set, saved and exported with the weights.
 
     Attributes:
-        follows: Which state each action is relative to. Shape (ns, nu).
+        relative_to: 1 where an action is relative to a state. Shape (ns, nu).
         state_centre: In the states' units. Shape (ns,).
         state_half_range: Shape (ns,).
         action_centre: Of relative or absolute actions. Shape (horizon, nu).
         action_half_range: Shape (horizon, nu).
     """
 
-    follows: Tensor
+    relative_to: Tensor
     state_centre: Tensor
     state_half_range: Tensor
     action_centre: Tensor
     action_half_range: Tensor
 
     def __init__(self, states: int, actions: int, horizon: int) -> None:
-        """Build one that changes nothing; `fit_normaliser` builds the real one."""
+        """Build the identity; see `fit_normaliser`."""
         super().__init__()
-        self.register_buffer("follows", torch.zeros(states, actions))
+        self.register_buffer("relative_to", torch.zeros(states, actions))
         self.register_buffer("state_centre", torch.zeros(states))
         self.register_buffer("state_half_range", torch.ones(states))
         self.register_buffer("action_centre", torch.zeros(horizon, actions))
@@ -99,23 +99,23 @@ class Normaliser(nn.Module):
         return (states - self.state_centre) / self.state_half_range
 
     def normalise_actions(self, actions: Tensor, measured: Tensor) -> Tensor:
-        """Return what the head should say.
+        """Return normalised actions.
 
         Args:
             actions: Absolute, in their own units. Shape (..., horizon, nu).
             measured: Newest states. Shape (..., ns).
         """
-        offset = actions - (measured @ self.follows).unsqueeze(-2)
+        offset = actions - (measured @ self.relative_to).unsqueeze(-2)
         return (offset - self.action_centre) / self.action_half_range
 
     def absolute_actions(self, normalised: Tensor, measured: Tensor) -> Tensor:
         """Return absolute actions in their own units; inverse of `normalise_actions`."""
         offset = normalised * self.action_half_range + self.action_centre
-        return offset + (measured @ self.follows).unsqueeze(-2)
+        return offset + (measured @ self.relative_to).unsqueeze(-2)
 
     def describe(self, state_names: Sequence[str], action_names: Sequence[str]) -> dict[str, Any]:
-        """Return the ranges column by column, for people."""
-        followed = self.follows.sum(0) > 0
+        """Return the range of each column, for the manifest."""
+        relative = self.relative_to.sum(0) > 0
         low = (self.action_centre - self.action_half_range).amin(0)
         high = (self.action_centre + self.action_half_range).amax(0)
         return {
@@ -132,7 +132,7 @@ class Normaliser(nn.Module):
             "action": {
                 name: {
                     "unit": unit_of(name) or "unknown",
-                    "meaning": "relative_to_measured" if followed[i] else "absolute",
+                    "meaning": "relative_to_measured" if relative[i] else "absolute",
                     "range": _range(low[i], high[i]),
                 }
                 for i, name in enumerate(action_names)
@@ -145,24 +145,24 @@ def _range(low: Tensor, high: Tensor) -> list[float]:
 
 
 def fit_normaliser(
-    follows: Floats,
+    relative_to: Floats,
     states: Floats,
     chunks: Floats,
     state_floor: Floats,
     action_floor: Floats,
 ) -> Normaliser:
-    """Return the scales of training data.
+    """Fit the scales of training data.
 
     Args:
-        follows: Which state each action is relative to. Shape (ns, nu).
+        relative_to: From `relative_columns`. Shape (ns, nu).
         states: Shape (steps, ns).
         chunks: Absolute action chunk of each step. Shape (steps, horizon, nu).
-        state_floor: Smallest range of each state. Shape (ns,).
-        action_floor: Smallest range of each action. Shape (nu,).
+        state_floor: Lower bound of each state's range. Shape (ns,).
+        action_floor: Lower bound of each action's range. Shape (nu,).
     """
-    offsets = chunks - (states @ follows)[:, None]
-    fitted = Normaliser(follows.shape[0], follows.shape[1], chunks.shape[1])
-    fitted.follows.copy_(torch.from_numpy(follows))
+    offsets = chunks - (states @ relative_to)[:, None]
+    fitted = Normaliser(relative_to.shape[0], relative_to.shape[1], chunks.shape[1])
+    fitted.relative_to.copy_(torch.from_numpy(relative_to))
     for name, values, floor in (
         ("state", states, state_floor),
         ("action", offsets, action_floor),

@@ -1,4 +1,4 @@
-"""The policy as it is trained: an encoder for each sensor, a method with its head, a normaliser."""
+"""The policy network: an encoder for each sensor, a method with its head, a normaliser."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dbp_ros.drift.encoders import CentreCrop, KeypointEncoder, PointCloudEncoder, ResNetEncoder
-from dbp_ros.learning.augmentation import kept_pixels
+from dbp_ros.learning.augmentation import cropped_size
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.methods.registry import build_method
@@ -16,13 +16,13 @@ from dbp_ros.learning.normaliser import Normaliser
 
 @dataclass(frozen=True)
 class PolicyShape:
-    """What a policy is wired to.
+    """Inputs and outputs of a policy.
 
     Attributes:
         state_names: Names of the measured states, in order.
         action_names: Names of the actions, in order.
-        cameras: Height and width of each camera's pictures, by name.
-        clouds: Points and channels of each sensor's point clouds, by name.
+        cameras: Image height and width of each camera.
+        clouds: Points and channels of each point cloud.
         step_s: Time between two points of a chunk, in [s].
     """
 
@@ -35,13 +35,13 @@ class PolicyShape:
     @classmethod
     def of(cls, data: Demonstrations) -> "PolicyShape":
         """Return the shape of a policy for a data set."""
-        cameras = {name: (seen.shape[1], seen.shape[2]) for name, seen in data.images.items()}
-        clouds = {name: (seen.shape[1], seen.shape[2]) for name, seen in data.points.items()}
+        cameras = {name: (image.shape[1], image.shape[2]) for name, image in data.images.items()}
+        clouds = {name: (cloud.shape[1], cloud.shape[2]) for name, cloud in data.points.items()}
         return cls(data.state_names, data.action_names, cameras, clouds, data.step_s)
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "PolicyShape":
-        """Return the shape that `dataclasses.asdict` and JSON have been through."""
+        """Return the shape from its JSON document."""
         cameras = {name: (size[0], size[1]) for name, size in document["cameras"].items()}
         clouds = {name: (size[0], size[1]) for name, size in document["clouds"].items()}
         names = tuple(document["state_names"]), tuple(document["action_names"])
@@ -49,9 +49,9 @@ class PolicyShape:
 
 
 def image_encoder(config: TrainConfig, height: int, width: int) -> nn.Module:
-    """Return a new encoder of one camera's pictures, with the crop that is deployed.
+    """Build the encoder of one camera, with the centre crop of the deployment.
 
-    In training the picture is cropped at random beforehand, and this crop does nothing.
+    In training the augmentation crops first, so that the centre crop has no effect.
     """
     if config.encoder == "resnet":
         encoder: nn.Module = ResNetEncoder(width=config.resnet_width, feature_size=config.features)
@@ -60,14 +60,14 @@ def image_encoder(config: TrainConfig, height: int, width: int) -> nn.Module:
         encoder = KeypointEncoder((first, second, third, fourth), config.keypoints)
     if config.crop == 1.0:
         return encoder
-    size = kept_pixels(config.crop, height), kept_pixels(config.crop, width)
+    size = cropped_size(config.crop, height), cropped_size(config.crop, width)
     cropped = nn.Sequential(CentreCrop(*size), encoder)
     cropped.feature_size = encoder.feature_size
     return cropped
 
 
 class PolicyNetwork(nn.Module):
-    """From pictures, clouds, states and a latent to absolute actions."""
+    """Network from images, point clouds, states and a latent to absolute actions."""
 
     def __init__(self, shape: PolicyShape, config: TrainConfig) -> None:
         """Build an untrained policy."""
@@ -84,20 +84,20 @@ class PolicyNetwork(nn.Module):
         self.normaliser = Normaliser(states, actions, config.horizon)
 
     def encoder(self, sensor: str) -> nn.Module:
-        """Return the encoder of a camera or of a sensor of point clouds."""
+        """Return the encoder of a camera or a point cloud."""
         return self.encoders[_module_name(sensor)]
 
     @property
     def feature_sizes(self) -> dict[str, int]:
-        """Features of each sensor, in the order in which the head takes them."""
+        """Number of features of each sensor, in the order of the head's input."""
         sensors = (*self.shape.cameras, *self.shape.clouds)
         return {name: cast(int, self.encoder(name).feature_size) for name in sensors}
 
     @property
     def observation_size(self) -> int:
-        """Numbers in what the head is given."""
-        seen = len(self.shape.state_names) + sum(self.feature_sizes.values())
-        return self.history * seen
+        """Size of the head's observation."""
+        size = len(self.shape.state_names) + sum(self.feature_sizes.values())
+        return self.history * size
 
     @property
     def chunk_shape(self) -> tuple[int, int]:
@@ -118,14 +118,14 @@ class PolicyNetwork(nn.Module):
             Shapes (B, history, feature_size).
         """
         features = {}
-        for name, seen in (images | points).items():
-            with torch.autocast(seen.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-                feature = self.encoder(name)(seen.flatten(0, 1))
-            features[name] = feature.float().reshape(*seen.shape[:2], -1)
+        for name, value in (images | points).items():
+            with torch.autocast(value.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+                feature = self.encoder(name)(value.flatten(0, 1))
+            features[name] = feature.float().reshape(*value.shape[:2], -1)
         return features
 
     def observe(self, states: Tensor, features: dict[str, Tensor]) -> Tensor:
-        """Return what the head is given.
+        """Return the head's observation.
 
         Args:
             states: Raw. Shape (B, history, ns).
@@ -134,9 +134,9 @@ class PolicyNetwork(nn.Module):
         Returns:
             Shape (B, observation).
         """
-        seen = [self.normaliser.normalise_states(states)]
-        seen += [features[name] for name in self.feature_sizes]
-        return torch.cat([part.flatten(1) for part in seen], dim=1)
+        parts = [self.normaliser.normalise_states(states)]
+        parts += [features[name] for name in self.feature_sizes]
+        return torch.cat([part.flatten(1) for part in parts], dim=1)
 
     def act(self, states: Tensor, features: dict[str, Tensor], latent: Tensor) -> Tensor:
         """Return absolute chunks.
@@ -154,12 +154,12 @@ class PolicyNetwork(nn.Module):
 
 
 def _module_name(sensor: str) -> str:
-    """Return a sensor's name as PyTorch allows it: with a path of points it would nest modules."""
+    """Return a sensor's name without dots, which PyTorch does not allow in module names."""
     return sensor.replace(".", "/")
 
 
-def image_batch(images: Tensor) -> Tensor:
-    """Return recorded pictures as the encoder takes them, unchanged.
+def image_tensor(images: Tensor) -> Tensor:
+    """Return recorded images in the layout of the encoder.
 
     Args:
         images: uint8. Shape (B, history, height, width, 3).

@@ -1,8 +1,7 @@
-"""A model bundle in fewer bits: the same graphs, with weights that are faster to read.
+"""Quantisation of a model bundle.
 
-One decision reads every weight of the head once and computes little with it, so its time is that
-of reading. The bundle that comes out is one like any other: same inputs, same outputs, a manifest
-and a proof of its own, whose answers are those of full precision.
+A decision reads every weight of the head once, so memory bandwidth bounds its time. The quantised
+bundle has the same inputs and outputs; the actions of its golden cases are those of full precision.
 """
 
 import logging
@@ -34,27 +33,26 @@ from dbp_ros.policy.model import Model
 from dbp_ros.types import Floats
 
 LINEAR, CONVOLUTION = ("MatMul", "Gemm"), ("Conv",)
-# A smaller tensor costs nothing to read and may hold a shape or a scale.
+# Smaller tensors are cheap to read and may be shapes or scales.
 SMALLEST_WEIGHT = 1024
-# A processor without instructions for products of bytes (VNNI) adds two of them in 16 bits, which
-# weights of 8 bits overflow: the same bundle would decide something else there.
+# Without VNNI a CPU adds two products in 16 bits, which 8-bit weights overflow: the same bundle
+# would give other actions there.
 SEVEN_BITS = True
-# How much further from its proof a reduced bundle may be than the bundle that it was made from:
-# 0.01 rad for one of ours.
-LOOSER = 10.0
+# Factor on the golden tolerance of the source bundle; 0.01 rad for the shipped bundles.
+TOLERANCE_FACTOR = 10.0
 
 Feeds = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class QuantizationError:
-    """What fewer bits cost.
+    """Difference of a quantised bundle's actions from full precision, in their unit.
 
     Attributes:
-        cases: Recorded observations that both bundles were asked about.
-        error_mean: Mean distance of a number of an action from full precision's, in its unit.
-        error_p99: The distance that one number of a hundred is beyond.
-        error_max: The largest distance.
+        cases: Number of observations.
+        error_mean: Mean absolute difference.
+        error_p99: 99th percentile.
+        error_max: Largest.
     """
 
     cases: int
@@ -66,33 +64,32 @@ class QuantizationError:
 def quantize_bundle(
     source: Bundle, directory: Path, precision: str, recorded: GoldenCases, name: str, command: str
 ) -> QuantizationError:
-    """Write a bundle with fewer bits aside and rename it.
+    """Write a quantised bundle atomically.
 
     Args:
         source: A bundle of full precision.
         directory: Folder of the new bundle; an older one there is replaced.
         precision: One of `PRECISIONS`.
-        recorded: Observations to calibrate with and to tell the error on; its actions are not
-            used.
+        recorded: Observations for the calibration and the error; its actions are not used.
         name: Name of the new model.
-        command: Command line that makes it, for the manifest.
+        command: Command line, for the manifest.
 
     Raises:
-        BundleError: If the precision is unknown, the graphs cannot be loaded here, or an action
-            is too far from that of full precision: then nothing is written.
+        BundleError: If the precision is unknown, the graphs cannot be loaded, or an action differs
+            too much from full precision; nothing is written.
     """
     if precision not in PRECISIONS:
         raise BundleError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    whole, manifest = Model(source), source.manifest
+    manifest = source.manifest
     with folder_aside(directory) as aside:
         for file in manifest.files:
             shutil.copyfile(source.path(file), aside / file)
-        # On the copy: the quantiser writes beside the graph that it reads.
+        # A copy, because the quantiser writes files next to the graph that it reads.
         PRECISIONS[precision](source, recorded, aside)
         manifest = replace(
             manifest,
             name=name,
-            proof=replace(manifest.proof, tolerance=LOOSER * manifest.proof.tolerance),
+            proof=replace(manifest.proof, tolerance=TOLERANCE_FACTOR * manifest.proof.tolerance),
             files={file: sha256_of(aside / file) for file in manifest.files},
             made_by={
                 **manifest.made_by,
@@ -102,22 +99,22 @@ def quantize_bundle(
             },
         )
         write_manifest(aside, manifest)
-        reduced = Model(read_bundle(aside))
-        _require_near(reduced, precision)
-        found = compare(whole, reduced, recorded)
+        quantized = Model(read_bundle(aside))
+        _require_accuracy(quantized, precision)
+        error = compare(Model(source), quantized, recorded)
         metrics = {
             **manifest.metrics,
-            "reduction_cases": found.cases,
-            "reduction_error_mean": float(f"{found.error_mean:.3g}"),
-            "reduction_error_p99": float(f"{found.error_p99:.3g}"),
-            "reduction_error_max": float(f"{found.error_max:.3g}"),
+            "reduction_cases": error.cases,
+            "reduction_error_mean": float(f"{error.error_mean:.3g}"),
+            "reduction_error_p99": float(f"{error.error_p99:.3g}"),
+            "reduction_error_max": float(f"{error.error_max:.3g}"),
         }
         write_manifest(aside, replace(manifest, metrics=metrics))
-    return found
+    return error
 
 
-def _require_near(reduced: Model, precision: str) -> None:
-    worst, tolerance = reduced.difference(), reduced.manifest.proof.tolerance
+def _require_accuracy(quantized: Model, precision: str) -> None:
+    worst, tolerance = quantized.difference(), quantized.manifest.proof.tolerance
     if not worst <= tolerance:
         raise BundleError(
             f"{precision} gives actions {worst:.2g} away from those of full precision, expected "
@@ -125,24 +122,24 @@ def _require_near(reduced: Model, precision: str) -> None:
         )
 
 
-def compare(whole: Model, reduced: Model, recorded: GoldenCases) -> QuantizationError:
-    """Return how far the actions of two models are apart on recorded observations."""
-    apart = [
-        np.abs(answer(reduced, recorded, case) - answer(whole, recorded, case))
+def compare(source: Model, quantized: Model, recorded: GoldenCases) -> QuantizationError:
+    """Return the difference between the actions of two models on recorded observations."""
+    errors = [
+        np.abs(chunk_of(quantized, recorded, case) - chunk_of(source, recorded, case))
         for case in range(len(recorded.positions))
     ]
-    percentile = float(np.percentile(apart, 99))
-    return QuantizationError(len(apart), float(np.mean(apart)), percentile, float(np.max(apart)))
+    percentile = float(np.percentile(errors, 99))
+    return QuantizationError(len(errors), float(np.mean(errors)), percentile, float(np.max(errors)))
 
 
-def answer(model: Model, recorded: GoldenCases, case: int) -> Floats:
-    """Return a model's whole decision on a recorded observation. Shape (horizon, nu)."""
+def chunk_of(model: Model, recorded: GoldenCases, case: int) -> Floats:
+    """Return a model's chunk for a recorded observation. Shape (horizon, nu)."""
     features = model.features(recorded, case)
     return model.decide(recorded.positions[case], features, recorded.latent[case])
 
 
-class _Recorded(CalibrationDataReader):  # type: ignore[misc]
-    """Hands recorded inputs to a calibration, one after the other."""
+class _RecordedFeeds(CalibrationDataReader):  # type: ignore[misc]
+    """Recorded inputs of a calibration."""
 
     def __init__(self, feeds: Iterator[Feeds]) -> None:
         self._feeds = feeds
@@ -158,12 +155,12 @@ def _head_feeds(source: Bundle, recorded: GoldenCases) -> Iterator[Feeds]:
         yield {
             "positions": recorded.positions[case][None],
             "latent": recorded.latent[case][None],
-            **{f"features.{sensor}": seen[None] for sensor, seen in features.items()},
+            **{f"features.{sensor}": value[None] for sensor, value in features.items()},
         }
 
 
 def _dynamic(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Give the head weights of 8 bits; what flows between them is scaled as it comes."""
+    """Quantise the head's weights to 8 bits, with dynamic scales of the activations."""
     head = directory / source.manifest.head
     with _quiet():
         quantize_dynamic(
@@ -177,26 +174,26 @@ def _dynamic(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
 
 
 def _static(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Give the head weights and activations of 8 bits, scaled as recorded observations ask."""
+    """Quantise the head's weights and activations to 8 bits, calibrated on observations."""
     feeds = _head_feeds(source, recorded)
-    _calibrated(directory / source.manifest.head, feeds, LINEAR)
+    _quantize_static(directory / source.manifest.head, feeds, LINEAR)
 
 
-def _everything(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Give the head weights of 8 bits, and the cameras' convolutions 8 bits as recorded."""
+def _int8_all(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
+    """Quantise the head's weights and the calibrated convolutions of the encoders to 8 bits."""
     _dynamic(source, recorded, directory)
     for camera in source.manifest.cameras:
         frames = recorded.images[camera.name]
         feeds = iter([{"image": frame} for case in frames for frame in case])
-        _calibrated(directory / camera.encoder, feeds, CONVOLUTION)
+        _quantize_static(directory / camera.encoder, feeds, CONVOLUTION)
 
 
-def _calibrated(path: Path, feeds: Iterator[Feeds], kinds: tuple[str, ...]) -> None:
+def _quantize_static(path: Path, feeds: Iterator[Feeds], kinds: tuple[str, ...]) -> None:
     with _quiet():
         quantize_static(
             path,
             path,
-            _Recorded(feeds),
+            _RecordedFeeds(feeds),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=kinds,
             per_channel=True,
@@ -206,21 +203,21 @@ def _calibrated(path: Path, feeds: Iterator[Feeds], kinds: tuple[str, ...]) -> N
         )
 
 
-def _halved(kind: int, source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Store the head's weights in 16 bits and widen them in the graph."""
+def _half_precision(kind: int, source: Bundle, recorded: GoldenCases, directory: Path) -> None:
+    """Store the head's weights in 16 bits, with a cast to 32 bits in the graph."""
     head = directory / source.manifest.head
     model = onnx.load(head)
-    kept, casts = [], []
+    initializers, casts = [], []
     for weight in model.graph.initializer:
         value = numpy_helper.to_array(weight)
         if weight.data_type != TensorProto.FLOAT or value.size < SMALLEST_WEIGHT:
-            kept.append(weight)
+            initializers.append(weight)
             continue
         short = f"{weight.name}.short"
-        kept.append(_short(short, value, kind))
+        initializers.append(_short(short, value, kind))
         casts.append(helper.make_node("Cast", [short], [weight.name], to=TensorProto.FLOAT))
     del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
+    model.graph.initializer.extend(initializers)
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -238,7 +235,7 @@ def _short(name: str, value: Floats, kind: int) -> TensorProto:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the quantiser's advice, which it gives on the root logger, from the user."""
+    """Silence the quantiser, which logs on the root logger."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -249,8 +246,8 @@ def _quiet() -> Iterator[None]:
 
 PRECISIONS: dict[str, Callable[[Bundle, GoldenCases, Path], None]] = {
     "int8": _dynamic,
-    "int8_all": _everything,
+    "int8_all": _int8_all,
     "int8_static": _static,
-    "float16": partial(_halved, TensorProto.FLOAT16),
-    "bfloat16": partial(_halved, TensorProto.BFLOAT16),
+    "float16": partial(_half_precision, TensorProto.FLOAT16),
+    "bfloat16": partial(_half_precision, TensorProto.BFLOAT16),
 }

@@ -1,4 +1,4 @@
-"""A policy in PyTorch as a function of arrays, and how it is trained from a data set."""
+"""A trained policy in PyTorch as a function of arrays, and its training from a data set."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from dbp_ros.learning.checkpoint import Checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.export import ExportLabel, export_bundle
-from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_batch
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_tensor
 from dbp_ros.learning.trainer import Report, Trainer, no_report
 from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
 from dbp_ros.settings.policy import PolicyConfig
@@ -33,7 +33,7 @@ class TrainedPolicy(ChunkPolicy):
         seed: int | None = 0,
         latent_time_constant_s: float = PolicyConfig.latent_time_constant_s,
     ) -> None:
-        """Take over what was trained on `data`; see `ChunkPolicy`."""
+        """Load the policy of a checkpoint, trained on `data`; see `ChunkPolicy`."""
         self.network: PolicyNetwork = checkpoint.policy()
         self.metrics: dict[str, float] = checkpoint.facts["metrics"]
         self._checkpoint, self._data = checkpoint, data
@@ -41,21 +41,23 @@ class TrainedPolicy(ChunkPolicy):
 
     @torch.no_grad()
     def sample(self, states: Floats, count: int, seed: int = 0) -> Floats:
-        """Return chunks of independent latents, to look at the distribution for a state.
+        """Return chunks of independent latents: samples of the distribution for a state.
 
         Args:
-            states: Shape (B, ns); for a policy without cameras that takes one observation.
-            count: Chunks of each state.
+            states: Shape (B, ns).
+            count: Chunks for each state.
             seed: Seed of the latents.
 
         Returns:
             Shape (B, count, horizon, nu).
 
         Raises:
-            ObservationError: If the policy has cameras, clouds or a history.
+            ObservationError: If the policy has cameras, point clouds or a history.
         """
         if self.network.feature_sizes or self.spec.n_obs_steps > 1:
-            raise ObservationError("sample() is for policies of one state: call the policy instead")
+            raise ObservationError(
+                "sample() supports policies without sensors and history: call the policy instead"
+            )
         shape = (len(states), count, *self.network.chunk_shape)
         latents = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         observed = torch.as_tensor(np.asarray(states, np.float32))[:, None]
@@ -63,7 +65,7 @@ class TrainedPolicy(ChunkPolicy):
         return chunks
 
     def save(self, run: str | Path) -> None:
-        """Write the checkpoint into a folder, for `dbp export` and `dbp finetune`."""
+        """Write the checkpoint to a folder, for `dbp export` and `dbp finetune`."""
         write_checkpoint(Path(run), self._checkpoint)
 
     def export(self, directory: str | Path, name: str = "") -> Path:
@@ -71,7 +73,7 @@ class TrainedPolicy(ChunkPolicy):
 
         Args:
             directory: Folder of the bundle; an older bundle there is replaced.
-            name: Name of the model; the folder's where empty.
+            name: Name of the model; the name of the folder where empty.
 
         Returns:
             The folder.
@@ -89,7 +91,7 @@ class TrainedPolicy(ChunkPolicy):
         if sensor in self.spec.cameras:
             if frame.shape[:2] != (size := self.spec.cameras[sensor]):
                 raise ObservationError(f"expected images of {size} px, got {frame.shape[:2]}")
-            images[sensor] = image_batch(tensor)
+            images[sensor] = image_tensor(tensor)
         else:
             points[sensor] = tensor
         features: Floats = self.network.encode(images, points)[sensor][0, 0].numpy()
@@ -97,9 +99,9 @@ class TrainedPolicy(ChunkPolicy):
 
     @torch.no_grad()
     def _predict(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
-        known = {name: torch.from_numpy(feature)[None] for name, feature in features.items()}
+        encoded = {name: torch.from_numpy(feature)[None] for name, feature in features.items()}
         noise = torch.from_numpy(latent)[None, None]
-        chunk: Floats = self.network.act(torch.from_numpy(positions)[None], known, noise)[
+        chunk: Floats = self.network.act(torch.from_numpy(positions)[None], encoded, noise)[
             0, 0
         ].numpy()
         return chunk
@@ -131,7 +133,7 @@ def train(
     Args:
         data: Demonstrations, from arrays or from `load_demonstrations`.
         config: The settings; the defaults where None.
-        run: Folder for checkpoints, log and curves; None keeps nothing on disk.
+        run: Folder for checkpoints, log and curves; None to write nothing.
         report: Called after each step with its number and, after a validation, its metrics.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Imitation learning: fit a policy to demonstrations, whatever its method."""
+"""Imitation learning: the training loop of every method."""
 
 import math
 import time
@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -17,12 +16,11 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.learning.batch_sampler import BatchSampler, SampledBatch
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.dataset import Demonstrations, split_by_episode
+from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.ema import ExponentialMovingAverage
 from dbp_ros.learning.methods.method import RegressionTarget, TrainingBatch
-from dbp_ros.learning.neighbours import Neighbours, find_neighbours
-from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, followed_states
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.learning.training_data import TrainingData
 from dbp_ros.learning.training_log import TrainingLog
 from dbp_ros.learning.validation import validate
 
@@ -37,18 +35,19 @@ def no_report(update: int, row: dict[str, float]) -> None:
 
 
 def learning_rate(config: TrainConfig, update: int) -> float:
-    """Return the rate of an update: a linear rise, then a cosine down to a hundredth."""
-    rise = min(1.0, (update + 1) / (config.warmup_steps + 1))
-    fall = 0.5 + 0.5 * math.cos(math.pi * min(1.0, update / config.num_steps))
-    return config.learning_rate * rise * (FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * fall)
+    """Return the learning rate of an update: linear warm-up, cosine decay to a hundredth."""
+    warmup = min(1.0, (update + 1) / (config.warmup_steps + 1))
+    cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, update / config.num_steps))
+    decay = FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * cosine
+    return config.learning_rate * warmup * decay
 
 
 class Trainer:
-    """One run: everything that changes from update to update, and the folder it is kept in.
+    """A training run: network, optimiser, sampler and log, with a folder for checkpoints.
 
-    On one machine a resumed run makes the same updates as one that was never stopped: every
-    random number comes from one source whose state is saved. Several processes, started by
-    `accelerate launch`, share each batch and make the same updates as one.
+    In one process a resumed run makes the same updates as an uninterrupted one: all random numbers
+    come from one generator whose state is saved. Several processes, started by `accelerate launch`,
+    split each batch and make the same updates as one.
     """
 
     def __init__(
@@ -64,30 +63,30 @@ class Trainer:
         Args:
             config: The settings.
             data: The data set.
-            run: Folder for checkpoints, log and curves; None to keep nothing on disk.
-            origin: What the checkpoint should say about the data set.
+            run: Folder for checkpoints, log and curves; None to write nothing.
+            origin: Description of the data set for the checkpoint.
 
         Raises:
-            TrainingError: If the data set leaves nothing to train on, an action never moves, or
-                the batch cannot be shared out.
+            TrainingError: If the data set leaves nothing to train on, an action is constant, or
+                the batch cannot be split over the processes.
         """
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config, self.data, self.run = config, data, run
-        self.machines = Accelerator(
+        self.accelerator = Accelerator(
             cpu=config.device == "cpu",
             mixed_precision="bf16" if config.bfloat16 and config.device != "cpu" else "no",
         )
-        self.device = self.machines.device
+        self.device = self.accelerator.device
         self._check()
-        self.rows, self.held_out = split_by_episode(data, config.validation_fraction, config.seed)
+        prepared = TrainingData.of(config, data)
+        self.validation_rows = prepared.validation_rows
         self.shape = PolicyShape.of(data)
         self.policy = PolicyNetwork(self.shape, config)
-        self.policy.normaliser = self._fit_normaliser()
+        self.policy.normaliser = prepared.normaliser
         for name, cloud in data.points.items():
             encoder = cast(PointCloudEncoder, self.policy.encoder(name))
-            encoder.fit(torch.from_numpy(cloud[self.rows]))
-        neighbours = self._find_neighbours()
+            encoder.fit(torch.from_numpy(cloud[prepared.rows]))
         self.policy.to(self.device)
         self.average = ExponentialMovingAverage(self.policy, config.ema_decay)
         self.optimiser = torch.optim.AdamW(
@@ -96,66 +95,33 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=True,
         )
-        self.drawing = BatchSampler(config, data, self.rows, self.policy.normaliser, neighbours)
-        self.log = TrainingLog(run) if run is not None and self.machines.is_main_process else None
+        self.sampler = BatchSampler(
+            config, data, prepared.rows, prepared.normaliser, prepared.neighbours
+        )
+        self.log = (
+            TrainingLog(run) if run is not None and self.accelerator.is_main_process else None
+        )
         self.origin = origin or {}
         self.update, self.train_s = 0, 0.0
         self.metrics: dict[str, float] = {}
 
     def _check(self) -> None:
         config = self.config
-        parts = self.machines.num_processes * config.gradient_accumulation_steps
+        parts = self.accelerator.num_processes * config.gradient_accumulation_steps
         if config.batch_size % parts:
             raise TrainingError(
-                f"batch_size = {config.batch_size} cannot be shared by "
-                f"{self.machines.num_processes} processes in "
+                f"batch_size = {config.batch_size} cannot be split over "
+                f"{self.accelerator.num_processes} processes in "
                 f"{config.gradient_accumulation_steps} parts each: use a multiple of {parts}"
             )
         if config.device == "cuda" and self.device.type != "cuda":
             raise TrainingError("device = cuda, but PyTorch finds no GPU: use --device cpu")
-        if config.neighbours and (self.data.images or self.data.points):
-            raise TrainingError(
-                f"neighbours = {config.neighbours}: states alone do not tell which observations "
-                "with pictures or clouds are alike: use --neighbours 0"
-            )
-        still = self.data.still_actions()
-        if still and not config.allow_constant_actions:
-            raise TrainingError(
-                f"in all {self.data.episodes} episodes these actions never move: "
-                f"{', '.join(still)}: check how they were recorded, or accept them with "
-                "allow_constant_actions (--allow-constant-actions)"
-            )
-
-    def _fit_normaliser(self) -> Normaliser:
-        data, floors = self.data, SmallestRanges.of(self.config)
-        relative = self.config.relative_actions
-        return fit_normaliser(
-            followed_states(data.state_names, data.action_names, relative),
-            data.states[self.rows],
-            data.chunks(self.rows, self.config.horizon),
-            floors.each(data.state_names),
-            floors.each(data.action_names),
-        )
-
-    def _find_neighbours(self) -> Neighbours | None:
-        config, data = self.config, self.data
-        if not config.neighbours:
-            return None
-        observed = data.observed(np.arange(len(data.states)), config.n_obs_steps)
-        normal = self.policy.normaliser.normalise_states(torch.from_numpy(observed))
-        return find_neighbours(
-            normal.flatten(1).numpy(),
-            data.episode,
-            self.rows,
-            config.neighbours,
-            config.neighbour_bandwidth,
-        )
 
     def train(self, stop_at: int | None = None, report: Report = no_report) -> None:
-        """Make updates until the settings' number, or `stop_at`, is reached.
+        """Make updates up to `num_steps` of the settings, or `stop_at`.
 
         Args:
-            stop_at: Update to stop before the end at, with a checkpoint.
+            stop_at: Update to stop at early, with a checkpoint.
             report: Called after each update with its number and, after a validation, the row.
 
         Raises:
@@ -177,7 +143,7 @@ class Trainer:
             if due:
                 now = time.monotonic()
                 self.train_s, started = self.train_s + now - started, now
-                if self.run is not None and self.machines.is_main_process:
+                if self.run is not None and self.accelerator.is_main_process:
                     write_checkpoint(self.run, self.checkpoint())
             report(self.update, row)
         if self.log is not None:
@@ -191,7 +157,7 @@ class Trainer:
             )
 
     def _step(self) -> tuple[Tensor, Tensor]:
-        """Make one update; return the loss and the size of the push, this process's share."""
+        """Make one update; return the loss and the RMS drift of this process's rows."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.update)
         self.optimiser.zero_grad(set_to_none=True)
@@ -199,32 +165,32 @@ class Trainer:
         self._average_gradients()
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
         self.optimiser.step()
-        self.average.follow(self.policy)
+        self.average.update(self.policy)
         return loss, force_rms
 
     def _accumulate(self) -> tuple[Tensor, Tensor]:
         method, parts = self.policy.method, self._parts()
-        goals = self._goals(parts)
-        losses, pushes = [], []
-        for part, known in zip(parts, goals, strict=True):
-            question = self._ask(part)
-            said = method.respond(question)
+        targets = self._joint_targets(parts)
+        losses, forces = [], []
+        for part, known in zip(parts, targets, strict=True):
+            batch = self._encode(part)
+            prediction = method.predict(batch)
             with torch.no_grad():
-                goal = method.aim(said.detach(), question) if known is None else known
-            loss = method.loss(said, goal)
+                target = method.target(prediction.detach(), batch) if known is None else known
+            loss = method.loss(prediction, target)
             (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
-            pushes.append(goal.force_rms)
-        return torch.stack(losses).mean(), torch.stack(pushes).mean()
+            forces.append(target.force_rms)
+        return torch.stack(losses).mean(), torch.stack(forces).mean()
 
     def _parts(self) -> list[SampledBatch]:
-        share = self.config.batch_size // self.machines.num_processes
-        start = share * self.machines.process_index
-        drawn = self.drawing.draw(self.policy.method.draws, slice(start, start + share))
-        size = share // self.config.gradient_accumulation_steps
-        return [drawn.rows(begin, begin + size).to(self.device) for begin in range(0, share, size)]
+        rows = self.config.batch_size // self.accelerator.num_processes
+        start = rows * self.accelerator.process_index
+        sampled = self.sampler.sample(self.policy.method.num_samples, slice(start, start + rows))
+        size = rows // self.config.gradient_accumulation_steps
+        return [sampled.rows(begin, begin + size).to(self.device) for begin in range(0, rows, size)]
 
-    def _ask(self, part: SampledBatch) -> TrainingBatch:
+    def _encode(self, part: SampledBatch) -> TrainingBatch:
         batch, normaliser = part.batch, self.policy.normaliser
         features = self.policy.encode(batch.images, batch.points, self.config.bfloat16)
         return TrainingBatch(
@@ -232,29 +198,29 @@ class Trainer:
             positives=normaliser.normalise_actions(batch.actions, batch.measured),
             weights=batch.weights,
             noise=part.noise,
-            chance=part.chance,
+            uniform=part.uniform,
             progress=self.update / self.config.num_steps,
         )
 
     @torch.no_grad()
-    def _goals(self, parts: list[SampledBatch]) -> list[RegressionTarget | None]:
-        """Return each part's goal where it takes the whole batch to know it, else None."""
-        method, machines = self.policy.method, self.machines
-        if not method.needs_whole_batch or (len(parts) == 1 and machines.num_processes == 1):
+    def _joint_targets(self, parts: list[SampledBatch]) -> list[RegressionTarget | None]:
+        """Return each part's target where it depends on the whole batch, else None."""
+        method, accelerator = self.policy.method, self.accelerator
+        if not method.needs_whole_batch or (len(parts) == 1 and accelerator.num_processes == 1):
             return [None] * len(parts)
-        questions = [self._ask(part) for part in parts]
-        said = torch.cat([method.respond(question) for question in questions])
-        whole = TrainingBatch.join(questions)
-        goal = method.aim(machines.gather(said), whole.each(machines.gather))
-        size = len(said) // len(parts)
-        start = len(said) * machines.process_index
-        return [goal.rows(start + i * size, start + (i + 1) * size) for i in range(len(parts))]
+        batches = [self._encode(part) for part in parts]
+        prediction = torch.cat([method.predict(batch) for batch in batches])
+        whole = TrainingBatch.join(batches)
+        target = method.target(accelerator.gather(prediction), whole.each(accelerator.gather))
+        size = len(prediction) // len(parts)
+        start = len(prediction) * accelerator.process_index
+        return [target.rows(start + i * size, start + (i + 1) * size) for i in range(len(parts))]
 
     def _average_gradients(self) -> None:
-        if self.machines.num_processes == 1:
+        if self.accelerator.num_processes == 1:
             return
         gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
-        flat = self.machines.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+        flat = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
         start = 0
         for gradient in gradients:
             gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
@@ -266,8 +232,10 @@ class Trainer:
             "loss": float(loss),
             "force_rms": float(force_rms),
         }
-        if len(self.held_out):
-            score = validate(self.average.network, self.data, self.held_out, self.config.seed)
+        if len(self.validation_rows):
+            score = validate(
+                self.average.network, self.data, self.validation_rows, self.config.seed
+            )
             self.metrics = {f"validation_{name}": v for name, v in asdict(score).items()}
         row |= self.metrics
         if self.log is not None:
@@ -275,12 +243,12 @@ class Trainer:
         return row
 
     def checkpoint(self) -> Checkpoint:
-        """Return all that the run needs to go on."""
+        """Return the state of the run."""
         tensors = {f"weights/{k}": v for k, v in self.policy.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.average.network.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{k}": v for k, v in state.items()}
-        tensors["chance"] = self.drawing.chance.get_state()
+        tensors["generator"] = self.sampler.generator.get_state()
         facts = {
             "update": self.update,
             "average_updates": self.average.updates,
@@ -288,40 +256,40 @@ class Trainer:
             "metrics": self.metrics,
             "dataset": self.origin,
         }
-        here = {name: value.cpu() for name, value in tensors.items()}
-        return Checkpoint(self.config, self.shape, facts, here)
+        on_cpu = {name: value.cpu() for name, value in tensors.items()}
+        return Checkpoint(self.config, self.shape, facts, on_cpu)
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on where a run stopped.
+        """Restore the state of a run.
 
         Raises:
             TrainingError: If the checkpoint is of another data set or other settings.
         """
-        for what, mine, theirs in (
+        for what, expected, found in (
             ("settings", self.config, checkpoint.config),
-            ("wiring", self.shape, checkpoint.shape),
+            ("inputs and outputs", self.shape, checkpoint.shape),
             ("data set", self.origin, checkpoint.facts["dataset"]),
         ):
-            if mine != theirs:
-                raise TrainingError(f"{CHECKPOINT} has other {what}: {theirs}, not {mine}")
+            if expected != found:
+                raise TrainingError(f"{CHECKPOINT} has other {what}: {found}, not {expected}")
         self.policy.load_state_dict(checkpoint.part("weights"))
         self.average.network.load_state_dict(checkpoint.part("average"))
         self.average.updates = checkpoint.facts["average_updates"]
         self.optimiser.load_state_dict(
             {
-                "state": _by_number(checkpoint.part("optimiser")),
+                "state": _by_index(checkpoint.part("optimiser")),
                 "param_groups": self.optimiser.state_dict()["param_groups"],
             }
         )
-        self.drawing.chance.set_state(checkpoint.tensors["chance"])
+        self.sampler.generator.set_state(checkpoint.tensors["generator"])
         self.update = checkpoint.facts["update"]
         self.train_s = checkpoint.facts["train_s"]
         self.metrics = checkpoint.facts["metrics"]
         if self.log is not None:
-            self.log.forget_after(self.update)
+            self.log.truncate_after(self.update)
 
 
-def _by_number(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+def _by_index(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         number, key = name.split("/")

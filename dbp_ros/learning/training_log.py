@@ -1,4 +1,4 @@
-"""The log of a run: a table that grows by a row, TensorBoard's file, and a picture of it."""
+"""The log of a run: a CSV table, a TensorBoard file and a plot."""
 
 import csv
 import math
@@ -15,33 +15,33 @@ from dbp_ros.files import write_text
 TABLE = "log.csv"
 CURVES = "curves.png"
 BOARD = "tensorboard"
-# A picture takes half a second of a processor, which in a short run is learning lost.
+# A plot takes half a second of CPU time.
 DRAW_EVERY_S = 20.0
 LOGARITHMIC_FROM = 10.0
 
 
 class TrainingLog:
-    """Keeps what a validation found, in the folder of a run."""
+    """Log of the validations of a run, in its folder."""
 
     def __init__(self, run: Path, draw: Callable[[Path], None] | None = None) -> None:
-        """Log to a folder, which need not exist yet.
+        """Log to a folder, which is created with the first row.
 
         Args:
             run: The folder.
-            draw: Draws its table, now and then and at the end; `draw_curves` by default.
+            draw: Plots the table, at intervals and at the end; `draw_curves` by default.
         """
         self._run, self._draw = run, draw or draw_curves
         self._board: SummaryWriter | None = None
         self._drawn_s, self._stale = -math.inf, False
 
     def add(self, update: int, row: dict[str, float]) -> None:
-        """Append a row, with a header when it is the first; the picture follows."""
+        """Append a row, with a header if it is the first, and plot at intervals."""
         self._run.mkdir(parents=True, exist_ok=True)
         path = self._run / TABLE
-        fresh = not path.exists()
+        new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            if fresh:
+            if new:
                 writer.writerow(["update", *row])
             writer.writerow([update, *(f"{value:.6g}" for value in row.values())])
         if self._board is None:
@@ -57,17 +57,17 @@ class TrainingLog:
         self._draw(self._run)
         self._drawn_s, self._stale = time.monotonic(), False
 
-    def forget_after(self, update: int) -> None:
-        """Drop rows that a resumed run will write again."""
+    def truncate_after(self, update: int) -> None:
+        """Remove the rows after an update, which a resumed run writes again."""
         path = self._run / TABLE
         if not path.exists():
             return
         lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines[1:] if float(line.split(",")[0]) <= update]
-        write_text(path, "\n".join([lines[0], *kept]) + "\n")
+        rows = [line for line in lines[1:] if float(line.split(",")[0]) <= update]
+        write_text(path, "\n".join([lines[0], *rows]) + "\n")
 
     def close(self) -> None:
-        """Finish the picture and close TensorBoard's file."""
+        """Plot the last rows and close the TensorBoard file."""
         if self._stale:
             self._redraw()
         if self._board is not None:
@@ -82,7 +82,7 @@ def read_log(run: Path) -> list[dict[str, float]]:
 
 
 def draw_curves(run: Path) -> None:
-    """Draw every column of the table over the updates."""
+    """Plot every column of the table over the updates."""
     rows = read_log(run)
     columns = [name for name in rows[0] if name != "update"]
     updates = [row["update"] for row in rows]

@@ -1,4 +1,4 @@
-"""How well a policy's chunks fit episodes that it was not trained on."""
+"""Validation of a policy on held-out episodes."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from dbp_ros.drift.energy import energy_score
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.normaliser import METRES, unit_of
-from dbp_ros.learning.policy_network import PolicyNetwork, image_batch
+from dbp_ros.learning.policy_network import PolicyNetwork, image_tensor
 
 SAMPLES = 8
 LARGEST_SET = 512
@@ -19,14 +19,14 @@ _PART = 64
 
 @dataclass(frozen=True)
 class ValidationScore:
-    """Fit to held-out episodes.
+    """Errors on held-out episodes.
 
     Attributes:
         energy_score: Of normalised chunks, divided by the root of their size. Lower is better.
         error: RMS distance of all samples to the demonstration, in the unit of the actions
-            ([rad] for arms; grippers left out); modes count as errors.
+            ([rad] for arms, without grippers); other modes count as errors.
         best_error: The same for the best sample of each observation.
-        spread: RMS spread of the samples of an observation.
+        spread: Standard deviation of the samples of an observation.
         best_gripper_error_m: RMS distance of the best sample's grippers.
     """
 
@@ -41,20 +41,21 @@ class ValidationScore:
 def validate(
     policy: PolicyNetwork, data: Demonstrations, rows: NDArray[np.int64], seed: int
 ) -> ValidationScore:
-    """Score a policy on a fixed selection of held-out rows with fixed latents.
+    """Score a policy on fixed held-out rows with fixed latents.
 
     Args:
         policy: In evaluation mode, on any device.
         data: The data set.
-        rows: Held-out rows, at least one; spread evenly where there are too many.
+        rows: Held-out rows, at least one; thinned evenly to `LARGEST_SET`.
         seed: Seed of the latents.
     """
-    chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), LARGEST_SET)).astype(np.int64)]
-    chance = torch.Generator().manual_seed(seed)
+    selected = rows[np.linspace(0, len(rows) - 1, min(len(rows), LARGEST_SET)).astype(np.int64)]
+    generator = torch.Generator().manual_seed(seed)
     parts = [
-        _part(policy, data, chosen[i : i + _PART], chance) for i in range(0, len(chosen), _PART)
+        _errors(policy, data, selected[i : i + _PART], generator)
+        for i in range(0, len(selected), _PART)
     ]
-    scores, squares, spreads = (torch.cat(values) for values in zip(*parts, strict=True))
+    scores, squares, variances = (torch.cat(values) for values in zip(*parts, strict=True))
     arms = torch.tensor([unit_of(name) != METRES for name in data.action_names])
     arm = squares[:, :, arms].mean(2)
     best = arm.argmin(1)
@@ -63,7 +64,7 @@ def validate(
         energy_score=float(scores.mean()),
         error=_root(arm),
         best_error=_root(arm.min(1).values),
-        spread=_root(spreads[:, arms]),
+        spread=_root(variances[:, arms]),
         best_gripper_error_m=_root(gripper) if gripper.numel() else 0.0,
     )
 
@@ -72,19 +73,19 @@ def _root(squares: Tensor) -> float:
     return float(squares.mean().sqrt())
 
 
-def _part(
-    policy: PolicyNetwork, data: Demonstrations, rows: NDArray[np.int64], chance: torch.Generator
+def _errors(
+    policy: PolicyNetwork, data: Demonstrations, rows: NDArray[np.int64], generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return energy scores (B,), squared errors (B, G, nu) and variances (B, nu)."""
     horizon, nu = policy.chunk_shape
-    device = policy.normaliser.follows.device
+    device = policy.normaliser.relative_to.device
     batch = data.batch(rows, horizon, policy.history).to(device)
-    latent = torch.randn(len(rows), SAMPLES, horizon, nu, generator=chance).to(device)
-    images = {name: image_batch(seen) for name, seen in batch.images.items()}
+    latent = torch.randn(len(rows), SAMPLES, horizon, nu, generator=generator).to(device)
+    images = {name: image_tensor(image) for name, image in batch.images.items()}
     features = policy.encode(images, batch.points)
     chunks = policy.method(policy.observe(batch.states, features), latent)
-    wanted = policy.normaliser.normalise_actions(batch.actions, batch.measured)
-    score = energy_score(chunks.flatten(2), wanted.flatten(2)) / (horizon * nu) ** 0.5
+    demonstrated = policy.normaliser.normalise_actions(batch.actions, batch.measured)
+    score = energy_score(chunks.flatten(2), demonstrated.flatten(2)) / (horizon * nu) ** 0.5
     absolute = policy.normaliser.absolute_actions(chunks, batch.states[:, -1:])
     squares = (absolute - batch.actions).square().mean(2)
     return score.cpu(), squares.cpu(), absolute.var(1).mean(1).cpu()

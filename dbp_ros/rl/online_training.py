@@ -199,7 +199,7 @@ class OnlineTraining:
         self.steps, self.updates = facts["steps"], facts["updates"]
         self.wall_s, self.cpu_s = facts["wall_s"], facts["cpu_s"]
         if self._log is not None:
-            self._log.forget_after(self.updates)
+            self._log.truncate_after(self.updates)
 
 
 def draw_online_training(run: Path) -> None:

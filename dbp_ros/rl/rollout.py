@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dbp_ros.learning.policy_network import image_batch
+from dbp_ros.learning.policy_network import image_tensor
 from dbp_ros.rl.ar1_latents import AR1Latents
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.state_tensors import part, under
@@ -96,7 +96,8 @@ class VectorRollout:
         places = np.flatnonzero(self._unseen)
         if self._features and len(places):
             images = self._environment.look(places)
-            seen = {n: image_batch(torch.from_numpy(image)[:, None]) for n, image in images.items()}
+            tensors = {n: torch.from_numpy(image)[:, None] for n, image in images.items()}
+            seen = {name: image_tensor(image) for name, image in tensors.items()}
             for name, features in self._learner.policy.encode(seen, {}).items():
                 self._features[name][places] = features
         self._unseen[:] = False

@@ -25,7 +25,7 @@ from benchmarks.infer.samplers import SAMPLERS
 from benchmarks.infer.timing import COLUMNS, KEY, Contestant, contestants, run_backbone
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable
-from dbp_ros.learning.methods.diffusion import LEVELS, kept_signal
+from dbp_ros.learning.methods.diffusion import LEVELS, alphas_cumprod
 from dbp_ros.telemetry.stopwatch import take_turns
 
 
@@ -54,7 +54,7 @@ class Perfect:
         return None
 
     def step(self, condition, value, level):
-        kept = float(kept_signal()[round(LEVELS * level)])
+        kept = float(alphas_cumprod()[round(LEVELS * level)])
         self.asked += 1
         return (value - kept**0.5 * self.clean) / (1 - kept) ** 0.5
 

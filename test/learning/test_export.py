@@ -1,4 +1,4 @@
-"""A trained policy as a bundle: whole, and the same numbers as PyTorch."""
+"""Export of a trained policy: a complete bundle that agrees with PyTorch."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import METHODS
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.export import ExportLabel, export_bundle
-from dbp_ros.learning.policy_network import PolicyNetwork, image_batch
+from dbp_ros.learning.policy_network import PolicyNetwork, image_tensor
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.policy.model import Model
 
@@ -38,7 +38,7 @@ def with_one_camera(one: Episode) -> Episode:
     return replace(one, images={"head": one.images["head"]})
 
 
-def without_pictures(one: Episode) -> Episode:
+def without_images(one: Episode) -> Episode:
     return replace(one, images={})
 
 
@@ -48,7 +48,7 @@ def with_clouds(one: Episode) -> Episode:
 
 
 def of_another_project(one: Episode) -> Episode:
-    """Return an episode whose states are not its actions, which count pixels."""
+    """Return an episode whose actions are in pixels and differ from its states."""
     pixels = np.random.default_rng(one.seed).uniform(0, 512, (len(one), 2)).astype(np.float32)
     return replace(
         one,
@@ -62,7 +62,7 @@ def of_another_project(one: Episode) -> Episode:
 
 @pytest.fixture
 def export(tmp_path: Path) -> Export:
-    """Return a function that trains for a moment, exports, and returns both sides."""
+    """Return a function that trains briefly, exports, and returns policy and bundle."""
 
     def made(data: Demonstrations, changes: dict[str, Any]) -> tuple[PolicyNetwork, Bundle]:
         Trainer(replace(CONFIG, **changes), data, tmp_path / "run").train()
@@ -76,34 +76,34 @@ def export(tmp_path: Path) -> Export:
 
 
 def difference(policy: PolicyNetwork, bundle: Bundle) -> float:
-    """Return how far the graphs are from PyTorch on the recorded observations of the proof."""
+    """Return the difference between the graphs and PyTorch on the golden observations."""
     model, proof, worst = Model(bundle), read_golden(bundle), 0.0
     with torch.no_grad():
-        images = {n: image_batch(torch.from_numpy(seen)) for n, seen in proof.images.items()}
+        images = {n: image_tensor(torch.from_numpy(x)) for n, x in proof.images.items()}
         features = policy.encode(images, {n: torch.from_numpy(p) for n, p in proof.points.items()})
         states, latent = torch.from_numpy(proof.positions), torch.from_numpy(proof.latent)
-        wanted = policy.act(states, features, latent[:, None])[:, 0].numpy()
-    for case, action in enumerate(wanted):
-        said = model.decide(proof.positions[case], model.features(proof, case), proof.latent[case])
-        worst = max(worst, float(np.abs(said - action).max()))
+        expected = policy.act(states, features, latent[:, None])[:, 0].numpy()
+    for case, action in enumerate(expected):
+        chunk = model.decide(proof.positions[case], model.features(proof, case), proof.latent[case])
+        worst = max(worst, float(np.abs(chunk - action).max()))
     return worst
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_graphs_of_every_method_agree_with_pytorch(export: Export, method: str) -> None:
-    policy, bundle = export(joined(without_pictures), {"method": method, "num_samples": 4})
+    policy, bundle = export(joined(without_images), {"method": method, "num_samples": 4})
     assert difference(policy, bundle) <= 1e-5
     assert bundle.manifest.made_by["method"] == method
     assert bundle.manifest.made_by["evaluations"] == 1
 
 
 @pytest.mark.parametrize("method", ["ddim", "flow"])
-def test_all_passes_of_a_method_are_in_the_graph(export: Export, method: str) -> None:
+def test_the_graph_holds_all_inference_steps(export: Export, method: str) -> None:
     changes = {"method": method, "num_inference_steps": 10}
-    policy, bundle = export(joined(without_pictures), changes)
+    policy, bundle = export(joined(without_images), changes)
     assert difference(policy, bundle) <= 1e-5
     assert bundle.manifest.made_by["evaluations"] == 10
-    policy.method.evaluations = 1
+    policy.method.num_inference_steps = 1
     assert difference(policy, bundle) > 1e-3
 
 
@@ -115,7 +115,7 @@ def test_all_passes_of_a_method_are_in_the_graph(export: Export, method: str) ->
         {**UNET, "method": "ddim", "num_inference_steps": 3},
     ],
 )
-def test_what_sees_pictures_agrees_with_pytorch(export: Export, changes: dict[str, Any]) -> None:
+def test_a_policy_with_cameras_agrees_with_pytorch(export: Export, changes: dict[str, Any]) -> None:
     policy, bundle = export(joined(with_one_camera), changes)
     assert difference(policy, bundle) <= 1e-5
     assert bundle.manifest.joints == bundle.manifest.states == JOINTS
@@ -123,7 +123,7 @@ def test_what_sees_pictures_agrees_with_pytorch(export: Export, changes: dict[st
     require_joints(bundle.manifest, JOINTS)
 
 
-def test_what_sees_point_clouds_agrees_with_pytorch(export: Export) -> None:
+def test_a_policy_with_point_clouds_agrees_with_pytorch(export: Export) -> None:
     policy, bundle = export(joined(with_clouds), {"n_obs_steps": 2, "features": 16})
     assert difference(policy, bundle) <= 1e-5
     spec = CloudSpec("head_depth", 20, 6, 16, "encoder_head_depth.onnx")
@@ -132,7 +132,7 @@ def test_what_sees_point_clouds_agrees_with_pytorch(export: Export) -> None:
         require_joints(bundle.manifest, JOINTS)
 
 
-def test_what_measures_something_else_agrees_with_pytorch_in_its_own_unit(export: Export) -> None:
+def test_a_policy_in_pixels_agrees_with_pytorch_in_its_own_unit(export: Export) -> None:
     policy, bundle = export(joined(of_another_project), {**UNET, "n_obs_steps": 2})
     assert difference(policy, bundle) <= 256 * 1e-5
     assert bundle.manifest.states[0] == "agent_x"
@@ -144,24 +144,24 @@ def test_what_measures_something_else_agrees_with_pytorch_in_its_own_unit(export
         require_joints(bundle.manifest, bundle.manifest.joints)
 
 
-def test_what_measures_nothing_agrees_with_pytorch(export: Export) -> None:
-    def numb(one: Episode) -> Episode:
+def test_a_policy_without_states_agrees_with_pytorch(export: Export) -> None:
+    def without_states(one: Episode) -> Episode:
         states = np.zeros((len(one), 0), np.float32)
         return replace(with_one_camera(one), state_names=(), states=states)
 
-    policy, bundle = export(joined(numb), {})
+    policy, bundle = export(joined(without_states), {})
     assert difference(policy, bundle) <= 1e-5
     assert bundle.manifest.states == ()
 
 
-def test_the_graph_of_an_encoder_takes_the_middle_of_pictures_of_any_size(export: Export) -> None:
+def test_the_graph_of_an_encoder_crops_the_centre_of_images_of_any_size(export: Export) -> None:
     data = joined()
     policy, bundle = export(data, {"crop": 0.9})
     session = onnxruntime.InferenceSession(bundle.path("encoder_wrist.onnx"))
     small = np.ascontiguousarray(data.images["wrist"][0])
     large = small.repeat(2, 0).repeat(2, 1)
     (seen,) = session.run(["features"], {"image": small})
-    expected = policy.encoder("wrist")(image_batch(torch.from_numpy(small)[None, None])[0])
+    expected = policy.encoder("wrist")(image_tensor(torch.from_numpy(small)[None, None])[0])
     np.testing.assert_allclose(seen, expected, atol=1e-5)
     moved = small.copy()
     moved[[0, -1]], moved[:, [0, -1]] = 255, 255
@@ -172,8 +172,10 @@ def test_the_graph_of_an_encoder_takes_the_middle_of_pictures_of_any_size(export
     assert resized.shape == seen.shape
 
 
-def test_data_of_other_wiring_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
+def test_data_with_other_columns_or_sensors_are_refused_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
     checkpoint = Trainer(CONFIG, joined()).checkpoint()
-    with pytest.raises(TrainingError, match="give the data set that the policy was trained on"):
-        export_bundle(checkpoint, joined(without_pictures), tmp_path / "toy", ExportLabel("toy"))
+    with pytest.raises(TrainingError, match="use the data set that the policy was trained on"):
+        export_bundle(checkpoint, joined(without_images), tmp_path / "toy", ExportLabel("toy"))
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""From episodes to a model bundle, on a toy that takes seconds."""
+"""Data set, normaliser and training on a toy data set."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations, split_by_episode
-from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, followed_states
+from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, relative_columns
 from dbp_ros.learning.trainer import Trainer, learning_rate
 
 
@@ -59,8 +59,8 @@ def test_no_episode_is_in_both_splits(data: Demonstrations) -> None:
 def test_the_normaliser_is_fitted_on_training_episodes_only(folder: Path, tmp_path: Path) -> None:
     held_out = split_by_episode(load_demonstrations(folder), 0.2, CONFIG.seed)[1]
     index = int(load_demonstrations(folder).episode[held_out[0]])
-    wild = episode(0, states=np.full((9, 3), 9, np.float32))
-    write_episode(episode_path(folder, index), wild)
+    outlier = episode(0, states=np.full((9, 3), 9, np.float32))
+    write_episode(episode_path(folder, index), outlier)
     trainer = Trainer(CONFIG, load_demonstrations(folder), tmp_path / "run")
     highest = trainer.policy.normaliser.state_centre + trainer.policy.normaliser.state_half_range
     assert highest.max() < 2
@@ -69,15 +69,15 @@ def test_the_normaliser_is_fitted_on_training_episodes_only(folder: Path, tmp_pa
 def fitted(data: Demonstrations, relative: bool = True) -> Normaliser:
     """Return a normaliser of chunks of 5 points."""
     floors = SmallestRanges(rad=0.02, m=0.002, other=0.01).each(JOINTS)
-    follows = followed_states(JOINTS, JOINTS, relative)
+    relative_to = relative_columns(JOINTS, JOINTS, relative)
     chunks = data.chunks(np.arange(len(data.states)), 5)
-    return fit_normaliser(follows, data.states, chunks, floors, floors)
+    return fit_normaliser(relative_to, data.states, chunks, floors, floors)
 
 
 def test_an_action_that_never_moves_is_refused_by_name(
     data: Demonstrations, tmp_path: Path
 ) -> None:
-    assert data.still_actions() == ("left_idle_joint", "left_gripper_joint")
+    assert data.constant_actions() == ("left_idle_joint", "left_gripper_joint")
     with pytest.raises(TrainingError, match="never move: left_idle_joint, left_gripper_joint"):
         Trainer(replace(CONFIG, allow_constant_actions=False), data, tmp_path)
 
@@ -91,26 +91,26 @@ def test_an_idle_joint_that_is_kept_stays_finite(data: Demonstrations) -> None:
     assert normal.abs().max() <= 1.001
 
 
-def test_normalised_actions_come_back(data: Demonstrations) -> None:
+def test_normalisation_of_actions_is_inverted(data: Demonstrations) -> None:
     scales = fitted(data)
-    wanted = torch.from_numpy(data.chunks(np.arange(len(data.states)), 5))
+    actions = torch.from_numpy(data.chunks(np.arange(len(data.states)), 5))
     measured = torch.from_numpy(data.states)
-    normal = scales.normalise_actions(wanted, measured)
+    normal = scales.normalise_actions(actions, measured)
     assert normal.abs().max() <= 1.001
-    torch.testing.assert_close(scales.absolute_actions(normal, measured), wanted)
+    torch.testing.assert_close(scales.absolute_actions(normal, measured), actions)
 
 
 def test_arms_are_relative_and_grippers_absolute(data: Demonstrations) -> None:
     scales = fitted(data)
-    said, here = torch.zeros(5, 3), torch.tensor([0.3, 0.1, 0.02])
-    moved = scales.absolute_actions(said, here + 0.1) - scales.absolute_actions(said, here)
+    offset, here = torch.zeros(5, 3), torch.tensor([0.3, 0.1, 0.02])
+    moved = scales.absolute_actions(offset, here + 0.1) - scales.absolute_actions(offset, here)
     torch.testing.assert_close(moved, torch.tensor([0.1, 0.1, 0.0]).expand(5, 3))
 
 
 def test_actions_that_no_state_measures_are_absolute() -> None:
-    follows = followed_states(("hand_x", "elbow_joint"), ("elbow_joint", "grip"), True)
-    np.testing.assert_array_equal(follows, [[0, 0], [1, 0]])
-    assert not followed_states(JOINTS, JOINTS, relative=False).any()
+    relative_to = relative_columns(("hand_x", "elbow_joint"), ("elbow_joint", "grip"), True)
+    np.testing.assert_array_equal(relative_to, [[0, 0], [1, 0]])
+    assert not relative_columns(JOINTS, JOINTS, relative=False).any()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_actions_that_no_state_measures_are_absolute() -> None:
         ({"images": {}}, "expected cameras"),
     ],
 )
-def test_an_episode_unlike_the_first_is_refused_by_name(
+def test_an_episode_that_differs_from_the_first_is_refused_by_name(
     folder: Path, changes: dict[str, Any], message: str
 ) -> None:
     write_episode(episode_path(folder, 3), episode(3, **changes))
@@ -152,7 +152,7 @@ def test_damaged_numbers_are_refused(folder: Path, wrong: str) -> None:
         load_demonstrations(folder)
 
 
-def test_settings_that_cannot_work_are_refused() -> None:
+def test_invalid_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="expected one of dbp"):
         TrainConfig(method="drift")
     with pytest.raises(ConfigError, match="samples = 1"):
@@ -161,14 +161,14 @@ def test_settings_that_cannot_work_are_refused() -> None:
         TrainConfig(latent_dct_modes=9, horizon=8)
 
 
-def test_the_learning_rate_rises_then_falls_to_a_hundredth() -> None:
+def test_the_learning_rate_warms_up_then_decays_to_a_hundredth() -> None:
     rates = [learning_rate(replace(CONFIG, num_steps=100, warmup_steps=10), u) for u in range(101)]
     assert np.argmax(rates) in (9, 10)
     assert rates[-1] == pytest.approx(CONFIG.learning_rate / 100)
 
 
 @pytest.mark.parametrize("method", ["dbp", "bc_mse"])
-def test_a_resumed_run_equals_one_that_was_never_stopped(
+def test_a_resumed_run_equals_an_uninterrupted_run(
     data: Demonstrations, tmp_path: Path, method: str
 ) -> None:
     config = replace(CONFIG, method=method)
@@ -196,7 +196,9 @@ def test_a_run_of_other_settings_is_not_resumed(data: Demonstrations, tmp_path: 
 
 
 @pytest.mark.parametrize("method", ["dbp", "joint_sinkhorn", "ddim"])
-def test_an_update_in_parts_is_the_same_update(data: Demonstrations, method: str) -> None:
+def test_gradient_accumulation_does_not_change_the_update(
+    data: Demonstrations, method: str
+) -> None:
     config = replace(CONFIG, method=method, num_samples=4, max_grad_norm=1e9)
     whole, parts = (
         Trainer(replace(config, gradient_accumulation_steps=count), data) for count in (1, 2)

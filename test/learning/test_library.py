@@ -1,4 +1,4 @@
-"""Learning as a library: arrays in, a policy to be called out."""
+"""The library interface: from arrays to a policy that is called."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ SMALL = TrainConfig(
 
 
 def arrays(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """States and actions of episodes in which a point goes to where its third state is."""
+    """States and actions of episodes of a point that moves by its third state."""
     states = np.random.default_rng(seed).uniform(-1, 1, (EPISODES, STEPS, 3))
     return states, states[:, :, :2] + states[:, :, 2:]
 
@@ -49,7 +49,7 @@ def test_samples_of_a_state_are_chunks_of_independent_latents(trained: TrainedPo
     assert np.ptp(chunks, axis=1).min() > 0
 
 
-def test_images_are_trained_and_called_with() -> None:
+def test_a_policy_with_images_is_trained_and_called() -> None:
     states, actions = arrays()
     images = np.random.default_rng(0).integers(0, 255, (EPISODES, STEPS, 24, 32, 3), np.uint8)
     data = Demonstrations.from_arrays(states, actions, step_s=0.1, images={"head": images})
@@ -62,13 +62,13 @@ def test_images_are_trained_and_called_with() -> None:
     assert policy(states[0, 0], {"head": images[0, 0]}).shape == (2, 2)
     with pytest.raises(ObservationError, match=r"head: expected images of \(24, 32\) px"):
         policy(states[0, 0], {"head": images[0, 0, :12]})
-    with pytest.raises(ObservationError, match="for policies of one state"):
+    with pytest.raises(ObservationError, match="policies without sensors and history"):
         policy.sample(states[0], 2)
 
 
-def test_lists_whole_arrays_and_ends_describe_the_same_episodes() -> None:
+def test_lists_arrays_and_ends_give_the_same_episodes() -> None:
     states, actions = arrays()
-    made = [
+    variants = [
         Demonstrations.from_arrays(states, actions, step_s=0.1),
         Demonstrations.from_arrays(list(states), list(actions), step_s=0.1),
         Demonstrations.from_arrays(
@@ -78,12 +78,12 @@ def test_lists_whole_arrays_and_ends_describe_the_same_episodes() -> None:
             episode_ends=range(STEPS, EPISODES * STEPS + 1, STEPS),
         ),
     ]
-    for data in made:
+    for data in variants:
         assert data.episodes == EPISODES
         assert data.states.shape == (EPISODES * STEPS, 3)
         assert list(data.first[[0, STEPS, -1]]) == [0, STEPS, (EPISODES - 1) * STEPS]
         assert list(data.last[[0, STEPS - 1, STEPS]]) == [STEPS - 1, STEPS - 1, 2 * STEPS - 1]
-        np.testing.assert_array_equal(data.actions, made[0].actions)
+        np.testing.assert_array_equal(data.actions, variants[0].actions)
 
 
 def test_two_axes_without_ends_are_one_episode() -> None:
@@ -101,7 +101,7 @@ GOOD = np.zeros((2, 3, 4))
         ({"actions": np.zeros((1, 3, 1))}, "actions: expected 2 episodes .* got 1 of 3"),
         ({"states": GOOD * np.nan}, "states: 6 rows are not finite, the first one 0"),
         ({"states": np.zeros(3)}, r"states: expected a list of arrays of 2 axes.* got 3 of shapes"),
-        ({"states": np.zeros((2, 0, 4))}, "states: expected at least one step an episode"),
+        ({"states": np.zeros((2, 0, 4))}, "states: expected at least one step in each episode"),
         ({"step_s": 0.0}, "step_s = 0.0, expected more than 0 s"),
         ({"episode_ends": (3, 6)}, "states: expected a list of arrays"),
         ({"states": np.zeros((6, 4)), "episode_ends": (3, 7)}, "episode_ends: .* last one 6"),
@@ -110,7 +110,7 @@ GOOD = np.zeros((2, 3, 4))
         ({"states": [np.zeros((3, 4)), np.zeros((3, 5))]}, "states: episodes differ in shape"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(changes: dict[str, Any], reason: str) -> None:
+def test_mismatched_arrays_are_refused(changes: dict[str, Any], reason: str) -> None:
     given = {"states": GOOD, "actions": np.zeros((2, 3, 1)), "step_s": 0.1, **changes}
     with pytest.raises(TrainingError, match=reason):
         Demonstrations.from_arrays(**given)

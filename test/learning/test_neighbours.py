@@ -1,4 +1,4 @@
-"""Neighbours are the nearest rows of other episodes, and count the less the farther away."""
+"""Neighbours are the nearest rows of other episodes, weighted by distance."""
 
 from dataclasses import replace
 
@@ -27,15 +27,15 @@ def test_no_neighbour_is_of_the_own_episode(observed: np.ndarray) -> None:
     assert (EPISODE[found.rows] != EPISODE[:, None]).all()
 
 
-def test_neighbours_are_the_nearest_and_weigh_as_a_gaussian_of_the_distance(
+def test_neighbours_are_the_nearest_rows_with_gaussian_weights(
     observed: np.ndarray,
 ) -> None:
     found = find_neighbours(observed, EPISODE, ROWS, K, 2.0)
-    apart = np.linalg.norm(observed[:, None] - observed[None], axis=-1)
-    apart[EPISODE[:, None] == EPISODE[None]] = np.inf
-    np.testing.assert_array_equal(found.rows, np.argsort(apart, axis=1)[:, :K])
-    width = 2.0 * np.median(apart.min(axis=1))
-    expected = np.exp(-0.5 * (np.sort(apart, axis=1)[:, :K] / width) ** 2)
+    distances = np.linalg.norm(observed[:, None] - observed[None], axis=-1)
+    distances[EPISODE[:, None] == EPISODE[None]] = np.inf
+    np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1)[:, :K])
+    width = 2.0 * np.median(distances.min(axis=1))
+    expected = np.exp(-0.5 * (np.sort(distances, axis=1)[:, :K] / width) ** 2)
     np.testing.assert_allclose(found.weights, expected, rtol=1e-4)
 
 
@@ -59,7 +59,7 @@ def test_fewer_rows_than_neighbours_leave_the_rest_without_weight(observed: np.n
     np.testing.assert_array_equal(found.rows[few, 0], few[::-1])
 
 
-def test_equal_observations_count_whole(observed: np.ndarray) -> None:
+def test_equal_observations_have_weight_one(observed: np.ndarray) -> None:
     found = find_neighbours(np.zeros_like(observed), EPISODE, ROWS, K, 1.0)
     np.testing.assert_array_equal(found.weights, 1.0)
 
@@ -75,7 +75,7 @@ def test_a_batch_holds_the_chunks_of_the_neighbours_after_its_own() -> None:
     np.testing.assert_array_equal(batch.measured[0], data.states[[4, 20, 20]])
 
 
-def test_neighbours_take_part_in_training_where_states_tell_what_is_alike() -> None:
+def test_neighbours_change_the_training_of_a_policy_without_images() -> None:
     data = join_episodes((episode(index, images={}), str(index)) for index in range(5))
     with_them, without = (
         Trainer(replace(CONFIG, neighbours=count, num_steps=2), data) for count in (2, 0)
@@ -86,7 +86,9 @@ def test_neighbours_take_part_in_training_where_states_tell_what_is_alike() -> N
     assert float((weights - others).abs().max()) > 1e-5
 
 
-def test_neighbours_by_state_are_refused_where_there_are_pictures() -> None:
+def test_neighbours_are_refused_for_data_with_images() -> None:
     data = join_episodes((episode(index), str(index)) for index in range(5))
-    with pytest.raises(TrainingError, match="neighbours = 2: states alone do not tell"):
+    with pytest.raises(
+        TrainingError, match="neighbours = 2: distances between states ignore images"
+    ):
         Trainer(replace(CONFIG, neighbours=2), data)

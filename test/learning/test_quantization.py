@@ -1,4 +1,4 @@
-"""A bundle of fewer bits decides nearly as before, says how it was made, and proves itself."""
+"""A quantised bundle has nearly the same actions, provenance and golden cases."""
 
 import shutil
 from dataclasses import replace
@@ -14,7 +14,7 @@ from dbp_ros.bundle.golden import read_golden
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.cli.main import main
 from dbp_ros.errors import BundleError
-from dbp_ros.learning.quantization import PRECISIONS, answer, quantize_bundle
+from dbp_ros.learning.quantization import PRECISIONS, chunk_of, quantize_bundle
 from dbp_ros.policy.model import Model
 
 
@@ -23,18 +23,20 @@ def shipped() -> Bundle:
     return read_bundle(bundle_directory("lift"))
 
 
-def reduced(source: Bundle, directory: Path, precision: str) -> Bundle:
+def quantized(source: Bundle, directory: Path, precision: str) -> Bundle:
     recorded = read_golden(source)
     quantize_bundle(source, directory, precision, recorded, "small", "dbp quantize")
     return read_bundle(directory)
 
 
 @pytest.mark.parametrize("precision", ["int8", "int8_all", "float16", "bfloat16"])
-def test_fewer_bits_move_no_action_far(shipped: Bundle, tmp_path: Path, precision: str) -> None:
-    bundle, proof = reduced(shipped, tmp_path / "small", precision), read_golden(shipped)
+def test_quantised_actions_are_within_tolerance(
+    shipped: Bundle, tmp_path: Path, precision: str
+) -> None:
+    bundle, proof = quantized(shipped, tmp_path / "small", precision), read_golden(shipped)
     model = Model(bundle)
-    apart = np.abs(answer(model, proof, 0) - proof.action[0]).max()
-    assert 0 < apart < 0.01
+    error = np.abs(chunk_of(model, proof, 0) - proof.action[0]).max()
+    assert 0 < error < 0.01
     assert model.prove() < bundle.manifest.proof.tolerance
     sizes = [one.path(one.manifest.head).stat().st_size for one in (bundle, shipped)]
     assert sizes[0] < 0.7 * sizes[1]
@@ -44,20 +46,20 @@ def test_fewer_bits_move_no_action_far(shipped: Bundle, tmp_path: Path, precisio
 def test_nothing_is_written_into_the_folder_of_the_source(
     shipped: Bundle, tmp_path: Path, precision: str
 ) -> None:
-    """Also not for a moment: other processes read there."""
+    """Not even temporarily: other processes read there."""
     before = shipped.directory.stat().st_mtime_ns
-    reduced(shipped, tmp_path / "small", precision)
+    quantized(shipped, tmp_path / "small", precision)
     assert shipped.directory.stat().st_mtime_ns == before
 
 
 def test_the_proof_is_that_of_full_precision(shipped: Bundle, tmp_path: Path) -> None:
-    bundle = reduced(shipped, tmp_path / "small", "int8")
+    bundle = quantized(shipped, tmp_path / "small", "int8")
     np.testing.assert_array_equal(read_golden(bundle).action, read_golden(shipped).action)
     assert bundle.manifest.proof.tolerance == 10 * shipped.manifest.proof.tolerance
 
 
-def test_the_manifest_tells_from_what_and_how_it_was_made(shipped: Bundle, tmp_path: Path) -> None:
-    manifest = reduced(shipped, tmp_path / "small", "int8").manifest
+def test_the_manifest_names_source_and_command(shipped: Bundle, tmp_path: Path) -> None:
+    manifest = quantized(shipped, tmp_path / "small", "int8").manifest
     assert manifest.name == "small"
     assert manifest.made_by["commands"][-1] == "dbp quantize"
     assert manifest.made_by["reduced_from"] == shipped.sha256
@@ -66,7 +68,7 @@ def test_the_manifest_tells_from_what_and_how_it_was_made(shipped: Bundle, tmp_p
 
 
 def test_a_weight_in_bfloat16_is_rounded_to_the_nearest(shipped: Bundle, tmp_path: Path) -> None:
-    bundle = reduced(shipped, tmp_path / "small", "bfloat16")
+    bundle = quantized(shipped, tmp_path / "small", "bfloat16")
     heads = [onnx.load(one.path(one.manifest.head)) for one in (shipped, bundle)]
     before, after = ({w.name: w for w in head.graph.initializer} for head in heads)
     name = next(name for name in before if f"{name}.short" in after)
@@ -76,8 +78,8 @@ def test_a_weight_in_bfloat16_is_rounded_to_the_nearest(shipped: Bundle, tmp_pat
 
 
 def test_no_sum_of_two_products_needs_more_than_16_bits(shipped: Bundle, tmp_path: Path) -> None:
-    """What flows between the weights has 8 bits without a sign."""
-    bundle = reduced(shipped, tmp_path / "small", "int8_all")
+    """Activations are unsigned 8-bit integers."""
+    bundle = quantized(shipped, tmp_path / "small", "int8_all")
     for file in (bundle.manifest.head, *(c.encoder for c in bundle.manifest.cameras)):
         weights = onnx.load(bundle.path(file)).graph.initializer
         small = [numpy_helper.to_array(w) for w in weights if w.data_type == TensorProto.INT8]
@@ -85,23 +87,23 @@ def test_no_sum_of_two_products_needs_more_than_16_bits(shipped: Bundle, tmp_pat
         assert 0 < 2 * 255 * largest <= np.iinfo(np.int16).max, file
 
 
-def test_a_bundle_that_would_be_too_far_off_is_not_written(shipped: Bundle, tmp_path: Path) -> None:
+def test_a_bundle_outside_of_the_tolerance_is_not_written(shipped: Bundle, tmp_path: Path) -> None:
     strict = tmp_path / "strict"
     shutil.copytree(shipped.directory, strict)
     proof = replace(shipped.manifest.proof, tolerance=1e-5)
     write_manifest(strict, replace(shipped.manifest, proof=proof))
     with pytest.raises(BundleError, match=r"away from those of full precision, .* most 0\.0001"):
-        reduced(read_bundle(strict), tmp_path / "small", "int8")
+        quantized(read_bundle(strict), tmp_path / "small", "int8")
     assert not (tmp_path / "small").exists()
 
 
 def test_an_unknown_precision_is_refused(shipped: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=f"'int3', expected one of {', '.join(PRECISIONS)}"):
-        reduced(shipped, tmp_path / "small", "int3")
+        quantized(shipped, tmp_path / "small", "int3")
 
 
-def test_the_command_prints_what_fewer_bits_cost(tmp_path: Path, capsys) -> None:
+def test_the_command_prints_the_quantisation_error(tmp_path: Path, capsys) -> None:
     assert main(["quantize", "--model", "lift", "--out", str(tmp_path / "small")]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "lift-int8" in said
-    assert "on 8 recorded observations differ from full precision by" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "lift-int8" in printed
+    assert "on 8 recorded observations differ from full precision by" in printed

@@ -1,4 +1,4 @@
-"""Several processes that share a batch make the same updates as one."""
+"""Several processes that split a batch make the same updates as one."""
 
 import os
 import socket
@@ -13,8 +13,7 @@ import torch
 from dbp_ros.learning.checkpoint import read_checkpoint
 
 METHODS = ("dbp", "joint_sinkhorn")
-# A softmax over places forgets what is added to all of them: the true gradient is zero, and Adam
-# makes steps of what rounding leaves of it.
+# A softmax ignores a common offset: the true gradient is zero, and Adam amplifies rounding.
 WITHOUT_EFFECT = "maps.bias"
 
 
@@ -26,7 +25,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which two processes have trained every method together."""
+    """Folder of the runs of two processes."""
     folder = tmp_path_factory.mktemp("shared")
     launch = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2")
     address = ("--master_addr", "127.0.0.1", "--master_port", str(free_port()))

@@ -1,4 +1,4 @@
-"""The log of a run: a table, TensorBoard's file and a picture, without rows of a lost past."""
+"""The log of a run: a table, a TensorBoard file and a plot."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def logged(run: Path, *updates: int) -> None:
 
 
 def scalars(run: Path) -> list[tuple[int, float]]:
-    """Return what TensorBoard shows of the loss."""
+    """Return the losses in the TensorBoard file."""
     board = EventAccumulator(str(run / "tensorboard"))
     board.Reload()
     return [(event.step, pytest.approx(event.value)) for event in board.Scalars("loss")]
@@ -40,7 +40,7 @@ def test_the_curves_are_drawn_from_the_first_row_on(tmp_path: Path) -> None:
     assert (first != second).any()
 
 
-def test_a_picture_that_was_put_off_is_drawn_when_the_log_is_closed(tmp_path: Path) -> None:
+def test_a_deferred_plot_is_drawn_when_the_log_is_closed(tmp_path: Path) -> None:
     drawn: list[int] = []
     log = TrainingLog(tmp_path, lambda run: drawn.append(len(read_log(run))))
     for update in range(3):
@@ -50,15 +50,15 @@ def test_a_picture_that_was_put_off_is_drawn_when_the_log_is_closed(tmp_path: Pa
     assert drawn == [1, 3]
 
 
-def test_a_resumed_run_forgets_what_it_will_write_again(tmp_path: Path) -> None:
+def test_a_resumed_run_truncates_the_rows_that_it_writes_again(tmp_path: Path) -> None:
     logged(tmp_path, 5, 10, 15)
-    TrainingLog(tmp_path).forget_after(10)
+    TrainingLog(tmp_path).truncate_after(10)
     logged(tmp_path, 12)
     table = (tmp_path / "log.csv").read_text().splitlines()
     assert table == ["update,loss,force_rms", "5,0.5,1", "10,1,1", "12,1.2,1"]
     assert scalars(tmp_path) == [(5, 0.5), (10, 1.0), (12, 1.2)]
 
 
-def test_a_run_without_a_log_has_nothing_to_forget(tmp_path: Path) -> None:
-    TrainingLog(tmp_path / "run").forget_after(10)
+def test_truncating_a_missing_log_creates_nothing(tmp_path: Path) -> None:
+    TrainingLog(tmp_path / "run").truncate_after(10)
     assert not (tmp_path / "run").exists()

@@ -14,7 +14,7 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.export import ExportLabel, export_bundle
-from dbp_ros.learning.policy_network import image_batch
+from dbp_ros.learning.policy_network import image_tensor
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.rl.checkpoint import finetuned, go_on
 from dbp_ros.rl.ppo import PPOLearner
@@ -60,7 +60,7 @@ def test_what_has_learned_is_exported_and_goes_on_learning_from_its_file(tmp_pat
     bundle = read_bundle(tmp_path / "toy")
     assert bundle.manifest.joints == JOINTS
     proof = read_golden(bundle)
-    seen_images = {name: image_batch(torch.from_numpy(x)) for name, x in proof.images.items()}
+    seen_images = {name: image_tensor(torch.from_numpy(x)) for name, x in proof.images.items()}
     features = learner.policy.encode(seen_images, {})
     said = learner.policy.act(
         torch.from_numpy(proof.positions), features, torch.from_numpy(proof.latent)[:, None]

@@ -1,4 +1,4 @@
-"""Consistency training: neighbours on a path to noise should mean the same chunk."""
+"""Consistency training: neighbouring points of a path to noise map to the same chunk."""
 
 import math
 
@@ -20,37 +20,37 @@ class Consistency(Method):
     """
 
     def forward(self, observation: Tensor, latent: Tensor) -> Tensor:
-        """Go from noise to a chunk in one step."""
+        """Map noise to a chunk in one step."""
         ones = torch.ones_like(latent[:, :, 0, 0])
         return self._chunk(self.head.condition(observation), latent, ones)
 
-    def respond(self, question: TrainingBatch) -> Tensor:
-        """Return the chunk that a noisy point means."""
-        time = self._times(question)[1]
-        condition = self.head.condition(question.observation)
-        return self._chunk(condition, on_path(question, time), time)
+    def predict(self, batch: TrainingBatch) -> Tensor:
+        """Return the chunk predicted from a noisy point."""
+        time = self._times(batch)[1]
+        condition = self.head.condition(batch.observation)
+        return self._chunk(condition, on_path(batch, time), time)
 
-    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
-        """Return what the neighbour with less noise means."""
-        time = self._times(question)[0]
-        condition = self.head.condition(question.observation)
-        return unit_target(self._chunk(condition, on_path(question, time), time), said)
+    def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
+        """Return the chunk predicted from the neighbour with less noise."""
+        time = self._times(batch)[0]
+        condition = self.head.condition(batch.observation)
+        return unit_target(self._chunk(condition, on_path(batch, time), time), prediction)
 
-    def loss(self, said: Tensor, goal: RegressionTarget) -> Tensor:
+    def loss(self, prediction: Tensor, target: RegressionTarget) -> Tensor:
         """Return the pseudo-Huber distance, arXiv 2310.14189, (7)."""
-        size = said[0, 0].numel()
+        size = prediction[0, 0].numel()
         huber = _HUBER * math.sqrt(size)
-        square = (said - goal.value).square().sum((2, 3))
+        square = (prediction - target.value).square().sum((2, 3))
         return ((square + huber**2).sqrt() - huber).mean() / size
 
     def _chunk(self, condition: Tensor, value: Tensor, time: Tensor) -> Tensor:
-        share = time[..., None, None]
-        said: Tensor = self.head(condition, value, time.unsqueeze(-1))
-        return (1 - share) * value + share * said
+        noise_weight = time[..., None, None]
+        prediction: Tensor = self.head(condition, value, time.unsqueeze(-1))
+        return (1 - noise_weight) * value + noise_weight * prediction
 
-    def _times(self, question: TrainingBatch) -> tuple[Tensor, Tensor]:
-        """Return neighbouring times of the present grid, less noise first."""
-        growth = (MOST_LEVELS / FEWEST_LEVELS) ** question.progress
+    def _times(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
+        """Return neighbouring times of the current grid, less noise first."""
+        growth = (MOST_LEVELS / FEWEST_LEVELS) ** batch.progress
         levels = round(FEWEST_LEVELS * growth)
-        step = (question.chance[..., 0] * levels).floor().clamp_max(levels - 1)
+        step = (batch.uniform[..., 0] * levels).floor().clamp_max(levels - 1)
         return step / levels, (step + 1) / levels

@@ -1,6 +1,8 @@
-"""DDPM with the cosine schedule, sampled by DDIM: the baseline that denoises."""
+"""DDPM with the cosine schedule, sampled by DDIM: the denoising baseline."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,65 +13,93 @@ from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBa
 LEVELS = 100
 _LARGEST_BETA = 0.999
 _OFFSET = 0.008
-_LARGEST_ACTION = 1.0
 
 
-def kept_signal(levels: int = LEVELS) -> Tensor:
-    """Return how much of the clean chunk's power is left at each level, arXiv 2102.09672, (17).
-
-    Shape (levels,), falling.
-    """
+def alphas_cumprod(levels: int = LEVELS) -> Tensor:
+    """Return the cosine schedule, arXiv 2102.09672, (17): falling. Shape (levels,)."""
     steps = torch.arange(levels + 1, dtype=torch.float64) / levels
     power = torch.cos((steps + _OFFSET) / (1 + _OFFSET) * math.pi / 2).square()
     betas = (1 - power[1:] / power[:-1]).clamp_max(_LARGEST_BETA)
     return (1 - betas).cumprod(0).float()
 
 
-class Diffusion(Method):
-    """Noise prediction over 100 levels (arXiv 2006.11239, 2303.04137), sampled by DDIM.
+# Plain numbers: an exported graph has them as constants.
+_ALPHAS_CUMPROD: list[float] = alphas_cumprod().tolist()
 
-    DDIM without noise of its own (arXiv 2010.02502, eta = 0): a latent always gives the same
-    chunk, in as many evenly spaced levels as asked for.
+
+def denoising_levels(num_inference_steps: int) -> list[int]:
+    """Return evenly spaced levels, falling to 0."""
+    between = max(1, num_inference_steps - 1)
+    return [round((LEVELS - 1) * (1 - index / between)) for index in range(num_inference_steps)]
+
+
+def denoise(
+    predict_noise: Callable[[Any, float], Any],
+    latent: Any,
+    levels: Sequence[int],
+    posterior_noise: Callable[[], Any] | None = None,
+) -> Any:
+    """Return a denoised chunk; the clean chunk is clipped at each level, as in 2303.04137.
+
+    Args:
+        predict_noise: The network: a noisy chunk and its time in [0, 1] to the noise.
+        latent: Standard normal start: a tensor or an array.
+        levels: Falling to 0; see `denoising_levels`.
+        posterior_noise: Samples the posterior noise of DDPM (arXiv 2006.11239, (6) and (7)); None
+            for the deterministic step of DDIM (arXiv 2010.02502, eta = 0).
     """
+    value = latent
+    for level, following in zip(levels, [*levels[1:], -1], strict=True):
+        noise = predict_noise(value, level / LEVELS)
+        alpha = _ALPHAS_CUMPROD[level]
+        clean = (value - math.sqrt(1 - alpha) * noise) / math.sqrt(alpha)
+        clean = clean.clip(-1.0, 1.0)
+        if following < 0:
+            return clean
+        next_alpha = _ALPHAS_CUMPROD[following]
+        if posterior_noise is None:
+            noise = (value - math.sqrt(alpha) * clean) / math.sqrt(1 - alpha)
+            value = math.sqrt(next_alpha) * clean + math.sqrt(1 - next_alpha) * noise
+        else:
+            step = alpha / next_alpha
+            clean_weight = math.sqrt(next_alpha) * (1 - step) / (1 - alpha)
+            value_weight = math.sqrt(step) * (1 - next_alpha) / (1 - alpha)
+            std = math.sqrt((1 - next_alpha) / (1 - alpha) * (1 - step))
+            value = clean_weight * clean + value_weight * value + std * posterior_noise()
+    return value
 
-    kept: Tensor
 
-    def __init__(self, head: Head, evaluations: int, draws: int) -> None:
-        """Take over a head with one time; `evaluations` is the number of DDIM steps."""
-        super().__init__(head, evaluations, draws)
-        self.register_buffer("kept", kept_signal(), persistent=False)
-        # Plain numbers too: a graph is exported with them as constants.
-        self._kept: list[float] = kept_signal().tolist()
+class Diffusion(Method):
+    """Noise prediction over 100 levels (arXiv 2006.11239, 2303.04137), sampled by DDIM."""
+
+    alphas_cumprod: Tensor
+
+    def __init__(self, head: Head, num_inference_steps: int, num_samples: int) -> None:
+        """Wrap a head with one time; `num_inference_steps` is the number of DDIM steps."""
+        super().__init__(head, num_inference_steps, num_samples)
+        self.register_buffer("alphas_cumprod", alphas_cumprod(), persistent=False)
 
     def forward(self, observation: Tensor, latent: Tensor) -> Tensor:
-        """Return denoised chunks; the clean chunk is clipped at each level, as in 2303.04137."""
+        """Return denoised chunks; see `denoise`."""
         condition = self.head.condition(observation)
-        kept, last = self._kept, LEVELS - 1
-        between = max(1, self.evaluations - 1)
-        levels = [round(last * (1 - index / between)) for index in range(self.evaluations)]
-        value = latent
-        for level, following in zip(levels, [*levels[1:], -1], strict=True):
-            times = torch.full_like(value[:, :, 0, :1], level / LEVELS)
-            noise = self.head(condition, value, times)
-            signal = kept[level]
-            clean: Tensor = (value - math.sqrt(1 - signal) * noise) / math.sqrt(signal)
-            clean = clean.clamp(-_LARGEST_ACTION, _LARGEST_ACTION)
-            if following < 0:
-                return clean
-            noise = (value - math.sqrt(signal) * clean) / math.sqrt(1 - signal)
-            left = kept[following]
-            value = math.sqrt(left) * clean + math.sqrt(1 - left) * noise
-        return value
 
-    def respond(self, question: TrainingBatch) -> Tensor:
-        """Return the predicted noise at a level drawn for each draw."""
-        level = (question.chance[..., 0] * LEVELS).long().clamp_max(LEVELS - 1)
-        kept = self.kept[level][..., None, None]
-        value = kept.sqrt() * question.positives[:, :1] + (1 - kept).sqrt() * question.noise
+        def predict_noise(value: Tensor, time: float) -> Tensor:
+            times = torch.full_like(value[:, :, 0, :1], time)
+            noise: Tensor = self.head(condition, value, times)
+            return noise
+
+        chunks: Tensor = denoise(predict_noise, latent, denoising_levels(self.num_inference_steps))
+        return chunks
+
+    def predict(self, batch: TrainingBatch) -> Tensor:
+        """Return the predicted noise at a random level for each sample."""
+        level = (batch.uniform[..., 0] * LEVELS).long().clamp_max(LEVELS - 1)
+        alpha = self.alphas_cumprod[level][..., None, None]
+        value = alpha.sqrt() * batch.positives[:, :1] + (1 - alpha).sqrt() * batch.noise
         times = (level / LEVELS).to(value.dtype).unsqueeze(-1)
-        said: Tensor = self.head(self.head.condition(question.observation), value, times)
-        return said
+        prediction: Tensor = self.head(self.head.condition(batch.observation), value, times)
+        return prediction
 
-    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
+    def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
         """Return the noise."""
-        return unit_target(question.noise, said)
+        return unit_target(batch.noise, prediction)

@@ -1,9 +1,8 @@
-"""The seam between the trainer and every method.
+"""The interface between the trainer and every method.
 
-A method owns the head that it trains. Training asks it three things: what it says (`respond`),
-what it should have said (`aim`), and how bad the difference is (`loss`). Only `aim` may look at a
-whole batch, and it carries no gradient: that is why a batch can be cut into parts, over time or
-over machines, without changing what is learned.
+A training step calls `predict`, `target` and `loss`. Only `target` may depend on a whole batch, and
+it carries no gradient. A batch can therefore be split for gradient accumulation or over processes
+without changing the update.
 """
 
 from abc import ABC, abstractmethod
@@ -19,53 +18,52 @@ from dbp_ros.drift.losses import scaled_square
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """A batch, or a part of one, as a method sees it.
+    """Input of a method: an encoded batch, or rows of one.
 
     Attributes:
         observation: Normalised. Shape (B, observation).
-        positives: Normalised chunks that are right, the observation's own first.
+        positives: Normalised demonstrated chunks, the observation's own first.
             Shape (B, P, horizon, actions).
         weights: Of the positives, not negative. Shape (B, P).
-        noise: Standard normal, as many draws as the method asks for. Shape (B, G, horizon,
-            actions).
-        chance: Uniform from 0 to 1, where a method needs times. Shape (B, G, 3).
-        progress: How much of the training is over, from 0 to 1.
+        noise: Standard normal, `num_samples` of the method. Shape (B, G, horizon, actions).
+        uniform: Uniform in [0, 1], for methods that sample times. Shape (B, G, 3).
+        progress: Fraction of the training that is done.
     """
 
     observation: Tensor
     positives: Tensor
     weights: Tensor
     noise: Tensor
-    chance: Tensor
+    uniform: Tensor
     progress: float
 
     @staticmethod
     def join(parts: "list[TrainingBatch]") -> "TrainingBatch":
-        """Return the parts of a batch as one."""
-        names = ("observation", "positives", "weights", "noise", "chance")
+        """Concatenate the parts of a batch."""
+        names = ("observation", "positives", "weights", "noise", "uniform")
         whole = [torch.cat([getattr(part, name) for part in parts]) for name in names]
         return TrainingBatch(whole[0], whole[1], whole[2], whole[3], whole[4], parts[0].progress)
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "TrainingBatch":
-        """Return the question with every tensor changed."""
+        """Apply a function to every tensor."""
         return TrainingBatch(
             change(self.observation),
             change(self.positives),
             change(self.weights),
             change(self.noise),
-            change(self.chance),
+            change(self.uniform),
             self.progress,
         )
 
 
 @dataclass(frozen=True)
 class RegressionTarget:
-    """What a method should have said.
+    """Target of a prediction.
 
     Attributes:
-        value: Shape of the response, (B, G, horizon, actions).
-        scale: Size of one unit of the difference, by observation. Shape (B, 1, 1, 1).
-        force_rms: Mean size of the push towards it, for the log.
+        value: Shape of the prediction, (B, G, horizon, actions).
+        scale: Unit of the difference, by observation. Shape (B, 1, 1, 1).
+        force_rms: RMS drift towards the target, for the log.
     """
 
     value: Tensor
@@ -73,30 +71,31 @@ class RegressionTarget:
     force_rms: Tensor
 
     def rows(self, start: int, end: int) -> "RegressionTarget":
-        """Return the part from row `start` to before row `end`."""
+        """Return the rows from `start` to before `end`."""
         return RegressionTarget(self.value[start:end], self.scale[start:end], self.force_rms)
 
 
 class Method(nn.Module, ABC):
-    """A way to learn and to make chunks.
+    """A training objective and a sampler of chunks.
 
     Attributes:
         head: The network that it trains.
-        evaluations: Passes through the head for one chunk at deployment (NFE).
-        needs_whole_batch: Whether `aim` mixes observations, so that a part is not enough.
-        draws: Noise draws for each observation of an update.
+        num_inference_steps: Passes through the head for one chunk at deployment (NFE).
+        needs_whole_batch: Whether `target` couples observations, so that all rows are needed.
+        num_samples: Noise samples for each observation of an update.
     """
 
     needs_whole_batch = False
 
-    def __init__(self, head: Head, evaluations: int, draws: int) -> None:
-        """Take over a head."""
+    def __init__(self, head: Head, num_inference_steps: int, num_samples: int) -> None:
+        """Wrap a head."""
         super().__init__()
-        self.head, self.evaluations, self.draws = head, evaluations, draws
+        self.head = head
+        self.num_inference_steps, self.num_samples = num_inference_steps, num_samples
 
     @abstractmethod
     def forward(self, observation: Tensor, latent: Tensor) -> Tensor:
-        """Return one chunk for each latent, always the same one for the same latent.
+        """Return one chunk for each latent; deterministic.
 
         Args:
             observation: Shape (B, observation).
@@ -107,24 +106,24 @@ class Method(nn.Module, ABC):
         """
 
     @abstractmethod
-    def respond(self, question: TrainingBatch) -> Tensor:
-        """Return what the head says, with gradient. Shape (B, G, horizon, actions)."""
+    def predict(self, batch: TrainingBatch) -> Tensor:
+        """Return the head's output, with gradient. Shape (B, G, horizon, actions)."""
 
     @abstractmethod
-    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
-        """Return what it should have said.
+    def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
+        """Return the regression target.
 
         Args:
-            said: The response, without gradient.
-            question: What it was the response to.
+            prediction: Output of `predict`, without gradient.
+            batch: Its input.
         """
 
-    def loss(self, said: Tensor, goal: RegressionTarget) -> Tensor:
-        """Return the mean squared difference in units of the goal's scale. Scalar."""
-        return scaled_square(said, goal.value, goal.scale).mean()
+    def loss(self, prediction: Tensor, target: RegressionTarget) -> Tensor:
+        """Return the mean squared difference in units of the target's scale. Scalar."""
+        return scaled_square(prediction, target.value, target.scale).mean()
 
 
-def unit_target(value: Tensor, said: Tensor) -> RegressionTarget:
-    """Return a goal in plain units."""
+def unit_target(value: Tensor, prediction: Tensor) -> RegressionTarget:
+    """Return a target of scale 1."""
     ones = torch.ones_like(value[:, :1, :1, :1])
-    return RegressionTarget(value, ones, (value - said).square().mean().sqrt())
+    return RegressionTarget(value, ones, (value - prediction).square().mean().sqrt())

@@ -1,4 +1,4 @@
-"""Generators that need one pass: noise and an observation in, a chunk out."""
+"""One-step generators: from noise and an observation to a chunk in one pass."""
 
 import math
 from collections.abc import Callable
@@ -12,84 +12,90 @@ from dbp_ros.drift.heads import Head
 from dbp_ros.drift.losses import moved
 from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBatch, unit_target
 
-Aim = Callable[[Tensor, TrainingBatch], Drift]
+DriftField = Callable[[Tensor, TrainingBatch], Drift]
 
 
 def dct_basis(horizon: int, count: int) -> Tensor:
-    """Return the slowest cosine waves over a chunk: orthonormal rows, shape (count, horizon).
+    """Return the lowest DCT modes over a chunk: orthonormal rows, shape (count, horizon).
 
-    White noise seen through them stays white, so a latent of full shape can be reduced to
-    `count` numbers a joint; the chunk that it makes is smooth from the first update on.
+    Projected white noise stays white, so a latent of full shape can be reduced to `count` numbers
+    per joint; its chunk is smooth from the first update on.
     """
     steps = (torch.arange(horizon, dtype=torch.float64) + 0.5) * math.pi / horizon
-    waves = torch.cos(torch.arange(count, dtype=torch.float64)[:, None] * steps)
-    unit: Tensor = waves / torch.linalg.vector_norm(waves, dim=1, keepdim=True)
+    modes = torch.cos(torch.arange(count, dtype=torch.float64)[:, None] * steps)
+    unit: Tensor = modes / torch.linalg.vector_norm(modes, dim=1, keepdim=True)
     return unit.float()
 
 
 class OneStep(Method):
-    """`x = noise_skip(z) + head(o, z)`, moved along a drifting field.
+    """`x = noise_skip(z) + head(o, z)`, trained by a drifting field.
 
-    Only the slow waves of the latent are used: `waves` of `horizon`.
+    The latent is projected onto its lowest DCT modes.
 
     Attributes:
-        latent_scale: What latents are multiplied by, 1 as trained; at 0 every latent makes the
-            same chunk. Kept with the weights.
+        latent_scale: Factor on latents, 1 as trained; at 0 every latent gives the same chunk.
+            Saved with the weights.
     """
 
     needs_whole_batch = True
-    waves: Tensor
+    projection: Tensor
     latent_scale: Tensor
 
     def __init__(
-        self, head: Head, draws: int, aim: Aim, *, noise_skip: bool = True, latent_waves: int = 0
+        self,
+        head: Head,
+        num_samples: int,
+        field: DriftField,
+        *,
+        noise_skip: bool = True,
+        dct_modes: int = 0,
     ) -> None:
-        """Take over a head.
+        """Wrap a head.
 
         Args:
             head: The network.
-            draws: Samples generated for each observation of an update.
-            aim: The field: samples (B, G, S) and the question to a drift.
+            num_samples: Samples generated for each observation of an update.
+            field: From samples (B, G, S) and their batch to a drift.
             noise_skip: Whether to add a noise skip connection; the published form has none.
-            latent_waves: Slowest waves of the latent that are used; 0 for all of it.
+            dct_modes: Lowest DCT modes of the latent that are used; 0 for all.
         """
-        super().__init__(head, 1, draws)
-        self._aim = aim
+        super().__init__(head, 1, num_samples)
+        self._field = field
         self.noise_skip = NoiseSkip(head.horizon, head.actions) if noise_skip else None
-        waves = dct_basis(head.horizon, latent_waves or head.horizon)
-        widening = math.sqrt(head.horizon / len(waves))
-        self.register_buffer("waves", widening * waves.T @ waves, persistent=False)
+        modes = dct_basis(head.horizon, dct_modes or head.horizon)
+        gain = math.sqrt(head.horizon / len(modes))
+        self.register_buffer("projection", gain * modes.T @ modes, persistent=False)
         self.register_buffer("latent_scale", torch.ones(()))
 
     def forward(self, observation: Tensor, latent: Tensor) -> Tensor:
         """Return one chunk for each latent; see `Method.forward`."""
-        smooth = self.latent_scale * (self.waves @ latent)
+        smooth = self.latent_scale * (self.projection @ latent)
         chunks: Tensor = self.head(self.head.condition(observation), smooth)
         return chunks if self.noise_skip is None else self.noise_skip(smooth) + chunks
 
-    def respond(self, question: TrainingBatch) -> Tensor:
+    def predict(self, batch: TrainingBatch) -> Tensor:
         """Return generated chunks."""
-        return self.forward(question.observation, question.noise)
+        return self.forward(batch.observation, batch.noise)
 
-    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
+    def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
         """Return the chunks moved along the field.
 
         The loss is the published one, arXiv 2602.04770: the squared drift in units of its scale.
         Its value is nearly constant, since each force is normalised; its gradient is
         `-2 V / (B G S c)`.
         """
-        samples = said.flatten(2)
-        drift = self._aim(samples, question)
-        goal = moved(samples, drift).reshape(said.shape)
+        samples = prediction.flatten(2)
+        drift = self._field(samples, batch)
+        value = moved(samples, drift).reshape(prediction.shape)
         scale = drift.scale.expand(len(samples), -1, -1)
-        return RegressionTarget(goal, scale[..., None], drift.force_rms.mean())
+        return RegressionTarget(value, scale[..., None], drift.force_rms.mean())
 
 
 class Regression(Method):
-    """Behaviour cloning by mean squared error: the baseline that averages modes."""
+    """Behaviour cloning with a mean squared error: the baseline that averages modes."""
 
     def __init__(self, head: Head) -> None:
-        """Take over a head."""
+        """Wrap a head."""
         super().__init__(head, 1, 1)
 
     def forward(self, observation: Tensor, latent: Tensor) -> Tensor:
@@ -97,10 +103,10 @@ class Regression(Method):
         chunks: Tensor = self.head(self.head.condition(observation), torch.zeros_like(latent))
         return chunks
 
-    def respond(self, question: TrainingBatch) -> Tensor:
+    def predict(self, batch: TrainingBatch) -> Tensor:
         """Return the chunk of each observation."""
-        return self.forward(question.observation, question.noise)
+        return self.forward(batch.observation, batch.noise)
 
-    def aim(self, said: Tensor, question: TrainingBatch) -> RegressionTarget:
+    def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
         """Return the demonstration."""
-        return unit_target(question.positives[:, :1], said)
+        return unit_target(batch.positives[:, :1], prediction)

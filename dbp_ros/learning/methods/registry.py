@@ -1,4 +1,4 @@
-"""From the name of a method to the method."""
+"""Methods by name."""
 
 from functools import partial
 
@@ -16,13 +16,13 @@ from dbp_ros.learning.methods.consistency import Consistency
 from dbp_ros.learning.methods.diffusion import Diffusion
 from dbp_ros.learning.methods.flow import FlowMatching, MeanFlow
 from dbp_ros.learning.methods.method import Method, TrainingBatch
-from dbp_ros.learning.methods.one_step import Aim, OneStep, Regression
+from dbp_ros.learning.methods.one_step import DriftField, OneStep, Regression
 
 TIMES = {"ddim": 1, "flow": 1, "consistency": 1, "meanflow": 2}
 
 
 def build_head(config: TrainConfig, observation: int, actions: int) -> Head:
-    """Return the head that the settings ask for, for an observation of a size."""
+    """Build the head of a configuration for observations of a size."""
     times = TIMES.get(config.method, 0)
     if config.head == "unet":
         widths = config.unet_widths
@@ -39,75 +39,75 @@ def build_head(config: TrainConfig, observation: int, actions: int) -> Head:
 
 
 def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
-    """Return the method that the settings name, with a head of its own."""
-    head, draws = build_head(config, observation, actions), config.num_samples
+    """Build the method of a configuration and its head."""
+    head, num_samples = build_head(config, observation, actions), config.num_samples
     if config.method == "bc_mse":
         return Regression(head)
     if config.method == "ddim":
-        return Diffusion(head, config.num_inference_steps, draws)
+        return Diffusion(head, config.num_inference_steps, num_samples)
     if config.method == "flow":
-        return FlowMatching(head, config.num_inference_steps, draws)
+        return FlowMatching(head, config.num_inference_steps, num_samples)
     if config.method == "meanflow":
-        return MeanFlow(head, 1, draws)
+        return MeanFlow(head, 1, num_samples)
     if config.method == "consistency":
-        return Consistency(head, 1, draws)
+        return Consistency(head, 1, num_samples)
     if config.method == "dbp_authors":
-        return OneStep(head, draws, published_aim, noise_skip=False)
+        return OneStep(head, num_samples, published_field, noise_skip=False)
     schedule = TemperatureSchedule(config.temperatures, config.initial_temperature_scale)
-    aims: dict[str, Aim] = {
-        "dbp": partial(drift_aim, schedule),
-        "energy": energy_aim,
-        "sinkhorn": sinkhorn_aim,
-        "joint_sinkhorn": joint_sinkhorn_aim,
+    fields: dict[str, DriftField] = {
+        "dbp": partial(annealed_field, schedule),
+        "energy": energy_field,
+        "sinkhorn": sinkhorn_field,
+        "joint_sinkhorn": joint_sinkhorn_field,
     }
-    return OneStep(head, draws, aims[config.method], latent_waves=config.latent_dct_modes)
+    return OneStep(head, num_samples, fields[config.method], dct_modes=config.latent_dct_modes)
 
 
-def drift_aim(schedule: TemperatureSchedule, samples: Tensor, question: TrainingBatch) -> Drift:
-    """Return the default field, that of `drift_loss`, with annealed temperatures."""
+def annealed_field(schedule: TemperatureSchedule, samples: Tensor, batch: TrainingBatch) -> Drift:
+    """Return the field of `drift_loss` with annealed temperatures."""
     return conditional_drifting(
         samples,
-        question.positives.flatten(2),
-        positive_weights=question.weights,
-        temperatures=schedule(question.progress),
+        batch.positives.flatten(2),
+        positive_weights=batch.weights,
+        temperatures=schedule(batch.progress),
     )
 
 
-def published_aim(samples: Tensor, question: TrainingBatch) -> Drift:
+def published_field(samples: Tensor, batch: TrainingBatch) -> Drift:
     """Return the published field: the observation's own demonstration, narrow kernels."""
-    own = question.positives[:, :1].flatten(2)
+    own = batch.positives[:, :1].flatten(2)
     return drifting(samples, own, temperatures=AUTHORS_TEMPERATURES)
 
 
-def energy_aim(samples: Tensor, question: TrainingBatch) -> Drift:
+def energy_field(samples: Tensor, batch: TrainingBatch) -> Drift:
     """Return the field of the energy score."""
-    return energy_drifting(samples, question.positives[:, :1].flatten(2))
+    return energy_drifting(samples, batch.positives[:, :1].flatten(2))
 
 
-def sinkhorn_aim(samples: Tensor, question: TrainingBatch) -> Drift:
-    """Return per-observation transport; each half of the samples debiases the other."""
-    positives = question.positives.flatten(2)
+def sinkhorn_field(samples: Tensor, batch: TrainingBatch) -> Drift:
+    """Return per-observation optimal transport; each half of the samples debiases the other."""
+    positives = batch.positives.flatten(2)
     halves = samples.chunk(2, dim=1)
     drifts = [
-        sinkhorn_drifting(half, positives, other, positive_weights=question.weights)
+        sinkhorn_drifting(half, positives, other, positive_weights=batch.weights)
         for half, other in (halves, halves[::-1])
     ]
-    return _side_by_side(drifts)
+    return _concatenated(drifts)
 
 
-def joint_sinkhorn_aim(samples: Tensor, question: TrainingBatch) -> Drift:
-    """Return transport over (observation, action); each half debiases the other."""
-    own = question.positives[:, 0].flatten(1)
+def joint_sinkhorn_field(samples: Tensor, batch: TrainingBatch) -> Drift:
+    """Return optimal transport over (observation, action); each half debiases the other."""
+    own = batch.positives[:, 0].flatten(1)
     halves = samples.chunk(2, dim=1)
     drifts = [
-        joint_sinkhorn_drifting(half, own, other, question.observation.detach())
+        joint_sinkhorn_drifting(half, own, other, batch.observation.detach())
         for half, other in (halves, halves[::-1])
     ]
-    return _side_by_side(drifts)
+    return _concatenated(drifts)
 
 
-def _side_by_side(drifts: list[Drift]) -> Drift:
-    """Return the drifts of two halves as one, in the first half's unit."""
+def _concatenated(drifts: list[Drift]) -> Drift:
+    """Concatenate the drifts of two halves in the scale of the first."""
     scale = drifts[0].scale
     velocity = [drift.velocity * (drift.scale / scale) for drift in drifts]
     rms = torch.stack([drift.force_rms for drift in drifts]).mean(0)

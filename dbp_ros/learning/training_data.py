@@ -1,0 +1,80 @@
+"""The training and validation rows of a data set, with the statistics of the training rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dbp_ros.errors import TrainingError
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.dataset import Demonstrations, split_by_episode
+from dbp_ros.learning.neighbours import Neighbours, find_neighbours
+from dbp_ros.learning.normaliser import (
+    Normaliser,
+    SmallestRanges,
+    fit_normaliser,
+    relative_columns,
+)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A data set split by episode.
+
+    Attributes:
+        rows: Training rows.
+        validation_rows: Rows of the validation episodes.
+        normaliser: Fitted to the training rows.
+        neighbours: Of the training rows, where the configuration has any.
+    """
+
+    rows: NDArray[np.int64]
+    validation_rows: NDArray[np.int64]
+    normaliser: Normaliser
+    neighbours: Neighbours | None
+
+    @classmethod
+    def of(cls, config: TrainConfig, data: Demonstrations) -> "TrainingData":
+        """Split a data set and fit its statistics.
+
+        Raises:
+            TrainingError: If no episode is left to train on, an action is constant, or neighbours
+                are configured for a data set with images or point clouds.
+        """
+        _check(config, data)
+        rows, validation_rows = split_by_episode(data, config.validation_fraction, config.seed)
+        floors = SmallestRanges.of(config)
+        normaliser = fit_normaliser(
+            relative_columns(data.state_names, data.action_names, config.relative_actions),
+            data.states[rows],
+            data.chunks(rows, config.horizon),
+            floors.each(data.state_names),
+            floors.each(data.action_names),
+        )
+        if not config.neighbours:
+            return cls(rows, validation_rows, normaliser, None)
+        observed = data.observed(np.arange(len(data.states)), config.n_obs_steps)
+        neighbours = find_neighbours(
+            normaliser.normalise_states(torch.from_numpy(observed)).flatten(1).numpy(),
+            data.episode,
+            rows,
+            config.neighbours,
+            config.neighbour_bandwidth,
+        )
+        return cls(rows, validation_rows, normaliser, neighbours)
+
+
+def _check(config: TrainConfig, data: Demonstrations) -> None:
+    if config.neighbours and (data.images or data.points):
+        raise TrainingError(
+            f"neighbours = {config.neighbours}: distances between states ignore images and point "
+            "clouds: use --neighbours 0"
+        )
+    constant = data.constant_actions()
+    if constant and not config.allow_constant_actions:
+        raise TrainingError(
+            f"in all {data.episodes} episodes these actions never move: {', '.join(constant)}: "
+            "check how they were recorded, or accept them with allow_constant_actions "
+            "(--allow-constant-actions)"
+        )
