@@ -19,13 +19,6 @@ Places = NDArray[np.int64]
 
 NS_PER_S = 1_000_000_000
 
-# How the sentence on the guard's ~/state begins while it keeps the arms stopped, and what follows
-# where a person asked for it.
-STOPPED = "stopped"
-EMERGENCY_STOP = "e-stop"
-# How it begins while control is not enabled.
-DISABLED = "disabled"
-
 
 def seconds_to_ns(seconds: float) -> int:
     """Return a duration in [s] as whole nanoseconds."""

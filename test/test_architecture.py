@@ -10,12 +10,13 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "dbp_ros"
 
 # Part of the package -> other parts that it may import.
-GROUND = {"errors", "extras", "files", "resources", "types"}
+GROUND = {"errors", "extras", "files", "guard_state", "resources", "types"}
 SERVICES = {"settings", "bundle", "runtime", "telemetry", "sensing"}
 BELOW = GROUND | SERVICES
 MAY_IMPORT = {
     "errors": set(),
     "types": set(),
+    "guard_state": set(),
     "extras": set(),
     "files": {"errors"},
     "resources": {"errors"},
@@ -24,7 +25,7 @@ MAY_IMPORT = {
     "telemetry": GROUND | {"settings"},
     "runtime": GROUND | {"settings"},
     "sensing": GROUND | {"settings", "runtime"},
-    "diagnosis": {"types"},
+    "diagnosis": {"guard_state", "types"},
     "policy": BELOW,
     "hotswap": BELOW | {"policy"},
     "motion": BELOW,

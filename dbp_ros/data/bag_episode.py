@@ -11,10 +11,11 @@ import numpy as np
 from dbp_ros.data.bag import CUT_OFF, Bag
 from dbp_ros.data.episode import Episode
 from dbp_ros.errors import EpisodeError, ObservationError
+from dbp_ros.guard_state import GuardState
 from dbp_ros.sensing.image_decoding import pixels_of
 from dbp_ros.sensing.joint_states import JointLayout, JointStateMerger
 from dbp_ros.telemetry.policy_step import PolicyStep, parse_policy_step
-from dbp_ros.types import DISABLED, NS_PER_S, STOPPED, Array, Floats, Image, seconds_to_ns
+from dbp_ros.types import NS_PER_S, Array, Floats, Image, seconds_to_ns
 
 # Tolerance of a stamp: the policy converts stamps between clocks and back.
 SAME_NS = 1_000_000
@@ -107,8 +108,7 @@ class BagEpisode:
             (ns, bool(m.data)) for ns, m in messages.get("intervention", [])
         )
         self._stops = StampedSeries(
-            (ns, m.data.startswith((STOPPED, DISABLED)))
-            for ns, m in messages.get("guard_state", [])
+            (ns, GuardState.parse(m.data).inactive) for ns, m in messages.get("guard_state", [])
         )
 
     @property

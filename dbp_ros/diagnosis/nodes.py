@@ -4,18 +4,14 @@ from collections.abc import Iterator
 
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding, listed
 from dbp_ros.diagnosis.snapshot import ACTIVE, REQUIRED, NodeStatus, Snapshot
-from dbp_ros.types import STOPPED
+from dbp_ros.guard_state import (
+    NO_FRESH_CHUNK,
+    NOT_ENABLED,
+    WAITING_FOR_CHUNK,
+    GuardMode,
+    GuardState,
+)
 
-DISABLED = "disabled"
-NOT_ENABLED = "disabled: control is not enabled"
-WAITING = "holding: waiting for a chunk"
-# Beginnings of sentences of the guard, and what to do about each.
-ADVICE = {
-    STOPPED: "remove the cause, then dbp reset and dbp enable",
-    DISABLED: "remove the cause, then dbp enable",
-    "holding: waiting for a chunk": "see the policy, which publishes chunks",
-    "holding: no fresh chunk": "see the policy, which publishes chunks",
-}
 # Parameters that must be the same in every node that has them.
 SHARED = ("use_sim_time", "real_time_factor")
 
@@ -94,7 +90,7 @@ def nodes_not_ok(s: Snapshot) -> Iterator[Finding]:
             if node.name == "policy" and node.lifecycle not in ("", ACTIVE):
                 continue
             yield Finding(level, node.name, node.sentence, _advice(node))
-        elif node.name == "guard" and node.sentence.startswith(NOT_ENABLED):
+        elif node.name == "guard" and GuardState.parse(node.sentence).cause == NOT_ENABLED:
             yield Finding(NOTE, "guard", node.sentence, "dbp enable lets it command the arms")
     for sentence in s.foreign:
         yield Finding(WARNING, "controller manager", sentence)
@@ -103,9 +99,14 @@ def nodes_not_ok(s: Snapshot) -> Iterator[Finding]:
 def _advice(node: NodeStatus) -> str:
     if node.name != "guard":
         return ""
-    if node.sentence.startswith(NOT_ENABLED):
+    state = GuardState.parse(node.sentence)
+    if state.mode is GuardMode.STOPPED:
+        return "remove the cause, then dbp reset and dbp enable"
+    if state.mode is GuardMode.DISABLED:
         return "remove the cause, then dbp enable"
-    return next((a for start, a in ADVICE.items() if node.sentence.startswith(start)), "")
+    if state.cause in (WAITING_FOR_CHUNK, NO_FRESH_CHUNK):
+        return "see the policy, which publishes chunks"
+    return ""
 
 
 def policy_state(s: Snapshot) -> Iterator[Finding]:

@@ -8,33 +8,29 @@ the steady clock and passed in.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
 from dbp_ros.errors import CommandError
+from dbp_ros.guard_state import (
+    NEXT_REASON,
+    NO_FRESH_CHUNK,
+    NOT_ENABLED,
+    WAITING_FOR_CHUNK,
+    GuardMode,
+)
 from dbp_ros.motion.chunk_check import ChunkCheck
 from dbp_ros.motion.following import FollowingMonitor, SpeedEstimate
 from dbp_ros.motion.limits import LimitedShare, Limiter, Limits
 from dbp_ros.motion.trajectory import Trajectory
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.types import NS_PER_S, STOPPED, ActionChunk, Array, Flags, seconds_to_ns
+from dbp_ros.types import NS_PER_S, ActionChunk, Array, Flags, seconds_to_ns
 
-NOT_ENABLED = "control is not enabled"
 WITHDRAWN = "the enabling was withdrawn"
 # Controllers that are lost within this time of the last command are named together.
 AT_ONCE_NS = NS_PER_S
 # Joint states that came back are used after this time.
 RESUME_NS = NS_PER_S // 50
-
-
-class Mode(Enum):
-    """What the guard does with the arms."""
-
-    DISABLED = "disabled"
-    HOLDING = "holding"
-    TRACKING = "tracking"
-    STOPPED = STOPPED
 
 
 @dataclass
@@ -81,7 +77,7 @@ class MotionGuard:
         self.limits = Limits.of(config)
         self.joints = config.joints
         self.counters = Counters()
-        self.mode = Mode.DISABLED
+        self.mode = GuardMode.DISABLED
         self.reason = NOT_ENABLED
         self.chunk: ActionChunk | None = None
         self._dt = 1.0 / config.command_rate_hz
@@ -170,7 +166,7 @@ class MotionGuard:
         self._muted[:] = self._yielding[:] = False
         self._withdrawn_reason = ""
         self._enabled = self._fresh = True
-        self._set(Mode.HOLDING, "waiting for a chunk")
+        self._set(GuardMode.HOLDING, WAITING_FOR_CHUNK)
 
     def disable(self) -> None:
         """Bring the arms to rest, then command them no more."""
@@ -199,7 +195,7 @@ class MotionGuard:
         """
         at_once = now_ns - self._commanded_ns < AT_ONCE_NS
         if at_once and self._withdrawn_reason and reason not in self._withdrawn_reason:
-            self._withdrawn_reason += f"; {reason}"
+            self._withdrawn_reason += f"{NEXT_REASON}{reason}"
         if self._limiter is None:
             if at_once and self._withdrawn_reason:
                 self._release()
@@ -215,7 +211,7 @@ class MotionGuard:
             self.counters.stops += 1
             self._stop_reason = reason
             self._forget_chunk()
-            self._set(Mode.STOPPED, reason)
+            self._set(GuardMode.STOPPED, reason)
 
     def reset(self) -> None:
         """Clear a latched stop. Control must then be enabled again, from where the arms are.
@@ -289,7 +285,7 @@ class MotionGuard:
             limited = limiter.follow(*self._trajectory.sample(now_ns))
             self.counters.limited_commands += limited
             self._limited.add(limiter.behind)
-            self._set(Mode.TRACKING, self._limited.warning)
+            self._set(GuardMode.TRACKING, self._limited.warning)
         self.counters.commands += 1
         self._commanded_ns = now_ns
         return limiter.command
@@ -324,7 +320,7 @@ class MotionGuard:
             self.stop(f"{self.joints[worst]} is {error[worst]:.3f} away from its command")
             self._yield(lost)
         apart = self.following.apart(
-            error, self._measured, self.mode is not Mode.TRACKING, self._dt
+            error, self._measured, self.mode is not GuardMode.TRACKING, self._dt
         )
         if not self._yielding.any() and apart.any():
             self._yield(apart)
@@ -392,9 +388,9 @@ class MotionGuard:
             joint = self.joints[int(np.argmax(self._yielding))]
             return f"{joint} was moved: its command goes to where it is"
         if self._trajectory is None:
-            return "waiting for a chunk"
+            return WAITING_FOR_CHUNK
         if now_ns - self._chunk_arrival_ns > self._chunk_timeout_ns:
-            return "no fresh chunk"
+            return NO_FRESH_CHUNK
         return ""
 
     def _knows_arms(self, now_ns: int) -> bool:
@@ -409,13 +405,13 @@ class MotionGuard:
         self._limiter = None
         withdrawn = self._withdrawn_reason
         reason = f"{WITHDRAWN}: {withdrawn}; enable control again" if withdrawn else NOT_ENABLED
-        self._set(Mode.DISABLED, reason)
+        self._set(GuardMode.DISABLED, reason)
 
     def _set_holding(self, now_ns: int) -> None:
         reason = self._reason_to_hold(now_ns)
-        self._set(Mode.STOPPED if self._stop_reason else Mode.HOLDING, reason)
+        self._set(GuardMode.STOPPED if self._stop_reason else GuardMode.HOLDING, reason)
 
-    def _set(self, mode: Mode, reason: str) -> None:
-        if mode is Mode.HOLDING and self.mode is Mode.TRACKING:
+    def _set(self, mode: GuardMode, reason: str) -> None:
+        if mode is GuardMode.HOLDING and self.mode is GuardMode.TRACKING:
             self.counters.holds += 1
         self.mode, self.reason = mode, reason

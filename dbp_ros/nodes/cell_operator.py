@@ -23,11 +23,11 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import CommandError, DbpError
+from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.nodes.background_spinner import BackgroundSpinner
 from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.nodes.service_calls import CALL_LIMIT_S, ServiceCalls
 from dbp_ros.runtime.sim_clock import SimClock
-from dbp_ros.types import DISABLED, EMERGENCY_STOP, STOPPED
 
 GUARD, POLICY, LEARNER = "guard/state", "policy/state", "learner/state"
 ENABLE, GUARD_RESET, BEGIN = "guard/enable_control", "guard/reset", "policy/begin_episode"
@@ -66,7 +66,7 @@ class CellOperator:
         """
         self._owner, self._cell = owner, cell
         self._settle_s = SETTLE_S / min(1.0, sim_clock.real_time_factor)
-        self._guard = ""
+        self._guard = GuardState()
         self._services = ServiceCalls(owner)
         self._services.client(SetBool, ENABLE)
         for service in (GUARD_RESET, BEGIN, RECORDING, END_RECORDING, BEGIN_RECORDING):
@@ -106,10 +106,10 @@ class CellOperator:
                 or it was not touched.
         """
         if self._present(GUARD):
-            self._wait_for(lambda: self._guard != "", "the guard to publish its state")
-        if self._guard_is(f"{STOPPED}: {EMERGENCY_STOP}"):
+            self._wait_for(lambda: self._guard != GuardState(), "the guard to publish its state")
+        if self._present(GUARD) and self._guard.emergency_stop:
             raise CommandError("the emergency stop is latched: call guard/reset first")
-        enabled = self._present(GUARD) and not self._guard_is(DISABLED, STOPPED)
+        enabled = self._present(GUARD) and not self._guard.inactive
         recording = self._end_recording()
         why_not = self._disable()
         self._require_quiet()
@@ -132,8 +132,8 @@ class CellOperator:
         """Return whether a node runs, by the topic of its state."""
         return bool(self._owner.count_publishers(self._owner.resolve_topic_name(state)))
 
-    def _guard_is(self, *states: str) -> bool:
-        return self._present(GUARD) and self._guard.startswith(states)
+    def _guard_is(self, *modes: GuardMode) -> bool:
+        return self._present(GUARD) and self._guard.mode in modes
 
     def _call(self, kind: Any, service: str, request: Any) -> Any:
         return self._services.call(kind, service, request, discovery_limit_s=DISCOVERY_LIMIT_S)
@@ -143,14 +143,17 @@ class CellOperator:
         if not self._present(GUARD):
             return ""
         self._call(SetBool, ENABLE, SetBool.Request(data=False))
-        self._wait_for(lambda: self._guard_is(DISABLED, STOPPED), "the guard to disable control")
-        if self._guard_is(DISABLED):
+        self._wait_for(
+            lambda: self._guard_is(GuardMode.DISABLED, GuardMode.STOPPED),
+            "the guard to disable control",
+        )
+        if self._guard_is(GuardMode.DISABLED):
             return ""
-        reason = self._guard.removeprefix(f"{STOPPED}: ")
-        if reason.startswith(EMERGENCY_STOP):
+        reason = self._guard.reason
+        if self._guard.emergency_stop:
             raise CommandError("the emergency stop was pressed: call guard/reset first")
         self._insist(Trigger, GUARD_RESET, Trigger.Request())
-        self._wait_for(lambda: self._guard_is(DISABLED), "the guard to clear its stop")
+        self._wait_for(lambda: self._guard_is(GuardMode.DISABLED), "the guard to clear its stop")
         return reason
 
     def _enable(self) -> None:
@@ -197,7 +200,7 @@ class CellOperator:
                 self._call(kind, service, request)
                 return
             except DbpError:
-                stopped = service == ENABLE and self._guard_is(STOPPED)
+                stopped = service == ENABLE and self._guard_is(GuardMode.STOPPED)
                 if stopped or time.monotonic() > deadline_s:
                     raise
             time.sleep(POLL_S)
@@ -215,7 +218,8 @@ class CellOperator:
             time.sleep(POLL_S)
 
     def _commanded(self) -> str:
-        if self._present(GUARD) and self._guard and not self._guard_is(DISABLED):
+        known = self._present(GUARD) and self._guard != GuardState()
+        if known and self._guard.mode is not GuardMode.DISABLED:
             return (
                 f"the guard commands the arms ({self._guard}): call "
                 f"{self._owner.get_name()}/new_episode (dbp episode new) instead, which disables "
@@ -230,12 +234,12 @@ class CellOperator:
         while not condition():
             if time.monotonic() > deadline_s:
                 raise CommandError(
-                    f"waited {CALL_LIMIT_S:.0f} s for {what}; its state is {self._guard!r}"
+                    f"waited {CALL_LIMIT_S:.0f} s for {what}; its state is {str(self._guard)!r}"
                 )
             time.sleep(POLL_S)
 
     def _on_guard_state(self, message: String) -> None:
-        self._guard = message.data
+        self._guard = GuardState.parse(message.data)
 
     def _answer(
         self, act: Callable[[], str], _: Trigger.Request, response: Trigger.Response

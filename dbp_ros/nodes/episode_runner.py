@@ -16,19 +16,18 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import BundleError, DbpError, ObservationError
+from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.hotswap.swap_status import SwapStatus
-from dbp_ros.motion.guard import Mode
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.service_calls import CALL_LIMIT_S, ServiceCalls
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.sensing.image_decoding import image_pixels
 from dbp_ros.telemetry.trace import Recording, recording_of
-from dbp_ros.types import EMERGENCY_STOP, STOPPED, Image
+from dbp_ros.types import Image
 
 POLL_S = 0.01
 REFUSAL_LIMIT_S = 10.0
-DISABLED = Mode.DISABLED.value
 # After a reset: until every stream tells of the new episode.
 SETTLE_S = 0.3
 
@@ -106,7 +105,12 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             DbpError: If the guard does not answer in time, is stopped, or refuses for too long.
         """
         request = SetBool.Request(data=enable)
-        self._insist(SetBool, "guard/enable_control", request, lambda: not self._guard_is(STOPPED))
+        self._insist(
+            SetBool,
+            "guard/enable_control",
+            request,
+            lambda: self._guard.mode is not GuardMode.STOPPED,
+        )
 
     def activate_policy(self, activate: bool) -> None:
         """Let the policy decide, or fall silent.
@@ -137,12 +141,12 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             DbpError: If somebody pressed the emergency stop, or the stack does not answer in time.
         """
         self.enable_control(False)
-        self.wait_for(lambda: self._guard_is(DISABLED, STOPPED), "the guard to disable")
-        if self._guard_is(f"{STOPPED}: {EMERGENCY_STOP}"):
+        self.wait_for(lambda: self._guard.inactive, "the guard to disable")
+        if self._guard.emergency_stop:
             raise DbpError("somebody pressed the emergency stop: call guard/reset and start again")
-        if self._guard_is(STOPPED):
+        if self._guard.mode is GuardMode.STOPPED:
             self._insist(Trigger, "guard/reset", Trigger.Request())
-            self.wait_for(lambda: self._guard_is(DISABLED), "the guard to be reset")
+            self.wait_for(lambda: self._guard.mode is GuardMode.DISABLED, "the guard to be reset")
         self.trigger("simulation/reset")
         time.sleep(SETTLE_S)
         self._succeeded.clear()
@@ -196,8 +200,9 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             self.destroy_subscription(self._camera)
             self._camera = None
 
-    def _guard_is(self, *states: str) -> bool:
-        return self.states.get("guard", "").startswith(states)
+    @property
+    def _guard(self) -> GuardState:
+        return GuardState.parse(self.states.get("guard", ""))
 
     def _insist(
         self, kind: Any, service: str, request: Any, wanted: Callable[[], bool] = lambda: True

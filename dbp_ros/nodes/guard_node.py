@@ -17,7 +17,8 @@ from rclpy.publisher import Publisher
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import CommandError
-from dbp_ros.motion.guard import NOT_ENABLED, Mode, MotionGuard
+from dbp_ros.guard_state import EMERGENCY_STOP, NEXT_REASON, NOT_ENABLED, GuardMode, GuardState
+from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.cdr import CommandWriter
 from dbp_ros.nodes.controller_monitor import ControllerMonitor
@@ -34,7 +35,7 @@ from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
-from dbp_ros.types import EMERGENCY_STOP, NS_PER_S, Array
+from dbp_ros.types import NS_PER_S, Array
 
 SETTLE_S = 1.0
 START_RETRY_S = 0.2
@@ -42,10 +43,10 @@ START_RETRY_S = 0.2
 OUTDATED_NS = 50_000_000
 TIMEOUTS = ("chunk_timeout_s", "joint_state_timeout_s", "joint_state_loss_s")
 LEVELS = {
-    Mode.DISABLED: diagnostics.OK,
-    Mode.TRACKING: diagnostics.OK,
-    Mode.HOLDING: diagnostics.WARN,
-    Mode.STOPPED: diagnostics.ERROR,
+    GuardMode.DISABLED: diagnostics.OK,
+    GuardMode.TRACKING: diagnostics.OK,
+    GuardMode.HOLDING: diagnostics.WARN,
+    GuardMode.STOPPED: diagnostics.ERROR,
 }
 
 
@@ -181,7 +182,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self._preparing_ns + self._sim_clock.wall_duration_ns(now_ns, sent_at_ns)
         )
         self._trace.span(Hop.COMMANDED, now_ns, sent_at_ns)
-        chunk = self._guard.chunk if self._guard.mode is Mode.TRACKING else None
+        chunk = self._guard.chunk if self._guard.mode is GuardMode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
             self._image_age.record(sent_at_ns - chunk.image_stamp_ns)
             self._commanded.note(chunk.image_stamps_ns, sent_at_ns)
@@ -259,15 +260,13 @@ class GuardNode(Node):  # type: ignore[misc]
         if self._loop.error is not None:
             return diagnostics.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
         mode = self._guard.mode
-        refusal = self._refusal if mode is Mode.DISABLED else ""
-        found = (
-            self._guard.reason,
-            refusal or "; ".join(self._inputs.problems(self._sim_clock.now_ns())),
-        )
-        reasons = [reason for reason in found if reason]
-        fine = mode not in (Mode.TRACKING, Mode.DISABLED) or reasons in ([], [NOT_ENABLED])
-        level = LEVELS[mode] if fine else diagnostics.WARN
-        return level, ": ".join([mode.value, *(["; ".join(reasons)] if reasons else [])])
+        refusal = self._refusal if mode is GuardMode.DISABLED else ""
+        problems = [refusal] if refusal else self._inputs.problems(self._sim_clock.now_ns())
+        reason = NEXT_REASON.join(filter(None, (self._guard.reason, *problems)))
+        level = LEVELS[mode]
+        if level == diagnostics.OK and reason not in ("", NOT_ENABLED):
+            level = diagnostics.WARN
+        return level, str(GuardState(mode, reason))
 
     def _clear(self) -> None:
         self._period.clear()

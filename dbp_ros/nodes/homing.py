@@ -15,11 +15,11 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.errors import DbpError
-from dbp_ros.motion.guard import Mode
+from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.motion.homing import HomingPath, check_home
 from dbp_ros.nodes.operator import DISCOVERY_S, REST_S, Operator
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
-from dbp_ros.types import STOPPED, Array
+from dbp_ros.types import Array
 
 GUARD_PARAMETERS = (
     *("joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),
@@ -49,7 +49,7 @@ class Homing:
         """
         self._operator = operator
         self._show = show
-        self._state = ""
+        self._state = GuardState()
         self._positions: dict[str, float] = {}
         node = operator.node
         node.create_subscription(String, "guard/state", self._on_state, LATCHED)
@@ -83,7 +83,7 @@ class Homing:
         start = self._measure()
         if not enabled:
             self._operator.enable_control(True)
-            self._operator.spin_until(self._is_enabled, STATE_S)
+            self._operator.spin_until(lambda: self._state.enabled, STATE_S)
         path = HomingPath(start, self._goal, self._velocity, self._acceleration)
         began = time.monotonic()
         self._follow(path)
@@ -121,17 +121,14 @@ class Homing:
 
     def _require_ready(self, enable: bool) -> bool:
         """Return whether control is enabled, unless the guard must not or may not be used."""
-        if not self._operator.spin_until(lambda: bool(self._state), STATE_S):
+        if not self._operator.spin_until(lambda: self._state != GuardState(), STATE_S):
             raise DbpError("the guard publishes no state: see dbp status")
-        if self._state.startswith(STOPPED):
+        if self._state.mode is GuardMode.STOPPED:
             raise DbpError(f"the guard is {self._state}: dbp reset clears it, then dbp enable")
-        enabled = self._is_enabled()
+        enabled = self._state.enabled
         if not enabled and not enable:
             raise DbpError(f"the guard is {self._state}: give --enable, or call dbp enable first")
         return enabled
-
-    def _is_enabled(self) -> bool:
-        return self._state.startswith((Mode.HOLDING.value, Mode.TRACKING.value))
 
     def _follow(self, path: HomingPath) -> None:
         """Publish the path until the arms have arrived; it waits for arms that are behind."""
@@ -147,7 +144,7 @@ class Homing:
             before = now
             if now > deadline:
                 raise DbpError(self._explain_delay(path.goal))
-            if not self._is_enabled():
+            if not self._state.enabled:
                 raise DbpError(f"the guard is {self._state}: the arms are not at home")
             chunks.publish(self._chunk(path, path_s))
             if (quarter := int(4.0 * path_s / path.duration_s)) > shown:
@@ -183,7 +180,7 @@ class Homing:
         )
 
     def _on_state(self, message: String) -> None:
-        self._state = message.data
+        self._state = GuardState.parse(message.data)
 
     def _on_joint_states(self, message: JointState) -> None:
         if len(message.position) == len(message.name):

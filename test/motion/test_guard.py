@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbp_ros.errors import CommandError
-from dbp_ros.motion.guard import Mode, MotionGuard
+from dbp_ros.guard_state import GuardMode
+from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, ActionChunk
 
@@ -91,7 +92,7 @@ def moving(cell):
 def test_before_it_is_enabled_it_commands_nothing_whatever_comes():
     cell = Cell(MotionGuard(CONFIG), START)
     assert cell.run(20, towards(AHEAD)) == [None] * 20
-    assert cell.guard.mode is Mode.DISABLED
+    assert cell.guard.mode is GuardMode.DISABLED
     assert cell.guard.counters.commands == 0
 
 
@@ -109,7 +110,7 @@ def test_it_cannot_be_enabled_on_old_joint_states():
 
 def test_enabled_it_holds_where_the_arms_are_until_a_chunk_comes(cell):
     np.testing.assert_array_equal(cell.run(20), [START] * 20)
-    assert (cell.guard.mode, cell.guard.reason) == (Mode.HOLDING, "waiting for a chunk")
+    assert (cell.guard.mode, cell.guard.reason) == (GuardMode.HOLDING, "waiting for a chunk")
 
 
 def test_a_chunk_from_before_it_was_enabled_is_not_followed():
@@ -123,7 +124,7 @@ def test_chunks_lead_to_their_target_within_the_limits(cell):
     commands = cell.run(500, towards(AHEAD))
     assert_smooth([START, START, *commands])
     np.testing.assert_allclose(commands[-1], AHEAD, atol=1e-6)
-    assert cell.guard.mode is Mode.TRACKING
+    assert cell.guard.mode is GuardMode.TRACKING
 
 
 def test_a_target_beyond_a_limit_leads_to_the_limit(cell):
@@ -172,29 +173,29 @@ def test_without_a_fresh_chunk_it_comes_to_rest_within_the_limits_and_holds(movi
     before = [moving.positions]
     commands = moving.run(100)
     assert_smooth([*before, *commands])
-    assert (moving.guard.mode, moving.guard.reason) == (Mode.HOLDING, "no fresh chunk")
+    assert (moving.guard.mode, moving.guard.reason) == (GuardMode.HOLDING, "no fresh chunk")
     np.testing.assert_array_equal(commands[-1], commands[-30])
     assert moving.guard.counters.holds == 1
 
 
 def test_until_the_time_out_the_last_chunk_goes_on(moving):
     moving.run(round(CONFIG.chunk_timeout_s / DT))
-    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.mode is GuardMode.TRACKING
     moving.run(1)
-    assert moving.guard.mode is Mode.HOLDING
+    assert moving.guard.mode is GuardMode.HOLDING
 
 
 def test_a_fresh_chunk_ends_the_hold(moving):
     moving.run(100)
     moving.run(1, towards(AHEAD))
-    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.mode is GuardMode.TRACKING
 
 
 def test_stale_joint_states_bring_it_to_rest_though_chunks_go_on(moving):
     before = [moving.positions]
     commands = moving.run(100, towards(AHEAD), measured=False)
     assert_smooth([*before, *commands])
-    assert (moving.guard.mode, moving.guard.reason) == (Mode.HOLDING, "joint states are stale")
+    assert (moving.guard.mode, moving.guard.reason) == (GuardMode.HOLDING, "joint states are stale")
     # At rest without knowledge of the arms, silence: any command could be far from them.
     assert 10 < len(sent(commands)) < 80
     assert commands[-1] is None
@@ -234,7 +235,7 @@ def test_a_bad_chunk_is_refused_with_a_reason_and_the_one_before_goes_on(moving,
         moving.guard.accept(shifted, moving.now_ns)
     moving.run(1)
     assert moving.guard.chunk is followed
-    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.mode is GuardMode.TRACKING
     assert moving.guard.counters.refused_chunks == 1
 
 
@@ -269,7 +270,7 @@ def test_an_emergency_stop_latches_and_survives_new_chunks(moving):
     moving.guard.stop("e-stop")
     commands = moving.run(100, towards(AHEAD))
     assert_smooth([*before, *commands])
-    assert (moving.guard.mode, moving.guard.reason) == (Mode.STOPPED, "e-stop")
+    assert (moving.guard.mode, moving.guard.reason) == (GuardMode.STOPPED, "e-stop")
     np.testing.assert_array_equal(commands[-1], commands[-50])
     with pytest.raises(CommandError, match=r"e-stop.*reset it first"):
         moving.guard.enable(moving.now_ns)
@@ -289,7 +290,7 @@ def test_a_stop_can_be_reset_only_at_rest(moving):
         moving.guard.reset()
     moving.run(100)
     moving.guard.reset()
-    assert moving.guard.mode is Mode.DISABLED
+    assert moving.guard.mode is GuardMode.DISABLED
 
 
 def test_after_a_reset_nothing_is_commanded_until_it_is_enabled_anew(moving):
@@ -299,7 +300,7 @@ def test_after_a_reset_nothing_is_commanded_until_it_is_enabled_anew(moving):
     assert moving.run(10, towards(AHEAD)) == [None] * 10
     moving.guard.enable(moving.now_ns)
     assert moving.run(10, towards(AHEAD))[-1] is not None
-    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.mode is GuardMode.TRACKING
 
 
 def test_a_stop_while_disabled_keeps_it_from_being_enabled():
@@ -325,7 +326,7 @@ def test_an_arm_that_does_not_follow_stops_both(moving):
     for _ in range(250):
         moving.positions = np.array([moving.positions[0], stuck[1]])
         commands += moving.run(1, towards(AHEAD))
-    assert moving.guard.mode is Mode.STOPPED
+    assert moving.guard.mode is GuardMode.STOPPED
     assert "right_elbow_joint is 0.3" in moving.guard.reason
     np.testing.assert_array_equal(commands[-1], commands[-20])
     assert (moving.guard.counters.stops, moving.guard.counters.tracking_stops) == (1, 1)
@@ -344,7 +345,7 @@ def test_disabling_brings_it_to_rest_and_then_to_silence(moving):
     assert 10 < count < 60
     assert commands[count:] == [None] * (100 - count)
     assert not moving.guard.moving
-    assert moving.guard.mode is Mode.DISABLED
+    assert moving.guard.mode is GuardMode.DISABLED
 
 
 def test_enabling_again_while_it_comes_to_rest_does_not_jump(moving):
@@ -360,7 +361,7 @@ def test_enabling_again_while_it_comes_to_rest_does_not_jump(moving):
 def test_enabling_twice_changes_nothing(moving):
     moving.guard.enable(moving.now_ns)
     moving.run(1)
-    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.mode is GuardMode.TRACKING
 
 
 def test_a_stop_while_being_disabled_still_comes_to_rest(moving):
@@ -369,7 +370,7 @@ def test_a_stop_while_being_disabled_still_comes_to_rest(moving):
     moving.guard.stop("e-stop")
     assert moving.run(100)[-1] is not None
     assert not moving.guard.moving
-    assert moving.guard.mode is Mode.STOPPED
+    assert moving.guard.mode is GuardMode.STOPPED
 
 
 def test_arms_beyond_a_limit_are_taken_over_where_they_are():
@@ -397,7 +398,7 @@ def test_a_target_that_stands_still_is_not_counted_as_limited(cell):
 def test_a_short_gap_of_joint_states_is_counted_and_ends_by_itself(moving):
     commands = [moving.positions, *moving.run(60, towards(AHEAD), measured=False)]
     commands += moving.run(100, towards(AHEAD))
-    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.mode is GuardMode.TRACKING
     assert moving.guard.counters.joint_state_gaps == 1
     assert moving.guard.counters.withdrawals == 0
     assert_smooth(commands)
@@ -414,7 +415,7 @@ def test_after_a_gap_in_which_the_arm_was_moved_it_goes_on_from_the_arm(moving):
 def test_joint_states_lost_for_longer_withdraw_the_enabling(moving):
     moving.run(round(1.1 / DT), towards(AHEAD), measured=False)
     assert not moving.guard.enabled
-    assert moving.guard.mode is Mode.DISABLED
+    assert moving.guard.mode is GuardMode.DISABLED
     assert moving.guard.reason == (
         "the enabling was withdrawn: no joint states arrived for more than 1 s; "
         "enable control again"
@@ -423,7 +424,7 @@ def test_joint_states_lost_for_longer_withdraw_the_enabling(moving):
     assert moving.run(50, towards(AHEAD)) == [None] * 50
     moving.guard.enable(moving.now_ns)
     moving.run(1, towards(AHEAD))
-    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.mode is GuardMode.TRACKING
 
 
 def test_a_controller_that_is_lost_gets_no_more_commands_and_the_other_arm_comes_to_rest(moving):
@@ -443,7 +444,7 @@ def test_controllers_that_are_lost_at_once_are_both_named(cell):
     cell.run(5)
     cell.guard.lose(slice(0, 1), "left_controller was deactivated", cell.now_ns)
     cell.run(5)
-    assert cell.guard.mode is Mode.DISABLED
+    assert cell.guard.mode is GuardMode.DISABLED
     cell.guard.lose(slice(1, 2), "right_controller was deactivated", cell.now_ns)
     assert "left_controller was deactivated; right_controller was" in cell.guard.reason
     cell.guard.lose(slice(1, 2), "right_controller was unloaded", cell.now_ns + 2 * NS_PER_S)
@@ -506,7 +507,7 @@ def test_arms_that_stop_obeying_and_are_free_again_after_a_reset_do_not_move(dea
     deaf.run(40, towards(AHEAD))
     deaf.obeys, stays = False, deaf.positions
     commands = deaf.run(300, towards(AHEAD))
-    assert deaf.guard.mode is Mode.STOPPED
+    assert deaf.guard.mode is GuardMode.STOPPED
     assert not deaf.guard.moving
     np.testing.assert_allclose(commands[-1], stays, atol=1e-4)
     deaf.guard.reset()
@@ -522,7 +523,7 @@ def test_arms_whose_measurement_froze_are_brought_to_it_within_the_limits(moving
         if moving.guard.enabled and not moving.guard.stop_reason:
             moving.guard.accept(towards(AHEAD)(moving.now_ns), moving.now_ns)
         commands.append(moving.guard.tick(moving.now_ns))
-    assert moving.guard.mode is Mode.STOPPED
+    assert moving.guard.mode is GuardMode.STOPPED
     assert (np.abs(np.diff(commands, axis=0)) <= 2.0 * DT + 1e-9).all()
     np.testing.assert_allclose(commands[-1], frozen, atol=1e-4)
 
@@ -570,7 +571,7 @@ def test_a_gripper_that_holds_an_object_is_not_opened_while_it_is_held():
         cell.positions = np.array([START[0], max(cell.positions[1], START[1] - 0.1)])
         (command,) = cell.run(1, towards([START[0], START[1] - 0.2]) if k < 500 else None)
     assert command[1] == pytest.approx(START[1] - 0.2)
-    assert cell.guard.mode is Mode.HOLDING
+    assert cell.guard.mode is GuardMode.HOLDING
 
 
 @pytest.mark.parametrize("target", [1e9, 57.3, -1.6])
@@ -622,4 +623,4 @@ def test_an_arm_that_catches_up_with_its_command_in_one_message_is_followed(movi
         moving.guard.measure(moving.positions if k == 24 else stalled, moving.now_ns)
         moving.guard.accept(towards(AHEAD)(moving.now_ns), moving.now_ns)
         moving.positions = moving.guard.tick(moving.now_ns)
-    assert moving.guard.mode is Mode.TRACKING
+    assert moving.guard.mode is GuardMode.TRACKING

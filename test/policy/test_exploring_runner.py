@@ -8,8 +8,9 @@ import pytest
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import ConfigError, EpisodeError, ObservationError
+from dbp_ros.guard_state import GuardMode
 from dbp_ros.hotswap.model_slot import ModelSlot
-from dbp_ros.motion.guard import Mode, MotionGuard
+from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.exploring_runner import ExploringRunner
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.guard import GuardConfig
@@ -93,7 +94,7 @@ def test_the_guard_follows_an_explorer_without_ever_holding(explorer):
         guard.measure(np.array((0.1, 0.2, 0.3)), now_ns)
         guard.accept(chunk, now_ns)
         guard.tick(now_ns)
-        assert guard.mode is Mode.TRACKING
+        assert guard.mode is GuardMode.TRACKING
     assert guard.counters.holds == 0
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dbp_ros.motion.guard import Mode, MotionGuard
+from dbp_ros.guard_state import GuardMode
+from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
 from dbp_ros.settings.guard import GuardConfig
@@ -84,5 +85,5 @@ def test_the_commands_are_the_same_at_every_real_time_factor():
 @pytest.mark.parametrize("factor", [0.25, 1.0, 5.0])
 def test_chunks_time_out_in_wall_time_or_in_the_time_of_a_slow_simulation(factor: float):
     timeout_s = GuardConfig.chunk_timeout_s / min(1.0, factor)
-    assert commands(factor, 0.98 * timeout_s)[1].mode is Mode.TRACKING
-    assert commands(factor, 1.02 * timeout_s)[1].mode is Mode.HOLDING
+    assert commands(factor, 0.98 * timeout_s)[1].mode is GuardMode.TRACKING
+    assert commands(factor, 1.02 * timeout_s)[1].mode is GuardMode.HOLDING
