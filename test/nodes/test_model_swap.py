@@ -22,7 +22,7 @@ def load_in(namespace: str, directory: Path) -> int:
     """Return the version that a policy of a namespace begins with."""
     with spinning(lambda: Node("policy", namespace=namespace)) as node:
         swap = ModelSwap(node, CONFIG, IgnoredMessages(print))
-        return swap.load_first(directory).model.manifest.version
+        return swap.load_initial_model(directory).model.manifest.version
 
 
 def test_each_namespace_remembers_its_own_failures(domain: int, tmp_path: Path) -> None:
