@@ -1,7 +1,6 @@
-"""What crosses a boundary between two rooms of the house, and nothing else.
+"""Data types shared between packages, independent of ROS, PyTorch, ONNX Runtime and MuJoCo.
 
-Every time is an integer of nanoseconds on one clock that the caller names; every array is
-described by its shape and unit. Nothing here knows ROS, PyTorch, ONNX Runtime or MuJoCo.
+Every time is an integer in nanoseconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 NS_PER_S = 1_000_000_000
 
@@ -27,11 +26,11 @@ def seconds_to_ns(seconds: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of one camera.
+    """One image of one camera.
 
     Attributes:
         image: Pixels, rgb8. Shape (height, width, 3). May be a view of a message: do not write.
-        stamp_ns: When the picture was taken.
+        stamp_ns: Time of capture.
     """
 
     image: Image
@@ -40,13 +39,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the robot knew at one instant.
+    """Joint positions and images at one instant.
 
     Attributes:
         positions: Joint positions in [rad], grippers in [m] of opening, in the order of the
             robot's joint names. Shape (nu,).
-        frames: The newest picture of each camera, by camera name.
-        stamp_ns: When `positions` were measured.
+        frames: The newest image of each camera, by camera name.
+        stamp_ns: Time at which `positions` were measured.
     """
 
     positions: Array
@@ -56,19 +55,17 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ActionChunk:
-    """What the policy wants for the near future, as absolute joint positions.
+    """Absolute joint positions that a policy commands for the near future.
 
-    A policy's point `k` is due `k + 1` steps after the observation: an action is where the
-    command should be one step after what it was decided from.
+    Point `k` of a policy is due `k + 1` steps after the observation.
 
     Attributes:
         positions: Commanded positions in [rad], grippers in [m]. Shape (horizon, nu).
-        due_ns: When each point is to be reached, rising. Shape (horizon,).
-        stamp_ns: Time of the observation that the chunk was decided from.
-        image_stamps_ns: When the newest picture of each camera that the policy used was taken, in
-            the order of its cameras; empty where not known.
-        slowdown: How much longer than real time a slow simulator takes; limits of the chunk's age
-            are in its seconds.
+        due_ns: Time at which each point is due, rising. Shape (horizon,).
+        stamp_ns: Time of the observation.
+        image_stamps_ns: Time of capture of the newest image of each camera, in the order of the
+            policy's cameras; empty if unknown.
+        slowdown: Wall time per simulation time; limits of the chunk's age are in simulation time.
     """
 
     positions: Array
@@ -79,20 +76,20 @@ class ActionChunk:
 
     @property
     def image_stamp_ns(self) -> int | None:
-        """When the newest picture that the policy used was taken, where known."""
+        """Time of capture of the newest image, None if unknown."""
         return max(self.image_stamps_ns, default=None)
 
 
 @dataclass(frozen=True)
-class Step:
-    """What one control step did to some episodes, in the order in which they were asked.
+class VectorStepResult:
+    """Result of one control step of some environments, in the order of the indices given.
 
     Attributes:
-        states: Observed after the step; of an episode that ended, its last. Shape (n, ns).
+        states: Observed after the step, before any reset. Shape (n, ns).
         rewards: Shape (n,).
-        terminated: Whether the episode ended in a state that has no future. Shape (n,).
-        truncated: Whether it was cut short by a time limit. Shape (n,).
-        successes: Whether the task is solved now. Shape (n,).
+        terminated: Whether the episode ended in a terminal state. Shape (n,).
+        truncated: Whether the time limit was reached. Shape (n,).
+        successes: Whether the task is solved. Shape (n,).
     """
 
     states: Floats
@@ -107,36 +104,36 @@ class Step:
         return self.terminated | self.truncated
 
 
-class VectorEnvironment(Protocol):
-    """Episodes side by side, each at a place of its own.
+class VectorEnv(Protocol):
+    """Parallel episodes, one per environment, each reset and stepped by its index.
 
-    It begins no episode by itself, and steps those that it is asked to and no others: an episode
-    that ended within a chunk waits for the next decision. So the state after a step is always the
-    true successor, also of the last one. All that is random comes from the seed of the episode.
+    There is no autoreset, and environments that are not among the indices do not move. So the
+    state after a step is always the true next state, also at the end of an episode. All
+    randomness comes from the seed of the episode.
     """
 
     @property
-    def places(self) -> int:
-        """How many episodes run side by side."""
+    def num_envs(self) -> int:
+        """Number of parallel episodes."""
 
-    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
-        """Begin an episode at each of some places; return their first states.
+    def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
+        """Start episodes and return their first states, not normalised. Shape (n, ns).
 
         Args:
-            places: Which, no place twice. Shape (n,).
+            indices: Environments, without duplicates. Shape (n,).
             seeds: One for each.
-
-        Returns:
-            Raw, as the policy's normaliser takes them. Shape (n, ns).
         """
 
-    def step(self, places: Places, actions: Floats) -> Step:
+    def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
         """Do one control step.
 
         Args:
-            places: Of the episodes that go on. Shape (n,).
-            actions: Absolute, one for each; out of range they are clipped. Shape (n, nu).
+            indices: Environments whose episode is running. Shape (n,).
+            actions: Absolute actions, clipped to their range. Shape (n, nu).
         """
 
-    def look(self, places: Places) -> dict[str, Image]:
-        """Return what each camera sees now: rgb8, shapes (n, height, width, 3); often of none."""
+    def render(self, indices: Indices) -> dict[str, Image]:
+        """Return the current image of each camera: rgb8, shapes (n, height, width, 3)."""
+
+    def close(self) -> None:
+        """Free processes and simulations."""

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dbp_ros.envs.hand_frame import seen_from_hand
+from dbp_ros.envs.hand_frame import to_hand_frame
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.types import Floats
 
@@ -29,7 +29,7 @@ class ChunkPlayer:
             states: As Meta-World observes them. Shape (n, 39).
             live: Which episodes they belong to; all of them at the first call. Shape (n,).
         """
-        states = seen_from_hand(states)
+        states = to_hand_frame(states)
         if self._past is None:
             self._past = np.repeat(states[:, None], self._policy.history, axis=1)
         self._past[live] = np.concatenate([self._past[live, 1:], states[:, None]], axis=1)

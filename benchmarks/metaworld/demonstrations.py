@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dbp_ros.data.episode import Episode, episode_path, read_episodes, write_episode
-from dbp_ros.envs.hand_frame import SEEN_NAMES, seen_from_hand
+from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
 from dbp_ros.envs.metaworld import (
     ACTION_NAMES,
     DEMONSTRATION_GOALS,
@@ -34,7 +34,7 @@ def record(task: MetaworldTask, seed: int, count: int, directory: Path) -> Demon
     known = join_episodes(
         (episode, f"{task.name} {index}") for index, episode in enumerate(episodes)
     )
-    return replace(known, states=seen_from_hand(known.states), state_names=SEEN_NAMES)
+    return replace(known, states=to_hand_frame(known.states), state_names=HAND_FRAME_NAMES)
 
 
 def _record_all(task: MetaworldTask, seed: int, folder: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from benchmarks.methods import RUN
 from dbp_ros.data.episode import Episode, episode_path, read_episodes, write_episode
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
-from dbp_ros.envs.registry import EnvId
+from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.files import folder_aside, locked
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
@@ -82,9 +82,9 @@ def _record(name: str, seed: int) -> Iterator[Episode]:
     beginner = Trainer(replace(BEGINNER, seed=seed), _random_data(name, seed))
     beginner.train()
     learner = half_trained(name, beginner.checkpoint(), seed)
-    gym, chance = EnvId(name), np.random.default_rng(seed)
+    spec, chance = EnvSpec(name), np.random.default_rng(seed)
     for index in range(RECORDED_EPISODES):
-        yield _played(gym, RECORDED_SEEDS + 1_000 * seed + index, learner, chance)
+        yield _played(spec, RECORDED_SEEDS + 1_000 * seed + index, learner, chance)
 
 
 def half_trained(name: str, beginner: Checkpoint, seed: int) -> Learner:
@@ -92,53 +92,55 @@ def half_trained(name: str, beginner: Checkpoint, seed: int) -> Learner:
     learner = build_learner(beginner.policy(), replace(FROM_NOTHING, seed=seed))
     config = OnlineTrainingConfig(steps=MEDIUM_STEPS, eval_every=10**9, eval_episodes=1)
     environments = (
-        LocalVectorEnv(EnvId(name), learner.config.environments),
-        LocalVectorEnv(EnvId(name), 1),
+        LocalVectorEnv(EnvSpec(name), learner.config.environments),
+        LocalVectorEnv(EnvSpec(name), 1),
     )
     OnlineTraining(config, learner, beginner, *environments).go()
     return learner
 
 
 def _random_data(name: str, seed: int) -> Demonstrations:
-    chance, gym = np.random.default_rng((seed, 1)), EnvId(name)
+    chance, spec = np.random.default_rng((seed, 1)), EnvSpec(name)
     return join_episodes(
-        (_played(gym, 1_000 * seed + index, None, chance), f"random {index}")
+        (_played(spec, 1_000 * seed + index, None, chance), f"random {index}")
         for index in range(RANDOM_EPISODES)
     )
 
 
-def _played(gym: EnvId, seed: int, learner: Learner | None, chance: np.random.Generator) -> Episode:
+def _played(
+    spec: EnvSpec, seed: int, learner: Learner | None, chance: np.random.Generator
+) -> Episode:
     """Play one episode with a policy and noise, or with noise alone."""
-    wiring, world = gym.wiring(), gym.make()
-    state, over = world.reset(seed), False
+    io_spec, env = spec.io_spec(), spec.make()
+    state, over = env.reset(seed), False
     states: list[Floats] = []
     actions: list[Floats] = []
     rewards: list[float] = []
     while not over:
         if learner is None:
-            action = chance.uniform(-1, 1, len(wiring.action_names))
+            action = chance.uniform(-1, 1, len(io_spec.action_names))
         else:
-            noise = RECORDED_NOISE * chance.standard_normal(len(wiring.action_names))
+            noise = RECORDED_NOISE * chance.standard_normal(len(io_spec.action_names))
             action = (_decided(learner, state) + noise).clip(-1, 1)
-        moment = world.step(action)
+        result = env.step(action)
         states.append(state)
         actions.append(action.astype(np.float32))
-        rewards.append(moment.reward)
-        state, over = moment.state, moment.terminated or moment.truncated
-    world.close()
+        rewards.append(result.reward)
+        state, over = result.state, result.terminated or result.truncated
+    env.close()
     return Episode(
-        task=gym.name,
+        task=spec.id,
         seed=seed,
         mode="random" if learner is None else "medium",
-        outcome="failure" if moment.terminated else "success",
-        termination_reason="failure" if moment.terminated else "time_limit",
-        state_names=wiring.state_names,
-        action_names=wiring.action_names,
-        step_s=wiring.step_s,
+        outcome="failure" if result.terminated else "success",
+        termination_reason="failure" if result.terminated else "time_limit",
+        state_names=io_spec.state_names,
+        action_names=io_spec.action_names,
+        step_s=io_spec.step_s,
         states=np.stack(states),
         actions=np.stack(actions),
         rewards=np.array(rewards, np.float32),
-        stamps_ns=np.arange(len(states)) * seconds_to_ns(wiring.step_s),
+        stamps_ns=np.arange(len(states)) * seconds_to_ns(io_spec.step_s),
     )
 
 

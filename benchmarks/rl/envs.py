@@ -14,7 +14,7 @@ from benchmarks.rl.control import PATIENCE_S, medium_data
 from dbp_ros.envs.env import CameraView
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.metaworld import MetaworldTask
-from dbp_ros.envs.registry import CELL, METAWORLD, EnvId
+from dbp_ros.envs.registry import CELL, METAWORLD, EnvSpec
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.weak_policy import CAMERAS, FINETUNE, PICTURE_PX, ROWS_A_STEP, WeakPolicy
 from dbp_ros.files import locked
@@ -24,7 +24,7 @@ from dbp_ros.learning.trainer import Trainer
 from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.control_loop import CONTROL_HZ
-from dbp_ros.types import VectorEnvironment
+from dbp_ros.types import VectorEnv
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RlEnv:
 
     Attributes:
         name: Of the environment, in tables.
-        open: Returns the environment, given its places and whether it is for judging.
+        open: Returns the environment, given `num_envs` and whether it is for evaluation.
         imitate: Returns a policy to begin with, by a method, a seed and a folder in which what
             is needed for it may be kept.
         config: What all methods have in common.
@@ -43,7 +43,7 @@ class RlEnv:
     """
 
     name: str
-    open: Callable[[int, bool], VectorEnvironment]
+    open: Callable[[int, bool], VectorEnv]
     imitate: Callable[[str, int, Path], Checkpoint]
     config: FinetuneConfig
     updates: int
@@ -93,11 +93,11 @@ REACHING = f"cell-{WEAK.task}"
 LEARNED = FinetuneConfig(**FINETUNE, environments=10, decisions=20)
 
 
-def open_cell(places: int, judging: bool) -> VectorEnvironment:
+def open_cell(num_envs: int, evaluation: bool) -> VectorEnv:
     """Return cells of the weak policy's task in this process, as it sees them."""
     step_s = ROWS_A_STEP / CONTROL_HZ
     view = CameraView(DUAL_UR5E_JOINTS, dict.fromkeys(CAMERAS, (PICTURE_PX, PICTURE_PX)), step_s)
-    return LocalVectorEnv(EnvId(f"{CELL}{WEAK.task}", judging, view), places)
+    return LocalVectorEnv(EnvSpec(f"{CELL}{WEAK.task}", evaluation, view), num_envs)
 
 
 def imitate_in_cell(method: str, seed: int, folder: Path) -> Checkpoint:
@@ -108,9 +108,9 @@ def imitate_in_cell(method: str, seed: int, folder: Path) -> Checkpoint:
     return read_checkpoint(run)
 
 
-def open_gym(name: str, places: int, judging: bool) -> VectorEnvironment:
-    """Return a gym's worlds in this process."""
-    return LocalVectorEnv(EnvId(name, evaluation=judging), places)
+def open_env(name: str, num_envs: int, evaluation: bool) -> VectorEnv:
+    """Return a vector environment in this process."""
+    return LocalVectorEnv(EnvSpec(name, evaluation), num_envs)
 
 
 def imitate_obstacle(method: str, seed: int, folder: Path) -> Checkpoint:
@@ -161,7 +161,7 @@ def metaworld(task: str, demos: int) -> RlEnv:
     """Return a task of Meta-World; it is judged on goals that are neither shown nor practised."""
     return RlEnv(
         name=f"{task}_{demos}",
-        open=partial(open_gym, METAWORLD + task),
+        open=partial(open_env, METAWORLD + task),
         imitate=partial(imitate_metaworld, task, demos),
         config=SPARSE,
         updates=48,
@@ -174,7 +174,7 @@ def control(name: str) -> RlEnv:
     """Return a task of gymnasium."""
     return RlEnv(
         name=name,
-        open=partial(open_gym, name),
+        open=partial(open_env, name),
         imitate=partial(imitate_control, name),
         config=CONTROL,
         updates=72,

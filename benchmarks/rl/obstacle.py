@@ -13,7 +13,7 @@ from benchmarks.methods import METHODS, RUN
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.types import Array, Floats, Image, Places, Step
+from dbp_ros.types import Array, Floats, Image, Indices, VectorStepResult
 
 STATE_NAMES = ("x", "y")
 ACTION_NAMES = ("vx", "vy")
@@ -43,55 +43,59 @@ IMITATION = replace(
 )
 
 
-class ObstacleEnvironment:
-    """Many points, each with a disc of its own; see `VectorEnvironment`.
+class ObstacleEnv:
+    """Points in a plane with a disc, one for each episode; a `VectorEnv`.
 
-    Rewarded are progress towards the goal, 1 at the goal and -1 at the disc; both end it.
+    The reward is the progress towards the goal, plus 1 at the goal and minus 1 at the disc; both
+    are terminal.
     """
 
-    def __init__(self, places: int) -> None:
-        """Make room for episodes."""
-        self.places = places
-        self._at: Array = np.zeros((places, 2))
-        self._shakes: Array = np.zeros((places, MAX_STEPS, 2))
-        self._steps = np.zeros(places, np.int64)
+    def __init__(self, num_envs: int) -> None:
+        """Allocate the episodes."""
+        self.num_envs = num_envs
+        self._at: Array = np.zeros((num_envs, 2))
+        self._shakes: Array = np.zeros((num_envs, MAX_STEPS, 2))
+        self._steps = np.zeros(num_envs, np.int64)
 
-    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
-        """Put points at the start; see `VectorEnvironment.reset`."""
-        for place, seed in zip(places, seeds, strict=True):
-            chance = np.random.default_rng(seed)
-            self._at[place] = START
-            self._at[place, 1] += chance.uniform(-START_SPREAD, START_SPREAD)
-            self._shakes[place] = SHAKE * chance.standard_normal((MAX_STEPS, 2))
-        self._steps[places] = 0
-        return self._at[places].astype(np.float32)
+    def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
+        """Put points at the start; see `VectorEnv.reset`."""
+        for index, seed in zip(indices, seeds, strict=True):
+            rng = np.random.default_rng(seed)
+            self._at[index] = START
+            self._at[index, 1] += rng.uniform(-START_SPREAD, START_SPREAD)
+            self._shakes[index] = SHAKE * rng.standard_normal((MAX_STEPS, 2))
+        self._steps[indices] = 0
+        return self._at[indices].astype(np.float32)
 
-    def step(self, places: Places, actions: Floats) -> Step:
-        """Move points; see `VectorEnvironment.step`."""
-        before, shake = self._at[places], self._shakes[places, self._steps[places]]
+    def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
+        """Move points; see `VectorEnv.step`."""
+        before, shake = self._at[indices], self._shakes[indices, self._steps[indices]]
         after = (before + REACH * actions.clip(-1.0, 1.0) + shake).clip(-WALL, WALL)
-        self._at[places] = after
-        self._steps[places] += 1
+        self._at[indices] = after
+        self._steps[indices] += 1
         hit = np.linalg.norm(after, axis=1) < OBSTACLE_RADIUS
-        there = ~hit & (to_goal(after) < GOAL_RADIUS)
-        return Step(
+        at_goal = ~hit & (to_goal(after) < GOAL_RADIUS)
+        return VectorStepResult(
             states=after.astype(np.float32),
-            rewards=to_goal(before) - to_goal(after) + there - hit,
-            terminated=hit | there,
-            truncated=~(hit | there) & (self._steps[places] >= MAX_STEPS),
-            successes=there,
+            rewards=to_goal(before) - to_goal(after) + at_goal - hit,
+            terminated=hit | at_goal,
+            truncated=~(hit | at_goal) & (self._steps[indices] >= MAX_STEPS),
+            successes=at_goal,
         )
 
-    def look(self, places: Places) -> dict[str, Image]:
-        """Return nothing, for there is no camera."""
-        del places
+    def render(self, indices: Indices) -> dict[str, Image]:
+        """Return no images: there is no camera."""
+        del indices
         return {}
 
+    def close(self) -> None:
+        """Do nothing."""
 
-def open_environment(places: int, judged: bool) -> ObstacleEnvironment:
-    """Return an environment; that of judging is the same, with episodes of its own."""
-    del judged
-    return ObstacleEnvironment(places)
+
+def open_environment(num_envs: int, evaluation: bool) -> ObstacleEnv:
+    """Return an environment, the same for training and evaluation."""
+    del evaluation
+    return ObstacleEnv(num_envs)
 
 
 def to_goal(at: Array) -> Array:
@@ -133,8 +137,8 @@ def _demonstrate(chance: np.random.Generator) -> tuple[Floats, Floats] | None:
     """Return the states and actions of an episode, or None if it was not solved."""
     side = 1.0 if chance.random() < FIRST_SHARE else -1.0
     height = side * (ROUTE_HEIGHT + ROUTE_SPREAD * chance.standard_normal())
-    world, here = ObstacleEnvironment(1), np.zeros(1, np.int64)
-    at = world.reset(here, [int(chance.integers(2**32))])[0]
+    env, index = ObstacleEnv(1), np.zeros(1, np.int64)
+    at = env.reset(index, [int(chance.integers(2**32))])[0]
     begin, states, actions = at[1], [], []
     while True:
         ahead = min(at[0] + ROUTE_SPEED * REACH, GOAL[0])
@@ -144,7 +148,7 @@ def _demonstrate(chance: np.random.Generator) -> tuple[Floats, Floats] | None:
         states.append(at)
         actions.append(action)
         shaken = action + DEMONSTRATOR_SHAKE * chance.standard_normal(2, np.float32)
-        step = world.step(here, shaken[None])
+        step = env.step(index, shaken[None])
         at = step.states[0]
         if step.ended[0]:
             return (np.stack(states), np.stack(actions)) if step.successes[0] else None

@@ -47,14 +47,14 @@ def _solves(
     policy: PolicyNetwork, simulation: Simulation, rig: CameraRig | None, seed: int
 ) -> bool:
     """Run one episode."""
-    names = simulation.joint_names + simulation.thing_names
+    names = simulation.joint_names + simulation.object_state_names
     columns = [names.index(name) for name in policy.shape.state_names]
     latent = AR1Latent(policy.chunk_shape, PolicyConfig().latent_time_constant_s)
     latent.draw(seed)
     environment = ControlLoop(simulation)
     environment.reset(seed)
     while not (simulation.terminated or environment.truncated):
-        states = np.concatenate([simulation.positions, simulation.things])[columns]
+        states = np.concatenate([simulation.positions, simulation.object_states])[columns]
         images: dict[str, Image] = {} if rig is None else rig.render(simulation.data)
         seen = {name: image[None] for name, image in images.items()}
         chunk = decide(policy, states.astype(np.float32)[None], seen, latent.at(simulation.time_ns))

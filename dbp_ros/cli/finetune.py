@@ -13,7 +13,7 @@ from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.cli.train import add_settings
 from dbp_ros.envs.engines import ENGINES, open_vector_env
 from dbp_ros.envs.env import CameraView
-from dbp_ros.envs.registry import NAMES, EnvId
+from dbp_ros.envs.registry import ENV_IDS, EnvSpec
 from dbp_ros.errors import DbpError, TrainingError
 from dbp_ros.files import check_folder
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
@@ -24,7 +24,7 @@ from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.settings.fields import check_at_least
-from dbp_ros.types import VectorEnvironment
+from dbp_ros.types import VectorEnv
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "intervals on fixed seeds."
     )
     parser.add_argument("--run", dest="source", type=Path, help="folder of the training run")
-    parser.add_argument("--env", required=True, help=NAMES)
+    parser.add_argument("--env", required=True, help=ENV_IDS)
     parser.add_argument("--out", type=Path, required=True, help="folder of the new run")
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --out and its settings"
@@ -62,13 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(imitated) if resumed else _settings(FinetuneConfig, arguments)
     learner = build_learner(imitated.policy(), settings)
     shape = imitated.shape
-    gym = EnvId(arguments.env, view=CameraView(shape.state_names, shape.cameras, shape.step_s))
-    check_wiring(imitated, gym)
+    spec = EnvSpec(arguments.env, view=CameraView(shape.state_names, shape.cameras, shape.step_s))
+    check_io_spec(imitated, spec)
     environment = open_vector_env(
-        gym, learner.config.environments, arguments.engine, arguments.workers
+        spec, learner.config.environments, arguments.engine, arguments.workers
     )
     judging = open_vector_env(
-        replace(gym, evaluation=True),
+        replace(spec, evaluation=True),
         config.eval_episodes,
         arguments.engine,
         arguments.workers,
@@ -98,9 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _compare(
-    learner: DFPLearner, seeds: range, judging: VectorEnvironment, console: Console
-) -> None:
+def _compare(learner: DFPLearner, seeds: range, judging: VectorEnv, console: Console) -> None:
     """Print what choosing among chunks would bring at deployment, and cost."""
     for way in compare_deployments(learner, judging, seeds):
         name = "one chunk" if way.best_of == 1 else f"the best of {way.best_of}"
@@ -128,18 +126,18 @@ def _settings(kind: Any, arguments: argparse.Namespace) -> Any:
     return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
 
 
-def check_wiring(checkpoint: Checkpoint, gym: EnvId) -> None:
-    """Refuse a policy that is not made for an environment.
+def check_io_spec(checkpoint: Checkpoint, spec: EnvSpec) -> None:
+    """Reject a policy whose inputs or outputs differ from those of an environment.
 
     Raises:
-        TrainingError: Says what the two have.
+        TrainingError: With both values.
     """
-    shape, wiring = checkpoint.shape, gym.wiring()
-    blind_to = [name for name in (*shape.cameras, *shape.clouds) if name not in wiring.cameras]
-    if blind_to:
+    shape, io_spec = checkpoint.shape, spec.io_spec()
+    missing = [name for name in (*shape.cameras, *shape.clouds) if name not in io_spec.cameras]
+    if missing:
         raise TrainingError(
-            f"the policy sees through {', '.join(blind_to)}, and {gym.name} shows "
-            f"{', '.join(wiring.cameras) or 'states alone'}: train a policy without"
+            f"the policy uses the cameras {', '.join(missing)}, but {spec.id} has "
+            f"{', '.join(io_spec.cameras) or 'states only'}: train a policy without them"
         )
     if shape.cameras and checkpoint.config.n_obs_steps > 1:
         raise TrainingError(
@@ -147,15 +145,15 @@ def check_wiring(checkpoint: Checkpoint, gym: EnvId) -> None:
             "practises must take 1, train it with --n-obs-steps 1"
         )
     for what, mine, theirs in (
-        ("states", shape.state_names, wiring.state_names),
-        ("actions", shape.action_names, wiring.action_names),
+        ("states", shape.state_names, io_spec.state_names),
+        ("actions", shape.action_names, io_spec.action_names),
     ):
         if mine != theirs:
-            raise TrainingError(f"the policy has {what} {mine}, {gym.name} has {theirs}")
-    if not math.isclose(shape.step_s, wiring.step_s, rel_tol=1e-3):
+            raise TrainingError(f"the policy has {what} {mine}, {spec.id} has {theirs}")
+    if not math.isclose(shape.step_s, io_spec.step_s, rel_tol=1e-3):
         raise TrainingError(
-            f"the policy was trained on steps of {shape.step_s:.4f} s, {gym.name} has "
-            f"{wiring.step_s:.4f} s"
+            f"the policy was trained on steps of {shape.step_s:.4f} s, {spec.id} has "
+            f"{io_spec.step_s:.4f} s"
         )
 
 

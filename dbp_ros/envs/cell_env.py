@@ -1,4 +1,4 @@
-"""A task of our cell, with nothing but success as its reward."""
+"""Environment of the simulated cell with a sparse reward."""
 
 import atexit
 from functools import cache
@@ -15,7 +15,7 @@ from dbp_ros.types import Array, Floats, Image
 
 
 class CellEnv(Env):
-    """Two arms at one task: a reward of one and the end once it is solved for half a second."""
+    """Two arms and one task; reward one and termination once it is solved for half a second."""
 
     action_names = DUAL_UR5E_JOINTS
 
@@ -24,66 +24,65 @@ class CellEnv(Env):
 
         Args:
             task: Its name.
-            view: What to show; None for all states at the pace of the demonstrations, no pictures.
+            view: Observations; None for all states at the rate of the demonstrations, no images.
 
         Raises:
-            ConfigError: If there is no such task, or it has none of what is to be shown.
+            ConfigError: If the task, a state or a camera does not exist.
         """
         self._task, self._simulation = task, Simulation(task)
-        known = (*DUAL_UR5E_JOINTS, *self._simulation.thing_names)
+        known = (*DUAL_UR5E_JOINTS, *self._simulation.object_state_names)
         view = view or CameraView(known, {}, 1 / CONTROL_HZ)
-        for what, asked, there in (
+        for kind, wanted, available in (
             ("state", view.state_names, known),
             ("camera", view.cameras, camera_names(self._simulation.model)),
         ):
-            if unknown := [name for name in asked if name not in there]:
+            if unknown := [name for name in wanted if name not in available]:
                 raise ConfigError(
-                    f"cell/{task} has no {what} {', '.join(unknown)}: it has {', '.join(there)}"
+                    f"cell/{task} has no {kind} {', '.join(unknown)}: it has {', '.join(available)}"
                 )
         if len(set(view.cameras.values())) > 1:
             raise ConfigError(
-                f"pictures have the sizes {view.cameras}: those of a cell are all alike"
+                f"images have the sizes {view.cameras}: those of a cell must be equal"
             )
         self.state_names, self.cameras = view.state_names, tuple(view.cameras)
         self.step_s = view.step_s
         self._columns = [known.index(name) for name in view.state_names]
         self._size = next(iter(view.cameras.values()), (0, 0))
-        self._environment = ControlLoop(self._simulation, 1 / view.step_s)
+        self._loop = ControlLoop(self._simulation, 1 / view.step_s)
 
     def reset(self, seed: int) -> Floats:
         """Start the episode of a seed; see `Env.reset`."""
-        self._environment.reset(seed)
+        self._loop.reset(seed)
         return self._state()
 
     def step(self, action: Array) -> StepResult:
         """Command positions in [rad] and [m] for one control step; see `Env.step`."""
-        self._environment.step(action)
+        self._loop.step(action)
         solved = self._simulation.terminated
-        return StepResult(self._state(), float(solved), solved, self._environment.truncated, solved)
+        return StepResult(self._state(), float(solved), solved, self._loop.truncated, solved)
 
-    def look(self) -> dict[str, Image]:
-        """Return what each camera sees now; see `Env.look`."""
+    def render(self) -> dict[str, Image]:
+        """Return the current images; see `Env.render`."""
         if not self.cameras:
             return {}
-        return shared_cameras(self._task, self.cameras, *self._size).look(
-            self._simulation.snapshot()
-        )
+        cameras = shared_cameras(self._task, self.cameras, *self._size)
+        return cameras.render_snapshot(self._simulation.snapshot())
 
     def _state(self) -> Floats:
-        seen = np.concatenate([self._simulation.positions, self._simulation.things])
-        return seen.astype(np.float32)[self._columns]
+        state = np.concatenate([self._simulation.positions, self._simulation.object_states])
+        return state.astype(np.float32)[self._columns]
 
 
 @cache
 def shared_cameras(task: str, names: tuple[str, ...], height: int, width: int) -> CameraRig:
-    """Return the cameras of all worlds of a task in this process: a scene in OpenGL is large.
+    """Return the cameras that all environments of a task share: an OpenGL scene is large.
 
-    They belong to the thread that first looks through them, and stay open until the process ends.
+    They belong to the thread of the first call, and stay open until the process ends.
 
     Raises:
         ConfigError: If there is no such camera.
     """
     cameras = open_cameras(Simulation(task).model, names, height, width)
-    # While OpenGL is still there to let go of them.
+    # Before OpenGL is unloaded.
     atexit.register(cameras.close)
     return cameras

@@ -1,4 +1,4 @@
-"""One environment as reinforcement learning sees it: reset by a seed, stepped, and over."""
+"""Interface of one environment: reset with a seed, step, render."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from dbp_ros.types import Array, Floats, Image
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one control step led to.
+    """Result of one control step.
 
     Attributes:
         state: Observed after the step, before any reset. Shape (ns,).
         reward: Of the step.
-        terminated: Whether the episode is over for good: nothing is to be had after it.
-        truncated: Whether only the time is up.
-        success: Whether the task is solved; always False where there is nothing to solve.
+        terminated: Whether the episode ended in a terminal state.
+        truncated: Whether the time limit was reached.
+        success: Whether the task is solved; always False in an environment without a task.
     """
 
     state: Floats
@@ -27,11 +27,11 @@ class StepResult:
 
 @dataclass(frozen=True)
 class CameraView:
-    """What a policy is shown of a world that has more than one policy needs.
+    """Selection of the observations of an environment that offers more than a policy uses.
 
     Attributes:
-        state_names: Names of the columns of a state, of those that there are.
-        cameras: Height and width of the pictures of each camera; all alike.
+        state_names: Names of the selected columns of the state.
+        cameras: Height and width of the images, by camera; equal for all.
         step_s: Length of a control step in [s].
     """
 
@@ -41,8 +41,8 @@ class CameraView:
 
 
 @dataclass(frozen=True)
-class EnvSpec:
-    """What a policy must be wired to.
+class IOSpec:
+    """Observations and actions of an environment.
 
     Attributes:
         state_names: Names of the columns of a state.
@@ -58,7 +58,7 @@ class EnvSpec:
 
 
 class Env(ABC):
-    """An environment whose episodes follow from their seed and the actions alone.
+    """An environment whose episodes are determined by their seed and the actions.
 
     Attributes:
         state_names: Names of the columns of a state.
@@ -78,15 +78,11 @@ class Env(ABC):
 
     @abstractmethod
     def step(self, action: Array) -> StepResult:
-        """Do one control step.
+        """Do one control step with an action of shape (nu,), clipped to its range."""
 
-        Args:
-            action: What is out of the world's range is clipped. Shape (nu,).
-        """
-
-    def look(self) -> dict[str, Image]:
-        """Return what each camera sees now: rgb8, shapes (height, width, 3)."""
+    def render(self) -> dict[str, Image]:
+        """Return the current image of each camera: rgb8, shapes (height, width, 3)."""
         return {}
 
     def close(self) -> None:  # noqa: B027
-        """Let go of what the world holds."""
+        """Free all resources."""

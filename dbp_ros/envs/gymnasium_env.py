@@ -1,4 +1,4 @@
-"""Any environment of gymnasium's registry with a flat state and continuous actions."""
+"""Environments of gymnasium's registry with a flat state and continuous actions."""
 
 import gymnasium
 import numpy as np
@@ -9,38 +9,38 @@ from dbp_ros.types import Array, Floats
 
 
 class GymnasiumEnv(Env):
-    """An environment by its id, such as Hopper-v5, with its own reward and time limit."""
+    """An environment of gymnasium, such as Hopper-v5, with its own reward and time limit."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, env_id: str) -> None:
         """Make the environment.
 
         Raises:
-            ConfigError: If there is none by that id, or its spaces are not boxes of numbers.
+            ConfigError: If the id is unknown, or a space is not a flat box.
         """
         try:
-            self._environment = gymnasium.make(name)
+            self._env = gymnasium.make(env_id)
         except gymnasium.error.Error as error:
-            raise ConfigError(f"gymnasium cannot make '{name}': {error}") from error
-        states, actions = self._environment.observation_space, self._environment.action_space
-        for what, space in (("observations", states), ("actions", actions)):
+            raise ConfigError(f"gymnasium cannot make '{env_id}': {error}") from error
+        states, actions = self._env.observation_space, self._env.action_space
+        for kind, space in (("observations", states), ("actions", actions)):
             if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
                 raise ConfigError(
-                    f"{name} has {what} {space}: only flat boxes of numbers can be learned"
+                    f"{env_id} has {kind} {space}: only flat boxes of numbers are supported"
                 )
         self._low, self._high = actions.low, actions.high
         self.state_names = tuple(f"state_{index}" for index in range(states.shape[0]))
         self.action_names = tuple(f"action_{index}" for index in range(actions.shape[0]))
-        self.step_s = float(getattr(self._environment.unwrapped, "dt", 1.0))
+        self.step_s = float(getattr(self._env.unwrapped, "dt", 1.0))
 
     def reset(self, seed: int) -> Floats:
         """Start the episode of a seed; see `Env.reset`."""
-        state, _ = self._environment.reset(seed=seed)
+        state, _ = self._env.reset(seed=seed)
         return np.asarray(state, np.float32)
 
     def step(self, action: Array) -> StepResult:
         """Do one control step; see `Env.step`."""
-        within = np.clip(action, self._low, self._high)
-        state, reward, terminated, truncated, info = self._environment.step(within)
+        clipped = np.clip(action, self._low, self._high)
+        state, reward, terminated, truncated, info = self._env.step(clipped)
         return StepResult(
             np.asarray(state, np.float32),
             float(reward),
@@ -51,4 +51,4 @@ class GymnasiumEnv(Env):
 
     def close(self) -> None:
         """Close the environment."""
-        self._environment.close()
+        self._env.close()

@@ -1,10 +1,8 @@
-"""Meta-World's states as the hand sees them.
+"""Meta-World's states in the frame of the hand.
 
-Meta-World places everything in the world; its goals move by a decimetre or two. A policy that has
-seen five of them in the world's frame must guess at the sixth, while most of what is seen from the
-hand looks the same whatever the goal. What an episode never changes and no expert asks for
-(orientations, the way from the object to the goal) is left out: with five demonstrations it tells
-them apart by heart.
+Meta-World's positions are in the world frame, and its goals vary by a decimetre or two. With five
+demonstrations a policy generalises to other goals only from relative positions. Columns that are
+constant in an episode and unused by the experts are dropped: a policy would overfit to them.
 """
 
 import numpy as np
@@ -12,7 +10,7 @@ import numpy as np
 from dbp_ros.types import Floats
 
 _AXES = ("x", "y", "z")
-SEEN_NAMES = (
+HAND_FRAME_NAMES = (
     "gripper",
     *(f"object_1_from_hand_{axis}" for axis in _AXES),
     *(f"object_2_from_hand_{axis}" for axis in _AXES),
@@ -25,10 +23,10 @@ _ALL_OF_OBJECT_2 = slice(11, 18)
 _HEIGHT = slice(6, 7)
 
 
-def seen_from_hand(states: Floats) -> Floats:
-    """Return states relative to the hand, named by `SEEN_NAMES`.
+def to_hand_frame(states: Floats) -> Floats:
+    """Return states relative to the hand, named by `HAND_FRAME_NAMES`.
 
-    A task without a second object has zeros in its place; those stay zeros.
+    Zeros in place of a missing second object stay zeros.
 
     Args:
         states: As observed, named by `metaworld.STATE_NAMES`; positions in [m]. Shape (..., 39).
@@ -37,12 +35,12 @@ def seen_from_hand(states: Floats) -> Floats:
         Shape (..., 11).
     """
     hand = states[..., _HAND]
-    there = (states[..., _ALL_OF_OBJECT_2] != 0).any(-1, keepdims=True)
-    seen = [
+    present = (states[..., _ALL_OF_OBJECT_2] != 0).any(-1, keepdims=True)
+    columns = [
         states[..., _GRIPPER],
         states[..., _OBJECT_1] - hand,
-        np.where(there, states[..., _OBJECT_2] - hand, 0),
+        np.where(present, states[..., _OBJECT_2] - hand, 0),
         states[..., _GOAL] - hand,
         states[..., _HEIGHT],
     ]
-    return np.concatenate(seen, axis=-1, dtype=np.float32)
+    return np.concatenate(columns, axis=-1, dtype=np.float32)

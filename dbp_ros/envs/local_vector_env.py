@@ -1,4 +1,4 @@
-"""Episodes side by side on this machine, in this process or in one process each."""
+"""Vector environment on this machine, in this process or with one process per environment."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,78 +7,78 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from dbp_ros.envs.registry import EnvId
+from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.envs.vector_env_adapter import VectorEnvAdapter
 from dbp_ros.errors import CommandError
-from dbp_ros.types import Floats, Image, Places, Step
+from dbp_ros.types import Floats, Image, Indices, VectorStepResult
 
 
-def make_env(gym: EnvId, number: int) -> VectorEnvAdapter:
-    """Return a place with a new world."""
-    return VectorEnvAdapter(gym.make(), number)
+def make_env(spec: EnvSpec, index: int) -> VectorEnvAdapter:
+    """Return a new environment for one index of a gymnasium vector environment."""
+    return VectorEnvAdapter(spec.make(), index)
 
 
 class LocalVectorEnv:
-    """A gym's worlds in gymnasium's vector environments: a `VectorEnvironment`.
+    """A `VectorEnv` on top of gymnasium's vector environments.
 
     Attributes:
-        places: How many episodes run side by side.
+        num_envs: Number of parallel episodes.
     """
 
-    def __init__(self, gym: EnvId, places: int, processes: bool = False) -> None:
-        """Make the worlds.
+    def __init__(self, spec: EnvSpec, num_envs: int, processes: bool = False) -> None:
+        """Make the environments.
 
         Args:
-            gym: Which ones.
-            places: How many.
-            processes: Whether each has a process of its own; same results, for many cores.
+            spec: Which environment.
+            num_envs: How many.
+            processes: Whether to run each in its own process; same results, for many cores.
 
         Raises:
-            ConfigError: If there is no such gym.
+            ConfigError: If the environment does not exist.
         """
         vector = AsyncVectorEnv if processes else SyncVectorEnv
-        makers = [partial(make_env, gym, number) for number in range(places)]
+        makers = [partial(make_env, spec, index) for index in range(num_envs)]
         self._vector: Any = vector(makers, autoreset_mode=AutoresetMode.DISABLED)
-        self.places = places
+        self.num_envs = num_envs
 
-    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
-        """Begin an episode at each of some places; return their first states, shape (n, ns)."""
-        chosen: list[int | None] = [None] * self.places
-        for place, seed in zip(places.tolist(), seeds, strict=True):
-            chosen[place] = int(seed)
-        mask = np.isin(np.arange(self.places), places)
-        states, _ = self._vector.reset(seed=chosen, options={"reset_mask": mask})
-        first: Floats = states[places]
+    def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
+        """Start episodes; see `VectorEnv.reset`."""
+        all_seeds: list[int | None] = [None] * self.num_envs
+        for index, seed in zip(indices.tolist(), seeds, strict=True):
+            all_seeds[index] = int(seed)
+        mask = np.isin(np.arange(self.num_envs), indices)
+        states, _ = self._vector.reset(seed=all_seeds, options={"reset_mask": mask})
+        first: Floats = states[indices]
         return first
 
-    def step(self, places: Places, actions: Floats) -> Step:
-        """Do one control step at some places, with actions of shape (n, nu).
+    def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
+        """Do one control step; see `VectorEnv.step`.
 
         Raises:
             CommandError: If an action is not finite.
         """
         if not np.isfinite(actions).all():
+            index = indices[~np.isfinite(actions).all(1)][0]
             raise CommandError(
-                f"an action at place {places[~np.isfinite(actions).all(1)][0]} is not finite: "
-                "check that training converged"
+                f"the action of environment {index} is not finite: check that training converged"
             )
-        everywhere = np.full(self._vector.action_space.shape, np.nan, np.float32)
-        everywhere[places] = actions
-        states, rewards, _, _, info = self._vector.step(everywhere)
-        return Step(
-            states[places],
-            rewards[places],
-            info["ended_for_good"][places],
-            info["cut_short"][places],
-            info["success"][places],
+        all_actions = np.full(self._vector.action_space.shape, np.nan, np.float32)
+        all_actions[indices] = actions
+        states, rewards, _, _, info = self._vector.step(all_actions)
+        return VectorStepResult(
+            states[indices],
+            rewards[indices],
+            info["terminated"][indices],
+            info["truncated"][indices],
+            info["success"][indices],
         )
 
-    def look(self, places: Places) -> dict[str, Image]:
-        """Return what each camera sees now; see `VectorEnvironment.look`."""
-        seen = self._vector.call("look", frozenset(places.tolist()))
-        cameras = seen[places[0]] if len(places) else ()
-        return {name: np.stack([seen[place][name] for place in places]) for name in cameras}
+    def render(self, indices: Indices) -> dict[str, Image]:
+        """Return the current images; see `VectorEnv.render`."""
+        images = self._vector.call("render_if", frozenset(indices.tolist()))
+        cameras = images[indices[0]] if len(indices) else ()
+        return {name: np.stack([images[index][name] for index in indices]) for name in cameras}
 
     def close(self) -> None:
-        """Let go of the worlds."""
+        """Free all resources."""
         self._vector.close()

@@ -1,4 +1,4 @@
-"""Episodes side by side on several machines, or on the cores of one: workers of Ray."""
+"""Vector environment on Ray workers, on the cores of one machine or on several machines."""
 
 import os
 from collections.abc import Sequence
@@ -8,58 +8,57 @@ import numpy as np
 import ray
 
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
-from dbp_ros.envs.registry import EnvId
-from dbp_ros.types import Floats, Image, Places, Step
+from dbp_ros.envs.registry import EnvSpec
+from dbp_ros.types import Floats, Image, Indices, VectorStepResult
 
 
 class RayVectorEnv:
-    """A gym whose places are shared out among workers: a `VectorEnvironment`.
+    """A `VectorEnv` whose environments are distributed over workers.
 
-    An episode knows nothing of where it runs, so any number of workers gives the same steps as
-    one process does. With `RAY_ADDRESS` set the workers are those of that cluster, whose machines
-    have this package; else they are processes of this machine.
+    An episode is independent of its worker, so any number of workers gives the same steps. With
+    `RAY_ADDRESS` set the workers belong to that cluster, whose machines have this package
+    installed. Otherwise they are processes of this machine.
     """
 
-    def __init__(self, gym: EnvId, places: int, workers: int) -> None:
-        """Start the workers; seconds.
+    def __init__(self, spec: EnvSpec, num_envs: int, workers: int) -> None:
+        """Start the workers, which takes seconds.
 
         Args:
-            gym: Which worlds.
-            places: How many episodes run side by side, in all.
-            workers: How many workers; no more than places.
+            spec: Which environment.
+            num_envs: Number of parallel episodes in total.
+            workers: Number of workers, capped at `num_envs`.
         """
         self._owner = not ray.is_initialized()
         if self._owner:
-            here = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **here)
-        shares = np.array_split(np.arange(places), min(workers, places))
+            cpus = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **cpus)
+        parts = np.array_split(np.arange(num_envs), min(workers, num_envs))
         worker = ray.remote(num_cpus=1)(LocalVectorEnv)
-        self._workers = [worker.remote(gym, len(share)) for share in shares]
-        self._ends = np.cumsum([len(share) for share in shares])
-        self.places = places
+        self._workers = [worker.remote(spec, len(part)) for part in parts]
+        self._ends = np.cumsum([len(part) for part in parts])
+        self.num_envs = num_envs
 
-    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
-        """Begin episodes; see `VectorEnvironment.reset`."""
-        given = np.asarray(seeds, np.int64)
-        parts = self._ask("reset", places, given)
-        first: Floats = np.concatenate(parts)[self._back(places)]
+    def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
+        """Start episodes; see `VectorEnv.reset`."""
+        parts = self._call("reset", indices, np.asarray(seeds, np.int64))
+        first: Floats = np.concatenate(parts)[self._order(indices)]
         return first
 
-    def step(self, places: Places, actions: Floats) -> Step:
-        """Do one control step; see `VectorEnvironment.step`."""
-        parts, back = self._ask("step", places, actions), self._back(places)
-        return Step(
-            np.concatenate([part.states for part in parts])[back],
-            np.concatenate([part.rewards for part in parts])[back],
-            np.concatenate([part.terminated for part in parts])[back],
-            np.concatenate([part.truncated for part in parts])[back],
-            np.concatenate([part.successes for part in parts])[back],
+    def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
+        """Do one control step; see `VectorEnv.step`."""
+        parts, order = self._call("step", indices, actions), self._order(indices)
+        return VectorStepResult(
+            np.concatenate([part.states for part in parts])[order],
+            np.concatenate([part.rewards for part in parts])[order],
+            np.concatenate([part.terminated for part in parts])[order],
+            np.concatenate([part.truncated for part in parts])[order],
+            np.concatenate([part.successes for part in parts])[order],
         )
 
-    def look(self, places: Places) -> dict[str, Image]:
-        """Return what each camera sees now; see `VectorEnvironment.look`."""
-        parts, back = self._ask("look", places), self._back(places)
-        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+    def render(self, indices: Indices) -> dict[str, Image]:
+        """Return the current images; see `VectorEnv.render`."""
+        parts, order = self._call("render", indices), self._order(indices)
+        return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
     def close(self) -> None:
         """Stop the workers."""
@@ -68,21 +67,21 @@ class RayVectorEnv:
         if self._owner:
             ray.shutdown()
 
-    def _ask(self, verb: str, places: Places, *given: Any) -> list[Any]:
-        """Ask each worker for its share, all at once; return what those with a share say."""
-        owners = np.searchsorted(self._ends, places, side="right")
+    def _call(self, method: str, indices: Indices, *arguments: Any) -> list[Any]:
+        """Call a method of all workers concerned in parallel, each with its part."""
+        owners = np.searchsorted(self._ends, indices, side="right")
         starts = np.concatenate([[0], self._ends])
-        asked = [
-            getattr(self._workers[owner], verb).remote(
-                places[owners == owner] - starts[owner],
-                *(part[owners == owner] for part in given),
+        pending = [
+            getattr(self._workers[owner], method).remote(
+                indices[owners == owner] - starts[owner],
+                *(argument[owners == owner] for argument in arguments),
             )
             for owner in np.unique(owners)
         ]
-        answers: list[Any] = ray.get(asked)
-        return answers
+        results: list[Any] = ray.get(pending)
+        return results
 
-    def _back(self, places: Places) -> Places:
-        """Return where each place's answer is among those of the workers, put end to end."""
-        owners = np.searchsorted(self._ends, places, side="right")
+    def _order(self, indices: Indices) -> Indices:
+        """Return the row of each index in the concatenated results of the workers."""
+        owners = np.searchsorted(self._ends, indices, side="right")
         return np.argsort(np.argsort(owners, kind="stable"), kind="stable")

@@ -96,7 +96,7 @@ class EpisodeCollector:
 
 def as_episode(shown: Demonstration, plan: CollectionPlan, index: int) -> Episode:
     """Return a successful demonstration as episode number `index` of a plan."""
-    measured = (shown.positions, shown.things) if plan.things else (shown.positions,)
+    measured = (shown.positions, shown.object_states) if plan.things else (shown.positions,)
     return Episode(
         task=plan.task,
         seed=plan.seed + index,

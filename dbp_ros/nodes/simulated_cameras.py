@@ -103,7 +103,7 @@ class SimulatedCameras:
         number, camera = next(self._turns)
         snapshot = self._simulation.snapshot()
         taken_ns = self._sim_clock.now_ns()
-        image = self._noise.add(self._rig.look_through(camera, snapshot))
+        image = self._noise.add(self._rig.render_camera(camera, snapshot))
         message = image_message(self._enlarge(image), camera, self._stamp(taken_ns))
         self._topics[camera].publish(message)
         sent_ns = self._sim_clock.now_ns()

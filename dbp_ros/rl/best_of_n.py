@@ -9,7 +9,7 @@ import torch
 
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.rollout import evaluate_learner
-from dbp_ros.types import VectorEnvironment
+from dbp_ros.types import VectorEnv
 
 TIMED_DECISIONS = 200
 
@@ -32,13 +32,13 @@ class BestOfN:
 
 
 def compare_deployments(
-    learner: DFPLearner, environment: VectorEnvironment, seeds: Sequence[int]
+    learner: DFPLearner, environment: VectorEnv, seeds: Sequence[int]
 ) -> list[BestOfN]:
     """Judge and time the policy alone, and the best of as many chunks as in practice.
 
     Args:
         learner: Left as it was.
-        environment: To be judged in, with at least as many places as seeds.
+        environment: To be judged in, with at least as many environments as seeds.
         seeds: Of the episodes, the same for both.
     """
     before, found = learner.best_of, []

@@ -22,7 +22,7 @@ from dbp_ros.rl.resumable_env import ResumableEnv
 from dbp_ros.rl.rollout import Collector, evaluate_learner
 from dbp_ros.rl.state_tensors import part, under
 from dbp_ros.settings.fields import check_ranges, setting
-from dbp_ros.types import VectorEnvironment
+from dbp_ros.types import VectorEnv
 
 CURVE = "practice.png"
 # Episodes of different seeds of a run must not be the same ones; nor those that judge it.
@@ -75,8 +75,8 @@ class OnlineTraining:
         config: OnlineTrainingConfig,
         learner: Learner,
         imitated: Checkpoint,
-        environment: VectorEnvironment,
-        judging: VectorEnvironment,
+        environment: VectorEnv,
+        judging: VectorEnv,
         run: Path | None = None,
         *,
         origin: dict[str, Any] | None = None,
@@ -88,7 +88,7 @@ class OnlineTraining:
             learner: Who learns, from `imitated`.
             imitated: Where its policy came from.
             environment: To practise in.
-            judging: To be judged in: another one, with at least as many places as episodes.
+            judging: To be judged in: another one, with at least as many environments as episodes.
             run: Folder for checkpoints, log and curves; None to keep nothing on disk.
             origin: What the checkpoint should say about where it practised.
         """
@@ -190,9 +190,9 @@ class OnlineTraining:
         go_on(checkpoint, self.learner)
         practised = part("practice", checkpoint.tensors)
         actions = part("actions", practised)
-        places = range(self._environment.places)
+        indices = range(self._environment.num_envs)
         self._environment.relive(
-            practised["seeds"].tolist(), [actions[str(place)].numpy() for place in places]
+            practised["seeds"].tolist(), [actions[str(index)].numpy() for index in indices]
         )
         self._collector.load_state_dict(practised)
         facts = checkpoint.facts["finetuned"]

@@ -13,7 +13,7 @@ from dbp_ros.rl.ar1_latents import AR1Latents
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.state_tensors import part, under
 from dbp_ros.rl.transitions import Transitions
-from dbp_ros.types import Floats, Places, Step, VectorEnvironment
+from dbp_ros.types import Floats, Indices, VectorEnv, VectorStepResult
 
 
 class EpisodeTotals:
@@ -34,7 +34,7 @@ class EpisodeTotals:
         self.reward, self.plain = np.zeros(count), np.zeros(count)
         self.terminated, self.truncated, self.solved = np.zeros((3, count), bool)
 
-    def add(self, live: Places, step: Step, discount: float) -> None:
+    def add(self, live: Indices, step: VectorStepResult, discount: float) -> None:
         """Add one point, played at the places with these indices."""
         self.executed[live] += 1
         self.reward[live] += discount * step.rewards
@@ -47,7 +47,7 @@ class EpisodeTotals:
 class VectorRollout:
     """Plays the first points of each chunk in the episodes of an environment."""
 
-    def __init__(self, environment: VectorEnvironment, learner: Learner, seed: int) -> None:
+    def __init__(self, environment: VectorEnv, learner: Learner, seed: int) -> None:
         """Begin no episode yet.
 
         Args:
@@ -57,23 +57,23 @@ class VectorRollout:
         """
         self._environment, self._learner = environment, learner
         policy, config = learner.policy, learner.config
-        size = (environment.places, policy.history, len(policy.shape.state_names))
+        size = (environment.num_envs, policy.history, len(policy.shape.state_names))
         self._past: Floats = np.zeros(size, np.float32)
         self._features = {
-            name: torch.zeros(environment.places, 1, features)
+            name: torch.zeros(environment.num_envs, 1, features)
             for name, features in policy.feature_sizes.items()
         }
-        self._unseen = np.zeros(environment.places, bool)
-        self._begun = torch.ones(environment.places, dtype=torch.bool)
+        self._unseen = np.zeros(environment.num_envs, bool)
+        self._begun = torch.ones(environment.num_envs, dtype=torch.bool)
         self._latents = AR1Latents(
-            environment.places,
+            environment.num_envs,
             policy.chunk_shape,
             config.latent_time_constant_s,
             config.n_action_steps * policy.shape.step_s,
             seed,
         )
 
-    def begin(self, places: Places, seeds: Sequence[int]) -> None:
+    def begin(self, places: Indices, seeds: Sequence[int]) -> None:
         """Begin episodes; their first state is their past."""
         self._past[places] = self._environment.reset(places, seeds)[:, None]
         self._begun[places] = True
@@ -95,14 +95,14 @@ class VectorRollout:
         """Encode what cameras see where something moved since the last time."""
         places = np.flatnonzero(self._unseen)
         if self._features and len(places):
-            images = self._environment.look(places)
+            images = self._environment.render(places)
             tensors = {n: torch.from_numpy(image)[:, None] for n, image in images.items()}
             seen = {name: image_tensor(image) for name, image in tensors.items()}
             for name, features in self._learner.policy.encode(seen, {}).items():
                 self._features[name][places] = features
         self._unseen[:] = False
 
-    def play(self, places: Places, chunks: Tensor, discount: float = 1.0) -> EpisodeTotals:
+    def play(self, places: Indices, chunks: Tensor, discount: float = 1.0) -> EpisodeTotals:
         """Play the points of normalised chunks that are due before the next decision.
 
         Args:
@@ -166,7 +166,7 @@ class Collector:
     """Collects decisions with exploration; episodes go on from one batch to the next."""
 
     def __init__(
-        self, environment: VectorEnvironment, learner: Learner, seeds: Iterator[int], seed: int
+        self, environment: VectorEnv, learner: Learner, seeds: Iterator[int], seed: int
     ) -> None:
         """Begin an episode at every place.
 
@@ -179,12 +179,12 @@ class Collector:
         self._learner, self._seeds = learner, seeds
         self._chance = torch.Generator().manual_seed(seed + 1)
         self._player = VectorRollout(environment, learner, seed)
-        self._places = np.arange(environment.places)
-        self._returns = np.zeros(environment.places)
+        self._places = np.arange(environment.num_envs)
+        self._returns = np.zeros(environment.num_envs)
         self._episodes = 0
         self._begin(self._places)
 
-    def _begin(self, places: Places) -> None:
+    def _begin(self, places: Indices) -> None:
         self._player.begin(places, [next(self._seeds) for _ in places])
         self._episodes += len(places)
 
@@ -262,7 +262,7 @@ class EvaluationResult:
 
 
 def evaluate_learner(
-    environment: VectorEnvironment, learner: Learner, seeds: Sequence[int], seed: int
+    environment: VectorEnv, learner: Learner, seeds: Sequence[int], seed: int
 ) -> EvaluationResult:
     """Play a fixed number of episodes to their ends, as the policy would be deployed.
 

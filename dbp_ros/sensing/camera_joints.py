@@ -8,7 +8,7 @@ import numpy as np
 from dbp_ros.errors import ConfigError
 from dbp_ros.sensing.frozen_image import FrozenImage
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.types import Places, seconds_to_ns
+from dbp_ros.types import Indices, seconds_to_ns
 
 OFF = "off"
 # The joints that may change the image of a camera that is not listed: a gripper moves too little.
@@ -40,7 +40,7 @@ def joints_seen_by(
     camera: str,
     joints: Sequence[str],
     camera_joints: Sequence[str] = PolicyConfig.camera_joints,
-) -> Places:
+) -> Indices:
     """Return the indices of the joints that may change a camera's image, none if it is `off`."""
     rule = rule_for(camera, camera_joints)
     names = [] if rule == OFF else matching(joints, ARMS if rule is None else rule)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from dbp_ros.types import Floats, Image, Places
+from dbp_ros.types import Floats, Image, Indices
 
 # Shares of `image_frozen_motion` that a joint may move and still count as at rest: while the images
 # of a still scene are compared, and while a robot holds its position.
@@ -103,7 +103,7 @@ class FrozenImage:
     """
 
     def __init__(
-        self, joints: Places, mounted: bool, after_ns: int, motion: float, longest_pause_ns: int
+        self, joints: Indices, mounted: bool, after_ns: int, motion: float, longest_pause_ns: int
     ) -> None:
         """Prepare for one camera.
 

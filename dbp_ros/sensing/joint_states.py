@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbp_ros.errors import ObservationError
-from dbp_ros.types import Array, Places
+from dbp_ros.types import Array, Indices
 
 # Gap in the sequence numbers of one publisher that lost messages can explain.
 MAX_SEQUENCE_GAP = 1000
@@ -30,7 +30,7 @@ class JointReadings:
         stamp_ns: Stamp of the message, on the clock of its publisher.
     """
 
-    indices: Places
+    indices: Indices
     positions: Array
     stamp_ns: int
 

@@ -52,13 +52,13 @@ class CameraRig:
         """Return one picture of each camera: rgb8, shapes (height, width, 3), never reused."""
         return {name: self._renderer.render(data, name) for name in self.names}
 
-    def look(self, snapshot: Snapshot) -> dict[str, Image]:
-        """Return one picture of each camera, of a simulation that may have gone on meanwhile."""
+    def render_snapshot(self, snapshot: Snapshot) -> dict[str, Image]:
+        """Return one image of each camera for a snapshot."""
         pose(self._model, self._posed, snapshot)
         return self.render(self._posed)
 
-    def look_through(self, name: str, snapshot: Snapshot) -> Image:
-        """Return the picture of one camera, of a simulation that may have gone on meanwhile."""
+    def render_camera(self, name: str, snapshot: Snapshot) -> Image:
+        """Return the image of one camera for a snapshot."""
         pose(self._model, self._posed, snapshot)
         return self._renderer.render(self._posed, name)
 

@@ -66,7 +66,7 @@ class Demonstration:
         rewards: Of the state at the end of the step. Shape (steps,).
         stamps_ns: Time of `positions` since the reset. Shape (steps,).
         images: Of the state at the start of the step. Shapes (steps, height, width, 3).
-        things: Poses of the task's things at the start of the step. Shape (steps, nt).
+        object_states: Of the task's objects at the start of the step. Shape (steps, nt).
     """
 
     success: bool
@@ -75,7 +75,7 @@ class Demonstration:
     rewards: Floats
     stamps_ns: NDArray[np.int64]
     images: dict[str, Image]
-    things: Floats
+    object_states: Floats
 
 
 def noisy_columns(mode: str) -> NDArray[np.bool_]:
@@ -116,12 +116,12 @@ def demonstrate(
         if rig is not None:
             pictures.append(rig.render(simulation.data))
         measured, stamp_ns = simulation.positions, simulation.time_ns
-        things = simulation.things
+        objects = simulation.object_states
         action = expert.command()
         fresh = rng.standard_normal(len(noise)) * shaken
         noise = keep * noise + noise_rad * np.sqrt(1 - keep**2) * fresh
         environment.step(action + noise)
-        rows.append((measured, things, action, simulation.reward, stamp_ns))
+        rows.append((measured, objects, action, simulation.reward, stamp_ns))
     positions, poses, actions, rewards, stamps = zip(*rows, strict=True)
     return Demonstration(
         success=simulation.terminated,
@@ -132,5 +132,5 @@ def demonstrate(
         images={name: np.stack([view[name] for view in pictures]) for name in rig.names}
         if rig is not None
         else {},
-        things=np.asarray(poses, np.float32),
+        object_states=np.asarray(poses, np.float32),
     )

@@ -41,15 +41,15 @@ def pose(model: mujoco.MjModel, data: mujoco.MjData, snapshot: Snapshot) -> None
 class Simulation:
     """Two UR5e with grippers, at one task.
 
-    One thread commands, advances and resets; `snapshot`, `positions`, `velocities` and `things`
-    may be called from any thread.
+    One thread commands, advances and resets; `snapshot`, `positions`, `velocities` and
+    `object_states` may be called from any thread.
 
     Attributes:
         task: The task.
         model: The scene. Do not write to it.
         data: The state. Only for the thread that advances.
         joint_names: Names of the columns of every joint vector.
-        thing_names: Names of the columns of `things`.
+        object_state_names: Names of the columns of `object_states`.
         step_ns: Length of a physics step.
         time_limit_s: What the task gives; who drives the loop ends the episode.
         home: Where the arms start, grippers open. Shape (14,).
@@ -67,7 +67,7 @@ class Simulation:
         self.model = scene.compile()
         self.data = mujoco.MjData(self.model)
         self.joint_names = DUAL_UR5E_JOINTS
-        self.thing_names = names_of(self.task.things)
+        self.object_state_names = names_of(self.task.things)
         self.step_ns = seconds_to_ns(self.model.opt.timestep)
         self.time_limit_s = self.task.time_limit_s
         self.home = HOME.copy()
@@ -136,8 +136,8 @@ class Simulation:
         return speeds
 
     @property
-    def things(self) -> Array:
-        """Poses of the task's things, see `Thing.state`. A copy of shape (nt,)."""
+    def object_states(self) -> Array:
+        """States of the task's objects, see `TaskObject.state`. A copy of shape (nt,)."""
         with self._lock:
             return states_of(self.task.things, self.data)
 

@@ -49,8 +49,8 @@ def test_a_policy_is_told_the_columns_that_it_names_once_a_chunk(shown):
     replay = Replay(shown.actions, ("cube_z", "left_elbow_joint"))
     play(replay, "lift", [3])
     elbow = DUAL_UR5E_JOINTS.index("left_elbow_joint")
-    names = Simulation("lift").thing_names
-    expected = [shown.things[:, names.index("cube_z")], shown.positions[:, elbow]]
+    names = Simulation("lift").object_state_names
+    expected = [shown.object_states[:, names.index("cube_z")], shown.positions[:, elbow]]
     rows = np.transpose(expected)[::EXECUTED]
     np.testing.assert_allclose(np.array(replay.told)[: len(rows)], rows, atol=1e-5)
 

@@ -24,7 +24,7 @@ from benchmarks.metaworld.training import (
     run_metaworld,
 )
 from benchmarks.methods import select_methods
-from dbp_ros.envs.hand_frame import SEEN_NAMES, seen_from_hand
+from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
 from dbp_ros.envs.metaworld import ACTION_NAMES, MetaworldTask
 from dbp_ros.evaluation.result_table import ResultTable
 
@@ -108,7 +108,7 @@ def test_the_expert_is_judged_at_the_goals_of_the_evaluation():
 def test_what_is_trained_on_is_what_is_seen_when_it_is_played(tmp_path):
     task = MetaworldTask("button-press", 0)
     known = record(task, 0, 3, tmp_path)
-    assert known.state_names == SEEN_NAMES
+    assert known.state_names == HAND_FRAME_NAMES
     assert known.episodes == 3
     policy = Counter()
     task.rollout(ChunkPlayer(policy, 3, 0).act, [0, 1, 2], max_steps=1)
@@ -142,7 +142,7 @@ def test_the_policy_is_given_the_last_states_of_the_episodes_that_go_on():
         player.act(states[step], np.arange(3))
     left = np.array([0, 2])
     player.act(states[EXECUTED, left], left)
-    expected = seen_from_hand(states[EXECUTED - 1 :, left]).swapaxes(0, 1)
+    expected = to_hand_frame(states[EXECUTED - 1 :, left]).swapaxes(0, 1)
     np.testing.assert_array_equal(policy.seen[1], expected)
 
 

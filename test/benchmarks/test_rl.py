@@ -1,4 +1,4 @@
-"""Online learning is compared on a world that does what it says."""
+"""Online learning is compared on a env that does what it says."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from benchmarks.rl.obstacle import (
     FIRST_SHARE,
     MAX_STEPS,
     OBSTACLE_RADIUS,
-    ObstacleEnvironment,
+    ObstacleEnv,
     demonstrations,
     imitate,
 )
@@ -26,10 +26,10 @@ HERE = np.zeros(1, np.int64)
 
 
 def test_a_point_that_goes_straight_ahead_runs_into_the_disc() -> None:
-    world = ObstacleEnvironment(1)
-    world.reset(HERE, [0])
+    env = ObstacleEnv(1)
+    env.reset(HERE, [0])
     for _ in range(MAX_STEPS):
-        step = world.step(HERE, np.array([[1.0, 0.0]], np.float32))
+        step = env.step(HERE, np.array([[1.0, 0.0]], np.float32))
         if step.ended[0]:
             break
     assert step.terminated[0]
@@ -39,9 +39,9 @@ def test_a_point_that_goes_straight_ahead_runs_into_the_disc() -> None:
 
 
 def test_a_point_that_stands_still_is_cut_short() -> None:
-    world = ObstacleEnvironment(1)
-    world.reset(HERE, [0])
-    steps = [world.step(HERE, np.zeros((1, 2), np.float32)) for _ in range(MAX_STEPS)]
+    env = ObstacleEnv(1)
+    env.reset(HERE, [0])
+    steps = [env.step(HERE, np.zeros((1, 2), np.float32)) for _ in range(MAX_STEPS)]
     assert [bool(step.truncated[0]) for step in steps] == [False] * (MAX_STEPS - 1) + [True]
     assert not any(step.terminated[0] for step in steps)
 
@@ -94,9 +94,9 @@ def untrained(method: str, seed: int, folder: Path) -> Checkpoint:
 
 def test_the_weak_policy_of_the_cell_practises_with_what_it_sees() -> None:
     (arena,) = select_envs("cell", "")
-    world = arena.open(2, True)
-    assert world.reset(np.arange(2), [1, 2]).shape == (2, len(DUAL_UR5E_JOINTS))
-    seen = world.look(np.arange(2))
+    env = arena.open(2, True)
+    assert env.reset(np.arange(2), [1, 2]).shape == (2, len(DUAL_UR5E_JOINTS))
+    seen = env.render(np.arange(2))
     assert {name: image.shape for name, image in seen.items()} == {
         "left_wrist_camera": (2, 84, 84, 3),
         "right_wrist_camera": (2, 84, 84, 3),

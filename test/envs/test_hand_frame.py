@@ -1,11 +1,11 @@
-"""What the hand sees is the same wherever the scene stands."""
+"""States in the frame of the hand are independent of where the scene stands."""
 
 import numpy as np
 import pytest
 
 pytest.importorskip("metaworld", reason="metaworld is not installed")
 
-from dbp_ros.envs.hand_frame import SEEN_NAMES, seen_from_hand
+from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
 from dbp_ros.envs.metaworld import STATE_NAMES, MetaworldTask
 
 
@@ -16,16 +16,16 @@ def state_of(**values: float) -> np.ndarray:
     return state
 
 
-def seen(state: np.ndarray) -> dict[str, float]:
-    return dict(zip(SEEN_NAMES, seen_from_hand(state).tolist(), strict=True))
+def named(state: np.ndarray) -> dict[str, float]:
+    return dict(zip(HAND_FRAME_NAMES, to_hand_frame(state).tolist(), strict=True))
 
 
-def test_objects_and_goal_are_seen_from_the_hand():
+def test_objects_and_goal_are_relative_to_the_hand():
     state = state_of(
         hand_x=0.1, hand_z=0.2, gripper=0.7, object_1_x=0.3, object_1_z=0.05, object_2_y=0.4,
         goal_x=-0.1,
     )  # fmt: skip
-    view = seen(state)
+    view = named(state)
     assert view["object_1_from_hand_x"] == pytest.approx(0.2)
     assert view["object_1_from_hand_z"] == pytest.approx(-0.15)
     assert view["object_2_from_hand_y"] == pytest.approx(0.4)
@@ -33,23 +33,23 @@ def test_objects_and_goal_are_seen_from_the_hand():
     assert (view["gripper"], view["object_1_z"]) == pytest.approx((0.7, 0.05))
 
 
-def test_a_scene_that_is_moved_sideways_looks_the_same():
+def test_a_sideways_shift_of_the_scene_changes_nothing():
     chance = np.random.default_rng(0)
     states = chance.normal(size=(5, 39)).astype(np.float32)
     moved = states.copy()
     for index, name in enumerate(STATE_NAMES):
         if name.endswith(("_x", "_y")) and not name.startswith("last_"):
             moved[:, index] += 0.3
-    np.testing.assert_allclose(seen_from_hand(moved), seen_from_hand(states), atol=1e-6)
+    np.testing.assert_allclose(to_hand_frame(moved), to_hand_frame(states), atol=1e-6)
 
 
-def test_a_second_object_that_is_not_there_stays_zero():
+def test_a_missing_second_object_stays_zero():
     state = state_of(hand_x=0.1, hand_y=0.6, hand_z=0.2)
-    assert [v for name, v in seen(state).items() if "object_2" in name] == [0.0] * 3
+    assert [v for name, v in named(state).items() if "object_2" in name] == [0.0] * 3
 
 
 @pytest.mark.parametrize(("name", "second"), [("push", False), ("hammer", True)])
-def test_a_real_second_object_is_found(name: str, second: bool):
+def test_a_second_object_is_detected(name: str, second: bool):
     starts = []
 
     def act(states, live):
@@ -57,12 +57,12 @@ def test_a_real_second_object_is_found(name: str, second: bool):
         return np.zeros((len(states), 4))
 
     MetaworldTask(name, 0).rollout(act, [0, 1], max_steps=1)
-    view = seen_from_hand(starts[0])
-    assert view.shape == (2, len(SEEN_NAMES))
+    view = to_hand_frame(starts[0])
+    assert view.shape == (2, len(HAND_FRAME_NAMES))
     assert view.dtype == np.float32
-    columns = [i for i, name in enumerate(SEEN_NAMES) if "object_2" in name]
+    columns = [i for i, name in enumerate(HAND_FRAME_NAMES) if "object_2" in name]
     assert view[:, columns].any() == second
 
 
-def test_shapes_before_the_last_are_kept():
-    assert seen_from_hand(np.zeros((2, 3, 39), np.float32)).shape == (2, 3, len(SEEN_NAMES))
+def test_leading_dimensions_are_kept():
+    assert to_hand_frame(np.zeros((2, 3, 39), np.float32)).shape == (2, 3, len(HAND_FRAME_NAMES))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
-from dbp_ros.envs.registry import EnvId
+from dbp_ros.envs.registry import EnvSpec
 
 pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
 
@@ -13,21 +13,21 @@ from dbp_ros.envs.ray_vector_env import RayVectorEnv
 
 @pytest.mark.parametrize(("name", "columns"), [("Hopper-v5", 3), ("metaworld/push", 4)])
 def test_two_workers_make_the_steps_of_two_local_environments(name: str, columns: int) -> None:
-    local, remote = LocalVectorEnv(EnvId(name), 5), RayVectorEnv(EnvId(name), 5, workers=2)
+    local, remote = LocalVectorEnv(EnvSpec(name), 5), RayVectorEnv(EnvSpec(name), 5, workers=2)
     try:
         chance = np.random.default_rng(0)
         everywhere = np.array([3, 0, 4, 1, 2])
-        here, there = (gym.reset(everywhere, (8, 6, 9, 5, 7)) for gym in (local, remote))
+        here, there = (env.reset(everywhere, (8, 6, 9, 5, 7)) for env in (local, remote))
         np.testing.assert_array_equal(here, there)
         for step in range(20):
-            places = everywhere[: 5 - step % 5]
-            actions = chance.uniform(-1, 1, (len(places), columns))
-            one, two = (gym.step(places, actions.astype(np.float32)) for gym in (local, remote))
+            indices = everywhere[: 5 - step % 5]
+            actions = chance.uniform(-1, 1, (len(indices), columns))
+            one, two = (env.step(indices, actions.astype(np.float32)) for env in (local, remote))
             for column in ("states", "rewards", "terminated", "truncated", "successes"):
                 np.testing.assert_array_equal(getattr(one, column), getattr(two, column))
             if step == 10:
                 again = np.array([4, 1])
-                rows = [gym.reset(again, (20, 21)) for gym in (local, remote)]
+                rows = [env.reset(again, (20, 21)) for env in (local, remote)]
                 np.testing.assert_array_equal(*rows)
     finally:
         remote.close()

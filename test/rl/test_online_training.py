@@ -21,7 +21,7 @@ from dbp_ros.learning.trainer import Trainer
 from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.online_training import OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
-from dbp_ros.types import Floats, Places, Step
+from dbp_ros.types import Floats, Indices, VectorStepResult
 
 LONGEST = 11
 
@@ -29,21 +29,21 @@ LONGEST = 11
 class Line:
     """Reach 1 on a line from a random start; time is up after eleven steps."""
 
-    def __init__(self, places: int) -> None:
-        self.places = places
-        self.now, self.steps = np.zeros((places, 1), np.float32), np.zeros(places, int)
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+        self.now, self.steps = np.zeros((num_envs, 1), np.float32), np.zeros(num_envs, int)
 
-    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
-        self.now[places, 0] = [np.random.default_rng(seed).uniform(-1, 0.5) for seed in seeds]
-        self.steps[places] = 0
-        return self.now[places].copy()
+    def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
+        self.now[indices, 0] = [np.random.default_rng(seed).uniform(-1, 0.5) for seed in seeds]
+        self.steps[indices] = 0
+        return self.now[indices].copy()
 
-    def step(self, places: Places, actions: Floats) -> Step:
-        self.now[places] += 0.3 * actions.clip(-1, 1)
-        self.steps[places] += 1
-        there = self.now[places, 0] > 1
-        late = (self.steps[places] >= LONGEST) & ~there
-        return Step(self.now[places].copy(), there.astype(float), there, late, there)
+    def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
+        self.now[indices] += 0.3 * actions.clip(-1, 1)
+        self.steps[indices] += 1
+        there = self.now[indices, 0] > 1
+        late = (self.steps[indices] >= LONGEST) & ~there
+        return VectorStepResult(self.now[indices].copy(), there.astype(float), there, late, there)
 
 
 SETTINGS = FinetuneConfig(
@@ -138,17 +138,17 @@ def test_a_run_of_other_settings_or_of_imitation_is_not_resumed(
 class Joints:
     """Three joints that follow their commands; paid for moving, never over."""
 
-    def __init__(self, places: int) -> None:
-        self.places, self.now = places, np.zeros((places, 3), np.float32)
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs, self.now = num_envs, np.zeros((num_envs, 3), np.float32)
 
-    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
-        self.now[places] = 0
-        return self.now[places].copy()
+    def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
+        self.now[indices] = 0
+        return self.now[indices].copy()
 
-    def step(self, places: Places, actions: Floats) -> Step:
-        self.now[places] = actions
-        never = np.zeros(len(places), bool)
-        return Step(actions, np.abs(actions).sum(1), never, np.ones_like(never), never)
+    def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
+        self.now[indices] = actions
+        never = np.zeros(len(indices), bool)
+        return VectorStepResult(actions, np.abs(actions).sum(1), never, np.ones_like(never), never)
 
 
 def test_what_was_practised_is_exported_as_any_policy_is(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from decisions import CONFIG, SHAPE, TRAINED, decided, policy, questions
 from torch import Tensor
 
-from benchmarks.rl.obstacle import ObstacleEnvironment
+from benchmarks.rl.obstacle import ObstacleEnv
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.advantages import estimate_advantages, flowing
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
@@ -191,7 +191,7 @@ def test_r14_training_mode_never_reaches_the_anchor() -> None:
 def test_r15_an_episode_is_its_seed_and_nothing_else() -> None:
     np.random.seed(3)
     before = np.random.get_state()[1].copy()
-    alone, crowd = ObstacleEnvironment(1), ObstacleEnvironment(5)
+    alone, crowd = ObstacleEnv(1), ObstacleEnv(5)
     crowd.reset(np.arange(5), range(100, 105))
     crowd.step(np.arange(5), np.ones((5, 2), np.float32))
     crowd.reset(np.array([3]), [42])

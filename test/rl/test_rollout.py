@@ -12,7 +12,7 @@ from dbp_ros.rl.ar1_latents import AR1Latents
 from dbp_ros.rl.learner import ExploredBatch
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.rollout import Collector, evaluate_learner
-from dbp_ros.types import Floats, Places, Step
+from dbp_ros.types import Floats, Indices, VectorStepResult
 
 
 class Countdown:
@@ -21,20 +21,22 @@ class Countdown:
     Even seeds end in failure, or success where they are divisible by 4; odd ones are cut short.
     """
 
-    def __init__(self, places: int) -> None:
-        self.places = places
-        self.state = np.zeros((places, 3), np.float32)
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+        self.state = np.zeros((num_envs, 3), np.float32)
 
-    def reset(self, places: Places, seeds: Sequence[int]) -> Floats:
-        self.state[places] = 0.0
-        self.state[places, 0] = seeds
-        return self.state[places]
+    def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
+        self.state[indices] = 0.0
+        self.state[indices, 0] = seeds
+        return self.state[indices]
 
-    def step(self, places: Places, actions: Floats) -> Step:
-        self.state[places] += np.stack([0 * places, 0 * places + 1, actions.sum(1)], axis=1)
-        seed, steps, _ = (now := self.state[places]).T
+    def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
+        self.state[indices] += np.stack([0 * indices, 0 * indices + 1, actions.sum(1)], axis=1)
+        seed, steps, _ = (now := self.state[indices]).T
         over, even = steps >= seed % 10, seed % 2 == 0
-        return Step(now, steps.astype(float), over & even, over & ~even, over & (seed % 4 == 0))
+        return VectorStepResult(
+            now, steps.astype(float), over & even, over & ~even, over & (seed % 4 == 0)
+        )
 
 
 def learner() -> PPOLearner:

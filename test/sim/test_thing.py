@@ -29,15 +29,15 @@ def told(task, body, yaw_rad, roll_rad=0.0):
     tip = np.array((np.cos(roll_rad / 2), np.sin(roll_rad / 2), 0.0, 0.0))
     mujoco.mju_mulQuat(data.qpos[start : start + 4], turned, tip)
     mujoco.mj_forward(model, data)
-    return dict(zip(simulation.thing_names, simulation.things, strict=True))
+    return dict(zip(simulation.object_state_names, simulation.object_states, strict=True))
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_every_column_has_a_name_of_its_own_and_a_finite_number(task):
     simulation = simulation_of(task)
-    assert len(set(simulation.thing_names)) == len(simulation.things)
-    assert np.isfinite(simulation.things).all()
-    assert not set(simulation.thing_names) & set(simulation.joint_names)
+    assert len(set(simulation.object_state_names)) == len(simulation.object_states)
+    assert np.isfinite(simulation.object_states).all()
+    assert not set(simulation.object_state_names) & set(simulation.joint_names)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
