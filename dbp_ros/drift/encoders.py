@@ -116,7 +116,7 @@ class ResNetEncoder(Encoder):
             depth: Layers: 10, 18 or 34.
             width: Factor on the published 64 to 512 channels, rounded to groups of 16.
             feature_size: How many numbers it makes of a picture.
-            keypoints: Places that a spatial softmax finds in the last maps, 0 for their mean.
+            keypoints: Positions that a spatial softmax finds in the last maps, 0 for their mean.
 
         Raises:
             ConfigError: If there is no network of this depth or width.
