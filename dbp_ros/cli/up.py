@@ -17,7 +17,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Check the settings, start the stack and print the log of its processes until Ctrl-C. "
         "If the guard ends, the stack ends with status 1. If another process ends, that is "
-        "reported; the guard goes on and holds the arms."
+        "reported; the guard still runs and holds the arms."
     )
     parser.epilog = (
         "The stack uses ROS_DOMAIN_ID and every other variable of ROS 2 as it finds them."

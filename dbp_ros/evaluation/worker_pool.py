@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
 
-from dbp_ros.runtime.realtime import die_with_parent
+from dbp_ros.runtime.parent_death import die_with_parent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -1,7 +1,7 @@
-"""Which cores the processes of other stacks on this computer have.
+"""Leases of CPU cores among the stacks of one computer.
 
-A lease is a lock on a file: it ends with its process, however that dies. Containers see the leases
-of one another only where they share the temporary folder.
+A lease is a file lock, which the kernel releases when the process ends. Containers share leases
+only if they share the temporary folder.
 """
 
 import fcntl
@@ -12,31 +12,27 @@ from pathlib import Path
 
 FOLDER = "dbp_ros_cores"
 WORLD_WRITABLE, READ_WRITE = 0o1777, 0o666
-# Another process that looks at a lease holds it for microseconds.
+# A process that checks a lease locks it for microseconds.
 ATTEMPTS, PAUSE_S = 3, 0.005
 
 
 class CoreLeases:
-    """The leases of one computer. What cannot be leased is free for all."""
+    """Core leases of one process. A core counts as free if its lock file cannot be created."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Prepare.
-
-        Args:
-            folder: Of the lock files; one in the temporary folder if None.
-        """
+        """Set the folder of the lock files; by default one in the temporary folder."""
         self._folder = folder or Path(tempfile.gettempdir()) / FOLDER
-        self._held: dict[str, int] = {}
+        self._descriptors: dict[str, int] = {}
 
     def take(self, role: str, core: int) -> bool:
-        """Lease a core until this process ends; return whether no other process has it.
+        """Lease a core until this process ends; return whether no other process has the lease.
 
         Args:
-            role: What it is for, such as `guard`; a core has one lease for each.
-            core: Its number.
+            role: Role of the process, such as `guard`; a core has one lease per role.
+            core: Number of the core.
         """
         name = f"{role}-{core}"
-        if name in self._held:
+        if name in self._descriptors:
             return True
         try:
             descriptor = self._open(name)
@@ -49,20 +45,20 @@ class CoreLeases:
                 if attempt < ATTEMPTS - 1:
                     time.sleep(PAUSE_S)
             else:
-                self._held[name] = descriptor
+                self._descriptors[name] = descriptor
                 return True
         os.close(descriptor)
         return False
 
     def taken(self, role: str) -> set[int]:
-        """Return the cores that other processes have for a role."""
+        """Return the cores that other processes lease for a role."""
         if not self._folder.is_dir():
             return set()
         names = [path.name for path in self._folder.glob(f"{role}-*")]
         return {int(name.rpartition("-")[2]) for name in names if self._is_taken(name)}
 
     def _is_taken(self, name: str) -> bool:
-        if name in self._held:
+        if name in self._descriptors:
             return False
         try:
             descriptor = self._open(name)
@@ -82,7 +78,7 @@ class CoreLeases:
             self._folder.chmod(WORLD_WRITABLE)
         path = self._folder / name
         try:
-            # Another user's file in a folder of all users must not be opened to be created.
+            # In a sticky folder Linux refuses O_CREAT on a file of another user.
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, READ_WRITE)

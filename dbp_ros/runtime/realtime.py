@@ -1,99 +1,93 @@
-"""Punctuality: what a process asks of the operating system.
+"""Real-time settings of a process: garbage collection, memory, CPU affinity and scheduling.
 
-`request_realtime` is the one place where garbage collection, the switching of threads, memory,
-cores and scheduling are arranged; it says in words what it got. Which process is given which cores
-is in `placement`.
+Each function returns a sentence with the outcome. `cpu_affinity` plans the cores.
 """
 
 import ctypes
 import gc
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 
 from dbp_ros.runtime.core_leases import LEASES, CoreLeases
-from dbp_ros.runtime.cpu_affinity import POLICY_CORES, Role, cores_for, cores_to_keep_apart
+from dbp_ros.runtime.cpu_affinity import POLICY_CORES, Role, cores_for, cores_for_stacks
 from dbp_ros.settings.process import RealtimeConfig
 
 MCL_CURRENT_AND_FUTURE = 3
-PR_SET_PDEATHSIG = 1
 GIL_SWITCH_INTERVAL_S = 0.00005
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-# Pictures are smaller. glibc allows no more for what is taken from the heap.
+# Larger than an image; the largest threshold that glibc allows.
 KEPT_BLOCK_BYTES = 32 << 20
 KEPT_BYTES = 256 << 20
-# What has cores of its own, and how many.
-LEASED = {Role.GUARD: 1, Role.POLICY: POLICY_CORES}
+# Number of cores leased for a role.
+LEASED_CORES = {Role.GUARD: 1, Role.POLICY: POLICY_CORES}
 
 
-def request_realtime(config: RealtimeConfig, place: Role | None = None) -> list[str]:
-    """Ask for real-time scheduling of every thread of this process.
+def request_realtime(config: RealtimeConfig, role: Role | None = None) -> list[str]:
+    """Request real-time scheduling for all threads of this process.
 
-    Threads that a library started before, those of the middleware say, are included; threads
-    started later inherit it. Everything is optional: on a machine that allows none of it the
-    process runs all the same.
+    That includes threads of the middleware; later threads inherit it. A request that is not granted
+    is not an error.
 
     Args:
-        config: What is wished.
-        place: What the process is for, which says where it runs where `config` does not; nowhere
-            in particular if not given.
+        config: Requested settings.
+        role: Role of the process, which sets its cores if `config` has none; None for any core.
 
     Returns:
-        One sentence for each thing asked for, saying what was got.
+        One sentence per request with its outcome.
     """
     sys.setswitchinterval(GIL_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     gc.disable()
-    got = [
+    outcomes = [
         f"garbage collection is off, threads switch every {1e3 * GIL_SWITCH_INTERVAL_S:g} ms",
         _try("keeping freed memory", _keep_freed_memory),
     ]
     if config.cpu_affinity:
-        got.append(_bind(config.cpu_affinity))
-        if place:
-            # Other stacks keep off them, whoever had them before.
+        outcomes.append(_set_affinity(config.cpu_affinity))
+        if role:
+            # Other stacks avoid these cores, even if one of them has the lease.
             for core in config.cpu_affinity:
-                LEASES.take(place.value, core)
-    elif place:
-        got.append(apply_cpu_affinity(place))
+                LEASES.take(role.value, core)
+    elif role:
+        outcomes.append(apply_cpu_affinity(role))
     if config.realtime_priority:
-        got.append(set_priority(config.realtime_priority, *running_threads()))
+        outcomes.append(set_priority(config.realtime_priority, *running_threads()))
     if config.lock_memory:
-        got.append(_try("locked memory", _lock_memory))
-    return got
+        outcomes.append(_try("locked memory", _lock_memory))
+    return outcomes
 
 
-def apply_cpu_affinity(place: Role, leases: CoreLeases = LEASES) -> str:
-    """Let this process run on the cores that are for it; say what was got.
+def apply_cpu_affinity(role: Role, leases: CoreLeases = LEASES) -> str:
+    """Pin this process to the cores of its role; return the outcome.
 
     Args:
-        place: What the process is for.
-        leases: Which cores other stacks have.
+        role: Role of the process.
+        leases: Cores of other stacks.
     """
     available = running_cores()
-    guards, policies = (leases.taken(role.value) for role in (Role.GUARD, Role.POLICY))
-    taken = guards if place in (Role.GUARD, Role.REST) else guards | policies
-    cores = cores_for(place, available, taken)
+    guards, policies = (leases.taken(other.value) for other in (Role.GUARD, Role.POLICY))
+    taken = guards if role in (Role.GUARD, Role.REST) else guards | policies
+    cores = cores_for(role, available, taken)
     for _ in available:
-        if place not in LEASED or all(leases.take(place.value, core) for core in cores):
+        if role not in LEASED_CORES or all(leases.take(role.value, core) for core in cores):
             break
-        # Another stack took one at this very moment, or every core is another's.
+        # Another stack took the lease since `taken`, or all cores are leased.
         taken = taken | set(cores)
-        cores = cores_for(place, available, taken)
-    got = _bind(cores) if cores else f"any of {len(available)} cores"
-    others = {Role.GUARD: guards, Role.POLICY: policies}.get(place, set()) & set(available)
-    stacks = 1 + len(others) // LEASED.get(place, 1)
-    if others and len(available) < (apart := cores_to_keep_apart(stacks)):
-        got += f"; {stacks} stacks share {len(available)} cores, {apart} would keep them apart"
-    return got
+        cores = cores_for(role, available, taken)
+    outcome = _set_affinity(cores) if cores else f"any of {len(available)} cores"
+    others = {Role.GUARD: guards, Role.POLICY: policies}.get(role, set()) & set(available)
+    stacks = 1 + len(others) // LEASED_CORES.get(role, 1)
+    if others and len(available) < (needed := cores_for_stacks(stacks)):
+        outcome += f"; {stacks} stacks share {len(available)} cores, {needed} would separate them"
+    return outcome
 
 
 def set_priority(priority: int, *threads: int) -> str:
-    """Put threads, the calling one if none is named, under SCHED_FIFO; say what was got."""
+    """Schedule threads, by default the calling one, with SCHED_FIFO; return the outcome."""
 
     def schedule() -> None:
         for thread in threads or (0,):
@@ -103,25 +97,14 @@ def set_priority(priority: int, *threads: int) -> str:
 
 
 def set_niceness(niceness: int) -> str:
-    """Let the calling thread have a core before others of ordinary priority; say what was got."""
+    """Set the niceness of the calling thread; return the outcome."""
     thread = threading.get_native_id()
-    ask = partial(os.setpriority, os.PRIO_PROCESS, thread, niceness)
-    return _try(f"niceness {niceness} of {threading.current_thread().name}", ask)
-
-
-def die_with_parent(parent: int) -> None:
-    """End this process, as `kill -9` does, when the one that started it ends, or if it has.
-
-    Args:
-        parent: Process id of the one that started it, in its main thread.
-    """
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
+    request = partial(os.setpriority, os.PRIO_PROCESS, thread, niceness)
+    return _try(f"niceness {niceness} of {threading.current_thread().name}", request)
 
 
 def running_threads() -> set[int]:
-    """Return the ids of all threads of this process, those of libraries too."""
+    """Return the ids of all threads of this process, including those of libraries."""
     return {int(name) for name in os.listdir("/proc/self/task")}
 
 
@@ -131,23 +114,23 @@ def running_cores() -> tuple[int, ...]:
 
 
 def _keep_freed_memory() -> None:
-    """Let the next picture have the memory of the last.
+    """Keep large freed blocks in the process.
 
-    Otherwise large blocks go back to the kernel each time, which hands them out again page by page
-    and zeroed: copying 640x480 pixels then takes 0.6 ms instead of 0.04.
+    By default glibc returns them to the kernel, and the next image faults in zeroed pages: copying
+    640x480 pixels then takes 0.6 ms instead of 0.04 ms.
     """
     libc = ctypes.CDLL(None)
-    for what, size in ((M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES), (M_TRIM_THRESHOLD, KEPT_BYTES)):
-        if libc.mallopt(what, size) != 1:
+    for option, size in ((M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES), (M_TRIM_THRESHOLD, KEPT_BYTES)):
+        if libc.mallopt(option, size) != 1:
             raise OSError(f"this C library refuses {size} bytes")
 
 
-def _bind(cores: tuple[int, ...]) -> str:
-    def bind() -> None:
+def _set_affinity(cores: tuple[int, ...]) -> str:
+    def set_affinity() -> None:
         for thread in running_threads():
             os.sched_setaffinity(thread, cores)
 
-    return _try(f"cores {cores}", bind)
+    return _try(f"cores {cores}", set_affinity)
 
 
 def _lock_memory() -> None:
@@ -156,9 +139,9 @@ def _lock_memory() -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _try(what: str, ask: Callable[[], None]) -> str:
+def _try(name: str, request: Callable[[], None]) -> str:
     try:
-        ask()
+        request()
     except (OSError, ValueError, AttributeError) as error:
-        return f"{what}: not granted ({error})"
-    return f"{what}: granted"
+        return f"{name}: not granted ({error})"
+    return f"{name}: granted"

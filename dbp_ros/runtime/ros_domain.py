@@ -1,4 +1,4 @@
-"""A ROS domain of one's own, so that two runs on a machine never meet."""
+"""Leases of ROS domain ids, so that two runs on one computer are isolated."""
 
 import fcntl
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from dbp_ros.errors import ConfigError
 
-# Higher domains use ports that Linux gives to others.
+# The ports of higher domains overlap Linux's ephemeral ports.
 DOMAINS = range(1, 102)
-# DDS: UDP ports by domain, whose numbers Fast DDS gives to its shared-memory ports too.
+# DDS maps domains to UDP ports; Fast DDS numbers its shared-memory ports likewise.
 FIRST_PORT, PORTS_PER_DOMAIN = 7400, 250
 SHARED_MEMORY = Path("/dev/shm")
 WORLD_WRITABLE = 0o1777
@@ -23,10 +23,10 @@ READ_WRITE = 0o666
 def lease_domain(directory: Path | None = None) -> Iterator[int]:
     """Lease a ROS domain id that no other process of this machine has leased.
 
-    The lease is a lock on a file: it ends with the block, or with the process however it dies.
+    The lease is a file lock, which ends with the block or with the process.
 
     Args:
-        directory: Folder of the lock files; one in the temporary folder if None.
+        directory: Folder of the lock files; by default one in the temporary folder.
 
     Yields:
         The domain id, for `ROS_DOMAIN_ID`.
@@ -38,12 +38,12 @@ def lease_domain(directory: Path | None = None) -> Iterator[int]:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(WORLD_WRITABLE)
-    # Start anywhere, so that a domain just left is not taken at once by another.
+    # A random start avoids reusing a domain right after its release.
     start = random.randrange(len(DOMAINS))
     for domain in (*DOMAINS[start:], *DOMAINS[:start]):
         descriptor = _lock(folder / f"{domain}.lock")
         if descriptor is not None:
-            _sweep(domain)
+            _remove_stale_ports(domain)
             try:
                 yield domain
             finally:
@@ -52,10 +52,10 @@ def lease_domain(directory: Path | None = None) -> Iterator[int]:
     raise ConfigError(f"all {len(DOMAINS)} ROS domains are leased in {folder}: end other runs")
 
 
-def _sweep(domain: int) -> None:
-    """Remove the shared-memory ports that killed processes left in a domain.
+def _remove_stale_ports(domain: int) -> None:
+    """Remove the shared-memory ports that killed processes left in a leased domain.
 
-    New processes would wait at them in vain. Nobody else is in a leased domain, so they are ours.
+    A new process would block on them.
     """
     first = FIRST_PORT + PORTS_PER_DOMAIN * domain
     ports = {str(port) for port in range(first, first + PORTS_PER_DOMAIN)}

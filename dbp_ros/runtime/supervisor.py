@@ -1,6 +1,5 @@
-"""Run several processes as one: show what they say, outlive none of them, leave none behind."""
+"""Supervisor of the processes of a stack: starting order, output and end."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -8,61 +7,61 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import IO
 
+from dbp_ros.runtime.parent_death import die_with_parent
+
 POLL_S = 0.05
 GRACE_S = 5.0
-# From the end of the policy to the end of the guard: time to bring the arms to rest.
+# Time between the end of the policy and SIGTERM for the guard, which brings the arms to rest.
 SETTLE_S = 0.5
-PR_SET_PDEATHSIG = 1
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_libc = ctypes.CDLL(None)
-_writing = threading.Lock()
+_print_lock = threading.Lock()
 
 
 class Supervisor:
-    """Starts processes in one order and ends them in the other.
+    """Child processes that start in one order and end in reverse order.
 
-    Each has a session of its own, so that Ctrl-C reaches this process alone and they end in order.
+    Each has its own session, so that Ctrl-C reaches the supervisor only.
     """
 
     def __init__(
         self, commands: Mapping[str, Sequence[str]], variables: Mapping[str, str], essential: str
     ) -> None:
-        """Prepare; `run` starts.
+        """Prepare; `run` starts the processes.
 
         Args:
-            commands: A command line for each name, in the order of starting.
-            variables: Environment of every process.
-            essential: The one without which the others are ended too. The end of another is only
-                reported.
+            commands: Command line by name, in starting order.
+            variables: Environment of the processes.
+            essential: Name of the process whose end ends the others; the end of any other process
+                is only logged.
         """
         self._commands = commands
         self._variables = {**variables, "PYTHONUNBUFFERED": "1"}
         self._essential = essential
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._failed = False
-        self._asked = 0
+        self._signals = 0
 
     def run(self) -> int:
         """Run until SIGINT, SIGTERM, SIGHUP, or the end of the essential process.
 
-        A second signal hurries: all are told to end at once. Afterwards the signals are ignored,
-        so that a third cannot disturb the end of this process. Call it in the main thread: the
-        processes die with the thread that started them.
+        A second signal ends all processes at once; further signals are ignored. Call it in the
+        main thread: the processes end with the thread that starts them.
 
         Returns:
-            0 if every process ran until it was told to end, else 1.
+            0 if every process ran until the end of the stack, else 1.
         """
         for number in ENDING:
             signal.signal(number, self._on_signal)
         try:
-            # No thread runs yet: what Python does between fork and exec is safe.
+            # Fork before the first thread: Python code between fork and exec is then safe.
             for name, command in self._commands.items():
                 self._children[name] = _start(command, self._variables)
-            readers = [_relay(name, child) for name, child in self._children.items()]
+            readers = [_forward_output(name, child) for name, child in self._children.items()]
             self._watch()
         finally:
             self._end()
@@ -73,25 +72,25 @@ class Supervisor:
         return int(self._failed)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._asked += 1
+        self._signals += 1
 
     def _watch(self) -> None:
         running = dict(self._children)
-        while running and not self._asked:
+        while running and not self._signals:
             for name, child in list(running.items()):
                 if child.poll() is not None:
                     del running[name]
                     self._failed = True
-                    say("stack", self._obituary(name, child.returncode))
+                    print_line("stack", self._describe_end(name, child.returncode))
                     if name == self._essential:
                         return
             time.sleep(POLL_S)
 
-    def _obituary(self, name: str, status: int) -> str:
+    def _describe_end(self, name: str, status: int) -> str:
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended ({status})"
         if name == self._essential:
             return f"{name} {how}: nothing commands the arms any more, ending the stack"
-        return f"{name} {how} and is not restarted: {self._essential} goes on and holds the arms"
+        return f"{name} {how} and is not restarted: {self._essential} still runs and holds the arms"
 
     def _end(self) -> None:
         for name, child in reversed(self._children.items()):
@@ -99,34 +98,34 @@ class Supervisor:
                 self._settle()
             if child.poll() is None:
                 child.terminate()
-                self._await(child, GRACE_S)
+                self._wait_for(child, GRACE_S)
         deadline = time.monotonic() + GRACE_S
         for name, child in self._children.items():
             try:
                 child.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                say("stack", f"{name} did not end within {GRACE_S:g} s and is killed")
+                print_line("stack", f"{name} did not end within {GRACE_S:g} s and is killed")
                 self._failed = True
                 child.kill()
                 child.wait()
 
     def _settle(self) -> None:
         deadline = time.monotonic() + SETTLE_S
-        while not self._hurried() and time.monotonic() < deadline:
+        while not self._urgent() and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
-    def _await(self, child: "subprocess.Popen[str]", limit_s: float) -> None:
+    def _wait_for(self, child: "subprocess.Popen[str]", limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
-        while child.poll() is None and not self._hurried() and time.monotonic() < deadline:
+        while child.poll() is None and not self._urgent() and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
-    def _hurried(self) -> bool:
-        return self._asked > 1
+    def _urgent(self) -> bool:
+        return self._signals > 1
 
 
-def say(name: str, line: str) -> None:
-    """Print a line with the name of who says it; never fail, whatever became of the terminal."""
-    with _writing:
+def print_line(name: str, line: str) -> None:
+    """Print a line with the name of its process; ignore a closed terminal."""
+    with _print_lock:
         try:
             sys.stdout.write(f"[{name}] {line}\n")
             sys.stdout.flush()
@@ -135,13 +134,6 @@ def say(name: str, line: str) -> None:
 
 
 def _start(command: Sequence[str], variables: Mapping[str, str]) -> "subprocess.Popen[str]":
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
     return subprocess.Popen(
         command,
         env=variables,
@@ -151,18 +143,18 @@ def _start(command: Sequence[str], variables: Mapping[str, str]) -> "subprocess.
         text=True,
         errors="replace",
         start_new_session=True,
-        preexec_fn=die_with_parent,
+        preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),
     )
 
 
-def _relay(name: str, child: "subprocess.Popen[str]") -> threading.Thread:
+def _forward_output(name: str, child: "subprocess.Popen[str]") -> threading.Thread:
     assert child.stdout is not None
-    thread = threading.Thread(target=_copy, args=(name, child.stdout), daemon=True)
+    thread = threading.Thread(target=_copy_lines, args=(name, child.stdout), daemon=True)
     thread.start()
     return thread
 
 
-def _copy(name: str, stream: IO[str]) -> None:
-    """Print a process's lines to the end: a full pipe would stop it."""
+def _copy_lines(name: str, stream: IO[str]) -> None:
+    """Print the lines of a process until it ends: a full pipe would block it."""
     for line in stream:
-        say(name, line.rstrip("\n"))
+        print_line(name, line.rstrip("\n"))

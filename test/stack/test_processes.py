@@ -268,7 +268,9 @@ def test_nothing_is_left_when_the_supervisor_is_killed(supervised: list[Supervis
 
 def test_the_guard_outlives_the_policy(supervised: list[Supervised]) -> None:
     supervised.append(one := Supervised(guard=FOREVER, policy=DIES))
-    one.wait_for("[stack] policy ended (3) and is not restarted: guard goes on and holds the arms")
+    one.wait_for(
+        "[stack] policy ended (3) and is not restarted: guard still runs and holds the arms"
+    )
     time.sleep(0.5)
     assert len(one.children()) == 1
     one.process.send_signal(signal.SIGINT)

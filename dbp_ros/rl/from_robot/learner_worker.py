@@ -42,7 +42,7 @@ from dbp_ros.rl.from_robot.transition_extractor import (
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.rl.transitions import Transitions
-from dbp_ros.runtime.realtime import die_with_parent
+from dbp_ros.runtime.parent_death import die_with_parent
 from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.learner import LearnerConfig
 
