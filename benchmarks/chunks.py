@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
@@ -152,7 +151,6 @@ def draw(table: ResultTable) -> Path:
     """Draw success and jerk of each way."""
     ways = table.values("way")
     figure = Figure(figsize=(11, 0.9 + 0.55 * len(ways)), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
     _draw_success(left, table, ways)
     _draw_jerk(right, table, ways)

@@ -1,4 +1,4 @@
-"""What the benchmarks that compare methods share: their flags and their runs."""
+"""Flags and job execution shared by the benchmarks that compare methods."""
 
 import argparse
 import os
@@ -23,41 +23,43 @@ def add_flags(
     """Add the flags that every comparison of methods has.
 
     Args:
-        parser: Of the benchmark.
-        name: Of the benchmark, for the default folder.
-        methods: Compared by default.
-        known: That can be asked for.
+        parser: Parser of the benchmark.
+        name: Name of the benchmark's table and plot.
+        methods: Default methods.
+        known: Valid methods.
     """
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (default: 3)")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="runs for each configuration (default: 3)"
+    )
     parser.add_argument(
         "--methods",
         default=",".join(methods),
-        help=f"some of {', '.join(known)}, with commas (default: {','.join(methods)})",
+        help=f"comma-separated subset of {', '.join(known)} (default: {','.join(methods)})",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("build/bench"),
-        help=f"folder of {name}.csv and {name}.png; runs that are there are not run again "
+        help=f"folder of {name}.csv and {name}.png; runs in the table are not repeated "
         "(default: build/bench)",
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes (default: 1)")
 
 
 def check_flags(arguments: argparse.Namespace) -> None:
-    """Raise `ConfigError` where a number makes no sense."""
+    """Raise `ConfigError` if a number is out of range."""
     check_at_least(1, seeds=arguments.seeds, workers=arguments.workers)
 
 
-def run_rows(
+def run_jobs(
     table: ResultTable,
     jobs: Sequence[Job],
     run: Callable[[Job], Sequence[Row]],
     workers: int,
     console: Console,
 ) -> None:
-    """Run what is missing, keeping each result as it comes."""
-    # Threads of several processes on one core wait for one another.
+    """Run jobs in worker processes and append each result as soon as it is available."""
+    # More threads than cores slow every process down.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with progress_of(console) as progress:
         bar = progress.add_task(table.name, total=len(jobs))

@@ -1,38 +1,42 @@
-"""The methods that are compared, all through the same trainer and the same heads."""
+"""Training methods compared by the benchmarks, all with the same trainer and network heads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from benchmarks.decision import decision_latency_ms
 from dbp_ros.errors import ConfigError
+from dbp_ros.evaluation.result_table import Row
 from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.policy_network import PolicyNetwork
+from dbp_ros.learning.trainer import Trainer
 
 Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
-class Method:
-    """A method under the name that tables give it.
+class ComparedMethod:
+    """A method and the settings that it changes.
 
     Attributes:
-        name: In tables and on the command line.
-        settings: What it changes of a benchmark's `TrainConfig`.
+        name: Name in tables and on the command line.
+        settings: Fields that differ from the benchmark's shared `TrainConfig`.
     """
 
     name: str
     settings: dict[str, Any]
 
     def config(self, shared: TrainConfig) -> TrainConfig:
-        """Return its settings for a benchmark whose others are `shared`."""
+        """Return the method's settings on top of `shared`."""
         return replace(shared, **self.settings)
 
-    def training(self, shared: TrainConfig) -> TrainConfig:
-        """Return what it is trained with; how many passes it is run with does not matter."""
+    def training_config(self, shared: TrainConfig) -> TrainConfig:
+        """Return the settings for training, which do not depend on the inference steps."""
         return replace(self.config(shared), num_inference_steps=1)
 
 
-# What every comparison has in common: one thread, nothing on disk, all data for training.
-RUN = TrainConfig(
+# Common to every comparison: one thread, nothing on disk, all data for training.
+BASE_CONFIG = TrainConfig(
     num_samples=8,
     warmup_steps=100,
     validation_fraction=0.0,
@@ -43,53 +47,82 @@ RUN = TrainConfig(
 )
 
 
-def _contender(name: str, **settings: Any) -> Method:
-    return Method(name, settings)
+def _method(name: str, **settings: Any) -> ComparedMethod:
+    return ComparedMethod(name, settings)
 
 
 METHODS = {
-    contender.name: contender
-    for contender in (
-        _contender("dbp", method="dbp"),
-        _contender("dbp_authors", method="dbp_authors"),
-        _contender("joint_sinkhorn", method="joint_sinkhorn"),
-        _contender("sinkhorn", method="sinkhorn"),
-        _contender("energy", method="energy"),
-        _contender("bc_mse", method="bc_mse", num_samples=1),
-        _contender("ddim_100", method="ddim", num_inference_steps=100),
-        _contender("ddim_10", method="ddim", num_inference_steps=10),
-        _contender("flow_10", method="flow", num_inference_steps=10),
-        _contender("flow_1", method="flow", num_inference_steps=1),
-        _contender("meanflow", method="meanflow"),
-        _contender("consistency", method="consistency"),
+    method.name: method
+    for method in (
+        _method("dbp", method="dbp"),
+        _method("dbp_authors", method="dbp_authors"),
+        _method("joint_sinkhorn", method="joint_sinkhorn"),
+        _method("sinkhorn", method="sinkhorn"),
+        _method("energy", method="energy"),
+        _method("bc_mse", method="bc_mse", num_samples=1),
+        _method("ddim_100", method="ddim", num_inference_steps=100),
+        _method("ddim_10", method="ddim", num_inference_steps=10),
+        _method("flow_10", method="flow", num_inference_steps=10),
+        _method("flow_1", method="flow", num_inference_steps=1),
+        _method("meanflow", method="meanflow"),
+        _method("consistency", method="consistency"),
     )
 }
 
 
-def families(chosen: Sequence[Method], shared: TrainConfig) -> list[tuple[Method, ...]]:
-    """Return methods by how they are trained: one training serves a whole family."""
-    alike: dict[TrainConfig, list[Method]] = {}
-    for contender in chosen:
-        alike.setdefault(contender.training(shared), []).append(contender)
-    return [tuple(family) for family in alike.values()]
+def group_by_training(
+    methods: Sequence[ComparedMethod], shared: TrainConfig
+) -> list[tuple[ComparedMethod, ...]]:
+    """Return methods in groups that share one training run."""
+    groups: dict[TrainConfig, list[ComparedMethod]] = {}
+    for method in methods:
+        groups.setdefault(method.training_config(shared), []).append(method)
+    return [tuple(group) for group in groups.values()]
 
 
-def in_order(names: Iterable[str]) -> list[str]:
-    """Return names of methods in the order in which tables and plots show them."""
-    there = set(names)
-    return [name for name in METHODS if name in there]
+def evaluate_methods(
+    trainer: Trainer,
+    methods: Sequence[ComparedMethod],
+    shared: TrainConfig,
+    evaluate: Callable[[ComparedMethod, PolicyNetwork], Row],
+) -> list[Row]:
+    """Return one row for each method that runs the network of a finished training.
+
+    Args:
+        trainer: The finished training.
+        methods: Methods that share it.
+        shared: Shared settings of the benchmark.
+        evaluate: Returns the key and the scores of one method.
+    """
+    policy, rows = trainer.average.network, []
+    for method in methods:
+        policy.method.num_inference_steps = method.config(shared).num_inference_steps
+        row = {
+            **evaluate(method, policy),
+            "nfe": policy.method.num_inference_steps,
+            "train_s": trainer.train_s,
+            "latency_ms": decision_latency_ms(policy),
+        }
+        rows.append(row)
+    return rows
 
 
-def select_methods(names: str) -> list[Method]:
-    """Return methods by their names, separated by commas; see `chosen`."""
-    return chosen(names, METHODS)
+def in_table_order(names: Iterable[str]) -> list[str]:
+    """Return names of methods in the order of `METHODS`, without unknown ones."""
+    present = set(names)
+    return [name for name in METHODS if name in present]
 
 
-def chosen(names: str, known: Mapping[str, Known]) -> list[Known]:
-    """Return what is known by these names, separated by commas.
+def select_methods(names: str) -> list[ComparedMethod]:
+    """Return methods by comma-separated names; see `select_by_name`."""
+    return select_by_name(names, METHODS)
+
+
+def select_by_name(names: str, known: Mapping[str, Known]) -> list[Known]:
+    """Return the values of comma-separated names, without repetitions.
 
     Raises:
-        ConfigError: If a name is unknown, with those that are known.
+        ConfigError: If a name is unknown or none is given.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted:

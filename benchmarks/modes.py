@@ -1,4 +1,4 @@
-"""`dbp bench modes`: which methods keep both routes of a choice, with one forward pass."""
+"""`dbp bench modes`: mode coverage of each method on a bimodal toy task."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,16 +8,23 @@ from types import MappingProxyType
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.comparison import add_flags, check_flags, run_rows
-from benchmarks.decision import decision_latency_ms
-from benchmarks.methods import METHODS, RUN, Method, families, in_order, select_methods
-from benchmarks.two_routes import FIRST_SHARE, demonstrations, judge
+from benchmarks.comparison import add_flags, check_flags, run_jobs
+from benchmarks.methods import (
+    BASE_CONFIG,
+    METHODS,
+    ComparedMethod,
+    evaluate_methods,
+    group_by_training,
+    in_table_order,
+    select_methods,
+)
+from benchmarks.two_routes import FIRST_SHARE, demonstrations, evaluate_modes
 from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.evaluation.result_table import ResultTable, Row
+from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.settings.fields import check_at_least
 
@@ -26,7 +33,7 @@ COLUMNS = (
     *("method", "seed", "share_mode_1", "off_mode", "within_mode_ratio"),
     *("nfe", "parameters", "updates", "train_s", "latency_ms"),
 )
-# What keeps the routes as the demonstrations have them: lowest and highest of each measure.
+# Bounds of each metric for a run that covers both modes.
 BOUNDS = MappingProxyType(
     {
         "share_mode_1": (FIRST_SHARE - 0.05, FIRST_SHARE + 0.05),
@@ -36,7 +43,7 @@ BOUNDS = MappingProxyType(
 )
 
 SHARED = replace(
-    RUN,
+    BASE_CONFIG,
     num_steps=3_000,
     batch_size=128,
     horizon=1,
@@ -53,25 +60,25 @@ SHARED = replace(
 
 @dataclass(frozen=True)
 class ModesJob:
-    """One training, and the methods that run what was trained."""
+    """One training run and the methods evaluated on its network."""
 
-    methods: tuple[Method, ...]
+    methods: tuple[ComparedMethod, ...]
     seed: int
     updates: int
 
-    def key(self, contender: Method) -> Row:
-        """Return what tells its row apart."""
-        return {"method": contender.name, "seed": self.seed, "updates": self.updates}
+    def key(self, method: ComparedMethod) -> Row:
+        """Return the key of a method's row."""
+        return {"method": method.name, "seed": self.seed, "updates": self.updates}
 
 
 def modes_jobs(
-    names: Sequence[Method], seeds: int, updates: int, table: ResultTable
+    names: Sequence[ComparedMethod], seeds: int, updates: int, table: ResultTable
 ) -> list[ModesJob]:
-    """Return the runs that the table lacks; methods that train alike share one."""
+    """Return the runs missing in the table; methods with equal training share one."""
     wanted = (
         ModesJob(family, seed, updates)
         for seed in range(seeds)
-        for family in families(names, SHARED)
+        for family in group_by_training(names, SHARED)
     )
     missing = (
         replace(job, methods=tuple(c for c in job.methods if not table.has(job.key(c))))
@@ -81,47 +88,50 @@ def modes_jobs(
 
 
 def run_modes(job: ModesJob) -> list[Row]:
-    """Train on the two routes once, and judge each method that runs what was learned."""
-    training = job.methods[0].training(SHARED)
+    """Train once on the two routes and evaluate each method."""
+    training = job.methods[0].training_config(SHARED)
     trainer = Trainer(
         replace(training, seed=job.seed, num_steps=job.updates), demonstrations(job.seed)
     )
     trainer.train()
-    policy, rows = trainer.average.network, []
-    for contender in job.methods:
-        policy.method.num_inference_steps = contender.config(SHARED).num_inference_steps
-        row = {
-            **job.key(contender),
-            **asdict(judge(policy, job.seed)),
-            "nfe": policy.method.num_inference_steps,
+
+    def evaluate(method: ComparedMethod, policy: PolicyNetwork) -> Row:
+        return {
+            **job.key(method),
+            **asdict(evaluate_modes(policy, job.seed)),
             "parameters": sum(value.numel() for value in policy.parameters()),
-            "train_s": trainer.train_s,
-            "latency_ms": decision_latency_ms(policy),
         }
-        rows.append(row)
-    return rows
+
+    return evaluate_methods(trainer, job.methods, SHARED, evaluate)
 
 
-def keeps(run: Row) -> bool:
-    """Return whether a run kept the routes as the demonstrations have them."""
+def covers_modes(run: Row) -> bool:
+    """Return whether a run covers both modes, that is, all metrics are within `BOUNDS`."""
     return all(low <= float(run[measure]) <= high for measure, (low, high) in BOUNDS.items())
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return one row a method: means over the seeds, and how many of them kept the routes."""
+    """Return one row a method: means over the seeds and how many cover both modes."""
     rows = []
-    for name in in_order(table.values("method")):
+    for name in in_table_order(table.values("method")):
         runs = [row for row in table.rows if row["method"] == name]
         means = {
             column: float(np.mean([float(run[column]) for run in runs])) for column in COLUMNS[2:]
         }
-        rows.append({"method": name, **means, "kept": sum(map(keeps, runs)), "seeds": len(runs)})
+        rows.append(
+            {
+                "method": name,
+                **means,
+                "both modes": sum(map(covers_modes, runs)),
+                "seeds": len(runs),
+            }
+        )
     return rows
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One measure in the picture: runs beyond the ends are drawn at them."""
+    """Axes of one metric; values outside are drawn at the limits."""
 
     measure: str
     title: str
@@ -144,22 +154,21 @@ PANELS = (
     ),
     Panel(
         "within_mode_ratio",
-        "spread about a route, over the demonstrations'\n(demonstrations: 1)",
+        "RMS distance to a route relative to the demonstrations\n(demonstrations: 1)",
         *(0.8, 5.0, (1.0, 1.25, 2.0, 3.0, 5.0), True),
     ),
 )
-NOWHERE = "no sample on a route"
+NO_SAMPLE = "no sample on a route"
 
 
 def draw(table: ResultTable) -> Path:
-    """Draw every run, green where it keeps both routes, and the bounds that do."""
-    names = in_order(table.values("method"))
+    """Plot the metrics of every run with their bounds; green runs cover both modes."""
+    names = in_table_order(table.values("method"))
     figure = Figure(figsize=(13, 1.6 + 0.34 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
     seeds, updates = len(table.values("seed")), ", ".join(table.values("updates"))
     figure.suptitle(
-        f"two routes, one demonstration for each observation: {seeds} seeds, {updates} updates "
-        "of the same head; green runs keep both routes"
+        f"two routes, one demonstration per observation: {seeds} seeds, {updates} steps; "
+        "green runs cover both modes"
     )
     for index, (panel, axes) in enumerate(
         zip(PANELS, figure.subplots(1, len(PANELS), sharey=True), strict=True)
@@ -174,21 +183,21 @@ def draw(table: ResultTable) -> Path:
 
 
 def _label(table: ResultTable, name: str) -> str:
-    passes = int(table.numbers("nfe", method=name)[0])
-    return f"{name} ({passes} pass{'' if passes == 1 else 'es'})"
+    steps = int(table.numbers("nfe", method=name)[0])
+    return f"{name} ({steps} step{'' if steps == 1 else 's'})"
 
 
 def _draw_runs(axes: Axes, panel: Panel, table: ResultTable, names: list[str]) -> None:
     low, high = BOUNDS[panel.measure]
     axes.axvspan(max(low, panel.low), min(high, panel.high), color="tab:green", alpha=0.15)
     for row in table.rows:
-        place, value = names.index(row["method"]), float(row[panel.measure])
-        colour = "tab:green" if keeps(row) else "tab:red"
+        y, value = names.index(row["method"]), float(row[panel.measure])
+        colour = "tab:green" if covers_modes(row) else "tab:red"
         if np.isnan(value):
-            axes.text(panel.high, place, NOWHERE, ha="right", va="center", color=colour)
+            axes.text(panel.high, y, NO_SAMPLE, ha="right", va="center", color=colour)
         else:
             shown = min(max(value, panel.low), panel.high)
-            axes.plot(shown, place, "o", color=colour, alpha=0.6, clip_on=False)
+            axes.plot(shown, y, "o", color=colour, alpha=0.6, clip_on=False)
     if panel.logarithmic:
         axes.set_xscale("log")
     axes.set_xlim(panel.low, panel.high)
@@ -203,21 +212,24 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     add_flags(parser, NAME, tuple(METHODS))
     parser.add_argument(
-        "--updates", type=int, default=SHARED.num_steps, help="of each run (default: %(default)s)"
+        "--updates",
+        type=int,
+        default=SHARED.num_steps,
+        help="optimizer steps of each run (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run what is missing, then print and draw."""
+    """Run missing jobs, print the table and save the plot."""
     check_flags(arguments)
     check_at_least(1, updates=arguments.updates)
     console = terminal()
-    chosen = select_methods(arguments.methods)
+    methods = select_methods(arguments.methods)
     table = ResultTable(arguments.out, NAME, COLUMNS, ("method", "seed", "updates"))
-    jobs = modes_jobs(chosen, arguments.seeds, arguments.updates, table)
+    jobs = modes_jobs(methods, arguments.seeds, arguments.updates, table)
     table.describe({"seeds": arguments.seeds, "updates": arguments.updates})
-    run_rows(table, jobs, run_modes, arguments.workers, console)
-    show(console, "two routes: 0.7 of the demonstrations take the first", summary(table))
+    run_jobs(table, jobs, run_modes, arguments.workers, console)
+    show(console, "two routes: 70 % of the demonstrations take the first", summary(table))
     console.print(f"{table.path}, {draw(table)}")
     return 0

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
@@ -157,7 +156,6 @@ def summary(table: ResultTable) -> list[Row]:
 def draw(table: ResultTable, found: dict[str, Any]) -> Path:
     """Draw how late decisions were, with and without swaps, and how long each swap took."""
     figure = Figure(figsize=(11, 4), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     for index, (way, measured) in enumerate(found.items()):
         bars = measured["policy"]["decision_period"]["period_error_bars"]

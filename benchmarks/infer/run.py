@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -169,22 +168,21 @@ def floor_summary(table: ResultTable) -> Iterator[Row]:
 def draw(table: ResultTable) -> Path:
     """Draw the time of a decision over the weights, for each method and runtime."""
     figure = Figure(figsize=(12, 5), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     rows = [row for row in table.rows if row["p50_ms"] and row["device"] == "cpu"]
     for index, method in enumerate(SAMPLERS):
         for runtime, line in zip(RUNTIMES, ("-o", "--s", ":^"), strict=True):
-            chosen = [r for r in rows if (r["method"], r["runtime"]) == (method, runtime)]
-            if chosen:
-                _line(left, chosen, "working_ms", line, f"{method}, {runtime}", f"C{index}")
+            selected = [r for r in rows if (r["method"], r["runtime"]) == (method, runtime)]
+            if selected:
+                _line(left, selected, "working_ms", line, f"{method}, {runtime}", f"C{index}")
     ours = [r for r in rows if r["method"] == "one_pass"]
     for index, runtime in enumerate(RUNTIMES):
-        chosen = [r for r in ours if r["runtime"] == runtime]
-        if chosen:
-            _line(right, chosen, "working_ms", "-o", f"{runtime}, caches warm", f"C{index}")
-            _line(right, chosen, "cold_ms", ":o", f"{runtime}, caches cold", f"C{index}")
+        selected = [r for r in ours if r["runtime"] == runtime]
+        if selected:
+            _line(right, selected, "working_ms", "-o", f"{runtime}, caches warm", f"C{index}")
+            _line(right, selected, "cold_ms", ":o", f"{runtime}, caches cold", f"C{index}")
             if not index:
-                _line(right, chosen, "floor_ms", "--", "the floor, caches warm", "k")
+                _line(right, selected, "floor_ms", "--", "the floor, caches warm", "k")
     left.axhline(8, color="grey", linewidth=0.7)
     style = {"fontsize": 7, "color": "grey", "transform": left.get_yaxis_transform()}
     left.text(0.45, 8.6, "a period at 125 Hz", **style)

@@ -19,32 +19,34 @@ from dbp_ros.envs.metaworld import (
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.types import seconds_to_ns
 
-# On what the expert executes while it is recorded, of an action's range of 1; see `demonstrate`.
+# Noise on the executed expert actions, whose range is 1; see `demonstrate`.
 RECORDED_NOISE = 0.1
 RECORDED = "demonstrations"
 
 
 def record(task: MetaworldTask, seed: int, count: int, directory: Path) -> Demonstrations:
-    """Return demonstrations of the first goals that the expert solves, recorded once."""
-    # The noise is in the name: what was recorded with another one is not taken for this.
+    """Return demonstrations of the first `count` goals that the expert solves, recorded once."""
+    # The name holds the noise, so recordings with other noise are not reused.
     folder = directory / f"{task.name}_{seed}_{RECORDED_NOISE}"
     if not folder.exists():
         _record_all(task, seed, folder)
     episodes = islice(read_episodes(folder), count)
-    known = join_episodes(
+    demonstrations = join_episodes(
         (episode, f"{task.name} {index}") for index, episode in enumerate(episodes)
     )
-    return replace(known, states=to_hand_frame(known.states), state_names=HAND_FRAME_NAMES)
+    return replace(
+        demonstrations, states=to_hand_frame(demonstrations.states), state_names=HAND_FRAME_NAMES
+    )
 
 
 def _record_all(task: MetaworldTask, seed: int, folder: Path) -> None:
-    """Record every goal; several workers may do so at once and the first one wins."""
+    """Record every goal. Of several concurrent workers the first one wins."""
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     for goal in DEMONSTRATION_GOALS:
-        shown = task.demonstrate(goal, RECORDED_NOISE)
-        if shown is None:
+        demonstration = task.demonstrate(goal, RECORDED_NOISE)
+        if demonstration is None:
             continue
-        steps = len(shown.states)
+        steps = len(demonstration.states)
         episode = Episode(
             task=task.name,
             seed=seed,
@@ -54,8 +56,8 @@ def _record_all(task: MetaworldTask, seed: int, folder: Path) -> None:
             state_names=STATE_NAMES,
             action_names=ACTION_NAMES,
             step_s=STEP_S,
-            states=shown.states,
-            actions=shown.actions,
+            states=demonstration.states,
+            actions=demonstration.actions,
             rewards=np.zeros(steps, np.float32),
             stamps_ns=np.arange(steps) * seconds_to_ns(STEP_S),
         )

@@ -1,14 +1,13 @@
-"""`dbp bench metaworld`: success over Meta-World's tasks, its own experts and success test."""
+"""`dbp bench metaworld`: success rate on Meta-World tasks."""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.comparison import add_flags, check_flags, run_rows
+from benchmarks.comparison import add_flags, check_flags, run_jobs
 from benchmarks.metaworld.training import (
     COLUMNS,
     EXPERT,
@@ -19,7 +18,7 @@ from benchmarks.metaworld.training import (
     metaworld_jobs,
     run_metaworld,
 )
-from benchmarks.methods import in_order, select_methods
+from benchmarks.methods import in_table_order, select_methods
 from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 
@@ -32,41 +31,41 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--suite",
         choices=tuple(SUITES),
         default="smoke",
-        help="smoke: 3 tasks; standard: 8 tasks at 5, 10, 25 demonstrations; paper: the paper's "
-        "34 at 10 (default: smoke)",
+        help="smoke: 3 tasks; standard: 8 tasks with 5, 10 and 25 demonstrations; paper: the 34 "
+        "tasks of the paper with 10 (default: smoke)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run what is missing, then print and draw."""
+    """Run missing jobs, print the table and save the plot."""
     check_flags(arguments)
     console = terminal()
-    chosen, suite = select_methods(arguments.methods), SUITES[arguments.suite]
+    methods, suite = select_methods(arguments.methods), SUITES[arguments.suite]
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     facts = {"suite": arguments.suite, "seeds": arguments.seeds, "observations": OBSERVED}
     table.describe(facts)
-    jobs = metaworld_jobs(chosen, suite, arguments.seeds, table)
-    run_rows(table, jobs, run_metaworld, arguments.workers, console)
+    jobs = metaworld_jobs(methods, suite, arguments.seeds, table)
+    run_jobs(table, jobs, run_metaworld, arguments.workers, console)
     title = f"Meta-World, suite {arguments.suite}, {OBSERVED}: mean success over tasks"
     show(console, title, summary(table))
     console.print(f"{table.path}, {draw(table)}")
     return 0
 
 
-OBSERVED = "states seen from the hand (the paper's are point clouds)"
+OBSERVED = "states relative to the hand (point clouds in the paper)"
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return the mean success of each method at each number of demonstrations, and the expert's.
+    """Return the mean success of each method by number of demonstrations, and of the expert.
 
-    Each task counts the same. Tasks differ more than seeds do, so the standard error is that of
-    the seeds' means; a seed that lacks runs of some tasks has no mean.
+    The standard error is that of the means of the seeds over all tasks, because tasks differ more
+    than seeds. A seed without runs of some tasks is left out.
     """
     rows = []
-    for name in in_order(table.values("method")):
+    for name in in_table_order(table.values("method")):
         row: Row = {"method": name}
-        for demos in counts(table):
+        for demos in demonstration_counts(table):
             means = seed_means(table, name, demos)
             row[f"{demos} demos"] = mean(means)
             row[f"+- {demos}"] = standard_error(means)
@@ -80,13 +79,13 @@ def summary(table: ResultTable) -> list[Row]:
     return rows
 
 
-def counts(table: ResultTable) -> list[int]:
-    """Return the numbers of demonstrations that policies were trained with, rising."""
+def demonstration_counts(table: ResultTable) -> list[int]:
+    """Return the numbers of demonstrations in ascending order."""
     return sorted(int(demos) for demos in table.values("demos") if demos != "0")
 
 
 def seed_means(table: ResultTable, method: str, demos: int) -> list[float]:
-    """Return the mean over tasks for each seed that has all of them."""
+    """Return the mean over tasks for each seed with all tasks."""
     where = {"method": method, "demos": demos}
     tasks = len(table.values("task"))
     seeds = [table.numbers("success", **where, seed=seed) for seed in table.values("seed")]
@@ -94,17 +93,16 @@ def seed_means(table: ResultTable, method: str, demos: int) -> list[float]:
 
 
 def mean(values: list[float]) -> float:
-    """Return a mean; not a number where there is nothing."""
+    """Return the mean, NaN if `values` is empty."""
     return float(np.mean(values)) if values else float("nan")
 
 
 def draw(table: ResultTable) -> Path:
-    """Draw success over demonstrations for every method, and over tasks at the fewest of them."""
-    wide = 2.0 + len(table.values("task"))
-    figure = Figure(figsize=(5 + wide, 6), layout="constrained")
-    FigureCanvasAgg(figure)
+    """Plot success by number of demonstrations, and by task for the smallest number."""
+    width = 2.0 + len(table.values("task"))
+    figure = Figure(figsize=(5 + width, 6), layout="constrained")
     figure.suptitle(f"Meta-World, {OBSERVED}")
-    over, tasks = figure.subplots(1, 2, width_ratios=(5, wide))
+    over, tasks = figure.subplots(1, 2, width_ratios=(5, width))
     _draw_over_demonstrations(over, table)
     _draw_over_tasks(tasks, table)
     handles, labels = over.get_legend_handles_labels()
@@ -115,11 +113,11 @@ def draw(table: ResultTable) -> Path:
 
 
 def _draw_over_demonstrations(axes: Axes, table: ResultTable) -> None:
-    names, demos = in_order(table.values("method")), counts(table)
+    names, demos = in_table_order(table.values("method")), demonstration_counts(table)
     for index, name in enumerate(names):
         means = [seed_means(table, name, count) for count in demos]
         axes.errorbar(
-            # Side by side, or the bars would cover one another.
+            # An offset keeps the error bars apart.
             [count * (1 + 0.015 * (index - len(names) / 2)) for count in demos],
             [mean(m) for m in means],
             [np.nan_to_num(standard_error(m)) for m in means],
@@ -137,16 +135,20 @@ def _draw_over_demonstrations(axes: Axes, table: ResultTable) -> None:
 
 
 def _draw_over_tasks(axes: Axes, table: ResultTable) -> None:
-    names, tasks, demos = in_order(table.values("method")), table.values("task"), counts(table)
+    names, tasks, demos = (
+        in_table_order(table.values("method")),
+        table.values("task"),
+        demonstration_counts(table),
+    )
     fewest = demos[0] if demos else 0
     width = 0.8 / max(1, len(names))
     for index, name in enumerate(names):
         where = {"method": name, "demos": fewest}
         bars = [mean(table.numbers("success", **where, task=task)) for task in tasks]
         axes.bar(np.arange(len(tasks)) + (index + 0.5) * width, bars, width, label=name)
-    for place, task in enumerate(tasks):
+    for x, task in enumerate(tasks):
         if solved := table.numbers("success", method=EXPERT, task=task):
-            axes.hlines(mean(solved), place, place + 0.8, color="black", linestyle=":")
+            axes.hlines(mean(solved), x, x + 0.8, color="black", linestyle=":")
     axes.set_xticks(np.arange(len(tasks)) + 0.4, tasks, rotation=30, ha="right")
     axes.set_ylim(0, 1.02)
     axes.set_title(f"success with {fewest} demonstrations (dotted: the expert)")

@@ -1,22 +1,27 @@
-"""Training and evaluation runs of `dbp bench metaworld`."""
+"""Training and evaluation runs of `dbp bench metaworld`.
+
+Observations are low-dimensional states relative to the hand; the paper uses point clouds. No goal
+of the demonstrations is evaluated.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.decision import decision_latency_ms
-from benchmarks.metaworld.chunk_player import ChunkPlayer
+from benchmarks.metaworld.chunk_runner import ChunkRunner
 from benchmarks.metaworld.demonstrations import RECORDED, record
-from benchmarks.methods import RUN, Method, families
+from benchmarks.methods import BASE_CONFIG, ComparedMethod, evaluate_methods, group_by_training
 from dbp_ros.envs.metaworld import (
     EVALUATION_GOALS,
     PAPER_TASKS,
     SMOKE_TASKS,
     STANDARD_TASKS,
+    MetaworldRollout,
     MetaworldTask,
 )
 from dbp_ros.evaluation.result_table import ResultTable, Row
+from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.learning.trainer import Trainer
 
 NAME = "metaworld"
@@ -28,10 +33,10 @@ KEY = ("method", "task", "demos", "seed")
 METHODS = ("dbp", "dbp_authors", "bc_mse", "ddim_100", "ddim_10", "flow_1", "meanflow")
 
 SHARED = replace(
-    RUN,
+    BASE_CONFIG,
     num_steps=1_000,
     batch_size=64,
-    # Of dbp. The widest keeps a choice that is demonstrated once for each observation.
+    # For dbp. The largest preserves modes that are demonstrated once per observation.
     temperatures=(0.05, 0.1, 0.3, 1.0),
     initial_temperature_scale=1.0,
     horizon=4,
@@ -47,7 +52,7 @@ EXPERT = "expert"
 
 @dataclass(frozen=True)
 class Suite:
-    """Which tasks, and with how many demonstrations."""
+    """Tasks and numbers of demonstrations."""
 
     tasks: tuple[str, ...]
     demos: tuple[int, ...]
@@ -64,18 +69,18 @@ SUITES = MappingProxyType(
 
 @dataclass(frozen=True)
 class MetaworldJob:
-    """One training, and the methods that run what was trained."""
+    """One training run and the methods evaluated on its network."""
 
-    methods: tuple[Method, ...]
+    methods: tuple[ComparedMethod, ...]
     task: str
     demos: int
     seed: int
     data: Path
 
-    def key(self, contender: Method) -> Row:
-        """Return what tells its row apart."""
+    def key(self, method: ComparedMethod) -> Row:
+        """Return the key of the row."""
         return {
-            "method": contender.name,
+            "method": method.name,
             "task": self.task,
             "demos": self.demos,
             "seed": self.seed,
@@ -84,13 +89,13 @@ class MetaworldJob:
 
 @dataclass(frozen=True)
 class ExpertJob:
-    """The expert's own success at the goals of the evaluation, once a task and seed."""
+    """Evaluation of the scripted expert at the evaluation goals."""
 
     task: str
     seed: int
 
     def key(self) -> Row:
-        """Return what tells its row apart."""
+        """Return the key of the row."""
         return {"method": EXPERT, "task": self.task, "demos": 0, "seed": self.seed}
 
 
@@ -98,9 +103,9 @@ Job = MetaworldJob | ExpertJob
 
 
 def metaworld_jobs(
-    names: Sequence[Method], suite: Suite, seeds: int, table: ResultTable
+    names: Sequence[ComparedMethod], suite: Suite, seeds: int, table: ResultTable
 ) -> list[Job]:
-    """Return the runs that the table lacks, seed by seed; methods that train alike share one."""
+    """Return the runs missing in the table by seed; methods with equal training share one."""
     data = table.directory / RECORDED
     missing: list[Job] = []
     for seed in range(seeds):
@@ -110,7 +115,7 @@ def metaworld_jobs(
             MetaworldJob(family, task, demos, seed, data)
             for demos in suite.demos
             for task in suite.tasks
-            for family in families(names, SHARED)
+            for family in group_by_training(names, SHARED)
         ]
         left = [
             replace(job, methods=tuple(c for c in job.methods if not table.has(job.key(c))))
@@ -121,34 +126,28 @@ def metaworld_jobs(
 
 
 def run_metaworld(job: Job) -> list[Row]:
-    """Train once and evaluate each method that runs it, or let the expert try."""
-    return _try_expert(job) if isinstance(job, ExpertJob) else _train_and_try(job)
+    """Train once and evaluate each method, or evaluate the expert."""
+    return _evaluate_expert(job) if isinstance(job, ExpertJob) else _train_and_evaluate(job)
 
 
-def _try_expert(job: ExpertJob) -> list[Row]:
+def _evaluate_expert(job: ExpertJob) -> list[Row]:
     task = MetaworldTask(job.task, job.seed)
     rollout = task.rollout(task.expert, EVALUATION_GOALS)
-    outcome = {"success": float(rollout.successes.mean()), "episodes": len(rollout.successes)}
-    return [{**job.key(), **outcome, "nfe": 0, "train_s": 0.0, "latency_ms": ""}]
+    return [{**job.key(), **_score(rollout), "nfe": 0, "train_s": 0.0, "latency_ms": ""}]
 
 
-def _train_and_try(job: MetaworldJob) -> list[Row]:
+def _train_and_evaluate(job: MetaworldJob) -> list[Row]:
     task = MetaworldTask(job.task, job.seed)
-    config = replace(job.methods[0].training(SHARED), seed=job.seed)
+    config = replace(job.methods[0].training_config(SHARED), seed=job.seed)
     trainer = Trainer(config, record(task, job.seed, job.demos, job.data))
     trainer.train()
-    policy, rows = trainer.average.network, []
-    for contender in job.methods:
-        policy.method.num_inference_steps = contender.config(SHARED).num_inference_steps
-        player = ChunkPlayer(policy, len(EVALUATION_GOALS), job.seed)
-        rollout = task.rollout(player.act, EVALUATION_GOALS)
-        row = {
-            **job.key(contender),
-            "success": float(rollout.successes.mean()),
-            "episodes": len(rollout.successes),
-            "nfe": policy.method.num_inference_steps,
-            "train_s": trainer.train_s,
-            "latency_ms": decision_latency_ms(policy),
-        }
-        rows.append(row)
-    return rows
+
+    def evaluate(method: ComparedMethod, policy: PolicyNetwork) -> Row:
+        runner = ChunkRunner(policy, len(EVALUATION_GOALS), job.seed)
+        return {**job.key(method), **_score(task.rollout(runner.act, EVALUATION_GOALS))}
+
+    return evaluate_methods(trainer, job.methods, SHARED, evaluate)
+
+
+def _score(rollout: MetaworldRollout) -> Row:
+    return {"success": float(rollout.successes.mean()), "episodes": len(rollout.successes)}

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.evaluation.report import share_beyond
@@ -78,7 +77,6 @@ def keep_bars(folder: Path, condition: str, bars: dict[str, Any]) -> None:
 def draw(table: ResultTable) -> Path:
     """Draw the period error of commands beside the floor, and the reaction to pictures."""
     figure = Figure(figsize=(12, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     for index, (name, bars) in enumerate(read_bars(table.directory).items()):
         color = {"color": f"C{index % 10}", "linestyle": "--" if name.startswith("640") else "-"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.methods import RUN
+from benchmarks.methods import BASE_CONFIG
 from dbp_ros.data.episode import Episode, episode_path, read_episodes, write_episode
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.registry import EnvSpec
@@ -34,7 +34,7 @@ MEDIUM_STEPS = 200_000
 PATIENCE_S = 3600.0
 
 BEGINNER = replace(
-    RUN,
+    BASE_CONFIG,
     method="bc_mse",
     num_samples=1,
     num_steps=300,

@@ -132,7 +132,7 @@ def imitate_control(name: str, method: str, seed: int, folder: Path) -> Checkpoi
 
 def imitate(data: Demonstrations, method: str, seed: int) -> Checkpoint:
     """Train a policy by a method of `METHODS`, with the settings of Meta-World."""
-    trainer = Trainer(replace(METHODS[method].training(SHARED), seed=seed), data)
+    trainer = Trainer(replace(METHODS[method].training_config(SHARED), seed=seed), data)
     trainer.train()
     return trainer.checkpoint()
 

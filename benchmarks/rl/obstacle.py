@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.methods import METHODS, RUN
+from benchmarks.methods import BASE_CONFIG, METHODS
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.trainer import Trainer
@@ -31,7 +31,7 @@ ROUTE_HEIGHT, ROUTE_SPREAD, ROUTE_SPEED = 0.36, 0.05, 0.6
 DEMONSTRATOR_SHAKE = 0.2
 
 IMITATION = replace(
-    RUN,
+    BASE_CONFIG,
     num_steps=800,
     batch_size=64,
     horizon=4,

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.comparison import add_flags, check_flags, run_rows
-from benchmarks.methods import chosen
+from benchmarks.comparison import add_flags, check_flags, run_jobs
+from benchmarks.methods import select_by_name
 from benchmarks.rl.envs import SUITES, select_envs
 from benchmarks.rl.training import COLUMNS, KEY, METHODS, NAME, rl_jobs, run_rl
 from dbp_ros.cli.terminal import show, terminal
@@ -42,11 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run what is missing, then print and draw."""
     check_flags(arguments)
     console = terminal()
-    methods = chosen(arguments.methods, METHODS)
+    methods = select_by_name(arguments.methods, METHODS)
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     table.describe({"suite": arguments.suite, "seeds": arguments.seeds})
     jobs = rl_jobs(methods, select_envs(arguments.suite, arguments.envs), arguments.seeds, table)
-    run_rows(table, jobs, run_rl, arguments.workers, console)
+    run_jobs(table, jobs, run_rl, arguments.workers, console)
     show(console, "online learning: success, or the return where there is none", summary(table))
     show(console, "online learning: mean success over Meta-World's tasks", gains(table))
     console.print(f"{table.path}, {draw(table)}")
@@ -175,7 +174,6 @@ def draw(table: ResultTable) -> Path:
     """Draw the measure over steps and over time: the mean of the seeds, and their range."""
     envs = table.values("env")
     figure = Figure(figsize=(11, 1.0 + 2.7 * max(1, len(envs))), layout="constrained")
-    FigureCanvasAgg(figure)
     grid = figure.subplots(max(1, len(envs)), len(AXES), squeeze=False)
     for row, env in zip(grid, envs, strict=False):
         for axes, (column, label) in zip(row, AXES.items(), strict=True):

@@ -30,7 +30,7 @@ class RlMethod:
 
     Attributes:
         name: In tables and on the command line; an algorithm of `FinetuneConfig`.
-        imitated_by: Method by which its first policy is trained.
+        imitated_by: ComparedMethod by which its first policy is trained.
         settings: What it changes of an env's `FinetuneConfig`.
     """
 

@@ -5,10 +5,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.comparison import run_rows
+from benchmarks.comparison import run_jobs
 from benchmarks.scale.points import AXES, COLUMNS, KEY, NAME, points, prepare, run_point
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.errors import ConfigError
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         with progress_of(console) as progress:
             for point in progress.track(missing, description="writing models"):
                 prepare(point)
-        run_rows(table, missing, run_point, 1, console)
+        run_jobs(table, missing, run_point, 1, console)
     show(console, "the policy in one process, without DDS", list(summary(table)))
     console.print(f"{table.path}, {draw(table)}")
     return 0
@@ -87,7 +86,6 @@ def draw(table: ResultTable) -> Path:
     """Draw what each axis costs, and mark the points that break."""
     axes_known = [axis for axis in AXES if axis in table.values("axis")]
     figure = Figure(figsize=(3 * max(1, len(axes_known)), 3.4), layout="constrained")
-    FigureCanvasAgg(figure)
     for place, axis in zip(
         figure.subplots(1, max(1, len(axes_known)), squeeze=False)[0], axes_known, strict=False
     ):

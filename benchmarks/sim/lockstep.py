@@ -1,7 +1,7 @@
-"""A policy in PyTorch and the simulated cell in lockstep: a chunk, its first steps, the next chunk.
+"""Rollouts of a PyTorch policy in lockstep with the simulated cell.
 
-Nothing is late here and no guard limits anything: it answers which of several policies is better.
-For a bundle as it runs on a robot there is `dbp evaluate`.
+There is no latency and no guard, so only the policies differ. `dbp evaluate` runs a bundle as on a
+robot.
 """
 
 from collections.abc import Iterable
@@ -18,20 +18,19 @@ from dbp_ros.sim.control_loop import ControlLoop
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.types import Image
 
-EXECUTED = 4
+N_ACTION_STEPS = 4
 
 
-def play(policy: PolicyNetwork, task: str, seeds: Iterable[int]) -> list[bool]:
-    """Run one episode for each seed and return which of them solved the task in time.
+def run_episodes(policy: PolicyNetwork, task: str, seeds: Iterable[int]) -> list[bool]:
+    """Run one episode for each seed and return whether it succeeded within the time limit.
 
-    `EXECUTED` steps of each chunk are executed. The latent walks from decision to decision with
-    the memory that it has on a robot, and begins with the episode's seed.
+    `N_ACTION_STEPS` steps of each chunk are executed. The latent has the time constant of the
+    robot and starts from the episode's seed.
 
     Args:
-        policy: On the CPU, its history 1. It is given the states that it names, of joints and of
-            the task's things, and pictures where it has cameras.
-        task: Of the cell.
-        seeds: Of the episodes.
+        policy: On the CPU, with one observation step.
+        task: Task of the cell.
+        seeds: Seeds of the episodes.
     """
     simulation, cameras = Simulation(task), policy.shape.cameras
     with ExitStack() as resources:
@@ -40,24 +39,26 @@ def play(policy: PolicyNetwork, task: str, seeds: Iterable[int]) -> list[bool]:
             height, width = next(iter(cameras.values()))
             rig = open_cameras(simulation.model, tuple(cameras), height, width)
             resources.enter_context(rig)
-        return [_solves(policy, simulation, rig, seed) for seed in seeds]
+        return [_run_episode(policy, simulation, rig, seed) for seed in seeds]
 
 
-def _solves(
+def _run_episode(
     policy: PolicyNetwork, simulation: Simulation, rig: CameraRig | None, seed: int
 ) -> bool:
-    """Run one episode."""
+    """Run one episode and return its success."""
     names = simulation.joint_names + simulation.object_state_names
     columns = [names.index(name) for name in policy.shape.state_names]
     latent = AR1Latent(policy.chunk_shape, PolicyConfig().latent_time_constant_s)
     latent.draw(seed)
-    environment = ControlLoop(simulation)
-    environment.reset(seed)
-    while not (simulation.terminated or environment.truncated):
+    env = ControlLoop(simulation)
+    env.reset(seed)
+    while not (simulation.terminated or env.truncated):
         states = np.concatenate([simulation.positions, simulation.object_states])[columns]
         images: dict[str, Image] = {} if rig is None else rig.render(simulation.data)
-        seen = {name: image[None] for name, image in images.items()}
-        chunk = decide(policy, states.astype(np.float32)[None], seen, latent.at(simulation.time_ns))
-        for command in chunk[:EXECUTED]:
-            environment.step(command)
+        inputs = {name: image[None] for name, image in images.items()}
+        chunk = decide(
+            policy, states.astype(np.float32)[None], inputs, latent.at(simulation.time_ns)
+        )
+        for command in chunk[:N_ACTION_STEPS]:
+            env.step(command)
     return simulation.terminated

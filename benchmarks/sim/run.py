@@ -1,4 +1,4 @@
-"""`dbp bench sim`: success in the simulated cell, of policies that see states or pictures."""
+"""`dbp bench sim`: success rate in the simulated cell, from states or images."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from benchmarks.comparison import add_flags, check_flags, run_rows
-from benchmarks.methods import in_order, select_methods
-from benchmarks.sim.lockstep import EXECUTED
+from benchmarks.comparison import add_flags, check_flags, run_jobs
+from benchmarks.methods import in_table_order, select_methods
+from benchmarks.sim.lockstep import N_ACTION_STEPS
 from benchmarks.sim.training import (
     COLUMNS,
     KEY,
@@ -44,36 +43,38 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--suite",
         choices=tuple(SUITES),
         default="standard",
-        help="smoke: lift by states, in minutes; standard: all of it, in a night "
-        "(default: standard); the other flags change what it asks",
+        help="smoke: lift from states, minutes; standard: all tasks, about 10 hours "
+        "(default: standard); the flags below override it",
     )
-    parser.add_argument("--tasks", help=f"some of {', '.join(TASKS)}, with commas")
-    parser.add_argument("--observations", help=f"some of {', '.join(OBSERVATIONS)}, with commas")
+    parser.add_argument("--tasks", help=f"comma-separated subset of {', '.join(TASKS)}")
+    parser.add_argument(
+        "--observations", help=f"comma-separated subset of {', '.join(OBSERVATIONS)}"
+    )
     parser.add_argument("--demos", type=int, help="demonstrations of each task")
-    parser.add_argument("--episodes", type=int, help="of each evaluation")
-    parser.add_argument("--updates", type=int, help="of each training")
+    parser.add_argument("--episodes", type=int, help="episodes of each evaluation")
+    parser.add_argument("--updates", type=int, help="optimizer steps of each training run")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record and run what is missing, then print and draw."""
+    """Record and run what is missing, print the tables and save the plot."""
     check_flags(arguments)
     console = terminal()
-    chosen, suite = select_methods(arguments.methods), suite_of(arguments)
+    methods, suite = select_methods(arguments.methods), suite_of(arguments)
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
-    jobs = sim_jobs(chosen, suite, arguments.seeds, table)
+    jobs = sim_jobs(methods, suite, arguments.seeds, table)
     backends = {job.plan.size: backend_of(job.plan) for job in jobs}
     table.describe(
         {
             **asdict(suite),
             "seeds": arguments.seeds,
-            "executed": EXECUTED,
+            "executed": N_ACTION_STEPS,
             "cameras": sorted(set(backends.values())),
             "shared": asdict(SHARED),
         }
     )
     record_missing(jobs, suite.demos, arguments.workers, console)
-    run_rows(table, jobs, run_sim, arguments.workers, console)
+    run_jobs(table, jobs, run_sim, arguments.workers, console)
     for group in groups(table):
         show(console, f"mean success: {title(group)}", summary(table, group))
     console.print(f"{table.path}, {draw(table)}")
@@ -81,10 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def suite_of(arguments: argparse.Namespace) -> SimSuite:
-    """Return the suite with what the flags change of it.
+    """Return the suite with the overrides of the flags.
 
     Raises:
-        ConfigError: If a name is unknown or a number makes no sense.
+        ConfigError: If a name is unknown or a number is out of range.
     """
     suite = SUITES[arguments.suite]
     given: dict[str, Any] = {
@@ -92,14 +93,14 @@ def suite_of(arguments: argparse.Namespace) -> SimSuite:
     }
     for field, known in (("tasks", tuple(TASKS)), ("observations", OBSERVATIONS)):
         if field in given:
-            given[field] = _chosen(field, given[field], known)
+            given[field] = _checked_names(field, given[field], known)
     suite = replace(suite, **given)
     check_at_least(1, demos=suite.demos, episodes=suite.episodes, updates=suite.updates)
     return suite
 
 
-def _chosen(flag: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Return names that were given with commas."""
+def _checked_names(flag: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Return comma-separated names, checked against `known`."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names or (text,):
         if name not in known:
@@ -108,7 +109,7 @@ def _chosen(flag: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
 
 
 def record_missing(jobs: Sequence[SimJob], demos: int, workers: int, console: Console) -> None:
-    """Record the demonstrations that the jobs need and that are not there."""
+    """Record the missing demonstrations of the jobs."""
     plans = list(dict.fromkeys(job.plan for job in jobs))
     with progress_of(console) as progress:
         bar = progress.add_task("demonstrations", total=demos * len(plans))
@@ -117,33 +118,33 @@ def record_missing(jobs: Sequence[SimJob], demos: int, workers: int, console: Co
                 progress.advance(bar)
 
 
-# What a mean may be taken over: runs that differ in nothing but the seed and the task.
+# Columns that are equal in all runs of a mean.
 GROUP = ("observation", "demos", "updates", "episodes")
 
 
 def groups(table: ResultTable) -> list[Row]:
-    """Return the kinds of runs that there are results of."""
-    kinds = dict.fromkeys(tuple(row[column] for column in GROUP) for row in table.rows)
-    return [dict(zip(GROUP, kind, strict=True)) for kind in kinds]
+    """Return the distinct configurations in the table."""
+    found = dict.fromkeys(tuple(row[column] for column in GROUP) for row in table.rows)
+    return [dict(zip(GROUP, values, strict=True)) for values in found]
 
 
 def title(group: Row) -> str:
-    """Return a kind of runs in words."""
+    """Return the title of a configuration."""
     return "{observation}, {demos} demonstrations, {updates} updates".format(**group)
 
 
 def summary(table: ResultTable, group: Row) -> list[Row]:
-    """Return the mean success of each method over the seeds, with its standard error."""
+    """Return the mean success of each method over the seeds with the standard error."""
     rows = []
-    for name in in_order(table.values("method")):
+    for name in in_table_order(table.values("method")):
         where = {"method": name, **group}
         if not table.numbers("nfe", **where):
             continue
         row: Row = {"method": name}
         for task in in_task_order(table):
-            wins = table.numbers("success", task=task, **where)
-            error = f"±{standard_error(wins):.2f}" if len(wins) > 1 else ""
-            row[task] = f"{np.mean(wins):.2f}{error}" if wins else "-"
+            scores = table.numbers("success", task=task, **where)
+            error = f"±{standard_error(scores):.2f}" if len(scores) > 1 else ""
+            row[task] = f"{np.mean(scores):.2f}{error}" if scores else "-"
         row["seeds"] = len({r["seed"] for r in table.rows if where.items() <= r.items()})
         row["nfe"] = int(table.numbers("nfe", **where)[0])
         row["train_s"] = float(np.mean(table.numbers("train_s", **where)))
@@ -153,15 +154,14 @@ def summary(table: ResultTable, group: Row) -> list[Row]:
 
 
 def in_task_order(table: ResultTable) -> list[str]:
-    """Return the tasks that there are results of, the easiest first."""
+    """Return the tasks in the table, the easiest first."""
     return [task for task in TASKS if task in table.values("task")]
 
 
 def draw(table: ResultTable) -> Path:
-    """Draw success by task and method: the mean over the seeds, its error, and every seed."""
+    """Plot success by task and method: mean, standard error and every seed."""
     panels = groups(table)
     figure = Figure(figsize=(6.5 * max(1, len(panels)), 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
     for index, group in enumerate(panels):
         _draw_group(figure.add_subplot(1, len(panels), index + 1), table, group)
     path = table.directory / f"{NAME}.png"
@@ -170,16 +170,16 @@ def draw(table: ResultTable) -> Path:
 
 
 def _draw_group(axes: Axes, table: ResultTable, group: Row) -> None:
-    names, tasks = in_order(table.values("method")), in_task_order(table)
+    names, tasks = in_table_order(table.values("method")), in_task_order(table)
     width = 0.8 / len(names)
     for index, name in enumerate(names):
         runs = [table.numbers("success", task=t, method=name, **group) for t in tasks]
-        places = np.arange(len(tasks)) + (index - (len(names) - 1) / 2) * width
+        positions = np.arange(len(tasks)) + (index - (len(names) - 1) / 2) * width
         means = [float(np.mean(run)) if run else np.nan for run in runs]
         errors = [standard_error(run) for run in runs]
-        axes.bar(places, means, 0.9 * width, yerr=errors, capsize=3, label=name)
-        for place, run in zip(places, runs, strict=True):
-            axes.plot([place] * len(run), run, "k.", alpha=0.5, clip_on=False)
+        axes.bar(positions, means, 0.9 * width, yerr=errors, capsize=3, label=name)
+        for x, run in zip(positions, runs, strict=True):
+            axes.plot([x] * len(run), run, "k.", alpha=0.5, clip_on=False)
     axes.set_xticks(np.arange(len(tasks)), tasks)
     axes.set_ylim(0, 1.02)
     axes.set_ylabel(f"success in {group['episodes']} episodes")

@@ -1,7 +1,6 @@
-"""`dbp bench sim`: success in the simulated cell, of policies that see states or pictures.
+"""Training and evaluation runs of `dbp bench sim`.
 
-Demonstrations are the scripted expert's, its ways in turn; episodes begin from seeds that no
-demonstration has, and the task's own test says which succeed.
+The scripted expert demonstrates all modes in turn. Evaluation episodes use held-out seeds.
 """
 
 from collections.abc import Sequence
@@ -12,13 +11,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from benchmarks.decision import decision_latency_ms
-from benchmarks.methods import RUN, Method, families
-from benchmarks.sim.lockstep import play
+from benchmarks.methods import BASE_CONFIG, ComparedMethod, evaluate_methods, group_by_training
+from benchmarks.sim.lockstep import run_episodes
 from dbp_ros.data.episode import read_episodes
 from dbp_ros.evaluation.collection import CollectionPlan
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
+from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.sim.tasks.registry import make_task
 
@@ -30,15 +29,15 @@ COLUMNS = (
 )
 METHODS = ("dbp", "bc_mse", "ddim_10")
 OBSERVATIONS = ("state", "image")
-PICTURE_PX = 84
+IMAGE_PX = 84
 NOISE_RAD = 0.005
 FIRST_EPISODE = 100_000
 
-# Without a least range, a bin that never moved would be all that a policy sees once it is touched.
-# What denoises has to pass all 112 numbers of a noisy chunk through the branch: with a width of 128
-# DDIM solves none of ten episodes of lift, with 256 half of them.
+# `smallest_range` keeps the normaliser from amplifying the state of an object that never moved.
+# A denoiser passes all 112 numbers of a noisy chunk through the branch: with a width of 128 DDIM
+# solves none of ten episodes of lift, with 256 half of them.
 SHARED = replace(
-    RUN,
+    BASE_CONFIG,
     horizon=8,
     latent_dct_modes=1,
     width=256,
@@ -52,15 +51,14 @@ SHARED = replace(
 
 @dataclass(frozen=True)
 class SimSuite:
-    """What every method is asked.
+    """Scope of a comparison.
 
     Attributes:
-        tasks: Of the cell.
-        observations: `state` for the joints and the poses of the task's things, `image` for the
-            joints and three cameras.
+        tasks: Tasks of the cell.
+        observations: `state` for joints and object poses, `image` for joints and three cameras.
         demos: Demonstrations of each task.
-        episodes: Of each evaluation.
-        updates: Of each training.
+        episodes: Episodes of each evaluation.
+        updates: Optimizer steps of each training run.
     """
 
     tasks: tuple[str, ...]
@@ -80,17 +78,17 @@ SUITES = MappingProxyType(
 
 @dataclass(frozen=True)
 class SimJob:
-    """One training, and the methods that run what was trained."""
+    """One training run and the methods evaluated on its network."""
 
-    methods: tuple[Method, ...]
+    methods: tuple[ComparedMethod, ...]
     plan: CollectionPlan
     suite: SimSuite
     seed: int
 
-    def key(self, contender: Method) -> Row:
-        """Return what tells its row apart."""
+    def key(self, method: ComparedMethod) -> Row:
+        """Return the key of a method's row."""
         return {
-            "method": contender.name,
+            "method": method.name,
             "task": self.plan.task,
             "observation": "image" if self.plan.size else "state",
             "demos": self.suite.demos,
@@ -101,27 +99,29 @@ class SimJob:
 
 
 def sim_jobs(
-    chosen: Sequence[Method], suite: SimSuite, seeds: int, table: ResultTable
+    methods: Sequence[ComparedMethod], suite: SimSuite, seeds: int, table: ResultTable
 ) -> list[SimJob]:
-    """Return the runs that the table lacks, states first; what trains alike shares a run."""
-    wanted = product(suite.observations, range(seeds), suite.tasks, families(chosen, SHARED))
+    """Return the runs missing in the table; methods with equal training share one."""
+    wanted = product(
+        suite.observations, range(seeds), suite.tasks, group_by_training(methods, SHARED)
+    )
     jobs = []
     for observation, seed, task, family in wanted:
         job = SimJob(family, plan_of(task, observation, table.directory), suite, seed)
-        lacking = tuple(c for c in family if not table.has(job.key(c)))
-        if lacking:
-            jobs.append(replace(job, methods=lacking))
+        missing = tuple(c for c in family if not table.has(job.key(c)))
+        if missing:
+            jobs.append(replace(job, methods=missing))
     return jobs
 
 
 def plan_of(task: str, observation: str, directory: Path) -> CollectionPlan:
-    """Return how a task is demonstrated to policies that see states or pictures: the same way."""
+    """Return the collection plan of a task for one kind of observation."""
     return CollectionPlan(
         task=task,
         modes=make_task(task).modes,
         seed=0,
         noise_rad=NOISE_RAD,
-        size=PICTURE_PX if observation == "image" else 0,
+        size=IMAGE_PX if observation == "image" else 0,
         backend="auto",
         directory=directory / "demonstrations" / f"{task}_{observation}",
         things=observation == "state",
@@ -129,24 +129,20 @@ def plan_of(task: str, observation: str, directory: Path) -> CollectionPlan:
 
 
 def run_sim(job: SimJob) -> list[Row]:
-    """Train once and evaluate each method that runs it."""
+    """Train once and evaluate each method."""
     suite = job.suite
-    config = replace(job.methods[0].training(SHARED), seed=job.seed, num_steps=suite.updates)
+    config = replace(job.methods[0].training_config(SHARED), seed=job.seed, num_steps=suite.updates)
     trainer = Trainer(config, _read(job.plan.directory, suite.demos))
     trainer.train()
-    policy, rows = trainer.average.network, []
-    for contender in job.methods:
-        policy.method.num_inference_steps = contender.config(SHARED).num_inference_steps
-        seeds = range(FIRST_EPISODE, FIRST_EPISODE + suite.episodes)
-        row = {
-            **job.key(contender),
-            "success": float(np.mean(play(policy, job.plan.task, seeds))),
-            "nfe": policy.method.num_inference_steps,
-            "train_s": trainer.train_s,
-            "latency_ms": decision_latency_ms(policy),
+    seeds = range(FIRST_EPISODE, FIRST_EPISODE + suite.episodes)
+
+    def evaluate(method: ComparedMethod, policy: PolicyNetwork) -> Row:
+        return {
+            **job.key(method),
+            "success": float(np.mean(run_episodes(policy, job.plan.task, seeds))),
         }
-        rows.append(row)
-    return rows
+
+    return evaluate_methods(trainer, job.methods, SHARED, evaluate)
 
 
 def _read(directory: Path, count: int) -> Demonstrations:

@@ -1,4 +1,4 @@
-"""Policies play in lockstep: what they say is executed, from the seed that was asked for."""
+"""Lockstep rollouts execute the predicted chunks from the given seed."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.decision import decide, decision_latency_ms
-from benchmarks.sim.lockstep import EXECUTED, play
+from benchmarks.sim.lockstep import N_ACTION_STEPS, run_episodes
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
@@ -17,49 +17,54 @@ from test.demonstrations import CONFIG, episode
 
 
 class Replay:
-    """Says what a demonstrator did, and keeps what it was told."""
+    """A policy that replays recorded actions and records its observations."""
 
     history, chunk_shape = 1, (8, 14)
 
     def __init__(self, actions, state_names):
         self.shape = SimpleNamespace(state_names=state_names, cameras={})
-        self.actions, self.told = torch.from_numpy(actions), []
+        self.actions, self.observations = torch.from_numpy(actions), []
 
     def encode(self, images, points):
         return {}
 
     def act(self, states, features, latent):
-        start = len(self.told) * EXECUTED
-        self.told.append(states[0, 0].numpy())
+        start = len(self.observations) * N_ACTION_STEPS
+        self.observations.append(states[0, 0].numpy())
         rows = torch.arange(start, start + 8).clamp(max=len(self.actions) - 1)
         return self.actions[rows][None, None]
 
 
 @pytest.fixture(scope="module")
-def shown():
+def demonstration():
     return demonstrate(Simulation("lift"), None, "left", 3, 0.0)
 
 
-def test_a_replayed_demonstration_solves_its_own_episode_alone(shown):
-    assert play(Replay(shown.actions, DUAL_UR5E_JOINTS), "lift", [3]) == [True]
-    assert play(Replay(shown.actions, DUAL_UR5E_JOINTS), "lift", [4]) == [False]
+def test_a_replayed_demonstration_solves_only_its_own_episode(demonstration):
+    assert run_episodes(Replay(demonstration.actions, DUAL_UR5E_JOINTS), "lift", [3]) == [True]
+    assert run_episodes(Replay(demonstration.actions, DUAL_UR5E_JOINTS), "lift", [4]) == [False]
 
 
-def test_a_policy_is_told_the_columns_that_it_names_once_a_chunk(shown):
-    replay = Replay(shown.actions, ("cube_z", "left_elbow_joint"))
-    play(replay, "lift", [3])
+def test_a_policy_receives_the_state_columns_that_it_names_once_per_chunk(demonstration):
+    replay = Replay(demonstration.actions, ("cube_z", "left_elbow_joint"))
+    run_episodes(replay, "lift", [3])
     elbow = DUAL_UR5E_JOINTS.index("left_elbow_joint")
     names = Simulation("lift").object_state_names
-    expected = [shown.object_states[:, names.index("cube_z")], shown.positions[:, elbow]]
-    rows = np.transpose(expected)[::EXECUTED]
-    np.testing.assert_allclose(np.array(replay.told)[: len(rows)], rows, atol=1e-5)
+    expected = [
+        demonstration.object_states[:, names.index("cube_z")],
+        demonstration.positions[:, elbow],
+    ]
+    rows = np.transpose(expected)[::N_ACTION_STEPS]
+    np.testing.assert_allclose(np.array(replay.observations)[: len(rows)], rows, atol=1e-5)
 
 
-def test_a_decision_with_pictures_is_one_chunk_and_takes_time():
+def test_a_decision_from_images_is_one_chunk_and_takes_time():
     policy = Trainer(CONFIG, join_episodes([(episode(0), "0"), (episode(1), "1")])).average.network
-    seen = {name: np.zeros((1, *size, 3), np.uint8) for name, size in policy.shape.cameras.items()}
-    assert len(seen) == 2
+    images = {
+        name: np.zeros((1, *size, 3), np.uint8) for name, size in policy.shape.cameras.items()
+    }
+    assert len(images) == 2
     latent = np.zeros(policy.chunk_shape, np.float32)
-    chunk = decide(policy, np.zeros((1, 3), np.float32), seen, latent)
+    chunk = decide(policy, np.zeros((1, 3), np.float32), images, latent)
     assert chunk.shape == policy.chunk_shape
     assert decision_latency_ms(policy, passes=1) > 0

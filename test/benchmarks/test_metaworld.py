@@ -1,4 +1,4 @@
-"""The Meta-World benchmark runs what is missing, plays what it trained, and counts fairly."""
+"""The Meta-World benchmark runs missing jobs, executes chunks and averages over tasks and seeds."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 
 pytest.importorskip("metaworld", reason="metaworld is not installed")
 
-from benchmarks.metaworld.chunk_player import EXECUTED, ChunkPlayer
+from benchmarks.metaworld.chunk_runner import N_ACTION_STEPS, ChunkRunner
 from benchmarks.metaworld.demonstrations import record
 from benchmarks.metaworld.run import draw, summary
 from benchmarks.metaworld.training import (
@@ -45,22 +45,22 @@ def trainings(results: ResultTable, names: str, seeds: int = 1) -> list[Metaworl
     return [job for job in jobs if isinstance(job, MetaworldJob)]
 
 
-class Counter:
-    """A policy whose chunks say when they were decided, at which step, and what was seen."""
+class CountingPolicy:
+    """A policy whose actions encode the decision and the step; it records its observations."""
 
     history = 2
-    chunk_shape = (EXECUTED, len(ACTION_NAMES))
+    chunk_shape = (N_ACTION_STEPS, len(ACTION_NAMES))
 
     def __init__(self) -> None:
-        self.seen: list[np.ndarray] = []
+        self.observations: list[np.ndarray] = []
 
     def act(self, states, features, latent):
-        self.seen.append(states.numpy())
-        steps = torch.arange(EXECUTED)[:, None] + 100.0 * len(self.seen)
+        self.observations.append(states.numpy())
+        steps = torch.arange(N_ACTION_STEPS)[:, None] + 100.0 * len(self.observations)
         return steps.expand(len(states), 1, *self.chunk_shape)
 
 
-def test_every_method_task_count_and_seed_is_run_and_the_expert_once_a_task_and_seed(tmp_path):
+def test_every_combination_is_run_and_the_expert_once_per_task_and_seed(tmp_path):
     results = table(tmp_path)
     jobs = metaworld_jobs(select_methods(",".join(METHODS)), TWO_TASKS, 2, results)
     keys = [job.key(c) for job in jobs if isinstance(job, MetaworldJob) for c in job.methods]
@@ -73,7 +73,7 @@ def test_every_method_task_count_and_seed_is_run_and_the_expert_once_a_task_and_
     assert len(experts) == len(set(experts)) == 4
 
 
-def test_the_passes_of_a_sampler_share_one_training(tmp_path):
+def test_the_inference_steps_of_a_sampler_share_one_training(tmp_path):
     jobs = trainings(table(tmp_path), "ddim_100,ddim_10")
     assert {tuple(c.name for c in job.methods) for job in jobs} == {("ddim_100", "ddim_10")}
 
@@ -85,7 +85,7 @@ def test_a_seed_is_complete_before_the_next_begins(tmp_path):
     assert seeds == sorted(seeds)
 
 
-def test_what_the_table_has_is_not_run_again(tmp_path):
+def test_runs_in_the_table_are_not_repeated(tmp_path):
     results = table(tmp_path)
     results.add(row("ddim_10", "reach", 5, 0, 0.5))
     results.add(row("bc_mse", "push", 10, 0, 0.5))
@@ -99,24 +99,24 @@ def test_what_the_table_has_is_not_run_again(tmp_path):
     assert ExpertJob("push", 0) not in metaworld_jobs(select_methods("dbp"), TWO_TASKS, 1, results)
 
 
-def test_the_expert_is_judged_at_the_goals_of_the_evaluation():
-    [judged] = run_metaworld(ExpertJob("button-press", 0))
-    assert set(judged) == set(COLUMNS)
-    assert (judged["success"], judged["episodes"], judged["method"]) == (1.0, 25, EXPERT)
+def test_the_expert_is_evaluated_at_the_evaluation_goals():
+    [scores] = run_metaworld(ExpertJob("button-press", 0))
+    assert set(scores) == set(COLUMNS)
+    assert (scores["success"], scores["episodes"], scores["method"]) == (1.0, 25, EXPERT)
 
 
-def test_what_is_trained_on_is_what_is_seen_when_it_is_played(tmp_path):
+def test_training_and_rollout_use_the_same_observation(tmp_path):
     task = MetaworldTask("button-press", 0)
-    known = record(task, 0, 3, tmp_path)
-    assert known.state_names == HAND_FRAME_NAMES
-    assert known.episodes == 3
-    policy = Counter()
-    task.rollout(ChunkPlayer(policy, 3, 0).act, [0, 1, 2], max_steps=1)
-    starts = known.states[np.unique(known.first)]
-    np.testing.assert_array_equal(policy.seen[0], np.repeat(starts[:, None], 2, axis=1))
+    demonstrations = record(task, 0, 3, tmp_path)
+    assert demonstrations.state_names == HAND_FRAME_NAMES
+    assert demonstrations.episodes == 3
+    policy = CountingPolicy()
+    task.rollout(ChunkRunner(policy, 3, 0).act, [0, 1, 2], max_steps=1)
+    starts = demonstrations.states[np.unique(demonstrations.first)]
+    np.testing.assert_array_equal(policy.observations[0], np.repeat(starts[:, None], 2, axis=1))
 
 
-def test_recorded_demonstrations_are_read_and_not_made_again(tmp_path):
+def test_recorded_demonstrations_are_reused(tmp_path):
     task = MetaworldTask("button-press", 0)
     first = record(task, 0, 2, tmp_path)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
@@ -126,27 +126,29 @@ def test_recorded_demonstrations_are_read_and_not_made_again(tmp_path):
 
 
 def test_a_chunk_is_executed_to_its_end_before_the_next_decision():
-    policy = Counter()
-    player = ChunkPlayer(policy, 2, 0)
+    policy = CountingPolicy()
+    runner = ChunkRunner(policy, 2, 0)
     live = np.arange(2)
-    states = [np.full((2, 39), step, np.float32) for step in range(2 * EXECUTED)]
-    said = [player.act(state, live)[0, 0] for state in states]
-    assert said == [100 + s for s in range(EXECUTED)] + [200 + s for s in range(EXECUTED)]
+    states = [np.full((2, 39), step, np.float32) for step in range(2 * N_ACTION_STEPS)]
+    actions = [runner.act(state, live)[0, 0] for state in states]
+    assert actions == [100 + s for s in range(N_ACTION_STEPS)] + [
+        200 + s for s in range(N_ACTION_STEPS)
+    ]
 
 
-def test_the_policy_is_given_the_last_states_of_the_episodes_that_go_on():
-    policy = Counter()
-    player = ChunkPlayer(policy, 3, 0)
-    states = np.random.default_rng(0).normal(size=(EXECUTED + 1, 3, 39)).astype(np.float32)
-    for step in range(EXECUTED):
-        player.act(states[step], np.arange(3))
+def test_the_policy_receives_the_history_of_the_live_episodes():
+    policy = CountingPolicy()
+    runner = ChunkRunner(policy, 3, 0)
+    states = np.random.default_rng(0).normal(size=(N_ACTION_STEPS + 1, 3, 39)).astype(np.float32)
+    for step in range(N_ACTION_STEPS):
+        runner.act(states[step], np.arange(3))
     left = np.array([0, 2])
-    player.act(states[EXECUTED, left], left)
-    expected = to_hand_frame(states[EXECUTED - 1 :, left]).swapaxes(0, 1)
-    np.testing.assert_array_equal(policy.seen[1], expected)
+    runner.act(states[N_ACTION_STEPS, left], left)
+    expected = to_hand_frame(states[N_ACTION_STEPS - 1 :, left]).swapaxes(0, 1)
+    np.testing.assert_array_equal(policy.observations[1], expected)
 
 
-def test_the_standard_error_is_over_seeds_and_each_task_counts_the_same(tmp_path):
+def test_the_standard_error_is_over_seeds_and_tasks_have_equal_weight(tmp_path):
     results = table(tmp_path)
     for seed, (reach, push) in enumerate([(0.2, 0.6), (0.4, 0.8)]):
         results.add(row("dbp", "reach", 5, seed, reach))
@@ -159,7 +161,7 @@ def test_the_standard_error_is_over_seeds_and_each_task_counts_the_same(tmp_path
     assert set(expert) == set(shown)
 
 
-def test_a_seed_that_lacks_a_task_is_not_counted(tmp_path):
+def test_a_seed_without_all_tasks_is_left_out(tmp_path):
     results = table(tmp_path)
     results.add(row("dbp", "reach", 5, 0, 0.2))
     results.add(row("dbp", "push", 5, 0, 0.6))
@@ -170,14 +172,14 @@ def test_a_seed_that_lacks_a_task_is_not_counted(tmp_path):
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
-def test_a_table_is_drawn_however_far_it_is(tmp_path, rows):
+def test_an_incomplete_table_can_be_plotted(tmp_path, rows):
     results = table(tmp_path)
-    for made in [
+    for result in [
         row(EXPERT, "reach", 0, 0, 1.0),
         row("dbp", "reach", 5, 0, 0.2),
         row("bc_mse", "push", 10, 1, 0.2),
     ][:rows]:
-        results.add(made)
+        results.add(result)
     assert draw(results).read_bytes().startswith(b"\x89PNG")
     assert len(summary(results)) == rows
 

@@ -1,4 +1,4 @@
-"""The comparison on two routes: which runs, what is kept of them, and what is drawn."""
+"""The two-route comparison: jobs, summary and plot."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.__main__ import main
 from benchmarks.methods import METHODS, select_methods
-from benchmarks.modes import COLUMNS, ModesJob, draw, keeps, modes_jobs, run_modes, summary
+from benchmarks.modes import COLUMNS, ModesJob, covers_modes, draw, modes_jobs, run_modes, summary
 from dbp_ros.evaluation.result_table import ResultTable, Row
 
 UPDATES = 20
@@ -20,7 +20,7 @@ def table(folder: Path) -> ResultTable:
 
 
 def row(method: str, seed: int = 0, **measured: float) -> Row:
-    """Return a run that keeps both routes, but for what is `measured` otherwise."""
+    """Return a run that covers both modes, with the metrics in `measured` replaced."""
     good = {"share_mode_1": 0.7, "off_mode": 0.02, "within_mode_ratio": 1.1}
     cost = {"nfe": 1, "parameters": 9, "train_s": 2.0, "latency_ms": 0.1}
     return {"method": method, "seed": seed, "updates": UPDATES, **good, **cost, **measured}
@@ -28,14 +28,14 @@ def row(method: str, seed: int = 0, **measured: float) -> Row:
 
 def wanted(table: ResultTable, updates: int = UPDATES) -> list[tuple[str, int]]:
     jobs = modes_jobs(select_methods("dbp,bc_mse"), 2, updates, table)
-    return [(contender.name, job.seed) for job in jobs for contender in job.methods]
+    return [(method.name, job.seed) for job in jobs for method in job.methods]
 
 
 def test_every_method_runs_with_every_seed(tmp_path: Path) -> None:
     assert wanted(table(tmp_path)) == [("dbp", 0), ("bc_mse", 0), ("dbp", 1), ("bc_mse", 1)]
 
 
-def test_methods_that_are_trained_alike_share_a_training(tmp_path: Path) -> None:
+def test_methods_with_equal_training_share_one_run(tmp_path: Path) -> None:
     jobs = modes_jobs(select_methods("flow_10,dbp,flow_1"), 1, UPDATES, table(tmp_path))
     assert [[c.name for c in job.methods] for job in jobs] == [
         ["flow_10", "flow_1"],
@@ -43,12 +43,12 @@ def test_methods_that_are_trained_alike_share_a_training(tmp_path: Path) -> None
     ]
 
 
-def test_a_run_that_is_in_the_table_is_not_run_again(tmp_path: Path) -> None:
+def test_runs_in_the_table_are_not_repeated(tmp_path: Path) -> None:
     table(tmp_path).add(row("dbp", seed=1))
     assert wanted(table(tmp_path)) == [("dbp", 0), ("bc_mse", 0), ("bc_mse", 1)]
 
 
-def test_a_run_of_another_length_does_not_stand_for_one(tmp_path: Path) -> None:
+def test_a_run_of_another_length_is_another_run(tmp_path: Path) -> None:
     table(tmp_path).add(row("dbp", seed=1))
     assert ("dbp", 1) in wanted(table(tmp_path), updates=2 * UPDATES)
 
@@ -61,35 +61,35 @@ def test_a_run_of_another_length_does_not_stand_for_one(tmp_path: Path) -> None:
         ("within_mode_ratio", (0.8, 1.24), (1.26, float("nan"))),
     ],
 )
-def test_a_run_keeps_both_routes_inside_all_bounds_only(
+def test_a_run_covers_both_modes_only_within_all_bounds(
     measure: str, inside: tuple[float, ...], outside: tuple[float, ...]
 ) -> None:
-    assert all(keeps(row("dbp", **{measure: value})) for value in inside)
-    assert not any(keeps(row("dbp", **{measure: value})) for value in outside)
+    assert all(covers_modes(row("dbp", **{measure: value})) for value in inside)
+    assert not any(covers_modes(row("dbp", **{measure: value})) for value in outside)
 
 
-def test_the_summary_has_means_and_counts_what_was_kept_in_the_order_of_the_methods(
+def test_the_summary_has_means_and_counts_in_the_order_of_the_methods(
     tmp_path: Path,
 ) -> None:
-    there = table(tmp_path)
+    results = table(tmp_path)
     for run in (row("bc_mse", off_mode=1.0), row("dbp"), row("dbp", seed=1, share_mode_1=0.8)):
-        there.add(run)
-    first, second = summary(there)
-    assert (first["method"], first["kept"], first["seeds"]) == ("dbp", 1, 2)
+        results.add(run)
+    first, second = summary(results)
+    assert (first["method"], first["both modes"], first["seeds"]) == ("dbp", 1, 2)
     assert first["share_mode_1"] == pytest.approx(0.75)
-    assert (second["method"], second["kept"], second["off_mode"]) == ("bc_mse", 0, 1.0)
+    assert (second["method"], second["both modes"], second["off_mode"]) == ("bc_mse", 0, 1.0)
 
 
-def test_a_picture_is_drawn_of_runs_that_are_far_off_or_nowhere(tmp_path: Path) -> None:
-    there = table(tmp_path)
+def test_runs_outside_the_axes_can_be_plotted(tmp_path: Path) -> None:
+    results = table(tmp_path)
     for index, name in enumerate(METHODS):
-        there.add(row(name, within_mode_ratio=float("nan") if index == 1 else 10.0 * index))
-    with Image.open(draw(there)) as picture:
-        assert picture.width > picture.height > 200
+        results.add(row(name, within_mode_ratio=float("nan") if index == 1 else 10.0 * index))
+    with Image.open(draw(results)) as image:
+        assert image.width > image.height > 200
 
 
 @pytest.mark.parametrize("name", list(METHODS))
-def test_a_short_run_of_any_method_fills_a_row(name: str) -> None:
+def test_every_method_fills_a_row(name: str) -> None:
     short = dataclasses.replace(
         METHODS[name], settings={**METHODS[name].settings, "width": 16, "branch_width": 16}
     )
@@ -99,13 +99,13 @@ def test_a_short_run_of_any_method_fills_a_row(name: str) -> None:
     assert measured["latency_ms"] > 0.0
 
 
-def test_the_command_runs_what_is_missing_and_says_where_it_comes_from(tmp_path: Path) -> None:
-    there = table(tmp_path)
-    there.add(row("bc_mse"))
-    before = there.path.read_text()
+def test_the_command_runs_missing_jobs_and_records_their_settings(tmp_path: Path) -> None:
+    results = table(tmp_path)
+    results.add(row("bc_mse"))
+    before = results.path.read_text()
     words = ["modes", "--updates", str(UPDATES), "--seeds", "1", "--out", str(tmp_path)]
     assert main([*words, "--methods", "dbp,bc_mse"]) == 0
-    after = there.path.read_text()
+    after = results.path.read_text()
     assert after.startswith(before)
     assert [line.split(",")[0] for line in after.splitlines()] == ["method", "bc_mse", "dbp"]
     [session] = json.loads((tmp_path / "modes.json").read_text())

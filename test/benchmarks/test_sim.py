@@ -1,4 +1,4 @@
-"""`dbp bench sim` records once, trains what is missing, and says what came of it."""
+"""`dbp bench sim` records demonstrations once, trains missing runs and summarises them."""
 
 import argparse
 
@@ -22,8 +22,8 @@ TINY = (
 def command(*words):
     """Run the benchmark as the `dbp` command does."""
     parser = argparse.ArgumentParser()
-    bench_sim.register(parser.add_subparsers())
-    arguments = parser.parse_args(["sim", *map(str, words)])
+    bench_sim.register(parser)
+    arguments = parser.parse_args([*map(str, words)])
     return arguments.run(arguments)
 
 
@@ -32,63 +32,67 @@ def table_in(folder):
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
+def result_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sim")
     assert command(*TINY, "--out", folder) == 0
     return folder
 
 
-def test_there_is_a_row_for_each_run_and_a_picture(ran):
-    rows = table_in(ran).rows
+def test_there_is_a_row_for_each_run_and_a_plot(result_folder):
+    rows = table_in(result_folder).rows
     assert [(row["observation"], row["demos"], row["nfe"]) for row in rows] == [
         ("state", "2", "1"),
         ("image", "2", "1"),
     ]
     assert all(float(row["success"]) in (0, 1) and float(row["train_s"]) > 0 for row in rows)
-    assert (ran / "sim.png").stat().st_size > 10_000
+    assert (result_folder / "sim.png").stat().st_size > 10_000
 
 
-def test_both_kinds_of_policies_learn_from_the_same_motions(ran):
-    state, image = (ran / "demonstrations" / f"lift_{kind}" for kind in ("state", "image"))
-    for blind, seeing in zip(episode_paths(state), episode_paths(image), strict=True):
-        told, seen = read_episode(blind), read_episode(seeing)
-        assert (told.actions == seen.actions).all()
-        assert not told.images
-        assert {image.shape[1:] for image in seen.images.values()} == {(84, 84, 3)}
-        assert len(seen.images) == 3
-        assert set(told.state_names) - set(seen.state_names) == {
-            name for name in told.state_names if name.startswith("cube")
+def test_state_and_image_policies_learn_from_the_same_motions(result_folder):
+    state, image = (
+        result_folder / "demonstrations" / f"lift_{name}" for name in ("state", "image")
+    )
+    for state_path, image_path in zip(episode_paths(state), episode_paths(image), strict=True):
+        states, images = read_episode(state_path), read_episode(image_path)
+        assert (states.actions == images.actions).all()
+        assert not states.images
+        assert {image.shape[1:] for image in images.images.values()} == {(84, 84, 3)}
+        assert len(images.images) == 3
+        assert set(states.state_names) - set(images.state_names) == {
+            name for name in states.state_names if name.startswith("cube")
         }
 
 
-def test_a_second_run_has_nothing_left_to_do(ran, capsys):
-    stamps = {path: path.stat().st_mtime_ns for path in (ran / "demonstrations").rglob("*.npz")}
-    before = (ran / "sim.csv").read_text()
-    assert command(*TINY, "--out", ran) == 0
-    assert (ran / "sim.csv").read_text() == before
+def test_a_second_run_has_nothing_to_do(result_folder, capsys):
+    stamps = {
+        path: path.stat().st_mtime_ns for path in (result_folder / "demonstrations").rglob("*.npz")
+    }
+    before = (result_folder / "sim.csv").read_text()
+    assert command(*TINY, "--out", result_folder) == 0
+    assert (result_folder / "sim.csv").read_text() == before
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert "state, 2 demonstrations" in capsys.readouterr().out
 
 
-def test_methods_that_train_alike_share_a_run_and_lack_only_what_is_missing(tmp_path):
-    chosen, table = select_methods("ddim_100,ddim_10,dbp"), table_in(tmp_path)
-    jobs = sim_jobs(chosen, SMOKE, 2, table)
+def test_methods_with_equal_training_share_a_run_and_only_missing_ones_remain(tmp_path):
+    methods, table = select_methods("ddim_100,ddim_10,dbp"), table_in(tmp_path)
+    jobs = sim_jobs(methods, SMOKE, 2, table)
     assert [len(job.methods) for job in jobs] == [2, 1, 2, 1]
     done = jobs[0].key(jobs[0].methods[1])
     table.add({**dict.fromkeys(COLUMNS, 0), **done})
-    names = [[c.name for c in job.methods] for job in sim_jobs(chosen, SMOKE, 2, table)]
+    names = [[c.name for c in job.methods] for job in sim_jobs(methods, SMOKE, 2, table)]
     assert names == [["ddim_100"], ["dbp"], ["ddim_100", "ddim_10"], ["dbp"]]
 
 
-def test_runs_of_other_length_are_other_runs(tmp_path):
-    chosen, table = select_methods("dbp"), table_in(tmp_path)
-    [job] = sim_jobs(chosen, SMOKE, 1, table)
-    key = job.key(chosen[0])
+def test_a_run_of_another_length_is_another_run(tmp_path):
+    methods, table = select_methods("dbp"), table_in(tmp_path)
+    [job] = sim_jobs(methods, SMOKE, 1, table)
+    key = job.key(methods[0])
     table.add({**dict.fromkeys(COLUMNS, 0), **key, "updates": key["updates"] + 1})
-    assert sim_jobs(chosen, SMOKE, 1, table) == [job]
+    assert sim_jobs(methods, SMOKE, 1, table) == [job]
 
 
-def test_the_summary_takes_means_over_seeds_of_like_runs_only(tmp_path):
+def test_the_summary_averages_over_seeds_of_equal_runs_only(tmp_path):
     table = table_in(tmp_path)
     row = {"method": "dbp", "task": "lift", "observation": "state", "demos": 50, "nfe": 1}
     row |= {"episodes": 25, "train_s": 2.0, "latency_ms": 1.0}
@@ -114,7 +118,7 @@ def test_a_wrong_command_line_is_explained(tmp_path, words, why):
         command(*words, "--out", tmp_path)
 
 
-def test_the_default_is_all_tasks_by_states_and_by_pictures():
+def test_the_default_is_all_tasks_from_states_and_images():
     standard = SUITES["standard"]
     assert set(standard.tasks) == {"lift", "can", "transport"}
     assert standard.observations == ("state", "image")
