@@ -39,19 +39,18 @@ def test_a_shipped_bundle_gives_its_proof_for_this_robot(directory: Path) -> Non
 
 
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
-def test_a_shipped_bundle_tells_commands_that_the_verbs_understand(directory: Path) -> None:
+def test_the_commands_in_a_shipped_bundle_parse(directory: Path) -> None:
     commands = [shlex.split(line) for line in read_bundle(directory).manifest.made_by["commands"]]
     assert [words[:2] for words in commands[:3]] == [
         ["dbp", verb] for verb in ("collect", "train", "export")
     ]
     assert all(words[:2] == ["dbp", "quantize"] for words in commands[3:])
-    parser = argparse.ArgumentParser()
-    verbs = parser.add_subparsers()
-    collect.register(verbs)
-    quantize.register(verbs)
-    assert parser.parse_args(commands[0][1:]).episodes > 0
+    collecting, quantizing = argparse.ArgumentParser(), argparse.ArgumentParser()
+    collect.register(collecting)
+    quantize.register(quantizing)
+    assert collecting.parse_args(commands[0][2:]).episodes > 0
     for words in commands[3:]:
-        given = parser.parse_args(words[1:])
+        given = quantizing.parse_args(words[2:])
         assert (given.name, given.out) == (directory.name, Path("models", directory.name))
 
 

@@ -1,4 +1,4 @@
-"""`dbp bench`: run the benchmarks, which are part of the repository and not of the package."""
+"""`dbp bench`: run the benchmarks, which only a clone of the repository has."""
 
 import argparse
 import os
@@ -8,28 +8,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ABSENT = (
+MISSING = (
     "error: the benchmarks are not installed with the package: clone the repository and run "
     "`make bench` or `dbp bench` there"
 )
 
 
 def register(parser: argparse.ArgumentParser) -> None:
-    """Add the verb; its words are those of `run_benchmarks`."""
-    parser.description = __doc__
+    """Add the verb, whose arguments `run_benchmarks` parses."""
+    parser.description = "Run the benchmarks of the repository."
 
 
 def run_benchmarks(words: Sequence[str]) -> int:
-    """Run `python -m benchmarks` from the repository that this package was installed from.
+    """Run `python -m benchmarks` in the repository that this package was installed from.
 
     Args:
-        words: The command line after `dbp bench`.
+        words: Command line after `dbp bench`.
 
     Returns:
-        The exit status; 1 with a message where there are no benchmarks.
+        The exit status of the benchmark; 1 with a message if there is no repository.
     """
     if not (REPOSITORY / "benchmarks" / "__main__.py").is_file():
-        print(ABSENT, file=sys.stderr)
+        print(MISSING, file=sys.stderr)
         return 1
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "benchmarks", *words]
@@ -38,5 +38,5 @@ def run_benchmarks(words: Sequence[str]) -> int:
             try:
                 return child.wait()
             except KeyboardInterrupt:
-                # Ctrl-C reached the child too, which finishes what it is writing.
+                # The child received SIGINT too; it finishes its current write.
                 continue

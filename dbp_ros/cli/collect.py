@@ -1,4 +1,4 @@
-"""`dbp collect`: record demonstrations of the scripted expert, in parallel and resumable."""
+"""`dbp collect`: record demonstrations of the scripted expert."""
 
 import argparse
 import importlib.metadata
@@ -28,26 +28,26 @@ from dbp_ros.sim.camera import BACKENDS
 from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.sim.tasks.registry import TASKS, make_task
 
-WANTED_RATE = 0.95
+MIN_SUCCESS_RATE = 0.95
 
 
 def rates(outcomes: list[CollectedEpisode], modes: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """Return episodes, successes, rate and mean duration of each mode."""
+    """Return number of episodes, successes, success rate and mean duration of each mode."""
     table = {}
     for mode in modes:
-        mine = [outcome for outcome in outcomes if outcome.mode == mode]
-        solved = [outcome.duration_s for outcome in mine if outcome.success]
+        episodes = [outcome for outcome in outcomes if outcome.mode == mode]
+        solved = [outcome.duration_s for outcome in episodes if outcome.success]
         table[mode] = {
-            "episodes": len(mine),
+            "episodes": len(episodes),
             "successes": len(solved),
-            "success_rate": len(solved) / max(1, len(mine)),
+            "success_rate": len(solved) / max(1, len(episodes)),
             "mean_duration_s": sum(solved) / max(1, len(solved)),
         }
     return table
 
 
 def command_of(plan: CollectionPlan, episodes: int) -> str:
-    """Return the command line that records the same episodes in a clone."""
+    """Return the command line that reproduces the data set in a clone."""
     words = ["dbp", "collect", "--task", plan.task, "--episodes", str(episodes)]
     words += ["--out", f"data/{plan.directory.resolve().name}", "--modes", ",".join(plan.modes)]
     words += ["--seed", str(plan.seed), "--noise", str(plan.noise_rad)]
@@ -55,9 +55,9 @@ def command_of(plan: CollectionPlan, episodes: int) -> str:
     return shlex.join(words)
 
 
-def write_facts(plan: CollectionPlan, backend: str, table: dict[str, dict[str, float]]) -> None:
+def write_metadata(plan: CollectionPlan, backend: str, table: dict[str, dict[str, float]]) -> None:
     """Write `dataset.yaml`."""
-    facts = {
+    metadata = {
         "task": plan.task,
         "command_line": command_of(plan, int(sum(row["episodes"] for row in table.values()))),
         "seed": plan.seed,
@@ -71,11 +71,11 @@ def write_facts(plan: CollectionPlan, backend: str, table: dict[str, dict[str, f
         },
         "modes": table,
     }
-    write_text(plan.directory / DATASET_FILE, yaml.safe_dump(facts, sort_keys=False))
+    write_text(plan.directory / DATASET_FILE, yaml.safe_dump(metadata, sort_keys=False))
 
 
 def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -> None:
-    """Print what was recorded."""
+    """Print a summary of the recorded episodes."""
     view = Table("mode", "episodes", "successes", "rate", "mean length [s]")
     for mode, row in table.items():
         view.add_row(
@@ -90,21 +90,21 @@ def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -
 
 
 def plan_of(arguments: argparse.Namespace) -> CollectionPlan:
-    """Return the plan that a command line asks for.
+    """Return the collection plan of a command line.
 
     Raises:
-        ConfigError: If the task or a mode is unknown, or a number makes no sense.
+        ConfigError: If the task or a mode is unknown, or a number is out of range.
     """
     task = make_task(arguments.task)
     modes = tuple(arguments.modes.split(",")) if arguments.modes else task.modes
     for mode in modes:
         if mode not in task.modes:
             raise ConfigError(
-                f"task {task.name} has no mode '{mode}': use some of {', '.join(task.modes)}"
+                f"task {task.name} has no mode '{mode}', expected some of {', '.join(task.modes)}"
             )
     for name, least in (("episodes", 1), ("workers", 1), ("size", 1), ("noise", 0), ("seed", 0)):
         if getattr(arguments, name) < least:
-            raise ConfigError(f"--{name} {getattr(arguments, name)} is below {least}")
+            raise ConfigError(f"--{name} {getattr(arguments, name)}, expected at least {least}")
     return CollectionPlan(
         task=task.name,
         modes=modes,
@@ -117,7 +117,7 @@ def plan_of(arguments: argparse.Namespace) -> CollectionPlan:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record what is missing of a data set; return 1 if too few episodes succeeded."""
+    """Record the missing episodes of a data set; return 1 if too few episodes succeed."""
     console = terminal()
     try:
         plan = plan_of(arguments)
@@ -138,28 +138,50 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"dbp collect: {error}", style="red", soft_wrap=True)
         return 2
     except BrokenProcessPool:
-        console.print("dbp collect: a worker was killed: the same command goes on", style="red")
+        console.print("dbp collect: a worker was killed; the same command resumes", style="red")
         return 2
     table = rates(outcomes, plan.modes)
-    write_facts(plan, backend, table)
+    write_metadata(plan, backend, table)
     show(console, table, time.monotonic() - started)
     solved = sum(outcome.success for outcome in outcomes)
-    return 0 if solved >= WANTED_RATE * len(outcomes) else 1
+    return 0 if solved >= MIN_SUCCESS_RATE * len(outcomes) else 1
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb to the `dbp` command."""
-    parser.description = __doc__
-    parser.add_argument("--task", required=True, help=f"one of {', '.join(sorted(TASKS))}")
-    parser.add_argument("--episodes", type=int, default=100, help="how many are tried")
-    parser.add_argument("--out", help=f"folder of the episodes (*{SUFFIX}); default: data/TASK")
-    parser.add_argument("--seed", type=int, default=0, help="seed of episode 0")
-    parser.add_argument("--modes", default="", help="ways of solving it, in turn (default: all)")
-    parser.add_argument(
-        "--noise", type=float, default=0.005, help="noise of the executed commands [rad]"
+    parser.description = (
+        "Record demonstrations of the scripted expert in the simulated cell, in parallel. The same "
+        "command resumes an interrupted collection. Exit status 1 if less than "
+        f"{MIN_SUCCESS_RATE:.0%} of the episodes succeed.".replace("%", "%%")
     )
-    parser.add_argument("--size", type=int, default=84, help="rows and columns of a picture")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--camera-backend", choices=BACKENDS, default="auto", help="what draws")
-    parser.add_argument("--no-images", action="store_true", help="record joints only")
+    parser.add_argument("--task", required=True, help=f"one of {', '.join(sorted(TASKS))}")
+    parser.add_argument(
+        "--episodes", type=int, default=100, help="number of episodes (default: %(default)s)"
+    )
+    parser.add_argument("--out", help=f"folder for the episodes, *{SUFFIX} (default: data/TASK)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of episode 0; each adds 1 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--modes", default="", help="comma-separated modes of the task, in turn (default: all)"
+    )
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=0.005,
+        help="standard deviation of the noise on executed commands [rad] (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=84,
+        help="height and width of an image [px] (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="parallel processes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--camera-backend", choices=BACKENDS, default="auto", help="renderer (default: auto)"
+    )
+    parser.add_argument("--no-images", action="store_true", help="record no images")
     parser.set_defaults(run=run)

@@ -1,4 +1,4 @@
-"""`dbp evaluate`: how often a policy solves a task, in lockstep with the simulation."""
+"""`dbp evaluate`: measure the success rate of a policy in simulation."""
 
 import argparse
 import json
@@ -15,36 +15,51 @@ from dbp_ros.policy.model import Model
 from dbp_ros.settings.fields import check_at_least, check_ranges
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.simulation import CAMERA_BACKENDS, TASKS, SimulationConfig
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser.description = __doc__
-    parser.add_argument("--model", default=PolicyConfig.model, help="bundle: name or folder")
+    parser.description = "Run a policy in lockstep with the simulation and print its success rate."
     parser.add_argument(
-        "--task", default=SimulationConfig.task, help="reach, lift, can or transport"
+        "--model",
+        default=PolicyConfig.model,
+        help="model bundle: a folder, or a name under models/ (default: %(default)s)",
     )
-    parser.add_argument("--episodes", type=int, default=50, help="how many episodes")
     parser.add_argument(
-        "--seed", type=int, default=SimulationConfig.seed, help="seed of the first episode"
+        "--task",
+        default=SimulationConfig.task,
+        help=f"one of {', '.join(TASKS)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--episodes", type=int, default=50, help="number of episodes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=SimulationConfig.seed,
+        help="seed of the first episode; each adds 1 (default: %(default)s)",
     )
     parser.add_argument(
         "--latent-time-constant-s",
         type=float,
         default=PolicyConfig.latent_time_constant_s,
-        help="time in which the latent forgets itself, 0 to hold it",
+        help="time constant of the latent [s]; 0 holds it for an episode (default: %(default)s)",
     )
-    parser.add_argument("--camera-backend", default="auto", help="auto, egl, osmesa or raycast")
-    parser.add_argument("--out", type=Path, help="write every episode to this JSON file")
+    parser.add_argument(
+        "--camera-backend",
+        default="auto",
+        help=f"renderer, one of {', '.join(CAMERA_BACKENDS)} (default: auto)",
+    )
+    parser.add_argument("--out", type=Path, help="JSON file for the outcome of each episode")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the episodes, write each one down as soon as it is over, and print the result.
+    """Run the episodes, write each outcome at once, and print the success rate.
 
     Raises:
-        ConfigError: If a number makes no sense, the task or the backend is unknown, or the file
+        ConfigError: If a number is out of range, the task or the backend is unknown, or the file
             cannot be written.
     """
     check_at_least(1, episodes=arguments.episodes)
@@ -68,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show(task: str, outcomes: Sequence[EpisodeOutcome]) -> None:
-    """Print the share of episodes that succeeded, and which arm moved."""
+    """Print the success rate and which arm moved."""
     successes = sum(outcome.success for outcome in outcomes)
     arms = Counter(outcome.moved for outcome in outcomes)
     print(

@@ -1,4 +1,4 @@
-"""`dbp export`: turn a training run into a model bundle."""
+"""`dbp export`: export a training run as a model bundle."""
 
 import argparse
 from pathlib import Path
@@ -22,19 +22,26 @@ def register(parser: argparse.ArgumentParser) -> None:
         "Export the averaged weights of a training run as a model bundle: ONNX graphs, manifest "
         "and golden cases. The graphs are compared with PyTorch."
     )
-    parser.add_argument("--run", dest="source", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--data", type=Path, required=True, help="its episodes, for the proof")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
-    parser.add_argument("--name", required=True, help="name of the model")
-    parser.add_argument("--version", type=int, default=1, help="version of the model")
     parser.add_argument(
-        "--control-rate-hz", type=float, default=125.0, help="decisions a second it is meant for"
+        "--run", dest="source", type=Path, required=True, help="folder of the training run"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="data set of the run, for the golden cases"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the bundle")
+    parser.add_argument("--name", required=True, help="name of the model")
+    parser.add_argument("--version", type=int, default=1, help="version of the model (default: 1)")
+    parser.add_argument(
+        "--control-rate-hz",
+        type=float,
+        default=125.0,
+        help="control rate of the model [Hz] (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export a run's averaged weights."""
+    """Export the EMA weights of a run."""
     check_new_folder(arguments.out, MANIFEST)
     checkpoint = read_checkpoint(arguments.source)
     recorded = checkpoint.facts["dataset"].get("sha256")
@@ -56,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Return the command lines that make this bundle in a clone, from nothing."""
+    """Return the command lines that reproduce the bundle in a clone."""
     folder = arguments.data / DATASET_FILE
     description = yaml.safe_load(folder.read_text(encoding="utf-8")) if folder.exists() else {}
     data, run = f"data/{arguments.data.resolve().name}", f"build/train/{arguments.name}"

@@ -1,16 +1,15 @@
-"""`dbp finetune`: let a trained policy go on learning from rewards, in an environment."""
+"""`dbp finetune`: fine-tune a trained policy in an environment, from its rewards."""
 
 import argparse
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
+from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import progress_of, terminal
-from dbp_ros.cli.train import add_settings
 from dbp_ros.envs.engines import ENGINES, open_vector_env
 from dbp_ros.envs.env import CameraView
 from dbp_ros.envs.registry import ENV_IDS, EnvSpec
@@ -35,31 +34,31 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", dest="source", type=Path, help="folder of the training run")
     parser.add_argument("--env", required=True, help=ENV_IDS)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the new run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the new run")
     parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out and its settings"
+        "--resume", action="store_true", help="resume the run in --out with its settings"
     )
     parser.add_argument(
         "--engine",
         choices=ENGINES,
         default="local",
-        help="where environments run: in this process, in one process each, or on workers of "
-        "Ray (default: local); all give the same",
+        help="where environments run: in this process, in one process each, or on Ray workers; "
+        "the results are the same (default: local)",
     )
-    parser.add_argument("--workers", type=int, default=1, help="workers of Ray (default: 1)")
+    parser.add_argument("--workers", type=int, default=1, help="number of Ray workers (default: 1)")
     add_settings(parser, OnlineTrainingConfig)
     add_settings(parser, FinetuneConfig)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Practise, or go on practising."""
+    """Fine-tune, or resume fine-tuning."""
     check_at_least(1, workers=arguments.workers)
     console = terminal()
-    config = _settings(OnlineTrainingConfig, arguments)
+    config: OnlineTrainingConfig = settings_from(OnlineTrainingConfig, arguments)
     check_folder(arguments.out)
     imitated, resumed = _start(arguments)
-    settings = settings_of(imitated) if resumed else _settings(FinetuneConfig, arguments)
+    settings = settings_of(imitated) if resumed else settings_from(FinetuneConfig, arguments)
     learner = build_learner(imitated.policy(), settings)
     shape = imitated.shape
     spec = EnvSpec(arguments.env, view=CameraView(shape.state_names, shape.cameras, shape.step_s))
@@ -67,63 +66,58 @@ def run(arguments: argparse.Namespace) -> int:
     environment = open_vector_env(
         spec, learner.config.environments, arguments.engine, arguments.workers
     )
-    judging = open_vector_env(
+    eval_env = open_vector_env(
         replace(spec, evaluation=True),
         config.eval_episodes,
         arguments.engine,
         arguments.workers,
     )
     try:
-        practice = OnlineTraining(
+        training = OnlineTraining(
             config,
             learner,
             imitated,
             environment,
-            judging,
+            eval_env,
             arguments.out,
             origin={"env": arguments.env},
         )
         if resumed:
-            practice.resume(imitated)
-        _practise(practice, console)
+            training.resume(imitated)
+        _train(training, console)
         if isinstance(learner, DFPLearner):
-            _compare(learner, practice.evaluation_seeds, judging, console)
+            _compare(learner, training.evaluation_seeds, eval_env, console)
     finally:
         environment.close()
-        judging.close()
+        eval_env.close()
     console.print(
-        f"{arguments.out / CHECKPOINT}: {practice.steps} steps of practice in "
-        f"{practice.wall_s:.0f} s, {arguments.out / CURVE}"
+        f"{arguments.out / CHECKPOINT}: {training.steps} environment steps in "
+        f"{training.wall_s:.0f} s, {arguments.out / CURVE}"
     )
     return 0
 
 
-def _compare(learner: DFPLearner, seeds: range, judging: VectorEnv, console: Console) -> None:
-    """Print what choosing among chunks would bring at deployment, and cost."""
-    for way in compare_deployments(learner, judging, seeds):
-        name = "one chunk" if way.best_of == 1 else f"the best of {way.best_of}"
+def _compare(learner: DFPLearner, seeds: range, eval_env: VectorEnv, console: Console) -> None:
+    """Print success and latency of best-of-N sampling at deployment."""
+    for deployment in compare_deployments(learner, eval_env, seeds):
+        name = f"best of {deployment.best_of}"
         console.print(
-            f"{name}: success {way.success:.2f}, return {way.episode_return:.4g}, "
-            f"{way.decision_ms:.2f} ms a decision",
+            f"{name}: success {deployment.success:.2f}, return {deployment.episode_return:.4g}, "
+            f"{deployment.decision_ms:.2f} ms per decision",
             highlight=False,
         )
 
 
 def _start(arguments: argparse.Namespace) -> tuple[Checkpoint, bool]:
-    """Return the checkpoint to begin from, and whether practice is to be resumed there."""
+    """Return the initial checkpoint, and whether to resume its fine-tuning."""
     path = arguments.out / CHECKPOINT
     if arguments.resume:
         return read_checkpoint(arguments.out), True
     if path.exists():
-        raise TrainingError(f"{path} exists: give --resume to go on with it, or another --out")
+        raise TrainingError(f"{path} exists: give --resume to continue it, or another --out")
     if arguments.source is None:
-        raise DbpError("--run is missing: give the folder of the training run to begin from")
+        raise DbpError("--run is missing: give the folder of the training run to start from")
     return read_checkpoint(arguments.source), False
-
-
-def _settings(kind: Any, arguments: argparse.Namespace) -> Any:
-    values = {item.name: getattr(arguments, item.name) for item in fields(kind)}
-    return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
 
 
 def check_io_spec(checkpoint: Checkpoint, spec: EnvSpec) -> None:
@@ -141,15 +135,15 @@ def check_io_spec(checkpoint: Checkpoint, spec: EnvSpec) -> None:
         )
     if shape.cameras and checkpoint.config.n_obs_steps > 1:
         raise TrainingError(
-            f"the policy takes {checkpoint.config.n_obs_steps} images at a time: one that "
-            "practises must take 1, train it with --n-obs-steps 1"
+            f"the policy has n_obs_steps {checkpoint.config.n_obs_steps}, but fine-tuning from "
+            "images requires 1: train it with --n-obs-steps 1"
         )
-    for what, mine, theirs in (
+    for what, required, available in (
         ("states", shape.state_names, io_spec.state_names),
         ("actions", shape.action_names, io_spec.action_names),
     ):
-        if mine != theirs:
-            raise TrainingError(f"the policy has {what} {mine}, {spec.id} has {theirs}")
+        if required != available:
+            raise TrainingError(f"the policy has {what} {required}, {spec.id} has {available}")
     if not math.isclose(shape.step_s, io_spec.step_s, rel_tol=1e-3):
         raise TrainingError(
             f"the policy was trained on steps of {shape.step_s:.4f} s, {spec.id} has "
@@ -157,10 +151,10 @@ def check_io_spec(checkpoint: Checkpoint, spec: EnvSpec) -> None:
         )
 
 
-def _practise(practice: OnlineTraining, console: Console) -> None:
+def _train(training: OnlineTraining, console: Console) -> None:
     last = (TimeRemainingColumn(),)
     with progress_of(console, *last, disable=not console.is_terminal) as progress:
-        task = progress.add_task("practice", total=practice.config.steps, completed=practice.steps)
+        task = progress.add_task("finetune", total=training.config.steps, completed=training.steps)
 
         def report(steps: int, row: dict[str, float]) -> None:
             progress.update(task, completed=steps)
@@ -168,4 +162,4 @@ def _practise(practice: OnlineTraining, console: Console) -> None:
                 shown = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
                 console.print(shown, highlight=False)
 
-        practice.go(report=report)
+        training.go(report=report)

@@ -1,4 +1,4 @@
-"""`dbp inspect`: explain a model bundle to a person, and prove that it works on this machine."""
+"""`dbp inspect`: describe a model bundle and verify it on this machine."""
 
 import argparse
 import statistics
@@ -13,13 +13,13 @@ from dbp_ros.bundle.golden import read_golden
 from dbp_ros.bundle.manifest import MANIFEST, Manifest
 from dbp_ros.policy.model import Model
 
-PASSES = 50
+REPETITIONS = 50
 SHA256_DIGITS, SHOWN_DIGITS = 64, 12
 LABELS = {
-    "evaluations": "passes for a chunk",
+    "evaluations": "inference steps",
     "dataset": "data set",
     "train_s": "training time [s]",
-    "export_difference": "graphs against PyTorch",
+    "export_difference": "ONNX against PyTorch",
 }
 
 Row = Sequence[str]
@@ -28,44 +28,45 @@ Row = Sequence[str]
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
     parser.description = (
-        f"{__doc__} The exit status is 1 where a file is damaged or the proof fails."
+        "Print the manifest of a model bundle, check the hash of each file, and run the golden "
+        "cases on this machine. Exit status 1 if a file is damaged or the self-test fails."
     )
-    parser.add_argument("model", help="bundle: a folder, or a name under models/")
+    parser.add_argument("model", help="model bundle: a folder, or a name under models/")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what the manifest says, then what is true of the files.
+    """Print the manifest, then check the files and run the self-test.
 
     Raises:
-        BundleError: If there is no bundle, it is damaged, or misses its proof.
+        BundleError: If there is no bundle, it is damaged, or it fails its self-test.
     """
     directory = bundle_directory(arguments.model)
     manifest = read_manifest(directory)
     print(f"{manifest.name}, version {manifest.version}: {directory}")
-    show("sees", sights(manifest))
-    show("measures", columns(manifest, "state", manifest.states))
-    show("decides", chunk(manifest))
-    show("commands", columns(manifest, "action", manifest.joints))
-    show("was made by", facts(manifest.made_by))
-    show("metrics", facts(manifest.metrics))
+    show("observation", sensors(manifest))
+    show("state", columns(manifest, "state", manifest.states))
+    show("action chunk", chunk(manifest))
+    show("action", columns(manifest, "action", manifest.joints))
+    show("provenance", mapping_rows(manifest.made_by))
+    show("metrics", mapping_rows(manifest.metrics))
     show("files", files(directory, manifest))
     model = Model(read_bundle(directory))
-    print("\nevery file has its sha256")
-    show("proof on this machine", proved(model))
+    print("\nthe sha256 of every file is correct")
+    show("self-test on this machine", self_test(model))
     return 0
 
 
 def show(title: str, rows: Sequence[Row]) -> None:
-    """Print rows below a title, their cells one below the other."""
+    """Print aligned rows below a title."""
     print(f"\n{title}")
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     for row in rows:
         print("  " + "  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def sights(manifest: Manifest) -> list[Row]:
-    """Return what the policy looks at and how much of the past it takes."""
+def sensors(manifest: Manifest) -> list[Row]:
+    """Return the cameras, the point clouds and the history of an observation."""
     rows: list[Row] = [
         (one.name, f"{one.width} x {one.height} px, {one.encoding}, to {one.feature_size} features")
         for one in manifest.cameras
@@ -75,18 +76,18 @@ def sights(manifest: Manifest) -> list[Row]:
         for one in manifest.clouds
     ]
     length, step_s = manifest.history.length, manifest.history.step_s
-    past = "the newest of all" if length == 1 else f"the newest {length}, {step_s:.4g} s apart"
-    return [*rows, ("history", past)]
+    history = "1 step" if length == 1 else f"{length} steps, {step_s:.4g} s apart"
+    return [*rows, ("history", history)]
 
 
 def chunk(manifest: Manifest) -> list[Row]:
-    """Return what one answer is."""
+    """Return horizon, meaning and rate of an action chunk."""
     action = manifest.action
-    ahead_s = action.horizon * action.step_s
+    horizon_s = action.horizon * action.step_s
     return [
-        ("a chunk", f"{action.horizon} points, {action.step_s:.4g} s apart, {ahead_s:.3g} s ahead"),
-        ("a point", action.meaning.replace("_", " ")),
-        ("meant for", f"{manifest.control_rate_hz:g} chunks a second"),
+        ("horizon", f"{action.horizon} points, {action.step_s:.4g} s apart, {horizon_s:.3g} s"),
+        ("point", action.meaning.replace("_", " ")),
+        ("control rate", f"{manifest.control_rate_hz:g} Hz"),
     ]
 
 
@@ -94,15 +95,15 @@ def columns(manifest: Manifest, side: str, names: Sequence[str]) -> list[Row]:
     """Return name, unit, range and meaning of the columns of the `state` or the `action`."""
     rows: list[Row] = []
     for name in names:
-        known = _described(manifest.normaliser, side, name)
-        span = "from {:g} to {:g}".format(*known["range"]) if "range" in known else ""
-        meaning = str(known.get("meaning", "")).replace("_", " ")
-        rows.append((name, str(known.get("unit", "")), span, meaning))
-    return rows or [("nothing",)]
+        column = _described(manifest.normaliser, side, name)
+        bounds = "from {:g} to {:g}".format(*column["range"]) if "range" in column else ""
+        meaning = str(column.get("meaning", "")).replace("_", " ")
+        rows.append((name, str(column.get("unit", "")), bounds, meaning))
+    return rows or [("none",)]
 
 
 def _described(normaliser: dict[str, Any], side: str, name: str) -> dict[str, Any]:
-    """Return what the normaliser says of a column; the first bundles had one entry a joint."""
+    """Return the normaliser entry of a column; the first bundle format has one per joint."""
     joint = normaliser.get(name)
     if joint is None:
         described: dict[str, Any] = normaliser.get(side, {}).get(name, {})
@@ -112,10 +113,10 @@ def _described(normaliser: dict[str, Any], side: str, name: str) -> dict[str, An
     return {"unit": joint["unit"], "range": joint["action_range"], "meaning": joint["action"]}
 
 
-def facts(known: dict[str, Any]) -> list[Row]:
-    """Return what a part of the manifest says, a line for each key and each command."""
+def mapping_rows(section: dict[str, Any]) -> list[Row]:
+    """Return a section of the manifest, one row for each key and each list item."""
     rows: list[Row] = []
-    for key, value in known.items():
+    for key, value in section.items():
         label = LABELS.get(key, key.replace("_", " "))
         if isinstance(value, list):
             rows += [("" if index else label, str(one)) for index, one in enumerate(value)]
@@ -134,7 +135,7 @@ def _brief(value: Any) -> str:
 
 
 def files(directory: Path, manifest: Manifest) -> list[Row]:
-    """Return size and hash of each file, and whether it is the one that was exported."""
+    """Return size and hash of each file, and whether the hash is correct."""
     rows: list[Row] = [(MANIFEST, f"{(directory / MANIFEST).stat().st_size:,} bytes", "", "")]
     for name, expected in manifest.files.items():
         path = directory / name
@@ -142,36 +143,36 @@ def files(directory: Path, manifest: Manifest) -> list[Row]:
         if not path.is_file():
             rows.append((name, "", digits, "MISSING"))
             continue
-        whole = sha256_of(path) == expected
-        state = "right" if whole else "CHANGED OR TRUNCATED"
+        intact = sha256_of(path) == expected
+        state = "correct" if intact else "CHANGED OR TRUNCATED"
         rows.append((name, f"{path.stat().st_size:,} bytes", digits, state))
     return rows
 
 
-def proved(model: Model) -> list[Row]:
-    """Return how near the graphs come to the proof and how long they take.
+def self_test(model: Model) -> list[Row]:
+    """Run the golden cases; return their largest error and the inference times.
 
     Raises:
-        BundleError: If they miss it.
+        BundleError: If the error exceeds the tolerance.
     """
-    worst, proof = model.prove(), read_golden(model.bundle)
-    cases, tolerance = len(proof.action), model.manifest.proof.tolerance
-    features = model.features(proof, 0)
-    decide = partial(model.decide, proof.positions[0], features, proof.latent[0])
+    error, golden = model.prove(), read_golden(model.bundle)
+    cases, tolerance = len(golden.action), model.manifest.proof.tolerance
+    features = model.features(golden, 0)
+    decide = partial(model.decide, golden.positions[0], features, golden.latent[0])
     rows: list[Row] = [
-        ("difference", f"{worst:.2g} at most in {cases} cases, {tolerance:.2g} is allowed"),
-        ("a decision", median_time(decide)),
+        ("error", f"{error:.2g} at most in {cases} cases, tolerance {tolerance:.2g}"),
+        ("head", median_time(decide)),
     ]
-    for name, frames in proof.frames.items():
+    for name, frames in golden.frames.items():
         rows.append((name, median_time(partial(model.encode, name, frames[0, -1]))))
     return rows
 
 
 def median_time(run: Callable[[], object]) -> str:
-    """Return how long a call takes, in words."""
+    """Return the median time of a call as text."""
     times_ns = []
-    for _ in range(PASSES):
+    for _ in range(REPETITIONS):
         start_ns = time.perf_counter_ns()
         run()
         times_ns.append(time.perf_counter_ns() - start_ns)
-    return f"{statistics.median(times_ns) / 1e6:.2f} ms, the median of {PASSES} on one thread"
+    return f"{statistics.median(times_ns) / 1e6:.2f} ms, median of {REPETITIONS} on one thread"

@@ -1,4 +1,4 @@
-"""`dbp quantize`: a model bundle in fewer bits, which is faster to read."""
+"""`dbp quantize`: quantize a model bundle."""
 
 import argparse
 import shlex
@@ -18,57 +18,61 @@ from dbp_ros.policy.model import Model
 from dbp_ros.settings.fields import check_at_least
 from dbp_ros.telemetry.stopwatch import take_turns
 
-SECONDS = 3.0
+MEASUREMENT_S = 3.0
 SEED = 0
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
     parser.description = (
-        "Make a bundle of fewer bits, and tell how far its actions are from those of full "
-        "precision and how fast it decides. It answers to full precision's proof."
+        "Quantize a model bundle, and print the error of its actions against full precision and "
+        "the latency of its head. The golden cases are those of full precision."
     )
-    parser.add_argument("--model", required=True, help="bundle: a folder, or a name under models/")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the new bundle")
+    parser.add_argument(
+        "--model", required=True, help="model bundle: a folder, or a name under models/"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the new bundle")
     parser.add_argument(
         "--precision", default="int8", help=f"one of {', '.join(PRECISIONS)} (default: int8)"
     )
     parser.add_argument("--name", help="name of the new model (default: <model>-<precision>)")
     parser.add_argument(
-        "--data", type=Path, help="episodes to calibrate and compare on (default: the proof)"
+        "--data",
+        type=Path,
+        help="data set for calibration and comparison (default: the golden cases)",
     )
     parser.add_argument(
-        "--cases", type=int, default=200, help="observations to take of them (default: 200)"
+        "--cases", type=int, default=200, help="observations to sample from it (default: 200)"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the bundle, and print what it costs and what it is worth.
+    """Quantize the bundle; print its error and latency.
 
     Raises:
-        BundleError: If it is too far from full precision.
+        BundleError: If its error against full precision is too large.
     """
     check_at_least(1, cases=arguments.cases)
     check_new_folder(arguments.out, MANIFEST)
     source = read_bundle(bundle_directory(arguments.model))
     recorded = recorded_observations(source, arguments.data, arguments.cases)
     name = arguments.name or f"{source.manifest.name}-{arguments.precision}"
-    found = quantize_bundle(
+    errors = quantize_bundle(
         source, arguments.out, arguments.precision, recorded, name, command(arguments)
     )
     console = terminal()
     show(console, f"{name}: {arguments.out}", rows(source, read_bundle(arguments.out), recorded))
     console.print(
-        f"actions on {found.cases} recorded observations differ from full precision by "
-        f"{found.error_mean:.2g} on average, {found.error_p99:.2g} at the 99th percentile and "
-        f"{found.error_max:.2g} at most"
+        f"actions on {errors.cases} recorded observations differ from full precision by "
+        f"{errors.error_mean:.2g} on average, {errors.error_p99:.2g} at the 99th percentile and "
+        f"{errors.error_max:.2g} at most"
     )
     return 0
 
 
 def command(arguments: argparse.Namespace) -> str:
-    """Return the command line that makes the bundle in a clone."""
+    """Return the command line that reproduces the bundle in a clone."""
     words = ["dbp", "quantize", "--model", arguments.model, "--precision", arguments.precision]
     words += ["--out", f"models/{arguments.out.name}"]
     if arguments.name:
@@ -79,7 +83,7 @@ def command(arguments: argparse.Namespace) -> str:
 
 
 def recorded_observations(source: Bundle, data: Path | None, cases: int) -> GoldenCases:
-    """Return observations of recorded episodes, or those of the bundle's own proof.
+    """Return observations of recorded episodes, or the golden cases of the bundle.
 
     Raises:
         TrainingError: If the episodes cannot be read.
@@ -87,9 +91,9 @@ def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Gold
     if data is None:
         return read_golden(source)
     manifest, recorded = source.manifest, load_demonstrations(data)
-    chance = np.random.default_rng(SEED)
+    generator = np.random.default_rng(SEED)
     count = min(cases, len(recorded.states))
-    chosen = np.sort(chance.choice(len(recorded.states), count, replace=False))
+    chosen = np.sort(generator.choice(len(recorded.states), count, replace=False))
     batch = recorded.batch(chosen, manifest.action.horizon, manifest.history.length)
     columns = [recorded.state_names.index(name) for name in manifest.states]
     shape = (count, manifest.action.horizon, len(manifest.joints))
@@ -97,20 +101,20 @@ def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Gold
         positions=batch.states.numpy()[..., columns],
         images={name: batch.images[name].numpy() for name in manifest.camera_names},
         points={cloud.name: batch.points[cloud.name].numpy() for cloud in manifest.clouds},
-        latent=chance.standard_normal(shape, dtype=np.float32),
+        latent=generator.standard_normal(shape, dtype=np.float32),
         action=np.zeros(shape, np.float32),
     )
 
 
-def rows(source: Bundle, reduced: Bundle, recorded: GoldenCases) -> list[dict[str, object]]:
-    """Return one row for each bundle: bytes, and the time of a pass of the head in turn."""
-    models = {bundle.manifest.name: Model(bundle) for bundle in (source, reduced)}
+def rows(source: Bundle, quantized: Bundle, recorded: GoldenCases) -> list[dict[str, object]]:
+    """Return one row for each bundle: size and latency of the head, measured in turns."""
+    models = {bundle.manifest.name: Model(bundle) for bundle in (source, quantized)}
     features = {name: model.features(recorded, 0) for name, model in models.items()}
     state, latent = recorded.positions[0], recorded.latent[0]
     calls = {
         name: partial(model.decide, state, features[name], latent) for name, model in models.items()
     }
-    times = take_turns(calls, SECONDS)
+    times = take_turns(calls, MEASUREMENT_S)
     return [
         {
             "model": name,

@@ -1,4 +1,4 @@
-"""The flags that say what to read of a data set, shared by the verbs that learn from one."""
+"""Flags that select the columns of a data set."""
 
 import argparse
 from dataclasses import fields
@@ -11,7 +11,7 @@ _MANY = ("state", "images", "points")
 def add_selection_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every field of `Selection`."""
     group = parser.add_argument_group(
-        "what to read of the data set", "its format decides what is not given"
+        "columns of the data set", "the format of the data set sets the defaults"
     )
     docs = {item.name: item.metadata["doc"] for item in fields(Selection)}
     for name in _MANY:
@@ -22,17 +22,17 @@ def add_selection_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def selection_of(arguments: argparse.Namespace) -> Selection:
-    """Return the selection that a command line asks for.
+    """Return the selection of a command line.
 
     Raises:
-        EpisodeError: If no data set could answer it.
+        EpisodeError: If it fits no data set.
     """
-    asked = {item.name: getattr(arguments, item.name) for item in fields(Selection)}
-    return Selection.of_document(asked)
+    values = {item.name: getattr(arguments, item.name) for item in fields(Selection)}
+    return Selection.of_document(values)
 
 
 def selection_words(selection: Selection) -> list[str]:
-    """Return the flags that ask for a selection."""
+    """Return the flags of a selection."""
     words = []
     for name, value in selection.document().items():
         words += [f"--{name.replace('_', '-')}", *map(str, value if name in _MANY else [value])]

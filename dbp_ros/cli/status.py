@@ -1,4 +1,4 @@
-"""`dbp status`: what runs, what is wrong, and what to do next."""
+"""`dbp status`: report the state of a running stack, its faults and their remedies."""
 
 import argparse
 import json
@@ -19,49 +19,49 @@ CLEAR = "\033[H\033[2J"
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
     parser.description = (
-        "Look at a running stack for two seconds, from outside: state of each node, publishers "
-        "and subscribers of each topic, what is wrong, what to do. Exit status: 0 if nothing "
-        "is wrong, 1 for warnings, 2 for errors."
+        "Observe a running stack for two seconds and print the state of each node, publishers and "
+        "subscribers of each topic, and each fault with its remedy. Exit status: 0 without faults, "
+        "1 for warnings, 2 for errors."
     )
     add_namespace(parser)
-    parser.add_argument("--json", action="store_true", help="Print everything as JSON")
-    parser.add_argument("--watch", action="store_true", help="Look again and again, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--watch", action="store_true", help="repeat until Ctrl-C")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is seen; return 2 where there is an error, 1 where there is a warning, else 0."""
+    """Print the state of the stack; return 2 for errors, 1 for warnings, else 0."""
     if not arguments.watch:
-        return _show(_whole_look(arguments.namespace), arguments.json, False)
+        return _show(_complete_snapshot(arguments.namespace), arguments.json, False)
     with connected(arguments.namespace, PURPOSE) as operator:
         while True:
-            _show(_look(operator), arguments.json, True)
+            _show(_take_snapshot(operator), arguments.json, True)
 
 
-def _whole_look(namespace: str) -> Snapshot:
-    """Look once, and once more if a process of this computer was not discovered."""
+def _complete_snapshot(namespace: str) -> Snapshot:
+    """Take a snapshot; repeat it once if a local process was not discovered."""
     with connected(namespace, PURPOSE) as operator:
-        snapshot = _look(operator)
+        snapshot = _take_snapshot(operator)
         if not snapshot.undiscovered:
             return snapshot
     with connected(namespace, PURPOSE) as operator:
-        return _look(operator)
+        return _take_snapshot(operator)
 
 
-def _look(operator: Operator) -> Snapshot:
+def _take_snapshot(operator: Operator) -> Snapshot:
     probe = StackProbe(operator)
     try:
-        return probe.look()
+        return probe.snapshot()
     finally:
         probe.close()
 
 
-def _show(snapshot: Snapshot, as_json: bool, again: bool) -> int:
+def _show(snapshot: Snapshot, as_json: bool, repeated: bool) -> int:
     findings = examine(snapshot)
     if as_json:
-        print(json.dumps(as_data(snapshot, findings), indent=None if again else 2), flush=True)
+        print(json.dumps(as_data(snapshot, findings), indent=None if repeated else 2), flush=True)
     else:
         terminal = sys.stdout.isatty()
         text = "\n".join(lines(snapshot, findings, terminal))
-        print(f"{CLEAR if terminal and again else ''}{text}", flush=True)
+        print(f"{CLEAR if terminal and repeated else ''}{text}", flush=True)
     return exit_status(findings)

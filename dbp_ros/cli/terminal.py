@@ -1,4 +1,4 @@
-"""Everything that the command prints with rich, as it is: no text is taken for markup or emoji."""
+"""Terminal output with rich, without markup or emoji in the text."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,19 +17,19 @@ from rich.text import Text
 
 from dbp_ros.evaluation.result_table import Row
 
-# Columns of text, where nothing else sets a limit.
-WIDEST = 500
-# Three digits of a larger number would need an exponent.
+# Width of output that does not go to a terminal, at most [columns].
+MAX_WIDTH = 500
+# Three significant digits of a larger number would need an exponent.
 LARGE = 1000.0
 
 
 def terminal(width: int | None = None, quiet: bool = False) -> Console:
-    """Return the console of a verb, in which brackets, as in `[ms]`, are brackets."""
+    """Return a console that prints brackets, as in `[ms]`, unchanged."""
     return Console(markup=False, emoji=False, width=width, quiet=quiet)
 
 
 def text_column(template: str) -> TextColumn:
-    """Return a column of a progress bar, from a format string of its task."""
+    """Return a column of a progress bar from a format string of its task."""
     return TextColumn(template, markup=False)
 
 
@@ -38,8 +38,8 @@ def progress_of(console: Console, *last: ProgressColumn, disable: bool = False) 
 
     Args:
         console: Where to show it.
-        last: Columns after the count; the time that has passed if none.
-        disable: Whether to show nothing.
+        last: Columns after the count; the elapsed time if none.
+        disable: Whether to hide the progress bar.
     """
     first = text_column("{task.description}"), BarColumn(), MofNCompleteColumn()
     return Progress(*first, *(last or (TimeElapsedColumn(),)), console=console, disable=disable)
@@ -47,7 +47,7 @@ def progress_of(console: Console, *last: ProgressColumn, disable: bool = False) 
 
 @contextmanager
 def status_line(console: Console, line: str = "") -> Iterator[Callable[[str], None]]:
-    """Show one line of progress for as long as the block lasts.
+    """Show one line of progress within the block.
 
     Yields:
         A function that replaces the line.
@@ -68,12 +68,9 @@ def show(console: Console, title: str, rows: Sequence[Row]) -> None:
 
 
 def show_table(console: Console, view: Table) -> None:
-    """Print a table, of which a terminal that is too narrow breaks the cells.
-
-    What does not go to a terminal is as wide as it has to be.
-    """
+    """Print a table: wrapped to the width of a terminal, at full width elsewhere."""
     if not console.is_terminal:
-        wide = console.options.update(max_width=WIDEST)
+        wide = console.options.update(max_width=MAX_WIDTH)
         console.width = max(console.width, console.measure(view, options=wide).maximum)
     console.print(view)
 

@@ -1,8 +1,8 @@
-"""`dbp trace`: see where the time goes, picture by picture, in chrome://tracing or Perfetto."""
+"""`dbp trace`: record a trace of every process, for chrome://tracing or Perfetto."""
 
 import argparse
-from pathlib import Path
 
+from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.evaluation.stack_trace import TraceConfig, run_trace, summary, write_trace
 from dbp_ros.telemetry.frame_traces import frame_traces
@@ -10,26 +10,23 @@ from dbp_ros.telemetry.frame_traces import frame_traces
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser.description = __doc__
-    defaults = TraceConfig()
-    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
-    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
-    parser.add_argument(
-        "--seconds", type=float, default=defaults.seconds, help="to record (default: %(default)s)"
+    parser.description = (
+        "Run the stack in simulation, record what each process does, and print the latency of "
+        "camera images by stage, up to the command."
     )
-    parser.add_argument("--out", type=Path, default=defaults.out, help="folder of trace.json")
+    add_settings(parser, TraceConfig)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record, write the trace, and print what each hop adds to the age of a picture."""
-    config = TraceConfig(arguments.task, arguments.model, arguments.seconds, arguments.out)
+    """Record and write the trace; print the latency of the images by stage."""
+    config: TraceConfig = settings_from(TraceConfig, arguments)
     console = terminal()
-    with status_line(console) as tell:
-        recordings = run_trace(config, tell)
-    ways = frame_traces(recordings)
-    whole = sum(way.complete for way in ways)
-    show(console, f"{whole} of {len(ways)} pictures led to a command", summary(ways))
-    write_trace(config.path, recordings, ways)
+    with status_line(console) as show_progress:
+        recordings = run_trace(config, show_progress)
+    traces = frame_traces(recordings)
+    complete = sum(trace.complete for trace in traces)
+    show(console, f"{complete} of {len(traces)} images led to a command", summary(traces))
+    write_trace(config.path, recordings, traces)
     console.print(f"{config.path}: open it in chrome://tracing or https://ui.perfetto.dev")
     return 0

@@ -1,14 +1,14 @@
-"""`dbp train`: fit a policy to recorded episodes."""
+"""`dbp train`: train a policy on recorded episodes."""
 
 import argparse
 import shlex
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
+from dbp_ros.cli.flags import add_settings
 from dbp_ros.cli.selection import add_selection_flags, selection_of, selection_words
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import open_episodes
@@ -27,35 +27,19 @@ def register(parser: argparse.ArgumentParser) -> None:
         "Train a policy on recorded episodes and write checkpoints to the folder of the run."
     )
     parser.add_argument("--data", type=Path, required=True, help="data set: a folder or a file")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the run")
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in --out and its settings, and read of the data what it read",
+        help="resume the run in --out with its own settings and columns of the data set",
     )
     add_selection_flags(parser)
     add_settings(parser, TrainConfig)
     parser.set_defaults(run=run)
 
 
-def add_settings(parser: argparse.ArgumentParser, kind: Any) -> None:
-    """Add a flag for every field of a settings dataclass."""
-    for item in fields(kind):
-        name = f"--{item.name.replace('_', '-')}"
-        parser.add_argument(name, **_flag(item.default, item.metadata["doc"]))
-
-
-def _flag(default: Any, doc: str) -> dict[str, Any]:
-    text = {"default": default, "help": f"{doc} (default: {default})".replace("%", "%%")}
-    if isinstance(default, bool):
-        return {**text, "action": argparse.BooleanOptionalAction}
-    if isinstance(default, tuple):
-        return {**text, "nargs": "+", "type": type(default[0])}
-    return {**text, "type": type(default)}
-
-
 def train_command(config: TrainConfig, data: str, out: str, selection: Selection) -> str:
-    """Return the command line that trains with these settings, defaults left out."""
+    """Return the command line of a training run, without flags at their defaults."""
     words = ["dbp", "train", "--data", data, "--out", out, *selection_words(selection)]
     for item in fields(TrainConfig):
         value, flag = getattr(config, item.name), item.name.replace("_", "-")
@@ -67,7 +51,7 @@ def train_command(config: TrainConfig, data: str, out: str, selection: Selection
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, or go on training; of several processes only the first one speaks."""
+    """Train or resume training; only the main process prints."""
     trainer = _trainer(arguments)
     console, data = terminal(quiet=not trainer.accelerator.is_main_process), trainer.data
     console.print(
@@ -87,10 +71,10 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     check_folder(arguments.out)
     path = arguments.out / CHECKPOINT
     if path.exists() and not arguments.resume:
-        raise TrainingError(f"{path} exists: give --resume to go on with it, or another --out")
-    old = read_checkpoint(arguments.out) if arguments.resume else None
-    config = _config(arguments) if old is None else old.config
-    selection = selection_of(arguments) if old is None else old.selection
+        raise TrainingError(f"{path} exists: give --resume to continue it, or another --out")
+    checkpoint = read_checkpoint(arguments.out) if arguments.resume else None
+    config = _config(arguments) if checkpoint is None else checkpoint.config
+    selection = selection_of(arguments) if checkpoint is None else checkpoint.selection
     data = load_demonstrations(arguments.data, selection)
     origin = {
         "name": arguments.data.resolve().name,
@@ -99,8 +83,8 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         **({"selection": selection.document()} if selection != USUAL else {}),
     }
     trainer = Trainer(config, data, arguments.out, origin=origin)
-    if old is not None:
-        trainer.resume(old)
+    if checkpoint is not None:
+        trainer.resume(checkpoint)
     return trainer
 
 

@@ -1,10 +1,10 @@
-"""`dbp up`: start the stack, as `ros2 launch` does, on a machine without it."""
+"""`dbp up`: start the stack without `ros2 launch`."""
 
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import fields
 
+from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.errors import ConfigError
 from dbp_ros.runtime.supervisor import Supervisor
 from dbp_ros.stack.preflight import checked_processes
@@ -16,30 +16,17 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb, with an option for each setting of the stack."""
     parser.description = (
         "Check the settings, start the stack and print the log of its processes until Ctrl-C. "
-        "If the guard ends, the stack ends with status 1. If another process ends, that is "
-        "reported; the guard still runs and holds the arms."
+        "If the guard exits, the stack exits with status 1. If another process exits, this is "
+        "logged, and the guard continues and holds the arms."
     )
-    parser.epilog = (
-        "The stack uses ROS_DOMAIN_ID and every other variable of ROS 2 as it finds them."
-    )
+    parser.epilog = "The stack reads ROS_DOMAIN_ID and the other environment variables of ROS 2."
     parser.add_argument(
         "remaps",
         nargs="*",
         metavar="FROM:=TO",
-        help=f"a topic under another name, as --remap; a camera by its name: {EXAMPLE}",
+        help=f"remap rule, as in --remap; for a camera by its name: {EXAMPLE}",
     )
-    for item in fields(StackConfig):
-        option = f"--{item.name.replace('_', '-')}"
-        doc = item.metadata["doc"]
-        if isinstance(item.default, bool):
-            shown = f"{doc} (default: {'yes' if item.default else 'no'})"
-            parser.add_argument(
-                option, action=argparse.BooleanOptionalAction, default=item.default, help=shown
-            )
-        else:
-            shown = f"{doc} (default: {item.default or 'none'})"
-            kind = type(item.default)
-            parser.add_argument(option, type=kind, default=item.default, help=shown)
+    add_settings(parser, StackConfig)
     parser.set_defaults(run=run)
 
 
@@ -49,9 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         DbpError: If a setting, a file or the model is wrong, or a library is not installed.
     """
-    values = {item.name: getattr(arguments, item.name) for item in fields(StackConfig)}
-    values["remap"] = " ".join(filter(None, (values["remap"], *_remaps(arguments.remaps))))
-    config = StackConfig(**values)
+    arguments.remap = " ".join(filter(None, (arguments.remap, *_remaps(arguments.remaps))))
+    config: StackConfig = settings_from(StackConfig, arguments)
     supervisor = Supervisor(
         {process.name: process.command(config.namespace) for process in checked_processes(config)},
         os.environ,
@@ -61,14 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _remaps(words: Sequence[str]) -> Sequence[str]:
-    """Return remaps that stand in the command line without a flag.
+    """Return the remap rules among the positional arguments.
 
     Raises:
-        ConfigError: If a word is an argument of the launch file.
+        ConfigError: If a word is an argument of the launch file instead.
     """
     rules = remaps_among(words)
     for word in words:
         if ":=" in word and word not in rules:
             flag = f"--{word.partition(':=')[0].replace('_', '-')}"
-            raise ConfigError(f"{word} is for ros2 launch: use {flag}, see dbp up --help")
+            raise ConfigError(
+                f"{word} is an argument of ros2 launch: use {flag}, see dbp up --help"
+            )
     return words

@@ -32,8 +32,8 @@ class DemoConfig:
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    episodes: int = setting(20, "how many episodes to run", minimum=1)
-    film_episodes: int = setting(3, "how many of them to film with the head camera", minimum=0)
+    episodes: int = setting(20, "number of episodes", minimum=1)
+    film: int = setting(3, "number of them to record as a video of the head camera", minimum=0)
     out: Path = setting(Path("build/demo"), "folder for the report, the plot and the film")
 
 
@@ -92,11 +92,11 @@ def _run_episodes(
     for name in ("guard", "policy", "simulation"):
         runner.trigger(f"{name}/clear_statistics")
     results: list[EpisodeResult] = []
-    if config.film_episodes:
+    if config.film:
         runner.film("head_camera")
     before = _periods(runner)
     for number in range(config.episodes):
-        if number == config.film_episodes:
+        if number == config.film:
             runner.stop_filming()
         runner.prepare()
 

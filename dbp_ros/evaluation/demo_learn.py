@@ -48,16 +48,18 @@ START_LIMIT_S = 240.0
 class LearnDemoConfig:
     """What to run, and where to put what comes of it."""
 
-    episodes: int = setting(900, "how many episodes to run", minimum=1)
+    episodes: int = setting(900, "number of episodes", minimum=1)
     demonstrations: int = setting(
-        WeakPolicy.demonstrations, "how many the weak policy is shown", minimum=2
+        WeakPolicy.demonstrations, "number of demonstrations for the weak policy", minimum=2
     )
     train_updates: int = setting(
-        WeakPolicy.updates, "updates of the weak policy's training", minimum=1
+        WeakPolicy.updates, "optimizer steps of the weak policy", minimum=1
     )
-    decisions_per_update: int = setting(200, "decisions that the learner waits for", minimum=1)
-    real_time_factor: float = setting(1.0, "simulation time per wall time", minimum=0.05)
-    out: Path = setting(Path("build/demo-learn"), "folder for all that is made")
+    decisions_per_update: int = setting(200, "decisions per update of the learner", minimum=1)
+    real_time_factor: float = setting(
+        1.0, "simulation time per second of wall time [s]", minimum=0.05
+    )
+    out: Path = setting(Path("build/demo-learn"), "folder for all results")
 
 
 def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:

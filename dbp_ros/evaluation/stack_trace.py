@@ -29,7 +29,7 @@ class TraceConfig:
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    seconds: float = setting(5.0, "how long to record", minimum=0.5, maximum=20.0)
+    seconds: float = setting(5.0, "duration of the recording [s]", minimum=0.5, maximum=20.0)
     out: Path = setting(Path("build/trace"), "folder for the trace and the log")
 
     @property

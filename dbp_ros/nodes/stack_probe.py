@@ -71,7 +71,7 @@ class StackProbe:
         self._clock: list[tuple[int, int]] = []
         self._clock_subscription = node.create_subscription(Clock, "/clock", self._on_clock, SENSOR)
 
-    def look(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Look for as long as every node needs to show itself; return what was seen."""
         start = time.monotonic()
         looked_at_graph = 0.0
@@ -85,7 +85,7 @@ class StackProbe:
             for sampler in self._samplers.values():
                 sampler.poll()
             self._operator.spin(POLL_S)
-        return self._snapshot()
+        return self._assemble()
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -154,7 +154,7 @@ class StackProbe:
             values = map(parameter_value_to_python, response.values)
             self._controllers[topic] = dict(zip(CONTROLLER_PARAMETERS, values, strict=True))
 
-    def _snapshot(self) -> Snapshot:
+    def _assemble(self) -> Snapshot:
         namespace = self._operator.namespace
         own = {f"{namespace}/{name}" for name in NODES}
         others = sorted(set(self._graph.nodes()) - own)

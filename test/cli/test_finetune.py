@@ -17,8 +17,8 @@ SHAPE = PolicyShape(("state_0", "state_1", "state_2"), ("action_0",), {}, {}, 0.
 SMALL = "--environments 4 --decisions 10 --eval-episodes 2 --eval-every 2 --critic-warm-up 0"
 
 
-# What a robot of the cell measures and sees, five times a second.
-SEEING = PolicyShape(DUAL_UR5E_JOINTS, DUAL_UR5E_JOINTS, {"head_camera": (24, 32)}, {}, 0.2)
+# State and camera of the cell at 5 Hz.
+WITH_CAMERA = PolicyShape(DUAL_UR5E_JOINTS, DUAL_UR5E_JOINTS, {"head_camera": (24, 32)}, {}, 0.2)
 
 
 def untrained(folder: Path, shape: PolicyShape, history: int = 1) -> Path:
@@ -36,8 +36,8 @@ def trained(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def seeing(tmp_path: Path) -> Path:
-    return untrained(tmp_path / "seeing", SEEING)
+def with_camera(tmp_path: Path) -> Path:
+    return untrained(tmp_path / "with_camera", WITH_CAMERA)
 
 
 def finetune(trained: Path, out: str, *more: str, env: str = "Pendulum-v1") -> int:
@@ -45,7 +45,7 @@ def finetune(trained: Path, out: str, *more: str, env: str = "Pendulum-v1") -> i
     return main([*words, *SMALL.split(), *more])
 
 
-def test_practice_leaves_a_checkpoint_a_log_and_a_curve_and_goes_on(
+def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = trained.parent / "out"
@@ -60,14 +60,14 @@ def test_practice_leaves_a_checkpoint_a_log_and_a_curve_and_goes_on(
     assert read_checkpoint(out).facts["finetuned"]["steps"] == 960
 
 
-def test_dfp_says_what_the_best_of_several_chunks_brings_and_costs(
+def test_dfp_prints_success_and_latency_of_best_of_n(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert finetune(trained, "out", "--algorithm", "dfp", "--steps", "200") == 0
     printed = capsys.readouterr().out
-    assert "one chunk: success 0.00" in printed
-    assert "the best of 16: success 0.00" in printed
-    assert printed.count("ms a decision") == 2
+    assert "best of 1: success 0.00" in printed
+    assert "best of 16: success 0.00" in printed
+    assert printed.count("ms per decision") == 2
 
 
 def test_a_policy_for_another_environment_is_refused(
@@ -80,15 +80,18 @@ def test_a_policy_for_another_environment_is_refused(
     assert not (trained.parent / "out").exists()
 
 
-def test_a_policy_that_sees_practises_in_the_cell_and_goes_on_to_the_bit(seeing: Path) -> None:
-    def practise(out: str, *more: str) -> Checkpoint:
-        assert finetune(seeing, out, "--latent-time-constant-s", "0", *more, env="cell/reach") == 0
-        return read_checkpoint(seeing.parent / out)
+def test_a_policy_with_cameras_resumes_fine_tuning_bit_for_bit(with_camera: Path) -> None:
+    def run(out: str, *more: str) -> Checkpoint:
+        assert (
+            finetune(with_camera, out, "--latent-time-constant-s", "0", *more, env="cell/reach")
+            == 0
+        )
+        return read_checkpoint(with_camera.parent / out)
 
-    whole = practise("whole", "--steps", "600")
-    first = practise("parts", "--steps", "300")
-    parts = practise("parts", "--resume", "--steps", "600")
-    updates = [run.facts["finetuned"]["updates"] for run in (first, parts, whole)]
+    whole = run("whole", "--steps", "600")
+    first = run("parts", "--steps", "300")
+    parts = run("parts", "--resume", "--steps", "600")
+    updates = [checkpoint.facts["finetuned"]["updates"] for checkpoint in (first, parts, whole)]
     assert 0 < updates[0] < updates[1] == updates[2]
     assert set(whole.tensors) == set(parts.tensors)
     for name, value in whole.tensors.items():
@@ -97,15 +100,15 @@ def test_a_policy_that_sees_practises_in_the_cell_and_goes_on_to_the_bit(seeing:
     assert features.std(0).max() > 0
 
 
-def test_what_a_policy_cannot_see_is_refused(
-    seeing: Path, capsys: pytest.CaptureFixture[str]
+def test_an_environment_without_the_cameras_is_refused(
+    with_camera: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert finetune(seeing, "out", env="Hopper-v5") == 1
-    said = capsys.readouterr().err
-    assert "sees through head_camera, and Hopper-v5 shows states alone" in said
-    tail = replace(SEEING, cameras={"tail_camera": (24, 32)})
-    assert finetune(untrained(seeing.parent / "tail", tail), "out", env="cell/reach") == 1
+    assert finetune(with_camera, "out", env="Hopper-v5") == 1
+    printed = capsys.readouterr().err
+    assert "uses the cameras head_camera, but Hopper-v5 has states only" in printed
+    tail = replace(WITH_CAMERA, cameras={"tail_camera": (24, 32)})
+    assert finetune(untrained(with_camera.parent / "tail", tail), "out", env="cell/reach") == 1
     assert "cell/reach has no camera tail_camera: it has " in capsys.readouterr().err
-    twice = untrained(seeing.parent / "twice", SEEING, history=2)
+    twice = untrained(with_camera.parent / "twice", WITH_CAMERA, history=2)
     assert finetune(twice, "out", env="cell/reach") == 1
-    assert "must take 1, train it with --n-obs-steps 1" in capsys.readouterr().err
+    assert "requires 1: train it with --n-obs-steps 1" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import CloudSpec
-from dbp_ros.cli.inspect import sights
+from dbp_ros.cli.inspect import sensors
 from dbp_ros.cli.main import main
 
 NORMALISER = {
@@ -44,7 +44,7 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def words(text: str) -> str:
-    """Return a text with single spaces, so that how it is aligned does not count."""
+    """Return a text with single spaces, without its alignment."""
     return re.sub(" +", " ", text)
 
 
@@ -53,23 +53,23 @@ def words(text: str) -> str:
     [
         "toy, version 1: ",
         "head_camera 12 x 8 px, rgb8, to 3 features",
-        "history the newest 2, 0.1 s apart",
+        "history 2 steps, 0.1 s apart",
         "left_elbow_joint rad from -1.5 to 2\n",
         "left_elbow_joint rad from -0.25 to 0.5 relative to measured\n",
         "right_elbow_joint\n",
-        "a chunk 4 points, 0.02 s apart, 0.08 s ahead",
-        "a point absolute joint position",
-        "meant for 125 chunks a second",
+        "horizon 4 points, 0.02 s apart, 0.08 s",
+        "point absolute joint position",
+        "control rate 125 Hz",
         "commands dbp collect --task lift\n dbp train --data data/lift\n",
-        "method ddim\n passes for a chunk 10\n",
+        "method ddim\n inference steps 10\n",
         "data set name lift, episodes 300, sha256 b4fbb4fbb4fb…",
         "training time [s] 1787.12",
         "validation error 0.0158098",
-        "every file has its sha256",
-        "at most in 3 cases, 0.0001 is allowed",
+        "the sha256 of every file is correct",
+        "at most in 3 cases, tolerance 0.0001",
     ],
 )
-def test_a_bundle_is_explained(
+def test_a_bundle_is_described(
     bundle: Path, capsys: pytest.CaptureFixture[str], sentence: str
 ) -> None:
     assert main(["inspect", str(bundle)]) == 0
@@ -83,39 +83,39 @@ def test_every_file_is_listed_with_its_size_and_hash(
     shown = words(capsys.readouterr().out)
     for name, sha256 in read_bundle(bundle).manifest.files.items():
         size = (bundle / name).stat().st_size
-        assert re.search(rf"{name} {size:,} bytes .*{sha256[:12]}… right", shown)
+        assert re.search(rf"{name} {size:,} bytes .*{sha256[:12]}… correct", shown)
 
 
-def test_times_are_told_for_the_head_and_every_sensor(
+def test_inference_times_of_the_head_and_every_encoder_are_printed(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["inspect", str(bundle)]) == 0
     shown = words(capsys.readouterr().out)
-    for what in ("a decision", "head_camera", "left_wrist_camera"):
-        assert re.search(rf"{what} \d+\.\d\d ms, the median of 50", shown)
+    for what in ("head", "head_camera", "left_wrist_camera"):
+        assert re.search(rf"{what} \d+\.\d\d ms, median of 50", shown)
 
 
-def test_a_sensor_of_point_clouds_is_explained(bundle: Path) -> None:
+def test_a_point_cloud_is_described(bundle: Path) -> None:
     cloud = CloudSpec("head_depth", 64, 6, 8, "encoder.onnx")
     manifest = read_bundle(write_toy_bundle(bundle, clouds=(cloud,))).manifest
-    assert ("head_depth", "64 points of 6, to 8 features") in sights(manifest)
+    assert ("head_depth", "64 points of 6, to 8 features") in sensors(manifest)
 
 
-def test_a_changed_file_and_a_missing_one_are_told_with_all_the_rest(
+def test_a_changed_file_and_a_missing_one_are_listed_with_the_others(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (bundle / "encoder.onnx").write_bytes(b"changed")
     (bundle / "proof.npz").unlink()
     assert main(["inspect", str(bundle)]) == 1
-    told = capsys.readouterr()
-    assert re.search("encoder.onnx .*CHANGED OR TRUNCATED", told.out)
-    assert re.search("proof.npz .*MISSING", told.out)
-    assert re.search("head.onnx .*right", told.out)
-    assert told.err.startswith("error: ")
-    assert "copy the whole bundle again" in told.err
+    printed = capsys.readouterr()
+    assert re.search("encoder.onnx .*CHANGED OR TRUNCATED", printed.out)
+    assert re.search("proof.npz .*MISSING", printed.out)
+    assert re.search("head.onnx .*correct", printed.out)
+    assert printed.err.startswith("error: ")
+    assert "copy the whole bundle again" in printed.err
 
 
-def test_a_bundle_that_misses_its_proof_is_refused(
+def test_a_bundle_that_fails_its_self_test_is_refused(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_toy_bundle(bundle, gain=1.01)
@@ -123,15 +123,15 @@ def test_a_bundle_that_misses_its_proof_is_refused(
     assert "away from its proof" in capsys.readouterr().err
 
 
-def test_a_name_that_is_no_bundle_is_refused_with_those_there_are(
+def test_an_unknown_name_is_refused_with_the_known_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["inspect", "tpy"]) == 1
     assert re.search("tpy is not a model bundle.*known bundles: .*lift", capsys.readouterr().err)
 
 
-def test_a_shipped_bundle_is_explained_by_its_bare_name_on_a_robot_without_extras() -> None:
-    # A process of its own, in which what a robot has not cannot be imported.
+def test_a_shipped_bundle_is_described_by_its_name_without_extras() -> None:
+    # A robot computer has none of these libraries.
     script = (
         "import sys\n"
         "for name in ('torch', 'rclpy', 'onnx', 'rich', 'matplotlib', 'mujoco', 'PIL'):\n"

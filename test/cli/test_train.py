@@ -84,12 +84,12 @@ def test_the_command_that_a_bundle_tells_trains_the_same_again(data: Path, run: 
     bundle = run.parent / "toy"
     words = ["export", "--run", str(run), "--data", str(data), "--out", str(bundle)]
     assert main([*words, "--name", "toy"]) == 0
-    told = shlex.split(read_bundle(bundle).manifest.made_by["commands"][0])
-    again = run.with_name("again")
-    for flag, value in (("--data", data), ("--out", again)):
-        told[told.index(flag) + 1] = str(value)
-    assert main(told[1:]) == 0
-    one, two = read_checkpoint(run), read_checkpoint(again)
+    command = shlex.split(read_bundle(bundle).manifest.made_by["commands"][0])
+    repeated = run.with_name("repeated")
+    for flag, value in (("--data", data), ("--out", repeated)):
+        command[command.index(flag) + 1] = str(value)
+    assert main(command[1:]) == 0
+    one, two = read_checkpoint(run), read_checkpoint(repeated)
     assert one.config == two.config
     assert one.selection == two.selection
     assert one.facts["dataset"] == two.facts["dataset"]

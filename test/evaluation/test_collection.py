@@ -1,4 +1,4 @@
-"""`dbp collect` records a data set that can be trusted, and goes on where it stopped."""
+"""`dbp collect` records a data set and resumes an interrupted collection."""
 
 import argparse
 
@@ -12,8 +12,8 @@ from dbp_ros.data.episode import episode_path, episode_paths, read_episode
 def command(*words):
     """Run the verb as the `dbp` command does."""
     parser = argparse.ArgumentParser()
-    collect.register(parser.add_subparsers())
-    arguments = parser.parse_args(["collect", *map(str, words)])
+    collect.register(parser)
+    arguments = parser.parse_args([*map(str, words)])
     return arguments.run(arguments)
 
 
@@ -71,7 +71,7 @@ def test_hopeless_noise_keeps_no_failure_as_a_demonstration(tmp_path):
     [
         (("--task", "juggle"), "known tasks"),
         (("--task", "lift", "--modes", "both"), "left, right"),
-        (("--task", "lift", "--episodes", 0), "below 1"),
+        (("--task", "lift", "--episodes", 0), "at least 1"),
     ],
 )
 def test_a_wrong_command_line_is_explained(tmp_path, capsys, words, why):
