@@ -66,7 +66,7 @@ class CellEnv(Env):
         if not self.cameras:
             return {}
         cameras = shared_cameras(self._task, self.cameras, *self._size)
-        return cameras.render_snapshot(self._simulation.snapshot())
+        return cameras.render_qpos(self._simulation.qpos)
 
     def _state(self) -> Floats:
         state = np.concatenate([self._simulation.positions, self._simulation.object_states])

@@ -15,7 +15,7 @@ from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.control_loop import CONTROL_HZ, Demonstration, demonstrate
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.registry import make_task
-from dbp_ros.sim.tasks.task_object import names_of
+from dbp_ros.sim.tasks.task_object import object_state_names
 
 FAILURES = "failures"
 
@@ -47,7 +47,9 @@ class CollectionPlan:
     @property
     def state_names(self) -> tuple[str, ...]:
         """Names of the columns of the states."""
-        return DUAL_UR5E_JOINTS + (names_of(make_task(self.task).things) if self.things else ())
+        return DUAL_UR5E_JOINTS + (
+            object_state_names(make_task(self.task).objects) if self.things else ()
+        )
 
     def mode(self, index: int) -> str:
         """Return the mode of one episode."""

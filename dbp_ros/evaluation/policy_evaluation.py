@@ -147,7 +147,7 @@ class _Episode:
         for name, look_ns in self._looks_ns.items():
             if now_ns >= look_ns:
                 self._looks_ns[name] += CAMERA_PERIOD_NS
-                image = self._rig.render_camera(name, self._simulation.snapshot())
+                image = self._rig.render_camera(name, self._simulation.qpos)
                 self._pictures.append((now_ns + IMAGE_LATENCY_NS, name, Frame(image, now_ns)))
         seen = False
         while self._pictures and self._pictures[0][0] <= now_ns:

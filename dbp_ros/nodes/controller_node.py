@@ -108,7 +108,7 @@ class ControllerNode(Node):  # type: ignore[misc]
         try:
             positions = command_of(message)
         except UNREADABLE as error:
-            self._controller.refuse(f"cannot be read: {error}")
+            self._controller.reject(f"cannot be read: {error}")
             return
         before = self._controller.active
         if self._controller.accept(positions):

@@ -101,7 +101,7 @@ class SimulatedCameras:
         if not self._publishing.is_set():
             return
         number, camera = next(self._turns)
-        snapshot = self._simulation.snapshot()
+        snapshot = self._simulation.qpos
         taken_ns = self._sim_clock.now_ns()
         image = self._noise.add(self._rig.render_camera(camera, snapshot))
         message = image_message(self._enlarge(image), camera, self._stamp(taken_ns))

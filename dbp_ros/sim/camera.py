@@ -1,6 +1,5 @@
-"""Cameras that always work: OpenGL where there is one, ray casting where there is none."""
+"""Cameras of the scene, rendered with OpenGL, or by ray casting where OpenGL is missing."""
 
-import importlib
 from typing import Protocol
 
 import mujoco
@@ -9,39 +8,38 @@ import numpy as np
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim import gl
 from dbp_ros.sim.raycast import RayCaster
-from dbp_ros.sim.simulation import Snapshot, pose
-from dbp_ros.types import Image
+from dbp_ros.sim.simulation import set_qpos
+from dbp_ros.types import Array, Image
 
 GL_BACKENDS = ("egl", "osmesa")
 BACKENDS = ("auto", *GL_BACKENDS, "raycast")
 
 
 class Renderer(Protocol):
-    """Draws pictures of a posed scene."""
+    """Renderer of images of a posed scene."""
 
     def render(self, data: mujoco.MjData, name: str) -> Image:
-        """Return the picture of a camera."""
+        """Return the image of a camera."""
 
     def close(self) -> None:
-        """Free what is held."""
+        """Free all resources."""
 
 
 class CameraRig:
-    """Some cameras of a scene and what draws their pictures.
+    """Some cameras of a scene and their renderer.
 
-    It belongs to the thread that opened it: an OpenGL context is current in one thread only. To
-    draw from another thread than the one that steps the physics, open the rig in the drawing
-    thread and hand it snapshots.
+    It belongs to the thread that opened it, as an OpenGL context is current in one thread only. A
+    rendering thread apart from the physics passes it copies of `qpos`.
 
     Attributes:
-        backend: What draws: `egl`, `osmesa` or `raycast`.
+        backend: `egl`, `osmesa` or `raycast`.
         names: Names of the cameras, in the order of `render`.
     """
 
     def __init__(
         self, backend: str, names: tuple[str, ...], renderer: Renderer, model: mujoco.MjModel
     ) -> None:
-        """Take over a renderer; use `open_cameras` to get one."""
+        """Store a renderer; use `open_cameras` to make one."""
         self.backend = backend
         self.names = names
         self._renderer = renderer
@@ -49,17 +47,17 @@ class CameraRig:
         self._posed = mujoco.MjData(model)
 
     def render(self, data: mujoco.MjData) -> dict[str, Image]:
-        """Return one picture of each camera: rgb8, shapes (height, width, 3), never reused."""
+        """Return a new image of each camera: rgb8, shapes (height, width, 3)."""
         return {name: self._renderer.render(data, name) for name in self.names}
 
-    def render_snapshot(self, snapshot: Snapshot) -> dict[str, Image]:
-        """Return one image of each camera for a snapshot."""
-        pose(self._model, self._posed, snapshot)
+    def render_qpos(self, qpos: Array) -> dict[str, Image]:
+        """Return an image of each camera at `qpos`. Shape (nq,)."""
+        set_qpos(self._model, self._posed, qpos)
         return self.render(self._posed)
 
-    def render_camera(self, name: str, snapshot: Snapshot) -> Image:
-        """Return the image of one camera for a snapshot."""
-        pose(self._model, self._posed, snapshot)
+    def render_camera(self, name: str, qpos: Array) -> Image:
+        """Return the image of one camera at `qpos`. Shape (nq,)."""
+        set_qpos(self._model, self._posed, qpos)
         return self._renderer.render(self._posed, name)
 
     def close(self) -> None:
@@ -76,26 +74,24 @@ class CameraRig:
 
 
 class GLRenderer:
-    """MuJoCo's own renderer in an off-screen context, without shadows and multisampling."""
+    """MuJoCo's off-screen renderer, without shadows and multisampling."""
 
     def __init__(
         self, model: mujoco.MjModel, names: tuple[str, ...], height: int, width: int, backend: str
     ) -> None:
-        """Make the context and upload the scene.
+        """Create the context and upload the scene.
 
         Raises:
-            ImportError: If the backend's libraries are missing.
-            RuntimeError: If the driver gives no context.
-            mujoco.FatalError: If the driver's OpenGL is not enough.
+            ImportError: If a library of the backend is missing.
+            RuntimeError: If the driver cannot create a context.
+            mujoco.FatalError: If the driver's OpenGL is insufficient.
         """
-        if not gl.loadable(backend):
-            raise ImportError(f"{' or '.join(gl.LIBRARIES[backend])} cannot be loaded")
         self._model = model
-        self._context = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
+        self._context = gl.make_context(backend, width, height)
         self._context.make_current()
         model.vis.quality.offsamples = 0
-        self._drawer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawer)
+        self._mjr_context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr_context)
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 100)
         self._options = mujoco.MjvOption()
         self._viewport = mujoco.MjrRect(0, 0, width, height)
@@ -105,10 +101,10 @@ class GLRenderer:
             camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
             camera.fixedcamid = model.camera(name).id
             self._cameras[name] = camera
-        self._upside_down = np.empty((height, width, 3), np.uint8)
+        self._flipped = np.empty((height, width, 3), np.uint8)
 
     def render(self, data: mujoco.MjData, name: str) -> Image:
-        """Return the picture of a camera."""
+        """Return the image of a camera."""
         self._context.make_current()
         mujoco.mjv_updateScene(
             self._model,
@@ -121,13 +117,13 @@ class GLRenderer:
         )
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        mujoco.mjr_render(self._viewport, self._scene, self._drawer)
-        mujoco.mjr_readPixels(self._upside_down, None, self._viewport, self._drawer)
-        return np.ascontiguousarray(self._upside_down[::-1])
+        mujoco.mjr_render(self._viewport, self._scene, self._mjr_context)
+        mujoco.mjr_readPixels(self._flipped, None, self._viewport, self._mjr_context)
+        return np.ascontiguousarray(self._flipped[::-1])
 
     def close(self) -> None:
         """Free the context."""
-        self._drawer.free()
+        self._mjr_context.free()
         self._context.free()
 
 
@@ -139,20 +135,18 @@ def camera_names(model: mujoco.MjModel) -> list[str]:
 def open_cameras(
     model: mujoco.MjModel, names: tuple[str, ...], height: int, width: int, backend: str = "auto"
 ) -> CameraRig:
-    """Open cameras, with the best backend that works here or with the one asked for.
-
-    Call it in the thread that will render.
+    """Open cameras in the thread that will render.
 
     Args:
         model: Scene with directional lights only.
         names: Names of cameras of the scene.
-        height: Rows of a picture.
-        width: Columns of a picture.
-        backend: `auto`, `egl`, `osmesa` or `raycast`. `auto` follows `MUJOCO_GL` where it is set.
+        height: Rows of an image.
+        width: Columns of an image.
+        backend: `egl`, `osmesa`, `raycast`, or `auto` for `MUJOCO_GL` if set, else the first that
+            works.
 
     Raises:
-        ConfigError: If the backend is unknown or does not work here, or a camera is not in
-            the scene.
+        ConfigError: If the backend is unknown or does not work here, or a camera does not exist.
     """
     if backend not in BACKENDS:
         raise ConfigError(
@@ -162,7 +156,7 @@ def open_cameras(
     for name in names:
         if name not in known:
             raise ConfigError(f"no camera '{name}' in this scene: it has {', '.join(known)}")
-    wanted = gl.CHOSEN if backend == "auto" else backend
+    wanted = gl.BACKEND if backend == "auto" else backend
     if wanted not in GL_BACKENDS:
         return CameraRig("raycast", names, RayCaster(model, names, height, width), model)
     try:

@@ -1,4 +1,4 @@
-"""The control loop around a simulation, without ROS: step, interpolate, look."""
+"""Control loop around a simulation, and demonstrations of the scripted expert."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dbp_ros.settings.robot import ARM_JOINTS, SIDES
 from dbp_ros.sim.camera import CameraRig
-from dbp_ros.sim.expert import make_expert
+from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.types import NS_PER_S, Array, Floats, Image
 
@@ -17,52 +17,52 @@ NOISE_TIME_S = 0.3
 
 
 class ControlLoop:
-    """Runs a simulation one control step at a time.
+    """Control steps of a simulation.
 
-    Between two control steps the command goes linearly from the last one to the new one, in
-    steps of 4 ms, as the motion guard does on the robot.
+    The command is interpolated linearly from the last one in steps of 4 ms, as by the motion
+    guard on the robot.
     """
 
     def __init__(self, simulation: Simulation, control_hz: float = CONTROL_HZ) -> None:
-        """Take over a simulation, for so many control steps a second; `reset` before the first."""
+        """Wrap a simulation; call `reset` before the first step."""
         self.simulation = simulation
         self._control_hz = control_hz
         self._command = simulation.positions
         self._ticks = 0
 
     def reset(self, seed: int) -> None:
-        """Start an episode."""
+        """Start the episode of a seed."""
         self.simulation.reset(seed)
         self._command = self.simulation.positions
         self._ticks = 0
 
     def step(self, command: ArrayLike) -> None:
-        """Be at `command` one control step from now. Shape (14,)."""
+        """Advance one control step, at the end of which `command` is reached. Shape (14,)."""
         target = np.asarray(command, float)
         start, begin_ns = self._command, self.simulation.time_ns
         self._ticks += 1
         end_ns = int(self._ticks * NS_PER_S / self._control_hz)
         while (now_ns := self.simulation.time_ns) < end_ns:
             ahead_ns = now_ns + GUARD_STEPS * self.simulation.step_ns - begin_ns
-            share = min(1.0, ahead_ns / (end_ns - begin_ns))
-            self.simulation.command(start + share * (target - start))
+            fraction = min(1.0, ahead_ns / (end_ns - begin_ns))
+            self.simulation.command(start + fraction * (target - start))
             self.simulation.advance(GUARD_STEPS)
         self._command = target
 
     @property
     def truncated(self) -> bool:
-        """Whether the task's time is over."""
+        """Whether the time limit of the task is reached."""
         return self.simulation.time_ns >= self.simulation.time_limit_s * NS_PER_S
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What one run of the expert left behind; row `t` belongs to control step `t`.
+    """Recording of one episode of the expert; row `t` belongs to control step `t`.
 
     Attributes:
         success: Whether the task was solved.
-        positions: Measured at the start of the step. Shape (steps, 14).
-        actions: The expert's command, to be reached at the end of the step. Shape (steps, 14).
+        positions: At the start of the step. Shape (steps, 14).
+        actions: Command of the expert for the end of the step. Shape (steps, 14).
         rewards: Of the state at the end of the step. Shape (steps,).
         stamps_ns: Time of `positions` since the reset. Shape (steps,).
         images: Of the state at the start of the step. Shapes (steps, height, width, 3).
@@ -78,10 +78,10 @@ class Demonstration:
     object_states: Floats
 
 
-def noisy_columns(mode: str) -> NDArray[np.bool_]:
-    """Return which joints the demonstrator's noise moves: of the arm in use, not its gripper.
+def noisy_joints(mode: str) -> NDArray[np.bool_]:
+    """Return the mask of the joints that get noise: those of the arms in use, without grippers.
 
-    A mode that is not the name of one arm uses both.
+    A mode that is not the name of an arm uses both.
     """
     used = (mode,) if mode in SIDES else SIDES
     arms = [[side in used] * len(ARM_JOINTS) + [False] for side in SIDES]
@@ -91,46 +91,47 @@ def noisy_columns(mode: str) -> NDArray[np.bool_]:
 def demonstrate(
     simulation: Simulation, rig: CameraRig | None, mode: str, seed: int, noise_rad: float
 ) -> Demonstration:
-    """Let the expert solve the task once, shaken.
+    """Record one episode of the expert with noise on the executed commands.
 
-    Smooth noise is added to what the arms execute and not to what is recorded, so the data hold
-    the way back from where a policy's own errors lead (DART, arXiv 1703.09327).
+    The recorded actions are free of noise, so the data contain recoveries from the errors of a
+    policy (DART, arXiv 1703.09327).
 
     Args:
-        simulation: What to run; it is reset.
-        rig: Cameras of this thread, or None for no pictures.
+        simulation: Simulation; it is reset.
+        rig: Cameras of this thread, or None for no images.
         mode: One of the task's modes.
         seed: Of the reset and of the noise.
-        noise_rad: Standard deviation of the noise.
+        noise_rad: Standard deviation of the AR(1) noise.
     """
     rng = np.random.default_rng((seed, 1))
-    environment = ControlLoop(simulation)
-    environment.reset(seed)
-    expert = make_expert(simulation, mode, rng)
-    shaken = noisy_columns(mode)
-    keep = np.exp(-1 / (NOISE_TIME_S * CONTROL_HZ))
+    loop = ControlLoop(simulation)
+    loop.reset(seed)
+    expert = Expert(simulation, mode)
+    noisy = noisy_joints(mode)
+    decay = np.exp(-1 / (NOISE_TIME_S * CONTROL_HZ))
     noise: Array = np.zeros(len(simulation.home))
     rows: list[tuple[Array, Array, Array, float, int]] = []
-    pictures: list[dict[str, Image]] = []
-    while not (simulation.terminated or environment.truncated):
+    images: list[dict[str, Image]] = []
+    while not (simulation.terminated or loop.truncated):
         if rig is not None:
-            pictures.append(rig.render(simulation.data))
-        measured, stamp_ns = simulation.positions, simulation.time_ns
-        objects = simulation.object_states
+            images.append(rig.render(simulation.data))
+        positions, stamp_ns = simulation.positions, simulation.time_ns
+        object_states = simulation.object_states
         action = expert.command()
-        fresh = rng.standard_normal(len(noise)) * shaken
-        noise = keep * noise + noise_rad * np.sqrt(1 - keep**2) * fresh
-        environment.step(action + noise)
-        rows.append((measured, objects, action, simulation.reward, stamp_ns))
-    positions, poses, actions, rewards, stamps = zip(*rows, strict=True)
+        innovation = rng.standard_normal(len(noise)) * noisy
+        noise = decay * noise + noise_rad * np.sqrt(1 - decay**2) * innovation
+        loop.step(action + noise)
+        rows.append((positions, object_states, action, simulation.reward, stamp_ns))
+    columns = zip(*rows, strict=True)
+    positions, object_states, actions, rewards, stamps_ns = map(np.asarray, columns)
     return Demonstration(
         success=simulation.terminated,
-        positions=np.asarray(positions, np.float32),
-        actions=np.asarray(actions, np.float32),
-        rewards=np.asarray(rewards, np.float32),
-        stamps_ns=np.asarray(stamps, np.int64),
-        images={name: np.stack([view[name] for view in pictures]) for name in rig.names}
+        positions=positions.astype(np.float32),
+        actions=actions.astype(np.float32),
+        rewards=rewards.astype(np.float32),
+        stamps_ns=stamps_ns.astype(np.int64),
+        images={name: np.stack([image[name] for image in images]) for name in rig.names}
         if rig is not None
         else {},
-        object_states=np.asarray(poses, np.float32),
+        object_states=object_states.astype(np.float32),
     )

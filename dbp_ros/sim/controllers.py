@@ -1,4 +1,4 @@
-"""Forward command controllers as ros2_control has them, and the arms that take their commands."""
+"""Forward command controllers as in ros2_control, and the joint targets that they set."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,19 @@ from dbp_ros.types import Array
 
 
 class ForwardController:
-    """A forward command controller: it passes positions on, and the joints hold the last ones.
+    """A forward command controller of positions; the joints hold the last command.
 
-    While it is inactive it ignores what it receives. A command of the wrong size makes it inactive
-    until it is activated again; one that is not finite is dropped.
+    An inactive controller ignores commands. A command of the wrong size deactivates it, a command
+    that is not finite is dropped.
 
     Attributes:
         name: Name of the controller.
         joints: Its joints, in the order of its commands.
-        active: Whether it passes commands on.
-        problem: Why the last command was refused; empty where none was since the activation.
-        failed: Whether a command of the wrong size made it inactive.
-        ignored_commands: Commands received while inactive.
-        refused_commands: Commands of the wrong size, or not finite.
+        active: Whether it forwards commands.
+        problem: Why the last command was rejected; empty if none was since the activation.
+        failed: Whether a command of the wrong size deactivated it.
+        ignored_commands: Number of commands received while inactive.
+        refused_commands: Number of commands of the wrong size, or not finite.
     """
 
     def __init__(self, name: str, joints: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class ForwardController:
         return "active" if self.active else "inactive"
 
     def activate(self) -> None:
-        """Pass on the commands that come from now on; the joints hold until the first."""
+        """Forward commands from now on; the joints hold until the first."""
         self.active, self.failed, self.problem = True, False, ""
 
     def deactivate(self) -> None:
@@ -45,12 +45,12 @@ class ForwardController:
         self.active = False
 
     def clear(self) -> None:
-        """Forget a command that was dropped; an inactive controller stays inactive."""
+        """Clear the problem of a dropped command; an inactive controller stays inactive."""
         if self.active:
             self.problem = ""
 
     def accept(self, positions: Array) -> bool:
-        """Return whether a command goes on to the joints.
+        """Return whether to forward a command.
 
         Args:
             positions: In [rad] and [m], of any shape (n,).
@@ -60,21 +60,21 @@ class ForwardController:
             return False
         if len(positions) != len(self.joints):
             self.active, self.failed = False, True
-            self.refuse(f"expected {len(self.joints)} positions, got {len(positions)}")
+            self.reject(f"expected {len(self.joints)} positions, got {len(positions)}")
             return False
         if not np.isfinite(positions).all():
-            self.refuse(f"expected {len(self.joints)} finite numbers, got {positions.tolist()}")
+            self.reject(f"expected {len(self.joints)} finite numbers, got {positions.tolist()}")
             return False
         return True
 
-    def refuse(self, reason: str) -> None:
+    def reject(self, reason: str) -> None:
         """Drop a command, and keep the reason as the problem."""
         self.refused_commands += 1
         self.problem = f"{self.name}/commands: {reason}"
 
     @property
     def state(self) -> str:
-        """One sentence on what is wrong; empty where nothing is."""
+        """The problem in one sentence, empty if there is none."""
         if self.active:
             return self.problem
         cause = f"{self.problem}; " if self.failed else ""
@@ -82,12 +82,9 @@ class ForwardController:
 
 
 class ArmTargets:
-    """The targets of the joints: what controllers passed on, or the position of a protective stop.
+    """Joint targets: the commands of the controllers, or the position of a protective stop.
 
-    One thread sets commands; any thread may read `positions`.
-
-    Attributes:
-        stopped: Whether the arms ignore the controllers and hold.
+    One thread writes; any thread may read `positions`.
     """
 
     def __init__(self, positions: Array) -> None:
@@ -97,35 +94,35 @@ class ArmTargets:
             positions: In [rad] and [m]. Shape (nu,).
         """
         self._commanded = positions.copy()
-        self._held: Array | None = None
+        self._stop_positions: Array | None = None
 
     @property
     def stopped(self) -> bool:
         """Whether a protective stop holds the arms."""
-        return self._held is not None
+        return self._stop_positions is not None
 
     @property
     def positions(self) -> Array:
         """Targets in [rad] and [m]. Shape (nu,). Do not write to it."""
-        held = self._held
-        return self._commanded if held is None else held
+        stop = self._stop_positions
+        return self._commanded if stop is None else stop
 
     def set(self, part: slice, positions: Array) -> None:
-        """Set the command of some joints. It has no effect before a protective stop ends."""
+        """Set the command of some joints; a protective stop masks it until it ends."""
         targets = self._commanded.copy()
         targets[part] = positions
         self._commanded = targets
 
     def hold(self, positions: Array) -> None:
-        """Start from a position, as after a reset of the cell. A protective stop goes on there."""
+        """Set all targets after a reset of the cell; a protective stop stays in effect there."""
         self._commanded = positions.copy()
-        if self._held is not None:
-            self._held = self._commanded
+        if self._stop_positions is not None:
+            self._stop_positions = self._commanded
 
     def protective_stop(self, positions: Array | None) -> None:
-        """Hold a position whatever the controllers pass on; None lets the arms obey again.
+        """Hold a position and mask the controllers, or release with None.
 
-        The controllers keep their last commands, to which the arms go when they obey again: a real
-        robot does the same.
+        After the release the arms move to the last commands of the controllers, as on a real
+        robot.
         """
-        self._held = None if positions is None else positions.copy()
+        self._stop_positions = None if positions is None else positions.copy()

@@ -1,7 +1,6 @@
-"""A scripted demonstrator: a task's goals, turned into joint commands.
+"""Scripted demonstrator: inverse kinematics of a task's waypoints.
 
-It is a function of the measured state alone: asked at any rate, from any state, its answer moves
-on. That is what makes it worth cloning.
+The command is a function of the state alone, without a clock or phases, so it can be cloned.
 """
 
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.task import Waypoint
 from dbp_ros.types import Array
 
-# A servo follows about 45 ms behind its command; a command for 33 ms ahead leads by both.
+# Delay of a servo (45 ms) plus one control step (33 ms).
 LEAD_S = 0.075
 APPROACH_HZ = 6.0
 SLOWEST_M_S = 0.03
@@ -26,16 +25,16 @@ FINGERS_M_S = 0.15
 ARM = len(ARM_JOINTS)
 
 
-def paced(gap: float, fastest: float, slowest: float) -> float:
-    """Return how far to go now of what is left: speed by distance, capped, never past it."""
-    return min(gap, LEAD_S * float(np.clip(APPROACH_HZ * gap, slowest, fastest)))
+def limited_advance(distance: float, fastest: float, slowest: float) -> float:
+    """Return the advance in `LEAD_S` at a speed proportional to the distance, within limits."""
+    return min(distance, LEAD_S * float(np.clip(APPROACH_HZ * distance, slowest, fastest)))
 
 
 class Expert:
-    """Drives both arms at one task, in one of its modes."""
+    """Demonstrator of one task in one of its modes, with both arms."""
 
     def __init__(self, simulation: Simulation, mode: str) -> None:
-        """Prepare the inverse kinematics of both arms in one configuration.
+        """Prepare the inverse kinematics of both arms.
 
         Raises:
             ConfigError: If the task has no such mode.
@@ -67,24 +66,24 @@ class Expert:
         ]
 
     def command(self) -> Array:
-        """Return what to command one control step from now. Shape (14,)."""
+        """Return the command for the end of the next control step. Shape (14,)."""
         simulation = self._simulation
         measured = simulation.positions
-        goals = simulation.task.goals(simulation.model, simulation.data, self.mode)
-        arms = self._reach(measured, goals)
+        waypoints = simulation.task.waypoints(simulation.model, simulation.data, self.mode)
+        arms = self._solve(measured, waypoints)
         command = simulation.home.copy()
         for index, side in enumerate(SIDES):
-            if side not in goals:
+            if side not in waypoints:
                 continue
             start = index * (ARM + 1)
             command[start : start + ARM] = arms[side]
-            opening, stride = measured[start + ARM], FINGERS_M_S * LEAD_S
-            opening += np.clip(goals[side].opening_m - opening, -stride, stride)
+            opening, advance = measured[start + ARM], FINGERS_M_S * LEAD_S
+            opening += np.clip(waypoints[side].opening_m - opening, -advance, advance)
             command[start + ARM] = np.clip(opening, 0.0, GRIPPER_STROKE_M)
         return command
 
-    def _reach(self, measured: Array, goals: Mapping[str, Waypoint]) -> dict[str, Array]:
-        """Return joint positions a little further towards each goal."""
+    def _solve(self, measured: Array, waypoints: Mapping[str, Waypoint]) -> dict[str, Array]:
+        """Return joint positions of each arm, one advance towards its waypoint."""
         configuration = self._configuration
         q = configuration.q.copy()
         home = q.copy()
@@ -95,8 +94,8 @@ class Expert:
         configuration.update(q)
         self._posture.set_target(home)
         tasks: list[mink.Task] = [self._posture]
-        for side, goal in goals.items():
-            self._tools[side].set_target(self._waypoint(side, goal))
+        for side, waypoint in waypoints.items():
+            self._tools[side].set_target(self._target(side, waypoint))
             tasks.append(self._tools[side])
         velocity = mink.solve_ik(
             configuration, tasks, LEAD_S, "daqp", damping=1e-4, limits=self._limits
@@ -104,30 +103,15 @@ class Expert:
         reached = configuration.integrate(velocity, LEAD_S)
         return {side: reached[self._joints[side]] for side in SIDES}
 
-    def _waypoint(self, side: str, goal: Waypoint) -> mink.SE3:
-        """Return a pose near enough to be reached after the lead."""
+    def _target(self, side: str, waypoint: Waypoint) -> mink.SE3:
+        """Return the pose after one advance towards a waypoint."""
         here = self._configuration.get_transform_frame_to_world(f"{side}_tcp", "site")
-        away = goal.position - here.translation()
-        distance = float(np.linalg.norm(away))
-        share = paced(distance, goal.speed_m_s, SLOWEST_M_S) / max(distance, 1e-9)
-        turn = (here.rotation().inverse() @ mink.SO3.from_matrix(goal.rotation)).log()
+        offset = waypoint.position - here.translation()
+        distance = float(np.linalg.norm(offset))
+        fraction = limited_advance(distance, waypoint.speed_m_s, SLOWEST_M_S) / max(distance, 1e-9)
+        turn = (here.rotation().inverse() @ mink.SO3.from_matrix(waypoint.rotation)).log()
         angle = float(np.linalg.norm(turn))
-        turn *= paced(angle, TURN_RAD_S, 0.1) / max(angle, 1e-9)
+        turn *= limited_advance(angle, TURN_RAD_S, 0.1) / max(angle, 1e-9)
         return mink.SE3.from_rotation_and_translation(
-            here.rotation() @ mink.SO3.exp(turn), here.translation() + share * away
+            here.rotation() @ mink.SO3.exp(turn), here.translation() + fraction * offset
         )
-
-
-def make_expert(simulation: Simulation, mode: str, rng: np.random.Generator) -> Expert:
-    """Return the demonstrator of a simulation's task in one mode.
-
-    Args:
-        simulation: What it looks at.
-        mode: One of the task's modes.
-        rng: For experts that draw their style; this one does not.
-
-    Raises:
-        ConfigError: If the task has no such mode.
-    """
-    del rng
-    return Expert(simulation, mode)

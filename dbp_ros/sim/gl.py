@@ -1,17 +1,27 @@
-"""Which OpenGL this machine has, decided before MuJoCo is imported.
+"""Choice of MuJoCo's OpenGL backend, made before MuJoCo is imported.
 
-MuJoCo reads `MUJOCO_GL` once, at its import, and PyOpenGL its platform likewise. Every module of
-this folder that imports `mujoco` is reached through `dbp_ros.sim`, whose `__init__` imports this
-module first.
+MuJoCo reads `MUJOCO_GL` once, at its import, and PyOpenGL its platform likewise. The `__init__` of
+`dbp_ros.sim` imports this module before any module that imports `mujoco`.
 """
 
 import ctypes
 import os
+from typing import Protocol
 
 from dbp_ros.errors import ConfigError
 
 LIBRARIES = {"egl": ("libEGL.so.1", "libGL.so.1"), "osmesa": ("libOSMesa.so.8",)}
 PACKAGES = {"egl": "libegl1 libgl1", "osmesa": "libosmesa6"}
+
+
+class GLContext(Protocol):
+    """An off-screen OpenGL context of MuJoCo."""
+
+    def make_current(self) -> None:
+        """Make it the context of this thread."""
+
+    def free(self) -> None:
+        """Free it."""
 
 
 def loadable(backend: str) -> bool:
@@ -24,28 +34,43 @@ def loadable(backend: str) -> bool:
     return True
 
 
-def choose() -> str:
-    """Return `egl`, `osmesa` or `disable`, and tell MuJoCo through `MUJOCO_GL`.
+def make_context(backend: str, width: int, height: int) -> GLContext:
+    """Return a new context of `egl` or `osmesa`, for images of a size in [px].
 
-    What the user has set is respected, and is an error where this machine cannot do it.
+    Raises:
+        ImportError: If a library of the backend is missing, or PyOpenGL uses another platform.
+        RuntimeError: If the driver cannot create a context.
+    """
+    if not loadable(backend):
+        raise ImportError(f"{' or '.join(LIBRARIES[backend])} cannot be loaded")
+    if backend == "egl":
+        from mujoco.egl import GLContext as Context
+    else:
+        from mujoco.osmesa import GLContext as Context
+    context: GLContext = Context(width, height)
+    return context
+
+
+def select_backend() -> str:
+    """Return `egl`, `osmesa` or `disable`, and set `MUJOCO_GL` unless the user has set it.
 
     Raises:
         ConfigError: If `MUJOCO_GL` names a backend whose libraries are missing.
     """
-    asked = os.environ.get("MUJOCO_GL", "").strip().lower()
-    if asked in LIBRARIES and not loadable(asked):
+    wanted = os.environ.get("MUJOCO_GL", "").strip().lower()
+    if wanted in LIBRARIES and not loadable(wanted):
         raise ConfigError(
-            f"MUJOCO_GL={asked}, but {' or '.join(LIBRARIES[asked])} cannot be loaded: "
-            f"install {PACKAGES[asked]}, or unset MUJOCO_GL"
+            f"MUJOCO_GL={wanted}, but {' or '.join(LIBRARIES[wanted])} cannot be loaded: "
+            f"install {PACKAGES[wanted]}, or unset MUJOCO_GL"
         )
-    if asked:
-        return asked
+    if wanted:
+        return wanted
     found = next((backend for backend in LIBRARIES if loadable(backend)), "disable")
     os.environ["MUJOCO_GL"] = found
     return found
 
 
-# The software rasteriser shall draw in the thread that asks: others would take the core that
-# control needs, and small pictures take longer to hand over than to draw.
+# The software rasteriser renders in the calling thread: more threads would load the cores of the
+# control loop, and small images take longer to distribute than to render.
 os.environ.setdefault("LP_NUM_THREADS", "0")
-CHOSEN = choose()
+BACKEND = select_backend()

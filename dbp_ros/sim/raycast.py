@@ -1,7 +1,7 @@
-"""Pictures without OpenGL: one ray a pixel, ambient and Lambert light, as MuJoCo's GL draws them.
+"""Ray-cast images without OpenGL: one ray per pixel, ambient and Lambert light.
 
-The scene has no texture, no specular light and no shadow, so the two agree but for the pixels on
-an edge: a policy trained on one works on the other.
+The scene has no texture, specular light or shadow, so the images differ from MuJoCo's OpenGL
+renderer only in pixels on an edge: a policy trained on one works on the other.
 """
 
 import copy
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from dbp_ros.types import Array, Image
 
-DRAWN_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
-OUT_OF_VIEW = 5
+VISIBLE_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
+HIDDEN_GROUP = 5
 # Rows: forward, left and up of a camera that looks along -z with y up.
-LEVEL = np.array(((0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), (0.0, 1.0, 0.0)))
+CAMERA_AXES = np.array(((0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), (0.0, 1.0, 0.0)))
 
 
-def rays_of(fovy_deg: float, height: int, width: int) -> Array:
-    """Return one ray through the middle of every pixel, x forward. Shape (height * width, 3)."""
+def pixel_rays(fovy_deg: float, height: int, width: int) -> Array:
+    """Return a unit ray through the centre of each pixel, x forward. Shape (height * width, 3)."""
     half = np.tan(np.deg2rad(fovy_deg) / 2)
     rays = np.ones((height, width, 3))
     rays[..., 1] = half * width / height * (1 - (2 * np.arange(width) + 1) / width)
@@ -28,32 +28,32 @@ def rays_of(fovy_deg: float, height: int, width: int) -> Array:
     return rays.reshape(-1, 3)
 
 
-def sides_of(fovy_deg: float, height: int, width: int) -> Array:
-    """Return the inward normals of the four sides of a camera's view. Shape (4, 3)."""
+def frustum_normals(fovy_deg: float, height: int, width: int) -> Array:
+    """Return the inward normals of the four sides of the view frustum. Shape (4, 3)."""
     up = np.deg2rad(fovy_deg) / 2
     across = np.arctan(np.tan(up) * width / height)
     return np.array(
         (
-            *((np.sin(across), turn * np.cos(across), 0.0) for turn in (-1, 1)),
-            *((np.sin(up), 0.0, turn * np.cos(up)) for turn in (-1, 1)),
+            *((np.sin(across), sign * np.cos(across), 0.0) for sign in (-1, 1)),
+            *((np.sin(up), 0.0, sign * np.cos(up)) for sign in (-1, 1)),
         )
     )
 
 
 def geom_colours(model: mujoco.MjModel) -> Array:
-    """Return what each geom is painted with. Shape (ngeom, 3)."""
+    """Return the colour of each geom. Shape (ngeom, 3)."""
     colours: Array = model.geom_rgba[:, :3].astype(float)
-    painted = model.geom_matid >= 0
-    colours[painted] = model.mat_rgba[model.geom_matid[painted], :3]
+    has_material = model.geom_matid >= 0
+    colours[has_material] = model.mat_rgba[model.geom_matid[has_material], :3]
     return colours
 
 
 class RayCaster:
-    """Casts the rays of some cameras and shades what they hit.
+    """Renderer that casts and shades the rays of some cameras.
 
-    The scene is turned into each camera's frame rather than the rays into the world:
-    `mj_multiRay` skips geoms by their azimuth and elevation, which goes wrong near the vertical,
-    where wrist cameras look. In its own frame a camera always looks along the horizon.
+    The scene is rotated into the frame of each camera instead of the rays into the world:
+    `mj_multiRay` culls geoms by azimuth and elevation, which fails near the vertical, where wrist
+    cameras look. In its own frame a camera looks along the horizon.
     """
 
     def __init__(
@@ -64,43 +64,43 @@ class RayCaster:
         Args:
             model: Scene. Lights other than directional ones are not supported.
             names: Names of the cameras.
-            height: Rows of a picture.
-            width: Columns of a picture.
+            height: Rows of an image.
+            width: Columns of an image.
         """
         self._cameras = {name: model.camera(name).id for name in names}
         self._rays = {
-            name: rays_of(float(model.cam_fovy[camera]), height, width)
+            name: pixel_rays(float(model.cam_fovy[camera]), height, width)
             for name, camera in self._cameras.items()
         }
         self._model = copy.copy(model)
-        # The angles are those of the corners of a box; in the middle of an edge they are wider.
+        # MuJoCo culls by the angles of a box's corners; those of its edges are wider.
         self._model.geom_aabb[:, 3:] *= 1.2
-        self._drawn = DRAWN_GROUPS[model.geom_group] > 0
-        self._walls = {
-            name: sides_of(float(model.cam_fovy[camera]), height, width)
+        self._visible = VISIBLE_GROUPS[model.geom_group] > 0
+        self._frustums = {
+            name: frustum_normals(float(model.cam_fovy[camera]), height, width)
             for name, camera in self._cameras.items()
         }
-        self._turned = mujoco.MjData(self._model)
+        self._rotated = mujoco.MjData(self._model)
         self._shape = (height, width, 3)
         self._geom = np.empty(height * width, np.int32)
         self._distance = np.empty(height * width)
         self._normal = np.empty(height * width * 3)
-        # The last row is what a ray sees that hits nothing: index -1.
+        # The last row, index -1, is the background.
         self._colours = 255 * np.vstack((geom_colours(model), np.zeros(3)))
 
     def render(self, data: mujoco.MjData, name: str) -> Image:
-        """Return the picture of a camera. Shape (height, width, 3)."""
+        """Return the image of a camera. Shape (height, width, 3)."""
         camera = self._cameras[name]
-        turn = LEVEL @ data.cam_xmat[camera].reshape(3, 3).T
-        self._turned.geom_xpos[:] = (data.geom_xpos - data.cam_xpos[camera]) @ turn.T
-        self._turned.geom_xmat[:] = (turn @ data.geom_xmat.reshape(-1, 3, 3)).reshape(-1, 9)
-        self._model.geom_group[:] = np.where(self._in_view(name), 0, OUT_OF_VIEW)
+        rotation = CAMERA_AXES @ data.cam_xmat[camera].reshape(3, 3).T
+        self._rotated.geom_xpos[:] = (data.geom_xpos - data.cam_xpos[camera]) @ rotation.T
+        self._rotated.geom_xmat[:] = (rotation @ data.geom_xmat.reshape(-1, 3, 3)).reshape(-1, 9)
+        self._model.geom_group[:] = np.where(self._in_view(name), 0, HIDDEN_GROUP)
         mujoco.mj_multiRay(
             self._model,
-            self._turned,
+            self._rotated,
             np.zeros(3),
             self._rays[name].ravel(),
-            DRAWN_GROUPS,
+            VISIBLE_GROUPS,
             1,
             -1,
             self._geom,
@@ -109,21 +109,21 @@ class RayCaster:
             len(self._geom),
             self._model.vis.map.zfar * self._model.stat.extent,
         )
-        colours = self._light(data.light_xdir @ turn.T) * self._colours[self._geom]
+        colours = self._light(data.light_xdir @ rotation.T) * self._colours[self._geom]
         return np.rint(np.minimum(colours, 255)).astype(np.uint8).reshape(self._shape)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to free."""
+        """Do nothing."""
 
     def _in_view(self, name: str) -> NDArray[np.bool_]:
-        """Return which geoms may be in a picture. Shape (ngeom,)."""
-        reach = self._model.geom_rbound
-        beyond = self._turned.geom_xpos @ self._walls[name].T < -reach[:, None]
-        seen: NDArray[np.bool_] = self._drawn & ((reach == 0) | ~beyond.any(axis=1))
-        return seen
+        """Return which geoms may be in an image. Shape (ngeom,)."""
+        radius = self._model.geom_rbound
+        outside = self._rotated.geom_xpos @ self._frustums[name].T < -radius[:, None]
+        in_view: NDArray[np.bool_] = self._visible & ((radius == 0) | ~outside.any(axis=1))
+        return in_view
 
     def _light(self, beams: Array) -> Array:
-        """Return the light that falls on each pixel. Shape (pixels, 3).
+        """Return the light on each pixel. Shape (pixels, 3).
 
         Args:
             beams: Directions of the scene's lights in the camera's frame. Shape (nlight, 3).

@@ -1,4 +1,4 @@
-"""The dual UR5e cell, composed from its parts."""
+"""MJCF scene of the dual UR5e cell."""
 
 from importlib import resources
 
@@ -9,25 +9,25 @@ from dbp_ros.settings.robot import DUAL_UR5E_HOME, SIDES
 
 ASSETS = resources.files("dbp_ros.sim") / "assets"
 GRIPPER_STROKE_M = 0.085
-# An arm meets objects, fingers (bit 1) and the other arm, never itself.
+# Collision bits: an arm collides with objects, fingers (bit 1) and the other arm, not with itself.
 ARM_BITS = {"left": (2, 5), "right": (4, 3)}
 HOME = np.array(DUAL_UR5E_HOME)
 
 
 def part(name: str) -> mujoco.MjSpec:
-    """Return one of our own MJCF files, ready to be attached."""
+    """Load an MJCF file of this package."""
     return mujoco.MjSpec.from_string((ASSETS / f"{name}.xml").read_text())
 
 
 def arm() -> mujoco.MjSpec:
-    """Return a UR5e that carries a gripper."""
+    """Return a UR5e with a gripper."""
     spec = part("ur5e")
     spec.attach(part("gripper"), site="flange", prefix="")
     return spec
 
 
 def cell() -> mujoco.MjSpec:
-    """Return the cell with both arms, before a task adds its things."""
+    """Return the cell with both arms, without the objects of a task."""
     spec = part("cell")
     for side in SIDES:
         spec.attach(arm(), site=f"{side}_mount", prefix=f"{side}_")

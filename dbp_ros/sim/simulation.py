@@ -1,7 +1,6 @@
-"""The cell as a robot: joint positions out, joint commands in, time in steps."""
+"""Physics of the cell with joint commands as input and joint positions as output."""
 
 import threading
-from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -11,48 +10,35 @@ from dbp_ros.errors import CommandError
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.scene import HOME, cell
 from dbp_ros.sim.tasks.registry import make_task
-from dbp_ros.sim.tasks.task_object import names_of, states_of
+from dbp_ros.sim.tasks.task_object import object_state_names, object_states
 from dbp_ros.types import Array, seconds_to_ns
 
-SUSTAINED_S = 0.5
-HOME_SPREAD_RAD = 0.03
+SUCCESS_DURATION_S = 0.5
+RESET_NOISE_RAD = 0.03
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The state of the scene at one instant, safe to hand to another thread.
-
-    Attributes:
-        qpos: MuJoCo's positions of everything. Shape (nq,).
-        time_ns: Since the reset.
-    """
-
-    qpos: Array
-    time_ns: int
-
-
-def pose(model: mujoco.MjModel, data: mujoco.MjData, snapshot: Snapshot) -> None:
-    """Bring a `MjData` of your own to a snapshot, far enough for a camera rig to draw it."""
-    data.qpos[:] = snapshot.qpos
+def set_qpos(model: mujoco.MjModel, data: mujoco.MjData, qpos: Array) -> None:
+    """Set `qpos` and update what a renderer reads. Shape (nq,)."""
+    data.qpos[:] = qpos
     mujoco.mj_kinematics(model, data)
     mujoco.mj_camlight(model, data)
 
 
 class Simulation:
-    """Two UR5e with grippers, at one task.
+    """Two UR5e with grippers and one task.
 
-    One thread commands, advances and resets; `snapshot`, `positions`, `velocities` and
-    `object_states` may be called from any thread.
+    One thread calls `command`, `advance` and `reset`. The properties `qpos`, `positions`,
+    `velocities` and `object_states` are thread-safe.
 
     Attributes:
         task: The task.
         model: The scene. Do not write to it.
-        data: The state. Only for the thread that advances.
+        data: The state. Only for the thread that calls `advance`.
         joint_names: Names of the columns of every joint vector.
         object_state_names: Names of the columns of `object_states`.
         step_ns: Length of a physics step.
-        time_limit_s: What the task gives; who drives the loop ends the episode.
-        home: Where the arms start, grippers open. Shape (14,).
+        time_limit_s: Time limit of the task, which the caller enforces.
+        home: Initial position, grippers open. Shape (14,).
     """
 
     def __init__(self, task: str) -> None:
@@ -67,7 +53,7 @@ class Simulation:
         self.model = scene.compile()
         self.data = mujoco.MjData(self.model)
         self.joint_names = DUAL_UR5E_JOINTS
-        self.object_state_names = names_of(self.task.things)
+        self.object_state_names = object_state_names(self.task.objects)
         self.step_ns = seconds_to_ns(self.model.opt.timestep)
         self.time_limit_s = self.task.time_limit_s
         self.home = HOME.copy()
@@ -76,11 +62,11 @@ class Simulation:
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        """Start again: arms near home, holding there, and the task's things placed by `seed`."""
+        """Reset the arms near home and the objects of the task at random."""
         rng = np.random.default_rng(seed)
         start = self.home.copy()
         arms = np.array(["gripper" not in name for name in self.joint_names])
-        start[arms] += rng.uniform(-HOME_SPREAD_RAD, HOME_SPREAD_RAD, int(arms.sum()))
+        start[arms] += rng.uniform(-RESET_NOISE_RAD, RESET_NOISE_RAD, int(arms.sum()))
         with self._lock:
             mujoco.mj_resetData(self.model, self.data)
             self._set_joints(start)
@@ -91,10 +77,10 @@ class Simulation:
             self._solved_steps = 0
 
     def command(self, positions: ArrayLike) -> None:
-        """Set the targets of the servos; they hold until the next command.
+        """Set the targets of the position servos until the next command.
 
         Args:
-            positions: Absolute positions in [rad], grippers' openings in [m]. Shape (14,).
+            positions: Absolute positions in [rad], gripper openings in [m]. Shape (14,).
 
         Raises:
             CommandError: If the shape is wrong or a number is not finite.
@@ -104,12 +90,12 @@ class Simulation:
             raise CommandError(f"expected {len(self.home)} joint positions, got {target.shape}")
         if not np.isfinite(target).all():
             joint = self.joint_names[int(np.argwhere(~np.isfinite(target))[0][0])]
-            raise CommandError(f"the command of {joint} is not finite: send a number in [rad]")
+            raise CommandError(f"the command of {joint} is not finite: check the sender")
         with self._lock:
             self.data.ctrl[self._actuators] = target
 
     def advance(self, steps: int) -> None:
-        """Run the physics for some steps of `step_ns`."""
+        """Run the physics for a number of steps."""
         with self._lock:
             mujoco.mj_step(self.model, self.data, steps)
             self._steps += steps
@@ -118,19 +104,19 @@ class Simulation:
 
     @property
     def time_ns(self) -> int:
-        """Time since the reset."""
+        """Simulation time since the reset, in [ns]."""
         return self._steps * self.step_ns
 
     @property
     def positions(self) -> Array:
-        """Measured joint positions in [rad], openings in [m]. A copy of shape (14,)."""
+        """Joint positions in [rad], gripper openings in [m]. A copy of shape (14,)."""
         with self._lock:
             lengths: Array = self.data.actuator_length[self._actuators]
         return lengths
 
     @property
     def velocities(self) -> Array:
-        """Measured joint speeds in [rad/s] and [m/s]. A copy of shape (14,)."""
+        """Joint velocities in [rad/s] and [m/s]. A copy of shape (14,)."""
         with self._lock:
             speeds: Array = self.data.actuator_velocity[self._actuators]
         return speeds
@@ -139,7 +125,7 @@ class Simulation:
     def object_states(self) -> Array:
         """States of the task's objects, see `TaskObject.state`. A copy of shape (nt,)."""
         with self._lock:
-            return states_of(self.task.things, self.data)
+            return object_states(self.task.objects, self.data)
 
     @property
     def success(self) -> bool:
@@ -148,19 +134,21 @@ class Simulation:
 
     @property
     def reward(self) -> float:
-        """What the task pays for this instant."""
+        """Reward of the current state."""
         with self._lock:
             return self.task.reward(self.model, self.data)
 
     @property
     def terminated(self) -> bool:
-        """Whether the task has been solved for half a second on end."""
-        return self._solved_steps * self.step_ns >= seconds_to_ns(SUSTAINED_S)
+        """Whether the task has been solved for `SUCCESS_DURATION_S`."""
+        return self._solved_steps * self.step_ns >= seconds_to_ns(SUCCESS_DURATION_S)
 
-    def snapshot(self) -> Snapshot:
-        """Return the state for `pose`, to draw it in another thread."""
+    @property
+    def qpos(self) -> Array:
+        """MuJoCo's generalised positions. A copy of shape (nq,)."""
         with self._lock:
-            return Snapshot(self.data.qpos.copy(), self.time_ns)
+            qpos: Array = self.data.qpos.copy()
+        return qpos
 
     def _set_joints(self, positions: Array) -> None:
         for name, position in zip(self.joint_names, positions, strict=True):

@@ -1,4 +1,4 @@
-"""Large pictures from small ones, where large ones cannot be drawn in time."""
+"""Enlargement of small images, for machines that cannot render large ones in time."""
 
 import numpy as np
 
@@ -6,17 +6,18 @@ from dbp_ros.types import Image
 
 
 class Upscaler:
-    """Repeats pixels: the picture shows no more than the small one, but is as much to carry."""
+    """Nearest-neighbour enlargement to the message size of a real camera."""
 
-    def __init__(self, drawn: tuple[int, int], wanted: tuple[int, int]) -> None:
-        """Prepare; sizes are heights and widths in [px]."""
-        self._same = drawn == wanted
+    def __init__(self, rendered: tuple[int, int], published: tuple[int, int]) -> None:
+        """Precompute the indices for sizes of (height, width) in [px]."""
+        self._same = rendered == published
         self._rows, self._columns = (
-            np.arange(large) * small // large for small, large in zip(drawn, wanted, strict=True)
+            np.arange(large) * small // large
+            for small, large in zip(rendered, published, strict=True)
         )
 
     def __call__(self, image: Image) -> Image:
-        """Return the picture at the size that is wanted. Shape (height, width, 3)."""
+        """Return the image at the published size. Shape (height, width, 3)."""
         if self._same:
             return image
         return np.take(np.take(image, self._columns, axis=1), self._rows, axis=0)

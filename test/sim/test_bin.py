@@ -1,10 +1,10 @@
-"""What counts as being in the bin."""
+"""Objects inside and outside of the bin."""
 
 import mujoco
 import pytest
 
 from dbp_ros.sim.scene import cell
-from dbp_ros.sim.tasks.bin import WALL_M, Bin, touched
+from dbp_ros.sim.tasks.bin import WALL_M, Bin, touched_by_arm
 from dbp_ros.sim.tasks.task import place
 
 BIN = Bin(length_m=0.2, width_m=0.3, height_m=0.06)
@@ -32,26 +32,26 @@ def scene():
         (0.10, 0.11, WALL_M + HALF_M, False),
     ],
 )
-def test_a_thing_is_in_the_bin_between_its_walls_and_near_its_floor(scene, x, y, z, inside):
+def test_an_object_is_in_the_bin_between_its_walls_and_near_its_floor(scene, x, y, z, inside):
     model, data = scene
     place(model, data, "ball", x, y, z, 0.0)
     mujoco.mj_forward(model, data)
-    assert BIN.holds(data, "ball", HALF_M) == inside
+    assert BIN.contains(data, "ball", HALF_M) == inside
 
 
-def test_a_thing_dropped_over_the_bin_stays_in_it(scene):
+def test_an_object_dropped_over_the_bin_stays_in_it(scene):
     model, data = scene
     place(model, data, "ball", 0.1, -0.05, 0.15, 0.0)
     mujoco.mj_step(model, data, 1000)
-    assert BIN.holds(data, "ball", HALF_M)
-    assert not touched(model, data, "ball")
+    assert BIN.contains(data, "ball", HALF_M)
+    assert not touched_by_arm(model, data, "ball")
 
 
-def test_a_hand_on_the_thing_is_felt(scene):
+def test_contact_with_a_gripper_is_detected(scene):
     model, data = scene
     x, y, z = data.body("left_finger_1").xpos + data.body("left_gripper").xmat.reshape(3, 3) @ (
         (0, 0, 0.14)
     )
     place(model, data, "ball", x, y, z, 0.0)
     mujoco.mj_forward(model, data)
-    assert touched(model, data, "ball")
+    assert touched_by_arm(model, data, "ball")

@@ -1,4 +1,4 @@
-"""The control loop keeps its rate and records what it should."""
+"""Rate of the control loop, and recorded demonstrations."""
 
 import numpy as np
 import pytest
@@ -14,37 +14,37 @@ def simulation():
 
 
 def test_control_steps_do_not_drift_from_30_hz(simulation):
-    environment = ControlLoop(simulation)
-    environment.reset(0)
+    loop = ControlLoop(simulation)
+    loop.reset(0)
     for _ in range(30):
-        environment.step(simulation.home)
+        loop.step(simulation.home)
     assert simulation.time_ns == pytest.approx(1e9, abs=4e6)
 
 
-def test_the_command_goes_there_in_small_steps(simulation):
-    environment = ControlLoop(simulation)
-    environment.reset(0)
-    environment.step(simulation.home)
+def test_a_command_is_interpolated(simulation):
+    loop = ControlLoop(simulation)
+    loop.reset(0)
+    loop.step(simulation.home)
     target = simulation.home.copy()
     target[0] += 0.06
-    environment.step(target)
+    loop.step(target)
     fast = np.abs(simulation.velocities[0])
-    environment.step(target)
+    loop.step(target)
     assert fast < 0.06 * 30
     assert simulation.positions[0] < target[0]
 
 
 def test_the_episode_is_truncated_at_the_time_limit(simulation):
-    environment = ControlLoop(simulation)
-    environment.reset(0)
+    loop = ControlLoop(simulation)
+    loop.reset(0)
     steps = 0
-    while not environment.truncated:
-        environment.step(simulation.home)
+    while not loop.truncated:
+        loop.step(simulation.home)
         steps += 1
     assert steps == round(simulation.time_limit_s * 30)
 
 
-def test_a_demonstration_has_one_row_a_step_and_ends_solved(simulation):
+def test_a_demonstration_has_one_row_per_step_and_ends_solved(simulation):
     with open_cameras(simulation.model, ("head_camera",), 12, 12, "raycast") as rig:
         shown = demonstrate(simulation, rig, "left", 0, 0.005)
     steps = len(shown.positions)
@@ -56,14 +56,14 @@ def test_a_demonstration_has_one_row_a_step_and_ends_solved(simulation):
     np.testing.assert_allclose(np.diff(shown.stamps_ns), 1e9 / 30, atol=4e6)
 
 
-def test_a_seed_and_a_mode_give_the_same_demonstration_again(simulation):
+def test_a_seed_and_a_mode_determine_the_demonstration(simulation):
     first = demonstrate(simulation, None, "right", 5, 0.005)
     again = demonstrate(simulation, None, "right", 5, 0.005)
     np.testing.assert_array_equal(first.actions, again.actions)
 
 
-def test_noise_moves_the_arm_in_use_off_the_recorded_commands(simulation):
-    calm = demonstrate(simulation, None, "left", 6, 0.0)
-    shaken = demonstrate(simulation, None, "left", 6, 0.005)
-    assert np.abs(calm.positions[10] - shaken.positions[10])[:6].max() > 1e-3
-    np.testing.assert_allclose(shaken.positions[10][7:], calm.positions[10][7:], atol=1e-4)
+def test_noise_moves_only_the_arm_in_use(simulation):
+    clean = demonstrate(simulation, None, "left", 6, 0.0)
+    noisy = demonstrate(simulation, None, "left", 6, 0.005)
+    assert np.abs(clean.positions[10] - noisy.positions[10])[:6].max() > 1e-3
+    np.testing.assert_allclose(noisy.positions[10][7:], clean.positions[10][7:], atol=1e-4)

@@ -1,4 +1,4 @@
-"""Forward controllers hold what they passed on last, as those of ros2_control do."""
+"""Forward command controllers behave as those of ros2_control."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def controller():
     return ForwardController("left_controller", JOINTS)
 
 
-def test_an_active_controller_passes_finite_commands_of_its_size_on():
+def test_an_active_controller_forwards_finite_commands_of_its_size():
     one = controller()
     assert one.accept(np.zeros(2))
     assert one.label == "active"
@@ -28,7 +28,7 @@ def test_an_inactive_controller_ignores_commands_until_it_is_activated():
     assert one.accept(np.zeros(2))
 
 
-def test_a_command_of_the_wrong_size_makes_a_controller_inactive_with_an_error():
+def test_a_command_of_the_wrong_size_deactivates_the_controller():
     one = controller()
     assert not one.accept(np.zeros(3))
     assert one.label == "inactive"
@@ -42,7 +42,7 @@ def test_a_command_of_the_wrong_size_makes_a_controller_inactive_with_an_error()
     assert one.state == ""
 
 
-def test_a_command_that_is_not_finite_is_dropped_and_the_controller_stays_active():
+def test_a_non_finite_command_is_dropped_and_the_controller_stays_active():
     one = controller()
     assert not one.accept(np.array([0.1, np.nan]))
     assert one.label == "active"
@@ -53,15 +53,15 @@ def test_a_command_that_is_not_finite_is_dropped_and_the_controller_stays_active
     assert one.state == ""
 
 
-def test_the_joints_of_one_controller_are_set_and_the_others_hold():
+def test_a_command_sets_the_joints_of_one_controller():
     targets = ArmTargets(np.zeros(3))
     before = targets.positions
     targets.set(slice(1, 3), np.array([0.1, 0.2]))
     assert targets.positions.tolist() == [0.0, 0.1, 0.2]
-    assert before.tolist() == [0.0, 0.0, 0.0], "a reader keeps what it read"
+    assert before.tolist() == [0.0, 0.0, 0.0], "positions are not written in place"
 
 
-def test_a_protective_stop_holds_the_arms_and_then_they_go_to_the_last_command():
+def test_after_a_protective_stop_the_last_command_is_in_effect():
     targets = ArmTargets(np.zeros(2))
     targets.protective_stop(np.array([0.01, 0.02]))
     targets.set(slice(0, 2), np.array([0.5, 0.6]))
@@ -72,7 +72,7 @@ def test_a_protective_stop_holds_the_arms_and_then_they_go_to_the_last_command()
     assert targets.positions.tolist() == [0.5, 0.6]
 
 
-def test_after_a_reset_of_the_cell_a_protective_stop_holds_the_new_position():
+def test_a_protective_stop_holds_the_position_of_a_reset():
     targets = ArmTargets(np.zeros(2))
     targets.protective_stop(np.zeros(2))
     targets.hold(np.ones(2))

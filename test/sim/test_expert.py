@@ -1,11 +1,11 @@
-"""The demonstrator solves its task from anywhere and never waits."""
+"""The expert solves its task from any state without pausing."""
 
 import numpy as np
 import pytest
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop, demonstrate
-from dbp_ros.sim.expert import make_expert
+from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation
 
 
@@ -25,38 +25,38 @@ def test_the_expert_lifts_the_cube_with_the_arm_of_its_mode(simulation, mode, se
 
 
 def test_the_expert_recovers_from_a_kick(simulation):
-    environment = ControlLoop(simulation)
-    environment.reset(2)
-    expert = make_expert(simulation, "right", np.random.default_rng(0))
+    loop = ControlLoop(simulation)
+    loop.reset(2)
+    expert = Expert(simulation, "right")
     for step in range(8 * CONTROL_HZ):
         command = expert.command()
         if 25 <= step < 30:
             command[7:13] += 0.1
-        environment.step(command)
+        loop.step(command)
     assert simulation.success
 
 
-def test_the_expert_never_waits_before_the_task_is_solved(simulation):
-    environment = ControlLoop(simulation)
-    environment.reset(3)
-    expert = make_expert(simulation, "left", np.random.default_rng(0))
+def test_the_expert_never_pauses_before_the_task_is_solved(simulation):
+    loop = ControlLoop(simulation)
+    loop.reset(3)
+    expert = Expert(simulation, "left")
     leads = []
     while not simulation.success:
         command = expert.command()
         leads.append(np.abs(command - simulation.positions)[:7].max())
-        environment.step(command)
+        loop.step(command)
     assert min(leads) > 2e-3
 
 
 def test_the_expert_is_a_function_of_the_state(simulation):
     simulation.reset(4)
-    expert = make_expert(simulation, "left", np.random.default_rng(0))
+    expert = Expert(simulation, "left")
     first = expert.command()
     for _ in range(3):
         again = expert.command()
     np.testing.assert_allclose(again, first, atol=1e-9)
 
 
-def test_an_unknown_mode_is_refused_with_the_known_ones(simulation):
+def test_an_unknown_mode_is_rejected_with_the_known_ones(simulation):
     with pytest.raises(ConfigError, match="left, right"):
-        make_expert(simulation, "middle", np.random.default_rng(0))
+        Expert(simulation, "middle")

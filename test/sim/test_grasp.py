@@ -1,4 +1,4 @@
-"""The way to a thing follows from where the hand is."""
+"""Waypoints of grasping as functions of the tool pose."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ from dbp_ros.sim.tasks.grasp import (
     between_fingers,
     carry,
     grasp,
-    let_go,
+    release,
 )
 from dbp_ros.sim.tasks.task import pointing_down
 
-THING = np.array((0.1, 0.0, 0.02))
+OBJECT = np.array((0.1, 0.0, 0.02))
 
 
 @pytest.fixture(scope="module")
@@ -25,34 +25,34 @@ def simulation():
     return Simulation("lift")
 
 
-def test_far_away_the_way_leads_over_the_thing():
-    goal = approach(THING, THING + np.array((0.2, 0.0, 0.15)))
-    np.testing.assert_allclose(goal, THING + np.array((0.0, 0.0, CLEARANCE_M)))
+def test_a_distant_tool_moves_above_the_object():
+    waypoint = approach(OBJECT, OBJECT + np.array((0.2, 0.0, 0.15)))
+    np.testing.assert_allclose(waypoint, OBJECT + np.array((0.0, 0.0, CLEARANCE_M)))
 
 
-def test_over_the_thing_the_way_leads_down():
-    np.testing.assert_allclose(approach(THING, THING + np.array((0.001, 0.0, 0.05))), THING)
+def test_a_tool_above_the_object_moves_down():
+    np.testing.assert_allclose(approach(OBJECT, OBJECT + np.array((0.001, 0.0, 0.05))), OBJECT)
 
 
-def test_low_beside_the_thing_the_way_leads_up_first():
-    tool = THING + np.array((0.1, 0.0, 0.0))
-    goal = approach(THING, tool)
-    np.testing.assert_allclose(goal[:2], tool[:2])
-    assert goal[2] > tool[2] + 0.05
+def test_a_low_tool_moves_up_first():
+    tool = OBJECT + np.array((0.1, 0.0, 0.0))
+    waypoint = approach(OBJECT, tool)
+    np.testing.assert_allclose(waypoint[:2], tool[:2])
+    assert waypoint[2] > tool[2] + 0.05
 
 
 def test_a_steeper_funnel_stays_higher_at_the_same_offset():
-    tool = THING + np.array((0.012, 0.0, 0.15))
-    assert approach(THING, tool, 12.0)[2] > approach(THING, tool)[2] + 0.03
+    tool = OBJECT + np.array((0.012, 0.0, 0.15))
+    assert approach(OBJECT, tool, 12.0)[2] > approach(OBJECT, tool)[2] + 0.03
 
 
-def test_fingers_that_have_begun_to_close_go_on_when_they_push_the_thing():
+def test_closing_fingers_tolerate_a_pushed_object():
     pushed = np.array((0.01, 0.0, 0.0))
     assert not between_fingers(pushed, GRIPPER_STROKE_M)
     assert between_fingers(pushed, GRIPPER_STROKE_M - 0.01)
 
 
-def test_the_hand_turns_before_it_comes_down(simulation):
+def test_the_tool_rotates_before_it_moves_down(simulation):
     simulation.reset(0)
     tool = simulation.data.site("left_tcp").xpos
     below = tool - (0.0, 0.0, 0.12)
@@ -64,28 +64,28 @@ def test_the_hand_turns_before_it_comes_down(simulation):
     assert straight.position[2] == pytest.approx(below[2])
 
 
-def test_a_thing_is_carried_by_its_own_centre(simulation):
+def test_an_object_is_carried_by_its_centre(simulation):
     simulation.reset(0)
     tool = simulation.data.site("left_tcp").xpos
     cube = simulation.data.body("cube").xpos
     target = cube + np.array((0.001, 0.0, -0.01))
-    goal = carry(simulation.data, "left", "cube", target, pointing_down(0.0))
-    np.testing.assert_allclose(goal.position - tool, target - cube, atol=1e-12)
+    waypoint = carry(simulation.data, "left", "cube", target, pointing_down(0.0))
+    np.testing.assert_allclose(waypoint.position - tool, target - cube, atol=1e-12)
 
 
 def test_open_fingers_withdraw_and_closed_ones_open_first(simulation):
     simulation.reset(0)
     tool = simulation.data.site("left_tcp").xpos.copy()
     grip = Grip(tool, pointing_down(0.0), 0.04)
-    assert let_go(simulation.model, simulation.data, "left", grip).position[2] > tool[2] + 0.1
+    assert release(simulation.model, simulation.data, "left", grip).position[2] > tool[2] + 0.1
     closed = simulation.home.copy()
     closed[6] = 0.04
     simulation.command(closed)
     simulation.advance(500)
     tool = simulation.data.site("left_tcp").xpos.copy()
-    goal = let_go(simulation.model, simulation.data, "left", grip)
-    np.testing.assert_allclose(goal.position, tool)
-    assert goal.opening_m == GRIPPER_STROKE_M
+    waypoint = release(simulation.model, simulation.data, "left", grip)
+    np.testing.assert_allclose(waypoint.position, tool)
+    assert waypoint.opening_m == GRIPPER_STROKE_M
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, np.pi / 2, np.pi])

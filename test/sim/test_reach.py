@@ -1,4 +1,4 @@
-"""Both hands over their mats: when it is solved, and what it pays."""
+"""Task reach: success and dense reward."""
 
 import pytest
 
@@ -13,20 +13,20 @@ def simulation():
 
 
 def hold(simulation, seed, seconds):
-    """Let the expert solve it, then stay."""
+    """Let the expert solve the task, then hold."""
     assert demonstrate(simulation, None, "both", seed, 0.0).success
     simulation.command(simulation.positions)
     simulation.advance(round(seconds / 0.002))
 
 
-def test_the_reward_rises_to_nearly_nothing_as_the_hands_arrive(simulation):
+def test_the_reward_rises_towards_zero(simulation):
     rewards = demonstrate(simulation, None, "both", 5, 0.0).rewards
     assert -1.0 <= rewards[0] < -0.2
     assert -REACHED_M / FAR_M <= rewards[-1] <= 0.0
     assert (rewards[1:] >= rewards[:-1] - 0.02).all()
 
 
-def test_one_hand_alone_does_not_solve_it(simulation):
+def test_one_gripper_alone_is_no_success(simulation):
     hold(simulation, 6, 0.1)
     assert simulation.success
     command = simulation.positions
@@ -37,7 +37,7 @@ def test_one_hand_alone_does_not_solve_it(simulation):
     assert -1.0 < simulation.reward < -REACHED_M / (2 * FAR_M)
 
 
-def test_an_arm_that_is_far_away_costs_no_more_than_the_most(simulation):
+def test_the_reward_is_bounded(simulation):
     simulation.reset(7)
     command = simulation.positions
     command[[1, 8]] -= 1.5

@@ -1,4 +1,4 @@
-"""The cell has the robot that was asked for."""
+"""Kinematics, limits and masses of the scene."""
 
 import mujoco
 import numpy as np
@@ -27,7 +27,7 @@ def flange(angles):
     return pose[:3, 3]
 
 
-def test_the_arm_moves_as_the_published_dh_table_says(model):
+def test_the_kinematics_match_the_published_dh_table(model):
     data = mujoco.MjData(model)
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -36,8 +36,8 @@ def test_the_arm_moves_as_the_published_dh_table_says(model):
             data.joint(f"left_{name}").qpos[0] = angle
         mujoco.mj_kinematics(model, data)
         base = data.body("left_base")
-        seen = base.xmat.reshape(3, 3).T @ (data.body("left_wrist_3_link").xpos - base.xpos)
-        np.testing.assert_allclose(seen, flange(angles), atol=1e-6)
+        position = base.xmat.reshape(3, 3).T @ (data.body("left_wrist_3_link").xpos - base.xpos)
+        np.testing.assert_allclose(position, flange(angles), atol=1e-6)
 
 
 def test_every_joint_name_of_the_robot_has_an_actuator(model):
@@ -53,18 +53,18 @@ def test_torque_limits_are_those_of_the_datasheet(model):
     assert torques == [150, 150, 150, 28, 28, 28]
 
 
-def test_the_elbow_turns_half_as_far_as_the_other_joints(model):
+def test_the_elbow_has_half_the_range_of_the_other_joints(model):
     limits = [model.joint(f"left_{joint}").range[1] for joint in ARM_JOINTS]
     np.testing.assert_allclose(limits, np.pi * np.array((2, 2, 1, 2, 2, 2)), atol=1e-4)
 
 
-def test_an_arm_weighs_what_the_published_links_weigh(model):
+def test_link_masses_are_the_published_ones(model):
     links = ("shoulder", "upper_arm", "forearm", "wrist_1", "wrist_2", "wrist_3")
     masses = [model.body(f"left_{link}_link").mass[0] for link in links]
     assert sum(masses) == pytest.approx(3.761 + 8.058 + 2.846 + 1.37 + 1.3 + 0.365)
 
 
-def test_nothing_touches_anything_at_home(model):
+def test_there_is_no_contact_at_home(model):
     data = mujoco.MjData(model)
     for name, angle in zip(DUAL_UR5E_JOINTS, HOME, strict=True):
         if "gripper" not in name:

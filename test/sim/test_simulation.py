@@ -1,4 +1,4 @@
-"""The simulation behaves as a robot does."""
+"""Physics, commands and measurements of the simulation."""
 
 import threading
 
@@ -8,7 +8,7 @@ import pytest
 
 from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
-from dbp_ros.sim.simulation import Simulation, pose
+from dbp_ros.sim.simulation import Simulation, set_qpos
 
 
 @pytest.fixture(scope="module")
@@ -20,29 +20,29 @@ def test_joints_are_in_the_order_of_the_robot(simulation):
     assert simulation.joint_names == DUAL_UR5E_JOINTS
 
 
-def test_an_unknown_task_is_refused_with_the_known_ones():
+def test_an_unknown_task_is_rejected_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"known tasks are .*lift"):
         Simulation("juggle")
 
 
 def test_the_same_seed_gives_the_same_start(simulation):
     simulation.reset(7)
-    first = simulation.snapshot().qpos
+    first = simulation.qpos
     simulation.advance(50)
     simulation.reset(7)
-    np.testing.assert_array_equal(simulation.snapshot().qpos, first)
+    np.testing.assert_array_equal(simulation.qpos, first)
 
 
-def test_another_seed_puts_the_cube_elsewhere_within_the_zone(simulation):
-    places = []
+def test_seeds_place_the_cube_within_its_zone(simulation):
+    positions = []
     for seed in range(30):
         simulation.reset(seed)
-        places.append(simulation.data.body("cube").xpos[:2].copy())
-    assert np.abs(places).max() <= 0.08
-    assert np.ptp(places, axis=0).min() > 0.1
+        positions.append(simulation.data.body("cube").xpos[:2].copy())
+    assert np.abs(positions).max() <= 0.08
+    assert np.ptp(positions, axis=0).min() > 0.1
 
 
-def test_the_arms_hold_still_without_sagging(simulation):
+def test_the_arms_hold_against_gravity(simulation):
     simulation.reset(3)
     start = simulation.positions
     simulation.advance(1000)
@@ -72,20 +72,20 @@ def test_a_servo_follows_within_60_ms_and_does_not_overshoot(simulation, joint):
     target = simulation.home.copy()
     target[joint] += 0.1
     simulation.command(target)
-    way = []
+    responses = []
     for _ in range(300):
         simulation.advance(1)
-        way.append((simulation.positions[joint] - simulation.home[joint]) / 0.1)
-    assert np.argmax(np.array(way) > 0.63) * simulation.step_ns < 60e6
-    assert max(way) < 1.01
+        responses.append((simulation.positions[joint] - simulation.home[joint]) / 0.1)
+    assert np.argmax(np.array(responses) > 0.63) * simulation.step_ns < 60e6
+    assert max(responses) < 1.01
 
 
-def test_a_command_of_the_wrong_length_is_refused(simulation):
+def test_a_command_of_the_wrong_length_is_rejected(simulation):
     with pytest.raises(CommandError, match="expected 14"):
         simulation.command(np.zeros(13))
 
 
-def test_a_command_that_is_not_finite_is_refused_by_joint_name(simulation):
+def test_a_non_finite_command_is_rejected_by_joint_name(simulation):
     bad = simulation.home.copy()
     bad[2] = np.nan
     with pytest.raises(CommandError, match="left_elbow_joint"):
@@ -111,7 +111,7 @@ def test_nothing_is_solved_at_the_start(simulation):
     assert (simulation.success, simulation.reward, simulation.terminated) == (False, 0.0, False)
 
 
-def test_success_has_to_last_before_the_episode_terminates(simulation):
+def test_a_brief_success_does_not_terminate(simulation):
     simulation.reset(0)
     joint = simulation.model.body("cube").jntadr[0]
     height = simulation.model.jnt_qposadr[joint] + 2
@@ -124,13 +124,13 @@ def test_success_has_to_last_before_the_episode_terminates(simulation):
     assert not simulation.terminated
 
 
-def test_a_snapshot_poses_the_scene_of_another_thread(simulation):
+def test_qpos_poses_a_copy_of_the_scene_in_another_thread(simulation):
     simulation.reset(5)
     simulation.advance(20)
-    mine = mujoco.MjData(simulation.model)
-    worker = threading.Thread(target=lambda: pose(simulation.model, mine, simulation.snapshot()))
+    copy = mujoco.MjData(simulation.model)
+    worker = threading.Thread(target=lambda: set_qpos(simulation.model, copy, simulation.qpos))
     worker.start()
     worker.join()
     mujoco.mj_forward(simulation.model, simulation.data)
-    np.testing.assert_allclose(mine.geom_xpos, simulation.data.geom_xpos, atol=1e-12)
-    np.testing.assert_allclose(mine.cam_xpos, simulation.data.cam_xpos, atol=1e-12)
+    np.testing.assert_allclose(copy.geom_xpos, simulation.data.geom_xpos, atol=1e-12)
+    np.testing.assert_allclose(copy.cam_xpos, simulation.data.cam_xpos, atol=1e-12)

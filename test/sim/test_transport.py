@@ -1,4 +1,4 @@
-"""A bar is handed over without a moment in which nobody holds it."""
+"""Task transport: the bar is held at every step of the handover."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,37 +8,37 @@ import pytest
 
 from dbp_ros.settings.robot import SIDES
 from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop
-from dbp_ros.sim.expert import make_expert
+from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.task import place
-from dbp_ros.sim.tasks.transport import MEETING, OTHER
+from dbp_ros.sim.tasks.transport import HANDOVER, OTHER
 
 SEEDS = (0, 1, 4)
 
 
 @dataclass
-class Moment:
-    """What one control step showed.
+class Contacts:
+    """Contacts after one control step.
 
     Attributes:
         bar: Position of the bar.
-        hands: Arms that touch the bar.
+        arms: Arms that touch the bar.
         collided: Whether an arm touches the other arm or the bin.
     """
 
     bar: np.ndarray
-    hands: set
+    arms: set
     collided: bool
 
 
-def look(simulation):
+def contacts(simulation):
     model, data = simulation.model, simulation.data
     pairs = model.body_rootid[model.geom_bodyid[data.contact.geom]]
     named = [{model.body(body).name for body in pair} for pair in pairs]
-    arms = {f"{side}_base": side for side in SIDES}
-    hands = {arms[name] for pair in named if "bar" in pair for name in pair & arms.keys()}
-    collided = any(pair == set(arms) or ("bin" in pair and pair & arms.keys()) for pair in named)
-    return Moment(data.body("bar").xpos.copy(), hands, collided)
+    bases = {f"{side}_base": side for side in SIDES}
+    arms = {bases[name] for pair in named if "bar" in pair for name in pair & bases.keys()}
+    collided = any(pair == set(bases) or ("bin" in pair and pair & bases.keys()) for pair in named)
+    return Contacts(data.body("bar").xpos.copy(), arms, collided)
 
 
 def receiver_of(simulation):
@@ -52,17 +52,17 @@ def simulation():
 
 @pytest.fixture(scope="module", params=SEEDS)
 def shown(request, simulation):
-    """Return who receives and the moments of one episode."""
-    environment = ControlLoop(simulation)
-    environment.reset(request.param)
+    """Return the receiver and the contacts of one episode."""
+    loop = ControlLoop(simulation)
+    loop.reset(request.param)
     receiver = receiver_of(simulation)
-    expert = make_expert(simulation, "handover", np.random.default_rng(0))
-    moments = []
-    while not (simulation.terminated or environment.truncated):
-        environment.step(expert.command())
-        moments.append(look(simulation))
+    expert = Expert(simulation, "handover")
+    steps = []
+    while not (simulation.terminated or loop.truncated):
+        loop.step(expert.command())
+        steps.append(contacts(simulation))
     assert simulation.terminated
-    return receiver, moments
+    return receiver, steps
 
 
 def test_the_bar_starts_on_one_side_and_the_bin_stands_on_the_other(simulation):
@@ -75,42 +75,42 @@ def test_the_bar_starts_on_one_side_and_the_bin_stands_on_the_other(simulation):
     assert sides == set(SIDES)
 
 
-def test_some_hand_holds_the_bar_while_it_is_in_the_air(shown):
-    _, moments = shown
-    held = [bool(moment.hands) for moment in moments if moment.bar[2] > 0.06]
-    assert len(held) > CONTROL_HZ
-    assert all(held)
+def test_an_arm_holds_the_bar_while_it_is_in_the_air(shown):
+    _, steps = shown
+    touched = [bool(step.arms) for step in steps if step.bar[2] > 0.06]
+    assert len(touched) > CONTROL_HZ
+    assert all(touched)
 
 
-def test_both_hands_hold_the_bar_where_it_is_handed_over(shown):
-    _, moments = shown
-    both = [moment.bar for moment in moments if moment.hands == set(SIDES)]
+def test_both_arms_hold_the_bar_at_the_handover(shown):
+    _, steps = shown
+    both = [step.bar for step in steps if step.arms == set(SIDES)]
     assert both
-    np.testing.assert_allclose(both, np.broadcast_to(MEETING, np.shape(both)), atol=0.03)
+    np.testing.assert_allclose(both, np.broadcast_to(HANDOVER, np.shape(both)), atol=0.03)
 
 
 def test_the_giver_picks_up_and_the_receiver_puts_down(shown):
-    receiver, moments = shown
-    hands = [moment.hands for moment in moments if len(moment.hands) == 1]
-    assert hands[0] == {OTHER[receiver]}
-    assert hands[-1] == {receiver}
-    changes = sum(before != after for before, after in pairwise(hands))
+    receiver, steps = shown
+    single = [step.arms for step in steps if len(step.arms) == 1]
+    assert single[0] == {OTHER[receiver]}
+    assert single[-1] == {receiver}
+    changes = sum(before != after for before, after in pairwise(single))
     assert changes == 1
 
 
 def test_the_arms_touch_neither_each_other_nor_the_bin(shown):
-    _, moments = shown
-    assert not any(moment.collided for moment in moments)
+    _, steps = shown
+    assert not any(step.collided for step in steps)
 
 
-def test_a_bar_that_is_put_back_is_fetched_again(simulation):
-    environment = ControlLoop(simulation)
-    environment.reset(SEEDS[0])
+def test_a_bar_that_is_put_back_is_picked_up_again(simulation):
+    loop = ControlLoop(simulation)
+    loop.reset(SEEDS[0])
     start = simulation.data.body("bar").xpos.copy()
-    expert = make_expert(simulation, "handover", np.random.default_rng(0))
+    expert = Expert(simulation, "handover")
     while simulation.data.body("bar").xpos[2] < 0.2:
-        environment.step(expert.command())
+        loop.step(expert.command())
     place(simulation.model, simulation.data, "bar", *start, np.pi / 2)
-    while not (simulation.success or environment.truncated):
-        environment.step(expert.command())
+    while not (simulation.success or loop.truncated):
+        loop.step(expert.command())
     assert simulation.success

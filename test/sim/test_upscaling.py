@@ -1,24 +1,24 @@
-"""A small picture enlarged shows the same."""
+"""Enlargement of small images."""
 
 import numpy as np
 import pytest
 
 from dbp_ros.sim.upscaling import Upscaler
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (84, 84, 3), np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (84, 84, 3), np.uint8)
 
 
-def test_at_its_own_size_it_is_the_picture_itself():
-    assert Upscaler((84, 84), (84, 84))(PICTURE) is PICTURE
+def test_an_image_of_the_published_size_is_returned_as_it_is():
+    assert Upscaler((84, 84), (84, 84))(IMAGE) is IMAGE
 
 
-def test_every_pixel_is_repeated_in_its_place():
-    large = Upscaler((84, 84), (168, 252))(PICTURE)
-    np.testing.assert_array_equal(large, PICTURE.repeat(2, axis=0).repeat(3, axis=1))
+def test_every_pixel_is_repeated():
+    large = Upscaler((84, 84), (168, 252))(IMAGE)
+    np.testing.assert_array_equal(large, IMAGE.repeat(2, axis=0).repeat(3, axis=1))
 
 
 @pytest.mark.parametrize("size", [(480, 640), (85, 84)])
-def test_any_size_can_be_had_and_holds_no_pixel_that_was_not_there(size):
-    large = Upscaler((84, 84), size)(PICTURE)
+def test_any_size_is_supported(size):
+    large = Upscaler((84, 84), size)(IMAGE)
     assert large.shape == (*size, 3)
-    np.testing.assert_array_equal(large[[0, -1]][:, [0, -1]], PICTURE[[0, -1]][:, [0, -1]])
+    np.testing.assert_array_equal(large[[0, -1]][:, [0, -1]], IMAGE[[0, -1]][:, [0, -1]])

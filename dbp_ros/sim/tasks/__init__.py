@@ -1,1 +1,1 @@
-"""The tasks of the cell: one file a task, and a line in the registry."""
+"""Tasks of the cell: one file for each, and a line in the registry."""

@@ -1,4 +1,4 @@
-"""Lift a cube, with either arm."""
+"""Task: lift a cube with either arm."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
-from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, grasp, holds
+from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, grasp, is_grasping
 from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down, yaw_of
 from dbp_ros.sim.tasks.task_object import TaskObject
 
@@ -18,12 +18,12 @@ YAW_RAD = 0.4
 
 
 class Lift:
-    """One arm lifts a cube of 4 cm by 0.10 m. The mode is the arm that does it."""
+    """One arm lifts a cube of 4 cm by 0.10 m; the mode is the arm."""
 
     name: ClassVar[str] = "lift"
     modes: ClassVar[tuple[str, ...]] = ("left", "right")
     time_limit_s: ClassVar[float] = 8.0
-    things: ClassVar[tuple[TaskObject, ...]] = (TaskObject("cube", 4),)
+    objects: ClassVar[tuple[TaskObject, ...]] = (TaskObject("cube", 4),)
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the cube."""
@@ -39,7 +39,7 @@ class Lift:
         )
 
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
-        """Put the cube anywhere in the zone that both arms reach."""
+        """Place the cube at random in a zone that both arms reach."""
         x, y = rng.uniform(-ZONE_M, ZONE_M, 2)
         place(model, data, "cube", x, y, CUBE_M / 2, rng.uniform(-YAW_RAD, YAW_RAD))
 
@@ -48,17 +48,17 @@ class Lift:
         return bool(data.body("cube").xpos[2] - CUBE_M / 2 >= LIFTED_M)
 
     def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
-        """Return one where it is solved, else zero."""
+        """Return one if solved, else zero."""
         return float(self.success(model, data))
 
-    def goals(
+    def waypoints(
         self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
     ) -> Mapping[str, Waypoint]:
         """Grasp the cube and lift it."""
         cube = data.body("cube")
         rotation = pointing_down(yaw_of(cube.xmat.reshape(3, 3)))
         grip = Grip(cube.xpos, rotation, CUBE_M)
-        if holds(model, data, mode, grip):
+        if is_grasping(model, data, mode, grip):
             above = np.array((cube.xpos[0], cube.xpos[1], HELD_M))
             return {mode: Waypoint(above, rotation, CLOSED_M, CRUISE_M_S)}
         return {mode: grasp(model, data, mode, grip)}

@@ -1,4 +1,4 @@
-"""Hold each hand over the mat of its side: the simplest task that takes both arms and eyes."""
+"""Task: hold each gripper over the mat of its side."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -17,27 +17,29 @@ SIDE_M = 0.09
 THICKNESS_M = 0.006
 ABOVE_M = 0.08
 REACHED_M = 0.06
-# A hand this far away earns the lowest reward.
+# Distance of the lowest reward.
 FAR_M = 0.3
 ZONE_M = ((-0.12, 0.10), (0.16, 0.32))
 OUTWARDS = {"left": 1.0, "right": -1.0}
-PAINT = {"left": [0.10, 0.62, 0.25, 1], "right": [0.75, 0.12, 0.55, 1]}
+COLOUR = {"left": [0.10, 0.62, 0.25, 1], "right": [0.75, 0.12, 0.55, 1]}
 
 
 class Reach:
-    """Each arm holds its hand over a mat: the left one over the green, the right over the red.
+    """The left gripper holds over the green mat, the right gripper over the red mat.
 
-    Its reward is how far the hands still have to go, so there is something to learn before the
-    first success; it is highest, zero, at the goal, so that lingering earns nothing.
+    The reward is dense, so that learning starts before the first success. It is at most zero, so
+    that a longer episode has no larger return.
     """
 
     name: ClassVar[str] = "reach"
     modes: ClassVar[tuple[str, ...]] = ("both",)
     time_limit_s: ClassVar[float] = 3.0
-    things: ClassVar[tuple[TaskObject, ...]] = tuple(TaskObject(f"{side}_mat", 4) for side in SIDES)
+    objects: ClassVar[tuple[TaskObject, ...]] = tuple(
+        TaskObject(f"{side}_mat", 4) for side in SIDES
+    )
 
     def build(self, scene: mujoco.MjSpec) -> None:
-        """Add the mats, which lie by their weight."""
+        """Add the mats as free bodies."""
         for side in SIDES:
             y = OUTWARDS[side] * ZONE_M[1][0]
             mat = scene.worldbody.add_body(name=f"{side}_mat", pos=[0, y, THICKNESS_M / 2])
@@ -46,40 +48,41 @@ class Reach:
                 type=mujoco.mjtGeom.mjGEOM_BOX,
                 size=[SIDE_M / 2, SIDE_M / 2, THICKNESS_M / 2],
                 mass=0.1,
-                rgba=PAINT[side],
+                rgba=COLOUR[side],
             )
 
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
-        """Lay each mat anywhere in the zone of its arm."""
+        """Place each mat at random in the zone of its arm."""
         for side in SIDES:
             x, y = rng.uniform(*np.transpose(ZONE_M))
             place(model, data, f"{side}_mat", x, OUTWARDS[side] * y, THICKNESS_M / 2, 0.0)
 
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
-        """Return whether both hands are where they should be."""
+        """Return whether both grippers are at their targets."""
         return max(self._distances(data)) <= REACHED_M
 
     def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
-        """Return minus the mean way that the hands have to go, as a share of `FAR_M`."""
+        """Return the negative mean distance of the grippers, as a fraction of `FAR_M`."""
         return -float(np.mean(np.minimum(self._distances(data), FAR_M))) / FAR_M
 
-    def goals(
+    def waypoints(
         self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
     ) -> Mapping[str, Waypoint]:
-        """Go straight there."""
+        """Move straight to the targets."""
         down = pointing_down(0.0)
         return {
-            side: Waypoint(_over(data, side), down, GRIPPER_STROKE_M, CRUISE_M_S) for side in SIDES
+            side: Waypoint(_target(data, side), down, GRIPPER_STROKE_M, CRUISE_M_S)
+            for side in SIDES
         }
 
     def _distances(self, data: mujoco.MjData) -> list[float]:
-        """Return how far each hand is from where it should be, in [m]."""
+        """Return the distance of each gripper to its target in [m]."""
         return [
-            float(np.linalg.norm(data.site(f"{side}_tcp").xpos - _over(data, side)))
+            float(np.linalg.norm(data.site(f"{side}_tcp").xpos - _target(data, side)))
             for side in SIDES
         ]
 
 
-def _over(data: mujoco.MjData, side: str) -> Array:
+def _target(data: mujoco.MjData, side: str) -> Array:
     point: Array = data.body(f"{side}_mat").xpos + np.array((0.0, 0.0, ABOVE_M))
     return point

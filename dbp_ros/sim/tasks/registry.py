@@ -1,4 +1,4 @@
-"""Tasks of the cell, by name: one file a task, and one line here."""
+"""Tasks of the cell by name."""
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.sim.tasks.can import Can
@@ -14,7 +14,7 @@ def make_task(name: str) -> Task:
     """Return a new task.
 
     Raises:
-        ConfigError: If there is no such task; lists those there are.
+        ConfigError: If there is no such task.
     """
     if name not in TASKS:
         raise ConfigError(f"no task '{name}': known tasks are {', '.join(sorted(TASKS))}")

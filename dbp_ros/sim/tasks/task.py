@@ -1,4 +1,4 @@
-"""What a task is: things on the table, where they start, when it is solved, how it is solved."""
+"""Interface of a task: objects, initial state, success, reward, and waypoints of the expert."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ DOWN = np.array(((0.0, -1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)))
 
 @dataclass(frozen=True)
 class Waypoint:
-    """Where one arm should go from here.
+    """Target pose of one arm.
 
     Attributes:
-        position: Wanted position of the tool centre in [m], in the world. Shape (3,).
-        rotation: Wanted orientation of the tool in the world. Shape (3, 3).
-        opening_m: Wanted opening of the gripper in [m].
-        speed_m_s: Highest speed of the tool centre.
+        position: Of the tool centre in the world, in [m]. Shape (3,).
+        rotation: Of the tool in the world. Shape (3, 3).
+        opening_m: Of the gripper.
+        speed_m_s: Maximum speed of the tool centre.
     """
 
     position: Array
@@ -31,25 +31,25 @@ class Waypoint:
 
 
 class Task(Protocol):
-    """A task, stateless: everything it decides follows from the state of the scene.
+    """A task without state of its own: success, reward and waypoints depend on the scene only.
 
     Attributes:
-        name: On the command line.
-        modes: Names of the ways of solving it.
-        time_limit_s: When an unsolved episode ends.
-        things: Whose poses, with those of the arms, say all that its expert looks at.
+        name: Name on the command line.
+        modes: Names of the strategies of the expert.
+        time_limit_s: Duration after which an episode is truncated.
+        objects: Their states and the positions of the arms determine the waypoints.
     """
 
     name: ClassVar[str]
     modes: ClassVar[tuple[str, ...]]
     time_limit_s: ClassVar[float]
-    things: ClassVar[tuple[TaskObject, ...]]
+    objects: ClassVar[tuple[TaskObject, ...]]
 
     def build(self, scene: mujoco.MjSpec) -> None:
-        """Add the task's things to the cell."""
+        """Add the objects of the task to the cell."""
 
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
-        """Place the things at random. The arms are at home, near enough."""
+        """Place the objects at random; the arms are near home."""
 
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
         """Return whether the task is solved in this state."""
@@ -57,13 +57,13 @@ class Task(Protocol):
     def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         """Return the reward of this state."""
 
-    def goals(
+    def waypoints(
         self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
     ) -> Mapping[str, Waypoint]:
-        """Return where each arm in use should go from this state: a pure function of it.
+        """Return the next waypoint of each arm in use, a pure function of the state.
 
-        An arm that is not named holds its home. There must be no state of rest before the task
-        is solved: a policy cloned from a demonstrator that waits learns to wait for ever.
+        An arm without a waypoint stays at home. An unsolved state must not be at rest: a policy
+        cloned from an expert that pauses stops there.
 
         Args:
             model: Scene.
@@ -73,7 +73,7 @@ class Task(Protocol):
 
 
 def pointing_down(yaw_rad: float) -> Array:
-    """Return the orientation of a tool that points down, turned about the vertical.
+    """Return the orientation of a tool that points down, rotated about the vertical.
 
     At zero the fingers slide along y. Shape (3, 3).
     """
@@ -84,7 +84,7 @@ def pointing_down(yaw_rad: float) -> Array:
 
 
 def yaw_of(rotation: Array) -> float:
-    """Return the turn about the vertical of a box, in [rad], nearest to zero by its symmetry."""
+    """Return the yaw of a box in [rad], nearest to zero by its fourfold symmetry."""
     yaw = np.arctan2(rotation[1, 0], rotation[0, 0])
     return float((yaw + np.pi / 4) % (np.pi / 2) - np.pi / 4)
 
@@ -98,7 +98,7 @@ def place(
     z: float,
     yaw_rad: float,
 ) -> None:
-    """Put a free body somewhere, at rest."""
+    """Set the pose of a free body, at rest."""
     joint = model.body(body).jntadr[0]
     start, speed = model.jnt_qposadr[joint], model.jnt_dofadr[joint]
     data.qpos[start : start + 7] = x, y, z, np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2)
@@ -106,5 +106,5 @@ def place(
 
 
 def opening(model: mujoco.MjModel, data: mujoco.MjData, side: str) -> float:
-    """Return the measured opening of a gripper in [m]."""
+    """Return the opening of a gripper in [m]."""
     return float(data.tendon(f"{side}_gripper_joint").length[0])

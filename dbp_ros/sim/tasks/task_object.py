@@ -1,4 +1,4 @@
-"""What a policy that sees states, and no pictures, is told about the things on the table."""
+"""State of the objects of a task, for policies without images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ AXES = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class TaskObject:
-    """A body whose pose matters to a task.
+    """A body whose pose is part of a task's state.
 
     Attributes:
-        body: Its name in the scene.
-        symmetry: How often it looks the same in one turn about its upright axis: 4 for a cube, 2
-            for a bar, 0 for what is round.
+        body: Name of the body in the scene.
+        symmetry: Order of the rotational symmetry about the upright axis: 4 for a cube, 2 for a
+            bar, 0 for a round object.
     """
 
     body: str
@@ -27,20 +27,19 @@ class TaskObject:
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """Names of what `state` returns, in order."""
+        """Names of the columns of `state`."""
         offsets = [f"from_{side}_{axis}" for side in SIDES for axis in AXES]
         turn = ("turn_cos", "turn_sin") if self.symmetry else ()
         return tuple(f"{self.body}_{part}" for part in (*AXES, "up_x", "up_y", *turn, *offsets))
 
     def state(self, data: mujoco.MjData) -> Array:
-        """Return its pose.
+        """Return the pose.
 
         Returns:
-            Position in the world in [m]; x and y of its upright axis, which is (0, 0, 1) where it
-            stands level; cosine and sine of `symmetry` times its yaw, which fade where it tips, so
-            that nothing jumps and what looks the same is told the same; position from the centre
-            of each tool, left first, along the axes of the world in [m]. Shape (13,), or (11,) if
-            it is round.
+            Position in the world in [m]; x and y of the upright axis, zero for a level object;
+            cosine and sine of `symmetry` times the yaw, scaled down with the tilt, so that the
+            state is continuous and equal for equal views; position relative to each tool centre,
+            left first, in world axes in [m]. Shape (13,), or (11,) for a round object.
         """
         body = data.body(self.body)
         rotation = body.xmat.reshape(3, 3)
@@ -55,11 +54,11 @@ class TaskObject:
         )
 
 
-def names_of(things: Sequence[TaskObject]) -> tuple[str, ...]:
-    """Return the names of the states of several things."""
-    return tuple(name for thing in things for name in thing.state_names)
+def object_state_names(objects: Sequence[TaskObject]) -> tuple[str, ...]:
+    """Return the names of the columns of `object_states`."""
+    return tuple(name for item in objects for name in item.state_names)
 
 
-def states_of(things: Sequence[TaskObject], data: mujoco.MjData) -> Array:
-    """Return the states of several things, in [m] and without unit. Shape (nt,)."""
-    return np.concatenate([thing.state(data) for thing in things])
+def object_states(objects: Sequence[TaskObject], data: mujoco.MjData) -> Array:
+    """Return the concatenated states of objects, in [m] and without unit. Shape (nt,)."""
+    return np.concatenate([item.state(data) for item in objects])

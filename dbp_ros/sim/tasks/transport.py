@@ -1,4 +1,4 @@
-"""Hand a bar from one arm to the other, which puts it into the bin on its side."""
+"""Task: hand a bar from one arm to the other, which puts it into the bin on its side."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,8 +7,16 @@ import mujoco
 import numpy as np
 
 from dbp_ros.sim.scene import GRIPPER_STROKE_M
-from dbp_ros.sim.tasks.bin import Bin, touched
-from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, carry, grasp, holds, let_go
+from dbp_ros.sim.tasks.bin import Bin, touched_by_arm
+from dbp_ros.sim.tasks.grasp import (
+    CLOSED_M,
+    CRUISE_M_S,
+    Grip,
+    carry,
+    grasp,
+    is_grasping,
+    release,
+)
 from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down
 from dbp_ros.sim.tasks.task_object import TaskObject
 from dbp_ros.types import Array
@@ -22,26 +30,26 @@ BIN_ZONE_M = ((-0.03, 0.29), (0.03, 0.33))
 BAR_ZONE_M = ((-0.08, 0.14), (0.06, 0.20))
 OUTWARDS = {"left": 1.0, "right": -1.0}
 OTHER = {"left": "right", "right": "left"}
-MEETING = np.array((-0.04, 0.0, 0.26))
-MET_M = 0.02
-MET_RAD = 0.15
+HANDOVER = np.array((-0.04, 0.0, 0.26))
+HANDOVER_TOLERANCE_M = 0.02
+HANDOVER_TOLERANCE_RAD = 0.15
 CLEAR_M = 0.07
-ASIDE = {side: np.array((-0.06, 0.30 * out, 0.30)) for side, out in OUTWARDS.items()}
+RETREAT = {side: np.array((-0.06, 0.30 * out, 0.30)) for side, out in OUTWARDS.items()}
 
 
 class Transport:
-    """One arm picks up a bar and hands it over, the other puts it into the bin on its side.
+    """The giver picks up a bar, and the receiver puts it into the bin.
 
-    Where the bin stands says which arm gives and which receives.
+    The receiver is the arm on the side of the bin.
     """
 
     name: ClassVar[str] = "transport"
     modes: ClassVar[tuple[str, ...]] = ("handover",)
     time_limit_s: ClassVar[float] = 20.0
-    things: ClassVar[tuple[TaskObject, ...]] = (TaskObject("bar", 2), TaskObject("bin", 2))
+    objects: ClassVar[tuple[TaskObject, ...]] = (TaskObject("bar", 2), TaskObject("bin", 2))
 
     def build(self, scene: mujoco.MjSpec) -> None:
-        """Add the bin, which stands by its weight, and the bar."""
+        """Add the bin and the bar as free bodies."""
         BIN.build(scene, 0.0, -0.3).add_freejoint()
         bar = scene.worldbody.add_body(name="bar", pos=[0, 0.15, BAR_M[2] / 2])
         bar.add_freejoint()
@@ -63,7 +71,7 @@ class Transport:
         )
 
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
-        """Stand the bin on one side and lay the bar on the other, about across."""
+        """Place the bin on one side and the bar on the other, roughly along y."""
         giver = rng.choice(("left", "right"))
         out = OUTWARDS[giver]
         (x, y), yaw = rng.uniform(*BAR_ZONE_M), np.pi / 2 + rng.uniform(-YAW_RAD, YAW_RAD)
@@ -73,48 +81,48 @@ class Transport:
 
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
         """Return whether the bar is in the bin and no arm touches it."""
-        return BIN.holds(data, "bar", BAR_M[2] / 2) and not touched(model, data, "bar")
+        return BIN.contains(data, "bar", BAR_M[2] / 2) and not touched_by_arm(model, data, "bar")
 
     def reward(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
-        """Return one where it is solved, else zero."""
+        """Return one if solved, else zero."""
         return float(self.success(model, data))
 
-    def goals(
+    def waypoints(
         self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
     ) -> Mapping[str, Waypoint]:
-        """Pick up, meet, take, let go, withdraw, put down: whichever the state calls for.
+        """Return the waypoints of the phase that the state belongs to.
 
-        The receiver closes before the giver opens, and takes the bar away once the giver is
-        clear of it.
+        The phases are pick up, move to the handover, grasp, release, withdraw, put down. The
+        receiver closes before the giver opens, and moves once the giver is clear of the bar.
         """
         receiver = "left" if data.body("bin").xpos[1] > 0 else "right"
         giver = OTHER[receiver]
-        given, taken = end_grip(data, giver), end_grip(data, receiver)
-        if BIN.holds(data, "bar", BAR_M[2] / 2):
-            return {giver: aside(giver), receiver: let_go(model, data, receiver, taken)}
-        if holds(model, data, receiver, taken):
-            if clear(data, giver, given):
-                target = BIN.place_for(data, BAR_M[2] / 2)
-                carried = carry(data, receiver, "bar", target, across(receiver))
-                return {giver: aside(giver), receiver: carried}
-            return {giver: let_go(model, data, giver, given), receiver: keep(receiver)}
-        if not holds(model, data, giver, given):
-            return {giver: grasp(model, data, giver, given), receiver: aside(receiver)}
-        if met(data):
-            return {giver: keep(giver), receiver: grasp(model, data, receiver, taken)}
+        giver_grip, receiver_grip = end_grip(data, giver), end_grip(data, receiver)
+        if BIN.contains(data, "bar", BAR_M[2] / 2):
+            return {giver: retreat(giver), receiver: release(model, data, receiver, receiver_grip)}
+        if is_grasping(model, data, receiver, receiver_grip):
+            if is_clear(data, giver, giver_grip):
+                target = BIN.rest_position(data, BAR_M[2] / 2)
+                carried = carry(data, receiver, "bar", target, tool_along_y(receiver))
+                return {giver: retreat(giver), receiver: carried}
+            return {giver: release(model, data, giver, giver_grip), receiver: hold(receiver)}
+        if not is_grasping(model, data, giver, giver_grip):
+            return {giver: grasp(model, data, giver, giver_grip), receiver: retreat(receiver)}
+        if at_handover(data):
+            return {giver: hold(giver), receiver: grasp(model, data, receiver, receiver_grip)}
         return {
-            giver: carry(data, giver, "bar", MEETING, across(giver)),
-            receiver: aside(receiver),
+            giver: carry(data, giver, "bar", HANDOVER, tool_along_y(giver)),
+            receiver: retreat(receiver),
         }
 
 
-def across(side: str) -> Array:
-    """Return the orientation of a tool on a bar that lies along y, its camera outwards."""
+def tool_along_y(side: str) -> Array:
+    """Return the orientation of a tool on a bar along y, with its camera outwards."""
     return pointing_down(-OUTWARDS[side] * np.pi / 2)
 
 
 def end_grip(data: mujoco.MjData, side: str) -> Grip:
-    """Return how an arm holds the end of the bar on its side, from above."""
+    """Return the grip of an arm on the end of the bar on its side, from above."""
     bar = data.body("bar")
     along: Array = bar.xmat.reshape(3, 3)[:, 0]
     along = along * np.sign(along[1]) * OUTWARDS[side]
@@ -123,25 +131,25 @@ def end_grip(data: mujoco.MjData, side: str) -> Grip:
     return Grip(point, pointing_down(yaw), BAR_M[1])
 
 
-def met(data: mujoco.MjData) -> bool:
-    """Return whether the bar is where it is handed over, lying along y."""
+def at_handover(data: mujoco.MjData) -> bool:
+    """Return whether the bar is at the handover, along y."""
     bar = data.body("bar")
     along = bar.xmat.reshape(3, 3)[:, 0]
-    near = np.linalg.norm(bar.xpos - MEETING) < MET_M
-    return bool(near and np.arccos(min(1.0, abs(along[1]))) < MET_RAD)
+    near = np.linalg.norm(bar.xpos - HANDOVER) < HANDOVER_TOLERANCE_M
+    return bool(near and np.arccos(min(1.0, abs(along[1]))) < HANDOVER_TOLERANCE_RAD)
 
 
-def clear(data: mujoco.MjData, side: str, grip: Grip) -> bool:
-    """Return whether the fingers of an arm are away from the bar."""
+def is_clear(data: mujoco.MjData, side: str, grip: Grip) -> bool:
+    """Return whether an arm is clear of the bar."""
     return bool(np.linalg.norm(data.site(f"{side}_tcp").xpos - grip.point) > CLEAR_M)
 
 
-def keep(side: str) -> Waypoint:
-    """Return the goal of an arm that holds its end of the bar where it is handed over."""
-    point = MEETING + np.array((0.0, END_M * OUTWARDS[side], ABOVE_M))
-    return Waypoint(point, across(side), CLOSED_M, CRUISE_M_S)
+def hold(side: str) -> Waypoint:
+    """Return the waypoint of an arm that holds its end of the bar at the handover."""
+    point = HANDOVER + np.array((0.0, END_M * OUTWARDS[side], ABOVE_M))
+    return Waypoint(point, tool_along_y(side), CLOSED_M, CRUISE_M_S)
 
 
-def aside(side: str) -> Waypoint:
-    """Return the goal of an arm that makes room for the other."""
-    return Waypoint(ASIDE[side], across(side), GRIPPER_STROKE_M, CRUISE_M_S)
+def retreat(side: str) -> Waypoint:
+    """Return the waypoint of an arm that makes room for the other."""
+    return Waypoint(RETREAT[side], tool_along_y(side), GRIPPER_STROKE_M, CRUISE_M_S)
