@@ -1,33 +1,33 @@
-"""Errors a user can read: each names the value, what was expected, and the fix."""
+"""Exceptions for errors that the user can fix; each message has value, expectation and fix."""
 
 
 class DbpError(Exception):
-    """Base of every error that dbp_ros raises on purpose."""
+    """Base class of all errors that the user can fix."""
 
 
 class ConfigError(DbpError):
-    """A parameter, a file of parameters or a command line is wrong."""
+    """Invalid parameter, parameter file or command line."""
 
 
 class BundleError(DbpError):
-    """A model bundle is missing, damaged, or made for another robot."""
+    """Model bundle that is missing, damaged or made for another robot."""
 
 
 class ObservationError(DbpError):
-    """A message from the robot cannot be used as an observation."""
+    """Sensor message that is no valid observation."""
 
 
-class AnswerError(ObservationError):
-    """What a model made of an observation cannot be used: it is not finite."""
+class ModelOutputError(ObservationError):
+    """Model output that is not finite."""
 
 
 class CommandError(DbpError):
-    """A chunk of actions cannot be turned into commands."""
+    """Action chunk that cannot be converted to commands."""
 
 
 class EpisodeError(DbpError):
-    """A recorded episode or a data set cannot be read or written."""
+    """Recorded episode or data set that cannot be read or written."""
 
 
 class TrainingError(DbpError):
-    """Training cannot start or go on with the data or settings given."""
+    """Data or settings that training cannot start or resume with."""

@@ -1,4 +1,4 @@
-"""Which libraries each extra of the package installs, and what to install where one is missing."""
+"""Libraries of each extra of the package, and installation hints for missing ones."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ _LEARN = (
     *("rich", "matplotlib"),
 )
 _BAGS = ("mcap", "mcap_ros2")
-# Libraries by the name under which they are imported.
+# Import names of the libraries of each extra.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "ros": (
         *("rclpy", "builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces"),
@@ -23,26 +23,26 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "bench": ("psutil",),
 }
 INSTALL = "from the clone: pip install ."
-# Meta-World requires another MuJoCo than it runs with, so no extra installs it.
-BY_ITSELF = {"metaworld": "pip install --no-deps metaworld==3.1.1"}
+# Meta-World pins an older MuJoCo than it works with, so no extra installs it.
+SEPARATE = {"metaworld": "pip install --no-deps metaworld==3.1.1"}
 
 
 def missing(*extras: str) -> dict[str, list[str]]:
-    """Return the libraries of some extras that cannot be imported here, by extra."""
+    """Return the missing libraries of some extras, by extra."""
     absent = {extra: [name for name in EXTRAS[extra] if is_missing(name)] for extra in extras}
     return {extra: names for extra, names in absent.items() if names}
 
 
 def install_hint(library: str, extras: Sequence[str] = ()) -> str:
-    """Return what to type where a library is missing.
+    """Return the command that installs a missing library.
 
     Args:
-        library: Name of the library, or of a module in it.
-        extras: Extras that are needed anyway; those of them that are not installed are named too.
+        library: Import name of the library, or of a module in it.
+        extras: Extras that are needed too; those that are incomplete are added to the command.
     """
     top = library.partition(".")[0]
-    if top in BY_ITSELF:
-        return BY_ITSELF[top]
+    if top in SEPARATE:
+        return SEPARATE[top]
     wanted = list(missing(*extras))
     if not any(top in EXTRAS[extra] for extra in wanted):
         wanted += [extra for extra in EXTRAS if top in EXTRAS[extra]][:1]
@@ -51,10 +51,10 @@ def install_hint(library: str, extras: Sequence[str] = ()) -> str:
 
 
 def is_missing(library: str) -> bool:
-    """Return whether a library cannot be imported here; it is not imported to find out."""
+    """Return whether a library is not installed, without importing it."""
     try:
         spec = importlib.util.find_spec(library)
     except (ImportError, ValueError):
         return True
-    # A folder of that name in the working directory is no library.
+    # A folder of that name in the working directory is a namespace package without a loader.
     return spec is None or spec.loader is None

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent, whatever happens while they are written."""
+"""Atomic writes of files and folders, checks of output paths, and file locks."""
 
 import fcntl
 import os
@@ -11,25 +11,25 @@ from pathlib import Path
 
 from dbp_ros.errors import ConfigError
 
-LOOK_S = 0.1
+POLL_S = 0.1
 
 
 def require_folder(path: Path, flag: str = "--out") -> None:
-    """Make a folder for results, and make sure that files can be written there.
+    """Create a folder for results and check that files can be written to it.
 
     Args:
         path: The folder.
-        flag: What it was given as, for the message.
+        flag: Its command line flag, for the message.
 
     Raises:
-        ConfigError: If no file can be written there.
+        ConfigError: If no file can be written to it.
     """
     check_folder(path, flag)
     path.mkdir(parents=True, exist_ok=True)
 
 
 def check_folder(path: Path, flag: str = "--out") -> None:
-    """Make sure that a folder can be made and written, and leave nothing behind.
+    """Check that a folder can be created and written, without creating it.
 
     Raises:
         ConfigError: If it cannot.
@@ -41,7 +41,7 @@ def check_folder(path: Path, flag: str = "--out") -> None:
 
 
 def check_file(path: Path, flag: str = "--out") -> None:
-    """Make sure that a file can be written, which may be there already; leave nothing behind.
+    """Check that a file can be written, new or existing, without creating it.
 
     Raises:
         ConfigError: If it cannot.
@@ -54,16 +54,16 @@ def check_file(path: Path, flag: str = "--out") -> None:
         raise _unwritable(path, flag, error, "file") from None
 
 
-def check_new_folder(path: Path, mark: str, flag: str = "--out") -> None:
-    """Make sure that a folder can be written as a whole, in place of an older one of its kind.
+def check_new_folder(path: Path, marker: str, flag: str = "--out") -> None:
+    """Check that a folder can be written, or replaced if it is of the same kind.
 
     Args:
-        path: The folder. Nothing is left behind.
-        mark: A file that every folder of this kind has.
-        flag: What it was given as, for the message.
+        path: The folder, which is not created.
+        marker: A file that every folder of this kind contains.
+        flag: Its command line flag, for the message.
 
     Raises:
-        ConfigError: If it cannot, or if a folder is there that holds something else.
+        ConfigError: If it cannot be written, or holds other files.
     """
     try:
         _try_to_write(path.parent)
@@ -72,21 +72,21 @@ def check_new_folder(path: Path, mark: str, flag: str = "--out") -> None:
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():
-        raise ConfigError(f"{flag} {path} is no folder: give another one")
-    if not (path / mark).is_file() and any(path.iterdir()):
+        raise ConfigError(f"{flag} {path} is not a folder: give another one")
+    if not (path / marker).is_file() and any(path.iterdir()):
         raise ConfigError(f"{flag} {path} holds other files and would be replaced: give another")
 
 
 def _try_to_write(folder: Path) -> None:
-    """Write a file to a folder; remove it and what was made of the folder."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    """Write a temporary file to a folder; remove it and the folders created for it."""
+    created = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
             file.flush()
     finally:
-        for path in made:
+        for path in created:
             with suppress(OSError):
                 path.rmdir()
 
@@ -97,89 +97,89 @@ def _unwritable(path: Path, flag: str, error: OSError, kind: str) -> ConfigError
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
-    """Write a file beside its place and rename it when the block is over.
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Write a temporary file and rename it to its final name at the end of the block.
 
-    A reader sees the old file or the whole new one, also after a power cut: what was written is
-    on the disk before it gets its name.
+    A reader finds the old file or the complete new one, even after a power loss: the data is
+    synced to disk before the file is renamed.
 
     Args:
-        path: Where the file belongs. Its folder is made.
+        path: Final path. Its folder is created.
 
     Yields:
-        Where to write it. After an error it is removed, and an older file stays.
+        Temporary path to write to. After an error it is removed, and an older file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        yield aside
-        _put_on_disk(aside)
-        aside.replace(path)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file, or none."""
-    with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    """Write a text file atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextmanager
-def folder_aside(directory: Path) -> Iterator[Path]:
-    """Write a folder beside its place and rename it when the block is over.
+def atomic_folder(directory: Path) -> Iterator[Path]:
+    """Write a temporary folder and rename it to its final name at the end of the block.
 
-    A reader sees the old folder, the whole new one or, for a moment between the two, none: no
-    system renames a folder over one that holds something.
+    A reader finds the old folder, the complete new one or, between the two renames, none: a
+    non-empty folder cannot be replaced by a rename.
 
     Args:
-        directory: Where the folder belongs. The folder above it is made.
+        directory: Final path. Its parent is created.
 
     Yields:
-        An empty folder to write to. After an error it is removed, and an older folder stays.
+        Empty temporary folder. After an error it is removed, and an older folder stays.
     """
-    aside = directory.with_name(f".{directory.name}.{os.getpid()}")
-    old = aside.with_name(f"{aside.name}.old")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
+    old = temporary.with_name(f"{temporary.name}.old")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
-        yield aside
-        for path in aside.rglob("*"):
+        yield temporary
+        for path in temporary.rglob("*"):
             if path.is_file():
-                _put_on_disk(path)
+                _sync(path)
         if directory.exists():
             directory.rename(old)
-        aside.rename(directory)
+        temporary.rename(directory)
     finally:
         if old.exists() and not directory.exists():
             old.rename(directory)
         shutil.rmtree(old, ignore_errors=True)
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
-def locked(path: Path, wait_s: float) -> Iterator[None]:
-    """Hold a lock that only one process of this machine can hold, as long as the block lasts.
+def locked(path: Path, timeout_s: float) -> Iterator[None]:
+    """Hold a lock between processes of this machine within the block.
 
-    It ends with the process, however that dies.
+    The lock is released when the process ends, even if it is killed.
 
     Args:
-        path: File that stands for the lock. It is made, and left.
-        wait_s: How long to wait for another process to let go.
+        path: Lock file. It is created, and never removed.
+        timeout_s: Time to wait for another process to release the lock.
 
     Raises:
-        TimeoutError: If it does not.
+        TimeoutError: If it is not released in time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait_s
+    deadline = time.monotonic() + timeout_s
     with path.open("ab") as file:
         while not _try_lock(file.fileno()):
             if time.monotonic() > deadline:
                 raise TimeoutError(
-                    f"another process holds {path}, also after {wait_s:g} s: end it, or give "
+                    f"another process still holds {path} after {timeout_s:g} s: end it, or give "
                     "another folder"
                 )
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         yield
 
 
@@ -191,6 +191,6 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _put_on_disk(path: Path) -> None:
+def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())

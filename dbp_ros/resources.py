@@ -1,4 +1,4 @@
-"""Find the files that are installed beside the code: `config/`, `launch/`, `models/`."""
+"""Location of the package resources: `config/`, `launch/` and `models/`."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from dbp_ros.errors import ConfigError
 def resource_directory() -> Path:
     """Return the folder that holds `package.xml`, `config/`, `launch/` and `models/`.
 
-    One rule serves a source tree, `pip install -e`, `pip install` and a colcon workspace: the
-    nearest ancestor of this file that is the package's root, or that has `share/dbp_ros`.
+    This is the nearest ancestor of this file that is the root of the package or contains
+    `share/dbp_ros`, for a clone, `pip install` with or without `-e`, and a colcon workspace.
 
     Raises:
         ConfigError: If no such folder exists.

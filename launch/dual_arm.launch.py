@@ -3,9 +3,9 @@
     ros2 launch dbp_ros dual_arm.launch.py model:=lift_int8 sim:=true enable_control:=true
     ros2 launch dbp_ros dual_arm.launch.py head_camera:=/camera/camera/color/image_raw
 
-A word that is none of the arguments below is a remap, such as that of a camera. Everything is
-checked before a process starts. The processes are listed in dbp_ros/stack/processes.py; `dbp up`
-starts the same ones without ros2 launch.
+A word `name:=value` that is not an argument is a remap rule, e.g. of a camera. Settings, files and
+the model are checked before a process starts. `dbp up` starts the same processes without ros2
+launch; they are listed in dbp_ros/stack/processes.py.
 """
 
 import sys
@@ -18,14 +18,14 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from dbp_ros.stack.preflight import checked_processes
-from dbp_ros.stack.processes import ESSENTIAL, StackConfig, config_of, remaps_among
+from dbp_ros.stack.processes import ESSENTIAL, StackConfig, parse_arguments, remaps_among
 
 FILE = "dual_arm.launch.py"
 ARGUMENTS = fields(StackConfig)
 
 
 def end_stack(event, context):
-    """Shut the launch down with an error status if the guard ends before that."""
+    """Shut down with an error status if the guard ends before the launch does."""
     if not context.is_shutdown:
         raise RuntimeError(
             f"{ESSENTIAL} ended ({event.returncode}): nothing commands the arms any more, "
@@ -34,12 +34,12 @@ def end_stack(event, context):
 
 
 def stack(context):
-    """Return the actions that the launch arguments stand for, now that they have values."""
+    """Return the actions for the values of the launch arguments."""
     values = {item.name: LaunchConfiguration(item.name).perform(context) for item in ARGUMENTS}
-    # Where another launch file includes this one, the words belong to that one.
+    # If another launch file includes this one, the words of the command line belong to that one.
     words = sys.argv[1:] if FILE in {Path(word).name for word in sys.argv} else []
     values["remap"] = " ".join([values["remap"], *remaps_among(words)])
-    config = config_of(values)
+    config = parse_arguments(values)
     return [
         Node(
             executable=sys.executable,
@@ -57,7 +57,7 @@ def stack(context):
 
 
 def generate_launch_description():
-    """Declare an argument for each setting of the stack."""
+    """Return a launch description with an argument for each setting of the stack."""
     return LaunchDescription(
         [
             DeclareLaunchArgument(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.files import folder_aside, locked, write_text, written_aside
+from dbp_ros.files import atomic_file, atomic_folder, locked, write_text
 
 HOLD = """
 import sys, time
@@ -31,13 +31,13 @@ def test_an_error_leaves_the_old_file_whole(tmp_path: Path) -> None:
 
 
 def fail_halfway(path: Path) -> None:
-    with written_aside(path) as aside:
+    with atomic_file(path) as aside:
         aside.write_text("half")
         raise RuntimeError
 
 
 def write_folder(directory: Path, *names: str) -> None:
-    with folder_aside(directory) as aside:
+    with atomic_folder(directory) as aside:
         for name in names:
             write_text(aside / name, name)
 
@@ -65,7 +65,7 @@ def test_an_error_leaves_the_old_folder_whole(tmp_path: Path) -> None:
 
 
 def write_half_a_folder(directory: Path) -> None:
-    with folder_aside(directory) as aside:
+    with atomic_folder(directory) as aside:
         write_text(aside / "half", "half")
         assert (directory / "old").exists()
         raise RuntimeError
@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path)
 
 
 def lose_what_was_written(directory: Path) -> None:
-    with folder_aside(directory) as aside:
+    with atomic_folder(directory) as aside:
         aside.rmdir()
 
 
@@ -89,7 +89,7 @@ def test_a_lock_has_one_holder_and_ends_with_it_however_it_dies(tmp_path: Path) 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(TimeoutError, match="another process holds"), locked(path, 0.2):
+        with pytest.raises(TimeoutError, match="another process still holds"), locked(path, 0.2):
             pass
         holder.kill()
     with locked(path, 1.0):

@@ -258,7 +258,7 @@ def test_a_misspelt_launch_argument_is_refused_with_the_nearest(
     launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["ros2", "dual_arm.launch.py", "enable_contrl:=true"])
-    with pytest.raises(ConfigError, match="is no argument: did you mean enable_control"):
+    with pytest.raises(ConfigError, match="is not an argument: did you mean enable_control"):
         launch_file.stack(declared(launch_file))
 
 

@@ -15,7 +15,7 @@ from benchmarks.methods import BASE_CONFIG
 from dbp_ros.data.episode import Episode, episode_path, read_episodes, write_episode
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.registry import EnvSpec
-from dbp_ros.files import folder_aside, locked
+from dbp_ros.files import atomic_folder, locked
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.trainer import Trainer
@@ -72,7 +72,7 @@ def medium_data(name: str, seed: int, directory: Path) -> Demonstrations:
     folder = directory / f"{name}_{seed}_{MEDIUM_STEPS}"
     with locked(directory / f".{folder.name}.lock", PATIENCE_S):
         if not folder.exists():
-            with folder_aside(folder) as aside:
+            with atomic_folder(folder) as aside:
                 for index, episode in enumerate(_record(name, seed)):
                     write_episode(episode_path(aside, index), episode)
     return join_episodes((e, f"{name} {i}") for i, e in enumerate(read_episodes(folder)))

@@ -20,7 +20,7 @@ from mcap.writer import CompressionType, Writer
 from mcap_ros2.decoder import DecoderFactory
 
 from dbp_ros.errors import EpisodeError
-from dbp_ros.files import written_aside
+from dbp_ros.files import atomic_file
 
 METADATA, OUTCOME, ROLE = "dbp_ros.episode", "dbp_ros.outcome", "dbp_ros.role"
 # Metadata key: the failed and the current model version after a rollback, or null.
@@ -185,7 +185,7 @@ def recover_bag(incomplete: Path, path: Path) -> None:
     The episode ends with its last message, and its termination reason is `cut_off`. A bag without
     a complete chunk is only removed.
     """
-    with written_aside(path) as aside, aside.open("wb") as file:
+    with atomic_file(path) as aside, aside.open("wb") as file:
         writer = Writer(file, CHUNK_BYTES, COMPRESSION)
         writer.start(profile="ros2")
         outcome, count = _to_strings(EpisodeEnd("failure", CUT_OFF, 0)), 0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbp_ros.errors import EpisodeError
-from dbp_ros.files import written_aside
+from dbp_ros.files import atomic_file
 from dbp_ros.types import Floats, Image
 
 SUFFIX = ".npz"
@@ -124,7 +124,7 @@ def write_episode(path: Path, episode: Episode) -> None:
         f"images.{camera}": pictures for camera, pictures in episode.images.items()
     }
     arrays |= {f"points.{sensor}": cloud for sensor, cloud in episode.points.items()}
-    with written_aside(path) as aside, aside.open("wb") as file:
+    with atomic_file(path) as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
             facts=np.array(json.dumps(facts)),

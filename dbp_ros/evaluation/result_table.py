@@ -14,7 +14,7 @@ from typing import Any
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.report import machine
-from dbp_ros.files import require_folder, write_text, written_aside
+from dbp_ros.files import atomic_file, require_folder, write_text
 
 LIBRARIES = ("dbp_ros", "numpy", "torch", "mujoco", "metaworld", "onnxruntime")
 
@@ -103,7 +103,7 @@ class ResultTable:
 
     def _rewrite(self) -> None:
         with (
-            written_aside(self.path) as aside,
+            atomic_file(self.path) as aside,
             aside.open("w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")

@@ -16,7 +16,7 @@ from pathlib import Path
 from dbp_ros.bundle.bundle import HASH_BLOCK, Bundle, read_bundle
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
-from dbp_ros.files import folder_aside, write_text
+from dbp_ros.files import atomic_folder, write_text
 from dbp_ros.hotswap.blocklist import Blocklist
 
 HISTORY, GOOD = ".history", "good.json"
@@ -159,7 +159,7 @@ class ModelHistory:
     def _copy(self, bundle: Bundle) -> None:
         linked = self._immutable is not None and bundle.directory.is_relative_to(self._immutable)
         copy = _link if linked else _copy_checked
-        with folder_aside(self.path(bundle.sha256)) as aside:
+        with atomic_folder(self.path(bundle.sha256)) as aside:
             for name, sha256 in {MANIFEST: bundle.sha256, **bundle.manifest.files}.items():
                 copy(bundle.path(name), aside / name, sha256)
 

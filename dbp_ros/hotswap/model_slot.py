@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from dbp_ros.errors import AnswerError, ObservationError
+from dbp_ros.errors import ModelOutputError, ObservationError
 from dbp_ros.policy.encoder_thread import EncoderThread
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
@@ -77,7 +77,7 @@ class SlotState:
         That the observation is not good enough is no fault of it, unless the one before can encode
         what it cannot.
         """
-        if isinstance(error, AnswerError) or not isinstance(error, ObservationError):
+        if isinstance(error, ModelOutputError) or not isinstance(error, ObservationError):
             return str(error) or type(error).__name__
         could = any(runner is self.previous and not runner.encoder.problem for runner in self.fed)
         return self.active.encoder.problem if could else ""

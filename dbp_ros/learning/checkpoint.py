@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import TrainingError
-from dbp_ros.files import written_aside
+from dbp_ros.files import atomic_file
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.settings.learner import CHECKPOINT as CHECKPOINT
@@ -74,7 +74,7 @@ def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     }
     tensors = {name: value.contiguous() for name, value in checkpoint.tensors.items()}
     try:
-        with written_aside(run / CHECKPOINT) as aside:
+        with atomic_file(run / CHECKPOINT) as aside:
             save_file(tensors, aside, {"header": json.dumps(header)})
     except SafetensorError as error:
         raise TrainingError(f"{run / CHECKPOINT} cannot be written: {error}") from error

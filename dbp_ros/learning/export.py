@@ -24,7 +24,7 @@ from dbp_ros.bundle.manifest import (
     write_manifest,
 )
 from dbp_ros.errors import TrainingError
-from dbp_ros.files import folder_aside
+from dbp_ros.files import atomic_folder
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.graphs import export_cloud_encoder, export_encoder, export_head
@@ -109,7 +109,7 @@ def export_bundle(
             "trained on"
         )
     policy = checkpoint.policy()
-    with folder_aside(directory) as aside:
+    with atomic_folder(directory) as aside:
         for camera, size in shape.cameras.items():
             export_encoder(policy.encoder(camera), size, aside / encoder_file(camera))
         for sensor, size in shape.clouds.items():

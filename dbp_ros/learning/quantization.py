@@ -28,7 +28,7 @@ from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
 from dbp_ros.bundle.golden import GoldenCases
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.errors import BundleError
-from dbp_ros.files import folder_aside
+from dbp_ros.files import atomic_folder
 from dbp_ros.policy.model import Model
 from dbp_ros.types import Floats
 
@@ -81,7 +81,7 @@ def quantize_bundle(
     if precision not in PRECISIONS:
         raise BundleError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     manifest = source.manifest
-    with folder_aside(directory) as aside:
+    with atomic_folder(directory) as aside:
         for file in manifest.files:
             shutil.copyfile(source.path(file), aside / file)
         # A copy, because the quantiser writes files next to the graph that it reads.

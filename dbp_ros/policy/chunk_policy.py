@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dbp_ros.errors import AnswerError, ObservationError
+from dbp_ros.errors import ModelOutputError, ObservationError
 from dbp_ros.policy.ar1_latent import AR1Latent
 from dbp_ros.policy.observation_buffer import HistoryBuffer, Stamped
 from dbp_ros.settings.policy import PolicyConfig
@@ -143,7 +143,7 @@ class ChunkPolicy(ABC):
         Raises:
             ObservationError: If an input is missing, not finite or of the wrong shape, or time
                 goes backwards.
-            AnswerError: If the network's output is not finite.
+            ModelOutputError: If the network's output is not finite.
         """
         self.observe(positions, images, time_s=time_s)
         assert self._time_ns is not None
@@ -153,7 +153,7 @@ class ChunkPolicy(ABC):
             self._latent.at(self._time_ns),
         )
         if not np.isfinite(action).all():
-            raise AnswerError("the policy's action chunk is not finite: check the model")
+            raise ModelOutputError("the policy's action chunk is not finite: check the model")
         return action
 
     @abstractmethod

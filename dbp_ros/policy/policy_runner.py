@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dbp_ros.bundle.manifest import Manifest
-from dbp_ros.errors import AnswerError, ObservationError
+from dbp_ros.errors import ModelOutputError, ObservationError
 from dbp_ros.policy.ar1_latent import AR1Latent
 from dbp_ros.policy.decision_rate import for_model, loop_rate_hz
 from dbp_ros.policy.model import Model
@@ -165,7 +165,7 @@ class PolicyRunner:
         self.recent.record(inference_ns)
         if not np.isfinite(action).all():
             self.period.pause()
-            raise AnswerError("the model's answer is not finite")
+            raise ModelOutputError("the model's answer is not finite")
         self.period.record(now_ns, early)
         if inputs.image_stamp_ns is not None:
             self.image_age.record(now_ns - inputs.image_stamp_ns)

@@ -1,4 +1,4 @@
-"""The checks before a process of the stack starts, for `ros2 launch` and `dbp up` alike."""
+"""Checks before the processes of the stack start, for `ros2 launch` and `dbp up`."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -21,20 +21,20 @@ from dbp_ros.stack.remaps import check_sources, rules_of
 
 
 def checked_processes(config: StackConfig) -> list[Process]:
-    """Return the processes of a stack that can start, in the order in which they start.
+    """Check everything that a stack needs; return its processes in the order of their start.
 
     Raises:
         ConfigError: If a library, a parameter file or the checkpoint is missing, a parameter is
-            unknown, of the wrong type or out of its range, the settings of a node do not fit
-            one another, or a remap is for no topic of the stack.
-        BundleError: If the model is missing, damaged or for other joints.
+            unknown, of the wrong type or out of range, the settings of a node contradict each
+            other, or a remap rule has an unknown source.
+        BundleError: If the model is missing, damaged or made for other joints.
     """
     _require_libraries(config)
-    listed = processes(config)
-    settings = {process.name: _settings_of(process, config) for process in listed}
+    stack = processes(config)
+    settings = {process.name: _settings_of(process, config) for process in stack}
     guard: GuardConfig = settings["guard"]
     policy: PolicyConfig = settings["policy"]
-    # The constructors have the rules that join several settings.
+    # The constructors check rules across several settings.
     MotionGuard(guard)
     guard.controller_slices()
     if config.sim:
@@ -55,19 +55,19 @@ def checked_processes(config: StackConfig) -> list[Process]:
         learner: LearnerConfig = settings["learner"]
         _require_checkpoint(Path(learner.checkpoint))
         check_folder(Path(learner.out), "out of the learner")
-    return listed
+    return stack
 
 
 def _require_libraries(config: StackConfig) -> None:
     extras = ["ros", *(["sim"] if config.sim else []), *(["learner"] if config.learner else [])]
-    absent = missing(*extras)
-    if absent:
-        library = next(iter(absent.values()))[0]
+    missing_libraries = missing(*extras)
+    if missing_libraries:
+        library = next(iter(missing_libraries.values()))[0]
         raise ConfigError(f"the stack needs {library}; {install_hint(library, extras)}")
 
 
 def _settings_of(process: Process, config: StackConfig) -> Any:
-    """Return the settings that a process will have, from its file and its overrides."""
+    """Return the settings of a process from its parameter file and its overrides."""
     path, kind = process.parameter_file, NODES[process.name]
     node = "/".join(("", *config.namespace.strip("/").split("/"), process.name))
     values = check_file(path, node.replace("//", "/"), kind)
@@ -81,7 +81,7 @@ def _settings_of(process: Process, config: StackConfig) -> Any:
 
 
 def _argument(name: str) -> str:
-    """Return the argument of the stack that a parameter comes from."""
+    """Return the launch argument that sets a parameter."""
     known = {item.name for item in fields(StackConfig)}
     return name if name in known else "learner"
 
@@ -89,13 +89,13 @@ def _argument(name: str) -> str:
 def _require_same_joints(guard: GuardConfig, policy: PolicyConfig) -> None:
     if different := sorted(set(guard.joints) ^ set(policy.joints)):
         raise ConfigError(
-            f"guard.yaml and policy.yaml differ in joints: only one has {', '.join(different)}"
+            f"guard.yaml and policy.yaml differ in joints; only one has {', '.join(different)}"
         )
 
 
 def _require_checkpoint(run: Path) -> None:
     if not (run / CHECKPOINT).is_file():
         raise ConfigError(
-            f"checkpoint is {str(run)!r}, and {run / CHECKPOINT} is no file: give the folder of "
+            f"checkpoint is {str(run)!r}, but {run / CHECKPOINT} is no file: give the folder of "
             "the training run that the model was exported from"
         )

@@ -1,6 +1,6 @@
-"""The stack, described once: which processes it has, and what each is given.
+"""Processes of the stack, with their parameters and remaps.
 
-`launch/dual_arm.launch.py` and `dbp up` both start what `processes` lists.
+Both `launch/dual_arm.launch.py` and `dbp up` start the processes that `processes` returns.
 """
 
 import difflib
@@ -24,13 +24,13 @@ from dbp_ros.stack.remaps import EXAMPLE, Rule, rules_of
 
 BOOLEANS = {"true": True, "false": False}
 NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
-# The guard holds back more of what is random, and that is no reason to call a model back.
+# The guard limits more of an exploring policy's commands, which must not cause a rollback.
 EXPLORING: dict[str, bool | float] = {"explore": True, "max_limited_increase": 1.0}
-# The process with whose end the stack ends.
+# The stack ends when this process ends.
 ESSENTIAL = "guard"
-# Likeness, from 0 to 1, of a word and an argument from which on the argument is meant.
-MISSPELT = 0.75
-# Arguments that launch itself reads.
+# Similarity, from 0 to 1, at which a word counts as a misspelt argument.
+MIN_SIMILARITY = 0.75
+# Arguments of `launch` and `launch_ros` themselves.
 LAUNCH_ARGUMENTS = (
     *("launch-prefix", "launch-prefix-filter", "emulate_tty", "ros_namespace"),
     *("sigterm_timeout", "sigkill_timeout"),
@@ -39,45 +39,45 @@ LAUNCH_ARGUMENTS = (
 
 @dataclass(frozen=True)
 class StackConfig:
-    """Arguments of the launch file and of `dbp up`; the rest is in the parameter files."""
+    """Arguments of the launch file and of `dbp up`; other settings are in the parameter files."""
 
     model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
     task: str = setting(
         SimulationConfig.task,
-        "Task of the simulated cell: reach, lift, can or transport; without it, a label for the "
-        "learner's episodes",
+        "Task of the simulated cell: reach, lift, can or transport; with a real robot, a label for "
+        "the learner's episodes",
     )
-    sim: bool = setting(False, "Start the simulated cell instead of using a real robot")
+    sim: bool = setting(False, "Start the simulated cell, in place of a real robot")
     enable_control: bool = setting(
         GuardConfig.enable_control,
-        "Command the arms from the start; otherwise call guard/enable_control",
+        "Enable control at the start; otherwise call guard/enable_control",
     )
     learner: bool = setting(
-        False, "Let the policy explore, and learn from what comes of it; needs a checkpoint"
+        False, "Explore with the policy and fine-tune it from its episodes; needs a checkpoint"
     )
     checkpoint: str = setting(
-        LearnerConfig.checkpoint, "Training run that the model was exported from, for the learner"
+        LearnerConfig.checkpoint, "Folder of the training run of the model, for the learner"
     )
     real_time_factor: float = setting(
         1.0,
-        "Simulation time per wall time; other than 1 puts all nodes on /clock, "
-        "from the simulated cell, or from your own simulator if sim is false",
+        "Simulation time per second of wall time [s]; unless it is 1, all nodes use /clock, from "
+        "the simulated cell, or from another simulator if sim is false",
         minimum=SLOWEST,
         maximum=FASTEST,
     )
     use_sim_time: bool = setting(
-        False, "Put every node on /clock also if real_time_factor is 1, for your own simulator"
+        False, "Use /clock in all nodes even if real_time_factor is 1, for another simulator"
     )
     remap: str = setting(
         "",
-        "Topics under other names, from:=to separated by spaces; a camera by its name, raw and "
-        f"compressed alike: {EXAMPLE}",
+        "Remap rules from:=to, separated by spaces; the name of a camera remaps its raw and its "
+        f"compressed topic: {EXAMPLE}",
     )
     namespace: str = setting("", "Namespace of every node and topic")
-    config: str = setting("", "Folder of parameter files; empty for those installed")
+    config: str = setting("", "Folder of parameter files; empty for the installed ones")
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` if the values do not make a stack."""
+        """Raise `ConfigError` for values that are out of range or contradict each other."""
         check_ranges(self)
         if self.namespace and not NAMESPACE.fullmatch(self.namespace):
             raise ConfigError(
@@ -89,7 +89,9 @@ class StackConfig:
         if self.sim and self.task not in TASKS:
             raise ConfigError(f"task is {self.task!r}, expected one of {', '.join(TASKS)}")
         if self.learner and not self.checkpoint:
-            raise ConfigError("checkpoint is empty, but the learner needs the run of the model")
+            raise ConfigError(
+                "checkpoint is empty, but the learner needs the training run of the model"
+            )
         rules_of(self.remap)
 
 
@@ -100,9 +102,9 @@ class Process:
     Attributes:
         name: Name of its node.
         module: Module that runs as the process.
-        parameter_file: What it reads first.
-        parameters: What overrides the file.
-        remaps: ROS rules for its topics.
+        parameter_file: Parameter file of the node.
+        parameters: Parameters that override the file.
+        remaps: ROS remap rules.
     """
 
     name: str
@@ -124,11 +126,11 @@ class Process:
         ]
 
 
-def config_of(values: Mapping[str, str]) -> StackConfig:
-    """Return the settings that a launch file's arguments, which are all strings, stand for.
+def parse_arguments(values: Mapping[str, str]) -> StackConfig:
+    """Return the settings for the arguments of a launch file, which are strings.
 
     Raises:
-        ConfigError: If a value cannot be read.
+        ConfigError: If a value has the wrong type or is out of range.
     """
     return StackConfig(
         **{
@@ -140,18 +142,18 @@ def config_of(values: Mapping[str, str]) -> StackConfig:
 
 
 def remaps_among(words: Iterable[str]) -> list[str]:
-    """Return the words `name:=value` of a launch command that are no arguments: remaps.
+    """Return the remap rules of a launch command: words `name:=value` that are no arguments.
 
     Raises:
-        ConfigError: If a name is nearly that of an argument.
+        ConfigError: If a name is a misspelt argument.
     """
     settings = [item.name for item in fields(StackConfig)]
     found = []
     for word in words:
         name, assignment, _ = word.partition(":=")
         if assignment and name not in (*settings, *LAUNCH_ARGUMENTS):
-            if near := difflib.get_close_matches(name, settings, 1, MISSPELT):
-                raise ConfigError(f"{word}: {name} is no argument: did you mean {near[0]}?")
+            if near := difflib.get_close_matches(name, settings, 1, MIN_SIMILARITY):
+                raise ConfigError(f"{word}: {name} is not an argument: did you mean {near[0]}?")
             found.append(word)
     return found
 
@@ -184,7 +186,7 @@ def processes(config: StackConfig) -> list[Process]:
         {"real_time_factor": config.real_time_factor} if scaled else {}
     )
     model, task = {"model": config.model}, {"task": config.task}
-    listed = {
+    nodes = {
         "guard": ("guard_node", {"enable_control": config.enable_control, **clock, **factor}),
         "policy": (
             "policy_node",
@@ -192,16 +194,16 @@ def processes(config: StackConfig) -> list[Process]:
         ),
     }
     if config.learner:
-        learned_from = {"checkpoint": config.checkpoint}
-        listed["learner"] = ("learner_node", {**model, **learned_from, **task, **clock})
+        checkpoint = {"checkpoint": config.checkpoint}
+        nodes["learner"] = ("learner_node", {**model, **checkpoint, **task, **clock})
     if config.sim:
-        published = {"publish_clock": True} if clock and not scaled else {}
-        listed = {"simulation": ("sim_node", {**task, **factor, **published}), **listed}
-    for name in listed:
+        publish_clock = {"publish_clock": True} if clock and not scaled else {}
+        nodes = {"simulation": ("sim_node", {**task, **factor, **publish_clock}), **nodes}
+    for name in nodes:
         if not (folder / f"{name}.yaml").is_file():
             raise ConfigError(f"{folder / name}.yaml is missing: copy it from config/")
     rules = rules_of(config.remap)
     return [
         Process(name, f"dbp_ros.nodes.{module}", folder / f"{name}.yaml", parameters, rules)
-        for name, (module, parameters) in listed.items()
+        for name, (module, parameters) in nodes.items()
     ]

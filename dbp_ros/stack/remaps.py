@@ -1,7 +1,7 @@
-"""Topics under other names: `from:=to` rules for every process of the stack.
+"""Remap rules `from:=to` for every process of the stack.
 
-A camera is remapped by its name: `head_camera:=/camera/color/image_raw` stands for two ROS rules,
-one for the raw images and one for the compressed ones, which are published below the raw topic.
+The name of a camera remaps two topics: `head_camera:=/camera/color/image_raw` becomes one ROS rule
+for the raw images and one for the compressed images, which are published below the raw topic.
 """
 
 import re
@@ -15,7 +15,7 @@ Rule = tuple[str, str]
 ASSIGNMENT = ":="
 NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 RAW, COMPRESSED = "image_raw", "compressed"
-# Topics of the stack besides those of cameras, of controllers and below a node's name.
+# Topics of the stack except those of cameras and controllers and private topics of nodes.
 TOPICS = (
     *("joint_states", "action_chunk", "decision", "reward", "success", "intervention"),
     *("model_announcement", "model_chunk", "model_request"),
@@ -25,12 +25,12 @@ EXAMPLE = "head_camera:=/camera/color/image_raw"
 
 
 def rules_of(text: str) -> tuple[Rule, ...]:
-    """Return the ROS remap rules that a list of `from:=to`, separated by spaces, stands for.
+    """Return the ROS remap rules of a list `from:=to`, separated by spaces.
 
-    A name without a slash that is no topic of the stack is taken for a camera.
+    A name without a slash that is no topic of the stack is the name of a camera.
 
     Raises:
-        ConfigError: If a rule cannot be read, or a name is remapped twice.
+        ConfigError: If a rule has the wrong syntax, or a name is remapped twice.
     """
     rules: dict[str, str] = {}
     for word in text.split():
@@ -48,11 +48,13 @@ def _parsed(word: str) -> Rule:
     for name in (source, target):
         if not NAME.fullmatch(name):
             raise ConfigError(
-                f"remap is {word!r}, and {name!r} is no name of a topic: expected letters, digits "
+                f"remap is {word!r}, but {name!r} is no topic name: expected letters, digits "
                 f"and underscores between slashes, such as {EXAMPLE}"
             )
     if source.startswith("__"):
-        raise ConfigError(f"remap is {word!r}: the namespace is a setting, nodes keep their names")
+        raise ConfigError(
+            f"remap is {word!r}: set the namespace by its argument; nodes keep their names"
+        )
     return source, target
 
 
@@ -64,7 +66,7 @@ def _expanded(source: str, target: str) -> Sequence[Rule]:
     if target.endswith(f"/{COMPRESSED}"):
         raise ConfigError(
             f"remap of {source} is {target}: give the raw topic, "
-            f"{target.removesuffix(f'/{COMPRESSED}')}; the compressed one follows"
+            f"{target.removesuffix(f'/{COMPRESSED}')}; the compressed topic is remapped with it"
         )
     return [(source, target), (f"{source}/{COMPRESSED}", f"{target}/{COMPRESSED}")]
 
@@ -77,18 +79,18 @@ def check_sources(
     nodes: Iterable[str],
     settings: Iterable[str] = (),
 ) -> None:
-    """Refuse to remap what the stack does not have.
+    """Check that the source of every remap rule exists in the stack.
 
     Args:
-        rules: Of `rules_of`.
-        namespace: Of the stack, without slashes at its ends; empty for none.
+        rules: Rules from `rules_of`.
+        namespace: Namespace of the stack without leading or trailing slash; empty for none.
         cameras: Names of cameras.
         controllers: Names of controllers.
-        nodes: Names of nodes, below which they have topics and services of their own.
-        settings: Other names that a person may have meant.
+        nodes: Names of nodes, which prefix their private topics and services.
+        settings: Other names to suggest for a misspelt source.
 
     Raises:
-        ConfigError: If a source is no name of the stack; names the nearest one.
+        ConfigError: If a source does not exist; the message suggests the nearest name.
     """
     prefix = f"/{namespace}/" if namespace else "/"
     images = [f"{camera}/{topic}" for camera in cameras for topic in (RAW, f"{RAW}/{COMPRESSED}")]

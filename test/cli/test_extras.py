@@ -16,7 +16,7 @@ import pytest
 from benchmarks.__main__ import VERBS as BENCHMARKS
 from dbp_ros.cli.command import Verb
 from dbp_ros.cli.main import VERBS
-from dbp_ros.extras import BY_ITSELF, EXTRAS, install_hint, missing
+from dbp_ros.extras import EXTRAS, SEPARATE, install_hint, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = """
@@ -30,7 +30,7 @@ else:
     from dbp_ros.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
-EVERY_LIBRARY = {*BY_ITSELF, *(name for names in EXTRAS.values() for name in names)}
+EVERY_LIBRARY = {*SEPARATE, *(name for names in EXTRAS.values() for name in names)}
 
 
 def run(

@@ -76,7 +76,9 @@ def test_a_bundle_that_cannot_be_written_is_refused_before_any_work(
         pytest.skip("not everything is installed")
     for place in places(tmp_path):
         line = complaint(f"{verb} {BUNDLES[verb]}", place, capsys)
-        assert f"--out {place} cannot be written (" in line or f"--out {place} is no folder" in line
+        assert (
+            f"--out {place} cannot be written (" in line or f"--out {place} is not a folder" in line
+        )
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").write_text("precious")
     line = complaint(f"{verb} {BUNDLES[verb]}", str(tmp_path / "home"), capsys)
@@ -152,7 +154,7 @@ def test_a_folder_of_the_same_kind_or_an_empty_one_may_be_replaced(tmp_path: Pat
     (tmp_path / "old" / "head.onnx").touch()
     check_new_folder(tmp_path / "old", "manifest.yaml")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="link is no folder"):
+    with pytest.raises(ConfigError, match="link is not a folder"):
         check_new_folder(tmp_path / "link", "manifest.yaml")
 
 

@@ -99,8 +99,8 @@ def test_a_run_of_another_version_is_refused(
     data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert train(data, run, *CHOSEN) == 0
-    monkeypatch.setattr("dbp_ros.learning.checkpoint.FORMAT", 5)
-    with pytest.raises(TrainingError, match=r"has format 4, expected 5: .* train anew"):
+    monkeypatch.setattr("dbp_ros.learning.checkpoint.FORMAT", 6)
+    with pytest.raises(TrainingError, match=r"has format 5, expected 6: .* train again"):
         read_checkpoint(run)
 
 

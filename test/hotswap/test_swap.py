@@ -15,7 +15,7 @@ from toy_bundle import CAMERAS, write_toy_bundle
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import HistorySpec
-from dbp_ros.errors import AnswerError, BundleError, ObservationError
+from dbp_ros.errors import BundleError, ModelOutputError, ObservationError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.model_history import ModelHistory
 from dbp_ros.hotswap.model_slot import LoadedPolicy, ModelSlot
@@ -427,7 +427,7 @@ def test_what_is_announced_may_have_the_same_version_or_another_name(
 def test_without_a_model_before_an_answer_that_is_no_number_is_refused(write) -> None:
     stage = Stage(write(1, nan_above=200.0))
     stage.pixel = 255
-    with pytest.raises(AnswerError):
+    with pytest.raises(ModelOutputError):
         stage.period()
     stage.relay.close()
 
@@ -436,7 +436,7 @@ def test_a_model_before_that_also_fails_does_not_bring_the_failed_one_back(write
     stage = Stage(write(1, nan_above=200.0))
     swapped(stage, write(2, nan_above=180.0))
     stage.pixel = 255
-    with pytest.raises(AnswerError):
+    with pytest.raises(ModelOutputError):
         stage.period()
     assert stage.relay.active.number == 1
     stage.relay.close()

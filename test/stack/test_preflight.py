@@ -129,7 +129,7 @@ def test_a_file_for_another_namespace_is_refused(config: Path) -> None:
 def test_guard_and_policy_have_the_same_joints(config: Path) -> None:
     joints = ", ".join([*GuardConfig().joints[:-1], "thumb"])
     (config / "guard.yaml").write_text(parameters(f"joints: [{joints}]"))
-    with pytest.raises(ConfigError, match="differ in joints: only one has right_gripper_joint, th"):
+    with pytest.raises(ConfigError, match="differ in joints; only one has right_gripper_joint, th"):
         checked_processes(StackConfig(config=str(config)))
 
 
@@ -146,7 +146,7 @@ def test_a_camera_of_the_model_may_be_remapped(tmp_path: Path) -> None:
     [
         (["head_camera:=/a", "hed_camera:=/b"], "did you mean head_camera"),
         (["--remap", "head_camera=/a"], "expected from:=to"),
-        (["sim:=true"], "sim:=true is for ros2 launch: use --sim"),
+        (["sim:=true"], "sim:=true is an argument of ros2 launch: use --sim"),
         (["simm:=true"], "did you mean sim"),
         (["--real-time-factor", "0"], "real_time_factor = 0.0, expected"),
         (["--sim", "--task", "nope"], "task is 'nope', expected one of"),

@@ -15,7 +15,7 @@ from dbp_ros.cli.main import main
 from dbp_ros.errors import ConfigError
 from dbp_ros.runtime.ros_domain import DOMAINS, lease_domain
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.stack.processes import StackConfig, config_of, processes
+from dbp_ros.stack.processes import StackConfig, parse_arguments, processes
 
 FOREVER = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)"
@@ -78,13 +78,13 @@ def test_a_namespace_that_ros_would_refuse_is_refused_at_once(namespace: str) ->
 
 def test_launch_arguments_are_read_as_what_they_mean() -> None:
     values = {"sim": "False", "enable_control": "true", "model": "can", "namespace": "cell"}
-    assert config_of(values) == StackConfig(
+    assert parse_arguments(values) == StackConfig(
         model="can", sim=False, enable_control=True, namespace="cell"
     )
 
 
 def test_a_faster_world_is_everybody_s_and_puts_them_on_its_clock() -> None:
-    config = config_of(
+    config = parse_arguments(
         {"sim": "true", "real_time_factor": "2.5", "learner": "true", "checkpoint": "runs/can"}
     )
     told = {process.name: process.parameters for process in processes(config)}
@@ -98,7 +98,7 @@ def test_a_faster_world_is_everybody_s_and_puts_them_on_its_clock() -> None:
 
 
 def test_a_simulator_of_the_user_may_be_slower_than_real_time() -> None:
-    config = config_of({"real_time_factor": "0.25"})
+    config = parse_arguments({"real_time_factor": "0.25"})
     assert {process.name: process.parameters for process in processes(config)} == {
         "guard": {"enable_control": False, "use_sim_time": True, "real_time_factor": 0.25},
         "policy": {"model": PolicyConfig.model, "use_sim_time": True, "real_time_factor": 0.25},
@@ -115,12 +115,12 @@ def test_a_clock_of_the_user_may_be_followed_at_real_time() -> None:
 @pytest.mark.parametrize("factor", ["0", "-1", "nan", "inf", "0.04", "51"])
 def test_a_real_time_factor_out_of_range_is_refused(factor: str) -> None:
     with pytest.raises(ConfigError, match=r"real_time_factor = .*, expected from 0\.05 to 50\.0"):
-        config_of({"real_time_factor": factor})
+        parse_arguments({"real_time_factor": factor})
 
 
 def test_a_real_time_factor_that_is_no_number_is_refused() -> None:
     with pytest.raises(ConfigError, match="real_time_factor is 'fast', expected a number"):
-        config_of({"real_time_factor": "fast"})
+        parse_arguments({"real_time_factor": "fast"})
 
 
 def test_a_task_of_the_simulated_cell_is_one_that_it_has() -> None:

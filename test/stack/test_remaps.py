@@ -51,17 +51,17 @@ def test_every_process_of_the_stack_has_every_rule() -> None:
     [
         ("head_camera", "'head_camera', expected from:=to, such as"),
         ("head_camera=/a", "expected from:=to"),
-        ("head_camera:=", "'' is no name of a topic"),
-        (":=/a", "'' is no name of a topic"),
-        ("head_camera:=/a//b", "'/a//b' is no name of a topic"),
-        ("head_camera:=/a/", "'/a/' is no name of a topic"),
-        ("head-camera:=/a", "'head-camera' is no name of a topic"),
-        ("head_camera:=/2nd/image_raw", "is no name of a topic"),
-        ("head_camera:=a:=b", "'a:=b' is no name of a topic"),
-        ("~/state:=/a", "'~/state' is no name of a topic"),
-        ("__ns:=/cell", "the namespace is a setting"),
+        ("head_camera:=", "'' is no topic name"),
+        (":=/a", "'' is no topic name"),
+        ("head_camera:=/a//b", "'/a//b' is no topic name"),
+        ("head_camera:=/a/", "'/a/' is no topic name"),
+        ("head-camera:=/a", "'head-camera' is no topic name"),
+        ("head_camera:=/2nd/image_raw", "is no topic name"),
+        ("head_camera:=a:=b", "'a:=b' is no topic name"),
+        ("~/state:=/a", "'~/state' is no topic name"),
+        ("__ns:=/cell", "set the namespace by its argument"),
         ("head_camera:=/a head_camera:=/b", "has head_camera/image_raw twice: /a and /b"),
-        ("head_camera:=/a/compressed", "give the raw topic, /a; the compressed one follows"),
+        ("head_camera:=/a/compressed", "give the raw topic, /a; the compressed topic is remapped"),
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused(text: str, reason: str) -> None:
@@ -107,5 +107,5 @@ def test_a_name_that_the_stack_does_not_have_is_refused_with_the_nearest(
 def test_words_of_a_launch_command_that_are_no_arguments_are_remaps() -> None:
     words = ["launch", "dual_arm.launch.py", "sim:=true", "head_camera:=/a", "launch-prefix:=nice"]
     assert remaps_among(words) == ["head_camera:=/a"]
-    with pytest.raises(ConfigError, match="modle is no argument: did you mean model"):
+    with pytest.raises(ConfigError, match="modle is not an argument: did you mean model"):
         remaps_among(["modle:=x"])

@@ -19,7 +19,7 @@ from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
 from dbp_ros.bundle.golden import read_golden, write_golden
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.errors import TrainingError
-from dbp_ros.files import folder_aside
+from dbp_ros.files import atomic_folder
 from dbp_ros.learning.export import HEAD, LARGEST_DIFFERENCE, PROOF
 from dbp_ros.learning.graphs import write_graph
 from dbp_ros.policy.model import Model
@@ -136,7 +136,7 @@ class PolicyVersions:
         directory = self._directory / str(version)
         # Exported in evaluation mode; the one that learns stays in its own.
         actor = copy.deepcopy(actor)
-        with folder_aside(directory) as aside:
+        with atomic_folder(directory) as aside:
             for camera in parent.manifest.cameras:
                 shutil.copyfile(parent.path(camera.encoder), aside / camera.encoder)
             _write_head(actor, aside / HEAD, self.newest)
