@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, show, terminal
-from dbp_ros.evaluation.policy_evaluation import Evaluation
+from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.fields import check_ranges, setting
@@ -84,12 +84,12 @@ def run_chunks(config: ChunksConfig, table: ResultTable) -> Iterator[None]:
     """Run the episodes that are missing and add a row for each; yield after each."""
     bundle = read_bundle(bundle_directory(config.model))
     model = Model(bundle)
-    evaluations = {
-        name: Evaluation(model, config.task, *settings_of(way, bundle), config.camera_backend)
+    evaluators = {
+        name: PolicyEvaluator(model, config.task, *settings_of(way, bundle), config.camera_backend)
         for name, way in WAYS.items()
     }
     for name, seed in missing(config, table):
-        table.add(_row(name, evaluations[name], seed))
+        table.add(_row(name, evaluators[name], seed))
         yield
 
 
@@ -100,8 +100,8 @@ def missing(config: ChunksConfig, table: ResultTable) -> list[tuple[str, int]]:
     return [(way, seed) for way, seed in wanted if not table.has({"way": way, "seed": seed})]
 
 
-def _row(name: str, evaluation: Evaluation, seed: int) -> Row:
-    outcome = evaluation.episode(seed)
+def _row(name: str, evaluator: PolicyEvaluator, seed: int) -> Row:
+    outcome = evaluator.run_episode(seed)
     rate_hz = outcome.decisions / outcome.duration_s
     row = asdict(outcome) | {"way": name, "decision_rate_hz": rate_hz}
     return row | {"success": int(outcome.success)}

@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.methods import METHODS
 from dbp_ros.cli.terminal import progress_of
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.evaluation.worker_pool import Job, run_each
+from dbp_ros.evaluation.worker_pool import Job, run_in_workers
 from dbp_ros.settings.fields import check_at_least
 
 
@@ -63,7 +63,7 @@ def run_jobs(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with progress_of(console) as progress:
         bar = progress.add_task(table.name, total=len(jobs))
-        for rows in run_each(run, jobs, workers):
+        for rows in run_in_workers(run, jobs, workers):
             for row in rows:
                 table.add(row)
             progress.advance(bar)

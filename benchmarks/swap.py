@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.cli.terminal import show, status_line, terminal
-from dbp_ros.evaluation.report import share_beyond
+from dbp_ros.evaluation.report import plot_exceedance
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.evaluation.running_stack import Tell, reference_loop_beside, running_stack
+from dbp_ros.evaluation.running_stack import Log, reference_loops, running_stack
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.fields import check_ranges, setting
@@ -55,7 +55,7 @@ class SwapBenchConfig:
         return int(self.seconds / self.every_s)
 
 
-def run_swap(config: SwapBenchConfig, table: ResultTable, tell: Tell) -> dict[str, Any]:
+def run_swap(config: SwapBenchConfig, table: ResultTable, status: Log) -> dict[str, Any]:
     """Measure each way for a while, under one stack, and add a row for each.
 
     Returns:
@@ -68,17 +68,17 @@ def run_swap(config: SwapBenchConfig, table: ResultTable, tell: Tell) -> dict[st
     pushes = sum(share is not None for share in WAYS.values()) * config.swaps
     folder = config.out / NAME
     shutil.rmtree(folder, ignore_errors=True)
-    tell("copying the model")
+    status("copying the model")
     source = bundle_directory(config.model)
     first = copy_of(source, folder / "models" / source.name, version=1)
     pushed = iter(
         [copy_of(source, folder / "learner" / str(k), version=k) for k in range(2, 2 + pushes)]
     )
     found = {}
-    with running_stack(config.task, str(first), folder, ModelPusher, tell) as swapper:
+    with running_stack(config.task, str(first), folder, ModelPusher, status) as swapper:
         for way in WAYS:
-            with reference_loop_beside(folder) as floors:
-                measured = _measure(way, pushed, config, swapper, tell)
+            with reference_loops(folder) as floors:
+                measured = _measure(way, pushed, config, swapper, status)
             floor = json.loads(floors[0].read_text(encoding="utf-8"))
             found[way] = measured | {"floor_bars": floor["period_error_bars"]}
             table.add(_row(way, config, found[way]))
@@ -94,7 +94,7 @@ def copy_of(source: Path, target: Path, version: int) -> Path:
 
 
 def _measure(
-    way: str, pushed: Iterator[Path], config: SwapBenchConfig, swapper: ModelPusher, tell: Tell
+    way: str, pushed: Iterator[Path], config: SwapBenchConfig, swapper: ModelPusher, status: Log
 ) -> dict[str, Any]:
     share_path, times_s = WAYS[way], list[float]()
     swapper.prepare()
@@ -104,7 +104,7 @@ def _measure(
     swapper.trigger("policy/clear_statistics")
     start_s = time.monotonic()
     while (passed_s := time.monotonic() - start_s) < config.seconds:
-        tell(f"{way}: {passed_s:.0f} of {config.seconds:.0f} s, {len(times_s)} swaps")
+        status(f"{way}: {passed_s:.0f} of {config.seconds:.0f} s, {len(times_s)} swaps")
         due = passed_s >= (len(times_s) + 0.5) * config.every_s and len(times_s) < config.swaps
         if share_path is not None and due:
             times_s.append(swapper.swap(next(pushed), share_path))
@@ -159,9 +159,9 @@ def draw(table: ResultTable, found: dict[str, Any]) -> Path:
     left, right = figure.subplots(1, 2)
     for index, (way, measured) in enumerate(found.items()):
         bars = measured["policy"]["decision_period"]["period_error_bars"]
-        share_beyond(left, bars, way, color=f"C{index}")
+        plot_exceedance(left, bars, way, color=f"C{index}")
         floor = {"color": f"C{index}", "linewidth": 0.7, "linestyle": "--"}
-        share_beyond(left, measured["floor_bars"], "an empty loop meanwhile", **floor)
+        plot_exceedance(left, measured["floor_bars"], "an empty loop meanwhile", **floor)
     for name, late_ms in LATE_MS.items():
         left.axvline(late_ms, color="grey", linestyle=":")
         words = f"{name} period" + "s" * (name == "two")
@@ -223,8 +223,8 @@ def run(arguments: argparse.Namespace) -> int:
     (config.out / f"{NAME}.csv").unlink(missing_ok=True)
     table = ResultTable(config.out, NAME, COLUMNS, ("way",))
     table.describe({"model": config.model, "seconds": config.seconds, "every_s": config.every_s})
-    with status_line(console) as tell:
-        found = run_swap(config, table, tell)
+    with status_line(console) as status:
+        found = run_swap(config, table, status)
     show(
         console,
         "decisions while models are swapped",

@@ -3,7 +3,7 @@
 import argparse
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
-from dbp_ros.evaluation.policy_evaluation import Evaluation
+from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
@@ -15,8 +15,8 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=5)
     arguments = parser.parse_args()
     model = Model(read_bundle(bundle_directory("lift_int8")))
-    evaluation = Evaluation(model, "lift", PolicyConfig(), GuardConfig(), "auto")
-    outcomes = list(evaluation.run(range(arguments.episodes)))
+    evaluator = PolicyEvaluator(model, "lift", PolicyConfig(), GuardConfig(), "auto")
+    outcomes = list(evaluator.run(range(arguments.episodes)))
     for outcome in outcomes:
         ended = "success" if outcome.success else "time limit"
         print(f"seed {outcome.seed}: {ended} after {outcome.duration_s:.1f} s")

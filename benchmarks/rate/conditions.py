@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.evaluation.running_stack import child
+from dbp_ros.evaluation.running_stack import module_process
 from dbp_ros.resources import resource_directory
 
 DRAWN = (84, 84)
@@ -70,5 +70,5 @@ def cpu_load_beside(condition: Condition, folder: Path) -> Iterator[None]:
     if condition.load not in commands:
         yield
         return
-    with child(commands[condition.load], folder / f"{condition.load}.log"):
+    with module_process(commands[condition.load], folder / f"{condition.load}.log"):
         yield

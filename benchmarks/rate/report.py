@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from dbp_ros.evaluation.report import share_beyond
+from dbp_ros.evaluation.report import plot_exceedance
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.files import write_text
 
@@ -39,7 +39,7 @@ def summary(table: ResultTable) -> Iterator[Row]:
         }
 
 
-def shortcomings(row: Row) -> list[str]:
+def unmet_requirements(row: Row) -> list[str]:
     """Return a sentence for each promise that a condition did not keep."""
     number = {name: float(value) for name, value in row.items() if name != "condition" and value}
     above_ms = number.get("command_error_p999_ms", 0) - number.get("floor_error_p999_ms", 0)
@@ -80,10 +80,10 @@ def draw(table: ResultTable) -> Path:
     left, right = figure.subplots(1, 2)
     for index, (name, bars) in enumerate(read_bars(table.directory).items()):
         color = {"color": f"C{index % 10}", "linestyle": "--" if name.startswith("640") else "-"}
-        share_beyond(left, bars["commands"], name, **color)
+        plot_exceedance(left, bars["commands"], name, **color)
         floor = {"color": color["color"], "linewidth": 0.6, "linestyle": ":"}
-        share_beyond(left, bars["floor"], "the floor" if not index else "", **floor)
-        share_beyond(right, bars["reaction"], name, **color)
+        plot_exceedance(left, bars["floor"], "the floor" if not index else "", **floor)
+        plot_exceedance(right, bars["reaction"], name, **color)
     left.set(xlabel="period error of commands [ms]", xscale="log", yscale="log")
     right.set(xlabel="age of a picture when a command knows of it [ms]", yscale="log")
     right.axvline(REACTION_MS, color="grey", linestyle=":")

@@ -15,7 +15,7 @@ from benchmarks.rate.conditions import (
     condition_of,
     write_config,
 )
-from benchmarks.rate.report import NAME, draw, keep_bars, shortcomings, summary
+from benchmarks.rate.report import NAME, draw, keep_bars, summary, unmet_requirements
 from benchmarks.rate.session import RateConfig, Run, Session
 from benchmarks.swap import copy_of
 from dbp_ros.bundle.bundle import bundle_directory
@@ -23,7 +23,7 @@ from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row, provenance
 from dbp_ros.evaluation.running_stack import (
-    Tell,
+    Log,
     running_stack,
 )
 from dbp_ros.extras import install_hint, is_missing
@@ -55,7 +55,7 @@ COLUMNS = (
 )
 
 
-def run_rate(config: RateConfig, table: ResultTable, tell: Tell) -> dict[str, Any]:
+def run_rate(config: RateConfig, table: ResultTable, status: Log) -> dict[str, Any]:
     """Measure each condition that has no row yet, each under a stack of its own.
 
     Returns:
@@ -71,7 +71,7 @@ def run_rate(config: RateConfig, table: ResultTable, tell: Tell) -> dict[str, An
     for condition in wanted:
         if table.has({"condition": condition.name, "seconds": config.duration_s}):
             continue
-        run = _measure(condition, config, tell)
+        run = _measure(condition, config, status)
         table.add(_row(condition, config, run))
         reports[condition.name] = {**run.report, **provenance()}
         write_reports(config.out, reports)
@@ -95,15 +95,15 @@ def write_reports(folder: Path, reports: dict[str, Any]) -> None:
     )
 
 
-def _measure(condition: Condition, config: RateConfig, tell: Tell) -> Run:
+def _measure(condition: Condition, config: RateConfig, status: Log) -> Run:
     folder = config.out / NAME / condition.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    tell(f"{condition.name}: preparing")
+    status(f"{condition.name}: preparing")
     words = ("--config", str(write_config(condition, folder / "config")))
     models = list(_copies(condition, config, folder))
-    with running_stack(config.task, config.model, folder, ModelPusher, tell, words) as swapper:
-        run = Session(condition, config, folder, swapper, tell).run(models)
+    with running_stack(config.task, config.model, folder, ModelPusher, status, words) as swapper:
+        run = Session(condition, config, folder, swapper, status).run(models)
     for leftover in ("models", "bags"):
         shutil.rmtree(folder / leftover, ignore_errors=True)
     return run
@@ -183,11 +183,11 @@ def run(arguments: argparse.Namespace) -> int:
     _require_recorder(config)
     console = terminal(width=140)
     table = ResultTable(config.out, NAME, COLUMNS, ("condition", "seconds"))
-    with status_line(console) as tell:
-        run_rate(config, table, tell)
+    with status_line(console) as status:
+        run_rate(config, table, status)
     show(console, "the stack, with the simulated cell on the same machine", list(summary(table)))
     for row in table.rows:
-        for sentence in shortcomings(row):
+        for sentence in unmet_requirements(row):
             console.print(sentence, highlight=False)
     console.print(f"{table.path}, {config.out / f'{NAME}.json'}, {draw(table)}")
     return 0

@@ -12,9 +12,9 @@ from benchmarks.rate.process_usage import Usage, usage_below
 from dbp_ros.errors import DbpError
 from dbp_ros.evaluation.report import EpisodeResult, build_report
 from dbp_ros.evaluation.running_stack import (
-    Tell,
+    Log,
     read_reference_loops,
-    reference_loop_beside,
+    reference_loops,
 )
 from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.fields import setting
@@ -64,10 +64,10 @@ class Session:
         config: RateConfig,
         folder: Path,
         swapper: ModelPusher,
-        tell: Tell,
+        status: Log,
     ) -> None:
         self._condition, self._config, self._folder = condition, config, folder
-        self._runner, self._tell = swapper, tell
+        self._runner, self._status = swapper, status
         self._episodes: list[EpisodeResult] = []
         self._limit_s = float(swapper.statistics("simulation")["time_limit_s"])
         self._began_s = 0.0
@@ -80,7 +80,7 @@ class Session:
         time.sleep(SETTLE_S)
         with (
             cpu_load_beside(self._condition, self._folder),
-            reference_loop_beside(self._folder) as floors,
+            reference_loops(self._folder) as floors,
         ):
             for name in ("guard", "policy", "simulation"):
                 runner.trigger(f"{name}/clear_statistics")
@@ -107,7 +107,7 @@ class Session:
         start_s, waiting, times_s, refused = time.monotonic(), list(models), list[float](), 0
         every_s = self._config.swap_every_s
         while (passed_s := time.monotonic() - start_s) < self._config.duration_s:
-            self._tell(
+            self._status(
                 f"{self._condition.name}: {passed_s:.0f} of {self._config.duration_s:.0f} s, "
                 f"{sum(e.success for e in self._episodes)} of {len(self._episodes)} solved"
             )

@@ -16,7 +16,7 @@ from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.metaworld import MetaworldTask
 from dbp_ros.envs.registry import CELL, METAWORLD, EnvSpec
 from dbp_ros.errors import ConfigError
-from dbp_ros.evaluation.weak_policy import CAMERAS, FINETUNE, PICTURE_PX, ROWS_A_STEP, WeakPolicy
+from dbp_ros.evaluation.weak_policy import CAMERAS, FINETUNE, IMAGE_PX, STRIDE, WeakPolicy
 from dbp_ros.files import locked
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import Demonstrations
@@ -95,8 +95,8 @@ LEARNED = FinetuneConfig(**FINETUNE, environments=10, decisions=20)
 
 def open_cell(num_envs: int, evaluation: bool) -> VectorEnv:
     """Return cells of the weak policy's task in this process, as it sees them."""
-    step_s = ROWS_A_STEP / CONTROL_HZ
-    view = CameraView(DUAL_UR5E_JOINTS, dict.fromkeys(CAMERAS, (PICTURE_PX, PICTURE_PX)), step_s)
+    step_s = STRIDE / CONTROL_HZ
+    view = CameraView(DUAL_UR5E_JOINTS, dict.fromkeys(CAMERAS, (IMAGE_PX, IMAGE_PX)), step_s)
     return LocalVectorEnv(EnvSpec(f"{CELL}{WEAK.task}", evaluation, view), num_envs)
 
 

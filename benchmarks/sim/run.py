@@ -29,7 +29,7 @@ from benchmarks.sim.training import (
 )
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.errors import ConfigError
-from dbp_ros.evaluation.collection import backend_of, record
+from dbp_ros.evaluation.collection import collect, resolve_backend
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.settings.fields import check_at_least
 from dbp_ros.sim.tasks.registry import TASKS
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     methods, suite = select_methods(arguments.methods), suite_of(arguments)
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     jobs = sim_jobs(methods, suite, arguments.seeds, table)
-    backends = {job.plan.size: backend_of(job.plan) for job in jobs}
+    backends = {job.plan.size: resolve_backend(job.plan) for job in jobs}
     table.describe(
         {
             **asdict(suite),
@@ -114,7 +114,7 @@ def record_missing(jobs: Sequence[SimJob], demos: int, workers: int, console: Co
     with progress_of(console) as progress:
         bar = progress.add_task("demonstrations", total=demos * len(plans))
         for plan in plans:
-            for _ in record(plan, demos, workers):
+            for _ in collect(plan, demos, workers):
                 progress.advance(bar)
 
 

@@ -124,7 +124,7 @@ def plan_of(task: str, observation: str, directory: Path) -> CollectionPlan:
         size=IMAGE_PX if observation == "image" else 0,
         backend="auto",
         directory=directory / "demonstrations" / f"{task}_{observation}",
-        things=observation == "state",
+        object_states=observation == "state",
     )
 
 

@@ -18,9 +18,9 @@ from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.evaluation.collection import (
     CollectedEpisode,
     CollectionPlan,
-    backend_of,
-    recorded,
-    run_all,
+    collect_missing,
+    find_recorded,
+    resolve_backend,
 )
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.settings.robot import CAMERAS
@@ -121,9 +121,9 @@ def run(arguments: argparse.Namespace) -> int:
     console = terminal()
     try:
         plan = plan_of(arguments)
-        backend = backend_of(plan)
+        backend = resolve_backend(plan)
         require_folder(plan.directory)
-        found = {index: recorded(plan, index) for index in range(arguments.episodes)}
+        found = {index: find_recorded(plan, index) for index in range(arguments.episodes)}
         outcomes = [outcome for outcome in found.values() if outcome is not None]
         missing = [index for index, outcome in found.items() if outcome is None]
         started = time.monotonic()
@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
             bar = progress.add_task(
                 f"{plan.task} ({backend})", total=arguments.episodes, completed=len(outcomes)
             )
-            for outcome in run_all(plan, missing, arguments.workers):
+            for outcome in collect_missing(plan, missing, arguments.workers):
                 outcomes.append(outcome)
                 progress.advance(bar)
     except DbpError as error:

@@ -6,7 +6,7 @@ from functools import partial
 from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import show_table, status_line, terminal
 from dbp_ros.evaluation.demo import DemoConfig, run_demo, write_results
-from dbp_ros.evaluation.report import shortcomings, table_of
+from dbp_ros.evaluation.report import report_table, unmet_requirements
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     with status_line(console) as show_progress:
         demo = run_demo(config, show_progress, partial(console.print, highlight=False))
     report = demo.report
-    show_table(console, table_of(report))
+    show_table(console, report_table(report))
     model, machine = report["model"], report["machine"]
     console.print(
         f"model {model['name']} version {model['version']} ({model['sha256'][:12]}), cameras by "
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     write_results(config.out, demo)
     console.print(f"report, plot and video: {config.out}/")
-    problems = shortcomings(report)
+    problems = unmet_requirements(report)
     for problem in problems:
         console.print(problem, style="red")
     return 1 if problems else 0

@@ -6,7 +6,7 @@ from functools import partial
 from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import status_line, terminal
 from dbp_ros.evaluation.demo_learn import LearnDemoConfig, run_demo_learn
-from dbp_ros.evaluation.learning_report import unkept
+from dbp_ros.evaluation.learning_report import unmet_requirements
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     shown = {name: value for name, value in report.items() if not isinstance(value, (dict, list))}
     console.print_json(data=shown)
     console.print(f"report, log and plot: {config.out}/")
-    problems = unkept(report)
+    problems = unmet_requirements(report)
     for problem in problems:
         console.print(problem, style="red")
     return 1 if problems else 0

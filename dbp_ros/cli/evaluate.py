@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal
-from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome, Evaluation
+from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome, PolicyEvaluator
 from dbp_ros.files import check_file, write_text
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.fields import check_at_least, check_ranges
@@ -69,11 +69,13 @@ def run(arguments: argparse.Namespace) -> int:
     model = Model(read_bundle(bundle_directory(arguments.model)))
     policy = PolicyConfig(latent_time_constant_s=arguments.latent_time_constant_s)
     check_ranges(policy)
-    evaluation = Evaluation(model, arguments.task, policy, GuardConfig(), arguments.camera_backend)
+    evaluator = PolicyEvaluator(
+        model, arguments.task, policy, GuardConfig(), arguments.camera_backend
+    )
     outcomes: list[EpisodeOutcome] = []
     with progress_of(terminal()) as progress:
         bar = progress.add_task("episodes", total=arguments.episodes)
-        for outcome in evaluation.run(range(arguments.seed, arguments.seed + arguments.episodes)):
+        for outcome in evaluator.run(range(arguments.seed, arguments.seed + arguments.episodes)):
             outcomes.append(outcome)
             progress.advance(bar)
             if out is not None:

@@ -1,4 +1,4 @@
-"""Recording a data set: what to record, and the worker processes that record it."""
+"""Collection of demonstrations of the scripted expert in worker processes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from dbp_ros.data.episode import Episode, episode_path, read_episode, write_episode
 from dbp_ros.errors import ConfigError, EpisodeError
-from dbp_ros.evaluation.worker_pool import run_each
+from dbp_ros.evaluation.worker_pool import run_in_workers
 from dbp_ros.settings.robot import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.control_loop import CONTROL_HZ, Demonstration, demonstrate
@@ -22,17 +22,17 @@ FAILURES = "failures"
 
 @dataclass(frozen=True)
 class CollectionPlan:
-    """What to record; the same plan gives the same episodes.
+    """Settings of a data set; the same plan gives the same episodes.
 
     Attributes:
         task: Name of the task.
-        modes: Ways of solving it, taken in turn.
+        modes: Modes of the expert, used in turn.
         seed: Episode number `k` is reset with `seed + k`.
-        noise_rad: Noise of the executed commands.
-        size: Rows and columns of a picture; zero records none.
-        backend: What draws the pictures.
-        directory: Where the episodes go.
-        things: Whether the states hold the poses of the task's things beside the joints.
+        noise_rad: Standard deviation of the noise on executed commands in [rad].
+        size: Height and width of an image in pixels; zero disables images.
+        backend: Renderer of the images.
+        directory: Folder of the episodes.
+        object_states: Whether states hold object poses in addition to joint positions.
     """
 
     task: str
@@ -42,27 +42,27 @@ class CollectionPlan:
     size: int
     backend: str
     directory: Path
-    things: bool = False
+    object_states: bool = False
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """Names of the columns of the states."""
+        """Names of the state columns."""
         return DUAL_UR5E_JOINTS + (
-            object_state_names(make_task(self.task).objects) if self.things else ()
+            object_state_names(make_task(self.task).objects) if self.object_states else ()
         )
 
     def mode(self, index: int) -> str:
         """Return the mode of one episode."""
         return self.modes[index % len(self.modes)]
 
-    def failure(self, index: int) -> Path:
-        """Return the file that remembers that an episode was tried and failed."""
+    def failure_marker(self, index: int) -> Path:
+        """Return the file that marks a failed episode."""
         return self.directory / FAILURES / f"episode_{index:06d}"
 
 
 @dataclass(frozen=True)
 class CollectedEpisode:
-    """What became of one episode."""
+    """Outcome of one episode."""
 
     index: int
     mode: str
@@ -71,7 +71,7 @@ class CollectedEpisode:
 
 
 class EpisodeCollector:
-    """What a worker process keeps between episodes."""
+    """Simulation and cameras of a worker process."""
 
     def __init__(self, plan: CollectionPlan) -> None:
         """Build the scene and open the cameras."""
@@ -84,21 +84,29 @@ class EpisodeCollector:
             )
 
     def record(self, index: int) -> CollectedEpisode:
-        """Run one episode and keep it if it succeeded."""
+        """Run one episode and save it if it succeeded."""
         plan = self.plan
         mode, seed = plan.mode(index), plan.seed + index
-        shown = demonstrate(self.simulation, self.rig, mode, seed, plan.noise_rad)
-        if shown.success:
-            write_episode(episode_path(plan.directory, index), as_episode(shown, plan, index))
+        demonstration = demonstrate(self.simulation, self.rig, mode, seed, plan.noise_rad)
+        if demonstration.success:
+            write_episode(
+                episode_path(plan.directory, index), to_episode(demonstration, plan, index)
+            )
         else:
-            plan.failure(index).parent.mkdir(parents=True, exist_ok=True)
-            plan.failure(index).write_text(f"mode {mode} seed {seed}\n")
-        return CollectedEpisode(index, mode, shown.success, len(shown.positions) / CONTROL_HZ)
+            plan.failure_marker(index).parent.mkdir(parents=True, exist_ok=True)
+            plan.failure_marker(index).write_text(f"mode {mode} seed {seed}\n")
+        return CollectedEpisode(
+            index, mode, demonstration.success, len(demonstration.positions) / CONTROL_HZ
+        )
 
 
-def as_episode(shown: Demonstration, plan: CollectionPlan, index: int) -> Episode:
+def to_episode(demonstration: Demonstration, plan: CollectionPlan, index: int) -> Episode:
     """Return a successful demonstration as episode number `index` of a plan."""
-    measured = (shown.positions, shown.object_states) if plan.things else (shown.positions,)
+    measured = (
+        (demonstration.positions, demonstration.object_states)
+        if plan.object_states
+        else (demonstration.positions,)
+    )
     return Episode(
         task=plan.task,
         seed=plan.seed + index,
@@ -109,29 +117,31 @@ def as_episode(shown: Demonstration, plan: CollectionPlan, index: int) -> Episod
         action_names=DUAL_UR5E_JOINTS,
         step_s=1 / CONTROL_HZ,
         states=np.concatenate(measured, axis=1),
-        actions=shown.actions,
-        rewards=shown.rewards,
-        stamps_ns=shown.stamps_ns,
-        images=shown.images,
+        actions=demonstration.actions,
+        rewards=demonstration.rewards,
+        stamps_ns=demonstration.stamps_ns,
+        images=demonstration.images,
     )
 
 
-_recorders: list[EpisodeCollector] = []
+_collectors: list[EpisodeCollector] = []
 
 
-def _start(plan: CollectionPlan) -> None:
-    _recorders[:] = [EpisodeCollector(plan)]
+def _start_worker(plan: CollectionPlan) -> None:
+    _collectors[:] = [EpisodeCollector(plan)]
 
 
 def _record(index: int) -> CollectedEpisode:
-    return _recorders[0].record(index)
+    return _collectors[0].record(index)
 
 
-def backend_of(plan: CollectionPlan) -> str:
-    """Return what will draw, or `none`; what does not work fails here and not in a worker.
+def resolve_backend(plan: CollectionPlan) -> str:
+    """Return the renderer of a plan, or `none` without images.
+
+    A renderer that does not work fails here and not in a worker.
 
     Raises:
-        ConfigError: If the plan's backend does not work here.
+        ConfigError: If the renderer does not work on this machine.
     """
     if not plan.size:
         return "none"
@@ -139,14 +149,14 @@ def backend_of(plan: CollectionPlan) -> str:
         return rig.backend
 
 
-def recorded(plan: CollectionPlan, index: int) -> CollectedEpisode | None:
-    """Return the outcome of an episode recorded before, or None if it has to be recorded.
+def find_recorded(plan: CollectionPlan, index: int) -> CollectedEpisode | None:
+    """Return the outcome of an episode that is on disk, None if there is none.
 
     Raises:
-        ConfigError: If the folder holds another task, mode or seed under that number.
+        ConfigError: If the file holds another task, mode or seed.
     """
     mode = plan.mode(index)
-    if plan.failure(index).exists():
+    if plan.failure_marker(index).exists():
         return CollectedEpisode(index, mode, False, 0.0)
     path = episode_path(plan.directory, index)
     try:
@@ -168,21 +178,23 @@ def recorded(plan: CollectionPlan, index: int) -> CollectedEpisode | None:
     return CollectedEpisode(index, mode, True, len(episode) * episode.step_s)
 
 
-def run_all(plan: CollectionPlan, missing: list[int], workers: int) -> Iterator[CollectedEpisode]:
-    """Record episodes in worker processes; yields each as it is finished."""
-    return run_each(_record, missing, workers, start=_start, start_with=(plan,))
+def collect_missing(
+    plan: CollectionPlan, missing: list[int], workers: int
+) -> Iterator[CollectedEpisode]:
+    """Record episodes in worker processes; yield each outcome as it is available."""
+    return run_in_workers(_record, missing, workers, start=_start_worker, start_args=(plan,))
 
 
-def record(plan: CollectionPlan, count: int, workers: int) -> Iterator[CollectedEpisode]:
-    """Record until `count` episodes are solved; yields those, old and new, as they come."""
+def collect(plan: CollectionPlan, count: int, workers: int) -> Iterator[CollectedEpisode]:
+    """Record until `count` episodes succeeded; yield the successful ones, old and new."""
     plan.directory.mkdir(parents=True, exist_ok=True)
-    tried, solved = 0, 0
-    while solved < count:
-        indices = range(tried, tried + count - solved)
-        outcomes = {index: recorded(plan, index) for index in indices}
+    attempted, succeeded = 0, 0
+    while succeeded < count:
+        indices = range(attempted, attempted + count - succeeded)
+        outcomes = {index: find_recorded(plan, index) for index in indices}
         missing = [index for index, outcome in outcomes.items() if outcome is None]
-        for outcome in chain(outcomes.values(), run_all(plan, missing, workers)):
+        for outcome in chain(outcomes.values(), collect_missing(plan, missing, workers)):
             if outcome is not None and outcome.success:
-                solved += 1
+                succeeded += 1
                 yield outcome
-        tried = indices.stop
+        attempted = indices.stop

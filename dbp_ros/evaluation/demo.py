@@ -1,4 +1,4 @@
-"""The main job, run and measured: the whole stack as real processes, episode after episode."""
+"""`dbp demo`: episodes on the whole stack with a report, a plot and a film."""
 
 import json
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as Picture
+from PIL import Image as PILImage
 
 from dbp_ros.evaluation.report import EpisodeResult, build_report, plot_histograms
 from dbp_ros.evaluation.running_stack import (
-    Tell,
+    Log,
     read_reference_loops,
-    reference_loop_beside,
+    reference_loops,
     running_stack,
 )
 from dbp_ros.files import require_folder, write_text
@@ -21,14 +21,14 @@ from dbp_ros.settings.fields import check_ranges, setting
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Image
 
-WITHOUT_NOISE = 0xFC
+NOISE_MASK = 0xFC
 FILM_ZOOM = 4
 FILM_FRAME_MS = 66
 
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """What to run, and where to put what comes of it."""
+    """Settings of a demo."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
@@ -38,13 +38,13 @@ class DemoConfig:
 
 
 @dataclass(frozen=True)
-class Demo:
-    """What a run gave.
+class DemoResult:
+    """Result of a demo.
 
     Attributes:
         report: See `build_report`.
-        statistics: Of the guard, the policy and the empty loop, for the plot.
-        frames: Images of the head camera, for the film.
+        statistics: Statistics of guard, policy and reference loop for the plot.
+        frames: Images of the head camera for the film.
     """
 
     report: dict[str, Any]
@@ -52,33 +52,31 @@ class Demo:
     frames: list[Image]
 
 
-def run_demo(config: DemoConfig, tell: Tell, note: Tell) -> Demo:
+def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
     """Start the stack and run the episodes.
 
-    The DDS traffic stays on this machine, in a domain of its own.
-
     Args:
-        config: What to run.
-        tell: Shows one line of progress, which the next one replaces.
-        note: Prints one line for each episode.
+        config: Settings.
+        status: Sets the status line.
+        log: Prints one line for each episode.
 
     Raises:
-        ConfigError: If the folder for the results cannot be written.
-        DbpError: If the stack does not start or stops answering.
+        ConfigError: If the output folder is not writable.
+        DbpError: If the stack does not start or does not respond.
     """
     check_ranges(config)
     require_folder(config.out)
-    with running_stack(config.task, config.model, config.out, EpisodeRunner, tell) as runner:
-        with reference_loop_beside(config.out) as floors:
-            results = _run_episodes(config, runner, tell, note)
+    with running_stack(config.task, config.model, config.out, EpisodeRunner, status) as runner:
+        with reference_loops(config.out) as files:
+            results = _run_episodes(config, runner, status, log)
         guard, policy, simulation = map(runner.statistics, ("guard", "policy", "simulation"))
         frames = list(runner.frames)
-    floor, *witnesses = read_reference_loops(floors)
-    report = build_report(config.task, results, guard, policy, simulation, floor, witnesses)
-    return Demo(report, (guard, policy, floor), frames)
+    reference, *pinned = read_reference_loops(files)
+    report = build_report(config.task, results, guard, policy, simulation, reference, pinned)
+    return DemoResult(report, (guard, policy, reference), frames)
 
 
-def write_results(folder: Path, demo: Demo) -> None:
+def write_results(folder: Path, demo: DemoResult) -> None:
     """Write `report.json`, a plot and a film."""
     write_text(folder / "report.json", json.dumps(demo.report, indent=2) + "\n")
     plot_histograms(folder / "latency.png", *demo.statistics)
@@ -86,7 +84,7 @@ def write_results(folder: Path, demo: Demo) -> None:
 
 
 def _run_episodes(
-    config: DemoConfig, runner: EpisodeRunner, tell: Tell, note: Tell
+    config: DemoConfig, runner: EpisodeRunner, status: Log, log: Log
 ) -> list[EpisodeResult]:
     limit_s = float(runner.statistics("simulation")["time_limit_s"])
     for name in ("guard", "policy", "simulation"):
@@ -100,13 +98,13 @@ def _run_episodes(
             runner.stop_filming()
         runner.prepare()
 
-        def watch(number: int = number) -> None:
-            tell(_live_line(number, config.episodes, results, runner))
+        def show_status(number: int = number) -> None:
+            status(_live_line(number, config.episodes, results, runner))
 
-        success, duration_s = runner.run_episode(limit_s, watch)
+        success, duration_s = runner.run_episode(limit_s, show_status)
         after = _periods(runner)
         result = EpisodeResult(success, duration_s, *_rates(before, after))
-        note(_episode_line(number, config.episodes, result))
+        log(_episode_line(number, config.episodes, result))
         results.append(result)
         before = after
     runner.enable_control(False)
@@ -121,7 +119,7 @@ def _periods(runner: EpisodeRunner) -> list[dict[str, float]]:
 
 
 def _rates(before: Sequence[dict[str, float]], after: Sequence[dict[str, float]]) -> list[float]:
-    """Return how often decisions and commands came a second between two moments."""
+    """Return the rates of decisions and commands between two measurements in [Hz]."""
     return [
         (b["periods"] - a["periods"]) / max(1e-9, b["active_s"] - a["active_s"])
         for a, b in zip(before, after, strict=True)
@@ -145,20 +143,20 @@ def _live_line(
         f"success {sum(result.success for result in results)}/{len(results)}   "
         f"decisions {policy.get('decision_period.rate_hz', '…')} Hz   "
         f"commands {guard.get('command_period.rate_hz', '…')} Hz   "
-        f"reaction {guard.get('reaction_ms.p50', '…')} ms   "
+        f"image to command {guard.get('reaction_ms.p50', '…')} ms   "
         f"image age {guard.get('image_age_at_command_ms.p50', '…')} ms"
     )
 
 
 def write_film(path: Path, frames: Sequence[Image]) -> None:
-    """Write every second picture of a 30 Hz camera as an animation, enlarged, without its noise."""
-    pictures = [
-        Picture.fromarray(frame & WITHOUT_NOISE).resize(
-            (frame.shape[1] * FILM_ZOOM, frame.shape[0] * FILM_ZOOM), Picture.Resampling.NEAREST
+    """Write every second image of a 30 Hz camera as an enlarged animation without noise."""
+    images = [
+        PILImage.fromarray(frame & NOISE_MASK).resize(
+            (frame.shape[1] * FILM_ZOOM, frame.shape[0] * FILM_ZOOM), PILImage.Resampling.NEAREST
         )
         for frame in frames[::2]
     ]
-    if pictures:
-        pictures[0].save(
-            path, save_all=True, append_images=pictures[1:], duration=FILM_FRAME_MS, loop=0
+    if images:
+        images[0].save(
+            path, save_all=True, append_images=images[1:], duration=FILM_FRAME_MS, loop=0
         )

@@ -1,7 +1,7 @@
-"""A robot that learns while it works: a weak policy, the learner beside it, and what comes of it.
+"""`dbp demo-learn`: online training of a weak policy on the whole stack.
 
-Every process and topic is real: the simulated cell, the guard, the policy that explores, the
-learner that records what it does and announces better versions, and the swaps to them.
+Simulated cell, guard, exploring policy and learner run as processes. The learner trains on the
+recorded episodes and publishes new versions, which the policy node swaps in.
 """
 
 import json
@@ -16,16 +16,16 @@ import yaml
 from dbp_ros.evaluation.learning_report import (
     LearningEpisode,
     SwapMark,
-    draw_learning,
     learning_report,
-    success_over,
+    moving_success,
+    plot_learning,
 )
-from dbp_ros.evaluation.report import machine, missed
+from dbp_ros.evaluation.report import count_missed, machine_info
 from dbp_ros.evaluation.result_table import ResultTable, command_line
 from dbp_ros.evaluation.running_stack import (
-    Tell,
+    Log,
     read_reference_loops,
-    reference_loop_beside,
+    reference_loops,
     running_stack,
 )
 from dbp_ros.evaluation.weak_policy import FINETUNE, HORIZON, WeakPolicy
@@ -38,15 +38,15 @@ from dbp_ros.sim.tasks.registry import make_task
 NAME = "demo_learn"
 TASK = WeakPolicy.task
 COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "rollbacks")
-# After its time is up the learner closes the episode itself.
+# The learner ends an episode at the time limit itself.
 AFTER_S = 0.1
-# The learner loads its libraries and exports the first version that explores.
+# The learner loads its libraries and exports the first exploring version.
 START_LIMIT_S = 240.0
 
 
 @dataclass(frozen=True)
 class LearnDemoConfig:
-    """What to run, and where to put what comes of it."""
+    """Settings of the demo."""
 
     episodes: int = setting(900, "number of episodes", minimum=1)
     demonstrations: int = setting(
@@ -63,7 +63,7 @@ class LearnDemoConfig:
 
 
 def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:
-    """Copy the installed parameter files and change what this demonstration needs; return where."""
+    """Copy the installed parameter files with the changes of this demo; return their folder."""
     folder = config.out / "config"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(resource_directory() / "config", folder)
@@ -87,54 +87,54 @@ def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:
     return folder
 
 
-def run_demo_learn(config: LearnDemoConfig, tell: Tell, note: Tell) -> dict[str, Any]:
-    """Make a weak policy, let it learn on the whole stack, and write a report, a log and a plot.
+def run_demo_learn(config: LearnDemoConfig, status: Log, log: Log) -> dict[str, Any]:
+    """Train a weak policy online on the whole stack; write a report, a CSV file and a plot.
 
     Args:
-        config: What to run.
-        tell: Shows one line of progress, which the next one replaces.
-        note: Prints one line for each episode.
+        config: Settings.
+        status: Sets the status line.
+        log: Prints one line for each episode.
 
     Returns:
         The report.
 
     Raises:
-        DbpError: If the stack does not start or stops answering.
+        DbpError: If the stack does not start or does not respond.
     """
     check_ranges(config)
     require_folder(config.out)
     weak = WeakPolicy(TASK, config.demonstrations, config.train_updates)
-    run, model = weak.make(config.out, tell)
+    run, model = weak.build(config.out, status)
     for old in ("learner", "received"):
         shutil.rmtree(config.out / old, ignore_errors=True)
     (config.out / f"{NAME}.csv").unlink(missing_ok=True)
     time_limit_s = make_task(TASK).time_limit_s
     settings = write_settings(config, time_limit_s)
-    words = (
+    flags = (
         *("--learner", "--checkpoint", str(run.absolute()), "--config", str(settings)),
         *("--real-time-factor", str(config.real_time_factor)),
     )
     where = (TASK, str(model), config.out)
     table = ResultTable(config.out, NAME, COLUMNS, ("episode",))
-    with running_stack(*where, LearningEpisodeRunner, tell, words, START_LIMIT_S) as runner:
-        with reference_loop_beside(config.out) as floors:
-            practice = LearningRun(config, runner, table, time_limit_s)
-            practice.run(tell, note)
+    with running_stack(*where, LearningEpisodeRunner, status, flags, START_LIMIT_S) as runner:
+        with reference_loops(config.out) as files:
+            training = LearningRun(config, runner, table, time_limit_s)
+            training.run(status, log)
         guard, learner = map(runner.statistics, ("guard", "learner"))
-    counts = *missed(guard["command_period"], read_reference_loops(floors)), guard["stops"]
-    report = learning_report(practice.episodes, practice.marks, learner["learner"], *counts)
-    report |= {"finetune": FINETUNE, "command": command_line(), "machine": machine()}
-    report["swap_marks"] = [asdict(mark) for mark in practice.marks]
+    counts = *count_missed(guard["command_period"], read_reference_loops(files)), guard["stops"]
+    report = learning_report(training.episodes, training.marks, learner["learner"], *counts)
+    report |= {"finetune": FINETUNE, "command": command_line(), "machine": machine_info()}
+    report["swap_marks"] = [asdict(mark) for mark in training.marks]
     write_text(config.out / "report.json", json.dumps(report, indent=2) + "\n")
-    draw_learning(config.out / f"{NAME}.png", practice.episodes, practice.marks)
+    plot_learning(config.out / f"{NAME}.png", training.episodes, training.marks)
     return report
 
 
 class LearningRun:
-    """Episode after episode, and what is written down of them.
+    """Loop over the episodes of the demo.
 
     Attributes:
-        episodes: Those that are over.
+        episodes: Finished episodes.
     """
 
     def __init__(
@@ -144,13 +144,13 @@ class LearningRun:
         table: ResultTable,
         time_limit_s: float,
     ) -> None:
-        """Prepare.
+        """Prepare the loop.
 
         Args:
-            config: How many.
-            runner: Who begins and ends them.
-            table: Where each is written down.
-            time_limit_s: Of an episode.
+            config: Settings.
+            runner: Client node that starts and ends episodes.
+            table: Table with one row per episode.
+            time_limit_s: Time limit of an episode.
         """
         self.episodes: list[LearningEpisode] = []
         self._config, self._runner, self._table = config, runner, table
@@ -159,8 +159,8 @@ class LearningRun:
 
     @property
     def marks(self) -> list[SwapMark]:
-        """The swaps since the first episode began."""
-        seen = [(swap, swap.at_s - self._start_s) for swap in self._runner.swaps]
+        """Swaps since the start of the first episode."""
+        swaps = [(swap, swap.at_s - self._start_s) for swap in self._runner.swaps]
         return [
             SwapMark(
                 round(at_s, 2),
@@ -169,11 +169,11 @@ class LearningRun:
                 swap.phase,
                 swap.reason,
             )
-            for swap, at_s in seen
+            for swap, at_s in swaps
             if at_s >= 0
         ]
 
-    def run(self, tell: Tell, note: Tell) -> None:
+    def run(self, status: Log, log: Log) -> None:
         """Run all episodes."""
         runner = self._runner
         runner.trigger("guard/clear_statistics")
@@ -184,21 +184,21 @@ class LearningRun:
             end_s = time.monotonic() - self._start_s
             episode = LearningEpisode(number, end_s, solved, duration_s, runner.version)
             self.episodes.append(episode)
-            self._write_down(episode)
-            note(self._line(episode))
-            tell(self._line(episode))
+            self._add_row(episode)
+            log(self._line(episode))
+            status(self._line(episode))
         runner.enable_control(False)
 
-    def _write_down(self, episode: LearningEpisode) -> None:
+    def _add_row(self, episode: LearningEpisode) -> None:
         phases = [mark.phase for mark in self.marks]
         counts = {"swaps": phases.count("active"), "rollbacks": phases.count("rolled_back")}
         self._table.add(asdict(episode) | counts)
 
     def _line(self, episode: LearningEpisode) -> str:
-        share = success_over(self.episodes)
+        rate = moving_success(self.episodes)
         return (
             f"{episode.episode:4}/{self._config.episodes}   "
             f"{'solved' if episode.solved else 'failed'} in {episode.duration_s:4.1f} s   "
             f"version {episode.version:3}   after {episode.end_s:5.0f} s   "
-            + (f"last 20: {share[-1]:.2f}" if len(share) else "")
+            + (f"last 20: {rate[-1]:.2f}" if len(rate) else "")
         )

@@ -1,4 +1,4 @@
-"""What a run of a policy that learns amounts to: a few numbers and one plot."""
+"""Report and plot of an online training run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dbp_ros.types import Array
@@ -19,14 +18,14 @@ MINUTE_S = 60.0
 
 @dataclass(frozen=True)
 class LearningEpisode:
-    """One episode of a policy that learns.
+    """One episode of an online training run.
 
     Attributes:
-        episode: Counted from 1.
-        end_s: When it ended, since the first one began.
+        episode: Number, from 1.
+        end_s: End, since the start of the first episode.
         solved: Whether the task was solved.
-        duration_s: How long it took.
-        version: Of the model that decided when it ended.
+        duration_s: Duration.
+        version: Version of the active model at the end.
     """
 
     episode: int
@@ -38,14 +37,14 @@ class LearningEpisode:
 
 @dataclass(frozen=True)
 class SwapMark:
-    """When a model took over, or had to give way.
+    """A model swap or rollback.
 
     Attributes:
-        at_s: Since the first episode began.
-        after_episode: How many episodes were over by then.
-        version: Of the model that decides from then on.
+        at_s: Time since the start of the first episode.
+        after_episode: Number of finished episodes.
+        version: Version of the new active model.
         phase: `active` or `rolled_back`.
-        reason: What the policy node said about it.
+        reason: Reason given by the policy node.
     """
 
     at_s: float
@@ -55,8 +54,8 @@ class SwapMark:
     reason: str
 
 
-def success_over(episodes: Sequence[LearningEpisode], window: int = WINDOW) -> Array:
-    """Return the share of solved episodes in each window, the first one whole. May be empty."""
+def moving_success(episodes: Sequence[LearningEpisode], window: int = WINDOW) -> Array:
+    """Return the success rate over each full window. Shape (max(0, episodes - window + 1),)."""
     if len(episodes) < window:
         return np.zeros(0)
     solved = np.array([episode.solved for episode in episodes], float)
@@ -71,15 +70,15 @@ def learning_report(
     machine_stalls: int,
     guard_stops: int,
 ) -> dict[str, Any]:
-    """Return the numbers of a run, fit for JSON.
+    """Return the numbers of a run, JSON-serialisable.
 
     Args:
-        episodes: In order.
-        marks: The swaps among them.
-        learner: Statistics of the process that learns.
-        missed_commands: Periods without a command that are the stack's own fault.
-        machine_stalls: Those for which an empty loop was late, too.
-        guard_stops: How often the guard stopped arms that did not follow.
+        episodes: Episodes in order.
+        marks: Swaps and rollbacks.
+        learner: Statistics of the learner.
+        missed_commands: Deadline misses of the guard that are not explained by the machine.
+        machine_stalls: Deadline misses that a delay of an idle reference loop explains.
+        guard_stops: Stops by the guard because of a tracking error.
     """
     first, last = episodes[:WINDOW], episodes[-WINDOW:]
     return {
@@ -99,8 +98,8 @@ def learning_report(
     }
 
 
-def unkept(report: dict[str, Any]) -> list[str]:
-    """Return one sentence for each promise that a run did not keep."""
+def unmet_requirements(report: dict[str, Any]) -> list[str]:
+    """Return one sentence for each requirement that a run does not meet."""
     first, last = report["success_first_20"], report["success_last_20"]
     checks = (
         ("success_first_20", first <= MOST_AT_FIRST, f"at most {MOST_AT_FIRST}"),
@@ -109,16 +108,15 @@ def unkept(report: dict[str, Any]) -> list[str]:
         ("missed_commands", report["missed_commands"] == 0, "0"),
     )
     return [
-        f"{name} is {report[name]}, expected {wanted}" for name, kept, wanted in checks if not kept
+        f"{name} is {report[name]}, expected {wanted}" for name, met, wanted in checks if not met
     ]
 
 
-def draw_learning(
+def plot_learning(
     path: Path, episodes: Sequence[LearningEpisode], marks: Sequence[SwapMark]
 ) -> None:
-    """Draw success over time and over episodes, with a line for each swap."""
+    """Plot success over time and over episodes, with a line for each swap."""
     figure = Figure(figsize=(11, 4), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
     over_time = [episode.end_s / MINUTE_S for episode in episodes]
     over_episodes = [float(episode.episode) for episode in episodes]
@@ -127,28 +125,28 @@ def draw_learning(
     left.set(xlabel="wall time [min]", ylabel="solved", ylim=(-0.05, 1.05))
     right.set_xlabel("episodes")
     right.legend(loc="lower right", fontsize=8)
-    figure.suptitle("A policy learns on the robot, over real topics, and is swapped as it acts")
+    figure.suptitle("Online training over ROS topics with model swaps during execution")
     figure.savefig(path, dpi=110)
 
 
 def _curve(
     axes: Axes,
-    places: Sequence[float],
+    xs: Sequence[float],
     episodes: Sequence[LearningEpisode],
     swaps: Sequence[tuple[SwapMark, float]],
 ) -> None:
-    named = set[str]()
-    for mark, place in swaps:
+    labelled = set[str]()
+    for mark, x in swaps:
         back = mark.phase == "rolled_back"
-        words = "rolled back" if back else "swap"
-        label = None if words in named else words
-        named.add(words)
-        axes.axvline(place, color="C3" if back else "C1", linewidth=0.8, alpha=0.7, label=label)
+        text = "rollback" if back else "swap"
+        label = None if text in labelled else text
+        labelled.add(text)
+        axes.axvline(x, color="C3" if back else "C1", linewidth=0.8, alpha=0.7, label=label)
     solved = [float(episode.solved) for episode in episodes]
-    axes.plot(places, solved, ".", color="grey", alpha=0.35, label="an episode")
-    share = success_over(episodes)
-    ends = places[len(places) - len(share) :]
-    axes.plot(ends, share, color="C0", label=f"last {WINDOW} episodes")
+    axes.plot(xs, solved, ".", color="grey", alpha=0.35, label="episode")
+    rate = moving_success(episodes)
+    ends = xs[len(xs) - len(rate) :]
+    axes.plot(ends, rate, color="C0", label=f"last {WINDOW} episodes")
     for limit in (MOST_AT_FIRST, LEAST_AT_LAST):
         axes.axhline(limit, color="black", linewidth=0.6, linestyle=":")
     axes.grid(alpha=0.3)

@@ -1,8 +1,7 @@
-"""A policy, the guard and the simulation in lockstep: success without ROS and without waiting.
+"""Evaluation of a policy in lockstep with guard and simulation, without ROS.
 
-The same `PolicyRunner` and `MotionGuard` as on a robot run here, at the same rates and with cameras
-that render one after the other; only the time is simulated. It measures the success of a policy,
-not its speed.
+`PolicyRunner` and `MotionGuard` run as on a robot and at the same rates, on simulated time. This
+measures success, not latency.
 """
 
 from collections.abc import Iterator
@@ -24,25 +23,25 @@ from dbp_ros.sim.simulation import Simulation
 from dbp_ros.types import NS_PER_S, Array, Frame, seconds_to_ns
 
 CAMERA_PERIOD_NS = NS_PER_S // 30
-# From the moment of a picture to its features, as the stack takes it.
+# From the image timestamp to its features, as measured on the stack.
 IMAGE_LATENCY_NS = seconds_to_ns(0.006)
 START_NS = NS_PER_S
-# What is faster than half of this, drives and arms do not follow.
+# Drives and arms do not follow frequencies above half of this.
 JERK_RATE_HZ = 100.0
 
 
 @dataclass(frozen=True)
 class EpisodeOutcome:
-    """How one episode ended.
+    """Outcome of one episode.
 
     Attributes:
         seed: Seed of the reset.
-        success: Whether the task was solved in time.
-        duration_s: Length of the episode in [s] of simulated time.
-        moved: Name of the side whose arm moved more.
-        limited: Share of the commands that a limit changed.
-        decisions: How many there were.
-        jerk: Of the joints of the arms as they moved, root mean square in [rad/s^3].
+        success: Whether the task was solved within the time limit.
+        duration_s: Duration in simulated time.
+        moved: Side of the arm that moved more, `left` or `right`.
+        limited: Fraction of commands that a limit changed.
+        decisions: Number of decisions.
+        jerk: RMS jerk of the arm joints in [rad/s^3].
     """
 
     seed: int
@@ -54,16 +53,16 @@ class EpisodeOutcome:
     jerk: float
 
 
-class Evaluation:
-    """Runs episodes of one task under one model."""
+class PolicyEvaluator:
+    """Runner of episodes of one task with one model."""
 
     def __init__(
         self, model: Model, task: str, policy: PolicyConfig, guard: GuardConfig, backend: str
     ) -> None:
-        """Build the simulation and its cameras, at the sizes the model was trained on.
+        """Build the simulation and its cameras at the image size of the model.
 
         Raises:
-            ConfigError: If there is no such task or camera backend.
+            ConfigError: If the task or the camera backend is unknown.
             BundleError: If the model is for another robot.
         """
         self._model = model
@@ -77,116 +76,116 @@ class Evaluation:
 
     def run(self, seeds: range) -> Iterator[EpisodeOutcome]:
         """Run one episode for each seed."""
-        return map(self.episode, seeds)
+        return map(self.run_episode, seeds)
 
-    def episode(self, seed: int) -> EpisodeOutcome:
-        """Run one episode, reset and latent drawn from `seed`, until it is solved or time is up."""
+    def run_episode(self, seed: int) -> EpisodeOutcome:
+        """Run one episode until success or the time limit; `seed` sets the reset and the latent."""
         self._simulation.reset(seed)
-        decider = PolicyRunner(self._model, replace(self._policy, latent_seed=seed))
-        return _Episode(self._simulation, self._rig, decider, self._policy, self._guard).run(seed)
+        runner = PolicyRunner(self._model, replace(self._policy, latent_seed=seed))
+        return _Rollout(self._simulation, self._rig, runner, self._policy, self._guard).run(seed)
 
 
-class _Episode:
-    """One episode on the simulation's time."""
+class _Rollout:
+    """One episode on simulated time."""
 
     def __init__(
         self,
         simulation: Simulation,
         rig: CameraRig,
-        decider: PolicyRunner,
+        runner: PolicyRunner,
         policy: PolicyConfig,
         guard: GuardConfig,
     ) -> None:
-        self._simulation, self._rig, self._decider = simulation, rig, decider
+        self._simulation, self._rig, self._runner = simulation, rig, runner
         self._guard = MotionGuard(guard)
         self._tick_ns = round(NS_PER_S / guard.command_rate_hz)
-        policy = for_model(policy, decider.model.manifest)
+        policy = for_model(policy, runner.model.manifest)
         self._period_ns = round(NS_PER_S / policy.decision_rate_hz)
         self._least_ns = round(policy.earliest_decision * self._period_ns)
-        self._cameras = decider.model.manifest.camera_names
-        joints = decider.model.manifest.joints
+        self._cameras = runner.model.manifest.camera_names
+        joints = runner.model.manifest.joints
         self._order = [simulation.joint_names.index(joint) for joint in joints]
         self._columns = np.argsort(self._order)
-        self._looks_ns = {
+        self._next_image_ns = {
             name: START_NS + k * CAMERA_PERIOD_NS // len(self._cameras)
             for k, name in enumerate(self._cameras)
         }
-        self._pictures: list[tuple[int, str, Frame]] = []
+        self._pending: list[tuple[int, str, Frame]] = []
         self._decided_ns = START_NS - self._period_ns
         self._decisions = 0
 
     def run(self, seed: int) -> EpisodeOutcome:
-        """Go on until the task is solved or time is up."""
+        """Run until success or the time limit."""
         simulation, guard = self._simulation, self._guard
         end_ns = START_NS + seconds_to_ns(simulation.time_limit_s)
-        now_ns, way = START_NS, [simulation.positions]
-        guard.measure(way[0], now_ns)
+        now_ns, path = START_NS, [simulation.positions]
+        guard.measure(path[0], now_ns)
         guard.enable(now_ns)
         while now_ns < end_ns and not simulation.terminated:
-            self._observe(way[-1], now_ns)
+            self._observe(path[-1], now_ns)
             command = guard.tick(now_ns)
             if command is not None:
                 simulation.command(command)
             simulation.advance(round(self._tick_ns / simulation.step_ns))
             now_ns += self._tick_ns
-            way.append(simulation.positions)
+            path.append(simulation.positions)
         return EpisodeOutcome(
             seed=seed,
             success=simulation.terminated,
             duration_s=(now_ns - START_NS) / NS_PER_S,
-            moved=self._moved(np.array(way)),
+            moved=self._moved(np.array(path)),
             limited=guard.counters.limited_commands / max(1, guard.counters.commands),
             decisions=self._decisions,
-            jerk=self._jerk(np.array(way)),
+            jerk=self._jerk(np.array(path)),
         )
 
     def _observe(self, positions: Array, now_ns: int) -> None:
-        """Feel and see, and decide where it is time to."""
+        """Pass on joint states and images; decide if a decision is due."""
         self._guard.measure(positions, now_ns)
-        self._decider.feel(positions[self._order].astype(np.float32), now_ns, now_ns)
-        for name, look_ns in self._looks_ns.items():
-            if now_ns >= look_ns:
-                self._looks_ns[name] += CAMERA_PERIOD_NS
+        self._runner.feel(positions[self._order].astype(np.float32), now_ns, now_ns)
+        for name, image_ns in self._next_image_ns.items():
+            if now_ns >= image_ns:
+                self._next_image_ns[name] += CAMERA_PERIOD_NS
                 image = self._rig.render_camera(name, self._simulation.qpos)
-                self._pictures.append((now_ns + IMAGE_LATENCY_NS, name, Frame(image, now_ns)))
-        seen = False
-        while self._pictures and self._pictures[0][0] <= now_ns:
-            _, name, frame = self._pictures.pop(0)
-            self._decider.see(name, frame, now_ns)
-            seen = True
+                self._pending.append((now_ns + IMAGE_LATENCY_NS, name, Frame(image, now_ns)))
+        new_image = False
+        while self._pending and self._pending[0][0] <= now_ns:
+            _, name, frame = self._pending.pop(0)
+            self._runner.see(name, frame, now_ns)
+            new_image = True
         since_ns = now_ns - self._decided_ns
-        if since_ns >= self._period_ns or (seen and since_ns >= self._least_ns):
+        if since_ns >= self._period_ns or (new_image and since_ns >= self._least_ns):
             self._decide(now_ns)
 
     def _decide(self, now_ns: int) -> None:
         try:
-            chunk = self._decider.decide(now_ns)
+            chunk = self._runner.decide(now_ns)
         except ObservationError:
             return
         self._decided_ns = now_ns
         self._decisions += 1
         self._guard.accept(replace(chunk, positions=chunk.positions[:, self._columns]), now_ns)
 
-    def _moved(self, way: Array) -> str:
-        moved = np.abs(way - way[0]).max(axis=0)
+    def _moved(self, path: Array) -> str:
+        moved = np.abs(path - path[0]).max(axis=0)
         side = len(moved) // 2
         return "left" if moved[:side].sum() > moved[side:].sum() else "right"
 
-    def _jerk(self, way: Array) -> float:
+    def _jerk(self, path: Array) -> float:
         arms = ["gripper" not in name for name in self._simulation.joint_names]
-        every = max(1, round(NS_PER_S / JERK_RATE_HZ / self._tick_ns))
-        return rms_jerk(way[::every, arms], every * self._tick_ns / NS_PER_S)
+        stride = max(1, round(NS_PER_S / JERK_RATE_HZ / self._tick_ns))
+        return rms_jerk(path[::stride, arms], stride * self._tick_ns / NS_PER_S)
 
 
-def rms_jerk(way: Array, dt: float) -> float:
-    """Return the root mean square of the third derivative of a motion.
+def rms_jerk(positions: Array, dt: float) -> float:
+    """Return the RMS of the third derivative of a motion.
 
     Args:
-        way: Positions in [rad]. Shape (times, joints).
-        dt: Time from one to the next, in [s].
+        positions: Positions in [rad]. Shape (times, joints).
+        dt: Time step in [s].
 
     Returns:
-        In [rad/s^3]; 0 for less than four positions.
+        RMS jerk in [rad/s^3]; 0 for fewer than four positions.
     """
-    jerk = np.diff(way, n=3, axis=0) / dt**3
+    jerk = np.diff(positions, n=3, axis=0) / dt**3
     return float(np.sqrt(np.mean(jerk**2))) if len(jerk) else 0.0

@@ -1,9 +1,8 @@
-"""The machine's own floor: an empty loop on the steady clock, timed like the guard's.
+"""Idle reference loop on the steady clock, which measures the baseline jitter of the machine.
 
-What a loop that does nothing misses, no loop can keep. One runs beside what is measured, at the
-same rate and priority, wherever the kernel puts it. Witnesses run above every priority of the
-stack, one bound to each core: a time by which a witness was late, the machine took from everybody.
-They tick twice as often, for of a stall they see only what comes after their next tick is due.
+One loop runs during a measurement at the rate and priority of the guard. Further loops are pinned
+to one core each, above every priority of the stack: their delay is a stall of the machine. They run
+at twice the rate, because a loop detects a stall only after its next deadline.
 """
 
 import argparse
@@ -22,24 +21,24 @@ from dbp_ros.settings.process import RealtimeConfig
 from dbp_ros.telemetry.latency import PeriodRecorder
 from dbp_ros.types import NS_PER_S
 
-# A tick that is late by less is told by the histogram alone.
+# A smaller delay counts in the histogram, but is not recorded as a gap.
 LATE_S = 0.0005
 
 
 def measure_reference_loop(
     rate_hz: float, config: RealtimeConfig, out: Path, ended: threading.Event
 ) -> None:
-    """Run the empty loop until told to end.
+    """Run the idle loop until `ended` is set.
 
     Args:
-        rate_hz: Loops a second.
-        config: Priority and core.
-        out: JSON file, empty of numbers as soon as the loop runs, and with all of them at the end.
-        ended: Tells it to end.
+        rate_hz: Loop rate.
+        config: Priority and CPU affinity.
+        out: JSON file; an empty object once the loop runs, the statistics at the end.
+        ended: Stop event.
     """
     recorder = PeriodRecorder(round(NS_PER_S / rate_hz), 1.0 + LATE_S * rate_hz)
     request_realtime(config)
-    loop = RateThread("floor", rate_hz, lambda _: recorder.record(time.monotonic_ns()))
+    loop = RateThread("reference", rate_hz, lambda _: recorder.record(time.monotonic_ns()))
     loop.start()
     write_text(out, "{}")
     ended.wait()
@@ -48,12 +47,12 @@ def measure_reference_loop(
 
 
 def main() -> int:
-    """Measure until SIGINT or SIGTERM, then write what was found."""
+    """Measure until SIGINT or SIGTERM, then write the statistics."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=float, required=True, help="loops a second")
-    parser.add_argument("--priority", type=int, default=0, help="SCHED_FIFO priority, 0 for none")
-    parser.add_argument("--core", type=int, help="core to be bound to; any if not given")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the numbers")
+    parser.add_argument("--rate", type=float, required=True, help="loop rate in Hz")
+    parser.add_argument("--priority", type=int, default=0, help="SCHED_FIFO priority, 0: none")
+    parser.add_argument("--core", type=int, help="core to pin the loop to (default: any)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file of the statistics")
     arguments = parser.parse_args()
     ended = threading.Event()
 

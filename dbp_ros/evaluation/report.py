@@ -1,4 +1,4 @@
-"""What a run of the stack amounts to: one dictionary, one table, one plot."""
+"""Report, table and plot of a run of the stack."""
 
 import os
 import platform
@@ -7,12 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from rich.table import Table
 
 REQUIRED_RATE_HZ = 100.0
@@ -20,7 +16,7 @@ REQUIRED_RATE_HZ = 100.0
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """How one episode ended, and how fast the stack was meanwhile."""
+    """Outcome of one episode and rates of the stack."""
 
     success: bool
     duration_s: float
@@ -28,15 +24,15 @@ class EpisodeResult:
     command_rate_hz: float
 
 
-def missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Return how often a loop missed its time, and how often the machine kept it from that.
+def count_missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """Return the numbers of deadline misses and of machine stalls.
 
-    A time without the loop is missed where more than two periods of it are left after what an
-    empty loop was late by meanwhile: that the machine took from everybody.
+    A deadline counts as missed if a gap exceeds two periods after subtracting the delay of an idle
+    reference loop. A gap that the delay explains counts as a machine stall.
 
     Args:
-        period: Statistics of the loop's period. Gaps that it had no room for are its own.
-        idle: Statistics of the empty loops that ran beside it.
+        period: Statistics of the loop. Gaps beyond its capacity count as missed.
+        idle: Statistics of the reference loops that ran at the same time.
     """
     own = sum(
         end_ns - start_ns - max((_late_ns(start_ns, end_ns, loop) for loop in idle), default=0)
@@ -47,13 +43,13 @@ def missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tuple[int,
 
 
 def _late_ns(start_ns: int, end_ns: int, loop: dict[str, Any]) -> int:
-    """Return how long a loop was late within a time."""
+    """Return the delay of a loop between two times."""
     late = [(begin + loop["period_ns"], end) for begin, end in loop["gaps"]]
     return sum(max(0, min(end_ns, end) - max(start_ns, due)) for due, end in late)
 
 
-def machine() -> dict[str, Any]:
-    """Return what machine this is."""
+def machine_info() -> dict[str, Any]:
+    """Return processor, cores, kernel and Python version."""
     models = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -73,23 +69,23 @@ def build_report(
     guard: dict[str, Any],
     policy: dict[str, Any],
     simulation: dict[str, Any],
-    floor: dict[str, Any],
-    witnesses: Sequence[dict[str, Any]] = (),
+    reference: dict[str, Any],
+    pinned: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Join what the processes counted into one report.
+    """Merge the statistics of the processes into one report.
 
     Args:
         task: Name of the task.
-        episodes: The episodes that ran.
+        episodes: Finished episodes.
         guard: Statistics of the guard.
         policy: Statistics of the policy node.
         simulation: Statistics of the simulation node.
-        floor: Statistics of the empty loop.
-        witnesses: Statistics of the empty loops that are bound to a core each.
+        reference: Statistics of the reference loop.
+        pinned: Statistics of the reference loops pinned to a core each.
     """
-    idle = (floor, *witnesses)
-    missed_decisions, decision_stalls = missed(policy["decision_period"], idle)
-    missed_commands, command_stalls = missed(guard["command_period"], idle)
+    idle = (reference, *pinned)
+    missed_decisions, decision_stalls = count_missed(policy["decision_period"], idle)
+    missed_commands, command_stalls = count_missed(guard["command_period"], idle)
     return {
         "task": task,
         "episodes": len(episodes),
@@ -99,7 +95,7 @@ def build_report(
         "slowest_episode_decision_rate_hz": min((e.decision_rate_hz for e in episodes), default=0),
         "slowest_episode_command_rate_hz": min((e.command_rate_hz for e in episodes), default=0),
         "command_period_error_ms": guard["command_period"]["period_error_ms"],
-        "floor_period_error_ms": floor["period_error_ms"],
+        "floor_period_error_ms": reference["period_error_ms"],
         "decision_period_error_ms": policy["decision_period"]["period_error_ms"],
         "inference_ms": policy["inference_ms"],
         "encoding_ms": policy["encoding_ms"],
@@ -117,34 +113,33 @@ def build_report(
         "refused_decisions": policy["refused_decisions"],
         "model": policy["model"],
         "camera_backend": simulation["camera_backend"],
-        "machine": machine(),
+        "machine": machine_info(),
         "episode_results": [asdict(episode) for episode in episodes],
     }
 
 
-def shortcomings(report: dict[str, Any]) -> list[str]:
-    """Return one sentence for each promise that a run did not keep."""
-    found = [
+def unmet_requirements(report: dict[str, Any]) -> list[str]:
+    """Return one sentence for each requirement that a run does not meet."""
+    return [
         f"{what} fell to {report[f'slowest_episode_{key}_rate_hz']:.1f} Hz in an episode, "
         f"expected {REQUIRED_RATE_HZ:.0f} Hz or more"
         for what, key in (("decisions", "decision"), ("commands", "command"))
         if report[f"slowest_episode_{key}_rate_hz"] < REQUIRED_RATE_HZ
     ]
-    return found
 
 
-def table_of(report: dict[str, Any]) -> Table:
-    """Return a report as a table for people."""
+def report_table(report: dict[str, Any]) -> Table:
+    """Return a report as a table."""
     table = Table(title=f"{report['task']}: {report['episodes']} episodes", title_justify="left")
     for column in ("", "p50", "p99", "p99.9", "max"):
         table.add_column(column, justify="right" if column else "left")
     for key, name in (
         ("command_period_error_ms", "command period error [ms]"),
-        ("floor_period_error_ms", "the machine's floor [ms]"),
+        ("floor_period_error_ms", "reference loop period error [ms]"),
         ("decision_period_error_ms", "decision period error [ms]"),
         ("inference_ms", "inference [ms]"),
-        ("decision_ms", "decision, to the chunk sent [ms]"),
-        ("reaction_ms", "reaction to an image [ms]"),
+        ("decision_ms", "decision to published chunk [ms]"),
+        ("reaction_ms", "image to command latency [ms]"),
         ("image_age_at_command_ms", "image age at command [ms]"),
     ):
         table.add_row(name, *(_number(report[key][p]) for p in ("p50", "p99", "p999", "max")))
@@ -157,7 +152,7 @@ def table_of(report: dict[str, Any]) -> Table:
         ("missed commands", str(report["missed_commands"])),
         ("machine stalls", str(sum(report["machine_stalls"].values()))),
         ("limited commands", f"{report['limited_commands']} of {report['commands']}"),
-        ("stops by the guard", str(report["guard_stops"])),
+        ("guard stops", str(report["guard_stops"])),
     ):
         table.add_row(name, text)
     return table
@@ -168,43 +163,43 @@ def _number(value: float | None) -> str:
 
 
 def plot_histograms(
-    path: Path, guard: dict[str, Any], policy: dict[str, Any], floor: dict[str, Any]
+    path: Path, guard: dict[str, Any], policy: dict[str, Any], reference: dict[str, Any]
 ) -> None:
-    """Draw period errors beside the machine's floor, and latencies, on logarithmic axes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    """Plot the exceedance of period errors and latencies on logarithmic axes."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
     _curves(
         left,
         {
             "commands": guard["command_period"]["period_error_bars"],
             "decisions": policy["decision_period"]["period_error_bars"],
-            "machine's floor": floor["period_error_bars"],
+            "reference loop": reference["period_error_bars"],
         },
     )
-    left.set(title="Period error", xlabel="error [ms]", ylabel="share of periods beyond")
+    left.set(title="Period error", xlabel="error [ms]", ylabel="fraction of periods above")
     _curves(
         right,
         {
             "inference": policy["inference_bars"],
-            "reaction to an image": guard["reaction_bars"],
+            "image to command": guard["reaction_bars"],
             "image age at command": guard["image_age_at_command_bars"],
         },
     )
-    right.set(title="Latency", xlabel="latency [ms]", ylabel="share beyond")
+    right.set(title="Latency", xlabel="latency [ms]", ylabel="fraction above")
     figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def _curves(axes: Any, histograms: dict[str, list[list[float]]]) -> None:
     for name, bars in histograms.items():
-        share_beyond(axes, bars, name)
+        plot_exceedance(axes, bars, name)
     axes.set(xscale="log", yscale="log")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
 
 
-def share_beyond(axes: Any, bars: list[list[float]], name: str, **style: Any) -> None:
-    """Draw the share of values beyond each duration, so that the tail can be read."""
+def plot_exceedance(axes: Any, bars: list[list[float]], name: str, **style: Any) -> None:
+    """Plot the fraction of values above each duration."""
     if bars:
         middles, counts = np.array(bars).T
-        beyond = 1.0 - (np.cumsum(counts) - counts) / counts.sum()
-        axes.step(np.maximum(middles, 1e-3), beyond, where="post", label=name, **style)
+        above = 1.0 - (np.cumsum(counts) - counts) / counts.sum()
+        axes.step(np.maximum(middles, 1e-3), above, where="post", label=name, **style)

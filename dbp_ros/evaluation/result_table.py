@@ -1,4 +1,4 @@
-"""The results of a benchmark on disk: a row for each run, kept as soon as it is over."""
+"""Benchmark results on disk, one row per run."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.evaluation.report import machine
+from dbp_ros.evaluation.report import machine_info
 from dbp_ros.files import atomic_file, require_folder, write_text
 
 LIBRARIES = ("dbp_ros", "numpy", "torch", "mujoco", "metaworld", "onnxruntime")
@@ -22,25 +22,25 @@ Row = dict[str, Any]
 
 
 class ResultTable:
-    """Rows of one benchmark: `<name>.csv`, and `<name>.json` that says where they come from.
+    """Rows of one benchmark in `<name>.csv`, with their provenance in `<name>.json`.
 
-    A row is appended and flushed when its run is over, so a benchmark that is stopped goes on
-    where it was; a row that was cut short by a kill is dropped and run again.
+    Each row is appended and flushed at the end of its run, so an interrupted benchmark can resume.
+    An incomplete last row is dropped.
     """
 
     def __init__(
         self, directory: Path, name: str, columns: Sequence[str], key: Sequence[str]
     ) -> None:
-        """Open a table, new or old.
+        """Open or create a table.
 
         Args:
-            directory: Its folder.
-            name: Its name.
-            columns: Of every row.
-            key: The columns that tell runs apart.
+            directory: Folder of the files.
+            name: Name of the files.
+            columns: Columns of every row.
+            key: Columns that identify a run.
 
         Raises:
-            ConfigError: If there is a table with other columns, or the folder cannot be written.
+            ConfigError: If the file has other columns, or the folder is not writable.
         """
         self.directory, self.name = directory, name
         self.columns, self.key = tuple(columns), tuple(key)
@@ -53,16 +53,16 @@ class ResultTable:
 
     @property
     def path(self) -> Path:
-        """The file of the rows."""
+        """CSV file of the rows."""
         return self.directory / f"{self.name}.csv"
 
     def has(self, row: Row) -> bool:
-        """Return whether there is a row with the same key."""
-        return any(all(mine[k] == _written(row[k]) for k in self.key) for mine in self.rows)
+        """Return whether a row has the key of `row`."""
+        return any(all(old[k] == _text(row[k]) for k in self.key) for old in self.rows)
 
     def add(self, row: Row) -> None:
         """Append a row."""
-        text = {name: _written(row[name]) for name in self.columns}
+        text = {name: _text(row[name]) for name in self.columns}
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, lineterminator="\n").writerow(text)
             file.flush()
@@ -70,16 +70,16 @@ class ResultTable:
         self.rows.append(text)
 
     def numbers(self, column: str, **where: Any) -> list[float]:
-        """Return one column of the rows that have these values in others."""
-        chosen = (r for r in self.rows if all(r[k] == _written(v) for k, v in where.items()))
-        return [float(row[column]) for row in chosen if row[column] != ""]
+        """Return a column of the rows that match `where`, without empty cells."""
+        selected = (r for r in self.rows if all(r[k] == _text(v) for k, v in where.items()))
+        return [float(row[column]) for row in selected if row[column] != ""]
 
     def values(self, column: str) -> list[str]:
-        """Return the different values of a column, in the order in which they came."""
+        """Return the distinct values of a column in order of appearance."""
         return list(dict.fromkeys(str(row[column]) for row in self.rows))
 
     def describe(self, facts: Row) -> None:
-        """Note what ran this session: command line, machine, versions and `facts`."""
+        """Add the provenance of this session and `facts` to the JSON file."""
         path = self.directory / f"{self.name}.json"
         sessions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         session = {**provenance(), **facts}
@@ -112,25 +112,25 @@ class ResultTable:
 
 
 def provenance() -> Row:
-    """Return what ran: command line, machine and versions."""
+    """Return command line, machine and versions."""
     return {
         "command": command_line(),
-        "machine": machine(),
+        "machine": machine_info(),
         "versions": dict(_installed(LIBRARIES)),
     }
 
 
 def standard_error(values: Sequence[float]) -> float:
-    """Return the standard error of a mean; not a number for less than two values."""
+    """Return the standard error of the mean; NaN for fewer than two values."""
     return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
 
 
-def _written(value: Any) -> str:
+def _text(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def command_line() -> str:
-    """Return the command line of this process as a user would type it."""
+    """Return the command line of this process, starting with `dbp`."""
     name = Path(sys.argv[0]).name
     return shlex.join(["dbp" if name == "__main__.py" else name, *sys.argv[1:]])
 

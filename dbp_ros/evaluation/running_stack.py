@@ -1,4 +1,4 @@
-"""The stack as real processes for as long as a block lasts, and an empty loop beside it."""
+"""Context managers that run the stack and the idle reference loops as processes."""
 
 import json
 import os
@@ -21,11 +21,11 @@ from dbp_ros.stack.processes import StackConfig
 
 START_LIMIT_S = 60.0
 END_LIMIT_S = 15.0
-MOST_WITNESSES = 4
+MAX_PINNED_LOOPS = 4
 POLL_S = 0.02
 
-Tell = Callable[[str], None]
-Runner = TypeVar("Runner", bound=EpisodeRunner)
+Log = Callable[[str], None]
+Client = TypeVar("Client", bound=EpisodeRunner)
 
 
 @contextmanager
@@ -33,26 +33,26 @@ def running_stack(
     task: str,
     model: str,
     folder: Path,
-    make: Callable[[], Runner],
-    tell: Tell,
-    words: Sequence[str] = (),
+    make: Callable[[], Client],
+    status: Log,
+    flags: Sequence[str] = (),
     start_limit_s: float = START_LIMIT_S,
-) -> Iterator[Runner]:
-    """Start the stack with the simulated cell, its policy inactive, and end it with the block.
+) -> Iterator[Client]:
+    """Run the stack with the simulated cell; its policy is inactive at first.
 
-    The DDS traffic stays on this machine, in a domain of its own.
+    DDS traffic stays on this machine, in a ROS domain of its own.
 
     Args:
-        task: Of the simulated cell.
+        task: Task of the simulated cell.
         model: Bundle of the policy.
-        folder: For the log of the stack.
-        make: Builds the node that talks to it.
-        tell: Shows one line of progress.
-        words: More flags of `dbp up`.
-        start_limit_s: How long it may take until the policy decides.
+        folder: Folder of the log.
+        make: Factory of the client node.
+        status: Sets the status line.
+        flags: More flags of `dbp up`.
+        start_limit_s: Time limit until the policy is ready.
 
     Raises:
-        DbpError: If the task or the model is wrong, or the stack does not start.
+        DbpError: If the task or the model is invalid, or the stack does not start.
     """
     checked_processes(StackConfig(sim=True, task=task, model=model))
     log = folder / "stack.log"
@@ -62,10 +62,10 @@ def running_stack(
             "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
-        up = ("dbp_ros.cli", "up", "--sim", "--task", task, "--model", model, *words)
-        stack = resources.enter_context(child(up, log))
+        up = ("dbp_ros.cli", "up", "--sim", "--task", task, "--model", model, *flags)
+        stack = resources.enter_context(module_process(up, log))
         runner = resources.enter_context(spinning(make))
-        tell("starting the stack")
+        status("starting the stack")
         try:
             runner.wait_for(lambda: _ready(stack, runner, log), "the stack to start", start_limit_s)
         except DbpError as error:
@@ -84,46 +84,46 @@ def _ready(stack: "subprocess.Popen[bytes]", runner: EpisodeRunner, log: Path) -
 
 
 @contextmanager
-def reference_loop_beside(folder: Path) -> Iterator[list[Path]]:
-    """Measure the machine's floor, with a witness on each core, for as long as the block lasts.
+def reference_loops(folder: Path) -> Iterator[list[Path]]:
+    """Run the idle reference loop, and a loop pinned to each core.
 
-    The block begins when all of them run: a process that starts disturbs what is measured.
+    All loops run before the block begins, because a starting process disturbs the measurement.
 
     Yields:
-        The files that are written at the end, the floor's own first.
+        The files with the statistics, written at the end; the unpinned loop is first.
 
     Raises:
-        DbpError: If one of them does not start.
+        DbpError: If a loop does not start.
     """
     guard = GuardConfig()
     same, above = guard.realtime_priority + 1, guard.realtime_priority + 2
-    cores = sorted(os.sched_getaffinity(0))[:MOST_WITNESSES]
+    cores = sorted(os.sched_getaffinity(0))[:MAX_PINNED_LOOPS]
     rate_hz = guard.command_rate_hz
-    witnesses = [(f"core_{k}", 2 * rate_hz, above, ("--core", str(k))) for k in cores]
-    loops = [("floor", rate_hz, same, ()), *witnesses]
+    pinned = [(f"reference_loop_{k}", 2 * rate_hz, above, ("--core", str(k))) for k in cores]
+    loops = [("reference_loop", rate_hz, same, ()), *pinned]
     with ExitStack() as resources:
         files = [folder / f"{name}.json" for name, *_ in loops]
-        for file, (name, loop_hz, priority, bound) in zip(files, loops, strict=True):
-            words = ("--rate", str(loop_hz), "--priority", str(priority), *bound)
-            command = ("dbp_ros.evaluation.reference_loop", *words, "--out", str(file))
+        for file, (name, loop_hz, priority, core) in zip(files, loops, strict=True):
+            flags = ("--rate", str(loop_hz), "--priority", str(priority), *core)
+            command = ("dbp_ros.evaluation.reference_loop", *flags, "--out", str(file))
             file.unlink(missing_ok=True)
-            resources.enter_context(child(command, folder / f"{name}.log"))
+            resources.enter_context(module_process(command, folder / f"{name}.log"))
         _wait_for_files(files)
         yield files
 
 
 def read_reference_loops(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return what the loops of `reference_loop_beside` found, the floor's own first.
+    """Return the statistics of `reference_loops`; the unpinned loop is first.
 
     Raises:
-        DbpError: If one was ended before it could tell.
+        DbpError: If a loop ended without statistics.
     """
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     for file, statistics in zip(files, found, strict=True):
         if not statistics:
             raise DbpError(
-                f"{file} is empty: the empty loop was ended from outside, or had no time to write "
-                f"within {END_LIMIT_S:g} s; measure again with less beside it"
+                f"{file} is empty: the reference loop was killed or did not write within "
+                f"{END_LIMIT_S:g} s; repeat with less load"
             )
     return found
 
@@ -133,13 +133,13 @@ def _wait_for_files(files: Sequence[Path]) -> None:
     while missing := [file for file in files if not file.exists()]:
         if time.monotonic() > deadline_s:
             log = missing[0].with_suffix(".log")
-            raise DbpError(f"the floor was not measured; the end of {log}:\n{_tail(log)}")
+            raise DbpError(f"the reference loop did not start; the end of {log}:\n{_tail(log)}")
         time.sleep(POLL_S)
 
 
 @contextmanager
-def child(module: Sequence[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a module of the package as a process for as long as the block lasts."""
+def module_process(module: Sequence[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a module as a process; send SIGINT at the end of the block."""
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", *module], stdout=file, stderr=subprocess.STDOUT

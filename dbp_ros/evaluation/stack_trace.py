@@ -1,4 +1,4 @@
-"""`dbp trace`: some seconds of the stack at work, as a trace that a person can open."""
+"""`dbp trace`: a recording of the stack in the Chrome trace format."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dbp_ros.evaluation.result_table import Row
-from dbp_ros.evaluation.running_stack import Tell, running_stack
+from dbp_ros.evaluation.running_stack import Log, running_stack
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.settings.fields import check_ranges, setting
@@ -25,7 +25,7 @@ POLL_S = 0.1
 
 @dataclass(frozen=True)
 class TraceConfig:
-    """What to run, and where to put what comes of it."""
+    """Settings of a recording."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
@@ -34,57 +34,57 @@ class TraceConfig:
 
     @property
     def path(self) -> Path:
-        """The trace."""
+        """Path of the trace."""
         return self.out / "trace.json"
 
 
-def run_trace(config: TraceConfig, tell: Tell) -> dict[str, Recording]:
-    """Start the stack, let it work for a while, and return what each process did.
+def run_trace(config: TraceConfig, status: Log) -> dict[str, Recording]:
+    """Run the stack for a while and return the recording of each process.
 
     Raises:
-        ConfigError: If the folder for the trace cannot be written.
-        DbpError: If the stack does not start or stops answering.
+        ConfigError: If the output folder is not writable.
+        DbpError: If the stack does not start or does not respond.
     """
     check_ranges(config)
     require_folder(config.out)
-    with running_stack(config.task, config.model, config.out, EpisodeRunner, tell) as runner:
+    with running_stack(config.task, config.model, config.out, EpisodeRunner, status) as runner:
         runner.prepare()
         runner.enable_control(True)
         runner.activate_policy(True)
         time.sleep(SETTLE_S)
         start_ns = time.monotonic_ns()
         while (passed_s := (time.monotonic_ns() - start_ns) / 1e9) < config.seconds:
-            tell(f"recording: {passed_s:.0f} of {config.seconds:.0f} s")
+            status(f"recording: {passed_s:.0f} of {config.seconds:.0f} s")
             time.sleep(POLL_S)
         end_ns = time.monotonic_ns()
         runner.activate_policy(False)
-        whole = {process: runner.recording(process) for process in PROCESSES}
-    return {process: between(one, start_ns, end_ns) for process, one in whole.items()}
+        recordings = {process: runner.recording(process) for process in PROCESSES}
+    return {process: crop(one, start_ns, end_ns) for process, one in recordings.items()}
 
 
-def between(recording: Recording, start_ns: int, end_ns: int) -> Recording:
-    """Return what lies wholly between two times."""
+def crop(recording: Recording, start_ns: int, end_ns: int) -> Recording:
+    """Return the spans that lie within two times."""
     rows = recording.rows
     return Recording(recording.cameras, rows[(rows[:, 2] >= start_ns) & (rows[:, 3] <= end_ns)])
 
 
 def write_trace(
-    path: Path, recordings: Mapping[str, Recording], ways: Sequence[FrameTrace]
+    path: Path, recordings: Mapping[str, Recording], traces: Sequence[FrameTrace]
 ) -> None:
     """Write a trace for chrome://tracing and ui.perfetto.dev."""
-    trace = {"displayTimeUnit": "ms", "traceEvents": events(recordings, ways)}
+    trace = {"displayTimeUnit": "ms", "traceEvents": events(recordings, traces)}
     write_text(path, json.dumps(trace) + "\n")
 
 
-def summary(ways: Sequence[FrameTrace]) -> list[Row]:
-    """Return how old pictures were after each hop, and what the hop added, in [ms].
+def summary(traces: Sequence[FrameTrace]) -> list[Row]:
+    """Return the image age after each stage and the latency of the stage, in [ms].
 
-    Only pictures that led to a command count.
+    Only images that led to a command count.
     """
-    whole = [way.ages_ns for way in ways if way.complete]
-    if not whole:
+    complete = [trace.ages_ns for trace in traces if trace.complete]
+    if not complete:
         return []
-    ages_ms = np.array([[ages[hop] for hop in WAY] for ages in whole]) / 1e6
+    ages_ms = np.array([[ages[hop] for hop in WAY] for ages in complete]) / 1e6
     added_ms = np.diff(ages_ms, axis=1, prepend=0.0)
     return [
         {

@@ -1,7 +1,4 @@
-"""A policy that leaves something to learn: few demonstrations, few updates, a small network.
-
-And how it learns: on a robot, or in the cell without one.
-"""
+"""Weak initial policy for online training: few demonstrations, few steps, a small network."""
 
 import subprocess
 import sys
@@ -13,25 +10,25 @@ from typing import Any
 from dbp_ros.errors import DbpError
 from dbp_ros.learning.checkpoint import CHECKPOINT
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 CAMERAS = ("left_wrist_camera", "right_wrist_camera")
-PICTURE_PX = 84
-# One point a chunk, a fifth of a second ahead: few numbers to explore, and smooth.
+IMAGE_PX = 84
+# A chunk of one point, 0.2 s ahead: a small action space for exploration, and smooth.
 HORIZON = 1
-SAMPLES = 4
-ROWS_A_STEP = 6
+NUM_SAMPLES = 4
+STRIDE = 6
 NETWORK = (
-    *("--every", str(ROWS_A_STEP), "--horizon", str(HORIZON), "--batch-size", "32"),
-    # A picture of the step before would be a fifth of a second old; the light never changes.
+    *("--every", str(STRIDE), "--horizon", str(HORIZON), "--batch-size", "32"),
+    # An image of the previous step is 0.2 s old; the lighting is constant.
     *("--late-frame-probability", "0", "--brightness", "0.05", "--contrast", "0.05"),
     *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),
     *("--keypoints", "16", "--channels", "8", "16", "24", "24"),
-    # Two threads wait for each other, and badly where something else has a core.
+    # One thread, because other processes use the cores.
     *("--threads", "1"),
 )
-# On a robot decisions are dear: one number a joint to explore, five a second, and far; a bundle of
-# them for each update, and that update as far as a few hundred decisions can tell the way.
+# Decisions on a robot are expensive: five a second, one exploration dimension per joint. A batch of
+# a few hundred allows a large update.
 FINETUNE: dict[str, Any] = {
     "n_action_steps": HORIZON,
     "sigma": 0.25,
@@ -54,14 +51,14 @@ FINETUNE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class WeakPolicy:
-    """How a weak policy comes about.
+    """Recipe of a weak policy.
 
     Attributes:
-        task: Of the simulated cell.
-        demonstrations: How many.
-        updates: How long to train.
-        method: Of `dbp train`.
-        seed: Of the training.
+        task: Task of the simulated cell.
+        demonstrations: Number of demonstrations.
+        updates: Optimizer steps.
+        method: Method of `dbp train`.
+        seed: Seed of the training.
     """
 
     task: str = "reach"
@@ -70,49 +67,54 @@ class WeakPolicy:
     method: str = "dbp"
     seed: int = 0
 
-    def train(self, data: Path, run: Path, tell: Tell) -> None:
-        """Record and train, each unless that was done.
+    def train(self, data: Path, run: Path, status: Log) -> None:
+        """Record and train; finished steps are skipped.
 
         Raises:
             DbpError: If a step fails.
         """
         if not data.exists():
-            tell(f"{self.demonstrations} demonstrations for a weak policy")
+            status(f"{self.demonstrations} demonstrations for a weak policy")
             episodes = ("--episodes", str(self.demonstrations), "--workers", "1")
-            _dbp("collect", "--task", self.task, *episodes, "--out", str(data))
+            _run_dbp("collect", "--task", self.task, *episodes, "--out", str(data))
         if not (run / CHECKPOINT).exists():
-            tell(f"a weak policy from {self.demonstrations} demonstrations")
-            samples = SAMPLES if self.method == "dbp" else 1
-            once = ("--validate-every", str(self.updates), "--checkpoint-every", str(self.updates))
-            _dbp(
+            status(f"a weak policy from {self.demonstrations} demonstrations")
+            samples = NUM_SAMPLES if self.method == "dbp" else 1
+            intervals = (
+                "--validate-every",
+                str(self.updates),
+                "--checkpoint-every",
+                str(self.updates),
+            )
+            _run_dbp(
                 *("train", "--data", str(data), "--out", str(run), "--method", self.method),
-                *("--seed", str(self.seed), "--num-steps", str(self.updates), *once),
+                *("--seed", str(self.seed), "--num-steps", str(self.updates), *intervals),
                 *("--images", *CAMERAS, "--allow-constant-actions", "--validation-fraction", "0"),
                 *("--num-samples", str(samples), *NETWORK),
             )
 
-    def make(self, folder: Path, tell: Tell) -> tuple[Path, Path]:
-        """Record, train and export, each unless that was done.
+    def build(self, folder: Path, status: Log) -> tuple[Path, Path]:
+        """Record, train and export; finished steps are skipped.
 
         Args:
-            folder: Where to keep everything.
-            tell: Shows one line of progress.
+            folder: Folder of all files.
+            status: Sets the status line.
 
         Returns:
-            The folders of the training run and of the bundle.
+            Folders of the training run and of the bundle.
 
         Raises:
             DbpError: If a step fails.
         """
         data, run, model = folder / "data", folder / "weak", folder / "models" / "weak"
-        self.train(data, run, tell)
+        self.train(data, run, status)
         if not model.exists():
-            made = ("--run", str(run), "--data", str(data), "--out", str(model))
-            _dbp("export", *made, "--name", "weak")
+            flags = ("--run", str(run), "--data", str(data), "--out", str(model))
+            _run_dbp("export", *flags, "--name", "weak")
         return run, model
 
 
-def _dbp(*words: str) -> None:
+def _run_dbp(*words: str) -> None:
     out = Path(words[words.index("--out") + 1])
     log = out.with_name(f"{out.name}_{words[0]}.log")
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Jobs side by side, each in a worker process."""
+"""Jobs in worker processes."""
 
 import multiprocessing
 import os
@@ -12,32 +12,31 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def run_each(
+def run_in_workers(
     function: Callable[[Job], Result],
     jobs: Sequence[Job],
     workers: int,
     *,
     start: Callable[..., None] | None = None,
-    start_with: tuple[Any, ...] = (),
+    start_args: tuple[Any, ...] = (),
 ) -> Iterator[Result]:
-    """Call a function for every job in worker processes; yield each result as it comes.
+    """Call a function for every job in worker processes; yield results as they are available.
 
-    An interrupt ends the workers, and so does the end of this process, however it is killed; what
-    they had not finished is not yielded.
+    The workers end with this process, also after SIGKILL.
 
     Args:
-        function: At the top of a module, so that a worker can find it.
-        jobs: Arguments.
-        workers: Processes at a time.
+        function: Picklable, so at the top of a module.
+        jobs: One argument for each call.
+        workers: Maximum number of processes.
         start: Called once in each worker, before its first job.
-        start_with: Its arguments.
+        start_args: Arguments of `start`.
     """
     if not jobs:
         return
     spawn = multiprocessing.get_context("spawn")
     count = min(workers, len(jobs))
-    begin_with = (os.getpid(), start, start_with)
-    with ProcessPoolExecutor(count, spawn, initializer=_begin, initargs=begin_with) as pool:
+    initargs = (os.getpid(), start, start_args)
+    with ProcessPoolExecutor(count, spawn, initializer=_initialize, initargs=initargs) as pool:
         running = [pool.submit(function, job) for job in jobs]
         try:
             for job in as_completed(running):
@@ -47,7 +46,9 @@ def run_each(
             raise
 
 
-def _begin(parent: int, start: Callable[..., None] | None, start_with: tuple[Any, ...]) -> None:
+def _initialize(
+    parent: int, start: Callable[..., None] | None, start_args: tuple[Any, ...]
+) -> None:
     die_with_parent(parent)
     if start is not None:
-        start(*start_with)
+        start(*start_args)

@@ -18,7 +18,7 @@ from benchmarks.chunks import (
     wilson,
 )
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
-from dbp_ros.evaluation.policy_evaluation import Evaluation, rms_jerk
+from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator, rms_jerk
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.guard import GuardConfig
@@ -62,7 +62,7 @@ def test_the_stack_in_lockstep_decides_at_its_rate_and_whole_chunks_seldom() -> 
     rates_hz = {}
     for name in ("every decision", "whole chunks"):
         settings = settings_of(WAYS[name], model.bundle)
-        outcome = Evaluation(model, "lift", *settings, "raycast").episode(100_000)
+        outcome = PolicyEvaluator(model, "lift", *settings, "raycast").run_episode(100_000)
         rates_hz[name] = outcome.decisions / outcome.duration_s
         assert outcome.jerk > 0
     assert rates_hz["every decision"] >= DECISION_RATE_HZ

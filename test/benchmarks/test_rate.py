@@ -11,7 +11,7 @@ import yaml
 
 from benchmarks.rate.conditions import CONDITIONS, condition_of, cpu_load_beside, write_config
 from benchmarks.rate.process_usage import usage_below
-from benchmarks.rate.report import shortcomings
+from benchmarks.rate.report import unmet_requirements
 from benchmarks.rate.run import COLUMNS, read_reports, write_reports
 from dbp_ros.errors import ConfigError
 
@@ -85,9 +85,9 @@ def test_the_first_condition_is_the_report_and_all_are_kept(tmp_path: Path) -> N
 
 
 def test_a_kept_promise_is_not_mentioned_and_a_broken_one_is() -> None:
-    assert shortcomings(KEPT) == []
+    assert unmet_requirements(KEPT) == []
     broken = {"missed_commands": "2", "command_error_p999_ms": "0.9", "reaction_p50_ms": "40"}
-    assert shortcomings({**KEPT, **broken}) == [
+    assert unmet_requirements({**KEPT, **broken}) == [
         "84-idle: 2 missed commands",
         "84-idle: command period error p99.9 is 0.70 ms above the floor, expected at most 0.5",
         "84-idle: a picture is 40 ms old when a command knows of it, expected 9.5",

@@ -8,7 +8,7 @@ from benchmarks.scale.random_bundle import Size, write_random_bundle
 from benchmarks.scale.run import draw, summary
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.evaluation.result_table import ResultTable
-from dbp_ros.evaluation.worker_pool import run_each
+from dbp_ros.evaluation.worker_pool import run_in_workers
 from dbp_ros.policy.model import Model
 
 SMALL = Size(cameras=2, pixels=24, horizon=4, arms=1)
@@ -35,7 +35,7 @@ def test_a_rate_that_no_processor_can_hold_is_said_to_break(tmp_path: Path) -> N
     point = points(("rate_hz",), 0.5, tmp_path)[0]
     write_random_bundle(tmp_path / "small", SMALL)
     point = replace(point, size=SMALL, bundle=tmp_path / "small", rate_hz=100_000.0)
-    [[row]] = run_each(run_point, [point], 1)
+    [[row]] = run_in_workers(run_point, [point], 1)
     assert row["holds"] == 0
     assert "decisions a second" in row["breaks"]
     assert row["cores"] > 0

@@ -121,7 +121,7 @@ class Solved:
 def test_an_interrupted_evaluation_keeps_the_episodes_that_are_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "Evaluation", Solved)
+    monkeypatch.setattr(evaluate, "PolicyEvaluator", Solved)
     out = tmp_path / "deep" / "outcomes.json"
     words = ["evaluate", "--model", "lift_int8", "--episodes", "3", "--seed", "7"]
     assert main([*words, "--out", str(out)]) == 130

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from dbp_ros.cli import collect
 from dbp_ros.cli.terminal import progress_of, show, show_table, status_line, terminal
-from dbp_ros.evaluation.report import EpisodeResult, build_report, table_of
+from dbp_ros.evaluation.report import EpisodeResult, build_report, report_table
 from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 
 TRICKY = "[ms] [red]not red[/red] [/] :warning: [link=x]"
@@ -43,7 +43,7 @@ def test_the_table_of_a_demo_has_its_units(capsys: pytest.CaptureFixture[str]) -
     policy |= {"decisions": 0, "refused_decisions": 0, "model": {}}
     cell = {"camera_backend": "egl"}
     report = build_report("lift", [EpisodeResult(True, 1.0, 0, 0)], guard, policy, cell, period)
-    show_table(terminal(), table_of(report))
+    show_table(terminal(), report_table(report))
     printed = capsys.readouterr().out
     for row in ("command period error [ms]", "inference [ms]", "decisions [Hz]", "commands [Hz]"):
         assert row in printed

@@ -25,14 +25,14 @@ def recorded(tmp_path_factory):
     return folder
 
 
-def test_modes_take_turns_and_seeds_follow_the_index(recorded):
+def test_modes_alternate_and_seeds_follow_the_index(recorded):
     episodes = [read_episode(path) for path in episode_paths(recorded)]
     assert [episode.mode for episode in episodes] == ["left", "right", "left"]
     assert [episode.seed for episode in episodes] == [0, 1, 2]
     assert {episode.outcome for episode in episodes} == {"success"}
 
 
-def test_the_facts_of_the_data_set_are_beside_it(recorded):
+def test_dataset_yaml_describes_the_data_set(recorded):
     facts = yaml.safe_load((recorded / "dataset.yaml").read_text())
     assert facts["task"] == "lift"
     assert facts["versions"]["mujoco"] == "3.7.0"
@@ -41,11 +41,11 @@ def test_the_facts_of_the_data_set_are_beside_it(recorded):
 
 
 def test_a_second_run_records_only_what_is_missing(recorded):
-    kept, lost = episode_path(recorded, 0), episode_path(recorded, 1)
-    before = kept.stat().st_mtime_ns
+    present, lost = episode_path(recorded, 0), episode_path(recorded, 1)
+    before = present.stat().st_mtime_ns
     lost.unlink()
     command("--task", "lift", "--episodes", 3, "--out", recorded, "--size", 16, "--workers", 1)
-    assert kept.stat().st_mtime_ns == before
+    assert present.stat().st_mtime_ns == before
     assert read_episode(lost).mode == "right"
 
 
@@ -55,7 +55,7 @@ def test_a_folder_with_other_episodes_is_refused(recorded, capsys):
     assert "another --out" in " ".join(capsys.readouterr().out.split())
 
 
-def test_hopeless_noise_keeps_no_failure_as_a_demonstration(tmp_path):
+def test_failed_episodes_are_not_saved(tmp_path):
     code = command(
         *("--task", "lift", "--episodes", 2, "--out", tmp_path, "--noise", 0.2),
         *("--no-images", "--workers", 1),

@@ -1,4 +1,4 @@
-"""What a run of a policy that learns amounts to, and what is said of one that did not."""
+"""Report and plot of an online training run, and its requirements."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,10 @@ import pytest
 from dbp_ros.evaluation.learning_report import (
     LearningEpisode,
     SwapMark,
-    draw_learning,
     learning_report,
-    success_over,
-    unkept,
+    moving_success,
+    plot_learning,
+    unmet_requirements,
 )
 
 LEARNER = {"largest_likelihood_difference": 2e-6, "updates": 13, "decisions": {"kept": 100}}
@@ -32,7 +32,7 @@ def swaps(count: int, rolled_back: int = 0) -> list[SwapMark]:
 RISING = [False, True] * 10 + [True] * 20
 
 
-def test_the_first_and_the_last_episodes_are_what_counts():
+def test_success_is_reported_for_the_first_and_last_episodes():
     report = learning_report(run(RISING), swaps(12, 1), LEARNER, 0, 3, 1)
     assert (report["success_first_20"], report["success_last_20"]) == (0.5, 1.0)
     assert (report["episodes"], report["swaps"], report["rollbacks"]) == (40, 12, 1)
@@ -40,11 +40,11 @@ def test_the_first_and_the_last_episodes_are_what_counts():
     assert (report["missed_commands"], report["machine_stalls"]) == (0, 3)
     assert report["max_logprob_error"] == 2e-6
     assert json.loads(json.dumps(report, allow_nan=False)) == report
-    assert unkept(report) == []
+    assert unmet_requirements(report) == []
 
 
 @pytest.mark.parametrize(
-    ("solved", "swapped", "missed", "said"),
+    ("solved", "swapped", "missed", "sentence"),
     [
         ([True] * 40, 12, 0, "success_first_20 is 1.0, expected at most 0.6"),
         ([False] * 40, 12, 0, "success_last_20 is 0.0, expected at least 0.85"),
@@ -52,20 +52,22 @@ def test_the_first_and_the_last_episodes_are_what_counts():
         (RISING, 12, 1, "missed_commands is 1, expected 0"),
     ],
 )
-def test_each_promise_that_is_not_kept_is_told(solved, swapped, missed, said):
-    assert unkept(learning_report(run(solved), swaps(swapped), LEARNER, missed, 0, 0)) == [said]
+def test_each_requirement_that_is_not_met_is_named(solved, swapped, missed, sentence):
+    assert unmet_requirements(
+        learning_report(run(solved), swaps(swapped), LEARNER, missed, 0, 0)
+    ) == [sentence]
 
 
-def test_success_is_of_whole_windows_only():
-    assert len(success_over(run([True] * 19))) == 0
-    np.testing.assert_allclose(success_over(run(RISING))[[0, -1]], [0.5, 1.0])
-    assert len(success_over(run(RISING))) == 21
+def test_success_is_averaged_over_full_windows_only():
+    assert len(moving_success(run([True] * 19))) == 0
+    np.testing.assert_allclose(moving_success(run(RISING))[[0, -1]], [0.5, 1.0])
+    assert len(moving_success(run(RISING))) == 21
 
 
-def test_a_run_is_drawn_with_and_without_swaps_and_whole_windows(tmp_path: Path):
+def test_runs_without_swaps_or_full_windows_can_be_plotted(tmp_path: Path):
     for name, episodes, marks in (
         ("long", run(RISING), swaps(12, 1)),
         ("short", run([True] * 3), []),
     ):
-        draw_learning(tmp_path / f"{name}.png", episodes, marks)
+        plot_learning(tmp_path / f"{name}.png", episodes, marks)
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

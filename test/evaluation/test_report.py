@@ -1,4 +1,4 @@
-"""A run amounts to a report that people and programs can read, whatever was not recorded."""
+"""The report of a run, and the classification of deadline misses."""
 
 import json
 from io import StringIO
@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from dbp_ros.evaluation.report import EpisodeResult, build_report, missed, table_of
+from dbp_ros.evaluation.report import EpisodeResult, build_report, count_missed, report_table
 from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 
 
@@ -22,24 +22,24 @@ def report_of(image_age: Histogram) -> dict:
     return build_report("lift", episodes, guard, policy, {"camera_backend": "egl"}, period)
 
 
-def shown(report: dict) -> list[list[str]]:
+def table_rows(report: dict) -> list[list[str]]:
     console = Console(width=120, file=StringIO())
     with console.capture() as capture:
-        console.print(table_of(report))
+        console.print(report_table(report))
     return [line.split() for line in capture.get().splitlines()]
 
 
-def test_a_run_without_a_single_command_still_makes_a_table_and_valid_json():
+def test_a_run_without_commands_gives_a_table_and_valid_json():
     report = report_of(Histogram())
     assert json.loads(json.dumps(report, allow_nan=False)) == report
-    [ages] = [words for words in shown(report) if words[1:3] == ["image", "age"]]
+    [ages] = [words for words in table_rows(report) if words[1:3] == ["image", "age"]]
     assert [word for word in ages if word == "-"] == ["-"] * 4
 
 
-def test_what_was_recorded_is_shown_in_milliseconds():
+def test_latencies_are_printed_in_milliseconds():
     ages = Histogram()
     ages.record(12_340_000)
-    [row] = [words for words in shown(report_of(ages)) if words[1:3] == ["image", "age"]]
+    [row] = [words for words in table_rows(report_of(ages)) if words[1:3] == ["image", "age"]]
     assert row.count("12.34") == 4
 
 
@@ -54,10 +54,10 @@ def loop(period_ms: float, *gaps_ms: tuple[float, float], gap_count: int | None 
     [
         ([], (1, 0)),
         ([loop(2)], (1, 0)),
-        # Late by 1.5 ms of the 5: 3.5 are left, which is less than two periods of 2.
+        # A delay of 1.5 ms of the 5 leaves 3.5, less than two periods of 2.
         ([loop(2, (100, 103.5))], (0, 1)),
         ([loop(2), loop(2, (100, 103.5))], (0, 1)),
-        # A stall before or after, or one that explains too little.
+        # A stall before or after the gap, or one too short to explain it.
         ([loop(2, (90, 100))], (1, 0)),
         ([loop(2, (103, 110))], (1, 0)),
         ([loop(2, (100, 102.9))], (1, 0)),
@@ -65,13 +65,13 @@ def loop(period_ms: float, *gaps_ms: tuple[float, float], gap_count: int | None 
         ([loop(2, (100, 102.6)), loop(2, (102.6, 105.1))], (1, 0)),
     ],
 )
-def test_a_gap_is_ours_unless_an_empty_loop_was_late_by_enough_of_it(idle, counts) -> None:
-    assert missed(loop(2, (100, 105)), idle) == counts
+def test_a_gap_is_a_miss_unless_a_reference_loop_was_late_by_enough_of_it(idle, counts) -> None:
+    assert count_missed(loop(2, (100, 105)), idle) == counts
 
 
-def test_a_short_stall_does_not_excuse_a_long_gap() -> None:
-    assert missed(loop(2, (100, 150)), [loop(2, (100, 104))]) == (1, 0)
+def test_a_short_stall_does_not_explain_a_long_gap() -> None:
+    assert count_missed(loop(2, (100, 150)), [loop(2, (100, 104))]) == (1, 0)
 
 
-def test_gaps_without_room_are_ours() -> None:
-    assert missed(loop(2, (100, 105), gap_count=4), [loop(2, (100, 104))]) == (3, 1)
+def test_gaps_beyond_the_capacity_are_misses() -> None:
+    assert count_missed(loop(2, (100, 105), gap_count=4), [loop(2, (100, 104))]) == (3, 1)

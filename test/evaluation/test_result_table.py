@@ -1,4 +1,4 @@
-"""The results of a benchmark survive a kill and go on where they were."""
+"""Benchmark results survive a kill, so the benchmark can resume."""
 
 import math
 from pathlib import Path
@@ -13,7 +13,7 @@ def table(folder: Path) -> ResultTable:
     return ResultTable(folder, "toy", ("method", "seed", "success"), ("method", "seed"))
 
 
-def test_rows_come_back_and_are_known_by_their_key(tmp_path: Path) -> None:
+def test_rows_are_read_back_and_found_by_their_key(tmp_path: Path) -> None:
     table(tmp_path).add({"method": "dbp", "seed": 1, "success": 0.75})
     again = table(tmp_path)
     assert again.has({"method": "dbp", "seed": 1})
@@ -22,7 +22,7 @@ def test_rows_come_back_and_are_known_by_their_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", ["dbp,2", "dbp,2,0.2"])
-def test_a_row_cut_short_by_a_kill_is_dropped(tmp_path: Path, torn: str) -> None:
+def test_an_incomplete_row_is_dropped(tmp_path: Path, torn: str) -> None:
     first = table(tmp_path)
     first.add({"method": "dbp", "seed": 1, "success": 0.75})
     whole = first.path.read_text()
@@ -31,7 +31,7 @@ def test_a_row_cut_short_by_a_kill_is_dropped(tmp_path: Path, torn: str) -> None
     assert first.path.read_text() == whole
 
 
-def test_a_table_of_other_columns_is_refused(tmp_path: Path) -> None:
+def test_a_table_with_other_columns_is_refused(tmp_path: Path) -> None:
     table(tmp_path)
     with pytest.raises(ConfigError, match="has columns method, seed, success, expected a"):
         ResultTable(tmp_path, "toy", ("a",), ("a",))
@@ -42,7 +42,7 @@ def test_one_value_has_no_standard_error() -> None:
     assert standard_error([0.4, 0.6]) == pytest.approx(0.1)
 
 
-def test_a_number_in_a_key_is_known_again(tmp_path: Path) -> None:
+def test_a_number_in_a_key_is_found(tmp_path: Path) -> None:
     table = ResultTable(tmp_path, "rates", ("rate_hz", "cores"), ("rate_hz",))
     table.add({"rate_hz": 125.0, "cores": 0.5})
     assert table.has({"rate_hz": 125.0})

@@ -1,4 +1,4 @@
-"""What is measured beside a stack runs before the block does, or is said not to."""
+"""Reference loops run before the block begins; a loop that fails is an error."""
 
 import json
 from pathlib import Path
@@ -6,25 +6,25 @@ from pathlib import Path
 import pytest
 
 from dbp_ros.errors import DbpError
-from dbp_ros.evaluation.running_stack import read_reference_loops, reference_loop_beside
+from dbp_ros.evaluation.running_stack import read_reference_loops, reference_loops
 
 
-def test_the_floor_runs_when_the_block_begins_and_is_told_when_it_ends(tmp_path: Path) -> None:
-    with reference_loop_beside(tmp_path) as files:
+def test_reference_loops_run_when_the_block_begins_and_are_read_after_it(tmp_path: Path) -> None:
+    with reference_loops(tmp_path) as files:
         assert [json.loads(file.read_text()) for file in files] == [{}] * len(files)
-        with pytest.raises(DbpError, match=r"floor\.json is empty: the empty loop was ended"):
+        with pytest.raises(DbpError, match=r"loop\.json is empty: the reference loop was killed"):
             read_reference_loops(files)
-    told = read_reference_loops(files)
-    assert len(told) >= 2
-    assert all("period_error_ms" in numbers for numbers in told), told
+    statistics = read_reference_loops(files)
+    assert len(statistics) >= 2
+    assert all("period_error_ms" in numbers for numbers in statistics), statistics
 
 
-def test_a_floor_that_cannot_be_measured_says_why(
+def test_a_reference_loop_that_does_not_start_is_an_error_with_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dbp_ros.evaluation.running_stack.START_LIMIT_S", 0.0)
     with (
-        pytest.raises(DbpError, match=r"the floor was not measured; the end of .*floor\.log"),
-        reference_loop_beside(tmp_path),
+        pytest.raises(DbpError, match=r"the reference loop did not start; the end of .*loop\.log"),
+        reference_loops(tmp_path),
     ):
         pass

@@ -6,23 +6,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from dbp_ros.evaluation.worker_pool import run_each
+from dbp_ros.evaluation.worker_pool import run_in_workers
 
 PARENT = """
 import time
-from dbp_ros.evaluation.worker_pool import run_each
+from dbp_ros.evaluation.worker_pool import run_in_workers
 if __name__ == "__main__":
-    list(run_each(time.sleep, [600], 1))
+    list(run_in_workers(time.sleep, [600], 1))
 """
 
 
 def workers_of(parent: int) -> list[psutil.Process]:
     children = psutil.Process(parent).children()
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
@@ -33,7 +40,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 def test_every_job_is_done_once() -> None:
-    assert sorted(run_each(math.factorial, range(5), 2)) == [1, 1, 2, 6, 24]
+    assert sorted(run_in_workers(math.factorial, range(5), 2)) == [1, 1, 2, 6, 24]
 
 
 def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
@@ -46,4 +53,4 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    wait_until(lambda: not any(worker.is_running() for worker in workers), "the workers to die")
+    wait_until(lambda: not any(map(is_alive, workers)), "the workers to die")
