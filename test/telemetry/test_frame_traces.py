@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dbp_ros.evaluation.stack_trace import between, summary, write_trace
+from dbp_ros.evaluation.stack_trace import crop, summary, write_trace
 from dbp_ros.telemetry.chrome_trace import PROCESSES, events
 from dbp_ros.telemetry.frame_traces import WAY, frame_traces
 from dbp_ros.telemetry.trace import Hop, Trace
@@ -109,7 +109,7 @@ def test_marks_of_pictures_are_arrows_and_no_slices():
 def test_only_what_lies_wholly_between_two_times_is_kept():
     recording = life()["policy"]
     start_ns, end_ns = 10**12 + 17 * MS, 10**12 + 3 * 17 * MS
-    rows = between(recording, start_ns, end_ns).rows
+    rows = crop(recording, start_ns, end_ns).rows
     assert 0 < len(rows) < len(recording.rows)
     assert rows[:, 2].min() >= start_ns
     assert rows[:, 3].max() <= end_ns
