@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run a command in the workspace, in place of this shell, so that signals reach it.
+# Source the workspace and exec a command, so that it receives signals.
 set -e
 # shellcheck source=/dev/null
 source /opt/ros/jazzy/setup.bash
