@@ -11,7 +11,7 @@ VERBS = (
     ),
     Verb("rate", "how punctual the stack is, under several loads", ("ros", "sim", "bench")),
     Verb("scale", "what cameras, pixels, arms and decisions cost", ("learn", "sim")),
-    Verb("page", "update the tables of docs/performance.md", ("learn", "sim", "bench")),
+    Verb("page", "update the tables of docs/results", ("learn", "sim", "bench")),
     Verb("swap", "swap models under a robot that moves", ("ros", "sim")),
     Verb("chunks", "success and jerk of ways to join chunks", ("sim",)),
     Verb("modes", "the two-route toy: who keeps both modes", ("learn",)),

@@ -1,40 +1,110 @@
-"""The tables of a page of documentation, written from the results that they are about.
+"""`dbp bench page`: write the tables of documentation pages from the committed results.
 
-A table stands between `<!-- NAME -->` and `<!-- end -->`, where NAME is that of its CSV.
+A table stands between `<!-- NAME -->` and `<!-- end -->`, where NAME is that of its CSV;
+`<!-- NAME FOLDER -->` reads the CSV from a sub-folder of the results.
 """
 
 import argparse
 import csv
+import json
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import chunks
+from benchmarks import chunks, modes, swap
 from benchmarks.infer import precision, timing, whole_policy
 from benchmarks.infer import run as infer
+from benchmarks.metaworld import run as metaworld
 from benchmarks.rate import report as rate
+from benchmarks.rl import run as rl
 from benchmarks.scale import points
 from benchmarks.scale import run as scale
+from benchmarks.sim import run as sim
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.files import check_file, write_text
 
-TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-SUMMARIES: dict[str, Callable[[ResultTable], Iterable[Row]]] = {
-    timing.NAME: infer.summary,
-    "infer_floor": infer.floor_summary,
-    whole_policy.NAME: whole_policy.summary,
-    precision.NAME: precision.summary,
-    rate.NAME: rate.summary,
-    points.NAME: scale.summary,
-    chunks.NAME: chunks.summary,
+TABLE = re.compile(r"(<!-- (\w+)(?: (\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGES = Path("docs/results")
+WINDOWS = (20, 100)
+
+
+def _sim(table: ResultTable) -> Iterator[Row]:
+    for group in sim.groups(table):
+        yield from (
+            {"observation": group["observation"], **row} for row in sim.summary(table, group)
+        )
+
+
+def _evaluate(table: ResultTable) -> Iterator[Row]:
+    """Yield the solved episodes of each file that `dbp evaluate` wrote."""
+    for path in sorted(table.directory.glob("evaluate_*.json")):
+        outcomes = json.loads(path.read_text(encoding="utf-8"))
+        yield {
+            "precision": path.stem.removeprefix("evaluate_"),
+            "episodes": len(outcomes),
+            "solved": sum(outcome["success"] for outcome in outcomes),
+        }
+
+
+def _demo_learn(table: ResultTable) -> Iterator[Row]:
+    solved = [row["solved"] == "True" for row in table.rows]
+    report = json.loads(table.path.with_suffix(".json").read_text(encoding="utf-8"))
+    rows: dict[str, float] = {"episodes": len(solved), "duration [min]": report["wall_s"] / 60}
+    for window in WINDOWS:
+        rows[f"success in the first {window} episodes"] = sum(solved[:window]) / window
+        rows[f"success in the last {window} episodes"] = sum(solved[-window:]) / window
+    for name in ("swaps", "rollbacks", "missed_commands", "guard_stops"):
+        rows[name.replace("_", " ")] = report[name]
+    yield from ({"measure": name, "value": value} for name, value in rows.items())
+
+
+@dataclass(frozen=True)
+class Source:
+    """Origin of a table.
+
+    Attributes:
+        summary: Returns the rows.
+        csv: Name of the CSV; that of the table where it is empty.
+        columns: Columns of the rows to show; all where it is empty.
+    """
+
+    summary: Callable[[ResultTable], Iterable[Row]]
+    csv: str = ""
+    columns: tuple[str, ...] = ()
+
+
+SOURCES = {
+    timing.NAME: Source(infer.summary),
+    "infer_floor": Source(infer.floor_summary, timing.NAME),
+    whole_policy.NAME: Source(whole_policy.summary),
+    precision.NAME: Source(precision.summary),
+    rate.NAME: Source(rate.summary),
+    points.NAME: Source(scale.summary),
+    chunks.NAME: Source(chunks.summary),
+    swap.NAME: Source(swap.summary),
+    modes.NAME: Source(
+        modes.summary,
+        columns=("method", "nfe", "share_mode_1", "off_mode", "within_mode_ratio", "kept", "seeds"),
+    ),
+    "metaworld": Source(metaworld.summary),
+    "sim": Source(_sim),
+    "rl": Source(
+        rl.summary,
+        columns=(
+            *("env", "method", "measure", "seeds", "env_steps", "cpu_s"),
+            *("at the start", "at the end", "lowest at the end", "solved after"),
+        ),
+    ),
+    "demo_learn": Source(_demo_learn),
+    "evaluate": Source(_evaluate, precision.NAME),
 }
-# Tables that are made from the rows of another's file.
-FILES = {"infer_floor": timing.NAME}
 
 
 def refreshed(text: str, results: Path) -> str:
-    """Return a page with its tables written anew; what has no results yet is left empty.
+    """Return a page with current tables; a table without a CSV becomes empty.
 
     Args:
         text: The page.
@@ -45,12 +115,15 @@ def refreshed(text: str, results: Path) -> str:
     """
 
     def write(found: re.Match[str]) -> str:
-        name = found[2]
-        if name not in SUMMARIES:
-            raise ConfigError(f"table {name!r} is unknown: use one of {', '.join(SUMMARIES)}")
-        table = _read(results, FILES.get(name, name))
-        rows = list(SUMMARIES[name](table)) if table is not None else []
-        return f"{found[1]}{markdown(rows)}{found[3]}"
+        name, folder = found[2], found[3] or ""
+        if name not in SOURCES:
+            raise ConfigError(f"table {name!r} is unknown: use one of {', '.join(SOURCES)}")
+        source = SOURCES[name]
+        table = _read(results / folder, source.csv or name)
+        rows = list(source.summary(table)) if table is not None else []
+        if source.columns:
+            rows = [{column: row[column] for column in source.columns} for row in rows]
+        return f"{found[1]}{markdown(rows)}{found[4]}"
 
     return TABLE.sub(write, text)
 
@@ -81,37 +154,46 @@ def _line(cells: list[str]) -> str:
 
 def _number(value: object) -> bool:
     return (
-        isinstance(value, float | int) or str(value).replace(".", "", 1).isdigit() or value == "-"
+        isinstance(value, float | int)
+        or str(value).replace(".", "", 1).isdigit()
+        or value in ("-", "")
     )
 
 
 def _shown(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
+    if math.isnan(value):
+        return "-"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
     parser.description = __doc__
-    parser.add_argument("--results", type=Path, default=Path("docs/results"), help="folder of CSVs")
-    parser.add_argument("--page", type=Path, default=Path("docs/performance.md"), help="the page")
+    parser.add_argument("--results", type=Path, default=PAGES, help="folder of CSVs")
+    parser.add_argument(
+        "--page", type=Path, nargs="+", help=f"pages to update (default: {PAGES}/*.md)"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page where its tables have changed.
+    """Write each page whose tables have changed.
 
     Raises:
         ConfigError: If there is no such page.
     """
-    page: Path = arguments.page
-    if not page.is_file():
-        raise ConfigError(f"--page {page} is no file: give the page whose tables to write")
-    check_file(page, "--page")
-    before = page.read_text(encoding="utf-8")
-    after = refreshed(before, arguments.results)
-    if after != before:
-        write_text(page, after)
-    print(f"{page}: {'written anew' if after != before else 'as it was'}")
+    pages: list[Path] = arguments.page or sorted(PAGES.glob("*.md"))
+    if not pages:
+        raise ConfigError(f"{PAGES} has no pages: run from the clone, or pass --page")
+    for page in pages:
+        if not page.is_file():
+            raise ConfigError(f"--page {page} is no file: pass the page whose tables to write")
+        check_file(page, "--page")
+        before = page.read_text(encoding="utf-8")
+        after = refreshed(before, arguments.results)
+        if after != before:
+            write_text(page, after)
+        print(f"{page}: {'updated' if after != before else 'unchanged'}")
     return 0

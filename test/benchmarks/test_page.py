@@ -9,13 +9,23 @@ from benchmarks.page import markdown, refreshed
 from dbp_ros.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "performance.md"
+RESULTS = ROOT / "docs" / "results"
 
 
-def test_the_page_holds_what_was_measured() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert text.count("<!-- end -->") >= 5
-    assert refreshed(text, ROOT / "docs" / "results") == text
+def test_each_page_of_results_holds_a_table_of_the_committed_csv() -> None:
+    pages = sorted(set(RESULTS.glob("*.md")) - {RESULTS / "index.md"})
+    assert len(pages) >= 10
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert "<!-- end -->" in text, page
+        assert "<!-- end -->\n<!-- end -->" not in text, page
+        assert refreshed(text, RESULTS) == text, page
+
+
+def test_a_table_is_read_from_a_sub_folder() -> None:
+    written = refreshed("<!-- rate xeon -->\n<!-- end -->\n", RESULTS)
+    assert written.startswith("<!-- rate xeon -->\n| condition |")
+    assert written != refreshed("<!-- rate -->\n<!-- end -->\n", RESULTS)
 
 
 def test_a_changed_number_is_written_anew_and_the_words_stay(tmp_path: Path) -> None:
@@ -41,15 +51,11 @@ def test_numbers_stand_to_the_right() -> None:
     ]
 
 
-def test_the_episodes_that_the_page_counts_are_those_that_were_run() -> None:
-    solved = {}
+def test_the_success_by_precision_is_that_of_the_evaluated_episodes() -> None:
+    written = refreshed("<!-- evaluate -->\n<!-- end -->\n", RESULTS)
     for precision in ("float32", "int8", "int8_all"):
-        file = ROOT / "docs" / "results" / f"evaluate_{precision}.json"
+        file = RESULTS / f"evaluate_{precision}.json"
         outcomes = json.loads(file.read_text(encoding="utf-8"))
         assert [outcome["seed"] for outcome in outcomes] == list(range(100_000, 100_100))
-        solved[precision] = sum(outcome["success"] for outcome in outcomes)
-    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    assert (
-        f"{solved['float32']} of 100 episodes of `lift` are solved in full precision, and of the "
-        f"same 100 {solved['int8']} in `int8` and {solved['int8_all']} in `int8_all`"
-    ) in " ".join(page.split())
+        solved = sum(outcome["success"] for outcome in outcomes)
+        assert f"| {precision} | 100 | {solved} |" in written
