@@ -1,6 +1,6 @@
 # Every target installs what it needs into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-learn opengl test test-fast check bench model clean
+.PHONY: help install demo demo-learn opengl test test-fast check bench model docs clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -41,6 +41,9 @@ check: $(VENV)/.all ## lint, format, types, package.xml
 	$(RUN)/mypy
 	$(RUN)/python -c 'from catkin_pkg.package import parse_package; parse_package(".").validate()'
 
+docs: $(VENV)/.docs ## build the documentation into build/docs
+	$(RUN)/python -m sphinx -W --keep-going -q -E -b html docs build/docs
+
 bench: $(VENV)/.all ## measure this machine: short benchmarks, about 15 minutes
 	$(RUN)/dbp bench infer --backbones small,unet_64 --runtimes onnxruntime,torch --seconds 5
 	$(RUN)/dbp bench scale --seconds 2
@@ -74,10 +77,15 @@ $(VENV)/.fast: setup.py constraints.txt | $(RUN)/python
 	$(PIP) --editable '.[ros,sim,data,test]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.docs: setup.py constraints.txt | $(RUN)/python
+	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,bench,docs]'
+	$(PIP) --no-deps metaworld==3.1.1
+	@touch $@ $(VENV)/.demo
+
 $(VENV)/.all: setup.py constraints.txt | $(RUN)/python
 	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,ray,bench,test]'
 	$(PIP) --no-deps metaworld==3.1.1
-	@touch $@ $(VENV)/.fast $(VENV)/.demo
+	@touch $@ $(VENV)/.fast $(VENV)/.docs $(VENV)/.demo
 
 $(RUN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3 python3-venv"; exit 1; }

@@ -11,6 +11,10 @@ LEARN = (
     *("torch>=2.4", "accelerate>=1,<2", "safetensors", "tensorboard"),
     *("onnx", "onnxscript", "rich", "matplotlib"),
 )
+DOCS = (
+    *("sphinx>=8.1,<10", "myst-parser>=4,<6", "pydata-sphinx-theme>=0.16,<1"),
+    "latex2mathml>=3.78,<4",
+)
 # Bags of ROS 2 without ROS.
 BAGS = ("mcap>=1.6,<2", "mcap-ros2-support>=0.6")
 
@@ -73,7 +77,10 @@ setup(
         # Workers of `dbp finetune --engine ray`, on one machine or several.
         "ray": ["ray==2.60.0"],
         "bench": ["psutil>=5.9"],
+        # The documentation site; its reference imports the code, so with the extras above.
+        "docs": [*DOCS],
         "test": [
+            *DOCS,
             "pytest",
             "pytest-timeout",
             "pytest-xdist>=3.5",

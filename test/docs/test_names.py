@@ -1,0 +1,121 @@
+"""Names, paths and snippets of the documentation agree with the code."""
+
+import re
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from docs_pages import PAGES, ROOT, blocks, inline_code, name, text
+
+import dbp_ros
+from dbp_ros.policy import load_policy
+
+README_LINES = 150
+DOTTED = re.compile(r"dbp_ros(\.\w+)+")
+IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
+FLAG = re.compile(r"--[a-z][a-z-]+")
+# Top-level folders of the repository; a path below another one is made by a command.
+FOLDERS = (
+    *(".ci", ".github", "benchmarks", "config", "dbp_ros", "docker", "docs", "examples", "launch"),
+    *("models", "test"),
+)
+MADE_BY_A_COMMAND = {"models/mine", "models/small"}
+# Terms of ros2_control, of the kernel and of other libraries.
+FOREIGN = {
+    *("forward_command_controller", "interface_name", "joint_state_broadcaster"),
+    *("update_rate", "enforce_command_limits", "common_interfaces", "n_obs_steps"),
+}
+SOURCES = ("dbp_ros", "benchmarks", "config", "launch", "docs/results", "examples")
+SUFFIXES = {".py", ".yaml", ".csv"}
+
+
+@cache
+def words_of_the_code() -> set[str]:
+    files = (path for folder in SOURCES for path in (ROOT / folder).rglob("*"))
+    found = "\n".join(path.read_text("utf-8") for path in files if path.suffix in SUFFIXES)
+    return set(re.findall(r"[\w-]+", found))
+
+
+def exists(dotted: str) -> bool:
+    parts = dotted.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found = import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_each_name_in_backticks_exists(page: Path) -> None:
+    for code in inline_code(page):
+        if DOTTED.fullmatch(code):
+            assert exists(code), f"{code} does not exist"
+        elif IDENTIFIER.fullmatch(code) and code not in FOREIGN:
+            assert code in words_of_the_code(), f"{code} is not in the code"
+        elif FLAG.fullmatch(code):
+            known = words_of_the_code() | {code.replace("_", "-") for code in words_of_the_code()}
+            assert code[2:] in known or code in known, f"{code} is no flag"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_each_path_in_backticks_exists(page: Path) -> None:
+    for code in inline_code(page):
+        top, slash, _ = code.partition("/")
+        if (
+            slash
+            and top in FOLDERS
+            and not set(code) & set("*<> ")
+            and code not in MADE_BY_A_COMMAND
+        ):
+            assert (ROOT / code).exists(), f"{code} does not exist"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_each_python_snippet_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for block in blocks(page, "python"):
+        policy = load_policy("lift_int8")
+        images = {camera: np.zeros((84, 84, 3), np.uint8) for camera in policy.cameras}
+        positions = np.zeros(len(policy.joints), np.float32)
+        values = {"positions": positions, "images": images}
+        exec(compile(block, name(page), "exec"), values)
+        if page.name == "README.md":
+            assert values["chunk"].shape == (8, 14)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_snippet_of_another_language_is_unchecked(page: Path) -> None:
+    languages = set(re.findall(r"^```(\S+)$", text(page), re.MULTILINE))
+    assert {"{toctree}", "{glossary}", "{eval-rst}", "sh", "python", "text"} >= languages
+
+
+def test_the_readme_is_short() -> None:
+    assert len(text(ROOT / "README.md").splitlines()) <= README_LINES
+
+
+def test_the_citation_has_the_version_of_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == dbp_ros.__version__
+    assert "2604.03540" in citation["references"][0]["url"]
+
+
+def test_the_workflow_runs_make_targets_only(root: Path) -> None:
+    (workflow,) = (root / ".github" / "workflows").glob("*.yml")
+    job = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]["checks"]
+    run = [step["run"] for step in job["steps"] if "run" in step]
+    assert run == ["make check", "make test", "make docs"]
+
+
+def test_the_glossary_is_sorted() -> None:
+    glossary = blocks(ROOT / "docs" / "reference" / "glossary.md", "{glossary}")[0]
+    terms = [line for line in glossary.splitlines() if line and not line.startswith(" ")]
+    assert terms == sorted(terms, key=str.lower)
+    assert len(terms) > 30

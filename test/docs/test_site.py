@@ -1,0 +1,88 @@
+"""The documentation site builds without a warning and works offline."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from docs_pages import PAGES, ROOT, text
+
+from docs.reference_pages import MARKER
+from docs.reference_pages import PAGES as TABLES
+
+LOADED = {"img": "src", "link": "href", "script": "src", "source": "src"}
+
+
+class Page(HTMLParser):
+    """Anchors, links and loaded files of an HTML page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.anchors: set[str] = set()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.anchors |= {value for key in ("id", "name") if (value := values.get(key))}
+        if tag == "a" and (link := values.get("href")):
+            self.links.append(link)
+        if tag in LOADED and (file := values.get(LOADED[tag])):
+            self.loaded.append(file)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
+    """The pages of the built site."""
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-b", "html"]
+    built = subprocess.run([*command, "docs", str(out)], cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return {path: Page(path) for path in out.rglob("*.html") if "_static" not in path.parts}
+
+
+def test_each_page_is_built(site: dict[Path, Page]) -> None:
+    sources = [page for page in PAGES if "docs" in page.relative_to(ROOT).parts]
+    assert len(site) >= len(sources) > 30
+
+
+def test_each_internal_link_resolves(site: dict[Path, Page]) -> None:
+    checked = 0
+    for path, page in site.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.exists(), f"{path.name}: {link}"
+            if parts.fragment and target in site:
+                assert unquote(parts.fragment) in site[target].anchors, f"{path.name}: {link}"
+            checked += 1
+    assert checked > 1000
+
+
+def test_nothing_is_loaded_from_the_network(site: dict[Path, Page]) -> None:
+    loaded = {file for page in site.values() for file in page.loaded}
+    assert not [file for file in loaded if urlsplit(file).scheme or file.startswith("//")]
+
+
+def test_formulas_are_rendered(site: dict[Path, Page]) -> None:
+    (method,) = (path for path in site if path.name == "method.html")
+    assert "<math" in method.read_text(encoding="utf-8")
+
+
+def test_each_generated_table_stands_on_a_page_and_has_rows() -> None:
+    reference = "\n".join(text(page) for page in PAGES if page.parent.name == "reference")
+    assert set(MARKER.findall(reference)) == set(TABLES)
+    for name, table in TABLES.items():
+        assert sum(line.startswith("|") for line in table()) > 3, name
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_each_link_of_a_page_outside_the_site_resolves(page: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", text(ROOT / page)):
+        assert urlsplit(link).scheme or (ROOT / link).exists(), link
