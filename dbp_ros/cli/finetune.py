@@ -17,7 +17,7 @@ from dbp_ros.errors import DbpError, TrainingError
 from dbp_ros.files import check_folder
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from dbp_ros.rl.best_of_n import compare_deployments
-from dbp_ros.rl.checkpoint import settings_of
+from dbp_ros.rl.checkpoint import finetune_config_of
 from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     config: OnlineTrainingConfig = settings_from(OnlineTrainingConfig, arguments)
     check_folder(arguments.out)
     imitated, resumed = _start(arguments)
-    settings = settings_of(imitated) if resumed else settings_from(FinetuneConfig, arguments)
+    settings = finetune_config_of(imitated) if resumed else settings_from(FinetuneConfig, arguments)
     learner = build_learner(imitated.policy(), settings)
     shape = imitated.shape
     spec = EnvSpec(arguments.env, view=CameraView(shape.state_names, shape.cameras, shape.step_s))

@@ -1,4 +1,4 @@
-"""Advantages of decisions that last several control steps."""
+"""Advantage estimates for decisions of several control steps."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class AdvantageEstimate:
-    """What decisions were worth.
+    """Advantages and value targets.
 
     Attributes:
-        advantages: Over the critic's value. Shape (T, N).
-        returns: What the critic should have said. Shape (T, N).
+        advantages: Shape (T, N).
+        returns: Targets of the critic. Shape (T, N).
     """
 
     advantages: Tensor
@@ -23,43 +23,41 @@ def estimate_advantages(
     reward: Tensor,
     value: Tensor,
     successor_value: Tensor,
-    span: Tensor,
+    discount: Tensor,
     terminated: Tensor,
-    flows: Tensor,
-    trace: float,
+    continues: Tensor,
+    gae_lambda: float,
 ) -> AdvantageEstimate:
     """Return generalised advantage estimates of a semi-Markov process.
 
-    `delta = R + span (1 - terminated) V(s') - V(s)` and `A_t = delta_t + span lambda A_{t+1}`
-    where the episode goes on (arXiv 1506.02438, with `span = gamma^n` of a decision of n steps). A
-    truncated episode keeps the value of its true last state; none of the next one's flows back.
+    `delta = R + d (1 - terminated) V(s') - V(s)` and `A_t = delta_t + d lambda A_{t+1}` within an
+    episode (arXiv 1506.02438, with `d = gamma^n` for a decision of n steps). A truncated episode
+    bootstraps from the value of its last state.
 
     Args:
         reward: `sum gamma^k r_k` of each decision. Shape (T, N).
-        value: Of the observation decided from. Shape (T, N).
-        successor_value: Of the true observation afterwards. Shape (T, N).
-        span: `gamma^n`. Shape (T, N).
+        value: Of the observation. Shape (T, N).
+        successor_value: Of the observation after the executed points. Shape (T, N).
+        discount: `gamma^n`. Shape (T, N).
         terminated: Shape (T, N).
-        flows: Whether the advantage of the next row is this one's future. Shape (T, N).
-        trace: Lambda, for a decision.
+        continues: From `continuing`. Shape (T, N).
+        gae_lambda: For a decision.
     """
-    delta = reward + torch.where(terminated, 0.0, span * successor_value) - value
-    carried = torch.where(flows, trace * span, 0.0)
-    advantages, later = torch.empty_like(delta), torch.zeros_like(delta[0])
+    delta = reward + torch.where(terminated, 0.0, discount * successor_value) - value
+    decay = torch.where(continues, gae_lambda * discount, 0.0)
+    advantages, following = torch.empty_like(delta), torch.zeros_like(delta[0])
     for time in range(len(delta) - 1, -1, -1):
-        later = delta[time] + carried[time] * later
-        advantages[time] = later
+        following = delta[time] + decay[time] * following
+        advantages[time] = following
     return AdvantageEstimate(advantages, advantages + value)
 
 
-def flowing(ended: Tensor, usable: Tensor) -> Tensor:
-    """Return where credit flows back from the next row.
-
-    Not over the end of an episode, and not from what somebody else did.
+def continuing(ended: Tensor, usable: Tensor) -> Tensor:
+    """Return where the next row belongs to the same episode and is usable.
 
     Args:
         ended: Shape (T, N).
-        usable: Which decisions are learned from. Shape (T, N).
+        usable: Decisions that an update uses. Shape (T, N).
     """
     next_usable = torch.cat([usable[1:], torch.zeros_like(usable[:1])])
     return ~ended & next_usable

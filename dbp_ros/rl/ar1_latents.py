@@ -1,4 +1,4 @@
-"""The latents of many episodes side by side, each a walk of its own."""
+"""AR(1) latents of parallel episodes."""
 
 import math
 from collections.abc import Mapping
@@ -8,48 +8,48 @@ from torch import Tensor
 
 
 class AR1Latents:
-    """Autoregressive walks whose every point is standard normal, as a deployed policy walks.
+    """Independent AR(1) processes with a standard normal marginal, as on a robot.
 
-    `z' = r z + sqrt(1 - r^2) x` with `r = exp(-dt / memory)`: with a new latent for each decision
-    a policy of two modes would change its mind at every chunk.
+    `z' = r z + sqrt(1 - r^2) x` with `r = exp(-dt / time_constant)`. Independent latents would
+    switch between modes at every chunk.
     """
 
     def __init__(
-        self, walks: int, chunk: tuple[int, int], memory_s: float, dt: float, seed: int
+        self, count: int, chunk: tuple[int, int], time_constant_s: float, dt: float, seed: int
     ) -> None:
-        """Begin walks.
+        """Sample the first latents.
 
         Args:
-            walks: How many.
+            count: Number of processes.
             chunk: Horizon and number of actions.
-            memory_s: Time in which a latent forgets itself, in [s]; 0 to hold it.
+            time_constant_s: Correlation time; 0 for a constant latent.
             dt: Time between two decisions, in [s].
-            seed: Of all of them.
+            seed: Of all processes.
         """
-        self._keep = math.exp(-dt / memory_s) if memory_s else 1.0
-        self._renew = math.sqrt(1.0 - self._keep**2)
-        self._chance = torch.Generator().manual_seed(seed)
-        self.value = torch.randn(walks, *chunk, generator=self._chance)
+        self._correlation = math.exp(-dt / time_constant_s) if time_constant_s else 1.0
+        self._noise_std = math.sqrt(1.0 - self._correlation**2)
+        self._generator = torch.Generator().manual_seed(seed)
+        self.value = torch.randn(count, *chunk, generator=self._generator)
 
-    def step(self, begun: Tensor) -> Tensor:
-        """Move on, with a new draw where an episode has just begun.
+    def step(self, reset: Tensor) -> Tensor:
+        """Advance by one decision.
 
         Args:
-            begun: Shape (walks,), bool.
+            reset: Where to sample an independent latent. Shape (count,), bool.
 
         Returns:
-            Shape (walks, horizon, nu).
+            Shape (count, horizon, nu).
         """
-        fresh = torch.randn(self.value.shape, generator=self._chance)
-        further = self._keep * self.value + self._renew * fresh
-        self.value = torch.where(begun[:, None, None], fresh, further)
+        noise = torch.randn(self.value.shape, generator=self._generator)
+        correlated = self._correlation * self.value + self._noise_std * noise
+        self.value = torch.where(reset[:, None, None], noise, correlated)
         return self.value
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return where the walks are, and where their chance is."""
-        return {"value": self.value.clone(), "chance": self._chance.get_state()}
+        """Return the latents and the state of the generator."""
+        return {"value": self.value.clone(), "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a state."""
+        """Restore a state."""
         self.value = state["value"].clone()
-        self._chance.set_state(state["chance"])
+        self._generator.set_state(state["generator"])

@@ -1,4 +1,4 @@
-"""What choosing among several chunks brings when a policy is deployed, and what it costs."""
+"""Success and latency of best-of-n selection by the critics."""
 
 import time
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ TIMED_DECISIONS = 200
 
 @dataclass(frozen=True)
 class BestOfN:
-    """A way of deploying a policy.
+    """Result of one deployment.
 
     Attributes:
-        best_of: Chunks among which the critics choose; 1 for the policy alone.
-        success: Share of episodes that were solved.
+        best_of: Chunks from which the critics select; 1 for the policy alone.
+        success: Fraction of solved episodes.
         episode_return: Mean undiscounted return.
         decision_ms: Median time of one decision of one robot in [ms].
     """
@@ -34,30 +34,30 @@ class BestOfN:
 def compare_deployments(
     learner: DFPLearner, environment: VectorEnv, seeds: Sequence[int]
 ) -> list[BestOfN]:
-    """Judge and time the policy alone, and the best of as many chunks as in practice.
+    """Evaluate and time the policy alone and with best-of-n selection.
 
     Args:
-        learner: Left as it was.
-        environment: To be judged in, with at least as many environments as seeds.
-        seeds: Of the episodes, the same for both.
+        learner: Unchanged afterwards.
+        environment: Environment with at least as many episodes as seeds.
+        seeds: Of the episodes of both.
     """
-    before, found = learner.best_of, []
+    before, results = learner.best_of, []
     for count in (1, learner.config.best_of):
         learner.best_of = count
-        judged = evaluate_learner(environment, learner, seeds, learner.config.seed)
+        result = evaluate_learner(environment, learner, seeds, learner.config.seed)
         milliseconds = decision_ms(learner)
-        found.append(BestOfN(count, judged.success, judged.episode_return, milliseconds))
+        results.append(BestOfN(count, result.success, result.episode_return, milliseconds))
     learner.best_of = before
-    return found
+    return results
 
 
 def decision_ms(learner: DFPLearner) -> float:
     """Return the median time of one decision of one robot in [ms]."""
     observation = torch.zeros(1, learner.policy.observation_size)
     latent = torch.zeros(1, *learner.policy.chunk_shape)
-    took_ns = []
+    durations_ns = []
     for _ in range(TIMED_DECISIONS):
         began = time.perf_counter_ns()
-        learner.decide(observation, latent)
-        took_ns.append(time.perf_counter_ns() - began)
-    return float(np.median(took_ns)) / 1e6
+        learner.act(observation, latent)
+        durations_ns.append(time.perf_counter_ns() - began)
+    return float(np.median(durations_ns)) / 1e6

@@ -1,4 +1,4 @@
-"""How much an observation promises."""
+"""The value function."""
 
 from itertools import pairwise
 
@@ -6,15 +6,14 @@ from torch import Tensor, nn
 
 
 class Critic(nn.Module):
-    """From an observation, as the policy's head sees it, to the return that may be expected.
+    """Value of an observation of the policy's head.
 
-    Normalised layers bound what it says of places where it has not been (arXiv 2302.02948). A
-    truncated episode is worth what its last state promises; where a failing policy drifts away,
-    a critic that extrapolates in a straight line would promise more with every update.
+    Layer normalisation bounds the extrapolation (arXiv 2302.02948). Without it the bootstrapped
+    value of a truncated episode grows with every update when a failing policy leaves the data.
     """
 
     def __init__(self, observation: int, widths: tuple[int, ...]) -> None:
-        """Build a critic with hidden layers of these widths."""
+        """Build the network with hidden layers of these widths."""
         super().__init__()
         layers: list[nn.Module] = []
         for size, width in pairwise((observation, *widths)):

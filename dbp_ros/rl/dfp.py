@@ -1,10 +1,9 @@
-"""Drifting Field Policy (arXiv 2605.07727): learn off-policy, without likelihoods.
+"""Drifting Field Policy (arXiv 2605.07727): off-policy learning without likelihoods.
 
-The policy drifts towards the chunks of an older self that critics like best, and towards what was
-done. Where this departs from the published code: values are pessimistic; no action is clipped, so
-none is out of a gradient's reach; a chunk that an episode's end cut short is nobody's example; an
-observation whose best chunks are no better than the critics are sure of moves nothing; each
-observation has a scale of its own.
+The policy drifts towards the best chunks of an older policy and towards replayed ones. Differences
+from the published code: values are lower confidence bounds; actions are not clipped, which would
+remove their gradient; incomplete chunks are no positives; an observation without a significant
+advantage is masked; each observation has its own scale.
 """
 
 import copy
@@ -17,33 +16,38 @@ from dbp_ros.drift.losses import scaled_loss
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.config import FinetuneConfig
-from dbp_ros.rl.critic_ensemble import CriticEnsemble, best, pessimistic, pick
+from dbp_ros.rl.critic_ensemble import (
+    CriticEnsemble,
+    lower_confidence_bound,
+    select,
+    top_indices,
+)
 from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
 from dbp_ros.rl.replay_buffer import ReplayBatch, ReplayBuffer
 from dbp_ros.rl.reward_scaler import RewardScaler
-from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, part, under
+from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, with_prefix, without_prefix
 from dbp_ros.rl.transitions import Transitions
 
 
 class DFPLearner(Learner):
-    """DFP on the policies of imitation: the same head, the same field.
+    """DFP with the head and the field of imitation learning.
 
     Attributes:
-        best_of: Chunks among which the critics choose in `decide`; 1, the policy alone, is what
-            is exported and what is judged.
+        best_of: Number of chunks from which the critics select in `act`; 1 for the policy alone,
+            as exported and evaluated.
     """
 
     def __init__(self, policy: PolicyNetwork, config: FinetuneConfig) -> None:
-        """Take over a copy of a trained policy.
+        """Copy a trained policy.
 
         Raises:
-            TrainingError: If more points are to be played than a chunk has.
+            TrainingError: If `n_action_steps` exceeds the horizon.
         """
         horizon, nu = policy.chunk_shape
         if config.n_action_steps > horizon:
             raise TrainingError(
                 f"n_action_steps = {config.n_action_steps}, but a chunk has {horizon} points: "
-                "play fewer, or train longer chunks"
+                "execute fewer, or train longer chunks"
             )
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
@@ -53,58 +57,59 @@ class DFPLearner(Learner):
         self._old = copy.deepcopy(policy.method).eval().requires_grad_(False)
         size, widths = policy.observation_size, config.critic_widths
         self.critics = CriticEnsemble(size, config.n_action_steps, nu, widths, config.critics)
-        self._targets = self.critics.follower()
+        self._targets = self.critics.target_network()
         self._replay = ReplayBuffer(config.replay)
         self._scaler = RewardScaler(config.reward_clip)
-        learned = self._policy.method.parameters()
-        self._actor_optimiser = torch.optim.Adam(learned, config.actor_learning_rate)
+        self._actor_optimiser = torch.optim.Adam(
+            self._policy.method.parameters(), config.actor_learning_rate
+        )
         self._critic_optimiser = torch.optim.Adam(
             self.critics.parameters(), config.critic_learning_rate
         )
-        self._chance = torch.Generator().manual_seed(config.seed)
+        self._generator = torch.Generator().manual_seed(config.seed)
 
     @property
     def policy(self) -> PolicyNetwork:
-        """The policy as it is now; see `Learner.policy`."""
+        """The current policy; see `Learner.policy`."""
         return self._policy
 
     @torch.no_grad()
     def explore(
-        self, observation: Tensor, latent: Tensor, chance: torch.Generator
+        self, observation: Tensor, latent: Tensor, generator: torch.Generator
     ) -> ExploredBatch:
         """Return the best of several chunks, with noise; see `Learner.explore`.
 
-        The chunk has no density that could be told and none is needed: it is given as 0.
+        DFP needs no densities; they are 0.
         """
-        chunk = self._best(observation, latent, self.config.best_of, chance)
-        noise = torch.randn(chunk.shape, generator=chance)
+        chunk = self._best(observation, latent, self.config.best_of, generator)
+        noise = torch.randn(chunk.shape, generator=generator)
         return ExploredBatch(chunk + self.config.sigma * noise, torch.zeros(chunk.shape[:2]))
 
     @torch.no_grad()
-    def decide(self, observation: Tensor, latent: Tensor) -> Tensor:
-        """Return a chunk, or the best of several; see `Learner.decide`."""
-        return self._best(observation, latent, self.best_of, self._chance)
+    def act(self, observation: Tensor, latent: Tensor) -> Tensor:
+        """Return a chunk, or the best of several; see `Learner.act`."""
+        return self._best(observation, latent, self.best_of, self._generator)
 
     def _best(
-        self, observation: Tensor, latent: Tensor, count: int, chance: torch.Generator
+        self, observation: Tensor, latent: Tensor, count: int, generator: torch.Generator
     ) -> Tensor:
-        """Return the best of the latent's chunk and of `count` - 1 others."""
+        """Return the best of the latent's chunk and `count` - 1 random others."""
         latents = latent[:, None]
         if count > 1:
             shape = (len(latent), count - 1, *latent.shape[1:])
-            latents = torch.cat([latents, torch.randn(shape, generator=chance)], dim=1)
+            latents = torch.cat([latents, torch.randn(shape, generator=generator)], dim=1)
         chunks = self._policy.method(observation, latents)
         if count == 1:
-            alone: Tensor = chunks[:, 0]
-            return alone
-        values = pessimistic(self.critics(observation, chunks), self.config.pessimism)
-        return pick(chunks, best(values, 1))[:, 0]
+            single: Tensor = chunks[:, 0]
+            return single
+        values = lower_confidence_bound(self.critics(observation, chunks), self.config.pessimism)
+        return select(chunks, top_indices(values, 1))[:, 0]
 
     def update(self, transitions: Transitions) -> Statistics:
-        """Remember decisions and learn from all that is remembered; see `Learner.update`."""
+        """Add decisions to the replay buffer and learn from samples; see `Learner.update`."""
         config = self.config
-        span = config.gamma**transitions.executed
-        self._scaler(transitions.reward * transitions.valid, span, transitions.ended)
+        discount = config.gamma**transitions.executed
+        self._scaler(transitions.reward * transitions.valid, discount, transitions.ended)
         newest = ReplayBatch.of(transitions, transitions.valid, config.gamma, config.n_action_steps)
         self._replay.add(newest)
         if not len(self._replay):
@@ -112,133 +117,132 @@ class DFPLearner(Learner):
                 f"none of {len(transitions)} decisions can be learned from: they are not the "
                 "policy's own, or were cut short"
             )
-        learns = self.updates >= config.critic_warm_up
+        trains_actor = self.updates >= config.critic_warm_up
         steps = max(1, round(config.replay_ratio * len(newest) / config.minibatch))
-        found = torch.tensor([self._step(learns) for _ in range(steps)]).mean(0).tolist()
+        means = torch.tensor([self._step(trains_actor) for _ in range(steps)]).mean(0).tolist()
         self.updates += 1
-        self.version += int(learns)
+        self.version += int(trains_actor)
         names = ("value_loss", "value", "advantage", "worth")
         return {
-            **dict(zip(names, found, strict=True)),
+            **dict(zip(names, means, strict=True)),
             "used": len(newest) / len(transitions),
             "remembered": float(len(self._replay)),
-            "actor_steps": float(steps * learns),
+            "actor_steps": float(steps * trains_actor),
             "reward_scale": self._scaler.scale,
         }
 
-    def _step(self, learns: bool) -> tuple[float, float, float, float]:
-        """Make one step of the critics and, once they know enough, of the policy."""
-        batch = self._replay.draw(self.config.minibatch, self._chance)
-        value_loss, value = self._judge_better(batch)
-        advantage, worth = self._act_better(batch) if learns else (0.0, 0.0)
-        return value_loss, value, advantage, worth
+    def _step(self, trains_actor: bool) -> tuple[float, float, float, float]:
+        """Make one step of the critics and, after the warm-up, of the policy."""
+        batch = self._replay.sample(self.config.minibatch, self._generator)
+        value_loss, value = self._update_critics(batch)
+        advantage, improved = self._update_actor(batch) if trains_actor else (0.0, 0.0)
+        return value_loss, value, advantage, improved
 
     def _latents(self, rows: int, count: int) -> Tensor:
-        return torch.randn(rows, count, *self._policy.chunk_shape, generator=self._chance)
+        return torch.randn(rows, count, *self._policy.chunk_shape, generator=self._generator)
 
-    def _judge_better(self, batch: ReplayBatch) -> tuple[float, float]:
-        """Move the critics towards the value of what follows; return the loss and the value."""
-        goal = self._goal(batch)
-        said = self.critics(batch.observation, batch.action[:, None])[..., 0]
-        loss = (said - goal).square().mean()
+    def _update_critics(self, batch: ReplayBatch) -> tuple[float, float]:
+        """Make one step of temporal-difference learning; return the loss and the value."""
+        target = self._td_target(batch)
+        prediction = self.critics(batch.observation, batch.action[:, None])[..., 0]
+        loss = (prediction - target).square().mean()
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
                 f"the critics' loss is {float(loss)} at update {self.updates}: lower "
                 f"critic_learning_rate = {self.config.critic_learning_rate}"
             )
-        _descend(loss, self.critics, self._critic_optimiser, self.config.max_grad_norm)
-        _follow(self._targets, self.critics, self.config.target_rate)
-        return float(loss.detach()), float(said.detach().mean())
+        _step(loss, self.critics, self._critic_optimiser, self.config.max_grad_norm)
+        _soft_update(self._targets, self.critics, self.config.target_rate)
+        return float(loss.detach()), float(prediction.detach().mean())
 
     @torch.no_grad()
-    def _goal(self, batch: ReplayBatch) -> Tensor:
-        """Return what a decision was worth: its rewards, then the best chunk. Shape (B,)."""
+    def _td_target(self, batch: ReplayBatch) -> Tensor:
+        """Return the rewards plus the discounted value of the best next chunk. Shape (B,)."""
         chunks = self._policy.method(
             batch.successor, self._latents(len(batch), self.config.best_of)
         )
-        liked = pessimistic(self.critics(batch.successor, chunks), self.config.pessimism)
-        chosen = pick(chunks, best(liked, 1))
-        later = pessimistic(self._targets(batch.successor, chosen), self.config.pessimism)
-        return batch.reward / self._scaler.scale + batch.span * later[:, 0]
+        deviations = self.config.pessimism
+        values = lower_confidence_bound(self.critics(batch.successor, chunks), deviations)
+        best = select(chunks, top_indices(values, 1))
+        following = lower_confidence_bound(self._targets(batch.successor, best), deviations)
+        return batch.reward / self._scaler.scale + batch.discount * following[:, 0]
 
-    def _act_better(self, batch: ReplayBatch) -> tuple[float, float]:
-        """Drift; return the advantage of the best chunks and where they were worth it."""
-        batch = batch.rows(batch.whole)
+    def _update_actor(self, batch: ReplayBatch) -> tuple[float, float]:
+        """Make one drift step; return the mean advantage and the fraction of improved rows."""
+        batch = batch.rows(batch.complete)
         if not len(batch):
             return 0.0, 0.0
-        candidates, advantage, worth = self._candidates(batch.observation)
+        positives, advantage, improves = self._positives(batch.observation)
         chunks = self._policy.method(
             batch.observation, self._latents(len(batch), self.config.samples)
         )
-        loss = self.config.best_weight * self._drift(chunks, candidates, worth)
+        loss = self.config.best_weight * self._drift_loss(chunks, positives, improves)
         if self.config.replay_weight:
-            everywhere = torch.ones_like(worth)
-            drift = self._drift(chunks, batch.action[:, None], everywhere)
-            loss = loss + self.config.replay_weight * drift
+            replayed = self._drift_loss(chunks, batch.action[:, None], torch.ones_like(improves))
+            loss = loss + self.config.replay_weight * replayed
         if loss.requires_grad:
             clip = self.config.max_grad_norm
-            _descend(loss, self._policy.method, self._actor_optimiser, clip)
-            _follow(self._old, self._policy.method, self.config.old_rate)
-        return float(advantage.mean()), float(worth.float().mean())
+            _step(loss, self._policy.method, self._actor_optimiser, clip)
+            _soft_update(self._old, self._policy.method, self.config.old_rate)
+        return float(advantage.mean()), float(improves.float().mean())
 
     @torch.no_grad()
-    def _candidates(self, observation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the old policy's best chunks, how much better they are, and whether surely so.
+    def _positives(self, observation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the old policy's best chunks, their advantage, and whether it is significant.
 
         Returns:
             Shapes (B, K, horizon, nu), (B,) and (B,).
         """
         chunks = self._old(observation, self._latents(len(observation), self.config.candidates))
         values = self.critics(observation, chunks)
-        which = best(pessimistic(values, self.config.pessimism), self.config.positives)
-        chosen = values.gather(2, which.expand(len(values), -1, -1))
-        gains = chosen.mean(2) - values.mean(2)
-        gain, doubt = gains.mean(0), gains.std(0, correction=0)
-        sure = gain > self.config.worth * doubt
-        return pick(chunks, which), gain, sure | (self.config.worth == 0)
+        bound = lower_confidence_bound(values, self.config.pessimism)
+        indices = top_indices(bound, self.config.positives)
+        best = values.gather(2, indices.expand(len(values), -1, -1))
+        advantages = best.mean(2) - values.mean(2)
+        advantage, std = advantages.mean(0), advantages.std(0, correction=0)
+        significant = advantage > self.config.worth * std
+        return select(chunks, indices), advantage, significant | (self.config.worth == 0)
 
-    def _drift(self, chunks: Tensor, positives: Tensor, moved: Tensor) -> Tensor:
-        """Return the loss of drifting to positives, of the rows that are to be moved."""
-        if not bool(moved.any()):
+    def _drift_loss(self, chunks: Tensor, positives: Tensor, mask: Tensor) -> Tensor:
+        """Return the drift loss of the masked rows."""
+        if not bool(mask.any()):
             return torch.zeros(())
-        samples = chunks[moved].flatten(2)
+        samples = chunks[mask].flatten(2)
         field = conditional_drifting(
-            samples, positives[moved].flatten(2), temperatures=self.config.temperatures
+            samples, positives[mask].flatten(2), temperatures=self.config.temperatures
         )
         return scaled_loss(samples, field).sum() / len(chunks)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that changes; see `Learner.state_dict`."""
+        """Return the state; see `Learner.state_dict`."""
         return {
             "counts": torch.tensor([self.version, self.updates]),
-            "chance": self._chance.get_state(),
-            **under("policy", self._policy.state_dict()),
-            **under("old", self._old.state_dict()),
-            **under("critics", self.critics.state_dict()),
-            **under("targets", self._targets.state_dict()),
-            **under("replay", self._replay.state_dict()),
-            **under("scaler", self._scaler.state_dict()),
-            **under("actor_optimiser", optimiser_tensors(self._actor_optimiser)),
-            **under("critic_optimiser", optimiser_tensors(self._critic_optimiser)),
+            "generator": self._generator.get_state(),
+            **with_prefix("policy", self._policy.state_dict()),
+            **with_prefix("old", self._old.state_dict()),
+            **with_prefix("critics", self.critics.state_dict()),
+            **with_prefix("targets", self._targets.state_dict()),
+            **with_prefix("replay", self._replay.state_dict()),
+            **with_prefix("scaler", self._scaler.state_dict()),
+            **with_prefix("actor_optimiser", optimiser_tensors(self._actor_optimiser)),
+            **with_prefix("critic_optimiser", optimiser_tensors(self._critic_optimiser)),
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; see `Learner.load_state_dict`."""
+        """Restore a state; see `Learner.load_state_dict`."""
         self.version, self.updates = state["counts"].tolist()
-        self._chance.set_state(state["chance"])
-        self._policy.load_state_dict(part("policy", state))
-        self._old.load_state_dict(part("old", state))
-        self.critics.load_state_dict(part("critics", state))
-        self._targets.load_state_dict(part("targets", state))
-        self._replay.load_state_dict(part("replay", state))
-        self._scaler.load_state_dict(part("scaler", state))
-        load_optimiser(self._actor_optimiser, part("actor_optimiser", state))
-        load_optimiser(self._critic_optimiser, part("critic_optimiser", state))
+        self._generator.set_state(state["generator"])
+        self._policy.load_state_dict(without_prefix("policy", state))
+        self._old.load_state_dict(without_prefix("old", state))
+        self.critics.load_state_dict(without_prefix("critics", state))
+        self._targets.load_state_dict(without_prefix("targets", state))
+        self._replay.load_state_dict(without_prefix("replay", state))
+        self._scaler.load_state_dict(without_prefix("scaler", state))
+        load_optimiser(self._actor_optimiser, without_prefix("actor_optimiser", state))
+        load_optimiser(self._critic_optimiser, without_prefix("critic_optimiser", state))
 
 
-def _descend(
-    loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer, clip: float
-) -> None:
+def _step(loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer, clip: float) -> None:
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), clip)
@@ -246,6 +250,6 @@ def _descend(
 
 
 @torch.no_grad()
-def _follow(follower: nn.Module, leader: nn.Module, rate: float) -> None:
-    """Move a network a little way towards another one."""
-    torch._foreach_lerp_(list(follower.parameters()), list(leader.parameters()), rate)
+def _soft_update(target: nn.Module, source: nn.Module, rate: float) -> None:
+    """Move the parameters of `target` towards `source` (Polyak averaging)."""
+    torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), rate)

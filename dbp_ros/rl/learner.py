@@ -1,4 +1,4 @@
-"""The seam between whatever collects decisions and every online algorithm."""
+"""The interface between the collection of decisions and every online algorithm."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.config import FinetuneConfig
-from dbp_ros.rl.gaussian_chunk import over_played
+from dbp_ros.rl.gaussian_chunk import sum_executed
 from dbp_ros.rl.transitions import Transitions
 
 Statistics = dict[str, float]
@@ -16,7 +16,7 @@ Statistics = dict[str, float]
 
 @dataclass(frozen=True)
 class ExploredBatch:
-    """Chunks to try.
+    """Sampled chunks with their densities.
 
     Attributes:
         action: Normalised, not clipped. Shape (B, horizon, nu).
@@ -27,16 +27,16 @@ class ExploredBatch:
     point_log_prob: Tensor
 
     def log_prob(self, executed: Tensor) -> Tensor:
-        """Return the log density of the points that were played. Shape (B,)."""
-        return over_played(self.point_log_prob, executed)
+        """Return the log density of the executed points. Shape (B,)."""
+        return sum_executed(self.point_log_prob, executed)
 
 
 class Learner(ABC):
-    """An algorithm at work on one policy.
+    """An online algorithm with its policy.
 
     Attributes:
-        config: Its settings.
-        version: How often the policy has changed; decisions carry it.
+        config: Settings.
+        version: Number of changes of the policy; recorded with each decision.
     """
 
     config: FinetuneConfig
@@ -45,44 +45,44 @@ class Learner(ABC):
     @property
     @abstractmethod
     def policy(self) -> PolicyNetwork:
-        """The policy as it is now, to observe with and to deploy. Not a copy."""
+        """The current policy, not a copy."""
 
     @property
     def step_discount(self) -> float:
-        """Discount of a reward one control step later within a chunk, for `Transitions.reward`."""
+        """Discount per control step within a chunk, for `Transitions.reward`."""
         return self.config.gamma
 
     @abstractmethod
     def explore(
-        self, observation: Tensor, latent: Tensor, chance: torch.Generator
+        self, observation: Tensor, latent: Tensor, generator: torch.Generator
     ) -> ExploredBatch:
-        """Return chunks to learn from, without gradient.
+        """Return chunks with exploration, without gradient.
 
         Args:
             observation: From `PolicyNetwork.observe`. Shape (B, observation).
             latent: Shape (B, horizon, nu).
-            chance: Source of the exploration.
+            generator: Source of the exploration noise.
         """
 
     @abstractmethod
-    def decide(self, observation: Tensor, latent: Tensor) -> Tensor:
-        """Return the chunks that are deployed, without exploration. Shape (B, horizon, nu)."""
+    def act(self, observation: Tensor, latent: Tensor) -> Tensor:
+        """Return normalised chunks without exploration. Shape (B, horizon, nu)."""
 
     @abstractmethod
     def update(self, transitions: Transitions) -> Statistics:
-        """Learn from a batch; what cannot be learned from is left out.
+        """Update the policy with the usable transitions.
 
         Returns:
-            Numbers for a log, the same names every time.
+            Statistics for the log; always the same names.
 
         Raises:
-            TrainingError: If nothing in it can be learned from, or the policy left the finite.
+            TrainingError: If no transition is usable, or a loss is not finite.
         """
 
     @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that changes, by flat names: a file of safetensors holds it."""
+        """Return the state by flat names, for a safetensors file."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state: the next update is, to the bit, the one that was not made."""
+        """Restore a state: the next update is bit-identical to that of the original."""

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from dbp_ros.learning.checkpoint import Checkpoint, write_checkpoint
 from dbp_ros.learning.training_log import TrainingLog, draw_curves, read_log
-from dbp_ros.rl.checkpoint import finetuned, go_on
+from dbp_ros.rl.checkpoint import finetuned, restore
 from dbp_ros.rl.learner import Learner, Statistics
 from dbp_ros.rl.resumable_env import ResumableEnv
 from dbp_ros.rl.rollout import Collector, evaluate_learner
-from dbp_ros.rl.state_tensors import part, under
+from dbp_ros.rl.state_tensors import with_prefix, without_prefix
 from dbp_ros.settings.fields import check_ranges, setting
 from dbp_ros.types import VectorEnv
 
@@ -167,7 +167,7 @@ class OnlineTraining:
         episodes = {str(place): torch.from_numpy(done) for place, done in enumerate(actions)}
         practised: dict[str, Tensor] = {
             "seeds": torch.tensor(seeds),
-            **under("actions", episodes),
+            **with_prefix("actions", episodes),
             **self._collector.state_dict(),
         }
         facts = {
@@ -179,7 +179,7 @@ class OnlineTraining:
             **self._origin,
         }
         whole = finetuned(self._imitated, self.learner, facts)
-        return replace(whole, tensors={**whole.tensors, **under("practice", practised)})
+        return replace(whole, tensors={**whole.tensors, **with_prefix("practice", practised)})
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a run stopped.
@@ -187,9 +187,9 @@ class OnlineTraining:
         Raises:
             TrainingError: If the checkpoint is not of online learning, or of other settings.
         """
-        go_on(checkpoint, self.learner)
-        practised = part("practice", checkpoint.tensors)
-        actions = part("actions", practised)
+        restore(checkpoint, self.learner)
+        practised = without_prefix("practice", checkpoint.tensors)
+        actions = without_prefix("actions", practised)
         indices = range(self._environment.num_envs)
         self._environment.relive(
             practised["seeds"].tolist(), [actions[str(index)].numpy() for index in indices]

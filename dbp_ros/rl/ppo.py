@@ -1,8 +1,8 @@
-"""DBPO: proximal policy optimisation of a one-step generator, held near what was imitated.
+"""DBPO: proximal policy optimisation of a one-step generator with an anchor to the imitated policy.
 
-The paper is arXiv 2604.03540. Where its published code does otherwise is in `authors.py`. What an
-older version decided is weighed by how likely the policy still is to do it, and the step away from
-that policy is what is clipped (arXiv 2110.00641); the weights end at 1 (arXiv 1802.01561).
+The paper is arXiv 2604.03540; `published.py` has the rules of its code where they differ. Decisions
+of an older version are weighted by their importance ratio, and the clipped ratio is relative to
+the current policy (arXiv 2110.00641); the weights are truncated at 1 (arXiv 1802.01561).
 """
 
 from dataclasses import replace
@@ -14,14 +14,20 @@ from torch import Tensor, nn
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.methods.one_step import OneStep
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.advantages import AdvantageEstimate, estimate_advantages, flowing
+from dbp_ros.rl.advantages import AdvantageEstimate, continuing, estimate_advantages
 from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.critic import Critic
-from dbp_ros.rl.gaussian_chunk import GaussianChunk, over_played
+from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
-from dbp_ros.rl.ppo_batch import PPOBatch, Reference
+from dbp_ros.rl.ppo_batch import PPOBatch, Reference, ppo_batch
+from dbp_ros.rl.ppo_loss import anchor_distance, clipped_surrogate, explained_variance, largest
 from dbp_ros.rl.reward_scaler import RewardScaler
-from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, part, under
+from dbp_ros.rl.state_tensors import (
+    load_optimiser,
+    optimiser_tensors,
+    with_prefix,
+    without_prefix,
+)
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
 
@@ -30,65 +36,68 @@ ANCHOR_RANGE = 1e3
 
 
 class PPOLearner(Learner):
-    """PPO in which a chunk is one action and the latent is part of what is observed."""
+    """PPO in which a chunk is one action and the latent is part of the observation."""
 
     def __init__(self, policy: PolicyNetwork, config: FinetuneConfig) -> None:
-        """Take over a copy of a trained policy.
+        """Copy a trained policy.
 
         Raises:
-            TrainingError: If more points are to be played than a chunk has, or latents are to
-                fade that cannot.
+            TrainingError: If `n_action_steps` exceeds the horizon, or the method has no latents to
+                anneal.
         """
         horizon = policy.chunk_shape[0]
         if config.latent_anneal_versions and not isinstance(policy.method, OneStep):
             raise TrainingError(
                 f"latent_anneal_versions = {config.latent_anneal_versions}: expected 0, the "
-                f"latents of a {type(policy.method).__name__} do not fade; train with "
+                f"latents of a {type(policy.method).__name__} cannot be annealed; train with "
                 "method = dbp"
             )
         if config.n_action_steps > horizon:
             raise TrainingError(
                 f"n_action_steps = {config.n_action_steps}, but a chunk has {horizon} points: "
-                "play fewer, or train longer chunks"
+                "execute fewer, or train longer chunks"
             )
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config, self.version, self.updates = config, 0, 0
         self.anchor_weight = config.anchor_weight
-        self.actor = self._actor_of(policy)
+        self.actor = self._build_actor(policy)
         self.critic = Critic(policy.observation_size, config.critic_widths)
         self.scaler = RewardScaler(config.reward_clip)
         rate = config.actor_learning_rate
         groups: list[dict[str, Any]] = [
             {"params": list(self.actor.policy.method.parameters())},
-            {"params": list(self.actor.spread.parameters()), "lr": config.log_std_lr_scale * rate},
+            {
+                "params": list(self.actor.log_std_head.parameters()),
+                "lr": config.log_std_lr_scale * rate,
+            },
         ]
         self._actor_optimiser = torch.optim.Adam(groups, rate)
         self._critic_optimiser = torch.optim.Adam(
             self.critic.parameters(), config.critic_learning_rate
         )
-        self._chance = torch.Generator().manual_seed(config.seed)
+        self._generator = torch.Generator().manual_seed(config.seed)
 
-    def _actor_of(self, policy: PolicyNetwork) -> StochasticPolicy:
+    def _build_actor(self, policy: PolicyNetwork) -> StochasticPolicy:
         return StochasticPolicy(policy, self.config)
 
     @property
     def policy(self) -> PolicyNetwork:
-        """The policy as it is now; see `Learner.policy`."""
+        """The current policy; see `Learner.policy`."""
         return self.actor.policy
 
     @torch.no_grad()
     def explore(
-        self, observation: Tensor, latent: Tensor, chance: torch.Generator
+        self, observation: Tensor, latent: Tensor, generator: torch.Generator
     ) -> ExploredBatch:
         """Return sampled chunks; see `Learner.explore`."""
-        law = self.actor(observation, latent)
-        action = law.sample(chance)
-        return ExploredBatch(action, law.point_log_prob(action))
+        distribution = self.actor(observation, latent)
+        action = distribution.sample(generator)
+        return ExploredBatch(action, distribution.point_log_prob(action))
 
     @torch.no_grad()
-    def decide(self, observation: Tensor, latent: Tensor) -> Tensor:
-        """Return the means of the chunks; see `Learner.decide`."""
+    def act(self, observation: Tensor, latent: Tensor) -> Tensor:
+        """Return the means of the chunks; see `Learner.act`."""
         mean: Tensor = self.actor(observation, latent).mean
         return mean
 
@@ -96,24 +105,24 @@ class PPOLearner(Learner):
         """Make one update; see `Learner.update`."""
         used = self._usable(transitions)
         estimate = self._estimate(transitions, used)
-        lessons = self._lessons(transitions, estimate, used)
-        batches = self._batches(len(lessons))
-        reference = self._reference(lessons, batches)
-        learns = self.updates >= self.config.critic_warm_up
-        steps = self._improve(lessons, reference, batches) if learns else 0
+        batch = ppo_batch(transitions, estimate, used, self.version)
+        minibatches = self._minibatches(len(batch))
+        reference = self._reference(batch, minibatches)
+        trains_actor = self.updates >= self.config.critic_warm_up
+        steps = self._update_actor(batch, reference, minibatches) if trains_actor else 0
         statistics = {
             "used": float(used.float().mean()),
-            "log_prob_gap": _largest((reference.log_prob - lessons.log_prob)[lessons.own]),
+            "log_prob_gap": largest((reference.log_prob - batch.log_prob)[batch.on_policy]),
             "reward_scale": self.scaler.scale,
-            "explained": _explained(estimate, used),
+            "explained": explained_variance(estimate, used),
             "actor_steps": float(steps),
-            **self._measure(lessons, reference, batches),
-            "value_loss": self._fit_critic(lessons),
+            **self._diagnostics(batch, reference, minibatches),
+            "value_loss": self._update_critic(batch),
         }
         if steps:
             self.version += 1
             self._adapt_anchor(statistics["anchor_distance"])
-            self._fade()
+            self._anneal_latents()
         self.updates += 1
         return statistics
 
@@ -132,100 +141,69 @@ class PPOLearner(Learner):
 
     @torch.no_grad()
     def _estimate(self, transitions: Transitions, used: Tensor) -> AdvantageEstimate:
-        span = self.config.gamma**transitions.executed
-        # What somebody else earned is no measure of what the policy earns.
-        earned = transitions.reward * transitions.valid
+        discount = self.config.gamma**transitions.executed
+        # Rewards during an intervention are no return of the policy.
+        reward = transitions.reward * transitions.valid
         return estimate_advantages(
-            self.scaler(earned, span, transitions.ended),
+            self.scaler(reward, discount, transitions.ended),
             self.critic(transitions.observation),
             self.critic(transitions.successor),
-            span,
+            discount,
             transitions.terminated,
-            flowing(transitions.ended, used),
+            continuing(transitions.ended, used),
             self.config.trace,
         )
 
-    def _lessons(
-        self, transitions: Transitions, estimate: AdvantageEstimate, used: Tensor
-    ) -> PPOBatch:
-        advantages = estimate.advantages[used]
-        spread = advantages.std(correction=0) + 1e-8
-        return PPOBatch(
-            observation=transitions.observation[used],
-            latent=transitions.latent[used],
-            action=transitions.action[used],
-            executed=transitions.executed[used],
-            log_prob=transitions.log_prob[used],
-            own=transitions.version[used] == self.version,
-            advantages=(advantages - advantages.mean()) / spread,
-            returns=estimate.returns[used],
-        )
-
-    def _batches(self, count: int) -> tuple[Tensor, ...]:
-        """Return all rows, shuffled, in parts of about equal size."""
-        rows = torch.randperm(count, generator=self._chance)
+    def _minibatches(self, count: int) -> tuple[Tensor, ...]:
+        """Return all rows, shuffled, in minibatches of about equal size."""
+        rows = torch.randperm(count, generator=self._generator)
         return rows.tensor_split(max(1, round(count / self.config.minibatch)))
 
     @torch.no_grad()
-    def _law(self, lessons: PPOBatch, batches: tuple[Tensor, ...]) -> GaussianChunk:
-        """Return the law of every lesson's chunk now, computed part by part.
+    def _distribution(self, batch: PPOBatch, minibatches: tuple[Tensor, ...]) -> GaussianChunk:
+        """Return the current distribution of every chunk, computed by minibatch.
 
-        A sum of floats depends on the shape that it is computed in: in the parts of the first
-        pass, that pass starts from ratios that are exactly 1.
+        Floating-point sums depend on the batch shape. With the minibatches of the first epoch, its
+        ratios are exactly 1.
         """
-        mean, log_sigma = torch.empty_like(lessons.action), torch.empty_like(lessons.action)
-        for rows in batches:
-            law: GaussianChunk = self.actor(lessons.observation[rows], lessons.latent[rows])
-            mean[rows], log_sigma[rows] = law.mean, law.log_sigma
-        return replace(law, mean=mean, log_sigma=log_sigma)
+        mean, log_sigma = torch.empty_like(batch.action), torch.empty_like(batch.action)
+        for rows in minibatches:
+            part: GaussianChunk = self.actor(batch.observation[rows], batch.latent[rows])
+            mean[rows], log_sigma[rows] = part.mean, part.log_sigma
+        return replace(part, mean=mean, log_sigma=log_sigma)
 
-    def _reference(self, lessons: PPOBatch, batches: tuple[Tensor, ...]) -> Reference:
-        law = self._law(lessons, batches)
-        log_prob = law.log_prob(lessons.action, lessons.executed)
-        likelier = (log_prob - lessons.log_prob).exp().clamp(max=1.0)
+    def _reference(self, batch: PPOBatch, minibatches: tuple[Tensor, ...]) -> Reference:
+        distribution = self._distribution(batch, minibatches)
+        log_prob = distribution.log_prob(batch.action, batch.executed)
+        ratio = (log_prob - batch.log_prob).exp().clamp(max=1.0)
         return Reference(
-            law=law,
+            distribution=distribution,
             log_prob=log_prob,
-            weight=torch.where(lessons.own, torch.ones_like(likelier), likelier),
-            imitated=self.actor.imitated(lessons.observation, lessons.latent, self._chance),
+            importance=torch.where(batch.on_policy, torch.ones_like(ratio), ratio),
+            anchor=self.actor.anchor_chunk(batch.observation, batch.latent, self._generator),
         )
 
-    def _improve(self, lessons: PPOBatch, reference: Reference, batches: tuple[Tensor, ...]) -> int:
-        """Improve the policy until it has gone far enough; return the steps made."""
-        steps = 0
-        for _ in range(self.config.epochs):
-            for rows in batches:
-                law = self.actor(lessons.observation[rows], lessons.latent[rows])
-                gone = reference.law.rows(rows).divergence(law, lessons.executed[rows]).mean()
-                if gone > self.config.kl_target:
+    def _update_actor(
+        self, batch: PPOBatch, reference: Reference, minibatches: tuple[Tensor, ...]
+    ) -> int:
+        """Train the actor until the KL target is reached; return the number of steps."""
+        steps, config = 0, self.config
+        for _ in range(config.epochs):
+            for rows in minibatches:
+                distribution = self.actor(batch.observation[rows], batch.latent[rows])
+                before = reference.distribution.rows(rows)
+                if before.kl(distribution, batch.executed[rows]).mean() > config.kl_target:
                     return steps
-                loss = self._surrogate(law, lessons, reference, rows)
+                loss = clipped_surrogate(distribution, batch, reference, rows, config.clip_ratio)
                 if self.anchor_weight:
-                    pull = self._apart(law, lessons, reference, rows).mean()
-                    loss = loss + self.anchor_weight * pull
+                    distance = anchor_distance(
+                        distribution, batch, reference, rows, config.anchor_distance
+                    )
+                    loss = loss + self.anchor_weight * distance.mean()
                 self._step(loss, self.actor, self._actor_optimiser)
                 steps += 1
-            batches = self._batches(len(lessons))
+            minibatches = self._minibatches(len(batch))
         return steps
-
-    def _surrogate(
-        self, law: GaussianChunk, lessons: PPOBatch, reference: Reference, rows: Tensor
-    ) -> Tensor:
-        """Return the clipped objective of PPO (arXiv 1707.06347), to be made small."""
-        log_prob = law.log_prob(lessons.action[rows], lessons.executed[rows])
-        ratio = (log_prob - reference.log_prob[rows]).exp()
-        kept = ratio.clamp(1.0 - self.config.clip_ratio, 1.0 + self.config.clip_ratio)
-        advantages = lessons.advantages[rows]
-        gain = torch.minimum(ratio * advantages, kept * advantages)
-        return -(reference.weight[rows] * gain).mean()
-
-    def _apart(
-        self, law: GaussianChunk, lessons: PPOBatch, reference: Reference, rows: Tensor
-    ) -> Tensor:
-        """Return the mean squared distance from the imitated policy, of what is free. (B,)."""
-        apart = (law.mean - reference.imitated[rows]) / self.config.anchor_distance
-        executed = lessons.executed[rows]
-        return over_played(apart.square().mean(2), executed) / executed
 
     def _step(self, loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         if not bool(torch.isfinite(loss)):
@@ -238,79 +216,69 @@ class PPOLearner(Learner):
         nn.utils.clip_grad_norm_(network.parameters(), self.config.max_grad_norm)
         optimiser.step()
 
-    def _measure(
-        self, lessons: PPOBatch, reference: Reference, batches: tuple[Tensor, ...]
+    def _diagnostics(
+        self, batch: PPOBatch, reference: Reference, minibatches: tuple[Tensor, ...]
     ) -> Statistics:
-        """Return where the update has led."""
-        law, everything = self._law(lessons, batches), torch.arange(len(lessons))
-        apart = self._apart(law, lessons, reference, everything).mean()
+        """Return statistics of the policy after the update."""
+        distribution, rows = self._distribution(batch, minibatches), torch.arange(len(batch))
+        unit = self.config.anchor_distance
+        distance = anchor_distance(distribution, batch, reference, rows, unit).mean().sqrt()
         return {
-            "kl": float(reference.law.divergence(law, lessons.executed).mean()),
-            "sigma": float(law.log_sigma[:, : self.config.n_action_steps].exp().mean()),
-            "anchor_distance": float(apart.sqrt()) * self.config.anchor_distance,
+            "kl": float(reference.distribution.kl(distribution, batch.executed).mean()),
+            "sigma": float(distribution.log_sigma[:, : self.config.n_action_steps].exp().mean()),
+            "anchor_distance": float(distance) * unit,
             "anchor_weight": self.anchor_weight,
         }
 
     def _adapt_anchor(self, distance: float) -> None:
-        """Pull harder where the policy is too far from the imitated one, else less."""
+        """Increase the anchor weight if the policy is too far from the anchor, else decrease it."""
         start = self.config.anchor_weight
         change = ANCHOR_STEP if distance > self.config.anchor_distance else 1.0 / ANCHOR_STEP
         least, most = start / ANCHOR_RANGE, start * ANCHOR_RANGE
         self.anchor_weight = min(max(self.anchor_weight * change, least), most)
 
-    def _fade(self) -> None:
-        """Draw the latents of the next version closer together.
+    def _anneal_latents(self) -> None:
+        """Scale the latents of the next version down.
 
-        Each latent is a policy of its own, and an update that has few of each learns little of
-        any. Where they are no choice but what was scattered in the demonstrations, all that is
-        practised may be of one. The latent's law is no part of what is optimised: each version's
-        decisions have exact likelihoods.
+        Each latent is a policy of its own; with few decisions for each, an update improves none of
+        them much. Where latents encode no choice of the task, one policy can use all decisions. The
+        distribution of the latent is not optimised, so the likelihoods remain exact.
         """
         if self.config.latent_anneal_versions:
-            left = max(0.0, 1.0 - self.version / self.config.latent_anneal_versions)
-            cast(OneStep, self.actor.policy.method).latent_scale.clamp_(max=left)
+            scale = max(0.0, 1.0 - self.version / self.config.latent_anneal_versions)
+            cast(OneStep, self.actor.policy.method).latent_scale.clamp_(max=scale)
 
-    def _fit_critic(self, lessons: PPOBatch) -> float:
+    def _update_critic(self, batch: PPOBatch) -> float:
         """Fit the critic to the returns; return the mean loss."""
         losses = []
         for _ in range(self.config.epochs):
-            for rows in self._batches(len(lessons)):
-                said = self.critic(lessons.observation[rows])
-                loss = 0.5 * (said - lessons.returns[rows]).square().mean()
+            for rows in self._minibatches(len(batch)):
+                prediction = self.critic(batch.observation[rows])
+                loss = 0.5 * (prediction - batch.returns[rows]).square().mean()
                 self._step(loss, self.critic, self._critic_optimiser)
                 losses.append(float(loss.detach()))
         return sum(losses) / len(losses)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that changes; see `Learner.state_dict`."""
+        """Return the state; see `Learner.state_dict`."""
         counters = [float(self.version), float(self.updates), self.anchor_weight]
         return {
-            **under("actor", self.actor.state_dict()),
-            **under("critic", self.critic.state_dict()),
-            **under("actor_optimiser", optimiser_tensors(self._actor_optimiser)),
-            **under("critic_optimiser", optimiser_tensors(self._critic_optimiser)),
-            **under("scaler", self.scaler.state_dict()),
+            **with_prefix("actor", self.actor.state_dict()),
+            **with_prefix("critic", self.critic.state_dict()),
+            **with_prefix("actor_optimiser", optimiser_tensors(self._actor_optimiser)),
+            **with_prefix("critic_optimiser", optimiser_tensors(self._critic_optimiser)),
+            **with_prefix("scaler", self.scaler.state_dict()),
             "counters": torch.tensor(counters, dtype=torch.float64),
-            "chance": self._chance.get_state(),
+            "generator": self._generator.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; see `Learner.load_state_dict`."""
-        self.actor.load_state_dict(part("actor", state))
-        self.critic.load_state_dict(part("critic", state))
-        load_optimiser(self._actor_optimiser, part("actor_optimiser", state))
-        load_optimiser(self._critic_optimiser, part("critic_optimiser", state))
-        self.scaler.load_state_dict(part("scaler", state))
+        """Restore a state; see `Learner.load_state_dict`."""
+        self.actor.load_state_dict(without_prefix("actor", state))
+        self.critic.load_state_dict(without_prefix("critic", state))
+        load_optimiser(self._actor_optimiser, without_prefix("actor_optimiser", state))
+        load_optimiser(self._critic_optimiser, without_prefix("critic_optimiser", state))
+        self.scaler.load_state_dict(without_prefix("scaler", state))
         version, updates, self.anchor_weight = state["counters"].tolist()
         self.version, self.updates = int(version), int(updates)
-        self._chance.set_state(state["chance"])
-
-
-def _largest(gaps: Tensor) -> float:
-    return float(gaps.abs().max()) if len(gaps) else 0.0
-
-
-def _explained(estimate: AdvantageEstimate, used: Tensor) -> float:
-    """Return the share of the returns' variance that the critic knew; below 0 it misleads."""
-    unknown, returns = estimate.advantages[used], estimate.returns[used]
-    return float(1.0 - unknown.var(correction=0) / (returns.var(correction=0) + 1e-8))
+        self._generator.set_state(state["generator"])

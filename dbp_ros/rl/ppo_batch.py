@@ -1,24 +1,26 @@
-"""What one update learns from, and what it is measured against."""
+"""The batch of a PPO update and its reference."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from dbp_ros.rl.advantages import AdvantageEstimate
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
+from dbp_ros.rl.transitions import Transitions
 
 
 @dataclass(frozen=True)
 class PPOBatch:
-    """Decisions that are learned from, in one row.
+    """Decisions of an update, flattened.
 
     Attributes:
         observation: Shape (B, observation).
         latent: Shape (B, horizon, nu).
         action: Shape (B, horizon, nu).
         executed: Shape (B,).
-        log_prob: Of the behaviour, as recorded. Shape (B,).
-        own: Whether the policy as it is now was the behaviour. Shape (B,).
-        advantages: Shape (B,).
+        log_prob: Of the behaviour policy, as recorded. Shape (B,).
+        on_policy: Whether the current policy was the behaviour policy. Shape (B,).
+        advantages: Normalised. Shape (B,).
         returns: Shape (B,).
     """
 
@@ -27,7 +29,7 @@ class PPOBatch:
     action: Tensor
     executed: Tensor
     log_prob: Tensor
-    own: Tensor
+    on_policy: Tensor
     advantages: Tensor
     returns: Tensor
 
@@ -37,17 +39,41 @@ class PPOBatch:
 
 @dataclass(frozen=True)
 class Reference:
-    """What an update is measured against.
+    """The policy before the update, on the decisions of the batch.
 
     Attributes:
-        law: Of each lesson's chunk before the update.
-        log_prob: Of each lesson's action by that law. Shape (B,).
-        weight: How likely that law was to do the same, as a share of the behaviour's likelihood:
-            1 for its own decisions, and never more. Shape (B,).
-        imitated: What the imitated policy would have played. Shape (B, horizon, nu).
+        distribution: Of the chunks.
+        log_prob: Of the actions. Shape (B,).
+        importance: Importance ratio to the behaviour policy, truncated at 1. Shape (B,).
+        anchor: Chunks of the imitated policy. Shape (B, horizon, nu).
     """
 
-    law: GaussianChunk
+    distribution: GaussianChunk
     log_prob: Tensor
-    weight: Tensor
-    imitated: Tensor
+    importance: Tensor
+    anchor: Tensor
+
+
+def ppo_batch(
+    transitions: Transitions, estimate: AdvantageEstimate, used: Tensor, version: int
+) -> PPOBatch:
+    """Select the decisions of an update and normalise their advantages.
+
+    Args:
+        transitions: Of shape (T, N).
+        estimate: Their advantages.
+        used: Which decisions to use. Shape (T, N), bool.
+        version: Of the current policy.
+    """
+    advantages = estimate.advantages[used]
+    std = advantages.std(correction=0) + 1e-8
+    return PPOBatch(
+        observation=transitions.observation[used],
+        latent=transitions.latent[used],
+        action=transitions.action[used],
+        executed=transitions.executed[used],
+        log_prob=transitions.log_prob[used],
+        on_policy=transitions.version[used] == version,
+        advantages=(advantages - advantages.mean()) / std,
+        returns=estimate.returns[used],
+    )

@@ -1,19 +1,19 @@
-"""DBPO by the rules of its published code, to be compared with; nothing else should use it.
+"""DBPO by the rules of its published code, for comparison only.
 
-What that code (arXiv 2604.03540) does otherwise than `ppo.py`, and what it leads to:
+Differences of that code (arXiv 2604.03540) from `ppo.py`:
 
-- the sample is clamped, to 3 sigma and to the range of actions, and scored as if it were not;
-- the log of sigma starts on its lower bound, a hard clamp, and stays there once it is below;
-- log-probabilities are means over the numbers of a chunk, not sums, and at least -2; so the ratio
-  is a root of the true one. Points that were not played count;
-- a time limit counts as a failure; rewards in a chunk are not discounted, and are divided by their
-  deviation in this batch;
-- one minibatch holds everything; the divergence, an estimate from that root, is tested when the
-  step is made;
-- the anchor holds the whole chunk, by a constant weight.
+- the sample is clamped to 3 sigma and to the range of actions, but has the density of an unclamped
+  one;
+- log sigma starts at its lower bound, a clamp without a gradient below it;
+- log-probabilities are means over the numbers of a chunk, not sums, and at least -2; the ratio is a
+  root of the true one. Points that were not executed count;
+- a time limit terminates; rewards within a chunk are not discounted, and are divided by their
+  standard deviation in the batch;
+- one minibatch holds the whole batch; the KL, estimated from that root, is tested after the step;
+- the anchor acts on the whole chunk with a constant weight.
 
-Its learning of the scales of observations and actions is left out: here they are no parameters.
-So are its learning rates and their schedule, which are made for a hundred million steps.
+Its trained scales of observations and actions, its learning rates and their schedule, which are for
+a hundred million steps, are left out.
 """
 
 import math
@@ -40,7 +40,7 @@ EPOCHS = 5
 
 
 class ClampedSigma(nn.Module):
-    """The standard deviation between two hard bounds, at the start on the lower one."""
+    """Standard deviation, clamped between two bounds, starting at the lower one."""
 
     def __init__(self, observation: int, chunk: tuple[int, int]) -> None:
         """Build a head for chunks of shape (horizon, nu)."""
@@ -52,25 +52,25 @@ class ClampedSigma(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return log sigma. Shape (B, observation) to (B, horizon, nu)."""
-        said: Tensor = self.linear(observation)
-        return said.clamp(math.log(SIGMA_LOW), math.log(SIGMA_HIGH)).reshape(-1, *self._chunk)
+        log_sigma: Tensor = self.linear(observation)
+        return log_sigma.clamp(math.log(SIGMA_LOW), math.log(SIGMA_HIGH)).reshape(-1, *self._chunk)
 
 
 @dataclass(frozen=True)
 class AveragedChunk(GaussianChunk):
-    """A clamped sample with the averaged density of one that is not.
+    """Clamped samples with the averaged density of unclamped ones.
 
     Attributes:
-        planned: Points that are played unless the episode ends.
+        planned: Points that are executed unless the episode ends.
     """
 
     planned: int
 
-    def sample(self, chance: torch.Generator) -> Tensor:
+    def sample(self, generator: torch.Generator) -> Tensor:
         """Return clamped samples; see `GaussianChunk.sample`."""
-        reach = 3.0 * self.log_sigma.exp()
-        near = torch.maximum(super().sample(chance), self.mean - reach)
-        return torch.minimum(near, self.mean + reach).clamp(-1.0, 1.0)
+        limit = 3.0 * self.log_sigma.exp()
+        clipped = torch.maximum(super().sample(generator), self.mean - limit)
+        return torch.minimum(clipped, self.mean + limit).clamp(-1.0, 1.0)
 
     def log_prob(self, action: Tensor, executed: Tensor) -> Tensor:
         """Return the mean log density over the planned points. Shape (B,)."""
@@ -83,29 +83,29 @@ class AveragedChunk(GaussianChunk):
 
 
 class PublishedPolicy(StochasticPolicy):
-    """The exploring policy as published."""
+    """The stochastic policy as published."""
 
     def __init__(self, policy: PolicyNetwork, config: FinetuneConfig) -> None:
         """Copy a trained policy."""
         super().__init__(policy, config)
-        self.spread = ClampedSigma(policy.observation_size, policy.chunk_shape)
+        self.log_std_head = ClampedSigma(policy.observation_size, policy.chunk_shape)
         self._planned = config.n_action_steps
 
     def forward(self, observation: Tensor, latent: Tensor) -> AveragedChunk:
-        """Return the law of the chunk; see `StochasticPolicy.forward`."""
-        law = super().forward(observation, latent)
-        return AveragedChunk(law.mean, law.log_sigma, self._planned)
+        """Return the distribution of the chunk; see `StochasticPolicy.forward`."""
+        distribution = super().forward(observation, latent)
+        return AveragedChunk(distribution.mean, distribution.log_sigma, self._planned)
 
 
 class PublishedLearner(PPOLearner):
     """The learner as published."""
 
-    def _actor_of(self, policy: PolicyNetwork) -> StochasticPolicy:
+    def _build_actor(self, policy: PolicyNetwork) -> StochasticPolicy:
         return PublishedPolicy(policy, self.config)
 
     @property
     def step_discount(self) -> float:
-        """Rewards in a chunk are summed as they are."""
+        """Rewards within a chunk are not discounted."""
         return 1.0
 
     @torch.no_grad()
@@ -121,19 +121,21 @@ class PublishedLearner(PPOLearner):
             self.config.trace,
         )
 
-    def _batches(self, count: int) -> tuple[Tensor, ...]:
-        return (torch.randperm(count, generator=self._chance),)
+    def _minibatches(self, count: int) -> tuple[Tensor, ...]:
+        return (torch.randperm(count, generator=self._generator),)
 
-    def _improve(self, lessons: PPOBatch, reference: Reference, batches: tuple[Tensor, ...]) -> int:
+    def _update_actor(
+        self, batch: PPOBatch, reference: Reference, minibatches: tuple[Tensor, ...]
+    ) -> int:
         for step in range(EPOCHS):
-            law = self.actor(lessons.observation, lessons.latent)
-            moved = law.log_prob(lessons.action, lessons.executed) - reference.log_prob
-            ratio, gain = moved.exp(), lessons.advantages
-            kept = ratio.clamp(1.0 - CLIP_RATIO, 1.0 + CLIP_RATIO)
-            apart = (law.mean - reference.imitated).square().mean()
-            loss = -torch.minimum(ratio * gain, kept * gain).mean()
-            loss = loss - ENTROPY_WEIGHT * law.entropy().mean() + ANCHOR_WEIGHT * apart
+            distribution = self.actor(batch.observation, batch.latent)
+            log_ratio = distribution.log_prob(batch.action, batch.executed) - reference.log_prob
+            ratio, gain = log_ratio.exp(), batch.advantages
+            clipped = ratio.clamp(1.0 - CLIP_RATIO, 1.0 + CLIP_RATIO)
+            penalty = (distribution.mean - reference.anchor).square().mean()
+            loss = -torch.minimum(ratio * gain, clipped * gain).mean()
+            loss = loss - ENTROPY_WEIGHT * distribution.entropy().mean() + ANCHOR_WEIGHT * penalty
             self._step(loss, self.actor, self._actor_optimiser)
-            if bool((ratio - 1.0 - moved).mean() > KL_TARGET):
+            if bool((ratio - 1.0 - log_ratio).mean() > KL_TARGET):
                 return step + 1
         return EPOCHS

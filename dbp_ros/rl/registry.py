@@ -1,4 +1,4 @@
-"""From the name of an online algorithm to a learner."""
+"""Learners by name."""
 
 from dataclasses import replace
 
@@ -11,10 +11,9 @@ from dbp_ros.rl.published import PublishedLearner
 
 
 def build_learner(policy: PolicyNetwork, config: FinetuneConfig) -> Learner:
-    """Return the learner that the settings name, at work on a copy of a policy.
+    """Build the learner of a configuration with a copy of a policy.
 
-    `gaussian_ppo` is the same learner as `dbpo`; its policy was imitated by `bc_mse` and says the
-    same for every latent.
+    `gaussian_ppo` is the learner of `dbpo` with a policy of `bc_mse`, which ignores the latent.
     """
     if config.algorithm == "dbpo_authors":
         return PublishedLearner(policy, config)

@@ -1,4 +1,4 @@
-"""Decisions that are remembered and drawn again."""
+"""Replay buffer of decisions."""
 
 from dataclasses import dataclass, fields
 
@@ -10,54 +10,59 @@ from dbp_ros.rl.transitions import Transitions
 
 @dataclass(frozen=True)
 class ReplayBatch:
-    """Decisions in one row, each whole in itself.
+    """Flattened decisions, each with its successor.
 
-    A decision is kept with its successor, so nothing is put together from neighbouring rows: no
-    draw can straddle the place where the newest decisions overwrite the oldest.
+    No decision depends on a neighbouring row, so a sample never crosses the end of the buffer.
 
     Attributes:
         observation: Shape (B, observation).
         action: Shape (B, horizon, nu).
-        reward: `sum gamma^k r_k` over the points played, unscaled. Shape (B,).
-        span: `gamma^n` of the n points played; 0 where the episode has no future. Shape (B,).
+        reward: `sum gamma^k r_k` over the executed points, unscaled. Shape (B,).
+        discount: `gamma^n` of the n executed points; 0 where the episode terminated. Shape (B,).
         successor: Shape (B, observation).
-        whole: Whether all points that were meant to be were played. Shape (B,), bool.
+        complete: Whether all planned points were executed. Shape (B,), bool.
     """
 
     observation: Tensor
     action: Tensor
     reward: Tensor
-    span: Tensor
+    discount: Tensor
     successor: Tensor
-    whole: Tensor
+    complete: Tensor
 
     @classmethod
     def of(
         cls, transitions: Transitions, used: Tensor, gamma: float, executed: int
     ) -> "ReplayBatch":
-        """Return what is worth remembering of the chosen decisions.
+        """Select the decisions for replay.
 
-        A chunk that a time limit cut short is left out: what was played is another, shorter
-        chunk. One that ended for good in between is kept for the critic, its value being known.
+        Truncated chunks are left out. Incomplete chunks of terminated episodes are included for the
+        critic.
+
+        Args:
+            transitions: Of shape (T, N).
+            used: Which decisions may be used. Shape (T, N), bool.
+            gamma: Discount per control step.
+            executed: Planned number of points.
         """
-        whole = transitions.executed == executed
-        kept = used & (whole | transitions.terminated)
-        span = torch.where(transitions.terminated, 0.0, gamma**transitions.executed)
+        complete = transitions.executed == executed
+        selected = used & (complete | transitions.terminated)
+        discount = torch.where(transitions.terminated, 0.0, gamma**transitions.executed)
         return cls(
-            transitions.observation[kept],
-            transitions.action[kept],
-            transitions.reward[kept],
-            span[kept].float(),
-            transitions.successor[kept],
-            whole[kept],
+            transitions.observation[selected],
+            transitions.action[selected],
+            transitions.reward[selected],
+            discount[selected].float(),
+            transitions.successor[selected],
+            complete[selected],
         )
 
     def __len__(self) -> int:
         return len(self.reward)
 
-    def rows(self, chosen: Tensor) -> "ReplayBatch":
+    def rows(self, indices: Tensor) -> "ReplayBatch":
         """Return some of the rows."""
-        return ReplayBatch(*(getattr(self, item.name)[chosen] for item in fields(self)))
+        return ReplayBatch(*(getattr(self, item.name)[indices] for item in fields(self)))
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the columns by name."""
@@ -65,34 +70,34 @@ class ReplayBatch:
 
 
 class ReplayBuffer:
-    """The newest decisions, up to a number."""
+    """The newest decisions, up to a capacity."""
 
     def __init__(self, capacity: int) -> None:
-        """Remember nothing yet."""
+        """Create an empty buffer."""
         self._capacity = capacity
-        self._memory: ReplayBatch | None = None
+        self._batch: ReplayBatch | None = None
 
     def __len__(self) -> int:
-        return 0 if self._memory is None else len(self._memory)
+        return 0 if self._batch is None else len(self._batch)
 
     def add(self, newest: ReplayBatch) -> None:
-        """Remember some more, and forget the oldest."""
-        parts = [newest] if self._memory is None else [self._memory, newest]
+        """Add decisions and remove the oldest beyond the capacity."""
+        parts = [newest] if self._batch is None else [self._batch, newest]
         joined = {
             name: torch.cat([part.tensors()[name] for part in parts])[-self._capacity :]
             for name in newest.tensors()
         }
-        self._memory = ReplayBatch(**joined)
+        self._batch = ReplayBatch(**joined)
 
-    def draw(self, count: int, chance: torch.Generator) -> ReplayBatch:
-        """Return decisions at random, each as likely as any other; a decision may come twice."""
-        assert self._memory is not None
-        return self._memory.rows(torch.randint(len(self), (count,), generator=chance))
+    def sample(self, count: int, generator: torch.Generator) -> ReplayBatch:
+        """Sample decisions uniformly with replacement."""
+        assert self._batch is not None
+        return self._batch.rows(torch.randint(len(self), (count,), generator=generator))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that is remembered."""
-        return {} if self._memory is None else self._memory.tensors()
+        """Return the columns."""
+        return {} if self._batch is None else self._batch.tensors()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state."""
-        self._memory = ReplayBatch(**{k: v.clone() for k, v in state.items()}) if state else None
+        """Restore a state."""
+        self._batch = ReplayBatch(**{k: v.clone() for k, v in state.items()}) if state else None

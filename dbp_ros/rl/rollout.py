@@ -11,7 +11,7 @@ from torch import Tensor
 from dbp_ros.learning.policy_network import image_tensor
 from dbp_ros.rl.ar1_latents import AR1Latents
 from dbp_ros.rl.learner import Learner
-from dbp_ros.rl.state_tensors import part, under
+from dbp_ros.rl.state_tensors import with_prefix, without_prefix
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.types import Floats, Indices, VectorEnv, VectorStepResult
 
@@ -130,19 +130,19 @@ class VectorRollout:
         own = {
             "past": torch.from_numpy(self._past),
             "begun": self._begun,
-            **under("features", self._features),
+            **with_prefix("features", self._features),
         }
-        return {**under("player", own), **under("latents", self._latents.state_dict())}
+        return {**with_prefix("player", own), **with_prefix("latents", self._latents.state_dict())}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
-        here = part("player", state)
+        here = without_prefix("player", state)
         self._past[:] = here["past"].numpy()
         self._begun[:] = here["begun"]
         # Elsewhere the successors of the last decisions were observed already.
         self._unseen[:] = self._begun.numpy()
-        self._features = part("features", here)
-        self._latents.load_state_dict(part("latents", state))
+        self._features = without_prefix("features", here)
+        self._latents.load_state_dict(without_prefix("latents", state))
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Collector:
             seed: Of the latents and of the exploration.
         """
         self._learner, self._seeds = learner, seeds
-        self._chance = torch.Generator().manual_seed(seed + 1)
+        self._generator = torch.Generator().manual_seed(seed + 1)
         self._player = VectorRollout(environment, learner, seed)
         self._places = np.arange(environment.num_envs)
         self._returns = np.zeros(environment.num_envs)
@@ -203,13 +203,13 @@ class Collector:
                 successes += outcome.solved[ended].tolist()
                 self._returns[ended] = 0.0
                 self._begin(ended)
-        joined = Transitions.in_a_row(parts)
+        joined = Transitions.concatenate(parts)
         return CollectedBatch(joined, int(joined.executed.sum()), returns, successes)
 
     def _decide(self) -> tuple[Transitions, EpisodeTotals]:
         player, learner = self._player, self._learner
         observation, latent = player.observe(), player.latents()
-        explored = learner.explore(observation, latent, self._chance)
+        explored = learner.explore(observation, latent, self._generator)
         outcome = player.play(self._places, explored.action, learner.step_discount)
         executed = torch.from_numpy(outcome.executed)
         transitions = Transitions(
@@ -232,15 +232,15 @@ class Collector:
         here = {
             "returns": torch.from_numpy(self._returns),
             "episodes": torch.tensor(self._episodes),
-            "chance": self._chance.get_state(),
+            "generator": self._generator.get_state(),
         }
-        return {**under("collector", here), **self._player.state_dict()}
+        return {**with_prefix("collector", here), **self._player.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state; the environment must be where it was."""
-        here = part("collector", state)
+        here = without_prefix("collector", state)
         self._returns[:] = here["returns"].numpy()
-        self._chance.set_state(here["chance"])
+        self._generator.set_state(here["generator"])
         ahead = int(here["episodes"]) - self._episodes
         self._episodes += len(list(islice(self._seeds, ahead)))
         self._player.load_state_dict(state)
@@ -279,7 +279,7 @@ def evaluate_learner(
     player.begin(live, seeds)
     returns, solved, steps = np.zeros(len(seeds)), np.zeros(len(seeds), bool), 0
     while len(live):
-        chunks = learner.decide(player.observe()[live], player.latents()[live])
+        chunks = learner.act(player.observe()[live], player.latents()[live])
         outcome = player.play(live, chunks)
         returns[live] += outcome.plain
         solved[live] |= outcome.solved

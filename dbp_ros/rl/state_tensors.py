@@ -1,4 +1,4 @@
-"""What a learner keeps, as tensors by flat names."""
+"""States as tensors by flat names."""
 
 from collections.abc import Mapping
 
@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return copies of tensors by the name `prefix/name`."""
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies of tensors, named `prefix/name`."""
     return {f"{prefix}/{name}": value.detach().clone() for name, value in tensors.items()}
 
 
-def part(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors under `prefix/`, without it."""
     start = f"{prefix}/"
     return {n.removeprefix(start): value for n, value in tensors.items() if n.startswith(start)}
@@ -24,7 +24,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Go on with an optimiser's state; the settings stay."""
+    """Restore an optimiser's state, without its settings."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         number, key = name.split("/")

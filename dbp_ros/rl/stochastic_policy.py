@@ -1,4 +1,4 @@
-"""A trained policy made to explore: its chunk is the mean of a normal law."""
+"""A trained policy with Gaussian exploration noise."""
 
 import copy
 import math
@@ -11,15 +11,14 @@ from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 
-# Latents that the anchor is averaged over where they have faded.
-AVERAGED = 8
+# Samples of the part of an annealed latent that the anchor averages over.
+ANCHOR_SAMPLES = 8
 
 
 class SigmaHead(nn.Module):
-    """The standard deviation of each number of a chunk, between two bounds.
+    """Standard deviation of each number of a chunk, between two bounds.
 
-    It starts everywhere at one value strictly inside, and a sigmoid keeps it there: at a hard
-    bound the gradient would end, and with it all learning.
+    It starts at a constant. A sigmoid enforces the bounds, since a clamp has no gradient there.
     """
 
     def __init__(self, observation: int, chunk: tuple[int, int], config: FinetuneConfig) -> None:
@@ -27,44 +26,44 @@ class SigmaHead(nn.Module):
         super().__init__()
         self._chunk = chunk
         self._low, high = math.log(config.sigma_low), math.log(config.sigma_high)
-        self._span = high - self._low
-        share = (math.log(config.sigma) - self._low) / self._span
+        self._range = high - self._low
+        fraction = (math.log(config.sigma) - self._low) / self._range
         self.linear = nn.Linear(observation, chunk[0] * chunk[1])
         nn.init.zeros_(self.linear.weight)
-        nn.init.constant_(self.linear.bias, math.log(share / (1.0 - share)))
+        nn.init.constant_(self.linear.bias, math.log(fraction / (1.0 - fraction)))
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return log sigma. Shape (B, observation) to (B, horizon, nu)."""
-        share = torch.sigmoid(self.linear(observation))
-        log_sigma: Tensor = self._low + self._span * share
+        fraction = torch.sigmoid(self.linear(observation))
+        log_sigma: Tensor = self._low + self._range * fraction
         return log_sigma.reshape(-1, *self._chunk)
 
 
 class StochasticPolicy(nn.Module):
-    """A policy that learns, how far it explores, and the policy it came from.
+    """A Gaussian policy in normalised actions, with the imitated policy as its anchor.
 
-    It acts in normalised actions. Learned are the method and the standard deviation; encoders and
-    scales stay as they were imitated, so an observation can be kept as the head sees it.
+    The method and the standard deviation are trained. Encoders and scales are frozen, so an
+    observation can be stored as the head's input.
 
     Attributes:
-        policy: What is learned; at the start it says exactly what was imitated.
-        anchor: The imitated method, never changed and always in evaluation mode.
-        spread: The standard deviation.
+        policy: The trained policy; a copy of the imitated one at the start.
+        anchor: The imitated method, frozen and in evaluation mode.
+        log_std_head: The standard deviation.
     """
 
-    spread: nn.Module
+    log_std_head: nn.Module
 
     def __init__(self, policy: PolicyNetwork, config: FinetuneConfig) -> None:
-        """Copy a trained policy; the original is left alone."""
+        """Copy a trained policy."""
         super().__init__()
         self.policy = copy.deepcopy(policy).requires_grad_(False)
         self.policy.method.requires_grad_(True)
         self.anchor = copy.deepcopy(policy.method).requires_grad_(False)
-        self.spread = SigmaHead(policy.observation_size, policy.chunk_shape, config)
+        self.log_std_head = SigmaHead(policy.observation_size, policy.chunk_shape, config)
         self.train()
 
     def train(self, mode: bool = True) -> "StochasticPolicy":
-        """Set the mode of what is learned; the rest is never in training."""
+        """Set the mode of the trained part; the rest stays in evaluation mode."""
         super().train(mode)
         self.policy.eval()
         self.policy.method.train(mode)
@@ -72,40 +71,41 @@ class StochasticPolicy(nn.Module):
         return self
 
     def forward(self, observation: Tensor, latent: Tensor) -> GaussianChunk:
-        """Return the law of the chunk.
+        """Return the distribution of the chunk.
 
         Args:
             observation: From `PolicyNetwork.observe`. Shape (B, observation).
-            latent: Standard normal, kept with the decision. Shape (B, horizon, nu).
+            latent: Standard normal. Shape (B, horizon, nu).
         """
         mean = self.policy.method(observation, latent[:, None])[:, 0]
-        return GaussianChunk(mean, self.spread(observation))
+        return GaussianChunk(mean, self.log_std_head(observation))
 
     @torch.no_grad()
-    def imitated(self, observation: Tensor, latent: Tensor, chance: torch.Generator) -> Tensor:
-        """Return the chunk that the imitated policy would play. Shape (B, horizon, nu).
+    def anchor_chunk(
+        self, observation: Tensor, latent: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Return the chunk of the imitated policy. Shape (B, horizon, nu).
 
-        Of a latent that has faded to a share s of itself, that share is left: what is gone is
-        averaged over, `E f(o, s z + sqrt(1 - s^2) e)`. The chunk of the latent zero is no mean,
-        nor anything that was imitated.
+        For a latent annealed by a factor s it is the mean `E f(o, s z + sqrt(1 - s^2) e)`, because
+        the imitated chunk of the latent zero is not a mean.
         """
-        share = self._share_left()
+        scale = self._latent_scale()
         latents = latent[:, None]
-        if share < 1.0:
-            shape = (len(latent), AVERAGED, *latent.shape[1:])
-            fresh = torch.randn(shape, generator=chance).to(latent.device)
-            latents = share * latents + math.sqrt(1.0 - share**2) * fresh
+        if scale < 1.0:
+            shape = (len(latent), ANCHOR_SAMPLES, *latent.shape[1:])
+            noise = torch.randn(shape, generator=generator).to(latent.device)
+            latents = scale * latents + math.sqrt(1.0 - scale**2) * noise
         chunk: Tensor = self.anchor(observation, latents).mean(1)
         return chunk
 
-    def _share_left(self) -> float:
-        """Return how much of the imitated policy's latents the learned one still has."""
-        now, before = self.policy.method, self.anchor
-        if not isinstance(now, OneStep) or not isinstance(before, OneStep):
+    def _latent_scale(self) -> float:
+        """Return the scale of the latents relative to the anchor's."""
+        current, anchor = self.policy.method, self.anchor
+        if not isinstance(current, OneStep) or not isinstance(anchor, OneStep):
             return 1.0
-        at_first = float(before.latent_scale)
-        return float(now.latent_scale) / at_first if at_first else 1.0
+        scale = float(anchor.latent_scale)
+        return float(current.latent_scale) / scale if scale else 1.0
 
     def deployable(self) -> PolicyNetwork:
-        """Return a copy of the policy as it is now, without exploration, ready to run."""
+        """Return a copy of the current policy in evaluation mode, without exploration."""
         return copy.deepcopy(self.policy).eval().requires_grad_(False)

@@ -1,6 +1,6 @@
-"""What was decided, what came of it, and what a learner needs to learn from it."""
+"""Transitions: the data of every online algorithm."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -20,31 +20,30 @@ _PER_DECISION = {
 
 @dataclass(frozen=True)
 class Transitions:
-    """Decisions of N streams, T in a row each: `[t + 1, n]` was decided after `[t, n]`.
+    """T consecutive decisions of each of N streams.
 
-    A stream is one environment or one robot. Its episodes follow one another; the last decision
-    of each is `terminated` or `truncated`. After the last row a stream may go on in the next
-    batch: nothing is marked there. One recording of many episodes is one stream, N = 1.
+    A stream is an environment or a robot with consecutive episodes; the last decision of each
+    episode is `terminated` or `truncated`. An episode may continue in the next batch. One recording
+    of many episodes is one stream.
 
     Attributes:
-        observation: What the head was given, from `Policy.observe`: normalised states, then the
-            features of the frozen encoders. Shape (T, N, observation).
-        latent: What the chunk was made from; part of the decision. Shape (T, N, horizon, nu).
-        action: The sampled chunk, normalised, as sampled: clipping it is the environment's part
-            of the world. Point k is due k + 1 steps after the observation. Shape (T, N, horizon,
-            nu).
-        log_prob: Natural logarithm of the density with which the behaviour sampled the points
-            that were played, summed over points and actions. Shape (T, N).
-        executed: How many points were played, from the first on; fewer than planned where the
-            episode ended in between. Shape (T, N).
-        reward: `sum gamma^k r_k` over the points played, unscaled. Shape (T, N).
-        terminated: Whether the episode ended in a state that has no future. Shape (T, N).
-        truncated: Whether it was cut short, by a time limit or an operator. Shape (T, N).
-        successor: The observation after the last point played, the true one also where the
-            episode ended. Shape (T, N, observation).
-        version: Of the policy that decided. Shape (T, N).
-        valid: False where something else than the policy moved the robot, a human for example:
-            such a decision is not learned from, and no credit flows back over it. Shape (T, N).
+        observation: From `PolicyNetwork.observe`: normalised states, then the features of the
+            frozen encoders. Shape (T, N, observation).
+        latent: Latent of the chunk. Shape (T, N, horizon, nu).
+        action: The sampled chunk, normalised, before the environment clips it. Point k is due k + 1
+            steps after the observation. Shape (T, N, horizon, nu).
+        log_prob: Log density of the executed points under the behaviour policy, summed over points
+            and actions. Shape (T, N).
+        executed: Number of executed points; fewer than planned at the end of an episode. Shape
+            (T, N).
+        reward: `sum gamma^k r_k` over the executed points, unscaled. Shape (T, N).
+        terminated: Whether the episode ended in a terminal state. Shape (T, N).
+        truncated: Whether a time limit or an operator ended it. Shape (T, N).
+        successor: Observation after the last executed point, before any reset. Shape (T, N,
+            observation).
+        version: Of the behaviour policy. Shape (T, N).
+        valid: False where the policy did not control the robot, as during an intervention. Such a
+            decision is not used, and no advantage propagates across it. Shape (T, N).
     """
 
     observation: Tensor
@@ -60,25 +59,25 @@ class Transitions:
     valid: Tensor
 
     def __post_init__(self) -> None:
-        """Refuse tensors that do not belong together.
+        """Check shapes, types and values.
 
         Raises:
-            TrainingError: Names the field, what it is and what it should be.
+            TrainingError: With the field, the found and the expected value.
         """
         times = self.observation.shape[:2]
-        for name, kind in _PER_DECISION.items():
+        for name, dtype in _PER_DECISION.items():
             value: Tensor = getattr(self, name)
-            if value.shape != times or value.dtype != kind:
+            if value.shape != times or value.dtype != dtype:
                 raise TrainingError(
-                    f"{name} is {value.dtype} of shape {tuple(value.shape)}, expected {kind} of "
+                    f"{name} is {value.dtype} of shape {tuple(value.shape)}, expected {dtype} of "
                     f"shape {tuple(times)}: one for each decision"
                 )
-        for name, like in (("successor", self.observation), ("latent", self.action)):
+        for name, reference in (("successor", self.observation), ("latent", self.action)):
             value = getattr(self, name)
-            if value.shape != like.shape or value.shape[:2] != times:
+            if value.shape != reference.shape or value.shape[:2] != times:
                 raise TrainingError(
-                    f"{name} has shape {tuple(value.shape)}, expected {tuple(like.shape)} with "
-                    f"{tuple(times)} first"
+                    f"{name} has shape {tuple(value.shape)}, expected {tuple(reference.shape)} "
+                    f"with {tuple(times)} first"
                 )
         horizon = self.action.shape[2]
         if self.executed.numel() and not 1 <= self.executed.min() <= self.executed.max() <= horizon:
@@ -100,11 +99,7 @@ class Transitions:
         return self.terminated | self.truncated
 
     @staticmethod
-    def in_a_row(parts: "list[Transitions]") -> "Transitions":
-        """Return parts of the same streams one after another in time."""
+    def concatenate(parts: "list[Transitions]") -> "Transitions":
+        """Concatenate consecutive parts of the same streams."""
         names = [item.name for item in fields(Transitions)]
         return Transitions(**{name: torch.cat([getattr(p, name) for p in parts]) for name in names})
-
-    def without(self, rejected: Tensor) -> "Transitions":
-        """Return the same decisions with some not to be learned from. Shape (T, N), bool."""
-        return replace(self, valid=self.valid & ~rejected)

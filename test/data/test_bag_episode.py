@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from lived import START_NS, TICK_NS, live, measured
 from PIL import Image as Picture
+from recorded_bag import START_NS, TICK_NS, joint_state, record_bag
 from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle.bundle import read_bundle
@@ -25,7 +25,7 @@ STEP_NS = 20_000_000
 @pytest.fixture
 def lived(tmp_path):
     model = Model(read_bundle(write_toy_bundle(tmp_path / "toy", log_std=math.log(0.05))))
-    return partial(live, model, size=(8, 12), n_action_steps=3)
+    return partial(record_bag, model, size=(8, 12), n_action_steps=3)
 
 
 def value(data):
@@ -99,10 +99,10 @@ def test_joint_states_of_several_drivers_are_merged_as_in_the_policy(lived, driv
     bag = lived(60, drivers=drivers)
     states = bag.messages["joint_states"]
     spoilt = [
-        measured(["base_joint"], [9.0], START_NS),
-        measured([states[0][1].name[0]] * 2, [9.0, 9.0], START_NS),
-        measured(states[0][1].name[:1], [math.nan], START_NS),
-        measured(states[0][1].name[:1], [], START_NS),
+        joint_state(["base_joint"], [9.0], START_NS),
+        joint_state([states[0][1].name[0]] * 2, [9.0, 9.0], START_NS),
+        joint_state(states[0][1].name[:1], [math.nan], START_NS),
+        joint_state(states[0][1].name[:1], [], START_NS),
     ]
     bag.messages["joint_states"] = [
         message for state in states for message in (state, *((state[0], one) for one in spoilt))
@@ -161,12 +161,12 @@ def test_a_reward_belongs_to_the_point_before_its_state(lived):
 
 def test_non_finite_numbers_are_left_out(lived):
     bag = lived(40)
-    start_ns, measured = bag.messages["joint_states"][0]
+    start_ns, joint_state = bag.messages["joint_states"][0]
     bag.messages["reward"] = [(start_ns, value(2.0)), (start_ns + 1, value(math.nan))]
     broken = SimpleNamespace(
         header=bag.messages["joint_states"][-1][1].header,
-        name=measured.name,
-        position=[math.inf] * len(measured.name),
+        name=joint_state.name,
+        position=[math.inf] * len(joint_state.name),
     )
     bag.messages["joint_states"].append((start_ns, broken))
     recorded = BagEpisode(bag)

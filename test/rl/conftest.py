@@ -1,4 +1,4 @@
-"""A toy policy that was imitated, and what explores with it."""
+"""A toy policy from imitation learning, and a stochastic policy of it."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ SIGMA = 0.05
 
 @pytest.fixture(scope="session")
 def imitated(tmp_path_factory):
-    """A checkpoint and the bundle that it was exported as."""
+    """A checkpoint and its exported bundle."""
     folder = tmp_path_factory.mktemp("imitated")
     data = join_episodes((episode(index), str(index)) for index in range(5))
     Trainer(CONFIG, data, folder / "run").train()
@@ -29,10 +29,10 @@ def imitated(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def actor(imitated):
-    """A policy that explores differently everywhere."""
+    """A policy whose standard deviation depends on the observation."""
     actor = StochasticPolicy(imitated[0].policy(), FinetuneConfig(sigma=SIGMA))
     torch.manual_seed(0)
-    torch.nn.init.normal_(actor.spread.linear.weight, std=0.5)
+    torch.nn.init.normal_(actor.log_std_head.linear.weight, std=0.5)
     return actor
 
 

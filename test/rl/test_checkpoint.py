@@ -1,12 +1,12 @@
-"""A policy that has learned online is a policy like any other."""
+"""Checkpoints of online learning are exported and resumed."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from decisions import CONFIG as FINETUNE
 from demonstrations import CONFIG, JOINTS, episode
+from sampled_transitions import CONFIG as FINETUNE
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
@@ -16,17 +16,17 @@ from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.export import ExportLabel, export_bundle
 from dbp_ros.learning.policy_network import image_tensor
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.rl.checkpoint import finetuned, go_on
+from dbp_ros.rl.checkpoint import finetuned, restore
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.transitions import Transitions
 
 
-def seen(learner: PPOLearner) -> Transitions:
-    """Return decisions in front of cameras, by the features of the frozen encoders."""
-    chance = torch.Generator().manual_seed(learner.version)
-    before, after = torch.randn(2, 8, 4, learner.policy.observation_size, generator=chance)
-    latent = torch.randn(8, 4, *learner.policy.chunk_shape, generator=chance)
-    explored = learner.explore(before.flatten(0, 1), latent.flatten(0, 1), chance)
+def camera_transitions(learner: PPOLearner) -> Transitions:
+    """Return transitions whose observations hold image features."""
+    generator = torch.Generator().manual_seed(learner.version)
+    before, after = torch.randn(2, 8, 4, learner.policy.observation_size, generator=generator)
+    latent = torch.randn(8, 4, *learner.policy.chunk_shape, generator=generator)
+    explored = learner.explore(before.flatten(0, 1), latent.flatten(0, 1), generator)
     ended = torch.zeros(8, 4, dtype=torch.bool)
     return Transitions(
         observation=before,
@@ -34,7 +34,7 @@ def seen(learner: PPOLearner) -> Transitions:
         action=explored.action.unflatten(0, (8, 4)),
         log_prob=explored.log_prob(torch.full((32,), 2)).unflatten(0, (8, 4)),
         executed=torch.full((8, 4), 2),
-        reward=torch.randn(8, 4, generator=chance),
+        reward=torch.randn(8, 4, generator=generator),
         terminated=ended,
         truncated=ended,
         successor=after,
@@ -43,15 +43,15 @@ def seen(learner: PPOLearner) -> Transitions:
     )
 
 
-def test_what_has_learned_is_exported_and_goes_on_learning_from_its_file(tmp_path: Path) -> None:
+def test_a_finetuned_policy_is_exported_and_resumed_from_its_checkpoint(tmp_path: Path) -> None:
     data = join_episodes((episode(index), str(index)) for index in range(5))
     Trainer(CONFIG, data, tmp_path / "imitated").train()
     imitated = read_checkpoint(tmp_path / "imitated")
     config = replace(FINETUNE, n_action_steps=2)
     learner = PPOLearner(imitated.policy(), config)
     with pytest.raises(TrainingError, match="of imitation alone"):
-        go_on(imitated, learner)
-    learner.update(seen(learner))
+        restore(imitated, learner)
+    learner.update(camera_transitions(learner))
     write_checkpoint(tmp_path / "run", finetuned(imitated, learner, {"env_steps": 64}))
 
     checkpoint = read_checkpoint(tmp_path / "run")
@@ -59,18 +59,18 @@ def test_what_has_learned_is_exported_and_goes_on_learning_from_its_file(tmp_pat
     export_bundle(checkpoint, data, tmp_path / "toy", ExportLabel("toy"))
     bundle = read_bundle(tmp_path / "toy")
     assert bundle.manifest.joints == JOINTS
-    proof = read_golden(bundle)
-    seen_images = {name: image_tensor(torch.from_numpy(x)) for name, x in proof.images.items()}
-    features = learner.policy.encode(seen_images, {})
-    said = learner.policy.act(
-        torch.from_numpy(proof.positions), features, torch.from_numpy(proof.latent)[:, None]
+    golden = read_golden(bundle)
+    images = {name: image_tensor(torch.from_numpy(x)) for name, x in golden.images.items()}
+    features = learner.policy.encode(images, {})
+    actions = learner.policy.act(
+        torch.from_numpy(golden.positions), features, torch.from_numpy(golden.latent)[:, None]
     )
-    torch.testing.assert_close(said[:, 0], torch.from_numpy(proof.action), rtol=0, atol=1e-5)
+    torch.testing.assert_close(actions[:, 0], torch.from_numpy(golden.action), rtol=0, atol=1e-5)
 
     again = PPOLearner(imitated.policy(), config)
-    go_on(checkpoint, again)
-    transitions = seen(learner)
+    restore(checkpoint, again)
+    transitions = camera_transitions(learner)
     assert again.update(transitions) == learner.update(transitions)
     other = PPOLearner(imitated.policy(), replace(config, gamma=0.5))
     with pytest.raises(TrainingError, match="other settings"):
-        go_on(checkpoint, other)
+        restore(checkpoint, other)

@@ -1,4 +1,4 @@
-"""DFP on a toy of two modes: what moves the policy, what must not, and what is remembered."""
+"""DFP on a toy of two modes: updates of the policy, masks and the replay buffer."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.rl.config import FinetuneConfig
-from dbp_ros.rl.critic_ensemble import CriticEnsemble, best, pessimistic, pick
+from dbp_ros.rl.critic_ensemble import CriticEnsemble, lower_confidence_bound, select, top_indices
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.replay_buffer import ReplayBatch, ReplayBuffer
 from dbp_ros.rl.transitions import Transitions
@@ -35,17 +35,17 @@ SETTINGS = FinetuneConfig(
 
 @pytest.fixture(scope="module")
 def two_sided() -> PolicyNetwork:
-    """A policy of two numbers that says about as often left as right."""
+    """A policy of two numbers whose chunks are left or right with about equal probability."""
     torch.manual_seed(0)
     config = TrainConfig(horizon=1, latent_dct_modes=0, width=32, branch_width=64, depth=1)
     policy = PolicyNetwork(PolicyShape(("s",), ("x", "y"), {}, {}, 0.1), config)
     optimiser = torch.optim.Adam(policy.method.parameters(), 2e-3)
     for _ in range(400):
         sides = torch.randint(2, (32, 8, 1)) * 2.0 - 1.0
-        shown = torch.cat([SIDE * sides, torch.zeros_like(sides)], -1)
-        shown = shown + 0.05 * torch.randn_like(shown)
-        said = policy.method(torch.zeros(32, 1), torch.randn(32, 8, 1, 2)).flatten(2)
-        loss = scaled_loss(said, conditional_drifting(said, shown)).mean()
+        demonstrated = torch.cat([SIDE * sides, torch.zeros_like(sides)], -1)
+        demonstrated = demonstrated + 0.05 * torch.randn_like(demonstrated)
+        samples = policy.method(torch.zeros(32, 1), torch.randn(32, 8, 1, 2)).flatten(2)
+        loss = scaled_loss(samples, conditional_drifting(samples, demonstrated)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -58,11 +58,11 @@ def share_right(policy: PolicyNetwork) -> float:
         return float((policy.method(torch.zeros(1, 1), latents)[..., 0] > 0).float().mean())
 
 
-def paid_on_the_right(learner: DFPLearner, seed: int) -> Transitions:
-    """64 decisions, each an episode: 1 for a chunk on the right, else nothing."""
-    chance = torch.Generator().manual_seed(seed)
-    latent = torch.randn(64, 1, 2, generator=chance)
-    action = learner.explore(torch.zeros(64, 1), latent, chance).action
+def rewarded_on_the_right(learner: DFPLearner, seed: int) -> Transitions:
+    """64 decisions, each an episode: reward 1 for a chunk on the right, else 0."""
+    generator = torch.Generator().manual_seed(seed)
+    latent = torch.randn(64, 1, 2, generator=generator)
+    action = learner.explore(torch.zeros(64, 1), latent, generator).action
     return decisions(action, (action[:, 0, 0] > 0).float())
 
 
@@ -83,36 +83,38 @@ def decisions(action: Tensor, reward: Tensor) -> Transitions:
     )
 
 
-def practised(policy: PolicyNetwork, settings: FinetuneConfig, updates: int = 45) -> DFPLearner:
-    """400 steps of the policy, after 50 of the critics alone."""
+def trained(policy: PolicyNetwork, settings: FinetuneConfig, updates: int = 45) -> DFPLearner:
+    """400 steps of the policy after 50 of the critics single."""
     learner = DFPLearner(policy, settings)
     for update in range(updates):
-        learner.update(paid_on_the_right(learner, update))
+        learner.update(rewarded_on_the_right(learner, update))
     return learner
 
 
-def test_the_better_mode_takes_over(two_sided: PolicyNetwork) -> None:
+def test_the_policy_collapses_to_the_better_mode(two_sided: PolicyNetwork) -> None:
     assert 0.3 < share_right(two_sided) < 0.7
-    assert share_right(practised(two_sided, SETTINGS).policy) >= 0.95
+    assert share_right(trained(two_sided, SETTINGS).policy) >= 0.95
 
 
-def test_all_of_the_old_policy_s_chunks_as_positives_leave_it_where_it_is(
+def test_all_chunks_of_the_old_policy_as_positives_do_not_change_the_policy(
     two_sided: PolicyNetwork,
 ) -> None:
     everything = replace(SETTINGS, positives=16, candidates=16, worth=0.0)
     before = share_right(two_sided)
-    assert abs(share_right(practised(two_sided, everything).policy) - before) <= 0.03
+    assert abs(share_right(trained(two_sided, everything).policy) - before) <= 0.03
 
 
-def test_where_no_chunk_is_surely_better_nothing_moves(two_sided: PolicyNetwork) -> None:
+def test_without_a_significant_advantage_the_policy_does_not_change(
+    two_sided: PolicyNetwork,
+) -> None:
     learner = DFPLearner(two_sided, replace(SETTINGS, worth=1e9))
-    found = [learner.update(paid_on_the_right(learner, update)) for update in range(8)]
+    found = [learner.update(rewarded_on_the_right(learner, update)) for update in range(8)]
     assert found[-1]["worth"] == 0.0
     for one, two in zip(two_sided.parameters(), learner.policy.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=0)
 
 
-def test_what_was_done_attracts_whatever_it_was_worth(two_sided: PolicyNetwork) -> None:
+def test_replayed_chunks_attract_regardless_of_their_reward(two_sided: PolicyNetwork) -> None:
     learner = DFPLearner(
         two_sided, replace(SETTINGS, best_weight=0.0, replay_weight=1.0, critic_warm_up=0)
     )
@@ -123,17 +125,17 @@ def test_what_was_done_attracts_whatever_it_was_worth(two_sided: PolicyNetwork) 
 
 
 def test_the_best_of_several_is_on_the_right_more_often_than_one(two_sided: PolicyNetwork) -> None:
-    learner = practised(two_sided, SETTINGS, updates=5)
+    learner = trained(two_sided, SETTINGS, updates=5)
     assert share_right(learner.policy) == share_right(two_sided)
-    nowhere, latents = torch.zeros(200, 1), torch.randn(200, 1, 2)
-    alone = learner.decide(nowhere, latents)
+    observations, latents = torch.zeros(200, 1), torch.randn(200, 1, 2)
+    single = learner.act(observations, latents)
     learner.best_of = 16
-    assert (learner.decide(nowhere, latents)[:, 0, 0] > 0).float().mean() > 0.97
-    assert (alone[:, 0, 0] > 0).float().mean() < 0.7
+    assert (learner.act(observations, latents)[:, 0, 0] > 0).float().mean() > 0.97
+    assert (single[:, 0, 0] > 0).float().mean() < 0.7
 
 
 def ends() -> Transitions:
-    """Four decisions of two points: whole, cut short, terminated in between, a human's."""
+    """Four decisions of two points: complete, truncated, terminated, an intervention."""
     each = decisions(torch.randn(4, 2, 1), torch.arange(4.0))
     flags = torch.tensor([[False, True, False, False]])
     return replace(
@@ -145,14 +147,14 @@ def ends() -> Transitions:
     )
 
 
-def test_a_chunk_cut_short_is_forgotten_and_one_that_ended_for_good_is_no_example() -> None:
-    kept = ReplayBatch.of(ends(), ends().valid, 0.5, 2)
-    assert kept.reward.tolist() == [0.0, 2.0]
-    assert kept.span.tolist() == [0.25, 0.0]
-    assert kept.whole.tolist() == [True, False]
+def test_truncated_chunks_are_dropped_and_terminated_ones_are_no_positives() -> None:
+    batch = ReplayBatch.of(ends(), ends().valid, 0.5, 2)
+    assert batch.reward.tolist() == [0.0, 2.0]
+    assert batch.discount.tolist() == [0.25, 0.0]
+    assert batch.complete.tolist() == [True, False]
 
 
-def test_chunks_that_are_no_example_do_not_move_the_policy() -> None:
+def test_incomplete_chunks_do_not_change_the_policy() -> None:
     config = TrainConfig(horizon=2, width=16, branch_width=16, depth=1)
     policy = PolicyNetwork(PolicyShape(("s",), ("x",), {}, {}, 0.1), config)
     settings = replace(SETTINGS, n_action_steps=2, critic_warm_up=0, replay_weight=1.0)
@@ -165,54 +167,59 @@ def test_chunks_that_are_no_example_do_not_move_the_policy() -> None:
         torch.testing.assert_close(one, two, rtol=0, atol=0)
 
 
-def test_a_full_replay_forgets_the_oldest_and_never_mixes_two_decisions() -> None:
+def test_a_full_replay_buffer_drops_the_oldest_and_never_mixes_two_decisions() -> None:
     replay = ReplayBuffer(10)
     for start in (0, 7, 14):
         reward = torch.arange(start, start + 7.0)
-        shown = decisions(reward[:, None, None].expand(-1, 1, 1), reward)
+        demonstrated = decisions(reward[:, None, None].expand(-1, 1, 1), reward)
         whole = torch.ones(1, 7, dtype=torch.bool)
-        replay.add(ReplayBatch.of(replace(shown, successor=shown.reward[..., None]), whole, 1.0, 1))
-    drawn = replay.draw(500, torch.Generator().manual_seed(0))
-    assert sorted(set(drawn.reward.tolist())) == list(range(11, 21))
-    torch.testing.assert_close(drawn.action[:, 0, 0], drawn.reward)
-    torch.testing.assert_close(drawn.successor[:, 0], drawn.reward)
+        replay.add(
+            ReplayBatch.of(
+                replace(demonstrated, successor=demonstrated.reward[..., None]), whole, 1.0, 1
+            )
+        )
+    sample = replay.sample(500, torch.Generator().manual_seed(0))
+    assert sorted(set(sample.reward.tolist())) == list(range(11, 21))
+    torch.testing.assert_close(sample.action[:, 0, 0], sample.reward)
+    torch.testing.assert_close(sample.successor[:, 0], sample.reward)
 
 
-def test_disagreement_is_taken_off_a_value_and_the_best_are_picked() -> None:
+def test_the_lower_bound_subtracts_disagreement_and_the_best_are_selected() -> None:
     values = torch.tensor([[[1.0, 2.0, 4.0]], [[1.0, 4.0, 0.0]]])
-    assert pessimistic(values, 1.0).tolist() == [[1.0, 2.0, 0.0]]
-    assert pessimistic(values, 0.0).tolist() == [[1.0, 3.0, 2.0]]
+    assert lower_confidence_bound(values, 1.0).tolist() == [[1.0, 2.0, 0.0]]
+    assert lower_confidence_bound(values, 0.0).tolist() == [[1.0, 3.0, 2.0]]
     chunks = torch.arange(3.0).reshape(1, 3, 1, 1)
-    assert pick(chunks, best(pessimistic(values, 1.0), 2)).flatten().tolist() == [1.0, 0.0]
+    indices = top_indices(lower_confidence_bound(values, 1.0), 2)
+    assert select(chunks, indices).flatten().tolist() == [1.0, 0.0]
 
 
-def test_points_that_are_not_played_have_no_value() -> None:
-    judgement = CriticEnsemble(1, 2, 1, (8,), 2)
+def test_points_that_are_not_executed_do_not_change_the_value() -> None:
+    critics = CriticEnsemble(1, 2, 1, (8,), 2)
     chunks = torch.zeros(1, 2, 3, 1)
     chunks[0, 1, 2] = 5.0
-    said = judgement(torch.zeros(1, 1), chunks)
-    torch.testing.assert_close(said[..., 0], said[..., 1])
+    samples = critics(torch.zeros(1, 1), chunks)
+    torch.testing.assert_close(samples[..., 0], samples[..., 1])
 
 
-def test_a_learner_goes_on_to_the_bit(two_sided: PolicyNetwork) -> None:
+def test_a_restored_learner_is_bit_identical(two_sided: PolicyNetwork) -> None:
     settings = replace(SETTINGS, replay_weight=1.0, best_of=4, critic_warm_up=1)
     first = DFPLearner(two_sided, settings)
     for update in range(3):
-        first.update(paid_on_the_right(first, update))
+        first.update(rewarded_on_the_right(first, update))
     second = DFPLearner(two_sided, settings)
     second.load_state_dict(first.state_dict())
     for learner in (first, second):
-        learner.update(paid_on_the_right(learner, 9))
+        learner.update(rewarded_on_the_right(learner, 9))
     for name, value in first.state_dict().items():
         torch.testing.assert_close(second.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_what_cannot_be_learned_from_is_refused(two_sided: PolicyNetwork) -> None:
+def test_unusable_settings_and_transitions_are_refused(two_sided: PolicyNetwork) -> None:
     with pytest.raises(ConfigError, match="positives = 9 are more than candidates = 8"):
         FinetuneConfig(positives=9, candidates=8)
     with pytest.raises(TrainingError, match="a chunk has 1 points"):
         DFPLearner(two_sided, FinetuneConfig(n_action_steps=4))
     learner = DFPLearner(two_sided, SETTINGS)
-    nobody = paid_on_the_right(learner, 0)
+    transitions = rewarded_on_the_right(learner, 0)
     with pytest.raises(TrainingError, match="none of 64 decisions"):
-        learner.update(replace(nobody, valid=torch.zeros_like(nobody.valid)))
+        learner.update(replace(transitions, valid=torch.zeros_like(transitions.valid)))

@@ -1,17 +1,18 @@
-"""One update: where it starts, where it stops, and that it goes on where it was stopped."""
+"""A PPO update: its first ratios, its end, and its restored state."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from decisions import CONFIG, decided, policy, questions
 from safetensors.torch import load_file, save_file
+from sampled_transitions import CONFIG, observations_and_latents, policy, sampled_transitions
 
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.ppo import PPOLearner
+from dbp_ros.rl.ppo_batch import ppo_batch
 from dbp_ros.rl.registry import build_learner
 
 ALL = ["dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo"]
@@ -23,13 +24,13 @@ def learner(algorithm: str = "dbpo", **changes: object) -> Learner:
 
 
 @pytest.mark.parametrize("algorithm", ["dbpo", "dbpo_no_anchor", "gaussian_ppo"])
-def test_what_is_rewarded_is_done_more(algorithm: str) -> None:
-    made = learner(algorithm, actor_learning_rate=1e-3)
-    asked = [value.flatten(0, 1) for value in questions(16, 8)]
-    before = made.decide(*asked)
+def test_rewarded_actions_become_more_likely(algorithm: str) -> None:
+    trained = learner(algorithm, actor_learning_rate=1e-3)
+    inputs = [value.flatten(0, 1) for value in observations_and_latents(16, 8)]
+    before = trained.act(*inputs)
     for seed in range(6):
-        made.update(decided(made, seed=seed))
-    after = made.decide(*asked)
+        trained.update(sampled_transitions(trained, seed=seed))
+    after = trained.act(*inputs)
     assert after[:, 0, 0].mean() > before[:, 0, 0].mean() + 0.01
 
 
@@ -37,12 +38,12 @@ def test_what_is_rewarded_is_done_more(algorithm: str) -> None:
 def test_a_resumed_learner_makes_the_same_update_to_the_bit(algorithm: str, tmp_path: Path) -> None:
     whole = learner(algorithm)
     for seed in range(2):
-        whole.update(decided(whole, seed=seed))
+        whole.update(sampled_transitions(whole, seed=seed))
     save_file(whole.state_dict(), tmp_path / "state.safetensors")
     resumed = learner(algorithm)
     resumed.load_state_dict(load_file(tmp_path / "state.safetensors"))
     torch.randn(7)
-    transitions = decided(whole, seed=2)
+    transitions = sampled_transitions(whole, seed=2)
     assert resumed.version == whole.version
     assert resumed.update(transitions) == whole.update(transitions)
     one, two = whole.state_dict(), resumed.state_dict()
@@ -52,68 +53,74 @@ def test_a_resumed_learner_makes_the_same_update_to_the_bit(algorithm: str, tmp_
 
 
 def test_the_first_ratios_are_one_in_training_mode() -> None:
-    made = PPOLearner(policy(), CONFIG)
-    transitions = decided(made, times=64)
-    law = made.actor.train()(
+    trained = PPOLearner(policy(), CONFIG)
+    transitions = sampled_transitions(trained, times=64)
+    distribution = trained.actor.train()(
         transitions.observation.flatten(0, 1), transitions.latent.flatten(0, 1)
     )
-    log_prob = law.log_prob(transitions.action.flatten(0, 1), transitions.executed.flatten())
+    log_prob = distribution.log_prob(
+        transitions.action.flatten(0, 1), transitions.executed.flatten()
+    )
     ratio = (log_prob - transitions.log_prob.flatten()).exp()
     assert (ratio - 1.0).abs().max() <= 1e-6
-    assert made.update(transitions)["log_prob_gap"] <= 1e-6
+    assert trained.update(transitions)["log_prob_gap"] <= 1e-6
 
 
-def test_latents_fade_to_one_policy_and_stay_part_of_the_likelihood() -> None:
-    made = PPOLearner(policy(), replace(CONFIG, latent_anneal_versions=2))
-    observation, _ = (value.flatten(0, 1) for value in questions(1, 8))
-    one, two = torch.randn(2, 8, *made.policy.chunk_shape).unbind()
-    apart = []
+def test_annealed_latents_give_one_policy_with_exact_likelihoods() -> None:
+    trained = PPOLearner(policy(), replace(CONFIG, latent_anneal_versions=2))
+    observation, _ = (value.flatten(0, 1) for value in observations_and_latents(1, 8))
+    one, two = torch.randn(2, 8, *trained.policy.chunk_shape).unbind()
+    differences = []
     for seed in range(4):
-        apart.append(float((made.decide(observation, one) - made.decide(observation, two)).std()))
-        assert made.update(decided(made, seed=seed))["log_prob_gap"] <= 1e-6
-    assert apart[0] > 1.5 * apart[1] > 0
-    assert apart[2:] == [0, 0]
+        differences.append(
+            float((trained.act(observation, one) - trained.act(observation, two)).std())
+        )
+        assert trained.update(sampled_transitions(trained, seed=seed))["log_prob_gap"] <= 1e-6
+    assert differences[0] > 1.5 * differences[1] > 0
+    assert differences[2:] == [0, 0]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.6])
-def test_the_anchor_of_faded_latents_is_the_mean_over_what_is_gone(share: float) -> None:
-    made = PPOLearner(policy(), CONFIG)
-    made.policy.method.latent_scale.fill_(share)
-    observation, latent = (value.flatten(0, 1)[:1] for value in questions(1, 1))
-    chance = torch.Generator().manual_seed(0)
-    asked = [value.expand(4000, *value.shape[1:]) for value in (observation, latent)]
-    said = made.actor.imitated(*asked, chance)
-    fresh = torch.randn(1, 32_000, *latent.shape[1:], generator=chance)
-    whole = made.actor.anchor(observation, share * latent[:, None] + (1 - share**2) ** 0.5 * fresh)
+@pytest.mark.parametrize("scale", [0.0, 0.6])
+def test_the_anchor_of_annealed_latents_is_a_mean_over_their_removed_part(scale: float) -> None:
+    trained = PPOLearner(policy(), CONFIG)
+    trained.policy.method.latent_scale.fill_(scale)
+    observation, latent = (value.flatten(0, 1)[:1] for value in observations_and_latents(1, 1))
+    generator = torch.Generator().manual_seed(0)
+    inputs = [value.expand(4000, *value.shape[1:]) for value in (observation, latent)]
+    chunks = trained.actor.anchor_chunk(*inputs, generator)
+    noise = torch.randn(1, 32_000, *latent.shape[1:], generator=generator)
+    whole = trained.actor.anchor(
+        observation, scale * latent[:, None] + (1 - scale**2) ** 0.5 * noise
+    )
     error = whole.std(1) / 32_000**0.5
-    assert ((said.mean(0) - whole.mean(1)).abs() < 6 * error).all()
-    # Eight are averaged.
-    torch.testing.assert_close(said.std(0) * 8**0.5, whole.std(1)[0], rtol=0.1, atol=0)
+    assert ((chunks.mean(0) - whole.mean(1)).abs() < 6 * error).all()
+    # The mean of eight samples.
+    torch.testing.assert_close(chunks.std(0) * 8**0.5, whole.std(1)[0], rtol=0.1, atol=0)
 
 
-def test_a_policy_that_came_faded_is_its_own_anchor() -> None:
-    faded = policy()
-    faded.method.latent_scale.zero_()
-    made = PPOLearner(faded, CONFIG)
-    observation, latent = (value.flatten(0, 1) for value in questions(1, 8))
-    imitated = made.actor.imitated(observation, latent, torch.Generator())
-    assert torch.equal(imitated, made.decide(observation, latent))
+def test_a_policy_with_latent_scale_zero_is_its_own_anchor() -> None:
+    annealed = policy()
+    annealed.method.latent_scale.zero_()
+    trained = PPOLearner(annealed, CONFIG)
+    observation, latent = (value.flatten(0, 1) for value in observations_and_latents(1, 8))
+    anchor = trained.actor.anchor_chunk(observation, latent, torch.Generator())
+    assert torch.equal(anchor, trained.act(observation, latent))
 
 
-def test_that_latents_have_faded_is_kept_with_the_weights() -> None:
-    made = PPOLearner(policy(), replace(CONFIG, latent_anneal_versions=1))
-    made.update(decided(made))
-    kept = made.policy.state_dict()
-    assert kept["method.latent_scale"] == 0
+def test_the_latent_scale_is_saved_with_the_weights() -> None:
+    trained = PPOLearner(policy(), replace(CONFIG, latent_anneal_versions=1))
+    trained.update(sampled_transitions(trained))
+    state = trained.policy.state_dict()
+    assert state["method.latent_scale"] == 0
     again = policy()
-    again.load_state_dict(kept)
-    observation, latent = (value.flatten(0, 1) for value in questions(1, 8))
+    again.load_state_dict(state)
+    observation, latent = (value.flatten(0, 1) for value in observations_and_latents(1, 8))
     torch.testing.assert_close(
-        again.method(observation, latent[:, None])[:, 0], made.decide(observation, latent)
+        again.method(observation, latent[:, None])[:, 0], trained.act(observation, latent)
     )
 
 
-def test_only_latents_that_can_fade_are_asked_to() -> None:
+def test_annealing_is_refused_for_methods_without_latents() -> None:
     with pytest.raises(
         ConfigError, match="latent_anneal_versions = 3: expected 0 for algorithm = dfp"
     ):
@@ -124,21 +131,21 @@ def test_only_latents_that_can_fade_are_asked_to() -> None:
         PPOLearner(policy("bc_mse"), replace(CONFIG, latent_anneal_versions=3))
 
 
-def test_an_update_stops_before_the_step_that_would_go_too_far() -> None:
-    wild = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2))
+def test_an_update_stops_at_the_kl_target() -> None:
+    fast = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2))
     minibatches = 128 // CONFIG.minibatch
-    statistics = wild.update(decided(wild))
+    statistics = fast.update(sampled_transitions(fast))
     assert 1 <= statistics["actor_steps"] < minibatches
-    calm = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-6))
-    assert calm.update(decided(calm))["actor_steps"] == CONFIG.epochs * minibatches
+    slow = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-6))
+    assert slow.update(sampled_transitions(slow))["actor_steps"] == CONFIG.epochs * minibatches
 
 
-def test_the_critic_learns_alone_at_first() -> None:
-    made = PPOLearner(policy(), replace(CONFIG, critic_warm_up=2))
+def test_only_the_critic_is_trained_during_the_warm_up() -> None:
+    trained = PPOLearner(policy(), replace(CONFIG, critic_warm_up=2))
     versions, steps, losses = [], [], []
     for seed in range(4):
-        statistics = made.update(decided(made, seed=seed))
-        versions.append(made.version)
+        statistics = trained.update(sampled_transitions(trained, seed=seed))
+        versions.append(trained.version)
         steps.append(statistics["actor_steps"])
         losses.append(statistics["value_loss"])
     assert versions == [0, 0, 1, 2]
@@ -146,85 +153,87 @@ def test_the_critic_learns_alone_at_first() -> None:
     assert losses[1] < losses[0]
 
 
-def test_the_anchor_pulls_harder_where_the_policy_has_gone_far() -> None:
+def test_the_anchor_weight_grows_with_the_distance() -> None:
     near = PPOLearner(policy(), replace(CONFIG, anchor_distance=10.0))
     far = PPOLearner(policy(), replace(CONFIG, anchor_distance=1e-4))
-    for made in (near, far):
-        made.update(decided(made))
+    for trained in (near, far):
+        trained.update(sampled_transitions(trained))
     assert near.anchor_weight < CONFIG.anchor_weight < far.anchor_weight
 
 
-def test_a_strong_anchor_keeps_the_policy_near() -> None:
-    gone = []
+def test_a_strong_anchor_limits_the_distance() -> None:
+    distances = []
     for weight in (0.0, 100.0):
         config = replace(CONFIG, anchor_weight=weight, anchor_distance=0.01)
-        made = PPOLearner(policy(), config)
+        trained = PPOLearner(policy(), config)
         for seed in range(8):
-            gone.append(made.update(decided(made, seed=seed))["anchor_distance"])
-    assert gone[-1] < 0.5 * gone[7]
+            distances.append(
+                trained.update(sampled_transitions(trained, seed=seed))["anchor_distance"]
+            )
+    assert distances[-1] < 0.5 * distances[7]
 
 
-def test_old_decisions_are_not_learned_from() -> None:
-    made = PPOLearner(policy(), CONFIG)
-    transitions = decided(made)
-    made.update(transitions)
+def test_transitions_of_older_versions_are_refused() -> None:
+    trained = PPOLearner(policy(), CONFIG)
+    transitions = sampled_transitions(trained)
+    trained.update(transitions)
     with pytest.raises(TrainingError, match="128 are not of version 1 or up to 0 older"):
-        made.update(transitions)
-    patient = PPOLearner(policy(), replace(CONFIG, version_lag=1))
-    patient.update(transitions)
-    assert patient.update(transitions)["used"] == 1.0
+        trained.update(transitions)
+    lenient = PPOLearner(policy(), replace(CONFIG, version_lag=1))
+    lenient.update(transitions)
+    assert lenient.update(transitions)["used"] == 1.0
 
 
-def test_an_older_decision_counts_by_how_likely_it_still_is() -> None:
-    made = learner()
-    transitions = decided(made)
+def test_older_decisions_are_weighted_by_their_importance_ratio() -> None:
+    trained = learner()
+    transitions = sampled_transitions(trained)
     used = transitions.valid
-    estimate = made._estimate(transitions, used)
-    fresh = made._lessons(transitions, estimate, used)
+    estimate = trained._estimate(transitions, used)
+    fresh = ppo_batch(transitions, estimate, used, trained.version)
     count = len(fresh)
-    told = fresh.log_prob + torch.linspace(-1.0, 1.0, count)
-    lessons = replace(fresh, log_prob=told, own=torch.arange(count) < 3)
-    reference = made._reference(lessons, made._batches(count))
-    expected = (reference.log_prob - told).exp().clamp(max=1.0)
-    assert torch.equal(reference.weight[:3], torch.ones(3))
-    assert torch.equal(reference.weight[3:], expected[3:])
-    assert 0.3 < float(reference.weight.min()) < 0.4
+    log_prob = fresh.log_prob + torch.linspace(-1.0, 1.0, count)
+    batch = replace(fresh, log_prob=log_prob, on_policy=torch.arange(count) < 3)
+    reference = trained._reference(batch, trained._minibatches(count))
+    expected = (reference.log_prob - log_prob).exp().clamp(max=1.0)
+    assert torch.equal(reference.importance[:3], torch.ones(3))
+    assert torch.equal(reference.importance[3:], expected[3:])
+    assert 0.3 < float(reference.importance.min()) < 0.4
     torch.testing.assert_close(reference.log_prob, fresh.log_prob, atol=1e-5, rtol=0)
 
 
-def test_the_standard_deviation_learns_at_a_rate_of_its_own() -> None:
+def test_the_standard_deviation_has_its_own_learning_rate() -> None:
     moved = []
     for gain in (1.0, 5.0):
-        made = learner(log_std_lr_scale=gain)
-        before = [value.detach().clone() for value in made.actor.spread.parameters()]
-        made.update(decided(made))
-        after = made.actor.spread.parameters()
+        trained = learner(log_std_lr_scale=gain)
+        before = [value.detach().clone() for value in trained.actor.log_std_head.parameters()]
+        trained.update(sampled_transitions(trained))
+        after = trained.actor.log_std_head.parameters()
         moved.append(
             max(float((a - b).detach().abs().max()) for a, b in zip(after, before, strict=True))
         )
     assert moved[1] > 2 * moved[0]
 
 
-def test_what_a_human_did_is_not_learned_from() -> None:
-    """The rows of a human change nothing, whatever was done in them."""
-    transitions = decided(PPOLearner(policy(), CONFIG))
+def test_transitions_of_an_intervention_are_not_used() -> None:
+    """Their actions do not change the update."""
+    transitions = sampled_transitions(PPOLearner(policy(), CONFIG))
     valid = torch.arange(16)[:, None].expand(16, 8) < 12
     human = torch.where(valid[..., None, None], transitions.action, 5.0)
     states = []
     for action in (transitions.action, human):
-        made = PPOLearner(policy(), CONFIG)
-        made.update(replace(transitions, valid=valid, action=action))
-        states.append(made.actor.state_dict())
+        trained = PPOLearner(policy(), CONFIG)
+        trained.update(replace(transitions, valid=valid, action=action))
+        states.append(trained.actor.state_dict())
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name])
 
 
-def test_nothing_to_learn_from_is_refused() -> None:
-    made = PPOLearner(policy(), CONFIG)
-    transitions = decided(made)
-    nobody = torch.zeros_like(transitions.valid)
+def test_a_batch_without_usable_transitions_is_refused() -> None:
+    trained = PPOLearner(policy(), CONFIG)
+    transitions = sampled_transitions(trained)
+    invalid = torch.zeros_like(transitions.valid)
     with pytest.raises(TrainingError, match="128 are not the policy's own"):
-        made.update(replace(transitions, valid=nobody))
+        trained.update(replace(transitions, valid=invalid))
 
 
 def test_more_points_than_a_chunk_has_are_refused() -> None:

@@ -1,7 +1,6 @@
-"""What the published code of DBPO gets wrong, by number, and that this code does not.
+"""Flaws R1 to R16 of the published code of DBPO, which this code does not have.
 
-The numbers are those of our review of that code: R1 to R16 are its flaws in online learning.
-`authors.py` keeps the rules of that code to be compared with; some tests show the flaw on it.
+`published.py` has the rules of that code; some tests show the flaw on it.
 """
 
 from dataclasses import replace
@@ -9,12 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from decisions import CONFIG, SHAPE, TRAINED, decided, policy, questions
+from sampled_transitions import (
+    CONFIG,
+    SHAPE,
+    TRAINED,
+    observations_and_latents,
+    policy,
+    sampled_transitions,
+)
 from torch import Tensor
 
 from benchmarks.rl.obstacle import ObstacleEnv
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.advantages import estimate_advantages, flowing
+from dbp_ros.rl.advantages import continuing, estimate_advantages
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.published import AveragedChunk, PublishedLearner
@@ -25,9 +31,9 @@ GAMMA = 0.99
 
 
 def advantages_of_a_constant_process(time_limit_terminates: bool) -> Tensor:
-    """A reward of 1 for ever, its right value, and a time limit after the third decision.
+    """A constant reward of 1 with its exact value, and a time limit after the third decision.
 
-    What is decided from next, after the reset, is worth something else.
+    The value after the reset differs.
     """
     value = torch.full((6, 1), 1.0 / (1.0 - GAMMA), dtype=torch.float64)
     value[3:] = 7.0
@@ -39,84 +45,89 @@ def advantages_of_a_constant_process(time_limit_terminates: bool) -> Tensor:
         value,
         torch.full_like(value, GAMMA),
         limit if time_limit_terminates else nowhere,
-        flowing(limit, ~nowhere),
+        continuing(limit, ~nowhere),
         0.95,
     ).advantages[:3, 0]
 
 
-def test_r1_a_time_limit_is_no_failure() -> None:
+def test_r1_a_time_limit_does_not_terminate() -> None:
     assert advantages_of_a_constant_process(time_limit_terminates=False).abs().max() <= 1e-6
     failure = advantages_of_a_constant_process(time_limit_terminates=True)
     assert failure.numpy() == pytest.approx([-87.6, -93.1, -99.0], abs=0.05)
 
 
 def test_r2_rewards_of_a_steady_policy_do_not_grow() -> None:
-    scaler, chance = RewardScaler(clip=1e9), torch.Generator().manual_seed(0)
-    span, ended = torch.full((50, 8), GAMMA), (torch.arange(400) % 10 == 9).reshape(8, 50).T
-    paid, scales = [], []
+    scaler, generator = RewardScaler(clip=1e9), torch.Generator().manual_seed(0)
+    discount, ended = torch.full((50, 8), GAMMA), (torch.arange(400) % 10 == 9).reshape(8, 50).T
+    rewards, scales = [], []
     for noise in (0.5, 0.05, 0.005):
         for _ in range(20):
-            reward = 12.0 + noise * torch.randn(50, 8, generator=chance)
-            paid.append(float(scaler(reward, span, ended).mean()))
+            reward = 12.0 + noise * torch.randn(50, 8, generator=generator)
+            rewards.append(float(scaler(reward, discount, ended).mean()))
             scales.append(scaler.scale)
-    assert max(paid[20:]) <= 1.02 * paid[19]
+    assert max(rewards[20:]) <= 1.02 * rewards[19]
     assert scales[-1] == pytest.approx(scales[19], rel=0.02)
 
 
 @pytest.mark.parametrize("mean", [0.0, 1.1])
-def test_r3_the_score_of_what_was_sampled_has_mean_zero_also_out_of_range(mean: float) -> None:
+def test_r3_the_score_of_samples_has_mean_zero_also_out_of_range(mean: float) -> None:
     count, sigma = 40_000, 0.05
     log_sigma = torch.full((count, 1, 1), float(np.log(sigma)), dtype=torch.float64)
-    law = GaussianChunk(torch.full_like(log_sigma, mean), log_sigma)
-    score = (law.sample(torch.Generator().manual_seed(0)) - mean) / sigma**2
+    distribution = GaussianChunk(torch.full_like(log_sigma, mean), log_sigma)
+    score = (distribution.sample(torch.Generator().manual_seed(0)) - mean) / sigma**2
     assert score.mean().abs() <= 4.0 / (sigma * count**0.5)
 
 
 def test_r3_the_published_sample_pushes_a_saturated_mean_inward() -> None:
     log_sigma = torch.full((40_000, 1, 1), float(np.log(0.05)))
-    law = AveragedChunk(torch.full_like(log_sigma, 1.1), log_sigma, planned=1)
-    score = (law.sample(torch.Generator().manual_seed(0)) - 1.1) / 0.05**2
+    distribution = AveragedChunk(torch.full_like(log_sigma, 1.1), log_sigma, planned=1)
+    score = (distribution.sample(torch.Generator().manual_seed(0)) - 1.1) / 0.05**2
     assert float(score.mean()) == pytest.approx(-40.2, abs=0.3)
 
 
 def test_r4_scales_encoders_and_anchor_do_not_learn() -> None:
     cameras = replace(SHAPE, cameras={"head": (24, 24)})
     torch.manual_seed(0)
-    made = PPOLearner(PolicyNetwork(cameras, replace(TRAINED, channels=(8, 8, 8, 8))), CONFIG)
-    size = made.policy.observation_size
-    chance = torch.Generator().manual_seed(1)
-    seen, later = torch.randn(2, 16, 8, size, generator=chance)
+    learner = PPOLearner(PolicyNetwork(cameras, replace(TRAINED, channels=(8, 8, 8, 8))), CONFIG)
+    size = learner.policy.observation_size
+    generator = torch.Generator().manual_seed(1)
+    seen, later = torch.randn(2, 16, 8, size, generator=generator)
     fixed = {
         name: value.clone()
-        for name, value in made.actor.state_dict().items()
-        if not name.startswith(("policy.method", "spread"))
+        for name, value in learner.actor.state_dict().items()
+        if not name.startswith(("policy.method", "log_std_head"))
     }
-    learned = made.actor.state_dict()["policy.method.head.enter.weight"].clone()
-    latent = questions(1, 8)[1][0]
-    anchored = made.actor.imitated(seen[0], latent, torch.Generator())
-    explored = made.explore(seen.flatten(0, 1), questions(16, 8)[1].flatten(0, 1), chance)
+    learned = learner.actor.state_dict()["policy.method.head.enter.weight"].clone()
+    latent = observations_and_latents(1, 8)[1][0]
+    anchored = learner.actor.anchor_chunk(seen[0], latent, torch.Generator())
+    explored = learner.explore(
+        seen.flatten(0, 1), observations_and_latents(16, 8)[1].flatten(0, 1), generator
+    )
     narrow = PPOLearner(policy(), CONFIG)
     transitions = replace(
-        decided(narrow, observation=seen, successor=later),
+        sampled_transitions(narrow, observation=seen, successor=later),
         action=explored.action.unflatten(0, (16, 8)),
     )
-    made.update(transitions)
-    after = made.actor.state_dict()
+    learner.update(transitions)
+    after = learner.actor.state_dict()
     assert not torch.equal(after["policy.method.head.enter.weight"], learned)
     assert any(name.startswith("policy.normaliser") for name in fixed)
     assert any(name.startswith("policy.encoders") for name in fixed)
     for name, value in fixed.items():
         assert torch.equal(after[name], value), name
-    assert torch.equal(made.actor.imitated(seen[0], latent, torch.Generator()), anchored)
+    assert torch.equal(learner.actor.anchor_chunk(seen[0], latent, torch.Generator()), anchored)
 
 
-def test_r5_exploration_starts_where_it_can_learn_both_ways() -> None:
-    published = PublishedLearner(policy(), CONFIG).actor.spread
-    for spread, alive in ((StochasticPolicy(policy(), CONFIG).spread, True), (published, False)):
+def test_r5_the_initial_standard_deviation_has_a_gradient_in_both_directions() -> None:
+    published = PublishedLearner(policy(), CONFIG).actor.log_std_head
+    for head, alive in (
+        (StochasticPolicy(policy(), CONFIG).log_std_head, True),
+        (published, False),
+    ):
         with torch.no_grad():
-            spread.linear.bias -= 1e-3
-        spread(torch.zeros(1, 3)).sum().backward()
-        assert bool((spread.linear.bias.grad != 0.0).all()) == alive
+            head.linear.bias -= 1e-3
+        head(torch.zeros(1, 3)).sum().backward()
+        assert bool((head.linear.bias.grad != 0.0).all()) == alive
 
 
 def test_r6_the_ratio_is_that_of_the_densities_and_not_a_root_of_it() -> None:
@@ -127,57 +138,57 @@ def test_r6_the_ratio_is_that_of_the_densities_and_not_a_root_of_it() -> None:
     assert float(moved) == pytest.approx(8 * (0.5**2 - 0.4**2) / 2, rel=1e-5)
 
 
-def test_r7_the_divergence_is_tested_before_the_step_and_can_be_reached() -> None:
-    made = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2, kl_target=0.0))
-    # The first step starts from no divergence at all, and the second one from too much.
-    assert made.update(decided(made))["actor_steps"] == 1
+def test_r7_the_kl_is_tested_before_the_step_and_can_be_reached() -> None:
+    learner = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2, kl_target=0.0))
+    # The first step starts at a KL of zero, the second one above the target.
+    assert learner.update(sampled_transitions(learner))["actor_steps"] == 1
 
 
 def test_r8_the_data_of_an_update_are_many_minibatches() -> None:
-    made = PPOLearner(policy(), replace(CONFIG, kl_target=1e9, epochs=3))
-    assert made.update(decided(made))["actor_steps"] == 3 * 128 / CONFIG.minibatch
+    learner = PPOLearner(policy(), replace(CONFIG, kl_target=1e9, epochs=3))
+    assert learner.update(sampled_transitions(learner))["actor_steps"] == 3 * 128 / CONFIG.minibatch
 
 
 def test_r9_the_discount_counts_control_steps() -> None:
-    """Two chunks of 3 and 1 steps are worth what the four steps are."""
+    """Two chunks of 3 and 1 steps have the return of the four steps."""
     steps = torch.tensor([[3], [1]])
-    paid = torch.tensor([[1.0 + GAMMA + GAMMA**2], [1.0]])
+    rewards = torch.tensor([[1.0 + GAMMA + GAMMA**2], [1.0]])
     nothing = torch.zeros(2, 1)
     last = torch.tensor([[False], [True]])
-    returns = estimate_advantages(paid, nothing, nothing, GAMMA**steps, last, ~last, 1.0).returns
+    returns = estimate_advantages(rewards, nothing, nothing, GAMMA**steps, last, ~last, 1.0).returns
     assert float(returns[0, 0]) == pytest.approx(sum(GAMMA**k for k in range(4)))
 
 
-def test_r10_points_that_were_not_played_change_nothing() -> None:
+def test_r10_points_that_were_not_executed_change_nothing() -> None:
     weights = []
-    for unplayed in (0.0, 9.0):
-        made = PPOLearner(policy(), CONFIG)
-        transitions = decided(made)
-        played = torch.arange(4) < transitions.executed[..., None]
-        action = torch.where(played[..., None], transitions.action, unplayed)
-        made.update(replace(transitions, action=action))
-        weights.append(made.actor.state_dict())
+    for unexecuted in (0.0, 9.0):
+        learner = PPOLearner(policy(), CONFIG)
+        transitions = sampled_transitions(learner)
+        executed = torch.arange(4) < transitions.executed[..., None]
+        action = torch.where(executed[..., None], transitions.action, unexecuted)
+        learner.update(replace(transitions, action=action))
+        weights.append(learner.actor.state_dict())
     for name, value in weights[0].items():
         assert torch.equal(value, weights[1][name]), name
 
 
-def test_r12_what_was_sampled_is_scored_by_the_law_it_was_sampled_from() -> None:
-    made = PPOLearner(policy(), CONFIG)
-    assert made.update(decided(made))["log_prob_gap"] <= 1e-5
-    transitions = decided(made)
-    made.actor.spread.linear.bias.data += 1.0
-    assert made.update(transitions)["log_prob_gap"] >= 1.0
+def test_r12_samples_have_the_density_of_their_distribution() -> None:
+    learner = PPOLearner(policy(), CONFIG)
+    assert learner.update(sampled_transitions(learner))["log_prob_gap"] <= 1e-5
+    transitions = sampled_transitions(learner)
+    learner.actor.log_std_head.linear.bias.data += 1.0
+    assert learner.update(transitions)["log_prob_gap"] >= 1.0
 
 
-def test_r13_a_minibatch_costs_one_forward_pass_and_the_anchor_holds_what_is_played() -> None:
-    made = PPOLearner(policy(), replace(CONFIG, kl_target=1e9, epochs=2))
-    transitions = decided(made)
+def test_r13_a_minibatch_costs_one_forward_pass() -> None:
+    learner = PPOLearner(policy(), replace(CONFIG, kl_target=1e9, epochs=2))
+    transitions = sampled_transitions(learner)
     calls: list[int] = []
-    method = made.actor.policy.method
+    method = learner.actor.policy.method
     method.register_forward_hook(lambda *_: calls.append(1))
-    steps = made.update(transitions)["actor_steps"]
+    steps = learner.update(transitions)["actor_steps"]
     minibatches = 128 / CONFIG.minibatch
-    assert len(calls) == steps + 2 * minibatches  # what it was and what it became, to measure
+    assert len(calls) == steps + 2 * minibatches  # plus the reference and the diagnostics
 
 
 def test_r14_training_mode_never_reaches_the_anchor() -> None:
@@ -188,7 +199,7 @@ def test_r14_training_mode_never_reaches_the_anchor() -> None:
     assert not any(modes)
 
 
-def test_r15_an_episode_is_its_seed_and_nothing_else() -> None:
+def test_r15_an_episode_depends_on_its_seed_only() -> None:
     np.random.seed(3)
     before = np.random.get_state()[1].copy()
     alone, crowd = ObstacleEnv(1), ObstacleEnv(5)
@@ -198,6 +209,6 @@ def test_r15_an_episode_is_its_seed_and_nothing_else() -> None:
     alone.reset(np.array([0]), [42])
     for _ in range(3):
         ahead = np.array([[0.5, 0.9]], np.float32)
-        here, there = alone.step(np.array([0]), ahead), crowd.step(np.array([3]), ahead)
-        np.testing.assert_array_equal(here.states, there.states)
+        one, other = alone.step(np.array([0]), ahead), crowd.step(np.array([3]), ahead)
+        np.testing.assert_array_equal(one.states, other.states)
     np.testing.assert_array_equal(np.random.get_state()[1], before)

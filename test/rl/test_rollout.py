@@ -1,11 +1,11 @@
-"""Playing chunks: what is recorded is what happened, and judging counts every episode."""
+"""Rollouts: transitions match the environment, and an evaluation counts every episode."""
 
 from collections.abc import Sequence
 from itertools import count
 
 import numpy as np
 import torch
-from decisions import CONFIG, policy
+from sampled_transitions import CONFIG, policy
 from torch import Tensor
 
 from dbp_ros.rl.ar1_latents import AR1Latents
@@ -43,96 +43,96 @@ def learner() -> PPOLearner:
     return PPOLearner(policy(), CONFIG)
 
 
-def test_a_chunk_is_played_until_the_episode_ends() -> None:
+def test_a_chunk_is_executed_until_the_episode_ends() -> None:
     collector = Collector(Countdown(2), learner(), iter([5, 4, 8, 7, 6]), seed=0)
     collected = collector.collect(4)
-    made = collected.transitions
+    transitions = collected.transitions
     # The first place plays seeds 5 and 7, the second one 4, 8 and 6; chunks are of 3 steps.
-    assert made.executed.T.tolist() == [[3, 2, 3, 3], [3, 1, 3, 3]]
-    assert made.truncated.T.tolist() == [[False, True, False, False], [False] * 4]
-    assert made.terminated.T.tolist() == [[False] * 4, [False, True, False, False]]
+    assert transitions.executed.T.tolist() == [[3, 2, 3, 3], [3, 1, 3, 3]]
+    assert transitions.truncated.T.tolist() == [[False, True, False, False], [False] * 4]
+    assert transitions.terminated.T.tolist() == [[False] * 4, [False, True, False, False]]
     assert collected.steps == 21
     assert sorted(collected.returns) == [10.0, 15.0]
     assert sorted(collected.successes) == [False, True]
 
 
-def test_the_successor_is_the_true_one_and_the_next_decision_begins_anew() -> None:
-    made = Collector(Countdown(1), learner(), iter([5, 9]), seed=0).collect(3).transitions
-    assert made.successor[0, 0, :2].tolist() == [5, 3]
-    assert torch.equal(made.observation[1], made.successor[0])
-    assert made.successor[1, 0, :2].tolist() == [5, 5]
-    assert made.observation[2, 0].tolist() == [9, 0, 0]
+def test_the_successor_is_the_state_before_the_reset() -> None:
+    transitions = Collector(Countdown(1), learner(), iter([5, 9]), seed=0).collect(3).transitions
+    assert transitions.successor[0, 0, :2].tolist() == [5, 3]
+    assert torch.equal(transitions.observation[1], transitions.successor[0])
+    assert transitions.successor[1, 0, :2].tolist() == [5, 5]
+    assert transitions.observation[2, 0].tolist() == [9, 0, 0]
 
 
 def test_rewards_are_discounted_within_a_chunk() -> None:
-    made = Collector(Countdown(1), learner(), iter([5, 9]), seed=0).collect(2).transitions
+    transitions = Collector(Countdown(1), learner(), iter([5, 9]), seed=0).collect(2).transitions
     gamma = CONFIG.gamma
     expected = [1 + 2 * gamma + 3 * gamma**2, 4 + 5 * gamma]
-    torch.testing.assert_close(made.reward[:, 0], torch.tensor(expected))
+    torch.testing.assert_close(transitions.reward[:, 0], torch.tensor(expected))
 
 
-def test_what_was_collected_fits_what_the_learner_makes_of_it() -> None:
-    made = learner()
-    collector = Collector(Countdown(8), made, count(10**6), seed=0)
+def test_collected_log_probabilities_agree_with_the_learner() -> None:
+    transitions = learner()
+    collector = Collector(Countdown(8), transitions, count(10**6), seed=0)
     for _ in range(3):
-        assert made.update(collector.collect(16).transitions)["log_prob_gap"] <= 1e-4
+        assert transitions.update(collector.collect(16).transitions)["log_prob_gap"] <= 1e-4
 
 
-def test_r11_the_points_that_are_scored_are_those_that_are_played() -> None:
-    """Point 0 is due one step after the observation: played and scored are points 0, 1, 2."""
-    made = Collector(Countdown(1), learner(), iter([9]), seed=0).collect(1).transitions
-    played = made.action[0, 0, :3].sum()
-    torch.testing.assert_close(made.successor[0, 0, 2], played)
+def test_r11_the_density_is_that_of_the_executed_points() -> None:
+    """Point 0 is due one step after the observation: points 0, 1 and 2 are executed."""
+    transitions = Collector(Countdown(1), learner(), iter([9]), seed=0).collect(1).transitions
+    executed = transitions.action[0, 0, :3].sum()
+    torch.testing.assert_close(transitions.successor[0, 0, 2], executed)
 
 
-class Told(PPOLearner):
-    """Remembers how many episodes it was asked to decide in."""
+class RecordingLearner(PPOLearner):
+    """A learner that records its batch sizes."""
 
-    asked: list[int]
+    batch_sizes: list[int]
 
-    def decide(self, observation: Tensor, latent: Tensor) -> Tensor:
-        self.asked.append(len(observation))
-        return super().decide(observation, latent)
-
-
-def test_r16_every_episode_that_is_begun_is_judged_and_no_other() -> None:
-    made = Told(policy(), CONFIG)
-    made.asked = []
-    judged = evaluate_learner(Countdown(5), made, [4, 5, 6, 8, 9], seed=0)
-    assert judged.success == 2 / 5
-    assert judged.steps == 4 + 5 + 6 + 8 + 9
-    assert judged.episode_return == np.mean([n * (n + 1) / 2 for n in (4, 5, 6, 8, 9)])
-    assert made.asked == [5, 5, 2]
+    def act(self, observation: Tensor, latent: Tensor) -> Tensor:
+        self.batch_sizes.append(len(observation))
+        return super().act(observation, latent)
 
 
-def test_judging_neither_disturbs_the_episodes_that_are_learned_from_nor_explores() -> None:
+def test_r16_an_evaluation_counts_exactly_its_episodes() -> None:
+    transitions = RecordingLearner(policy(), CONFIG)
+    transitions.batch_sizes = []
+    result = evaluate_learner(Countdown(5), transitions, [4, 5, 6, 8, 9], seed=0)
+    assert result.success == 2 / 5
+    assert result.steps == 4 + 5 + 6 + 8 + 9
+    assert result.episode_return == np.mean([n * (n + 1) / 2 for n in (4, 5, 6, 8, 9)])
+    assert transitions.batch_sizes == [5, 5, 2]
+
+
+def test_an_evaluation_neither_disturbs_the_collection_nor_explores() -> None:
     runs = []
     for interrupted in (False, True):
-        made = learner()
-        collector = Collector(Countdown(4), made, count(10**6), seed=0)
+        transitions = learner()
+        collector = Collector(Countdown(4), transitions, count(10**6), seed=0)
         first = collector.collect(4)
         if interrupted:
-            assert evaluate_learner(Countdown(3), made, [4, 5, 6], 0) == evaluate_learner(
-                Countdown(3), made, [4, 5, 6], 0
+            assert evaluate_learner(Countdown(3), transitions, [4, 5, 6], 0) == evaluate_learner(
+                Countdown(3), transitions, [4, 5, 6], 0
             )
         runs.append((first, collector.collect(4)))
     assert torch.equal(runs[0][1].transitions.action, runs[1][1].transitions.action)
 
 
-def test_a_held_latent_stays_through_an_episode_and_a_short_memory_forgets() -> None:
-    begun, go_on = torch.tensor([True, True]), torch.tensor([False, True])
-    held = AR1Latents(2, (4, 2), memory_s=0.0, dt=0.3, seed=0)
-    one = held.step(begun)
-    two = held.step(go_on)
+def test_the_latent_is_constant_or_has_the_correlation_of_its_time_constant() -> None:
+    everywhere, second = torch.tensor([True, True]), torch.tensor([False, True])
+    constant = AR1Latents(2, (4, 2), time_constant_s=0.0, dt=0.3, seed=0)
+    one = constant.step(everywhere)
+    two = constant.step(second)
     assert torch.equal(one[0], two[0])
     assert not torch.equal(one[1], two[1])
-    walks = AR1Latents(4000, (4, 2), memory_s=0.3, dt=0.3, seed=0)
-    nobody = torch.zeros(4000, dtype=torch.bool)
-    one, two = walks.step(nobody), walks.step(nobody)
+    correlated = AR1Latents(4000, (4, 2), time_constant_s=0.3, dt=0.3, seed=0)
+    nowhere = torch.zeros(4000, dtype=torch.bool)
+    one, two = correlated.step(nowhere), correlated.step(nowhere)
     assert abs(float((one * two).mean()) - np.exp(-1.0)) <= 0.03
     assert abs(float(two.std()) - 1.0) <= 0.02
 
 
-def test_explored_chunks_are_scored_up_to_what_was_played() -> None:
+def test_the_density_of_an_explored_chunk_is_summed_over_the_executed_points() -> None:
     explored = ExploredBatch(torch.zeros(2, 4, 2), torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]))
     assert explored.log_prob(torch.tensor([1, 3])).tolist() == [1.0, 18.0]

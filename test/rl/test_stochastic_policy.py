@@ -1,8 +1,8 @@
-"""The exploring policy: what was imitated at the start, and exploration that stays alive."""
+"""The stochastic policy: the imitated mean at the start, and a trainable standard deviation."""
 
 import pytest
 import torch
-from decisions import CONFIG, decided, policy, questions
+from sampled_transitions import CONFIG, observations_and_latents, policy, sampled_transitions
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.rl.config import FinetuneConfig
@@ -11,24 +11,24 @@ from dbp_ros.rl.stochastic_policy import SigmaHead, StochasticPolicy
 
 
 @pytest.mark.parametrize("method", ["dbp", "bc_mse"])
-def test_a_new_one_says_to_the_bit_what_was_imitated(method: str) -> None:
+def test_the_initial_mean_is_the_imitated_chunk_to_the_bit(method: str) -> None:
     imitated = policy(method)
     exploring = StochasticPolicy(imitated, CONFIG)
-    observation, latent = (asked[0] for asked in questions(1, 50))
+    observation, latent = (value[0] for value in observations_and_latents(1, 50))
     expected = imitated.method(observation, latent[:, None])[:, 0]
     assert torch.equal(exploring(observation, latent).mean, expected)
-    assert torch.equal(exploring.imitated(observation, latent, torch.Generator()), expected)
+    assert torch.equal(exploring.anchor_chunk(observation, latent, torch.Generator()), expected)
 
 
-def test_exploration_starts_alike_everywhere() -> None:
-    observation, latent = (asked[0] for asked in questions(1, 50))
-    law = StochasticPolicy(policy(), CONFIG)(observation, latent)
+def test_the_initial_standard_deviation_is_constant() -> None:
+    observation, latent = (value[0] for value in observations_and_latents(1, 50))
+    distribution = StochasticPolicy(policy(), CONFIG)(observation, latent)
     torch.testing.assert_close(
-        law.log_sigma.exp(), torch.full((50, 4, 2), CONFIG.sigma), rtol=1e-6, atol=0
+        distribution.log_sigma.exp(), torch.full((50, 4, 2), CONFIG.sigma), rtol=1e-6, atol=0
     )
 
 
-def test_exploration_learns_on_from_wherever_it_gets() -> None:
+def test_the_standard_deviation_has_a_gradient_everywhere() -> None:
     head = SigmaHead(3, (4, 2), CONFIG)
     start = head.linear.bias.detach().clone()
     # One step moves the standard deviation by about itself at the start.
@@ -36,11 +36,11 @@ def test_exploration_learns_on_from_wherever_it_gets() -> None:
         with torch.no_grad():
             head.linear.bias.copy_(start + steps)
         head.zero_grad()
-        said = head(torch.zeros(1, 3))
-        said.sum().backward()
+        output = head(torch.zeros(1, 3))
+        output.sum().backward()
         assert (head.linear.bias.grad != 0.0).all()
-        assert CONFIG.sigma_low <= said.detach().exp().min()
-        assert said.detach().exp().max() <= CONFIG.sigma_high
+        assert CONFIG.sigma_low <= output.detach().exp().min()
+        assert output.detach().exp().max() <= CONFIG.sigma_high
 
 
 def test_a_start_on_a_bound_is_refused() -> None:
@@ -48,15 +48,15 @@ def test_a_start_on_a_bound_is_refused() -> None:
         FinetuneConfig(sigma=0.03, sigma_low=0.03)
 
 
-def test_what_learned_is_deployed_and_the_original_is_left_alone() -> None:
+def test_the_trained_policy_is_deployed_and_the_original_is_unchanged() -> None:
     imitated = policy()
     before = {name: value.clone() for name, value in imitated.state_dict().items()}
     learner = PPOLearner(imitated, CONFIG)
-    learner.update(decided(learner))
+    learner.update(sampled_transitions(learner))
     deployed = learner.actor.deployable()
-    observation, latent = (asked[0] for asked in questions(1, 50))
-    said = deployed.method(observation, latent[:, None])[:, 0]
-    assert torch.equal(said, learner.decide(observation, latent))
-    assert not torch.equal(said, imitated.method(observation, latent[:, None])[:, 0])
+    observation, latent = (value[0] for value in observations_and_latents(1, 50))
+    output = deployed.method(observation, latent[:, None])[:, 0]
+    assert torch.equal(output, learner.act(observation, latent))
+    assert not torch.equal(output, imitated.method(observation, latent[:, None])[:, 0])
     for name, value in imitated.state_dict().items():
         assert torch.equal(value, before[name])

@@ -1,4 +1,4 @@
-"""Decisions that do not belong together are refused by name."""
+"""Inconsistent transitions are refused with the name of the field."""
 
 import re
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from decisions import CONFIG, decided, policy
+from sampled_transitions import CONFIG, policy, sampled_transitions
 
 from dbp_ros.errors import TrainingError
 from dbp_ros.rl.ppo import PPOLearner
@@ -15,7 +15,7 @@ from dbp_ros.rl.transitions import Transitions
 
 @pytest.fixture(scope="module")
 def transitions() -> Transitions:
-    return decided(PPOLearner(policy(), CONFIG))
+    return sampled_transitions(PPOLearner(policy(), CONFIG))
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,14 @@ def transitions() -> Transitions:
         ({"successor": torch.full((16, 8, 3), torch.nan)}, "successor is not finite"),
     ],
 )
-def test_what_does_not_belong_together_is_refused_by_name(
+def test_inconsistent_tensors_are_refused_by_name(
     transitions: Transitions, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(TrainingError, match=re.escape(message)):
         replace(transitions, **changes)
 
 
-def test_batches_of_the_same_streams_follow_one_another(transitions: Transitions) -> None:
-    joined = Transitions.in_a_row([transitions, transitions])
+def test_batches_of_the_same_streams_are_concatenated_in_time(transitions: Transitions) -> None:
+    joined = Transitions.concatenate([transitions, transitions])
     assert len(joined) == 2 * len(transitions)
     assert torch.equal(joined.reward[16:], transitions.reward)

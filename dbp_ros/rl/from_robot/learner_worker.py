@@ -30,7 +30,7 @@ from dbp_ros.data.recorder import bag_path
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
 from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
-from dbp_ros.rl.checkpoint import finetuned, go_on
+from dbp_ros.rl.checkpoint import finetuned, restore
 from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions
@@ -99,7 +99,9 @@ class LearnerWorker:
         self._imitated = read_checkpoint(Path(config.checkpoint))
         learner = build_learner(self._imitated.policy(), finetune_config(config))
         if not isinstance(learner, PPOLearner):
-            raise ConfigError(f"algorithm = {learner.config.algorithm} has no law to explore with")
+            raise ConfigError(
+                f"algorithm = {learner.config.algorithm} has no distribution to explore with"
+            )
         self._learner = learner
         state = self._out / STATE
         self._backlog = EpisodeQueue(
@@ -151,7 +153,7 @@ class LearnerWorker:
         if not (self._out / STATE / CHECKPOINT).exists():
             return 0
         checkpoint = read_checkpoint(self._out / STATE)
-        go_on(checkpoint, self._learner)
+        restore(checkpoint, self._learner)
         return int(checkpoint.facts["finetuned"]["episode"])
 
     def _take(self, number: int) -> None:
@@ -185,7 +187,7 @@ class LearnerWorker:
         kept = self._out / STATE / KEPT / str(decides)
         if not (kept / CHECKPOINT).exists():
             return
-        go_on(read_checkpoint(kept), self._learner)
+        restore(read_checkpoint(kept), self._learner)
         self._parts = []
         self._counts["went_back"] += 1
         self._versions.forget_after(decides)
@@ -209,7 +211,7 @@ class LearnerWorker:
         )
 
     def _learn(self) -> None:
-        self._last_update = self._learner.update(Transitions.in_a_row(self._parts))
+        self._last_update = self._learner.update(Transitions.concatenate(self._parts))
         self._parts = []
         self._write_state(self._backlog.last)
         self._backlog.learned()

@@ -52,10 +52,10 @@ class StochasticHead(nn.Module):
         """
         policy = self.actor.policy
         named = dict(zip(policy.feature_sizes, features, strict=True))
-        law = self.actor(policy.observe(positions, named), latent)
-        sample = law.mean + law.log_sigma.exp() * noise
+        distribution = self.actor(policy.observe(positions, named), latent)
+        sample = distribution.mean + distribution.log_sigma.exp() * noise
         action = policy.normaliser.absolute_actions(sample, positions[:, -1])
-        return action, sample, law.log_sigma
+        return action, sample, distribution.log_sigma
 
 
 def features_of(model: Model, images: Mapping[str, Image]) -> dict[str, Floats]:
@@ -74,9 +74,11 @@ def recomputed_log_prob(
         features: From `features_of`.
     """
     still = np.zeros_like(decision.latent)
-    law = model.explore(decision.positions, features, decision.latent, still)
-    apart = decision.normalised.astype(np.float64) - law.normalised
-    return log_density(apart * np.exp(-law.log_std), law.log_std, decision.executed)
+    distribution = model.explore(decision.positions, features, decision.latent, still)
+    apart = decision.normalised.astype(np.float64) - distribution.normalised
+    return log_density(
+        apart * np.exp(-distribution.log_std), distribution.log_std, decision.executed
+    )
 
 
 class PolicyVersions:
@@ -222,9 +224,9 @@ def _difference(actor: StochasticPolicy, bundle: Bundle) -> float:
     Raises:
         TrainingError: If it is more than 1e-5.
     """
-    model, chance, worst = Model(bundle), np.random.default_rng(0), 0.0
+    model, generator, worst = Model(bundle), np.random.default_rng(0), 0.0
     for case in _cases(bundle):
-        noise = chance.standard_normal(case[2].shape, np.float32)
+        noise = generator.standard_normal(case[2].shape, np.float32)
         found = model.explore(*case, noise)
         for said, name in zip(_ask(actor, *case, noise), OUTPUTS, strict=True):
             worst = float(np.maximum(worst, np.abs(said - getattr(found, name)).max()))

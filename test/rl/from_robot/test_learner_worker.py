@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from lived import live
+from recorded_bag import record_bag
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import write_manifest
@@ -68,7 +68,7 @@ def real(kind, message):
 
 def record(folder, number, model, ticks=120, fell_back=None, **changes):
     """Let a model explore, and leave the bag of it."""
-    bag = live(model, ticks, SIZE, n_action_steps=3, **changes)
+    bag = record_bag(model, ticks, SIZE, n_action_steps=3, **changes)
     bag.metadata[FELL_BACK] = fell_back
     kinds = {role: Image if role.startswith("image.") else String for role in bag.messages}
     kinds["joint_states"] = JointState
@@ -106,7 +106,7 @@ def test_episodes_become_a_version_and_a_new_process_goes_on(config, tmp_path):
     print(statistics)
     assert 0 < statistics["largest_likelihood_difference"] <= 1e-4
     assert statistics["update"]["used"] == 1.0
-    # PyTorch, from the same inputs and weights: what was recorded is what was decided.
+    # PyTorch, from the same inputs and weights: what was recorded is what was sampled_transitions.
     assert statistics["update"]["log_prob_gap"] <= 1e-3
     second = Model(read_bundle(tmp_path / "versions" / "2"))
     assert second.prove() <= 1e-5

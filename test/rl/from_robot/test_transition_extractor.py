@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from lived import START_NS, live
+from recorded_bag import START_NS, record_bag
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.bag import EpisodeEnd
@@ -44,7 +44,7 @@ def gather(folder, imitated):
 
 
 def lived(model, ticks=120, **changes):
-    return live(model, ticks, SIZE, n_action_steps=3, **changes)
+    return record_bag(model, ticks, SIZE, n_action_steps=3, **changes)
 
 
 def test_every_decision_becomes_a_transition_with_the_likelihood_that_it_had(model, gather):

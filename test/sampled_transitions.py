@@ -1,4 +1,4 @@
-"""A small policy, and decisions that it makes in no world at all."""
+"""A small policy, and transitions of its exploration without an environment."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,36 +18,36 @@ CONFIG = FinetuneConfig(n_action_steps=3, critic_warm_up=0, minibatch=32, critic
 
 
 def policy(method: str = "dbp") -> PolicyNetwork:
-    """Return a policy whose every layer says something."""
+    """Return a policy with random weights."""
     torch.manual_seed(0)
-    made = PolicyNetwork(
+    network = PolicyNetwork(
         SHAPE, replace(TRAINED, method=method, num_samples=1 if method == "bc_mse" else 8)
     )
-    return made.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False)
 
 
-def questions(times: int, streams: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+def observations_and_latents(times: int, streams: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Return observations and latents, of shapes (T, N, 3) and (T, N, 4, 2)."""
-    chance = torch.Generator().manual_seed(seed)
-    observation = torch.randn(times, streams, 3, generator=chance)
-    return observation, torch.randn(times, streams, 4, 2, generator=chance)
+    generator = torch.Generator().manual_seed(seed)
+    observation = torch.randn(times, streams, 3, generator=generator)
+    return observation, torch.randn(times, streams, 4, 2, generator=generator)
 
 
-def decided(
+def sampled_transitions(
     learner: Learner, times: int = 16, streams: int = 8, seed: int = 0, **changes: Any
 ) -> Transitions:
-    """Return decisions of a learner; what is played to the right is rewarded.
+    """Return transitions of a learner; the reward is the first action.
 
-    Every seventh episode step terminates, every eleventh is cut short, and some chunks are not
-    played to their end.
+    Every seventh decision terminates, every eleventh is truncated, and some chunks are executed in
+    part.
     """
-    observation, latent = questions(times, streams, seed)
-    chance = torch.Generator().manual_seed(seed)
-    explored = learner.explore(observation.flatten(0, 1), latent.flatten(0, 1), chance)
+    observation, latent = observations_and_latents(times, streams, seed)
+    generator = torch.Generator().manual_seed(seed)
+    explored = learner.explore(observation.flatten(0, 1), latent.flatten(0, 1), generator)
     action = explored.action.unflatten(0, (times, streams))
     number = torch.arange(times * streams).reshape(times, streams)
     executed = 1 + number % learner.config.n_action_steps
-    made = Transitions(
+    transitions = Transitions(
         observation=observation,
         latent=latent,
         action=action,
@@ -56,8 +56,8 @@ def decided(
         reward=action[:, :, 0, 0].clone(),
         terminated=number % 7 == 6,
         truncated=(number % 11 == 10) & (number % 7 != 6),
-        successor=questions(times, streams, seed + 1)[0],
+        successor=observations_and_latents(times, streams, seed + 1)[0],
         version=torch.full((times, streams), learner.version),
         valid=torch.ones(times, streams, dtype=torch.bool),
     )
-    return replace(made, **changes)
+    return replace(transitions, **changes)

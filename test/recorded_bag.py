@@ -1,4 +1,4 @@
-"""Episodes in memory, as a robot would have recorded them while a policy explored."""
+"""Bags in memory, as a robot records them while a policy explores."""
 
 from types import SimpleNamespace
 
@@ -23,7 +23,7 @@ def header(stamp_ns):
     )
 
 
-def picture(image, stamp_ns):
+def image_message(image, stamp_ns):
     height, width, _ = image.shape
     return SimpleNamespace(
         header=header(stamp_ns),
@@ -35,19 +35,19 @@ def picture(image, stamp_ns):
     )
 
 
-def measured(joints, positions, stamp_ns):
+def joint_state(joints, positions, stamp_ns):
     return SimpleNamespace(header=header(stamp_ns), name=list(joints), position=list(positions))
 
 
-def live(model, ticks, size, end=None, blind=(), drivers=1, **config):
+def record_bag(model, ticks, size, end=None, blind=(), drivers=1, **config):
     """Let a model explore for some ticks of 8 ms, and return the bag.
 
-    The joints go where the last chunk says; during the ticks of `blind` nothing is measured. Each
-    of several drivers publishes its part of the joints, 1 ms after the one before.
+    The joints follow the last chunk. There are no joint states during the ticks of `blind`. Each
+    of several drivers publishes its part of the joints, 1 ms after the previous one.
     """
     explorer = ExploringRunner(model, PolicyConfig(explore=True, latent_seed=0, **config))
-    manifest, chance = model.manifest, np.random.default_rng(0)
-    said = {"joint_states": [], "decision": []}
+    manifest, rng = model.manifest, np.random.default_rng(0)
+    messages = {"joint_states": [], "decision": []}
     positions = np.zeros(len(manifest.joints))
     merger, parts = JointStateMerger(manifest.joints), np.arange(len(positions)) * drivers
     parts //= len(positions)
@@ -58,20 +58,24 @@ def live(model, ticks, size, end=None, blind=(), drivers=1, **config):
                 (own,) = np.nonzero(parts == driver)
                 stamp_ns = now_ns - (drivers - 1 - driver) * DRIVER_NS
                 names = [manifest.joints[k] for k in own]
-                said["joint_states"].append((now_ns, measured(names, positions[own], stamp_ns)))
-                if whole := merger.add(JointReadings(own, positions[own], stamp_ns), now_ns):
-                    explorer.feel(whole.positions.astype(np.float32), whole.stamp_ns, now_ns)
+                messages["joint_states"].append(
+                    (now_ns, joint_state(names, positions[own], stamp_ns))
+                )
+                if merged := merger.add(JointReadings(own, positions[own], stamp_ns), now_ns):
+                    explorer.feel(merged.positions.astype(np.float32), merged.stamp_ns, now_ns)
         for camera in manifest.camera_names if tick % CAMERA_TICKS == 0 else ():
-            image = chance.integers(0, 256, (*size, 3), np.uint8)
+            image = rng.integers(0, 256, (*size, 3), np.uint8)
             explorer.see(camera, Frame(image, now_ns), now_ns)
-            said.setdefault(f"image.{camera}", []).append((now_ns, picture(image, now_ns)))
+            messages.setdefault(f"image.{camera}", []).append(
+                (now_ns, image_message(image, now_ns))
+            )
         try:
             chunk = explorer.decide(now_ns)
         except ObservationError:
             continue
         positions = 0.9 * positions + 0.1 * chunk.positions[0]
         if decision := explorer.take_decision():
-            said["decision"].append((now_ns, SimpleNamespace(data=decision.to_json())))
+            messages["decision"].append((now_ns, SimpleNamespace(data=decision.to_json())))
     metadata = {
         "task": "toy",
         "joints": list(manifest.joints),
@@ -79,4 +83,4 @@ def live(model, ticks, size, end=None, blind=(), drivers=1, **config):
         "step_s": manifest.action.step_s,
     }
     last_ns = START_NS + (ticks - 1) * TICK_NS
-    return Bag(metadata, said, end or EpisodeEnd("success", "success", last_ns))
+    return Bag(metadata, messages, end or EpisodeEnd("success", "success", last_ns))

@@ -1,0 +1,67 @@
+"""Losses and statistics of a PPO update."""
+
+import torch
+from torch import Tensor
+
+from dbp_ros.rl.advantages import AdvantageEstimate
+from dbp_ros.rl.gaussian_chunk import GaussianChunk, sum_executed
+from dbp_ros.rl.ppo_batch import PPOBatch, Reference
+
+
+def clipped_surrogate(
+    distribution: GaussianChunk,
+    batch: PPOBatch,
+    reference: Reference,
+    rows: Tensor,
+    clip_ratio: float,
+) -> Tensor:
+    """Return the negative clipped surrogate of PPO (arXiv 1707.06347).
+
+    Args:
+        distribution: Current distribution of the rows.
+        batch: All decisions.
+        reference: The policy before the update.
+        rows: The minibatch.
+        clip_ratio: Largest change of the ratio with a gain.
+    """
+    log_prob = distribution.log_prob(batch.action[rows], batch.executed[rows])
+    ratio = (log_prob - reference.log_prob[rows]).exp()
+    clipped = ratio.clamp(1.0 - clip_ratio, 1.0 + clip_ratio)
+    advantages = batch.advantages[rows]
+    gain = torch.minimum(ratio * advantages, clipped * advantages)
+    return -(reference.importance[rows] * gain).mean()
+
+
+def anchor_distance(
+    distribution: GaussianChunk,
+    batch: PPOBatch,
+    reference: Reference,
+    rows: Tensor,
+    unit: float,
+) -> Tensor:
+    """Return the mean squared distance of the executed points from the anchor.
+
+    Args:
+        distribution: Current distribution of the rows.
+        batch: All decisions.
+        reference: The policy before the update.
+        rows: The minibatch.
+        unit: Unit of the distance.
+
+    Returns:
+        Shape (B,).
+    """
+    difference = (distribution.mean - reference.anchor[rows]) / unit
+    executed = batch.executed[rows]
+    return sum_executed(difference.square().mean(2), executed) / executed
+
+
+def largest(differences: Tensor) -> float:
+    """Return the largest absolute value; 0 if there is none."""
+    return float(differences.abs().max()) if len(differences) else 0.0
+
+
+def explained_variance(estimate: AdvantageEstimate, used: Tensor) -> float:
+    """Return the fraction of the returns' variance that the critic explains."""
+    residual, returns = estimate.advantages[used], estimate.returns[used]
+    return float(1.0 - residual.var(correction=0) / (returns.var(correction=0) + 1e-8))
