@@ -119,7 +119,7 @@ class _Rollout:
         simulation, guard = self._simulation, self._guard
         end_ns = START_NS + seconds_to_ns(simulation.time_limit_s)
         now_ns, path = START_NS, [simulation.positions]
-        guard.measure(path[0], now_ns)
+        guard.add_measurement(path[0], now_ns)
         guard.enable(now_ns)
         while now_ns < end_ns and not simulation.terminated:
             self._observe(path[-1], now_ns)
@@ -141,7 +141,7 @@ class _Rollout:
 
     def _observe(self, positions: Array, now_ns: int) -> None:
         """Pass on joint states and images; decide if a decision is due."""
-        self._guard.measure(positions, now_ns)
+        self._guard.add_measurement(positions, now_ns)
         self._runner.feel(positions[self._order].astype(np.float32), now_ns, now_ns)
         for name, image_ns in self._next_image_ns.items():
             if now_ns >= image_ns:

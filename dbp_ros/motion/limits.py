@@ -1,9 +1,9 @@
-"""The closest command that a robot can follow: position, velocity and acceleration limits.
+"""Position, velocity and acceleration limits of commands.
 
-All three hold at once and for ever: a joint is never allowed a speed from which it could not stop
-before its position limit. With `v` the speed taken for one period `dt` and `a` the deceleration,
-the way to standstill is at most `v dt + v^2 / (2 a)`, so a way `d` allows the speed
-`sqrt((a dt)^2 + 2 a d) - a dt`; from a speed that was allowed, braking by `a dt` stays allowed.
+A joint never exceeds the speed from which it can stop before its position limit. With a speed `v`
+for one period `dt` and a deceleration `a`, the stopping distance is at most `v dt + v^2 / (2 a)`.
+A distance `d` thus allows the speed `sqrt((a dt)^2 + 2 a d) - a dt`. From an allowed speed, braking
+by `a dt` leads to an allowed speed, so the limits also hold in all later periods.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import Array, Flags
 
-# A joint this far from its target, in [rad] or [m], was kept from it by a limit.
+# A joint counts as limited if it is this far from its target, in [rad] or [m].
 NOTICEABLE = 1e-3
-# A joint this close to where it was to go, in [rad] or [m], is there.
+# A joint has arrived within this distance of its target, in [rad] or [m].
 ARRIVED = 1e-5
-# A warning while most commands are limited begins above one share and ends below another.
+# The warning begins above one share of limited commands and ends below the other.
 LIMITED_WINDOW_S = 2.0
-WARN_ABOVE, QUIET_BELOW = 0.5, 0.25
+WARN_ABOVE, CLEAR_BELOW = 0.5, 0.25
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of each joint, in [rad] and [m] and their derivatives. Shapes (nu,)."""
+    """Limits of the joints, in [rad], [m] and their time derivatives. Shapes (nu,)."""
 
     lower: Array
     upper: Array
@@ -35,10 +35,10 @@ class Limits:
 
     @classmethod
     def of(cls, config: GuardConfig) -> "Limits":
-        """Take the limits from settings.
+        """Return the limits in the settings.
 
         Raises:
-            ConfigError: If a list does not have one finite value a joint, or lower is not below
+            ConfigError: If a list does not have one finite value per joint, or lower is not below
                 upper.
         """
         names = ("position_lower", "position_upper", "velocity_limit", "acceleration_limit")
@@ -57,7 +57,7 @@ class Limits:
         return limits
 
     def table(self, joints: Sequence[str]) -> str:
-        """Return the limits as text, one line a joint."""
+        """Return the limits as text, one line per joint."""
         rows = zip(joints, self.lower, self.upper, self.velocity, self.acceleration, strict=True)
         return "\n".join(
             f"  {joint}: position {low:.3g} to {high:.3g}, velocity {v:.3g}, acceleration {a:.3g}"
@@ -65,14 +65,14 @@ class Limits:
         )
 
 
-def stoppable_speed(way: Array, acceleration: Array, dt: float) -> Array:
-    """Return the highest speed for one period from which a joint can stop within `way`."""
+def stoppable_speed(distance: Array, acceleration: Array, dt: float) -> Array:
+    """Return the highest speed for one period from which a joint can stop within a distance."""
     braking = acceleration * dt
-    return np.sqrt(braking**2 + 2.0 * acceleration * np.maximum(way, 0.0)) - braking
+    return np.sqrt(braking**2 + 2.0 * acceleration * np.maximum(distance, 0.0)) - braking
 
 
 class Limiter:
-    """The last command and its velocity, moved on by one safe step at a time.
+    """Last command and its velocity, advanced by one safe step per period.
 
     Attributes:
         command: Last command in [rad] and [m]. Shape (nu,).
@@ -85,8 +85,7 @@ class Limiter:
 
         Args:
             limits: Limits of each joint.
-            start: First command; one outside the position limits is left slowly, never jumped
-                from. Shape (nu,).
+            start: First command; it may be outside the position limits. Shape (nu,).
             dt: Time between two commands, in [s].
         """
         self.limits = limits
@@ -103,15 +102,15 @@ class Limiter:
     def follow(self, target: Array, target_velocity: Array) -> bool:
         """Move towards a moving target, as far as the limits allow.
 
-        A joint that lags catches up no faster than it can brake again when it arrives. A joint
-        whose target is not a number brakes.
+        A lagging joint catches up at a speed from which it can still brake. A joint whose target is
+        NaN brakes.
 
         Args:
-            target: Where to be at the end of this period. Shape (nu,).
-            target_velocity: How fast the target moves. Shape (nu,).
+            target: Position at the end of this period. Shape (nu,).
+            target_velocity: Velocity of the target. Shape (nu,).
 
         Returns:
-            Whether a limit kept any joint noticeably from the target.
+            Whether a limit kept a joint from the target.
         """
         limits, dt = self.limits, self.dt
         target_velocity = np.clip(target_velocity, -limits.velocity, limits.velocity)
@@ -121,27 +120,23 @@ class Limiter:
         self.behind = np.abs(self.command - target)
         return not (self.behind <= NOTICEABLE).all()
 
-    def reanchor(self, joints: Flags, positions: Array) -> None:
-        """Set the command of some joints to where they are, at rest.
-
-        Args:
-            joints: Which. Shape (nu,).
-            positions: Where they are. Shape (nu,).
-        """
+    def set_command(self, joints: Flags, positions: Array) -> None:
+        """Set the command of some joints, at rest. Both arguments have shape (nu,)."""
         self.command = np.where(joints, positions, self.command)
         self.velocity = np.where(joints, 0.0, self.velocity)
 
-    def give_way(self, joints: Flags, targets: Array) -> bool:
-        """Move some joints to a target that stands still, and bring the others to rest.
+    def ramp(self, joints: Flags, targets: Array) -> bool:
+        """Move the commands of some joints to fixed targets; bring the others to rest.
 
-        They do not follow their command, so it turns round at once, at the velocity limit.
+        The commands move at the velocity limit, without an acceleration limit, as these joints do
+        not follow them.
 
         Args:
-            joints: Which. Shape (nu,).
-            targets: Where to. Shape (nu,).
+            joints: Joints to move. Shape (nu,).
+            targets: Their targets. Shape (nu,).
 
         Returns:
-            Whether they have arrived.
+            Whether the commands have arrived.
         """
         before, step = self.command, self.limits.velocity * self.dt
         self._move(np.zeros_like(self.velocity))
@@ -151,7 +146,7 @@ class Limiter:
         return bool((np.abs(targets - self.command)[joints] <= ARRIVED).all())
 
     def brake(self) -> None:
-        """Come to rest as fast as the acceleration limits allow, then stay."""
+        """Decelerate at the acceleration limits, then stay."""
         self._move(np.zeros_like(self.velocity))
 
     def _move(self, velocity: Array) -> None:
@@ -170,31 +165,31 @@ class Limiter:
 
 
 class LimitedShare:
-    """How large a share of the last commands the limits kept far from their targets."""
+    """Share of recent commands that the limits kept far from their targets."""
 
-    def __init__(self, joints: Sequence[str], rate_hz: float, far: Array) -> None:
+    def __init__(self, joints: Sequence[str], rate_hz: float, distance: Array) -> None:
         """Start without commands.
 
         Args:
             joints: Names of the joints.
-            rate_hz: Commands a second.
-            far: Distance from its target at which a command counts, in [rad] and [m]. Shape (nu,).
+            rate_hz: Commands per second.
+            distance: Distance from its target from which a command counts. Shape (nu,).
         """
         self._joints = joints
         self._decay = 1.0 / (LIMITED_WINDOW_S * rate_hz)
         self._shares = np.zeros(len(joints))
-        self._far = far
+        self._distance = distance
         self._warning = ""
 
     def add(self, behind: Array) -> None:
-        """Record how far each command is from its target. Shape (nu,)."""
-        self._shares += self._decay * (~(behind <= self._far) - self._shares)
+        """Record the distance of a command from its target. Shape (nu,)."""
+        self._shares += self._decay * (~(behind <= self._distance) - self._shares)
 
     @property
     def warning(self) -> str:
-        """A sentence while most commands are limited; empty otherwise."""
+        """Warning while most commands are limited; empty otherwise."""
         worst = int(np.argmax(self._shares))
-        if self._shares[worst] < (QUIET_BELOW if self._warning else WARN_ABOVE):
+        if self._shares[worst] < (CLEAR_BELOW if self._warning else WARN_ABOVE):
             self._warning = ""
         elif not self._warning:
             self._warning = (

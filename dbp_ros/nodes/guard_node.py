@@ -164,9 +164,9 @@ class GuardNode(Node):  # type: ignore[misc]
         self._preparing_ns = self._sim_clock.wall_duration_ns(start_ns, self._sim_clock.now_ns())
 
     def _messages(self, command: Array) -> list[tuple[Publisher, bytes]]:
-        muted = self._guard.muted
+        lost = self._guard.lost_joints
         parts = zip(self._monitor.publishers, self._writers, self._slices, strict=True)
-        return [(p, writer.write(command[k])) for p, writer, k in parts if not muted[k].any()]
+        return [(p, writer.write(command[k])) for p, writer, k in parts if not lost[k].any()]
 
     def _send(self, now_ns: int) -> None:
         if not self._prepared or now_ns - self._due_ns > OUTDATED_NS:
@@ -189,14 +189,16 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _take_inputs(self, now_ns: int) -> None:
         if (states := self._inputs.take_states()) is not None:
-            self._guard.measure(states.positions, states.arrival_ns)
+            self._guard.add_measurement(states.positions, states.arrival_ns)
         self._inputs.take_chunk(self._guard.accept)
         if self._guard.enabled and (topic := self._inputs.conflicting(now_ns)):
             self._guard.stop(self._inputs.conflict(topic))
 
     def _on_lost(self, index: int, reason: str) -> None:
         with self._lock:
-            self._guard.lose(self._slices[index], reason, self._sim_clock.now_ns())
+            self._guard.disable_on_controller_loss(
+                self._slices[index], reason, self._sim_clock.now_ns()
+            )
 
     def _on_rival(self, reason: str) -> None:
         with self._lock:

@@ -88,10 +88,10 @@ def test_the_guard_follows_an_explorer_without_ever_holding(explorer):
             "acceleration_limit", "tracking_error_limit",
         )}
     ))  # fmt: skip
-    guard.measure(np.array((0.1, 0.2, 0.3)), NOW_NS)
+    guard.add_measurement(np.array((0.1, 0.2, 0.3)), NOW_NS)
     guard.enable(NOW_NS)
     for now_ns, chunk, _ in run(explorer, 100):
-        guard.measure(np.array((0.1, 0.2, 0.3)), now_ns)
+        guard.add_measurement(np.array((0.1, 0.2, 0.3)), now_ns)
         guard.accept(chunk, now_ns)
         guard.tick(now_ns)
         assert guard.mode is GuardMode.TRACKING

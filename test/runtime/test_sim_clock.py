@@ -60,7 +60,7 @@ def commands(factor: float, silent_s: float = 0.0) -> tuple[np.ndarray, MotionGu
     guard, clock = guard_at(factor)
     begin_ns = clock.from_steady_ns(NS_PER_S)
     here = np.array(GuardConfig.position_lower) * 0.0 + 0.01
-    guard.measure(here, begin_ns)
+    guard.add_measurement(here, begin_ns)
     guard.enable(begin_ns)
     chunk = ActionChunk(
         positions=np.stack([here + 0.02, here + 0.03]),
@@ -72,7 +72,7 @@ def commands(factor: float, silent_s: float = 0.0) -> tuple[np.ndarray, MotionGu
     sent = np.stack([guard.tick(tick_ns) for tick_ns in ticks])
     if silent_s:
         later_ns = clock.from_steady_ns(round((1.0 + silent_s) * NS_PER_S))
-        guard.measure(here, later_ns)
+        guard.add_measurement(here, later_ns)
         guard.tick(later_ns)
     return sent, guard
 

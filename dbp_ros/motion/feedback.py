@@ -1,0 +1,130 @@
+"""Measured joint positions: age, speed and plausibility."""
+
+import numpy as np
+
+from dbp_ros.errors import CommandError
+from dbp_ros.motion.limits import Limiter, Limits
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.types import NS_PER_S, Array, seconds_to_ns
+
+# A joint cannot move faster than this multiple of its velocity limit.
+IMPLAUSIBLE = 3.0
+SAMPLE_NS = NS_PER_S // 50
+SAMPLES = 5
+# Measurements are not used for this long after a jump.
+JUMP_NS = NS_PER_S
+# Joint states that return after a gap are used after this time.
+RESUME_NS = NS_PER_S // 50
+
+
+class SpeedEstimate:
+    """Joint speeds over the last tenth of a second."""
+
+    def __init__(self) -> None:
+        self._samples: list[tuple[int, Array]] = []
+
+    def add(self, positions: Array, now_ns: int) -> None:
+        """Record measured positions. Shape (nu,)."""
+        if not self._samples or now_ns - self._samples[-1][0] >= SAMPLE_NS:
+            self._samples = [*self._samples[1 - SAMPLES :], (now_ns, positions)]
+
+    @property
+    def value(self) -> Array | None:
+        """Mean speed of each joint in [rad/s] and [m/s], shape (nu,); None until it is known."""
+        if len(self._samples) < 2:
+            return None
+        times_ns = np.array([at_ns for at_ns, _ in self._samples])
+        steps = np.diff([positions for _, positions in self._samples], axis=0)
+        mean: Array = np.abs(steps).sum(axis=0) * NS_PER_S / float(times_ns[-1] - times_ns[0])
+        return mean
+
+
+class JointFeedback:
+    """Newest joint positions.
+
+    Attributes:
+        positions: Measured positions in [rad] and [m], shape (nu,); None before the first.
+        fresh: Whether the positions are recent enough to compare commands with them.
+    """
+
+    def __init__(self, config: GuardConfig, limits: Limits, tolerance: Array) -> None:
+        """Start without a measurement.
+
+        Args:
+            config: Settings of the guard.
+            limits: Limits of each joint.
+            tolerance: Noise and delay of the measurements, in [rad] and [m]. Shape (nu,).
+        """
+        self.positions: Array | None = None
+        self.fresh = False
+        self._joints = config.joints
+        self._timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
+        self._loss_ns = seconds_to_ns(config.joint_state_loss_s)
+        self._rest_speed = config.rest_speed * limits.velocity
+        self._max_speed = IMPLAUSIBLE * limits.velocity
+        self._tolerance = tolerance
+        self._speed = SpeedEstimate()
+        self._arrival_ns = self._resumed_ns = 0
+        self._jumped_ns = -JUMP_NS
+
+    def add(self, positions: Array, command: Array | None, now_ns: int) -> str:
+        """Record a measurement; return the reason why it is implausible, or an empty string.
+
+        A joint that moves closer to its command may do so in one step: after a stall of a driver
+        or of the computer the position changes at once.
+
+        Args:
+            positions: Measured positions in [rad] and [m]. Shape (nu,).
+            command: Last command, shape (nu,); None if there is none.
+            now_ns: Arrival time of the positions.
+        """
+        before, before_ns = self.positions, self._arrival_ns
+        if now_ns - before_ns > self._timeout_ns:
+            self._resumed_ns = now_ns
+        self.positions, self._arrival_ns = positions, now_ns
+        self._speed.add(positions, now_ns)
+        if before is None or command is None:
+            return ""
+        reachable = self._tolerance + self._max_speed * max(0.0, (now_ns - before_ns) / NS_PER_S)
+        receding = np.abs(positions - command) - np.abs(before - command)
+        if (receding <= reachable).all():
+            return ""
+        self._jumped_ns = now_ns
+        joint = int(np.argmax(receding / reachable))
+        return (
+            f"joint_states: {self._joints[joint]} jumps by "
+            f"{abs(positions[joint] - before[joint]):.3f}, farther than it can move: is there a "
+            "second publisher, or was the arm put elsewhere?"
+        )
+
+    def is_recent(self, now_ns: int) -> bool:
+        """Return whether the last measurement is younger than the timeout."""
+        return now_ns - self._arrival_ns <= self._timeout_ns
+
+    def is_lost(self, now_ns: int) -> bool:
+        """Return whether measurements have been missing for so long that control is disabled."""
+        return now_ns - self._arrival_ns > self._loss_ns
+
+    @property
+    def jumped(self) -> bool:
+        """Whether a recent measurement was implausible, so that none can be relied on."""
+        return self._arrival_ns - self._jumped_ns < JUMP_NS
+
+    def update(self, limiter: Limiter, now_ns: int) -> bool:
+        """Update and return `fresh`."""
+        fresh = self.is_recent(now_ns)
+        if not self.fresh and now_ns - self._resumed_ns < RESUME_NS and limiter.at_rest:
+            # The first message after a gap may have been sent before it.
+            fresh = False
+        self.fresh = fresh
+        return fresh
+
+    def require_rest(self) -> None:
+        """Raise `CommandError` if a joint moves."""
+        speed = self._speed.value
+        if speed is not None and (speed > self._rest_speed).any():
+            joint = int(np.argmax(speed / self._rest_speed))
+            raise CommandError(
+                f"{self._joints[joint]} moves at {speed[joint]:.3f} per second, expected at most "
+                f"{self._rest_speed[joint]:.3f}: enable control when the arms are at rest"
+            )

@@ -1,0 +1,95 @@
+"""Joint states: gaps, jumps and suspensions."""
+
+import numpy as np
+from motion.guard_cell import (
+    AHEAD,
+    DT,
+    PERIOD_NS,
+    assert_smooth,
+    sent,
+    towards,
+)
+
+from dbp_ros.guard_state import GuardMode
+from dbp_ros.types import NS_PER_S
+
+
+def test_stale_joint_states_bring_it_to_rest_despite_fresh_chunks(moving):
+    before = [moving.positions]
+    commands = moving.run(100, towards(AHEAD), measured=False)
+    assert_smooth([*before, *commands])
+    assert (moving.guard.mode, moving.guard.reason) == (GuardMode.HOLDING, "joint states are stale")
+    # At rest without joint states there are no commands: the arms may be anywhere.
+    assert 10 < len(sent(commands)) < 80
+    assert commands[-1] is None
+    assert not moving.guard.moving
+
+
+def test_a_chunk_from_before_a_gap_of_joint_states_is_not_resumed(moving):
+    moving.run(40, measured=False)
+    moving.run(5)
+    assert moving.guard.reason == "waiting for a chunk"
+
+
+def test_after_a_short_gap_of_joint_states_tracking_resumes(moving):
+    commands = [moving.positions, *moving.run(60, towards(AHEAD), measured=False)]
+    commands += moving.run(100, towards(AHEAD))
+    assert moving.guard.mode is GuardMode.TRACKING
+    assert moving.guard.counters.joint_state_gaps == 1
+    assert moving.guard.counters.withdrawals == 0
+    assert_smooth(commands)
+
+
+def test_after_a_gap_in_which_the_arm_was_moved_commands_start_at_the_arm(moving):
+    moving.run(100, measured=False)
+    arms = moving.positions = moving.positions - 0.25
+    commands = moving.run(100, towards(AHEAD))
+    assert_smooth([arms, *commands])
+    assert moving.guard.counters.reanchors == 1
+
+
+def test_a_long_gap_of_joint_states_disables_control(moving):
+    moving.run(round(1.1 / DT), towards(AHEAD), measured=False)
+    assert not moving.guard.enabled
+    assert moving.guard.mode is GuardMode.DISABLED
+    assert moving.guard.reason == (
+        "the enabling was withdrawn: no joint states arrived for more than 1 s; "
+        "enable control again"
+    )
+    assert moving.guard.counters.withdrawals == 1
+    assert moving.run(50, towards(AHEAD)) == [None] * 50
+    moving.guard.enable(moving.now_ns)
+    moving.run(1, towards(AHEAD))
+    assert moving.guard.mode is GuardMode.TRACKING
+
+
+def test_implausible_jumps_of_joint_states_latch_a_stop_at_the_last_command(
+    moving,
+):
+    commands = [moving.positions]
+    for k in range(300):
+        moving.now_ns += PERIOD_NS
+        measured = np.zeros(2) if k % 2 else moving.positions
+        moving.guard.add_measurement(measured, moving.now_ns)
+        commands.append(moving.guard.tick(moving.now_ns))
+    assert "joint_states: left_elbow_joint jumps by 0.3" in moving.guard.reason
+    assert_smooth(commands)
+    np.testing.assert_array_equal(commands[-1], commands[-100])
+
+
+def test_after_a_suspension_commands_start_at_the_measured_positions(moving):
+    moving.run(5, towards(AHEAD))
+    moving.now_ns += NS_PER_S // 2
+    arms = moving.positions = moving.positions - 0.2
+    commands = moving.run(100, towards(AHEAD))
+    assert_smooth([arms, *commands])
+
+
+def test_a_jump_towards_the_command_is_plausible(moving):
+    stalled = moving.positions
+    for k in range(25):
+        moving.now_ns += PERIOD_NS
+        moving.guard.add_measurement(moving.positions if k == 24 else stalled, moving.now_ns)
+        moving.guard.accept(towards(AHEAD)(moving.now_ns), moving.now_ns)
+        moving.positions = moving.guard.tick(moving.now_ns)
+    assert moving.guard.mode is GuardMode.TRACKING
