@@ -28,12 +28,12 @@ def selection_of(arguments: argparse.Namespace) -> Selection:
         EpisodeError: If it fits no data set.
     """
     values = {item.name: getattr(arguments, item.name) for item in fields(Selection)}
-    return Selection.of_document(values)
+    return Selection.from_dict(values)
 
 
 def selection_words(selection: Selection) -> list[str]:
     """Return the flags of a selection."""
     words = []
-    for name, value in selection.document().items():
+    for name, value in selection.to_dict().items():
         words += [f"--{name.replace('_', '-')}", *map(str, value if name in _MANY else [value])]
     return words

@@ -12,7 +12,7 @@ from dbp_ros.cli.flags import add_settings
 from dbp_ros.cli.selection import add_selection_flags, selection_of, selection_words
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.selection import USUAL, Selection
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_folder
 from dbp_ros.learning.checkpoint import CHECKPOINT, config_from_document, read_checkpoint
@@ -80,7 +80,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         "name": arguments.data.resolve().name,
         "episodes": data.episodes,
         "sha256": open_episodes(arguments.data).sha256(),
-        **({"selection": selection.document()} if selection != USUAL else {}),
+        **({"selection": selection.to_dict()} if selection != DEFAULT_SELECTION else {}),
     }
     trainer = Trainer(config, data, arguments.out, origin=origin)
     if checkpoint is not None:

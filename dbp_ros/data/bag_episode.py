@@ -176,14 +176,14 @@ class BagEpisode:
 
 def _of_last_episode(steps: list[PolicyStep]) -> list[PolicyStep]:
     """Return the policy steps of the last episode: a bag also holds messages from before it."""
-    kept: list[PolicyStep] = []
+    selected: list[PolicyStep] = []
     for step in reversed(steps):
-        if kept and (step.episode, step.number) >= (kept[-1].episode, kept[-1].number):
+        if selected and (step.episode, step.number) >= (selected[-1].episode, selected[-1].number):
             break
-        if kept and step.episode != kept[-1].episode:
+        if selected and step.episode != selected[-1].episode:
             break
-        kept.append(step)
-    return kept[::-1]
+        selected.append(step)
+    return selected[::-1]
 
 
 def _positions(

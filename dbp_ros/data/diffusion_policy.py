@@ -1,7 +1,7 @@
-"""Demonstrations in a zarr store, laid out as the replay buffer of Diffusion Policy.
+"""Replay buffers of Diffusion Policy: a zarr store.
 
-Every array below `data` holds all episodes end to end, time first; `meta/episode_ends` holds the
-row after each episode's last. 3D Diffusion Policy adds clouds as `data/point_cloud`.
+Every array below `data` concatenates all episodes, time first; `meta/episode_ends` holds the row
+after the last of each episode. 3D Diffusion Policy adds clouds as `data/point_cloud`.
 """
 
 from pathlib import Path
@@ -13,9 +13,9 @@ import zarr.storage
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.hashing import files_sha256
-from dbp_ros.data.importing import Layout, Values, assemble
-from dbp_ros.data.read_errors import locate_errors
-from dbp_ros.data.selection import USUAL, Selection, choose, choose_action
+from dbp_ros.data.importing import Layout, Values, make_episode
+from dbp_ros.data.read_errors import error_context
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
 STATE = "state"
@@ -23,26 +23,26 @@ ACTION = "action"
 IMAGE = "img"
 CLOUD = "point_cloud"
 SECONDS = "timestamp"
-# The rate of Push-T; the layout has no place for it.
+# The rate of Push-T; the format does not store it.
 STEP_S = 1 / 10
 
 
 class ReplayBuffer:
     """The episodes of one store, a folder or a zip file.
 
-    The state is `state`, the action `action`, the camera `img`, the cloud `point_cloud`, as far as
-    they are there. Rows have the times of `timestamp` where there is one.
+    By default the state is `state`, the action `action`, the camera `img`, the cloud `point_cloud`
+    if present. Timestamps come from `timestamp` if present.
     """
 
-    def __init__(self, path: Path, selection: Selection = USUAL) -> None:
-        """Open the store and read where episodes end.
+    def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
+        """Open the store and read the ends of the episodes.
 
         Raises:
-            EpisodeError: If the store is damaged or empty, or a key is not there.
+            EpisodeError: If the store is damaged or empty, or a key is missing.
         """
         self.origin = str(path)
         self._path = path
-        with locate_errors(self.origin):
+        with error_context(self.origin):
             store = str(path) if path.is_dir() else zarr.storage.ZipStore(str(path), mode="r")
             root: Any = zarr.open_group(store, mode="r")
             self._data = root["data"]
@@ -56,17 +56,17 @@ class ReplayBuffer:
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet`."""
-        with locate_errors(f"{self.origin}, {self.names[index]}"):
+        with error_context(f"{self.origin}, {self.names[index]}"):
             number = range(len(self._ends))[index]
             first = self._ends[number - 1] if number else 0
             rows = slice(first, self._ends[number])
-            return assemble(lambda key: self._rows(key, rows), self._layout, self._task, None)
+            return make_episode(lambda key: self._rows(key, rows), self._layout, self._task, None)
 
     def _rows(self, key: str, rows: slice) -> Values:
         array = self._data[key]
         if array.shape[0] < rows.stop:
             raise EpisodeError(
-                f"{key} has {array.shape[0]} rows, expected {rows.stop} at least: "
+                f"{key} has {array.shape[0]} rows, expected at least {rows.stop}: "
                 "meta/episode_ends is of another store, or data are missing"
             )
         return np.asarray(array[rows])
@@ -79,18 +79,18 @@ class ReplayBuffer:
 
 def _episode_ends(ends: Values) -> list[int]:
     if len(ends) == 0:
-        raise EpisodeError("meta/episode_ends is empty, expected one episode at least")
+        raise EpisodeError("meta/episode_ends is empty, expected at least one episode")
     if ends.ndim != 1 or ends[0] <= 0 or (np.diff(ends) <= 0).any():
         raise EpisodeError(f"meta/episode_ends is {ends.tolist()}, expected rising rows above 0")
     return [int(end) for end in ends]
 
 
-def _layout(there: set[str], selection: Selection) -> Layout:
+def _layout(available: set[str], selection: Selection) -> Layout:
     return Layout(
-        state=choose("state", selection.state, (STATE,), there),
-        action=choose_action(selection.action, ACTION, there),
-        images=choose("images", selection.images, {IMAGE} & there, there),
-        points=choose("points", selection.points, {CLOUD} & there, there),
+        state=choose("state", selection.state, (STATE,), available),
+        action=choose_action(selection.action, ACTION, available),
+        images=choose("images", selection.images, {IMAGE} & available, available),
+        points=choose("points", selection.points, {CLOUD} & available, available),
         step_s=selection.step_s or STEP_S,
-        seconds=SECONDS if SECONDS in there else "",
+        seconds=SECONDS if SECONDS in available else "",
     )

@@ -1,7 +1,7 @@
-"""One episode and its file: a compressed NumPy archive, written aside and renamed.
+"""One episode, and its file: a compressed NumPy archive.
 
-Row `t` of every array belongs to one control step: the observation at its start and the command
-that was to be reached at its end.
+Row `t` of every array belongs to one control step: the observation at its start, and the command
+for its end.
 """
 
 import json
@@ -24,24 +24,24 @@ DATASET_FILE = "dataset.yaml"
 
 @dataclass(frozen=True)
 class Episode:
-    """What happened between one reset and one end.
+    """Observations, actions and rewards of one episode.
 
     Attributes:
         task: Name of the task.
-        seed: Seed of the reset, or -1 where nobody knows it.
-        mode: Name of the way in which the demonstrator solved it.
+        seed: Seed of the reset, or -1 if unknown.
+        mode: Strategy of the demonstrator, or empty.
         outcome: `success` or `failure`.
-        termination_reason: Why it ended: `success`, `failure`, `time_limit`, `operator`.
+        termination_reason: `success`, `failure`, `time_limit`, `operator`, ...
         state_names: Names of the columns of `states`.
-        action_names: Names of the columns of `actions`; a joint of both has one name in both.
+        action_names: Names of the columns of `actions`; a joint has the same name in both.
         step_s: Time between two rows, in [s].
-        states: What was measured: joints in [rad], grippers in [m]. Shape (steps, ns).
-        actions: Command to be reached one step later, same units. Shape (steps, nu).
+        states: Measured joints in [rad], grippers in [m]. Shape (steps, ns).
+        actions: Command for one step later, same units. Shape (steps, nu).
         rewards: Reward of each step. Shape (steps,).
-        stamps_ns: When `states` were measured. Shape (steps,).
-        images: Newest picture of each camera at each step. Shapes (steps, height, width, 3).
-        points: Newest point cloud of each sensor: x, y, z in [m], then colours from 0 to 1 where
-            there are any. Shapes (steps, points, 3 or 6).
+        stamps_ns: Time at which `states` were measured. Shape (steps,).
+        images: Newest image of each camera. Shapes (steps, height, width, 3).
+        points: Newest point cloud of each sensor: x, y, z in [m], optionally colours from 0 to 1.
+            Shapes (steps, points, 3 or 6).
     """
 
     task: str
@@ -63,53 +63,53 @@ class Episode:
         return len(self.states)
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together.
+        """Reject arrays of inconsistent shapes.
 
         Raises:
-            EpisodeError: Names the field, what it has and what it should have.
+            EpisodeError: With the field, its shape and the expected shape.
         """
         steps = len(self.states)
-        wanted = {
+        expected = {
             "states": (steps, len(self.state_names)),
             "actions": (steps, len(self.action_names)),
             "rewards": (steps,),
             "stamps_ns": (steps,),
         }
-        for name, shape in wanted.items():
+        for name, shape in expected.items():
             value = getattr(self, name)
             if value.shape != shape:
                 raise EpisodeError(
                     f"{name} has shape {value.shape}, expected {shape}: a row for each of the "
                     f"{steps} steps, a column for each name"
                 )
-            _refuse_not_finite(name, value)
-        for camera, pictures in self.images.items():
-            if pictures.shape[:1] + pictures.shape[3:] != (steps, 3):
+            _check_finite(name, value)
+        for camera, images in self.images.items():
+            if images.shape[:1] + images.shape[3:] != (steps, 3):
                 raise EpisodeError(
-                    f"{camera} has shape {pictures.shape}, expected ({steps}, height, width, 3)"
+                    f"{camera} has shape {images.shape}, expected ({steps}, height, width, 3)"
                 )
         for sensor, cloud in self.points.items():
             if cloud.ndim != 3 or len(cloud) != steps or cloud.shape[2] not in (3, 6):
                 raise EpisodeError(
                     f"{sensor} has shape {cloud.shape}, expected ({steps}, points, 3 or 6)"
                 )
-            _refuse_not_finite(sensor, cloud)
+            _check_finite(sensor, cloud)
 
 
-def _refuse_not_finite(name: str, value: NDArray[Any]) -> None:
+def _check_finite(name: str, value: NDArray[Any]) -> None:
     if not np.isfinite(value).all():
         row = int(np.argwhere(~np.isfinite(value))[0][0])
         raise EpisodeError(f"{name} is not finite at step {row}: drop the episode")
 
 
 def episode_path(directory: Path, index: int) -> Path:
-    """Return the path of episode number `index` of a data set."""
+    """Return the path of an episode of a data set."""
     return directory / f"episode_{index:06d}{SUFFIX}"
 
 
 def write_episode(path: Path, episode: Episode) -> None:
-    """Write an episode whole: a kill leaves the old file, or none, never half of one."""
-    facts = {
+    """Write an episode atomically."""
+    metadata = {
         "format": 2,
         "task": episode.task,
         "seed": episode.seed,
@@ -121,13 +121,13 @@ def write_episode(path: Path, episode: Episode) -> None:
         "step_s": episode.step_s,
     }
     arrays: dict[str, Any] = {
-        f"images.{camera}": pictures for camera, pictures in episode.images.items()
+        f"images.{camera}": images for camera, images in episode.images.items()
     }
     arrays |= {f"points.{sensor}": cloud for sensor, cloud in episode.points.items()}
     with atomic_file(path) as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
-            facts=np.array(json.dumps(facts)),
+            facts=np.array(json.dumps(metadata)),
             states=episode.states,
             actions=episode.actions,
             rewards=episode.rewards,
@@ -144,36 +144,38 @@ def read_episode(path: Path) -> Episode:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            facts = json.loads(str(archive["facts"]))
+            metadata = json.loads(str(archive["facts"]))
             return Episode(
-                task=facts["task"],
-                seed=facts["seed"],
-                mode=facts["mode"],
-                outcome=facts["outcome"],
-                termination_reason=facts["termination_reason"],
-                state_names=tuple(facts["state_names"]),
-                action_names=tuple(facts["action_names"]),
-                step_s=facts["step_s"],
+                task=metadata["task"],
+                seed=metadata["seed"],
+                mode=metadata["mode"],
+                outcome=metadata["outcome"],
+                termination_reason=metadata["termination_reason"],
+                state_names=tuple(metadata["state_names"]),
+                action_names=tuple(metadata["action_names"]),
+                step_s=metadata["step_s"],
                 states=archive["states"],
                 actions=archive["actions"],
                 rewards=archive["rewards"],
                 stamps_ns=archive["stamps_ns"],
-                images=_below("images.", archive),
-                points=_below("points.", archive),
+                images=_with_prefix("images.", archive),
+                points=_with_prefix("points.", archive),
             )
     except EpisodeError as error:
         raise EpisodeError(f"{path}: {error}") from error
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise EpisodeError(f"{path} is not a whole episode ({error}): record it again") from error
+        raise EpisodeError(
+            f"{path} is not a complete episode ({error}): record it again"
+        ) from error
 
 
-def _below(prefix: str, archive: Any) -> dict[str, Any]:
+def _with_prefix(prefix: str, archive: Any) -> dict[str, Any]:
     names = [name for name in archive.files if name.startswith(prefix)]
     return {name.removeprefix(prefix): archive[name] for name in names}
 
 
 def episode_paths(directory: Path) -> list[Path]:
-    """Return the files of a data set in order.
+    """Return the episode files of a data set, in order.
 
     Raises:
         EpisodeError: If the folder does not exist or holds no episode.
@@ -187,5 +189,5 @@ def episode_paths(directory: Path) -> list[Path]:
 
 
 def read_episodes(directory: Path) -> Iterator[Episode]:
-    """Read the episodes of a data set one after the other, in order."""
+    """Yield the episodes of a data set, in order."""
     return map(read_episode, episode_paths(directory))

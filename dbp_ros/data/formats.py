@@ -1,7 +1,6 @@
-"""A set of episodes, whatever format it is kept in."""
+"""Sets of episodes in any supported format."""
 
 import hashlib
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX, Episode
 from dbp_ros.data.hashing import combined_sha256
-from dbp_ros.data.selection import USUAL, Selection
+from dbp_ros.data.npz_folder import NpzFolder
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
 from dbp_ros.extras import install_hint
 
@@ -20,15 +20,15 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 
 class EpisodeSet(Protocol):
-    """Episodes that can be read one at a time, in an order that never changes."""
+    """Episodes in a fixed order, read one at a time."""
 
     @property
     def origin(self) -> str:
-        """Where the set is, for messages."""
+        """Path of the set, for messages."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What to call each episode in an error, in order."""
+        """Name of each episode for error messages, in order."""
 
     def __len__(self) -> int: ...
 
@@ -36,16 +36,16 @@ class EpisodeSet(Protocol):
         """Read one episode into memory.
 
         Raises:
-            EpisodeError: If it is damaged; names the set, the episode and the field.
+            EpisodeError: If it is damaged; with the set, the episode and the field.
             IndexError: If there is no such episode.
         """
 
     def sha256(self) -> str:
-        """Return the sha256 over the sorted sha256 of the files that make the set."""
+        """Return the sha256 over the sorted sha256 of the files of the set."""
 
 
 class EpisodeList:
-    """A set of episodes that are in memory already."""
+    """Episodes in memory."""
 
     def __init__(self, episodes: Sequence[Episode], origin: str = "memory") -> None:
         self.origin = origin
@@ -56,7 +56,7 @@ class EpisodeList:
         return len(self._episodes)
 
     def read(self, index: int) -> Episode:
-        """Return one episode, not a copy of it."""
+        """Return one episode, not a copy."""
         return self._episodes[index]
 
     def sha256(self) -> str:
@@ -81,22 +81,37 @@ def _episode_sha256(episode: Episode) -> str:
 
 @dataclass(frozen=True)
 class DataFormat:
-    """A format of data sets: how to tell it, and who reads it.
-
-    Only the module of the format that is found is imported: who trains on episodes of ours needs
-    none of the libraries of the others.
+    """A format of data sets.
 
     Attributes:
-        layout: What is on disk, for the user.
-        module: Module of the reader, in this folder.
-        reader: Class of the reader, made from a path and a selection.
-        fits: Whether a path looks like it.
+        name: Name for error messages.
+        layout: Files on disk, for error messages.
+        matches: Returns whether a path has this format.
+        open: Imports the reader and its library, and opens a data set.
     """
 
+    name: str
     layout: str
-    module: str
-    reader: str
-    fits: Callable[[Path], bool]
+    matches: Callable[[Path], bool]
+    open: Callable[[Path, Selection], EpisodeSet]
+
+
+def _open_lerobot(path: Path, selection: Selection) -> EpisodeSet:
+    from dbp_ros.data.lerobot import LeRobotFolder
+
+    return LeRobotFolder(path, selection)
+
+
+def _open_diffusion_policy(path: Path, selection: Selection) -> EpisodeSet:
+    from dbp_ros.data.diffusion_policy import ReplayBuffer
+
+    return ReplayBuffer(path, selection)
+
+
+def _open_robomimic(path: Path, selection: Selection) -> EpisodeSet:
+    from dbp_ros.data.robomimic import RobomimicFile
+
+    return RobomimicFile(path, selection)
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:
@@ -107,65 +122,60 @@ def _begins_with(path: Path, magic: bytes) -> bool:
 
 
 def _is_zip(path: Path) -> bool:
-    # An episode of ours is a zip file too, but a set is the folder around it.
+    # An .npz episode is a zip file too, but a set of them is their folder.
     return path.suffix != SUFFIX and _begins_with(path, ZIP_MAGIC)
 
 
 FORMATS = (
     DataFormat(
-        "LeRobot v3: a folder with meta/info.json, meta/episodes/ and data/",
-        "lerobot",
-        "LeRobotFolder",
+        "LeRobot v3",
+        "a folder with meta/info.json, meta/episodes/ and data/",
         lambda path: (path / "meta" / "info.json").is_file(),
+        _open_lerobot,
     ),
     DataFormat(
-        "Diffusion Policy: a .zarr folder or .zarr.zip with data/ and meta/episode_ends",
-        "diffusion_policy",
-        "ReplayBuffer",
+        "Diffusion Policy",
+        "a .zarr folder or .zarr.zip with data/ and meta/episode_ends",
         lambda path: (path / "meta" / "episode_ends").is_dir() or _is_zip(path),
+        _open_diffusion_policy,
     ),
     DataFormat(
-        "robomimic: an .hdf5 file with data/demo_0, data/demo_1, ...",
         "robomimic",
-        "RobomimicFile",
+        "an .hdf5 file with data/demo_0, data/demo_1, ...",
         lambda path: _begins_with(path, HDF5_MAGIC),
+        _open_robomimic,
     ),
     DataFormat(
-        f"dbp_ros: a folder with episode_*{SUFFIX}, from `dbp collect`",
-        "npz_folder",
-        "NpzFolder",
+        "dbp_ros",
+        f"a folder with episode_*{SUFFIX}, from `dbp collect`",
         lambda path: (path / DATASET_FILE).is_file() or any(path.glob(f"episode_*{SUFFIX}")),
+        NpzFolder,
     ),
 )
 
 
-def open_episodes(path: Path, selection: Selection = USUAL) -> EpisodeSet:
-    """Find out the format of a data set from what is on disk, and open it.
+def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
+    """Detect the format of a data set, and open it.
 
     Args:
         path: A folder or a file.
         selection: What to read of each episode.
 
     Raises:
-        EpisodeError: If there is nothing, the format is unknown, its library is not installed, or
-            the set is damaged, empty, or lacks a key of the selection.
+        EpisodeError: If the path does not exist, its format is unknown, the library of the format
+            is not installed, or the set is damaged, empty, or lacks a selected key.
     """
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
     for known in FORMATS:
-        if known.fits(path):
-            reader: EpisodeSet = getattr(_module_of(known), known.reader)(path, selection)
-            return reader
-    layouts = "\n".join(f"  {known.layout}" for known in FORMATS)
-    raise EpisodeError(f"{path} holds no episodes in a layout that is known:\n{layouts}")
-
-
-def _module_of(known: DataFormat) -> Any:
-    try:
-        return importlib.import_module(f"dbp_ros.data.{known.module}")
-    except ModuleNotFoundError as error:
-        if (error.name or "dbp_ros").startswith("dbp_ros"):
-            raise
-        what, library = known.layout.split(":")[0], (error.name or "").partition(".")[0]
-        hint = install_hint(library)
-        raise EpisodeError(f"reading {what} needs {library}; {hint}") from error
+        if known.matches(path):
+            try:
+                return known.open(path, selection)
+            except ModuleNotFoundError as error:
+                library = (error.name or "dbp_ros").partition(".")[0]
+                if library == "dbp_ros":
+                    raise
+                hint = install_hint(library)
+                raise EpisodeError(f"reading {known.name} needs {library}; {hint}") from error
+    layouts = "\n".join(f"  {known.name}: {known.layout}" for known in FORMATS)
+    raise EpisodeError(f"{path} has no known data format:\n{layouts}")

@@ -1,4 +1,4 @@
-"""A number that tells one data set from another."""
+"""Hashes of data sets."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,17 +8,17 @@ BLOCK_BYTES = 1 << 20
 
 
 def files_sha256(paths: Iterable[Path]) -> str:
-    """Return the sha256 over the sorted sha256 of files: their names and order do not count."""
+    """Return the sha256 over the sorted sha256 of files, independent of their names and order."""
     return combined_sha256(_file_sha256(path) for path in paths)
 
 
 def combined_sha256(hashes: Iterable[str]) -> str:
-    """Return the sha256 over sorted hexadecimal hashes, one a line."""
+    """Return the sha256 over sorted hexadecimal hashes, one per line."""
     return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
 
 def _file_sha256(path: Path) -> str:
-    # In blocks: a file of demonstrations with pictures is larger than the memory.
+    # In blocks: a file of demonstrations may exceed the memory.
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):

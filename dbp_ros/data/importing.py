@@ -1,4 +1,4 @@
-"""From the arrays of another format, by key, to an episode."""
+"""Conversion of the arrays of a foreign format to an episode."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ WHITE = 255.0
 
 @dataclass(frozen=True)
 class Layout:
-    """Which key of a data set is what, the same for all its episodes.
+    """Role of each key of a data set, equal for all its episodes.
 
     Attributes:
         state: Keys whose columns, in this order, make the state.
@@ -25,9 +25,9 @@ class Layout:
         images: Keys of the cameras.
         points: Keys of the point clouds.
         step_s: Time between two rows, in [s].
-        rewards: Key of the rewards, or empty: they are zero then.
-        seconds: Key of the times of the rows in [s], or empty: rows are `step_s` apart then.
-        columns: Names of a key's columns, where the data set has names.
+        rewards: Key of the rewards; empty for zeros.
+        seconds: Key of the timestamps in [s]; empty for multiples of `step_s`.
+        columns: Column names by key, where the data set has names.
     """
 
     state: tuple[str, ...]
@@ -40,53 +40,53 @@ class Layout:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def assemble(
-    fetch: Callable[[str], Values], layout: Layout, task: str, succeeded: bool | None
+def make_episode(
+    read: Callable[[str], Values], layout: Layout, task: str, success: bool | None
 ) -> Episode:
-    """Make an episode of arrays that each begin with the axis of time.
+    """Return an episode of arrays whose first axis is time.
 
     Args:
-        fetch: Returns the array of a key.
-        layout: Which key is what.
+        read: Returns the array of a key.
+        layout: Role of each key.
         task: Name of the task.
-        succeeded: Whether the task was solved. None where nobody says: a demonstration is kept
-            because it was one, so it counts as solved and as ended by its operator.
+        success: Whether the task was solved. None if unknown: the demonstration counts as a
+            success that its operator ended.
 
     Raises:
-        EpisodeError: If there are no rows, or a key has other rows than the action, a number
-            that is not finite, or values of another kind; names the key.
+        EpisodeError: If there are no rows, or a key has a number of rows other than the action,
+            a non-finite number, or values of another type.
     """
-    actions = _table(layout.action, fetch(layout.action), None)
+    actions = _table(layout.action, read(layout.action), None)
     steps = len(actions)
     if steps == 0:
-        raise EpisodeError(f"{layout.action} has no rows, expected one at least: drop the episode")
-    tables = {key: _table(key, fetch(key), steps) for key in layout.state}
+        raise EpisodeError(f"{layout.action} has no rows, expected at least one: drop the episode")
+    tables = {key: _table(key, read(key), steps) for key in layout.state}
     return Episode(
         task=task,
         seed=-1,
         mode="",
-        outcome="failure" if succeeded is False else "success",
-        termination_reason={True: "success", False: "failure", None: "operator"}[succeeded],
+        outcome="failure" if success is False else "success",
+        termination_reason={True: "success", False: "failure", None: "operator"}[success],
         state_names=_state_names(tables, layout.columns),
         action_names=_column_names(layout.action, actions, layout.columns),
         step_s=layout.step_s,
         states=np.concatenate([np.zeros((steps, 0), np.float32), *tables.values()], axis=1),
         actions=actions,
-        rewards=_rewards(fetch, layout, steps),
-        stamps_ns=_stamps_ns(fetch, layout, steps),
-        images={key: _pictures(key, fetch(key), steps) for key in layout.images},
-        points={key: _cloud(key, fetch(key), steps) for key in layout.points},
+        rewards=_rewards(read, layout, steps),
+        stamps_ns=_stamps_ns(read, layout, steps),
+        images={key: _images(key, read(key), steps) for key in layout.images},
+        points={key: _cloud(key, read(key), steps) for key in layout.points},
     )
 
 
 def _table(key: str, values: Values, steps: int | None) -> Floats:
-    """Return one row a step, in float32. Shape (steps, columns)."""
-    _refuse_other_rows(key, values, steps)
+    """Return one row per step, in float32. Shape (steps, columns)."""
+    _check_rows(key, values, steps)
     width = int(np.prod(values.shape[1:]))
     return _finite(key, values).reshape(len(values), width)
 
 
-def _refuse_other_rows(key: str, values: Values, steps: int | None) -> None:
+def _check_rows(key: str, values: Values, steps: int | None) -> None:
     if values.ndim == 0 or values.dtype.kind not in "fiub":
         raise EpisodeError(
             f"{key} has shape {values.shape} of {values.dtype}, expected rows of numbers: "
@@ -108,61 +108,63 @@ def _finite(key: str, values: Values) -> Floats:
 
 
 def _state_names(
-    tables: Mapping[str, Floats], named: Mapping[str, tuple[str, ...]]
+    tables: Mapping[str, Floats], columns: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, ...]:
-    names = [name for key in tables for name in _column_names(key, tables[key], named)]
+    names = [name for key in tables for name in _column_names(key, tables[key], columns)]
     if len(set(names)) < len(names):
-        # Two keys that name their columns alike, as a position and a speed of one joint do.
+        # Two keys with equal column names, such as position and velocity of a joint.
         names = [f"{key}.{column}" for key in tables for column in range(tables[key].shape[1])]
     return tuple(names)
 
 
-def _column_names(key: str, table: Floats, named: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    names = named.get(key, ())
+def _column_names(
+    key: str, table: Floats, columns: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    names = columns.get(key, ())
     if len(names) == len(set(names)) == table.shape[1]:
         return names
     return tuple(f"{key}.{column}" for column in range(table.shape[1]))
 
 
-def _rewards(fetch: Callable[[str], Values], layout: Layout, steps: int) -> Floats:
+def _rewards(read: Callable[[str], Values], layout: Layout, steps: int) -> Floats:
     if not layout.rewards:
         return np.zeros(steps, np.float32)
-    table = _table(layout.rewards, fetch(layout.rewards), steps)
+    table = _table(layout.rewards, read(layout.rewards), steps)
     if table.shape[1] != 1:
         raise EpisodeError(f"{layout.rewards} has {table.shape[1]} columns, expected 1")
     return table[:, 0]
 
 
-def _stamps_ns(fetch: Callable[[str], Values], layout: Layout, steps: int) -> NDArray[np.int64]:
+def _stamps_ns(read: Callable[[str], Values], layout: Layout, steps: int) -> NDArray[np.int64]:
     if not layout.seconds:
         nominal_ns: NDArray[np.int64] = np.rint(
             np.arange(steps, dtype=np.float64) * layout.step_s * NS_PER_S
         ).astype(np.int64)
         return nominal_ns
-    values = fetch(layout.seconds)
-    _refuse_other_rows(layout.seconds, values, steps)
+    values = read(layout.seconds)
+    _check_rows(layout.seconds, values, steps)
     _finite(layout.seconds, values)
     seconds = values.reshape(steps).astype(np.float64)
     stamps_ns: NDArray[np.int64] = np.rint(seconds * NS_PER_S).astype(np.int64)
-    late = np.flatnonzero(np.diff(stamps_ns) <= 0)
-    if len(late):
+    falling = np.flatnonzero(np.diff(stamps_ns) <= 0)
+    if len(falling):
         raise EpisodeError(
-            f"{layout.seconds} does not rise after step {int(late[0])}: drop the episode"
+            f"{layout.seconds} does not rise after step {int(falling[0])}: drop the episode"
         )
     return stamps_ns
 
 
-def _pictures(key: str, values: Values, steps: int) -> Image:
+def _images(key: str, values: Values, steps: int) -> Image:
     """Return pixels as rgb8. Shape (steps, height, width, 3)."""
-    _refuse_other_rows(key, values, steps)
+    _check_rows(key, values, steps)
     if values.dtype == np.uint8:
         return values
     lowest, highest = float(values.min()), float(values.max())
-    # A number that is not finite fails the comparison too.
+    # NaN fails the comparison, too.
     if not (lowest >= 0 and highest <= WHITE) or 0 < highest <= 1:
         raise EpisodeError(
             f"{key} runs from {lowest:g} to {highest:g}, expected colours from 0 to 255: "
-            "scale the pictures"
+            "scale the images"
         )
     pixels: Image = np.rint(values).astype(np.uint8)
     return pixels
@@ -170,9 +172,9 @@ def _pictures(key: str, values: Values, steps: int) -> Image:
 
 def _cloud(key: str, values: Values, steps: int) -> Floats:
     """Return x, y, z in [m] and colours from 0 to 1. Shape (steps, points, 3 or 6)."""
-    _refuse_other_rows(key, values, steps)
+    _check_rows(key, values, steps)
     cloud = _finite(key, values)
-    # Colours from 0 to 255 that never pass 1 are black, and stay so either way.
+    # Values up to 1 on a scale of 255 are black, so the scale does not matter.
     if cloud.ndim == 3 and cloud.shape[2] == 6 and cloud[..., 3:].max(initial=0) > 1:
         cloud[..., 3:] /= WHITE
     return cloud

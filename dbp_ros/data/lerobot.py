@@ -1,8 +1,7 @@
-"""Demonstrations in Parquet files, laid out as LeRobot v3 documents it.
+"""Data sets of LeRobot v3.
 
-`meta/info.json` describes the columns, `meta/episodes/` says in which file of `data/` each
-episode's rows are; a file holds many episodes. Pictures are read where they are kept as pictures:
-video is not decoded.
+`meta/info.json` describes the columns, `meta/episodes/` lists the file of `data/` with the rows of
+each episode; a file holds many episodes. Features of dtype `image` are read, `video` is not.
 """
 
 import io
@@ -12,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as parquet
-from PIL import Image as Picture
+from PIL import Image as PilImage
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.hashing import files_sha256
-from dbp_ros.data.importing import Layout, Values, assemble
-from dbp_ros.data.read_errors import locate_errors
-from dbp_ros.data.selection import USUAL, Selection, choose, choose_action
+from dbp_ros.data.importing import Layout, Values, make_episode
+from dbp_ros.data.read_errors import error_context
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
 STATE = "observation.state"
@@ -35,22 +34,22 @@ RECORD = (EPISODE, "length", "data/chunk_index", "data/file_index")
 class LeRobotFolder:
     """The episodes of one folder, by index.
 
-    The state is `observation.state`, the action `action`, the cameras every feature of pictures
-    that is not a map of depths. Columns have the names of `info.json` where each has its own.
+    By default the state is `observation.state`, the action `action`, and the cameras all features
+    of images except depth maps. Columns have the names of `info.json` if these are unique.
     """
 
-    def __init__(self, path: Path, selection: Selection = USUAL) -> None:
-        """Read what is the same for all episodes, and where each one is.
+    def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
+        """Read the features and the list of episodes.
 
         Raises:
-            EpisodeError: If the folder is damaged, empty or of another version, a key is not
-                there, or a camera is kept as video.
+            EpisodeError: If the folder is damaged, empty or of another version, a key is missing,
+                or a camera is stored as video.
         """
         self.origin = str(path)
         self._path = path
-        with locate_errors(self.origin):
+        with error_context(self.origin):
             info = json.loads((path / "meta" / "info.json").read_text(encoding="utf-8"))
-            _refuse_other_version(info)
+            _check_version(info)
             self._features: dict[str, dict[str, Any]] = info["features"]
             self._data_path: str = info.get("data_path") or DATA_PATH
             self._layout = _layout(self._features, selection, 1 / info["fps"])
@@ -63,16 +62,16 @@ class LeRobotFolder:
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet`."""
         record = self._records[index]
-        with locate_errors(f"{self.origin}, episode {record[EPISODE]}"):
+        with error_context(f"{self.origin}, episode {record[EPISODE]}"):
             rows = self._rows(record)
-            succeeded = None
+            success = None
             if SUCCESS in self._features:
-                succeeded = bool(_numbers(rows, SUCCESS).any())
+                success = bool(_numbers(rows, SUCCESS).any())
             task = ", ".join(record.get("tasks") or ()) or "unknown"
-            return assemble(lambda key: self._array(rows, key), self._layout, task, succeeded)
+            return make_episode(lambda key: self._array(rows, key), self._layout, task, success)
 
     def _rows(self, record: dict[str, Any]) -> Any:
-        """Return the episode's rows of the columns that are needed, in order of time."""
+        """Return the rows of an episode with the needed columns, in order of time."""
         layout = self._layout
         needed = {EPISODE, FRAME, *layout.state, layout.action, *layout.images, *layout.points}
         needed |= {layout.rewards, layout.seconds} - {""} | {SUCCESS} & set(self._features)
@@ -91,7 +90,7 @@ class LeRobotFolder:
         if len(rows) != record["length"]:
             raise EpisodeError(
                 f"{path.name} has {len(rows)} rows of it, expected {record['length']} as "
-                "meta/episodes says: copy the data set again"
+                "in meta/episodes: copy the data set again"
             )
         return rows
 
@@ -102,12 +101,12 @@ class LeRobotFolder:
         return np.stack([self._pixels(key, step, cell) for step, cell in cells])
 
     def _pixels(self, key: str, step: int, cell: dict[str, Any]) -> Values:
-        kept = cell["bytes"]
-        source = io.BytesIO(kept) if kept else self._path / cell["path"]
-        with locate_errors(f"{key} at step {step}"), Picture.open(source) as picture:
-            if picture.mode[0] in "IF":
-                raise EpisodeError(f"is a map of depths ({picture.mode}): choose cameras in colour")
-            return np.asarray(picture.convert("RGB"))
+        encoded = cell["bytes"]
+        source = io.BytesIO(encoded) if encoded else self._path / cell["path"]
+        with error_context(f"{key} at step {step}"), PilImage.open(source) as image:
+            if image.mode[0] in "IF":
+                raise EpisodeError(f"is a depth map ({image.mode}): choose cameras in colour")
+            return np.asarray(image.convert("RGB"))
 
     def sha256(self) -> str:
         """Return the sha256 over the sorted sha256 of the files below meta/ and data/."""
@@ -115,7 +114,7 @@ class LeRobotFolder:
         return files_sha256(path for path in found if path.is_file())
 
 
-def _refuse_other_version(info: dict[str, Any]) -> None:
+def _check_version(info: dict[str, Any]) -> None:
     version = str(info.get("codebase_version"))
     if not version.startswith("v3."):
         raise EpisodeError(
@@ -126,30 +125,30 @@ def _refuse_other_version(info: dict[str, Any]) -> None:
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    """Return where each episode is, in order of their indices."""
+    """Return the records of all episodes, in order of their indices."""
     records: list[dict[str, Any]] = []
     for file in sorted((path / "meta" / "episodes").glob("*/*.parquet")):
-        there = parquet.read_schema(file).names
-        missing = [column for column in RECORD if column not in there]
+        available = parquet.read_schema(file).names
+        missing = [column for column in RECORD if column not in available]
         if missing:
             raise EpisodeError(f"{file.relative_to(path)} has no column {missing[0]}")
-        columns = [*RECORD, *(column for column in ("tasks",) if column in there)]
+        columns = [*RECORD, *(column for column in ("tasks",) if column in available)]
         records += parquet.read_table(file, columns=columns, partitioning=None).to_pylist()
     if not records:
-        raise EpisodeError("meta/episodes lists no episode, expected one at least")
+        raise EpisodeError("meta/episodes lists no episode, expected at least one")
     return sorted(records, key=lambda record: int(record[EPISODE]))
 
 
 def _layout(features: dict[str, dict[str, Any]], selection: Selection, step_s: float) -> Layout:
-    seen = {key for key, one in features.items() if one["dtype"] in ("image", "video")}
-    numbers = set(features) - seen
-    colour = sorted(key for key in seen if not _shows_depth(features[key]))
-    images = choose("images", selection.images, colour, seen)
+    cameras = {key for key, one in features.items() if one["dtype"] in ("image", "video")}
+    numbers = set(features) - cameras
+    colour = sorted(key for key in cameras if not _is_depth_map(features[key]))
+    images = choose("images", selection.images, colour, cameras)
     for key in images:
         if features[key]["dtype"] == "video":
             raise EpisodeError(
-                f"{key} is kept as video, which is not decoded: select no images, or convert it "
-                "to a feature of dtype image"
+                f"{key} is stored as video, which is not supported: select no images, or convert "
+                "it to a feature of dtype image"
             )
     return Layout(
         state=choose("state", selection.state, (STATE,), numbers),
@@ -163,13 +162,13 @@ def _layout(features: dict[str, dict[str, Any]], selection: Selection, step_s: f
     )
 
 
-def _shows_depth(feature: dict[str, Any]) -> bool:
+def _is_depth_map(feature: dict[str, Any]) -> bool:
     info = feature.get("info") or {}
     return bool(info.get("is_depth_map") or info.get("video.is_depth_map"))
 
 
 def _names(names: Any) -> tuple[str, ...]:
-    """Return the names of columns from a list, lists by kind, or positions by name."""
+    """Return the column names from a list, lists by group, or column indices by name."""
     if isinstance(names, dict):
         if all(isinstance(value, int) for value in names.values()):
             return tuple(sorted(names, key=lambda name: int(names[name])))

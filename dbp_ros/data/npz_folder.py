@@ -1,33 +1,33 @@
-"""Episodes as `dbp collect` writes them: a folder with an `episode_*.npz` for each."""
+"""Data sets of `dbp collect`: a folder with an `episode_*.npz` for each episode."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from dbp_ros.data.episode import Episode, episode_paths, read_episode
 from dbp_ros.data.hashing import files_sha256
-from dbp_ros.data.read_errors import locate_errors
-from dbp_ros.data.selection import USUAL, Selection, choose, choose_action
+from dbp_ros.data.read_errors import error_context
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
 
 ACTIONS = "actions"
 
 
 class NpzFolder:
-    """A folder of episodes of ours.
+    """A folder of `.npz` episodes.
 
-    The keys of the state are the names of its columns; the one action is `actions`.
+    The keys of the state are the names of its columns; the only action is `actions`.
     """
 
-    def __init__(self, path: Path, selection: Selection = USUAL) -> None:
+    def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
         """Find the episodes.
 
         Raises:
-            EpisodeError: If the folder holds none, or the selection asks for another action.
+            EpisodeError: If the folder holds none, or another action is selected.
         """
         self.origin = str(path)
         self._paths = episode_paths(path)
         self.names = tuple(one.name for one in self._paths)
         self._selection = selection
-        with locate_errors(self.origin):
+        with error_context(self.origin):
             choose_action(selection.action, ACTIONS, (ACTIONS,))
 
     def __len__(self) -> int:
@@ -36,7 +36,7 @@ class NpzFolder:
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet`."""
         episode = read_episode(self._paths[index])
-        with locate_errors(str(self._paths[index])):
+        with error_context(str(self._paths[index])):
             return _selected(episode, self._selection)
 
     def sha256(self) -> str:

@@ -1,4 +1,4 @@
-"""What goes wrong while reading, told with the place where it went wrong."""
+"""Error context of damaged data sets."""
 
 import zipfile
 import zlib
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from dbp_ros.errors import EpisodeError
 
-# What libraries raise on damaged files, and we on metadata of another shape.
+# Errors of the libraries on damaged files, and of this package on unexpected metadata.
 DAMAGE = (
     OSError,
     KeyError,
@@ -22,8 +22,8 @@ DAMAGE = (
 
 
 @contextmanager
-def locate_errors(place: str) -> Iterator[None]:
-    """Turn what goes wrong inside into an error of ours that begins with the place.
+def error_context(origin: str) -> Iterator[None]:
+    """Turn any read error inside the block into an `EpisodeError` that starts with the origin.
 
     Raises:
         EpisodeError: If anything inside cannot be read.
@@ -31,8 +31,8 @@ def locate_errors(place: str) -> Iterator[None]:
     try:
         yield
     except EpisodeError as error:
-        raise EpisodeError(f"{place}: {error}") from error
+        raise EpisodeError(f"{origin}: {error}") from error
     except DAMAGE as error:
         raise EpisodeError(
-            f"{place} cannot be read ({type(error).__name__}: {error}): copy or record it again"
+            f"{origin} cannot be read ({type(error).__name__}: {error}): copy or record it again"
         ) from error

@@ -1,8 +1,8 @@
-"""Demonstrations in one HDF5 file, laid out as robomimic documents it.
+"""Data sets of robomimic: one HDF5 file.
 
 `data/demo_N` holds `obs/<key>`, `actions`, `rewards` and `dones`; the attribute `env_args` of
-`data` is JSON with the environment's name and arguments. The lists of demonstrations below `mask`
-are not followed: the training run splits episodes itself.
+`data` is JSON with the environment's name and arguments. The filter keys below `mask` are
+ignored: the training run splits the episodes itself.
 """
 
 import json
@@ -14,16 +14,16 @@ import h5py
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.hashing import files_sha256
-from dbp_ros.data.importing import Layout, Values, assemble
-from dbp_ros.data.read_errors import locate_errors
-from dbp_ros.data.selection import USUAL, Selection, choose, choose_action
+from dbp_ros.data.importing import Layout, Values, make_episode
+from dbp_ros.data.read_errors import error_context
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
 ACTIONS = "actions"
 REWARDS = "rewards"
 STEP_S = 1 / 20
-# What robomimic's own configurations feed a low-dimensional policy.
-USUAL_STATE = re.compile(r"object|robot\d+_(eef_pos|eef_quat|gripper_qpos)")
+# Low-dimensional observations of robomimic's own configurations.
+DEFAULT_STATE = re.compile(r"object|robot\d+_(eef_pos|eef_quat|gripper_qpos)")
 
 
 class RobomimicFile:
@@ -34,15 +34,15 @@ class RobomimicFile:
     `*_image`. Actions keep the meaning that they have there, usually steps from -1 to 1.
     """
 
-    def __init__(self, path: Path, selection: Selection = USUAL) -> None:
-        """Read what is the same for all demonstrations.
+    def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
+        """Read the metadata of the file.
 
         Raises:
-            EpisodeError: If the file is damaged or empty, or a key is not there.
+            EpisodeError: If the file is damaged or empty, or a key is missing.
         """
         self.origin = str(path)
         self._path = path
-        with locate_errors(self.origin), h5py.File(path, "r") as file:
+        with error_context(self.origin), h5py.File(path, "r") as file:
             self.names = _demonstrations(file)
             environment = _environment(file["data"])
             arguments = environment.get("env_kwargs", {})
@@ -57,16 +57,16 @@ class RobomimicFile:
     def read(self, index: int) -> Episode:
         """Read one demonstration; see `EpisodeSet`.
 
-        Where the reward is sparse, one that never got any failed.
+        With a sparse reward, a demonstration without any reward is a failure.
         """
         name = self.names[index]
-        with locate_errors(f"{self.origin}, {name}"), h5py.File(self._path, "r") as file:
+        with error_context(f"{self.origin}, {name}"), h5py.File(self._path, "r") as file:
             demo = file["data"][name]
-            succeeded = None
+            success = None
             if self._sparse and self._layout.rewards:
-                succeeded = bool((_array(demo, REWARDS, self._layout) > 0).any())
-            return assemble(
-                lambda key: _array(demo, key, self._layout), self._layout, self._task, succeeded
+                success = bool((_array(demo, REWARDS, self._layout) > 0).any())
+            return make_episode(
+                lambda key: _array(demo, key, self._layout), self._layout, self._task, success
             )
 
     def sha256(self) -> str:
@@ -77,7 +77,7 @@ class RobomimicFile:
 def _demonstrations(file: Any) -> tuple[str, ...]:
     found = [name for name in file.get("data", ()) if re.fullmatch(r"demo_\d+", name)]
     if not found:
-        raise EpisodeError("there is no data/demo_0: give a file with demonstrations")
+        raise EpisodeError("no data/demo_0: give a file with demonstrations")
     return tuple(sorted(found, key=lambda name: int(name.removeprefix("demo_"))))
 
 
@@ -97,16 +97,16 @@ def _step_s(arguments: dict[str, Any], selection: Selection) -> float:
 
 def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
     if "obs" not in demo:
-        raise EpisodeError("demonstrations have no obs: extract the observations first")
+        raise EpisodeError("the demonstrations have no obs: extract the observations first")
     shapes = {key: value.shape for key, value in demo["obs"].items()}
     low = sorted(key for key, shape in shapes.items() if len(shape) <= 2)
-    usual = [key for key in low if USUAL_STATE.fullmatch(key)] or low
+    default = [key for key in low if DEFAULT_STATE.fullmatch(key)] or low
     cameras = sorted(key for key in shapes if key.endswith("_image"))
     actions = [
         key for key, value in demo.items() if hasattr(value, "shape") and len(value.shape) == 2
     ]
     return Layout(
-        state=choose("state", selection.state, usual, low),
+        state=choose("state", selection.state, default, low),
         action=choose_action(selection.action, ACTIONS, actions),
         images=choose("images", selection.images, cameras, cameras),
         points=choose("points", selection.points, (), shapes),
@@ -118,6 +118,6 @@ def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
 def _array(demo: Any, key: str, layout: Layout) -> Values:
     group = demo if key in (layout.action, layout.rewards) else demo["obs"]
     if key not in group:
-        raise EpisodeError(f"there is no {key}: there are {', '.join(sorted(group))}")
+        raise EpisodeError(f"no key {key}: use one of {', '.join(sorted(group))}")
     values: Values = group[key][()]
     return values

@@ -1,4 +1,4 @@
-"""Which keys of a data set become state, action, pictures and clouds."""
+"""Selection of the keys of a data set for state, action, images and point clouds."""
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -10,19 +10,19 @@ from dbp_ros.settings.fields import setting
 
 @dataclass(frozen=True)
 class Selection:
-    """What to read of each episode; None, or an empty action, leaves it to the format.
+    """Keys and rate to read; None, or an empty action, for the default of the format.
 
     Every field is a flag of `dbp train`.
     """
 
     state: tuple[str, ...] | None = setting(
-        None, "keys whose columns, in this order, make the state; no key for no state"
+        None, "keys of the state, whose columns are concatenated in this order; no key for no state"
     )
     action: str = setting("", "key of the action")
-    images: tuple[str, ...] | None = setting(None, "keys of the cameras; no key for no pictures")
+    images: tuple[str, ...] | None = setting(None, "keys of the cameras; no key for no images")
     points: tuple[str, ...] | None = setting(None, "keys of the point clouds; no key for none")
     step_s: float | None = setting(
-        None, "time between two rows in [s], where the data set does not say it itself"
+        None, "time between two rows in [s], if the data set does not store it"
     )
 
     every: int | None = setting(
@@ -30,10 +30,10 @@ class Selection:
     )
 
     def __post_init__(self) -> None:
-        """Refuse what no data set could answer.
+        """Reject values that fit no data set.
 
         Raises:
-            EpisodeError: If a key is named twice, or a number is too small.
+            EpisodeError: If a key is given twice, or a number is out of range.
         """
         for field in ("state", "images", "points"):
             keys = getattr(self, field) or ()
@@ -45,49 +45,51 @@ class Selection:
         if self.every is not None and self.every < 1:
             raise EpisodeError(f"every is {self.every}, expected at least 1")
 
-    def document(self) -> dict[str, Any]:
-        """Return what it asks for as plain values, nothing where it leaves all to the format."""
-        asked = {name: value for name, value in asdict(self).items() if value not in (None, "")}
-        return {n: list(value) if isinstance(value, tuple) else value for n, value in asked.items()}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values that differ from the default, fit for JSON."""
+        values = {name: value for name, value in asdict(self).items() if value not in (None, "")}
+        return {
+            n: list(value) if isinstance(value, tuple) else value for n, value in values.items()
+        }
 
     @classmethod
-    def of_document(cls, document: dict[str, Any]) -> "Selection":
-        """Return the selection that `document` was made of."""
-        values: dict[str, Any] = {
+    def from_dict(cls, values: dict[str, Any]) -> "Selection":
+        """Return the selection of a `to_dict`."""
+        fields: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in document.items()
+            for name, value in values.items()
         }
-        return cls(**values)
+        return cls(**fields)
 
 
-USUAL = Selection()
+DEFAULT_SELECTION = Selection()
 
 
 def choose(
     field: str,
-    wanted: tuple[str, ...] | None,
-    usual: Collection[str],
-    there: Collection[str],
+    selected: tuple[str, ...] | None,
+    default: Collection[str],
+    available: Collection[str],
 ) -> tuple[str, ...]:
     """Return the keys to read.
 
     Args:
-        field: What they are for, for the error.
-        wanted: What the user asked for; None for `usual`.
-        usual: What the format takes unless asked.
-        there: Every key that could be asked for.
+        field: Field of the selection, for the error.
+        selected: Selected keys; None for `default`.
+        default: Default of the format.
+        available: Keys of the data set.
 
     Raises:
-        EpisodeError: If a key is not there; lists those that are.
+        EpisodeError: If a key is missing, with those that are available.
     """
-    keys = tuple(usual) if wanted is None else wanted
+    keys = tuple(default) if selected is None else selected
     for key in keys:
-        if key not in there:
-            found = ", ".join(sorted(there)) or "none"
-            raise EpisodeError(f"there is no {key!r} for {field}: choose among {found}")
+        if key not in available:
+            found = ", ".join(sorted(available)) or "none"
+            raise EpisodeError(f"no key {key!r} for {field}: use one of {found}")
     return keys
 
 
-def choose_action(wanted: str, usual: str, there: Collection[str]) -> str:
-    """Return the key of the action, as `choose` does for the others."""
-    return choose("action", (wanted or usual,), (), there)[0]
+def choose_action(selected: str, default: str, available: Collection[str]) -> str:
+    """Return the key of the action; see `choose`."""
+    return choose("action", (selected or default,), (), available)[0]

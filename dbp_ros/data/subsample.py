@@ -1,4 +1,4 @@
-"""Episodes with fewer rows: for a policy that plans in longer steps than were recorded."""
+"""Subsampling of episodes, for a policy with longer control steps than the recording."""
 
 from dataclasses import replace
 
@@ -7,20 +7,20 @@ from dbp_ros.data.formats import EpisodeSet
 from dbp_ros.errors import EpisodeError
 
 
-class Subsampled:
-    """Each episode of a set as several, of every n-th row from the first, the second, ... on."""
+class SubsampledEpisodes:
+    """A set with `stride` subsampled episodes, one per phase, for each original episode."""
 
-    def __init__(self, whole: EpisodeSet, every: int) -> None:
+    def __init__(self, episodes: EpisodeSet, stride: int) -> None:
         """Wrap a set.
 
         Args:
-            whole: All rows.
-            every: Rows in a step.
+            episodes: Set with all rows.
+            stride: Rows per step.
         """
-        self._whole, self._every = whole, every
-        self.origin = whole.origin
+        self._episodes, self._stride = episodes, stride
+        self.origin = episodes.origin
         self.names = tuple(
-            f"{name}, from row {first}" for name in whole.names for first in range(every)
+            f"{name}, from row {first}" for name in episodes.names for first in range(stride)
         )
 
     def __len__(self) -> int:
@@ -28,36 +28,38 @@ class Subsampled:
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet.read`."""
-        number, first = divmod(index, self._every)
-        return subsample(self._whole.read(number), self._every, first)
+        number, first = divmod(index, self._stride)
+        return subsample(self._episodes.read(number), self._stride, first)
 
     def sha256(self) -> str:
-        """Return that of the whole set."""
-        return self._whole.sha256()
+        """Return the hash of the original set."""
+        return self._episodes.sha256()
 
 
-def subsample(episode: Episode, every: int, first: int = 0) -> Episode:
-    """Return an episode of longer steps; rows at the end that make no whole step are dropped.
+def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:
+    """Return an episode with steps of `stride` rows from row `first` on.
 
-    An action is what was commanded for the end of its step, a reward what there was then.
+    Actions and rewards are those of the last row of each step, all else that of the first. An
+    incomplete step at the end is dropped.
 
     Raises:
-        EpisodeError: If not one step is left.
+        EpisodeError: If there is no complete step.
     """
-    steps = (len(episode) - first) // every
+    steps = (len(episode) - first) // stride
     if steps < 1:
         raise EpisodeError(
-            f"{len(episode)} rows from row {first} on make no step of {every}: take fewer"
+            f"{len(episode)} rows from row {first} on are less than a step of {stride} rows: use a "
+            "smaller stride"
         )
-    begins = slice(first, first + every * steps, every)
-    ends = slice(first + every - 1, first + every * steps, every)
+    begins = slice(first, first + stride * steps, stride)
+    ends = slice(first + stride - 1, first + stride * steps, stride)
     return replace(
         episode,
-        step_s=every * episode.step_s,
+        step_s=stride * episode.step_s,
         states=episode.states[begins],
         actions=episode.actions[ends],
         rewards=episode.rewards[ends],
         stamps_ns=episode.stamps_ns[begins],
-        images={name: pictures[begins] for name, pictures in episode.images.items()},
+        images={name: images[begins] for name, images in episode.images.items()},
         points={name: clouds[begins] for name, clouds in episode.points.items()},
     )

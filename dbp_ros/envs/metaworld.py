@@ -1,7 +1,7 @@
-"""Meta-World's manipulation tasks: their goals, scripted experts and a batched evaluation.
+"""Meta-World's manipulation tasks: goals, scripted experts and a batched evaluation.
 
-Nothing is rendered, so nothing here needs a driver. One state is what the environment observes,
-the goal included; one action is a step of the hand and an effort of the gripper.
+Nothing is rendered. A state is the observation of the environment with the goal; an action is a
+displacement of the hand and an effort of the gripper.
 """
 
 import difflib
@@ -21,7 +21,7 @@ from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.types import Floats
 
 _AXES = ("x", "y", "z")
-# The four numbers of an orientation come in a different order from task to task.
+# The order of the quaternion varies from task to task.
 _OBJECT = (*_AXES, "q0", "q1", "q2", "q3")
 _NOW = (
     *(f"hand_{axis}" for axis in _AXES),
@@ -35,7 +35,7 @@ STEP_S = 0.0125
 MAX_STEPS = 500
 END_STEPS = 10
 
-# Goals are drawn at random, so the halves of their list have one law and share no goal.
+# Goals are sampled independently, so both halves of their list have the same distribution.
 DEMONSTRATION_GOALS = range(25)
 EVALUATION_GOALS = range(25, 50)
 
@@ -47,9 +47,9 @@ STANDARD_TASKS = (
 SMOKE_TASKS = ("reach", "push", "button-press")
 
 # The 34 tasks behind "easy (21), medium (4), hard (4), very hard (5)" in the tables of FlowPolicy
-# (arXiv 2412.04987), MP1 (2507.10543) and DBP (2604.03540), as far as can be told: the 34 that
-# FlowPolicy's code configures, all of which DBP's code configures too (with eight more), in the
-# levels of Masked World Models (2206.14244). The counts per level come out as printed.
+# (arXiv 2412.04987), MP1 (2507.10543) and DBP (2604.03540), as reconstructed from their code:
+# FlowPolicy configures these 34, DBP the same and eight more. The levels are those of Masked World
+# Models (2206.14244), with the printed counts per level.
 PAPER_LEVELS = MappingProxyType(
     {
         "easy": (
@@ -66,19 +66,30 @@ PAPER_LEVELS = MappingProxyType(
 )
 PAPER_TASKS = tuple(chain.from_iterable(PAPER_LEVELS.values()))
 
-# From states of shape (n, 39) and the episodes they belong to, of shape (n,), to actions (n, 4).
+# From states of shape (n, 39) and their episodes of shape (n,) to actions of shape (n, 4).
 Act = Callable[[Floats, NDArray[np.int64]], Floats]
+
+
+def check_task(name: str) -> None:
+    """Reject a task that does not exist.
+
+    Raises:
+        ConfigError: With the names closest to it.
+    """
+    if name not in TASKS:
+        near = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.0)
+        raise ConfigError(f"Meta-World has no task '{name}': use a name like {', '.join(near)}")
 
 
 @dataclass(frozen=True)
 class MetaworldDemonstration:
-    """One solved run of the expert; row `t` belongs to control step `t`.
+    """One solved episode of the expert; row `t` belongs to control step `t`.
 
     Attributes:
         states: Observed before the step, named by `STATE_NAMES`; positions in [m]. Shape
             (steps, 39).
-        actions: What the expert answered, named by `ACTION_NAMES`, in [-1, 1]; 1 moves the hand
-            by 1 cm. Shape (steps, 4).
+        actions: Of the expert, named by `ACTION_NAMES`, in [-1, 1]; 1 moves the hand by 1 cm.
+            Shape (steps, 4).
     """
 
     states: Floats
@@ -87,11 +98,11 @@ class MetaworldDemonstration:
 
 @dataclass(frozen=True)
 class MetaworldRollout:
-    """How a policy's episodes ended.
+    """Results of a policy's episodes.
 
     Attributes:
-        successes: Which episodes were solved. Shape (goals,).
-        steps: How many control steps each took. Shape (goals,).
+        successes: Whether each episode was solved. Shape (goals,).
+        steps: Number of control steps. Shape (goals,).
     """
 
     successes: NDArray[np.bool_]
@@ -99,10 +110,10 @@ class MetaworldRollout:
 
 
 class MetaworldTask:
-    """One task with its fifty goals, each also a start position of the objects."""
+    """One task with its fifty goals, each with an initial position of the objects."""
 
     def __init__(self, name: str, seed: int) -> None:
-        """Draw the goals; about 0.4 s.
+        """Sample the goals, which takes 0.4 s.
 
         Args:
             name: One of `TASKS`.
@@ -111,32 +122,30 @@ class MetaworldTask:
         Raises:
             ConfigError: If there is no such task.
         """
-        if name not in TASKS:
-            near = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.0)
-            raise ConfigError(f"Meta-World has no task '{name}': use a name like {', '.join(near)}")
+        check_task(name)
         self.name = name
         self._seed = seed
         benchmark = metaworld.MT1(f"{name}-v3", seed=seed)
         self._make = benchmark.train_classes[f"{name}-v3"]
         self._goals = benchmark.train_tasks
         self._expert = ENV_POLICY_MAP[f"{name}-v3"]()
-        self._environments: list[Any] = []
+        self._envs: list[Any] = []
 
     def demonstrate(
         self, goal: int, noise: float = 0.0, rng: np.random.Generator | None = None
     ) -> MetaworldDemonstration | None:
-        """Let the expert solve the task once, and stay for a moment after that.
+        """Record one episode of the expert and `END_STEPS` steps after its success.
 
-        Noise is added to what is executed and not to what is recorded, so the data hold the way
-        back from where a policy's own errors lead (DART, arXiv 1703.09327).
+        Noise is added to the executed actions, not to the recorded ones, so the data contain
+        recoveries from the errors of a policy (DART, arXiv 1703.09327).
 
         Args:
-            goal: Which of the fifty.
-            noise: Standard deviation of the noise, as a share of an action's range of 1.
-            rng: Source of the noise; by default one made of the task's seed and the goal.
+            goal: Index of the goal.
+            noise: Standard deviation of the noise; actions are in [-1, 1].
+            rng: Source of the noise; by default seeded with the seed of the task and the goal.
 
         Returns:
-            What was done, or None if the expert failed; it does at one goal in five of
+            The demonstration, or None if the expert failed; it does at one goal in five of
             peg-insert-side and at one in twelve of door-open.
 
         Raises:
@@ -152,8 +161,8 @@ class MetaworldTask:
             action = self.expert(state[None], episode)[0]
             states.append(state)
             actions.append(action)
-            shaken = action + noise * rng.standard_normal(len(action))
-            state, success = self._step(0, shaken.clip(-1, 1))
+            noisy = action + noise * rng.standard_normal(len(action))
+            state, success = self._step(0, noisy.clip(-1, 1))
             if success and not solved:
                 solved, end = True, min(len(actions) + END_STEPS, MAX_STEPS)
         if not solved:
@@ -163,16 +172,16 @@ class MetaworldTask:
     def rollout(
         self, act: Act, goals: Sequence[int], max_steps: int = MAX_STEPS
     ) -> MetaworldRollout:
-        """Let a policy try several goals at once, in lockstep.
+        """Roll a policy out at several goals in lockstep.
 
-        An episode ends at its first success, so `act` sees fewer and fewer states.
+        An episode ends at its first success, so the batch of `act` shrinks.
 
         Args:
-            act: The policy, asked once a step for all episodes that go on. It is given their
-                states, shape (n, 39), and which entries of `goals` they are, rising, shape (n,);
-                it answers with actions of shape (n, 4), which are clipped to [-1, 1].
-            goals: Which of the fifty; each is an episode with an environment of its own.
-            max_steps: When an unsolved episode ends.
+            act: The policy, called once per step with the states of the running episodes, shape
+                (n, 39), and their indices in `goals`, rising, shape (n,). It returns actions of
+                shape (n, 4), which are clipped to [-1, 1].
+            goals: Indices of the goals, one episode for each.
+            max_steps: Time limit of an episode.
 
         Raises:
             ConfigError: If there is no such goal, or `max_steps` is more than 500.
@@ -196,47 +205,47 @@ class MetaworldTask:
         return MetaworldRollout(successes, steps)
 
     def expert(self, states: Floats, live: NDArray[np.int64]) -> Floats:
-        """Return what the expert would do, in [-1, 1]; it can be rolled out as a policy.
+        """Return the actions of the expert in [-1, 1]; a policy for `rollout`.
 
         Args:
             states: Shape (n, 39).
-            live: Ignored, the expert remembers nothing.
+            live: Ignored: the expert is stateless.
 
         Returns:
             Shape (n, 4).
         """
         del live
         with warnings.catch_warnings():
-            # The experts' gains ask for more than the range, and the range clips them.
+            # The experts exceed the range of the actions by design.
             warnings.simplefilter("ignore", UserWarning)
             actions = [self._expert.get_action(state) for state in states.astype(float)]
         return np.asarray(actions, np.float32).clip(-1, 1)
 
     def _start(self, slot: int, goal: int) -> Floats:
-        """Set an environment, new or used, to the start of a goal and return its state."""
+        """Reset the environment of a slot to a goal and return its state."""
         if not 0 <= goal < len(self._goals):
             raise ConfigError(
                 f"goal {goal} of {self.name} does not exist: use 0 to {len(self._goals) - 1}"
             )
-        while len(self._environments) <= slot:
-            self._environments.append(self._make())
-        environment = self._environments[slot]
-        environment.set_task(self._goals[goal])
-        state, _ = environment.reset()
+        while len(self._envs) <= slot:
+            self._envs.append(self._make())
+        env = self._envs[slot]
+        env.set_task(self._goals[goal])
+        state, _ = env.reset()
         return np.asarray(state, np.float32)
 
     def _step(self, slot: int, action: Floats) -> tuple[Floats, bool]:
         """Do one control step and return the next state and whether the task is solved."""
-        state, _, _, _, info = self._environments[slot].step(action)
+        state, _, _, _, info = self._envs[slot].step(action)
         return np.asarray(state, np.float32), bool(info["success"])
 
     def _checked(self, actions: Floats, count: int) -> Floats:
-        """Return a policy's actions in range."""
+        """Return the actions of a policy, clipped to their range."""
         actions = np.asarray(actions)
         if actions.shape != (count, len(ACTION_NAMES)):
             raise CommandError(
                 f"expected actions of shape {(count, len(ACTION_NAMES))} for {count} episodes of "
-                f"{self.name}, got {actions.shape}: return one row a state"
+                f"{self.name}, got {actions.shape}: return one row per state"
             )
         if not np.isfinite(actions).all():
             raise CommandError(

@@ -1,6 +1,5 @@
 """Environment of a Meta-World task with a sparse reward."""
 
-import difflib
 from functools import cache
 from typing import Any
 
@@ -9,8 +8,7 @@ import numpy as np
 
 from dbp_ros.envs.env import Env, StepResult
 from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
-from dbp_ros.envs.metaworld import ACTION_NAMES, EVALUATION_GOALS, MAX_STEPS, STEP_S, TASKS
-from dbp_ros.errors import ConfigError
+from dbp_ros.envs.metaworld import ACTION_NAMES, EVALUATION_GOALS, MAX_STEPS, STEP_S, check_task
 from dbp_ros.types import Array, Floats
 
 # Seeds of Meta-World's lists of fifty goals; those of training differ from the benchmarks' seeds.
@@ -56,9 +54,7 @@ class MetaworldEnv(Env):
         Raises:
             ConfigError: If there is no such task.
         """
-        if name not in TASKS:
-            near = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.0)
-            raise ConfigError(f"Meta-World has no task '{name}': use a name like {', '.join(near)}")
+        check_task(name)
         self._goals = evaluation_goals(name) if evaluation else training_goals(name)
         self._env = metaworld.ALL_V3_ENVIRONMENTS[f"{name}-v3"]()
         # Skip a loop over all contacts, twice a step, for a reward that is not used here.

@@ -42,7 +42,7 @@ class Checkpoint:
     @property
     def selection(self) -> Selection:
         """The part of the data set that was read."""
-        return Selection.of_document(self.facts["dataset"].get("selection", {}))
+        return Selection.from_dict(self.facts["dataset"].get("selection", {}))
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors under `prefix/`, without it."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.formats import EpisodeSet, open_episodes
-from dbp_ros.data.selection import USUAL, Selection
-from dbp_ros.data.subsample import Subsampled
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
+from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
@@ -174,7 +174,7 @@ class Demonstrations:
         return tuple(n for n, moves in zip(self.action_names, moved, strict=True) if not moves)
 
 
-def load_demonstrations(path: Path, selection: Selection = USUAL) -> Demonstrations:
+def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) -> Demonstrations:
     """Read a whole data set into memory.
 
     Raises:
@@ -184,7 +184,7 @@ def load_demonstrations(path: Path, selection: Selection = USUAL) -> Demonstrati
     try:
         episodes = open_episodes(path, selection)
         if selection.every is not None:
-            episodes = Subsampled(episodes, selection.every)
+            episodes = SubsampledEpisodes(episodes, selection.every)
         return read_demonstrations(episodes)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error

@@ -20,7 +20,7 @@ LENGTHS = (3, 5, 4)
 
 @dataclass(frozen=True)
 class Demonstration:
-    """The same few rows in every format; every number tells its episode and its step."""
+    """The same rows in every format; every number identifies its episode and step."""
 
     state: np.ndarray
     action: np.ndarray
@@ -76,7 +76,7 @@ def recordings(tmp_path, episode):
 
 @pytest.fixture
 def robomimic_file(tmp_path, demonstrations):
-    """Written as numbers 2, 10 and 9: neither by name nor by number."""
+    """Return a file with demonstrations written in the order 2, 10, 9."""
     path = tmp_path / "demo.hdf5"
     arguments = {"control_freq": 25, "reward_shaping": False}
     with h5py.File(path, "w") as file:
@@ -196,7 +196,7 @@ def write_info(folder: Path, info: dict) -> None:
 
 @pytest.fixture
 def lerobot_folder(tmp_path, demonstrations):
-    """Episodes 0 and 1 in the first file, 2 in the second."""
+    """Return a folder with episodes 0 and 1 in the first file, 2 in the second."""
     folder = tmp_path / "lerobot"
     write_info(folder, lerobot_info())
     tables = [lerobot_rows(index, one) for index, one in enumerate(demonstrations)]

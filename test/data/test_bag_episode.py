@@ -117,9 +117,9 @@ def test_joint_states_of_several_drivers_are_merged_as_in_the_policy(lived, driv
 
 def test_a_gap_between_policy_steps_is_an_interruption(lived):
     recorded = BagEpisode(lived(80, blind=range(20, 45)))
-    held = [recorded.interrupted(chunk) for chunk in recorded.executed_chunks()]
-    assert sum(held) == 1
-    assert not held[0]
+    interrupted = [recorded.interrupted(chunk) for chunk in recorded.executed_chunks()]
+    assert sum(interrupted) == 1
+    assert not interrupted[0]
 
 
 def test_a_chunk_before_a_lost_policy_step_has_no_next_step(lived):

@@ -1,4 +1,4 @@
-"""Replay buffers of Diffusion Policy come in as they were written, or not at all."""
+"""Reading and rejecting replay buffers of Diffusion Policy."""
 
 import json
 
@@ -16,7 +16,7 @@ def path(request):
     return request.getfixturevalue(request.param)
 
 
-def test_each_episode_is_the_rows_up_to_its_end(path, demonstrations):
+def test_each_episode_has_the_rows_up_to_its_end(path, demonstrations):
     episodes = open_episodes(path)
     for index, expected in enumerate(demonstrations):
         one = episodes.read(index)
@@ -27,7 +27,7 @@ def test_each_episode_is_the_rows_up_to_its_end(path, demonstrations):
     assert one.task == "pusht"
 
 
-def test_what_the_layout_does_not_say_is_filled_in(path):
+def test_values_missing_in_the_format_have_defaults(path):
     one = open_episodes(path).read(1)
     assert one.step_s == 0.1
     assert one.stamps_ns.tolist() == [step * 100_000_000 for step in range(5)]
@@ -36,7 +36,7 @@ def test_what_the_layout_does_not_say_is_filled_in(path):
     assert open_episodes(path, Selection(step_s=0.05)).read(1).step_s == 0.05
 
 
-def test_the_third_version_of_the_store_is_read_too(replay_buffer):
+def test_zarr_version_3_is_read(replay_buffer):
     # A version 2 store is hidden files only; the other has zarr.json.
     assert not list(replay_buffer.rglob("zarr.json"))
     root = zarr.open_group(str(replay_buffer.with_name("new.zarr")), mode="w", zarr_format=3)
@@ -46,13 +46,13 @@ def test_the_third_version_of_the_store_is_read_too(replay_buffer):
     assert len(open_episodes(replay_buffer.with_name("new.zarr")).read(0)) == 4
 
 
-def test_points_in_a_picture_become_columns(path):
+def test_keypoints_become_columns(path):
     one = open_episodes(path, Selection(state=("keypoint", "state"))).read(1)
     assert one.state_names[:5] == (*(f"keypoint.{column}" for column in range(4)), "state.0")
     assert one.states[0, :4].tolist() == [12, 13, 14, 15]
 
 
-def test_colours_of_a_cloud_run_from_0_to_1(path):
+def test_colours_of_a_cloud_are_scaled_to_1(path):
     cloud = open_episodes(path).read(0).points["point_cloud"]
     assert cloud.shape == (3, 5, 6)
     assert cloud[0, 0, :3].tolist() == [0, 1, 2]
@@ -66,7 +66,7 @@ def add(path, key, values):
     group.create_array(key, data=values)
 
 
-def test_a_buffer_with_times_keeps_them(replay_buffer):
+def test_timestamps_are_read(replay_buffer):
     seconds = 1.7e9 + np.linspace(0, 2, 12) ** 2
     add(replay_buffer, "data/timestamp", seconds)
     one = open_episodes(replay_buffer).read(1)
@@ -74,7 +74,7 @@ def test_a_buffer_with_times_keeps_them(replay_buffer):
 
 
 @pytest.mark.parametrize("bad", [np.nan, 0.0])
-def test_times_that_do_not_rise_are_told(replay_buffer, bad):
+def test_timestamps_that_do_not_rise_are_an_error(replay_buffer, bad):
     seconds = np.arange(12.0)
     seconds[5] = bad
     add(replay_buffer, "data/timestamp", seconds)
@@ -83,7 +83,7 @@ def test_times_that_do_not_rise_are_told(replay_buffer, bad):
         open_episodes(replay_buffer).read(1)
 
 
-def test_a_number_that_is_not_finite_is_told_by_episode_key_and_step(replay_buffer):
+def test_a_non_finite_number_is_an_error_with_episode_key_and_step(replay_buffer):
     state = np.zeros((12, 3))
     state[4, 2] = np.nan
     add(replay_buffer, "data/state", state)
@@ -92,56 +92,56 @@ def test_a_number_that_is_not_finite_is_told_by_episode_key_and_step(replay_buff
 
 
 @pytest.mark.parametrize("scale", [1 / 255, 2.0, -1.0, np.nan])
-def test_pictures_of_another_range_are_told(replay_buffer, scale):
+def test_images_of_another_range_are_an_error(replay_buffer, scale):
     add(replay_buffer, "data/img", np.full((12, 6, 8, 3), 200.0 * scale, np.float32))
     with pytest.raises(EpisodeError, match=r"episode 0: img runs from .* from 0 to 255"):
         open_episodes(replay_buffer).read(0)
 
 
-def test_pictures_with_colours_first_are_told(replay_buffer):
+def test_channel_first_images_are_an_error(replay_buffer):
     add(replay_buffer, "data/img", np.zeros((12, 3, 6, 8), np.uint8))
     with pytest.raises(EpisodeError, match="episode 0: img has shape"):
         open_episodes(replay_buffer).read(0)
 
 
-def test_an_array_that_ends_early_is_told(replay_buffer):
+def test_a_short_array_is_an_error(replay_buffer):
     add(replay_buffer, "data/action", np.zeros((10, 2)))
     open_episodes(replay_buffer).read(1)
-    with pytest.raises(EpisodeError, match="episode 2: action has 10 rows, expected 12"):
+    with pytest.raises(EpisodeError, match="episode 2: action has 10 rows, expected at least 12"):
         open_episodes(replay_buffer).read(2)
 
 
 @pytest.mark.parametrize("ends", [[], [3, 3, 12], [0, 12], [8, 3]])
-def test_ends_that_do_not_rise_are_refused(replay_buffer, ends):
+def test_episode_ends_that_do_not_rise_are_rejected(replay_buffer, ends):
     add(replay_buffer, "meta/episode_ends", np.array(ends, np.int64))
     with pytest.raises(EpisodeError, match=r"pusht\.zarr: meta/episode_ends"):
         open_episodes(replay_buffer)
 
 
-def test_a_buffer_without_a_state_lists_what_could_be_one(replay_buffer):
+def test_a_missing_state_is_an_error_that_lists_the_available_keys(replay_buffer):
     group = zarr.open_group(str(replay_buffer), mode="r+")
     del group["data/state"]
-    with pytest.raises(EpisodeError, match="no 'state' for state: choose among action, img"):
+    with pytest.raises(EpisodeError, match="no key 'state' for state: use one of action, img"):
         open_episodes(replay_buffer)
     assert len(open_episodes(replay_buffer, Selection(state=("keypoint",)))) == 3
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_truncated_zip_is_told(zipped_replay_buffer, share):
+def test_a_truncated_zip_is_an_error(zipped_replay_buffer, share):
     whole = zipped_replay_buffer.read_bytes()
     zipped_replay_buffer.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(EpisodeError, match="cannot be read"):
         open_episodes(zipped_replay_buffer)
 
 
-def test_a_truncated_chunk_is_told_by_its_episode(replay_buffer):
+def test_a_truncated_chunk_is_an_error_with_its_episode(replay_buffer):
     chunk = replay_buffer / "data" / "state" / "0.0"
     chunk.write_bytes(chunk.read_bytes()[:9])
     with pytest.raises(EpisodeError, match="episode 0 cannot be read"):
         open_episodes(replay_buffer).read(0)
 
 
-def test_a_description_that_is_no_json_is_told(replay_buffer):
+def test_invalid_metadata_is_an_error(replay_buffer):
     (replay_buffer / "data" / "state" / ".zarray").write_text(json.dumps({"shape": "?"})[:5])
     with pytest.raises(EpisodeError, match=r"pusht\.zarr"):
         open_episodes(replay_buffer).read(0)

@@ -1,4 +1,4 @@
-"""An episode comes back from disk as it went, or not at all."""
+"""Episodes in memory and on disk."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from dbp_ros.data.episode import (
 from dbp_ros.errors import EpisodeError
 
 
-def test_an_episode_comes_back_as_it_was_written(tmp_path, episode):
+def test_an_episode_round_trips(tmp_path, episode):
     path = episode_path(tmp_path, 0)
     write_episode(path, episode)
     back = read_episode(path)
@@ -27,11 +27,11 @@ def test_an_episode_comes_back_as_it_was_written(tmp_path, episode):
     np.testing.assert_array_equal(back.points["head_depth"], episode.points["head_depth"])
 
 
-def test_an_episode_is_as_long_as_its_rows(episode):
+def test_the_length_is_the_number_of_steps(episode):
     assert len(episode) == 5
 
 
-def test_writing_leaves_nothing_else_in_the_folder(tmp_path, episode):
+def test_writing_leaves_no_temporary_file(tmp_path, episode):
     write_episode(episode_path(tmp_path, 0), episode)
     assert [path.name for path in tmp_path.iterdir()] == ["episode_000000.npz"]
 
@@ -46,7 +46,7 @@ def test_a_truncated_file_is_not_an_episode(tmp_path, episode, share):
         read_episode(path)
 
 
-def test_a_missing_file_is_an_error_of_ours(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(EpisodeError, match="episode_000007"):
         read_episode(episode_path(tmp_path, 7))
 
@@ -57,7 +57,7 @@ def test_episodes_are_read_in_order(tmp_path, episode):
     assert [one.seed for one in read_episodes(tmp_path)] == [0, 1, 2]
 
 
-def test_an_empty_folder_says_what_to_do(tmp_path):
+def test_an_empty_folder_is_an_error_with_the_fix(tmp_path):
     with pytest.raises(EpisodeError, match="dbp collect"):
         episode_paths(tmp_path)
 
@@ -76,20 +76,20 @@ def test_an_empty_folder_says_what_to_do(tmp_path):
         ("points", {"head_depth": np.zeros((5, 7, 4), np.float32)}),
     ],
 )
-def test_arrays_that_do_not_belong_together_are_refused(episode, field, value):
+def test_inconsistent_shapes_are_rejected(episode, field, value):
     with pytest.raises(EpisodeError, match="expected"):
         dataclasses.replace(episode, **{field: value})
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_number_that_is_not_finite_is_refused_with_its_step(episode, bad):
+def test_a_non_finite_number_is_rejected_with_its_step(episode, bad):
     actions = episode.actions.copy()
     actions[3, 1] = bad
     with pytest.raises(EpisodeError, match="step 3"):
         dataclasses.replace(episode, actions=actions)
 
 
-def test_a_cloud_that_is_not_finite_is_refused_with_its_step(episode):
+def test_a_non_finite_cloud_is_rejected_with_its_step(episode):
     cloud = episode.points["head_depth"].copy()
     cloud[2, 1, 0] = np.nan
     with pytest.raises(EpisodeError, match="head_depth is not finite at step 2"):

@@ -1,4 +1,4 @@
-"""Every set of episodes keeps the same promises, whatever format it is in."""
+"""Conformance of every data format."""
 
 import dataclasses
 import sys
@@ -55,7 +55,7 @@ def test_episodes_of_a_set_have_the_same_columns_cameras_and_rate(episodes):
         assert other.points.keys() == first.points.keys()
 
 
-def test_numbers_are_single_precision_and_pictures_are_bytes(episodes):
+def test_numbers_are_float32_and_images_uint8(episodes):
     one = episodes.read(0)
     for values in (one.states, one.actions, one.rewards, *one.points.values()):
         assert values.dtype == np.float32
@@ -70,24 +70,24 @@ def test_names_of_columns_are_unique_and_stamps_rise(episodes):
     assert (np.diff(one.stamps_ns) > 0).all()
 
 
-def test_an_episode_is_the_same_however_often_and_in_which_order_it_is_read(episodes):
+def test_reading_is_independent_of_the_order(episodes):
     episodes.read(2)
     once, again = episodes.read(1), episodes.read(1)
     np.testing.assert_array_equal(once.states, again.states)
     np.testing.assert_array_equal(once.actions, again.actions)
 
 
-def test_there_is_no_episode_after_the_last(episodes):
+def test_an_index_after_the_last_is_an_error(episodes):
     with pytest.raises(IndexError):
         episodes.read(len(episodes))
 
 
-def test_a_set_keeps_its_fingerprint(episodes):
+def test_the_hash_of_a_set_is_stable(episodes):
     assert episodes.sha256() == episodes.sha256()
     assert len(bytes.fromhex(episodes.sha256())) == 32
 
 
-def test_a_fingerprint_tells_of_a_changed_byte(path):
+def test_a_changed_byte_changes_the_hash(path):
     before = open_episodes(path).sha256()
     files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
     largest = max(files, key=lambda one: one.stat().st_size)
@@ -98,33 +98,33 @@ def test_a_fingerprint_tells_of_a_changed_byte(path):
     assert episodes.sha256() != before
 
 
-def test_the_fingerprint_of_recordings_is_the_hash_of_the_sorted_hashes_of_the_files(recordings):
+def test_the_hash_of_recordings_is_that_of_the_sorted_hashes_of_the_files(recordings):
     hashes = sorted(sha256(path.read_bytes()).hexdigest() for path in recordings.iterdir())
     assert open_episodes(recordings).sha256() == sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def test_the_fingerprint_of_a_list_tells_of_every_field(episode):
+def test_the_hash_of_a_list_depends_on_every_field(episode):
     others = (
         dataclasses.replace(episode, seed=4),
         dataclasses.replace(episode, rewards=episode.rewards + 1),
         dataclasses.replace(episode, images={"other_camera": episode.images["head_camera"]}),
     )
-    prints = {EpisodeList([one]).sha256() for one in (episode, *others)}
-    assert len(prints) == 4
+    hashes = {EpisodeList([one]).sha256() for one in (episode, *others)}
+    assert len(hashes) == 4
 
 
 @pytest.mark.parametrize("field", ["state", "images", "points"])
 def test_an_unknown_key_is_an_error_that_lists_the_known_ones(path, field):
-    with pytest.raises(EpisodeError, match=f"'colour' for {field}: choose among"):
+    with pytest.raises(EpisodeError, match=f"'colour' for {field}: use one of"):
         open_episodes(path, Selection(**{field: ("colour",)})).read(0)
 
 
 def test_an_unknown_action_is_an_error_that_lists_the_known_ones(path):
-    with pytest.raises(EpisodeError, match=r"'torque' for action: choose among .*action"):
+    with pytest.raises(EpisodeError, match=r"'torque' for action: use one of .*action"):
         open_episodes(path, Selection(action="torque"))
 
 
-def test_nothing_but_the_action_can_be_read(path):
+def test_the_action_alone_can_be_selected(path):
     one = open_episodes(path, Selection(state=(), images=(), points=())).read(0)
     assert one.states.shape == (len(one), 0)
     assert one.actions.any()
@@ -132,22 +132,22 @@ def test_nothing_but_the_action_can_be_read(path):
     assert not one.points
 
 
-def test_a_key_is_asked_for_once():
+def test_a_duplicate_key_is_rejected():
     with pytest.raises(EpisodeError, match="state names elbow twice"):
         Selection(state=("elbow", "wrist", "elbow"))
 
 
 @pytest.mark.parametrize("step_s", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_step_takes_time(step_s):
+def test_step_s_must_be_positive_and_finite(step_s):
     with pytest.raises(EpisodeError, match="expected seconds above 0"):
         Selection(step_s=step_s)
 
 
-def test_keys_keep_the_order_in_which_they_were_asked_for():
+def test_keys_keep_the_order_of_the_selection():
     assert choose("state", ("b", "a"), ("a",), ("a", "b")) == ("b", "a")
 
 
-def test_what_is_no_data_set_lists_the_known_layouts(tmp_path, episode):
+def test_an_unknown_format_is_an_error_that_lists_the_known_ones(tmp_path, episode):
     (tmp_path / "notes.txt").write_text("nothing")
     write_episode(tmp_path / "one" / "lonely.npz", episode)
     for path in (tmp_path, tmp_path / "notes.txt", tmp_path / "one" / "lonely.npz"):
@@ -156,13 +156,13 @@ def test_what_is_no_data_set_lists_the_known_layouts(tmp_path, episode):
         assert all(known.layout in str(error.value) for known in FORMATS)
 
 
-def test_a_path_to_nothing_is_an_error_of_ours(tmp_path):
+def test_a_missing_path_is_an_error(tmp_path):
     with pytest.raises(EpisodeError, match="does not exist"):
         open_episodes(tmp_path / "gone")
 
 
-def test_a_missing_library_is_an_error_that_says_what_to_install(robomimic_file):
-    # A process of its own, in which the library cannot be imported.
+def test_a_missing_library_is_an_error_with_the_fix(robomimic_file):
+    # A new process, in which the library cannot be imported.
     script = (
         "import sys; sys.modules['h5py'] = None\n"
         "from pathlib import Path\n"
@@ -179,7 +179,7 @@ def test_a_missing_library_is_an_error_that_says_what_to_install(robomimic_file)
     )
 
 
-def test_recordings_come_back_with_the_columns_that_were_asked_for(recordings, episode):
+def test_recordings_have_the_selected_columns(recordings, episode):
     one = open_episodes(recordings, Selection(state=("c", "a"), points=())).read(0)
     assert one.state_names == ("c", "a")
     np.testing.assert_array_equal(one.states, episode.states[:, [2, 0]])
@@ -187,14 +187,14 @@ def test_recordings_come_back_with_the_columns_that_were_asked_for(recordings, e
     assert not one.points
 
 
-def test_a_damaged_recording_is_told_by_its_file(recordings):
+def test_a_damaged_recording_is_an_error_with_its_file(recordings):
     path = episode_path(recordings, 1)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(EpisodeError, match="episode_000001"):
         open_episodes(recordings).read(1)
 
 
-def test_the_fingerprint_of_recordings_does_not_depend_on_their_names(recordings, episode):
+def test_the_hash_of_recordings_is_independent_of_their_names(recordings, episode):
     before = open_episodes(recordings).sha256()
     episode_path(recordings, 0).rename(episode_path(recordings, 9))
     assert open_episodes(recordings).sha256() == before

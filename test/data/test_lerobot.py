@@ -1,4 +1,4 @@
-"""Data sets of LeRobot come in as they were written, or not at all."""
+"""Reading and rejecting data sets of LeRobot."""
 
 import io
 import json
@@ -45,7 +45,7 @@ def change_feature(folder, key, **changes):
     change_info(folder, features=features)
 
 
-def test_each_episode_is_its_rows_of_its_file(lerobot_folder, demonstrations):
+def test_each_episode_has_its_rows(lerobot_folder, demonstrations):
     episodes = open_episodes(lerobot_folder)
     assert episodes.names == ("episode 0", "episode 1", "episode 2")
     for index, expected in enumerate(demonstrations):
@@ -57,13 +57,13 @@ def test_each_episode_is_its_rows_of_its_file(lerobot_folder, demonstrations):
     assert one.task == "lift, stack"
 
 
-def test_columns_have_the_names_of_the_joints_in_state_and_action(lerobot_folder):
+def test_columns_have_the_names_of_the_joints(lerobot_folder):
     one = open_episodes(lerobot_folder).read(0)
     assert one.state_names == ("waist", "elbow", "wrist")
     assert one.action_names == ("waist", "elbow")
 
 
-def test_columns_that_two_keys_name_alike_have_the_keys_before_them(lerobot_folder):
+def test_equal_column_names_of_two_keys_are_prefixed(lerobot_folder):
     keys = ("observation.speed", "observation.state")
     one = open_episodes(lerobot_folder, Selection(state=keys)).read(1)
     assert one.state_names == tuple(f"{key}.{column}" for key in keys for column in range(3))
@@ -71,25 +71,25 @@ def test_columns_that_two_keys_name_alike_have_the_keys_before_them(lerobot_fold
 
 
 @pytest.mark.parametrize("names", [None, ["dim"], ["x", "x", "y"], {"axes": []}])
-def test_columns_without_a_name_each_are_numbered(lerobot_folder, names):
+def test_columns_without_unique_names_are_numbered(lerobot_folder, names):
     change_feature(lerobot_folder, "observation.state", names=names)
     one = open_episodes(lerobot_folder).read(0)
     assert one.state_names == tuple(f"observation.state.{column}" for column in range(3))
 
 
-def test_names_can_be_positions_by_name(lerobot_folder):
+def test_names_can_be_indices_by_name(lerobot_folder):
     change_feature(lerobot_folder, "observation.state", names={"z": 2, "x": 0, "y": 1})
     assert open_episodes(lerobot_folder).read(0).state_names == ("x", "y", "z")
 
 
-def test_the_stamps_are_those_of_the_rows(lerobot_folder):
+def test_the_timestamps_are_those_of_the_rows(lerobot_folder):
     change_column(data_file(lerobot_folder, 1), "timestamp", [0.0, 0.02, 0.05, 0.0625])
     one = open_episodes(lerobot_folder).read(2)
     assert one.step_s == 1 / 50
     np.testing.assert_allclose(one.stamps_ns, [0, 20e6, 50e6, 62.5e6], atol=1)
 
 
-def test_rows_are_put_in_order_of_their_frames(lerobot_folder, demonstrations):
+def test_rows_are_sorted_by_their_frame_index(lerobot_folder, demonstrations):
     path = data_file(lerobot_folder)
     table = parquet.read_table(path, partitioning=None)
     parquet.write_table(table.take(list(range(len(table)))[::-1]), path)
@@ -97,7 +97,7 @@ def test_rows_are_put_in_order_of_their_frames(lerobot_folder, demonstrations):
     np.testing.assert_array_equal(one.states, demonstrations[1].state)
 
 
-def test_success_is_that_of_any_row(lerobot_folder):
+def test_success_in_any_row_is_success(lerobot_folder):
     assert open_episodes(lerobot_folder).read(2).outcome == "success"
     change_column(data_file(lerobot_folder, 1), "next.success", [False] * 4)
     one = open_episodes(lerobot_folder).read(2)
@@ -124,46 +124,46 @@ def test_a_scalar_per_row_is_one_column(lerobot_folder):
     assert one.actions.tolist() == [[3], [4], [5], [6], [7]]
 
 
-def test_video_is_refused_with_what_to_do_and_not_needed(lerobot_folder):
+def test_video_is_rejected_with_the_fix_unless_unselected(lerobot_folder):
     change_feature(lerobot_folder, TOP, dtype="video")
     for index in (0, 1):
         drop_column(data_file(lerobot_folder, index), TOP)
-    with pytest.raises(EpisodeError, match=f"{TOP} is kept as video.*select no images"):
+    with pytest.raises(EpisodeError, match=f"{TOP} is stored as video.*select no images"):
         open_episodes(lerobot_folder)
     assert not open_episodes(lerobot_folder, Selection(images=())).read(0).images
 
 
-def test_a_map_of_depths_is_no_camera(lerobot_folder):
+def test_a_depth_map_is_no_camera(lerobot_folder):
     change_feature(lerobot_folder, TOP, info={"is_depth_map": True})
     assert not open_episodes(lerobot_folder).read(0).images
 
 
-def cells(*pictures):
-    kept = []
-    for picture in pictures:
+def cells(*images):
+    encoded = []
+    for image in images:
         buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "PNG")
-        kept.append({"bytes": buffer.getvalue(), "path": None})
-    return kept
+        Image.fromarray(image).save(buffer, "PNG")
+        encoded.append({"bytes": buffer.getvalue(), "path": None})
+    return encoded
 
 
-def test_a_picture_can_be_a_file_beside_the_data(lerobot_folder, demonstrations):
+def test_an_image_can_be_a_separate_file(lerobot_folder, demonstrations):
     Image.fromarray(demonstrations[2].image[0]).save(lerobot_folder / "first.png")
     change_column(data_file(lerobot_folder, 1), TOP, [{"bytes": None, "path": "first.png"}] * 4)
-    pictures = open_episodes(lerobot_folder).read(2).images[TOP]
-    np.testing.assert_array_equal(pictures[3], demonstrations[2].image[0])
+    images = open_episodes(lerobot_folder).read(2).images[TOP]
+    np.testing.assert_array_equal(images[3], demonstrations[2].image[0])
 
 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ([{"bytes": b"no picture", "path": None}], f"{TOP} at step 3 cannot be read"),
+        ([{"bytes": b"no image", "path": None}], f"{TOP} at step 3 cannot be read"),
         ([{"bytes": None, "path": "gone.png"}], f"{TOP} at step 3 cannot be read"),
-        (cells(np.zeros((6, 8), np.uint16)), f"{TOP} at step 3.*depths"),
+        (cells(np.zeros((6, 8), np.uint16)), f"{TOP} at step 3.*depth map"),
         (cells(np.zeros((5, 8, 3), np.uint8)), "same shape"),
     ],
 )
-def test_a_picture_that_is_none_is_told_by_its_step(lerobot_folder, bad, message):
+def test_an_unreadable_image_is_an_error_with_its_step(lerobot_folder, bad, message):
     good = cells(*[np.zeros((6, 8, 3), np.uint8)] * 3)
     change_column(data_file(lerobot_folder, 1), TOP, [*good, *bad])
     with pytest.raises(EpisodeError, match=f"episode 2.*{message}"):
@@ -171,7 +171,7 @@ def test_a_picture_that_is_none_is_told_by_its_step(lerobot_folder, bad, message
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])
-def test_a_number_that_is_not_finite_is_told_by_episode_and_key(lerobot_folder, bad):
+def test_a_non_finite_number_is_an_error_with_episode_and_key(lerobot_folder, bad):
     values = [[0.0, 0.0]] * 5 + [[0.0, bad]] + [[0.0, 0.0]] * 2
     change_column(data_file(lerobot_folder), "action", values)
     open_episodes(lerobot_folder).read(0)
@@ -179,40 +179,40 @@ def test_a_number_that_is_not_finite_is_told_by_episode_and_key(lerobot_folder, 
         open_episodes(lerobot_folder).read(1)
 
 
-def test_rows_that_are_missing_are_told(lerobot_folder):
+def test_missing_rows_are_an_error(lerobot_folder):
     path = data_file(lerobot_folder)
     parquet.write_table(parquet.read_table(path, partitioning=None).slice(0, 6), path)
     with pytest.raises(EpisodeError, match=r"episode 1: .* has 3 rows of it, expected 5"):
         open_episodes(lerobot_folder).read(1)
 
 
-def test_a_column_that_is_missing_is_told(lerobot_folder):
+def test_a_missing_column_is_an_error(lerobot_folder):
     drop_column(data_file(lerobot_folder), "next.reward")
     with pytest.raises(EpisodeError, match=r"episode 0: .* has no column next\.reward"):
         open_episodes(lerobot_folder).read(0)
 
 
-def test_a_column_missing_in_the_list_of_episodes_is_told(lerobot_folder):
+def test_a_missing_column_in_the_list_of_episodes_is_an_error(lerobot_folder):
     drop_column(records_file(lerobot_folder), "data/file_index")
     with pytest.raises(EpisodeError, match="has no column data/file_index"):
         open_episodes(lerobot_folder)
 
 
-def test_a_set_without_episodes_is_refused(lerobot_folder):
+def test_a_set_without_episodes_is_rejected(lerobot_folder):
     records = records_file(lerobot_folder)
     parquet.write_table(parquet.read_table(records, partitioning=None).slice(0, 0), records)
     with pytest.raises(EpisodeError, match="lists no episode"):
         open_episodes(lerobot_folder)
 
 
-def test_an_older_version_is_refused_with_what_to_do(lerobot_folder):
+def test_an_older_version_is_rejected_with_the_fix(lerobot_folder):
     change_info(lerobot_folder, codebase_version="v2.1")
     with pytest.raises(EpisodeError, match=r"is v2\.1, expected v3\.0: convert it"):
         open_episodes(lerobot_folder)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_truncated_file_of_data_is_told_by_its_episode(lerobot_folder, share):
+def test_a_truncated_file_is_an_error_with_its_episode(lerobot_folder, share):
     path = data_file(lerobot_folder, 1)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
@@ -221,7 +221,7 @@ def test_a_truncated_file_of_data_is_told_by_its_episode(lerobot_folder, share):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"codebase_version": "v3.0", "fps": 0}'])
-def test_a_description_that_makes_no_sense_is_told(lerobot_folder, text):
+def test_invalid_metadata_is_an_error(lerobot_folder, text):
     (lerobot_folder / "meta" / "info.json").write_text(text)
     with pytest.raises(EpisodeError, match="lerobot"):
         open_episodes(lerobot_folder)

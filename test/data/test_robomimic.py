@@ -1,4 +1,4 @@
-"""Demonstrations of robomimic come in as they were written, or not at all."""
+"""Reading and rejecting files of robomimic."""
 
 import json
 
@@ -11,11 +11,11 @@ from dbp_ros.data.selection import Selection
 from dbp_ros.errors import EpisodeError
 
 
-def test_demonstrations_come_by_number_and_not_by_name(robomimic_file):
+def test_demonstrations_are_sorted_by_number(robomimic_file):
     assert open_episodes(robomimic_file).names == ("demo_2", "demo_9", "demo_10")
 
 
-def test_the_usual_keys_make_the_state_in_order_of_name(robomimic_file, demonstrations):
+def test_the_default_state_is_sorted_by_name(robomimic_file, demonstrations):
     one = open_episodes(robomimic_file).read(2)
     assert one.state_names == (
         "robot0_eef_pos.0",
@@ -30,7 +30,7 @@ def test_the_usual_keys_make_the_state_in_order_of_name(robomimic_file, demonstr
     assert (one.task, one.seed, one.mode) == ("Lift", -1, "")
 
 
-def test_without_the_usual_keys_every_low_dimensional_one_makes_the_state(robomimic_file):
+def test_without_the_default_keys_the_state_has_every_low_dimensional_one(robomimic_file):
     with h5py.File(robomimic_file, "r+") as file:
         for demo in file["data"].values():
             del demo["obs/robot0_eef_pos"], demo["obs/robot0_gripper_qpos"]
@@ -38,7 +38,7 @@ def test_without_the_usual_keys_every_low_dimensional_one_makes_the_state(robomi
     assert one.state_names == tuple(f"robot0_joint_vel.{column}" for column in range(3))
 
 
-def test_chosen_keys_make_the_state_in_the_order_chosen(robomimic_file, demonstrations):
+def test_the_state_has_the_selected_keys_in_order(robomimic_file, demonstrations):
     keys = ("robot0_joint_vel", "robot0_eef_pos")
     one = open_episodes(robomimic_file, Selection(state=keys)).read(0)
     state = demonstrations[0].state
@@ -51,7 +51,7 @@ def test_the_rate_is_that_of_the_environment(robomimic_file):
     assert one.stamps_ns.tolist() == [0, 40_000_000, 80_000_000]
 
 
-def test_without_arguments_of_an_environment_the_rate_is_asked_for_or_usual(robomimic_file):
+def test_without_env_args_the_rate_is_selected_or_the_default(robomimic_file):
     with h5py.File(robomimic_file, "r+") as file:
         del file["data"].attrs["env_args"]
     assert open_episodes(robomimic_file).read(0).step_s == 1 / 20
@@ -59,14 +59,14 @@ def test_without_arguments_of_an_environment_the_rate_is_asked_for_or_usual(robo
     assert open_episodes(robomimic_file).read(0).task == "unknown"
 
 
-def test_a_demonstration_without_any_sparse_reward_failed(robomimic_file):
+def test_a_demonstration_without_any_sparse_reward_is_a_failure(robomimic_file):
     assert open_episodes(robomimic_file).read(1).outcome == "success"
     with h5py.File(robomimic_file, "r+") as file:
         file["data/demo_9/rewards"][:] = 0
     assert open_episodes(robomimic_file).read(1).outcome == "failure"
 
 
-def test_a_shaped_reward_says_nothing_of_success(robomimic_file):
+def test_a_shaped_reward_does_not_determine_success(robomimic_file):
     with h5py.File(robomimic_file, "r+") as file:
         arguments = {"env_name": "Lift", "env_kwargs": {"reward_shaping": True}}
         file["data"].attrs["env_args"] = json.dumps(arguments)
@@ -91,7 +91,7 @@ def replace(path, name, values):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
-def test_a_number_that_is_not_finite_is_told_by_demonstration_key_and_step(robomimic_file, bad):
+def test_a_non_finite_number_is_an_error_with_demonstration_key_and_step(robomimic_file, bad):
     values = np.zeros((5, 2))
     values[3, 1] = bad
     replace(robomimic_file, "data/demo_10/obs/robot0_eef_pos", values)
@@ -101,27 +101,27 @@ def test_a_number_that_is_not_finite_is_told_by_demonstration_key_and_step(robom
         episodes.read(2)
 
 
-def test_a_key_of_another_length_is_told_by_demonstration_and_key(robomimic_file):
+def test_a_key_of_another_length_is_an_error_with_demonstration_and_key(robomimic_file):
     replace(robomimic_file, "data/demo_9/obs/robot0_eef_pos", np.zeros((3, 2)))
     with pytest.raises(EpisodeError, match="demo_9: robot0_eef_pos has 3 rows, expected 4"):
         open_episodes(robomimic_file).read(1)
 
 
-def test_a_demonstration_without_steps_is_refused(robomimic_file):
+def test_a_demonstration_without_steps_is_rejected(robomimic_file):
     replace(robomimic_file, "data/demo_9/actions", np.zeros((0, 2)))
     with pytest.raises(EpisodeError, match="demo_9: actions has no rows"):
         open_episodes(robomimic_file).read(1)
 
 
 @pytest.mark.parametrize("key", ["actions", "rewards", "obs/robot0_eef_pos"])
-def test_a_key_missing_in_one_demonstration_is_told(robomimic_file, key):
+def test_a_key_missing_in_one_demonstration_is_an_error(robomimic_file, key):
     with h5py.File(robomimic_file, "r+") as file:
         del file["data/demo_10"][key]
-    with pytest.raises(EpisodeError, match=f"demo_10: there is no {key.removeprefix('obs/')}"):
+    with pytest.raises(EpisodeError, match=f"demo_10: no key {key.removeprefix('obs/')}"):
         open_episodes(robomimic_file).read(2)
 
 
-def test_a_file_without_observations_is_refused_with_what_to_do(robomimic_file):
+def test_a_file_without_observations_is_rejected_with_the_fix(robomimic_file):
     with h5py.File(robomimic_file, "r+") as file:
         for demo in file["data"].values():
             del demo["obs"]
@@ -129,7 +129,7 @@ def test_a_file_without_observations_is_refused_with_what_to_do(robomimic_file):
         open_episodes(robomimic_file)
 
 
-def test_a_file_without_demonstrations_is_refused(robomimic_file):
+def test_a_file_without_demonstrations_is_rejected(robomimic_file):
     with h5py.File(robomimic_file, "w") as file:
         file.create_group("data")
     with pytest.raises(EpisodeError, match="no data/demo_0"):
@@ -137,7 +137,7 @@ def test_a_file_without_demonstrations_is_refused(robomimic_file):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
-def test_a_truncated_file_is_told(robomimic_file, share):
+def test_a_truncated_file_is_an_error(robomimic_file, share):
     whole = robomimic_file.read_bytes()
     robomimic_file.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(EpisodeError, match=r"demo\.hdf5 cannot be read"):
@@ -145,7 +145,7 @@ def test_a_truncated_file_is_told(robomimic_file, share):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"env_kwargs": {"control_freq": 0}}'])
-def test_arguments_that_make_no_sense_are_told(robomimic_file, text):
+def test_invalid_env_args_are_an_error(robomimic_file, text):
     with h5py.File(robomimic_file, "r+") as file:
         file["data"].attrs["env_args"] = text
     with pytest.raises(EpisodeError, match=r"demo\.hdf5"):

@@ -1,35 +1,35 @@
-"""Fewer rows and longer steps: what was commanded for the end of a step is its action."""
+"""Subsampling of episodes."""
 
 import numpy as np
 import pytest
 from demonstrations import episode
 
 from dbp_ros.data.formats import EpisodeList
-from dbp_ros.data.subsample import Subsampled, subsample
+from dbp_ros.data.subsample import SubsampledEpisodes, subsample
 from dbp_ros.errors import EpisodeError
 
 
-def test_an_action_is_the_command_for_the_end_of_its_longer_step():
+def test_an_action_is_that_of_the_last_row_of_a_step():
     whole = episode(0)
-    thin = subsample(whole, 3, 1)
-    assert thin.step_s == pytest.approx(3 * whole.step_s)
-    assert len(thin) == (len(whole) - 1) // 3
-    np.testing.assert_array_equal(thin.states[1], whole.states[4])
-    np.testing.assert_array_equal(thin.actions[1], whole.actions[6])
-    np.testing.assert_array_equal(thin.rewards[1], whole.rewards[6])
-    for camera, pictures in whole.images.items():
-        np.testing.assert_array_equal(thin.images[camera][1], pictures[4])
+    subsampled = subsample(whole, 3, 1)
+    assert subsampled.step_s == pytest.approx(3 * whole.step_s)
+    assert len(subsampled) == (len(whole) - 1) // 3
+    np.testing.assert_array_equal(subsampled.states[1], whole.states[4])
+    np.testing.assert_array_equal(subsampled.actions[1], whole.actions[6])
+    np.testing.assert_array_equal(subsampled.rewards[1], whole.rewards[6])
+    for camera, images in whole.images.items():
+        np.testing.assert_array_equal(subsampled.images[camera][1], images[4])
 
 
-def test_every_row_is_the_beginning_of_one_of_the_thinned_steps():
+def test_every_row_starts_a_step_of_one_phase():
     whole = episode(1)
-    several = Subsampled(EpisodeList([whole]), 2)
+    several = SubsampledEpisodes(EpisodeList([whole]), 2)
     assert len(several) == len(several.names) == 2
     begins = np.concatenate([several.read(k).stamps_ns for k in range(2)])
     assert set(begins.tolist()) <= set(whole.stamps_ns.tolist())
     assert len(set(begins.tolist())) == len(begins) >= len(whole) - 2
 
 
-def test_steps_that_are_longer_than_the_episode_are_refused():
-    with pytest.raises(EpisodeError, match="make no step of 1000"):
+def test_a_stride_longer_than_the_episode_is_rejected():
+    with pytest.raises(EpisodeError, match="less than a step of 1000"):
         subsample(episode(0), 1000)

@@ -1,4 +1,4 @@
-"""Meta-World's tasks are solved by their experts, and the same way each time."""
+"""Meta-World's experts, goals and batched evaluation."""
 
 import numpy as np
 import pytest
@@ -35,14 +35,14 @@ def shown(task):
 
 
 def start_of(task: MetaworldTask, goal: int) -> np.ndarray:
-    seen = []
+    starts = []
 
     def act(states, live):
-        seen.append(states[0])
+        starts.append(states[0])
         return np.zeros((len(states), 4))
 
     task.rollout(act, [goal], max_steps=1)
-    return seen[0]
+    return starts[0]
 
 
 def replay(actions: np.ndarray):
@@ -50,7 +50,7 @@ def replay(actions: np.ndarray):
     return lambda states, live: next(steps)[None]
 
 
-def test_the_expert_presses_the_button_and_stays(task, shown):
+def test_the_expert_solves_the_task_and_continues(task, shown):
     steps = len(shown.actions)
     assert shown.states.shape == (steps, len(STATE_NAMES)) == (steps, 39)
     assert shown.actions.shape == (steps, len(ACTION_NAMES)) == (steps, 4)
@@ -60,20 +60,20 @@ def test_the_expert_presses_the_button_and_stays(task, shown):
     assert ended.steps[0] == steps - END_STEPS
 
 
-def test_a_demonstrations_actions_solve_its_goal_again(task, shown):
+def test_replayed_actions_solve_their_goal(task, shown):
     ended = task.rollout(replay(shown.actions), [0])
     assert ended.successes.tolist() == [True]
     assert ended.steps[0] == len(shown.actions) - END_STEPS
 
 
-def test_a_demonstrations_actions_do_not_solve_another_goal():
+def test_replayed_actions_do_not_solve_another_goal():
     reach = MetaworldTask("reach", 0)
     ended = reach.rollout(replay(reach.demonstrate(0).actions), [1], max_steps=40)
     assert ended.successes.tolist() == [False]
     assert ended.steps.tolist() == [40]
 
 
-def test_a_seed_gives_the_same_goals_and_demonstration_again(shown):
+def test_a_seed_determines_goals_and_demonstrations(shown):
     again = MetaworldTask("button-press", 0).demonstrate(0)
     np.testing.assert_array_equal(again.states, shown.states)
     np.testing.assert_array_equal(again.actions, shown.actions)
@@ -84,41 +84,41 @@ def test_another_seed_gives_other_goals(task):
     assert not np.allclose(start_of(task, 0), start_of(other, 0))
 
 
-def test_a_used_environment_is_like_a_new_one(shown):
+def test_a_reused_environment_gives_the_same_states(shown):
     used = MetaworldTask("button-press", 0)
     used.demonstrate(7, noise=0.5)
     np.testing.assert_array_equal(used.demonstrate(0).states, shown.states)
 
 
 def test_the_noise_is_executed_and_not_recorded(task, shown):
-    shaken = task.demonstrate(0, noise=0.2)
-    assert not np.allclose(shaken.states[1], shown.states[1])
-    expected = task.expert(shaken.states, np.arange(len(shaken.states)))
-    np.testing.assert_array_equal(shaken.actions, expected)
-    np.testing.assert_array_equal(task.demonstrate(0, noise=0.2).states, shaken.states)
+    noisy = task.demonstrate(0, noise=0.2)
+    assert not np.allclose(noisy.states[1], shown.states[1])
+    expected = task.expert(noisy.states, np.arange(len(noisy.states)))
+    np.testing.assert_array_equal(noisy.actions, expected)
+    np.testing.assert_array_equal(task.demonstrate(0, noise=0.2).states, noisy.states)
     other = task.demonstrate(0, 0.2, np.random.default_rng(9))
-    assert not np.allclose(other.states[1], shaken.states[1])
+    assert not np.allclose(other.states[1], noisy.states[1])
 
 
-def test_the_state_holds_the_one_before_and_the_goal(shown):
+def test_the_state_contains_the_last_one_and_the_goal(shown):
     np.testing.assert_array_equal(shown.states[1:, 18:36], shown.states[:-1, :18])
     assert STATE_NAMES[18] == "last_hand_x"
     assert (shown.states[:, STATE_NAMES.index("goal_y")] > 0.5).all()
 
 
 def test_the_expert_solves_several_goals_in_lockstep(task):
-    asked = []
+    batches = []
 
     def act(states, live):
-        asked.append(live.tolist())
+        batches.append(live.tolist())
         return task.expert(states, live)
 
     goals = (30, 31, 32)
     together = task.rollout(act, goals)
     assert together.successes.all()
-    assert asked[0] == [0, 1, 2]
-    assert len(asked) == together.steps.max()
-    assert sum(map(len, asked)) == together.steps.sum()
+    assert batches[0] == [0, 1, 2]
+    assert len(batches) == together.steps.max()
+    assert sum(map(len, batches)) == together.steps.sum()
     alone = [int(task.rollout(task.expert, [goal]).steps[0]) for goal in goals]
     assert together.steps.tolist() == alone
 
@@ -129,7 +129,7 @@ def test_goals_of_demonstrations_and_of_evaluation_differ(task):
     assert len({start_of(task, goal).tobytes() for goal in goals}) == 50
 
 
-def test_the_control_period_is_the_environments():
+def test_the_control_period_is_that_of_the_environments():
     assert {ALL_V3_ENVIRONMENTS[f"{name}-v3"]().dt for name in SMOKE_TASKS} == {STEP_S}
 
 
@@ -140,23 +140,23 @@ def test_the_lists_name_tasks_that_exist():
     assert [len(tasks) for tasks in PAPER_LEVELS.values()] == [21, 4, 4, 5]
 
 
-def test_an_unknown_task_is_refused_with_the_nearest_names():
+def test_an_unknown_task_is_rejected_with_the_closest_names():
     with pytest.raises(ConfigError, match=r"'pick-and-place'.*pick-place"):
         MetaworldTask("pick-and-place", 0)
 
 
 @pytest.mark.parametrize("goal", [-1, 50])
-def test_an_unknown_goal_is_refused(task, goal):
+def test_an_unknown_goal_is_rejected(task, goal):
     with pytest.raises(ConfigError, match=f"goal {goal} of button-press.*0 to 49"):
         task.demonstrate(goal)
 
 
-def test_more_steps_than_an_episode_has_are_refused(task):
+def test_more_steps_than_an_episode_has_are_rejected(task):
     with pytest.raises(ConfigError, match="max_steps is 501"):
         task.rollout(task.expert, [0], max_steps=501)
 
 
-def test_actions_that_cannot_be_executed_are_refused(task):
+def test_invalid_actions_are_rejected(task):
     with pytest.raises(CommandError, match=r"\(2, 4\).*\(4,\)"):
         task.rollout(lambda states, live: np.zeros(4), [0, 1])
     with pytest.raises(CommandError, match="not finite"):
