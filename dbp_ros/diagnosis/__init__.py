@@ -1,1 +1,1 @@
-"""What is wrong with a running stack and what to do: rules over a snapshot, without ROS."""
+"""Diagnosis of a running stack: rules that find faults in a snapshot, without ROS."""

@@ -1,4 +1,4 @@
-"""Rules about the way from joint states to commands: publishers, controllers, joints, chunks."""
+"""Rules for joint states, action chunks, controllers and commands."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -14,18 +14,18 @@ DEFAULT_TIMEOUT_S = 0.1
 
 
 def controllers(s: Snapshot) -> Iterator[Finding]:
-    """Find controllers that are absent, inactive, or made for other joints than the guard's."""
+    """Find controllers that are missing, inactive or configured for other joints."""
     guard = s.full_name("guard")
     for controller in s.controllers:
         topic = controller.topic
         names = [end.node for end in topic.publishers]
         own = names.index(guard) if guard in names else len(names)
-        if rivals := names[:own] + names[own + 1 :]:
+        if others := names[:own] + names[own + 1 :]:
             yield Finding(
                 ERROR,
                 topic.name,
-                f"{listed(rivals)} publishes commands too",
-                "dbp stop, then end it; one that was killed is listed for up to 20 s",
+                f"{listed(others)} also publishes commands",
+                "dbp stop, then end it; a killed node is listed for up to 20 s",
             )
         if not topic.subscribers:
             yield _no_controller(s, controller)
@@ -39,21 +39,21 @@ def controllers(s: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 ERROR,
                 controller.name,
-                f"it is {controller.activity} and ignores commands",
+                f"{controller.activity}: it ignores commands",
                 f"{activate}, then dbp enable",
             )
         yield from _mismatch(controller)
 
 
 def _no_controller(s: Snapshot, controller: ControllerStatus) -> Finding:
-    known = {one.topic.name for one in s.controllers}
-    others = [name for name in s.command_topics if name not in known]
+    own = {controller.topic.name for controller in s.controllers}
+    others = [name for name in s.command_topics if name not in own]
     near = get_close_matches(controller.topic.name, others, 1, 0.0)
     guess = f", or correct controllers in guard.yaml: there is {near[0]}" if near else ""
     return Finding(
         ERROR,
         controller.topic.name,
-        f"nothing subscribes to it: {controller.name} is not loaded",
+        f"no subscriber: {controller.name} is not loaded",
         f"ros2 control load_controller --set-state active {controller.name}{guess}; "
         "for the simulated cell, dbp up --sim",
     )
@@ -71,7 +71,7 @@ def _mismatch(controller: ControllerStatus) -> Iterator[Finding]:
     if has is None or not expected or has == expected:
         return
     if sorted(has) == sorted(expected):
-        sentence = f"its joints are in another order: {listed(has)}; expected {listed(expected)}"
+        sentence = f"joints in another order: {listed(has)}; expected {listed(expected)}"
     elif len(has) != len(expected):
         sentence = f"it commands {len(has)} joints ({listed(has)}), expected {len(expected)}"
     else:
@@ -85,7 +85,7 @@ def _mismatch(controller: ControllerStatus) -> Iterator[Finding]:
 
 
 def joint_states(s: Snapshot) -> Iterator[Finding]:
-    """Find joint states that are missing, doubled, damaged, slow, or wrongly stamped."""
+    """Find joint states that are missing, duplicate, malformed, slow or have a wrong timestamp."""
     source = s.joint_states
     if source is None:
         return
@@ -98,7 +98,7 @@ def joint_states(s: Snapshot) -> Iterator[Finding]:
         yield Finding(
             ERROR,
             topic.name,
-            "nothing publishes it: the arms' positions are unknown",
+            "no publisher: the positions of the arms are unknown",
             f"{remap}start the robot's joint_state_broadcaster; for the simulated cell, "
             "dbp up --sim",
         )
@@ -107,21 +107,21 @@ def joint_states(s: Snapshot) -> Iterator[Finding]:
         yield Finding(
             ERROR,
             topic.name,
-            f"{listed(publishers)} publishes it, but no message arrives",
-            "is the driver connected to its robot, and its controller active?",
+            f"{listed(publishers)} is a publisher, but no message arrives",
+            "check that the driver is connected to the robot and its controller is active",
         )
         return
-    yield from _damaged(topic.name, streams)
+    yield from _malformed(topic.name, streams)
     yield from _missing(s, topic.name, streams)
     if len(publishers) > 1:
-        yield from _doubled(topic.name, publishers, streams)
+        yield from _duplicate(topic.name, publishers, streams)
     yield from _slow(s, topic.name, streams)
 
 
-def _damaged(topic: str, streams: tuple[TopicStream, ...]) -> Iterator[Finding]:
+def _malformed(topic: str, streams: tuple[TopicStream, ...]) -> Iterator[Finding]:
     for stream in streams:
         if stream.problem:
-            yield Finding(ERROR, topic, stream.problem, "correct its driver")
+            yield Finding(ERROR, topic, stream.problem, "fix its driver")
         if stream.stamp_problem:
             yield Finding(ERROR, topic, stream.stamp_problem)
 
@@ -133,50 +133,50 @@ def _missing(s: Snapshot, topic: str, streams: tuple[TopicStream, ...]) -> Itera
     if not missing:
         return
     near = get_close_matches(missing[0], [name for name in published if name not in wanted], 1)
-    guess = f"; is {near[0]} meant for {missing[0]}?" if near else ""
+    guess = f"; {near[0]} may be {missing[0]}" if near else ""
     yield Finding(
         ERROR,
         topic,
-        f"lacks {listed(missing)}; published are {listed(published) or 'none'}{guess}",
+        f"missing joints: {listed(missing)}; published: {listed(published) or 'none'}{guess}",
         "start the driver of the missing joints, or correct joints in guard.yaml and policy.yaml",
     )
 
 
-def _doubled(
+def _duplicate(
     topic: str, publishers: list[str], streams: tuple[TopicStream, ...]
 ) -> Iterator[Finding]:
     seen: set[str] = set()
-    doubled: set[str] = set()
+    duplicate: set[str] = set()
     for stream in streams:
-        doubled |= seen & set(stream.names)
+        duplicate |= seen & set(stream.names)
         seen |= set(stream.names)
-    if doubled:
+    if duplicate:
         yield Finding(
             ERROR,
             topic,
-            f"two of {listed(publishers)} publish {listed(sorted(doubled))}",
-            "end one of them, a bag that is played or a second simulator for example",
+            f"several of {listed(publishers)} publish {listed(sorted(duplicate))}",
+            "end all but one, e.g. a bag player or a second simulator",
         )
 
 
 def _slow(s: Snapshot, topic: str, streams: tuple[TopicStream, ...]) -> Iterator[Finding]:
-    """Find drivers whose interval is close to the time-out of the guard."""
+    """Find drivers whose period is close to the timeout of the guard."""
     timeout_s = float(s.guard.parameters.get("joint_state_timeout_s") or DEFAULT_TIMEOUT_S)
-    wanted = set(s.guard.parameters.get("joints") or ())
+    joints = set(s.guard.parameters.get("joints") or ())
     for stream in streams:
-        ours = not wanted or wanted & set(stream.names)
-        if ours and stream.rate_hz * timeout_s < 2.0:
+        relevant = not joints or joints & set(stream.names)
+        if relevant and stream.rate_hz * timeout_s < 2.0:
             yield Finding(
                 ERROR if stream.rate_hz * timeout_s < 1.0 else WARNING,
                 topic,
-                f"{listed(stream.names, 3)} arrive {stream.rate_hz:.1f} times a second, expected "
-                f"more than {2.0 / timeout_s:.0f}: the arms are held between them",
-                "raise the rate of the driver, or joint_state_timeout_s",
+                f"{listed(stream.names, 3)} arrive at {stream.rate_hz:.1f} Hz, expected "
+                f"more than {2.0 / timeout_s:.0f} Hz: the arms are held between messages",
+                "increase the rate of the driver, or joint_state_timeout_s in guard.yaml",
             )
 
 
 def two_robots(s: Snapshot) -> Iterator[Finding]:
-    """Find the simulated cell next to a real robot."""
+    """Find a simulated cell in the domain of a real robot."""
     publishers = [end.node for end in s.joint_states.topic.publishers] if s.joint_states else []
     simulated = s.full_name(SIMULATION)
     if not (simulated in publishers or (SIMULATION in s.nodes and s.nodes[SIMULATION].copies)):
@@ -189,31 +189,31 @@ def two_robots(s: Snapshot) -> Iterator[Finding]:
         yield Finding(
             ERROR,
             SIMULATION,
-            f"the simulated cell runs in the domain of a robot: {listed(drivers)}",
+            f"the simulated cell runs in the domain of a real robot: {listed(drivers)}",
             "end it, and start the stack without --sim",
         )
 
 
 def chunks(s: Snapshot) -> Iterator[Finding]:
-    """Find two publishers of chunks, or none that reaches the guard."""
+    """Find several publishers of chunks, or chunks that do not arrive."""
     if s.chunks is None:
         return
     topic = s.chunks.topic
-    rivals = [end.node for end in topic.publishers if end.node != s.full_name("policy")]
+    others = [end.node for end in topic.publishers if end.node != s.full_name("policy")]
     if len(topic.publishers) > 1:
-        sends = len(s.chunks.streams) > 1
+        several_streams = len(s.chunks.streams) > 1
         yield Finding(
-            ERROR if sends else WARNING,
+            ERROR if several_streams else WARNING,
             topic.name,
-            f"{listed(sorted(end.node for end in topic.publishers))} publish it",
-            f"end {listed(rivals) or 'all but one'}: the guard follows one publisher",
+            f"several publishers: {listed(sorted(end.node for end in topic.publishers))}",
+            f"end {listed(others) or 'all but one'}: the guard accepts one publisher",
         )
     if s.policy.sentence == "deciding" and topic.rate_hz == 0.0 and s.policy.lifecycle == ACTIVE:
         yield Finding(
             WARNING,
             topic.name,
-            "the policy decides, but no chunk arrives here",
-            "compare namespaces and remaps of policy and guard",
+            "the policy is active, but no chunk arrives",
+            "compare the namespaces and remap rules of policy and guard",
         )
 
 

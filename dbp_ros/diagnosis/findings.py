@@ -1,4 +1,4 @@
-"""What a rule finds."""
+"""Findings of the diagnosis rules."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ WORDS = ("note", "warning", "error")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong, or to be done.
+    """A fault or a note, with its remedy.
 
     Attributes:
         level: NOTE, WARNING or ERROR.
-        subject: Node, topic or controller that it is about.
-        sentence: What is wrong.
-        action: What to do; empty where the sentence says it.
+        subject: Node, topic or controller.
+        sentence: Description of the fault.
+        action: Remedy; empty if the sentence contains it.
     """
 
     level: int
@@ -24,8 +24,13 @@ class Finding:
 
 
 def listed(names: "tuple[str, ...] | list[str]", most: int = 8) -> str:
-    """Return names separated by commas, not too many of them."""
+    """Return names separated by commas, at most `most` of them."""
     names = list(names)
     rest = len(names) - most
     shown = ", ".join(names[:most])
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def several_publishers(topic: str, names: list[str]) -> Finding:
+    """Return the finding for a topic that must have one publisher."""
+    return Finding(ERROR, topic, f"several publishers: {listed(names)}", "end all but one")

@@ -1,14 +1,14 @@
-"""All rules, in the order in which a person looks: nodes, arms, surroundings."""
+"""All diagnosis rules: nodes, cameras, connections, arms."""
 
-from dbp_ros.diagnosis import arms, nodes, surroundings
+from dbp_ros.diagnosis import arms, cameras, connections, nodes
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding
 from dbp_ros.diagnosis.snapshot import Snapshot
 
-RULES = (*nodes.RULES, *surroundings.RULES, *arms.RULES)
+RULES = (*nodes.RULES, *cameras.RULES, *connections.RULES, *arms.RULES)
 
 
 def examine(snapshot: Snapshot) -> list[Finding]:
-    """Return everything that is wrong, the worst first."""
+    """Return all findings, sorted by level, errors first."""
     found: list[Finding] = []
     for rule in RULES:
         found += [finding for finding in rule(snapshot) if finding not in found]
@@ -16,6 +16,6 @@ def examine(snapshot: Snapshot) -> list[Finding]:
 
 
 def exit_status(findings: list[Finding]) -> int:
-    """Return 2 where there is an error, 1 where there is a warning, else 0."""
+    """Return 2 for errors, 1 for warnings, else 0."""
     worst = max((finding.level for finding in findings), default=NOTE)
     return {ERROR: 2, WARNING: 1}.get(worst, 0)

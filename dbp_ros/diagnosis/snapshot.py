@@ -1,10 +1,10 @@
-"""A stack as it is seen from outside, at one moment: nodes, topics, clocks and controllers."""
+"""Snapshot of a stack: nodes, topics, clocks and controllers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Nodes of the stack that must run, and those that may.
+# Required and optional nodes of the stack.
 REQUIRED = ("guard", "policy")
 OPTIONAL = ("simulation", "learner", "bag", "model_sender")
 # Lifecycle labels.
@@ -16,15 +16,15 @@ class NodeStatus:
     """One node of the stack.
 
     Attributes:
-        name: Its name without the namespace.
-        copies: How many nodes have this name; 0 where none runs.
-        level: Level of its last diagnostics (0 OK, 1 WARN, 2 ERROR, 3 STALE); None if none arrived.
-        sentence: Its last `~/state`.
-        age_s: Time since its last diagnostics arrived, in [s]; None if none arrived.
-        answers: Whether it answered a request for its parameters.
-        lifecycle: Label of its lifecycle state; empty where it has none or did not answer.
-        parameters: Those that it answered with.
-        values: Values of its last diagnostics.
+        name: Name without the namespace.
+        copies: Number of nodes with this name; 0 if it does not run.
+        level: Level of the last diagnostics (0 OK, 1 WARN, 2 ERROR, 3 STALE); None without any.
+        sentence: Last `~/state`.
+        age_s: Time since the last diagnostics arrived, in [s]; None without any.
+        answers: Whether it responded to a request for its parameters.
+        lifecycle: Label of the lifecycle state; empty if it has none or did not respond.
+        parameters: Parameters in its response.
+        values: Values of the last diagnostics.
     """
 
     name: str
@@ -39,19 +39,19 @@ class NodeStatus:
 
     @property
     def silent(self) -> bool:
-        """Whether it is listed, but showed no sign of life."""
+        """Whether it is listed but does not respond."""
         return self.copies > 0 and self.level is None and not self.answers
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A publisher or a subscriber of a topic.
+    """A publisher or subscriber of a topic.
 
     Attributes:
-        node: Full name of its node.
-        kind: Type of its messages.
-        reliable: Whether it is reliable, and not best effort.
-        latched: Whether it is transient local, and not volatile.
+        node: Full name of the node.
+        kind: Message type.
+        reliable: Whether it is reliable; otherwise best effort.
+        latched: Whether it is transient local; otherwise volatile.
     """
 
     node: str
@@ -62,13 +62,13 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class TopicStatus:
-    """A topic and who is on it.
+    """A topic with its endpoints.
 
     Attributes:
-        name: Its full name.
-        publishers: Who publishes.
-        subscribers: Who subscribes.
-        rate_hz: Messages a second; None if it was not measured, 0 if none arrived.
+        name: Full name.
+        publishers: Its publishers.
+        subscribers: Its subscribers.
+        rate_hz: Message rate; None if not measured, 0 if no message arrived.
     """
 
     name: str
@@ -79,14 +79,14 @@ class TopicStatus:
 
 @dataclass(frozen=True)
 class TopicStream:
-    """Messages of one publisher, told apart by their sequence numbers.
+    """Messages of one publisher, identified by their sequence numbers.
 
     Attributes:
-        names: Joints in them; empty for messages without.
-        rate_hz: How many arrive a second; 0 for a single one.
-        stamp_age_s: Age of the newest stamp on arrival, in [s]; None without a clock or a stamp.
-        stamp_problem: What is wrong with its stamps, as a sentence; empty if nothing is.
-        problem: What is wrong with its content, as a sentence; empty if nothing is.
+        names: Names of the joints; empty for other messages.
+        rate_hz: Message rate; 0 for a single message.
+        stamp_age_s: Age of the newest timestamp on arrival, in [s]; None if unknown.
+        stamp_problem: Fault of its timestamps; empty if there is none.
+        problem: Fault of its content; empty if there is none.
     """
 
     names: tuple[str, ...] = ()
@@ -98,11 +98,11 @@ class TopicStream:
 
 @dataclass(frozen=True)
 class StreamSource:
-    """A topic whose messages were read.
+    """A topic with a sample of its messages.
 
     Attributes:
         topic: The topic.
-        streams: One for each publisher that sent something.
+        streams: One for each publisher with a message.
     """
 
     topic: TopicStatus
@@ -128,11 +128,11 @@ class ControllerStatus:
     """A forward command controller.
 
     Attributes:
-        name: Its name.
-        topic: Topic of its commands.
+        name: Name of the controller.
+        topic: Command topic.
         expected: Joints that the guard commands through it, in order.
-        joints: Joints that it answered with; None if it did not answer.
-        interface: Command interface that it answered with; empty if it did not answer.
+        joints: Joints in its response; None without a response.
+        interface: Command interface in its response; empty without a response.
         activity: Lifecycle label in the diagnostics of the controller manager; empty if unknown.
     """
 
@@ -146,26 +146,26 @@ class ControllerStatus:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that the rules are about.
+    """Input of the diagnosis rules.
 
     Attributes:
-        place: ROS domain and discovery range, in words.
+        place: ROS domain and discovery range, as text.
         namespace: Namespace of the stack; empty for the root.
-        nodes: Nodes of the stack, those that must run also if they do not.
+        nodes: Nodes of the stack by name, including required ones that do not run.
         other_nodes: Full names of all other nodes.
         other_stacks: Namespaces of other guards in the domain.
-        local_guards: Guards on this computer, in this domain and others, in words.
-        elsewhere: Those of them in other ROS domains.
-        undiscovered: Processes of this computer in the domain that did not answer discovery.
-        joint_states: What the guard subscribes to for joint states.
-        chunks: What the guard subscribes to for chunks.
-        cameras: What the policy subscribes to for images.
-        image_topics: Topics with a publisher of images, and their types.
-        joint_topics: Topics with a publisher of joint states.
-        command_topics: Topics with a subscriber of commands.
-        controllers: Where the guard's commands go.
+        local_guards: Guards on this computer in this domain, as text.
+        elsewhere: Guards on this computer in other domains, as text.
+        undiscovered: Number of local processes in the domain that were not discovered.
+        joint_states: Joint state topic of the guard.
+        chunks: Action chunk topic of the guard.
+        cameras: Image topics of the policy.
+        image_topics: All image topics with a publisher, and their types.
+        joint_topics: All joint state topics with a publisher.
+        command_topics: All command topics with a subscriber.
+        controllers: Controllers of the guard.
         clock: The topic `/clock`.
-        foreign: Diagnostics of the controller manager that are not OK, in words.
+        foreign: Diagnostics of the controller manager that are not OK, as text.
     """
 
     place: str = ""

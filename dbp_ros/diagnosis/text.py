@@ -1,4 +1,4 @@
-"""A snapshot and its findings as lines of text, and as data for JSON."""
+"""Formatting of a snapshot and its findings, as text and as JSON data."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,17 +9,17 @@ from dbp_ros.diagnosis.rules import exit_status
 from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot, StreamSource, TopicStatus
 
 LEVELS = ("OK", "WARN", "ERROR", "STALE")
-# Codes of a terminal: green, yellow, red; and what ends each.
+# ANSI codes for green, yellow and red, and the reset code.
 COLOURS, PLAIN = ("\033[32m", "\033[33m", "\033[31m"), "\033[0m"
 
 
 def lines(snapshot: Snapshot, findings: Sequence[Finding], colour: bool = False) -> list[str]:
-    """Return what a person reads: nodes, topics, what is wrong, what to do.
+    """Return nodes, topics, findings and remedies as lines of text.
 
     Args:
-        snapshot: What was seen.
-        findings: What is wrong with it.
-        colour: Whether to write the codes of a terminal.
+        snapshot: State of the stack.
+        findings: Findings of the diagnosis rules.
+        colour: Whether to color the levels with ANSI codes.
     """
     shown = [f"stack in the namespace {snapshot.namespace or '/'}, with {snapshot.place}"]
     shown += ["", *_columns([_node_row(node) for node in snapshot.nodes.values()])]
@@ -34,12 +34,12 @@ def lines(snapshot: Snapshot, findings: Sequence[Finding], colour: bool = False)
         if action:
             shown.append(f"  do: {action}")
     if not any(finding.level > NOTE for finding in findings):
-        shown.append("nothing is wrong")
+        shown.append("no faults found")
     return shown
 
 
 def as_data(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return everything as plain data, fit for JSON."""
+    """Return snapshot and findings as data for JSON."""
     return {
         "exit_status": exit_status(list(findings)),
         "findings": [{**asdict(finding), "level": WORDS[finding.level]} for finding in findings],
@@ -48,7 +48,7 @@ def as_data(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _grouped(findings: Sequence[Finding]) -> dict[tuple[int, str, str], list[str]]:
-    """Return the subjects of which the same is to be written, such as all cameras."""
+    """Return the subjects with the same finding, such as all cameras."""
     groups: dict[tuple[int, str, str], list[str]] = {}
     for finding in findings:
         key = (finding.level, finding.sentence, finding.action)
@@ -58,7 +58,7 @@ def _grouped(findings: Sequence[Finding]) -> dict[tuple[int, str, str], list[str
 
 def _node_row(node: NodeStatus) -> tuple[str, ...]:
     if not node.copies:
-        return (node.name, "-", "-", "does not run")
+        return (node.name, "-", "-", "not running")
     level = "silent" if node.level is None else LEVELS[min(node.level, 3)]
     age = "-" if node.age_s is None else f"{node.age_s:.1f} s"
     name = node.name if node.copies == 1 else f"{node.name} x{node.copies}"
@@ -78,8 +78,8 @@ def _topic_rows(snapshot: Snapshot) -> list[tuple[str, ...]]:
 
 def _topic_row(topic: TopicStatus, age: str) -> tuple[str, ...]:
     rate = "" if topic.rate_hz is None else f"{topic.rate_hz:.1f}/s"
-    publishers = listed(sorted(end.node for end in topic.publishers), 4) or "nothing"
-    subscribers = listed(sorted(end.node for end in topic.subscribers), 4) or "nothing"
+    publishers = listed(sorted(end.node for end in topic.publishers), 4) or "none"
+    subscribers = listed(sorted(end.node for end in topic.subscribers), 4) or "none"
     return (topic.name, rate, age, f"{publishers} -> {subscribers}")
 
 

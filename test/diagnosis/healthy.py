@@ -1,8 +1,10 @@
-"""A stack in which nothing is wrong, to be spoiled one fault at a time."""
+"""A stack without faults, and functions that add one fault."""
 
 from dataclasses import replace
 from typing import Any
 
+from dbp_ros.diagnosis.findings import Finding
+from dbp_ros.diagnosis.rules import examine
 from dbp_ros.diagnosis.snapshot import (
     ControllerStatus,
     Endpoint,
@@ -112,9 +114,22 @@ def with_controller(**changes: Any) -> Snapshot:
 
 
 def with_clock(factor: float | None, *publishers: str, rate_hz: float = 100.0) -> Snapshot:
-    """Return a healthy stack on /clock."""
+    """Return a healthy stack that uses /clock."""
     stack = with_parameter("guard", use_sim_time=True)
     policy = replace(stack.policy, parameters={**stack.policy.parameters, "use_sim_time": True})
     topic = TopicStatus("/clock", ends("rosgraph_msgs/msg/Clock", *publishers), (), rate_hz)
     clock = SimulatedClock(topic, factor) if publishers else None
     return replace(stack, nodes={**stack.nodes, "policy": policy}, clock=clock)
+
+
+def only(snapshot: Snapshot) -> Finding:
+    """Return the only finding of a snapshot."""
+    [finding] = examine(snapshot)
+    return finding
+
+
+def assert_named(snapshot: Snapshot, level: int, subject: str, *words: str) -> None:
+    finding = only(snapshot)
+    assert (finding.level, finding.subject) == (level, subject)
+    for word in words:
+        assert word in f"{finding.sentence} | {finding.action}"

@@ -1,4 +1,4 @@
-"""What a person and a program read of a stack."""
+"""Output of `dbp status` as text and as JSON."""
 
 import json
 from dataclasses import replace
@@ -14,14 +14,14 @@ def text(snapshot, **options) -> str:
     return "\n".join(lines(snapshot, examine(snapshot), **options))
 
 
-def test_a_healthy_stack_is_one_line_a_node_and_a_topic():
+def test_a_healthy_stack_has_one_line_per_node_and_topic():
     shown = text(HEALTHY).splitlines()
     assert [line for line in shown if line.startswith("guard ")] == ["guard   OK  0.4 s  tracking"]
     [joints] = [line for line in shown if line.startswith("/joint_states")]
     assert "500.0/s" in joints
     assert "1 ms old" in joints
     assert joints.endswith("/joint_state_broadcaster -> /guard")
-    assert shown[-1] == "nothing is wrong"
+    assert shown[-1] == "no faults found"
 
 
 def test_units_in_brackets_and_every_word_of_a_sentence_are_kept():
@@ -33,18 +33,18 @@ def test_each_finding_is_followed_by_what_to_do():
     shown = text(with_node("guard", level=2, sentence="stopped: e-stop")).splitlines()
     at = shown.index("ERROR  guard: stopped: e-stop")
     assert shown[at + 1] == "  do: remove the cause, then dbp reset and dbp enable"
-    assert "nothing is wrong" not in shown
+    assert "no faults found" not in shown
 
 
-def test_what_is_wrong_with_several_cameras_alike_is_written_once():
+def test_the_same_fault_of_several_cameras_is_written_once():
     [camera] = with_camera(publishers=()).cameras
     other = replace(camera, topic=replace(camera.topic, name="/wrist_camera/image_raw"))
     shown = text(replace(HEALTHY, cameras=(camera, other), image_topics={})).splitlines()
     [error] = [line for line in shown if line.startswith("ERROR")]
-    assert "/head_camera/image_raw, /wrist_camera/image_raw: nothing publishes it" in error
+    assert "/head_camera/image_raw, /wrist_camera/image_raw: no publisher" in error
 
 
-def test_colours_are_for_terminals_alone():
+def test_colours_are_optional():
     broken = with_node("guard", level=2, sentence="stopped: e-stop")
     assert "\033[" not in text(broken)
     assert "\033[31mERROR\033[0m" in text(broken, colour=True)
@@ -55,7 +55,7 @@ def test_missing_silent_and_doubled_nodes_are_shown_as_such():
     stack = replace(stack, nodes={**stack.nodes, "policy": NodeStatus("policy")})
     shown = text(stack)
     assert "guard x2  silent  -  no state" in shown
-    assert "policy    -       -  does not run" in shown
+    assert "policy    -       -  not running" in shown
 
 
 def test_the_rate_of_the_clock_is_shown():

@@ -1,4 +1,4 @@
-"""What `dbp status` finds on ros2_control: each fault by its name, and what to do."""
+"""Faults of ros2_control that `dbp status` finds."""
 
 from processes.fake_broadcasters import OtherJointStates
 from processes.fake_ros2_control import JOINTS_OF, LEFT, LEFT_GRIPPER, RIGHT, RIGHT_GRIPPER
@@ -16,10 +16,10 @@ def test_each_controller_that_cannot_be_used_is_named(rig: Rig) -> None:
     rival = rig.guard.create_publisher(Float64MultiArray, topic, 1)
     sentences = found()
     rig.guard.destroy_publisher(rival)
-    assert "it is inactive" in sentences[LEFT]
+    assert "inactive: it ignores" in sentences[LEFT]
     assert f"{LEFT_GRIPPER} is not loaded" in sentences[f"/{LEFT_GRIPPER}/commands"]
     assert "another order" in sentences[RIGHT]
-    assert f"{rig.guard.get_fully_qualified_name()} publishes commands too" in sentences[topic]
+    assert f"{rig.guard.get_fully_qualified_name()} also publishes commands" in sentences[topic]
 
 
 def test_joints_that_are_missing_or_published_twice_are_named(rig: Rig) -> None:
@@ -27,6 +27,8 @@ def test_joints_that_are_missing_or_published_twice_are_named(rig: Rig) -> None:
     player = OtherJointStates("bag_player", JOINTS_OF[RIGHT][:1], age_s=10.0)
     sentence = found()["/joint_states"]
     player.close()
-    assert "two of /bag_player, /one, /other publish left_shoulder_lift_joint, left_sh" in sentence
+    assert (
+        "several of /bag_player, /one, /other publish left_shoulder_lift_joint, left_sh" in sentence
+    )
     assert "stamped in the past, 10 s before" in sentence
-    assert "lacks left_gripper_joint, right_shoulder_lift_joint" in sentence
+    assert "missing joints: left_gripper_joint, right_shoulder_lift_joint" in sentence
