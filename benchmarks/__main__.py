@@ -1,4 +1,4 @@
-"""The benchmarks as a command: `dbp bench`, or `python -m benchmarks`."""
+"""Command `dbp bench`, also `python -m benchmarks`."""
 
 import sys
 from collections.abc import Sequence
@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dbp_ros.cli.command import Command, Register, Verb
 
 VERBS = (
-    Verb(
-        "infer", "what a decision costs, and what it costs at the least", ("learn", "sim", "bench")
-    ),
-    Verb("rate", "how punctual the stack is, under several loads", ("ros", "sim", "bench")),
-    Verb("scale", "what cameras, pixels, arms and decisions cost", ("learn", "sim")),
+    Verb("infer", "time of a decision by network, sampler and runtime", ("learn", "sim", "bench")),
+    Verb("rate", "rates, jitter and latency of the stack under load", ("ros", "sim", "bench")),
+    Verb("scale", "cost by cameras, pixels, horizon, arms and rate", ("learn", "sim")),
     Verb("page", "update the tables of docs/results", ("learn", "sim", "bench")),
-    Verb("swap", "swap models under a robot that moves", ("ros", "sim")),
-    Verb("chunks", "success and jerk of ways to join chunks", ("sim",)),
-    Verb("modes", "the two-route toy: who keeps both modes", ("learn",)),
-    Verb("sim", "success in the simulated cell, by states and by pictures", ("learn", "sim")),
-    Verb("rl", "success of policies that learn online", ("learn", "sim", "metaworld")),
-    Verb("metaworld", "success over Meta-World tasks", ("learn", "sim", "metaworld")),
+    Verb("swap", "jitter of decisions during model swaps", ("ros", "sim")),
+    Verb("chunks", "success and jerk by execution mode of chunks", ("sim",)),
+    Verb("modes", "mode coverage on a bimodal toy task", ("learn",)),
+    Verb("sim", "success rate in the simulated cell", ("learn", "sim")),
+    Verb("rl", "success rate of online learning", ("learn", "sim", "metaworld")),
+    Verb("metaworld", "success rate on Meta-World tasks", ("learn", "sim", "metaworld")),
 )
 
 
@@ -50,7 +48,11 @@ def load(verb: str) -> Register:
 
 
 BENCH = Command(
-    "dbp bench", "Measure: each benchmark prints a table, writes CSV and PNG.", VERBS, {}, load
+    "dbp bench",
+    "Run benchmarks; each prints a table and writes CSV and PNG files.",
+    VERBS,
+    {},
+    load,
 )
 
 

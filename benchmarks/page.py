@@ -1,6 +1,6 @@
 """`dbp bench page`: write the tables of documentation pages from the committed results.
 
-A table stands between `<!-- NAME -->` and `<!-- end -->`, where NAME is that of its CSV;
+A table is between `<!-- NAME -->` and `<!-- end -->`, where NAME is that of its CSV;
 `<!-- NAME FOLDER -->` reads the CSV from a sub-folder of the results.
 """
 
@@ -58,7 +58,7 @@ def _demo_learn(table: ResultTable) -> Iterator[Row]:
         rows[f"success in the last {window} episodes"] = sum(solved[-window:]) / window
     for name in ("swaps", "rollbacks", "missed_commands", "guard_stops"):
         rows[name.replace("_", " ")] = report[name]
-    yield from ({"measure": name, "value": value} for name, value in rows.items())
+    yield from ({"metric": name, "value": value} for name, value in rows.items())
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,15 @@ SOURCES = {
     swap.NAME: Source(swap.summary),
     modes.NAME: Source(
         modes.summary,
-        columns=("method", "nfe", "share_mode_1", "off_mode", "within_mode_ratio", "kept", "seeds"),
+        columns=(
+            "method",
+            "nfe",
+            "share_mode_1",
+            "off_mode",
+            "within_mode_ratio",
+            "both modes",
+            "seeds",
+        ),
     ),
     "metaworld": Source(metaworld.summary),
     "sim": Source(_sim),
@@ -103,12 +111,12 @@ SOURCES = {
 }
 
 
-def refreshed(text: str, results: Path) -> str:
+def update_tables(text: str, results: Path) -> str:
     """Return a page with current tables; a table without a CSV becomes empty.
 
     Args:
-        text: The page.
-        results: Folder of the CSVs.
+        text: Markdown text.
+        results: Folder of the CSV files.
 
     Raises:
         ConfigError: If a table is unknown.
@@ -138,13 +146,13 @@ def _read(results: Path, name: str) -> ResultTable | None:
 
 
 def markdown(rows: list[Row]) -> str:
-    """Return rows as a table in Markdown, numbers to the right."""
+    """Return rows as a Markdown table with right-aligned numbers."""
     if not rows:
         return ""
     titles = list(rows[0])
-    numbers = [all(_number(row[title]) for row in rows) for title in titles]
+    numbers = [all(_is_number(row[title]) for row in rows) for title in titles]
     lines = [_line(titles), _line(["--:" if number else "---" for number in numbers])]
-    lines += [_line([_shown(row[title]) for title in titles]) for row in rows]
+    lines += [_line([_text(row[title]) for title in titles]) for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -152,7 +160,7 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return (
         isinstance(value, float | int)
         or str(value).replace(".", "", 1).isdigit()
@@ -160,7 +168,7 @@ def _number(value: object) -> bool:
     )
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     if math.isnan(value):
@@ -182,7 +190,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write each page whose tables have changed.
 
     Raises:
-        ConfigError: If there is no such page.
+        ConfigError: If the page does not exist.
     """
     pages: list[Path] = arguments.page or sorted(PAGES.glob("*.md"))
     if not pages:
@@ -192,7 +200,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"--page {page} is no file: pass the page whose tables to write")
         check_file(page, "--page")
         before = page.read_text(encoding="utf-8")
-        after = refreshed(before, arguments.results)
+        after = update_tables(before, arguments.results)
         if after != before:
             write_text(page, after)
         print(f"{page}: {'updated' if after != before else 'unchanged'}")

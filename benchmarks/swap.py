@@ -1,4 +1,4 @@
-"""`dbp bench swap`: what a swap of models costs the decisions of a robot that moves."""
+"""`dbp bench swap`: jitter of decisions during model swaps, and duration of swaps."""
 
 import argparse
 import json
@@ -24,10 +24,10 @@ from dbp_ros.settings.fields import check_ranges, setting
 from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 
 NAME = "swap"
-# How a new model reaches the robot, and whether it may be read where it is.
-WAYS = {"no swap": None, "by path": True, "over DDS": False}
+# How a new model reaches the policy node, and whether it is read in place.
+TRANSFERS = {"no swap": None, "by path": True, "over DDS": False}
 POLL_S = 0.1
-# After the start of control: until the arms move.
+# Time from the start of control until the arms move.
 SETTLE_S = 2.0
 PERIOD_MS = 1e3 / DECISION_RATE_HZ
 LATE_MS = {"half": PERIOD_MS / 2, "one": PERIOD_MS, "two": 2 * PERIOD_MS}
@@ -41,7 +41,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class SwapBenchConfig:
-    """What to run, and where to put what comes of it."""
+    """Settings of `dbp bench swap`."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
@@ -51,75 +51,75 @@ class SwapBenchConfig:
 
     @property
     def swaps(self) -> int:
-        """How many swaps there are in the time of one way."""
+        """Number of swaps for each kind of transfer."""
         return int(self.seconds / self.every_s)
 
 
 def run_swap(config: SwapBenchConfig, table: ResultTable, status: Log) -> dict[str, Any]:
-    """Measure each way for a while, under one stack, and add a row for each.
+    """Measure each kind of transfer on one stack and add a row for each.
 
     Returns:
-        For each way the histograms of the decisions and of the empty loop, and every time to swap.
+        For each transfer, the histograms of decisions and reference loop, and all swap times.
 
     Raises:
-        DbpError: If the stack does not start or stops answering, or a swap fails.
+        DbpError: If the stack does not start or does not respond, or a swap fails.
     """
     check_ranges(config)
-    pushes = sum(share is not None for share in WAYS.values()) * config.swaps
+    pushes = sum(share is not None for share in TRANSFERS.values()) * config.swaps
     folder = config.out / NAME
     shutil.rmtree(folder, ignore_errors=True)
     status("copying the model")
     source = bundle_directory(config.model)
-    first = copy_of(source, folder / "models" / source.name, version=1)
+    first = copy_bundle(source, folder / "models" / source.name, version=1)
     pushed = iter(
-        [copy_of(source, folder / "learner" / str(k), version=k) for k in range(2, 2 + pushes)]
+        [copy_bundle(source, folder / "learner" / str(k), version=k) for k in range(2, 2 + pushes)]
     )
     found = {}
-    with running_stack(config.task, str(first), folder, ModelPusher, status) as swapper:
-        for way in WAYS:
-            with reference_loops(folder) as floors:
-                measured = _measure(way, pushed, config, swapper, status)
-            floor = json.loads(floors[0].read_text(encoding="utf-8"))
-            found[way] = measured | {"floor_bars": floor["period_error_bars"]}
-            table.add(_row(way, config, found[way]))
+    with running_stack(config.task, str(first), folder, ModelPusher, status) as pusher:
+        for transfer in TRANSFERS:
+            with reference_loops(folder) as files:
+                measured = _measure(transfer, pushed, config, pusher, status)
+            reference = json.loads(files[0].read_text(encoding="utf-8"))
+            found[transfer] = measured | {"floor_bars": reference["period_error_bars"]}
+            table.add(_row(transfer, config, found[transfer]))
     write_text(config.out / f"{NAME}_bars.json", json.dumps(found) + "\n")
     return found
 
 
-def copy_of(source: Path, target: Path, version: int) -> Path:
-    """Copy a bundle and give it another version, so that it is another bundle."""
+def copy_bundle(source: Path, target: Path, version: int) -> Path:
+    """Copy a bundle under another version."""
     shutil.copytree(source, target)
     write_manifest(target, replace(read_bundle(target).manifest, version=version))
     return target
 
 
 def _measure(
-    way: str, pushed: Iterator[Path], config: SwapBenchConfig, swapper: ModelPusher, status: Log
+    transfer: str, pushed: Iterator[Path], config: SwapBenchConfig, pusher: ModelPusher, status: Log
 ) -> dict[str, Any]:
-    share_path, times_s = WAYS[way], list[float]()
-    swapper.prepare()
-    swapper.enable_control(True)
-    swapper.activate_policy(True)
+    share_path, times_s = TRANSFERS[transfer], list[float]()
+    pusher.prepare()
+    pusher.enable_control(True)
+    pusher.activate_policy(True)
     time.sleep(SETTLE_S)
-    swapper.trigger("policy/clear_statistics")
+    pusher.trigger("policy/clear_statistics")
     start_s = time.monotonic()
     while (passed_s := time.monotonic() - start_s) < config.seconds:
-        status(f"{way}: {passed_s:.0f} of {config.seconds:.0f} s, {len(times_s)} swaps")
+        status(f"{transfer}: {passed_s:.0f} of {config.seconds:.0f} s, {len(times_s)} swaps")
         due = passed_s >= (len(times_s) + 0.5) * config.every_s and len(times_s) < config.swaps
         if share_path is not None and due:
-            times_s.append(swapper.swap(next(pushed), share_path))
+            times_s.append(pusher.swap(next(pushed), share_path))
         time.sleep(POLL_S)
-    policy = swapper.statistics("policy")
-    swapper.activate_policy(False)
-    rolled_back, swapper.rolled_back = swapper.rolled_back, 0
+    policy = pusher.statistics("policy")
+    pusher.activate_policy(False)
+    rolled_back, pusher.rolled_back = pusher.rolled_back, 0
     return {"times_s": times_s, "rolled_back": rolled_back, "policy": policy}
 
 
-def _row(way: str, config: SwapBenchConfig, measured: dict[str, Any]) -> Row:
+def _row(transfer: str, config: SwapBenchConfig, measured: dict[str, Any]) -> Row:
     policy, times_s = measured["policy"], measured["times_s"]
-    period, floor = policy["decision_period"], measured["floor_bars"]
+    period, reference = policy["decision_period"], measured["floor_bars"]
     return {
-        "way": way,
+        "way": transfer,
         "seconds": config.seconds,
         "swaps": len(times_s),
         "rolled_back": measured["rolled_back"],
@@ -127,57 +127,61 @@ def _row(way: str, config: SwapBenchConfig, measured: dict[str, Any]) -> Row:
         "swap_max_s": max(times_s, default=""),
         "decisions": policy["decision_period"]["periods"],
         "refused": policy["refused_decisions"],
-        **{f"late_{k}": beyond(period["period_error_bars"], ms) for k, ms in LATE_MS.items()},
+        **{f"late_{k}": count_above(period["period_error_bars"], ms) for k, ms in LATE_MS.items()},
         "period_error_p99_ms": period["period_error_ms"]["p99"],
         "inference_p50_ms": policy["inference_ms"]["p50"],
         "inference_p99_ms": policy["inference_ms"]["p99"],
-        "floor_ticks": sum(count for _, count in floor),
-        **{f"floor_late_{k}": beyond(floor, ms) for k, ms in LATE_MS.items()},
+        "floor_ticks": sum(count for _, count in reference),
+        **{f"floor_late_{k}": count_above(reference, ms) for k, ms in LATE_MS.items()},
     }
 
 
-def beyond(bars: list[list[float]], limit_ms: float) -> int:
-    """Return how many values of a histogram are beyond a limit.
+def count_above(bars: list[list[float]], limit_ms: float) -> int:
+    """Return the number of histogram values above a limit.
 
     Args:
-        bars: Middle in [ms] and count of each bucket that is not empty.
-        limit_ms: The limit. A loop is never early by so much, as far as we ask.
+        bars: Centre in [ms] and count of each non-empty bucket.
+        limit_ms: The limit.
     """
     return int(sum(count for middle, count in bars if middle > limit_ms))
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return one row a measure, with a column for each way."""
+    """Return one row for each metric, with a column for each transfer."""
     return [
-        {"measure": name, **{row["way"]: row[name] for row in table.rows}} for name in COLUMNS[1:]
+        {"metric": name, **{row["way"]: row[name] for row in table.rows}} for name in COLUMNS[1:]
     ]
 
 
-def draw(table: ResultTable, found: dict[str, Any]) -> Path:
-    """Draw how late decisions were, with and without swaps, and how long each swap took."""
+def plot(table: ResultTable, found: dict[str, Any]) -> Path:
+    """Plot the exceedance of the decision period error, and the swap times."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for index, (way, measured) in enumerate(found.items()):
+    for index, (transfer, measured) in enumerate(found.items()):
         bars = measured["policy"]["decision_period"]["period_error_bars"]
-        plot_exceedance(left, bars, way, color=f"C{index}")
-        floor = {"color": f"C{index}", "linewidth": 0.7, "linestyle": "--"}
-        plot_exceedance(left, measured["floor_bars"], "an empty loop meanwhile", **floor)
+        plot_exceedance(left, bars, transfer, color=f"C{index}")
+        style = {"color": f"C{index}", "linewidth": 0.7, "linestyle": "--"}
+        plot_exceedance(left, measured["floor_bars"], "reference loop", **style)
     for name, late_ms in LATE_MS.items():
         left.axvline(late_ms, color="grey", linestyle=":")
-        words = f"{name} period" + "s" * (name == "two")
+        text = f"{name} period" + "s" * (name == "two")
         style = {"fontsize": 7, "rotation": 90, "ha": "right", "va": "top"}
-        left.text(late_ms, 0.98, words, transform=left.get_xaxis_transform(), **style)
-    left.set(xscale="log", yscale="log", xlabel="period error [ms]", ylabel="share beyond")
-    left.set_title("Decisions, while models are swapped")
+        left.text(late_ms, 0.98, text, transform=left.get_xaxis_transform(), **style)
+    left.set(xscale="log", yscale="log", xlabel="period error [ms]", ylabel="fraction above")
+    left.set_title("Period error of decisions during swaps")
     left.legend(fontsize=7)
-    pushed = {way: measured["times_s"] for way, measured in found.items() if measured["times_s"]}
-    for place, times_s in enumerate(pushed.values()):
-        right.plot(times_s, [place] * len(times_s), "o", alpha=0.6, color=f"C{place + 1}")
-    right.set_yticks(range(len(pushed)), list(pushed))
+    swap_times = {
+        transfer: measured["times_s"] for transfer, measured in found.items() if measured["times_s"]
+    }
+    for y, times_s in enumerate(swap_times.values()):
+        right.plot(times_s, [y] * len(times_s), "o", alpha=0.6, color=f"C{y + 1}")
+    right.set_yticks(range(len(swap_times)), list(swap_times))
     right.set(
-        xlabel="from announcement to swap [s]", xlim=(0, None), ylim=(-0.5, len(pushed) - 0.5)
+        xlabel="time from announcement to swap [s]",
+        xlim=(0, None),
+        ylim=(-0.5, len(swap_times) - 0.5),
     )
-    right.set_title(f"Each swap; {PolicyConfig.shadow_decisions} decisions in shadow first")
+    right.set_title(f"Swap times, with {PolicyConfig.shadow_decisions} decisions in shadow mode")
     for axes in (left, right):
         axes.grid(alpha=0.3)
     path = table.directory / f"{NAME}.png"
@@ -188,8 +192,8 @@ def draw(table: ResultTable, found: dict[str, Any]) -> Path:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
     parser.description = (
-        "Run the whole stack for a while without a swap, with swaps of models that are read "
-        "where they are, and with swaps of models that are fetched over DDS."
+        "Run the whole stack without swaps, with swaps of models that are read in place, and with "
+        "swaps of models that are transferred over DDS."
     )
     defaults = SwapBenchConfig()
     parser.add_argument("--task", default=defaults.task, help="reach, lift, can or transport")
@@ -210,7 +214,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, then print and draw."""
+    """Measure, print the table and save the plot."""
     config = SwapBenchConfig(
         task=arguments.task,
         model=arguments.model,
@@ -227,8 +231,8 @@ def run(arguments: argparse.Namespace) -> int:
         found = run_swap(config, table, status)
     show(
         console,
-        "decisions while models are swapped",
+        "decisions during model swaps",
         summary(table),
     )
-    console.print(f"{table.path}, {draw(table, found)}")
+    console.print(f"{table.path}, {plot(table, found)}")
     return 0

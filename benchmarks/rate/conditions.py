@@ -1,4 +1,4 @@
-"""The conditions that `dbp bench rate` measures under: the size of pictures, and what else runs."""
+"""Conditions of `dbp bench rate`: image size and background load."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.running_stack import module_process
 from dbp_ros.resources import resource_directory
 
-DRAWN = (84, 84)
+RENDERED_SIZE = (84, 84)
 SIZES = {"84": (84, 84), "640": (480, 640)}
 LOADS = ("idle", "swap", "record", "hog")
 CONDITIONS = tuple(f"{size}-{load}" for size in SIZES for load in LOADS)
@@ -23,9 +23,9 @@ class Condition:
     """One condition.
 
     Attributes:
-        name: Such as `640-record`.
-        size: Height and width of the pictures.
-        load: What goes on beside: nothing, swaps of models, recording, or a busy loop.
+        name: For example `640-record`.
+        size: Height and width of the images.
+        load: `idle`, `swap` for model swaps, `record` for a bag, or `hog` for a CPU load.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Condition:
     load: str
 
 
-def condition_of(name: str) -> Condition:
-    """Return the condition of a name.
+def parse_condition(name: str) -> Condition:
+    """Return a condition by name.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If the name is unknown.
     """
     if name not in CONDITIONS:
         raise ConfigError(f"condition {name!r} is unknown: use some of {', '.join(CONDITIONS)}")
@@ -46,23 +46,23 @@ def condition_of(name: str) -> Condition:
 
 
 def write_config(condition: Condition, folder: Path) -> Path:
-    """Copy the installed parameter files, with pictures of the condition's size; return where.
+    """Copy the installed parameter files with the image size of a condition; return `folder`.
 
-    Pictures are drawn small and enlarged: see `dbp_ros.sim.upscaling`.
+    Images are rendered small and upscaled, see `dbp_ros.sim.upscaling`.
     """
     shutil.copytree(resource_directory() / "config", folder, dirs_exist_ok=True)
     path = folder / "simulation.yaml"
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     settings = document["/**"]["ros__parameters"]
     settings["image_height"], settings["image_width"] = condition.size
-    settings["render_height"], settings["render_width"] = DRAWN
+    settings["render_height"], settings["render_width"] = RENDERED_SIZE
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return folder
 
 
 @contextmanager
-def cpu_load_beside(condition: Condition, folder: Path) -> Iterator[None]:
-    """Let something else run for as long as the block lasts; bags go below `folder`."""
+def background_load(condition: Condition, folder: Path) -> Iterator[None]:
+    """Run the background load of a condition; its log and bags go to `folder`."""
     commands = {
         "record": ("dbp_ros.nodes.bag_node", "--ros-args", "-p", f"out:={folder / 'bags'}"),
         "hog": ("benchmarks.rate.cpu_load",),

@@ -1,4 +1,4 @@
-"""A process that keeps a core busy until it is told to end, as somebody else's program would."""
+"""CPU load: a process that keeps one core busy until SIGINT or SIGTERM."""
 
 import signal
 import sys
@@ -6,16 +6,15 @@ from types import FrameType
 
 
 def main() -> int:
-    """Add numbers."""
+    """Run the busy loop."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(0)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    total = 0
     while True:
-        total += 1
+        pass
 
 
 if __name__ == "__main__":

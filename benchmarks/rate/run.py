@@ -1,4 +1,4 @@
-"""`dbp bench rate`: how punctual the stack is, as real processes over DDS, under several loads."""
+"""`dbp bench rate`: rates, jitter and latency of the stack under several loads."""
 
 import argparse
 import json
@@ -12,12 +12,12 @@ import numpy as np
 from benchmarks.rate.conditions import (
     CONDITIONS,
     Condition,
-    condition_of,
+    parse_condition,
     write_config,
 )
-from benchmarks.rate.report import NAME, draw, keep_bars, summary, unmet_requirements
-from benchmarks.rate.session import RateConfig, Run, Session
-from benchmarks.swap import copy_of
+from benchmarks.rate.report import NAME, plot, save_bars, summary, unmet_requirements
+from benchmarks.rate.session import Measurement, RateConfig, Session
+from benchmarks.swap import copy_bundle
 from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.errors import ConfigError
@@ -56,31 +56,31 @@ COLUMNS = (
 
 
 def run_rate(config: RateConfig, table: ResultTable, status: Log) -> dict[str, Any]:
-    """Measure each condition that has no row yet, each under a stack of its own.
+    """Measure each condition without a row, each on a new stack.
 
     Returns:
-        The report of each condition, those of earlier sessions included.
+        Reports by condition, including those of earlier sessions.
 
     Raises:
         ConfigError: If a condition is unknown.
-        DbpError: If the stack does not start or stops answering.
+        DbpError: If the stack does not start or does not respond.
     """
     check_ranges(config)
-    wanted = [condition_of(name) for name in config.conditions]
+    conditions = [parse_condition(name) for name in config.conditions]
     reports = read_reports(config.out)
-    for condition in wanted:
+    for condition in conditions:
         if table.has({"condition": condition.name, "seconds": config.duration_s}):
             continue
-        run = _measure(condition, config, status)
-        table.add(_row(condition, config, run))
-        reports[condition.name] = {**run.report, **provenance()}
+        measurement = _measure(condition, config, status)
+        table.add(_row(condition, config, measurement))
+        reports[condition.name] = {**measurement.report, **provenance()}
         write_reports(config.out, reports)
-        keep_bars(config.out, condition.name, run.bars)
+        save_bars(config.out, condition.name, measurement.bars)
     return reports
 
 
 def read_reports(folder: Path) -> dict[str, Any]:
-    """Return the reports that are there, by condition."""
+    """Return the saved reports by condition."""
     path = folder / f"{NAME}.json"
     known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     found: dict[str, Any] = known.get("conditions", {})
@@ -88,37 +88,37 @@ def read_reports(folder: Path) -> dict[str, Any]:
 
 
 def write_reports(folder: Path, reports: dict[str, Any]) -> None:
-    """Write the first condition's report as that of the demo, and all of them beside it."""
+    """Write all reports; the first one also at the top level, in the format of the demo."""
     first = next(iter(reports.values()))
     write_text(
         folder / f"{NAME}.json", json.dumps({**first, "conditions": reports}, indent=1) + "\n"
     )
 
 
-def _measure(condition: Condition, config: RateConfig, status: Log) -> Run:
+def _measure(condition: Condition, config: RateConfig, status: Log) -> Measurement:
     folder = config.out / NAME / condition.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     status(f"{condition.name}: preparing")
-    words = ("--config", str(write_config(condition, folder / "config")))
-    models = list(_copies(condition, config, folder))
-    with running_stack(config.task, config.model, folder, ModelPusher, status, words) as swapper:
-        run = Session(condition, config, folder, swapper, status).run(models)
+    flags = ("--config", str(write_config(condition, folder / "config")))
+    models = list(_bundle_copies(condition, config, folder))
+    with running_stack(config.task, config.model, folder, ModelPusher, status, flags) as pusher:
+        measurement = Session(condition, config, folder, pusher, status).run(models)
     for leftover in ("models", "bags"):
         shutil.rmtree(folder / leftover, ignore_errors=True)
-    return run
+    return measurement
 
 
-def _copies(condition: Condition, config: RateConfig, folder: Path) -> Iterator[Path]:
-    """Yield as many models as there are swaps."""
+def _bundle_copies(condition: Condition, config: RateConfig, folder: Path) -> Iterator[Path]:
+    """Yield one bundle for each swap."""
     if condition.load == "swap":
         for number in range(int(config.duration_s / config.swap_every_s)):
             target = folder / "models" / str(number)
-            yield copy_of(bundle_directory(config.model), target, version=2 + number)
+            yield copy_bundle(bundle_directory(config.model), target, version=2 + number)
 
 
-def _row(condition: Condition, config: RateConfig, run: Run) -> Row:
-    report, (before, after) = run.report, run.usage
+def _row(condition: Condition, config: RateConfig, measurement: Measurement) -> Row:
+    report, (before, after) = measurement.report, measurement.usage
     row: Row = dict.fromkeys(COLUMNS, "")
     row |= {"condition": condition.name, "seconds": config.duration_s}
     row |= {name: report[name] for name in COUNTED}
@@ -130,23 +130,25 @@ def _row(condition: Condition, config: RateConfig, run: Run) -> Row:
     row |= {f"{name}_cores": cores.get(name, "") for name in PROCESSES}
     row |= {f"{name}_mb": after.memory_mb.get(name, "") for name in PROCESSES}
     row["machine_stalls"] = sum(report["machine_stalls"].values())
-    row["frames_hz"] = run.frames_hz
+    row["frames_hz"] = measurement.frames_hz
     if condition.load == "swap":
-        row |= {"swaps": len(run.swap_times_s), "swaps_refused": run.swaps_refused}
-        row["swap_p50_s"] = float(np.median(run.swap_times_s)) if run.swap_times_s else ""
-    if run.recorded:
-        row["recorded_mb"] = run.recorded["bytes"] / 1e6
-        row["recorded_dropped"] = run.recorded["dropped_messages"]
+        row |= {"swaps": len(measurement.swap_times_s), "swaps_refused": measurement.swaps_refused}
+        row["swap_p50_s"] = (
+            float(np.median(measurement.swap_times_s)) if measurement.swap_times_s else ""
+        )
+    if measurement.recorded:
+        row["recorded_mb"] = measurement.recorded["bytes"] / 1e6
+        row["recorded_dropped"] = measurement.recorded["dropped_messages"]
     return row
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
     parser.description = (
-        "Run the whole stack with the simulated cell, with pictures of 84x84 and 640x480, "
-        "alone, while models are swapped, while everything is recorded, and beside a busy "
-        "loop. Conditions that are there already are not run again. 640x480 is drawn at 84x84 "
-        "and enlarged: what is measured is the way of the pictures, not the drawing."
+        "Run the whole stack with the simulated cell and images of 84x84 and 640x480: idle, with "
+        "model swaps, with a recording and with a CPU load. Conditions in the table are not "
+        "repeated. Images of 640x480 are rendered at 84x84 and upscaled, because rendering is not "
+        "part of the measurement."
     )
     defaults = RateConfig()
     parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
@@ -172,7 +174,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure what is missing, then print and draw."""
+    """Measure missing conditions, print the table and save the plot."""
     config = RateConfig(
         task=arguments.task,
         model=arguments.model,
@@ -185,11 +187,11 @@ def run(arguments: argparse.Namespace) -> int:
     table = ResultTable(config.out, NAME, COLUMNS, ("condition", "seconds"))
     with status_line(console) as status:
         run_rate(config, table, status)
-    show(console, "the stack, with the simulated cell on the same machine", list(summary(table)))
+    show(console, "the stack and the simulated cell on one machine", list(summary(table)))
     for row in table.rows:
         for sentence in unmet_requirements(row):
             console.print(sentence, highlight=False)
-    console.print(f"{table.path}, {config.out / f'{NAME}.json'}, {draw(table)}")
+    console.print(f"{table.path}, {config.out / f'{NAME}.json'}, {plot(table)}")
     return 0
 
 
@@ -197,5 +199,5 @@ def _require_recorder(config: RateConfig) -> None:
     """Raise `ConfigError` if a condition records and a library for bags is missing."""
     for name in config.conditions:
         for library in ("mcap", "mcap_ros2"):
-            if condition_of(name).load == "record" and is_missing(library):
+            if parse_condition(name).load == "record" and is_missing(library):
                 raise ConfigError(f"condition {name} needs {library}; {install_hint(library)}")

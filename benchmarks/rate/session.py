@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rate.conditions import CONDITIONS, Condition, cpu_load_beside
+from benchmarks.rate.conditions import CONDITIONS, Condition, background_load
 from benchmarks.rate.process_usage import Usage, usage_below
 from dbp_ros.errors import DbpError
 from dbp_ros.evaluation.report import EpisodeResult, build_report
@@ -22,13 +22,13 @@ from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot import CAMERAS
 
 POLL_S = 0.05
-# After the start of control: until the arms move.
+# Time from the start of control until the arms move.
 SETTLE_S = 2.0
 
 
 @dataclass(frozen=True)
 class RateConfig:
-    """What to run, and where to put what comes of it."""
+    """Settings of `dbp bench rate`."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
@@ -39,8 +39,8 @@ class RateConfig:
 
 
 @dataclass
-class Run:
-    """What was seen of one condition."""
+class Measurement:
+    """Measurement of one condition."""
 
     report: dict[str, Any]
     bars: dict[str, Any]
@@ -52,10 +52,10 @@ class Run:
 
 
 class Session:
-    """One condition under a stack that runs.
+    """Measurement of one condition on a running stack.
 
-    The policy decides all the time. Where the task is solved or its time is up the arms rest, the
-    cell is reset, and the next episode begins.
+    The policy is active all the time. At the end of an episode the arms return, the cell is reset
+    and the next episode starts.
     """
 
     def __init__(
@@ -63,78 +63,78 @@ class Session:
         condition: Condition,
         config: RateConfig,
         folder: Path,
-        swapper: ModelPusher,
+        pusher: ModelPusher,
         status: Log,
     ) -> None:
         self._condition, self._config, self._folder = condition, config, folder
-        self._runner, self._status = swapper, status
+        self._client, self._status = pusher, status
         self._episodes: list[EpisodeResult] = []
-        self._limit_s = float(swapper.statistics("simulation")["time_limit_s"])
-        self._began_s = 0.0
+        self._limit_s = float(pusher.statistics("simulation")["time_limit_s"])
+        self._start_s = 0.0
 
-    def run(self, models: Sequence[Path]) -> Run:
-        """Measure for as long as asked for."""
-        runner = self._runner
-        self._begin()
-        runner.activate_policy(True)
+    def run(self, models: Sequence[Path]) -> Measurement:
+        """Measure for the configured duration."""
+        client = self._client
+        self._start_episode()
+        client.activate_policy(True)
         time.sleep(SETTLE_S)
         with (
-            cpu_load_beside(self._condition, self._folder),
-            reference_loops(self._folder) as floors,
+            background_load(self._condition, self._folder),
+            reference_loops(self._folder) as files,
         ):
             for name in ("guard", "policy", "simulation"):
-                runner.trigger(f"{name}/clear_statistics")
+                client.trigger(f"{name}/clear_statistics")
             before = usage_below(os.getpid())
-            times_s, refused = self._spend(models)
+            times_s, refused = self._run_episodes(models)
             after = usage_below(os.getpid())
-            recorded = runner.statistics("bag") if self._condition.load == "record" else {}
-            guard, policy, cell = map(runner.statistics, ("guard", "policy", "simulation"))
-        floor, *witnesses = read_reference_loops(floors)
+            recorded = client.statistics("bag") if self._condition.load == "record" else {}
+            guard, policy, cell = map(client.statistics, ("guard", "policy", "simulation"))
+        reference, *pinned = read_reference_loops(files)
         rates = _rates(policy, guard)
         episodes = self._episodes or [EpisodeResult(False, self._config.duration_s, *rates)]
-        report = build_report(self._config.task, episodes, guard, policy, cell, floor, witnesses)
+        report = build_report(self._config.task, episodes, guard, policy, cell, reference, pinned)
         bars = {
             "commands": guard["command_period"]["period_error_bars"],
-            "floor": floor["period_error_bars"],
+            "floor": reference["period_error_bars"],
             "reaction": guard["reaction_bars"],
         }
         passed_s = after.at_s - before.at_s
         frames_hz = policy["encoded_images"] / len(CAMERAS) / passed_s
-        return Run(report, bars, (before, after), frames_hz, times_s, refused, recorded)
+        return Measurement(report, bars, (before, after), frames_hz, times_s, refused, recorded)
 
-    def _spend(self, models: Sequence[Path]) -> tuple[list[float], int]:
-        """Let the time pass; return how long each swap took, and how many were refused."""
-        start_s, waiting, times_s, refused = time.monotonic(), list(models), list[float](), 0
+    def _run_episodes(self, models: Sequence[Path]) -> tuple[list[float], int]:
+        """Run episodes and swaps; return the durations of swaps and the number of refused ones."""
+        start_s, pending, times_s, refused = time.monotonic(), list(models), list[float](), 0
         every_s = self._config.swap_every_s
         while (passed_s := time.monotonic() - start_s) < self._config.duration_s:
             self._status(
                 f"{self._condition.name}: {passed_s:.0f} of {self._config.duration_s:.0f} s, "
                 f"{sum(e.success for e in self._episodes)} of {len(self._episodes)} solved"
             )
-            done = len(models) - len(waiting)
-            if waiting and passed_s >= (done + 0.5) * every_s:
+            done = len(models) - len(pending)
+            if pending and passed_s >= (done + 0.5) * every_s:
                 try:
-                    times_s.append(self._runner.swap(waiting.pop(0), True))
+                    times_s.append(self._client.swap(pending.pop(0), True))
                 except DbpError:
                     refused += 1
-            self._go_on()
+            self._restart_finished_episode()
             time.sleep(POLL_S)
         return times_s, refused
 
-    def _begin(self) -> None:
-        self._runner.prepare()
-        self._runner.trigger("policy/begin_episode")
-        self._runner.enable_control(True)
-        self._began_s = time.monotonic()
+    def _start_episode(self) -> None:
+        self._client.prepare()
+        self._client.trigger("policy/begin_episode")
+        self._client.enable_control(True)
+        self._start_s = time.monotonic()
 
-    def _go_on(self) -> None:
-        """Begin the next episode where this one is over."""
-        lasted_s = time.monotonic() - self._began_s
-        if self._runner.succeeded or lasted_s > self._limit_s:
-            guard, policy = map(self._runner.statistics, ("guard", "policy"))
+    def _restart_finished_episode(self) -> None:
+        """Start the next episode if the current one is over."""
+        duration_s = time.monotonic() - self._start_s
+        if self._client.succeeded or duration_s > self._limit_s:
+            guard, policy = map(self._client.statistics, ("guard", "policy"))
             rates = _rates(policy, guard)
-            self._episodes.append(EpisodeResult(self._runner.succeeded, lasted_s, *rates))
-            self._begin()
+            self._episodes.append(EpisodeResult(self._client.succeeded, duration_s, *rates))
+            self._start_episode()
 
 
 def _rates(policy: dict[str, Any], guard: dict[str, Any]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Ways to join chunks are settings of the same policy and guard, and smoothness is a number."""
+"""Execution modes of chunks, their jerk and their summary."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ import pytest
 from benchmarks.chunks import (
     COLUMNS,
     KEY,
+    MODES,
     NAME,
-    WAYS,
     ChunksConfig,
-    draw,
-    missing,
-    settings_of,
+    missing_episodes,
+    mode_settings,
+    plot,
     summary,
-    wilson,
+    wilson_interval,
 )
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator, rms_jerk
@@ -27,18 +27,18 @@ from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 
 def filled(folder: Path) -> ResultTable:
     table = ResultTable(folder, NAME, COLUMNS, KEY)
-    for place, way in enumerate(WAYS):
+    for index, mode in enumerate(MODES):
         for seed in (0, 1):
-            row = {"way": way, "seed": seed, "success": seed, "duration_s": 3.0 + place}
+            row = {"way": mode, "seed": seed, "success": seed, "duration_s": 3.0 + index}
             row |= {"moved": "left", "decisions": 9, "decision_rate_hz": 3.0}
-            table.add(row | {"jerk": 10.0 * (place + 1), "limited": 0.5})
+            table.add(row | {"jerk": 10.0 * (index + 1), "limited": 0.5})
     return table
 
 
-def test_jerk_is_that_of_a_cubic() -> None:
+def test_jerk_of_a_cubic() -> None:
     times_s = np.arange(0, 1, 0.01)
-    way = np.stack([times_s**3, 2 * times_s**3], axis=1)
-    assert rms_jerk(way, 0.01) == pytest.approx(6 * np.sqrt((1 + 4) / 2), rel=1e-6)
+    positions = np.stack([times_s**3, 2 * times_s**3], axis=1)
+    assert rms_jerk(positions, 0.01) == pytest.approx(6 * np.sqrt((1 + 4) / 2), rel=1e-6)
 
 
 def test_a_motion_at_constant_acceleration_has_no_jerk() -> None:
@@ -47,21 +47,21 @@ def test_a_motion_at_constant_acceleration_has_no_jerk() -> None:
     assert rms_jerk(times_s[:3, None], 0.01) == 0.0
 
 
-def test_a_way_changes_nothing_but_when_and_with_which_latent_is_decided() -> None:
+def test_a_mode_changes_only_the_decision_rate_and_the_latent() -> None:
     bundle = read_bundle(bundle_directory("lift"))
-    assert settings_of(WAYS["every decision"], bundle) == (PolicyConfig(), GuardConfig())
-    policy, guard = settings_of(WAYS["whole chunks"], bundle)
+    assert mode_settings(MODES["every decision"], bundle) == (PolicyConfig(), GuardConfig())
+    policy, guard = mode_settings(MODES["whole chunks"], bundle)
     assert policy.decision_rate_hz == pytest.approx(1 / (8 * bundle.manifest.action.step_s))
     assert policy.earliest_decision == 1.0
     assert guard.chunk_timeout_s > 1 / policy.decision_rate_hz
-    assert settings_of(WAYS["latent held"], bundle)[0].latent_time_constant_s == 0.0
+    assert mode_settings(MODES["latent held"], bundle)[0].latent_time_constant_s == 0.0
 
 
-def test_the_stack_in_lockstep_decides_at_its_rate_and_whole_chunks_seldom() -> None:
+def test_whole_chunks_lower_the_decision_rate() -> None:
     model = Model(read_bundle(bundle_directory("lift")))
     rates_hz = {}
     for name in ("every decision", "whole chunks"):
-        settings = settings_of(WAYS[name], model.bundle)
+        settings = mode_settings(MODES[name], model.bundle)
         outcome = PolicyEvaluator(model, "lift", *settings, "raycast").run_episode(100_000)
         rates_hz[name] = outcome.decisions / outcome.duration_s
         assert outcome.jerk > 0
@@ -69,23 +69,23 @@ def test_the_stack_in_lockstep_decides_at_its_rate_and_whole_chunks_seldom() -> 
     assert 3 < rates_hz["whole chunks"] < 4
 
 
-def test_a_share_of_few_episodes_is_uncertain_even_where_all_were_solved() -> None:
-    low, high = wilson(18, 18)
+def test_the_interval_of_few_episodes_is_wide_even_at_full_success() -> None:
+    low, high = wilson_interval(18, 18)
     assert low == pytest.approx(0.824, abs=1e-3)
     assert high == pytest.approx(1.0)
-    assert wilson(9, 18)[0] == pytest.approx(1 - wilson(9, 18)[1])
+    assert wilson_interval(9, 18)[0] == pytest.approx(1 - wilson_interval(9, 18)[1])
 
 
-def test_only_what_is_missing_is_run_all_ways_of_a_seed_first(tmp_path: Path) -> None:
+def test_only_missing_episodes_are_run_ordered_by_seed(tmp_path: Path) -> None:
     table = filled(tmp_path)
-    left = missing(ChunksConfig(episodes=3, seed=0), table)
-    assert left == [(way, 2) for way in WAYS]
-    assert missing(ChunksConfig(episodes=2, seed=0), table) == []
+    left = missing_episodes(ChunksConfig(episodes=3, seed=0), table)
+    assert left == [(mode, 2) for mode in MODES]
+    assert missing_episodes(ChunksConfig(episodes=2, seed=0), table) == []
 
 
-def test_what_was_measured_is_summed_up_and_drawn(tmp_path: Path) -> None:
+def test_the_table_is_summarised_and_plotted(tmp_path: Path) -> None:
     table = filled(tmp_path)
     rows = summary(table)
-    assert [row["way"] for row in rows] == list(WAYS)
+    assert [row["mode"] for row in rows] == list(MODES)
     assert rows[0]["success"].startswith("0.5 (0.0")
-    assert draw(table).stat().st_size > 1000
+    assert plot(table).stat().st_size > 1000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import markdown, refreshed
+from benchmarks.page import markdown, update_tables
 from dbp_ros.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,20 +19,20 @@ def test_each_page_of_results_holds_a_table_of_the_committed_csv() -> None:
         text = page.read_text(encoding="utf-8")
         assert "<!-- end -->" in text, page
         assert "<!-- end -->\n<!-- end -->" not in text, page
-        assert refreshed(text, RESULTS) == text, page
+        assert update_tables(text, RESULTS) == text, page
 
 
 def test_a_table_is_read_from_a_sub_folder() -> None:
-    written = refreshed("<!-- rate xeon -->\n<!-- end -->\n", RESULTS)
+    written = update_tables("<!-- rate xeon -->\n<!-- end -->\n", RESULTS)
     assert written.startswith("<!-- rate xeon -->\n| condition |")
-    assert written != refreshed("<!-- rate -->\n<!-- end -->\n", RESULTS)
+    assert written != update_tables("<!-- rate -->\n<!-- end -->\n", RESULTS)
 
 
-def test_a_changed_number_is_written_anew_and_the_words_stay(tmp_path: Path) -> None:
+def test_a_changed_number_is_updated_and_the_text_stays(tmp_path: Path) -> None:
     csv = (ROOT / "docs" / "results" / "scale.csv").read_text(encoding="utf-8").splitlines()
     (tmp_path / "scale.csv").write_text("\n".join(csv[:2]) + "\n")
     page = "words\n<!-- scale -->\n| old |\n<!-- end -->\nmore words\n"
-    written = refreshed(page, tmp_path)
+    written = update_tables(page, tmp_path)
     assert written.startswith("words\n<!-- scale -->\n| axis | cameras |")
     assert written.endswith("<!-- end -->\nmore words\n")
     assert len(written.splitlines()) == 4 + 3
@@ -41,10 +41,10 @@ def test_a_changed_number_is_written_anew_and_the_words_stay(tmp_path: Path) -> 
 
 def test_an_unknown_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'scales' is unknown: use one of infer,"):
-        refreshed("<!-- scales -->\n<!-- end -->\n", tmp_path)
+        update_tables("<!-- scales -->\n<!-- end -->\n", tmp_path)
 
 
-def test_numbers_stand_to_the_right() -> None:
+def test_numbers_are_right_aligned() -> None:
     rows = [{"name": "a", "ms": 1.23456}, {"name": "b", "ms": 1234.5}]
     assert markdown(rows).splitlines() == [
         *("| name | ms |", "| --- | --: |", "| a | 1.23 |", "| b | 1234 |"),
@@ -52,7 +52,7 @@ def test_numbers_stand_to_the_right() -> None:
 
 
 def test_the_success_by_precision_is_that_of_the_evaluated_episodes() -> None:
-    written = refreshed("<!-- evaluate -->\n<!-- end -->\n", RESULTS)
+    written = update_tables("<!-- evaluate -->\n<!-- end -->\n", RESULTS)
     for precision in ("float32", "int8", "int8_all"):
         file = RESULTS / f"evaluate_{precision}.json"
         outcomes = json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Conditions are what their names say, and what a run amounts to can be read and judged."""
+"""Conditions, process usage, reports and requirements of the rate benchmark."""
 
 import os
 import subprocess
@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.rate.conditions import CONDITIONS, condition_of, cpu_load_beside, write_config
+from benchmarks.rate.conditions import CONDITIONS, background_load, parse_condition, write_config
 from benchmarks.rate.process_usage import usage_below
 from benchmarks.rate.report import unmet_requirements
 from benchmarks.rate.run import COLUMNS, read_reports, write_reports
 from dbp_ros.errors import ConfigError
 
-KEPT = {
+MET = {
     **dict.fromkeys(COLUMNS, ""),
     "condition": "84-idle",
     "decision_rate_hz": "125.0",
@@ -30,14 +30,14 @@ KEPT = {
 
 def test_a_condition_is_a_size_and_a_load() -> None:
     assert len(CONDITIONS) == 8
-    found = condition_of("640-record")
+    found = parse_condition("640-record")
     assert (found.size, found.load) == ((480, 640), "record")
     with pytest.raises(ConfigError, match="'1080-idle' is unknown: use some of 84-idle, 84-swap"):
-        condition_of("1080-idle")
+        parse_condition("1080-idle")
 
 
-def test_large_pictures_are_drawn_small(tmp_path: Path) -> None:
-    folder = write_config(condition_of("640-idle"), tmp_path / "config")
+def test_large_images_are_rendered_small(tmp_path: Path) -> None:
+    folder = write_config(parse_condition("640-idle"), tmp_path / "config")
     document = yaml.safe_load((folder / "simulation.yaml").read_text())
     settings = document["/**"]["ros__parameters"]
     assert (settings["image_height"], settings["image_width"]) == (480, 640)
@@ -46,8 +46,8 @@ def test_large_pictures_are_drawn_small(tmp_path: Path) -> None:
     assert (folder / "guard.yaml").exists()
 
 
-def test_the_busy_loop_runs_for_as_long_as_the_block(tmp_path: Path) -> None:
-    def working() -> list[str]:
+def test_the_cpu_load_runs_as_long_as_the_block(tmp_path: Path) -> None:
+    def cpu_loads() -> list[str]:
         words = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True).stdout
         mine = (line.split() for line in words.splitlines())
         return [
@@ -56,12 +56,12 @@ def test_the_busy_loop_runs_for_as_long_as_the_block(tmp_path: Path) -> None:
             if line[0] == str(os.getpid()) and "benchmarks.rate.cpu_load" in line
         ]
 
-    with cpu_load_beside(condition_of("84-hog"), tmp_path):
-        assert len(working()) == 1
-    assert not working()
+    with background_load(parse_condition("84-hog"), tmp_path):
+        assert len(cpu_loads()) == 1
+    assert not cpu_loads()
 
 
-def test_use_is_counted_by_node_and_other_processes_are_left_out() -> None:
+def test_usage_is_measured_by_node_without_other_processes() -> None:
     burn = "import time\nend = time.time() + 30\nwhile time.time() < end: pass"
     words = [sys.executable, "-c", burn, "dbp_ros.nodes.policy_node"]
     with subprocess.Popen(words) as process:
@@ -77,18 +77,19 @@ def test_use_is_counted_by_node_and_other_processes_are_left_out() -> None:
     assert after.memory_mb["policy"] > 1
 
 
-def test_the_first_condition_is_the_report_and_all_are_kept(tmp_path: Path) -> None:
+def test_the_first_condition_is_the_top_level_report(tmp_path: Path) -> None:
     reports = {"84-idle": {"decision_rate_hz": 125.0}, "84-hog": {"decision_rate_hz": 124.0}}
     write_reports(tmp_path, reports)
     assert read_reports(tmp_path) == reports
     assert '"decision_rate_hz": 125.0' in (tmp_path / "rate.json").read_text().split("cond")[0]
 
 
-def test_a_kept_promise_is_not_mentioned_and_a_broken_one_is() -> None:
-    assert unmet_requirements(KEPT) == []
+def test_only_requirements_that_are_not_met_are_listed() -> None:
+    assert unmet_requirements(MET) == []
     broken = {"missed_commands": "2", "command_error_p999_ms": "0.9", "reaction_p50_ms": "40"}
-    assert unmet_requirements({**KEPT, **broken}) == [
+    assert unmet_requirements({**MET, **broken}) == [
         "84-idle: 2 missed commands",
-        "84-idle: command period error p99.9 is 0.70 ms above the floor, expected at most 0.5",
-        "84-idle: a picture is 40 ms old when a command knows of it, expected 9.5",
+        "84-idle: command period error p99.9 is 0.70 ms above the reference loop, "
+        "expected at most 0.5",
+        "84-idle: image to command latency p50 is 40 ms, expected at most 9.5",
     ]
