@@ -97,6 +97,19 @@ def test_no_snippet_of_another_language_is_unchecked(page: Path) -> None:
     assert {"{toctree}", "{glossary}", "{eval-rst}", "sh", "python", "text"} >= languages
 
 
+def test_the_new_names_of_the_changelog_exist() -> None:
+    renamed = re.findall(r"\* ``(\w+)`` is ``(\w+)``$", text(ROOT / "CHANGELOG.rst"), re.MULTILINE)
+    assert len(renamed) > 10
+    fields = set(re.findall(r"^    (\w+): ", settings_text(), re.MULTILINE))
+    for old, new in renamed:
+        assert new in fields, new
+        assert old not in fields, old
+
+
+def settings_text() -> str:
+    return "\n".join(path.read_text("utf-8") for path in (ROOT / "dbp_ros").rglob("*.py"))
+
+
 def test_the_readme_is_short() -> None:
     assert len(text(ROOT / "README.md").splitlines()) <= README_LINES
 
