@@ -93,6 +93,8 @@ def settings_table(config: Any, title: str) -> list[str]:
 
 def _type(kind: Any) -> str:
     text = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind)
+    text = re.sub(r"\b(?:[a-z_]+\.)+(?=\w)", "", text)
+    text = re.sub(r"ndarray\[.*dtype\[(\w+)\]\]", r"\1 array", text)
     return escaped(re.sub(r"tuple\[(\w+), \.\.\.\]", r"\1 list", text))
 
 

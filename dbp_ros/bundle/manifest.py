@@ -23,7 +23,13 @@ UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RecursionError
 class CameraSpec:
     """A camera whose images the policy takes.
 
-    `height` and `width` are the size in training; the encoder graph resizes other sizes.
+    Attributes:
+        name: Name of the camera.
+        height: Height in training; the encoder graph resizes other sizes.
+        width: Width in training.
+        encoding: Pixel format, `rgb8`.
+        feature_size: Number of features of the encoder.
+        encoder: File of the encoder graph.
     """
 
     name: str
@@ -36,7 +42,15 @@ class CameraSpec:
 
 @dataclass(frozen=True)
 class CloudSpec:
-    """A point cloud sensor; a cloud has `points` rows of x, y, z in [m], then any colours."""
+    """A point cloud sensor.
+
+    Attributes:
+        name: Name of the sensor.
+        points: Rows of a cloud.
+        channels: Columns of a cloud: x, y, z in [m], then any colours.
+        feature_size: Number of features of the encoder.
+        encoder: File of the encoder graph.
+    """
 
     name: str
     points: int
@@ -47,10 +61,13 @@ class CloudSpec:
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """The policy's output: `horizon` points, `step_s` apart.
+    """The action chunk of the policy.
 
-    The meaning is `absolute_joint_position`, in [rad] and [m], or `as_recorded`, the meaning of
-    the data set, which the stack cannot command.
+    Attributes:
+        meaning: `absolute_joint_position`, in [rad] and [m], or `as_recorded`, the meaning of the
+            data set, which the stack cannot command.
+        horizon: Number of points.
+        step_s: Time between two points.
     """
 
     meaning: str
@@ -60,7 +77,12 @@ class ActionSpec:
 
 @dataclass(frozen=True)
 class HistorySpec:
-    """Number of observations that the policy takes, oldest first, and their spacing in [s]."""
+    """The observations that the policy takes, oldest first.
+
+    Attributes:
+        length: Number of observations.
+        step_s: Time between two observations.
+    """
 
     length: int
     step_s: float
@@ -68,7 +90,12 @@ class HistorySpec:
 
 @dataclass(frozen=True)
 class GoldenSpec:
-    """Golden cases: inputs and the actions to match within `tolerance` in their unit."""
+    """Golden cases.
+
+    Attributes:
+        file: File of the inputs and actions.
+        tolerance: Largest allowed difference of an action, in its unit.
+    """
 
     file: str
     tolerance: float
@@ -78,14 +105,25 @@ class GoldenSpec:
 class Manifest:
     """Description of a bundle: inputs, outputs, files and origin.
 
-    A `stochastic` head also takes noise, and returns the parameters of its action distribution.
-
     Attributes:
-        control_rate_hz: Decisions per second that the model is trained for.
+        format: Version of this format.
+        name: Name of the model.
+        version: Version of the model.
         joints: Names of the columns of an action.
         states: Names of the measured states, in order; by default the joints.
+        action: Action chunk.
+        history: Observation history.
+        cameras: Cameras, in the order of the head's inputs.
         clouds: Point cloud sensors; by default none.
+        head: File of the head graph.
+        control_rate_hz: Decisions per second that the model is trained for.
         proof: Golden cases.
+        files: sha256 of each file.
+        stochastic: Whether the head also takes noise and returns the parameters of its action
+            distribution.
+        normaliser: Ranges of states and actions in training.
+        made_by: Commands, data set and settings that made the model.
+        metrics: Errors on validation data, of the export and of the quantization.
     """
 
     format: int

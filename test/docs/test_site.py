@@ -82,6 +82,13 @@ def test_each_generated_table_stands_on_a_page_and_has_rows() -> None:
         assert sum(line.startswith("|") for line in table()) > 3, name
 
 
+@pytest.mark.parametrize("table", ["manifest", "policy_step", "swap_status", "run_report"])
+def test_each_field_of_a_format_is_described(table: str) -> None:
+    rows = [line for line in TABLES[table]() if line.startswith("| `")]
+    assert len(rows) > 5
+    assert not [row for row in rows if row.endswith("|  |")]
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_each_link_of_a_page_outside_the_site_resolves(page: str) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", text(ROOT / page)):
