@@ -12,7 +12,7 @@ from dbp_ros.data.bag import CUT_OFF, Bag
 from dbp_ros.data.episode import Episode
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.guard_state import GuardState
-from dbp_ros.sensing.image_decoding import pixels_of
+from dbp_ros.sensing.image_decoding import decode_image
 from dbp_ros.sensing.joint_states import JointLayout, JointStateMerger
 from dbp_ros.telemetry.policy_step import PolicyStep, parse_policy_step
 from dbp_ros.types import NS_PER_S, Array, Floats, Image, seconds_to_ns
@@ -210,7 +210,7 @@ def _decoded(messages: dict[str, Any]) -> dict[str, Image] | None:
     if any(message is None for message in messages.values()):
         return None
     try:
-        return {camera: pixels_of(message) for camera, message in messages.items()}
+        return {camera: decode_image(message) for camera, message in messages.items()}
     except ObservationError:
         return None
 

@@ -1,1 +1,1 @@
-"""Turn chunks of actions into safe joint commands: interpolation, limits, watchdogs."""
+"""Safe joint commands from action chunks: interpolation, limits, guard."""

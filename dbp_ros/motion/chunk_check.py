@@ -1,4 +1,4 @@
-"""What is wrong with a chunk before it is followed."""
+"""Validation of chunks."""
 
 from collections.abc import Sequence
 
@@ -9,24 +9,24 @@ from dbp_ros.runtime.stamps import LATE_NS, StampCheck
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import ActionChunk, seconds_to_ns
 
-# A policy overshoots a short stroke by more than a share of it, in [rad] and [m].
-LEAST_MARGIN = 0.25
+# Smallest margin in [rad] and [m]: a share of a short stroke is less than a policy overshoots.
+MIN_MARGIN = 0.25
 
 
 class ChunkCheck:
-    """Refuses chunks that cannot be meant: damaged, late, or far beyond the position limits."""
+    """Validation of chunks: shape, finite values, age and range."""
 
     def __init__(self, joints: Sequence[str], limits: Limits, config: GuardConfig) -> None:
         self._joints = joints
         self._limits = limits
         share = config.position_margin * (limits.upper - limits.lower)
-        margin = np.maximum(share, LEAST_MARGIN)
+        margin = np.maximum(share, MIN_MARGIN)
         self._lowest, self._highest = limits.lower - margin, limits.upper + margin
         self._max_age_ns = seconds_to_ns(config.chunk_timeout_s)
         self._stamps = StampCheck("action_chunk", self._max_age_ns)
 
     def problem(self, chunk: ActionChunk, now_ns: int) -> str:
-        """Return why a chunk is refused; empty if it is not."""
+        """Return the reason to refuse a chunk; empty if it is valid."""
         shape = chunk.positions.shape
         if len(shape) != 2 or shape[0] == 0 or shape[1] != len(self._joints):
             return f"a chunk has shape {shape}, expected (points, {len(self._joints)})"
@@ -35,9 +35,9 @@ class ChunkCheck:
             return f"a chunk is not finite for {joint}"
         if chunk.due_ns.shape != shape[:1] or (np.diff(chunk.due_ns) <= 0).any():
             return "the points of a chunk are not due one after the other"
-        return self._problem_of_age(chunk, now_ns) or self._problem_of_range(chunk)
+        return self._age_problem(chunk, now_ns) or self._range_problem(chunk)
 
-    def _problem_of_age(self, chunk: ActionChunk, now_ns: int) -> str:
+    def _age_problem(self, chunk: ActionChunk, now_ns: int) -> str:
         age_ns = now_ns - chunk.stamp_ns
         if abs(age_ns) <= self._max_age_ns * chunk.slowdown:
             return ""
@@ -48,11 +48,11 @@ class ChunkCheck:
             f"{self._max_age_ns / 1e6:.0f} ms: are the clocks synchronised?"
         )
 
-    def _problem_of_range(self, chunk: ActionChunk) -> str:
-        beyond = (chunk.positions < self._lowest) | (chunk.positions > self._highest)
-        if not beyond.any():
+    def _range_problem(self, chunk: ActionChunk) -> str:
+        outside = (chunk.positions < self._lowest) | (chunk.positions > self._highest)
+        if not outside.any():
             return ""
-        point, joint = np.argwhere(beyond)[0]
+        point, joint = np.argwhere(outside)[0]
         lower, upper = self._limits.lower[joint], self._limits.upper[joint]
         return (
             f"a chunk moves {self._joints[joint]} to {chunk.positions[point, joint]:.4g}, far "

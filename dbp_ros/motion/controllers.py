@@ -1,15 +1,15 @@
-"""What is known of the controllers that a robot's commands go to, and whether they can be used."""
+"""State of the controllers that receive the commands."""
 
 from collections.abc import Sequence
 
 ACTIVE, INACTIVE = "active", "inactive"
 POSITION = "position"
-# A periodic report may be older than a transition that was published just before.
+# A periodic report within this time of a transition may be older than the transition.
 REPORT_LAG_NS = 1_500_000_000
-# After a controller was loaded, the next report of its manager is waited for.
+# Time to wait for the next report of the controller manager after a controller was loaded.
 REPORT_WAIT_NS = 2_500_000_000
-# Where a transition that is under way leads to.
-LEADS_TO = {
+# State after each transition state.
+STATE_AFTER = {
     "activating": INACTIVE,
     "deactivating": INACTIVE,
     "configuring": "unconfigured",
@@ -17,7 +17,7 @@ LEADS_TO = {
     "shuttingdown": "finalized",
     "errorprocessing": "unconfigured",
 }
-ENDED = {
+END_PHRASES = {
     INACTIVE: "was deactivated",
     "unconfigured": "was unloaded",
     "finalized": "was shut down",
@@ -25,10 +25,10 @@ ENDED = {
 
 
 class ControllerState:
-    """One forward command controller, as its transitions, reports and subscriptions show it.
+    """State of a forward command controller, from its transitions, reports and subscriptions.
 
-    Every method that records something returns why the controller can no longer be commanded, as
-    a sentence; empty where it can. Not thread-safe.
+    The `record_` methods return a sentence if the controller can no longer be commanded, and an
+    empty string otherwise. Not thread-safe.
 
     Attributes:
         name: Name of the controller.
@@ -36,12 +36,12 @@ class ControllerState:
     """
 
     def __init__(self, name: str, topic: str, joints: Sequence[str]) -> None:
-        """Start without knowledge.
+        """Start with an unknown state.
 
         Args:
             name: Name of the controller.
             topic: Topic of its commands.
-            joints: Joints that it has to command, in the order of its command.
+            joints: Expected joints, in the order of the command.
         """
         self.name = name
         self.topic = topic
@@ -49,89 +49,93 @@ class ControllerState:
         self._label = ""
         self._changed_ns = -REPORT_LAG_NS
         self._loaded_ns = -REPORT_WAIT_NS
-        self._own: frozenset[bytes] = frozenset()
+        self._endpoints: frozenset[bytes] = frozenset()
         self._subscribers = 0
-        self._has: tuple[str, ...] | None = None
+        self._reported_joints: tuple[str, ...] | None = None
         self._interface = ""
-        self._answers = False
+        self._service_available = False
 
-    def transition(self, label: str, now_ns: int) -> str:
-        """Record the state that a transition of the controller led to.
+    def record_transition(self, label: str, now_ns: int) -> str:
+        """Record a transition.
 
         Args:
-            label: Label of the lifecycle state.
-            now_ns: When the transition was received.
+            label: Label of the goal state.
+            now_ns: Arrival time of the event.
         """
         self._changed_ns = now_ns
-        return self._become(label)
+        return self._set_label(label)
 
-    def report(self, label: str, now_ns: int) -> str:
+    def record_report(self, label: str, now_ns: int) -> str:
         """Record the state in a periodic report, unless a transition may be newer."""
         if now_ns - self._changed_ns < REPORT_LAG_NS or label == self._label:
             return ""
-        return self._become(label)
+        return self._set_label(label)
 
-    def subscribe(self, own: frozenset[bytes], subscribers: int, now_ns: int) -> str:
-        """Record who subscribes to the commands.
+    def record_subscribers(self, endpoints: frozenset[bytes], subscribers: int, now_ns: int) -> str:
+        """Record the subscriptions to the commands.
 
         Args:
-            own: Endpoints of the subscriptions that belong to a node of the controller's name.
-            subscribers: Number of all subscriptions that may obey.
-            now_ns: When that was looked up.
+            endpoints: Endpoint ids of the subscriptions of nodes with the controller's name.
+            subscribers: Number of all subscriptions that may execute commands.
+            now_ns: Time of the query.
         """
-        new, had = own - self._own, self._own
-        gone = self._subscribers > 0 and subscribers == 0
-        self._own, self._subscribers = own, subscribers
-        if new or gone:
-            # A controller that was loaded again may have other joints, and is in another state.
-            self._has, self._label, self._interface = None, "", ""
+        new, had = endpoints - self._endpoints, self._endpoints
+        vanished = self._subscribers > 0 and subscribers == 0
+        self._endpoints, self._subscribers = endpoints, subscribers
+        if new or vanished:
+            # A reloaded controller may have other joints and another state.
+            self._reported_joints, self._label, self._interface = None, "", ""
             self._loaded_ns = now_ns
-        if gone:
+        if vanished:
             return f"{self.name} is gone: nothing subscribes to {self.topic}"
         if new and had:
             return f"{self.name} was restarted"
         return f"{self.name} was loaded" if new else ""
 
-    def describe(self, joints: Sequence[str] | None, interface: str) -> str:
-        """Record the joints and the interface that the controller answered with.
+    def record_parameters(self, joints: Sequence[str] | None, interface: str) -> str:
+        """Record the parameters of the controller.
 
         Args:
-            joints: Its joints in the order of its command; None where it has no such parameter.
-            interface: Its command interface; empty where it has no such parameter.
+            joints: Joints in the order of the command; None without such a parameter.
+            interface: Command interface; empty without such a parameter.
         """
-        self._has = self._joints if joints is None else tuple(joints)
+        self._reported_joints = self._joints if joints is None else tuple(joints)
         self._interface = interface
         return self._mismatch()
 
-    def expect_answer(self, expected: bool) -> None:
-        """Record whether the controller can be asked for its joints."""
-        self._answers = expected
+    def record_service(self, available: bool) -> None:
+        """Record whether the parameter service of the controller is available."""
+        self._service_available = available
 
     @property
-    def is_described(self) -> bool:
-        """Whether the controller answered with its joints since it was loaded."""
-        return self._has is not None
+    def has_parameters(self) -> bool:
+        """Whether the parameters were received since the controller was loaded."""
+        return self._reported_joints is not None
 
     def problem(self, now_ns: int) -> str:
-        """Return why control cannot be enabled with this controller; empty if it can."""
+        """Return why control cannot be enabled with this controller; empty if it can be."""
         if not self._subscribers:
             return f"{self.name} is not loaded, nothing subscribes to {self.topic}: load it"
         if self._label and self._label != ACTIVE:
             return f"{self.name} is {self._label}: activate it"
-        if self._answers and self._has is None:
+        if self._service_available and self._reported_joints is None:
             return f"{self.name} has not answered which joints it commands: try again in a moment"
         if mismatch := self._mismatch():
             return mismatch
-        if self._answers and not self._label and now_ns - self._loaded_ns < REPORT_WAIT_NS:
+        if (
+            self._service_available
+            and not self._label
+            and now_ns - self._loaded_ns < REPORT_WAIT_NS
+        ):
             return f"{self.name} was found just now, and may be inactive: try again in a moment"
         return ""
 
-    def _become(self, label: str) -> str:
-        label = LEADS_TO.get(label, label)
+    def _set_label(self, label: str) -> str:
+        label = STATE_AFTER.get(label, label)
         before, self._label = self._label, label
         if label in (ACTIVE, before):
             return ""
-        return f"{self.name} {ENDED.get(label, f'is {label}')}"
+        return f"{self.name} {END_PHRASES.get(label, f'is {label}')}"
 
     def _mismatch(self) -> str:
         if self._interface and self._interface != POSITION:
@@ -139,15 +143,16 @@ class ControllerState:
                 f"{self.name} commands {self._interface}, expected {POSITION}: "
                 f"set its interface_name to {POSITION}"
             )
-        if self._has is None or self._has == self._joints:
+        found, joints = self._reported_joints, self._joints
+        if found is None or found == joints:
             return ""
-        has, expected = ", ".join(self._has), ", ".join(self._joints)
-        if len(self._has) != len(self._joints):
+        if len(found) != len(joints):
             return (
-                f"{self.name} commands {len(self._has)} joints ({has}), controller_sizes gives it "
-                f"{len(self._joints)} ({expected}): correct the settings of the guard or of it"
+                f"{self.name} commands {len(found)} joints ({', '.join(found)}), controller_sizes "
+                f"gives it {len(joints)} ({', '.join(joints)}): correct the settings of the guard "
+                "or of it"
             )
         return (
-            f"{self.name} commands {has} in this order, expected {expected}: correct the joints "
-            "of the controller, or of the guard"
+            f"{self.name} commands {', '.join(found)} in this order, expected "
+            f"{', '.join(joints)}: correct the joints of the controller, or of the guard"
         )

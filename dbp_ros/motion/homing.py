@@ -1,4 +1,4 @@
-"""A slow, straight way in joint space from one pose at rest to another."""
+"""Point-to-point path in joint space, at rest at both ends."""
 
 from collections.abc import Sequence
 
@@ -7,59 +7,58 @@ import numpy as np
 from dbp_ros.errors import CommandError
 from dbp_ros.types import Array
 
-# Largest speed and acceleration of a quintic that goes from 0 to 1 in one second, at rest at both
-# ends: 15/8 and 10/sqrt(3).
+# Largest speed and acceleration of the quintic from 0 to 1 in one second: 15/8 and 10/sqrt(3).
 PEAK_SPEED, PEAK_ACCELERATION = 1.875, 5.774
-LEAST_DURATION_S = 0.5
+MIN_DURATION_S = 0.5
 
 
 class HomingPath:
-    """A quintic in joint space: all joints start and arrive together, at rest.
+    """Quintic path in joint space: all joints start and stop together.
 
     Attributes:
-        duration_s: How long it takes, in [s].
-        goal: Where it ends, in [rad] and [m]. Shape (nu,).
+        duration_s: Duration in [s].
+        goal: Final positions in [rad] and [m]. Shape (nu,).
     """
 
     def __init__(self, start: Array, goal: Array, velocity: Array, acceleration: Array) -> None:
-        """Plan.
+        """Plan the path with the shortest duration within the limits.
 
         Args:
-            start: Where the joints are, in [rad] and [m]. Shape (nu,).
-            goal: Where they are to go. Shape (nu,).
-            velocity: Highest speed of each joint, in [1/s]. Shape (nu,).
-            acceleration: Highest acceleration of each joint, in [1/s^2]. Shape (nu,).
+            start: Present positions in [rad] and [m]. Shape (nu,).
+            goal: Final positions. Shape (nu,).
+            velocity: Velocity limits, in [1/s]. Shape (nu,).
+            acceleration: Acceleration limits, in [1/s^2]. Shape (nu,).
         """
         self.goal = goal
-        self._start, self._way = start, goal - start
-        distance = np.abs(self._way)
+        self._start, self._displacement = start, goal - start
+        distance = np.abs(self._displacement)
         by_speed = float((PEAK_SPEED * distance / velocity).max())
         by_acceleration = float(np.sqrt(PEAK_ACCELERATION * distance / acceleration).max())
-        self.duration_s = max(by_speed, by_acceleration, LEAST_DURATION_S)
+        self.duration_s = max(by_speed, by_acceleration, MIN_DURATION_S)
 
     def positions(self, times_s: Array) -> Array:
-        """Return where the joints are to be.
+        """Return positions on the path.
 
         Args:
-            times_s: Times since the start, in [s]; past the end it is at rest. Shape (n,).
+            times_s: Times since the start, in [s]; the path rests after its end. Shape (n,).
 
         Returns:
             Positions in [rad] and [m]. Shape (n, nu).
         """
         x = np.clip(times_s / self.duration_s, 0.0, 1.0)[:, None]
-        return self._start + (10.0 * x**3 - 15.0 * x**4 + 6.0 * x**5) * self._way
+        return self._start + (10.0 * x**3 - 15.0 * x**4 + 6.0 * x**5) * self._displacement
 
 
 def check_home(
     joints: Sequence[str], home: Sequence[float], lower: Sequence[float], upper: Sequence[float]
 ) -> None:
-    """Refuse a home pose that does not fit the robot.
+    """Check that a home pose fits the robot.
 
     Args:
         joints: Names of the joints.
-        home: Position of each, in [rad] and [m].
-        lower: Lowest position of each.
-        upper: Highest position of each.
+        home: Position of each joint, in [rad] and [m].
+        lower: Lower position limits.
+        upper: Upper position limits.
 
     Raises:
         CommandError: If a joint has no position, or one beyond its limits.

@@ -50,10 +50,10 @@ class Trajectory:
         if after >= len(self.times_ns):
             return self.positions[-1], np.zeros_like(self.positions[-1])
         after = max(after, 1)
-        span_ns = self.times_ns[after] - self.times_ns[after - 1]
-        way = self.positions[after] - self.positions[after - 1]
-        part = max(0.0, (now_ns - self.times_ns[after - 1]) / span_ns)
-        return self.positions[after - 1] + part * way, way * (NS_PER_S / span_ns)
+        duration_ns = self.times_ns[after] - self.times_ns[after - 1]
+        step = self.positions[after] - self.positions[after - 1]
+        share = max(0.0, (now_ns - self.times_ns[after - 1]) / duration_ns)
+        return self.positions[after - 1] + share * step, step * (NS_PER_S / duration_ns)
 
 
 class FollowedChunk:

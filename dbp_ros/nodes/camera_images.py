@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from dbp_ros.errors import ConfigError, ObservationError
 from dbp_ros.nodes.cdr import UNREADABLE, CdrReader
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.sensing.image_decoding import decoded, image_pixels
+from dbp_ros.sensing.image_decoding import decode_compressed, decode_raw
 from dbp_ros.types import Frame, Image
 
 BASE = "image_raw"
@@ -41,7 +41,7 @@ def read_raw_image(message: bytes) -> tuple[Image, int]:
     encoding, is_bigendian = reader.text(), reader.byte()
     (step,) = reader.numbers("I")
     picture = DecodedMessage(height, width, encoding, is_bigendian, step, reader.data())
-    return image_pixels(picture), stamp_ns
+    return decode_raw(picture), stamp_ns
 
 
 def read_compressed_image(message: bytes) -> tuple[Image, int]:
@@ -49,7 +49,7 @@ def read_compressed_image(message: bytes) -> tuple[Image, int]:
     reader = CdrReader(message)
     stamp_ns = reader.header()
     described = reader.text()
-    return decoded(reader.data(), described), stamp_ns
+    return decode_compressed(reader.data(), described), stamp_ns
 
 
 @dataclass(frozen=True)

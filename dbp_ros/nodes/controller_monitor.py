@@ -136,9 +136,9 @@ class ControllerMonitor:
         obeying = [info for info in subscribers if self._may_obey(info)]
         base = controller.name.rpartition("/")[2]
         own = frozenset(bytes(info.endpoint_gid) for info in obeying if info.node_name == base)
-        self._note(index, controller.subscribe(own, len(obeying), time.monotonic_ns()))
-        controller.expect_answer(bool(own) and self._clients[index].service_is_ready())
-        if own and not controller.is_described:
+        self._note(index, controller.record_subscribers(own, len(obeying), time.monotonic_ns()))
+        controller.record_service(bool(own) and self._clients[index].service_is_ready())
+        if own and not controller.has_parameters:
             self._ask(index)
 
     def _may_obey(self, endpoint: TopicEndpointInfo) -> bool:
@@ -182,14 +182,14 @@ class ControllerMonitor:
             return
         joints, interface = response.values
         known = joints.type == ParameterType.PARAMETER_STRING_ARRAY
-        mismatch = self._controllers[index].describe(
+        mismatch = self._controllers[index].record_parameters(
             tuple(joints.string_array_value) if known else None, interface.string_value
         )
         self._note(index, mismatch)
 
     def _on_transition(self, index: int, message: TransitionEvent) -> None:
         label = message.goal_state.label
-        self._note(index, self._controllers[index].transition(label, time.monotonic_ns()))
+        self._note(index, self._controllers[index].record_transition(label, time.monotonic_ns()))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         now_ns = time.monotonic_ns()
@@ -199,7 +199,7 @@ class ControllerMonitor:
             labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
             for k, controller in enumerate(self._controllers):
                 if label := labels.get(controller.name.rpartition("/")[2]):
-                    self._note(k, controller.report(label, now_ns))
+                    self._note(k, controller.record_report(label, now_ns))
 
     def _is_ours(self, name: str) -> bool:
         """Return whether a report on the global topic is about the controllers of this robot.

@@ -22,7 +22,7 @@ from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.service_calls import CALL_LIMIT_S, ServiceCalls
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
-from dbp_ros.sensing.image_decoding import image_pixels
+from dbp_ros.sensing.image_decoding import decode_raw
 from dbp_ros.telemetry.trace import Recording, recording_of
 from dbp_ros.types import Image
 
@@ -228,7 +228,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
 
     def _on_image(self, camera: str, message: ImageMessage) -> None:
         try:
-            self.frames.append(image_pixels(message).copy())
+            self.frames.append(decode_raw(message).copy())
         except ObservationError as error:
             self._ignored.add(f"{camera}/image_raw", str(error))
 

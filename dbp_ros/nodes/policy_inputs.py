@@ -15,7 +15,7 @@ from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.qos import JOINT_STATES, SENSOR
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.policy.observation_buffer import to_float32
-from dbp_ros.sensing.camera_joints import check_camera_joints, described
+from dbp_ros.sensing.camera_joints import check_camera_joints, describe_check
 from dbp_ros.sensing.joint_states import JointStateMerger
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import seconds_to_ns
@@ -65,7 +65,7 @@ class PolicyInputs:
         topics = ", ".join(one.topic_name for one in self._subscriptions)
         node.get_logger().info(f"subscribed to {topics}")
         for camera in manifest.camera_names:
-            node.get_logger().info(described(camera, joints, self._config))
+            node.get_logger().info(describe_check(camera, joints, self._config))
 
     def end(self) -> None:
         """Unsubscribe."""

@@ -150,7 +150,7 @@ class ObservationBuffer:
         """Take in a picture and its features. Shape (feature_size,)."""
         felt = self._positions.newest
         if felt is not None:
-            self._frozen[camera].see(frame.image, felt.value, arrival_ns)
+            self._frozen[camera].add_image(frame.image, felt.value, arrival_ns)
         self._features[camera].add(
             self._sample(self._image_stamps[camera], features, frame.stamp_ns, arrival_ns)
         )

@@ -1,4 +1,4 @@
-"""The setting `camera_joints`: the joints whose motion changes what a camera sees."""
+"""Setting `camera_joints`: the joints whose motion changes the image of a camera."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -11,16 +11,16 @@ from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Indices, seconds_to_ns
 
 OFF = "off"
-# The joints that may change the image of a camera that is not listed: a gripper moves too little.
+# Joints of a camera that is not listed. Grippers move too little to change an image.
 ARMS = "*,!*gripper*,!*finger*,!*knuckle*"
 
 
-def matching(joints: Sequence[str], patterns: str) -> list[str]:
-    """Return the joints that match one of some patterns and none that begins with `!`."""
+def match_joints(joints: Sequence[str], patterns: str) -> list[str]:
+    """Return the joints that match a comma-separated pattern and none that begins with `!`."""
     listed = [pattern.strip() for pattern in patterns.split(",")]
-    wanted = [pattern for pattern in listed if not pattern.startswith("!")]
-    unwanted = [pattern[1:] for pattern in listed if pattern.startswith("!")]
-    return [joint for joint in joints if _any(joint, wanted) and not _any(joint, unwanted)]
+    included = [pattern for pattern in listed if not pattern.startswith("!")]
+    excluded = [pattern[1:] for pattern in listed if pattern.startswith("!")]
+    return [joint for joint in joints if _any(joint, included) and not _any(joint, excluded)]
 
 
 def _any(name: str, patterns: Sequence[str]) -> bool:
@@ -28,7 +28,7 @@ def _any(name: str, patterns: Sequence[str]) -> bool:
 
 
 def rule_for(camera: str, camera_joints: Sequence[str]) -> str | None:
-    """Return what follows the `=` of the first item for a camera, None where there is none."""
+    """Return the text after `=` in the first item for a camera; None if there is no item."""
     for item in camera_joints:
         pattern, _, rule = item.partition("=")
         if fnmatchcase(camera, pattern.strip()):
@@ -36,14 +36,14 @@ def rule_for(camera: str, camera_joints: Sequence[str]) -> str | None:
     return None
 
 
-def joints_seen_by(
+def joints_in_view(
     camera: str,
     joints: Sequence[str],
     camera_joints: Sequence[str] = PolicyConfig.camera_joints,
 ) -> Indices:
-    """Return the indices of the joints that may change a camera's image, none if it is `off`."""
+    """Return the indices of the joints that may change a camera's image; none if it is `off`."""
     rule = rule_for(camera, camera_joints)
-    names = [] if rule == OFF else matching(joints, ARMS if rule is None else rule)
+    names = [] if rule == OFF else match_joints(joints, ARMS if rule is None else rule)
     return np.array([k for k, joint in enumerate(joints) if joint in names], dtype=np.int64)
 
 
@@ -51,8 +51,7 @@ def check_camera_joints(config: PolicyConfig) -> None:
     """Check the setting against the joints of the robot.
 
     Raises:
-        ConfigError: If an item cannot be read, or matches no joint; of the defaults, which are for
-            any robot, none has to.
+        ConfigError: If an item is malformed or matches no joint. Default items need not match.
     """
     for item in config.camera_joints:
         camera, equals, rule = (part.strip() for part in item.partition("="))
@@ -61,8 +60,8 @@ def check_camera_joints(config: PolicyConfig) -> None:
                 f"camera_joints has {item!r}, expected camera=joints, such as "
                 f"{PolicyConfig.camera_joints[0]!r}, or camera={OFF}"
             )
-        known = rule == OFF or item in PolicyConfig.camera_joints
-        if not known and not matching(config.joints, rule):
+        exempt = rule == OFF or item in PolicyConfig.camera_joints
+        if not exempt and not match_joints(config.joints, rule):
             raise ConfigError(
                 f"camera_joints has {item!r}, which matches none of the joints "
                 f"{', '.join(config.joints)}"
@@ -70,15 +69,15 @@ def check_camera_joints(config: PolicyConfig) -> None:
 
 
 def frozen_image(camera: str, joints: Sequence[str], config: PolicyConfig) -> FrozenImage:
-    """Return the detector of a camera.
+    """Return the frozen-image detector of a camera.
 
     Args:
-        camera: Its name.
-        joints: Of the model, in the order of its positions.
-        config: The settings.
+        camera: Name of the camera.
+        joints: Joints of the model, in the order of its positions.
+        config: Settings.
     """
     return FrozenImage(
-        joints_seen_by(camera, joints, config.camera_joints),
+        joints_in_view(camera, joints, config.camera_joints),
         rule_for(camera, config.camera_joints) is not None,
         seconds_to_ns(config.image_frozen_after_s),
         config.image_frozen_motion,
@@ -86,9 +85,9 @@ def frozen_image(camera: str, joints: Sequence[str], config: PolicyConfig) -> Fr
     )
 
 
-def described(camera: str, joints: Sequence[str], config: PolicyConfig) -> str:
-    """Return in words what is expected of a camera's images."""
-    names = ", ".join(joints[k] for k in joints_seen_by(camera, joints, config.camera_joints))
+def describe_check(camera: str, joints: Sequence[str], config: PolicyConfig) -> str:
+    """Return a sentence about the check of a camera's images."""
+    names = ", ".join(joints[k] for k in joints_in_view(camera, joints, config.camera_joints))
     rule = rule_for(camera, config.camera_joints)
     if rule is None:
         return f"{camera} may see a still scene"

@@ -1,9 +1,9 @@
-"""Detection of frozen images: a driver that re-stamps one image passes every test of its age.
+"""Detection of frozen images: a driver that repeats one image with new stamps.
 
-A camera in a still scene may send the same image twice, so only motion makes an unchanged image
-suspicious. Which joints must change an image is the setting `camera_joints`. For a camera that is
-not listed there, the detector finds out whether the images of a still scene differ from one
-another, as sensor noise makes them, or not, as in a simulator without noise.
+A camera in a still scene may send the same image twice, so an unchanged image is suspicious only if
+joints move. The setting `camera_joints` lists the joints that must change an image. For a camera
+that is not listed, the detector estimates whether consecutive images of a still scene differ, as
+with sensor noise, or are equal, as in a simulator without noise.
 """
 
 from collections.abc import Iterator
@@ -13,54 +13,54 @@ import numpy as np
 
 from dbp_ros.types import Floats, Image, Indices
 
-# Shares of `image_frozen_motion` that a joint may move and still count as at rest: while the images
-# of a still scene are compared, and while a robot holds its position.
+# A joint is at rest within these shares of `image_frozen_motion`: while images of a still scene are
+# compared, and while a robot holds its position.
 STILL, REST = 0.01, 0.1
-# So many images in sequence must differ, at rest or in every tile, to show that a camera has noise.
+# Number of consecutive images that must differ, at rest or in every tile, to show noise.
 NOISY_IMAGES = 15
-# In motion so many times more of a camera that has sent the same image for long: it may move.
-DOUBT = 10
+# Multiple of that number, in motion, after a long run of equal images: the camera may move.
+MOTION_FACTOR = 10
 TILES = 8
-# An unchanged image that is not refused is reported after so many times `image_frozen_after_s`.
+# An unchanged image that is not refused is reported after this multiple of `image_frozen_after_s`.
 REPORT_AFTER = 10
 
 
 class NoiseEvidence:
-    """Evidence whether the images of a still scene differ from one another.
+    """Evidence whether consecutive images of a still scene differ.
 
     Attributes:
-        noisy: Whether they do; None while that is not known.
+        noisy: Whether they differ; None until it is known.
     """
 
     def __init__(self, motion: float) -> None:
-        """Prepare for one camera.
+        """Start without evidence.
 
         Args:
-            motion: How far a joint may move in a still scene, in [rad] or [m].
+            motion: Largest motion of a joint in a still scene, in [rad] or [m].
         """
         self.noisy: bool | None = None
         self._motion = motion
         self._start: Floats | None = None
         self._at_rest = self._everywhere = 0
 
-    def repeat(self) -> None:
-        """Take in an image equal to the one before."""
+    def add_equal(self) -> None:
+        """Add an image equal to the previous one."""
         self._at_rest = self._everywhere = 0
 
-    def resume(self) -> None:
-        """Take in an image that differs after a long run of equal ones.
+    def add_after_run(self) -> None:
+        """Add an image that differs after a long run of equal ones.
 
-        Either the scene was still, or the driver has recovered: a camera that had shown noise must
-        show it again before it counts as one without.
+        Either the scene was still, or the driver has recovered. A camera that was noisy becomes
+        unknown, any other is without noise.
         """
         self.noisy = None if self.noisy else False
-        self.repeat()
+        self.add_equal()
 
-    def differ(self, image: Image, before: Image, positions: Floats) -> None:
-        """Take in an image that differs from the one before.
+    def add_different(self, image: Image, before: Image, positions: Floats) -> None:
+        """Add an image that differs from the previous one.
 
-        At rest nothing but noise changes an image. In motion a camera that stands still sees only
-        a part of the image change, unless there is noise.
+        At rest only noise changes an image. In motion every tile of the image changes only with
+        noise, or if the camera moves.
         """
         if self.noisy:
             return
@@ -68,88 +68,88 @@ class NoiseEvidence:
             self._start, self._at_rest = positions, 0
         self._at_rest += 1
         self._everywhere = self._everywhere + 1 if _differs_everywhere(image, before) else 0
-        in_motion = NOISY_IMAGES * (1 if self.noisy is None else DOUBT)
+        in_motion = NOISY_IMAGES * (1 if self.noisy is None else MOTION_FACTOR)
         self.noisy = self._at_rest >= NOISY_IMAGES or self._everywhere >= in_motion or self.noisy
 
 
 def _differs_everywhere(image: Image, before: Image) -> bool:
-    """Return whether each tile of an image differs from that of another."""
+    """Return whether every tile of two images differs."""
     if image.shape != before.shape:
         return False
     return not any(
         np.array_equal(image[rows, columns], before[rows, columns])
-        for rows in _parts(image.shape[0])
-        for columns in _parts(image.shape[1])
+        for rows in _tiles(image.shape[0])
+        for columns in _tiles(image.shape[1])
     )
 
 
-def _parts(size: int) -> Iterator[slice]:
+def _tiles(size: int) -> Iterator[slice]:
     edges = [size * k // TILES for k in range(TILES + 1)]
     return (slice(start, end) for start, end in pairwise(edges) if start < end)
 
 
 class FrozenImage:
-    """Detector of a camera that repeats one image while joints move that should change it.
+    """Detector of a camera that repeats one image while joints move.
 
-    A refusal ends with the next image that differs. It also ends for a try, once the arms have
-    been at rest for a pause: then the same image is refused again as soon as a joint has moved by
-    `motion`. Each pause is twice as long as the one before, up to a limit. A camera that may see a
-    still scene and has not shown noise is refused once, and from then on only reported.
+    A refusal ends with the next image that differs. It also ends, for a retry, when the arms have
+    been at rest for a pause: the same image is refused again when a joint has moved by `motion`.
+    The pause doubles each time, up to a limit. A camera that may see a still scene and is not known
+    to be noisy is refused once, and only reported from then on.
 
     Attributes:
         frozen: Whether the image must not be used.
-        suspect: Whether the image has stayed the same although joints moved.
-        refusals: How often `frozen` became true.
+        suspect: Whether the image is unchanged although joints moved.
+        refusals: Number of times that `frozen` became true.
     """
 
     def __init__(
         self, joints: Indices, mounted: bool, after_ns: int, motion: float, longest_pause_ns: int
     ) -> None:
-        """Prepare for one camera.
+        """Start without an image.
 
         Args:
-            joints: Indices of the joints whose motion changes the image; none to check nothing.
-            mounted: Whether their motion always changes it, as on a camera that an arm carries.
-            after_ns: How long an image may stay the same.
-            motion: How far a joint must have moved since it last changed, in [rad] or [m].
-            longest_pause_ns: Limit of the pause before a try.
+            joints: Indices of the joints whose motion changes the image; none to disable the check.
+            mounted: Whether their motion always changes it, as with a camera on an arm.
+            after_ns: Longest time for which an image may be unchanged.
+            motion: Motion of a joint that must change the image, in [rad] or [m].
+            longest_pause_ns: Longest pause before a retry.
         """
         self.frozen = self.suspect = False
         self.refusals = 0
         self._joints, self._mounted, self._motion = joints, mounted, motion
         self._after_ns, self._longest_pause_ns = after_ns, longest_pause_ns
         self._evidence = NoiseEvidence(STILL * motion)
-        # The image that is compared with, when it was first seen, and from where motion counts.
+        # Reference image, its arrival, and the positions from which motion counts.
         self._image: Image | None = None
         self._since_ns, self._from = 0, np.zeros(0, np.float32)
-        # While frozen: since when the arms are at rest, where, and for how long they must be.
+        # While frozen: start and positions of the rest of the arms, and its required duration.
         self._rest_since_ns, self._rest_at = 0, self._from
         self._pause_ns = after_ns
 
-    def see(self, image: Image, positions: Floats, now_ns: int) -> None:
-        """Compare an image with the one before.
+    def add_image(self, image: Image, positions: Floats, now_ns: int) -> None:
+        """Compare an image with the previous one.
 
         Args:
-            image: Pixels. Kept until another one differs: do not write.
-            positions: Of all joints when it arrived, in [rad] and [m]. Shape (nu,).
-            now_ns: When it arrived.
+            image: Pixels. Referenced until another one differs: do not write.
+            positions: Joint positions at its arrival, in [rad] and [m]. Shape (nu,).
+            now_ns: Arrival time.
         """
         if not self._joints.size:
             return
         if self._image is not None and np.array_equal(image, self._image):
-            self._repeat(positions, now_ns)
+            self._add_equal(positions, now_ns)
             return
         if self._image is not None and not self._mounted:
             if now_ns - self._since_ns > self._after_ns:
-                self._evidence.resume()
+                self._evidence.add_after_run()
             else:
-                self._evidence.differ(image, self._image, positions)
+                self._evidence.add_different(image, self._image, positions)
         self._image, self._since_ns, self._from = image, now_ns, positions
         self._pause_ns = self._after_ns
         self.frozen = self.suspect = False
 
-    def _repeat(self, positions: Floats, now_ns: int) -> None:
-        self._evidence.repeat()
+    def _add_equal(self, positions: Floats, now_ns: int) -> None:
+        self._evidence.add_equal()
         unchanged_ns = now_ns - self._since_ns
         if self.frozen:
             self._end_after_rest(positions, now_ns)

@@ -1,8 +1,7 @@
-"""Decoding of images as robots publish them: from the fields of a message to rgb8 pixels.
+"""Decoding of raw and compressed images to rgb8 pixels.
 
-Raw images keep their first three channels: alpha is dropped, grey is repeated, of 16-bit values the
-upper byte is kept. `8UC3` and `8UC4` do not name their colours; they are decoded in OpenCV's order,
-as bgr8 and bgra8.
+Alpha is dropped, grey is repeated, and 16-bit values keep their upper byte. `8UC3` and `8UC4` do
+not specify their channels and are decoded in the order of OpenCV, as bgr8 and bgra8.
 """
 
 import io
@@ -16,18 +15,18 @@ from dbp_ros.errors import ObservationError
 from dbp_ros.types import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-# An image with more pixels is refused before it is decoded.
-MOST_PIXELS = 3840 * 2160
+# Larger images are refused before they are decoded.
+MAX_PIXELS = 3840 * 2160
 DEPTH = ("16UC1", "32FC1", "64FC1")
 
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """Order of the bytes of one pixel.
+    """Byte layout of a pixel.
 
     Attributes:
         channels: Number of values per pixel.
-        rgb: Index of the value that becomes red, green and blue.
+        rgb: Indices of the red, green and blue value.
         value_bytes: Bytes per value, 1 or 2.
     """
 
@@ -57,7 +56,7 @@ LAYOUTS = {
     "bgra16": PixelLayout(4, BGR, 2),
     "mono16": PixelLayout(1, GREY, 2),
 }
-# Of two neighbouring pixels, which share their colour: the places of Y, Y, U and V in four bytes.
+# Byte offsets of Y, Y, U and V of two neighbouring pixels.
 YUV_ORDERS = {
     "uyvy": (1, 3, 0, 2),
     "yuv422": (1, 3, 0, 2),
@@ -69,7 +68,7 @@ ENCODINGS = (*LAYOUTS, *YUV_ORDERS)
 
 
 class ImageFields(Protocol):
-    """The fields of a `sensor_msgs/msg/Image` that are read, of a live message or one in a bag."""
+    """Fields of a `sensor_msgs/msg/Image` that are read, from a live message or a bag."""
 
     height: int
     width: int
@@ -79,8 +78,8 @@ class ImageFields(Protocol):
     data: Any
 
 
-def image_pixels(message: ImageFields) -> Image:
-    """Return the pixels of a message as rgb8, without a copy where the layout allows.
+def decode_raw(message: ImageFields) -> Image:
+    """Return the pixels of a raw image as rgb8, without a copy if the layout allows it.
 
     Raises:
         ObservationError: If the encoding is not supported, or the data are shorter than the rows.
@@ -98,13 +97,13 @@ def image_pixels(message: ImageFields) -> Image:
     upper = 1 if layout.value_bytes == 2 and not message.is_bigendian else 0
     image = np.empty((*pixels.shape[:2], 3), np.uint8)
     for channel, value in enumerate(layout.rgb):
-        # Plane by plane, which takes a third of the time of one copy with turned channels.
+        # One channel at a time takes a third of the time of one copy with reordered channels.
         image[:, :, channel] = pixels[:, :, value * layout.value_bytes + upper]
     return image
 
 
 def _rows(message: ImageFields, pixel_bytes: int) -> Image:
-    """Return a view of the bytes of each pixel, without padding. Shape (height, width, bytes)."""
+    """Return a view of the pixels without row padding. Shape (height, width, bytes)."""
     height, width, step = message.height, message.width, message.step
     row_bytes = pixel_bytes * width
     data = np.frombuffer(message.data, dtype=np.uint8)
@@ -121,9 +120,9 @@ def _from_yuv(pixels: Image, order: tuple[int, int, int, int]) -> Image:
     """Return rgb8 by ITU-R BT.601 with Y from 16 to 235, as OpenCV and cv_bridge convert it."""
     height, width, _ = pixels.shape
     pairs = pixels.reshape(height, width // 2, 2 * YUV_BYTES)
-    y0, y1, u, v = (pairs[:, :, place].astype(np.int32) for place in order)
+    y0, y1, u, v = (pairs[:, :, offset].astype(np.int32) for offset in order)
     u, v = u - 128, v - 128
-    # OpenCV's integers of 20 binary places, with one half to round.
+    # Fixed point with 20 fractional bits and rounding, with the coefficients of OpenCV.
     colours = (1673527 * v, -852492 * v - 409993 * u, 2116026 * u)
     image = np.empty((height, width // 2, 2, 3), np.uint8)
     for pixel, y in enumerate((y0, y1)):
@@ -147,28 +146,29 @@ def _unsupported(encoding: str) -> str:
     )
 
 
-def decoded(data: Any, described: str) -> Image:
-    """Return the pixels of a JPEG, PNG or WebP file as rgb8: without alpha, grey repeated.
+def decode_compressed(data: Any, image_format: str) -> Image:
+    """Return the pixels of a JPEG, PNG or WebP file as rgb8.
 
     Args:
-        data: The file, bytes or a view of them.
-        described: The message's `format`: what it contains, as the publisher describes it.
+        data: File content, bytes or a view.
+        image_format: Field `format` of the message.
 
     Raises:
-        ObservationError: If it is none of these, damaged, too large, or a depth image.
+        ObservationError: If the file has another format, is damaged or too large, or contains a
+            depth image.
     """
-    found = f"a compressed image ({described or 'without a format'}) of {len(data)} bytes"
-    if "compressedDepth" in described or described.split(";")[0].strip() in DEPTH:
+    found = f"a compressed image ({image_format or 'without a format'}) of {len(data)} bytes"
+    if "compressedDepth" in image_format or image_format.split(";")[0].strip() in DEPTH:
         raise ObservationError(
             f"{found} is a depth image: remap the camera to its colour topic, compressed as JPEG "
             "or PNG"
         )
     try:
         image = PIL.Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MOST_PIXELS:
+        if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"it has {image.width}x{image.height} pixels")
         return _as_rgb8(image)
-    # Decoders raise errors of many types for damaged files; none may end a callback.
+    # Decoders raise many types of errors for damaged files; none may leave a callback.
     except Exception as error:
         raise ObservationError(
             f"{found} cannot be decoded ({str(error) or type(error).__name__}): expected a "
@@ -180,21 +180,21 @@ def _as_rgb8(image: PIL.Image.Image) -> Image:
     if image.mode == "RGB":
         return np.asarray(image)
     if image.mode.startswith("I"):
-        # Grey of 16 bits.
+        # 16-bit grey.
         grey: Image = (np.asarray(image) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if "transparency" in image.info:
-        # Pillow drops the transparent colour of a palette or of grey only by way of alpha.
+        # Pillow drops the transparent colour of a palette or of grey only through RGBA.
         image = image.convert("RGBA")
     return np.asarray(image.convert("RGB"))
 
 
-def pixels_of(message: Any) -> Image:
+def decode_image(message: Any) -> Image:
     """Return the pixels of a recorded `Image` or `CompressedImage` as rgb8.
 
     Raises:
-        ObservationError: See `image_pixels` and `decoded`.
+        ObservationError: See `decode_raw` and `decode_compressed`.
     """
     if hasattr(message, "format"):
-        return decoded(message.data, message.format)
-    return image_pixels(message)
+        return decode_compressed(message.data, message.format)
+    return decode_raw(message)

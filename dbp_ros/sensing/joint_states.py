@@ -1,8 +1,8 @@
-"""Joint states merged by joint: each driver publishes its own joints, each joint has its own age.
+"""Joint states merged from several publishers, with an age per joint.
 
-A robot usually has more than one publisher of `joint_states`: a driver per arm, one for the
-gripper, one for a mobile base. Live nodes and the reader of bags use the same merger, so that a
-policy gets the same positions from both.
+A robot usually has several publishers of `joint_states`: a driver per arm, one for the gripper, one
+for a mobile base. Live nodes and the bag reader use the same merger, so that a policy receives the
+same positions from both.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dbp_ros.errors import ObservationError
 from dbp_ros.types import Array, Indices
 
-# Gap in the sequence numbers of one publisher that lost messages can explain.
+# Largest gap in the sequence numbers of one publisher, because of lost messages.
 MAX_SEQUENCE_GAP = 1000
 # Two publishers of a joint conflict if both publish it within this time.
 CONFLICT_NS = 1_000_000_000
@@ -22,12 +22,12 @@ CONFLICT_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class JointReadings:
-    """The joints of one message that belong to the robot.
+    """Positions of the robot's joints in one message.
 
     Attributes:
-        indices: Which joints, as indices into the robot's joint names. Shape (n,).
+        indices: Indices into the robot's joint names. Shape (n,).
         positions: Measured positions in [rad] and [m]. Shape (n,).
-        stamp_ns: Stamp of the message, on the clock of its publisher.
+        stamp_ns: Stamp of the message, on the ROS clock.
     """
 
     indices: Indices
@@ -36,7 +36,7 @@ class JointReadings:
 
 
 class JointLayout:
-    """Where the joints of a robot are in the messages of one publisher."""
+    """Columns of a robot's joints in the messages of one publisher."""
 
     def __init__(self, names: Sequence[str], joints: Sequence[str]) -> None:
         """Find the joints of a robot among the names of a message."""
@@ -46,15 +46,14 @@ class JointLayout:
         self._repeated = ", ".join(joint for joint in joints if names.count(joint) > 1)
 
     def readings(self, positions: Array, stamp_ns: int) -> JointReadings | None:
-        """Return the positions of the robot's joints, or None where a message has none of them.
+        """Return the positions of the robot's joints, or None if a message has none of them.
 
         Args:
-            positions: Of a message with these names, in [rad] and [m].
-            stamp_ns: Its stamp.
+            positions: Positions of a message with these names, in [rad] and [m].
+            stamp_ns: Stamp of the message.
 
         Raises:
-            ObservationError: If a joint of the robot is named twice, or its position is missing or
-                not finite.
+            ObservationError: If a joint is named twice, or its position is missing or not finite.
         """
         if self._repeated:
             raise ObservationError(f"joint_states names {self._repeated} more than once")
@@ -64,11 +63,11 @@ class JointLayout:
             raise ObservationError(
                 f"joint_states has {len(positions)} positions for {len(self._names)} names"
             )
-        ours = positions[self._columns].astype(np.float64, copy=False)
-        if not np.isfinite(ours).all():
-            joint = self._joints[self._indices[int(np.argmin(np.isfinite(ours)))]]
+        own = positions[self._columns].astype(np.float64, copy=False)
+        if not np.isfinite(own).all():
+            joint = self._joints[self._indices[int(np.argmin(np.isfinite(own)))]]
             raise ObservationError(f"joint_states is not finite for {joint}")
-        return JointReadings(self._indices, ours, stamp_ns)
+        return JointReadings(self._indices, own, stamp_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +76,8 @@ class JointStates:
 
     Attributes:
         positions: Newest position of each joint in [rad] and [m]. Shape (nu,).
-        stamp_ns: Stamp of the joint that was measured first: the oldest joint counts.
-        arrival_ns: Arrival of the joint that arrived first.
+        stamp_ns: Oldest stamp of a joint.
+        arrival_ns: Oldest arrival of a joint.
     """
 
     positions: Array
@@ -87,14 +86,10 @@ class JointStates:
 
 
 class JointStateMerger:
-    """Merges messages that each hold some of a robot's joints. Not thread-safe."""
+    """Newest position of each joint, from messages with some of the joints. Not thread-safe."""
 
     def __init__(self, joints: Sequence[str]) -> None:
-        """Start without any position.
-
-        Args:
-            joints: Names of the robot's joints.
-        """
+        """Start without positions."""
         self._joints = tuple(joints)
         self._positions = np.full(len(self._joints), np.nan)
         self._stamps_ns = np.zeros(len(self._joints), np.int64)
@@ -108,20 +103,20 @@ class JointStateMerger:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Joints that have never been received."""
-        return self._named(~self._received)
+        """Joints that have not been received."""
+        return self._names(~self._received)
 
     def add(self, readings: JointReadings, arrival_ns: int) -> JointStates | None:
         """Merge one message.
 
         Args:
             readings: Joints of the message.
-            arrival_ns: When it arrived.
+            arrival_ns: Arrival time.
 
         Returns:
-            All joints, if every joint is known and the oldest stamp has advanced: one result for
-            each complete round of the drivers, with a stamp of its own. None otherwise. Where a
-            driver stamps with zero, every message gives a result, so that this is noticed.
+            All joints, if every joint is known and the oldest stamp has advanced: one result per
+            round of the drivers, with a unique stamp. None otherwise. If a driver stamps with zero,
+            every message gives a result, so that the zero stamp is detected.
         """
         oldest_ns = int(self._stamps_ns.min())
         was_complete = self.complete
@@ -137,7 +132,7 @@ class JointStateMerger:
         return self.latest()
 
     def latest(self) -> JointStates | None:
-        """Return the newest position of every joint, or None while one is missing."""
+        """Return the newest position of every joint, or None if one is missing."""
         if not self.complete:
             return None
         return JointStates(
@@ -145,11 +140,11 @@ class JointStateMerger:
         )
 
     def stale(self, now_ns: int, max_age_ns: int) -> tuple[str, ...]:
-        """Return the joints that were received, but last more than `max_age_ns` ago."""
-        return self._named(self._received & (now_ns - self._arrivals_ns > max_age_ns))
+        """Return the joints that were last received more than `max_age_ns` ago."""
+        return self._names(self._received & (now_ns - self._arrivals_ns > max_age_ns))
 
     def problem(self, now_ns: int, max_age_ns: int) -> str:
-        """Return which joints are missing or stale, as a sentence; empty where none is."""
+        """Return a sentence about missing or stale joints; empty if there are none."""
         if missing := self.missing:
             return f"joint_states lacks {', '.join(missing)}"
         if stale := self.stale(now_ns, max_age_ns):
@@ -157,15 +152,13 @@ class JointStateMerger:
             return f"joint_states lacks {', '.join(stale)}: not received for {limit_ms:.0f} ms"
         return ""
 
-    def _named(self, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
-        return tuple(
-            joint for joint, is_chosen in zip(self._joints, chosen, strict=True) if is_chosen
-        )
+    def _names(self, mask: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(joint for joint, chosen in zip(self._joints, mask, strict=True) if chosen)
 
 
 @dataclass(slots=True)
 class _Series:
-    """Messages with consecutive sequence numbers, which come from one publisher."""
+    """Messages with consecutive sequence numbers, from one publisher."""
 
     parts: frozenset[int]
     sequence: int
@@ -173,12 +166,12 @@ class _Series:
 
 
 class PublisherConflict:
-    """Detects two publishers of the same data by the sequence numbers of their messages.
+    """Detector of two publishers of the same data, by the sequence numbers of their messages.
 
-    DDS numbers the messages of each publisher. Numbers that jump back and forth between two series
-    come from two publishers; a publisher that was restarted starts one new series, and may seem to
-    jump back once, if a message is lost where it arrives at the numbers that it had. Middleware
-    that does not number messages (the number is None) is never reported.
+    DDS numbers the messages of each publisher. Numbers that alternate between two series come from
+    two publishers. A restarted publisher starts one new series. It may seem to return to the old
+    series once, if a message is lost where the numbers meet. Middleware without sequence numbers is
+    not checked.
     """
 
     def __init__(self) -> None:
@@ -191,9 +184,9 @@ class PublisherConflict:
         """Record the arrival of a message.
 
         Args:
-            parts: What the message holds, such as indices of joints.
-            sequence: Number that its publisher gave it.
-            arrival_ns: When it arrived.
+            parts: Contents of the message, such as indices of joints.
+            sequence: Sequence number of its publisher; None if there is none.
+            arrival_ns: Arrival time.
         """
         if sequence is None:
             return
@@ -203,7 +196,7 @@ class PublisherConflict:
             match = _Series(parts, sequence, arrival_ns)
             live.append(match)
         else:
-            # A series that goes on after another one has begun: two publishers are alive.
+            # A series that continues after another has begun: two publishers are active.
             later = [
                 s
                 for s in live
@@ -218,15 +211,15 @@ class PublisherConflict:
         self._series = live
 
     def detected(self, now_ns: int) -> bool:
-        """Return whether two publishers were seen within the last second."""
+        """Return whether two publishers were detected within the last second."""
         return self._detected_ns is not None and now_ns - self._detected_ns <= CONFLICT_NS
 
     @staticmethod
     def _match(series: Sequence[_Series], parts: frozenset[int], sequence: int) -> _Series | None:
-        """Return the series that a message continues: of the same parts, with the smallest gap.
+        """Return the series that a message continues: with the same parts and the smallest gap.
 
-        A publisher may send other parts from one message to the next, with the next number. One
-        that was restarted arrives at the numbers that it had before: the newer series counts.
+        The parts of a publisher may change between messages. When a restarted publisher reaches its
+        old numbers, the newer series matches.
         """
         gaps = [
             (s.parts != parts, sequence - s.sequence, -s.arrival_ns, k)

@@ -1,4 +1,4 @@
-"""A controller that cannot be commanded is named, with what to do; one that can is not."""
+"""A controller that cannot be commanded is reported with a fix."""
 
 import pytest
 
@@ -11,12 +11,12 @@ LATER_NS = 10_000_000_000
 
 @pytest.fixture
 def controller():
-    """A controller that is loaded and active and has answered."""
+    """A loaded, active controller with known parameters."""
     state = ControllerState("left", "/left/commands", JOINTS)
-    state.subscribe(OWN, 1, 0)
-    state.expect_answer(True)
-    state.describe(JOINTS, "position")
-    state.transition("active", 0)
+    state.record_subscribers(OWN, 1, 0)
+    state.record_service(True)
+    state.record_parameters(JOINTS, "position")
+    state.record_transition("active", 0)
     return state
 
 
@@ -33,7 +33,7 @@ def test_a_controller_that_is_not_loaded_is_named_with_its_topic():
 
 def test_a_driver_without_transitions_and_parameters_can_be_commanded():
     state = ControllerState("left", "/left/commands", JOINTS)
-    assert state.subscribe(frozenset(), 1, 0) == ""
+    assert state.record_subscribers(frozenset(), 1, 0) == ""
     assert state.problem(LATER_NS) == ""
 
 
@@ -47,57 +47,57 @@ def test_a_driver_without_transitions_and_parameters_can_be_commanded():
         ("errorprocessing", "left was unloaded"),
     ],
 )
-def test_leaving_the_active_state_is_a_loss_that_is_named_once(controller, label, words):
-    assert controller.transition(label, 1) == words
-    assert controller.transition(label, 2) == ""
+def test_leaving_the_active_state_is_reported_once(controller, label, words):
+    assert controller.record_transition(label, 1) == words
+    assert controller.record_transition(label, 2) == ""
     assert "activate it" in controller.problem(LATER_NS)
 
 
 def test_a_controller_that_becomes_active_again_can_be_commanded(controller):
     for label in ("deactivating", "inactive", "activating", "active"):
-        controller.transition(label, 1)
+        controller.record_transition(label, 1)
     assert controller.problem(LATER_NS) == ""
 
 
 def test_a_report_of_the_manager_counts_where_no_transition_was_seen():
     state = ControllerState("left", "/left/commands", JOINTS)
-    state.subscribe(OWN, 1, 0)
-    state.describe(JOINTS, "position")
-    assert state.report("inactive", 0) == "left was deactivated"
+    state.record_subscribers(OWN, 1, 0)
+    state.record_parameters(JOINTS, "position")
+    assert state.record_report("inactive", 0) == "left was deactivated"
     assert state.problem(LATER_NS) == "left is inactive: activate it"
-    assert state.report("active", REPORT_LAG_NS) == ""
+    assert state.record_report("active", REPORT_LAG_NS) == ""
     assert state.problem(LATER_NS) == ""
 
 
 def test_a_report_that_may_be_older_than_a_transition_is_ignored(controller):
-    controller.transition("inactive", 10)
-    assert controller.report("active", 20) == ""
+    controller.record_transition("inactive", 10)
+    assert controller.record_report("active", 20) == ""
     assert controller.problem(LATER_NS) == "left is inactive: activate it"
-    controller.report("active", 10 + REPORT_LAG_NS)
+    controller.record_report("active", 10 + REPORT_LAG_NS)
     assert controller.problem(LATER_NS) == ""
 
 
-def test_a_controller_without_a_subscription_is_gone(controller):
+def test_a_controller_without_a_subscription_is_reported_gone(controller):
     assert (
-        controller.subscribe(frozenset(), 0, 0)
+        controller.record_subscribers(frozenset(), 0, 0)
         == "left is gone: nothing subscribes to /left/commands"
     )
 
 
-def test_a_new_subscription_of_the_controller_is_a_restart_and_its_joints_are_asked_for(controller):
-    assert controller.subscribe(frozenset({b"2"}), 1, 0) == "left was restarted"
-    assert not controller.is_described
+def test_a_new_subscription_of_the_controller_is_a_restart_and_needs_parameters(controller):
+    assert controller.record_subscribers(frozenset({b"2"}), 1, 0) == "left was restarted"
+    assert not controller.has_parameters
     assert "has not answered which joints it commands" in controller.problem(LATER_NS)
 
 
-def test_a_restart_is_seen_while_the_killed_one_is_still_listed(controller):
-    assert controller.subscribe(frozenset({b"1", b"2"}), 2, 0) == "left was restarted"
-    assert controller.subscribe(frozenset({b"2"}), 1, 0) == ""
+def test_a_restart_is_detected_while_the_killed_one_is_still_listed(controller):
+    assert controller.record_subscribers(frozenset({b"1", b"2"}), 2, 0) == "left was restarted"
+    assert controller.record_subscribers(frozenset({b"2"}), 1, 0) == ""
 
 
 def test_another_subscriber_changes_nothing(controller):
-    assert controller.subscribe(OWN, 2, 0) == ""
-    assert controller.subscribe(OWN, 1, 0) == ""
+    assert controller.record_subscribers(OWN, 2, 0) == ""
+    assert controller.record_subscribers(OWN, 1, 0) == ""
     assert controller.problem(LATER_NS) == ""
 
 
@@ -116,19 +116,19 @@ def test_another_subscriber_changes_nothing(controller):
 def test_other_joints_or_another_interface_are_refused_with_both(
     controller, joints, interface, words
 ):
-    assert words in controller.describe(joints, interface)
+    assert words in controller.record_parameters(joints, interface)
     assert words in controller.problem(LATER_NS)
 
 
 def test_a_controller_without_these_parameters_is_taken_as_configured(controller):
-    assert controller.describe(None, "") == ""
+    assert controller.record_parameters(None, "") == ""
     assert controller.problem(LATER_NS) == ""
 
 
-def test_the_state_of_a_controller_that_was_found_just_now_is_waited_for():
+def test_a_new_controller_without_a_reported_state_cannot_be_enabled_yet():
     state = ControllerState("left", "/left/commands", JOINTS)
-    state.subscribe(OWN, 1, 0)
-    state.expect_answer(True)
-    state.describe(JOINTS, "position")
+    state.record_subscribers(OWN, 1, 0)
+    state.record_service(True)
+    state.record_parameters(JOINTS, "position")
     assert "may be inactive" in state.problem(REPORT_WAIT_NS - 1)
     assert state.problem(REPORT_WAIT_NS) == ""

@@ -1,4 +1,4 @@
-"""The way home: slow, straight, at rest at both ends."""
+"""The homing path: slow, straight, at rest at both ends."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def sampled(path: HomingPath, count: int = 2000) -> tuple[np.ndarray, float]:
     return path.positions(times), float(times[1])
 
 
-def test_it_starts_where_the_arms_are_and_rests_at_the_goal():
+def test_it_starts_at_the_present_positions_and_rests_at_the_goal():
     path = HomingPath(START, GOAL, VELOCITY, ACCELERATION)
     first, last, later = path.positions(np.array([0.0, path.duration_s, path.duration_s + 9.0]))
     assert first == pytest.approx(START)
@@ -34,7 +34,7 @@ def test_it_reaches_the_limits_of_the_slowest_joint_and_exceeds_none():
     assert speed.max(axis=0)[1] == pytest.approx(VELOCITY[1], rel=1e-3)
 
 
-def test_a_short_way_is_bound_by_the_acceleration():
+def test_a_short_path_is_limited_by_the_acceleration():
     path = HomingPath(START, START + 0.2, np.full(3, 100.0), np.full(3, 0.5))
     positions, dt = sampled(path)
     acceleration = np.abs(np.diff(positions, 2, axis=0)) / dt**2
@@ -49,7 +49,7 @@ def test_it_is_straight_and_at_rest_at_both_ends():
     assert speed[[0, -1]].max() < 1e-3
 
 
-def test_no_way_at_all_takes_a_moment_and_stays():
+def test_a_path_of_zero_length_stays():
     path = HomingPath(START, START, VELOCITY, ACCELERATION)
     assert path.duration_s > 0.0
     assert path.positions(np.array([0.1])) == pytest.approx(START[None])

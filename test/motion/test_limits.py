@@ -1,4 +1,4 @@
-"""The limiter: whatever is asked, no limit is ever exceeded."""
+"""The limiter: no target leads beyond a limit."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -22,7 +22,7 @@ LIMITS = Limits(
 TOLERANCE = 1e-9
 REST = np.zeros(2)
 
-# At a limit and beyond it as well as anywhere else.
+# At a limit, beyond it, and anywhere else.
 starts = st.tuples(
     st.sampled_from([-1.0, 1.0, -1.3, 1.3]) | st.floats(-1.5, 1.5),
     st.sampled_from([0.0, 0.085, -0.01]) | st.floats(-0.02, 0.1),
@@ -32,7 +32,7 @@ anywhere = st.floats(-3.0, 3.0) | st.floats(-1e6, 1e6)
 jumps = st.lists(
     st.tuples(anywhere, anywhere, anywhere, anywhere, st.integers(1, 60)), min_size=1, max_size=8
 )
-walks = st.lists(
+random_walks = st.lists(
     st.tuples(*[st.floats(-0.02, 0.02)] * 4, st.just(1)), min_size=50, max_size=200
 ).map(lambda steps: [(*row[:4], 1) for row in np.cumsum(steps, axis=0)])
 
@@ -56,14 +56,14 @@ def assert_within_limits(commands):
     assert (np.abs(np.diff(steps, axis=0)) <= LIMITS.acceleration * DT**2 + TOLERANCE).all()
 
 
-@given(starts, jumps | walks)
+@given(starts, jumps | random_walks)
 @settings(max_examples=60, deadline=None)
-def test_no_targets_whatsoever_lead_beyond_a_limit(start, targets):
+def test_no_targets_lead_beyond_a_limit(start, targets):
     limiter = Limiter(LIMITS, np.array(start), DT)
     assert_within_limits(play(limiter, targets))
 
 
-@given(starts, jumps | walks)
+@given(starts, jumps | random_walks)
 @settings(max_examples=60, deadline=None)
 def test_braking_comes_to_rest_within_the_limits_from_any_motion(start, targets):
     limiter = Limiter(LIMITS, np.array(start), DT)
@@ -79,16 +79,16 @@ def test_braking_comes_to_rest_within_the_limits_from_any_motion(start, targets)
 @settings(max_examples=50, deadline=None)
 def test_a_step_is_reached_without_overshoot(start, target):
     limiter = Limiter(LIMITS, np.array([start, 0.0]), DT)
-    way = play(limiter, [(target, 0.05, 0.0, 0.0, 600)])[:, 0]
-    assert way[-1] == pytest.approx(target, abs=1e-9)
-    assert ((way - target) * np.sign(start - target)).min() >= -TOLERANCE
+    path = play(limiter, [(target, 0.05, 0.0, 0.0, 600)])[:, 0]
+    assert path[-1] == pytest.approx(target, abs=1e-9)
+    assert ((path - target) * np.sign(start - target)).min() >= -TOLERANCE
 
 
-def test_a_step_takes_little_longer_than_the_limits_demand():
+def test_a_step_takes_little_longer_than_the_limits_require():
     limiter = Limiter(LIMITS, np.array([-0.9, 0.0]), DT)
-    way = play(limiter, [(0.9, 0.0, 0.0, 0.0, 400)])[:, 0]
+    path = play(limiter, [(0.9, 0.0, 0.0, 0.0, 400)])[:, 0]
     ideal_s = 1.8 / 2.0 + 2.0 / 12.0
-    assert np.argmax(way > 0.9 - 1e-3) * DT < ideal_s + 0.05
+    assert np.argmax(path > 0.9 - 1e-3) * DT < ideal_s + 0.05
 
 
 def test_a_smooth_target_within_the_limits_is_followed_without_lag():
@@ -106,17 +106,17 @@ def test_a_target_out_of_reach_counts_as_limited():
     assert not limiter.follow(limiter.command, limiter.velocity * 0)
 
 
-def test_a_joint_beyond_its_limit_stays_until_asked_back_and_then_comes_back():
+def test_a_joint_beyond_its_limit_stays_until_its_target_is_within():
     limiter = Limiter(LIMITS, np.array([1.3, 0.0]), DT)
     assert (play(limiter, [(2.0, 0.0, 1.0, 0.0, 50)])[:, 0] == 1.3).all()
     play(limiter, [(0.9, 0.0, 0.0, 0.0, 300)])
     assert limiter.command[0] == pytest.approx(0.9)
 
 
-@pytest.mark.parametrize("nonsense", [np.nan, np.inf, -np.inf])
-def test_a_target_that_is_no_number_never_becomes_a_command(nonsense):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_target_that_is_not_finite_never_becomes_a_command(value):
     limiter = Limiter(LIMITS, REST, DT)
-    commands = play(limiter, [(0.5, 0.05, 0.0, 0.0, 40), (nonsense, nonsense, 0.0, nonsense, 200)])
+    commands = play(limiter, [(0.5, 0.05, 0.0, 0.0, 40), (value, value, 0.0, value, 200)])
     assert_within_limits(commands)
     assert np.isfinite(commands).all()
 

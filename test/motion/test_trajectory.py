@@ -1,4 +1,4 @@
-"""The way through a chunk."""
+"""Trajectories through chunks."""
 
 import numpy as np
 import pytest
@@ -25,79 +25,79 @@ def chunk(points=8):
 
 @given(st.integers(-STEP_NS, 7 * STEP_NS), st.integers(1, 8 * STEP_NS))
 @settings(deadline=None)
-def test_each_point_still_ahead_is_reached_when_it_is_due_whatever_the_delay(delay_ns, later_ns):
+def test_each_future_point_is_reached_when_it_is_due_at_any_latency(delay_ns, later_ns):
     now_ns = STAMP_NS + delay_ns
-    way = Trajectory.from_chunk(chunk(), COMMAND, now_ns)
+    path = Trajectory.from_chunk(chunk(), COMMAND, now_ns)
     for due_ns, point in zip(chunk().due_ns, chunk().positions, strict=True):
         if due_ns > now_ns:
-            np.testing.assert_allclose(way.sample(int(due_ns))[0], point, atol=1e-12)
+            np.testing.assert_allclose(path.sample(int(due_ns))[0], point, atol=1e-12)
 
 
 @pytest.mark.parametrize("delay_ns", [0, 1, STEP_NS, 3 * STEP_NS + 1, 50 * STEP_NS])
 def test_it_begins_at_the_present_command(delay_ns):
-    way = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS + delay_ns)
-    np.testing.assert_array_equal(way.sample(STAMP_NS + delay_ns)[0], COMMAND)
+    path = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS + delay_ns)
+    np.testing.assert_array_equal(path.sample(STAMP_NS + delay_ns)[0], COMMAND)
 
 
 def test_a_point_that_is_due_now_is_past():
-    way = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS + 2 * STEP_NS)
-    np.testing.assert_array_equal(way.positions[1], [3.0, -3.0])
+    path = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS + 2 * STEP_NS)
+    np.testing.assert_array_equal(path.positions[1], [3.0, -3.0])
 
 
 def test_between_two_points_it_is_straight_and_its_velocity_is_the_slope():
-    way = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
-    position, velocity = way.sample(STAMP_NS + STEP_NS * 5 // 2)
+    path = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
+    position, velocity = path.sample(STAMP_NS + STEP_NS * 5 // 2)
     np.testing.assert_allclose(position, [2.5, -2.5])
     np.testing.assert_allclose(velocity, [50.0, -50.0])
 
 
-def test_past_its_end_it_stays_at_the_last_point():
-    way = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
-    position, velocity = way.sample(STAMP_NS + 9 * STEP_NS)
+def test_after_its_end_it_stays_at_the_last_point():
+    path = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
+    position, velocity = path.sample(STAMP_NS + 9 * STEP_NS)
     np.testing.assert_array_equal(position, [8.0, -8.0])
     np.testing.assert_array_equal(velocity, [0.0, 0.0])
 
 
-def test_a_chunk_that_is_all_past_leads_to_its_last_point():
+def test_a_chunk_in_the_past_leads_to_its_last_point():
     now_ns = STAMP_NS + 100 * STEP_NS
-    way = Trajectory.from_chunk(chunk(), COMMAND, now_ns)
-    position, velocity = way.sample(now_ns + 4_000_000)
+    path = Trajectory.from_chunk(chunk(), COMMAND, now_ns)
+    position, velocity = path.sample(now_ns + 4_000_000)
     np.testing.assert_array_equal(position, [8.0, -8.0])
     np.testing.assert_array_equal(velocity, [0.0, 0.0])
 
 
-def test_a_chunk_of_one_point_is_a_way():
-    way = Trajectory.from_chunk(chunk(points=1), COMMAND, STAMP_NS)
-    np.testing.assert_allclose(way.sample(STAMP_NS + STEP_NS // 2)[0], [0.75, -0.75])
+def test_a_chunk_may_have_one_point():
+    path = Trajectory.from_chunk(chunk(points=1), COMMAND, STAMP_NS)
+    np.testing.assert_allclose(path.sample(STAMP_NS + STEP_NS // 2)[0], [0.75, -0.75])
 
 
 @pytest.mark.parametrize("delay_ns", [0, STEP_NS // 3, STEP_NS, 3 * STEP_NS + 1])
-def test_a_chunk_that_was_long_on_its_way_leads_where_one_that_came_at_once_does(delay_ns):
+def test_a_delayed_chunk_leads_to_the_same_positions(delay_ns):
     late = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS + delay_ns)
     soon = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
     for k in range(1, 40):
         now_ns = STAMP_NS + delay_ns + STEP_NS + k * STEP_NS // 5
-        for mine, theirs in zip(late.sample(now_ns), soon.sample(now_ns), strict=True):
-            np.testing.assert_allclose(mine, theirs, atol=1e-9)
+        for one, other in zip(late.sample(now_ns), soon.sample(now_ns), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-9)
 
 
-def test_of_two_chunks_that_do_not_agree_the_newer_one_alone_is_followed():
-    """Nothing is averaged: a gripper that one chunk opens and the next one closes is closed."""
+def test_only_the_newer_of_two_chunks_is_followed():
+    """Chunks are not averaged: a gripper that the newer chunk closes is closed."""
     opens, closes = chunk(), chunk()
     opens.positions[:], closes.positions[:] = 0.08, 0.03
     now_ns = STAMP_NS + STEP_NS // 2
     command = Trajectory.from_chunk(opens, COMMAND, STAMP_NS).sample(now_ns)[0]
-    way = Trajectory.from_chunk(closes, command, now_ns)
+    path = Trajectory.from_chunk(closes, command, now_ns)
     for due_ns in closes.due_ns.tolist():
-        np.testing.assert_allclose(way.sample(due_ns)[0], [0.03, 0.03], atol=1e-12)
+        np.testing.assert_allclose(path.sample(due_ns)[0], [0.03, 0.03], atol=1e-12)
 
 
-def test_a_chunk_confirmed_again_and_again_is_followed_as_if_it_had_come_once():
-    """With one latent, a plan that goes on as it was does not slow the arms down."""
+def test_a_repeated_chunk_is_followed_like_a_single_one():
+    """An unchanged plan does not slow the arms down."""
     once = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
     command, tick_ns = COMMAND, STEP_NS // 5
     for k in range(35):
         now_ns = STAMP_NS + k * tick_ns
-        way = Trajectory.from_chunk(chunk(), command, now_ns)
-        command = way.sample(now_ns + tick_ns)[0]
+        path = Trajectory.from_chunk(chunk(), command, now_ns)
+        command = path.sample(now_ns + tick_ns)[0]
         np.testing.assert_allclose(command, once.sample(now_ns + tick_ns)[0], atol=1e-9)

@@ -21,7 +21,7 @@ from dbp_ros.nodes.camera_images import TRANSPORTS, read_raw_image, transport_of
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.sensing.image_decoding import ENCODINGS, image_pixels
+from dbp_ros.sensing.image_decoding import ENCODINGS, decode_raw
 
 RAW, COMPRESSED = TRANSPORTS["raw"], TRANSPORTS["compressed"]
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
@@ -65,7 +65,7 @@ def test_bytes_of_the_wire_are_read_as_the_message_is(
     rng = np.random.default_rng(height)
     message.data = array("B", rng.integers(0, 256, height * message.step, np.uint8).tobytes())
     image, stamp_ns = read_raw_image(serialize_message(message))
-    np.testing.assert_array_equal(image, image_pixels(message))
+    np.testing.assert_array_equal(image, decode_raw(message))
     assert stamp_ns == stamp_to_ns(STAMP)
 
 

@@ -18,7 +18,7 @@ from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.conversions import ChunkReader, ChunkWriter, JointReader, image_message
 from dbp_ros.nodes.steady_clock import SteadyClock, ns_to_stamp
 from dbp_ros.runtime.sim_clock import SimClock
-from dbp_ros.sensing.image_decoding import image_pixels
+from dbp_ros.sensing.image_decoding import decode_raw
 from dbp_ros.types import NS_PER_S, ActionChunk, Array
 
 JOINTS = ("shoulder", "elbow", "gripper")
@@ -153,20 +153,20 @@ def test_positions_that_do_not_match_the_names_are_refused_with_both_numbers(pos
 
 def test_rgb8_is_read_without_a_copy():
     message = picture()
-    pixels = image_pixels(message)
+    pixels = decode_raw(message)
     assert np.array_equal(pixels, PICTURE)
     assert np.shares_memory(pixels, np.frombuffer(message.data, np.uint8))
 
 
 def test_bgr8_is_read_with_its_channels_turned():
-    assert np.array_equal(image_pixels(picture("bgr8")), PICTURE[:, :, ::-1])
+    assert np.array_equal(decode_raw(picture("bgr8")), PICTURE[:, :, ::-1])
 
 
 @pytest.mark.parametrize(("encoding", "turn"), [("rgb8", 1), ("bgr8", -1)])
 def test_rows_may_be_padded_and_more_data_may_follow(encoding, turn):
     padded = np.full((2, 16), 255, np.uint8)
     padded[:, :9] = PICTURE.reshape(2, 9)
-    pixels = image_pixels(picture(encoding, 16, padded.tobytes() + b"more"))
+    pixels = decode_raw(picture(encoding, 16, padded.tobytes() + b"more"))
     assert np.array_equal(pixels, PICTURE[:, :, ::turn])
     assert pixels.flags.c_contiguous
 
@@ -186,7 +186,7 @@ def test_rows_may_be_padded_and_more_data_may_follow(encoding, turn):
 )
 def test_an_image_that_cannot_be_read_is_refused_with_the_reason(message, reason):
     with pytest.raises(ObservationError, match=reason):
-        image_pixels(message)
+        decode_raw(message)
 
 
 def test_an_image_survives_the_way_through_a_message(clock):
@@ -200,7 +200,7 @@ def test_an_image_survives_the_way_through_a_message(clock):
 
 def test_a_view_of_an_image_is_sent_as_it_looks():
     turned = PICTURE[::-1, ::-1]
-    assert np.array_equal(image_pixels(image_message(turned, "head_camera", Time())), turned)
+    assert np.array_equal(decode_raw(image_message(turned, "head_camera", Time())), turned)
 
 
 @pytest.mark.parametrize("time_ns", [0, 1, 999_999_999, 1_795_407_546_697_302_768, -1])

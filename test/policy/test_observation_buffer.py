@@ -7,7 +7,7 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy.observation_buffer import ObservationBuffer, to_float32
 from dbp_ros.runtime.stamps import NO_CLOCK_NS, UNSTAMPED_NS
-from dbp_ros.sensing.camera_joints import joints_seen_by
+from dbp_ros.sensing.camera_joints import joints_in_view
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, Frame
 
@@ -187,9 +187,9 @@ def test_a_new_picture_ends_a_freeze(observer):
 
 def test_a_camera_sees_the_joints_of_its_side_or_all():
     joints = ("left_a", "left_b", "right_a")
-    assert joints_seen_by("left_wrist_camera", joints).tolist() == [0, 1]
-    assert joints_seen_by("right_wrist_camera", joints).tolist() == [2]
-    assert joints_seen_by("head_camera", joints).tolist() == [0, 1, 2]
+    assert joints_in_view("left_wrist_camera", joints).tolist() == [0, 1]
+    assert joints_in_view("right_wrist_camera", joints).tolist() == [2]
+    assert joints_in_view("head_camera", joints).tolist() == [0, 1, 2]
 
 
 def test_a_still_scene_is_refused_for_a_moment_then_used_and_reported(observer):

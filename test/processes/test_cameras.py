@@ -14,7 +14,7 @@ from toy_bundle import write_toy_bundle
 from dbp_ros.data.bag import read_bag
 from dbp_ros.data.recorder import bag_path
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.sensing.image_decoding import pixels_of
+from dbp_ros.sensing.image_decoding import decode_image
 
 BASE = "/zed/zed_node/rgb/color/rect/image"
 REMAPS = (f"{CAMERA}/image_raw:={BASE}",)
@@ -90,7 +90,7 @@ def test_a_bag_records_a_camera_of_another_name(
     messages = read_bag(bag_path(out, 1)).messages
     ((_, images),) = [item for item in messages.items() if "image" in item[0]]
     assert len(images) > 10
-    assert {pixels_of(message).shape for _, message in images} == {(*SIZE, 3)}
+    assert {decode_image(message).shape for _, message in images} == {(*SIZE, 3)}
 
 
 def test_a_learner_records_a_compressed_camera_of_another_name(

@@ -1,4 +1,4 @@
-"""Which joints move what a camera sees is a setting, checked before anything starts."""
+"""The setting camera_joints: matching, defaults and errors."""
 
 from dataclasses import replace
 
@@ -8,9 +8,9 @@ import pytest
 from dbp_ros.errors import ConfigError
 from dbp_ros.sensing.camera_joints import (
     check_camera_joints,
-    described,
+    describe_check,
     frozen_image,
-    joints_seen_by,
+    joints_in_view,
 )
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
@@ -20,16 +20,16 @@ JOINTS = ("left_a", "left_b", "left_gripper_joint", "right_a", "right_finger_joi
 
 def names(camera, *camera_joints):
     """Return the joints that change a camera's image."""
-    found = joints_seen_by(camera, JOINTS, camera_joints or PolicyConfig.camera_joints)
+    found = joints_in_view(camera, JOINTS, camera_joints or PolicyConfig.camera_joints)
     return [JOINTS[k] for k in found]
 
 
-def test_a_camera_on_a_wrist_is_moved_by_its_arm_and_not_by_the_gripper():
+def test_a_wrist_camera_is_moved_by_its_arm_and_not_by_the_gripper():
     assert names("left_wrist_camera") == ["left_a", "left_b"]
     assert names("right_wrist_camera") == ["right_a", "right_finger_joint"]
 
 
-def test_another_camera_may_be_changed_by_any_joint_but_those_of_grippers():
+def test_any_other_camera_is_changed_by_all_joints_but_grippers():
     assert names("head_camera") == names("left_camera") == ["left_a", "left_b", "right_a"]
 
 
@@ -43,7 +43,7 @@ def test_another_camera_may_be_changed_by_any_joint_but_those_of_grippers():
         ("head_camera=off", []),
     ],
 )
-def test_the_first_item_that_names_a_camera_holds(item, expected):
+def test_the_first_item_that_matches_a_camera_applies(item, expected):
     assert names("head_camera", "left_*=left_*", item, "*=left_b") == expected
 
 
@@ -53,7 +53,7 @@ def test_an_item_without_a_camera_or_joints_is_refused_with_an_example(item):
         check_camera_joints(PolicyConfig(camera_joints=(item,)))
 
 
-def test_an_item_that_matches_no_joint_is_refused_with_the_joints_there_are():
+def test_an_item_that_matches_no_joint_is_refused_with_a_list_of_joints():
     config = PolicyConfig(camera_joints=("head_camera=lft_*",))
     with pytest.raises(
         ConfigError, match=r"'head_camera=lft_\*', which matches none of the joints"
@@ -61,22 +61,26 @@ def test_an_item_that_matches_no_joint_is_refused_with_the_joints_there_are():
         check_camera_joints(config)
 
 
-def test_the_defaults_hold_for_a_robot_of_other_joints():
+def test_the_defaults_are_valid_for_any_joints():
     check_camera_joints(PolicyConfig())
     check_camera_joints(replace(PolicyConfig(), joints=("arm_1", "arm_2")))
 
 
-def test_what_is_expected_of_each_camera_is_described():
+def test_the_check_of_each_camera_is_described():
     config = PolicyConfig(camera_joints=("wrist=left_b", "side=off"))
-    assert described("wrist", JOINTS, config) == "wrist must see another image when left_b moves"
-    assert described("side", JOINTS, config) == "side is not checked for frozen images"
-    assert described("head", JOINTS, config) == "head may see a still scene"
+    assert (
+        describe_check("wrist", JOINTS, config) == "wrist must see another image when left_b moves"
+    )
+    assert describe_check("side", JOINTS, config) == "side is not checked for frozen images"
+    assert describe_check("head", JOINTS, config) == "head may see a still scene"
 
 
 def test_a_camera_that_is_off_is_never_frozen():
     config = PolicyConfig(camera_joints=("*=off",))
     check = frozen_image("head_camera", DUAL_UR5E_JOINTS, config)
     for second in range(10):
-        check.see(np.zeros((2, 2, 3), np.uint8), np.full(14, second, np.float32), second * 10**9)
+        check.add_image(
+            np.zeros((2, 2, 3), np.uint8), np.full(14, second, np.float32), second * 10**9
+        )
         assert not check.frozen
         assert not check.suspect

@@ -1,4 +1,4 @@
-"""Images of every encoding that cameras publish become rgb8; what is no colour image is refused."""
+"""Images of all supported encodings become rgb8; others are refused."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbp_ros.errors import ObservationError
-from dbp_ros.sensing.image_decoding import ENCODINGS, decoded, image_pixels, pixels_of
+from dbp_ros.sensing.image_decoding import ENCODINGS, decode_compressed, decode_image, decode_raw
 
 HEIGHT, WIDTH = 4, 6
 COLOURS = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
@@ -52,10 +52,10 @@ def message_of(encoding, rows, width=WIDTH, padding=0, is_bigendian=0):
 
 @pytest.mark.parametrize("padding", [0, 5])
 @pytest.mark.parametrize("encoding", ORDERS)
-def test_alpha_is_dropped_and_grey_repeated_whatever_the_order_of_the_channels(encoding, padding):
+def test_alpha_is_dropped_and_grey_repeated_in_any_channel_order(encoding, padding):
     order = ORDERS[encoding]
     rows = [bytes(v for x in range(WIDTH) for v in values_of(order, y, x)) for y in range(HEIGHT)]
-    image = image_pixels(message_of(encoding, rows, padding=padding))
+    image = decode_raw(message_of(encoding, rows, padding=padding))
     np.testing.assert_array_equal(image, GREY if order == "g" else COLOURS)
     assert image.dtype == np.uint8
     assert image.flags.c_contiguous
@@ -73,7 +73,7 @@ def test_of_16_bits_the_upper_8_are_kept_in_either_byte_order(encoding, is_bigen
         )
         for y in range(HEIGHT)
     ]
-    image = image_pixels(message_of(encoding, rows, padding=3, is_bigendian=is_bigendian))
+    image = decode_raw(message_of(encoding, rows, padding=3, is_bigendian=is_bigendian))
     np.testing.assert_array_equal(image, np.minimum(GREY if order == "g" else COLOURS, 250))
 
 
@@ -94,13 +94,13 @@ def test_of_16_bits_the_upper_8_are_kept_in_either_byte_order(encoding, is_bigen
 def test_yuv_becomes_the_colours_of_bt_601(encoding, yuv, rgb):
     y, u, v = yuv
     pair = bytes((u, y, v, y) if encoding in ("uyvy", "yuv422") else (y, u, y, v))
-    image = image_pixels(message_of(encoding, [pair * (WIDTH // 2)] * HEIGHT, padding=2))
+    image = decode_raw(message_of(encoding, [pair * (WIDTH // 2)] * HEIGHT, padding=2))
     assert image.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(image.astype(int) - rgb).max() <= 1
 
 
-def test_two_pixels_of_yuv_share_their_colour_and_not_their_brightness():
-    image = image_pixels(message_of("yuyv", [bytes((16, 128, 235, 128))], width=2))
+def test_two_yuv_pixels_share_their_colour_but_not_their_luma():
+    image = decode_raw(message_of("yuyv", [bytes((16, 128, 235, 128))], width=2))
     assert image.tolist() == [[[0, 0, 0], [255, 255, 255]]]
 
 
@@ -116,9 +116,9 @@ def test_two_pixels_of_yuv_share_their_colour_and_not_their_brightness():
         ("", "images are without an encoding, expected one of"),
     ],
 )
-def test_what_is_no_colour_image_is_refused_with_what_to_publish_instead(encoding, reason):
+def test_an_image_without_colour_is_refused_with_a_fix(encoding, reason):
     with pytest.raises(ObservationError, match=reason):
-        image_pixels(message_of(encoding, [bytes(WIDTH * 8)] * HEIGHT))
+        decode_raw(message_of(encoding, [bytes(WIDTH * 8)] * HEIGHT))
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -126,12 +126,12 @@ def test_data_shorter_than_the_rows_are_refused_with_both_numbers(encoding):
     message = message_of(encoding, [bytes(WIDTH * 8)] * HEIGHT)
     message.data = message.data[:-1]
     with pytest.raises(ObservationError, match="48 bytes a row has 191 bytes, expected 192"):
-        image_pixels(message)
+        decode_raw(message)
 
 
 def test_an_odd_width_of_yuv_is_refused():
     with pytest.raises(ObservationError, match="an image of yuyv is 3 wide, expected even"):
-        image_pixels(message_of("yuyv", [bytes(6)], width=3))
+        decode_raw(message_of("yuyv", [bytes(6)], width=3))
 
 
 def file_of(image, kind="PNG", **options):
@@ -189,7 +189,7 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_any_colours_become_rgb8(name):
     data, expected = FILES[name]
-    image = decoded(memoryview(data), "png")
+    image = decode_compressed(memoryview(data), "png")
     np.testing.assert_array_equal(image, expected)
     assert image.dtype == np.uint8
     assert image.shape == (HEIGHT, WIDTH, 3)
@@ -198,7 +198,7 @@ def test_files_of_any_colours_become_rgb8(name):
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_jpeg_files_of_any_colours_look_as_they_did(mode):
     plain = PIL.Image.new("RGB", (16, 16), (90, 90, 90) if mode == "L" else (200, 100, 40))
-    image = decoded(file_of(plain.convert(mode), "JPEG"), f"{mode}; jpeg compressed ")
+    image = decode_compressed(file_of(plain.convert(mode), "JPEG"), f"{mode}; jpeg compressed ")
     np.testing.assert_allclose(image.astype(int), np.asarray(plain), atol=4)
 
 
@@ -208,7 +208,7 @@ def test_jpeg_files_of_any_colours_look_as_they_did(mode):
 def test_a_compressed_depth_image_is_refused_with_what_to_publish_instead(described):
     reason = "is a depth image: remap the camera to its colour topic, compressed as JPEG or PNG"
     with pytest.raises(ObservationError, match=reason):
-        decoded(file_of(PIL.Image.fromarray(GREY_WIDE)), described)
+        decode_compressed(file_of(PIL.Image.fromarray(GREY_WIDE)), described)
 
 
 @given(
@@ -221,7 +221,7 @@ def test_a_damaged_file_is_decoded_or_refused_and_raises_nothing_else(name, chan
     for place, value in changes:
         data[min(int(place * len(data)), len(data) - 1)] = value
     with suppress(ObservationError):
-        image = decoded(bytes(data), "")
+        image = decode_compressed(bytes(data), "")
         assert image.dtype == np.uint8
         assert image.ndim == 3
         assert image.shape[2] == 3
@@ -230,5 +230,5 @@ def test_a_damaged_file_is_decoded_or_refused_and_raises_nothing_else(name, chan
 def test_a_recorded_message_is_decoded_as_the_live_one():
     raw = message_of("bgra8", [bytes([1, 2, 3, 4]) * WIDTH] * HEIGHT)
     file = SimpleNamespace(format="bgra8; png compressed bgr8", data=FILES["PNG with alpha"][0])
-    assert pixels_of(raw)[0, 0].tolist() == [3, 2, 1]
-    np.testing.assert_array_equal(pixels_of(file), COLOURS)
+    assert decode_image(raw)[0, 0].tolist() == [3, 2, 1]
+    np.testing.assert_array_equal(decode_image(file), COLOURS)
