@@ -62,19 +62,21 @@ def record_bag(model, ticks, size, end=None, blind=(), drivers=1, **config):
                     (now_ns, joint_state(names, positions[own], stamp_ns))
                 )
                 if merged := merger.add(JointReadings(own, positions[own], stamp_ns), now_ns):
-                    explorer.feel(merged.positions.astype(np.float32), merged.stamp_ns, now_ns)
+                    explorer.add_joint_state(
+                        merged.positions.astype(np.float32), merged.stamp_ns, now_ns
+                    )
         for camera in manifest.camera_names if tick % CAMERA_TICKS == 0 else ():
             image = rng.integers(0, 256, (*size, 3), np.uint8)
-            explorer.see(camera, Frame(image, now_ns), now_ns)
+            explorer.add_image(camera, Frame(image, now_ns), now_ns)
             messages.setdefault(f"image.{camera}", []).append(
                 (now_ns, image_message(image, now_ns))
             )
         try:
-            chunk = explorer.decide(now_ns)
+            chunk = explorer.step(now_ns)
         except ObservationError:
             continue
         positions = 0.9 * positions + 0.1 * chunk.positions[0]
-        if decision := explorer.take_decision():
+        if decision := explorer.execution.take_last_decision():
             messages["decision"].append((now_ns, SimpleNamespace(data=decision.to_json())))
     metadata = {
         "task": "toy",

@@ -35,7 +35,7 @@ def test_a_shipped_bundle_gives_its_proof_for_this_robot(directory: Path) -> Non
     bundle = read_bundle(directory)
     require_joints(bundle.manifest, DUAL_UR5E_JOINTS)
     assert set(bundle.manifest.camera_names) == set(CAMERAS)
-    assert Model(bundle).prove() <= bundle.manifest.proof.tolerance
+    assert Model(bundle).self_test() <= bundle.manifest.proof.tolerance
 
 
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)

@@ -11,7 +11,7 @@ from dbp_ros.errors import BundleError
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.quantization import PRECISIONS, QuantizationError, quantize_bundle
 from dbp_ros.policy.model import Model
-from dbp_ros.telemetry.stopwatch import Call, take_turns
+from dbp_ros.telemetry.stopwatch import Call, time_interleaved
 
 NAME = "infer_precision"
 FULL = "float32"
@@ -54,11 +54,11 @@ def _rows(
 ) -> Iterator[tuple[str, Row]]:
     calls: dict[str, Call] = {}
     for precision, model in models.items():
-        features = model.features(recorded, 0)
+        features = model.encode_case(recorded, 0)
         state, latent = recorded.positions[0], recorded.latent[0]
-        calls[f"head {precision}"] = partial(model.decide, state, features, latent)
-        calls[f"encode {precision}"] = partial(model.features, recorded, 0)
-    times = take_turns(calls, seconds)
+        calls[f"head {precision}"] = partial(model.predict, state, features, latent)
+        calls[f"encode {precision}"] = partial(model.encode_case, recorded, 0)
+    times = time_interleaved(calls, seconds)
     for precision, model in models.items():
         head = times[f"head {precision}"]
         yield (

@@ -28,7 +28,7 @@ from benchmarks.infer.memory_growth import peak_growth_mb
 from benchmarks.infer.samplers import SAMPLERS
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.telemetry.stopwatch import Call, Times, take_turns
+from dbp_ros.telemetry.stopwatch import Call, Times, time_interleaved
 
 NAME = "infer"
 KEY = ("backbone", "method", "runtime", "device")
@@ -146,7 +146,7 @@ def run_backbone(group: Sequence[Contestant], seconds: float, table: ResultTable
         table.add({**dict.fromkeys(COLUMNS, ""), **one.key, "note": problem})
     if not runnable:
         return
-    times = take_turns(calls, seconds)
+    times = time_interleaved(calls, seconds)
     limits = floors(times, min(4 * weights, READ_LIMIT_BYTES))
     for one in runnable:
         table.add(_row(one, times[_name(one)], limits))

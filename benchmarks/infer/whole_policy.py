@@ -55,12 +55,12 @@ class Split:
 
     def see(self, case: int) -> None:
         """Take in a frame of each sensor."""
-        self._features = self._model.features(self._proof, case)
+        self._features = self._model.encode_case(self._proof, case)
 
     def decide(self, case: int) -> Floats:
         """Return a chunk."""
         proof = self._proof
-        return self._model.decide(proof.positions[case], self._features, proof.latent[case])
+        return self._model.predict(proof.positions[case], self._features, proof.latent[case])
 
 
 class Whole:

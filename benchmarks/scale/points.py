@@ -112,39 +112,39 @@ def prepare(point: Point) -> None:
 class Feed:
     """What the robot would say: noise as pictures, and joints that stand still."""
 
-    def __init__(self, decider: PolicyRunner, encoder: EncoderThread, size: Size) -> None:
+    def __init__(self, runner: PolicyRunner, encoder: EncoderThread, size: Size) -> None:
         chance = np.random.default_rng(0)
         shape = (PICTURES, size.pixels, size.pixels, 3)
-        self._decider, self._encoder = decider, encoder
+        self._runner, self._encoder = runner, encoder
         self._pictures: list[Image] = list(chance.integers(0, 256, shape, dtype=np.uint8))
-        self._joints = np.zeros(len(decider.model.manifest.joints), np.float32)
+        self._joints = np.zeros(len(runner.model.manifest.joints), np.float32)
         self._turn = itertools.count()
         self.shown = 0
 
     def show(self, now_ns: int) -> None:
         """Let every camera see."""
         picture = self._pictures[next(self._turn) % PICTURES]
-        for camera in self._decider.model.manifest.camera_names:
+        for camera in self._runner.model.manifest.camera_names:
             self.shown += 1
-            self._encoder.put(camera, Frame(picture, now_ns), now_ns)
+            self._encoder.submit_image(camera, Frame(picture, now_ns), now_ns)
 
     def feel(self, now_ns: int) -> None:
         """Measure the joints."""
-        self._decider.feel(self._joints, now_ns, now_ns)
+        self._runner.add_joint_state(self._joints, now_ns, now_ns)
 
 
 def run_point(point: Point) -> list[Row]:
     """Run a policy's threads for a while, and return its row. The process is made punctual."""
     config = replace(PolicyConfig(), decision_rate_hz=point.rate_hz)
     model = Model(read_bundle(point.bundle))
-    model.prove()
-    decider = PolicyRunner(model, config)
-    encoder = EncoderThread(decider.see)
-    feed, refused = Feed(decider, encoder, point.size), [0]
+    model.self_test()
+    runner = PolicyRunner(model, config)
+    encoder = EncoderThread(runner.add_image)
+    feed, refused = Feed(runner, encoder, point.size), [0]
 
     def decide(now_ns: int) -> None:
         try:
-            decider.decide(now_ns)
+            runner.step(now_ns)
         except ObservationError:
             refused[0] += 1
 
@@ -159,7 +159,7 @@ def run_point(point: Point) -> list[Row]:
     for thread in threads:
         thread.start()
     time.sleep(WARM_UP_S)
-    decider.clear_numbers()
+    runner.clear_statistics()
     refused[0], dropped, shown = 0, encoder.dropped, feed.shown
     start_s, spent_s = time.monotonic(), time.process_time()
     time.sleep(point.seconds)
@@ -167,19 +167,21 @@ def run_point(point: Point) -> list[Row]:
     for thread in reversed(threads):
         thread.stop()
     encoder.stop()
+    statistics = runner.execution.statistics
     shares = {
-        "refused_share": refused[0] / max(1, refused[0] + decider.inference.count),
+        "refused_share": refused[0] / max(1, refused[0] + statistics.inference.count),
         "dropped_share": (encoder.dropped - dropped) / max(1, feed.shown - shown),
         "cores": spent_s / lasted_s,
     }
-    return [_row(point, decider, lasted_s, shares, encoder.problem)]
+    return [_row(point, runner, lasted_s, shares, encoder.problem)]
 
 
 def _row(
-    point: Point, decider: PolicyRunner, lasted_s: float, shares: dict[str, float], problem: str
+    point: Point, runner: PolicyRunner, lasted_s: float, shares: dict[str, float], problem: str
 ) -> Row:
-    decisions_hz = decider.inference.count / lasted_s
-    inference, encoding = decider.inference, decider.encoding
+    statistics = runner.execution.statistics
+    decisions_hz = statistics.inference.count / lasted_s
+    inference, encoding = statistics.inference, statistics.encoding
     problems = {
         f"{decisions_hz:.0f} decisions a second": decisions_hz < RATE_SLACK * point.rate_hz,
         f"{shares['refused_share']:.0%} refused": shares["refused_share"] > LOST_SLACK,
@@ -193,7 +195,7 @@ def _row(
         **shares,
         "seconds": point.seconds,
         "decisions_hz": decisions_hz,
-        "period_error_p99_ms": decider.period.errors.percentile_ms(99),
+        "period_error_p99_ms": statistics.period.errors.percentile_ms(99),
         "inference_p50_ms": inference.percentile_ms(50),
         "inference_p99_ms": inference.percentile_ms(99),
         "encoding_p50_ms": encoding.percentile_ms(50),

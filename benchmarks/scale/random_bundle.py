@@ -99,7 +99,7 @@ def _prove(directory: Path, manifest: Manifest) -> None:
     positions = np.zeros((1, 1, nu), np.float32)
     latent = chance.standard_normal((1, horizon, nu), dtype=np.float32)
     proof = GoldenCases(positions, images, {}, latent, np.zeros((1, horizon, nu), np.float32))
-    action = model.decide(positions[0], model.features(proof, 0), latent[0])
+    action = model.predict(positions[0], model.encode_case(proof, 0), latent[0])
     write_golden(directory / PROOF, GoldenCases(positions, images, {}, latent, action[None]))
     manifest.files.update(_hashes(directory))
     write_manifest(directory, manifest)

@@ -49,7 +49,7 @@ def _run_episode(
     names = simulation.joint_names + simulation.object_state_names
     columns = [names.index(name) for name in policy.shape.state_names]
     latent = AR1Latent(policy.chunk_shape, PolicyConfig().latent_time_constant_s)
-    latent.draw(seed)
+    latent.reset(seed)
     env = ControlLoop(simulation)
     env.reset(seed)
     while not (simulation.terminated or env.truncated):
@@ -57,7 +57,7 @@ def _run_episode(
         images: dict[str, Image] = {} if rig is None else rig.render(simulation.data)
         inputs = {name: image[None] for name, image in images.items()}
         chunk = decide(
-            policy, states.astype(np.float32)[None], inputs, latent.at(simulation.time_ns)
+            policy, states.astype(np.float32)[None], inputs, latent.advance_to(simulation.time_ns)
         )
         for command in chunk[:N_ACTION_STEPS]:
             env.step(command)

@@ -155,10 +155,10 @@ def self_test(model: Model) -> list[Row]:
     Raises:
         BundleError: If the error exceeds the tolerance.
     """
-    error, golden = model.prove(), read_golden(model.bundle)
+    error, golden = model.self_test(), read_golden(model.bundle)
     cases, tolerance = len(golden.action), model.manifest.proof.tolerance
-    features = model.features(golden, 0)
-    decide = partial(model.decide, golden.positions[0], features, golden.latent[0])
+    features = model.encode_case(golden, 0)
+    decide = partial(model.predict, golden.positions[0], features, golden.latent[0])
     rows: list[Row] = [
         ("error", f"{error:.2g} at most in {cases} cases, tolerance {tolerance:.2g}"),
         ("head", median_time(decide)),

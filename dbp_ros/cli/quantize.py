@@ -16,7 +16,7 @@ from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.quantization import PRECISIONS, quantize_bundle
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.fields import check_at_least
-from dbp_ros.telemetry.stopwatch import take_turns
+from dbp_ros.telemetry.stopwatch import time_interleaved
 
 MEASUREMENT_S = 3.0
 SEED = 0
@@ -109,12 +109,13 @@ def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Gold
 def rows(source: Bundle, quantized: Bundle, recorded: GoldenCases) -> list[dict[str, object]]:
     """Return one row for each bundle: size and latency of the head, measured in turns."""
     models = {bundle.manifest.name: Model(bundle) for bundle in (source, quantized)}
-    features = {name: model.features(recorded, 0) for name, model in models.items()}
+    features = {name: model.encode_case(recorded, 0) for name, model in models.items()}
     state, latent = recorded.positions[0], recorded.latent[0]
     calls = {
-        name: partial(model.decide, state, features[name], latent) for name, model in models.items()
+        name: partial(model.predict, state, features[name], latent)
+        for name, model in models.items()
     }
-    times = take_turns(calls, MEASUREMENT_S)
+    times = time_interleaved(calls, MEASUREMENT_S)
     return [
         {
             "model": name,

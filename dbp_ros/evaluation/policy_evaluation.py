@@ -142,7 +142,7 @@ class _Rollout:
     def _observe(self, positions: Array, now_ns: int) -> None:
         """Pass on joint states and images; decide if a decision is due."""
         self._guard.add_measurement(positions, now_ns)
-        self._runner.feel(positions[self._order].astype(np.float32), now_ns, now_ns)
+        self._runner.add_joint_state(positions[self._order].astype(np.float32), now_ns, now_ns)
         for name, image_ns in self._next_image_ns.items():
             if now_ns >= image_ns:
                 self._next_image_ns[name] += CAMERA_PERIOD_NS
@@ -151,7 +151,7 @@ class _Rollout:
         new_image = False
         while self._pending and self._pending[0][0] <= now_ns:
             _, name, frame = self._pending.pop(0)
-            self._runner.see(name, frame, now_ns)
+            self._runner.add_image(name, frame, now_ns)
             new_image = True
         since_ns = now_ns - self._decided_ns
         if since_ns >= self._period_ns or (new_image and since_ns >= self._least_ns):
@@ -159,7 +159,7 @@ class _Rollout:
 
     def _decide(self, now_ns: int) -> None:
         try:
-            chunk = self._runner.decide(now_ns)
+            chunk = self._runner.step(now_ns)
         except ObservationError:
             return
         self._decided_ns = now_ns

@@ -15,7 +15,7 @@ from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.settings.fields import check_ranges, setting
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.chrome_trace import PROCESSES, events
-from dbp_ros.telemetry.frame_traces import WAY, FrameTrace
+from dbp_ros.telemetry.frame_traces import HOPS, FrameTrace
 from dbp_ros.telemetry.trace import Recording
 
 # After the start of control: until the arms move.
@@ -84,7 +84,7 @@ def summary(traces: Sequence[FrameTrace]) -> list[Row]:
     complete = [trace.ages_ns for trace in traces if trace.complete]
     if not complete:
         return []
-    ages_ms = np.array([[ages[hop] for hop in WAY] for ages in complete]) / 1e6
+    ages_ms = np.array([[ages[hop] for hop in HOPS] for ages in complete]) / 1e6
     added_ms = np.diff(ages_ms, axis=1, prepend=0.0)
     return [
         {
@@ -94,5 +94,5 @@ def summary(traces: Sequence[FrameTrace]) -> list[Row]:
             "added p50 [ms]": float(np.median(added)),
             "added p99 [ms]": float(np.percentile(added, 99)),
         }
-        for hop, age, added in zip(WAY, ages_ms.T, added_ms.T, strict=True)
+        for hop, age, added in zip(HOPS, ages_ms.T, added_ms.T, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Models that have failed on this robot: none is tried again, not even after a restart."""
+"""Block list of models that failed on this robot; it persists across restarts."""
 
 import json
 from contextlib import suppress
@@ -8,39 +8,36 @@ from dbp_ros.errors import BundleError
 from dbp_ros.files import write_text
 
 FAILED = "failed.json"
-REMEMBERED = 100
+MAX_SAVED = 100
 
 
 class Blocklist:
-    """What each failed model, known by the sha256 of its manifest, has failed at."""
+    """Reasons of failure by the sha256 of a model's manifest."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Recall what is known.
+        """Read the saved list.
 
         Args:
-            path: File to keep it in; None to forget it with this process.
+            path: File of the list; None to keep it in memory.
 
         Raises:
-            BundleError: If the file is not what `add` writes.
+            BundleError: If the file cannot be parsed.
         """
         self._path = path
         self._reasons = self._read()
 
     def reason(self, sha256: str) -> str:
-        """Return why a model failed; empty where it did not."""
+        """Return why a model failed; empty if it did not."""
         return self._reasons.get(sha256, "")
 
     def add(self, sha256: str, reason: str) -> None:
-        """Remember a failure, and the newest hundred over a restart.
-
-        What another process noted since is kept.
-        """
+        """Add a failure and save the newest `MAX_SAVED`, merged with those of other processes."""
         with suppress(BundleError):
             self._reasons = self._read() | self._reasons
         self._reasons[sha256] = reason
-        newest = dict(list(self._reasons.items())[-REMEMBERED:])
+        newest = dict(list(self._reasons.items())[-MAX_SAVED:])
         if self._path is not None:
-            # Where the disk takes nothing this process remembers it all the same.
+            # If the disk is full, the list of this process is still complete.
             with suppress(OSError):
                 write_text(self._path, json.dumps(newest, indent=1))
 
@@ -53,8 +50,8 @@ class Blocklist:
         except (OSError, ValueError, AttributeError) as error:
             raise BundleError(f"{self._path} cannot be read ({error}): delete it") from error
 
-    def require_none(self, sha256: str) -> None:
-        """Raise `BundleError` if a model has failed before."""
+    def require_absent(self, sha256: str) -> None:
+        """Raise `BundleError` if a model is on the list."""
         if reason := self.reason(sha256):
-            forget = f"; delete {self._path} to try it again" if self._path else ""
-            raise BundleError(f"not tried again: {reason}{forget}")
+            hint = f"; delete {self._path} to try it again" if self._path else ""
+            raise BundleError(f"not tried again: {reason}{hint}")

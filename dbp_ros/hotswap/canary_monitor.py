@@ -1,6 +1,6 @@
-"""Whether a new model does worse than the one before it: numbers in, a verdict with a reason out.
+"""Canary monitoring: comparison of a promoted model with the previous one.
 
-Answers that are not finite are not among the numbers: they end a model's turn at once.
+Non-finite outputs are not compared: they cause a rollback at once.
 """
 
 import math
@@ -9,21 +9,18 @@ from collections import deque
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import seconds_to_ns
 
-# How often the guard reports.
+# Rate of the guard's diagnostics.
 REPORTS_HZ = 1.0
-# Where even the model before took long, the machine is to blame, not the model.
-SLOWER = 1.5
+# Accepted ratio of inference times where the previous model exceeds the budget too.
+MAX_SLOWDOWN = 1.5
 
 
 def fisher_p_value(solved: int, before: int, window: int) -> float:
-    """Return the chance of solving so few episodes of a window, or fewer, with equal models.
-
-    Which of the episodes of two windows were solved says then nothing of the model: Fisher's exact
-    test, one-sided.
+    """Return the one-sided p-value of Fisher's exact test for a lower success rate.
 
     Args:
-        solved: Of the window after.
-        before: Of the window before.
+        solved: Successes of the new model.
+        before: Successes of the previous model.
         window: Episodes of each.
     """
     both = solved + before
@@ -32,7 +29,7 @@ def fisher_p_value(solved: int, before: int, window: int) -> float:
 
 
 class ModelRecord:
-    """How the robot fared under one model. One thread writes it, another may read."""
+    """Statistics of the robot under one model. One thread writes, another may read."""
 
     def __init__(self, config: PolicyConfig) -> None:
         self.p99_ms = 0.0
@@ -41,24 +38,24 @@ class ModelRecord:
         self._commands: deque[tuple[int, int]] = deque(maxlen=reports)
         self._episodes: deque[bool] = deque(maxlen=config.success_window)
 
-    def count(self, commands: int, limited: int) -> None:
-        """Take in what the guard has counted since it started.
+    def add_command_counts(self, commands: int, limited: int) -> None:
+        """Add the guard's counters, cumulative since its start.
 
-        Times without commands are left out, and those in which the guard was restarted.
+        Intervals without commands or with a restart of the guard are left out.
         """
         last, self._last = self._last, (commands, limited)
         if last is not None and commands > last[0] and limited >= last[1]:
             self._commands.append((commands - last[0], limited - last[1]))
 
-    def end_episode(self, solved: bool) -> None:
-        """Take in how an episode ended."""
+    def add_episode(self, solved: bool) -> None:
+        """Add the outcome of an episode."""
         self._episodes.append(solved)
 
     @property
-    def limited_share(self) -> float | None:
-        """Share of commands that a limit held back over half a probation; None before.
+    def limited_fraction(self) -> float | None:
+        """Fraction of commands changed by a limit, over half a canary period; None before.
 
-        It depends on what the arms are at just now, so a short time tells nothing.
+        It depends on the phase of the task, so a shorter period is not representative.
         """
         reports = tuple(self._commands)
         commands = sum(count for count, _ in reports)
@@ -67,18 +64,18 @@ class ModelRecord:
         return sum(limited for _, limited in reports) / commands
 
     @property
-    def success_share(self) -> float | None:
-        """Share of the episodes of a whole window that were solved; None before."""
+    def success_rate(self) -> float | None:
+        """Fraction of solved episodes over a full window; None before."""
         episodes = tuple(self._episodes)
         return sum(episodes) / len(episodes) if len(episodes) == self._episodes.maxlen else None
 
 
 class CanaryMonitor:
-    """The time in which a new model is compared with the one before.
+    """Comparison of a promoted model with the previous one during the canary period.
 
     Attributes:
-        before: How the robot fared under the model before.
-        after: How it fares under the new one.
+        before: Record of the previous model.
+        after: Record of the promoted model.
     """
 
     def __init__(self, config: PolicyConfig, before: ModelRecord, now_ns: int) -> None:
@@ -89,13 +86,13 @@ class CanaryMonitor:
         )
         self._until_ns = now_ns + seconds_to_ns(config.canary_s)
 
-    def verdict(self) -> str:
-        """Return why the model before should come back; empty where it should not."""
+    def rollback_reason(self) -> str:
+        """Return why the model must be rolled back; empty if it need not."""
         return self._slower() or self._more_limited() or self._less_successful()
 
     def _slower(self) -> str:
         p99_ms, before_ms = self.after.p99_ms, self.before.p99_ms
-        if p99_ms <= max(self._budget_ms, SLOWER * before_ms):
+        if p99_ms <= max(self._budget_ms, MAX_SLOWDOWN * before_ms):
             return ""
         return (
             f"inference takes {p99_ms:.1f} ms (p99), expected at most {self._budget_ms:.1f}; "
@@ -103,27 +100,22 @@ class CanaryMonitor:
         )
 
     def _more_limited(self) -> str:
-        share, before = self.after.limited_share, self.before.limited_share
+        share, before = self.after.limited_fraction, self.before.limited_fraction
         if share is None or before is None or share <= before + self._config.max_limited_increase:
             return ""
-        return (
-            f"the guard limits {100 * share:.0f} % of the commands, before it limited "
-            f"{100 * before:.0f} %"
-        )
+        return f"the guard limits {100 * share:.0f} % of the commands, before {100 * before:.0f} %"
 
     def _less_successful(self) -> str:
-        share, before = self.after.success_share, self.before.success_share
+        share, before = self.after.success_rate, self.before.success_rate
         if share is None or before is None:
             return ""
         window = self._config.success_window
-        chance = fisher_p_value(round(share * window), round(before * window), window)
-        if chance >= self._config.rollback_p_value:
+        p_value = fisher_p_value(round(share * window), round(before * window), window)
+        if p_value >= self._config.rollback_p_value:
             return ""
         return f"{100 * share:.0f} % of {window} episodes were solved, before {100 * before:.0f} %"
 
-    def over(self, now_ns: int) -> bool:
-        """Return whether everything has been compared that there is to compare."""
-        episodes_missing = (
-            self.before.success_share is not None and self.after.success_share is None
-        )
+    def finished(self, now_ns: int) -> bool:
+        """Return whether the canary period is over and both models have comparable episodes."""
+        episodes_missing = self.before.success_rate is not None and self.after.success_rate is None
         return now_ns > self._until_ns and not episodes_missing

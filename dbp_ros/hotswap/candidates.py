@@ -1,4 +1,4 @@
-"""Which bundle should decide next: the newest proposal counts, and one may be put off."""
+"""Queue of candidate bundles: the newest one replaces the others, and one may be deferred."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ RETRY_NS = 10 * NS_PER_S
 
 @dataclass(frozen=True)
 class Candidate:
-    """That the bundle of a folder should decide.
+    """A bundle to activate.
 
     Attributes:
-        directory: The folder.
-        announced: Whether a sender says so, who may lag behind; else it is somebody's own hand,
-            which may go back to an older version.
+        directory: Its folder.
+        announced: Whether a sender announced it, which may be out of date. A person who copies a
+            bundle into the folder may go back to an older version.
     """
 
     directory: Path
@@ -24,26 +24,26 @@ class Candidate:
 
 
 class Candidates:
-    """Holds one proposal. Any thread may call `put`, one thread the rest."""
+    """Queue of one candidate. Any thread may call `put`, one thread calls the rest."""
 
     def __init__(self) -> None:
         self._newest: deque[Candidate] = deque(maxlen=1)
-        self._put_off: tuple[Candidate, int] | None = None
+        self._deferred: tuple[Candidate, int] | None = None
 
-    def put(self, proposal: Candidate) -> None:
-        """Propose, in the place of whatever waits."""
-        self._newest.append(proposal)
+    def put(self, candidate: Candidate) -> None:
+        """Queue a candidate in place of any other."""
+        self._newest.append(candidate)
 
-    def put_off(self, proposal: Candidate, now_ns: int) -> None:
-        """Propose again in a while, unless something newer is proposed until then."""
-        self._put_off = (proposal, now_ns + RETRY_NS)
+    def defer(self, candidate: Candidate, now_ns: int) -> None:
+        """Queue a candidate again after `RETRY_NS`, unless a newer one is queued by then."""
+        self._deferred = (candidate, now_ns + RETRY_NS)
 
     def take(self, now_ns: int) -> Candidate | None:
-        """Return what is to be done now, if anything is; it is proposed no more."""
+        """Remove and return the candidate that is due, if any."""
         if self._newest:
-            self._put_off = None
+            self._deferred = None
             return self._newest.pop()
-        if self._put_off is None or now_ns < self._put_off[1]:
+        if self._deferred is None or now_ns < self._deferred[1]:
             return None
-        proposal, self._put_off = self._put_off[0], None
-        return proposal
+        candidate, self._deferred = self._deferred[0], None
+        return candidate

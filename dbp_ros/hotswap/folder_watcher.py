@@ -1,4 +1,4 @@
-"""Notices that somebody put other files into the folder of a model."""
+"""Detects changes of the files in a model's folder."""
 
 from pathlib import Path
 
@@ -8,25 +8,25 @@ PERIOD_NS = NS_PER_S
 
 
 class FolderWatcher:
-    """Looks once a second at the files of a folder: names, sizes and times of change, no more."""
+    """Polls names, sizes and change times of the files in a folder once a second."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._seen: list[tuple[str, int, int]] = []
+        self._last: list[tuple[str, int, int]] = []
         self._due_ns = 0
 
     def changed(self, now_ns: int) -> bool:
-        """Return whether files differ from when this was last true; false between two looks."""
+        """Return whether files changed since this last was true; False between two polls."""
         if now_ns < self._due_ns:
             return False
         self._due_ns = now_ns + PERIOD_NS
-        found = self._look()
-        changed = bool(found) and found != self._seen
-        self._seen = found or self._seen
+        found = self._list_files()
+        changed = bool(found) and found != self._last
+        self._last = found or self._last
         return changed
 
-    def _look(self) -> list[tuple[str, int, int]]:
-        """Times of change of the file system, not of the content: a copy may keep the latter."""
+    def _list_files(self) -> list[tuple[str, int, int]]:
+        """Return names, sizes and inode change times: a copy may preserve modification times."""
         try:
             found = [(path.name, path.stat()) for path in self.directory.iterdir()]
         except OSError:

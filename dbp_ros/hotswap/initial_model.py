@@ -1,4 +1,4 @@
-"""The model that a policy begins with: the configured one, or the last good one in its place."""
+"""The initial model: the configured one, or the last good one as a fallback."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,59 +14,59 @@ from dbp_ros.settings.policy import PolicyConfig
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A model that is loaded and gives its proof.
+    """A loaded model that passed its self-test.
 
     Attributes:
         model: The model.
-        difference: Its largest difference from its proof, in the unit of the actions.
-        refused: The sha256 of the configured bundle's manifest where that is not the model's;
-            empty where it is, or where there is no such file.
-        fallback: Why it is not the configured bundle; empty where it is.
+        golden_error: Largest difference from its golden cases, in the unit of the actions.
+        refused: Sha256 of the configured bundle's manifest if another model is used; empty if
+            there is no such file.
+        fallback: Why the configured bundle is not used; empty if it is.
     """
 
     model: Model
-    difference: float
+    golden_error: float
     refused: str = ""
     fallback: str = ""
 
 
 def load_initial_model(
-    directory: Path, config: PolicyConfig, failures: Blocklist, history: ModelHistory
+    directory: Path, config: PolicyConfig, blocklist: Blocklist, history: ModelHistory
 ) -> InitialModel:
-    """Load the configured bundle, or the last good one where that cannot be used.
+    """Load the configured bundle, or the last good one if that cannot be used.
 
     Args:
         directory: Folder of the configured bundle.
         config: Settings.
-        failures: Models that are not tried again.
+        blocklist: Models that are refused.
         history: The last good bundles of this folder.
 
     Raises:
         BundleError: If neither can be used.
-        ConfigError: If the provider is not to be had.
+        ConfigError: If the execution provider is not available.
     """
     try:
         bundle = read_bundle(directory)
-        failures.require_none(bundle.sha256)
-        return InitialModel(*_proved(bundle, config))
+        blocklist.require_absent(bundle.sha256)
+        return InitialModel(*_load_tested(bundle, config))
     except BundleError as error:
         reason = str(error)
-        kept = history.last_good(failures)
-        if kept is None:
+        last_good = history.last_good(blocklist)
+        if last_good is None:
             raise
     try:
-        model, difference = _proved(kept, config)
+        model, golden_error = _load_tested(last_good, config)
     except BundleError as error:
         raise BundleError(
             f"{reason}; the last good model cannot be used either: {error}"
         ) from error
-    return InitialModel(model, difference, _sha256_of_manifest(directory), reason)
+    return InitialModel(model, golden_error, _sha256_of_manifest(directory), reason)
 
 
-def _proved(bundle: Bundle, config: PolicyConfig) -> tuple[Model, float]:
+def _load_tested(bundle: Bundle, config: PolicyConfig) -> tuple[Model, float]:
     require_joints(bundle.manifest, config.joints)
     model = Model(bundle, config.execution_provider, config.intra_op_threads)
-    return model, model.prove()
+    return model, model.self_test()
 
 
 def _sha256_of_manifest(directory: Path) -> str:

@@ -1,7 +1,7 @@
-"""Bundles that worked, kept on the disk: a restart has one even where the model's folder does not.
+"""History of working bundles on disk, as a fallback for a restart.
 
-The folder of a model is overwritten by its successor. If that fails, or was only half copied, the
-bundle that worked is there no more; its copy here is.
+A new model overwrites the folder of the last one. If the new one fails or is incomplete, the last
+working bundle is still available in the history.
 """
 
 import hashlib
@@ -20,58 +20,58 @@ from dbp_ros.files import atomic_folder, write_text
 from dbp_ros.hotswap.blocklist import Blocklist
 
 HISTORY, GOOD = ".history", "good.json"
-FOLDER_DIGITS, CANDIDATES = 16, 2
+FOLDER_DIGITS, LOADED = 16, 2
 BYTES_PER_MB = 1_000_000
 
 
 class ModelHistory:
     """Copies of the last good bundles of one model's folder, newest last in `good.json`.
 
-    What cannot be kept is logged and changes nothing. One thread owns it at a time.
+    A failure to store is logged and has no other effect. One thread uses it at a time.
     """
 
     def __init__(
         self,
         folder: Path,
-        most: int,
-        most_mb: float,
+        max_count: int,
+        max_mb: float,
         warn: Callable[[str], None] = lambda _: None,
         immutable: Path | None = None,
     ) -> None:
-        """Prepare; nothing is written yet.
+        """Prepare without writing.
 
         Args:
-            folder: Where the copies belong. It is made when there is one.
-            most: How many good bundles are kept; 0 to keep none.
-            most_mb: Their largest size together, in [MB].
-            warn: Called with what went wrong.
-            immutable: Folder of bundles that are never written in place: their files are linked.
+            folder: Folder of the copies; created with the first.
+            max_count: Number of good bundles to store; 0 disables the history.
+            max_mb: Their maximum total size in [MB].
+            warn: Called with each failure.
+            immutable: Folder whose bundles are never modified: their files are linked.
         """
-        self._folder, self._most, self._most_bytes = folder, most, most_mb * BYTES_PER_MB
+        self._folder, self._max_count, self._max_bytes = folder, max_count, max_mb * BYTES_PER_MB
         self._warn, self._immutable = warn, immutable
-        # The model that decides and the one before it, at most.
-        self._candidates: deque[str] = deque(maxlen=CANDIDATES)
+        # At most the active model and the previous one.
+        self._loaded: deque[str] = deque(maxlen=LOADED)
 
     def path(self, sha256: str) -> Path:
         """Return the folder of the copy of a bundle."""
         return self._folder / sha256[:FOLDER_DIGITS]
 
-    def keep(self, bundle: Bundle) -> None:
-        """Copy a bundle; it counts only once `mark_good` is called."""
-        if not self._most:
+    def store(self, bundle: Bundle) -> None:
+        """Copy a bundle; `mark_good` makes it a fallback."""
+        if not self._max_count:
             return
-        if bundle.sha256 not in self._candidates:
-            self._candidates.append(bundle.sha256)
+        if bundle.sha256 not in self._loaded:
+            self._loaded.append(bundle.sha256)
         try:
-            if not self._holds(bundle.sha256):
-                self._require_room(bundle)
+            if not self._contains(bundle.sha256):
+                self._require_space(bundle)
                 self._copy(bundle)
             self._delete_unused(self._good())
         except (OSError, BundleError) as error:
-            self._warn(f"model {bundle.manifest.name} is not kept for a restart: {error}")
+            self._warn(f"model {bundle.manifest.name} is not stored for a restart: {error}")
 
     def mark_good(self, sha256: str) -> None:
-        """Note that a bundle works; the newest of those is what a restart falls back to."""
+        """Record that a bundle works; a restart falls back to the newest of these."""
         if not self.path(sha256).is_dir():
             return
         try:
@@ -79,25 +79,25 @@ class ModelHistory:
             if good[-1:] != [sha256]:
                 self._write([*(one for one in good if one != sha256), sha256])
         except (OSError, BundleError) as error:
-            self._warn(f"the history of models is not written: {error}")
+            self._warn(f"the model history cannot be written: {error}")
 
     def drop(self, sha256: str) -> None:
         """Delete the copy of a bundle that failed."""
-        if sha256 in self._candidates:
-            self._candidates.remove(sha256)
+        if sha256 in self._loaded:
+            self._loaded.remove(sha256)
         try:
             self._write([one for one in self._good() if one != sha256])
         except (OSError, BundleError) as error:
-            self._warn(f"the history of models is not written: {error}")
+            self._warn(f"the model history cannot be written: {error}")
 
-    def last_good(self, failures: Blocklist) -> Bundle | None:
-        """Return the newest good bundle that is whole and did not fail since; None without one.
+    def last_good(self, blocklist: Blocklist) -> Bundle | None:
+        """Return the newest good bundle that is undamaged and not blocked; None without one.
 
         Raises:
             BundleError: If the list of good bundles cannot be read.
         """
         for sha256 in reversed(self._good()):
-            if failures.reason(sha256):
+            if blocklist.reason(sha256):
                 continue
             with suppress(BundleError):
                 bundle = read_bundle(self.path(sha256))
@@ -112,48 +112,48 @@ class ModelHistory:
         try:
             names = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise ValueError("expected a list of texts")
+                raise ValueError("expected a list of strings")
         except (OSError, ValueError) as error:
             raise BundleError(f"{path} cannot be read ({error}): delete it") from error
         return names
 
     def _write(self, good: list[str]) -> None:
-        """Write the list without what is too old or too large; delete what is not on it."""
-        kept: list[str] = []
+        """Write the list within the limits and delete all other bundles."""
+        stored: list[str] = []
         size = 0
-        for sha256 in reversed(good[-self._most :]):
+        for sha256 in reversed(good[-self._max_count :]):
             size += _size(self.path(sha256))
-            if kept and size > self._most_bytes:
+            if stored and size > self._max_bytes:
                 break
-            kept.insert(0, sha256)
+            stored.insert(0, sha256)
         if self._folder.is_dir():
-            write_text(self._folder / GOOD, json.dumps(kept, indent=1))
-            self._delete_unused(kept)
+            write_text(self._folder / GOOD, json.dumps(stored, indent=1))
+            self._delete_unused(stored)
 
     def _delete_unused(self, good: list[str]) -> None:
-        used = {self.path(sha256) for sha256 in (*good, *self._candidates)}
+        used = {self.path(sha256) for sha256 in (*good, *self._loaded)}
         for path in self._folder.iterdir():
             if path.is_dir() and path not in used:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _holds(self, sha256: str) -> bool:
+    def _contains(self, sha256: str) -> bool:
         try:
             return read_bundle(self.path(sha256)).sha256 == sha256
         except BundleError:
             return False
 
-    def _require_room(self, bundle: Bundle) -> None:
+    def _require_space(self, bundle: Bundle) -> None:
         size = _size(bundle.directory, (MANIFEST, *bundle.manifest.files))
-        if size > self._most_bytes:
+        if size > self._max_bytes:
             raise BundleError(
-                f"it has {size / BYTES_PER_MB:.0f} MB, more than kept_models_mb = "
-                f"{self._most_bytes / BYTES_PER_MB:g}"
+                f"its size is {size / BYTES_PER_MB:.0f} MB, more than kept_models_mb = "
+                f"{self._max_bytes / BYTES_PER_MB:g}"
             )
         self._folder.mkdir(parents=True, exist_ok=True)
         if (free := shutil.disk_usage(self._folder).free) < 2 * size:
             raise BundleError(
-                f"it has {size / BYTES_PER_MB:.0f} MB, {free / BYTES_PER_MB:.0f} MB are free in "
-                f"{self._folder}: make room"
+                f"its size is {size / BYTES_PER_MB:.0f} MB, but {self._folder} has only "
+                f"{free / BYTES_PER_MB:.0f} MB free: delete files"
             )
 
     def _copy(self, bundle: Bundle) -> None:
@@ -165,7 +165,7 @@ class ModelHistory:
 
 
 def _size(folder: Path, names: tuple[str, ...] | None = None) -> int:
-    """Return the bytes of some files of a folder, of all if none are named."""
+    """Return the total size in bytes of some files of a folder; by default all."""
     paths = folder.iterdir() if names is None else (folder / name for name in names)
     return sum(path.stat().st_size for path in paths) if folder.is_dir() else 0
 
@@ -174,14 +174,14 @@ def _link(source: Path, target: Path, sha256: str) -> None:
     try:
         os.link(source, target)
     except OSError:
-        # Another file system, or one without links.
+        # The target is on another file system, or one without hard links.
         _copy_checked(source, target, sha256)
 
 
 def _copy_checked(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file that must have a sha256: it may be overwritten at this very moment.
+    """Copy a file and check its sha256, as another process may overwrite it concurrently.
 
-    In blocks: a process that locks its memory stops while it allocates a whole big file.
+    Copies blocks: a process with locked memory blocks while it allocates a large buffer.
     """
     digest, block = hashlib.sha256(), memoryview(bytearray(HASH_BLOCK))
     with source.open("rb", buffering=0) as file, target.open("xb", buffering=0) as copy:

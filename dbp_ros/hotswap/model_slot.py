@@ -1,4 +1,4 @@
-"""Hands a robot from one model to the next between two decisions, and back."""
+"""The models of one robot: the active one, the previous one and a candidate."""
 
 import threading
 from collections.abc import Callable
@@ -6,231 +6,231 @@ from dataclasses import dataclass, replace
 
 from dbp_ros.errors import ModelOutputError, ObservationError
 from dbp_ros.policy.encoder_thread import EncoderThread
+from dbp_ros.policy.execution_state import ExecutionState
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.types import ActionChunk, Floats, Frame
 
 
 class LoadedPolicy:
-    """A model at work: what decides, and the thread that encodes pictures for it.
+    """A policy runner with the thread that encodes its images.
 
     Attributes:
-        number: Counts the models that this process let decide; 0 for one that never did.
+        runner: Runs the model.
+        encoder: Encodes the images.
+        number: Count of the models activated by this process; 0 before activation.
     """
 
-    def __init__(self, decider: PolicyRunner, seen: Callable[["LoadedPolicy"], None]) -> None:
+    def __init__(self, runner: PolicyRunner, on_encoded: Callable[[EncoderThread], None]) -> None:
         """Start the encoder.
 
         Args:
-            decider: What decides.
-            seen: Called by the encoder's thread after each picture.
+            runner: Runs the model.
+            on_encoded: Called by the encoder after each image.
         """
-        self.decider = decider
+        self.runner = runner
         self.number = 0
-        self._seen = seen
-        self.encoder = EncoderThread(self._see)
+        self.encoder = EncoderThread(runner.add_image, on_encoded)
         self.encoder.start()
 
     @property
     def sha256(self) -> str:
-        """The sha256 of the manifest of the model's bundle."""
-        return self.decider.model.bundle.sha256
-
-    def stop(self) -> None:
-        """End the encoder's thread, which lets go of the model."""
-        self.encoder.stop()
-
-    def _see(self, camera: str, frame: Frame, arrival_ns: int) -> None:
-        self.decider.see(camera, frame, arrival_ns)
-        self._seen(self)
+        """Sha256 of the manifest of the model's bundle."""
+        return self.runner.model.bundle.sha256
 
 
 @dataclass(frozen=True)
 class SlotState:
-    """Who does what; replaced as a whole, so that a decision sees all of a change or none.
+    """Roles of the loaded models; replaced atomically as a whole.
 
     Attributes:
-        active: Decides.
-        previous: Decided before and takes over again if need be.
-        shadow: Is on trial and decides nothing.
-        attentive: Whether `previous` is shown every picture too, so that it can take over at
-            once. Without that it first has to see one of each camera.
+        active: Its chunks are executed.
+        previous: Was active before; a rollback activates it again.
+        candidate: In the shadow test.
+        previous_is_warm: Whether `previous` still receives joint states and images. Otherwise it
+            needs one image of each camera before its first step.
     """
 
     active: LoadedPolicy
     previous: LoadedPolicy | None = None
-    shadow: LoadedPolicy | None = None
-    attentive: bool = False
+    candidate: LoadedPolicy | None = None
+    previous_is_warm: bool = False
 
     @property
-    def fed(self) -> list[LoadedPolicy]:
-        """One runner for each observer: models that see the same share their features."""
-        fed: list[LoadedPolicy] = []
-        for runner in (self.active, self.shadow, self.previous if self.attentive else None):
-            if runner and all(runner.decider.observer is not r.decider.observer for r in fed):
-                fed.append(runner)
-        return fed
+    def image_consumers(self) -> list[LoadedPolicy]:
+        """One model for each observation buffer: models with the same inputs share one."""
+        consumers: list[LoadedPolicy] = []
+        previous = self.previous if self.previous_is_warm else None
+        for policy in (self.active, self.candidate, previous):
+            if policy and all(
+                policy.runner.observations is not c.runner.observations for c in consumers
+            ):
+                consumers.append(policy)
+        return consumers
 
-    def fault(self, error: Exception) -> str:
-        """Return what the active model is to blame for where it could not decide; empty if nothing.
+    def fault_of_active(self, error: Exception) -> str:
+        """Return how the active model caused an error; empty if it did not.
 
-        That the observation is not good enough is no fault of it, unless the one before can encode
-        what it cannot.
+        An unusable observation is its fault only if the previous model can encode the images that
+        the active one cannot.
         """
         if isinstance(error, ModelOutputError) or not isinstance(error, ObservationError):
             return str(error) or type(error).__name__
-        could = any(runner is self.previous and not runner.encoder.problem for runner in self.fed)
-        return self.active.encoder.problem if could else ""
+        previous_encodes = any(
+            policy is self.previous and not policy.encoder.problem
+            for policy in self.image_consumers
+        )
+        return self.active.encoder.problem if previous_encodes else ""
 
 
 class ModelSlot:
-    """The models of one robot, of which one decides.
+    """The slot of a robot's active model, with its previous model and a candidate.
 
-    The decision loop calls `decide`, the thread of the callbacks `feel` and `put`, and one other
-    thread all the rest. None waits for another: the lock is held to replace a reference.
+    One thread calls `step`, one calls `add_joint_state` and `submit_image`, and one calls the rest.
+    A lock is held only to replace a reference.
 
     Attributes:
-        failure: Why the active model had to give way, and who it was; None where it did not, or
-            where that has been dealt with.
-        chunk: The newest decision, None before the first.
-        last_number: Of the last model that was let decide.
+        execution: State that all models share.
+        trigger: Called by an encoder after each image of the active model.
+        failure: The model that was rolled back and the reason, until `unload_failed`.
+        last_number: Number of the last activated model.
     """
 
     def __init__(
-        self, decider: PolicyRunner, number: int = 1, wake: Callable[[], None] = lambda: None
+        self,
+        runner: PolicyRunner,
+        number: int = 1,
+        trigger: Callable[[], None] = lambda: None,
     ) -> None:
-        """Let a decider decide.
+        """Activate a first model.
 
         Args:
-            decider: The first.
-            number: Which of this process's models it is.
-            wake: Called when there is a new picture to decide from, encoded, by another thread.
+            runner: Runs the model.
+            number: Its number among the models of this process.
+            trigger: See the attribute.
         """
-        self._wake = wake
+        self.trigger = trigger
+        self.execution: ExecutionState = runner.execution
         self.failure: tuple[LoadedPolicy, str] | None = None
-        self.chunk: ActionChunk | None = None
+        self.last_number = number
         self._lock = threading.Lock()
-        self._team = SlotState(LoadedPolicy(decider, self._on_seen))
-        self._team.active.number = self.last_number = number
+        self._state = SlotState(LoadedPolicy(runner, self._on_encoded))
+        self._state.active.number = number
 
     @property
-    def team(self) -> SlotState:
-        """Who does what at the moment."""
-        return self._team
+    def state(self) -> SlotState:
+        """Current roles of the models."""
+        return self._state
 
     @property
     def active(self) -> LoadedPolicy:
-        """The one that decides."""
-        return self._team.active
+        """The model whose chunks are executed."""
+        return self._state.active
 
-    def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
-        """Take in joint positions. Shape (nu,), in the order of the models' joints."""
-        for runner in self._team.fed:
-            runner.decider.feel(positions, stamp_ns, arrival_ns)
+    def add_joint_state(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
+        """Add joint positions. Shape (nu,), in the order of the models' joints."""
+        for policy in self._state.image_consumers:
+            policy.runner.add_joint_state(positions, stamp_ns, arrival_ns)
 
-    def put(self, camera: str, frame: Frame, arrival_ns: int) -> None:
-        """Leave a picture to be encoded by all whom it concerns."""
-        for runner in self._team.fed:
-            if camera in runner.decider.model.manifest.camera_names:
-                runner.encoder.put(camera, frame, arrival_ns)
+    def submit_image(self, camera: str, frame: Frame, arrival_ns: int) -> None:
+        """Queue an image for the encoders of all models that take the camera."""
+        for policy in self._state.image_consumers:
+            if camera in policy.runner.model.manifest.camera_names:
+                policy.encoder.submit_image(camera, frame, arrival_ns)
 
-    def decide(self, now_ns: int, early: bool = False) -> tuple[PolicyRunner, ActionChunk]:
-        """Return the chunk for now and who decided it.
+    def step(self, now_ns: int, triggered: bool = False) -> ActionChunk:
+        """Return the chunk to execute.
 
-        Where the active model fails, its answer is not finite, or it cannot encode what the
-        previous one can, the previous one takes over and answers.
+        If the active model fails, returns a non-finite output, or cannot encode images that the
+        previous one can, the previous model is activated and returns the chunk.
 
         Args:
-            now_ns: The steady time.
-            early: Whether `wake` asked for it before the period was over.
+            now_ns: Steady time.
+            triggered: Whether a new image started the step before the period was over.
 
         Raises:
-            ObservationError: If the observation is not good enough to act on, or no model's
-                answer is finite.
+            ObservationError: If the observation cannot be used, or no output is finite.
         """
-        team = self._team
+        state = self._state
         try:
-            self.chunk = team.active.decider.decide(now_ns, early)
+            chunk = state.active.runner.step(now_ns, triggered)
         except Exception as error:
-            if not (fault := team.fault(error)) or not self.roll_back(fault, team.active):
+            fault = state.fault_of_active(error)
+            if not fault or not self.roll_back(fault, state.active):
                 raise
-            team = self._team
-            self.chunk = team.active.decider.decide(now_ns, early)
-        return team.active.decider, self.chunk
-
-    def begin_episode(self) -> None:
-        """Draw a latent that owes nothing to the last episode."""
-        self._team.active.decider.begin_episode()
+            chunk = self._state.active.runner.step(now_ns, triggered)
+        self.execution.num_chunks += 1
+        return chunk
 
     def load_candidate(self, model: Model) -> LoadedPolicy:
-        """Show a model everything from now on, and let it decide nothing.
-
-        Returns:
-            The runner on trial, for `promote` or `dismiss`.
-        """
-        runner = LoadedPolicy(self._team.active.decider.successor(model), self._on_seen)
+        """Return a candidate that receives joint states and images but controls nothing."""
+        candidate = LoadedPolicy(
+            self._state.active.runner.create_candidate(model), self._on_encoded
+        )
         with self._lock:
-            self._team = replace(self._team, shadow=runner)
-        return runner
+            self._state = replace(self._state, candidate=candidate)
+        return candidate
 
-    def dismiss(self, runner: LoadedPolicy) -> None:
-        """End a trial without a change."""
+    def drop_candidate(self) -> None:
+        """Unload the candidate, if there is one."""
         with self._lock:
-            self._team = replace(self._team, shadow=None)
-        runner.stop()
+            candidate = self._state.candidate
+            self._state = replace(self._state, candidate=None)
+        if candidate is not None:
+            candidate.encoder.stop()
 
-    def promote(self, runner: LoadedPolicy) -> None:
-        """Let the runner on trial decide from the next decision on."""
+    def promote(self, candidate: LoadedPolicy) -> None:
+        """Activate the candidate from the next step on; the active model becomes the previous."""
         with self._lock:
-            retired, active = self._team.previous, self._team.active
+            active, unloaded = self._state.active, self._state.previous
             self.last_number += 1
-            runner.number = self.last_number
-            runner.decider.continue_from(active.decider)
-            self._team = SlotState(runner, previous=active, attentive=True)
-        if retired is not None:
-            retired.stop()
+            candidate.number = self.last_number
+            candidate.runner.take_over()
+            self._state = SlotState(candidate, previous=active, previous_is_warm=True)
+        if unloaded is not None:
+            unloaded.encoder.stop()
 
-    def trust(self) -> None:
-        """Let the previous model rest: it stays at hand, but pictures are no longer shown to it."""
+    def end_canary(self) -> None:
+        """Stop sending joint states and images to the previous model, which stays loaded."""
         with self._lock:
-            self._team = replace(self._team, attentive=False)
+            self._state = replace(self._state, previous_is_warm=False)
 
-    def roll_back(self, reason: str, whom: LoadedPolicy) -> bool:
-        """Let the previous model decide again; `retire` must follow, in another thread.
+    def roll_back(self, reason: str, failed: LoadedPolicy) -> bool:
+        """Activate the previous model; another thread must then call `unload_failed`.
 
         Args:
-            reason: Kept in `failure` for the one who tells.
-            whom: Who has failed; where it is active no more, this was done before.
+            reason: Stored in `failure`.
+            failed: The model to replace; if it is no longer active, nothing happens.
 
         Returns:
-            Whether another than `whom` decides now.
+            Whether a model other than `failed` is active now.
         """
         with self._lock:
-            team = self._team
-            if team.active is not whom:
+            state = self._state
+            if state.active is not failed:
                 return True
-            if team.previous is None:
+            if state.previous is None:
                 return False
-            team.previous.decider.continue_from(whom.decider)
-            self.failure = (whom, reason)
-            self._team = SlotState(team.previous, shadow=team.shadow)
+            state.previous.runner.take_over()
+            self.failure = (failed, reason)
+            self._state = SlotState(state.previous, candidate=state.candidate)
             return True
 
-    def retire(self) -> tuple[LoadedPolicy, str] | None:
-        """Free the model that has failed, if one has; return it and why."""
+    def unload_failed(self) -> tuple[LoadedPolicy, str] | None:
+        """Unload the model that was rolled back; return it and the reason, or None."""
         with self._lock:
             failure, self.failure = self.failure, None
         if failure is not None:
-            failure[0].stop()
+            failure[0].encoder.stop()
         return failure
 
-    def _on_seen(self, runner: LoadedPolicy) -> None:
-        if runner is self._team.active:
-            self._wake()
-
     def close(self) -> None:
-        """End every encoder's thread."""
-        self.retire()
-        for runner in (self._team.active, self._team.previous, self._team.shadow):
-            if runner is not None:
-                runner.stop()
+        """Stop all encoders."""
+        self.unload_failed()
+        for policy in (self._state.active, self._state.previous, self._state.candidate):
+            if policy is not None:
+                policy.encoder.stop()
+
+    def _on_encoded(self, encoder: EncoderThread) -> None:
+        if encoder is self._state.active.encoder:
+            self.trigger()

@@ -1,4 +1,4 @@
-"""What a new model must show before it commands a robot."""
+"""Tests of a candidate before it is promoted."""
 
 import numpy as np
 
@@ -13,46 +13,46 @@ from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import ActionChunk, seconds_to_ns
 
 
-def require_fit(manifest: Manifest, robot: Manifest) -> None:
-    """Raise `BundleError` unless a model fits a robot that another model was made for.
+def require_compatible(manifest: Manifest, robot: Manifest) -> None:
+    """Raise `BundleError` unless a model fits the robot of another model.
 
-    The joints must be the same in the same order, and the cameras among those of the robot.
-    Horizon, steps, history and encoders may differ.
+    The joints must be the same in the same order, and the cameras a subset. Horizon, time step,
+    history and encoders may differ.
     """
-    who = f"model {manifest.name} version {manifest.version}"
+    model = f"model {manifest.name} version {manifest.version}"
     if manifest.joints != robot.joints:
         raise BundleError(
-            f"{who} is for the joints {', '.join(manifest.joints)}, expected "
+            f"{model} is for the joints {', '.join(manifest.joints)}, expected "
             f"{', '.join(robot.joints)} in this order: export it for this robot"
         )
     if missing := sorted(set(manifest.camera_names) - set(robot.camera_names)):
         raise BundleError(
-            f"{who} looks through {', '.join(missing)}, the robot has "
+            f"{model} takes images of {', '.join(missing)}, the robot has "
             f"{', '.join(robot.camera_names) or 'no camera'}: export it for these cameras"
         )
 
 
-def require_no_older(manifest: Manifest, active: Manifest) -> None:
-    """Raise `BundleError` if a model is an older version of the one that decides.
+def require_not_older(manifest: Manifest, active: Manifest) -> None:
+    """Raise `BundleError` if a model is an older version of the active one.
 
-    The same version is not older: what first explores has the version of what was imitated.
+    The same version is accepted: the first exploring model has the version of the imitated one.
     """
     if manifest.name == active.name and manifest.version < active.version:
         raise BundleError(
             f"model {manifest.name} version {manifest.version} was announced, but version "
-            f"{active.version} decides: to go back, put it into the model's folder by hand"
+            f"{active.version} is active: to go back, copy it into the model's folder"
         )
 
 
 def load_model(bundle: Bundle, config: PolicyConfig) -> Model:
-    """Load a bundle in a thread that is less urgent than decisions.
+    """Load a bundle in a thread of lower priority than the decision loop.
 
-    Threads that the inference library starts meanwhile inherit that, but are to decide: they get
-    the priority of decisions.
+    Threads that ONNX Runtime starts inherit that priority but serve inference, so they get the
+    priority of the decision loop.
 
     Raises:
-        BundleError: If a graph cannot be loaded or is not what the manifest says.
-        ConfigError: If the provider is not to be had.
+        BundleError: If a graph cannot be loaded or does not match the manifest.
+        ConfigError: If the execution provider is not available.
     """
     before = running_threads()
     model = Model(bundle, config.execution_provider, config.intra_op_threads)
@@ -62,81 +62,81 @@ def load_model(bundle: Bundle, config: PolicyConfig) -> Model:
 
 
 class ShadowTest:
-    """Lets a model decide on live observations without effect, and judges what it would have done.
+    """Shadow test: inferences on live observations that control nothing.
 
     Attributes:
-        runner: The model on trial.
-        proposal: What brought it.
+        policy: The loaded candidate.
+        candidate: Its queue entry.
     """
 
     def __init__(
-        self, runner: LoadedPolicy, proposal: Candidate, config: PolicyConfig, now_ns: int
+        self, policy: LoadedPolicy, candidate: Candidate, config: PolicyConfig, now_ns: int
     ) -> None:
-        self.runner, self.proposal = runner, proposal
-        self._reach = config.shadow_max_first_step
-        self._wanted = config.shadow_decisions
+        self.policy, self.candidate = policy, candidate
+        self._max_first_step = config.shadow_max_first_step
+        self._num_required = config.shadow_decisions
         self._budget_ms = (
             1e3 * config.inference_budget / (config.decision_rate_hz * config.real_time_factor)
         )
-        self._patience_ns = seconds_to_ns(config.shadow_timeout_s)
+        self._timeout_ns = seconds_to_ns(config.shadow_timeout_s)
         self._observed_ns = now_ns
-        self._decisions = 0
+        self._num_inferences = 0
         self._distances: list[float] = []
 
     @property
-    def finding(self) -> str:
-        """How far it was from the chunks of the running model, in words."""
+    def result(self) -> str:
+        """Mean distance from the chunks of the active model, as text."""
         if not self._distances:
-            return "in shadow the model before decided nothing to compare with"
+            return "shadow test without a chunk of the previous model to compare with"
         distance = np.mean(self._distances)
-        return f"in shadow it decided {distance:.3g} rad or m from the model before"
+        return f"shadow test: mean difference {distance:.3g} rad or m from the previous model"
 
-    def rehearse(self, now_ns: int, running: ActionChunk | None) -> bool:
-        """Make one decision without effect.
+    def run_once(self, now_ns: int, active_chunk: ActionChunk | None) -> bool:
+        """Compute and check one chunk.
 
         Args:
-            now_ns: The steady time.
-            running: The newest chunk of the model that decides.
+            now_ns: Steady time.
+            active_chunk: Chunk of the active model that is executed now.
 
         Returns:
-            Whether the model has passed.
+            Whether the test is passed.
 
         Raises:
-            BundleError: If it has failed.
-            ObservationError: If there was nothing to observe for too long.
+            BundleError: If it is failed.
+            ObservationError: If observations are unusable for longer than the timeout.
         """
-        if problem := self.runner.encoder.problem:
+        if problem := self.policy.encoder.problem:
             raise BundleError(problem)
         try:
-            inputs, chunk = self.runner.decider.rehearse(now_ns)
+            observation, chunk = self.policy.runner.run_once(now_ns)
         except ObservationError as error:
-            if now_ns - self._observed_ns > self._patience_ns:
-                raise ObservationError(f"nothing to try it on: {error}") from error
+            if now_ns - self._observed_ns > self._timeout_ns:
+                raise ObservationError(f"no observation to test it with: {error}") from error
             return False
         self._observed_ns = now_ns
-        self._require_sane(chunk, inputs.positions[-1])
-        if running is not None and (between := distance(chunk, running)) is not None:
-            self._distances.append(between)
-        self._decisions += 1
-        if self._decisions < self._wanted:
+        self._require_plausible(chunk, observation.positions[-1])
+        if active_chunk is not None and (gap := distance(chunk, active_chunk)) is not None:
+            self._distances.append(gap)
+        self._num_inferences += 1
+        if self._num_inferences < self._num_required:
             return False
-        self._require_speed()
+        self._require_latency()
         return True
 
-    def _require_sane(self, chunk: ActionChunk, measured: np.ndarray) -> None:
+    def _require_plausible(self, chunk: ActionChunk, measured: np.ndarray) -> None:
         if not np.isfinite(chunk.positions).all():
-            raise BundleError("its answer to a live observation is not finite: train it again")
+            raise BundleError("its output for a live observation is not finite: train it again")
         jump = np.abs(chunk.positions[0] - measured)
-        if jump.max() > self._reach:
-            joint = self.runner.decider.model.manifest.joints[int(jump.argmax())]
+        if jump.max() > self._max_first_step:
+            joint = self.policy.runner.model.manifest.joints[int(jump.argmax())]
             raise BundleError(
                 f"its next command for {joint} is {jump.max():.3f} from where the joint is, "
-                f"expected at most {self._reach:g}"
+                f"expected at most {self._max_first_step:g}"
             )
 
-    def _require_speed(self) -> None:
-        """Judge by the median: this thread is interrupted by those that are more urgent."""
-        median_ms = self.runner.decider.recent.percentile_ms(50)
+    def _require_latency(self) -> None:
+        """Check the median: threads of higher priority preempt this one."""
+        median_ms = self.policy.runner.recent_inference.percentile_ms(50)
         if median_ms > self._budget_ms:
             raise BundleError(
                 f"its inference takes {median_ms:.1f} ms, expected at most {self._budget_ms:.1f}: "
@@ -145,13 +145,13 @@ class ShadowTest:
 
 
 def distance(one: ActionChunk, other: ActionChunk) -> float | None:
-    """Return the mean distance in [rad, m] of two chunks while both last, None if never."""
+    """Return the mean distance in [rad, m] of two chunks where they overlap; None if nowhere."""
     shared = (other.due_ns >= one.due_ns[0]) & (other.due_ns <= one.due_ns[-1])
     if not shared.any():
         return None
     due_ns = other.due_ns[shared]
     differences = [
-        np.interp(due_ns, one.due_ns, mine) - theirs[shared]
-        for mine, theirs in zip(one.positions.T, other.positions.T, strict=True)
+        np.interp(due_ns, one.due_ns, ones) - others[shared]
+        for ones, others in zip(one.positions.T, other.positions.T, strict=True)
     ]
     return float(np.abs(differences).mean())

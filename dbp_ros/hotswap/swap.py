@@ -1,10 +1,10 @@
-"""The transaction by which a new model takes the place of another while the robot moves.
+"""Hot swap of a policy's model while the robot moves.
 
-Verify, load, prove, rehearse, swap between two decisions, watch, and roll back: at every step a
-model that is not good enough changes nothing. All of it runs in a thread of its own beside the
-decision loop. That thread must give way to the loop, and must not be starved by anything less
-urgent than the loop: it would then keep Python's interpreter lock from it for as long. So its
-priority is the one just below.
+A candidate is verified, loaded, self-tested and shadow-tested; then it is promoted between two
+steps and monitored, and rolled back if it is worse. A failure before promotion leaves the active
+model untouched. The swap thread runs at the priority just below that of the decision loop. It must
+yield to the loop. At a lower priority, a third thread could preempt it while it holds the
+interpreter lock, and so block the loop.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,215 +19,227 @@ from dbp_ros.hotswap.canary_monitor import CanaryMonitor, ModelRecord
 from dbp_ros.hotswap.candidates import Candidate, Candidates
 from dbp_ros.hotswap.model_history import ModelHistory
 from dbp_ros.hotswap.model_slot import LoadedPolicy, ModelSlot
-from dbp_ros.hotswap.shadow_test import ShadowTest, load_model, require_fit, require_no_older
-from dbp_ros.hotswap.swap_status import PUT_OFF, SwapPhase, SwapStatus
+from dbp_ros.hotswap.shadow_test import (
+    ShadowTest,
+    load_model,
+    require_compatible,
+    require_not_older,
+)
+from dbp_ros.hotswap.swap_status import DEFERRED, SwapPhase, SwapStatus
 from dbp_ros.policy.decision_rate import for_model
 from dbp_ros.runtime.realtime import set_priority
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.latency import Histogram
-from dbp_ros.types import ActionChunk
 
 SWAP_RATE_HZ = 50.0
-# Decisions from which a 99th percentile is told.
+# Number of inferences of each estimate of the 99th percentile.
 LATENCY_WINDOW = 250
 
 
 class Swap:
-    """Takes proposals and sees each through to its end.
+    """State machine of the hot swap.
 
-    `tick` does the work and belongs to one thread; the other methods may be called by any.
+    `tick` does the work and belongs to one thread. Any thread may call the other methods.
     """
 
     def __init__(
         self,
-        relay: ModelSlot,
+        slot: ModelSlot,
         config: PolicyConfig,
-        tell: Callable[[SwapStatus], None],
-        failures: Blocklist | None = None,
+        on_status: Callable[[SwapStatus], None],
+        blocklist: Blocklist | None = None,
         history: ModelHistory | None = None,
     ) -> None:
-        """Begin with the model that decides.
+        """Start with the active model of a slot.
 
         Args:
-            relay: The models.
+            slot: The loaded models.
             config: Settings.
-            tell: Called with every new state.
-            failures: Models that are not tried again; those of this process alone if None.
-            history: Keeps the bundles of models that work; none are kept if None.
+            on_status: Called with each new status.
+            blocklist: Models to refuse; by default those that fail in this process.
+            history: Stores the bundles of working models; none are stored if None.
         """
-        self._relay = relay
+        self._slot = slot
         self._config = config
-        self._tell = tell
-        self._robot = relay.active.decider.model.manifest
+        self._on_status = on_status
+        self._robot = slot.active.runner.model.manifest
         self._record = ModelRecord(config)
-        self._probation: CanaryMonitor | None = None
-        self._failures = failures or Blocklist()
+        self._canary: CanaryMonitor | None = None
+        self._blocklist = blocklist or Blocklist()
         self._history = history
-        self._unkept: LoadedPolicy | None = relay.active
-        self._unproven: LoadedPolicy | None = relay.active
-        self._proposals = Candidates()
-        self._trial: ShadowTest | None = None
-        self._episode: tuple[int, ActionChunk | None] = (relay.active.number, relay.chunk)
+        self._unstored: LoadedPolicy | None = slot.active
+        self._first: LoadedPolicy | None = slot.active
+        self._candidates = Candidates()
+        self._shadow_test: ShadowTest | None = None
+        self._episode_start = (slot.active.number, slot.execution.num_chunks)
         self._success = self._solved = False
-        self.say(SwapPhase.IDLE)
+        self.report(SwapPhase.IDLE)
 
-    def propose(self, directory: Path, announced: bool = False) -> None:
-        """Ask to swap to the bundle of a folder; the newest proposal counts. See `Candidate`."""
-        self._proposals.put(Candidate(directory, announced))
+    def submit(self, directory: Path, announced: bool = False) -> None:
+        """Queue the bundle of a folder as the candidate, in place of any other; see `Candidate`."""
+        self._candidates.put(Candidate(directory, announced))
 
-    def wants(self, sha256: str) -> bool:
-        """Return whether a bundle would be tried: it neither decides nor has failed before."""
-        decides = sha256 in (self._relay.active.sha256, self._tried)
-        return not (decides or self._failures.reason(sha256))
+    def accepts(self, sha256: str) -> bool:
+        """Return whether a bundle would be tested: not active, in test, or on the block list."""
+        loaded = sha256 in (self._slot.active.sha256, self._candidate_sha256)
+        return not (loaded or self._blocklist.reason(sha256))
 
-    def say(self, phase: SwapPhase, candidate: str = "", reason: str = "") -> None:
-        """Tell how far a candidate has come."""
-        active = self._relay.active
-        manifest = active.decider.model.manifest
-        about = (active.number, manifest.name, manifest.version, active.sha256)
-        self._tell(SwapStatus(*about, phase.value, candidate, reason))
+    def report(self, phase: SwapPhase, candidate: str = "", reason: str = "") -> None:
+        """Pass on the status of a candidate.
+
+        Args:
+            phase: Its phase.
+            candidate: Sha256 of its manifest.
+            reason: Explanation of the phase.
+        """
+        active = self._slot.active
+        manifest = active.runner.model.manifest
+        model = (active.number, manifest.name, manifest.version, active.sha256)
+        self._on_status(SwapStatus(*model, phase.value, candidate, reason))
 
     def roll_back(self) -> None:
-        """Let the model before decide again, because somebody says so.
+        """Activate the previous model on request.
 
         Raises:
             BundleError: If there is none.
         """
-        if not self._relay.roll_back("asked for", self._relay.active):
-            raise BundleError("no model decided before this one: there is none to roll back to")
+        if not self._slot.roll_back("requested", self._slot.active):
+            raise BundleError("there is no previous model to roll back to")
 
-    def count_commands(self, commands: int, limited: int) -> None:
-        """Take in what the guard has counted since it started."""
-        self._record.count(commands, limited)
+    def add_command_counts(self, commands: int, limited: int) -> None:
+        """Add the guard's counters, cumulative since its start."""
+        self._record.add_command_counts(commands, limited)
 
     def record_success(self, success: bool) -> None:
-        """Take in whether the task is solved at the moment; only the change to it counts."""
+        """Record whether the task is solved now; an episode counts the change to it."""
         self._solved |= success and not self._success
         self._success = success
 
     def begin_episode(self) -> None:
-        """End an episode, which counts if one model alone decided in it, and begin the next."""
-        began_with, now = self._episode, (self._relay.active.number, self._relay.chunk)
-        if now[0] == began_with[0] and now[1] is not began_with[1]:
-            self._record.end_episode(self._solved)
-        self._episode, self._solved = now, False
-        self._relay.begin_episode()
+        """Begin the next episode; the last one counts if one model alone executed it."""
+        number, num_chunks = self._episode_start
+        now = (self._slot.active.number, self._slot.execution.num_chunks)
+        if now[0] == number and now[1] > num_chunks:
+            self._record.add_episode(self._solved)
+        self._episode_start, self._solved = now, False
+        self._slot.execution.begin_episode()
 
     def tick(self, now_ns: int) -> None:
-        """Do the next piece of work; verifying and loading take as long as they take."""
-        if (failure := self._relay.retire()) is not None:
-            self._conclude(*failure)
-        self._judge(now_ns)
-        self._keep()
-        if (proposal := self._proposals.take(now_ns)) is not None:
-            self._take_up(proposal, now_ns)
-        elif self._trial is not None:
-            self._go_on(self._trial, now_ns)
+        """Do the next part of the work; verification and loading block this thread."""
+        if (failure := self._slot.unload_failed()) is not None:
+            self._finish_rollback(*failure)
+        self._check_canary(now_ns)
+        self._store_bundle()
+        if (candidate := self._candidates.take(now_ns)) is not None:
+            self._load(candidate, now_ns)
+        elif self._shadow_test is not None:
+            self._run_shadow_test(self._shadow_test, now_ns)
 
-    def _judge(self, now_ns: int) -> None:
-        active = self._relay.active
-        if active.decider.recent.count >= LATENCY_WINDOW:
-            self._record.p99_ms = active.decider.recent.percentile_ms(99)
-            active.decider.recent = Histogram()
-        if self._probation is None:
+    def _check_canary(self, now_ns: int) -> None:
+        active = self._slot.active
+        if active.runner.recent_inference.count >= LATENCY_WINDOW:
+            self._record.p99_ms = active.runner.recent_inference.percentile_ms(99)
+            active.runner.recent_inference = Histogram()
+        if self._canary is None:
             return
-        if reason := self._probation.verdict():
-            self._relay.roll_back(reason, active)
-        elif self._probation.over(now_ns):
-            self._probation = None
-            self._relay.trust()
+        if reason := self._canary.rollback_reason():
+            self._slot.roll_back(reason, active)
+        elif self._canary.finished(now_ns):
+            self._canary = None
+            self._slot.end_canary()
             self._mark_good(active)
 
-    def _keep(self) -> None:
-        """Copy the bundle of a model that has begun to decide; the first counts at once."""
-        if self._history is not None and (runner := self._unkept) is not None:
-            self._unkept = None
-            self._history.keep(runner.decider.model.bundle)
-        if self._unproven is self._relay.active and self._relay.chunk is not None:
-            self._mark_good(self._relay.active)
+    def _store_bundle(self) -> None:
+        """Copy the bundle of a new active model; the first is good after its first chunk."""
+        if self._history is not None and (policy := self._unstored) is not None:
+            self._unstored = None
+            self._history.store(policy.runner.model.bundle)
+        if self._first is self._slot.active and self._slot.execution.num_chunks:
+            self._mark_good(self._slot.active)
 
-    def _mark_good(self, runner: LoadedPolicy) -> None:
-        self._unproven = None
+    def _mark_good(self, policy: LoadedPolicy) -> None:
+        self._first = None
         if self._history is not None:
-            self._history.mark_good(runner.sha256)
+            self._history.mark_good(policy.sha256)
 
-    def _conclude(self, runner: LoadedPolicy, reason: str) -> None:
-        """Remember a model that had to give way, and go on with the record of the one before."""
-        self._failures.add(runner.sha256, f"rolled back: {reason}")
-        before = self._probation.before if self._probation else ModelRecord(self._config)
-        self._record, self._probation = before, None
-        self._unkept = None
+    def _finish_rollback(self, failed: LoadedPolicy, reason: str) -> None:
+        """Block the failed model and resume the record of the previous one."""
+        self._blocklist.add(failed.sha256, f"rolled back: {reason}")
+        self._record = self._canary.before if self._canary else ModelRecord(self._config)
+        self._canary = None
+        self._unstored = None
         if self._history is not None:
-            self._history.drop(runner.sha256)
-        self._mark_good(self._relay.active)
-        self.say(SwapPhase.ROLLED_BACK, runner.sha256, reason)
+            self._history.drop(failed.sha256)
+        self._mark_good(self._slot.active)
+        self.report(SwapPhase.ROLLED_BACK, failed.sha256, reason)
 
-    def _take_up(self, proposal: Candidate, now_ns: int) -> None:
-        """Verify a bundle; what keeps it from being verified may pass, so it is not remembered."""
-        sha256, active = "", self._relay.active
+    def _load(self, candidate: Candidate, now_ns: int) -> None:
+        """Verify, load and self-test a bundle; a failed verification does not block it."""
+        sha256, active = "", self._slot.active
         try:
-            sha256 = sha256_of(proposal.directory / MANIFEST)
-            self._failures.require_none(sha256)
-            if sha256 in (active.sha256, self._tried):
+            sha256 = sha256_of(candidate.directory / MANIFEST)
+            self._blocklist.require_absent(sha256)
+            if sha256 in (active.sha256, self._candidate_sha256):
                 return
-            self._end_trial()
-            self.say(SwapPhase.VERIFYING, sha256)
-            bundle = read_bundle(proposal.directory)
-            require_fit(bundle.manifest, self._robot)
-            if proposal.announced:
-                require_no_older(bundle.manifest, active.decider.model.manifest)
+            self._end_shadow_test()
+            self.report(SwapPhase.VERIFYING, sha256)
+            bundle = read_bundle(candidate.directory)
+            require_compatible(bundle.manifest, self._robot)
+            if candidate.announced:
+                require_not_older(bundle.manifest, active.runner.model.manifest)
         except (DbpError, OSError) as error:
-            self.say(SwapPhase.REFUSED, sha256, str(error))
+            self.report(SwapPhase.REFUSED, sha256, str(error))
             return
-        with self._judged(bundle, proposal, now_ns):
-            self.say(SwapPhase.LOADING, bundle.sha256)
+        with self._refusal_on_error(bundle, candidate, now_ns):
+            self.report(SwapPhase.LOADING, bundle.sha256)
             model = load_model(bundle, self._config)
-            self.say(SwapPhase.PROVING, bundle.sha256)
-            difference = model.prove()
-            self.say(SwapPhase.SHADOWING, bundle.sha256, f"gives its proof within {difference:.2g}")
-            runner = self._relay.load_candidate(model)
-            self._trial = ShadowTest(
-                runner, proposal, for_model(self._config, model.manifest), now_ns
-            )
+            self.report(SwapPhase.PROVING, bundle.sha256)
+            difference = model.self_test()
+            self.report(SwapPhase.SHADOWING, bundle.sha256, f"self-test error {difference:.2g}")
+            policy = self._slot.load_candidate(model)
+            config = for_model(self._config, model.manifest)
+            self._shadow_test = ShadowTest(policy, candidate, config, now_ns)
 
-    def _go_on(self, trial: ShadowTest, now_ns: int) -> None:
-        bundle = trial.runner.decider.model.bundle
-        with self._judged(bundle, trial.proposal, now_ns):
-            if trial.rehearse(now_ns, self._relay.chunk):
-                self._promote(trial, now_ns)
+    def _run_shadow_test(self, test: ShadowTest, now_ns: int) -> None:
+        bundle = test.policy.runner.model.bundle
+        with self._refusal_on_error(bundle, test.candidate, now_ns):
+            if test.run_once(now_ns, self._slot.execution.current_chunk):
+                self._promote(test, now_ns)
 
-    def _promote(self, trial: ShadowTest, now_ns: int) -> None:
-        runner, self._trial = trial.runner, None
-        runner.decider.recent = Histogram()
+    def _promote(self, test: ShadowTest, now_ns: int) -> None:
+        policy, self._shadow_test = test.policy, None
+        policy.runner.recent_inference = Histogram()
         if self._config.realtime_priority:
-            # It inherited that of this thread.
-            set_priority(self._config.realtime_priority, runner.encoder.native_id or 0)
-        self._relay.promote(runner)
-        self._unkept = runner
-        config = for_model(self._config, runner.decider.model.manifest)
-        self._probation = CanaryMonitor(config, self._record, now_ns)
-        self._record = self._probation.after
-        self.say(SwapPhase.ACTIVE, runner.sha256, trial.finding)
+            # The encoder inherited the priority of this thread.
+            set_priority(self._config.realtime_priority, policy.encoder.native_id or 0)
+        self._slot.promote(policy)
+        self._unstored = policy
+        config = for_model(self._config, policy.runner.model.manifest)
+        self._canary = CanaryMonitor(config, self._record, now_ns)
+        self._record = self._canary.after
+        self.report(SwapPhase.ACTIVE, policy.sha256, test.result)
 
     @contextmanager
-    def _judged(self, bundle: Bundle, proposal: Candidate, now_ns: int) -> Iterator[None]:
-        """End a trial with an error, of whatever kind, and let the model that decides go on."""
+    def _refusal_on_error(
+        self, bundle: Bundle, candidate: Candidate, now_ns: int
+    ) -> Iterator[None]:
+        """Refuse a candidate on any error; the active model stays."""
         try:
             yield
         except ObservationError as error:
-            self._proposals.put_off(proposal, now_ns)
-            self._end_trial()
-            self.say(SwapPhase.REFUSED, bundle.sha256, f"{PUT_OFF}: {error}")
+            self._candidates.defer(candidate, now_ns)
+            self._end_shadow_test()
+            self.report(SwapPhase.REFUSED, bundle.sha256, f"{DEFERRED}: {error}")
         except Exception as error:
-            self._failures.add(bundle.sha256, str(error))
-            self._end_trial()
-            self.say(SwapPhase.REFUSED, bundle.sha256, str(error))
+            self._blocklist.add(bundle.sha256, str(error))
+            self._end_shadow_test()
+            self.report(SwapPhase.REFUSED, bundle.sha256, str(error))
 
     @property
-    def _tried(self) -> str:
-        return self._trial.runner.sha256 if self._trial else ""
+    def _candidate_sha256(self) -> str:
+        return self._shadow_test.policy.sha256 if self._shadow_test else ""
 
-    def _end_trial(self) -> None:
-        if self._trial is not None:
-            self._relay.dismiss(self._trial.runner)
-            self._trial = None
+    def _end_shadow_test(self) -> None:
+        if self._shadow_test is not None:
+            self._slot.drop_candidate()
+            self._shadow_test = None

@@ -1,4 +1,4 @@
-"""What a robot says of its models: which one decides, and what became of the newest."""
+"""Status of the model hot swap: the active model and the newest candidate."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from dbp_ros.settings.json_fields import field_kinds, parse_fields
 
 
 class SwapPhase(Enum):
-    """How far a new model has come."""
+    """Phase of the newest candidate."""
 
     IDLE = "idle"
     RECEIVING = "receiving"
@@ -22,22 +22,22 @@ class SwapPhase(Enum):
     ROLLED_BACK = "rolled_back"
 
 
-# Said of a candidate that is not at fault, and is tried again.
-PUT_OFF = "put off"
+# Start of the reason for a candidate that is not at fault and is tried again.
+DEFERRED = "deferred"
 
 
 @dataclass(frozen=True)
 class SwapStatus:
-    """Which model decides, and what became of the newest that would like to.
+    """The active model, and phase and outcome of the newest candidate.
 
     Attributes:
-        number: Counts the models that this process let decide.
-        name: Name of the model that decides.
-        version: The version that its manifest gives.
-        sha256: Of its manifest.
-        phase: How far the candidate has come.
-        candidate: The sha256 of the candidate's manifest; empty where none is known.
-        reason: What there is to say about it.
+        number: Count of the models activated by this process.
+        name: Name of the active model.
+        version: Version in its manifest.
+        sha256: Sha256 of its manifest.
+        phase: Value of the candidate's `SwapPhase`.
+        candidate: Sha256 of the candidate's manifest; empty if unknown.
+        reason: Explanation of the phase.
     """
 
     number: int
@@ -49,25 +49,25 @@ class SwapStatus:
     reason: str
 
     def to_json(self) -> str:
-        """Return the state as one line."""
+        """Return the status as one line."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "SwapStatus":
-        """Read what `to_json` writes.
+        """Parse a line of `to_json`.
 
         Raises:
-            BundleError: If it is anything else.
+            BundleError: If it is invalid.
         """
         try:
-            state = cls(**parse_fields(text, field_kinds(cls)))
-            SwapPhase(state.phase)
+            status = cls(**parse_fields(text, field_kinds(cls)))
+            SwapPhase(status.phase)
         except ValueError as error:
-            raise BundleError(f"no state of a model: {error}") from error
-        return state
+            raise BundleError(f"invalid swap status: {error}") from error
+        return status
 
     @property
-    def fell_back(self) -> bool:
-        """Whether the candidate failed, so that the model that decides is to be gone on from."""
-        refused = self.phase == SwapPhase.REFUSED.value and not self.reason.startswith(PUT_OFF)
+    def candidate_failed(self) -> bool:
+        """Whether the candidate failed, so that a learner must restart from the active model."""
+        refused = self.phase == SwapPhase.REFUSED.value and not self.reason.startswith(DEFERRED)
         return bool(self.candidate) and (refused or self.phase == SwapPhase.ROLLED_BACK.value)

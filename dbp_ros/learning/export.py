@@ -120,7 +120,7 @@ def export_bundle(
         )
         manifest = _manifest(checkpoint, policy, aside, label)
         write_manifest(aside, manifest)
-        worst = Model(read_bundle(aside)).difference()
+        worst = Model(read_bundle(aside)).golden_error()
         largest = LARGEST_DIFFERENCE * _unit(policy)
         if not worst <= largest:
             raise TrainingError(

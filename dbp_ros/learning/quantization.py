@@ -114,7 +114,7 @@ def quantize_bundle(
 
 
 def _require_accuracy(quantized: Model, precision: str) -> None:
-    worst, tolerance = quantized.difference(), quantized.manifest.proof.tolerance
+    worst, tolerance = quantized.golden_error(), quantized.manifest.proof.tolerance
     if not worst <= tolerance:
         raise BundleError(
             f"{precision} gives actions {worst:.2g} away from those of full precision, expected "
@@ -134,8 +134,8 @@ def compare(source: Model, quantized: Model, recorded: GoldenCases) -> Quantizat
 
 def chunk_of(model: Model, recorded: GoldenCases, case: int) -> Floats:
     """Return a model's chunk for a recorded observation. Shape (horizon, nu)."""
-    features = model.features(recorded, case)
-    return model.decide(recorded.positions[case], features, recorded.latent[case])
+    features = model.encode_case(recorded, case)
+    return model.predict(recorded.positions[case], features, recorded.latent[case])
 
 
 class _RecordedFeeds(CalibrationDataReader):  # type: ignore[misc]
@@ -151,7 +151,7 @@ class _RecordedFeeds(CalibrationDataReader):  # type: ignore[misc]
 def _head_feeds(source: Bundle, recorded: GoldenCases) -> Iterator[Feeds]:
     model = Model(source)
     for case in range(len(recorded.positions)):
-        features = model.features(recorded, case)
+        features = model.encode_case(recorded, case)
         yield {
             "positions": recorded.positions[case][None],
             "latent": recorded.latent[case][None],

@@ -33,7 +33,7 @@ class BagNode(Node):  # type: ignore[misc]
         config = load_settings(self, BagConfig)
         kinds: dict[str, Any] = {"joint_states": JointState, "action_chunk": JointTrajectory}
         images = transport_of(config.image_transport)
-        kinds |= {images.topic(self, camera): images.kind for camera in config.cameras}
+        kinds |= {images.topic(self, camera): images.message_type for camera in config.cameras}
         controllers = ControllersConfig().controllers
         kinds |= {f"{name}/commands": Float64MultiArray for name in controllers}
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))

@@ -1,7 +1,6 @@
-"""Camera images: the topics they come on, and their pixels from the bytes of a message.
+"""Camera images: topic names, and pixels from serialized messages.
 
-The bytes are read without building a message; see `wire`. Raw pixels are a view of them where the
-encoding allows.
+Messages are read in place; see `cdr`. Raw pixels are a view of the message if the encoding allows.
 """
 
 from collections.abc import Callable
@@ -23,7 +22,7 @@ BASE = "image_raw"
 
 @dataclass(slots=True)
 class DecodedMessage:
-    """The fields of an image message that are read; see `ImageFields`."""
+    """Fields of an image message; see `ImageFields`."""
 
     height: int
     width: int
@@ -34,58 +33,58 @@ class DecodedMessage:
 
 
 def read_raw_image(message: bytes) -> tuple[Image, int]:
-    """Return pixels and stamp in [ns] of the bytes of a `sensor_msgs/msg/Image`."""
+    """Return pixels and stamp in [ns] of a serialized `sensor_msgs/msg/Image`."""
     reader = CdrReader(message)
     stamp_ns = reader.header()
     height, width = reader.numbers("II")
     encoding, is_bigendian = reader.text(), reader.byte()
     (step,) = reader.numbers("I")
-    picture = DecodedMessage(height, width, encoding, is_bigendian, step, reader.data())
-    return decode_raw(picture), stamp_ns
+    fields = DecodedMessage(height, width, encoding, is_bigendian, step, reader.data())
+    return decode_raw(fields), stamp_ns
 
 
 def read_compressed_image(message: bytes) -> tuple[Image, int]:
-    """Return pixels and stamp in [ns] of the bytes of a `sensor_msgs/msg/CompressedImage`."""
+    """Return pixels and stamp in [ns] of a serialized `sensor_msgs/msg/CompressedImage`."""
     reader = CdrReader(message)
     stamp_ns = reader.header()
-    described = reader.text()
-    return decode_compressed(reader.data(), described), stamp_ns
+    image_format = reader.text()
+    return decode_compressed(reader.data(), image_format), stamp_ns
 
 
 @dataclass(frozen=True)
 class ImageTransport:
-    """How images come.
+    """Transport of images.
 
     Attributes:
-        kind: Type of the messages, to be subscribed to with `raw=True`.
-        suffix: What follows the base topic of a camera; empty for the base topic itself.
+        message_type: Type of the messages; subscriptions use `raw=True`.
+        suffix: Suffix to the base topic of a camera; may be empty.
         read: Returns pixels and stamp in [ns].
     """
 
-    kind: Any
+    message_type: Any
     suffix: str
     read: Callable[[bytes], tuple[Image, int]]
 
     def topic(self, node: Node, camera: str) -> str:
-        """Return the topic to subscribe to for a camera, by the remap rules of a node.
+        """Return the topic of a camera under the remap rules of a node.
 
-        A rule for the topic itself, `<camera>/image_raw/compressed` say, goes first. Otherwise the
-        topic follows a rule for the base topic `<camera>/image_raw`, or for the plain `<camera>`,
-        as that of image_transport does: the base topic by the rule, and then the suffix.
+        A rule for the full topic, such as `<camera>/image_raw/compressed`, has priority. Otherwise
+        a rule for the base topic `<camera>/image_raw`, or for `<camera>`, applies to the base
+        topic, and the suffix is appended, as in image_transport.
         """
         base = f"{camera}/{BASE}"
-        own = base + self.suffix
-        if _remapped(node, own) is None:
+        full = base + self.suffix
+        if _remapped(node, full) is None:
             for name in (base, camera):
                 if (resolved := _remapped(node, name)) is not None:
                     return resolved + self.suffix
-        return own
+        return full
 
     def frame(self, message: bytes, clock: SteadyClock) -> Frame:
-        """Return an image on the steady clock.
+        """Return the image of a serialized message, stamped on the steady clock.
 
         Raises:
-            ObservationError: If it cannot be read.
+            ObservationError: If the message cannot be read.
         """
         try:
             image, stamp_ns = self.read(message)
@@ -95,7 +94,7 @@ class ImageTransport:
 
 
 def _remapped(node: Node, name: str) -> str | None:
-    """Return the full name that a remap rule gives a topic, None where no rule matches."""
+    """Return the remapped full name of a topic; None if no rule matches."""
     resolved: str = node.resolve_topic_name(name)
     return None if resolved == node.resolve_topic_name(name, only_expand=True) else resolved
 
@@ -107,7 +106,7 @@ TRANSPORTS = {
 
 
 def transport_of(name: str) -> ImageTransport:
-    """Return a transport by its name.
+    """Return a transport by name.
 
     Raises:
         ConfigError: If it is unknown.

@@ -136,5 +136,5 @@ class GuardInputs:
             self._note(CHUNKS, str(error), arrival_ns)
             return
         self._new_chunk = (chunk, arrival_ns)
-        self._trace.span(Hop.RECEIVED, arrival_ns, self._clock.now_ns())
-        self.received.note(chunk.image_stamps_ns, arrival_ns)
+        self._trace.add_span(Hop.RECEIVED, arrival_ns, self._clock.now_ns())
+        self.received.record(chunk.image_stamps_ns, arrival_ns)

@@ -181,11 +181,11 @@ class GuardNode(Node):  # type: ignore[misc]
         self._tick_time.record(
             self._preparing_ns + self._sim_clock.wall_duration_ns(now_ns, sent_at_ns)
         )
-        self._trace.span(Hop.COMMANDED, now_ns, sent_at_ns)
+        self._trace.add_span(Hop.COMMANDED, now_ns, sent_at_ns)
         chunk = self._guard.chunk if self._guard.mode is GuardMode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
             self._image_age.record(sent_at_ns - chunk.image_stamp_ns)
-            self._commanded.note(chunk.image_stamps_ns, sent_at_ns)
+            self._commanded.record(chunk.image_stamps_ns, sent_at_ns)
 
     def _take_inputs(self, now_ns: int) -> None:
         if (states := self._inputs.take_states()) is not None:

@@ -67,7 +67,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         }
         images = transport_of(config.image_transport)
         for camera in manifest.camera_names:
-            topics[f"image.{camera}"] = (images.kind, images.topic(self, camera), RECORDED)
+            topics[f"image.{camera}"] = (images.message_type, images.topic(self, camera), RECORDED)
         self._metadata: dict[str, Any] = {
             "task": config.task,
             "joints": list(manifest.joints),
@@ -166,7 +166,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             self._ignored.add("policy/model", str(error))
             return
         fallen = {"from": state.candidate, "to": state.sha256}
-        self._metadata[FELL_BACK] = fallen if state.fell_back else None
+        self._metadata[FELL_BACK] = fallen if state.candidate_failed else None
 
     def _announce(self, directory: Path) -> None:
         """Tell of a new version; a problem with one must not end the thread that hears of them."""

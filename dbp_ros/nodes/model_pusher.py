@@ -1,4 +1,4 @@
-"""Pushes models to a running policy, as a learner does, and tells how long each took."""
+"""Pushes models to a running policy and measures the time of each swap."""
 
 import time
 from pathlib import Path
@@ -14,10 +14,10 @@ SWAP_LIMIT_S = 30.0
 
 
 class ModelPusher(EpisodeRunner):
-    """Announces models and waits until they decide.
+    """Announces models and waits until they are active.
 
     Attributes:
-        rolled_back: How many of them had to give way again.
+        rolled_back: Number of models that were rolled back.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class ModelPusher(EpisodeRunner):
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
 
     def swap(self, directory: Path, share_path: bool) -> float:
-        """Return the time in [s] from the announcement of a bundle to its first decision.
+        """Return the time in [s] from the announcement of a bundle to its activation.
 
         Raises:
             DbpError: If it is refused, or takes too long.

@@ -1,4 +1,4 @@
-"""Model bundles from other machines: hears of them, fetches them, proposes them."""
+"""Model bundles from other machines: receives announced bundles as swap candidates."""
 
 from collections import deque
 from pathlib import Path
@@ -12,120 +12,123 @@ from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.swap import Swap
 from dbp_ros.hotswap.swap_status import SwapPhase
 from dbp_ros.hotswap.transfer.messages import WINDOW, Announcement, ChunkHeader
-from dbp_ros.hotswap.transfer.receiver import Receiver, delivered, forget_old
+from dbp_ros.hotswap.transfer.receiver import Receiver, delete_old, received_bundle
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
-from dbp_ros.nodes.qos import PIECES
+from dbp_ros.nodes.qos import MODEL_CHUNKS
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.types import NS_PER_S
 
-TELL_NS = NS_PER_S // 2
-# A sender that is started again is another one.
-SENDERS_KNOWN = 16
+REPORT_INTERVAL_NS = NS_PER_S // 2
+# Each start of a sender counts as a new one.
+MAX_SENDERS = 16
 
 
 class ModelReceiver:
-    """Takes `model_announcement`, asks on `model_request`, puts together what `model_chunk` brings.
+    """Receiver of `model_announcement` and `model_chunk`, which publishes `model_request`.
 
-    Callbacks only leave their message; the work is done by `tick`, in the thread of the swap.
+    Callbacks queue their messages; `tick` processes them in the swap thread.
     """
 
     def __init__(self, node: Node, ignored: IgnoredMessages) -> None:
         self._ignored = ignored
         self._swap: Swap | None = None
         self._received = Path()
-        self._news: deque[Announcement] = deque(maxlen=1)
-        self._heard: dict[str, Announcement] = {}
-        self._delivery: Receiver | None = None
-        self._waiting = False
-        self._told_ns = 0
-        self._mail: deque[tuple[ChunkHeader, bytes]] = deque(maxlen=4 * WINDOW)
-        self._requests = node.create_publisher(String, "model_request", PIECES)
+        self._new: deque[Announcement] = deque(maxlen=1)
+        self._announcements: dict[str, Announcement] = {}
+        self._receiver: Receiver | None = None
+        self._is_receiving = False
+        self._reported_ns = 0
+        self._chunks: deque[tuple[ChunkHeader, bytes]] = deque(maxlen=4 * WINDOW)
+        self._requests = node.create_publisher(String, "model_request", MODEL_CHUNKS)
         subscribe_stateful(node, String, "model_announcement", self._on_announcement)
-        node.create_subscription(UInt8MultiArray, "model_chunk", self._on_chunk, PIECES)
+        node.create_subscription(UInt8MultiArray, "model_chunk", self._on_chunk, MODEL_CHUNKS)
 
-    def begin(self, swap: Swap, received: Path) -> None:
-        """Propose what is announced from now on, and what was announced last.
+    def start(self, swap: Swap, received: Path) -> None:
+        """Submit the bundles announced last and from now on.
 
         Args:
-            swap: Takes the proposals.
-            received: Folder for bundles that have to be fetched.
+            swap: Receives the candidates.
+            received: Folder for transferred bundles.
         """
-        self._delivery = None
+        self._receiver = None
         self._swap, self._received = swap, received
-        self._news.extend(self._heard.values())
+        self._new.extend(self._announcements.values())
 
     def tick(self, now_ns: int) -> None:
-        """Do what there is to do with what has arrived."""
+        """Process the queued messages."""
         assert self._swap is not None
-        news = self._news.pop() if self._news else None
+        announcement = self._new.pop() if self._new else None
         try:
-            if news is not None and self._swap.wants(news.sha256):
-                self._consider(news, now_ns)
-            if self._delivery is not None:
-                self._go_on(self._delivery, self._swap, now_ns)
+            if announcement is not None and self._swap.accepts(announcement.sha256):
+                self._receive(announcement, now_ns)
+            if self._receiver is not None:
+                self._transfer(self._receiver, self._swap, now_ns)
         except (BundleError, OSError) as error:
-            sha256 = self._delivery.announcement.sha256 if self._delivery else ""
-            self._delivery = None
-            self._swap.say(SwapPhase.REFUSED, sha256, f"not received: {error}")
+            sha256 = self._receiver.announcement.sha256 if self._receiver else ""
+            self._receiver = None
+            self._swap.report(SwapPhase.REFUSED, sha256, f"not received: {error}")
 
-    def _consider(self, news: Announcement, now_ns: int) -> None:
+    def _receive(self, announcement: Announcement, now_ns: int) -> None:
         assert self._swap is not None
-        for folder in (Path(news.path), delivered(news, self._received)):
+        for folder in (Path(announcement.path), received_bundle(announcement, self._received)):
             manifest = folder / MANIFEST
-            if folder.is_absolute() and manifest.is_file() and sha256_of(manifest) == news.sha256:
-                self._delivery = None
-                self._swap.propose(folder, announced=True)
+            if not (folder.is_absolute() and manifest.is_file()):
+                continue
+            if sha256_of(manifest) == announcement.sha256:
+                self._receiver = None
+                self._swap.submit(folder, announced=True)
                 return
-        if self._delivery and self._delivery.announcement.sha256 == news.sha256:
-            self._delivery.resume(now_ns)
+        if self._receiver and self._receiver.announcement.sha256 == announcement.sha256:
+            self._receiver.resume(now_ns)
         else:
-            self._mail.clear()
-            self._delivery = Receiver(news, self._received, now_ns)
-        self._waiting = True
+            self._chunks.clear()
+            self._receiver = Receiver(announcement, self._received, now_ns)
+        self._is_receiving = True
 
-    def _go_on(self, delivery: Receiver, swap: Swap, now_ns: int) -> None:
-        while self._mail:
-            label, data = self._mail.popleft()
-            whole = delivery.take(label, data, now_ns)
-            if whole is not None:
-                self._delivery = None
-                forget_old(self._received)
-                swap.propose(whole, announced=True)
+    def _transfer(self, receiver: Receiver, swap: Swap, now_ns: int) -> None:
+        while self._chunks:
+            header, data = self._chunks.popleft()
+            bundle = receiver.add(header, data, now_ns)
+            if bundle is not None:
+                self._receiver = None
+                delete_old(self._received)
+                swap.submit(bundle, announced=True)
                 return
-        about = delivery.announcement
-        if (request := delivery.request(now_ns)) is not None:
+        sha256, sender = receiver.announcement.sha256, receiver.announcement.sender
+        if (request := receiver.request(now_ns)) is not None:
             self._requests.publish(String(data=request.to_json()))
-        silent = delivery.silent(now_ns)
-        if silent and self._waiting:
-            swap.say(SwapPhase.REFUSED, about.sha256, f"{about.sender} is silent: waiting for it")
-        self._waiting = not silent
-        if not silent and now_ns - self._told_ns > TELL_NS:
-            self._told_ns = now_ns
-            arrived = f"{delivery.arrived_bytes / 1e6:.1f} of {about.size / 1e6:.1f} MB"
-            swap.say(SwapPhase.RECEIVING, about.sha256, f"{arrived} from {about.sender}")
+        silent = receiver.silent(now_ns)
+        if silent and self._is_receiving:
+            swap.report(SwapPhase.REFUSED, sha256, f"{sender} does not reply")
+        self._is_receiving = not silent
+        if not silent and now_ns - self._reported_ns > REPORT_INTERVAL_NS:
+            self._reported_ns = now_ns
+            total, count = receiver.announcement.size, receiver.received_bytes
+            progress = f"{count / 1e6:.1f} of {total / 1e6:.1f} MB"
+            swap.report(SwapPhase.RECEIVING, sha256, f"{progress} from {sender}")
 
     def _on_announcement(self, message: String) -> None:
         try:
-            news = Announcement.from_json(message.data)
+            announcement = Announcement.from_json(message.data)
         except BundleError as error:
             self._ignored.add("model_announcement", str(error))
             return
-        before = self._heard.pop(news.sender, None)
-        if before is None or news.sequence > before.sequence:
-            before = news
-            self._news.append(news)
-        self._heard[news.sender] = before
-        while len(self._heard) > SENDERS_KNOWN:
-            del self._heard[next(iter(self._heard))]
+        last = self._announcements.pop(announcement.sender, None)
+        if last is None or announcement.sequence > last.sequence:
+            last = announcement
+            self._new.append(announcement)
+        self._announcements[announcement.sender] = last
+        while len(self._announcements) > MAX_SENDERS:
+            del self._announcements[next(iter(self._announcements))]
 
     def _on_chunk(self, message: UInt8MultiArray) -> None:
-        if self._delivery is None:
-            # It is for another receiver.
+        if self._receiver is None:
+            # The chunk is for another receiver.
             return
         try:
             if not message.layout.dim:
-                raise BundleError("a piece of a model has no dimension with its label")
-            self._mail.append(
+                raise BundleError("a chunk of a model has no dimension with its header")
+            self._chunks.append(
                 (ChunkHeader.from_json(message.layout.dim[0].label), bytes(message.data))
             )
         except BundleError as error:

@@ -1,4 +1,4 @@
-"""Announces a model bundle and hands it out to whoever asks: from a learner, or by itself."""
+"""Announces a model bundle and serves its chunks, in the learner or as a node."""
 
 import sys
 import uuid
@@ -15,63 +15,63 @@ from dbp_ros.hotswap.transfer.sender import Sender
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import LATCHED, PIECES
+from dbp_ros.nodes.qos import LATCHED, MODEL_CHUNKS
 from dbp_ros.settings.policy import ModelSenderConfig
 
 
 class ModelSender:
-    """The sending side of a node. It offers one bundle at a time, the one announced last."""
+    """Sender of model bundles; it serves the bundle announced last."""
 
     def __init__(self, node: Node, share_path: bool = True) -> None:
         """Create the topics.
 
         Args:
-            node: The node to send for.
-            share_path: Whether receivers on this machine may read the bundle's folder.
+            node: Owner of the topics.
+            share_path: Whether receivers on this machine may read the bundle's folder directly.
         """
         self._ignored = IgnoredMessages(node.get_logger().warning)
         self._share_path = share_path
-        self._sender = f"{node.get_fully_qualified_name()}:{uuid.uuid4().hex[:8]}"
+        self._name = f"{node.get_fully_qualified_name()}:{uuid.uuid4().hex[:8]}"
         self._sequence = 0
-        self._offer: Sender | None = None
+        self._sender: Sender | None = None
         self._announcements = node.create_publisher(String, "model_announcement", LATCHED)
-        self._chunks = node.create_publisher(UInt8MultiArray, "model_chunk", PIECES)
-        node.create_subscription(String, "model_request", self._on_request, PIECES)
+        self._chunks = node.create_publisher(UInt8MultiArray, "model_chunk", MODEL_CHUNKS)
+        node.create_subscription(String, "model_request", self._on_request, MODEL_CHUNKS)
 
     def announce(self, directory: Path) -> Announcement:
-        """Offer a bundle from now on. Its files must stay as they are.
+        """Announce a bundle. Its files must not change.
 
         Raises:
             BundleError: If it is damaged.
         """
         self._sequence += 1
-        self._offer = Sender(directory, self._sequence, self._sender, self._share_path)
-        announcement = self._offer.announcement
+        self._sender = Sender(directory, self._sequence, self._name, self._share_path)
+        announcement = self._sender.announcement
         self._announcements.publish(String(data=announcement.to_json()))
         return announcement
 
     def _on_request(self, message: String) -> None:
-        if self._offer is None:
+        if self._sender is None:
             return
         try:
-            pieces = self._offer.pieces(Request.from_json(message.data))
+            chunks = self._sender.chunks(Request.from_json(message.data))
         except BundleError as error:
             self._ignored.add("model_request", str(error))
             return
-        for label, data in pieces:
-            self._chunks.publish(chunk_message(label, data))
+        for header, data in chunks:
+            self._chunks.publish(chunk_message(header, data))
 
 
-def chunk_message(label: ChunkHeader, data: bytes) -> UInt8MultiArray:
-    """Return a piece as a message: what it is, is the label of the array's one dimension."""
+def chunk_message(header: ChunkHeader, data: bytes) -> UInt8MultiArray:
+    """Return a chunk as a message, with its header in the label of the array's dimension."""
     message = UInt8MultiArray(data=array("B", data))
-    dimension = MultiArrayDimension(label=label.to_json(), size=len(data), stride=len(data))
+    dimension = MultiArrayDimension(label=header.to_json(), size=len(data), stride=len(data))
     message.layout.dim = [dimension]
     return message
 
 
 class ModelSenderNode(Node):  # type: ignore[misc]
-    """Announces one bundle and hands it out until it is told to end."""
+    """Node that announces one bundle and serves it."""
 
     def __init__(self) -> None:
         super().__init__("model_sender")
@@ -81,7 +81,7 @@ class ModelSenderNode(Node):  # type: ignore[misc]
         self.get_logger().info(f"announced {announcement.name} ({announcement.sha256[:12]})")
 
     def close(self) -> None:
-        """Stop: there is nothing to stop."""
+        """Do nothing: the node has no thread to stop."""
 
 
 def main() -> int:

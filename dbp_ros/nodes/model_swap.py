@@ -1,4 +1,4 @@
-"""The swap of models on ROS 2: where new ones come from, and who is told what becomes of them."""
+"""Model hot swap on ROS 2: sources of candidates, status topic and rollback service."""
 
 from pathlib import Path
 
@@ -25,15 +25,15 @@ from dbp_ros.runtime.sim_clock import SimClock
 from dbp_ros.settings.policy import PolicyConfig
 
 RECEIVED = ".received"
-# A counter of 64 bits has no more.
+# Maximum length of a 64-bit counter.
 DIGITS = 20
 
 
 class ModelSwap:
-    """Runs a `Swap` beside the decision loop and tells `~/model` what it does.
+    """Runs a `Swap` in its own thread and publishes its status on `~/model`.
 
-    New models come from the folder of the first one and from `model_announcement`; `~/rollback`
-    brings the one before back.
+    Candidates come from the folder of the initial model and from `model_announcement`. The
+    service `~/rollback` activates the previous model.
     """
 
     def __init__(self, node: Node, config: PolicyConfig, ignored: IgnoredMessages) -> None:
@@ -41,13 +41,13 @@ class ModelSwap:
         self._config, self._ignored = config, ignored
         self._sim_clock = SimClock(config.real_time_factor)
         self._swap: Swap | None = None
-        self._folder: FolderWatcher | None = None
+        self._watcher: FolderWatcher | None = None
         self._thread: RateThread | None = None
-        self._newest: SwapStatus | None = None
+        self._status: SwapStatus | None = None
         self._namespace = str(node.get_namespace()).strip("/").replace("/", ".")
-        self._first: InitialModel | None = None
+        self._initial: InitialModel | None = None
         self._guard = f"{node.get_namespace()}/guard".strip("/")
-        self._topic = node.create_publisher(String, "~/model", LATCHED)
+        self._publisher = node.create_publisher(String, "~/model", LATCHED)
         self._receiver = ModelReceiver(node, ignored)
         subscribe_stateful(node, Bool, "success", self._on_success)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
@@ -55,108 +55,114 @@ class ModelSwap:
 
     @property
     def thread(self) -> RateThread | None:
-        """The thread that does the work, while there is a model."""
+        """The swap thread; None without a model."""
         return self._thread
 
     @property
     def report(self) -> dict[str, str]:
-        """What became of the newest model that would like to decide."""
-        newest = self._newest
-        if newest is None:
+        """Status of the newest candidate, for the statistics."""
+        status = self._status
+        if status is None:
             return {}
         return {
-            "phase": newest.phase,
-            "candidate": newest.candidate,
-            "candidate_reason": newest.reason,
+            "phase": status.phase,
+            "candidate": status.candidate,
+            "candidate_reason": status.reason,
         }
 
     @property
     def problem(self) -> str:
-        """Why the newest model does not decide; empty where it does, or may yet."""
-        newest = self._newest
-        if newest is None or newest.phase not in (
+        """Why the newest candidate is not active; empty if it is or is still in test."""
+        status = self._status
+        if status is None or status.phase not in (
             SwapPhase.REFUSED.value,
             SwapPhase.ROLLED_BACK.value,
         ):
             return ""
-        about = filter(None, ("model", newest.candidate[:12], newest.phase.replace("_", " ")))
-        return f"{' '.join(about)}: {newest.reason}{self._origin(newest)}"
+        words = filter(None, ("model", status.candidate[:12], status.phase.replace("_", " ")))
+        return f"{' '.join(words)}: {status.reason}{self._fallback_note(status)}"
 
     def load_initial_model(self, directory: Path) -> InitialModel:
-        """Load the model of a folder, or the last good one where that cannot be used.
+        """Load the model of a folder, or the last good one if that cannot be used.
 
         Raises:
-            BundleError: If neither can be used, or what was noted of them cannot be read.
-            ConfigError: If the provider is not to be had.
+            BundleError: If neither can be used, or the block list or the history cannot be read.
+            ConfigError: If the execution provider is not available.
         """
         config = self._config
         directory = directory.resolve() if directory.name in ("", "..") else directory
         self._received = self._folder_of(config.received_models, directory, RECEIVED)
-        kept = self._folder_of(config.kept_models, directory, HISTORY) / directory.name
+        history = self._folder_of(config.kept_models, directory, HISTORY) / directory.name
         limits = (config.kept_models_count, config.kept_models_mb)
         warn = self._node.get_logger().warning
-        self._failures = Blocklist(self._received / FAILED)
-        self._history = ModelHistory(kept, *limits, warn, self._received)
-        self._folder = FolderWatcher(directory) if config.watch_model else None
-        if self._folder is not None:
-            # What comes into the folder from now on is news, what is there is loaded.
-            self._folder.changed(0)
-        return load_initial_model(directory, config, self._failures, self._history)
+        self._blocklist = Blocklist(self._received / FAILED)
+        self._history = ModelHistory(history, *limits, warn, self._received)
+        self._watcher = FolderWatcher(directory) if config.watch_model else None
+        if self._watcher is not None:
+            # The present files are loaded now; later changes make a candidate.
+            self._watcher.changed(0)
+        return load_initial_model(directory, config, self._blocklist, self._history)
 
-    def begin(self, relay: ModelSlot, first: InitialModel) -> None:
-        """Look out for successors of the model that was loaded first."""
+    def start(self, slot: ModelSlot, initial: InitialModel) -> None:
+        """Start the swap thread for the slot of an initial model."""
         config = self._config
-        self._first, self._first_number = first, relay.active.number
-        self._swap = Swap(relay, config, self._tell, self._failures, self._history)
-        if first.fallback:
-            self._swap.say(SwapPhase.REFUSED, first.refused, first.fallback)
-        self._receiver.begin(self._swap, self._received)
-        # Just below the decision loop: what is less urgent than that must not starve the thread
-        # that may hold the interpreter's lock.
+        self._initial, self._initial_number = initial, slot.active.number
+        self._swap = Swap(slot, config, self._on_status, self._blocklist, self._history)
+        if initial.fallback:
+            self._swap.report(SwapPhase.REFUSED, initial.refused, initial.fallback)
+        self._receiver.start(self._swap, self._received)
+        # Just below the decision loop: no thread of lower priority than the loop may preempt this
+        # one while it holds the interpreter lock.
         priority = max(1, config.realtime_priority - 1) if config.realtime_priority else 0
         self._thread = RateThread("model swap", SWAP_RATE_HZ, self._tick, priority)
         self._thread.start()
 
-    def end(self) -> None:
-        """Stop looking out."""
+    def stop(self) -> None:
+        """Stop the swap thread."""
         if self._thread is not None:
             self._thread.stop()
-        self._thread = self._swap = self._newest = None
+        self._thread = self._swap = self._status = None
 
     def begin_episode(self) -> None:
-        """End an episode and begin the next."""
+        """Begin the next episode."""
         if self._swap is not None:
             self._swap.begin_episode()
 
     def _folder_of(self, chosen: str, directory: Path, name: str) -> Path:
-        """Return a folder, one a namespace: chosen, or with a name beside that of the model."""
+        """Return the folder of this namespace in `chosen`, by default a sibling of the model's."""
         folder = Path(chosen).expanduser() if chosen else directory.parent / name
         return folder.absolute() / self._namespace
 
-    def _origin(self, state: SwapStatus) -> str:
-        """Say where the model that decides is from, where that is not the configured folder."""
-        if self._first is None or not self._first.fallback or state.number != self._first_number:
+    def _fallback_note(self, status: SwapStatus) -> str:
+        """Return the origin of the active model if that is a fallback."""
+        if (
+            self._initial is None
+            or not self._initial.fallback
+            or status.number != self._initial_number
+        ):
             return ""
-        bundle = self._first.model.bundle
+        bundle = self._initial.model.bundle
         return (
             f"; started with the last good model, {bundle.manifest.name} version "
-            f"{bundle.manifest.version}, kept in {bundle.directory}"
+            f"{bundle.manifest.version}, stored in {bundle.directory}"
         )
 
     def _tick(self, now_ns: int) -> None:
         assert self._swap is not None
-        if self._folder is not None and self._folder.changed(now_ns):
-            self._swap.propose(self._folder.directory)
+        if self._watcher is not None and self._watcher.changed(now_ns):
+            self._swap.submit(self._watcher.directory)
         self._receiver.tick(now_ns)
         self._swap.tick(self._sim_clock.from_steady_ns(now_ns))
 
-    def _tell(self, state: SwapStatus) -> None:
-        self._newest = state
-        self._topic.publish(String(data=state.to_json()))
-        who = f"{state.name} version {state.version} ({state.sha256[:12]}), number {state.number}"
-        about = f", candidate {state.candidate[:12]}" if state.candidate else ""
-        reason = f": {state.reason}" if state.reason else ""
-        self._node.get_logger().info(f"model {who}, decides; {state.phase}{about}{reason}")
+    def _on_status(self, status: SwapStatus) -> None:
+        self._status = status
+        self._publisher.publish(String(data=status.to_json()))
+        model = f"{status.name} version {status.version} ({status.sha256[:12]})"
+        candidate = f", candidate {status.candidate[:12]}" if status.candidate else ""
+        reason = f": {status.reason}" if status.reason else ""
+        self._node.get_logger().info(
+            f"active model {model}, number {status.number}; {status.phase}{candidate}{reason}"
+        )
 
     def _roll_back(self) -> None:
         if self._swap is None:
@@ -172,23 +178,23 @@ class ModelSwap:
             if status.name != self._guard or self._swap is None:
                 continue
             try:
-                self._swap.count_commands(*guard_counts(status))
+                self._swap.add_command_counts(*guard_counts(status))
             except ObservationError as error:
                 self._ignored.add("/diagnostics", str(error))
 
 
 def guard_counts(status: DiagnosticStatus) -> tuple[int, int]:
-    """Return how many commands a guard has sent, and how many of them a limit changed.
+    """Return the counts of commands and of limited commands in a guard's status.
 
     Raises:
-        ObservationError: If the status is none of our guard.
+        ObservationError: If the status is not from a guard.
     """
     values = {item.key: item.value for item in status.values}
     found = [values.get(name, "absent") for name in ("commands", "limited_commands")]
     if not all(value.isascii() and value.isdecimal() and len(value) < DIGITS for value in found):
         raise ObservationError(
             f"a status named {status.name} has commands {found[0][:DIGITS]!r} and "
-            f"limited_commands {found[1][:DIGITS]!r}, expected whole numbers: is it another "
-            "node's?"
+            f"limited_commands {found[1][:DIGITS]!r}, expected integers: does another "
+            "node publish it?"
         )
     return int(found[0]), int(found[1])

@@ -1,4 +1,4 @@
-"""The topics that a policy observes: joint states and images, handed to the models as they come."""
+"""Subscriptions of the policy node: joint states and camera images."""
 
 from functools import partial
 
@@ -22,19 +22,19 @@ from dbp_ros.types import seconds_to_ns
 
 
 class PolicyInputs:
-    """Subscribes while a model is loaded. Malformed messages are ignored, with a warning.
+    """Subscriptions while a model is loaded; invalid messages are ignored with a warning.
 
     Attributes:
-        problem: What is wrong with the joint states; empty where nothing.
+        problem: What is wrong with the joint states; empty if nothing.
     """
 
     def __init__(
         self, node: Node, config: PolicyConfig, clock: SteadyClock, ignored: IgnoredMessages
     ) -> None:
-        """Prepare; `begin` subscribes.
+        """Prepare; `subscribe` subscribes.
 
         Raises:
-            ConfigError: If the transport of images or the joints of cameras are wrong.
+            ConfigError: If `image_transport` or `camera_joints` is invalid.
         """
         check_camera_joints(config)
         self.problem = ""
@@ -43,18 +43,19 @@ class PolicyInputs:
         self._max_age_ns = seconds_to_ns(config.joint_state_max_age_s)
         self._subscriptions: list[Subscription] = []
 
-    def begin(self, manifest: Manifest, relay: ModelSlot) -> None:
-        """Hand to a relay what a model observes, from now on."""
-        joints, node, raw = manifest.joints, self._node, self._transport
+    def subscribe(self, manifest: Manifest, slot: ModelSlot) -> None:
+        """Subscribe to the inputs of a model and pass them to a slot."""
+        joints, node, transport = manifest.joints, self._node, self._transport
         self._reader, self._merger = JointReader(joints), JointStateMerger(joints)
-        self._relay = relay
-        take = self._on_joint_states
+        self._slot = slot
         self._subscriptions = [
-            node.create_subscription(JointState, "joint_states", take, JOINT_STATES, raw=True),
+            node.create_subscription(
+                JointState, "joint_states", self._on_joint_states, JOINT_STATES, raw=True
+            ),
             *(
                 node.create_subscription(
-                    raw.kind,
-                    raw.topic(node, camera),
+                    transport.message_type,
+                    transport.topic(node, camera),
                     partial(self._on_image, camera),
                     SENSOR,
                     raw=True,
@@ -67,8 +68,8 @@ class PolicyInputs:
         for camera in manifest.camera_names:
             node.get_logger().info(describe_check(camera, joints, self._config))
 
-    def end(self) -> None:
-        """Unsubscribe."""
+    def unsubscribe(self) -> None:
+        """Destroy the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
@@ -90,7 +91,7 @@ class PolicyInputs:
             return
         self.problem = ""
         stamp_ns = self._clock.steady_ns(states.stamp_ns)
-        self._relay.feel(positions, stamp_ns, states.arrival_ns)
+        self._slot.add_joint_state(positions, stamp_ns, states.arrival_ns)
 
     def _on_image(self, camera: str, message: bytes) -> None:
         arrival_ns = self._clock.now_ns()
@@ -99,6 +100,6 @@ class PolicyInputs:
         except ObservationError as error:
             self._ignored.add(camera, str(error))
             return
-        self._relay.put(camera, frame, arrival_ns)
-        path, end_ns = self._relay.active.decider.path, self._clock.now_ns()
-        path.arrive(camera, frame.stamp_ns, arrival_ns, end_ns)
+        self._slot.submit_image(camera, frame, arrival_ns)
+        latency = self._slot.execution.statistics.frame_latency
+        latency.record_arrival(camera, frame.stamp_ns, arrival_ns, self._clock.now_ns())

@@ -29,7 +29,7 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-# Pieces of something large: a window that was asked for fits twice.
-PIECES = QoSProfile(
+# Chunks of a model bundle: the queue holds two requested windows.
+MODEL_CHUNKS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=2 * WINDOW, reliability=ReliabilityPolicy.RELIABLE
 )

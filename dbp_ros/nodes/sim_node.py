@@ -179,7 +179,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._watch.publishing(stamp.sec * NS_PER_S + stamp.nanosec)
         self._joint_states.publish(message)
         self._period.record(now_ns)
-        self._trace.span(Hop.PHYSICS, now_ns, self._sim_clock.now_ns())
+        self._trace.add_span(Hop.PHYSICS, now_ns, self._sim_clock.now_ns())
         self._beats += 1
         if self._beats % self._beats_per_judgement == 0:
             self._reward.publish(Float64(data=self._simulation.reward))

@@ -108,4 +108,4 @@ class SimulatedCameras:
         self._topics[camera].publish(message)
         sent_ns = self._sim_clock.now_ns()
         self.render_time.record(self._sim_clock.wall_duration_ns(taken_ns, sent_ns))
-        self._trace.span(Hop.RENDERED, taken_ns, sent_ns, number, taken_ns)
+        self._trace.add_span(Hop.RENDERED, taken_ns, sent_ns, number, taken_ns)

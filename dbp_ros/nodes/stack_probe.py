@@ -120,7 +120,7 @@ class StackProbe:
         for topic, kind in graph.subscribed("policy", IMAGE_KINDS).items():
             transport = IMAGE_KINDS[kind]
             read = image_reader(transport)
-            self._sample("camera", transport.kind, topic, read, max_age_s, IMAGES)
+            self._sample("camera", transport.message_type, topic, read, max_age_s, IMAGES)
         for topic in graph.published("guard", COMMANDS):
             request = GetParameters.Request(names=list(CONTROLLER_PARAMETERS))
             service = f"{topic.removesuffix(COMMANDS_NAME)}/get_parameters"

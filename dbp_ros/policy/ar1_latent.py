@@ -1,57 +1,64 @@
-"""The noise that a policy decides with: one walk through an episode, not a draw a decision."""
+"""Latent noise of a policy as a first-order autoregressive (AR(1)) process."""
 
 import math
 
 import numpy as np
 
-from dbp_ros.types import NS_PER_S, Floats
+from dbp_ros.types import NS_PER_S, Flags, Floats
 
 
 class AR1Latent:
-    """An autoregressive walk whose every point is standard normal.
+    """Stationary AR(1) process with standard normal marginals, of one latent or a batch.
 
-    `z' = r z + sqrt(1 - r^2) x` with `r = exp(-dt / memory)` and `x ~ N(0, I)`, where `dt` is the
-    time from decision to decision. With a new draw for
-    each decision the arms would change their mind a hundred times a second; with one for the
-    whole episode, where the demonstrations allow to wait or to go on, a latent that says "wait"
-    would wait for ever. In between, a mode is kept for as long as it takes to commit to it.
+    `z' = r z + sqrt(1 - r^2) x` with `r = exp(-dt / time_constant)` and `x ~ N(0, I)`. A latent
+    that is resampled at each step makes a multimodal policy switch modes from chunk to chunk. A
+    constant latent can select a mode that never moves. A time constant in between holds a mode
+    for about that time.
     """
 
-    def __init__(self, shape: tuple[int, int], memory_s: float) -> None:
-        """Prepare a walk; `draw` begins it.
+    def __init__(self, shape: tuple[int, ...], time_constant_s: float) -> None:
+        """Start from an arbitrary seed; `reset` sets one.
 
         Args:
-            shape: Horizon and number of joints.
-            memory_s: Time in which a latent forgets itself, in [s]; 0 to hold it for ever.
+            shape: `(horizon, nu)`, with a batch axis in front for a batch.
+            time_constant_s: Lag in [s] at which the correlation is 1/e; 0 for a constant latent.
         """
         self.shape = shape
-        self._memory_s = memory_s
-        self.draw(0)
+        self._time_constant_s = time_constant_s
+        self.reset(-1)
 
-    def draw(self, seed: int) -> None:
-        """Begin anew from a seed, or from anywhere if it is negative."""
-        self._rng = np.random.default_rng(None if seed < 0 else seed)
-        self._value: Floats = self._rng.standard_normal(self.shape, dtype=np.float32)
+    def reset(self, seed: int) -> None:
+        """Restart the process from a seed; a negative seed is unpredictable."""
+        self.generator = np.random.default_rng(None if seed < 0 else seed)
+        self.value = self._sample()
         self._time_ns: int | None = None
 
-    @property
-    def value(self) -> Floats:
-        """The latent of the last decision. Shape (horizon, nu)."""
-        return self._value
-
-    def at(self, now_ns: int, factor: float = 1.0) -> Floats:
-        """Walk on to the time of a decision and return its latent. Shape (horizon, nu).
-
-        Decisions need not come once a period. The first one after `draw` gets what was drawn.
+    def advance(self, dt: float, resampled: Flags | None = None) -> Floats:
+        """Return the latent `dt` seconds later. Shape `shape`; never aliases the last one.
 
         Args:
-            now_ns: The steady time.
-            factor: Seconds of a simulator that pass in one of the steady clock.
+            dt: In [s], at least 0.
+            resampled: Rows of a batch that restart with a new sample. Shape (batch,).
         """
-        if self._time_ns is not None and self._memory_s:
-            dt = max(0, now_ns - self._time_ns) * factor / NS_PER_S
-            keep = math.exp(-dt / self._memory_s)
-            fresh = self._rng.standard_normal(self.shape, dtype=np.float32)
-            self._value = keep * self._value + math.sqrt(1.0 - keep**2) * fresh
-        self._time_ns = now_ns
-        return self._value
+        keep = math.exp(-dt / self._time_constant_s) if self._time_constant_s else 1.0
+        noise = self._sample()
+        value = keep * self.value + math.sqrt(1.0 - keep**2) * noise
+        if resampled is not None:
+            value[resampled] = noise[resampled]
+        self.value = value
+        return value
+
+    def advance_to(self, now_ns: int, real_time_factor: float = 1.0) -> Floats:
+        """Return the latent at a time; the first call after `reset` returns the initial sample.
+
+        Args:
+            now_ns: Steady time, at any interval from the previous call.
+            real_time_factor: Simulated seconds in one second of the steady clock.
+        """
+        last_ns, self._time_ns = self._time_ns, now_ns
+        if last_ns is not None and self._time_constant_s:
+            self.advance(max(0, now_ns - last_ns) * real_time_factor / NS_PER_S)
+        return self.value
+
+    def _sample(self) -> Floats:
+        return self.generator.standard_normal(self.shape, dtype=np.float32)

@@ -96,7 +96,7 @@ class ChunkPolicy(ABC):
         Args:
             seed: Seed of the latent; None for an unpredictable one.
         """
-        self._latent.draw(-1 if seed is None else seed)
+        self._latent.reset(-1 if seed is None else seed)
         step_ns, length = seconds_to_ns(self.spec.step_s), self.spec.n_obs_steps
         sensors = (*self.spec.cameras, *self.spec.clouds)
         self._positions = HistoryBuffer(length, step_ns)
@@ -150,7 +150,7 @@ class ChunkPolicy(ABC):
         action = self._predict(
             _history(self._positions),
             {name: _history(stream) for name, stream in self._features.items()},
-            self._latent.at(self._time_ns),
+            self._latent.advance_to(self._time_ns),
         )
         if not np.isfinite(action).all():
             raise ModelOutputError("the policy's action chunk is not finite: check the model")

@@ -1,4 +1,4 @@
-"""How often a model decides: as its manifest asks for, or as the settings overrule it."""
+"""Rate of a model's decisions: that of its manifest unless the settings override it."""
 
 import math
 from dataclasses import replace
@@ -7,20 +7,20 @@ from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 
-# The guard holds without a fresh chunk for 0.1 s. Between the decisions of a slower model the rest
-# of its chunk is published, as long as observations arrive.
+# The guard holds after 0.1 s without a chunk. Between the decisions of a slower model the
+# remaining points of its chunk are published while observations arrive.
 SLOWEST_LOOP_HZ = 20.0
 SLOWEST_HZ = 1.0
 
 
 def for_model(config: PolicyConfig, manifest: Manifest) -> PolicyConfig:
-    """Return settings with the rate of a model, where they leave it to the model.
+    """Return settings with the rate of a model filled in where they leave it open.
 
-    A rate below that of the stack is kept exactly: no new image starts a decision before its time,
-    or a model made for 20 decisions a second would make as many as there are images.
+    A rate below the default of the stack is kept exactly: a new image does not start a decision
+    early, or a model for 20 decisions per second would run at the rate of the images.
 
     Raises:
-        ConfigError: If the settings ask for less than one decision a second.
+        ConfigError: If the settings request less than one decision per second.
     """
     if 0 < config.decision_rate_hz < SLOWEST_HZ:
         raise ConfigError(
@@ -35,15 +35,15 @@ def for_model(config: PolicyConfig, manifest: Manifest) -> PolicyConfig:
 
 
 def loop_rate_hz(rate_hz: float) -> float:
-    """Return how often a loop must run for so many decisions: a multiple, fast enough."""
+    """Return the lowest multiple of a decision rate that is at least `SLOWEST_LOOP_HZ`."""
     return rate_hz * math.ceil(SLOWEST_LOOP_HZ / rate_hz)
 
 
-def overruled(config: PolicyConfig, manifest: Manifest) -> str:
-    """Return a sentence where the settings overrule the rate of a model; empty elsewhere."""
+def override_note(config: PolicyConfig, manifest: Manifest) -> str:
+    """Return a sentence if the settings override the rate of a model, else an empty text."""
     if config.decision_rate_hz in (0.0, manifest.control_rate_hz):
         return ""
     return (
-        f"decision_rate_hz sets {config.decision_rate_hz:g} decisions a second, model "
-        f"{manifest.name} is made for {manifest.control_rate_hz:g}"
+        f"decision_rate_hz overrides the rate of model {manifest.name}: "
+        f"{config.decision_rate_hz:g} instead of {manifest.control_rate_hz:g} decisions per second"
     )

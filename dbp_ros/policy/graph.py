@@ -1,4 +1,4 @@
-"""A graph that was loaded, to be run: directly on the CPU, through bound buffers elsewhere."""
+"""A loaded ONNX graph: run directly on the CPU, through bound buffers on other devices."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from dbp_ros.policy.sessions import DEVICES, open_session
 
 
 class Graph:
-    """Runs where its inputs are. Calls may come from several threads."""
+    """ONNX graph on the CPU. Thread-safe."""
 
     def __init__(self, session: ort.InferenceSession) -> None:
         self._session = session
@@ -31,23 +31,20 @@ class Graph:
         return nodes
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Return some outputs, in the order asked for; they never alias an input or one another."""
-        found: list[NDArray[Any]] = self._session.run(list(outputs), dict(feeds))
-        return found
+        """Return the named outputs in order; they never alias an input or one another."""
+        values: list[NDArray[Any]] = self._session.run(list(outputs), dict(feeds))
+        return values
 
 
 class BoundGraph(Graph):
-    """Runs on another device: inputs are copied into buffers there that are kept from run to run.
-
-    Without them each run would allocate its inputs there anew.
-    """
+    """ONNX graph on another device, with input buffers there that are reused by every run."""
 
     def __init__(self, session: ort.InferenceSession, memory: str) -> None:
         """Prepare.
 
         Args:
             session: The graph.
-            memory: Where the buffers are, `cuda` say.
+            memory: Device of the buffers, such as `cuda`.
         """
         super().__init__(session)
         self._memory = memory
@@ -57,7 +54,7 @@ class BoundGraph(Graph):
         self._running = threading.Lock()
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Return some outputs, in the order asked for; they never alias an input or one another."""
+        """Return the named outputs in order; they never alias an input or one another."""
         with self._running:
             for name, value in feeds.items():
                 self._fill(name, np.ascontiguousarray(value))
@@ -78,6 +75,6 @@ class BoundGraph(Graph):
 
 
 def open_graph(path: Path, provider: str, threads: int) -> Graph:
-    """Load a graph to run it; see `open_session` for arguments and errors."""
+    """Load a graph; see `open_session` for arguments and errors."""
     session, memory = open_session(path, provider, threads), DEVICES[provider].memory
     return Graph(session) if memory == "cpu" else BoundGraph(session, memory)

@@ -27,7 +27,7 @@ class BundlePolicy(ChunkPolicy):
         return self.model.encode(sensor, frame)
 
     def _predict(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
-        return self.model.decide(positions, features, latent)
+        return self.model.predict(positions, features, latent)
 
 
 def spec_of(manifest: Manifest) -> PolicySpec:
@@ -69,5 +69,5 @@ def load_policy(
     """
     bundle = read_bundle(bundle_directory(str(model)))
     loaded = Model(bundle, execution_provider, num_threads)
-    loaded.prove()
+    loaded.self_test()
     return BundlePolicy(loaded, seed, latent_time_constant_s)

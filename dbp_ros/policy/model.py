@@ -1,4 +1,4 @@
-"""A model bundle, loaded: an encoder for each sensor, and the head that decides."""
+"""A loaded model bundle: one encoder graph for each sensor, and the head."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from dbp_ros.types import Floats, Image
 WARM_UP_PASSES = 5
 FLOAT, PIXEL = "tensor(float)", "tensor(uint8)"
 
-# A size that a graph leaves open is no number.
+# A dimension that a graph leaves open is not a number.
 Size: TypeAlias = int | str | None
 Tensor: TypeAlias = tuple[str, tuple[Size, ...]]
 Signature: TypeAlias = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class ExploredChunk:
-    """A chunk drawn at random, and the law that it was drawn from. Shapes (horizon, nu).
+class SampledChunk:
+    """A sampled chunk with the parameters of its distribution. Shapes (horizon, nu).
 
     Attributes:
         action: Absolute joint positions in [rad] and [m].
-        normalised: The same chunk as it was drawn: normalised, not clipped.
+        normalised: The same chunk, normalised and not clipped.
         log_std: Logarithm of the standard deviations.
     """
 
@@ -40,43 +40,42 @@ class ExploredChunk:
 
 
 class Model:
-    """Encoders and head of a bundle. Calls may come from several threads."""
+    """Encoders and head of a bundle. Thread-safe."""
 
     def __init__(self, bundle: Bundle, provider: str = "cpu", threads: int = 1) -> None:
         """Load the graphs.
 
         Raises:
-            BundleError: If a graph cannot be loaded or is not what the manifest says.
-            ConfigError: If the provider is not to be had.
+            BundleError: If a graph cannot be loaded or does not match the manifest.
+            ConfigError: If the execution provider is not available.
         """
         self.bundle = bundle
         manifest = self.manifest
         for file in (manifest.head, *(sensor.encoder for sensor in manifest.sensors)):
-            _require_named(bundle, file)
+            _require_listed(bundle, file)
         self._head = open_graph(bundle.path(manifest.head), provider, threads)
         self._encoders = {
             sensor.name: open_graph(bundle.path(sensor.encoder), provider, threads)
             for sensor in manifest.sensors
         }
-        self._input = dict.fromkeys(manifest.camera_names, "image")
-        self._input |= {cloud.name: "points" for cloud in manifest.clouds}
+        self._input_names = dict.fromkeys(manifest.camera_names, "image")
+        self._input_names |= {cloud.name: "points" for cloud in manifest.clouds}
         self._shapes = {name: encoder.inputs[0].shape for name, encoder in self._encoders.items()}
         shape = (1, manifest.action.horizon, len(manifest.joints))
-        self._still = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
+        self._zero_noise = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
         self._check_signatures()
 
     @property
     def manifest(self) -> Manifest:
-        """What the bundle says about itself."""
+        """Manifest of the bundle."""
         return self.bundle.manifest
 
     def encode(self, sensor: str, frame: Image | Floats) -> Floats:
-        """Turn what a sensor saw into features.
+        """Return the features of one sensor reading.
 
         Args:
-            sensor: Name of a camera or of a sensor of point clouds.
-            frame: Pixels, rgb8, of any size, shape (height, width, 3), or a cloud, shape
-                (points, channels).
+            sensor: Name of a camera or a point cloud sensor.
+            frame: rgb8 image of shape (height, width, 3), or cloud of shape (points, channels).
 
         Returns:
             Features. Shape (feature_size,).
@@ -84,87 +83,87 @@ class Model:
         Raises:
             ObservationError: If the graph takes only frames of another shape.
         """
-        if not _agree(frame.shape, shape := self._shapes[sensor]):
+        if not _matches(frame.shape, shape := self._shapes[sensor]):
             raise ObservationError(
-                f"its shape is {frame.shape}, this model takes only {tuple(shape)}: have it sent "
-                "so, or resize in the graph"
+                f"its shape is {frame.shape}, this model takes only {tuple(shape)}: publish that "
+                "size, or export a graph that resizes"
             )
-        inputs = {self._input[sensor]: frame}
+        inputs = {self._input_names[sensor]: frame}
         features: Floats = self._encoders[sensor].run(["features"], inputs)[0][0]
         return features
 
-    def decide(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
-        """Turn an observation and a latent into a chunk: one run of the head.
+    def predict(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
+        """Return the chunk for an observation and a latent: one forward pass of the head.
 
         Args:
-            positions: Measured states, oldest first, in the manifest's order; for a robot its
-                joints' positions, in [rad] and [m]. Shape (history, ns).
+            positions: Measured states, oldest first, in the manifest's order; for a robot joint
+                positions in [rad] and [m]. Shape (history, ns).
             features: Features of each sensor, oldest first. Shapes (history, feature_size).
-            latent: Noise, standard normal. Shape (horizon, nu).
+            latent: Standard normal noise. Shape (horizon, nu).
 
         Returns:
             Actions; for a robot absolute joint positions in [rad] and [m]. Shape (horizon, nu).
         """
-        feeds = self._feeds(positions, features, latent) | self._still
+        feeds = self._feeds(positions, features, latent) | self._zero_noise
         action: Floats = self._head.run(["action"], feeds)[0][0]
         return action
 
-    def explore(
+    def sample(
         self, positions: Floats, features: Mapping[str, Floats], latent: Floats, noise: Floats
-    ) -> ExploredChunk:
-        """Draw a chunk from the law of a stochastic head; noise of zero gives what `decide` does.
+    ) -> SampledChunk:
+        """Sample a chunk from a stochastic head; zero noise gives the chunk of `predict`.
 
         Args:
-            positions: See `decide`.
-            features: See `decide`.
-            latent: See `decide`.
+            positions: See `predict`.
+            features: See `predict`.
+            latent: See `predict`.
             noise: Standard normal. Shape (horizon, nu).
         """
         feeds = self._feeds(positions, features, latent) | {"noise": noise[None]}
-        answers = self._head.run(["action", "normalised", "log_std"], feeds)
-        return ExploredChunk(*(answer[0] for answer in answers))
+        outputs = self._head.run(["action", "normalised", "log_std"], feeds)
+        return SampledChunk(*(output[0] for output in outputs))
 
-    def features(self, proof: GoldenCases, case: int) -> dict[str, Floats]:
-        """Encode everything that a case of a proof shows. Shapes (history, feature_size)."""
+    def encode_case(self, golden: GoldenCases, case: int) -> dict[str, Floats]:
+        """Return the features of each sensor in a golden case. Shapes (history, feature_size)."""
         return {
             name: np.stack([self.encode(name, frame) for frame in frames[case]])
-            for name, frames in proof.frames.items()
+            for name, frames in golden.frames.items()
         }
 
-    def difference(self) -> float:
-        """Replay the proof, which also warms the sessions up.
+    def golden_error(self) -> float:
+        """Run the golden cases, which also warms up the sessions.
 
         Returns:
-            The largest difference from the actions recorded, in their unit; NaN where an answer
-            is no number.
+            Largest absolute difference from the recorded actions, in their unit; NaN if an output
+            is NaN.
 
         Raises:
-            BundleError: If the proof cannot be read, or an answer has another shape.
+            BundleError: If the golden cases cannot be read, or an output has another shape.
         """
-        proof, worst = read_golden(self.bundle), 0.0
-        for case in [*range(len(proof.action)), *[0] * WARM_UP_PASSES]:
-            features = self.features(proof, case)
-            action = self.decide(proof.positions[case], features, proof.latent[case])
-            if action.shape != proof.action[case].shape:
+        golden, worst = read_golden(self.bundle), 0.0
+        for case in [*range(len(golden.action)), *[0] * WARM_UP_PASSES]:
+            features = self.encode_case(golden, case)
+            action = self.predict(golden.positions[case], features, golden.latent[case])
+            if action.shape != golden.action[case].shape:
                 raise BundleError(
-                    f"{self.bundle.directory}: the model gives actions of shape {action.shape}, "
-                    f"expected {proof.action[case].shape}: export it again"
+                    f"{self.bundle.directory}: the model returns actions of shape {action.shape}, "
+                    f"expected {golden.action[case].shape}: export it again"
                 )
-            # Unlike max, maximum lets no NaN pass.
-            worst = float(np.maximum(worst, np.abs(action - proof.action[case]).max()))
+            # Unlike max, maximum propagates NaN.
+            worst = float(np.maximum(worst, np.abs(action - golden.action[case]).max()))
         return worst
 
-    def prove(self) -> float:
-        """Return the difference from the proof.
+    def self_test(self) -> float:
+        """Return `golden_error`.
 
         Raises:
-            BundleError: If it is beyond the tolerance.
+            BundleError: If it exceeds the tolerance of the manifest.
         """
-        worst, tolerance = self.difference(), self.manifest.proof.tolerance
+        worst, tolerance = self.golden_error(), self.manifest.proof.tolerance
         if not worst <= tolerance:
             raise BundleError(
-                f"{self.bundle.directory}: the model gives actions {worst:.2g} away from its "
-                f"proof, expected at most {tolerance:.2g}: export it again"
+                f"{self.bundle.directory}: the model's actions differ from its golden cases by "
+                f"{worst:.2g}, expected at most {tolerance:.2g}: export it again"
             )
         return worst
 
@@ -181,23 +180,23 @@ class Model:
             "positions": (FLOAT, (1, length, len(manifest.states))),
             "latent": (FLOAT, (1, horizon, nu)),
         }
-        seen: dict[str, Tensor] = {
+        frames: dict[str, Tensor] = {
             camera.name: (PIXEL, (camera.height, camera.width, 3)) for camera in manifest.cameras
         }
-        seen |= {cloud.name: (FLOAT, (cloud.points, cloud.channels)) for cloud in manifest.clouds}
+        frames |= {cloud.name: (FLOAT, (cloud.points, cloud.channels)) for cloud in manifest.clouds}
         for sensor in manifest.sensors:
             inputs[f"features.{sensor.name}"] = (FLOAT, (1, length, sensor.feature_size))
             encoder = self._encoders[sensor.name]
-            frame: Signature = {self._input[sensor.name]: seen[sensor.name]}
+            frame: Signature = {self._input_names[sensor.name]: frames[sensor.name]}
             features: Signature = {"features": (FLOAT, (1, sensor.feature_size))}
             self._check(sensor.encoder, "takes", encoder.inputs, frame)
-            self._check(sensor.encoder, "gives", encoder.outputs, features)
+            self._check(sensor.encoder, "returns", encoder.outputs, features)
         chunk: Tensor = (FLOAT, (1, horizon, nu))
         outputs = {"action": chunk}
         if manifest.stochastic:
             inputs["noise"] = outputs["normalised"] = outputs["log_std"] = chunk
         self._check(manifest.head, "takes", self._head.inputs, inputs)
-        self._check(manifest.head, "gives", self._head.outputs, outputs)
+        self._check(manifest.head, "returns", self._head.outputs, outputs)
 
     def _check(
         self, file: str, verb: str, nodes: Sequence[ort.NodeArg], expected: Signature
@@ -213,23 +212,23 @@ class Model:
             )
 
 
-def _require_named(bundle: Bundle, file: str) -> None:
-    """Raise `BundleError` if a graph refers to files that the manifest does not name."""
-    if strangers := external_files(bundle.path(file)) - set(bundle.manifest.files):
+def _require_listed(bundle: Bundle, file: str) -> None:
+    """Raise `BundleError` if a graph refers to files that the manifest does not list."""
+    if unknown := external_files(bundle.path(file)) - set(bundle.manifest.files):
         raise BundleError(
-            f"{bundle.directory}: {file} refers to {', '.join(sorted(map(repr, strangers)))}, "
-            f"which {MANIFEST} does not name under files: export the model again, with its "
+            f"{bundle.directory}: {file} refers to {', '.join(sorted(map(repr, unknown)))}, "
+            f"which {MANIFEST} does not list under files: export the model again, with its "
             "weights in the graph"
         )
 
 
 def _fits(found: Tensor, expected: Tensor) -> bool:
-    """Return whether a tensor of a graph is as expected."""
-    return found[0] == expected[0] and _agree(expected[1], found[1])
+    """Return whether a tensor of a graph has the expected type and shape."""
+    return found[0] == expected[0] and _matches(expected[1], found[1])
 
 
-def _agree(sizes: Sequence[Size], wanted: Sequence[Size]) -> bool:
-    """Return whether sizes are those that a graph asks for."""
+def _matches(sizes: Sequence[Size], wanted: Sequence[Size]) -> bool:
+    """Return whether a shape matches that of a graph, whose open dimensions match any size."""
     return len(sizes) == len(wanted) and all(
         not isinstance(size, int) or size == given
         for given, size in zip(sizes, wanted, strict=True)

@@ -1,7 +1,7 @@
-"""What the policy knows about the robot, how old it is, and when that is not good enough.
+"""Newest observations of a robot, with history, and the checks of their age.
 
-All times are on the steady clock. One thread hands in positions, another features; both are
-stored by replacing a reference, so a decision never waits for them.
+All times are on the steady clock. One thread adds joint states, another adds features. Both
+replace a reference, so readers take no lock.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from dbp_ros.sensing.camera_joints import frozen_image
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Array, Floats, Frame, seconds_to_ns
 
-# A publisher that is silent for this long has stopped, whatever its last stamp was.
+# A publisher without a message for this long has stopped, whatever its last stamp was.
 STOPPED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one decision is made from.
+    """Input of one inference.
 
     Attributes:
         positions: Joint positions, oldest first. Shape (history, nu).
         features: Features of each camera, oldest first. Shapes (history, feature_size).
-        stamp_ns: When the newest positions were measured.
-        image_stamps_ns: When the newest picture of each camera was taken.
+        stamp_ns: Time of measurement of the newest positions.
+        image_stamps_ns: Time of the newest image of each camera.
     """
 
     positions: Floats
@@ -39,20 +39,20 @@ class Observation:
 
     @property
     def image_stamp_ns(self) -> int | None:
-        """When the newest picture was taken, or None for a policy without cameras."""
+        """Time of the newest image; None for a policy without cameras."""
         return max(self.image_stamps_ns.values(), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """One value of a stream, with the time it was measured and the time it arrived.
+    """A value of a stream with its times.
 
     Attributes:
-        value: What was measured.
-        stamp_ns: When, on the steady clock.
-        arrival_ns: When it arrived, on the steady clock.
-        ros_ns: The stamp on the clock of its publisher.
-        problem: Why its stamp cannot be used; empty if it can.
+        value: The value.
+        stamp_ns: Time of measurement on the steady clock.
+        arrival_ns: Time of arrival on the steady clock.
+        ros_ns: Time of measurement on the ROS clock.
+        problem: Why the stamp cannot be used; empty if it can.
     """
 
     value: Floats
@@ -67,9 +67,9 @@ class Stamped:
 
 
 class HistoryBuffer:
-    """The newest values of one stream, kept just long enough for the policy's history.
+    """Newest values of one stream, as far back as the policy's history.
 
-    The history is spaced on the clock of the stamps: a simulator may run at another rate.
+    The history is spaced on the ROS clock: a simulator may run at another rate.
     """
 
     def __init__(self, length: int, step_ns: int) -> None:
@@ -80,14 +80,14 @@ class HistoryBuffer:
 
     @property
     def newest(self) -> Stamped | None:
-        """The last value, if there is one."""
+        """Last value; None before the first."""
         return self._newest
 
     def add(self, sample: Stamped) -> None:
-        """Append a value and drop those that the history no longer reaches.
+        """Append a value and drop those before the history.
 
-        Where the clock went back, the values that were later then are dropped too. A value whose
-        stamp cannot be used is the newest, and no part of a history.
+        After a jump of the clock backwards, later values are dropped too. A value whose stamp
+        cannot be used becomes `newest` but is not part of a history.
         """
         if not sample.problem:
             samples, first = self._samples, 0
@@ -101,10 +101,10 @@ class HistoryBuffer:
         self._newest = sample
 
     def history(self, newest: Stamped) -> Floats:
-        """Return the values measured closest to each time of the history, oldest first.
+        """Return the values closest to each time of the history, oldest first.
 
         Args:
-            newest: Where the history ends, whatever has arrived since it was read.
+            newest: Last value of the history, whatever has arrived since it was read.
         """
         if len(self._ages_ns) == 1:
             return newest.value[None]
@@ -115,16 +115,16 @@ class HistoryBuffer:
 
 
 class ObservationBuffer:
-    """Collects the streams of one robot for one model."""
+    """Observation buffer of the sensor streams of one robot, for one model."""
 
     def __init__(
         self, manifest: Manifest, config: PolicyConfig, clocks: ClockMapping | None = None
     ) -> None:
-        """Start without an observation.
+        """Start empty.
 
         Args:
-            manifest: What the model takes.
-            config: Limits of ages.
+            manifest: Defines the model's inputs.
+            config: Maximum ages.
             clocks: Relation of the steady clock to that of the stamps, on which the history is
                 spaced; the same clock if None.
         """
@@ -142,22 +142,22 @@ class ObservationBuffer:
             name: StampCheck(name, self._image_max_age_ns) for name in manifest.camera_names
         }
 
-    def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
-        """Take in measured joint positions. Shape (nu,), in the order of the model's joints."""
-        self._positions.add(self._sample(self._position_stamps, positions, stamp_ns, arrival_ns))
+    def add_joint_state(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
+        """Add measured joint positions. Shape (nu,), in the order of the model's joints."""
+        self._positions.add(self._stamped(self._position_stamps, positions, stamp_ns, arrival_ns))
 
-    def see(self, camera: str, frame: Frame, features: Floats, arrival_ns: int) -> None:
-        """Take in a picture and its features. Shape (feature_size,)."""
-        felt = self._positions.newest
-        if felt is not None:
-            self._frozen[camera].add_image(frame.image, felt.value, arrival_ns)
+    def add_features(self, camera: str, frame: Frame, features: Floats, arrival_ns: int) -> None:
+        """Add the features of an image. Shape (feature_size,)."""
+        joint_state = self._positions.newest
+        if joint_state is not None:
+            self._frozen[camera].add_image(frame.image, joint_state.value, arrival_ns)
         self._features[camera].add(
-            self._sample(self._image_stamps[camera], features, frame.stamp_ns, arrival_ns)
+            self._stamped(self._image_stamps[camera], features, frame.stamp_ns, arrival_ns)
         )
 
     @property
     def warning(self) -> str:
-        """Which images are used although they stay the same while the arms move; empty if none."""
+        """Cameras that are used although their image repeats while the arms move; empty if none."""
         cameras = [name for name, one in self._frozen.items() if one.suspect and not one.frozen]
         if not cameras:
             return ""
@@ -171,42 +171,42 @@ class ObservationBuffer:
         return {name: one.refusals for name, one in self._frozen.items()}
 
     def clear_frozen_images(self) -> None:
-        """Count from zero."""
+        """Set the counts of `frozen_images` to zero."""
         for one in self._frozen.values():
             one.refusals = 0
 
-    def observe(self, now_ns: int) -> Observation:
-        """Return what to decide from.
+    def get_observation(self, now_ns: int) -> Observation:
+        """Return the newest observation.
 
         Raises:
             ObservationError: If a stream is missing, stale, frozen, or its stamps cannot be used;
-                the sentence stays the same for as long as the reason does.
+                the text is constant while the cause is.
         """
-        felt = self._fresh(
+        joint_state = self._fresh(
             "joint_states", self._positions.newest, self._position_max_age_ns, now_ns
         )
         image_stamps_ns, features = {}, {}
         for camera, stream in self._features.items():
-            seen = self._fresh(camera, stream.newest, self._image_max_age_ns, now_ns)
+            image = self._fresh(camera, stream.newest, self._image_max_age_ns, now_ns)
             if self._frozen[camera].frozen:
                 raise ObservationError(
                     f"{camera} is frozen: its image stays the same while the arms move; restart "
-                    f"its driver, or set camera_joints for {camera} if nothing that it sees moves"
+                    f"its driver, or set camera_joints for {camera} if nothing in its view moves"
                 )
-            image_stamps_ns[camera], features[camera] = seen.stamp_ns, stream.history(seen)
+            image_stamps_ns[camera], features[camera] = image.stamp_ns, stream.history(image)
         return Observation(
-            positions=self._positions.history(felt),
+            positions=self._positions.history(joint_state),
             features=features,
-            stamp_ns=felt.stamp_ns,
+            stamp_ns=joint_state.stamp_ns,
             image_stamps_ns=image_stamps_ns,
         )
 
-    def _sample(self, check: StampCheck, value: Floats, stamp_ns: int, arrival_ns: int) -> Stamped:
+    def _stamped(self, check: StampCheck, value: Floats, stamp_ns: int, arrival_ns: int) -> Stamped:
         problem = check.problem(stamp_ns, arrival_ns, self._clocks.slowdown)
         return Stamped(value, stamp_ns, arrival_ns, self._clocks.ros_ns(stamp_ns), problem)
 
     def _fresh(self, name: str, sample: Stamped | None, max_age_ns: int, now_ns: int) -> Stamped:
-        """Return a sample that is fresh: in a slow simulator, in the simulator's seconds."""
+        """Return a sample unless it is missing or stale; the maximum age is in simulated time."""
         if sample is None:
             raise ObservationError(f"{name} is missing: nothing was received yet")
         slowdown = self._clocks.slowdown
@@ -221,13 +221,13 @@ class ObservationBuffer:
 
 
 def to_float32(positions: Array) -> Floats:
-    """Return measured positions as a model takes them.
+    """Return measured positions as float32, the input type of a model.
 
     Args:
         positions: In [rad] and [m], finite. Shape (nu,).
 
     Raises:
-        ObservationError: If one is too large: the answer to infinity is not the model's fault.
+        ObservationError: If one overflows: the model would be blamed for its output.
     """
     with np.errstate(over="ignore"):
         rounded: Floats = positions.astype(np.float32)

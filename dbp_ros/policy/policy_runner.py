@@ -1,4 +1,4 @@
-"""Decides: from the newest observation, through one forward pass, to a chunk of actions."""
+"""Runs a policy: newest observation, one forward pass of the head, action chunk."""
 
 import time
 from dataclasses import replace
@@ -8,31 +8,32 @@ import numpy as np
 
 from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import ModelOutputError, ObservationError
-from dbp_ros.policy.ar1_latent import AR1Latent
 from dbp_ros.policy.decision_rate import for_model, loop_rate_hz
+from dbp_ros.policy.execution_state import ExecutionState
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observation_buffer import Observation, ObservationBuffer
+from dbp_ros.policy.policy_statistics import PolicyStatistics
 from dbp_ros.runtime.clock_mapping import ClockMapping
 from dbp_ros.runtime.sim_clock import SimClock
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.telemetry.frame_latency import FrameLatency
-from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
+from dbp_ros.telemetry.latency import Histogram
 from dbp_ros.telemetry.trace import Trace
 from dbp_ros.types import NS_PER_S, ActionChunk, Floats, Frame, seconds_to_ns
 
 
 class PolicyRunner:
-    """A model at work on the streams of one robot.
+    """A model applied to the sensor streams of one robot.
 
-    Pictures are encoded when they arrive and decisions use the features at hand, so that a
-    decision costs one pass of the head. The latent is drawn once an episode: with a new one for
-    each decision the arms would change their mind a hundred times a second.
-
-    `feel`, `see` and `decide` may each be called by a thread of its own.
+    Images are encoded on arrival and a step uses the newest features, so a step costs one forward
+    pass of the head. `add_joint_state`, `add_image` and `step` may each be called by a thread of
+    its own.
 
     Attributes:
-        path: The way of the pictures.
-        recent: How long its own inferences took since somebody put a new histogram here.
+        model: The model.
+        execution: State that it shares with the runners of other models.
+        observations: Newest observations; shared with models of the same inputs.
+        recent_inference: Durations of this model's inferences; the owner replaces the histogram.
+        is_candidate: Whether its encodings are left out of the statistics.
     """
 
     def __init__(
@@ -41,174 +42,176 @@ class PolicyRunner:
         config: PolicyConfig,
         trace: Trace | None = None,
         clocks: ClockMapping | None = None,
+        execution: ExecutionState | None = None,
     ) -> None:
-        """Prepare to decide.
+        """Prepare to run.
 
         Args:
-            model: What decides.
-            config: How.
-            trace: Where it is recorded; somewhere of its own if not given.
-            clocks: Relation of the steady clock to that of the stamps, on which the model's steps
-                are timed; the same clock if None.
+            model: The model to run.
+            config: Settings.
+            trace: Receives spans; a private trace if None.
+            clocks: Relation of the steady clock to that of the stamps, on which the steps of a
+                chunk are timed; the same clock if None.
+            execution: State of the runner whose model this one is a candidate to replace.
         """
+        manifest = model.manifest
         self.model = model
-        self.path = FrameLatency(model.manifest.camera_names, trace or Trace())
-        self._clocks = clocks or ClockMapping()
-        self.observer = ObservationBuffer(model.manifest, config, self._clocks)
-        self.encoding = Histogram()
-        self.inference = Histogram()
-        self.image_age = Histogram()
-        rate_hz = for_model(config, model.manifest).decision_rate_hz
-        self.period = PeriodRecorder(round(NS_PER_S / rate_hz))
-        self.recent = Histogram()
+        self.observations = ObservationBuffer(manifest, config, clocks)
+        self.recent_inference = Histogram()
+        self.is_candidate = execution is not None
         self._config = config
+        self._clocks = clocks or ClockMapping()
         self._sim_clock = SimClock(config.real_time_factor)
-        self._seed = config.latent_seed
-        # A loop that is faster than the model is still early by half of one of its periods.
+        rate_hz = for_model(config, manifest).decision_rate_hz
         loop_hz = loop_rate_hz(rate_hz)
-        self._between_ns = seconds_to_ns(1 / rate_hz - 0.5 / loop_hz) if loop_hz > rate_hz else 0
-        self._last: tuple[ActionChunk, int] | None = None
-        action = model.manifest.action
-        self._due_ns = np.arange(1, action.horizon + 1) * seconds_to_ns(action.step_s)
-        self._latent = AR1Latent(
-            (action.horizon, len(model.manifest.joints)),
-            config.latent_time_constant_s,
+        self._tick_ns = seconds_to_ns(1.0 / loop_hz)
+        # In a loop faster than the model a step may be early by half a period of the loop.
+        self._interval_ns = seconds_to_ns(1 / rate_hz - 0.5 / loop_hz) if loop_hz > rate_hz else 0
+        self._stepped_ns: int | None = None
+        self._period_ns = round(NS_PER_S / rate_hz)
+        self._num_executed = manifest.action.horizon
+        self._configure(config)
+        self.execution = execution or ExecutionState(
+            config,
+            PolicyStatistics(manifest.camera_names, trace or Trace(), self._period_ns),
         )
-        self.begin_episode()
+        self._due_ns = np.arange(1, manifest.action.horizon + 1) * seconds_to_ns(
+            manifest.action.step_s
+        )
+        self._latent = self.execution.latent((manifest.action.horizon, len(manifest.joints)))
 
-    def successor(self, model: Model) -> "PolicyRunner":
-        """Return a decider that can go on with another model where this one leaves off.
+    def _configure(self, config: PolicyConfig) -> None:
+        """Set how a subclass executes a chunk."""
 
-        It shares the observations if they are the same to both models, and the latent if that
-        has the same shape; what it does not share it must first be shown.
+    def create_candidate(self, model: Model) -> "PolicyRunner":
+        """Return a runner of another model that can replace this one.
+
+        It shares the execution state, and the observations if both models take the same inputs.
+        Otherwise it must receive joint states and images before its first step.
         """
-        other = type(self)(model, self._config, self.path.trace, self._clocks)
-        if same_observations(self.model.manifest, model.manifest):
-            other.observer = self.observer
-        if other._latent.shape == self._latent.shape:
-            other._latent = self._latent
-        return other
+        candidate = type(self)(model, self._config, clocks=self._clocks, execution=self.execution)
+        if same_inputs(self.model.manifest, model.manifest):
+            candidate.observations = self.observations
+        return candidate
 
-    def continue_from(self, other: "PolicyRunner") -> None:
-        """Go on with the numbers of another decider: the robot has one record, not one a model."""
-        self.encoding, self.inference = other.encoding, other.inference
-        self.image_age, self.path = other.image_age, other.path
-        if self.period.period_ns == other.period.period_ns:
-            self.period = other.period
-        self._seed = other._seed
+    def take_over(self) -> None:
+        """Become the runner that controls the robot: the next step computes a new chunk."""
+        self.is_candidate = False
+        self._stepped_ns = None
+        self.execution.statistics.set_period(self._period_ns)
 
     def statistics(self) -> dict[str, Any]:
-        """Return every number, fit for JSON."""
-        return {
-            "decisions": self.inference.count,
-            "decision_period": self.period.statistics(),
-            "decision_ms": self.path.decision_time.summary_ms(),
-            "inference_ms": self.inference.summary_ms(),
-            "encoding_ms": self.encoding.summary_ms(),
-            "encoded_images": self.encoding.count,
-            "frozen_images": self.observer.frozen_images(),
-            "image_age_at_decision_ms": self.image_age.summary_ms(),
-            "reaction_path_ms": self.path.summary_ms(),
-            "inference_bars": self.inference.bars_ms(),
-        }
+        """Return all statistics, JSON-serialisable."""
+        frozen = {"frozen_images": self.observations.frozen_images()}
+        return self.execution.statistics.summary() | frozen
 
-    def clear_numbers(self) -> None:
-        """Start the numbers anew."""
-        self.path.clear()
-        self.observer.clear_frozen_images()
-        for numbers in (self.encoding, self.inference, self.image_age, self.period):
-            numbers.clear()
+    def clear_statistics(self) -> None:
+        """Delete all statistics."""
+        self.execution.statistics.clear()
+        self.observations.clear_frozen_images()
 
-    def begin_episode(self) -> None:
-        """Draw a latent that owes nothing to the last episode."""
-        self._latent.draw(self._seed)
-        self._seed += self._seed >= 0
-        self._last = None
-        self.period.pause()
+    def add_joint_state(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
+        """Add joint positions. Shape (nu,), in the order of the model's joints."""
+        self.observations.add_joint_state(positions, stamp_ns, arrival_ns)
 
-    def feel(self, positions: Floats, stamp_ns: int, arrival_ns: int) -> None:
-        """Take in joint positions. Shape (nu,), in the order of the model's joints."""
-        self.observer.feel(positions, stamp_ns, arrival_ns)
+    def add_image(self, camera: str, frame: Frame, arrival_ns: int) -> None:
+        """Encode an image and add its features to the observations.
 
-    def see(self, camera: str, frame: Frame, arrival_ns: int) -> None:
-        """Encode a picture that has arrived."""
+        Raises:
+            ObservationError: If the encoder takes only images of another shape.
+        """
         start_ns = self._sim_clock.now_ns()
         features = self.model.encode(camera, frame.image)
         end_ns = self._sim_clock.now_ns()
-        self.observer.see(camera, frame, features, arrival_ns)
-        self.encoding.record(self._sim_clock.wall_duration_ns(start_ns, end_ns))
-        self.path.encode(camera, frame.stamp_ns, start_ns, end_ns)
+        self.observations.add_features(camera, frame, features, arrival_ns)
+        if not self.is_candidate:
+            statistics = self.execution.statistics
+            statistics.encoding.record(self._sim_clock.wall_duration_ns(start_ns, end_ns))
+            statistics.frame_latency.record_encoding(camera, frame.stamp_ns, start_ns, end_ns)
 
-    def decide(self, now_ns: int, early: bool = False) -> ActionChunk:
-        """Return the chunk for now: a new one, or, of a slow model, what is left of the last.
+    def step(self, now_ns: int, triggered: bool = False) -> ActionChunk:
+        """Return the chunk to execute: a new one, or the remaining points of the current one.
 
         Args:
-            now_ns: The steady time.
-            early: Whether a picture asked for it before the period was over.
+            now_ns: Steady time.
+            triggered: Whether a new image started this step before the period was over.
 
         Raises:
-            ObservationError: If the observation is not good enough to act on, or the model's
-                answer is not finite.
+            ObservationError: If the observation cannot be used.
+            ModelOutputError: If the model's output is not finite.
         """
+        execution = self.execution
         try:
-            inputs = self.observer.observe(now_ns)
+            observation = self.observations.get_observation(now_ns)
+            chunk = execution.current_chunk
+            if chunk is not None and not self._is_due(chunk, now_ns, triggered):
+                return remaining_points(chunk, observation.stamp_ns)
+            chunk = self._compute_chunk(observation, now_ns, triggered)
         except ObservationError:
-            self._last = None
-            self.period.pause()
+            execution.current_chunk = None
+            execution.statistics.period.pause()
             raise
-        if self._last is not None and now_ns - self._last[1] < self._between_ns and not early:
-            return repeated(self._last[0], inputs.stamp_ns)
-        start_ns = time.perf_counter_ns()
-        action = self._act(inputs, self._latent.at(now_ns, self._clocks.factor))
-        inference_ns = time.perf_counter_ns() - start_ns
-        self.inference.record(inference_ns)
-        self.recent.record(inference_ns)
-        if not np.isfinite(action).all():
-            self.period.pause()
-            raise ModelOutputError("the model's answer is not finite")
-        self.period.record(now_ns, early)
-        if inputs.image_stamp_ns is not None:
-            self.image_age.record(now_ns - inputs.image_stamp_ns)
-        chunk = self._chunk(inputs, action)
-        self._last = (chunk, now_ns)
+        execution.current_chunk, self._stepped_ns = chunk, now_ns
         return chunk
 
-    def rehearse(self, now_ns: int) -> tuple[Observation, ActionChunk]:
-        """Return what a decision would be made from, and the chunk, and leave no trace but time.
+    def run_once(self, now_ns: int) -> tuple[Observation, ActionChunk]:
+        """Return an observation and the model's chunk for it, without side effects.
 
-        Only `recent` records how long it took. May be called by another thread than `decide`.
+        Only `recent_inference` records the duration. May run concurrently with `step`.
 
         Raises:
-            ObservationError: If the observation is not good enough to act on.
+            ObservationError: If the observation cannot be used.
         """
-        inputs = self.observer.observe(now_ns)
+        observation = self.observations.get_observation(now_ns)
         start_ns = time.perf_counter_ns()
-        action = self.model.decide(inputs.positions, inputs.features, self._latent.value)
-        self.recent.record(time.perf_counter_ns() - start_ns)
-        return inputs, self._chunk(inputs, action)
+        action = self.model.predict(observation.positions, observation.features, self._latent.value)
+        self.recent_inference.record(time.perf_counter_ns() - start_ns)
+        return observation, self._to_chunk(observation, action)
 
-    def _chunk(self, inputs: Observation, action: Floats) -> ActionChunk:
+    def _is_due(self, chunk: ActionChunk, now_ns: int, triggered: bool) -> bool:
+        """Return whether a new chunk must replace the current one."""
+        last_ns = self._stepped_ns
+        return triggered or last_ns is None or now_ns - last_ns >= self._interval_ns
+
+    def _compute_chunk(self, observation: Observation, now_ns: int, triggered: bool) -> ActionChunk:
+        statistics = self.execution.statistics
+        latent = self._latent.advance_to(now_ns, self._clocks.factor)
+        start_ns = time.perf_counter_ns()
+        action = self._predict(observation, latent)
+        inference_ns = time.perf_counter_ns() - start_ns
+        statistics.inference.record(inference_ns)
+        self.recent_inference.record(inference_ns)
+        if not np.isfinite(action).all():
+            raise ModelOutputError("the model's output is not finite")
+        statistics.period.record(now_ns, triggered)
+        if (image_stamp_ns := observation.image_stamp_ns) is not None:
+            statistics.image_age.record(now_ns - image_stamp_ns)
+        return self._to_chunk(observation, action[: self._num_executed])
+
+    def _predict(self, observation: Observation, latent: Floats) -> Floats:
+        """Return the model's action. Shape (horizon, nu)."""
+        return self.model.predict(observation.positions, observation.features, latent)
+
+    def _to_chunk(self, observation: Observation, action: Floats) -> ActionChunk:
+        stamp_ns = observation.stamp_ns
         return ActionChunk(
             positions=action.astype(np.float64),
-            due_ns=inputs.stamp_ns + self._clocks.steady_durations_ns(self._due_ns),
-            stamp_ns=inputs.stamp_ns,
-            image_stamps_ns=tuple(inputs.image_stamps_ns.values()),
+            due_ns=stamp_ns + self._clocks.steady_durations_ns(self._due_ns[: len(action)]),
+            stamp_ns=stamp_ns,
+            image_stamps_ns=tuple(observation.image_stamps_ns.values()),
         )
 
-    def _act(self, inputs: Observation, latent: Floats) -> Floats:
-        return self.model.decide(inputs.positions, inputs.features, latent)
 
-
-def repeated(chunk: ActionChunk, stamp_ns: int) -> ActionChunk:
-    """Return the points of a chunk that are still ahead, as confirmed by a newer observation."""
-    ahead = min(int(np.searchsorted(chunk.due_ns, stamp_ns, "right")), len(chunk.due_ns) - 1)
+def remaining_points(chunk: ActionChunk, stamp_ns: int) -> ActionChunk:
+    """Return the points of a chunk that are due after a newer observation, stamped with it."""
+    first = min(int(np.searchsorted(chunk.due_ns, stamp_ns, "right")), len(chunk.due_ns) - 1)
     return replace(
-        chunk, positions=chunk.positions[ahead:], due_ns=chunk.due_ns[ahead:], stamp_ns=stamp_ns
+        chunk, positions=chunk.positions[first:], due_ns=chunk.due_ns[first:], stamp_ns=stamp_ns
     )
 
 
-def same_observations(one: Manifest, other: Manifest) -> bool:
-    """Return whether two models see the same: history, joints, and encoders byte by byte."""
+def same_inputs(one: Manifest, other: Manifest) -> bool:
+    """Return whether two models take the same joints and history, with identical encoders."""
     return (
         one.joints == other.joints
         and one.history == other.history

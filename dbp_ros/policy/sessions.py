@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: the one place that decides where and with how many threads they run."""
+"""ONNX Runtime sessions: execution provider and number of threads."""
 
 import os
 from collections.abc import Mapping
@@ -12,37 +12,37 @@ from dbp_ros.errors import BundleError, ConfigError
 
 @dataclass(frozen=True)
 class Device:
-    """A place where graphs run.
+    """Execution provider with its options.
 
     Attributes:
-        provider: What ONNX Runtime calls it.
-        memory: Where its inputs live: `cpu` or `cuda`.
-        options: Of the provider.
-        beside: Providers for what it cannot run, before the CPU.
-        cache: Folder that must be there, if any.
+        provider: Its name in ONNX Runtime.
+        memory: Device of its inputs: `cpu` or `cuda`.
+        options: Its options.
+        fallbacks: Providers of operators that it lacks, before the CPU.
+        cache: Folder that it requires, if any.
     """
 
     provider: str
     memory: str = "cpu"
     options: Mapping[str, str] = field(default_factory=dict)
-    beside: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
     cache: Path | None = None
 
     @property
     def providers(self) -> list[str | tuple[str, dict[str, str]]]:
-        """What a session is asked for, best first."""
-        return [(self.provider, dict(self.options)), *self.beside]
+        """Providers to request from a session, best first."""
+        return [(self.provider, dict(self.options)), *self.fallbacks]
 
 
 def engine_cache() -> Path:
-    """Return where TensorRT keeps what takes it minutes to build."""
+    """Return the folder of TensorRT engines, each of which takes minutes to build."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "dbp_ros" / "tensorrt"
 
 
 DEVICES = {
     "cpu": Device("CPUExecutionProvider"),
-    # An exhaustive search takes seconds for each new size of a picture, in the middle of a run.
+    # An exhaustive search takes seconds for each new image size, in the middle of a run.
     "cuda": Device("CUDAExecutionProvider", "cuda", {"cudnn_conv_algo_search": "HEURISTIC"}),
     "tensorrt": Device(
         "TensorrtExecutionProvider",
@@ -60,7 +60,7 @@ DEVICES = {
 
 
 def device_of(name: str) -> Device:
-    """Return a device by the name that a user gives it.
+    """Return the device of a setting.
 
     Raises:
         ConfigError: If it is unknown or not in this build of ONNX Runtime.
@@ -85,7 +85,7 @@ def open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessio
 
     Raises:
         ConfigError: If the provider is unknown or not in this build of ONNX Runtime.
-        BundleError: If the file is no graph that ONNX Runtime can load.
+        BundleError: If ONNX Runtime cannot load the file.
     """
     device = device_of(provider)
     if device.cache is not None:
@@ -101,7 +101,7 @@ def open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessio
     except Exception as error:
         first_line = str(error).splitlines()[0]
         raise BundleError(f"{path} cannot be loaded ({first_line}): export it again") from error
-    # A GPU provider whose libraries are missing is left out without an error.
+    # ONNX Runtime drops a GPU provider whose libraries are missing, without an error.
     if device.provider not in session.get_providers():
         raise ConfigError(
             f"execution_provider {provider!r} cannot run here, onnxruntime fell back to "

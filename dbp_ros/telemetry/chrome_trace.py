@@ -1,14 +1,14 @@
-"""A run of the stack in the format that chrome://tracing and ui.perfetto.dev open."""
+"""Trace events of the stack in the format of chrome://tracing and ui.perfetto.dev."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dbp_ros.telemetry.frame_traces import WAY, FrameTrace, spans_of
-from dbp_ros.telemetry.trace import NOBODY, Hop, Recording
+from dbp_ros.telemetry.frame_traces import HOPS, FrameTrace, spans_of
+from dbp_ros.telemetry.trace import NO_CAMERA, Hop, Recording
 
 Event = dict[str, Any]
 
-# What a hop is called, and the thread that does it.
+# Name of each hop, and its thread.
 NAMES = {
     Hop.RENDERED: ("render and send", "cameras"),
     Hop.PHYSICS: ("physics", "physics"),
@@ -21,22 +21,22 @@ NAMES = {
 PROCESSES = ("simulation", "policy", "guard")
 
 
-def events(recordings: Mapping[str, Recording], ways: Iterable[FrameTrace]) -> list[Event]:
-    """Return the events of a trace: tracks, what was done on each, and an arrow a picture.
+def events(recordings: Mapping[str, Recording], traces: Iterable[FrameTrace]) -> list[Event]:
+    """Return the events of a trace: tracks with their spans, and an arrow for each image.
 
     Args:
         recordings: By process.
-        ways: See `journeys`.
+        traces: See `frame_traces`.
     """
-    ways = list(ways)
+    traces = list(traces)
     starts_ns = [int(r.rows[:, 2].min()) for r in recordings.values() if len(r.rows)]
     zero_ns = min(starts_ns, default=0)
     found: list[Event] = []
     for process, recording in recordings.items():
         found += _tracks(process)
         found += _slices(process, recording, zero_ns)
-    for number, way in enumerate(ways):
-        found += _arrows(number, way, zero_ns)
+    for number, trace in enumerate(traces):
+        found += _arrows(number, trace, zero_ns)
     return found
 
 
@@ -46,9 +46,9 @@ def _tracks(process: str) -> Iterator[Event]:
     yield {"ph": "M", "name": "process_sort_index", "pid": pid, "args": {"sort_index": pid}}
     for hop, (_, thread) in NAMES.items():
         if _process_of(hop) == process and _track_of(hop) == hop:
-            about = {"ph": "M", "pid": pid, "tid": int(hop)}
-            yield about | {"name": "thread_name", "args": {"name": thread}}
-            yield about | {"name": "thread_sort_index", "args": {"sort_index": int(hop)}}
+            track = {"ph": "M", "pid": pid, "tid": int(hop)}
+            yield track | {"name": "thread_name", "args": {"name": thread}}
+            yield track | {"name": "thread_sort_index", "args": {"sort_index": int(hop)}}
 
 
 def _slices(process: str, recording: Recording, zero_ns: int) -> Iterator[Event]:
@@ -58,29 +58,29 @@ def _slices(process: str, recording: Recording, zero_ns: int) -> Iterator[Event]
         for _, camera, start_ns, end_ns, stamp_ns in spans_of(recording, hop).tolist():
             slice_ = _event("X", hop, start_ns - zero_ns)
             slice_ |= {"name": name, "cat": process, "dur": (end_ns - start_ns) / 1e3}
-            if camera != NOBODY:
-                known = camera < len(recording.cameras)
+            if camera != NO_CAMERA:
+                is_named = camera < len(recording.cameras)
                 slice_["args"] = {
-                    "camera": recording.cameras[camera] if known else camera,
+                    "camera": recording.cameras[camera] if is_named else camera,
                     "age_ms": (end_ns - stamp_ns) / 1e6,
                 }
             yield slice_
 
 
-def _arrows(number: int, way: FrameTrace, zero_ns: int) -> Iterator[Event]:
-    """Join the hops of one picture; each end of an arrow lies within a slice.
+def _arrows(number: int, trace: FrameTrace, zero_ns: int) -> Iterator[Event]:
+    """Connect the hops of one image; each end of an arrow lies within a slice.
 
-    It is the slice's earliest time that is not before the last end: a picture arrives while the
-    sender is still busy sending it.
+    It is the earliest time of the slice that is not before the last end: an image arrives while
+    the sender is still sending it.
     """
-    hops = [hop for hop in WAY if hop in way.spans_ns]
+    hops = [hop for hop in HOPS if hop in trace.spans_ns]
     time_ns = 0
-    for place, hop in enumerate(hops if len(hops) > 1 else ()):
-        start_ns, end_ns = way.spans_ns[hop]
+    for index, hop in enumerate(hops if len(hops) > 1 else ()):
+        start_ns, end_ns = trace.spans_ns[hop]
         time_ns = min(max(start_ns, time_ns), end_ns)
-        kind = "s" if place == 0 else "f" if place == len(hops) - 1 else "t"
+        kind = "s" if index == 0 else "f" if index == len(hops) - 1 else "t"
         arrow = _event(kind, hop, time_ns - zero_ns)
-        yield arrow | {"id": number, "name": way.camera, "cat": "picture", "bp": "e"}
+        yield arrow | {"id": number, "name": trace.camera, "cat": "image", "bp": "e"}
 
 
 def _event(kind: str, hop: Hop, time_ns: int) -> Event:
@@ -93,9 +93,9 @@ def _event(kind: str, hop: Hop, time_ns: int) -> Event:
 
 
 def _track_of(hop: Hop) -> int:
-    """Return the number of a hop's thread: that of the first hop which it does."""
+    """Return the number of a hop's thread: that of the thread's first hop."""
     return min(int(other) for other in NAMES if NAMES[other][1] == NAMES[hop][1])
 
 
 def _process_of(hop: Hop) -> str:
-    return WAY.get(hop, "simulation")
+    return HOPS.get(hop, "simulation")

@@ -1,4 +1,4 @@
-"""The way of pictures through the policy: how old each is at every hop, and what took how long."""
+"""Latency of images in the policy process, by stage."""
 
 from collections.abc import Sequence
 
@@ -7,50 +7,50 @@ from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
 
 
 class FrameLatency:
-    """Keeps the age of every picture when it arrives, is encoded, and first decided from.
+    """Age of each image at arrival, after encoding, and after its first chunk is published.
 
-    Each method belongs to one thread: that of the callbacks, of the encoder, of the decisions.
+    Each method belongs to one thread: callbacks, encoder, decision loop.
 
     Attributes:
-        decision_time: From the beginning of a decision to its chunk sent.
+        step_duration: Durations from the start of a step to the published chunk.
     """
 
     def __init__(self, cameras: Sequence[str], trace: Trace) -> None:
-        """Begin.
+        """Start without data.
 
         Args:
-            cameras: In the order in which a chunk tells their stamps.
-            trace: To record into.
+            cameras: In the order of the image stamps of a chunk.
+            trace: Receives the spans.
         """
-        self.trace = trace
-        self._numbers = {camera: number for number, camera in enumerate(cameras)}
+        self.step_duration = Histogram()
+        self._trace = trace
+        self._indices = {camera: index for index, camera in enumerate(cameras)}
         self._arrived = Histogram()
         self._encoded = Histogram()
         self._decided = LatencyProbe(Hop.DECIDED, trace)
-        self.decision_time = Histogram()
 
-    def arrive(self, camera: str, stamp_ns: int, start_ns: int, end_ns: int) -> None:
-        """Note that a picture came at `start_ns` and was handed on at `end_ns`."""
+    def record_arrival(self, camera: str, stamp_ns: int, start_ns: int, end_ns: int) -> None:
+        """Record that an image arrived at `start_ns` and was queued at `end_ns`."""
         self._arrived.record(start_ns - stamp_ns)
-        self.trace.span(Hop.ARRIVED, start_ns, end_ns, self._numbers[camera], stamp_ns)
+        self._trace.add_span(Hop.ARRIVED, start_ns, end_ns, self._indices[camera], stamp_ns)
 
-    def encode(self, camera: str, stamp_ns: int, start_ns: int, end_ns: int) -> None:
-        """Note that a picture was encoded."""
+    def record_encoding(self, camera: str, stamp_ns: int, start_ns: int, end_ns: int) -> None:
+        """Record the encoding of an image."""
         self._encoded.record(end_ns - stamp_ns)
-        self.trace.span(Hop.ENCODED, start_ns, end_ns, self._numbers[camera], stamp_ns)
+        self._trace.add_span(Hop.ENCODED, start_ns, end_ns, self._indices[camera], stamp_ns)
 
-    def decide(self, stamps_ns: Sequence[int], start_ns: int, end_ns: int) -> None:
-        """Note that a chunk was made from the pictures with these stamps, and sent."""
-        self.decision_time.record(end_ns - start_ns)
-        self.trace.span(Hop.DECIDED, start_ns, end_ns)
-        self._decided.note(stamps_ns, end_ns)
+    def record_step(self, stamps_ns: Sequence[int], start_ns: int, end_ns: int) -> None:
+        """Record that a chunk computed from the images with these stamps was published."""
+        self.step_duration.record(end_ns - start_ns)
+        self._trace.add_span(Hop.DECIDED, start_ns, end_ns)
+        self._decided.record(stamps_ns, end_ns)
 
     def summary_ms(self) -> dict[str, dict[str, float | None]]:
-        """Return how old pictures were at each hop, in [ms]."""
+        """Return the ages of images at each stage, in [ms]."""
         ages = {"arrived": self._arrived, "encoded": self._encoded, "decided": self._decided.age}
-        return {hop: age.summary_ms() for hop, age in ages.items()}
+        return {stage: age.summary_ms() for stage, age in ages.items()}
 
     def clear(self) -> None:
-        """Start the numbers anew."""
-        for times in (self._arrived, self._encoded, self._decided.age, self.decision_time):
+        """Delete all data."""
+        for times in (self._arrived, self._encoded, self._decided.age, self.step_duration):
             times.clear()

@@ -1,6 +1,7 @@
-"""Latency histograms of fixed size: recording allocates nothing and never forgets the worst.
+"""Latency histograms of fixed size, and the statistics of a period.
 
-Buckets are 64 to each power of two, so a percentile is right within 1/64 from 1 ns to hours.
+Recording allocates nothing. There are 64 buckets for each power of two, so percentiles are exact
+within 1/64 from 1 ns to hours; the maximum is exact.
 """
 
 from array import array
@@ -24,19 +25,19 @@ def bucket_of(value_ns: int) -> int:
     return shift * SUB_BUCKETS + (value_ns >> shift)
 
 
-def middle_of(bucket: int) -> float:
-    """Return the duration in [ns] in the middle of a bucket."""
+def centre_of(bucket: int) -> float:
+    """Return the duration in [ns] at the centre of a bucket."""
     if bucket < 2 * SUB_BUCKETS:
         return float(bucket)
     shift = bucket // SUB_BUCKETS - 1
     return (bucket - shift * SUB_BUCKETS + 0.5) * 2.0**shift
 
 
-MIDDLES_MS = np.array([middle_of(bucket) for bucket in range(BUCKETS)]) / NS_PER_MS
+CENTRES_MS = np.array([centre_of(bucket) for bucket in range(BUCKETS)]) / NS_PER_MS
 
 
 class Histogram:
-    """Counts of durations; negative ones count as zero."""
+    """Histogram of durations; negative ones count as zero."""
 
     def __init__(self) -> None:
         self._counts = array("q", bytes(8 * BUCKETS))
@@ -44,18 +45,18 @@ class Histogram:
         self.max_ns = 0
 
     def record(self, value_ns: int) -> None:
-        """Count one duration."""
+        """Add a duration."""
         value_ns = max(0, value_ns)
         self._counts[bucket_of(value_ns)] += 1
         self.count += 1
         self.max_ns = max(self.max_ns, value_ns)
 
     def _snapshot(self) -> NDArray[np.int64]:
-        """Return the counts of this moment: another thread may go on recording."""
+        """Return a copy of the counts, as another thread may record."""
         return np.array(self._counts, dtype=np.int64)
 
     def percentile_ms(self, percent: float) -> float:
-        """Return a percentile in [ms], NaN where nothing was recorded."""
+        """Return a percentile in [ms]; NaN without data."""
         return self._percentiles_ms(percent)[0]
 
     def _percentiles_ms(self, *percents: float) -> list[float]:
@@ -63,15 +64,12 @@ class Histogram:
             return [float("nan")] * len(percents)
         cumulative = np.cumsum(self._snapshot())
         ranks = np.maximum(1, np.ceil(cumulative[-1] * np.array(percents) / 100.0))
-        middles_ms = MIDDLES_MS[np.searchsorted(cumulative, ranks)]
-        found: list[float] = np.minimum(middles_ms, self.max_ns / NS_PER_MS).tolist()
+        centres_ms = CENTRES_MS[np.searchsorted(cumulative, ranks)]
+        found: list[float] = np.minimum(centres_ms, self.max_ns / NS_PER_MS).tolist()
         return found
 
     def summary_ms(self) -> dict[str, float | None]:
-        """Return p50, p99, p999 and max in [ms], None where nothing was recorded.
-
-        JSON has null, but nothing that is not a number.
-        """
+        """Return p50, p99, p999 and max in [ms]; None without data, as JSON has no NaN."""
         names = ("p50", "p99", "p999", "max")
         if self.count == 0:
             return dict.fromkeys(names)
@@ -79,14 +77,14 @@ class Histogram:
         return {name: round(value, 4) for name, value in zip(names, found, strict=True)}
 
     def bars_ms(self) -> list[tuple[float, int]]:
-        """Return the middle in [ms] and the count of every bucket that is not empty."""
+        """Return centre in [ms] and count of each bucket that is not empty."""
         counts = self._snapshot()
         filled = np.flatnonzero(counts)
-        middles_ms = MIDDLES_MS[filled].round(6)
-        return list(zip(middles_ms.tolist(), counts[filled].tolist(), strict=True))
+        centres_ms = CENTRES_MS[filled].round(6)
+        return list(zip(centres_ms.tolist(), counts[filled].tolist(), strict=True))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all data."""
         self._counts = array("q", bytes(8 * BUCKETS))
         self.count = 0
         self.max_ns = 0
@@ -94,23 +92,31 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time without a tick that lasted too long, on the steady clock."""
+    """An interval between ticks that is too long, on the steady clock."""
 
     start_ns: int
     end_ns: int
 
 
 class PeriodRecorder:
-    """Watches that something happens once a period, and keeps the gaps where it did not."""
+    """Statistics of a periodic event: period errors and gaps.
 
-    MOST_GAPS = 5000
+    Attributes:
+        period_ns: Nominal period.
+        errors: Absolute differences from the period.
+        gaps: First `MAX_GAPS` gaps.
+        gap_count: Number of gaps.
+        early_count: Number of events that were triggered early.
+    """
+
+    MAX_GAPS = 5000
 
     def __init__(self, period_ns: int, gap_periods: float = 2.0) -> None:
-        """Begin.
+        """Start without data.
 
         Args:
-            period_ns: How often it should happen.
-            gap_periods: From how many periods on a time without it is a gap.
+            period_ns: Nominal period.
+            gap_periods: An interval of more periods is a gap.
         """
         self.period_ns = period_ns
         self._gap_ns = round(gap_periods * period_ns)
@@ -121,47 +127,47 @@ class PeriodRecorder:
         self._total_ns = 0
         self._last_ns = 0
 
-    def record(self, now_ns: int, early: bool = False) -> None:
-        """Note that it happened now.
+    def record(self, now_ns: int, triggered: bool = False) -> None:
+        """Record an event.
 
         Args:
-            now_ns: The time.
-            early: Whether it was asked for before the period was over: that is no error.
+            now_ns: Its time.
+            triggered: Whether it was triggered before the period was over, which is not an error.
         """
         if self._last_ns:
             between_ns = now_ns - self._last_ns
             self._total_ns += between_ns
-            if early:
+            if triggered:
                 self.early_count += 1
             else:
                 self.errors.record(abs(between_ns - self.period_ns))
             if between_ns > self._gap_ns:
                 self.gap_count += 1
-                if len(self.gaps) < self.MOST_GAPS:
+                if len(self.gaps) < self.MAX_GAPS:
                     self.gaps.append(Gap(self._last_ns, now_ns))
         self._last_ns = now_ns
 
     def pause(self) -> None:
-        """Say that what follows is a new run: the time until the next tick is no gap."""
+        """Exclude the interval until the next event."""
         self._last_ns = 0
 
     @property
     def count(self) -> int:
-        """How many times it happened after another."""
+        """Number of intervals."""
         return self.errors.count + self.early_count
 
     @property
     def active_s(self) -> float:
-        """How long it went on in [s], pauses left out."""
+        """Total duration in [s] without pauses."""
         return self._total_ns / NS_PER_S
 
     @property
     def rate_hz(self) -> float:
-        """How often it happened a second, pauses left out; 0 where nothing was measured."""
+        """Mean rate without pauses; 0 without data."""
         return self.count / self.active_s if self._total_ns else 0.0
 
     def statistics(self) -> dict[str, Any]:
-        """Return all that is known, fit for JSON."""
+        """Return all statistics, JSON-serialisable."""
         return {
             "period_ns": self.period_ns,
             "periods": self.count,
@@ -175,7 +181,7 @@ class PeriodRecorder:
         }
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all data."""
         self.errors.clear()
         self.gaps.clear()
         self.gap_count = self.early_count = 0

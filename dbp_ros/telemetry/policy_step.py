@@ -1,6 +1,6 @@
-"""What an exploring policy decided, with all that the likelihood of it needs, as one line of JSON.
+"""Sampled action of an exploring policy with the inputs of its log-probability, as JSON.
 
-Every number that is float32 comes back as the same float32: JSON holds its exact decimal form.
+float32 values are exact after a round trip: JSON holds their exact decimal form.
 """
 
 import json
@@ -28,22 +28,22 @@ KINDS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class PolicyStep:
-    """One draw from a policy's law, and how much of it is played.
+    """Sampled action with its inputs, distribution and log-probability.
 
     Attributes:
-        sha256: Of the bundle that decided.
-        version: Of that bundle.
-        number: Counts the decisions of one run of the policy.
-        episode: Counts the episodes of one run of the policy.
-        stamp_ns: When the newest positions were measured.
-        image_stamps_ns: When the newest picture of each camera was taken.
+        sha256: Identifier of the bundle that computed it.
+        version: Version of that bundle.
+        number: Count of the samples of one policy process.
+        episode: Count of the episodes of one policy process.
+        stamp_ns: Time of measurement of the newest positions.
+        image_stamps_ns: Time of the newest image of each camera.
         positions: Joint positions used, oldest first, in [rad] and [m]. Shape (history, nu).
-        latent: What the mean was made from. Shape (horizon, nu).
+        latent: Input noise of the mean. Shape (horizon, nu).
         normalised: The sampled chunk, normalised, not clipped. Shape (horizon, nu).
         log_std: Logarithm of the standard deviations. Shape (horizon, nu).
-        action: The points that are played, absolute, in [rad] and [m]. Shape (executed, nu).
-        log_prob: Log density of the points that are played.
-        executed: How many points are played, from the first on.
+        action: The executed points, absolute, in [rad] and [m]. Shape (executed, nu).
+        log_prob: Log-probability density of the executed points.
+        executed: Number of executed points, from the first.
     """
 
     sha256: str
@@ -60,8 +60,8 @@ class PolicyStep:
     log_prob: float
     executed: int
 
-    def converted(self, to_clock: Callable[[int], int]) -> "PolicyStep":
-        """Return the same decision with its stamps on another clock.
+    def with_stamps(self, to_clock: Callable[[int], int]) -> "PolicyStep":
+        """Return a copy with its stamps on another clock.
 
         Args:
             to_clock: Converts a time in [ns].
@@ -70,33 +70,33 @@ class PolicyStep:
         return replace(self, stamp_ns=to_clock(self.stamp_ns), image_stamps_ns=stamps)
 
     def to_json(self) -> str:
-        """Return the decision as one line."""
+        """Return the step as one line."""
         return json.dumps(asdict(self) | {name: getattr(self, name).tolist() for name in ARRAYS})
 
 
 def parse_policy_step(text: str) -> PolicyStep:
-    """Return the decision that a line of JSON stands for.
+    """Parse a line of `PolicyStep.to_json`.
 
     Raises:
-        EpisodeError: If it is none.
+        EpisodeError: If it is invalid.
     """
     try:
         values = parse_fields(text, KINDS)
         arrays = {name: _numbers(name, values[name]) for name in ARRAYS}
-        decision = PolicyStep(**values | arrays)
-        _require_counts(decision)
+        step = PolicyStep(**values | arrays)
+        _require_valid(step)
     except ValueError as error:
         raise EpisodeError(f"a decision cannot be read: {error}") from error
-    shape = decision.normalised.shape
-    wanted = {"latent": shape, "log_std": shape, "action": (decision.executed, *shape[1:])}
-    found = {name: getattr(decision, name).shape for name in wanted}
-    if len(shape) != 2 or found != wanted or decision.positions.ndim != 2:
-        raise EpisodeError(f"a decision has shapes {found}, expected {wanted} with two axes each")
-    return decision
+    shape = step.normalised.shape
+    expected = {"latent": shape, "log_std": shape, "action": (step.executed, *shape[1:])}
+    found = {name: getattr(step, name).shape for name in expected}
+    if len(shape) != 2 or found != expected or step.positions.ndim != 2:
+        raise EpisodeError(f"a decision has shapes {found}, expected {expected} with two axes each")
+    return step
 
 
 def _numbers(name: str, values: list[Any]) -> Floats:
-    """Return lists of numbers as an array; raise `ValueError` unless all are finite."""
+    """Return nested lists as a float32 array; raise `ValueError` unless all are finite."""
     found = np.array(values)
     with np.errstate(over="ignore"):
         numbers = found.astype(np.float32) if found.dtype.kind in "if" else None
@@ -105,21 +105,21 @@ def _numbers(name: str, values: list[Any]) -> Floats:
     return numbers
 
 
-def _require_counts(decision: PolicyStep) -> None:
-    """Raise `ValueError` unless stamps and counts are what they may be."""
-    if not all(type(stamp_ns) is int for stamp_ns in decision.image_stamps_ns.values()):
-        raise ValueError(f"image_stamps_ns is {decision.image_stamps_ns}, expected whole numbers")
-    if not 1 <= decision.executed <= len(decision.normalised):
-        raise ValueError(f"executed is {decision.executed}, expected from 1 to the horizon")
+def _require_valid(step: PolicyStep) -> None:
+    """Raise `ValueError` unless stamps and counts are valid."""
+    if not all(type(stamp_ns) is int for stamp_ns in step.image_stamps_ns.values()):
+        raise ValueError(f"image_stamps_ns is {step.image_stamps_ns}, expected integers")
+    if not 1 <= step.executed <= len(step.normalised):
+        raise ValueError(f"executed is {step.executed}, expected from 1 to the horizon")
 
 
 def log_density(noise: Floats | Array, log_std: Floats, executed: int) -> float:
     """Return the log density of the first points of a sampled chunk.
 
     Args:
-        noise: Distance from the mean in standard deviations. Shape (horizon, nu).
+        noise: Deviation from the mean in standard deviations. Shape (horizon, nu).
         log_std: Shape (horizon, nu).
-        executed: How many points count.
+        executed: Number of points.
     """
-    apart, spread = (np.asarray(v[:executed], np.float64) for v in (noise, log_std))
-    return float((-0.5 * apart**2 - spread - HALF_LOG_TAU).sum())
+    scaled, log_scale = (np.asarray(v[:executed], np.float64) for v in (noise, log_std))
+    return float((-0.5 * scaled**2 - log_scale - HALF_LOG_TAU).sum())

@@ -1,6 +1,6 @@
-"""What happened when, in every process of the stack: a ring of fixed size, always recording.
+"""Trace of one process: a ring buffer of time spans that always records.
 
-A row costs about a microsecond and allocates nothing that stays; the oldest is overwritten. All
+A span costs about a microsecond without a lasting allocation and overwrites the oldest one. All
 times are on the steady clock, which the processes of one machine share.
 """
 
@@ -23,13 +23,13 @@ from dbp_ros.types import NS_PER_S
 
 ROWS = 1 << 15
 ROW = struct.Struct("=qqqqq")
-NOBODY = -1
-# Whoever was paused for longer than this has seen no picture go by.
+NO_CAMERA = -1
+# After a pause of this length the ages of images include the pause.
 PAUSED_NS = NS_PER_S // 4
 
 
 class Hop(IntEnum):
-    """What takes time on the way of a picture, in the order of the way; and the physics."""
+    """Processing stages of an image, in order; and the physics of the simulation."""
 
     RENDERED = 1
     ARRIVED = 2
@@ -42,12 +42,12 @@ class Hop(IntEnum):
 
 @dataclass(frozen=True)
 class Recording:
-    """What one process did.
+    """Content of a trace.
 
     Attributes:
-        cameras: Names of the cameras, in the order of their numbers; empty where not known.
-        rows: Hop, camera or `NOBODY`, begin, end, and the stamp of what it was done with, in
-            [ns]. Shape (rows, 5), in the order in which they ended.
+        cameras: Names of the cameras by index; empty if unknown.
+        rows: Hop, camera index or `NO_CAMERA`, start, end and image stamp, the times in [ns].
+            Shape (rows, 5), sorted by end.
     """
 
     cameras: tuple[str, ...]
@@ -55,47 +55,51 @@ class Recording:
 
 
 class Trace:
-    """Records spans of time. Any thread may record."""
+    """Ring buffer of time spans. Thread-safe.
+
+    Attributes:
+        cameras: Names of the cameras by index.
+    """
 
     def __init__(self, rows: int = ROWS) -> None:
         self.cameras: tuple[str, ...] = ()
         self._rows = rows
         self._memory = bytearray(rows * ROW.size)
-        self._numbers = count()
+        self._count = count()
 
-    def span(
-        self, hop: Hop, start_ns: int, end_ns: int, camera: int = NOBODY, stamp_ns: int = 0
+    def add_span(
+        self, hop: Hop, start_ns: int, end_ns: int, camera: int = NO_CAMERA, stamp_ns: int = 0
     ) -> None:
-        """Record that a hop took from one time to another.
+        """Record a span.
 
         Args:
-            hop: Which.
-            start_ns: When it began.
-            end_ns: When it ended; equal to `start_ns` for a mark: a picture went by.
-            camera: Number of the camera whose picture it was about.
-            stamp_ns: When that picture was taken.
+            hop: Processing stage.
+            start_ns: Start.
+            end_ns: End; equal to `start_ns` for the passage of an image.
+            camera: Index of the camera.
+            stamp_ns: Time of the image.
         """
-        place = next(self._numbers) % self._rows * ROW.size
-        ROW.pack_into(self._memory, place, hop, camera, start_ns, end_ns, stamp_ns)
+        offset = next(self._count) % self._rows * ROW.size
+        ROW.pack_into(self._memory, offset, hop, camera, start_ns, end_ns, stamp_ns)
 
     def recording(self) -> Recording:
-        """Return a copy of what is in the ring."""
+        """Return a copy of the content."""
         rows = np.frombuffer(bytes(self._memory), np.int64).reshape(-1, 5)
         rows = rows[rows[:, 0] > 0]
         return Recording(self.cameras, rows[np.argsort(rows[:, 3], kind="stable")])
 
     def to_text(self) -> str:
-        """Return what is in the ring in letters, compressed."""
+        """Return the content as JSON with compressed rows."""
         recording = self.recording()
         rows = base64.b64encode(zlib.compress(recording.rows.tobytes(), 1)).decode()
         return json.dumps({"cameras": recording.cameras, "rows": rows})
 
 
 def recording_of(text: str) -> Recording:
-    """Return the recording that a text of `Trace.to_text` holds.
+    """Parse a text of `Trace.to_text`.
 
     Raises:
-        DbpError: If it holds none.
+        DbpError: If it is invalid.
     """
     try:
         values: dict[str, Any] = json.loads(text)
@@ -107,36 +111,34 @@ def recording_of(text: str) -> Recording:
 
 
 class LatencyProbe:
-    """Tells when something is first made from a picture, and keeps how old the picture was then.
-
-    Not thread-safe: one thread owns it.
+    """Age of each image at its first use in a hop. Not thread-safe.
 
     Attributes:
-        age: Ages of pictures, each counted once.
+        age: Ages of images, each counted once.
     """
 
     def __init__(self, hop: Hop, trace: Trace) -> None:
         self.age = Histogram()
         self._hop = hop
         self._trace = trace
-        self._seen_ns: tuple[int, ...] = ()
-        self._noted_ns = 0
+        self._last_stamps_ns: tuple[int, ...] = ()
+        self._recorded_ns = 0
 
-    def note(self, stamps_ns: Sequence[int], now_ns: int) -> None:
-        """Note that something was made from the pictures with these stamps.
+    def record(self, stamps_ns: Sequence[int], now_ns: int) -> None:
+        """Record the use of the images with these stamps.
 
-        Pictures that were there at the beginning, or after a pause, waited for somebody to look
-        and not for the way: they are not counted.
+        The first images, and those after a pause, are not counted: their age is not the latency
+        of the hop.
 
         Args:
-            stamps_ns: When the newest picture of each camera was taken.
-            now_ns: When what was made of them was done.
+            stamps_ns: Time of the newest image of each camera.
+            now_ns: End of the use.
         """
-        seen_ns, self._seen_ns = self._seen_ns, tuple(stamps_ns)
-        noted_ns, self._noted_ns = self._noted_ns, now_ns
-        if len(seen_ns) != len(stamps_ns) or now_ns - noted_ns > PAUSED_NS:
+        last_stamps_ns, self._last_stamps_ns = self._last_stamps_ns, tuple(stamps_ns)
+        recorded_ns, self._recorded_ns = self._recorded_ns, now_ns
+        if len(last_stamps_ns) != len(stamps_ns) or now_ns - recorded_ns > PAUSED_NS:
             return
-        for camera, (before_ns, stamp_ns) in enumerate(zip(seen_ns, stamps_ns, strict=True)):
-            if stamp_ns != before_ns:
+        for camera, (last_ns, stamp_ns) in enumerate(zip(last_stamps_ns, stamps_ns, strict=True)):
+            if stamp_ns != last_ns:
                 self.age.record(now_ns - stamp_ns)
-                self._trace.span(self._hop, now_ns, now_ns, camera, stamp_ns)
+                self._trace.add_span(self._hop, now_ns, now_ns, camera, stamp_ns)

@@ -26,7 +26,7 @@ from benchmarks.infer.timing import COLUMNS, KEY, Contestant, contestants, run_b
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.learning.methods.diffusion import LEVELS, alphas_cumprod
-from dbp_ros.telemetry.stopwatch import take_turns
+from dbp_ros.telemetry.stopwatch import time_interleaved
 
 
 def test_the_samplers_ddim_is_that_of_the_method() -> None:
@@ -89,7 +89,7 @@ def test_work_is_counted_once_for_the_condition_and_once_for_each_pass() -> None
     assert flops_of(ten) > 3 * flops_of(one)
 
 
-def test_calls_take_turns_and_a_long_one_is_not_repeated_in_its_turn() -> None:
+def test_calls_time_interleaved_and_a_long_one_is_not_repeated_in_its_turn() -> None:
     order: list[str] = []
 
     def short() -> None:
@@ -99,7 +99,7 @@ def test_calls_take_turns_and_a_long_one_is_not_repeated_in_its_turn() -> None:
         order.append("long")
         time.sleep(0.11)
 
-    times = take_turns({"short": short, "long": long}, 0.0)
+    times = time_interleaved({"short": short, "long": long}, 0.0)
     turns = "".join(name[0] for name in order[2:]).split("l")
     assert len(turns) == 4
     assert all(set(turn) == {"s"} for turn in turns[:3])

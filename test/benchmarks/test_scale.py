@@ -19,7 +19,7 @@ def test_a_random_bundle_has_the_asked_shape_and_gives_its_proof(tmp_path: Path)
     assert len(bundle.manifest.joints) == 7
     assert [camera.width for camera in bundle.manifest.cameras] == [24, 24]
     assert bundle.manifest.action.horizon == 4
-    assert Model(bundle).prove() < 1e-5
+    assert Model(bundle).self_test() < 1e-5
 
 
 def test_each_axis_changes_one_thing(tmp_path: Path) -> None:

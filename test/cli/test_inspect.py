@@ -120,7 +120,7 @@ def test_a_bundle_that_fails_its_self_test_is_refused(
 ) -> None:
     write_toy_bundle(bundle, gain=1.01)
     assert main(["inspect", str(bundle)]) == 1
-    assert "away from its proof" in capsys.readouterr().err
+    assert "differ from its golden cases" in capsys.readouterr().err
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(

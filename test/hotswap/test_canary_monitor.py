@@ -30,23 +30,23 @@ def record(limited: float | None = None, solved: str = "", p99_ms: float = 0.0) 
     if limited is not None:
         report(made, *[limited] * REPORTS)
     for mark in solved:
-        made.end_episode(mark == "+")
+        made.add_episode(mark == "+")
     return made
 
 
 def report(made: ModelRecord, *shares: float) -> None:
     """Let the guard report 1000 commands a second, of which it limited shares."""
     commands = limited = 0
-    made.count(0, 0)
+    made.add_command_counts(0, 0)
     for share in shares:
         commands, limited = commands + 1000, limited + round(1000 * share)
-        made.count(commands, limited)
+        made.add_command_counts(commands, limited)
 
 
 def verdict(before: ModelRecord, after: ModelRecord) -> str:
     probation = CanaryMonitor(CONFIG, before, NOW_NS)
     probation.after = after
-    return probation.verdict()
+    return probation.rollback_reason()
 
 
 def test_a_model_that_does_as_well_as_the_one_before_stays() -> None:
@@ -60,7 +60,7 @@ def test_nothing_known_is_no_reason() -> None:
 def test_more_limited_commands_bring_the_model_before_back() -> None:
     assert verdict(record(0.1), record(0.29)) == ""
     assert verdict(record(0.1), record(0.31)) == (
-        "the guard limits 31 % of the commands, before it limited 10 %"
+        "the guard limits 31 % of the commands, before 10 %"
     )
 
 
@@ -71,7 +71,7 @@ def test_without_knowledge_of_before_no_share_is_too_high() -> None:
 def test_a_short_time_tells_nothing() -> None:
     short = record()
     report(short, *[1.0] * (REPORTS - 1))
-    assert short.limited_share is None
+    assert short.limited_fraction is None
     assert verdict(record(0.0), short) == ""
 
 
@@ -79,22 +79,22 @@ def test_a_time_without_commands_tells_nothing() -> None:
     made = record(0.5)
     last = (1000 * REPORTS, 500 * REPORTS)
     for _ in range(2 * REPORTS):
-        made.count(*last)
-    assert made.limited_share == 0.5
+        made.add_command_counts(*last)
+    assert made.limited_fraction == 0.5
 
 
 def test_a_guard_that_was_restarted_counts_from_where_it_is() -> None:
     made = record()
     report(made, *[1.0] * (REPORTS - 1))
-    made.count(0, 0)
-    made.count(1000, 0)
-    assert made.limited_share == pytest.approx((REPORTS - 1) / REPORTS)
+    made.add_command_counts(0, 0)
+    made.add_command_counts(1000, 0)
+    assert made.limited_fraction == pytest.approx((REPORTS - 1) / REPORTS)
 
 
 def test_old_reports_are_forgotten() -> None:
     made = record()
     report(made, *[1.0] * REPORTS, *[0.0] * REPORTS)
-    assert made.limited_share == 0.0
+    assert made.limited_fraction == 0.0
 
 
 def test_a_fall_of_success_brings_the_model_before_back() -> None:
@@ -129,7 +129,7 @@ def test_success_is_compared_over_whole_windows_alone(before: str, after: str) -
 
 
 def test_a_window_holds_the_newest_episodes() -> None:
-    assert record(solved="----++++").success_share == 1.0
+    assert record(solved="----++++").success_rate == 1.0
 
 
 def test_slow_inference_brings_the_model_before_back() -> None:
@@ -146,21 +146,21 @@ def test_a_machine_that_was_slow_before_is_not_held_against_a_model() -> None:
 
 def test_probation_ends_with_its_time_where_no_episodes_can_be_compared() -> None:
     probation = CanaryMonitor(CONFIG, record(), NOW_NS)
-    assert not probation.over(NOW_NS + 10 * NS_PER_S)
-    assert probation.over(NOW_NS + 10 * NS_PER_S + 1)
+    assert not probation.finished(NOW_NS + 10 * NS_PER_S)
+    assert probation.finished(NOW_NS + 10 * NS_PER_S + 1)
 
 
 def test_probation_waits_for_the_episodes_that_it_can_compare() -> None:
     probation = CanaryMonitor(CONFIG, record(solved="++++"), NOW_NS)
-    assert not probation.over(NOW_NS + 1000 * NS_PER_S)
+    assert not probation.finished(NOW_NS + 1000 * NS_PER_S)
     probation.after = record(solved="++++")
-    assert probation.over(NOW_NS + 1000 * NS_PER_S)
+    assert probation.finished(NOW_NS + 1000 * NS_PER_S)
 
 
 def test_bounds_of_zero_allow_no_loss_and_do_not_punish_equals() -> None:
     strict = replace(CONFIG, max_limited_increase=0.0, rollback_p_value=0.6)
     probation = CanaryMonitor(strict, record(0.1, "+++-"), NOW_NS)
     probation.after = record(0.1, "-+++")
-    assert probation.verdict() == ""
+    assert probation.rollback_reason() == ""
     probation.after = record(0.1, "--++")
-    assert probation.verdict()
+    assert probation.rollback_reason()

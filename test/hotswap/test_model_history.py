@@ -39,12 +39,12 @@ def history(tmp_path: Path, warned: list[str]) -> ModelHistory:
 
 def work(history: ModelHistory, bundle: Bundle) -> None:
     """Let a bundle prove good."""
-    history.keep(bundle)
+    history.store(bundle)
     history.mark_good(bundle.sha256)
 
 
-def version_of(history: ModelHistory, failures: Blocklist = NONE) -> int | None:
-    bundle = history.last_good(failures)
+def version_of(history: ModelHistory, blocklist: Blocklist = NONE) -> int | None:
+    bundle = history.last_good(blocklist)
     return bundle.manifest.version if bundle else None
 
 
@@ -59,7 +59,7 @@ def test_a_bundle_that_was_overwritten_is_there_as_it_was(history, write):
 
 def test_a_bundle_counts_only_once_it_proved_good(history, write):
     work(history, write(1))
-    history.keep(write(2))
+    history.store(write(2))
     assert version_of(history) == 1
 
 
@@ -69,9 +69,9 @@ def test_the_newest_that_proved_good_counts_and_those_that_failed_do_not(history
     second = write(2)
     work(history, second)
     assert version_of(history) == 2
-    failures = Blocklist()
-    failures.add(second.sha256, "rolled back")
-    assert version_of(history, failures) == 1
+    blocklist = Blocklist()
+    blocklist.add(second.sha256, "rolled back")
+    assert version_of(history, blocklist) == 1
     history.mark_good(first.sha256)
     assert version_of(history) == 1
     history.drop(first.sha256)
@@ -103,7 +103,7 @@ def test_few_are_kept_and_what_is_not_needed_is_deleted(history, write, tmp_path
     for version in range(1, 8):
         work(history, write(version))
     for version in range(8, 20):
-        history.keep(write(version))
+        history.store(write(version))
     # Two that proved good, the one that decides and the one before it.
     assert len([path for path in (tmp_path / "history").iterdir() if path.is_dir()]) == 4
     assert version_of(history) == 7
@@ -134,7 +134,7 @@ def test_none_are_kept_where_none_are_wished(write, tmp_path, warned):
 def test_a_folder_that_cannot_be_written_is_a_warning(write, tmp_path, warned):
     (tmp_path / "file").write_text("no folder")
     work(ModelHistory(tmp_path / "file" / "history", 2, 10.0, warned.append), write(1))
-    assert "model toy is not kept for a restart" in warned[0]
+    assert "model toy is not stored for a restart" in warned[0]
 
 
 def test_files_that_are_never_written_in_place_are_linked(write, tmp_path, warned):
@@ -155,9 +155,9 @@ def test_a_list_that_cannot_be_read_is_not_taken_for_an_empty_one(history, write
         history.last_good(NONE)
 
 
-def load(history: ModelHistory, bundle: Bundle, failures: Blocklist = NONE):
+def load(history: ModelHistory, bundle: Bundle, blocklist: Blocklist = NONE):
     config = PolicyConfig(joints=bundle.manifest.joints)
-    return load_initial_model(bundle.directory, config, failures, history)
+    return load_initial_model(bundle.directory, config, blocklist, history)
 
 
 def test_the_configured_bundle_is_the_first_where_it_can_be_used(history, write):
@@ -168,12 +168,12 @@ def test_the_configured_bundle_is_the_first_where_it_can_be_used(history, write)
 
 def test_where_the_configured_bundle_failed_the_last_good_one_is_the_first(history, write):
     work(history, write(1))
-    second, failures = write(2), Blocklist()
-    failures.add(second.sha256, "rolled back: asked for")
-    first = load(history, second, failures)
+    second, blocklist = write(2), Blocklist()
+    blocklist.add(second.sha256, "rolled back: requested")
+    first = load(history, second, blocklist)
     assert first.model.manifest.version == 1
     assert first.refused == second.sha256
-    assert first.fallback == "not tried again: rolled back: asked for"
+    assert first.fallback == "not tried again: rolled back: requested"
 
 
 @pytest.mark.parametrize("lost", ["head.onnx", MANIFEST])
@@ -191,7 +191,7 @@ def test_where_the_configured_bundle_is_half_copied_the_last_good_one_is_the_fir
 
 def test_without_a_good_one_the_configured_bundle_is_refused_as_ever(history, write):
     one = write(1)
-    history.keep(one)
+    history.store(one)
     (one.directory / "head.onnx").unlink()
     with pytest.raises(BundleError, match=r"head.onnx is missing"):
         load(history, one)
@@ -207,7 +207,7 @@ def test_where_neither_can_be_used_both_reasons_are_given(history, write):
         load_initial_model(one.directory, config, NONE, history)
 
 
-def test_two_processes_that_note_failures_keep_those_of_each_other(tmp_path):
+def test_two_processes_that_note_blocklist_keep_those_of_each_other(tmp_path):
     one, other = (Blocklist(tmp_path / "failed.json") for _ in range(2))
     one.add("ab", "slow")
     other.add("cd", "not finite")

@@ -41,19 +41,19 @@ PASSED = ["verifying", "loading", "proving", "shadowing", "active"]
 
 
 class Stage:
-    """A robot with a relay and a swap, on a clock of its own."""
+    """A robot with a slot and a swap, on a clock of its own."""
 
     def __init__(
         self,
         directory: Path,
         config: PolicyConfig = CONFIG,
-        failures: Blocklist | None = None,
+        blocklist: Blocklist | None = None,
         history: ModelHistory | None = None,
     ) -> None:
         self.now_ns = 1000 * NS_PER_S
         self.told: list[SwapStatus] = []
-        self.relay = ModelSlot(PolicyRunner(Model(read_bundle(directory)), config))
-        self.swap = Swap(self.relay, config, self.told.append, failures, history)
+        self.slot = ModelSlot(PolicyRunner(Model(read_bundle(directory)), config))
+        self.swap = Swap(self.slot, config, self.told.append, blocklist, history)
         self.positions = np.array((0.1, 0.2, 0.3), np.float32)
         self.pixel = 50
         self.period()
@@ -61,17 +61,17 @@ class Stage:
     def see(self) -> None:
         """Feel, and see through both cameras, at once."""
         image = np.full((8, 12, 3), self.pixel, np.uint8)
-        self.relay.feel(self.positions, self.now_ns, self.now_ns)
-        for runner in self.relay.team.fed:
-            for camera in runner.decider.model.manifest.camera_names:
-                runner.decider.see(camera, Frame(image, self.now_ns), self.now_ns)
+        self.slot.add_joint_state(self.positions, self.now_ns, self.now_ns)
+        for policy in self.slot.state.image_consumers:
+            for camera in policy.runner.model.manifest.camera_names:
+                policy.runner.add_image(camera, Frame(image, self.now_ns), self.now_ns)
 
     def period(self, decide: bool = True, blind: bool = False) -> np.ndarray | None:
         """Let one period pass; return the first point of what was decided."""
         self.now_ns += PERIOD_NS
         if not blind:
             self.see()
-        chunk = self.relay.decide(self.now_ns)[1] if decide else None
+        chunk = self.slot.step(self.now_ns) if decide else None
         if hasattr(self, "swap"):
             self.swap.tick(self.now_ns)
         return None if chunk is None else chunk.positions[0]
@@ -101,76 +101,78 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 def stage(write: Callable[..., Path]) -> Iterator[Stage]:
     made = Stage(write(1))
     yield made
-    made.relay.close()
+    made.slot.close()
 
 
 def test_a_good_model_passes_every_step_and_decides(stage: Stage, write) -> None:
     before = stage.period()
-    stage.swap.propose(write(2, ramp=np.full((4, 1), 0.05)))
+    stage.swap.submit(write(2, ramp=np.full((4, 1), 0.05)))
     assert stage.until("active") == PASSED
     np.testing.assert_allclose(stage.period(), before + 0.05, atol=1e-5)
     state = stage.told[-1]
     assert (state.number, state.version, state.candidate) == (2, 2, state.sha256)
-    assert "0.05 rad or m from the model before" in state.reason
+    assert "0.05 rad or m from the previous model" in state.reason
 
 
 def test_a_model_that_is_tried_while_nothing_is_decided_says_so(stage: Stage, write) -> None:
     # The last chunk is over by then.
     for _ in range(10):
         stage.period(decide=False)
-    stage.swap.propose(write(2))
+    stage.swap.submit(write(2))
     while stage.told[-1].phase != "active":
         stage.period(decide=False)
-    assert stage.told[-1].reason == "in shadow the model before decided nothing to compare with"
+    assert stage.told[-1].reason == (
+        "shadow test without a chunk of the previous model to compare with"
+    )
 
 
 def test_until_the_swap_the_model_before_decides_every_time(stage: Stage, write) -> None:
     before = stage.period()
-    stage.swap.propose(write(2, ramp=np.full((4, 1), 0.05)))
+    stage.swap.submit(write(2, ramp=np.full((4, 1), 0.05)))
     while stage.told[-1].phase != "active":
         np.testing.assert_array_equal(stage.period(), before)
 
 
 def test_a_latent_of_the_same_shape_goes_on(stage: Stage, write) -> None:
     before = stage.period()
-    stage.swap.propose(write(2, metrics={"loss": 1.0}))
+    stage.swap.submit(write(2, metrics={"loss": 1.0}))
     stage.until("active")
     np.testing.assert_array_equal(stage.period(), before)
 
 
 def test_another_horizon_and_step_are_fine(stage: Stage, write) -> None:
-    stage.swap.propose(write(2, ramp=np.zeros((6, 1)), step_s=0.01))
+    stage.swap.submit(write(2, ramp=np.zeros((6, 1)), step_s=0.01))
     assert stage.until("active") == PASSED
-    decider, chunk = stage.relay.decide(stage.now_ns)
+    chunk = stage.slot.step(stage.now_ns)
     assert chunk.positions.shape == (6, 3)
-    assert decider.model.manifest.version == 2
+    assert stage.slot.active.runner.model.manifest.version == 2
 
 
 def test_models_with_the_same_encoders_share_observations(stage: Stage, write) -> None:
-    stage.swap.propose(write(2))
+    stage.swap.submit(write(2))
     stage.until("active")
-    assert len(stage.relay.team.fed) == 1
+    assert len(stage.slot.state.image_consumers) == 1
 
 
 def test_a_model_with_another_history_observes_for_itself_before_it_decides(
     stage: Stage, write
 ) -> None:
-    stage.swap.propose(write(2, history=2))
+    stage.swap.submit(write(2, history=2))
     stage.period()
-    assert len(stage.relay.team.fed) == 2
+    assert len(stage.slot.state.image_consumers) == 2
     assert stage.until("active") == PASSED
     assert stage.period() is not None
 
 
 def test_numbers_go_on_through_a_swap(stage: Stage, write) -> None:
-    stage.swap.propose(write(2))
+    stage.swap.submit(write(2))
     stage.until("active")
     for _ in range(5):
         stage.period()
-    period = stage.relay.active.decider.period
+    period = stage.slot.active.runner.execution.statistics.period
     assert period.gap_count == 0
     assert period.errors.max_ns == 0
-    assert stage.relay.active.decider.inference.count == period.errors.count + 1
+    assert stage.slot.active.runner.execution.statistics.inference.count == period.errors.count + 1
 
 
 @pytest.mark.parametrize(
@@ -184,9 +186,9 @@ def test_numbers_go_on_through_a_swap(stage: Stage, write) -> None:
             {"graph_joints": ("left_gripper_joint", "left_elbow_joint", "right_elbow_joint")},
             "in this order",
         ),
-        ({"graph_cameras": ("head_camera", "tail_camera")}, "looks through tail_camera"),
-        ({"gain": 1.5}, "away from its proof"),
-        ({"gain": np.nan}, "away from its proof"),
+        ({"graph_cameras": ("head_camera", "tail_camera")}, "takes images of tail_camera"),
+        ({"gain": 1.5}, "differ from its golden cases"),
+        ({"gain": np.nan}, "differ from its golden cases"),
         ({"head": "encoder.onnx"}, "encoder.onnx takes"),
     ],
 )
@@ -194,11 +196,11 @@ def test_a_model_that_does_not_fit_or_prove_itself_changes_nothing(
     stage: Stage, write, changes: dict[str, object], reason: str
 ) -> None:
     before = stage.period()
-    stage.swap.propose(write(2, **changes))
+    stage.swap.submit(write(2, **changes))
     assert "active" not in stage.until("refused")
     np.testing.assert_array_equal(stage.period(), before)
     assert re.search(reason, stage.told[-1].reason)
-    assert stage.relay.team.shadow is None
+    assert stage.slot.state.candidate is None
 
 
 def test_a_model_that_sees_with_fewer_cameras_fits(stage: Stage, write) -> None:
@@ -211,22 +213,22 @@ def test_a_copy_in_the_making_is_refused_and_taken_when_it_is_whole(stage: Stage
     directory = write(2)
     whole = (directory / "head.onnx").read_bytes()
     (directory / "head.onnx").write_bytes(whole[:-10])
-    stage.swap.propose(directory)
+    stage.swap.submit(directory)
     stage.until("refused")
     assert "head.onnx was changed or truncated" in stage.told[-1].reason
     (directory / "head.onnx").write_bytes(whole)
-    stage.swap.propose(directory)
+    stage.swap.submit(directory)
     assert stage.until("active")[-5:] == PASSED
 
 
 def test_a_folder_without_a_bundle_is_refused(stage: Stage, tmp_path: Path) -> None:
-    stage.swap.propose(tmp_path / "nowhere")
+    stage.swap.submit(tmp_path / "nowhere")
     stage.until("refused")
     assert "manifest.yaml" in stage.told[-1].reason
 
 
 def test_the_model_that_decides_is_no_candidate(stage: Stage, tmp_path: Path) -> None:
-    stage.swap.propose(tmp_path / "toy1")
+    stage.swap.submit(tmp_path / "toy1")
     stage.period()
     assert stage.phases == []
 
@@ -234,18 +236,18 @@ def test_the_model_that_decides_is_no_candidate(stage: Stage, tmp_path: Path) ->
 def test_a_model_whose_shadow_is_not_finite_is_refused_for_good(stage: Stage, write) -> None:
     directory = write(2, nan_above=200.0)
     stage.pixel = 255
-    stage.swap.propose(directory)
+    stage.swap.submit(directory)
     assert stage.until("refused") == [*PASSED[:-1], "refused"]
     assert "live observation is not finite" in stage.told[-1].reason
     stage.pixel = 50
-    stage.swap.propose(directory)
+    stage.swap.submit(directory)
     stage.period()
-    assert stage.told[-1].reason.startswith("not tried again: its answer")
-    assert not stage.swap.wants(stage.told[-1].candidate)
+    assert stage.told[-1].reason.startswith("not tried again: its output")
+    assert not stage.swap.accepts(stage.told[-1].candidate)
 
 
 def test_a_model_that_would_jump_is_refused(stage: Stage, write) -> None:
-    stage.swap.propose(write(2, ramp=np.array([[0.0, 0.0, 0.6]] * 4)))
+    stage.swap.submit(write(2, ramp=np.array([[0.0, 0.0, 0.6]] * 4)))
     stage.until("refused")
     assert stage.told[-1].reason.startswith("its next command for right_elbow_joint is 0.6")
 
@@ -253,47 +255,49 @@ def test_a_model_that_would_jump_is_refused(stage: Stage, write) -> None:
 def test_a_model_that_is_too_slow_is_refused(write) -> None:
     stage = Stage(write(1), PolicyConfig(shadow_decisions=3, inference_budget=0.01))
     slow = write(2)
-    stage.relay.active.decider.recent.record(0)
-    stage.swap.propose(slow)
+    stage.slot.active.runner.recent_inference.record(0)
+    stage.swap.submit(slow)
     stage.period()
     for _ in range(20):
-        stage.relay.team.shadow.decider.recent.record(NS_PER_S)
+        stage.slot.state.candidate.runner.recent_inference.record(NS_PER_S)
     stage.until("refused")
     assert "its inference takes" in stage.told[-1].reason
-    stage.relay.close()
+    stage.slot.close()
 
 
 def test_without_observations_a_model_is_put_off_and_tried_again(stage: Stage, write) -> None:
-    stage.swap.propose(write(2, history=2))
+    stage.swap.submit(write(2, history=2))
     stage.period()
     stage.now_ns += 20 * NS_PER_S
     stage.period(decide=False, blind=True)
     assert stage.told[-1].phase == "refused"
-    assert stage.told[-1].reason.startswith("put off: nothing to try it on: joint_states is")
+    assert stage.told[-1].reason.startswith(
+        "deferred: no observation to test it with: joint_states is"
+    )
     stage.period()
     stage.now_ns += 11 * NS_PER_S
     assert stage.until("active")[-5:] == PASSED
 
 
 def test_the_newest_proposal_counts(stage: Stage, write) -> None:
-    stage.swap.propose(write(2))
-    stage.swap.propose(write(3))
+    stage.swap.submit(write(2))
+    stage.swap.submit(write(3))
     stage.until("active")
     assert stage.told[-1].version == 3
     assert stage.told[-1].number == 2
 
 
 def test_a_newer_proposal_ends_a_trial(stage: Stage, write) -> None:
-    stage.swap.propose(write(2))
+    stage.swap.submit(write(2))
     stage.period()
     assert stage.told[-1].phase == "shadowing"
-    stage.swap.propose(write(3))
+    stage.swap.submit(write(3))
     stage.until("active")
     assert [state.version for state in stage.told if state.phase == "active"] == [3]
 
 
 def swapped(stage: Stage, directory: Path) -> None:
-    stage.swap.propose(directory)
+    stage.swap.submit(directory)
     stage.period()
     stage.until("active")
 
@@ -309,29 +313,29 @@ def test_an_answer_that_is_no_number_brings_the_model_before_back_in_the_same_de
     np.testing.assert_allclose(after, before + 0.001 * (255 - 50), atol=1e-5)
     state = stage.told[-1]
     assert (state.phase, state.number, state.version) == ("rolled_back", 1, 1)
-    assert state.reason == "the model's answer is not finite"
+    assert state.reason == "the model's output is not finite"
     assert state.candidate != state.sha256
 
 
 def show_larger(stage: Stage) -> None:
     """Show pictures of another size to the encoders' threads, long after the last ones."""
     stage.now_ns += NS_PER_S
-    stage.relay.feel(stage.positions, stage.now_ns, stage.now_ns)
+    stage.slot.add_joint_state(stage.positions, stage.now_ns, stage.now_ns)
     larger = Frame(np.full((16, 24, 3), stage.pixel, np.uint8), stage.now_ns)
     for camera in CAMERAS:
-        stage.relay.put(camera, larger, stage.now_ns)
+        stage.slot.submit_image(camera, larger, stage.now_ns)
     deadline_s = time.monotonic() + 10.0
-    while any(waits(runner, stage.now_ns) for runner in stage.relay.team.fed):
+    while any(waits(policy, stage.now_ns) for policy in stage.slot.state.image_consumers):
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
 
 
-def waits(runner: LoadedPolicy, now_ns: int) -> bool:
+def waits(policy: LoadedPolicy, now_ns: int) -> bool:
     """Return whether the newest pictures are neither encoded nor given up."""
     try:
-        runner.decider.observer.observe(now_ns)
+        policy.runner.observations.get_observation(now_ns)
     except ObservationError:
-        return len(runner.encoder.problems) < len(CAMERAS)
+        return len(policy.encoder.problems) < len(CAMERAS)
     return False
 
 
@@ -353,9 +357,9 @@ def test_pictures_that_nobody_can_encode_are_not_the_models_fault(write) -> None
     show_larger(stage)
     with pytest.raises(ObservationError, match="stale"):
         stage.period(blind=True)
-    assert stage.relay.active.number == 2
-    assert "cannot be encoded" in stage.relay.active.encoder.problem
-    stage.relay.close()
+    assert stage.slot.active.number == 2
+    assert "cannot be encoded" in stage.slot.active.encoder.problem
+    stage.slot.close()
 
 
 def test_a_model_that_was_rolled_back_is_not_tried_again_but_its_next_version_is(
@@ -364,31 +368,31 @@ def test_a_model_that_was_rolled_back_is_not_tried_again_but_its_next_version_is
     swapped(stage, directory := write(2, nan_above=200.0))
     stage.pixel = 255
     stage.until("rolled_back")
-    stage.swap.propose(directory)
+    stage.swap.submit(directory)
     stage.period()
-    assert "not tried again: rolled back: the model's answer" in stage.told[-1].reason
+    assert "not tried again: rolled back: the model's output" in stage.told[-1].reason
     swapped(stage, write(3))
     assert stage.told[-1].number == 3
 
 
 def test_a_model_that_failed_is_not_tried_again_after_a_restart(write, tmp_path: Path) -> None:
     kept = tmp_path / "failed.json"
-    stage = Stage(write(1), failures=Blocklist(kept))
+    stage = Stage(write(1), blocklist=Blocklist(kept))
     swapped(stage, bad := write(2, nan_above=200.0))
     stage.pixel = 255
     stage.until("rolled_back")
-    stage.relay.close()
+    stage.slot.close()
     with pytest.raises(BundleError, match=r"not tried again: rolled back: .*delete .*failed\.json"):
-        Blocklist(kept).require_none(read_bundle(bad).sha256)
-    again = Stage(write(1), failures=Blocklist(kept))
-    again.swap.propose(bad)
+        Blocklist(kept).require_absent(read_bundle(bad).sha256)
+    again = Stage(write(1), blocklist=Blocklist(kept))
+    again.swap.submit(bad)
     again.until("refused")
-    assert "the model's answer is not finite; delete" in again.told[-1].reason
+    assert "the model's output is not finite; delete" in again.told[-1].reason
     swapped(again, write(3))
-    again.relay.close()
+    again.slot.close()
 
 
-def test_a_list_of_failures_that_cannot_be_read_is_not_taken_for_an_empty_one(
+def test_a_list_of_blocklist_that_cannot_be_read_is_not_taken_for_an_empty_one(
     tmp_path: Path,
 ) -> None:
     for text in ("{", "[]", "3"):
@@ -402,10 +406,10 @@ def test_an_older_version_is_refused_where_a_sender_announces_it_and_taken_from_
 ) -> None:
     swapped(stage, write(5))
     older = write(4)
-    stage.swap.propose(older, announced=True)
+    stage.swap.submit(older, announced=True)
     stage.until("refused")
     assert stage.told[-1].reason.startswith(
-        "model toy version 4 was announced, but version 5 decides"
+        "model toy version 4 was announced, but version 5 is active"
     )
     assert stage.told[-1].version == 5
     swapped(stage, older)
@@ -418,7 +422,7 @@ def test_what_is_announced_may_have_the_same_version_or_another_name(
 ) -> None:
     swapped(stage, write(5))
     other = write_toy_bundle(tmp_path / "other", metrics={"loss": 1.0}, **changes)
-    stage.swap.propose(other, announced=True)
+    stage.swap.submit(other, announced=True)
     stage.period()
     stage.until("active")
     assert stage.told[-1].number == 3
@@ -429,7 +433,7 @@ def test_without_a_model_before_an_answer_that_is_no_number_is_refused(write) ->
     stage.pixel = 255
     with pytest.raises(ModelOutputError):
         stage.period()
-    stage.relay.close()
+    stage.slot.close()
 
 
 def test_a_model_before_that_also_fails_does_not_bring_the_failed_one_back(write) -> None:
@@ -438,8 +442,8 @@ def test_a_model_before_that_also_fails_does_not_bring_the_failed_one_back(write
     stage.pixel = 255
     with pytest.raises(ModelOutputError):
         stage.period()
-    assert stage.relay.active.number == 1
-    stage.relay.close()
+    assert stage.slot.active.number == 1
+    stage.slot.close()
 
 
 def test_a_bad_observation_is_not_the_models_fault(stage: Stage, write) -> None:
@@ -447,25 +451,25 @@ def test_a_bad_observation_is_not_the_models_fault(stage: Stage, write) -> None:
     stage.now_ns += NS_PER_S
     with pytest.raises(ObservationError, match="stale"):
         stage.period(blind=True)
-    assert stage.relay.active.number == 2
+    assert stage.slot.active.number == 2
 
 
 def test_somebody_may_roll_back_once(stage: Stage, write) -> None:
-    with pytest.raises(BundleError, match="no model decided before"):
+    with pytest.raises(BundleError, match="no previous model"):
         stage.swap.roll_back()
     swapped(stage, write(2))
     stage.swap.roll_back()
-    assert stage.relay.active.number == 1
+    assert stage.slot.active.number == 1
     stage.period()
-    assert (stage.told[-1].phase, stage.told[-1].reason) == ("rolled_back", "asked for")
-    with pytest.raises(BundleError, match="no model decided before"):
+    assert (stage.told[-1].phase, stage.told[-1].reason) == ("rolled_back", "requested")
+    with pytest.raises(BundleError, match="no previous model"):
         stage.swap.roll_back()
 
 
 def report(stage: Stage, share: float) -> None:
     """Let the guard report for half a probation."""
     for k in range(31):
-        stage.swap.count_commands(1000 * k, round(1000 * share * k))
+        stage.swap.add_command_counts(1000 * k, round(1000 * share * k))
 
 
 def test_the_guard_limiting_more_commands_brings_the_model_before_back(stage: Stage, write) -> None:
@@ -473,17 +477,17 @@ def test_the_guard_limiting_more_commands_brings_the_model_before_back(stage: St
     swapped(stage, write(2))
     report(stage, 0.4)
     stage.until("rolled_back")
-    assert stage.told[-1].reason == "the guard limits 40 % of the commands, before it limited 5 %"
+    assert stage.told[-1].reason == "the guard limits 40 % of the commands, before 5 %"
 
 
 def test_slow_decisions_bring_the_model_before_back(write) -> None:
     stage = Stage(write(1), PolicyConfig(shadow_decisions=1, inference_budget=10.0))
     swapped(stage, write(2))
     for _ in range(LATENCY_WINDOW):
-        stage.relay.active.decider.recent.record(NS_PER_S)
+        stage.slot.active.runner.recent_inference.record(NS_PER_S)
     stage.until("rolled_back")
     assert "(p99), expected at most 80.0" in stage.told[-1].reason
-    stage.relay.close()
+    stage.slot.close()
 
 
 def episode(stage: Stage, solved: bool) -> None:
@@ -535,17 +539,17 @@ def test_a_success_that_lasts_into_the_next_episode_is_not_of_that(stage: Stage,
 def test_after_probation_the_model_before_rests_and_still_can_take_over(write) -> None:
     stage = Stage(write(1), PolicyConfig(shadow_decisions=1, inference_budget=100.0))
     swapped(stage, write(2, history=2))
-    assert len(stage.relay.team.fed) == 2
+    assert len(stage.slot.state.image_consumers) == 2
     stage.now_ns += 61 * NS_PER_S
     stage.period()
-    assert len(stage.relay.team.fed) == 1
+    assert len(stage.slot.state.image_consumers) == 1
     stage.now_ns += NS_PER_S
     stage.period()
     stage.swap.roll_back()
     with pytest.raises(ObservationError, match="stale"):
-        stage.relay.decide(stage.now_ns)
+        stage.slot.step(stage.now_ns)
     assert stage.period() is not None
-    stage.relay.close()
+    stage.slot.close()
 
 
 def test_models_that_are_no_longer_needed_are_freed_without_the_garbage_collector(
@@ -554,17 +558,17 @@ def test_models_that_are_no_longer_needed_are_freed_without_the_garbage_collecto
     gc.collect()
     gc.disable()
     try:
-        first = weakref.ref(stage.relay.active.decider.model)
+        first = weakref.ref(stage.slot.active.runner.model)
         for version in (2, 3):
             swapped(stage, write(version))
             stage.period()
         assert first() is None
-        failed = weakref.ref(stage.relay.active.decider.model)
+        failed = weakref.ref(stage.slot.active.runner.model)
         stage.swap.roll_back()
         stage.period()
         assert failed() is None
         refused = write(4, gain=1.5)
-        stage.swap.propose(refused)
+        stage.swap.submit(refused)
         stage.until("refused")
         stage.period()
         models = [item for item in gc.get_objects() if type(item) is Model]
@@ -585,35 +589,35 @@ def test_the_distance_of_chunks_is_told_where_both_last() -> None:
     assert distance(chunk(4, 20, 0.3), chunk(4, 20, 0.1, begin_ms=1000)) is None
 
 
-def test_nothing_is_left_behind_by_a_relay_that_is_closed(write) -> None:
+def test_nothing_is_left_behind_by_a_slot_that_is_closed(write) -> None:
     before = threading.active_count()
     stage = Stage(write(1))
     swapped(stage, write(2, history=2))
-    stage.relay.close()
+    stage.slot.close()
     assert threading.active_count() == before
 
 
 def test_a_history_is_filled_before_a_model_that_needs_it_decides(write) -> None:
     stage = Stage(write(1), PolicyConfig(shadow_decisions=1, inference_budget=100.0))
     swapped(stage, write(2, graph_cameras=("head_camera",), history=2))
-    assert stage.relay.active.decider.model.manifest.history == HistorySpec(2, 0.1)
+    assert stage.slot.active.runner.model.manifest.history == HistorySpec(2, 0.1)
     assert stage.period() is not None
-    stage.relay.close()
+    stage.slot.close()
 
 
 def test_pictures_of_the_model_that_decides_start_decisions(write) -> None:
     woken = threading.Semaphore(0)
-    relay = ModelSlot(PolicyRunner(Model(read_bundle(write(1))), CONFIG), wake=woken.release)
+    slot = ModelSlot(PolicyRunner(Model(read_bundle(write(1))), CONFIG), trigger=woken.release)
     picture = Frame(np.zeros((8, 12, 3), np.uint8), 1)
-    relay.put("head_camera", picture, 1)
+    slot.submit_image("head_camera", picture, 1)
     assert woken.acquire(timeout=10)
-    other = relay.load_candidate(Model(read_bundle(write(2, gain=2.0))))
-    other.encoder.put("head_camera", picture, 2)
+    other = slot.load_candidate(Model(read_bundle(write(2, gain=2.0))))
+    other.encoder.submit_image("head_camera", picture, 2)
     assert not woken.acquire(timeout=0.2)
-    relay.promote(other)
-    other.encoder.put("head_camera", picture, 3)
+    slot.promote(other)
+    other.encoder.submit_image("head_camera", picture, 3)
     assert woken.acquire(timeout=10)
-    relay.close()
+    slot.close()
 
 
 @pytest.fixture
@@ -628,22 +632,22 @@ def kept(history: ModelHistory) -> int | None:
 
 
 def test_the_first_model_is_good_once_it_decided(write, history: ModelHistory) -> None:
-    relay = ModelSlot(PolicyRunner(Model(read_bundle(write(1))), CONFIG))
-    swap = Swap(relay, CONFIG, lambda _: None, history=history)
+    slot = ModelSlot(PolicyRunner(Model(read_bundle(write(1))), CONFIG))
+    swap = Swap(slot, CONFIG, lambda _: None, history=history)
     swap.tick(NS_PER_S)
     assert kept(history) is None
-    relay.close()
+    slot.close()
     stage = Stage(write(1), history=history)
     stage.period()
     assert kept(history) == 1
-    stage.relay.close()
+    stage.slot.close()
 
 
 def test_a_model_on_probation_is_not_good_yet_and_one_that_gave_way_never(
     write, history: ModelHistory
 ) -> None:
     stage = Stage(write(1), history=history)
-    stage.swap.propose(write(2))
+    stage.swap.submit(write(2))
     stage.until("active")
     stage.period()
     assert kept(history) == 1
@@ -651,23 +655,23 @@ def test_a_model_on_probation_is_not_good_yet_and_one_that_gave_way_never(
     stage.until("rolled_back")
     assert kept(history) == 1
     assert not history.path(stage.told[-1].candidate).exists()
-    stage.relay.close()
+    stage.slot.close()
 
 
 def test_a_model_is_good_after_its_probation_or_where_its_successor_gave_way(
     write, history: ModelHistory
 ) -> None:
     stage = Stage(write(1), replace(CONFIG, canary_s=1.0), history=history)
-    stage.swap.propose(write(2))
+    stage.swap.submit(write(2))
     stage.until("active")
     for _ in range(NS_PER_S // PERIOD_NS + 2):
         stage.period()
     assert kept(history) == 2
     for version in (3, 4):
-        stage.swap.propose(write(version))
+        stage.swap.submit(write(version))
         while stage.told[-1].version != version:
             stage.period()
     stage.swap.roll_back()
     stage.until("rolled_back")
     assert kept(history) == 3
-    stage.relay.close()
+    stage.slot.close()

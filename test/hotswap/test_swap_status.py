@@ -14,7 +14,7 @@ from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
         (
             SwapPhase.REFUSED,
             "ab",
-            "put off: joint_states is missing: nothing was received yet",
+            "deferred: joint_statuss is missing: nothing was received yet",
             False,
         ),
         (SwapPhase.REFUSED, "", "manifest.yaml cannot be read", False),
@@ -25,5 +25,5 @@ from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
 def test_only_a_version_that_failed_is_fallen_back_from(
     phase: SwapPhase, candidate: str, reason: str, expected: bool
 ) -> None:
-    state = SwapStatus(3, "lift", 2, "cd", phase.value, candidate, reason)
-    assert state.fell_back is expected
+    status = SwapStatus(3, "lift", 2, "cd", phase.value, candidate, reason)
+    assert status.candidate_failed is expected

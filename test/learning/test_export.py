@@ -84,7 +84,9 @@ def difference(policy: PolicyNetwork, bundle: Bundle) -> float:
         states, latent = torch.from_numpy(proof.positions), torch.from_numpy(proof.latent)
         expected = policy.act(states, features, latent[:, None])[:, 0].numpy()
     for case, action in enumerate(expected):
-        chunk = model.decide(proof.positions[case], model.features(proof, case), proof.latent[case])
+        chunk = model.predict(
+            proof.positions[case], model.encode_case(proof, case), proof.latent[case]
+        )
         worst = max(worst, float(np.abs(chunk - action).max()))
     return worst
 

@@ -169,7 +169,7 @@ def test_a_camera_follows_the_rule_for_its_base_topic_raw_and_compressed_alike(
     ) as node:
         topics = [
             node.create_subscription(
-                one.kind, one.topic(node, "head_camera"), print, 1, raw=True
+                one.message_type, one.topic(node, "head_camera"), print, 1, raw=True
             ).topic_name
             for one in (RAW, COMPRESSED)
         ]

@@ -2,7 +2,12 @@
 
 import pytest
 
-from dbp_ros.nodes.ignored_messages import CAUSES_KEPT, SHOWN_NS, SPACING_NS, IgnoredMessages
+from dbp_ros.nodes.ignored_messages import (
+    MAX_CAUSES,
+    REPORTED_NS,
+    WARNING_INTERVAL_NS,
+    IgnoredMessages,
+)
 from dbp_ros.types import NS_PER_S
 
 
@@ -43,25 +48,25 @@ def test_another_cause_is_warned_of_too_and_another_topic_at_once(clock, warned,
     ignored.add("decision", "no JSON")
     ignored.add("model", "a list")
     assert len(warned) == 2
-    clock.now_ns += SPACING_NS
+    clock.now_ns += WARNING_INTERVAL_NS
     ignored.add("model", "a list")
     assert warned[2] == "model: ignored a message: a list"
 
 
 def test_causes_without_end_are_warned_of_at_a_low_rate(clock, warned, ignored):
-    for number in range(100 * CAUSES_KEPT):
-        clock.now_ns += SPACING_NS // 100
+    for number in range(100 * MAX_CAUSES):
+        clock.now_ns += WARNING_INTERVAL_NS // 100
         ignored.add("model", f"number {number}")
-    assert CAUSES_KEPT / 2 <= len(warned) <= CAUSES_KEPT + 1
+    assert MAX_CAUSES / 2 <= len(warned) <= MAX_CAUSES + 1
 
 
 def test_the_state_names_one_cause_a_topic_and_does_not_flap(clock, ignored):
     assert ignored.problem == ""
     for number in range(100):
-        clock.now_ns += SHOWN_NS // 10
+        clock.now_ns += REPORTED_NS // 10
         ignored.add("model", f"number {number}")
         assert ignored.problem == "model: ignoring messages: number 0"
-    clock.now_ns += SHOWN_NS
+    clock.now_ns += REPORTED_NS
     assert ignored.problem == ""
     ignored.add("model", "no JSON")
     assert ignored.problem == "model: ignoring messages: no JSON"

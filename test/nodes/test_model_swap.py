@@ -19,7 +19,7 @@ CONFIG = PolicyConfig(joints=JOINTS)
 
 
 def load_in(namespace: str, directory: Path) -> int:
-    """Return the version that a policy of a namespace begins with."""
+    """Return the version that a policy of a namespace starts with."""
     with spinning(lambda: Node("policy", namespace=namespace)) as node:
         swap = ModelSwap(node, CONFIG, IgnoredMessages(print))
         return swap.load_initial_model(directory).model.manifest.version

@@ -10,10 +10,10 @@ from dbp_ros.policy.ar1_latent import AR1Latent
 SHAPE = (50, 40)
 
 
-def walk(memory_s: float, steps: int, seed: int = 0) -> np.ndarray:
-    latent = AR1Latent(SHAPE, memory_s)
-    latent.draw(seed)
-    return np.array([latent.at(k * 8_000_000) for k in range(steps)])
+def walk(time_constant_s: float, steps: int, seed: int = 0) -> np.ndarray:
+    latent = AR1Latent(SHAPE, time_constant_s)
+    latent.reset(seed)
+    return np.array([latent.advance_to(k * 8_000_000) for k in range(steps)])
 
 
 def test_without_forgetting_every_step_is_the_first() -> None:
@@ -21,9 +21,9 @@ def test_without_forgetting_every_step_is_the_first() -> None:
     assert (values == values[0]).all()
 
 
-@pytest.mark.parametrize("memory_s", [0.0, 0.1, 1.0])
-def test_every_step_is_standard_normal(memory_s: float) -> None:
-    for value in walk(memory_s, 300)[[0, 100, 299]]:
+@pytest.mark.parametrize("time_constant_s", [0.0, 0.1, 1.0])
+def test_every_step_is_standard_normal(time_constant_s: float) -> None:
+    for value in walk(time_constant_s, 300)[[0, 100, 299]]:
         assert abs(value.mean()) < 5 / math.sqrt(value.size)
         assert abs(value.std() - 1) < 5 / math.sqrt(2 * value.size)
 
@@ -46,17 +46,17 @@ def test_a_negative_seed_draws_a_new_walk_each_time() -> None:
 
 def test_a_latent_walks_as_far_as_time_has_passed_however_often_it_is_asked() -> None:
     latent = AR1Latent(SHAPE, 0.4)
-    latent.draw(0)
-    first = latent.at(10**12).ravel()
-    soon = latent.at(10**12 + 4_000_000).ravel()
-    last = latent.at(10**12 + 400_000_000).ravel()
+    latent.reset(0)
+    first = latent.advance_to(10**12).ravel()
+    soon = latent.advance_to(10**12 + 4_000_000).ravel()
+    last = latent.advance_to(10**12 + 400_000_000).ravel()
     assert np.corrcoef(first, soon)[0, 1] > 0.985
     assert abs(np.corrcoef(first, last)[0, 1] - math.exp(-1)) < 0.1
 
 
 def test_a_new_draw_is_decided_with_as_it_is() -> None:
     latent = AR1Latent(SHAPE, 0.4)
-    latent.at(10**12)
-    latent.draw(5)
+    latent.advance_to(10**12)
+    latent.reset(5)
     drawn = latent.value.copy()
-    np.testing.assert_array_equal(latent.at(9 * 10**12), drawn)
+    np.testing.assert_array_equal(latent.advance_to(9 * 10**12), drawn)

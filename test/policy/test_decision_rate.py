@@ -5,7 +5,7 @@ import pytest
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import BundleError, ConfigError
-from dbp_ros.policy.decision_rate import SLOWEST_LOOP_HZ, for_model, loop_rate_hz, overruled
+from dbp_ros.policy.decision_rate import SLOWEST_LOOP_HZ, for_model, loop_rate_hz, override_note
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
@@ -24,7 +24,7 @@ def manifest(make_bundle):
 def test_the_rate_is_that_of_the_manifest_where_none_is_set(manifest):
     found = for_model(PolicyConfig(), manifest(20.0))
     assert (found.decision_rate_hz, found.earliest_decision) == (20.0, 1.0)
-    assert overruled(PolicyConfig(), manifest(20.0)) == ""
+    assert override_note(PolicyConfig(), manifest(20.0)) == ""
 
 
 def test_the_rate_of_the_stack_is_a_minimum_that_images_may_exceed(manifest):
@@ -36,9 +36,11 @@ def test_the_rate_of_the_stack_is_a_minimum_that_images_may_exceed(manifest):
 def test_a_rate_that_is_set_overrules_the_manifest_with_a_sentence(manifest):
     config = PolicyConfig(decision_rate_hz=125.0)
     assert for_model(config, manifest(20.0)) == config
-    sentence = overruled(config, manifest(20.0))
-    assert sentence == "decision_rate_hz sets 125 decisions a second, model toy is made for 20"
-    assert overruled(config, manifest(125.0)) == ""
+    sentence = override_note(config, manifest(20.0))
+    assert sentence == (
+        "decision_rate_hz overrides the rate of model toy: 125 instead of 20 decisions per second"
+    )
+    assert override_note(config, manifest(125.0)) == ""
 
 
 def test_a_rate_below_one_is_refused(manifest):
@@ -62,16 +64,16 @@ def test_a_loop_runs_a_whole_number_of_times_a_decision_and_never_too_slowly(rat
 
 def test_between_the_decisions_of_a_slow_model_the_rest_of_its_chunk_is_confirmed(make_bundle):
     bundle = make_bundle(control_rate_hz=5.0, ramp=np.full((20, 1), 0.1))
-    decider = PolicyRunner(Model(read_bundle(bundle)), PolicyConfig(latent_seed=3))
+    runner = PolicyRunner(Model(read_bundle(bundle)), PolicyConfig(latent_seed=3))
     chunks = []
     for tick in range(12):
         now_ns = NOW_NS + 50 * MS * tick
-        decider.feel(np.zeros(3, np.float32), now_ns, now_ns)
+        runner.add_joint_state(np.zeros(3, np.float32), now_ns, now_ns)
         for camera in ("head_camera", "left_wrist_camera"):
             image = np.full((8, 12, 3), tick, np.uint8)
-            decider.see(camera, Frame(image, now_ns), now_ns)
-        chunks.append(decider.decide(now_ns))
-    assert decider.statistics()["decisions"] == 3
+            runner.add_image(camera, Frame(image, now_ns), now_ns)
+        chunks.append(runner.step(now_ns))
+    assert runner.statistics()["decisions"] == 3
     first, *repeats, second = chunks[:5]
     for chunk, now_ns in zip(
         repeats, range(NOW_NS + 50 * MS, NOW_NS + 200 * MS, 50 * MS), strict=True

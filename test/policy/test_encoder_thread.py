@@ -40,7 +40,7 @@ def thread(encoder):
     """A thread that is busy with one picture."""
     thread = EncoderThread(encoder)
     thread.start()
-    thread.put("head", frame(0), 100)
+    thread.submit_image("head", frame(0), 100)
     assert encoder.busy.wait(WAIT_S)
     yield thread
     encoder.go_on.set()
@@ -49,9 +49,9 @@ def thread(encoder):
 
 def test_the_newest_picture_of_each_camera_wins_and_the_others_are_counted(thread, encoder):
     for stamp_ns in (1, 2, 3):
-        thread.put("head", frame(stamp_ns), 100 + stamp_ns)
-        thread.put("wrist", frame(10 * stamp_ns), 200 + stamp_ns)
-    thread.put("last", frame(0), 0)
+        thread.submit_image("head", frame(stamp_ns), 100 + stamp_ns)
+        thread.submit_image("wrist", frame(10 * stamp_ns), 200 + stamp_ns)
+    thread.submit_image("last", frame(0), 0)
     encoder.go_on.set()
     assert encoder.idle.wait(WAIT_S)
     assert encoder.seen == [("head", 0, 100), ("head", 3, 103), ("wrist", 30, 203), ("last", 0, 0)]
@@ -59,17 +59,17 @@ def test_the_newest_picture_of_each_camera_wins_and_the_others_are_counted(threa
 
 
 def test_a_fast_camera_does_not_starve_another(thread, encoder):
-    thread.put("wrist", frame(1), 0)
-    thread.put("head", frame(1), 0)
-    thread.put("head", frame(2), 0)
-    thread.put("last", frame(0), 0)
+    thread.submit_image("wrist", frame(1), 0)
+    thread.submit_image("head", frame(1), 0)
+    thread.submit_image("head", frame(2), 0)
+    thread.submit_image("last", frame(0), 0)
     encoder.go_on.set()
     assert encoder.idle.wait(WAIT_S)
     assert [camera for camera, *_ in encoder.seen] == ["head", "wrist", "head", "last"]
 
 
 def test_stop_ends_it_after_the_picture_at_hand(thread, encoder):
-    thread.put("wrist", frame(1), 0)
+    thread.submit_image("wrist", frame(1), 0)
     encoder.go_on.set()
     thread.stop()
     assert not thread.is_alive()
@@ -95,8 +95,8 @@ def test_what_cannot_be_encoded_is_told_for_as_long_as_it_comes():
             raise ValueError(f"a picture of no size at {arrival_ns}")
 
     def show(camera, arrival_ns):
-        thread.put(camera, frame(0), arrival_ns)
-        thread.put("done", frame(0), 0)
+        thread.submit_image(camera, frame(0), arrival_ns)
+        thread.submit_image("done", frame(0), 0)
         assert done.acquire(timeout=WAIT_S)
 
     thread = EncoderThread(lambda *item: done.release() if item[0] == "done" else encode(*item))

@@ -37,10 +37,10 @@ def explorer(stochastic):
 
 
 def inform(explorer, now_ns=NOW_NS):
-    explorer.feel(np.array((0.1, 0.2, 0.3), np.float32), now_ns - MS, now_ns)
+    explorer.add_joint_state(np.array((0.1, 0.2, 0.3), np.float32), now_ns - MS, now_ns)
     for camera in explorer.model.manifest.camera_names:
         image = np.full((8, 12, 3), now_ns // MS % 256, np.uint8)
-        explorer.see(camera, Frame(image, now_ns - 20 * MS), now_ns)
+        explorer.add_image(camera, Frame(image, now_ns - 20 * MS), now_ns)
 
 
 def run(explorer, ticks, start_ns=NOW_NS):
@@ -48,15 +48,15 @@ def run(explorer, ticks, start_ns=NOW_NS):
     for tick in range(ticks):
         now_ns = start_ns + tick * TICK_NS
         inform(explorer, now_ns)
-        yield now_ns, explorer.decide(now_ns), explorer.take_decision()
+        yield now_ns, explorer.step(now_ns), explorer.execution.take_last_decision()
 
 
 def test_a_law_without_noise_is_the_deterministic_policy(stochastic):
     features = {camera: np.ones((1, 3), np.float32) for camera in stochastic.manifest.camera_names}
     inputs = (np.zeros((1, 3), np.float32), features, np.ones((4, 3), np.float32))
-    still = stochastic.explore(*inputs, np.zeros((4, 3), np.float32))
-    np.testing.assert_array_equal(still.action, stochastic.decide(*inputs))
-    assert stochastic.prove() < 1e-5
+    still = stochastic.sample(*inputs, np.zeros((4, 3), np.float32))
+    np.testing.assert_array_equal(still.action, stochastic.predict(*inputs))
+    assert stochastic.self_test() < 1e-5
 
 
 def test_a_deterministic_head_under_the_name_of_a_stochastic_one_is_refused(make_bundle):
@@ -127,9 +127,9 @@ def test_every_number_survives_json(explorer):
         assert getattr(again, name).dtype == np.float32
         np.testing.assert_array_equal(getattr(again, name), getattr(decision, name))
     assert again.log_prob == decision.log_prob
-    moved = again.converted(lambda ns: ns + 5)
+    moved = again.with_stamps(lambda ns: ns + 5)
     assert moved.stamp_ns == decision.stamp_ns + 5
-    assert moved.converted(lambda ns: ns - 5).to_json() == decision.to_json()
+    assert moved.with_stamps(lambda ns: ns - 5).to_json() == decision.to_json()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 1}'])
@@ -141,14 +141,14 @@ def test_a_text_that_is_no_decision_is_refused(text):
 def test_a_refused_observation_ends_the_chunk(explorer):
     first, *_ = run(explorer, 1)
     with pytest.raises(ObservationError, match="stale"):
-        explorer.decide(NOW_NS + NS_PER_S)
+        explorer.step(NOW_NS + NS_PER_S)
     ((_, _, again),) = run(explorer, 1, NOW_NS + NS_PER_S + TICK_NS)
     assert (first[2].number, again.number) == (1, 2)
 
 
 def test_another_episode_has_another_number_and_begins_with_a_draw(explorer):
     (_, _, first), *_ = run(explorer, 1)
-    explorer.begin_episode()
+    explorer.execution.begin_episode()
     (_, _, second), *_ = run(explorer, 1, NOW_NS + TICK_NS)
     assert second.episode == first.episode + 1
     assert np.abs(second.latent - first.latent).max() > 1e-3
@@ -173,8 +173,8 @@ def test_a_model_without_a_law_explores_nothing(model):
     explorer = ExploringRunner(model, CONFIG)
     inform(explorer)
     with pytest.raises(ObservationError, match="model toy version 1 cannot explore"):
-        explorer.decide(NOW_NS)
-    assert explorer.take_decision() is None
+        explorer.step(NOW_NS)
+    assert explorer.execution.take_last_decision() is None
 
 
 def test_more_points_than_a_chunk_has_are_refused(stochastic):
@@ -203,10 +203,10 @@ def test_the_chunk_is_drawn_again_only_when_its_last_point_is_near(explorer):
 
 def test_a_successor_plays_the_chunk_to_its_end_and_goes_on_counting(explorer, make_bundle):
     first, *_ = run(explorer, 1)
-    explorer.begin_episode()
+    explorer.execution.begin_episode()
     (_, chunk, second), *_ = run(explorer, 1)
-    other = explorer.successor(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
-    other.continue_from(explorer)
+    other = explorer.create_candidate(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
+    other.take_over()
     said = list(run(other, 6, NOW_NS + TICK_NS))
     np.testing.assert_array_equal(said[0][1].positions[-1], chunk.positions[-1])
     decisions = [decision for _, _, decision in said if decision]
@@ -220,11 +220,11 @@ class Interrupted(ExploringRunner):
 
     happens = staticmethod(lambda: None)
 
-    def _act(self, inputs, latent):
-        drawn = super()._act(inputs, latent)
+    def _predict(self, observation, latent):
+        action = super()._predict(observation, latent)
         self.happens()
         self.happens = Interrupted.happens
-        return drawn
+        return action
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["swapped", "rolled back"])
@@ -232,22 +232,22 @@ def test_a_swap_in_the_middle_of_a_draw_leaves_the_chunk_whole_and_of_one_versio
     stochastic, make_bundle, back
 ):
     first = Interrupted(stochastic, CONFIG)
-    relay = ModelSlot(first)
-    trial = relay.load_candidate(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
-    happens = partial(relay.promote, trial)
+    slot = ModelSlot(first)
+    trial = slot.load_candidate(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
+    happens = partial(slot.promote, trial)
     if back:
         happens()
-        trial.decider.happens, happens = partial(relay.roll_back, "asked for", trial), None
+        trial.runner.happens, happens = partial(slot.roll_back, "asked for", trial), None
     first.happens = happens or first.happens
     points, drawn = {}, []
     for tick in range(12):
         now_ns = NOW_NS + tick * TICK_NS
         inform(first, now_ns)
-        decider, chunk = relay.decide(now_ns)
-        drawn += [(now_ns, told)] if (told := decider.take_decision()) else []
+        chunk = slot.step(now_ns)
+        drawn += [(now_ns, told)] if (told := slot.execution.take_last_decision()) else []
         for due, position in points_of(chunk):
             np.testing.assert_array_equal(points.setdefault(due, position), position)
-    relay.close()
+    slot.close()
     times, decisions = zip(*drawn, strict=True)
     assert np.diff(times).tolist() == [4 * TICK_NS] * 2
     assert [one.number for one in decisions] == [1, 2, 3]

@@ -48,7 +48,7 @@ def test_a_bundle_gives_the_actions_of_its_model(make_bundle: Callable[..., Path
     chunk = policy(states, images)
     features = {n: np.stack([policy.model.encode(n, i)] * 2) for n, i in images.items()}
     latent = np.random.default_rng(3).standard_normal(chunk.shape, np.float32)
-    expected = policy.model.decide(np.stack([states] * 2), features, latent)
+    expected = policy.model.predict(np.stack([states] * 2), features, latent)
     np.testing.assert_array_equal(chunk, expected)
 
 

@@ -20,7 +20,7 @@ def picture(value=0, height=8, width=12):
 
 @pytest.mark.parametrize("history", [1, 2])
 def test_a_model_gives_its_proof(make_bundle, history):
-    assert Model(read_bundle(make_bundle(history=history))).prove() < 1e-5
+    assert Model(read_bundle(make_bundle(history=history))).self_test() < 1e-5
 
 
 def test_features_are_those_of_the_graph(model):
@@ -56,7 +56,7 @@ def test_weights_in_a_file_that_the_manifest_does_not_name_are_refused(make_bund
 def test_weights_in_a_file_that_the_manifest_names_are_loaded(make_bundle):
     bundle = move_weights(make_bundle(), "head.weights")
     named = replace_sha256(bundle.directory, "head.onnx", "head.weights")
-    assert Model(named).prove() < 1e-5
+    assert Model(named).self_test() < 1e-5
     weights = bytearray((named.directory / "head.weights").read_bytes())
     weights[0] ^= 1
     (named.directory / "head.weights").write_bytes(weights)
@@ -70,7 +70,7 @@ def test_pictures_of_another_size_are_taken_where_the_graph_allows(model, size):
 
 
 def test_a_graph_of_one_fixed_size_is_taken_for_that_size(make_bundle):
-    assert Model(read_bundle(make_bundle(size=(8, 12)))).prove() < 1e-5
+    assert Model(read_bundle(make_bundle(size=(8, 12)))).self_test() < 1e-5
 
 
 def test_a_picture_of_another_size_is_refused_where_the_graph_takes_but_one(make_bundle):
@@ -97,24 +97,24 @@ def test_the_head_on_stored_features_gives_the_action_of_the_whole_model(make_bu
         for camera, seen in zip(model.manifest.camera_names, images, strict=True)
     }
     whole = positions[-1] + 0.01 * latent + 0.001 * images.mean()
-    np.testing.assert_allclose(model.decide(positions, features, latent), whole, atol=1e-5)
+    np.testing.assert_allclose(model.predict(positions, features, latent), whole, atol=1e-5)
 
 
 def test_the_same_inputs_give_the_same_action_again(model):
     features = {camera: np.ones((1, 3), np.float32) for camera in model.manifest.camera_names}
     inputs = (np.zeros((1, 3), np.float32), features, np.ones((4, 3), np.float32))
-    np.testing.assert_array_equal(model.decide(*inputs), model.decide(*inputs))
+    np.testing.assert_array_equal(model.predict(*inputs), model.predict(*inputs))
 
 
 def test_a_model_that_misses_its_proof_is_refused(make_bundle):
     model = Model(read_bundle(make_bundle(gain=1.01)))
-    with pytest.raises(BundleError, match=r"away from its proof, expected at most 0.0001: export"):
-        model.prove()
+    with pytest.raises(BundleError, match=r"golden cases by .*, expected at most 0.0001: export"):
+        model.self_test()
 
 
 def test_a_model_whose_answers_are_no_numbers_is_refused(make_bundle):
-    with pytest.raises(BundleError, match="nan away from its proof"):
-        Model(read_bundle(make_bundle(gain=np.nan))).prove()
+    with pytest.raises(BundleError, match="golden cases by nan"):
+        Model(read_bundle(make_bundle(gain=np.nan))).self_test()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_head_for_another_manifest_is_refused(make_bundle, changes):
 def test_an_encoder_of_another_feature_size_is_refused(make_bundle):
     cameras = read_bundle(make_bundle()).manifest.cameras
     wider = (replace(cameras[0], feature_size=4), cameras[1])
-    with pytest.raises(BundleError, match=r"encoder.onnx gives .*expected.*4"):
+    with pytest.raises(BundleError, match=r"encoder.onnx returns .*expected.*4"):
         Model(read_bundle(make_bundle(cameras=wider)))
 
 

@@ -24,14 +24,14 @@ CAMERAS = ("head_camera", "left_wrist_camera")
 
 def feel(observer, stamp_ns, values=(0.0, 0.0, 0.0), arrival_ns=None):
     arrival_ns = stamp_ns if arrival_ns is None else arrival_ns
-    observer.feel(np.array(values, np.float32), stamp_ns, arrival_ns)
+    observer.add_joint_state(np.array(values, np.float32), stamp_ns, arrival_ns)
 
 
 def see(observer, camera, stamp_ns, value=0, arrival_ns=None):
     """Show a picture of one value, whose features are that value."""
     arrival_ns = stamp_ns if arrival_ns is None else arrival_ns
     frame = Frame(np.full((2, 2, 3), value, np.uint8), stamp_ns)
-    observer.see(camera, frame, np.full(3, value, np.float32), arrival_ns)
+    observer.add_features(camera, frame, np.full(3, value, np.float32), arrival_ns)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def observer(make_bundle):
 def test_a_fresh_and_complete_observation_is_returned(observer):
     feel(observer, NOW_NS + 10 * MS, (1, 2, 3))
     see(observer, "head_camera", NOW_NS + 20 * MS, 9)
-    inputs = observer.observe(NOW_NS + 30 * MS)
+    inputs = observer.get_observation(NOW_NS + 30 * MS)
     np.testing.assert_array_equal(inputs.positions, [[1, 2, 3]])
     np.testing.assert_array_equal(inputs.features["head_camera"], [[9, 9, 9]])
     np.testing.assert_array_equal(inputs.features["left_wrist_camera"], [[0, 0, 0]])
@@ -59,7 +59,7 @@ def test_a_fresh_and_complete_observation_is_returned(observer):
 def test_without_joint_states_there_is_no_observation(make_bundle):
     observer = ObservationBuffer(read_bundle(make_bundle()).manifest, CONFIG)
     with pytest.raises(ObservationError, match="joint_states is missing"):
-        observer.observe(NOW_NS)
+        observer.get_observation(NOW_NS)
 
 
 def test_a_camera_that_never_sent_is_named(make_bundle):
@@ -67,19 +67,19 @@ def test_a_camera_that_never_sent_is_named(make_bundle):
     feel(observer, NOW_NS)
     see(observer, "head_camera", NOW_NS)
     with pytest.raises(ObservationError, match="left_wrist_camera is missing"):
-        observer.observe(NOW_NS)
+        observer.get_observation(NOW_NS)
 
 
 def test_joint_states_that_stopped_are_stale_by_arrival(observer):
     feel(observer, NOW_NS + 40 * MS, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match="joint_states is stale: older than 100 ms"):
-        observer.observe(NOW_NS + 101 * MS)
+        observer.get_observation(NOW_NS + 101 * MS)
 
 
 def test_joint_states_that_are_old_when_they_arrive_are_not_called_stale(observer):
     feel(observer, NOW_NS - 101 * MS, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match="joint_states arrives late, 0"):
-        observer.observe(NOW_NS)
+        observer.get_observation(NOW_NS)
 
 
 def test_a_camera_that_stopped_is_stale_by_arrival(observer):
@@ -88,7 +88,7 @@ def test_a_camera_that_stopped_is_stale_by_arrival(observer):
     see(observer, "head_camera", now_ns)
     see(observer, "left_wrist_camera", now_ns - 160 * MS, arrival_ns=now_ns - 201 * MS)
     with pytest.raises(ObservationError, match="left_wrist_camera is stale: older than 200 ms"):
-        observer.observe(now_ns)
+        observer.get_observation(now_ns)
 
 
 @pytest.mark.parametrize(
@@ -105,42 +105,42 @@ def test_a_camera_that_stopped_is_stale_by_arrival(observer):
 def test_a_camera_with_bad_stamps_is_told_from_one_that_stopped(observer, stamp_ns, words):
     see(observer, "left_wrist_camera", stamp_ns, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match=words):
-        observer.observe(NOW_NS + 50 * MS)
+        observer.get_observation(NOW_NS + 50 * MS)
 
 
 def test_a_camera_with_bad_stamps_that_stops_is_stale_at_last(observer):
     see(observer, "head_camera", UNSTAMPED_NS, arrival_ns=NOW_NS)
     feel(observer, NOW_NS + 2100 * MS)
     with pytest.raises(ObservationError, match="head_camera is stale"):
-        observer.observe(NOW_NS + 2100 * MS)
+        observer.get_observation(NOW_NS + 2100 * MS)
 
 
 def test_a_message_that_is_slow_on_the_way_and_then_waits_is_stale(observer):
     feel(observer, NOW_NS, arrival_ns=NOW_NS + 60 * MS)
     with pytest.raises(ObservationError, match="stale: older than 100 ms, and nothing newer"):
-        observer.observe(NOW_NS + 101 * MS)
+        observer.get_observation(NOW_NS + 101 * MS)
 
 
 def test_at_its_greatest_age_a_stream_is_still_fresh(observer):
     feel(observer, NOW_NS + 100 * MS)
-    observer.observe(NOW_NS + 200 * MS)
+    observer.get_observation(NOW_NS + 200 * MS)
     with pytest.raises(ObservationError, match="stale"):
-        observer.observe(NOW_NS + 200 * MS + 1)
+        observer.get_observation(NOW_NS + 200 * MS + 1)
 
 
 def test_a_stamp_from_the_future_is_refused_beyond_a_tolerance(observer):
     see(observer, "head_camera", NOW_NS + 50 * MS, arrival_ns=NOW_NS)
-    observer.observe(NOW_NS)
+    observer.get_observation(NOW_NS)
     see(observer, "head_camera", NOW_NS + 51 * MS, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match="head_camera is stamped in the future"):
-        observer.observe(NOW_NS)
+        observer.get_observation(NOW_NS)
 
 
 def test_the_sentence_stays_the_same_as_a_stream_grows_older(observer):
     sentences = set()
     for late in range(150, 1000, 50):
         with pytest.raises(ObservationError) as caught:
-            observer.observe(NOW_NS + late * MS)
+            observer.get_observation(NOW_NS + late * MS)
         sentences.add(str(caught.value))
     assert len(sentences) == 1
 
@@ -158,31 +158,31 @@ def run_with_one_picture(observer, joint, camera="left_wrist_camera", seconds=1.
 def test_a_picture_that_repeats_while_its_arm_moves_is_frozen(observer):
     now_ns = run_with_one_picture(observer, joint=0)
     with pytest.raises(ObservationError, match="left_wrist_camera is frozen"):
-        observer.observe(now_ns)
+        observer.get_observation(now_ns)
 
 
 def test_a_picture_that_repeats_while_only_the_other_arm_moves_is_not_frozen(observer):
-    observer.observe(run_with_one_picture(observer, joint=2))
+    observer.get_observation(run_with_one_picture(observer, joint=2))
 
 
 def test_a_camera_on_no_arm_answers_for_every_joint(observer):
     now_ns = run_with_one_picture(observer, joint=2, camera="head_camera")
     with pytest.raises(ObservationError, match="head_camera is frozen"):
-        observer.observe(now_ns)
+        observer.get_observation(now_ns)
 
 
 def test_a_picture_that_repeats_while_nothing_moves_is_not_frozen(observer):
-    observer.observe(run_with_one_picture(observer, joint=None))
+    observer.get_observation(run_with_one_picture(observer, joint=None))
 
 
 def test_a_picture_that_repeats_only_shortly_is_not_frozen(observer):
-    observer.observe(run_with_one_picture(observer, joint=0, seconds=0.5))
+    observer.get_observation(run_with_one_picture(observer, joint=0, seconds=0.5))
 
 
 def test_a_new_picture_ends_a_freeze(observer):
     now_ns = run_with_one_picture(observer, joint=0)
     see(observer, "left_wrist_camera", now_ns, 77)
-    observer.observe(now_ns)
+    observer.get_observation(now_ns)
 
 
 def test_a_camera_sees_the_joints_of_its_side_or_all():
@@ -200,7 +200,7 @@ def test_a_still_scene_is_refused_for_a_moment_then_used_and_reported(observer):
         see(observer, "head_camera", now_ns)
         see(observer, "left_wrist_camera", now_ns, ms % 256)
         try:
-            observer.observe(now_ns)
+            observer.get_observation(now_ns)
         except ObservationError:
             refused += 33
     assert 500 < refused < 1500
@@ -224,7 +224,7 @@ def test_the_history_is_oldest_first_and_spaced_in_time(historian):
     for ms in range(0, 501, 50):
         for camera in CAMERAS:
             see(historian, camera, NOW_NS + ms * MS, ms // 10)
-    inputs = historian.observe(NOW_NS + 500 * MS)
+    inputs = historian.get_observation(NOW_NS + 500 * MS)
     np.testing.assert_array_equal(inputs.positions[:, 0], [300, 400, 500])
     np.testing.assert_array_equal(inputs.features["head_camera"][:, 0], [30, 40, 50])
 
@@ -234,7 +234,7 @@ def test_the_history_of_a_jittering_camera_takes_the_closest_pictures(historian)
     for camera in CAMERAS:
         for ms, value in ((0, 1), (101, 2), (199, 3), (300, 4)):
             see(historian, camera, NOW_NS + ms * MS, value)
-    features = historian.observe(NOW_NS + 300 * MS).features["head_camera"]
+    features = historian.get_observation(NOW_NS + 300 * MS).features["head_camera"]
     np.testing.assert_array_equal(features[:, 0], [2, 3, 4])
 
 
@@ -242,7 +242,7 @@ def test_at_first_the_history_repeats_the_first_value(historian):
     feel(historian, NOW_NS, (5, 0, 0))
     for camera in CAMERAS:
         see(historian, camera, NOW_NS, 6)
-    inputs = historian.observe(NOW_NS)
+    inputs = historian.get_observation(NOW_NS)
     np.testing.assert_array_equal(inputs.positions[:, 0], [5, 5, 5])
     np.testing.assert_array_equal(inputs.features["head_camera"][:, 0], [6, 6, 6])
     assert inputs.features["head_camera"].shape == (3, 3)

@@ -25,7 +25,7 @@ class Simulator:
 
     def __init__(self, manifest) -> None:
         self.clocks, self.estimator = ClockMapping(None), ClockEstimator()
-        self.observer = ObservationBuffer(manifest, PolicyConfig(), self.clocks)
+        self.buffer = ObservationBuffer(manifest, PolicyConfig(), self.clocks)
         self.refusals: list[str] = []
 
     def run(self, clock, from_s: float) -> int:
@@ -43,17 +43,19 @@ class Simulator:
                 frame = Frame(
                     np.full((2, 2, 3), k % 256, np.uint8), self.clocks.keep(ros_ns - step_ns)
                 )
-                self.observer.see(camera, frame, np.full(3, ros_ns / NS, np.float32), arrival_ns)
+                self.buffer.add_features(
+                    camera, frame, np.full(3, ros_ns / NS, np.float32), arrival_ns
+                )
             step_ns = 10 * MS
         return decisions
 
     def feel(self, ros_ns: int, arrival_ns: int) -> None:
         values = np.full(3, (ros_ns - FIRST_NS) / NS, np.float32)
-        self.observer.feel(values, self.clocks.keep(ros_ns), arrival_ns)
+        self.buffer.add_joint_state(values, self.clocks.keep(ros_ns), arrival_ns)
 
     def decide(self, now_ns: int) -> None:
         try:
-            self.observer.observe(now_ns)
+            self.buffer.get_observation(now_ns)
         except ObservationError as error:
             self.refusals.append(str(error))
 
@@ -100,8 +102,8 @@ def test_a_simulator_that_is_reset_is_decided_on_from_its_first_messages_on(simu
 def test_the_history_is_spaced_in_the_seconds_of_the_simulator(make_bundle, factor):
     simulator = Simulator(read_bundle(make_bundle(history=3)).manifest)
     simulator.run(ticks(factor, 10.0), from_s=10.0)
-    seen_ns = simulator.observer._positions.newest.arrival_ns
-    positions = simulator.observer.observe(seen_ns).positions[:, 0]
+    seen_ns = simulator.buffer._positions.newest.arrival_ns
+    positions = simulator.buffer.get_observation(seen_ns).positions[:, 0]
     np.testing.assert_allclose(np.diff(positions), 0.1, atol=1e-3)
 
 
@@ -110,33 +112,33 @@ def test_after_a_reset_the_history_holds_nothing_of_before(make_bundle):
     simulator.run(ticks(1.0, 3.0), from_s=3.0)
     again = [(a + 3 * NS, true_ns, ros_ns - 50 * NS) for a, true_ns, ros_ns in ticks(1.0, 0.5)]
     simulator.run(iter(again), from_s=9.0)
-    seen_ns = simulator.observer._positions.newest.arrival_ns
-    positions = simulator.observer.observe(seen_ns).positions[:, 0]
+    seen_ns = simulator.buffer._positions.newest.arrival_ns
+    positions = simulator.buffer.get_observation(seen_ns).positions[:, 0]
     np.testing.assert_allclose(positions, positions[-1] - np.array([0.2, 0.1, 0.0]), atol=1e-3)
     assert positions[-1] < 0.0
 
 
 def test_a_stamp_that_stands_still_does_not_pile_up(make_bundle):
-    observer = ObservationBuffer(read_bundle(make_bundle(history=3)).manifest, PolicyConfig())
+    buffer = ObservationBuffer(read_bundle(make_bundle(history=3)).manifest, PolicyConfig())
     for k in range(1000):
-        observer.feel(np.zeros(3, np.float32), START_NS, START_NS + k * MS)
-    assert len(observer._positions._samples) == 1
+        buffer.add_joint_state(np.zeros(3, np.float32), START_NS, START_NS + k * MS)
+    assert len(buffer._positions._samples) == 1
 
 
 @pytest.mark.parametrize("factor", [0.05, 0.5, 1.0, 20.0])
 def test_a_chunk_is_due_at_the_pace_of_the_simulator(model, factor):
     clocks = ClockMapping(ClockLine(START_NS, FIRST_NS, factor))
-    decider = PolicyRunner(model, PolicyConfig(latent_seed=0), clocks=clocks)
+    runner = PolicyRunner(model, PolicyConfig(latent_seed=0), clocks=clocks)
     stamp_ns = clocks.keep(FIRST_NS + 5 * MS)
-    decider.feel(np.zeros(3, np.float32), stamp_ns, stamp_ns)
+    runner.add_joint_state(np.zeros(3, np.float32), stamp_ns, stamp_ns)
     for camera in CAMERAS:
-        decider.see(camera, Frame(np.zeros((8, 12, 3), np.uint8), stamp_ns), stamp_ns)
-    chunk = decider.decide(stamp_ns)
+        runner.add_image(camera, Frame(np.zeros((8, 12, 3), np.uint8), stamp_ns), stamp_ns)
+    chunk = runner.step(stamp_ns)
     steps_ns = 20 * MS * np.arange(1, 5) / factor
     np.testing.assert_allclose(chunk.due_ns - stamp_ns, steps_ns, atol=1)
 
 
 def test_a_model_on_trial_has_the_time_of_the_simulator_too(model):
     clocks = ClockMapping(ClockLine(START_NS, FIRST_NS, 0.5))
-    decider = PolicyRunner(model, PolicyConfig(), clocks=clocks)
-    assert decider.successor(model)._clocks is clocks
+    runner = PolicyRunner(model, PolicyConfig(), clocks=clocks)
+    assert runner.create_candidate(model)._clocks is clocks

@@ -14,7 +14,7 @@ from std_msgs.msg import MultiArrayDimension, String, UInt8MultiArray
 from toy_bundle import write_toy_bundle
 
 from dbp_ros.hotswap.transfer.messages import Announcement
-from dbp_ros.nodes.qos import LATCHED, PIECES, SENSOR
+from dbp_ros.nodes.qos import LATCHED, MODEL_CHUNKS, SENSOR
 
 REPEATS, SPACING_S = 20, 0.02
 TEXTS = ("", "{", "[]", "3", "null", '"x"', '{"name": 1}', "[" * 5000, '{"name": "\\ud800"}')
@@ -70,7 +70,7 @@ def test_a_policy_outlives_whatever_comes_on_its_topics(policy: Robot) -> None:
     flood(latched, [String(data=text) for text in TEXTS])
     latched.publish(String(data=ABSENT.to_json()))
     # It now waits for pieces of what was announced.
-    pieces = policy.create_publisher(UInt8MultiArray, "model_chunk", PIECES)
+    pieces = policy.create_publisher(UInt8MultiArray, "model_chunk", MODEL_CHUNKS)
     time.sleep(0.5)
     flood(pieces, [chunk(), *(chunk(text) for text in TEXTS), chunk("{}", "{}")])
     flood(policy.create_publisher(DiagnosticArray, "/diagnostics", 10), list(DIAGNOSTICS))

@@ -13,8 +13,8 @@ from std_msgs.msg import String
 
 from dbp_ros.bundle.bundle import sha256_of
 from dbp_ros.bundle.manifest import MANIFEST
-from dbp_ros.hotswap.transfer.messages import PIECE_BYTES, WINDOW, Announcement
-from dbp_ros.nodes.qos import LATCHED, PIECES
+from dbp_ros.hotswap.transfer.messages import CHUNK_BYTES, WINDOW, Announcement
+from dbp_ros.nodes.qos import LATCHED, MODEL_CHUNKS
 
 
 def test_an_announced_model_on_this_machine_is_read_where_it_is(
@@ -29,7 +29,7 @@ def test_an_announced_model_on_this_machine_is_read_where_it_is(
 def heavy(directory: Path, windows: int) -> Path:
     """Add a file to a bundle so that its transfer takes many windows."""
     document = yaml.safe_load((directory / MANIFEST).read_text())
-    (directory / "ballast.bin").write_bytes(os.urandom(windows * WINDOW * PIECE_BYTES))
+    (directory / "ballast.bin").write_bytes(os.urandom(windows * WINDOW * CHUNK_BYTES))
     document["files"]["ballast.bin"] = sha256_of(directory / "ballast.bin")
     (directory / MANIFEST).write_text(yaml.safe_dump(document))
     return directory
@@ -45,7 +45,7 @@ def test_a_sender_killed_in_the_middle_changes_nothing_and_a_new_one_completes_t
         return sum(path.stat().st_size for path in received.rglob("*.bin"))
 
     with process("model_sender", model=new, share_path="false") as sender:
-        wait_until(lambda: arrived() > 5 * WINDOW * PIECE_BYTES, "some pieces to arrive")
+        wait_until(lambda: arrived() > 5 * WINDOW * CHUNK_BYTES, "some pieces to arrive")
         sender.send_signal(signal.SIGKILL)
         sender.wait()
     half = arrived()
@@ -64,7 +64,7 @@ def test_nonsense_on_the_topics_of_the_push_changes_nothing(
     robot: Robot, swaps: SwapListener, tmp_path: Path
 ) -> None:
     news = robot.create_publisher(String, "model_announcement", LATCHED)
-    requests = robot.create_publisher(String, "model_request", PIECES)
+    requests = robot.create_publisher(String, "model_request", MODEL_CHUNKS)
     wait_until(lambda: news.get_subscription_count() > 0, "the subscription of the policy")
     absent = Announcement("oscillator", "a" * 64, 1000, "/nowhere", 1, "absent")
     for text in ("", "{", "[]", absent.to_json(), absent.to_json().replace("a" * 64, "../evil")):

@@ -87,8 +87,8 @@ DAMAGES: dict[str, tuple[dict[str, Any], Callable[[Path], None], str]] = {
     "truncated": ({}, truncate, "head.onnx was changed or truncated"),
     "wrongly shaped": ({}, stretch, "(1, 9, 14)"),
     "for other joints": ({}, turn_joints, "is for the joints"),
-    "giving wrong answers": ({"gain": 1.5}, lambda _: None, "away from its proof"),
-    "giving no number": ({"gain": np.nan}, lambda _: None, "nan away from its proof"),
+    "giving wrong answers": ({"gain": 1.5}, lambda _: None, "differ from its golden cases"),
+    "giving no number": ({"gain": np.nan}, lambda _: None, "nan differ from its golden cases"),
     "slow": ({"work": 3072}, lambda _: None, "its inference takes"),
 }
 
@@ -119,7 +119,7 @@ def test_an_older_model_is_refused_where_it_is_announced_and_taken_from_a_hand(
         swaps.statuses.clear()
         with process("model_sender", model=older, share_path=share_path):
             status = swaps.wait_for(phase="refused", candidate=sha256_of(older / MANIFEST))
-            assert "version 2 was announced, but version 3 decides" in status["reason"]
+            assert "version 2 was announced, but version 3 is active" in status["reason"]
             swaps.wait_for_warning(status)
     assert_moves_on(robot)
     shutil.copytree(older, tmp_path / "models" / "oscillator", dirs_exist_ok=True)
@@ -150,7 +150,7 @@ def test_after_a_failed_model_a_restart_begins_with_the_one_that_worked(
     with process("policy_node", model=model, **quick):
         failed = sha256_of(model / MANIFEST)
         status = swaps.wait_for(phase="refused", candidate=failed, sha256=good, version=1, number=1)
-        assert "not tried again: rolled back: the model's answer" in status["reason"]
+        assert "not tried again: rolled back: the model's output" in status["reason"]
         robot.wait_for_state("policy", "started with the last good model, toy version 1, kept")
         assert_moves_on(robot)
         write_model("models", 3)
@@ -174,7 +174,7 @@ def test_a_model_that_turns_nan_is_rolled_back_and_the_arms_move_on(
     robot.brightness = 255
     status = swaps.wait_for(phase="rolled_back")
     assert (status["number"], status["version"]) == (1, 1)
-    assert status["reason"] == "the model's answer is not finite"
+    assert status["reason"] == "the model's output is not finite"
     swaps.wait_for_warning(status)
     robot.brightness = None
     assert_moves_on(robot)

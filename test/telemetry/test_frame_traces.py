@@ -8,7 +8,7 @@ import pytest
 
 from dbp_ros.evaluation.stack_trace import crop, summary, write_trace
 from dbp_ros.telemetry.chrome_trace import PROCESSES, events
-from dbp_ros.telemetry.frame_traces import WAY, frame_traces
+from dbp_ros.telemetry.frame_traces import HOPS, frame_traces
 from dbp_ros.telemetry.trace import Hop, Trace
 
 MS = 1_000_000
@@ -24,17 +24,17 @@ def life(pictures=6):
     for number in range(pictures):
         stamp_ns, camera = 10**12 + 17 * MS * number, number % 2
         mine_ns = stamp_ns + APART_NS
-        simulation.span(Hop.RENDERED, stamp_ns, stamp_ns + 3 * MS, 1 - camera, stamp_ns)
-        simulation.span(Hop.PHYSICS, stamp_ns + 3 * MS, stamp_ns + 4 * MS)
+        simulation.add_span(Hop.RENDERED, stamp_ns, stamp_ns + 3 * MS, 1 - camera, stamp_ns)
+        simulation.add_span(Hop.PHYSICS, stamp_ns + 3 * MS, stamp_ns + 4 * MS)
         for hop, begin, end in ((Hop.ARRIVED, 3.3, 3.4), (Hop.ENCODED, 3.5, 4.0)):
-            policy.span(hop, at(stamp_ns, begin), at(stamp_ns, end), camera, mine_ns)
+            policy.add_span(hop, at(stamp_ns, begin), at(stamp_ns, end), camera, mine_ns)
         for trace, hop, begin, end in (
             (policy, Hop.DECIDED, 4.1, 5.0),
             (guard, Hop.RECEIVED, 5.3, 5.4),
             (guard, Hop.COMMANDED, 6.0, 6.2),
         ):
-            trace.span(hop, at(stamp_ns, begin), at(stamp_ns, end))
-            trace.span(hop, at(stamp_ns, end), at(stamp_ns, end), camera, mine_ns)
+            trace.add_span(hop, at(stamp_ns, begin), at(stamp_ns, end))
+            trace.add_span(hop, at(stamp_ns, end), at(stamp_ns, end), camera, mine_ns)
     traces = {"simulation": simulation, "policy": policy, "guard": guard}
     return {name: trace.recording() for name, trace in traces.items()}
 
@@ -48,7 +48,7 @@ def test_every_hop_of_every_picture_is_found():
     assert [way.camera for way in ways] == [CAMERAS[k % 2] for k in range(6)]
     assert all(way.complete for way in ways)
     for way in ways:
-        begins, ends = zip(*(way.spans_ns[hop] for hop in WAY), strict=True)
+        begins, ends = zip(*(way.spans_ns[hop] for hop in HOPS), strict=True)
         assert list(begins) == sorted(begins)
         assert list(ends) == sorted(ends)
         assert ends[-1] - way.stamp_ns == pytest.approx(6.2 * MS, abs=APART_NS)
@@ -62,11 +62,11 @@ def test_a_picture_that_was_overtaken_has_no_command():
     assert [way.complete for way in frame_traces(recordings)] == [True] * 5 + [False]
 
 
-def test_a_robot_without_a_simulator_has_journeys_too():
+def test_a_robot_without_a_simulator_has_traces_too():
     recordings = life()
     del recordings["simulation"]
     [first, *_] = frame_traces(recordings)
-    assert list(first.spans_ns) == [hop for hop in WAY if hop is not Hop.RENDERED]
+    assert list(first.spans_ns) == [hop for hop in HOPS if hop is not Hop.RENDERED]
 
 
 def test_a_trace_is_valid_and_every_arrow_ends_within_a_slice(tmp_path):
@@ -118,7 +118,7 @@ def test_only_what_lies_wholly_between_two_times_is_kept():
 def test_a_summary_tells_what_each_hop_adds():
     rows = summary(frame_traces(life()))
     ages = [row["age p50 [ms]"] for row in rows]
-    assert [row["hop"] for row in rows] == [hop.name.lower() for hop in WAY]
+    assert [row["hop"] for row in rows] == [hop.name.lower() for hop in HOPS]
     np.testing.assert_allclose(np.cumsum([row["added p50 [ms]"] for row in rows]), ages)
 
 

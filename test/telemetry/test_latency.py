@@ -106,7 +106,7 @@ def test_a_pause_is_no_gap_and_no_time():
 
 
 def test_gaps_are_counted_beyond_those_that_are_kept():
-    most = PeriodRecorder.MOST_GAPS
+    most = PeriodRecorder.MAX_GAPS
     recorder = recorded(*range(30, 30 * (most + 102), 30))
     assert recorder.gap_count == most + 100
     assert len(recorder.gaps) == most
@@ -144,7 +144,7 @@ def test_a_beat_that_was_asked_for_early_is_no_error_and_counts_for_the_rate():
 def test_an_early_beat_after_a_long_time_is_a_gap_all_the_same():
     recorder = PeriodRecorder(10 * MS)
     recorder.record(10 * MS)
-    recorder.record(40 * MS, early=True)
+    recorder.record(40 * MS, triggered=True)
     assert recorder.gap_count == 1
 
 

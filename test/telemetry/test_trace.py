@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.errors import DbpError
-from dbp_ros.telemetry.trace import NOBODY, PAUSED_NS, Hop, LatencyProbe, Trace, recording_of
+from dbp_ros.telemetry.trace import NO_CAMERA, PAUSED_NS, Hop, LatencyProbe, Trace, recording_of
 
 MS = 1_000_000
 NOW_NS = 10**12
@@ -14,18 +14,18 @@ NOW_NS = 10**12
 
 def test_what_was_recorded_comes_back_in_the_order_of_its_ends():
     trace = Trace()
-    trace.span(Hop.DECIDED, 30, 50)
-    trace.span(Hop.ENCODED, 10, 20, camera=1, stamp_ns=5)
+    trace.add_span(Hop.DECIDED, 30, 50)
+    trace.add_span(Hop.ENCODED, 10, 20, camera=1, stamp_ns=5)
     assert trace.recording().rows.tolist() == [
         [Hop.ENCODED, 1, 10, 20, 5],
-        [Hop.DECIDED, NOBODY, 30, 50, 0],
+        [Hop.DECIDED, NO_CAMERA, 30, 50, 0],
     ]
 
 
 def test_a_full_ring_forgets_the_oldest():
     trace = Trace(rows=4)
     for number in range(10):
-        trace.span(Hop.COMMANDED, number, number + 1)
+        trace.add_span(Hop.COMMANDED, number, number + 1)
     assert trace.recording().rows[:, 2].tolist() == [6, 7, 8, 9]
 
 
@@ -34,7 +34,7 @@ def test_threads_that_record_at_once_lose_nothing():
 
     def record(thread):
         for number in range(2000):
-            trace.span(Hop.DECIDED, number, number, thread, number)
+            trace.add_span(Hop.DECIDED, number, number, thread, number)
 
     threads = [threading.Thread(target=record, args=(k,)) for k in range(4)]
     for thread in threads:
@@ -48,7 +48,7 @@ def test_threads_that_record_at_once_lose_nothing():
 def test_a_trace_survives_being_written_in_letters():
     trace = Trace()
     trace.cameras = ("head_camera", "left_wrist_camera")
-    trace.span(Hop.ARRIVED, NOW_NS, NOW_NS + 7, 1, NOW_NS - 5 * MS)
+    trace.add_span(Hop.ARRIVED, NOW_NS, NOW_NS + 7, 1, NOW_NS - 5 * MS)
     read = recording_of(trace.to_text())
     assert read.cameras == trace.cameras
     np.testing.assert_array_equal(read.rows, trace.recording().rows)
@@ -66,10 +66,10 @@ def sight():
 
 def test_each_picture_is_counted_once_at_its_age_when_it_was_first_made_use_of():
     first = sight()
-    first.note((NOW_NS, NOW_NS), NOW_NS + 1 * MS)
+    first.record((NOW_NS, NOW_NS), NOW_NS + 1 * MS)
     for ms in (10, 14, 18):
-        first.note((NOW_NS + 3 * MS, NOW_NS), NOW_NS + ms * MS)
-    first.note((NOW_NS + 3 * MS, NOW_NS + 15 * MS), NOW_NS + 20 * MS)
+        first.record((NOW_NS + 3 * MS, NOW_NS), NOW_NS + ms * MS)
+    first.record((NOW_NS + 3 * MS, NOW_NS + 15 * MS), NOW_NS + 20 * MS)
     assert first.age.count == 2
     assert [count for _, count in first.age.bars_ms()] == [1, 1]
     assert first.age.max_ns == 7 * MS
@@ -77,28 +77,28 @@ def test_each_picture_is_counted_once_at_its_age_when_it_was_first_made_use_of()
 
 def test_pictures_of_several_cameras_are_counted_one_by_one():
     first = sight()
-    first.note((1, 1, 1), NOW_NS)
-    first.note((2, 1, 3), NOW_NS + MS)
+    first.record((1, 1, 1), NOW_NS)
+    first.record((2, 1, 3), NOW_NS + MS)
     assert first.age.count == 2
 
 
 def test_pictures_that_waited_for_the_beginning_are_not_counted():
     first = sight()
-    first.note((NOW_NS,), NOW_NS + 90 * MS)
+    first.record((NOW_NS,), NOW_NS + 90 * MS)
     assert first.age.count == 0
 
 
 def test_pictures_that_waited_through_a_pause_are_not_counted():
     first = sight()
-    first.note((NOW_NS,), NOW_NS + MS)
-    first.note((NOW_NS + 9 * MS,), NOW_NS + 2 * PAUSED_NS)
+    first.record((NOW_NS,), NOW_NS + MS)
+    first.record((NOW_NS + 9 * MS,), NOW_NS + 2 * PAUSED_NS)
     assert first.age.count == 0
-    first.note((NOW_NS + 2 * PAUSED_NS,), NOW_NS + 2 * PAUSED_NS + 4 * MS)
+    first.record((NOW_NS + 2 * PAUSED_NS,), NOW_NS + 2 * PAUSED_NS + 4 * MS)
     assert first.age.max_ns == 4 * MS
 
 
 def test_another_number_of_cameras_is_a_new_beginning():
     first = sight()
-    first.note((1,), NOW_NS)
-    first.note((1, 2), NOW_NS + MS)
+    first.record((1,), NOW_NS)
+    first.record((1, 2), NOW_NS + MS)
     assert first.age.count == 0

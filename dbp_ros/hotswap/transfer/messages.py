@@ -1,4 +1,4 @@
-"""What sender and receiver of a bundle tell each other: JSON that can do nothing but be wrong."""
+"""Messages of a bundle transfer, as validated JSON."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,7 +7,7 @@ from typing import TypeVar
 from dbp_ros.errors import BundleError
 from dbp_ros.settings.json_fields import field_kinds, parse_fields
 
-PIECE_BYTES = 1 << 16
+CHUNK_BYTES = 1 << 16
 WINDOW = 16
 LONGEST_JSON = 1 << 16
 
@@ -16,39 +16,39 @@ Kind = TypeVar("Kind", bound="Message")
 
 @dataclass(frozen=True)
 class Message:
-    """Something that is sent as JSON."""
+    """Message that is sent as JSON."""
 
     def to_json(self) -> str:
-        """Return the note as one line."""
+        """Return the message as one line."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls: type[Kind], text: str) -> Kind:
-        """Read a note.
+        """Parse a message.
 
         Raises:
-            BundleError: If it is not exactly what `to_json` writes.
+            BundleError: If its keys or values are not those of `to_json`.
         """
         try:
             values = parse_fields(text, field_kinds(cls), LONGEST_JSON)
             if any(value < 0 for value in values.values() if isinstance(value, int)):
                 raise ValueError("a number is negative")
         except ValueError as error:
-            raise BundleError(f"a note is no {cls.__name__.lower()}: {error}") from error
+            raise BundleError(f"invalid {cls.__name__} message: {error}") from error
         return cls(**values)
 
 
 @dataclass(frozen=True)
 class Announcement(Message):
-    """That there is a bundle.
+    """Announcement of an available bundle.
 
     Attributes:
-        name: Of the model.
-        sha256: Of the manifest, by which a bundle is known.
-        size: Of all its files, in bytes.
-        path: Its folder on the sender's machine; empty to have it fetched in any case.
-        sequence: Rises with every announcement of a sender.
-        sender: Another one after each start.
+        name: Name of the model.
+        sha256: Sha256 of the manifest, the identifier of the bundle.
+        size: Total size of its files in bytes.
+        path: Its folder on the sender's machine; empty to require a transfer.
+        sequence: Count of the sender's announcements.
+        sender: Identifier of the sender process.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Announcement(Message):
 
 @dataclass(frozen=True)
 class Request(Message):
-    """That `count` pieces of a file are wanted, from the piece `first` on."""
+    """Request for `count` chunks of a file, from index `first`."""
 
     sha256: str
     file: str
@@ -71,7 +71,7 @@ class Request(Message):
 
 @dataclass(frozen=True)
 class ChunkHeader(Message):
-    """What a piece is: a part of a file of `size` bytes, with the sha256 of the part."""
+    """Header of a chunk of a file of `size` bytes; `digest` is the sha256 of the chunk."""
 
     sha256: str
     file: str
@@ -80,6 +80,6 @@ class ChunkHeader(Message):
     digest: str
 
 
-def pieces_of(size: int) -> int:
-    """Return how many pieces a file has; an empty one has one, or it would never arrive."""
-    return max(1, -(-size // PIECE_BYTES))
+def num_chunks(size: int) -> int:
+    """Return the number of chunks of a file; an empty file has one, which completes it."""
+    return max(1, -(-size // CHUNK_BYTES))

@@ -1,4 +1,4 @@
-"""The sending side: a bundle on this disk, announced and handed out piece by piece."""
+"""Sending side of a bundle transfer: announces a bundle and serves its chunks."""
 
 import hashlib
 from pathlib import Path
@@ -7,30 +7,30 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.transfer.messages import (
-    PIECE_BYTES,
+    CHUNK_BYTES,
     WINDOW,
     Announcement,
     ChunkHeader,
     Request,
-    pieces_of,
+    num_chunks,
 )
 
 
 class Sender:
-    """A bundle that others may ask for.
+    """Sender of one bundle.
 
     Attributes:
-        announcement: What they are told of it.
+        announcement: Its announcement.
     """
 
     def __init__(self, directory: Path, sequence: int, sender: str, share_path: bool) -> None:
         """Verify a bundle.
 
         Args:
-            directory: Its folder.
+            directory: Folder of the bundle.
             sequence: See `Announcement`.
             sender: See `Announcement`.
-            share_path: Whether receivers on this machine may read the folder themselves.
+            share_path: Whether receivers on this machine may read the folder directly.
 
         Raises:
             BundleError: If it is damaged.
@@ -47,25 +47,25 @@ class Sender:
             sender=sender,
         )
 
-    def pieces(self, request: Request) -> list[tuple[ChunkHeader, bytes]]:
-        """Return the pieces that a request asks for, no more than a window of them.
+    def chunks(self, request: Request) -> list[tuple[ChunkHeader, bytes]]:
+        """Return the requested chunks, at most a window; none if they are of another bundle.
 
         Raises:
-            BundleError: If they are not of this bundle or cannot be read.
+            BundleError: If they cannot be read.
         """
         if request.sha256 != self.announcement.sha256 or request.file not in self._files:
             return []
-        pieces = []
+        chunks = []
         try:
             with (self._directory / request.file).open("rb") as file:
                 size = file.seek(0, 2)
-                last = min(request.first + min(request.count, WINDOW), pieces_of(size))
+                last = min(request.first + min(request.count, WINDOW), num_chunks(size))
                 for index in range(request.first, last):
-                    file.seek(index * PIECE_BYTES)
-                    data = file.read(PIECE_BYTES)
+                    file.seek(index * CHUNK_BYTES)
+                    data = file.read(CHUNK_BYTES)
                     digest = hashlib.sha256(data).hexdigest()
-                    label = ChunkHeader(request.sha256, request.file, index, size, digest)
-                    pieces.append((label, data))
+                    header = ChunkHeader(request.sha256, request.file, index, size, digest)
+                    chunks.append((header, data))
         except OSError as error:
             raise BundleError(f"{request.file} cannot be sent: {error}") from error
-        return pieces
+        return chunks

@@ -74,7 +74,7 @@ def recomputed_log_prob(
         features: From `features_of`.
     """
     still = np.zeros_like(decision.latent)
-    distribution = model.explore(decision.positions, features, decision.latent, still)
+    distribution = model.sample(decision.positions, features, decision.latent, still)
     apart = decision.normalised.astype(np.float64) - distribution.normalised
     return log_density(
         apart * np.exp(-distribution.log_std), distribution.log_std, decision.executed
@@ -195,7 +195,7 @@ def _cases(bundle: Bundle) -> Iterator[tuple[Floats, dict[str, Floats], Floats]]
     """Yield positions, features and latent of each case of a bundle's proof."""
     model, proof = Model(bundle), read_golden(bundle)
     for case, latent in enumerate(proof.latent):
-        yield proof.positions[case], model.features(proof, case), latent
+        yield proof.positions[case], model.encode_case(proof, case), latent
 
 
 @torch.no_grad()
@@ -227,7 +227,7 @@ def _difference(actor: StochasticPolicy, bundle: Bundle) -> float:
     model, generator, worst = Model(bundle), np.random.default_rng(0), 0.0
     for case in _cases(bundle):
         noise = generator.standard_normal(case[2].shape, np.float32)
-        found = model.explore(*case, noise)
+        found = model.sample(*case, noise)
         for said, name in zip(_ask(actor, *case, noise), OUTPUTS, strict=True):
             worst = float(np.maximum(worst, np.abs(said - getattr(found, name)).max()))
     if not worst <= LARGEST_DIFFERENCE:

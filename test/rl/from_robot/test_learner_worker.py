@@ -109,7 +109,7 @@ def test_episodes_become_a_version_and_a_new_process_goes_on(config, tmp_path):
     # PyTorch, from the same inputs and weights: what was recorded is what was sampled_transitions.
     assert statistics["update"]["log_prob_gap"] <= 1e-3
     second = Model(read_bundle(tmp_path / "versions" / "2"))
-    assert second.prove() <= 1e-5
+    assert second.self_test() <= 1e-5
     again = Said()
     resumed = LearnerWorker(config, again.append)
     assert again.versions == [2]

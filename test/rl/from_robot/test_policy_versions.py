@@ -21,7 +21,7 @@ NOW_NS = 1000 * NS_PER_S
 
 def test_a_version_passes_its_own_proof_and_says_what_it_is(folder, imitated):
     bundle = read_bundle(folder / "1")
-    assert Model(bundle).prove() <= 1e-5
+    assert Model(bundle).self_test() <= 1e-5
     assert bundle.manifest.stochastic
     assert bundle.manifest.version == 1
     assert bundle.manifest.made_by["parent"] == imitated[1].sha256
@@ -62,11 +62,11 @@ def test_the_likelihood_on_the_robot_is_that_of_the_weights_within_1e_4(folder, 
             for name in model.manifest.camera_names
         }
         positions = np.float32([chance.uniform(0, 1), 0.0, 0.04])
-        explorer.feel(positions, now_ns, now_ns)
+        explorer.add_joint_state(positions, now_ns, now_ns)
         for name, image in images.items():
-            explorer.see(name, Frame(image, now_ns), now_ns)
-        explorer.decide(now_ns)
-        decision = parse_policy_step(explorer.take_decision().to_json())
+            explorer.add_image(name, Frame(image, now_ns), now_ns)
+        explorer.step(now_ns)
+        decision = parse_policy_step(explorer.execution.take_last_decision().to_json())
         features = features_of(known, images)
         told = {
             "graphs": recomputed_log_prob(known, decision, features),
@@ -97,7 +97,7 @@ def test_a_later_version_is_written_without_tracing_and_says_what_pytorch_says(
             value += 0.01 * torch.randn_like(value)
     # Whatever is not put in place is found: the export compares with PyTorch.
     bundle = versions.export(changed, imitated[1], 2)
-    assert Model(bundle).prove() <= 1e-5
+    assert Model(bundle).self_test() <= 1e-5
     assert versions.newest is bundle
     first, second = (onnx.load(tmp_path / n / "head.onnx").graph for n in ("1", "2"))
     assert first.node == second.node
