@@ -15,27 +15,32 @@ NAME = "rate"
 BARS = f"{NAME}_bars.json"
 DECISIONS_HZ, COMMANDS_HZ, RATE_SLACK = 125.0, 250.0, 0.99
 MAX_ADDED_JITTER_MS, MAX_IMAGE_LATENCY_MS = 0.5, 9.5
+# Endings of the columns to round.
+NUMBERS = ("_hz", "_ms", "_cores", "_mb")
 
 
 def summary(table: ResultTable) -> Iterator[Row]:
     """Yield one row for each condition."""
     for row in table.rows:
-        cores = [f"{float(row[f'{name}_cores']):.2f}" for name in ("policy", "guard", "simulation")]
-        memory = [f"{float(row[f'{name}_mb']):.0f}" for name in ("policy", "guard", "simulation")]
+        number = {name: float(row[name]) for name in row if name.endswith(NUMBERS) and row[name]}
+        cores = [f"{number[f'{name}_cores']:.2f}" for name in ("policy", "guard", "simulation")]
+        memory = [f"{number[f'{name}_mb']:.0f}" for name in ("policy", "guard", "simulation")]
         yield {
             "condition": row["condition"],
             "[s]": row["seconds"],
-            "decisions [Hz]": row["decision_rate_hz"],
-            "commands [Hz]": row["command_rate_hz"],
+            "decisions [Hz]": f"{number['decision_rate_hz']:.1f}",
+            "commands [Hz]": f"{number['command_rate_hz']:.1f}",
             "missed decisions / commands": f"{row['missed_decisions']} / {row['missed_commands']}",
             "refused": row["refused_decisions"],
-            "frames [Hz]": f"{float(row['frames_hz']):.1f}",
-            "command error p99.9 [ms]": row["command_error_p999_ms"],
-            "reference loop": row["floor_error_p999_ms"],
-            "image to command p50 / p99 [ms]": " / ".join(
-                (row["reaction_p50_ms"], row["reaction_p99_ms"])
+            "frames [Hz]": f"{number['frames_hz']:.1f}",
+            "command error p99.9 [ms]": f"{number['command_error_p999_ms']:.2f}",
+            "reference loop": f"{number['floor_error_p999_ms']:.2f}",
+            "image to command p50 / p99 [ms]": (
+                f"{number['reaction_p50_ms']:.1f} / {number['reaction_p99_ms']:.1f}"
             ),
-            "image age p50 / p99 [ms]": f"{row['age_p50_ms']} / {row['age_p99_ms']}",
+            "image age p50 / p99 [ms]": (
+                f"{number['age_p50_ms']:.1f} / {number['age_p99_ms']:.1f}"
+            ),
             "cores": " / ".join(cores),
             "MB": " / ".join(memory),
         }
