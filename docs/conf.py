@@ -46,7 +46,7 @@ def setup(app: Sphinx) -> None:
 
 
 def _fill(_: Sphinx, name: str, source: list[str]) -> None:
-    if name.startswith("reference/"):
+    if not name.startswith("results/"):
         source[0] = fill_markers(source[0])
 
 

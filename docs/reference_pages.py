@@ -18,6 +18,7 @@ from benchmarks.__main__ import BENCH
 from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.cli.command import Command, Verb
 from dbp_ros.cli.main import DBP
+from dbp_ros.data.formats import FORMATS
 from dbp_ros.evaluation import report
 from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
 from dbp_ros.nodes import qos
@@ -193,6 +194,11 @@ def qos_profiles() -> list[str]:
     return table(("profile", "reliability", "durability", "depth"), rows)
 
 
+def data_formats() -> list[str]:
+    """Return the table of data set formats, in the order in which they are tried."""
+    return table(("format", "files"), [(one.name, escaped(one.layout)) for one in FORMATS])
+
+
 def manifest() -> Iterator[str]:
     """Yield the fields of `manifest.yaml`."""
     yield from fields_of(Manifest)
@@ -263,6 +269,7 @@ PAGES: dict[str, Callable[[], Iterable[str]]] = {
     "commands": commands,
     "interfaces": interfaces,
     "qos_profiles": qos_profiles,
+    "data_formats": data_formats,
     "manifest": manifest,
     "policy_step": policy_step,
     "swap_status": swap_status,
