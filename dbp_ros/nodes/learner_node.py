@@ -1,7 +1,7 @@
-"""The learner as a node: writes down what an exploring policy does, and announces better ones.
+"""The learner node: records the episodes of an exploring policy and announces new versions.
 
-What is seen, measured, decided and rewarded goes to a bag for each episode. A process of its own
-reads the bags and learns; the robot never waits for it.
+Images, joint states, policy steps and rewards are written to a bag for each episode. A separate
+process reads the bags and trains, so training never blocks the robot.
 """
 
 import math
@@ -39,17 +39,17 @@ from dbp_ros.runtime.realtime import apply_cpu_affinity
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 
-# Who records wants each message, also of those that are only sent once.
+# Depth for recording every message.
 RECORDED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT
 )
 WATCH_RATE_HZ = 20.0
-# Types with one field, small enough to be checked at any rate.
-PLAIN = (Bool, Float64, String)
+# Types with one field, which are validated before they are recorded.
+VALIDATED = (Bool, Float64, String)
 
 
 class LearnerNode(Node):  # type: ignore[misc]
-    """Wires a `BagRecorder` and the process that learns to topics."""
+    """Node of a `BagRecorder` and a `LearnerProcess`."""
 
     def __init__(self) -> None:
         super().__init__("learner")
@@ -76,13 +76,17 @@ class LearnerNode(Node):  # type: ignore[misc]
         }
         self._problems: dict[str, str] = {}
         self._ignored = IgnoredMessages(self.get_logger().warning)
-        self._silent = {r: topic for r, (_, topic, _) in topics.items() if r.startswith("image.")}
+        self._missing_images = {
+            r: topic for r, (_, topic, _) in topics.items() if r.startswith("image.")
+        }
         self._sender = ModelSender(self, config.share_path)
-        # The process that learns inherits the cores.
+        # The learner process inherits the affinity.
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._learner = LearnerProcess(config, self._announce)
         self._recorder = BagRecorder(
-            Path(config.out) / "episodes", self._sources(topics), lambda _: self._learner.wake()
+            Path(config.out) / "episodes",
+            self._bag_topics(topics),
+            lambda _: self._learner.notify(),
         )
         self._segmenter = EpisodeSegmenter(self._recorder, self._metadata, config.time_limit_s)
         for role, (kind, topic, qos) in topics.items():
@@ -92,10 +96,10 @@ class LearnerNode(Node):  # type: ignore[misc]
             else:
                 self.create_subscription(kind, topic, callback, qos, raw=True)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
-        self._offer("begin_episode", lambda: self._segmenter.begin(self._now_ns()))
-        self._offer("end_episode", lambda: self._segmenter.truncate(self._now_ns()))
-        self._offer("end_success", lambda: self._segmenter.end("success", self._now_ns()))
-        self._offer("end_failure", lambda: self._segmenter.end("failure", self._now_ns()))
+        self._create_trigger("begin_episode", lambda: self._segmenter.begin(self._now_ns()))
+        self._create_trigger("end_episode", lambda: self._segmenter.truncate(self._now_ns()))
+        self._create_trigger("end_success", lambda: self._segmenter.end("success", self._now_ns()))
+        self._create_trigger("end_failure", lambda: self._segmenter.end("failure", self._now_ns()))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(
             1.0 / WATCH_RATE_HZ, lambda: self._segmenter.tick(self._now_ns()), clock=steady
@@ -105,15 +109,15 @@ class LearnerNode(Node):  # type: ignore[misc]
             self.get_logger().warning(
                 f"recovered the incomplete episodes {self._recorder.recovered}"
             )
-            self._learner.wake()
+            self._learner.notify()
 
     def close(self) -> None:
-        """Put everything on the disk, and end the process that learns."""
+        """Write everything to disk, and end the learner process."""
         self._recorder.close()
         self._learner.close()
 
     def statistics(self) -> dict[str, Any]:
-        """Return every number of the node and of the process that learns, fit for JSON."""
+        """Return the statistics of the node and the learner process, as JSON."""
         return {
             "episode": self._recorder.number,
             "recording": self._recorder.recording,
@@ -124,7 +128,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             "learner": self._learner.statistics,
         }
 
-    def _sources(self, topics: dict[str, tuple[Any, str, QoSProfile]]) -> dict[str, BagTopic]:
+    def _bag_topics(self, topics: dict[str, tuple[Any, str, QoSProfile]]) -> dict[str, BagTopic]:
         kinds = {kind: kind.__module__.split(".")[0] for kind, _, _ in topics.values()}
         names = {kind: f"{package}/msg/{kind.__name__}" for kind, package in kinds.items()}
         return {
@@ -137,18 +141,18 @@ class LearnerNode(Node):  # type: ignore[misc]
             for role, (kind, topic, qos) in topics.items()
         }
 
-    def _offer(self, service: str, act: Any) -> None:
+    def _create_trigger(self, service: str, act: Any) -> None:
         self.create_service(Trigger, f"~/{service}", diagnostics.answer_to(act))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
     def _record(self, role: str, kind: Any, data: bytes) -> None:
-        """Record a message; a malformed one would make its whole bag unreadable."""
+        """Record a message; drop a malformed one, which would make the bag unreadable."""
         now_ns = self._now_ns()
-        self._silent.pop(role, None)
+        self._missing_images.pop(role, None)
         try:
-            value: Any = _value_of(kind, data) if kind in PLAIN else None
+            value: Any = _deserialise(kind, data) if kind in VALIDATED else None
             if role == "decision":
                 self._segmenter.on_policy_step(parse_policy_step(value), now_ns)
         except EpisodeError as error:
@@ -159,17 +163,17 @@ class LearnerNode(Node):  # type: ignore[misc]
             self._segmenter.on_success(value, now_ns)
 
     def _on_model(self, message: String) -> None:
-        """Note for the episodes to come whether a version failed, and what decides instead."""
+        """Add a rollback of the policy to the metadata of the next episodes."""
         try:
             state = SwapStatus.from_json(message.data)
         except BundleError as error:
             self._ignored.add("policy/model", str(error))
             return
-        fallen = {"from": state.candidate, "to": state.sha256}
-        self._metadata[FELL_BACK] = fallen if state.candidate_failed else None
+        rollback = {"from": state.candidate, "to": state.sha256}
+        self._metadata[FELL_BACK] = rollback if state.candidate_failed else None
 
     def _announce(self, directory: Path) -> None:
-        """Tell of a new version; a problem with one must not end the thread that hears of them."""
+        """Announce a new version; an error must not end the reader thread of `LearnerProcess`."""
         try:
             announcement = self._sender.announce(directory)
         except (DbpError, OSError) as error:
@@ -186,20 +190,20 @@ class LearnerNode(Node):  # type: ignore[misc]
         problems = [*filter(None, (*self._problems.values(), self._ignored.problem))]
         if self._recorder.dropped:
             problems.append(f"{self._recorder.dropped} messages dropped")
-        if self._silent and self._recorder.recording:
-            topics = ", ".join(self._silent.values())
-            problems.append(f"nothing came on {topics}: is image_transport as in the policy?")
+        if self._missing_images and self._recorder.recording:
+            topics = ", ".join(self._missing_images.values())
+            problems.append(f"no image on {topics}: is image_transport as in the policy?")
         if problems:
             return diagnostics.WARN, "; ".join(problems)
         recording = f"recording episode {self._recorder.number}"
         return diagnostics.OK, recording if self._recorder.recording else "waiting for an episode"
 
 
-def _value_of(kind: Any, data: bytes) -> Any:
+def _deserialise(kind: Any, data: bytes) -> Any:
     """Return the value of a serialised message of one field.
 
     Raises:
-        EpisodeError: If it cannot be read, or is a number that is not finite.
+        EpisodeError: If it cannot be deserialised, or is a number that is not finite.
     """
     try:
         value = deserialize_message(data, kind).data

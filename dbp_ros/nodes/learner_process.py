@@ -1,4 +1,4 @@
-"""The process that learns, seen from the node: woken when there is something new, and heard."""
+"""The learner process, started by the learner node."""
 
 import json
 import os
@@ -18,42 +18,42 @@ GRACE_S = 3.0
 
 
 class LearnerProcess:
-    """Starts the process that learns, and listens to it. It ends with this process."""
+    """A child process that runs `LearnerWorker`. It ends with this process."""
 
-    def __init__(self, config: LearnerConfig, made: Callable[[Path], None]) -> None:
-        """Start it.
+    def __init__(self, config: LearnerConfig, on_version: Callable[[Path], None]) -> None:
+        """Start the process.
 
         Args:
-            config: Handed on to it.
-            made: Called by the thread that listens, with the folder of each new version.
+            config: Settings of the process.
+            on_version: Called by the reader thread with the folder of each new version.
         """
         self.statistics: dict[str, Any] = {}
-        self._made = made
+        self._on_version = on_version
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE, json.dumps(asdict(config)), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._listener = threading.Thread(target=self._listen, name="listener", daemon=True)
-        self._listener.start()
+        self._reader = threading.Thread(target=self._read_reports, name="learner", daemon=True)
+        self._reader.start()
 
     @property
     def problem(self) -> str:
-        """Why it learns no more; empty while it does."""
+        """Why the process ended; empty while it runs."""
         status = self._process.poll()
-        return "" if status is None else f"the process that learns ended ({status}), see its log"
+        return "" if status is None else f"the learner process ended ({status}), see its log"
 
-    def wake(self) -> None:
-        """Say that there is a new episode."""
+    def notify(self) -> None:
+        """Notify the process of a new episode."""
         assert self._process.stdin is not None
-        # Where it has ended, `problem` tells.
+        # `problem` reports a process that has ended.
         with suppress(OSError, ValueError):
             self._process.stdin.write("\n")
             self._process.stdin.flush()
 
     def close(self) -> None:
-        """End it; what it is about to learn it learns the next time."""
+        """End the process; it reads the remaining episodes when it is started again."""
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
@@ -63,19 +63,19 @@ class LearnerProcess:
             self._process.kill()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(GRACE_S)
-        self._listener.join(timeout=1.0)
+        self._reader.join(timeout=1.0)
 
-    def _listen(self) -> None:
+    def _read_reports(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             try:
                 report = json.loads(line)
             except ValueError:
-                # It was killed in the middle of a line, or a library printed one.
+                # An incomplete line of a killed process, or the output of a library.
                 continue
             if not isinstance(report, dict):
                 continue
             bundle = report.pop("bundle", None)
             self.statistics = report
             if bundle is not None:
-                self._made(Path(bundle["directory"]))
+                self._on_version(Path(bundle["directory"]))

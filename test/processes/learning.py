@@ -1,4 +1,4 @@
-"""A toy policy that was imitated, and who listens to a learner at work."""
+"""A toy policy, and a listener to the diagnostics of a learner."""
 
 import time
 from dataclasses import replace
@@ -16,16 +16,16 @@ from dbp_ros.learning.export import ExportLabel, export_bundle
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
-# Everything here shares the machine with whatever else runs on it.
+# The machine is shared with other processes.
 LIMIT_S = 200.0
 
 
 def demonstration(seed: int):
-    """Return an episode in which both arms turn a little, round where the robot stands."""
+    """Return an episode in which both arms move a little from the pose of the robot."""
     one = episode(seed)
-    nu, chance = len(DUAL_UR5E_JOINTS), np.random.default_rng(seed)
+    nu, rng = len(DUAL_UR5E_JOINTS), np.random.default_rng(seed)
     path = np.full((len(one) + 1, nu), 0.04, np.float32)
-    path += np.linspace(0, chance.uniform(0.005, 0.02), len(path), dtype=np.float32)[:, None]
+    path += np.linspace(0, rng.uniform(0.005, 0.02), len(path), dtype=np.float32)[:, None]
     return replace(
         one,
         state_names=DUAL_UR5E_JOINTS,
@@ -47,36 +47,36 @@ def imitate(folder: Path) -> Path:
 
 
 class Listener:
-    """Hears what the processes tell once a second, and asks again where an answer was lost."""
+    """Listener to the diagnostics; repeats service calls without a response."""
 
     def __init__(self, robot: Robot) -> None:
         self._robot = robot
-        self.told: dict[str, dict[str, str]] = {"learner": {}, "policy": {}}
-        robot.create_subscription(DiagnosticArray, "/diagnostics", self._hear, 10)
+        self.values: dict[str, dict[str, str]] = {"learner": {}, "policy": {}}
+        robot.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
-    def _hear(self, message: DiagnosticArray) -> None:
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            self.told[status.name] = {item.key: item.value for item in status.values}
+            self.values[status.name] = {item.key: item.value for item in status.values}
 
     def wait_for(self, name: str, key: str, *values: str) -> None:
         wait_until(
-            lambda: self.told[name].get(key) in values,
-            f"{name} to tell {key} = {' or '.join(values)}",
-            lambda: f"{self._robot.states} {self.told}",
+            lambda: self.values[name].get(key) in values,
+            f"{name} to report {key} = {' or '.join(values)}",
+            lambda: f"{self._robot.states} {self.values}",
             LIMIT_S,
         )
 
     def trigger(self, service: str) -> None:
         client = self._robot.create_client(Trigger, service)
-        assert client.wait_for_service(timeout_sec=20.0), f"nobody offers {service}"
+        assert client.wait_for_service(timeout_sec=20.0), f"{service} is not available"
         deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline:
-            future, patience = client.call_async(Trigger.Request()), time.monotonic() + 5.0
-            while not future.done() and time.monotonic() < patience:
+            future, timeout = client.call_async(Trigger.Request()), time.monotonic() + 5.0
+            while not future.done() and time.monotonic() < timeout:
                 time.sleep(0.01)
             if future.done():
                 return
-        raise AssertionError(f"{service} does not answer")
+        raise AssertionError(f"{service} does not respond")
 
     def explore_for(self, seconds: float) -> None:
         self.wait_for("learner", "recording", "True")

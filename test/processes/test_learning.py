@@ -1,4 +1,4 @@
-"""From exploring to a better version, with every process and topic real."""
+"""From exploration to a new version, with real processes and topics."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from dbp_ros.nodes.qos import EVERY, LATCHED
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 LIKELIHOOD = 1e-4
-# The cell begins each episode at another pose.
+# The cell starts each episode at another pose.
 A_JUMP_RAD = 0.005
 KEYS = (
     *("updates", "largest_likelihood_difference", "decisions.kept", "decisions.unseen"),
@@ -30,7 +30,7 @@ KEYS = (
 
 
 @pytest.mark.timeout(900)
-def test_a_robot_explores_and_what_it_did_makes_version_two(
+def test_exploration_of_a_robot_becomes_version_two(
     robot: Robot, guard, imitated: Path, tmp_path: Path
 ) -> None:
     out, model = tmp_path / "learner", imitated / "models" / "toy"
@@ -48,7 +48,7 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
         "model": model,
         "explore": "true",
         "image_transport": "compressed",
-        # The guard holds back what is random, which says nothing of the model.
+        # The guard limits random actions, which is no property of the model.
         "max_limited_increase": 1.0,
         "received_models": tmp_path / "received",
     }
@@ -57,7 +57,7 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
     with process("learner_node", **learning) as learner, process("policy_node", **exploring):
         listener.wait_for("policy", "model.version", "1")
         listener.wait_for("learner", "learner.version", "1")
-        assert_apart(learner.pid, guard.pid)
+        assert_other_cores(learner.pid, guard.pid)
         for ending in ("end_success", "end_failure"):
             listener.explore_for(3.0)
             listener.trigger(f"learner/{ending}")
@@ -67,14 +67,14 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
         listener.wait_for("learner", "learner.version", *later)
         listener.wait_for("policy", "model.version", *later)
         listener.explore_for(1.0)
-        told = listener.told["learner"]
-    found = {key: float(told[f"learner.{key}"]) for key in KEYS}
+        values = listener.values["learner"]
+    found = {key: float(values[f"learner.{key}"]) for key in KEYS}
     print(found)
     assert 0 < found["largest_likelihood_difference"] <= LIKELIHOOD
     assert found["masked.unlikely"] == found["decisions.unknown_version"] == 0
     assert found["decisions.kept"] >= found["update.used"] > 0
     assert found["updates"] >= 1
-    assert told["dropped_messages"] == "0"
+    assert values["dropped_messages"] == "0"
     first, second = (read_bundle(out / "versions" / str(n)) for n in (1, 2))
     assert first.manifest.files["head.onnx"] != second.manifest.files["head.onnx"]
     encoder = first.manifest.cameras[0].encoder
@@ -82,33 +82,33 @@ def test_a_robot_explores_and_what_it_did_makes_version_two(
     assert_recorded(out / "episodes")
 
 
-def assert_apart(learner: int, guard: int) -> None:
-    """Check that a learner and the process that learns for it keep off the guard's core."""
+def assert_other_cores(learner: int, guard: int) -> None:
+    """Check that the learner and its worker do not use the guard's core."""
     children = Path(f"/proc/{learner}/task/{learner}/children").read_text(encoding="utf-8").split()
     assert len(children) == 1
     for process_id in (learner, *map(int, children)):
-        together = os.sched_getaffinity(process_id) & os.sched_getaffinity(guard)
-        assert not together or len(os.sched_getaffinity(0)) == 1
+        shared = os.sched_getaffinity(process_id) & os.sched_getaffinity(guard)
+        assert not shared or len(os.sched_getaffinity(0)) == 1
 
 
-def test_a_learner_that_waits_for_pictures_of_another_kind_says_so(
+def test_a_learner_without_images_reports_their_topic(
     robot: Robot, imitated: Path, tmp_path: Path
 ) -> None:
-    told = {
+    learning = {
         "model": imitated / "models" / "toy",
         "checkpoint": imitated / "run",
         "out": tmp_path / "learner",
         "image_transport": "compressed",
     }
-    with process("learner_node", **told):
+    with process("learner_node", **learning):
         robot.wait_for_state("learner", "waiting for an episode")
         robot.ask("learner/begin_episode")
-        robot.wait_for_state("learner", f"nothing came on {CAMERA}/image_raw/compressed: is image_")
+        robot.wait_for_state("learner", f"no image on {CAMERA}/image_raw/compressed: is image_")
         robot.file_format = "png"
         robot.wait_for_state("learner", "recording episode 1")
 
 
-def test_a_learner_ignores_what_is_malformed_and_records_the_rest(
+def test_a_learner_ignores_malformed_messages_and_records_the_rest(
     robot: Robot, imitated: Path, tmp_path: Path
 ) -> None:
     learning = {
@@ -125,7 +125,9 @@ def test_a_learner_ignores_what_is_malformed_and_records_the_rest(
             (Float64, "reward", EVERY, (math.nan, math.inf, 1.0)),
         ):
             publisher = robot.create_publisher(kind, topic, qos)
-            wait_until(lambda p=publisher: p.get_subscription_count() > 0, f"who takes {topic}")
+            wait_until(
+                lambda p=publisher: p.get_subscription_count() > 0, f"a subscription of {topic}"
+            )
             for value in 3 * values:
                 publisher.publish(b"\0\1")
                 publisher.publish(kind(data=value))
@@ -133,7 +135,7 @@ def test_a_learner_ignores_what_is_malformed_and_records_the_rest(
         robot.wait_for_state("learner", "decision: ignoring messages")
         statistics = json.loads(robot.ask("learner/statistics")[1])
         assert statistics["ignored_messages"]["decision"] >= 3
-        # That topic keeps the last message alone.
+        # The topic keeps only the last message.
         assert statistics["ignored_messages"]["policy/model"] >= 1
         robot.ask("learner/end_failure")
         assert learner.poll() is None
@@ -167,7 +169,7 @@ def test_a_new_episode_of_the_cell_ends_that_of_the_learner_before_the_arms_are_
 
 
 def assert_recorded(episodes: Path) -> None:
-    """Check the bags of a success, a failure, and one that nobody ended."""
+    """Check the bags of a success, a failure, and an incomplete one."""
     ends = []
     for number in (1, 2):
         recorded = BagEpisode(read_bag(bag_path(episodes, number)))

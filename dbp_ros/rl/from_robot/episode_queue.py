@@ -1,4 +1,4 @@
-"""Which recorded episodes wait to be learned from, the same after a kill as without one."""
+"""The queue of recorded episodes, with the same deliveries after a restart."""
 
 import json
 from collections.abc import Iterator
@@ -10,55 +10,55 @@ from dbp_ros.files import write_text
 
 
 class EpisodeQueue:
-    """Hands out the numbers of new episodes, and notes on the disk which ones it has.
+    """Queue of the numbers of new episodes.
 
-    Where too many wait the oldest are skipped. That depends on when somebody looked, so a process
-    that is started anew does not decide it again: it begins with what was handed out before.
+    Beyond the capacity the oldest episodes are skipped. Which ones depends on the time of the call,
+    so a journal records deliveries until they are acknowledged; a restarted process repeats them.
 
     Attributes:
-        last: The number of the last episode that was handed out.
-        skipped: How many episodes were skipped.
+        last: Number of the last delivered episode.
+        skipped: Number of skipped episodes.
     """
 
-    def __init__(self, episodes: Path, note: Path, learned: int, most: int) -> None:
-        """Go on behind what was learned from.
+    def __init__(self, episodes: Path, journal: Path, acknowledged: int, capacity: int) -> None:
+        """Continue after the acknowledged episodes.
 
         Args:
             episodes: Folder of the bags.
-            note: File in which to note what was handed out since.
-            learned: Number of the last episode that was learned from.
-            most: Episodes that may wait.
+            journal: File of the deliveries that are not acknowledged.
+            acknowledged: Number of the last acknowledged episode.
+            capacity: Episodes that may wait.
 
         Raises:
-            TrainingError: If the note cannot be read.
+            TrainingError: If the journal cannot be read.
         """
-        self.last, self.skipped = learned, 0
-        self._episodes, self._note, self._most = episodes, note, most
-        self._noted = [number for number in _read(note) if number > learned]
-        self._again = list(self._noted)
+        self.last, self.skipped = acknowledged, 0
+        self._episodes, self._journal, self._capacity = episodes, journal, capacity
+        self._delivered = [number for number in _read(journal) if number > acknowledged]
+        self._repeats = list(self._delivered)
 
-    def take(self) -> Iterator[int]:
+    def new_episodes(self) -> Iterator[int]:
         """Yield the numbers of the episodes to read, in order."""
-        while self._again:
-            self.last = self._again.pop(0)
+        while self._repeats:
+            self.last = self._repeats.pop(0)
             yield self.last
         waiting = [number for number in bag_numbers(self._episodes) if number > self.last]
-        skipped = waiting[: -self._most]
+        skipped = waiting[: -self._capacity]
         self.skipped += len(skipped)
         for self.last in waiting[len(skipped) :]:
-            self._noted.append(self.last)
-            write_text(self._note, json.dumps(self._noted))
+            self._delivered.append(self.last)
+            write_text(self._journal, json.dumps(self._delivered))
             yield self.last
 
-    def learned(self) -> None:
-        """Forget what was handed out: somebody has learned from it, and will not forget it."""
-        self._noted = []
+    def acknowledge(self) -> None:
+        """Drop the deliveries from the journal, once a checkpoint holds what was learned."""
+        self._delivered = []
 
 
-def _read(note: Path) -> list[int]:
-    if not note.exists():
+def _read(journal: Path) -> list[int]:
+    if not journal.exists():
         return []
     try:
-        return [int(number) for number in json.loads(note.read_text(encoding="utf-8"))]
+        return [int(number) for number in json.loads(journal.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError) as error:
-        raise TrainingError(f"{note} cannot be read ({error}): delete it") from error
+        raise TrainingError(f"{journal} cannot be read ({error}): delete it") from error

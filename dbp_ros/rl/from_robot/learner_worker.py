@@ -1,16 +1,14 @@
-"""The process that learns: reads episodes as they are written, and makes new versions.
+"""The learner process: reads recorded episodes, updates the policy and exports its versions.
 
     python -m dbp_ros.rl.from_robot.learner_worker '{"checkpoint": "runs/lift", "model": "lift"}'
 
-A process id behind that is of the one without which it shall not live.
-Each line on its standard input says that there may be new episodes; it ends with the input. What
-it has to say it says as a line of JSON. A kill loses nothing but time: what was not yet learned
-from is read again.
+A second argument is the id of the parent process, with which the worker ends. Each line on standard
+input triggers a scan for new episodes; the end of the input ends the process. Reports are lines of
+JSON on standard output. After a kill the episodes since the last update are read again.
 """
 
 import json
 import os
-import shutil
 import signal
 import sys
 from collections import Counter
@@ -21,24 +19,21 @@ from typing import Any
 
 import numpy as np
 import yaml
+from torch import Tensor
 
-from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.data.bag import FELL_BACK, read_bag
 from dbp_ros.data.bag_episode import BagEpisode
 from dbp_ros.data.recorder import bag_path
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
-from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
-from dbp_ros.rl.checkpoint import finetuned, restore
+from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue
+from dbp_ros.rl.from_robot.learner_checkpoints import LearnerCheckpoints
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions
-from dbp_ros.rl.from_robot.transition_extractor import (
-    MASKS,
-    ExtractedTransitions,
-    TransitionExtractor,
-)
+from dbp_ros.rl.from_robot.transition_extractor import MASKS, TransitionExtractor
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.rl.transitions import Transitions
@@ -47,34 +42,33 @@ from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.learner import LearnerConfig
 
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
-# In `STATE`: what the learner was at each of its newest versions, by their numbers.
-KEPT, MOST_KEPT = "kept", 8
-NOTE, LOCK = "taken.json", "lock"
-# A process that was told to end, or whose parent died, ends sooner than that.
-LOCK_WAITS_S = 60.0
+JOURNAL, LOCK = "taken.json", "lock"
+# Longer than a terminated process needs to end.
+LOCK_TIMEOUT_S = 60.0
+# Indices of the command line.
 SETTINGS, PARENT = 1, 2
 
-Say = Callable[[dict[str, Any]], None]
+Report = Callable[[dict[str, Any]], None]
 
 
 def finetune_config(config: LearnerConfig) -> FinetuneConfig:
     """Return the settings of the algorithm.
 
     Raises:
-        ConfigError: If one is not written as name=value, is unknown or out of its range.
+        ConfigError: If one is not of the form name=value, is unknown or out of range.
     """
     values: dict[str, Any] = {"version_lag": config.max_version_lag}
-    for word in config.finetune:
-        name, equals, value = word.partition("=")
+    for entry in config.finetune:
+        name, equals, value = entry.partition("=")
         if not equals:
-            raise ConfigError(f"finetune has {word!r}, expected name=value, such as sigma=0.05")
-        values[name] = _value_of(value)
+            raise ConfigError(f"finetune has {entry!r}, expected name=value, such as sigma=0.05")
+        values[name] = _parse(value)
     settings: FinetuneConfig = from_mapping(FinetuneConfig, values)
     return settings
 
 
-def _value_of(text: str) -> Any:
-    """Return what a person means: to YAML 1e-4 is a word."""
+def _parse(text: str) -> Any:
+    """Parse a value; YAML reads numbers such as 1e-4 as strings."""
     value = yaml.safe_load(text)
     if isinstance(value, str):
         with suppress(ValueError):
@@ -83,52 +77,59 @@ def _value_of(text: str) -> Any:
 
 
 class LearnerWorker:
-    """A learner at work on the episodes of a folder."""
+    """A learner on the episodes of a folder."""
 
-    def __init__(self, config: LearnerConfig, say: Say) -> None:
-        """Begin from what was imitated, or go on where an earlier process ended.
+    def __init__(self, config: LearnerConfig, report: Report) -> None:
+        """Start from the imitated policy, or resume an earlier process.
 
         Args:
             config: Settings.
-            say: Called with the statistics, and with each new version.
+            report: Called with the statistics, and with each new version.
 
         Raises:
-            DbpError: If the checkpoint, the bundle and what is in `out` do not belong together.
+            DbpError: If the checkpoint, the bundle and the content of `out` do not match.
         """
-        self._config, self._say, self._out = config, say, Path(config.out)
-        self._imitated = read_checkpoint(Path(config.checkpoint))
-        learner = build_learner(self._imitated.policy(), finetune_config(config))
+        self._config, self._report, self._out = config, report, Path(config.out)
+        imitated = read_checkpoint(Path(config.checkpoint))
+        learner = build_learner(imitated.policy(), finetune_config(config))
         if not isinstance(learner, PPOLearner):
             raise ConfigError(
                 f"algorithm = {learner.config.algorithm} has no distribution to explore with"
             )
         self._learner = learner
-        state = self._out / STATE
-        self._backlog = EpisodeQueue(
-            self._out / EPISODES, state / NOTE, self._resume(), config.max_waiting_episodes
+        self._checkpoints = LearnerCheckpoints(self._out / STATE, imitated)
+        self._queue = EpisodeQueue(
+            self._out / EPISODES,
+            self._out / STATE / JOURNAL,
+            self._checkpoints.resume(learner),
+            config.max_waiting_episodes,
         )
         self._versions = PolicyVersions(self._out / VERSIONS)
         self._parent = read_bundle(bundle_directory(config.model))
-        # What first explores is what was imitated, and has its number.
-        self._first = self._parent.manifest.version
-        self._harvester = TransitionExtractor(
-            learner.policy, self._versions, learner.step_discount, self._first
+        # The first version is the imitated policy and has its number.
+        self._first_version = self._parent.manifest.version
+        self._extractor = TransitionExtractor(
+            learner.policy, self._versions, learner.step_discount, self._first_version
         )
-        self._parts: list[Transitions] = []
+        self._transitions: list[Transitions] = []
         self._counts: Counter[str] = Counter()
         self._largest_gap = 0.0
         self._last_update: dict[str, float] = {}
-        self._make_version()
+        self._export_version()
+
+    @property
+    def _version(self) -> int:
+        return self._first_version + self._learner.version
 
     def statistics(self) -> dict[str, Any]:
-        """Return every number, fit for JSON."""
+        """Return the statistics, as JSON."""
         return {
-            "version": self._first + self._learner.version,
+            "version": self._version,
             "updates": self._learner.updates,
-            "waiting_decisions": self._usable(),
+            "waiting_decisions": self._usable_decisions(),
             "largest_likelihood_difference": self._largest_gap,
             "episodes": self._counts["episodes"],
-            "skipped_episodes": self._backlog.skipped,
+            "skipped_episodes": self._queue.skipped,
             "unreadable_episodes": self._counts["unreadable_episodes"],
             "went_back": self._counts["went_back"],
             "refused_for_age": self._counts["refused_for_age"],
@@ -140,120 +141,100 @@ class LearnerWorker:
             "update": self._last_update,
         }
 
-    def study(self) -> None:
-        """Read the episodes that are new, and learn as often as there is enough."""
-        for number in self._backlog.take():
-            self._take(number)
-            if self._usable() >= self._config.decisions_per_update:
-                self._learn()
-            self._say(self.statistics())
+    def process_new_episodes(self) -> None:
+        """Read the new episodes, and update the policy whenever there are enough decisions."""
+        for number in self._queue.new_episodes():
+            self._add_episode(number)
+            if self._usable_decisions() >= self._config.decisions_per_update:
+                self._update_policy()
+            self._report(self.statistics())
 
-    def _resume(self) -> int:
-        """Return the number of the last episode that was learned from."""
-        if not (self._out / STATE / CHECKPOINT).exists():
-            return 0
-        checkpoint = read_checkpoint(self._out / STATE)
-        restore(checkpoint, self._learner)
-        return int(checkpoint.facts["finetuned"]["episode"])
-
-    def _take(self, number: int) -> None:
+    def _add_episode(self, number: int) -> None:
+        """Extract the transitions of an episode."""
         self._counts["episodes"] += 1
-        harvest = ExtractedTransitions(counts=self._counts)
         try:
             bag = read_bag(bag_path(self._out / EPISODES, number))
-            self._follow_back(bag.metadata.get(FELL_BACK), number - 1)
-            self._harvester.gather(BagEpisode(bag), harvest)
+            self._follow_rollback(bag.metadata.get(FELL_BACK), number - 1)
+            extracted = self._extractor.extract(BagEpisode(bag))
         except (EpisodeError, TrainingError) as error:
             self._counts["unreadable_episodes"] += 1
-            print(f"episode {number} is left out: {error}", file=sys.stderr, flush=True)
-        self._largest_gap = max(self._largest_gap, harvest.largest_gap)
-        self._parts += harvest.parts
-        for part in harvest.parts:
-            old = self._learner.version - part.version > self._learner.config.version_lag
-            self._counts["refused_for_age"] += int(old.sum())
+            print(f"episode {number} is skipped: {error}", file=sys.stderr, flush=True)
+            return
+        self._counts.update(extracted.counts)
+        self._largest_gap = max(self._largest_gap, extracted.largest_gap)
+        if extracted.transitions is not None:
+            self._transitions.append(extracted.transitions)
+            fresh = self._fresh(extracted.transitions)
+            self._counts["refused_for_age"] += int((~fresh).sum())
 
-    def _follow_back(self, fallen: dict[str, str] | None, learned: int) -> None:
-        """Go on from what the robot runs, where our newest version failed there.
+    def _follow_rollback(self, rollback: dict[str, str] | None, last_episode: int) -> None:
+        """Restore the learner to the version that the robot runs after its newest one failed.
 
         Args:
-            fallen: The sha256 of the version that failed, `from`, and of what decides since, `to`.
-            learned: Number of the last episode that shall not be read again.
+            rollback: The sha256 of the failed bundle, `from`, and of the running one, `to`.
+            last_episode: Number of the last episode that is not read again.
         """
-        if fallen is None:
+        if rollback is None:
             return
-        failed, decides = (self._versions.number_of(fallen[end]) for end in ("from", "to"))
-        if decides is None or failed != self._first + self._learner.version or decides >= failed:
+        failed, running = (self._versions.version_of(rollback[end]) for end in ("from", "to"))
+        if running is None or failed != self._version or running >= failed:
             return
-        kept = self._out / STATE / KEPT / str(decides)
-        if not (kept / CHECKPOINT).exists():
+        if not self._checkpoints.restore_version(self._learner, running):
             return
-        restore(read_checkpoint(kept), self._learner)
-        self._parts = []
+        self._transitions = []
         self._counts["went_back"] += 1
-        self._versions.forget_after(decides)
-        self._write_state(learned)
+        self._versions.delete_after(running)
+        self._checkpoints.write(self._learner, self._version, last_episode)
 
-    def _write_state(self, learned: int) -> None:
-        """Write what the learner is, to go on from; and keep it by the number of its version."""
-        state = finetuned(self._imitated, self._learner, {"episode": learned})
-        kept, number = self._out / STATE / KEPT, self._first + self._learner.version
-        write_checkpoint(kept / str(number), state)
-        for path in kept.iterdir():
-            if not number - MOST_KEPT < int(path.name) <= number:
-                shutil.rmtree(path)
-        write_checkpoint(self._out / STATE, state)
+    def _fresh(self, transitions: Transitions) -> Tensor:
+        """Return whether the version of a decision is recent enough. Shape (T, N)."""
+        return self._learner.version - transitions.version <= self._learner.config.version_lag
 
-    def _usable(self) -> int:
-        learner = self._learner
-        return sum(
-            int((part.valid & (learner.version - part.version <= learner.config.version_lag)).sum())
-            for part in self._parts
-        )
+    def _usable_decisions(self) -> int:
+        return sum(int((part.valid & self._fresh(part)).sum()) for part in self._transitions)
 
-    def _learn(self) -> None:
-        self._last_update = self._learner.update(Transitions.concatenate(self._parts))
-        self._parts = []
-        self._write_state(self._backlog.last)
-        self._backlog.learned()
-        self._make_version()
+    def _update_policy(self) -> None:
+        self._last_update = self._learner.update(Transitions.concatenate(self._transitions))
+        self._transitions = []
+        self._checkpoints.write(self._learner, self._version, self._queue.last)
+        self._queue.acknowledge()
+        self._export_version()
 
-    def _make_version(self) -> None:
-        """Export the policy as it is, unless that was done."""
-        number, newest = self._first + self._learner.version, self._versions.newest
-        if newest is not None and newest.manifest.version > number:
+    def _export_version(self) -> None:
+        """Export the current version, unless its bundle exists, and report it."""
+        version, newest = self._version, self._versions.newest
+        if newest is not None and newest.manifest.version > version:
             raise TrainingError(
                 f"{self._out} holds version {newest.manifest.version}, but its learner is at "
-                f"{number}: give another folder, or put back its {STATE}"
+                f"{version}: use another folder, or restore its {STATE}"
             )
-        if not (self._out / STATE / CHECKPOINT).exists():
-            self._write_state(0)
-        if newest is None or newest.manifest.version < number:
-            newest = self._versions.export(self._learner.actor, self._parent, number)
-        if number == self._first:
-            self._require_same_policy()
+        if not self._checkpoints.exist:
+            self._checkpoints.write(self._learner, version, 0)
+        if newest is None or newest.manifest.version < version:
+            newest = self._versions.export(self._learner.actor, self._parent, version)
+        if version == self._first_version:
+            self._require_parent_actions(newest)
         bundle = {"directory": str(newest.directory.absolute()), "sha256": newest.sha256}
-        self._say(self.statistics() | {"bundle": bundle})
+        self._report(self.statistics() | {"bundle": bundle})
 
-    def _require_same_policy(self) -> None:
-        newest = self._versions.newest
-        assert newest is not None
-        before, after = read_golden(self._parent), read_golden(newest)
-        apart = float(np.abs(before.action - after.action).max())
-        if not apart <= self._parent.manifest.proof.tolerance:
+    def _require_parent_actions(self, first: Bundle) -> None:
+        parent, exported = read_golden(self._parent), read_golden(first)
+        difference = float(np.abs(parent.action - exported.action).max())
+        if not difference <= self._parent.manifest.proof.tolerance:
             raise TrainingError(
-                f"{self._config.model} is not what {self._config.checkpoint} says: their actions "
-                f"are {apart:.2g} apart; give the run that the model was exported from"
+                f"{self._config.model} was not exported from {self._config.checkpoint}: their "
+                f"actions differ by {difference:.2g}; use the run that the model was exported from"
             )
 
 
-def say(values: dict[str, Any]) -> None:
+def print_report(values: dict[str, Any]) -> None:
     """Print a line of JSON."""
     print(json.dumps(values), flush=True)
 
 
 def main() -> int:
     """Learn until the standard input ends."""
-    # Who started this process ends it, after a Ctrl-C of the terminal too.
+    # The parent ends this process, also after a Ctrl-C in the terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if len(sys.argv) > PARENT:
         die_with_parent(int(sys.argv[PARENT]))
@@ -262,11 +243,11 @@ def main() -> int:
         os.nice(config.learner_niceness)
         if config.learner_cpu_affinity:
             os.sched_setaffinity(0, config.learner_cpu_affinity)
-        with locked(Path(config.out) / STATE / LOCK, LOCK_WAITS_S):
-            study = LearnerWorker(config, say)
-            study.study()
+        with locked(Path(config.out) / STATE / LOCK, LOCK_TIMEOUT_S):
+            worker = LearnerWorker(config, print_report)
+            worker.process_new_episodes()
             for _ in sys.stdin:
-                study.study()
+                worker.process_new_episodes()
     except (DbpError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

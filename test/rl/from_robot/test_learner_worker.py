@@ -1,4 +1,4 @@
-"""Episodes in a folder become versions, and a process that is started anew goes on."""
+"""The learner worker: from recorded episodes to versions, also after a restart."""
 
 import shutil
 from array import array
@@ -48,8 +48,8 @@ def config(run, imitated, tmp_path):
     )
 
 
-def real(kind, message):
-    """Return a real message with the fields of a made-up one."""
+def ros_message(kind, message):
+    """Return a ROS message with the fields of a stand-in."""
     if kind is String:
         return String(data=message.data)
     made = kind()
@@ -67,7 +67,7 @@ def real(kind, message):
 
 
 def record(folder, number, model, ticks=120, fell_back=None, **changes):
-    """Let a model explore, and leave the bag of it."""
+    """Let a model explore, and write the bag."""
     bag = record_bag(model, ticks, SIZE, n_action_steps=3, **changes)
     bag.metadata[FELL_BACK] = fell_back
     kinds = {role: Image if role.startswith("image.") else String for role in bag.messages}
@@ -82,120 +82,120 @@ def record(folder, number, model, ticks=120, fell_back=None, **changes):
     writer = BagWriter(path, topics, bag.metadata)
     for role, messages in bag.messages.items():
         for stamp_ns, message in messages:
-            writer.write(role, serialize_message(real(kinds[role], message)), stamp_ns)
+            writer.write(role, serialize_message(ros_message(kinds[role], message)), stamp_ns)
     writer.close(bag.end)
 
 
-class Said(list):
-    """What a study says; its versions."""
+class Reports(list):
+    """The reports of a worker."""
 
     @property
     def versions(self):
-        return [said["version"] for said in self if "bundle" in said]
+        return [report["version"] for report in self if "bundle" in report]
 
 
-def test_episodes_become_a_version_and_a_new_process_goes_on(config, tmp_path):
-    said = Said()
-    study = LearnerWorker(config, said.append)
-    assert said.versions == [1]
+def test_episodes_become_a_version_and_a_new_process_resumes(config, tmp_path):
+    reports = Reports()
+    worker = LearnerWorker(config, reports.append)
+    assert reports.versions == [1]
     first = Model(read_bundle(tmp_path / "versions" / "1"))
     record(tmp_path, 1, first)
-    study.study()
-    assert said.versions == [1, 2]
-    statistics = study.statistics()
+    worker.process_new_episodes()
+    assert reports.versions == [1, 2]
+    statistics = worker.statistics()
     print(statistics)
     assert 0 < statistics["largest_likelihood_difference"] <= 1e-4
     assert statistics["update"]["used"] == 1.0
-    # PyTorch, from the same inputs and weights: what was recorded is what was sampled_transitions.
+    # PyTorch, from the same inputs and weights.
     assert statistics["update"]["log_prob_gap"] <= 1e-3
     second = Model(read_bundle(tmp_path / "versions" / "2"))
     assert second.self_test() <= 1e-5
-    again = Said()
+    again = Reports()
     resumed = LearnerWorker(config, again.append)
     assert again.versions == [2]
     assert resumed.statistics()["updates"] == 1
-    resumed.study()
+    resumed.process_new_episodes()
     assert resumed.statistics()["episodes"] == 0, "an episode was learned from twice"
     record(tmp_path, 2, second)
-    resumed.study()
+    resumed.process_new_episodes()
     assert again.versions == [2, 3]
 
 
-def test_versions_count_on_from_the_one_that_was_imitated(config, imitated, tmp_path):
-    """A robot refuses what is older than what it runs."""
+def test_versions_are_numbered_from_the_imitated_one(config, imitated, tmp_path):
+    """A robot refuses a model that is older than the running one."""
     third = tmp_path / "third"
     shutil.copytree(imitated[1].directory, third)
     write_manifest(third, replace(imitated[1].manifest, version=3))
-    said = Said()
-    study = LearnerWorker(replace(config, model=str(third)), said.append)
-    assert said.versions == [3]
+    reports = Reports()
+    worker = LearnerWorker(replace(config, model=str(third)), reports.append)
+    assert reports.versions == [3]
     record(tmp_path, 1, Model(read_bundle(tmp_path / "versions" / "3")))
-    study.study()
-    assert said.versions == [3, 4]
-    assert study.statistics()["refused_for_age"] == 0
+    worker.process_new_episodes()
+    assert reports.versions == [3, 4]
+    assert worker.statistics()["refused_for_age"] == 0
 
 
 def version_of(folder, number):
     return Model(read_bundle(folder / "versions" / str(number)))
 
 
-def fallen(failed, decides):
-    return {"from": failed.bundle.sha256, "to": decides.bundle.sha256}
+def rollback(failed, running):
+    return {"from": failed.bundle.sha256, "to": running.bundle.sha256}
 
 
-def test_a_learner_goes_on_from_what_the_robot_went_back_to(config, tmp_path):
-    said = Said()
-    study = LearnerWorker(config, said.append)
+def test_a_learner_follows_the_rollback_of_the_robot(config, tmp_path):
+    reports = Reports()
+    worker = LearnerWorker(config, reports.append)
     for number in (1, 2):
         record(tmp_path, number, version_of(tmp_path, number))
-        study.study()
-    assert said.versions == [1, 2, 3]
+        worker.process_new_episodes()
+    assert reports.versions == [1, 2, 3]
     second, failed = version_of(tmp_path, 2), version_of(tmp_path, 3)
-    record(tmp_path, 3, second, ticks=90, fell_back=fallen(failed, second))
+    record(tmp_path, 3, second, ticks=90, fell_back=rollback(failed, second))
     shutil.copytree(tmp_path, tmp_path.parent / "other")
-    study.study()
-    assert study.statistics()["went_back"] == 1
-    assert said.versions == [1, 2, 3, 3]
+    worker.process_new_episodes()
+    assert worker.statistics()["went_back"] == 1
+    assert reports.versions == [1, 2, 3, 3]
     third = version_of(tmp_path, 3)
     assert third.bundle.sha256 != failed.bundle.sha256
-    # From the second's weights and the third episode alone, in another process too.
+    # From the second version and the third episode alone, also in another process.
     other = tmp_path.parent / "other"
-    again = LearnerWorker(replace(config, out=str(other)), Said().append)
-    again.study()
+    again = LearnerWorker(replace(config, out=str(other)), Reports().append)
+    again.process_new_episodes()
     assert_same(weights(tmp_path), weights(other))
-    # The same news once more is no news: what failed is no longer the newest.
-    record(tmp_path, 4, third, fell_back=fallen(failed, second))
-    study.study()
-    assert study.statistics()["went_back"] == 1
-    assert said.versions == [1, 2, 3, 3, 4]
+    # A repeated rollback is ignored: the failed version is no longer the newest.
+    record(tmp_path, 4, third, fell_back=rollback(failed, second))
+    worker.process_new_episodes()
+    assert worker.statistics()["went_back"] == 1
+    assert reports.versions == [1, 2, 3, 3, 4]
 
 
-@pytest.mark.parametrize(("failed", "decides"), [(3, 3), (2, 1), (2, 3)])
-def test_a_learner_goes_back_only_from_its_newest_to_an_older_one(
-    config, tmp_path, failed, decides
+@pytest.mark.parametrize(("failed", "running"), [(3, 3), (2, 1), (2, 3)])
+def test_a_learner_follows_only_rollbacks_from_its_newest_to_an_older_version(
+    config, tmp_path, failed, running
 ):
-    study = LearnerWorker(config, Said().append)
+    worker = LearnerWorker(config, Reports().append)
     for number in (1, 2):
         record(tmp_path, number, version_of(tmp_path, number))
-        study.study()
-    news = fallen(version_of(tmp_path, failed), version_of(tmp_path, decides))
-    record(tmp_path, 3, version_of(tmp_path, 3), fell_back=news)
-    study.study()
-    assert study.statistics()["went_back"] == 0
-    assert study.statistics()["version"] == 4
+        worker.process_new_episodes()
+    metadata = rollback(version_of(tmp_path, failed), version_of(tmp_path, running))
+    record(tmp_path, 3, version_of(tmp_path, 3), fell_back=metadata)
+    worker.process_new_episodes()
+    assert worker.statistics()["went_back"] == 0
+    assert worker.statistics()["version"] == 4
 
 
-def test_a_learner_that_never_knew_what_the_robot_runs_stays(config, tmp_path):
-    study = LearnerWorker(config, Said().append)
+def test_a_rollback_to_an_unknown_model_is_ignored(config, tmp_path):
+    worker = LearnerWorker(config, Reports().append)
     first = version_of(tmp_path, 1)
-    news = {"from": first.bundle.sha256, "to": "0" * 64}
-    record(tmp_path, 1, first, fell_back=news)
-    study.study()
-    assert study.statistics()["went_back"] == 0
+    metadata = {"from": first.bundle.sha256, "to": "0" * 64}
+    record(tmp_path, 1, first, fell_back=metadata)
+    worker.process_new_episodes()
+    assert worker.statistics()["went_back"] == 0
 
 
 def weights(folder):
-    """Return all that a learner has become and will go on from, by name."""
+    """Return the state of a learner by name."""
     return read_checkpoint(folder / "learner").tensors
 
 
@@ -205,66 +205,66 @@ def assert_same(one, other):
     assert not different
 
 
-def test_a_learner_that_was_killed_makes_the_update_that_it_would_have_made(config, tmp_path):
-    """To the bit, wherever it was: between updates, amid the episodes of one, in an export."""
+def test_a_killed_learner_makes_the_same_updates_as_an_uninterrupted_one(config, tmp_path):
+    """To the bit: killed between updates, between the episodes of one, or in an export."""
     config = replace(config, decisions_per_update=20, max_waiting_episodes=1)
     out, updated = tmp_path / "whole", []
-    study = LearnerWorker(replace(config, out=str(out)), Said().append)
+    worker = LearnerWorker(replace(config, out=str(out)), Reports().append)
     for number in range(1, EPISODES + 1):
-        newest = read_bundle(out / "versions" / str(study.statistics()["version"]))
+        newest = read_bundle(out / "versions" / str(worker.statistics()["version"]))
         record(out, number, Model(newest), ticks=60)
-        before = study.statistics()["updates"]
-        study.study()
-        updated += [number] * (study.statistics()["updates"] - before)
+        before = worker.statistics()["updates"]
+        worker.process_new_episodes()
+        updated += [number] * (worker.statistics()["updates"] - before)
     print(f"updates after the episodes {updated}")
     assert len(updated) >= 3
-    amid_an_export = updated[1]
+    during_an_export = updated[1]
     killed = tmp_path / "killed"
     (killed / "episodes").mkdir(parents=True)
-    study = LearnerWorker(replace(config, out=str(killed)), Said().append)
+    worker = LearnerWorker(replace(config, out=str(killed)), Reports().append)
     for number in range(1, EPISODES + 1):
         shutil.copy(bag_path(out / "episodes", number), killed / "episodes")
-        study.study()
-        if number == amid_an_export:
-            shutil.rmtree(killed / "versions" / str(study.statistics()["version"]))
-        if number in (1, updated[0] + 1, amid_an_export, updated[2] - 1):
-            study = LearnerWorker(replace(config, out=str(killed)), Said().append)
+        worker.process_new_episodes()
+        if number == during_an_export:
+            shutil.rmtree(killed / "versions" / str(worker.statistics()["version"]))
+        if number in (1, updated[0] + 1, during_an_export, updated[2] - 1):
+            worker = LearnerWorker(replace(config, out=str(killed)), Reports().append)
     assert_same(weights(killed), weights(out))
-    assert study.statistics()["skipped_episodes"] == 0
+    assert worker.statistics()["skipped_episodes"] == 0
 
 
-def test_decisions_of_a_version_too_old_are_refused_and_counted(config, tmp_path):
-    said = Said()
-    study = LearnerWorker(replace(config, max_version_lag=0), said.append)
+def test_decisions_of_too_old_versions_are_refused_and_counted(config, tmp_path):
+    reports = Reports()
+    worker = LearnerWorker(replace(config, max_version_lag=0), reports.append)
     first = Model(read_bundle(tmp_path / "versions" / "1"))
     for number in (1, 2):
         record(tmp_path, number, first)
-    study.study()
-    statistics = study.statistics()
-    assert said.versions == [1, 2]
+    worker.process_new_episodes()
+    statistics = worker.statistics()
+    assert reports.versions == [1, 2]
     assert statistics["refused_for_age"] == statistics["decisions"]["kept"] / 2
     assert statistics["waiting_decisions"] == 0
 
 
-def test_episodes_that_wait_too_long_are_skipped_and_counted(config, tmp_path):
-    study = LearnerWorker(
-        replace(config, max_waiting_episodes=1, decisions_per_update=999), Said().append
+def test_episodes_beyond_the_capacity_are_skipped_and_counted(config, tmp_path):
+    worker = LearnerWorker(
+        replace(config, max_waiting_episodes=1, decisions_per_update=999), Reports().append
     )
     first = Model(read_bundle(tmp_path / "versions" / "1"))
     for number in (1, 2, 3):
         record(tmp_path, number, first)
-    study.study()
-    assert study.statistics()["skipped_episodes"] == 2
-    assert study.statistics()["episodes"] == 1
+    worker.process_new_episodes()
+    assert worker.statistics()["skipped_episodes"] == 2
+    assert worker.statistics()["episodes"] == 1
 
 
-def test_a_bag_that_cannot_be_read_stops_nobody(config, tmp_path):
-    study = LearnerWorker(config, Said().append)
+def test_an_unreadable_bag_is_skipped(config, tmp_path):
+    worker = LearnerWorker(config, Reports().append)
     record(tmp_path, 2, Model(read_bundle(tmp_path / "versions" / "1")))
     bag_path(tmp_path / "episodes", 1).write_bytes(b"nothing")
-    study.study()
-    assert study.statistics()["unreadable_episodes"] == 1
-    assert study.statistics()["version"] == 2
+    worker.process_new_episodes()
+    assert worker.statistics()["unreadable_episodes"] == 1
+    assert worker.statistics()["version"] == 2
 
 
 def test_a_model_of_another_run_is_refused(config, imitated, tmp_path):
@@ -273,11 +273,11 @@ def test_a_model_of_another_run_is_refused(config, imitated, tmp_path):
         for name, value in imitated[0].tensors.items()
     }
     write_checkpoint(tmp_path / "other", replace(imitated[0], tensors=moved))
-    with pytest.raises(TrainingError, match="give the run that the model was exported from"):
-        LearnerWorker(replace(config, checkpoint=str(tmp_path / "other")), Said().append)
+    with pytest.raises(TrainingError, match="use the run that the model was exported from"):
+        LearnerWorker(replace(config, checkpoint=str(tmp_path / "other")), Reports().append)
 
 
-def test_a_small_number_may_be_written_as_people_do(config):
+def test_numbers_in_scientific_notation_are_read(config):
     settings = finetune_config(replace(config, finetune=("sigma=0.1", "actor_learning_rate=3e-5")))
     assert settings.actor_learning_rate == 3e-5
 
