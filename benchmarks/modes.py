@@ -161,7 +161,7 @@ PANELS = (
 NO_SAMPLE = "no sample on a route"
 
 
-def draw(table: ResultTable) -> Path:
+def plot(table: ResultTable) -> Path:
     """Plot the metrics of every run with their bounds; green runs cover both modes."""
     names = in_table_order(table.values("method"))
     figure = Figure(figsize=(13, 1.6 + 0.34 * len(names)), layout="constrained")
@@ -173,7 +173,7 @@ def draw(table: ResultTable) -> Path:
     for index, (panel, axes) in enumerate(
         zip(PANELS, figure.subplots(1, len(PANELS), sharey=True), strict=True)
     ):
-        _draw_runs(axes, panel, table, names)
+        _plot_runs(axes, panel, table, names)
         if index == 0:
             axes.set_yticks(range(len(names)), [_label(table, name) for name in names])
             axes.set_ylim(len(names) - 0.5, -0.5)
@@ -187,7 +187,7 @@ def _label(table: ResultTable, name: str) -> str:
     return f"{name} ({steps} step{'' if steps == 1 else 's'})"
 
 
-def _draw_runs(axes: Axes, panel: Panel, table: ResultTable, names: list[str]) -> None:
+def _plot_runs(axes: Axes, panel: Panel, table: ResultTable, names: list[str]) -> None:
     low, high = BOUNDS[panel.measure]
     axes.axvspan(max(low, panel.low), min(high, panel.high), color="tab:green", alpha=0.15)
     for row in table.rows:
@@ -231,5 +231,5 @@ def run(arguments: argparse.Namespace) -> int:
     table.describe({"seeds": arguments.seeds, "updates": arguments.updates})
     run_jobs(table, jobs, run_modes, arguments.workers, console)
     show(console, "two routes: 70 % of the demonstrations take the first", summary(table))
-    console.print(f"{table.path}, {draw(table)}")
+    console.print(f"{table.path}, {plot(table)}")
     return 0

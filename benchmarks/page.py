@@ -78,7 +78,7 @@ class Source:
 
 SOURCES = {
     timing.NAME: Source(infer.summary),
-    "infer_floor": Source(infer.floor_summary, timing.NAME),
+    "infer_floor": Source(infer.limits_summary, timing.NAME),
     whole_policy.NAME: Source(whole_policy.summary),
     precision.NAME: Source(precision.summary),
     rate.NAME: Source(rate.summary),
@@ -102,7 +102,7 @@ SOURCES = {
     "rl": Source(
         rl.summary,
         columns=(
-            *("env", "method", "measure", "seeds", "env_steps", "cpu_s"),
+            *("env", "method", "metric", "seeds", "env_steps", "cpu_s"),
             *("at the start", "at the end", "lowest at the end", "solved after"),
         ),
     ),

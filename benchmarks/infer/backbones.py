@@ -1,6 +1,6 @@
-"""The networks that `dbp bench infer` times: the paper's U-Net in several widths, and our head.
+"""Networks of `dbp bench infer`: the paper's U-Net in several widths, and the default head.
 
-Their weights are random: how long a pass takes does not depend on what was learned.
+The weights are random, because the time of a pass does not depend on them.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from dbp_ros.learning.methods.method import Method
 from dbp_ros.learning.methods.registry import build_method
 from dbp_ros.policy.sessions import open_session
 
-# Those of two UR5e with grippers, three cameras, and the paper's horizon.
+# Sizes of two UR5e with grippers, three cameras, and the paper's horizon.
 OBSERVATION, HORIZON, ACTIONS = 350, 16, 14
 CHUNK = (1, 1, HORIZON, ACTIONS)
 SEED = 0
@@ -33,28 +33,28 @@ BACKBONES = ("small", *UNETS)
 
 
 class Network(Protocol):
-    """A network in some runtime, whose values are tensors or arrays.
+    """A network in one runtime, with tensors or arrays as values.
 
     Attributes:
-        observation: What it is given.
-        draw: Returns standard normal noise of the shape of a chunk.
+        observation: Input.
+        sample_noise: Returns standard normal noise of the shape of a chunk.
     """
 
     observation: Any
-    draw: Callable[[], Any]
+    sample_noise: Callable[[], Any]
 
     def condition(self, observation: Any) -> Any:
-        """Return what is computed once."""
+        """Return the part that is computed once per chunk."""
 
     def step(self, condition: Any, value: Any, time: float) -> Any:
-        """Return what one pass makes of a half-finished chunk."""
+        """Return the output of one denoising pass."""
 
     def decide(self, observation: Any, latent: Any) -> Any:
         """Return a chunk in one pass."""
 
 
-def method_of(backbone: str, steps: int) -> Method:
-    """Return an untrained method: our generator for one pass, noise prediction for several."""
+def build_untrained(backbone: str, steps: int) -> Method:
+    """Return an untrained method: a one-step generator, or DDIM for several steps."""
     torch.manual_seed(SEED)
     name = "dbp" if steps == 1 else "ddim"
     config = TrainConfig(method=name, num_inference_steps=steps, horizon=HORIZON)
@@ -70,13 +70,13 @@ def method_of(backbone: str, steps: int) -> Method:
     return method.requires_grad_(False)
 
 
-def weights_of(method: Method) -> int:
-    """Return how many weights a method has."""
+def count_weights(method: Method) -> int:
+    """Return the number of weights of a method."""
     return sum(weight.numel() for weight in method.parameters())
 
 
-def weights_read(method: Method) -> int:
-    """Return how many weights a decision reads: those of the condition once, the others a pass."""
+def count_weight_reads(method: Method) -> int:
+    """Return the weights read for a decision: the condition once, the others once per pass."""
     once: set[int] = set()
     handles = [
         part.register_forward_pre_hook(lambda part, _: once.add(id(part)))
@@ -89,28 +89,28 @@ def weights_read(method: Method) -> int:
         handle.remove()
     parts = [part for part in method.head.modules() if id(part) in once]
     first = sum(weight.numel() for part in parts for weight in part.parameters())
-    return first + method.num_inference_steps * (weights_of(method) - first)
+    return first + method.num_inference_steps * (count_weights(method) - first)
 
 
-def flops_of(method: Method) -> int:
-    """Return the floating-point operations of a decision, products and sums each counted."""
+def count_flops(method: Method) -> int:
+    """Return the floating-point operations of a decision; a multiply-add counts as two."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         method(torch.zeros(1, OBSERVATION), torch.zeros(CHUNK))
     return int(counter.get_total_flops())
 
 
 class TorchNetwork:
-    """A network in PyTorch, eager or compiled. What it returns is on the CPU and ready."""
+    """A network in PyTorch, eager or compiled. Outputs are synchronised and on the CPU."""
 
     def __init__(self, method: Method, device: str, compiled: bool) -> None:
-        """Take over a method."""
+        """Move a method to a device."""
         method = method.to(device)
         self._device = device
         self._whole: Any = torch.compile(method) if compiled else method
         self._step: Any = torch.compile(method.head) if compiled else method.head
         self._head = method.head
         self.observation = torch.randn(1, OBSERVATION)
-        self.draw = partial(torch.randn, CHUNK)
+        self.sample_noise = partial(torch.randn, CHUNK)
 
     @torch.no_grad()
     def condition(self, observation: Tensor) -> Tensor:
@@ -121,8 +121,8 @@ class TorchNetwork:
     def step(self, condition: Tensor, value: Tensor, time: float) -> Tensor:
         """See `Network`."""
         times = torch.full((1, 1, 1), time, device=self._device)
-        said: Tensor = self._step(condition, value.to(self._device), times)
-        return said.cpu()
+        output: Tensor = self._step(condition, value.to(self._device), times)
+        return output.cpu()
 
     @torch.no_grad()
     def decide(self, observation: Tensor, latent: Tensor) -> Tensor:
@@ -135,13 +135,13 @@ class OnnxNetwork:
     """A network in ONNX Runtime: one graph for one pass, or one for the condition and a step."""
 
     def __init__(self, folder: Path, provider: str, whole: bool) -> None:
-        """Open graphs that `write_graphs` wrote."""
+        """Open the graphs of `write_graphs`."""
         names = ("decide",) if whole else ("condition", "step")
         sessions = {name: open_session(folder / f"{name}.onnx", provider, 1) for name in names}
         self._sessions = sessions
-        chance = np.random.default_rng(SEED)
-        self.observation = chance.standard_normal((1, OBSERVATION), dtype=np.float32)
-        self.draw = partial(chance.standard_normal, CHUNK, np.float32)
+        rng = np.random.default_rng(SEED)
+        self.observation = rng.standard_normal((1, OBSERVATION), dtype=np.float32)
+        self.sample_noise = partial(rng.standard_normal, CHUNK, np.float32)
 
     def condition(self, observation: Any) -> Any:
         """See `Network`."""
@@ -159,8 +159,8 @@ class OnnxNetwork:
         return self._sessions["decide"].run(None, feeds)[0]
 
 
-class _Condition(nn.Module):
-    """The part of a head that runs once."""
+class _ConditionGraph(nn.Module):
+    """The part of a head that runs once per chunk."""
 
     def __init__(self, method: Method) -> None:
         super().__init__()
@@ -171,16 +171,16 @@ class _Condition(nn.Module):
 
 
 def write_graphs(method: Method, folder: Path) -> None:
-    """Write a method's graphs, unless they are there: all in one, or the condition and a step."""
+    """Write the missing graphs of a method: one graph, or the condition and a step."""
     folder.mkdir(parents=True, exist_ok=True)
-    seen, chunk = torch.zeros(1, OBSERVATION), torch.zeros(CHUNK)
+    observation, chunk = torch.zeros(1, OBSERVATION), torch.zeros(CHUNK)
     if method.num_inference_steps == 1:
         inputs = ["observation", "latent"]
-        _write(method, (seen, chunk), folder / "decide.onnx", inputs)
+        _write(method, (observation, chunk), folder / "decide.onnx", inputs)
         return
-    _write(_Condition(method), (seen,), folder / "condition.onnx", ["observation"])
+    _write(_ConditionGraph(method), (observation,), folder / "condition.onnx", ["observation"])
     with torch.no_grad():
-        condition = method.head.condition(seen)
+        condition = method.head.condition(observation)
     inputs = ["condition", "value", "times"]
     example = (condition, chunk, torch.zeros(1, 1, 1))
     _write(method.head, example, folder / "step.onnx", inputs)

@@ -1,4 +1,4 @@
-"""What fewer bits are worth: bytes, time and error of a bundle's head in each precision."""
+"""Size, time and error of a bundle's head by precision."""
 
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ COLUMNS = (
 def run_precision(
     source: Bundle, recorded: GoldenCases, seconds: float, table: ResultTable
 ) -> None:
-    """Make every precision, let the heads take turns, and add a row for each."""
+    """Quantize to every precision, time the heads and add a row for each."""
     name = source.manifest.name
     if table.has({"model": name, "precision": FULL}):
         return
@@ -85,8 +85,8 @@ def summary(table: ResultTable) -> Iterator[Row]:
                 for title, column in (
                     ("head [MB]", "head_mb"),
                     ("head p50 [ms]", "p50_ms"),
-                    ("caches cold", "cold_ms"),
-                    ("all encoders", "encode_ms"),
+                    ("cold caches [ms]", "cold_ms"),
+                    ("all encoders [ms]", "encode_ms"),
                     ("error mean", "error_mean"),
                     ("p99", "error_p99"),
                     ("max", "error_max"),

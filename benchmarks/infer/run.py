@@ -1,4 +1,4 @@
-"""`dbp bench infer`: what a decision costs, by backbone, method and runtime, and at the least."""
+"""`dbp bench infer`: time of a decision by backbone, sampler and runtime."""
 
 import argparse
 import tempfile
@@ -26,15 +26,15 @@ PARTS = ("policy", "precision", "backbones")
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
     parser.description = (
-        "Time decisions on one thread, in turns: the shipped policy split and whole, in fewer "
-        "bits, and networks up to the paper's, in one pass and in many. What is there already "
-        "is not run again."
+        "Time decisions on one thread, interleaved: the shipped policy as separate graphs and as "
+        "one graph, quantized, and networks up to the size of the paper's, with one and with many "
+        "inference steps. Rows in the table are not repeated."
     )
     parser.add_argument(
-        "--model", default="lift", help="bundle of full precision: name or folder (default: lift)"
+        "--model", default="lift", help="float32 bundle: name or folder (default: lift)"
     )
     parser.add_argument("--data", type=Path, help="episodes to tell errors on (default: its proof)")
-    parser.add_argument("--cases", type=int, default=200, help="observations of them")
+    parser.add_argument("--cases", type=int, default=200, help="observations from --data")
     parser.add_argument(
         "--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)} (default: all)"
     )
@@ -46,7 +46,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--devices", default="cpu", help="cpu, cuda or both (default: cpu)")
     parser.add_argument(
-        "--seconds", type=float, default=20.0, help="of turns for each table (default: 20)"
+        "--seconds", type=float, default=20.0, help="duration for each table (default: 20)"
     )
     parser.add_argument(
         "--out",
@@ -58,7 +58,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run what is missing, then print and draw."""
+    """Run missing variants, print the tables and save the plot."""
     check_at_least(0.0, seconds=arguments.seconds)
     check_at_least(1, cases=arguments.cases)
     parts = arguments.parts.split(",")
@@ -79,7 +79,7 @@ def _policy(arguments: argparse.Namespace, console: Console) -> None:
     table = ResultTable(arguments.out, whole_policy.NAME, whole_policy.COLUMNS, ("model", "way"))
     table.describe({"seconds": arguments.seconds})
     source = read_bundle(bundle_directory(arguments.model))
-    with status_line(console, "the policy, split and whole"):
+    with status_line(console, "the policy as separate graphs and as one graph"):
         whole_policy.run_policy(source, arguments.seconds, table)
     show(console, "the policy at 125 Hz, cameras at 30 Hz", list(whole_policy.summary(table)))
 
@@ -89,9 +89,9 @@ def _precision(arguments: argparse.Namespace, console: Console) -> None:
     table.describe({"seconds": arguments.seconds})
     source = read_bundle(bundle_directory(arguments.model))
     recorded = recorded_observations(source, arguments.data, arguments.cases)
-    with status_line(console, "the policy in fewer bits"):
+    with status_line(console, "the quantized policy"):
         precision.run_precision(source, recorded, arguments.seconds, table)
-    show(console, "the policy in fewer bits", list(precision.summary(table)))
+    show(console, "the quantized policy", list(precision.summary(table)))
     for row in table.rows:
         if row["note"]:
             console.print(row["note"])
@@ -101,7 +101,7 @@ def _backbones(arguments: argparse.Namespace, console: Console) -> None:
     table = ResultTable(arguments.out, timing.NAME, timing.COLUMNS, timing.KEY)
     table.describe({"seconds": arguments.seconds})
     with tempfile.TemporaryDirectory() as graphs, progress_of(console) as progress:
-        groups = timing.contestants(
+        groups = timing.variants(
             arguments.backbones.split(","),
             arguments.runtimes.split(","),
             arguments.devices.split(","),
@@ -111,62 +111,62 @@ def _backbones(arguments: argparse.Namespace, console: Console) -> None:
         for group in groups.values():
             timing.run_backbone(group, arguments.seconds, table)
             progress.advance(bar)
-    show(console, "a decision on one core", list(summary(table)))
-    show(console, "a core at its best", list(floor_summary(table)))
-    for sentence in left_out(table):
+    show(console, "time of a decision on one core", list(summary(table)))
+    show(console, "hardware limits of one core", list(limits_summary(table)))
+    for sentence in skipped_variants(table):
         console.print(sentence, highlight=False)
-    console.print(f"{table.path}, {draw(table)}")
+    console.print(f"{table.path}, {plot(table)}")
 
 
 def summary(table: ResultTable) -> Iterator[Row]:
-    """Yield a row for each that was run, with how many times as long as one pass it takes."""
+    """Yield a row for each variant, with its time relative to one pass."""
     for row in _in_order(table):
         if row["p50_ms"] == "" or row["runtime"] == "floor":
             continue
         where = {key: row[key] for key in KEY if key != "method"}
-        ours = table.numbers("working_ms", **where, method="one_pass")
+        one_pass = table.numbers("working_ms", **where, method="one_pass")
         yield {
             **{key: row[key] for key in ("backbone", "method", "runtime", "device")},
             "p50 [ms]": float(row["p50_ms"]),
             "p99": float(row["p99_ms"]) if row["p99_ms"] else "-",
-            "caches cold": float(row["cold_ms"]),
-            "of a core": float(row["working_ms"]),
-            "times one pass": float(row["working_ms"]) / ours[0] if ours else "-",
-            "times the floor": float(row["times_floor"]),
+            "cold caches [ms]": float(row["cold_ms"]),
+            "CPU time [ms]": float(row["working_ms"]),
+            "times one pass": float(row["working_ms"]) / one_pass[0] if one_pass else "-",
+            "times the limit": float(row["times_floor"]),
             "peak [MB]": float(row["peak_mb"]),
         }
 
 
 def _in_order(table: ResultTable) -> list[Row]:
-    """Return the rows from the smallest backbone to the largest."""
+    """Return the rows ordered by size of the backbone."""
     return sorted(table.rows, key=lambda row: BACKBONES.index(row["backbone"]))
 
 
-def left_out(table: ResultTable) -> list[str]:
-    """Return what was not run, and why, in one sentence for each reason."""
-    why: dict[str, list[str]] = {}
+def skipped_variants(table: ResultTable) -> list[str]:
+    """Return one sentence for each reason to skip variants."""
+    reasons: dict[str, list[str]] = {}
     for row in _in_order(table):
         if row["runtime"] != "floor" and row["note"]:
-            words = " ".join(row[key] for key in ("backbone", "method", "runtime"))
-            why.setdefault(row["note"], []).append(words)
-    return [f"not run: {', '.join(names)} ({note})" for note, names in why.items()]
+            name = " ".join(row[key] for key in ("backbone", "method", "runtime"))
+            reasons.setdefault(row["note"], []).append(name)
+    return [f"skipped: {', '.join(names)} ({note})" for note, names in reasons.items()]
 
 
-def floor_summary(table: ResultTable) -> Iterator[Row]:
-    """Yield a row for each backbone: what a core reads, multiplies and copies."""
+def limits_summary(table: ResultTable) -> Iterator[Row]:
+    """Yield a row for each backbone: rates of reading, multiplying and copying."""
     rows = [row for row in _in_order(table) if row["runtime"] == "floor"]
     for backbone in dict.fromkeys(row["backbone"] for row in rows):
-        said = {row["method"]: row["note"] for row in rows if row["backbone"] == backbone}
+        notes = {row["method"]: row["note"] for row in rows if row["backbone"] == backbone}
         yield {
             "backbone": backbone,
-            "reading its weights": said.get("read", "-"),
-            "multiplying matrices": said.get("multiply", "-"),
-            "copying a stream": said.get("copy", "-"),
+            "reading the weights": notes.get("read", "-"),
+            "multiplying matrices": notes.get("multiply", "-"),
+            "copying memory": notes.get("copy", "-"),
         }
 
 
-def draw(table: ResultTable) -> Path:
-    """Draw the time of a decision over the weights, for each method and runtime."""
+def plot(table: ResultTable) -> Path:
+    """Plot the time of a decision by number of weights, for each sampler and runtime."""
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     rows = [row for row in table.rows if row["p50_ms"] and row["device"] == "cpu"]
@@ -175,19 +175,22 @@ def draw(table: ResultTable) -> Path:
             selected = [r for r in rows if (r["method"], r["runtime"]) == (method, runtime)]
             if selected:
                 _line(left, selected, "working_ms", line, f"{method}, {runtime}", f"C{index}")
-    ours = [r for r in rows if r["method"] == "one_pass"]
+    one_pass = [r for r in rows if r["method"] == "one_pass"]
     for index, runtime in enumerate(RUNTIMES):
-        selected = [r for r in ours if r["runtime"] == runtime]
+        selected = [r for r in one_pass if r["runtime"] == runtime]
         if selected:
-            _line(right, selected, "working_ms", "-o", f"{runtime}, caches warm", f"C{index}")
-            _line(right, selected, "cold_ms", ":o", f"{runtime}, caches cold", f"C{index}")
+            _line(right, selected, "working_ms", "-o", f"{runtime}, warm caches", f"C{index}")
+            _line(right, selected, "cold_ms", ":o", f"{runtime}, cold caches", f"C{index}")
             if not index:
-                _line(right, selected, "floor_ms", "--", "the floor, caches warm", "k")
+                _line(right, selected, "floor_ms", "--", "hardware limit, warm caches", "k")
     left.axhline(8, color="grey", linewidth=0.7)
     style = {"fontsize": 7, "color": "grey", "transform": left.get_yaxis_transform()}
-    left.text(0.45, 8.6, "a period at 125 Hz", **style)
-    for axes, title in ((left, "A decision, by method"), (right, "One pass, and its floor")):
-        axes.set(xscale="log", yscale="log", xlabel="weights [millions]", ylabel="[ms], one core")
+    left.text(0.45, 8.6, "period at 125 Hz", **style)
+    for axes, title in (
+        (left, "A decision by sampler"),
+        (right, "One pass and the hardware limit"),
+    ):
+        axes.set(xscale="log", yscale="log", xlabel="weights [millions]", ylabel="CPU time [ms]")
         axes.set_title(title)
         axes.grid(alpha=0.3, which="both")
         axes.legend(fontsize=6)

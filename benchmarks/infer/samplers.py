@@ -1,4 +1,4 @@
-"""The ways from noise to a chunk, in any runtime: one pass, DDIM, DDPM."""
+"""Samplers in any runtime: one pass, DDIM, DDPM."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,26 +11,28 @@ from dbp_ros.learning.methods.diffusion import LEVELS, denoise, denoising_levels
 
 @dataclass(frozen=True)
 class Sampler:
-    """A way to make a chunk.
+    """A sampler of chunks.
 
     Attributes:
-        evaluations: Passes through the network.
-        sample: Returns a chunk for a network and noise.
+        num_inference_steps: Passes through the network.
+        sample: Returns a chunk from a network and noise.
     """
 
-    evaluations: int
+    num_inference_steps: int
     sample: Callable[[Network, Any], Any]
 
 
 def one_pass(network: Network, latent: Any) -> Any:
-    """Return what a one-step generator makes of noise."""
+    """Return the chunk of a one-step generator."""
     return network.decide(network.observation, latent)
 
 
 def _denoiser(steps: int, posterior: bool) -> Sampler:
     def sample(network: Network, latent: Any) -> Any:
         step = partial(network.step, network.condition(network.observation))
-        return denoise(step, latent, denoising_levels(steps), network.draw if posterior else None)
+        return denoise(
+            step, latent, denoising_levels(steps), network.sample_noise if posterior else None
+        )
 
     return Sampler(steps, sample)
 

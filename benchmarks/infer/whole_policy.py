@@ -1,4 +1,4 @@
-"""What a policy that sees costs a second: encoders once a frame, or the whole graph each time."""
+"""CPU time of an image policy: encoders once per frame, or one graph per decision."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,105 +28,109 @@ COLUMNS = (
 )
 DECISIONS_HZ = round(DECISION_RATE_HZ)
 FRAMES_HZ = round(SimulationConfig.camera_rate_hz)
-LEAST_SECONDS = 3
+MIN_TURNS = 3
 UNSPLIT, SPLIT = "whole graph", "split"
-REDUCED = ("int8", "int8_all")
+QUANTIZED = ("int8", "int8_all")
 
 
 @dataclass
 class LatencyTally:
-    """What some simulated seconds of decisions cost.
+    """Times of some seconds of decisions.
 
     Attributes:
-        latencies: From the question to the chunk.
-        spent: Of all, encoders included, per simulated second.
+        latencies: Time from request to chunk.
+        spent: Total time per second of decisions, encoders included.
     """
 
     latencies: Times = field(default_factory=Times)
     spent: Times = field(default_factory=Times)
 
 
-class Split:
-    """A policy as it is deployed: encoders when a frame comes, the head when a decision is due."""
+class SplitPolicy:
+    """A policy as deployed: encoders run for each frame, the head for each decision."""
 
-    def __init__(self, bundle: Bundle, proof: GoldenCases) -> None:
-        self._model, self._proof = Model(bundle), proof
+    def __init__(self, bundle: Bundle, golden: GoldenCases) -> None:
+        self._model, self._golden = Model(bundle), golden
         self._features: dict[str, Floats] = {}
 
-    def see(self, case: int) -> None:
-        """Take in a frame of each sensor."""
-        self._features = self._model.encode_case(self._proof, case)
+    def set_frames(self, case: int) -> None:
+        """Encode a frame of each sensor."""
+        self._features = self._model.encode_case(self._golden, case)
 
     def decide(self, case: int) -> Floats:
         """Return a chunk."""
-        proof = self._proof
-        return self._model.predict(proof.positions[case], self._features, proof.latent[case])
+        golden = self._golden
+        return self._model.predict(golden.positions[case], self._features, golden.latent[case])
 
 
-class Whole:
-    """The same policy as one graph that sees and decides."""
+class WholePolicy:
+    """The same policy as one graph that runs for each decision."""
 
-    def __init__(self, bundle: Bundle, proof: GoldenCases, path: Path) -> None:
+    def __init__(self, bundle: Bundle, golden: GoldenCases, path: Path) -> None:
         manifest = bundle.manifest
         encoders = {sensor.name: bundle.path(sensor.encoder) for sensor in manifest.sensors}
         join_graphs(encoders, bundle.path(manifest.head), path)
         self._session = open_session(path, "cpu", 1)
-        self._proof = proof
+        self._golden = golden
         self._frames: dict[str, Any] = {}
 
-    def see(self, case: int) -> None:
-        """Keep the newest frame of each sensor."""
+    def set_frames(self, case: int) -> None:
+        """Store the frame of each sensor."""
         self._frames = {
-            f"{name}.{'image' if name in self._proof.images else 'points'}": frames[case][0]
-            for name, frames in self._proof.frames.items()
+            f"{name}.{'image' if name in self._golden.images else 'points'}": frames[case][0]
+            for name, frames in self._golden.frames.items()
         }
 
     def decide(self, case: int) -> Floats:
         """Return a chunk."""
         feeds = {
-            "positions": self._proof.positions[case][None],
-            "latent": self._proof.latent[case][None],
+            "positions": self._golden.positions[case][None],
+            "latent": self._golden.latent[case][None],
         }
         action: Floats = self._session.run(["action"], feeds | self._frames)[0][0]
         return action
 
 
 def run_policy(source: Bundle, seconds: float, table: ResultTable) -> None:
-    """Let split, whole and reduced policies take turns, a simulated second each.
+    """Time split, whole and quantized policies, interleaved.
 
     Args:
-        source: A policy that takes one observation, not a history.
-        seconds: How long to go on.
-        table: Gets a row for each way.
+        source: A policy with one observation step.
+        seconds: Duration.
+        table: Receives a row for each policy.
     """
-    proof, model = read_golden(source), source.manifest.name
+    golden, model = read_golden(source), source.manifest.name
     if table.has({"model": model, "way": UNSPLIT}):
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ways: dict[str, Split | Whole] = {
-            UNSPLIT: Whole(source, proof, folder / "whole.onnx"),
-            SPLIT: Split(source, proof),
+        policies: dict[str, SplitPolicy | WholePolicy] = {
+            UNSPLIT: WholePolicy(source, golden, folder / "whole.onnx"),
+            SPLIT: SplitPolicy(source, golden),
         }
-        for precision in REDUCED:
-            quantize_bundle(source, folder / precision, precision, proof, precision, "")
-            reduced = read_bundle(folder / precision)
-            ways[f"{UNSPLIT}, {precision}"] = Whole(reduced, proof, folder / f"{precision}.onnx")
-            ways[f"{SPLIT}, {precision}"] = Split(reduced, proof)
-        for way, tally in in_turns(ways, len(proof.action), seconds).items():
+        for precision in QUANTIZED:
+            quantize_bundle(source, folder / precision, precision, golden, precision, "")
+            quantized = read_bundle(folder / precision)
+            policies[f"{UNSPLIT}, {precision}"] = WholePolicy(
+                quantized, golden, folder / f"{precision}.onnx"
+            )
+            policies[f"{SPLIT}, {precision}"] = SplitPolicy(quantized, golden)
+        for way, tally in take_policy_turns(policies, len(golden.action), seconds).items():
             table.add({"model": model, "way": way, **_row(tally)})
 
 
-def in_turns(ways: dict[str, Split | Whole], cases: int, seconds: float) -> dict[str, LatencyTally]:
-    """Give each way a simulated second of frames and decisions, again and again."""
-    tallies = {way: LatencyTally() for way in ways}
-    for policy in ways.values():
-        _second(policy, cases, LatencyTally())
+def take_policy_turns(
+    policies: dict[str, SplitPolicy | WholePolicy], cases: int, seconds: float
+) -> dict[str, LatencyTally]:
+    """Run one second of frames and decisions of each policy in turn."""
+    tallies = {way: LatencyTally() for way in policies}
+    for policy in policies.values():
+        _run_second(policy, cases, LatencyTally())
     spent_s = 0.0
     turns = 0
-    while turns < LEAST_SECONDS or spent_s < seconds:
-        for way, policy in ways.items():
-            lasted_ns, working_ns = timed(partial(_second, policy, cases, tallies[way]))
+    while turns < MIN_TURNS or spent_s < seconds:
+        for way, policy in policies.items():
+            lasted_ns, working_ns = timed(partial(_run_second, policy, cases, tallies[way]))
             tallies[way].spent.warm.append(lasted_ns)
             tallies[way].spent.working.append(working_ns)
             spent_s += lasted_ns / 1e9
@@ -134,11 +138,11 @@ def in_turns(ways: dict[str, Split | Whole], cases: int, seconds: float) -> dict
     return tallies
 
 
-def _second(policy: Split | Whole, cases: int, tally: LatencyTally) -> None:
+def _run_second(policy: SplitPolicy | WholePolicy, cases: int, tally: LatencyTally) -> None:
     frames = 0
     for decision in range(DECISIONS_HZ):
         if decision * FRAMES_HZ >= frames * DECISIONS_HZ:
-            policy.see(frames % cases)
+            policy.set_frames(frames % cases)
             frames += 1
         decide: Callable[[], Floats] = partial(policy.decide, decision % cases)
         lasted_ns, working_ns = timed(decide)
@@ -161,18 +165,18 @@ def _row(tally: LatencyTally) -> Row:
 
 
 def summary(table: ResultTable) -> Iterator[Row]:
-    """Yield a row for each way, with how many times faster than the whole graph it is."""
+    """Yield a row for each policy, with the speed-up over the whole graph."""
     for row in table.rows:
         [whole] = table.numbers("working_per_decision_ms", model=row["model"], way=UNSPLIT)
-        [late] = table.numbers("latency_p50_ms", model=row["model"], way=UNSPLIT)
+        [whole_latency] = table.numbers("latency_p50_ms", model=row["model"], way=UNSPLIT)
         working_ms, latency_ms = float(row["working_per_decision_ms"]), float(row["latency_p50_ms"])
         yield {
             "model": row["model"],
-            "way": row["way"],
-            "a decision, frames included [ms of a core]": working_ms,
-            "times faster": whole / working_ms,
-            "from question to chunk p50 [ms]": latency_ms,
-            "times sooner": late / latency_ms,
-            "p99": float(row["latency_p99_ms"]),
-            "share of a core": float(row["core_share"]),
+            "policy": row["way"],
+            "CPU time per decision, encoders included [ms]": working_ms,
+            "speed-up": whole / working_ms,
+            "latency p50 [ms]": latency_ms,
+            "latency ratio": whole_latency / latency_ms,
+            "p99 [ms]": float(row["latency_p99_ms"]),
+            "cores": float(row["core_share"]),
         }

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     run_jobs(table, jobs, run_metaworld, arguments.workers, console)
     title = f"Meta-World, suite {arguments.suite}, {OBSERVED}: mean success over tasks"
     show(console, title, summary(table))
-    console.print(f"{table.path}, {draw(table)}")
+    console.print(f"{table.path}, {plot(table)}")
     return 0
 
 
@@ -97,14 +97,14 @@ def mean(values: list[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def draw(table: ResultTable) -> Path:
+def plot(table: ResultTable) -> Path:
     """Plot success by number of demonstrations, and by task for the smallest number."""
     width = 2.0 + len(table.values("task"))
     figure = Figure(figsize=(5 + width, 6), layout="constrained")
     figure.suptitle(f"Meta-World, {OBSERVED}")
     over, tasks = figure.subplots(1, 2, width_ratios=(5, width))
-    _draw_over_demonstrations(over, table)
-    _draw_over_tasks(tasks, table)
+    _plot_over_demonstrations(over, table)
+    _plot_over_tasks(tasks, table)
     handles, labels = over.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=max(1, len(labels)))
     path = table.directory / f"{NAME}.png"
@@ -112,7 +112,7 @@ def draw(table: ResultTable) -> Path:
     return path
 
 
-def _draw_over_demonstrations(axes: Axes, table: ResultTable) -> None:
+def _plot_over_demonstrations(axes: Axes, table: ResultTable) -> None:
     names, demos = in_table_order(table.values("method")), demonstration_counts(table)
     for index, name in enumerate(names):
         means = [seed_means(table, name, count) for count in demos]
@@ -134,7 +134,7 @@ def _draw_over_demonstrations(axes: Axes, table: ResultTable) -> None:
     axes.set_ylabel("mean success over tasks, standard error of the seeds")
 
 
-def _draw_over_tasks(axes: Axes, table: ResultTable) -> None:
+def _plot_over_tasks(axes: Axes, table: ResultTable) -> None:
     names, tasks, demos = (
         in_table_order(table.values("method")),
         table.values("task"),

@@ -1,7 +1,6 @@
-"""Data of medium quality for gymnasium's control tasks, made by our own learner.
+"""Demonstrations of medium quality for Gymnasium's control tasks.
 
-There are no demonstrations of these tasks to download here, and none are needed: a policy that
-has imitated random actions practises for a while, far from long enough, and is recorded.
+A policy is pretrained on random actions, trained online for a short time, and recorded.
 """
 
 from collections.abc import Iterator
@@ -27,13 +26,13 @@ from dbp_ros.types import Floats, seconds_to_ns
 
 RANDOM_EPISODES = 100
 RECORDED_EPISODES = 40
-# Of the recorded actions' range of 1, so that the same state is left in more than one way.
+# Relative to the action range of 1, so that the actions at a state are multimodal.
 RECORDED_NOISE = 0.1
 RECORDED_SEEDS = 500_000_000
 MEDIUM_STEPS = 200_000
-PATIENCE_S = 3600.0
+LOCK_TIMEOUT_S = 3600.0
 
-BEGINNER = replace(
+PRETRAINING = replace(
     BASE_CONFIG,
     method="bc_mse",
     num_samples=1,
@@ -43,8 +42,8 @@ BEGINNER = replace(
     branch_width=64,
     depth=1,
 )
-# Proximal policy optimisation as it is commonly set for these tasks, one action a decision.
-FROM_NOTHING = FinetuneConfig(
+# Common PPO settings for these tasks, one action per decision.
+PPO = FinetuneConfig(
     algorithm="gaussian_ppo",
     n_action_steps=1,
     sigma=0.4,
@@ -62,15 +61,15 @@ FROM_NOTHING = FinetuneConfig(
 
 
 def medium_data(name: str, seed: int, directory: Path) -> Demonstrations:
-    """Return episodes of a half-trained policy, recorded once; who comes meanwhile waits for them.
+    """Return episodes of a partially trained policy, recorded once under a file lock.
 
     Args:
-        name: Id of gymnasium.
-        seed: Of everything.
-        directory: Where recordings are kept.
+        name: Gymnasium environment id.
+        seed: Seed of training and recording.
+        directory: Folder of the recordings.
     """
     folder = directory / f"{name}_{seed}_{MEDIUM_STEPS}"
-    with locked(directory / f".{folder.name}.lock", PATIENCE_S):
+    with locked(directory / f".{folder.name}.lock", LOCK_TIMEOUT_S):
         if not folder.exists():
             with atomic_folder(folder) as aside:
                 for index, episode in enumerate(_record(name, seed)):
@@ -79,54 +78,54 @@ def medium_data(name: str, seed: int, directory: Path) -> Demonstrations:
 
 
 def _record(name: str, seed: int) -> Iterator[Episode]:
-    beginner = Trainer(replace(BEGINNER, seed=seed), _random_data(name, seed))
-    beginner.train()
-    learner = half_trained(name, beginner.checkpoint(), seed)
-    spec, chance = EnvSpec(name), np.random.default_rng(seed)
+    trainer = Trainer(replace(PRETRAINING, seed=seed), _random_data(name, seed))
+    trainer.train()
+    learner = train_medium(name, trainer.checkpoint(), seed)
+    spec, rng = EnvSpec(name), np.random.default_rng(seed)
     for index in range(RECORDED_EPISODES):
-        yield _played(spec, RECORDED_SEEDS + 1_000 * seed + index, learner, chance)
+        yield _rollout(spec, RECORDED_SEEDS + 1_000 * seed + index, learner, rng)
 
 
-def half_trained(name: str, beginner: Checkpoint, seed: int) -> Learner:
-    """Return a learner that has practised for `MEDIUM_STEPS`."""
-    learner = build_learner(beginner.policy(), replace(FROM_NOTHING, seed=seed))
+def train_medium(name: str, pretrained: Checkpoint, seed: int) -> Learner:
+    """Return a learner trained for `MEDIUM_STEPS`."""
+    learner = build_learner(pretrained.policy(), replace(PPO, seed=seed))
     config = OnlineTrainingConfig(steps=MEDIUM_STEPS, eval_every=10**9, eval_episodes=1)
     environments = (
         LocalVectorEnv(EnvSpec(name), learner.config.environments),
         LocalVectorEnv(EnvSpec(name), 1),
     )
-    OnlineTraining(config, learner, beginner, *environments).go()
+    OnlineTraining(config, learner, pretrained, *environments).go()
     return learner
 
 
 def _random_data(name: str, seed: int) -> Demonstrations:
-    chance, spec = np.random.default_rng((seed, 1)), EnvSpec(name)
+    rng, spec = np.random.default_rng((seed, 1)), EnvSpec(name)
     return join_episodes(
-        (_played(spec, 1_000 * seed + index, None, chance), f"random {index}")
+        (_rollout(spec, 1_000 * seed + index, None, rng), f"random {index}")
         for index in range(RANDOM_EPISODES)
     )
 
 
-def _played(
-    spec: EnvSpec, seed: int, learner: Learner | None, chance: np.random.Generator
+def _rollout(
+    spec: EnvSpec, seed: int, learner: Learner | None, rng: np.random.Generator
 ) -> Episode:
-    """Play one episode with a policy and noise, or with noise alone."""
+    """Run one episode with a policy and noise, or with noise alone."""
     io_spec, env = spec.io_spec(), spec.make()
-    state, over = env.reset(seed), False
+    state, ended = env.reset(seed), False
     states: list[Floats] = []
     actions: list[Floats] = []
     rewards: list[float] = []
-    while not over:
+    while not ended:
         if learner is None:
-            action = chance.uniform(-1, 1, len(io_spec.action_names))
+            action = rng.uniform(-1, 1, len(io_spec.action_names))
         else:
-            noise = RECORDED_NOISE * chance.standard_normal(len(io_spec.action_names))
-            action = (_decided(learner, state) + noise).clip(-1, 1)
+            noise = RECORDED_NOISE * rng.standard_normal(len(io_spec.action_names))
+            action = (_mean_action(learner, state) + noise).clip(-1, 1)
         result = env.step(action)
         states.append(state)
         actions.append(action.astype(np.float32))
         rewards.append(result.reward)
-        state, over = result.state, result.terminated or result.truncated
+        state, ended = result.state, result.terminated or result.truncated
     env.close()
     return Episode(
         task=spec.id,
@@ -145,7 +144,7 @@ def _played(
 
 
 @torch.no_grad()
-def _decided(learner: Learner, state: Floats) -> Floats:
+def _mean_action(learner: Learner, state: Floats) -> Floats:
     policy = learner.policy
     latent = torch.zeros(1, 1, *policy.chunk_shape)
     chunk = policy.act(torch.from_numpy(state)[None, None], {}, latent)

@@ -1,4 +1,8 @@
-"""Where methods of online learning are compared."""
+"""Environments of `dbp bench rl` by suite.
+
+Meta-World and the cell start from demonstrations and reward success alone. Gymnasium starts from
+medium-quality data with its own rewards. The toy rewards progress and success.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +14,7 @@ from benchmarks.metaworld.demonstrations import RECORDED, record
 from benchmarks.metaworld.training import SHARED
 from benchmarks.methods import METHODS
 from benchmarks.rl import obstacle
-from benchmarks.rl.control import PATIENCE_S, medium_data
+from benchmarks.rl.control import LOCK_TIMEOUT_S, medium_data
 from dbp_ros.envs.env import CameraView
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.metaworld import MetaworldTask
@@ -29,17 +33,16 @@ from dbp_ros.types import VectorEnv
 
 @dataclass(frozen=True)
 class RlEnv:
-    """An environment, the policies that begin in it, and how long they learn.
+    """An environment with its initial policies and the length of a run.
 
     Attributes:
-        name: Of the environment, in tables.
+        name: Name in tables.
         open: Returns the environment, given `num_envs` and whether it is for evaluation.
-        imitate: Returns a policy to begin with, by a method, a seed and a folder in which what
-            is needed for it may be kept.
-        config: What all methods have in common.
-        updates: Of each run.
-        eval_every: Updates between two judgements.
-        episodes: In a judgement, side by side.
+        imitate: Returns an initial policy, given the method, the seed and a folder for its data.
+        config: Shared settings of all methods.
+        updates: Updates of each run.
+        eval_every: Updates between evaluations.
+        episodes: Parallel episodes of an evaluation.
     """
 
     name: str
@@ -51,15 +54,15 @@ class RlEnv:
     episodes: int
 
     @property
-    def judgements(self) -> int:
-        """Rows of a run."""
+    def num_evaluations(self) -> int:
+        """Number of evaluations of a run, the initial one included."""
         return 1 + self.updates // self.eval_every
 
 
 METAWORLD_TASKS = ("push", "pick-place", "assembly", "peg-insert-side")
 CONTROL_TASKS = ("Hopper-v5", "Walker2d-v5")
 
-# An update takes 16 x 64 decisions of 4 steps at most: 48 of them are less than 200,000 steps.
+# An update takes at most 16 x 64 decisions of 4 steps, so 48 updates are under 200,000 steps.
 SPARSE = FinetuneConfig(
     gamma=0.995,
     sigma=0.25,
@@ -69,12 +72,12 @@ SPARSE = FinetuneConfig(
     critic_warm_up=2,
     environments=16,
     decisions=64,
-    # About 35 episodes are over between two updates: halves of them are no fewer than can tell.
+    # About 35 episodes end between two updates; smaller minibatches are too noisy.
     minibatch=512,
     replay_ratio=8.0,
 )
-# What was imitated is mediocre, so there is little to hold on to, and what its latents keep apart
-# is the noise that it was recorded with; a run takes 295,000 steps.
+# The initial policy is mediocre, so the anchor is weak, and its latent encodes only the noise
+# of the recording. A run takes 295,000 steps.
 CONTROL = FinetuneConfig(
     gamma=0.995,
     latent_time_constant_s=0.0,
@@ -87,24 +90,24 @@ CONTROL = FinetuneConfig(
     minibatch=128,
 )
 
-# The weak policy of `dbp demo-learn`, and how it learns there, without the robot.
+# The weak policy of `dbp demo-learn` with its settings, without the stack.
 WEAK = WeakPolicy()
-REACHING = f"cell-{WEAK.task}"
-LEARNED = FinetuneConfig(**FINETUNE, environments=10, decisions=20)
+REACH_NAME = f"cell-{WEAK.task}"
+REACH_CONFIG = FinetuneConfig(**FINETUNE, environments=10, decisions=20)
 
 
 def open_cell(num_envs: int, evaluation: bool) -> VectorEnv:
-    """Return cells of the weak policy's task in this process, as it sees them."""
+    """Return cells of the weak policy's task with its observations, in this process."""
     step_s = STRIDE / CONTROL_HZ
     view = CameraView(DUAL_UR5E_JOINTS, dict.fromkeys(CAMERAS, (IMAGE_PX, IMAGE_PX)), step_s)
     return LocalVectorEnv(EnvSpec(f"{CELL}{WEAK.task}", evaluation, view), num_envs)
 
 
 def imitate_in_cell(method: str, seed: int, folder: Path) -> Checkpoint:
-    """Return a weak policy that sees; who comes meanwhile waits for it."""
-    run = folder / f"{REACHING}_weak_{method}_{seed}"
-    with locked(folder / f".{REACHING}.lock", PATIENCE_S):
-        replace(WEAK, method=method, seed=seed).train(folder / REACHING, run, lambda _: None)
+    """Return a weak image policy, trained once under a file lock."""
+    run = folder / f"{REACH_NAME}_weak_{method}_{seed}"
+    with locked(folder / f".{REACH_NAME}.lock", LOCK_TIMEOUT_S):
+        replace(WEAK, method=method, seed=seed).train(folder / REACH_NAME, run, lambda _: None)
     return read_checkpoint(run)
 
 
@@ -114,19 +117,19 @@ def open_env(name: str, num_envs: int, evaluation: bool) -> VectorEnv:
 
 
 def imitate_obstacle(method: str, seed: int, folder: Path) -> Checkpoint:
-    """Return a policy for the toy; its demonstrations are made in no time."""
+    """Return an initial policy for the toy."""
     del folder
     return obstacle.imitate(method, seed)
 
 
 def imitate_metaworld(task: str, demos: int, method: str, seed: int, folder: Path) -> Checkpoint:
-    """Return what `dbp bench metaworld` trains from so many demonstrations."""
-    shown = record(MetaworldTask(task, seed), seed, demos, folder / RECORDED)
-    return imitate(shown, method, seed)
+    """Return a policy trained as in `dbp bench metaworld`."""
+    data = record(MetaworldTask(task, seed), seed, demos, folder / RECORDED)
+    return imitate(data, method, seed)
 
 
 def imitate_control(name: str, method: str, seed: int, folder: Path) -> Checkpoint:
-    """Return a policy that imitates data of medium quality."""
+    """Return a policy trained on medium-quality data."""
     return imitate(medium_data(name, seed, folder / RECORDED), method, seed)
 
 
@@ -139,7 +142,7 @@ def imitate(data: Demonstrations, method: str, seed: int) -> Checkpoint:
 
 OBSTACLE = RlEnv(
     name="obstacle",
-    open=obstacle.open_environment,
+    open=obstacle.open_obstacle,
     imitate=imitate_obstacle,
     config=FinetuneConfig(
         environments=256,
@@ -158,7 +161,7 @@ OBSTACLE = RlEnv(
 
 
 def metaworld(task: str, demos: int) -> RlEnv:
-    """Return a task of Meta-World; it is judged on goals that are neither shown nor practised."""
+    """Return a Meta-World task; evaluation uses held-out goals."""
     return RlEnv(
         name=f"{task}_{demos}",
         open=partial(open_env, METAWORLD + task),
@@ -171,7 +174,7 @@ def metaworld(task: str, demos: int) -> RlEnv:
 
 
 def control(name: str) -> RlEnv:
-    """Return a task of gymnasium."""
+    """Return a Gymnasium task."""
     return RlEnv(
         name=name,
         open=partial(open_env, name),
@@ -184,38 +187,38 @@ def control(name: str) -> RlEnv:
 
 
 REACH = RlEnv(
-    name=REACHING,
+    name=REACH_NAME,
     open=open_cell,
     imitate=imitate_in_cell,
-    config=LEARNED,
+    config=REACH_CONFIG,
     updates=50,
     eval_every=10,
     episodes=40,
 )
 
 SMOKE = (OBSTACLE,)
-DEMONSTRATED = tuple(metaworld(task, 5) for task in METAWORLD_TASKS)
-# Five demonstrations leave too little to be learned, one leaves too little that is rewarded.
-SCARCE = tuple(metaworld(task, 2) for task in METAWORLD_TASKS)
-MOVING = tuple(map(control, CONTROL_TASKS))
+FIVE_DEMOS = tuple(metaworld(task, 5) for task in METAWORLD_TASKS)
+# With five demonstrations there is little left to learn, with one there is too little reward.
+TWO_DEMOS = tuple(metaworld(task, 2) for task in METAWORLD_TASKS)
+LOCOMOTION = tuple(map(control, CONTROL_TASKS))
 
 SUITES = MappingProxyType(
     {
         "smoke": SMOKE,
-        "standard": (*DEMONSTRATED, *MOVING),
-        "metaworld": DEMONSTRATED,
-        "scarce": SCARCE,
-        "control": MOVING,
+        "standard": (*FIVE_DEMOS, *LOCOMOTION),
+        "metaworld": FIVE_DEMOS,
+        "scarce": TWO_DEMOS,
+        "control": LOCOMOTION,
         "cell": (REACH,),
     }
 )
 
 
 def select_envs(suite: str, names: str) -> list[RlEnv]:
-    """Return envs of a suite by their names, separated by commas; all where there are none.
+    """Return environments of a suite by comma-separated names; all if empty.
 
     Raises:
-        ConfigError: If the suite has none by a name, with those that it has.
+        ConfigError: If the suite has no such environment.
     """
     known = {env.name: env for env in SUITES[suite]}
     wanted = [name.strip() for name in names.split(",") if name.strip()] or list(known)

@@ -1,7 +1,7 @@
-"""A point that has to get round a disc: two routes, demonstrated 70 to 30, and rewards.
+"""Toy task: a point mass that avoids a disc, with two routes demonstrated 70 to 30.
 
-The point is told how fast to go and is shaken a little on its way. Demonstrations pass the disc
-closely, so what imitates them with small errors often runs into it: there is much to learn.
+The action is the velocity; noise perturbs the position. Demonstrations pass close to the disc, so a
+policy with small imitation errors often collides and can improve by reinforcement.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ MAX_STEPS = 40
 
 REACH, WALL = 0.1, 1.0
 START, GOAL = np.array([-0.6, 0.0]), np.array([0.6, 0.0])
-START_SPREAD, SHAKE = 0.1, 0.01
+START_SPREAD, NOISE = 0.1, 0.01
 GOAL_RADIUS, OBSTACLE_RADIUS = 0.1, 0.3
 
 FIRST_SHARE = 0.7
 DEMONSTRATIONS = 50
 ROUTE_HEIGHT, ROUTE_SPREAD, ROUTE_SPEED = 0.36, 0.05, 0.6
-DEMONSTRATOR_SHAKE = 0.2
+DEMONSTRATOR_NOISE = 0.2
 
 IMITATION = replace(
     BASE_CONFIG,
@@ -54,7 +54,7 @@ class ObstacleEnv:
         """Allocate the episodes."""
         self.num_envs = num_envs
         self._at: Array = np.zeros((num_envs, 2))
-        self._shakes: Array = np.zeros((num_envs, MAX_STEPS, 2))
+        self._noises: Array = np.zeros((num_envs, MAX_STEPS, 2))
         self._steps = np.zeros(num_envs, np.int64)
 
     def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
@@ -63,21 +63,21 @@ class ObstacleEnv:
             rng = np.random.default_rng(seed)
             self._at[index] = START
             self._at[index, 1] += rng.uniform(-START_SPREAD, START_SPREAD)
-            self._shakes[index] = SHAKE * rng.standard_normal((MAX_STEPS, 2))
+            self._noises[index] = NOISE * rng.standard_normal((MAX_STEPS, 2))
         self._steps[indices] = 0
         return self._at[indices].astype(np.float32)
 
     def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
         """Move points; see `VectorEnv.step`."""
-        before, shake = self._at[indices], self._shakes[indices, self._steps[indices]]
-        after = (before + REACH * actions.clip(-1.0, 1.0) + shake).clip(-WALL, WALL)
+        before, noise = self._at[indices], self._noises[indices, self._steps[indices]]
+        after = (before + REACH * actions.clip(-1.0, 1.0) + noise).clip(-WALL, WALL)
         self._at[indices] = after
         self._steps[indices] += 1
         hit = np.linalg.norm(after, axis=1) < OBSTACLE_RADIUS
-        at_goal = ~hit & (to_goal(after) < GOAL_RADIUS)
+        at_goal = ~hit & (goal_distance(after) < GOAL_RADIUS)
         return VectorStepResult(
             states=after.astype(np.float32),
-            rewards=to_goal(before) - to_goal(after) + at_goal - hit,
+            rewards=goal_distance(before) - goal_distance(after) + at_goal - hit,
             terminated=hit | at_goal,
             truncated=~(hit | at_goal) & (self._steps[indices] >= MAX_STEPS),
             successes=at_goal,
@@ -92,31 +92,30 @@ class ObstacleEnv:
         """Do nothing."""
 
 
-def open_environment(num_envs: int, evaluation: bool) -> ObstacleEnv:
+def open_obstacle(num_envs: int, evaluation: bool) -> ObstacleEnv:
     """Return an environment, the same for training and evaluation."""
     del evaluation
     return ObstacleEnv(num_envs)
 
 
-def to_goal(at: Array) -> Array:
+def goal_distance(at: Array) -> Array:
     """Return distances to the goal. Shape (..., 2) to (...)."""
     return np.asarray(np.linalg.norm(GOAL - at, axis=-1))
 
 
 def demonstrations(seed: int) -> Demonstrations:
-    """Return solved episodes; seven in ten go above the disc.
+    """Return successful episodes; 70 % pass above the disc.
 
-    The demonstrator is shaken and its answer to that is recorded, not the shaking (DART, arXiv
-    1703.09327).
+    Noise is added to the executed actions, not to the recorded ones (DART, arXiv 1703.09327).
     """
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     states: list[Floats] = []
     actions: list[Floats] = []
     while len(states) < DEMONSTRATIONS:
-        shown = _demonstrate(chance)
-        if shown is not None:
-            states.append(shown[0])
-            actions.append(shown[1])
+        episode_data = _demonstrate(rng)
+        if episode_data is not None:
+            states.append(episode_data[0])
+            actions.append(episode_data[1])
     lengths = np.array([len(episode) for episode in states])
     numbers, ends = np.repeat(np.arange(len(lengths)), lengths), np.cumsum(lengths)
     return Demonstrations(
@@ -133,29 +132,29 @@ def demonstrations(seed: int) -> Demonstrations:
     )
 
 
-def _demonstrate(chance: np.random.Generator) -> tuple[Floats, Floats] | None:
-    """Return the states and actions of an episode, or None if it was not solved."""
-    side = 1.0 if chance.random() < FIRST_SHARE else -1.0
-    height = side * (ROUTE_HEIGHT + ROUTE_SPREAD * chance.standard_normal())
+def _demonstrate(rng: np.random.Generator) -> tuple[Floats, Floats] | None:
+    """Return states and actions of an episode, None if it failed."""
+    sign = 1.0 if rng.random() < FIRST_SHARE else -1.0
+    height = sign * (ROUTE_HEIGHT + ROUTE_SPREAD * rng.standard_normal())
     env, index = ObstacleEnv(1), np.zeros(1, np.int64)
-    at = env.reset(index, [int(chance.integers(2**32))])[0]
-    begin, states, actions = at[1], [], []
+    at = env.reset(index, [int(rng.integers(2**32))])[0]
+    start_y, states, actions = at[1], [], []
     while True:
         ahead = min(at[0] + ROUTE_SPEED * REACH, GOAL[0])
         along = (ahead - START[0]) / (GOAL[0] - START[0])
-        aim = np.array([ahead, begin * (1.0 - along) + height * np.sin(np.pi * along)])
-        action = ((aim - at) / REACH).clip(-1.0, 1.0).astype(np.float32)
+        target = np.array([ahead, start_y * (1.0 - along) + height * np.sin(np.pi * along)])
+        action = ((target - at) / REACH).clip(-1.0, 1.0).astype(np.float32)
         states.append(at)
         actions.append(action)
-        shaken = action + DEMONSTRATOR_SHAKE * chance.standard_normal(2, np.float32)
-        step = env.step(index, shaken[None])
+        noisy = action + DEMONSTRATOR_NOISE * rng.standard_normal(2, np.float32)
+        step = env.step(index, noisy[None])
         at = step.states[0]
         if step.ended[0]:
             return (np.stack(states), np.stack(actions)) if step.successes[0] else None
 
 
 def imitate(method: str, seed: int, updates: int = IMITATION.num_steps) -> Checkpoint:
-    """Return a policy that imitates demonstrations of this seed by a method of `METHODS`."""
+    """Return a policy trained on demonstrations by a method of `METHODS`."""
     config = replace(METHODS[method].config(IMITATION), seed=seed, num_steps=updates)
     trainer = Trainer(config, demonstrations(seed))
     trainer.train()

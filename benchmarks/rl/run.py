@@ -1,7 +1,7 @@
-"""`dbp bench rl`: what online learning makes of an imitated policy, step by step.
+"""`dbp bench rl`: success of online learning from an initial policy.
 
-Judged are policies without exploration, in episodes that are not learned from. Runs that are in
-the table are not made again; the policies that they begin and end with are kept beside it.
+Evaluation runs without exploration on separate episodes. Runs in the table are not repeated; their
+initial and final policies are saved in `policies/`.
 """
 
 import argparse
@@ -32,13 +32,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="; ".join(f"{n}: {', '.join(a.name for a in envs)}" for n, envs in SUITES.items()),
     )
     parser.add_argument(
-        "--envs", default="", help="some of the suite's environments, with commas (default: all)"
+        "--envs", default="", help="comma-separated environments of the suite (default: all)"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run what is missing, then print and draw."""
+    """Run missing jobs, print the tables and save the plot."""
     check_flags(arguments)
     console = terminal()
     methods = select_by_name(arguments.methods, METHODS)
@@ -46,19 +46,23 @@ def run(arguments: argparse.Namespace) -> int:
     table.describe({"suite": arguments.suite, "seeds": arguments.seeds})
     jobs = rl_jobs(methods, select_envs(arguments.suite, arguments.envs), arguments.seeds, table)
     run_jobs(table, jobs, run_rl, arguments.workers, console)
-    show(console, "online learning: success, or the return where there is none", summary(table))
-    show(console, "online learning: mean success over Meta-World's tasks", gains(table))
-    console.print(f"{table.path}, {draw(table)}")
+    show(
+        console,
+        "online learning: success, or the return without a success criterion",
+        summary(table),
+    )
+    show(console, "online learning: mean success over Meta-World tasks", gains(table))
+    console.print(f"{table.path}, {plot(table)}")
     return 0
 
 
-# A task counts as solved from the judgement on after which success is never lower.
+# A task counts as solved once success stays at or above this.
 SOLVED = 0.95
-AXES = {"env_steps": "environment steps", "cpu_s": "time of learning in [s], of one processor"}
+AXES = {"env_steps": "environment steps", "cpu_s": "CPU time of learning [s]"}
 
 
 def curves(table: ResultTable, column: str, method: str, env: str) -> Array:
-    """Return a column of each seed's run, all of them as long as the shortest: (seeds, rows)."""
+    """Return a column by seed, cut to the shortest run. Shape (seeds, rows)."""
     where = {"method": method, "env": env}
     runs = [table.numbers(column, **where, seed=seed) for seed in table.values("seed")]
     runs = [run for run in runs if run]
@@ -66,27 +70,27 @@ def curves(table: ResultTable, column: str, method: str, env: str) -> Array:
     return np.array([run[:shortest] for run in runs])
 
 
-def measure(table: ResultTable, env: str) -> str:
-    """Return what is looked at: success, or the return where there is nothing to solve."""
+def metric(table: ResultTable, env: str) -> str:
+    """Return `success`, or `return` for an environment without successes."""
     return "success" if max(table.numbers("success", env=env)) > 0 else "return"
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return one row a method and environment: means over seeds, and the worst of them.
+    """Return one row for each method and environment: means over seeds and the worst seed.
 
-    `solved after` are the steps from which on no judgement was below `SOLVED`, in the slowest
-    seed, and `held` for how many times as many iterations that was watched, in the worst seed.
+    `solved after` is the number of steps after which no evaluation is below `SOLVED`, for the
+    slowest seed. `stable for` is the remaining length of the run relative to that.
     """
     rows = []
     for env in table.values("env"):
-        column = measure(table, env)
+        column = metric(table, env)
         for method in METHODS:
             found = curves(table, column, method, env)
             if not len(found):
                 continue
             steps = curves(table, "env_steps", method, env)
             half = found.shape[1] // 2
-            settled = [settling(run) for run in found] if column == "success" else [None]
+            settled = [first_solved(run) for run in found] if column == "success" else [None]
             solved = [where for where in settled if where is not None]
             everywhere = len(solved) == len(found)
             last = found.shape[1] - 1
@@ -94,15 +98,15 @@ def summary(table: ResultTable) -> list[Row]:
                 {
                     "method": method,
                     "env": env,
-                    "measure": column,
+                    "metric": column,
                     "seeds": len(found),
                     "at the start": float(found[:, 0].mean()),
                     "highest start": float(found[:, 0].max()),
                     "at the end": float(found[:, -1].mean()),
-                    "lowest since half way": float(found[:, half:].min()),
+                    "lowest in the second half": float(found[:, half:].min()),
                     "lowest at the end": float(found[:, -1].min()),
                     "solved after": int(steps[:, max(solved)].max()) if everywhere else "",
-                    "held": held(max(solved), last) if everywhere else "",
+                    "stable for": stable_for(max(solved), last) if everywhere else "",
                     "env_steps": float(steps[:, -1].mean()),
                     "cpu_s": float(curves(table, "cpu_s", method, env)[:, -1].mean()),
                 }
@@ -110,23 +114,20 @@ def summary(table: ResultTable) -> list[Row]:
     return rows
 
 
-def settling(run: Array) -> int | None:
-    """Return the first judgement of a run from which on it was never below `SOLVED`."""
+def first_solved(run: Array) -> int | None:
+    """Return the first evaluation after which a run stays at or above `SOLVED`, None if none."""
     below = np.flatnonzero(run < SOLVED)
     first = int(below[-1]) + 1 if len(below) else 0
     return first if first < len(run) else None
 
 
-def held(first: int, last: int) -> float:
-    """Return how many times as long as it took to come to `first` it was watched after that."""
+def stable_for(first: int, last: int) -> float:
+    """Return the number of evaluations after `first` relative to `first`."""
     return (last - first) / first if first else math.inf
 
 
 def gains(table: ResultTable) -> list[Row]:
-    """Return for Meta-World what a method's mean over tasks rose by; seeds lacking tasks are out.
-
-    The gain of the last judgement, and of the lowest seed.
-    """
+    """Return the gain in mean success over Meta-World tasks, for seeds with all tasks."""
     rows = []
     for demos, envs in by_demonstrations(table).items():
         for method in METHODS:
@@ -149,7 +150,7 @@ def gains(table: ResultTable) -> list[Row]:
 
 
 def by_demonstrations(table: ResultTable) -> dict[int, list[str]]:
-    """Return the tasks of Meta-World by the number of demonstrations that runs begin with."""
+    """Return the Meta-World environments by number of demonstrations."""
     found: dict[int, list[str]] = {}
     for env in table.values("env"):
         _, _, count = env.rpartition("_")
@@ -159,7 +160,7 @@ def by_demonstrations(table: ResultTable) -> dict[int, list[str]]:
 
 
 def task_means(table: ResultTable, method: str, envs: list[str]) -> Array:
-    """Return success over judgements, the mean of all tasks, for each seed that has them."""
+    """Return mean success over tasks for each seed with all tasks. Shape (seeds, evaluations)."""
     means = []
     for seed in table.values("seed"):
         runs = [table.numbers("success", method=method, env=a, seed=seed) for a in envs]
@@ -170,42 +171,42 @@ def task_means(table: ResultTable, method: str, envs: list[str]) -> Array:
     return np.array([run[:shortest] for run in means])
 
 
-def draw(table: ResultTable) -> Path:
-    """Draw the measure over steps and over time: the mean of the seeds, and their range."""
+def plot(table: ResultTable) -> Path:
+    """Plot the metric over steps and CPU time: mean and range of the seeds."""
     envs = table.values("env")
     figure = Figure(figsize=(11, 1.0 + 2.7 * max(1, len(envs))), layout="constrained")
     grid = figure.subplots(max(1, len(envs)), len(AXES), squeeze=False)
     for row, env in zip(grid, envs, strict=False):
         for axes, (column, label) in zip(row, AXES.items(), strict=True):
-            _draw_arena(axes, table, env, column)
+            _plot_env(axes, table, env, column)
             axes.set_xlabel(label)
-            axes.set_title(titled(env))
-    figure.suptitle("Online learning from imitated policies: mean and range of the seeds")
+            axes.set_title(plot_title(env))
+    figure.suptitle("Online learning: mean and range of the seeds")
     path = table.directory / f"{NAME}.png"
     figure.savefig(path, dpi=100)
     return path
 
 
-def titled(env: str) -> str:
-    """Return the name of an env as one would say it."""
+def plot_title(env: str) -> str:
+    """Return the title of an environment."""
     task, _, count = env.rpartition("_")
     if not count.isdecimal():
         return env
     return f"{task}, from {count} demonstration{'s' if count != '1' else ''}"
 
 
-def _draw_arena(axes: Axes, table: ResultTable, env: str, column: str) -> None:
-    looked_at = measure(table, env)
+def _plot_env(axes: Axes, table: ResultTable, env: str, column: str) -> None:
+    name = metric(table, env)
     for index, method in enumerate(METHODS):
-        runs = curves(table, looked_at, method, env)
+        runs = curves(table, name, method, env)
         if not len(runs):
             continue
-        along, color = curves(table, column, method, env).mean(0), f"C{index}"
+        xs, color = curves(table, column, method, env).mean(0), f"C{index}"
         seeds = f"{len(runs)} seed{'s' if len(runs) > 1 else ''}"
-        axes.plot(along, runs.mean(0), marker=".", color=color, label=f"{method}, {seeds}")
-        axes.fill_between(along, runs.min(0), runs.max(0), color=color, alpha=0.15, linewidth=0)
-    axes.set_ylabel(looked_at)
-    if looked_at == "success":
+        axes.plot(xs, runs.mean(0), marker=".", color=color, label=f"{method}, {seeds}")
+        axes.fill_between(xs, runs.min(0), runs.max(0), color=color, alpha=0.15, linewidth=0)
+    axes.set_ylabel(name)
+    if name == "success":
         axes.set_ylim(0.0, 1.02)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", fontsize="small")

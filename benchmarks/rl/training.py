@@ -20,27 +20,27 @@ COLUMNS = (
 )
 KEY = ("method", "env", "seed", "env_steps")
 
-# An env says how many updates a run has, so its number of steps is no limit.
+# `RlEnv.updates` limits a run, not its number of steps.
 NO_LIMIT = 10**12
 
 
 @dataclass(frozen=True)
 class RlMethod:
-    """A way to learn online, and what it begins with.
+    """An algorithm of online learning with its initial policy.
 
     Attributes:
-        name: In tables and on the command line; an algorithm of `FinetuneConfig`.
-        imitated_by: ComparedMethod by which its first policy is trained.
-        settings: What it changes of an env's `FinetuneConfig`.
+        name: Algorithm of `FinetuneConfig`, also in tables and on the command line.
+        pretrained_by: Method that trains the initial policy.
+        settings: Changes to the `FinetuneConfig` of an environment.
     """
 
     name: str
-    imitated_by: str
+    pretrained_by: str
     settings: Mapping[str, Any]
 
 
-def _method(name: str, imitated_by: str, **settings: Any) -> RlMethod:
-    return RlMethod(name, imitated_by, settings)
+def _method(name: str, pretrained_by: str, **settings: Any) -> RlMethod:
+    return RlMethod(name, pretrained_by, settings)
 
 
 METHODS = MappingProxyType(
@@ -49,10 +49,10 @@ METHODS = MappingProxyType(
         for method in (
             _method("dbpo", "dbp"),
             _method("dbpo_no_anchor", "dbp"),
-            # Its latent is a new one for each decision.
+            # A new latent for each decision.
             _method("dbpo_authors", "dbp", latent_time_constant_s=1e-6, latent_anneal_versions=0),
             _method("gaussian_ppo", "bc_mse", latent_anneal_versions=0),
-            # Its steps are many and small: a decision is drawn again and again.
+            # Many small steps: each decision is sampled repeatedly.
             _method("dfp", "dbp", minibatch=256, latent_anneal_versions=0),
         )
     }
@@ -61,7 +61,7 @@ METHODS = MappingProxyType(
 
 @dataclass(frozen=True)
 class RlJob:
-    """One run: a method in an env, from a seed; policies go to a folder."""
+    """One run of a method in an environment; policies go to `folder`."""
 
     method: RlMethod
     env: RlEnv
@@ -69,14 +69,14 @@ class RlJob:
     folder: Path
 
     def key(self) -> Row:
-        """Return what its rows have in common."""
+        """Return the common key of its rows."""
         return {"method": self.method.name, "env": self.env.name, "seed": self.seed}
 
 
 def rl_jobs(
     methods: Sequence[RlMethod], envs: Sequence[RlEnv], seeds: int, table: ResultTable
 ) -> list[RlJob]:
-    """Return the runs that the table lacks."""
+    """Return the runs missing in the table."""
     folder = table.directory / "policies"
     jobs = [
         RlJob(method, env, seed, folder)
@@ -84,36 +84,36 @@ def rl_jobs(
         for env in envs
         for method in methods
     ]
-    return [j for j in jobs if len(table.numbers("success", **j.key())) < j.env.judgements]
+    return [j for j in jobs if len(table.numbers("success", **j.key())) < j.env.num_evaluations]
 
 
 def run_rl(job: RlJob) -> list[Row]:
-    """Learn, from where an earlier run of the job was stopped if there was one."""
+    """Train, or resume an interrupted run, and return its rows."""
     env, method = job.env, job.method
     run = job.folder / f"{env.name}_{method.name}_{job.seed}"
-    stopped = (run / CHECKPOINT).exists()
-    begun = read_checkpoint(run) if stopped else imitated(job)
+    interrupted = (run / CHECKPOINT).exists()
+    checkpoint = read_checkpoint(run) if interrupted else initial_policy(job)
     config = replace(env.config, algorithm=method.name, seed=job.seed, **method.settings)
-    practice = OnlineTraining(
+    training = OnlineTraining(
         OnlineTrainingConfig(steps=NO_LIMIT, eval_every=env.eval_every, eval_episodes=env.episodes),
-        build_learner(begun.policy(), config),
-        begun,
+        build_learner(checkpoint.policy(), config),
+        checkpoint,
         env.open(config.environments, False),
         env.open(env.episodes, True),
         run,
         origin={"env": env.name},
     )
-    if stopped:
-        practice.resume(begun)
-    practice.go(env.updates)
-    found = [name for name in COLUMNS if name not in job.key()]
-    rows = [{**job.key(), **{name: row[name] for name in found}} for row in read_log(run)]
+    if interrupted:
+        training.resume(checkpoint)
+    training.go(env.updates)
+    columns = [name for name in COLUMNS if name not in job.key()]
+    rows = [{**job.key(), **{name: row[name] for name in columns}} for row in read_log(run)]
     return [{**row, "env_steps": int(row["env_steps"])} for row in rows]
 
 
-def imitated(job: RlJob) -> Checkpoint:
-    """Return the policy that runs of a seed begin with, trained once."""
-    method = job.method.imitated_by
+def initial_policy(job: RlJob) -> Checkpoint:
+    """Return the initial policy of the runs of a seed, trained once."""
+    method = job.method.pretrained_by
     run = job.folder / f"{job.env.name}_imitated_{method}_{job.seed}"
     if not (run / CHECKPOINT).exists():
         write_checkpoint(run, job.env.imitate(method, job.seed, job.folder))

@@ -1,7 +1,7 @@
-"""`dbp bench scale`: what cameras, pixels, points, arms and decisions cost, and where it breaks.
+"""Measurement points of `dbp bench scale`.
 
-The threads of the policy node run here in one process, with their scheduling, fed by memory
-instead of DDS: what comes on top of it is in `dbp bench rate`.
+The threads of the policy node run in one process with their scheduling. Inputs come from memory
+instead of DDS, whose cost is part of `dbp bench rate`.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.scale.random_bundle import Size, write_random_bundle
+from benchmarks.scale.random_bundle import PolicySize, write_random_bundle
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import ObservationError
 from dbp_ros.evaluation.result_table import Row
@@ -34,8 +34,8 @@ COLUMNS = (
     *("inference_p50_ms", "inference_p99_ms", "encoding_p50_ms", "encoding_p99_ms", "cores"),
     *("holds", "breaks"),
 )
-USUAL = Size(cameras=3, pixels=84, horizon=8, arms=2)
-USUAL_HZ = DECISION_RATE_HZ
+BASELINE = PolicySize(cameras=3, pixels=84, horizon=8, arms=2)
+BASELINE_HZ = DECISION_RATE_HZ
 AXES: dict[str, tuple[Any, ...]] = {
     "cameras": (1, 2, 3, 4, 5, 6),
     "pixels": (84, 128, 168, 252, 336, 480),
@@ -43,17 +43,17 @@ AXES: dict[str, tuple[Any, ...]] = {
     "arms": (1, 2, 3, 4),
     "rate_hz": (50.0, 125.0, 250.0, 500.0, 1000.0),
 }
-# All of it at once, and more and more of it.
-TOGETHER = (
-    (Size(6, 84, 16, 4), 125.0),
-    (Size(6, 84, 16, 4), 250.0),
-    (Size(6, 84, 16, 4), 500.0),
-    (Size(6, 168, 16, 4), 500.0),
-    (Size(6, 252, 16, 4), 500.0),
+# Combined and increasing load.
+COMBINED = (
+    (PolicySize(6, 84, 16, 4), 125.0),
+    (PolicySize(6, 84, 16, 4), 250.0),
+    (PolicySize(6, 84, 16, 4), 500.0),
+    (PolicySize(6, 168, 16, 4), 500.0),
+    (PolicySize(6, 252, 16, 4), 500.0),
 )
 WARM_UP_S = 0.5
 RATE_SLACK, LOST_SLACK = 0.99, 0.01
-PICTURES = 8
+NUM_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -61,29 +61,29 @@ class Point:
     """One policy at one rate.
 
     Attributes:
-        axis: What it is a point of.
-        size: Of the policy.
-        rate_hz: Decisions a second.
-        seconds: How long to run it.
-        bundle: Its folder.
+        axis: Axis that the point belongs to.
+        size: Size of the policy.
+        rate_hz: Decision rate.
+        seconds: Duration.
+        bundle: Folder of the bundle.
     """
 
     axis: str
-    size: Size
+    size: PolicySize
     rate_hz: float
     seconds: float
     bundle: Path
 
     @property
     def key(self) -> Row:
-        """What tells its row from others."""
+        """Key of its row."""
         size = self.size
         named = (self.axis, size.cameras, size.pixels, size.horizon, size.arms, self.rate_hz)
         return dict(zip(KEY, named, strict=True))
 
 
 def points(axes: tuple[str, ...], seconds: float, folder: Path) -> list[Point]:
-    """Return the points of some axes, each with the folder that its bundle belongs in."""
+    """Return the points of some axes, with bundles below `folder`."""
     found = []
     for axis in axes:
         for size, rate_hz in _along(axis):
@@ -92,55 +92,55 @@ def points(axes: tuple[str, ...], seconds: float, folder: Path) -> list[Point]:
     return found
 
 
-def _along(axis: str) -> Iterator[tuple[Size, float]]:
+def _along(axis: str) -> Iterator[tuple[PolicySize, float]]:
     if axis == "together":
-        yield from TOGETHER
+        yield from COMBINED
         return
     for value in AXES[axis]:
         if axis == "rate_hz":
-            yield USUAL, value
+            yield BASELINE, value
         else:
-            yield replace(USUAL, **{axis: value}), USUAL_HZ
+            yield replace(BASELINE, **{axis: value}), BASELINE_HZ
 
 
-def prepare(point: Point) -> None:
-    """Write the bundle of a point, unless it is there."""
+def write_bundle(point: Point) -> None:
+    """Write the bundle of a point if it is missing."""
     if not point.bundle.exists():
         write_random_bundle(point.bundle, point.size)
 
 
-class Feed:
-    """What the robot would say: noise as pictures, and joints that stand still."""
+class SyntheticSensors:
+    """Source of noise images and constant joint positions."""
 
-    def __init__(self, runner: PolicyRunner, encoder: EncoderThread, size: Size) -> None:
-        chance = np.random.default_rng(0)
-        shape = (PICTURES, size.pixels, size.pixels, 3)
+    def __init__(self, runner: PolicyRunner, encoder: EncoderThread, size: PolicySize) -> None:
+        rng = np.random.default_rng(0)
+        shape = (NUM_IMAGES, size.pixels, size.pixels, 3)
         self._runner, self._encoder = runner, encoder
-        self._pictures: list[Image] = list(chance.integers(0, 256, shape, dtype=np.uint8))
+        self._images: list[Image] = list(rng.integers(0, 256, shape, dtype=np.uint8))
         self._joints = np.zeros(len(runner.model.manifest.joints), np.float32)
-        self._turn = itertools.count()
-        self.shown = 0
+        self._counter = itertools.count()
+        self.submitted = 0
 
-    def show(self, now_ns: int) -> None:
-        """Let every camera see."""
-        picture = self._pictures[next(self._turn) % PICTURES]
+    def submit_images(self, now_ns: int) -> None:
+        """Submit one image of each camera."""
+        image = self._images[next(self._counter) % NUM_IMAGES]
         for camera in self._runner.model.manifest.camera_names:
-            self.shown += 1
-            self._encoder.submit_image(camera, Frame(picture, now_ns), now_ns)
+            self.submitted += 1
+            self._encoder.submit_image(camera, Frame(image, now_ns), now_ns)
 
-    def feel(self, now_ns: int) -> None:
-        """Measure the joints."""
+    def submit_joints(self, now_ns: int) -> None:
+        """Submit the joint positions."""
         self._runner.add_joint_state(self._joints, now_ns, now_ns)
 
 
 def run_point(point: Point) -> list[Row]:
-    """Run a policy's threads for a while, and return its row. The process is made punctual."""
+    """Run the threads of a policy and return its row. Requests real-time scheduling."""
     config = replace(PolicyConfig(), decision_rate_hz=point.rate_hz)
     model = Model(read_bundle(point.bundle))
     model.self_test()
     runner = PolicyRunner(model, config)
     encoder = EncoderThread(runner.add_image)
-    feed, refused = Feed(runner, encoder, point.size), [0]
+    sensors, refused = SyntheticSensors(runner, encoder, point.size), [0]
 
     def decide(now_ns: int) -> None:
         try:
@@ -151,8 +151,8 @@ def run_point(point: Point) -> list[Row]:
     request_realtime(config)
     cell = SimulationConfig()
     threads = [
-        RateThread("cameras", cell.camera_rate_hz, feed.show),
-        RateThread("joints", cell.joint_state_rate_hz, feed.feel),
+        RateThread("cameras", cell.camera_rate_hz, sensors.submit_images),
+        RateThread("joints", cell.joint_state_rate_hz, sensors.submit_joints),
         RateThread("decisions", point.rate_hz, decide, config.realtime_priority),
     ]
     encoder.start()
@@ -160,32 +160,32 @@ def run_point(point: Point) -> list[Row]:
         thread.start()
     time.sleep(WARM_UP_S)
     runner.clear_statistics()
-    refused[0], dropped, shown = 0, encoder.dropped, feed.shown
-    start_s, spent_s = time.monotonic(), time.process_time()
+    refused[0], dropped, submitted = 0, encoder.dropped, sensors.submitted
+    start_s, cpu_s = time.monotonic(), time.process_time()
     time.sleep(point.seconds)
-    lasted_s, spent_s = time.monotonic() - start_s, time.process_time() - spent_s
+    duration_s, cpu_s = time.monotonic() - start_s, time.process_time() - cpu_s
     for thread in reversed(threads):
         thread.stop()
     encoder.stop()
     statistics = runner.execution.statistics
     shares = {
         "refused_share": refused[0] / max(1, refused[0] + statistics.inference.count),
-        "dropped_share": (encoder.dropped - dropped) / max(1, feed.shown - shown),
-        "cores": spent_s / lasted_s,
+        "dropped_share": (encoder.dropped - dropped) / max(1, sensors.submitted - submitted),
+        "cores": cpu_s / duration_s,
     }
-    return [_row(point, runner, lasted_s, shares, encoder.problem)]
+    return [_row(point, runner, duration_s, shares, encoder.problem)]
 
 
 def _row(
-    point: Point, runner: PolicyRunner, lasted_s: float, shares: dict[str, float], problem: str
+    point: Point, runner: PolicyRunner, duration_s: float, shares: dict[str, float], problem: str
 ) -> Row:
     statistics = runner.execution.statistics
-    decisions_hz = statistics.inference.count / lasted_s
+    decisions_hz = statistics.inference.count / duration_s
     inference, encoding = statistics.inference, statistics.encoding
     problems = {
-        f"{decisions_hz:.0f} decisions a second": decisions_hz < RATE_SLACK * point.rate_hz,
+        f"{decisions_hz:.0f} decisions per second": decisions_hz < RATE_SLACK * point.rate_hz,
         f"{shares['refused_share']:.0%} refused": shares["refused_share"] > LOST_SLACK,
-        f"{shares['dropped_share']:.0%} of the pictures dropped": shares["dropped_share"]
+        f"{shares['dropped_share']:.0%} of the images dropped": shares["dropped_share"]
         > LOST_SLACK,
         problem: bool(problem),
     }

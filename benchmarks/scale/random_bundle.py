@@ -1,4 +1,4 @@
-"""Model bundles of any shape with random weights: they decide nonsense in the right time."""
+"""Bundles of any size with random weights, for timing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +33,14 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Size:
-    """How large a policy is.
+class PolicySize:
+    """Size of a policy.
 
     Attributes:
-        cameras: How many it sees through; they share an encoder's graph, not its work.
-        pixels: Height and width of a picture.
+        cameras: Number of cameras, each with its own encoder pass.
+        pixels: Height and width of an image.
         horizon: Points of a chunk.
-        arms: Arms of six joints and a gripper each.
+        arms: Number of arms with six joints and a gripper.
     """
 
     cameras: int
@@ -49,8 +49,8 @@ class Size:
     arms: int
 
 
-def write_random_bundle(directory: Path, size: Size) -> Path:
-    """Write a bundle, and return its folder."""
+def write_random_bundle(directory: Path, size: PolicySize) -> Path:
+    """Write a bundle and return its folder."""
     torch.manual_seed(SEED)
     directory.mkdir(parents=True, exist_ok=True)
     names = [f"camera_{number}" for number in range(size.cameras)]
@@ -84,22 +84,22 @@ def write_random_bundle(directory: Path, size: Size) -> Path:
         files=_hashes(directory),
     )
     write_manifest(directory, manifest)
-    _prove(directory, manifest)
+    _write_golden(directory, manifest)
     return directory
 
 
-def _prove(directory: Path, manifest: Manifest) -> None:
-    """Record what the graphs say, and write the manifest anew."""
-    chance, model = np.random.default_rng(SEED), Model(read_bundle(directory))
+def _write_golden(directory: Path, manifest: Manifest) -> None:
+    """Record the golden cases and update the manifest."""
+    rng, model = np.random.default_rng(SEED), Model(read_bundle(directory))
     nu, horizon = len(manifest.joints), manifest.action.horizon
     images = {
-        camera.name: chance.integers(0, 256, (1, 1, camera.height, camera.width, 3), dtype=np.uint8)
+        camera.name: rng.integers(0, 256, (1, 1, camera.height, camera.width, 3), dtype=np.uint8)
         for camera in manifest.cameras
     }
     positions = np.zeros((1, 1, nu), np.float32)
-    latent = chance.standard_normal((1, horizon, nu), dtype=np.float32)
-    proof = GoldenCases(positions, images, {}, latent, np.zeros((1, horizon, nu), np.float32))
-    action = model.predict(positions[0], model.encode_case(proof, 0), latent[0])
+    latent = rng.standard_normal((1, horizon, nu), dtype=np.float32)
+    golden = GoldenCases(positions, images, {}, latent, np.zeros((1, horizon, nu), np.float32))
+    action = model.predict(positions[0], model.encode_case(golden, 0), latent[0])
     write_golden(directory / PROOF, GoldenCases(positions, images, {}, latent, action[None]))
     manifest.files.update(_hashes(directory))
     write_manifest(directory, manifest)

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     run_jobs(table, jobs, run_sim, arguments.workers, console)
     for group in groups(table):
         show(console, f"mean success: {title(group)}", summary(table, group))
-    console.print(f"{table.path}, {draw(table)}")
+    console.print(f"{table.path}, {plot(table)}")
     return 0
 
 
@@ -158,18 +158,18 @@ def in_task_order(table: ResultTable) -> list[str]:
     return [task for task in TASKS if task in table.values("task")]
 
 
-def draw(table: ResultTable) -> Path:
+def plot(table: ResultTable) -> Path:
     """Plot success by task and method: mean, standard error and every seed."""
     panels = groups(table)
     figure = Figure(figsize=(6.5 * max(1, len(panels)), 4.5), layout="constrained")
     for index, group in enumerate(panels):
-        _draw_group(figure.add_subplot(1, len(panels), index + 1), table, group)
+        _plot_group(figure.add_subplot(1, len(panels), index + 1), table, group)
     path = table.directory / f"{NAME}.png"
     figure.savefig(path, dpi=110)
     return path
 
 
-def _draw_group(axes: Axes, table: ResultTable, group: Row) -> None:
+def _plot_group(axes: Axes, table: ResultTable, group: Row) -> None:
     names, tasks = in_table_order(table.values("method")), in_task_order(table)
     width = 0.8 / len(names)
     for index, name in enumerate(names):

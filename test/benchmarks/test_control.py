@@ -1,4 +1,4 @@
-"""Data of medium quality is made by our own learner, once for all who need it."""
+"""Medium-quality data is recorded once by a partially trained learner."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "MEDIUM_STEPS", 1)
 
 
-def test_a_half_trained_policy_is_recorded_once(
+def test_a_partially_trained_policy_is_recorded_once(
     short: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = medium_data(TASK, SEED, tmp_path)
@@ -36,13 +36,13 @@ def test_a_half_trained_policy_is_recorded_once(
     np.testing.assert_array_equal(second.actions, first.actions)
 
 
-def test_what_is_cut_off_leaves_nothing_that_is_taken_for_a_recording(
+def test_an_interrupted_recording_leaves_no_folder(
     short: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cut_off(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(control, "_record", cut_off)
+    monkeypatch.setattr(control, "_record", interrupt)
     with pytest.raises(KeyboardInterrupt):
         medium_data(TASK, SEED, tmp_path)
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []

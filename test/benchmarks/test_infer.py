@@ -1,4 +1,4 @@
-"""Decisions are timed in turns, and every way to a chunk is the one that it says it is."""
+"""Samplers, graphs and timing of the inference benchmark."""
 
 import time
 from pathlib import Path
@@ -13,83 +13,83 @@ from benchmarks.infer.backbones import (
     OBSERVATION,
     OnnxNetwork,
     TorchNetwork,
-    flops_of,
-    method_of,
-    weights_of,
-    weights_read,
+    build_untrained,
+    count_flops,
+    count_weight_reads,
+    count_weights,
     write_graphs,
 )
 from benchmarks.infer.memory_growth import peak_growth_mb
-from benchmarks.infer.run import left_out
+from benchmarks.infer.run import skipped_variants
 from benchmarks.infer.samplers import SAMPLERS
-from benchmarks.infer.timing import COLUMNS, KEY, Contestant, contestants, run_backbone
+from benchmarks.infer.timing import COLUMNS, KEY, Variant, run_backbone, variants
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.learning.methods.diffusion import LEVELS, alphas_cumprod
 from dbp_ros.telemetry.stopwatch import time_interleaved
 
 
-def test_the_samplers_ddim_is_that_of_the_method() -> None:
-    method = method_of("small", 10)
+def test_the_ddim_sampler_equals_that_of_the_method() -> None:
+    method = build_untrained("small", 10)
     network, latent = TorchNetwork(method, "cpu", compiled=False), torch.randn(CHUNK)
     found = SAMPLERS["ddim_10"].sample(network, latent)
     torch.testing.assert_close(found, method(network.observation, latent))
 
 
-def test_ddpm_draws_anew_at_each_step_and_ddim_does_not() -> None:
-    network, latent = TorchNetwork(method_of("small", 100), "cpu", False), torch.randn(CHUNK)
+def test_ddpm_is_stochastic_and_ddim_is_not() -> None:
+    network, latent = TorchNetwork(build_untrained("small", 100), "cpu", False), torch.randn(CHUNK)
     for name, same in (("ddim_100", True), ("ddpm_100", False)):
         first, second = (SAMPLERS[name].sample(network, latent) for _ in range(2))
         assert torch.equal(first, second) is same
 
 
-class Perfect:
-    """Knows the chunk that was blurred, and counts how often it was asked."""
+class PerfectDenoiser:
+    """Predicts the exact noise and counts its calls."""
 
     def __init__(self, clean: np.ndarray) -> None:
-        self.clean, self.observation, self.asked = clean, None, 0
-        self.draw = lambda: np.random.default_rng(self.asked).standard_normal(clean.shape)
+        self.clean, self.observation, self.calls = clean, None, 0
+        self.sample_noise = lambda: np.random.default_rng(self.calls).standard_normal(clean.shape)
 
     def condition(self, observation):
         return None
 
     def step(self, condition, value, level):
-        kept = float(alphas_cumprod()[round(LEVELS * level)])
-        self.asked += 1
-        return (value - kept**0.5 * self.clean) / (1 - kept) ** 0.5
+        alpha_bar = float(alphas_cumprod()[round(LEVELS * level)])
+        self.calls += 1
+        return (value - alpha_bar**0.5 * self.clean) / (1 - alpha_bar) ** 0.5
 
 
 @pytest.mark.parametrize("name", ["ddim_10", "ddim_100", "ddpm_100"])
-def test_a_network_that_knows_the_noise_leads_every_sampler_to_the_chunk(name: str) -> None:
+def test_every_sampler_recovers_the_chunk_with_the_exact_noise(name: str) -> None:
     clean = np.random.default_rng(0).uniform(-0.9, 0.9, (1, 1, HORIZON, 3))
-    network = Perfect(clean)
+    network = PerfectDenoiser(clean)
     latent = np.random.default_rng(1).standard_normal(clean.shape)
     found = SAMPLERS[name].sample(network, latent)
     np.testing.assert_allclose(found, clean, atol=1e-6)
-    assert network.asked == SAMPLERS[name].evaluations
+    assert network.calls == SAMPLERS[name].num_inference_steps
 
 
 @pytest.mark.parametrize("steps", [1, 10])
-def test_the_graphs_say_what_pytorch_says(tmp_path: Path, steps: int) -> None:
-    method = method_of("small", steps)
+def test_the_graphs_have_the_output_of_pytorch(tmp_path: Path, steps: int) -> None:
+    method = build_untrained("small", steps)
     write_graphs(method, tmp_path)
     network = OnnxNetwork(tmp_path, "cpu", whole=steps == 1)
-    latent = network.draw()
+    latent = network.sample_noise()
     found = SAMPLERS["one_pass" if steps == 1 else "ddim_10"].sample(network, latent)
     with torch.no_grad():
         expected = method(torch.from_numpy(network.observation), torch.from_numpy(latent))
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
 
 
-def test_work_is_counted_once_for_the_condition_and_once_for_each_pass() -> None:
-    one, ten = method_of("small", 1), method_of("small", 10)
-    assert weights_read(one) == weights_of(one)
-    assert weights_of(ten) < weights_read(ten) < 10 * weights_of(ten)
-    assert flops_of(one) > 2 * OBSERVATION * 512
-    assert flops_of(ten) > 3 * flops_of(one)
+def test_the_condition_counts_once_and_the_rest_once_per_pass() -> None:
+    one, ten = build_untrained("small", 1), build_untrained("small", 10)
+    assert count_weight_reads(one) == count_weights(one)
+    assert count_weights(ten) < count_weight_reads(ten) < 10 * count_weights(ten)
+    assert count_flops(one) > 2 * OBSERVATION * 512
+    assert count_flops(ten) > 3 * count_flops(one)
 
 
-def test_calls_time_interleaved_and_a_long_one_is_not_repeated_in_its_turn() -> None:
+def test_calls_are_interleaved_and_a_long_one_runs_once_per_turn() -> None:
     order: list[str] = []
 
     def short() -> None:
@@ -108,17 +108,19 @@ def test_calls_time_interleaved_and_a_long_one_is_not_repeated_in_its_turn() -> 
     assert times["long"].working_ms < 100
 
 
-def test_rows_are_added_once_and_what_is_not_run_says_why(tmp_path: Path) -> None:
+def test_rows_are_added_once_and_skipped_variants_have_a_reason(tmp_path: Path) -> None:
     table = ResultTable(tmp_path, "infer", COLUMNS, KEY)
-    whole = Contestant("small", "one_pass", "torch", "cpu", tmp_path)
-    refused = Contestant("unet_256", "ddpm_100", "torch", "cpu", tmp_path)
+    whole = Variant("small", "one_pass", "torch", "cpu", tmp_path)
+    skipped = Variant("unet_256", "ddpm_100", "torch", "cpu", tmp_path)
     run_backbone([whole], 0.0, table)
-    run_backbone([refused], 0.0, table)
+    run_backbone([skipped], 0.0, table)
     rows = {tuple(row[key] for key in KEY): row for row in table.rows}
     assert float(rows["small", "one_pass", "torch", "cpu"]["times_floor"]) > 0.5
     assert rows["unet_256", "ddpm_100", "torch", "cpu"]["note"]
     assert ("small", "read", "floor", "cpu") in rows
-    assert left_out(table) == ["not run: unet_256 ddpm_100 torch (as ddim_10, ten times as often)"]
+    assert skipped_variants(table) == [
+        "skipped: unet_256 ddpm_100 torch (ten times the steps of ddim_10)"
+    ]
     before = len(table.rows)
     run_backbone([whole], 0.0, table)
     assert len(table.rows) == before
@@ -126,10 +128,10 @@ def test_rows_are_added_once_and_what_is_not_run_says_why(tmp_path: Path) -> Non
 
 def test_an_unknown_backbone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="backbone 'unet_7' is unknown: use some of small"):
-        contestants(["unet_7"], ["torch"], ["cpu"], tmp_path)
+        variants(["unet_7"], ["torch"], ["cpu"], tmp_path)
 
 
-def test_memory_is_counted_in_a_process_of_its_own(tmp_path: Path) -> None:
-    one = Contestant("unet_64", "one_pass", "torch", "cpu", tmp_path)
-    weights_mb = 4 * weights_of(method_of("unet_64", 1)) / 2**20
-    assert weights_mb < peak_growth_mb(one.call) < 10 * weights_mb
+def test_peak_memory_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
+    one = Variant("unet_64", "one_pass", "torch", "cpu", tmp_path)
+    weights_mb = 4 * count_weights(build_untrained("unet_64", 1)) / 2**20
+    assert weights_mb < peak_growth_mb(one.build_call) < 10 * weights_mb

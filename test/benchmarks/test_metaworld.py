@@ -10,7 +10,7 @@ pytest.importorskip("metaworld", reason="metaworld is not installed")
 
 from benchmarks.metaworld.chunk_runner import N_ACTION_STEPS, ChunkRunner
 from benchmarks.metaworld.demonstrations import record
-from benchmarks.metaworld.run import draw, summary
+from benchmarks.metaworld.run import plot, summary
 from benchmarks.metaworld.training import (
     COLUMNS,
     EXPERT,
@@ -180,7 +180,7 @@ def test_an_incomplete_table_can_be_plotted(tmp_path, rows):
         row("bc_mse", "push", 10, 1, 0.2),
     ][:rows]:
         results.add(result)
-    assert draw(results).read_bytes().startswith(b"\x89PNG")
+    assert plot(results).read_bytes().startswith(b"\x89PNG")
     assert len(summary(results)) == rows
 
 

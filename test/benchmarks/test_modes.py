@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.__main__ import main
 from benchmarks.methods import METHODS, select_methods
-from benchmarks.modes import COLUMNS, ModesJob, covers_modes, draw, modes_jobs, run_modes, summary
+from benchmarks.modes import COLUMNS, ModesJob, covers_modes, modes_jobs, plot, run_modes, summary
 from dbp_ros.evaluation.result_table import ResultTable, Row
 
 UPDATES = 20
@@ -84,7 +84,7 @@ def test_runs_outside_the_axes_can_be_plotted(tmp_path: Path) -> None:
     results = table(tmp_path)
     for index, name in enumerate(METHODS):
         results.add(row(name, within_mode_ratio=float("nan") if index == 1 else 10.0 * index))
-    with Image.open(draw(results)) as image:
+    with Image.open(plot(results)) as image:
         assert image.width > image.height > 200
 
 

@@ -1,4 +1,4 @@
-"""Online learning is compared on a env that does what it says."""
+"""The obstacle toy, and runs of the online learning benchmark."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from benchmarks.rl.obstacle import (
     demonstrations,
     imitate,
 )
-from benchmarks.rl.run import draw, summary
+from benchmarks.rl.run import plot, summary
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
@@ -25,7 +25,7 @@ from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 HERE = np.zeros(1, np.int64)
 
 
-def test_a_point_that_goes_straight_ahead_runs_into_the_disc() -> None:
+def test_a_point_that_moves_straight_ahead_collides() -> None:
     env = ObstacleEnv(1)
     env.reset(HERE, [0])
     for _ in range(MAX_STEPS):
@@ -38,7 +38,7 @@ def test_a_point_that_goes_straight_ahead_runs_into_the_disc() -> None:
     assert np.linalg.norm(step.states[0]) < OBSTACLE_RADIUS
 
 
-def test_a_point_that_stands_still_is_cut_short() -> None:
+def test_a_point_at_rest_is_truncated() -> None:
     env = ObstacleEnv(1)
     env.reset(HERE, [0])
     steps = [env.step(HERE, np.zeros((1, 2), np.float32)) for _ in range(MAX_STEPS)]
@@ -46,21 +46,21 @@ def test_a_point_that_stands_still_is_cut_short() -> None:
     assert not any(step.terminated[0] for step in steps)
 
 
-def test_demonstrations_go_round_on_both_sides_and_are_the_same_for_a_seed() -> None:
-    shown, again = demonstrations(3), demonstrations(3)
-    np.testing.assert_array_equal(shown.actions, again.actions)
+def test_demonstrations_use_both_routes_and_are_reproducible() -> None:
+    data, again = demonstrations(3), demonstrations(3)
+    np.testing.assert_array_equal(data.actions, again.actions)
     highest = [
-        shown.states[shown.episode == index, 1][len(shown.states[shown.episode == index]) // 2]
-        for index in range(shown.episodes)
+        data.states[data.episode == index, 1][len(data.states[data.episode == index]) // 2]
+        for index in range(data.episodes)
     ]
     assert np.mean(np.array(highest) > 0) == pytest.approx(FIRST_SHARE, abs=0.2)
-    assert np.linalg.norm(shown.states, axis=1).min() >= OBSTACLE_RADIUS
+    assert np.linalg.norm(data.states, axis=1).min() >= OBSTACLE_RADIUS
 
 
 @pytest.mark.parametrize("method", [name for name in rl.METHODS if name != "dfp"])
-def test_a_run_fills_the_table_and_is_not_made_again(tmp_path: Path, method: str) -> None:
-    arena = replace(OBSTACLE, imitate=untrained, updates=2, eval_every=1, episodes=4)
-    small = replace(arena, config=replace(arena.config, environments=4, critic_warm_up=1))
+def test_a_run_fills_the_table_and_is_not_repeated(tmp_path: Path, method: str) -> None:
+    env = replace(OBSTACLE, imitate=untrained, updates=2, eval_every=1, episodes=4)
+    small = replace(env, config=replace(env.config, environments=4, critic_warm_up=1))
     table = ResultTable(tmp_path, rl.NAME, rl.COLUMNS, rl.KEY)
     (job,) = rl.rl_jobs([rl.METHODS[method]], [small], 1, table)
     for row in rl.run_rl(job):
@@ -70,16 +70,16 @@ def test_a_run_fills_the_table_and_is_not_made_again(tmp_path: Path, method: str
     assert steps[0] == 0 < steps[1] < steps[2] <= 2 * 4 * 16 * 4
     assert table.numbers("kl")[1] == 0.0
     assert table.numbers("kl")[2] > 0.0
-    assert draw(table).stat().st_size > 0
+    assert plot(table).stat().st_size > 0
     (row,) = summary(table)
-    assert row["at the end"] == table.numbers(row["measure"])[-1]
+    assert row["at the end"] == table.numbers(row["metric"])[-1]
     finished = read_checkpoint(tmp_path / "policies" / f"obstacle_{method}_0")
     assert finished.facts["finetuned"]["steps"] == steps[-1]
 
 
-def test_environments_of_a_suite_are_chosen_by_name() -> None:
+def test_environments_of_a_suite_are_selected_by_name() -> None:
     assert select_envs("standard", "") == list(SUITES["standard"])
-    assert [arena.name for arena in select_envs("standard", "Hopper-v5, push_5")] == [
+    assert [env.name for env in select_envs("standard", "Hopper-v5, push_5")] == [
         "Hopper-v5",
         "push_5",
     ]
@@ -92,13 +92,13 @@ def untrained(method: str, seed: int, folder: Path) -> Checkpoint:
     return imitate(method, seed, updates=1)
 
 
-def test_the_weak_policy_of_the_cell_practises_with_what_it_sees() -> None:
-    (arena,) = select_envs("cell", "")
-    env = arena.open(2, True)
+def test_the_cell_renders_the_cameras_of_the_weak_policy() -> None:
+    (reach,) = select_envs("cell", "")
+    env = reach.open(2, True)
     assert env.reset(np.arange(2), [1, 2]).shape == (2, len(DUAL_UR5E_JOINTS))
-    seen = env.render(np.arange(2))
-    assert {name: image.shape for name, image in seen.items()} == {
+    images = env.render(np.arange(2))
+    assert {name: image.shape for name, image in images.items()} == {
         "left_wrist_camera": (2, 84, 84, 3),
         "right_wrist_camera": (2, 84, 84, 3),
     }
-    assert arena.config.n_action_steps == 1
+    assert reach.config.n_action_steps == 1
