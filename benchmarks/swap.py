@@ -97,7 +97,7 @@ def _measure(
     transfer: str, pushed: Iterator[Path], config: SwapBenchConfig, pusher: ModelPusher, status: Log
 ) -> dict[str, Any]:
     share_path, times_s = TRANSFERS[transfer], list[float]()
-    pusher.prepare()
+    pusher.reset()
     pusher.enable_control(True)
     pusher.activate_policy(True)
     time.sleep(SETTLE_S)

@@ -122,7 +122,7 @@ class Session:
         return times_s, refused
 
     def _start_episode(self) -> None:
-        self._client.prepare()
+        self._client.reset()
         self._client.trigger("policy/begin_episode")
         self._client.enable_control(True)
         self._start_s = time.monotonic()

@@ -91,12 +91,12 @@ def _run_episodes(
         runner.trigger(f"{name}/clear_statistics")
     results: list[EpisodeResult] = []
     if config.film:
-        runner.film("head_camera")
+        runner.record_frames("head_camera")
     before = _periods(runner)
     for number in range(config.episodes):
         if number == config.film:
-            runner.stop_filming()
-        runner.prepare()
+            runner.stop_recording()
+        runner.reset()
 
         def show_status(number: int = number) -> None:
             status(_live_line(number, config.episodes, results, runner))

@@ -179,7 +179,7 @@ class LearningRun:
         runner.trigger("guard/clear_statistics")
         self._start_s = time.monotonic()
         for number in range(1, self._config.episodes + 1):
-            runner.prepare()
+            runner.reset()
             solved, duration_s = runner.run_episode(self._limit_s, lambda: None)
             end_s = time.monotonic() - self._start_s
             episode = LearningEpisode(number, end_s, solved, duration_s, runner.version)

@@ -48,7 +48,7 @@ def run_trace(config: TraceConfig, status: Log) -> dict[str, Recording]:
     check_ranges(config)
     require_folder(config.out)
     with running_stack(config.task, config.model, config.out, EpisodeRunner, status) as runner:
-        runner.prepare()
+        runner.reset()
         runner.enable_control(True)
         runner.activate_policy(True)
         time.sleep(SETTLE_S)

@@ -1,4 +1,4 @@
-"""A connection to the ROS domain for one command of the shell."""
+"""Connection to the ROS domain for one shell command."""
 
 import os
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from dbp_ros.nodes.discovery import prompt_discovery
 from dbp_ros.nodes.middleware import LOCALHOST_ONLY, RANGE, choose_transports
 from dbp_ros.nodes.operator import Operator
 
-# ROS tools do not list nodes whose name starts like this.
+# ROS tools do not list nodes whose names start with an underscore.
 HIDDEN = "_dbp_"
 
 
 @contextmanager
 def connected(namespace: str = "", purpose: str = "operator") -> Iterator[Operator]:
-    """Join the ROS domain for as long as the block lasts.
+    """Join the ROS domain within the block.
 
     Args:
         namespace: Namespace of the stack.
-        purpose: What the node is named after.
+        purpose: Part of the node name.
     """
-    looked_through = place()
+    domain_and_range = place()
     choose_transports()
     try:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
@@ -41,8 +41,10 @@ def connected(namespace: str = "", purpose: str = "operator") -> Iterator[Operat
     except (RuntimeError, InvalidNamespaceException) as error:
         rclpy.try_shutdown()
         reason = " ".join(str(error).split())
-        raise ConfigError(f"cannot join the ROS domain, with {looked_through}: {reason}") from error
-    operator = Operator(node, looked_through)
+        raise ConfigError(
+            f"cannot join the ROS domain, with {domain_and_range}: {reason}"
+        ) from error
+    operator = Operator(node, domain_and_range)
     try:
         yield operator
     finally:
@@ -50,10 +52,10 @@ def connected(namespace: str = "", purpose: str = "operator") -> Iterator[Operat
 
 
 def place() -> str:
-    """Return which domain and which part of the network are looked through, in words."""
-    domain = os.environ.get("ROS_DOMAIN_ID") or "0, as it is not set"
+    """Return ROS domain and discovery range as text."""
+    domain = os.environ.get("ROS_DOMAIN_ID") or "0 (not set)"
     if os.environ.get(LOCALHOST_ONLY) == "1":
         reach = f"{LOCALHOST_ONLY}=1"
     else:
-        reach = f"{RANGE}={os.environ.get(RANGE) or 'SUBNET, as it is not set'}"
+        reach = f"{RANGE}={os.environ.get(RANGE) or 'SUBNET (not set)'}"
     return f"ROS_DOMAIN_ID={domain} and {reach}"

@@ -1,12 +1,11 @@
-"""Join a ROS domain so that what is there already is discovered soon.
+"""Fast discovery of the participants in a ROS domain.
 
-Fast DDS announces a new participant before it reads what arrives (`RTPSParticipantImpl::enable`
-starts the announcements, then registers the receivers). A participant on the same computer answers
-within 0.3 ms and only once: an answer that is received too early is dropped, and the next one is
-the periodic announcement, 3 s later by default. Measured on two cores: next to an idle guard a new
-process lost the answer in four of five tries, and with `prompt_discovery` in none of twelve; next
-to a busy stack it loses some all the same. So the processes of the stack announce themselves twice
-a second (config/fastdds.xml), and the participants of this computer can be counted.
+Fast DDS announces a new participant before its receivers are registered
+(`RTPSParticipantImpl::enable`). A participant on the same computer responds once, within 0.3 ms. A
+response that arrives too early is dropped; the next one is the periodic announcement, by default
+3 s later. Measured on two cores next to an idle guard: 4 of 5 new processes lost the response, and
+none of 12 with `prompt_discovery`. Next to a busy stack some still lose it. Therefore the stack
+announces itself twice a second (config/fastdds.xml), and local participants can be counted.
 """
 
 import os
@@ -16,25 +15,24 @@ from pathlib import Path
 
 from rclpy.node import Node
 
-# Numbers of UDP ports by domain and participant, as the RTPS standard defines them.
+# UDP ports by domain and participant, as defined by the RTPS standard.
 FIRST_PORT, PORTS_PER_DOMAIN, PORTS_PER_PARTICIPANT, PARTICIPANTS = 7400, 250, 2, 120
 UNICAST_OFFSET = 10
 SOCKETS = Path("/proc/net/udp")
-# Of a GUID, what names the participant.
+# Length of the participant prefix of a GUID.
 PREFIX_BYTES = 12
-# Every ROS participant publishes it, below the names of ROS.
+# DDS topic that every ROS participant publishes.
 PARTICIPANTS_TOPIC = "ros_discovery_info"
 
 
 @contextmanager
 def prompt_discovery() -> Iterator[None]:
-    """Keep the threads that receive from running before they are registered, mostly.
+    """Defer the receiver threads of a new participant until they are registered.
 
-    On one core and under SCHED_BATCH a thread that wakes up does not interrupt the one that runs:
-    the receiving threads, which inherit both, get the core after the calling thread has registered
-    them, unless a real-time thread interrupts that. Needs no privileges. Create the first node of
-    a process inside, and nothing else: in the end every thread of the process gets the affinity
-    and the policy that the caller had before.
+    On one core and under SCHED_BATCH, a thread that wakes up does not preempt the running one. The
+    receiver threads inherit both, so they run after the calling thread has registered them, unless
+    a real-time thread preempts it. Needs no privileges. Create only the first node of a process in
+    the block: at its end, all threads get the previous affinity and policy of the caller.
     """
     cores = os.sched_getaffinity(0)
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
@@ -48,9 +46,9 @@ def prompt_discovery() -> Iterator[None]:
 
 
 def undiscovered_participants(node: Node) -> int:
-    """Return how many participants of this computer are in the domain, and not known to a node.
+    """Return the number of local participants in the domain that a node has not discovered.
 
-    Those of other computers are not counted, nor those in a network namespace of their own.
+    Participants in another network namespace are not counted.
     """
     infos = node.get_publishers_info_by_topic(PARTICIPANTS_TOPIC, no_mangle=True)
     known = {bytes(info.endpoint_gid)[:PREFIX_BYTES] for info in infos}
@@ -58,20 +56,20 @@ def undiscovered_participants(node: Node) -> int:
 
 
 def local_participants(domain: int) -> int:
-    """Return how many participants of a ROS domain run on this computer; 0 if that is unknown."""
+    """Return the number of participants of a domain on this computer; 0 if unknown."""
     try:
         lines = SOCKETS.read_text(encoding="ascii").splitlines()[1:]
     except OSError:
         return 0
     first = FIRST_PORT + PORTS_PER_DOMAIN * domain + UNICAST_OFFSET
-    wanted = set(range(first, first + PARTICIPANTS * PORTS_PER_PARTICIPANT, PORTS_PER_PARTICIPANT))
-    return len(wanted & {int(line.split()[1].rpartition(":")[2], 16) for line in lines})
+    ports = set(range(first, first + PARTICIPANTS * PORTS_PER_PARTICIPANT, PORTS_PER_PARTICIPANT))
+    return len(ports & {int(line.split()[1].rpartition(":")[2], 16) for line in lines})
 
 
 def _set_threads(cores: set[int], policy: int, parameters: os.sched_param) -> None:
-    """Set every thread of this process; where that is not allowed, discovery takes longer."""
+    """Set affinity and policy of every thread of this process, as far as permitted."""
     for thread in map(int, os.listdir("/proc/self/task")):
-        # The thread may have ended.
+        # The thread may have ended; without permission, discovery takes longer.
         with suppress(OSError):
             os.sched_setaffinity(thread, cores)
             os.sched_setscheduler(thread, policy, parameters)

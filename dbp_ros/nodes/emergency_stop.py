@@ -1,6 +1,6 @@
-"""The part of `dbp stop` that joins the ROS domain: it reaches guards on other computers.
+"""The part of `dbp stop` that calls guards on other computers.
 
-Run as a process of its own, after `stop_socket` has stopped the guards of this computer.
+It runs as a separate process, after `stop_socket` has stopped the guards of this computer.
 """
 
 import argparse
@@ -22,21 +22,21 @@ from dbp_ros.nodes.operator import DISCOVERY_S, Operator
 from dbp_ros.nodes.stop_socket import listeners, send_stop
 
 SERVICE = "/emergency_stop"
-# Time in which guards are discovered, if at least one was stopped already.
-REST_S = 1.0
-ANSWER_S = 2.0
+# Duration of discovery if a guard has been stopped already.
+SHORT_DISCOVERY_S = 1.0
+RESPONSE_S = 2.0
 SLICE_S = 0.01
 
 
 class EmergencyStop:
-    """Clients of every guard that is discovered, and calls that are under way."""
+    """Clients of all discovered guards, and pending calls."""
 
     def __init__(self, operator: Operator, namespace: str | None) -> None:
-        """Start to look for guards.
+        """Create no clients yet.
 
         Args:
             operator: Connection to the ROS domain.
-            namespace: Whose guard; None for every guard of the domain.
+            namespace: Namespace of the guard; None for all guards of the domain.
         """
         self._operator = operator
         self._only = None if namespace is None else f"{operator.namespace}/guard{SERVICE}"
@@ -45,82 +45,86 @@ class EmergencyStop:
 
     @property
     def services(self) -> list[str]:
-        """Services of the guards that can be called."""
+        """Stop services whose server is ready."""
         return [name for name, client in self._clients.items() if client.service_is_ready()]
 
-    def look(self) -> None:
-        """Make a client for each guard that has been discovered since."""
+    def discover(self) -> None:
+        """Create a client for each new guard."""
         node = self._operator.node
         for name, kinds in node.get_service_names_and_types():
-            wanted = name == self._only if self._only else name.endswith(SERVICE)
-            if wanted and name not in self._clients and "std_srvs/srv/Trigger" in kinds:
+            matches = name == self._only if self._only else name.endswith(SERVICE)
+            if matches and name not in self._clients and "std_srvs/srv/Trigger" in kinds:
                 self._clients[name] = node.create_client(Trigger, name)
 
     def call(self, *names: str) -> None:
-        """Send a stop to guards by their services."""
+        """Call stop services without waiting for the response."""
         for name in names:
             future = self._clients[name].call_async(Trigger.Request())
             self._calls[name] = (time.monotonic(), future)
 
     def stop_all(self, discovery_s: float) -> dict[str, str]:
-        """Stop every guard that is discovered within a time.
+        """Stop every guard that is discovered within `discovery_s`.
 
         Returns:
-            What each service answered: empty for stopped, otherwise what went wrong.
+            Error of each service; empty for a guard that was stopped.
         """
         deadline = time.monotonic() + discovery_s
         while time.monotonic() < deadline:
-            self.look()
+            self.discover()
             self.call(*(name for name in self.services if name not in self._calls))
             self._operator.spin(SLICE_S)
-        return self.answers()
+        return self.responses()
 
-    def answers(self) -> dict[str, str]:
-        """Wait for the answers to the calls that are under way; see `stop_all`."""
-        self._operator.spin_until(lambda: all(f.done() for _, f in self._calls.values()), ANSWER_S)
-        found = {}
+    def responses(self) -> dict[str, str]:
+        """Wait for the pending calls and return their errors, as `stop_all`."""
+        self._operator.spin_until(
+            lambda: all(f.done() for _, f in self._calls.values()), RESPONSE_S
+        )
+        errors = {}
         for name, (_, future) in self._calls.items():
             response = future.result() if future.done() else None
             if response is None:
-                found[name] = f"no answer within {ANSWER_S:g} s; see dbp status"
+                errors[name] = f"no response within {RESPONSE_S:g} s; see dbp status"
             else:
-                found[name] = "" if response.success else f"refused: {response.message}"
+                errors[name] = "" if response.success else f"rejected: {response.message}"
         self._calls.clear()
-        return found
+        return errors
 
 
-def report(answers: dict[str, str]) -> bool:
-    """Print what became of each guard; return whether all were stopped."""
-    for name, problem in answers.items():
+def report(errors: dict[str, str]) -> bool:
+    """Print the result for each guard; return whether all were stopped."""
+    for name, problem in errors.items():
         guard = name.removesuffix(SERVICE)
         print(
             f"NOT STOPPED: {guard}: {problem}" if problem else f"stopped: {guard} (service)",
             flush=True,
         )
-    return not any(answers.values())
+    return not any(errors.values())
 
 
 def stop_once(operator: Operator, namespace: str | None, stopped: int) -> int:
-    """Stop what can be discovered, beside `stopped` guards that are stopped already."""
-    answers = EmergencyStop(operator, namespace).stop_all(REST_S if stopped else DISCOVERY_S)
-    if not answers and not stopped:
+    """Stop all discovered guards, after `stopped` local guards; return the exit status."""
+    errors = EmergencyStop(operator, namespace).stop_all(
+        SHORT_DISCOVERY_S if stopped else DISCOVERY_S
+    )
+    if not errors and not stopped:
         print(
             f"NOT STOPPED: no guard within {DISCOVERY_S:g} s, with {operator.place}. "
             "Press the robot's own emergency stop",
             file=sys.stderr,
         )
         return 1
-    return 0 if report(answers) else 1
+    return 0 if report(errors) else 1
 
 
 def stop_on_key(operator: Operator, namespace: str | None) -> int:
-    """Stop at each press of a key, with connections that are made beforehand; return at Ctrl-C."""
+    """Stop at each key press, with established connections, until Ctrl-C."""
     stop = EmergencyStop(operator, namespace)
     known: set[str] = set()
-    print("press any key to stop every guard listed here, Ctrl-C to leave", flush=True)
+    print("press any key to stop all guards listed here, Ctrl-C to exit", flush=True)
     with unbuffered_keys():
         while True:
-            stop.look()
+            stop.discover()
             if new := set(stop.services) - known:
                 known |= new
                 print(f"connected: {', '.join(sorted(n.removesuffix(SERVICE) for n in new))}")
@@ -129,16 +133,16 @@ def stop_on_key(operator: Operator, namespace: str | None) -> int:
                 continue
             if not sys.stdin.read(1):
                 return 0
-            here = [g for g in listeners() if namespace is None or g.is_in(namespace)]
+            local = [g for g in listeners() if namespace is None or g.is_in(namespace)]
             own = operator.node.context.get_domain_id()
-            send_stop((g for g in here if g.domain == own), timeout_s=0.0)
+            send_stop((g for g in local if g.domain == own), timeout_s=0.0)
             stop.call(*stop.services)
-            report(stop.answers())
+            report(stop.responses())
 
 
 @contextmanager
 def unbuffered_keys() -> Iterator[None]:
-    """Let the terminal hand over each key at once, where there is one."""
+    """Read single key presses from the terminal, if there is one."""
     if not sys.stdin.isatty():
         yield
         return
@@ -151,7 +155,7 @@ def unbuffered_keys() -> Iterator[None]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Stop guards by their services; see `dbp stop`."""
+    """Stop guards through their services; see `dbp stop`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--namespace")
     parser.add_argument("--stopped", type=int, default=0)

@@ -1,4 +1,4 @@
-"""Runs episodes on the stack as an operator would: through services, with a deadline on each."""
+"""Episodes on a running stack, through its services with timeouts."""
 
 import json
 import threading
@@ -28,17 +28,17 @@ from dbp_ros.types import Image
 
 POLL_S = 0.01
 REFUSAL_LIMIT_S = 10.0
-# After a reset: until every stream tells of the new episode.
+# Time after a reset until all topics show the new episode.
 SETTLE_S = 0.3
 
 
 class EpisodeRunner(Node):  # type: ignore[misc]
-    """Resets the simulation, lets the policy act, and tells how each episode ended.
+    """A node that resets the simulation and rolls out the policy.
 
-    Its methods block: call them from a thread that does not spin the node.
+    Methods block: call them from a thread that does not spin the node.
 
     Attributes:
-        processes: Whose states it hears.
+        processes: Nodes whose states it subscribes to.
     """
 
     processes: tuple[str, ...] = ("guard", "policy", "simulation")
@@ -61,29 +61,29 @@ class EpisodeRunner(Node):  # type: ignore[misc]
 
     @property
     def succeeded(self) -> bool:
-        """Whether the task has been solved since the last `prepare`."""
+        """Whether the task has been solved since the last `reset`."""
         return self._succeeded.is_set()
 
     def statistics(self, name: str) -> dict[str, Any]:
-        """Return all numbers of one process of the stack.
+        """Return the statistics of a process of the stack.
 
         Raises:
-            DbpError: If it does not answer in time, or not with a JSON object.
+            DbpError: If there is no response in time, or it is no JSON object.
         """
         text = self._calls.call(Trigger, f"{name}/statistics", Trigger.Request()).message
         try:
-            numbers = json.loads(text)
+            values = json.loads(text)
         except ValueError as error:
             raise DbpError(f"{name}/statistics is no JSON ({error}): {text[:80]!r}") from error
-        if not isinstance(numbers, dict):
+        if not isinstance(values, dict):
             raise DbpError(f"{name}/statistics is {text[:80]!r}, expected a JSON object")
-        return numbers
+        return values
 
     def recording(self, name: str) -> Recording:
-        """Return what one process of the stack did of late.
+        """Return the recent trace of a process of the stack.
 
         Raises:
-            DbpError: If it does not answer in time.
+            DbpError: If there is no response in time.
         """
         return recording_of(self._calls.call(Trigger, f"{name}/trace", Trigger.Request()).message)
 
@@ -91,21 +91,21 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         """Call a Trigger service.
 
         Raises:
-            DbpError: If it does not answer in time, or refuses.
+            DbpError: If there is no response in time, or the request is rejected.
         """
         self._calls.call(Trigger, service, Trigger.Request())
 
     def enable_control(self, enable: bool) -> None:
-        """Let the guard command the arms, or no more.
+        """Enable or disable control.
 
-        It refuses while it hears nothing new of the arms, as on a busy machine: it is asked again.
-        Not after a stop: whoever resets that must not see arms start by themselves.
+        The guard rejects the request while joint states are late, e.g. on a busy machine, so it is
+        repeated. It is not repeated after a stop: a reset must not start the arms.
 
         Raises:
-            DbpError: If the guard does not answer in time, is stopped, or refuses for too long.
+            DbpError: If there is no response in time, or the request is rejected until the limit.
         """
         request = SetBool.Request(data=enable)
-        self._insist(
+        self._retry(
             SetBool,
             "guard/enable_control",
             request,
@@ -113,12 +113,12 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         )
 
     def activate_policy(self, activate: bool) -> None:
-        """Let the policy decide, or fall silent.
+        """Activate or deactivate the policy.
 
         Raises:
-            DbpError: If the policy does not answer in time, or refuses.
+            DbpError: If there is no response in time, or the policy rejects it.
         """
-        wanted = State.PRIMARY_STATE_ACTIVE if activate else State.PRIMARY_STATE_INACTIVE
+        goal = State.PRIMARY_STATE_ACTIVE if activate else State.PRIMARY_STATE_INACTIVE
         transition = (
             Transition.TRANSITION_ACTIVATE if activate else Transition.TRANSITION_DEACTIVATE
         )
@@ -126,46 +126,45 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         try:
             self._calls.call(ChangeState, "policy/change_state", request)
         except DbpError:
-            # Asked twice, it refuses the second time what it did the first time.
-            answer = self._calls.call(GetState, "policy/get_state", GetState.Request())
-            if answer.current_state.id != wanted:
+            # A repeated request is rejected if the first one succeeded without a response.
+            response = self._calls.call(GetState, "policy/get_state", GetState.Request())
+            if response.current_state.id != goal:
                 raise
 
-    def prepare(self) -> None:
-        """Bring the arms to rest and reset the simulation to its next episode.
+    def reset(self) -> None:
+        """Bring the arms to rest and reset the simulation for the next episode.
 
-        A guard that stopped arms which did not follow is reset, as by an operator who has looked
-        at them. What a person stopped stays stopped.
+        A stop that the guard latched by itself is reset. An emergency stop is not.
 
         Raises:
-            DbpError: If somebody pressed the emergency stop, or the stack does not answer in time.
+            DbpError: If an emergency stop is latched, or the stack does not respond in time.
         """
         self.enable_control(False)
         self.wait_for(lambda: self._guard.inactive, "the guard to disable")
         if self._guard.emergency_stop:
-            raise DbpError("somebody pressed the emergency stop: call guard/reset and start again")
+            raise DbpError("the emergency stop was pressed: call guard/reset and start again")
         if self._guard.mode is GuardMode.STOPPED:
-            self._insist(Trigger, "guard/reset", Trigger.Request())
+            self._retry(Trigger, "guard/reset", Trigger.Request())
             self.wait_for(lambda: self._guard.mode is GuardMode.DISABLED, "the guard to be reset")
         self.trigger("simulation/reset")
         time.sleep(SETTLE_S)
         self._succeeded.clear()
 
-    def run_episode(self, time_limit_s: float, watch: Callable[[], None]) -> tuple[bool, float]:
-        """Let the policy act until the task is solved or the time is up.
+    def run_episode(self, time_limit_s: float, on_poll: Callable[[], None]) -> tuple[bool, float]:
+        """Roll out the policy until the task is solved or the time limit is reached.
 
         Args:
-            time_limit_s: Longest duration, in [s] of the steady clock.
-            watch: Called again and again meanwhile.
+            time_limit_s: Time limit, in [s] of the steady clock.
+            on_poll: Called repeatedly during the episode.
 
         Returns:
-            Whether the task was solved, and how long it took in [s].
+            Whether the task was solved, and the duration in [s].
         """
         self.enable_control(True)
         self.activate_policy(True)
         start = time.monotonic()
         while not self._succeeded.wait(POLL_S) and time.monotonic() - start < time_limit_s:
-            watch()
+            on_poll()
         duration_s = time.monotonic() - start
         succeeded = self._succeeded.is_set()
         self.activate_policy(False)
@@ -177,7 +176,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         """Wait until a condition holds.
 
         Raises:
-            DbpError: If it does not in time.
+            DbpError: If it does not hold in time.
         """
         deadline = time.monotonic() + limit_s
         while not condition():
@@ -185,8 +184,8 @@ class EpisodeRunner(Node):  # type: ignore[misc]
                 raise DbpError(f"waited {limit_s:.0f} s for {what}; states: {self.states}")
             time.sleep(POLL_S)
 
-    def film(self, camera: str) -> None:
-        """Keep the pictures of a camera from now on."""
+    def record_frames(self, camera: str) -> None:
+        """Start to append the images of a camera to `frames`."""
         self._camera = self.create_subscription(
             ImageMessage,
             f"{camera}/image_raw",
@@ -194,8 +193,8 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             SENSOR,
         )
 
-    def stop_filming(self) -> None:
-        """Keep no more pictures."""
+    def stop_recording(self) -> None:
+        """Stop appending images to `frames`."""
         if self._camera is not None:
             self.destroy_subscription(self._camera)
             self._camera = None
@@ -204,22 +203,22 @@ class EpisodeRunner(Node):  # type: ignore[misc]
     def _guard(self) -> GuardState:
         return GuardState.parse(self.states.get("guard", ""))
 
-    def _insist(
-        self, kind: Any, service: str, request: Any, wanted: Callable[[], bool] = lambda: True
+    def _retry(
+        self, kind: Any, service: str, request: Any, repeat: Callable[[], bool] = lambda: True
     ) -> None:
-        """Call a service until it no longer refuses, for as long as that is wanted."""
-        deadline_s = time.monotonic() + REFUSAL_LIMIT_S
+        """Repeat a service call until it succeeds, while `repeat` holds and within the limit."""
+        deadline = time.monotonic() + REFUSAL_LIMIT_S
         while True:
             try:
                 self._calls.call(kind, service, request)
                 return
             except DbpError:
-                if not wanted() or time.monotonic() > deadline_s:
+                if not repeat() or time.monotonic() > deadline:
                     raise
                 time.sleep(POLL_S)
 
-    def model_state(self, message: String) -> SwapStatus | None:
-        """Return what a message of policy/model holds, None where it is malformed."""
+    def parse_swap_status(self, message: String) -> SwapStatus | None:
+        """Return the status in a message of policy/model; None if it is malformed."""
         try:
             return SwapStatus.from_json(message.data)
         except BundleError as error:

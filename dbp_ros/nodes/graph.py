@@ -1,4 +1,4 @@
-"""The graph of a ROS domain: which nodes there are, and who is on which topic."""
+"""The ROS graph: nodes, topics and their endpoints."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,25 +10,25 @@ from dbp_ros.diagnosis.snapshot import Endpoint, TopicStatus
 from dbp_ros.nodes.polled_subscriptions import STREAMS
 
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
-# Nodes of tools that look at a stack and are no part of it.
+# Prefix of the nodes of tools, which are no part of a stack.
 HIDDEN = "_"
 
 
 class Graph:
-    """The graph around one node."""
+    """The ROS graph as discovered by one node."""
 
     def __init__(self, node: Node, namespace: str) -> None:
-        """Prepare.
+        """Use the graph of a node.
 
         Args:
-            node: The node that looks.
+            node: Observing node.
             namespace: Namespace of the stack; empty for the root.
         """
         self._node = node
         self._namespace = namespace
 
     def nodes(self) -> list[str]:
-        """Return the full names of all nodes, as often as there are nodes of a name."""
+        """Return the full names of all nodes, with duplicates."""
         return [
             f"{namespace.rstrip('/')}/{name}"
             for name, namespace in self._node.get_node_names_and_namespaces()
@@ -36,7 +36,7 @@ class Graph:
         ]
 
     def subscribed(self, name: str, kinds: Iterable[str]) -> dict[str, str]:
-        """Return topics of some types that a node of the stack subscribes to, and their types."""
+        """Return the subscribed topics of a node of the stack with given types, and their types."""
         wanted = set(kinds)
         found: dict[str, str] = {}
         for node in (name, f"{name}{STREAMS}"):
@@ -50,7 +50,7 @@ class Graph:
         return found
 
     def published(self, name: str, kind: str) -> list[str]:
-        """Return topics of a type that a node of the stack publishes."""
+        """Return the topics of a type that a node of the stack publishes."""
         try:
             topics = self._node.get_publisher_names_and_types_by_node(name, self._namespace or "/")
         except NodeNameNonExistentError:
@@ -58,7 +58,7 @@ class Graph:
         return [topic for topic, types in topics if kind in types]
 
     def published_by_any(self, kinds: Iterable[str]) -> dict[str, str]:
-        """Return all topics of some types that have a publisher, and their types."""
+        """Return all topics of given types that have a publisher, and their types."""
         wanted = set(kinds)
         return {
             topic: types[0]
@@ -75,7 +75,7 @@ class Graph:
         ]
 
     def topic(self, name: str, rate_hz: float | None = None) -> TopicStatus:
-        """Return a topic with its publishers and subscribers, those of tools left out."""
+        """Return a topic with its publishers and subscribers, without those of tools."""
         return TopicStatus(
             name,
             _endpoints(self._node.get_publishers_info_by_topic(name)),
@@ -87,7 +87,7 @@ class Graph:
 def _endpoints(infos: Iterable[Any]) -> tuple[Endpoint, ...]:
     return tuple(
         Endpoint(
-            "a node without a name yet"
+            "unnamed node"
             if info.node_name == UNKNOWN
             else f"{info.node_namespace.rstrip('/')}/{info.node_name.removesuffix(STREAMS)}",
             info.topic_type,

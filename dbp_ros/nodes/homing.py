@@ -1,4 +1,4 @@
-"""Moves the arms to the robot's start pose, through the guard and in place of the policy."""
+"""Motion of the arms to the robot's start pose, with chunks to the guard in place of the policy."""
 
 import time
 from array import array
@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from dbp_ros.errors import DbpError
 from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.motion.homing import HomingPath, check_home
-from dbp_ros.nodes.operator import DISCOVERY_S, REST_S, Operator
+from dbp_ros.nodes.operator import DISCOVERY_S, DISCOVERY_SPREAD_S, Operator
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.types import Array
 
@@ -26,29 +26,30 @@ GUARD_PARAMETERS = (
     *("position_lower", "position_upper", "tracking_error_limit", "real_time_factor"),
 )
 CHUNK_RATE_HZ = 50.0
-# Points of a chunk, in [s] from now.
-AHEAD_S = tuple(0.05 * k for k in range(1, 11))
-# Share of the tracking limit within which an arm has arrived, and beyond which the path waits.
+# Times of the points of a chunk after its stamp, in [s].
+POINT_TIMES_S = tuple(0.05 * k for k in range(1, 11))
+# Fractions of the tracking limit: an arm within the first has arrived; beyond the second, the path
+# is paused.
 ARRIVED, BEHIND = 0.2, 0.6
 SETTLE_S = 3.0
 STATE_S = 2.0
 
 
 class Homing:
-    """One motion to the start pose."""
+    """A motion to the start pose."""
 
-    def __init__(self, operator: Operator, show: Callable[[str], None]) -> None:
-        """Read the guard's settings and start to receive its state and the joint states.
+    def __init__(self, operator: Operator, report: Callable[[str], None]) -> None:
+        """Read the parameters of the guard, and subscribe to its state and to joint states.
 
         Args:
             operator: Connection to the stack.
-            show: Prints a line of progress.
+            report: Prints a line of progress.
 
         Raises:
             DbpError: If there is no guard, or its home pose does not fit the robot.
         """
         self._operator = operator
-        self._show = show
+        self._report = report
         self._state = GuardState()
         self._positions: dict[str, float] = {}
         node = operator.node
@@ -69,72 +70,76 @@ class Homing:
         self._real_time_factor = float(settings["real_time_factor"])
 
     def run(self, enable: bool) -> str:
-        """Move the arms; return a sentence once they are there.
+        """Move the arms to the start pose; return a message for the user.
 
         Args:
-            enable: Enable control where it is not.
+            enable: Whether to enable control if it is disabled.
 
         Raises:
-            DbpError: If something keeps the arms from moving home.
+            DbpError: If the arms cannot move, or do not arrive.
         """
         enabled = self._require_ready(enable)
-        self._silence_policy()
-        self._require_no_rival()
-        start = self._measure()
+        self._deactivate_policy()
+        self._require_only_publisher()
+        start = self._first_positions()
         if not enabled:
             self._operator.enable_control(True)
             self._operator.spin_until(lambda: self._state.enabled, STATE_S)
         path = HomingPath(start, self._goal, self._velocity, self._acceleration)
-        began = time.monotonic()
+        start_s = time.monotonic()
         self._follow(path)
-        duration_s = time.monotonic() - began
+        duration_s = time.monotonic() - start_s
         return f"the arms are at home after {duration_s:.1f} s; dbp activate starts the policy"
 
     def _guard_settings(self) -> dict[str, Any]:
         request = GetParameters.Request(names=list(GUARD_PARAMETERS))
-        answer = self._operator.call(GetParameters, "guard/get_parameters", request)
-        values = map(parameter_value_to_python, answer.values)
+        response = self._operator.call(GetParameters, "guard/get_parameters", request)
+        values = map(parameter_value_to_python, response.values)
         settings = dict(zip(GUARD_PARAMETERS, values, strict=True))
         if unset := [name for name, value in settings.items() if value is None]:
-            raise DbpError(f"the guard has no {', '.join(unset)}: is it of another version?")
+            raise DbpError(
+                f"the guard has no parameter {', '.join(unset)}: it is of another version"
+            )
         return settings
 
-    def _silence_policy(self) -> None:
-        if not self._operator.spin_until(lambda: self._operator.offers("policy/get_state"), REST_S):
+    def _deactivate_policy(self) -> None:
+        if not self._operator.spin_until(
+            lambda: self._operator.offers("policy/get_state"), DISCOVERY_SPREAD_S
+        ):
             return
         if self._operator.policy_state() == State.PRIMARY_STATE_ACTIVE:
             self._operator.deactivate_policy()
-            self._show("the policy is deactivated")
+            self._report("the policy is deactivated")
 
-    def _require_no_rival(self) -> None:
+    def _require_only_publisher(self) -> None:
         policy = f"{self._operator.namespace}/policy"
-        if rivals := sorted(set(self._operator.publishers("action_chunk")) - {policy}):
-            raise DbpError(f"{', '.join(rivals)} publishes action_chunk too: end it first")
+        if others := sorted(set(self._operator.publishers("action_chunk")) - {policy}):
+            raise DbpError(f"{', '.join(others)} also publishes action_chunk: end it first")
 
-    def _measure(self) -> Array:
-        """Return where the joints are. Shape (nu,)."""
+    def _first_positions(self) -> Array:
+        """Wait for the position of every joint; return them. Shape (nu,)."""
         known = self._positions
         if not self._operator.spin_until(lambda: all(j in known for j in self._joints), STATE_S):
             missing = [joint for joint in self._joints if joint not in known]
-            raise DbpError(f"joint_states lacks {', '.join(missing)}: see dbp status")
+            raise DbpError(f"missing in joint_states: {', '.join(missing)}; see dbp status")
         return self._measured()
 
     def _require_ready(self, enable: bool) -> bool:
-        """Return whether control is enabled, unless the guard must not or may not be used."""
+        """Check that control is enabled or may be enabled; return whether it is enabled."""
         if not self._operator.spin_until(lambda: self._state != GuardState(), STATE_S):
             raise DbpError("the guard publishes no state: see dbp status")
         if self._state.mode is GuardMode.STOPPED:
-            raise DbpError(f"the guard is {self._state}: dbp reset clears it, then dbp enable")
+            raise DbpError(f"the guard is {self._state}: dbp reset, then dbp enable")
         enabled = self._state.enabled
         if not enabled and not enable:
-            raise DbpError(f"the guard is {self._state}: give --enable, or call dbp enable first")
+            raise DbpError(f"the guard is {self._state}: use --enable, or dbp enable first")
         return enabled
 
     def _follow(self, path: HomingPath) -> None:
-        """Publish the path until the arms have arrived; it waits for arms that are behind."""
+        """Publish the path until the arms arrive; pause it while an arm is behind."""
         chunks = self._operator.node.create_publisher(JointTrajectory, "action_chunk", COMMAND)
         self._operator.spin_until(lambda: chunks.get_subscription_count() > 0, DISCOVERY_S)
-        self._show(f"moving home in {path.duration_s / self._real_time_factor:.1f} s")
+        self._report(f"moving home in {path.duration_s / self._real_time_factor:.1f} s")
         path_s, before, shown = 0.0, time.monotonic(), 0
         deadline = before + 2.0 * path.duration_s / self._real_time_factor + SETTLE_S
         while path_s < path.duration_s or not self._near(path.goal, ARRIVED):
@@ -149,24 +154,24 @@ class Homing:
             chunks.publish(self._chunk(path, path_s))
             if (quarter := int(4.0 * path_s / path.duration_s)) > shown:
                 shown = quarter
-                self._show(f"{min(100, 25 * quarter)} %")
+                self._report(f"{min(100, 25 * quarter)} %")
             self._operator.spin(1.0 / CHUNK_RATE_HZ)
 
     def _chunk(self, path: HomingPath, path_s: float) -> JointTrajectory:
-        """Return the path from a time on. Its stamp is zero, which means now."""
+        """Return the points of the path after `path_s`, with stamp zero, which means now."""
         message = JointTrajectory(joint_names=self._joints)
-        times_s = np.array([path_s + ahead_s for ahead_s in AHEAD_S])
-        for ahead_s, positions in zip(AHEAD_S, path.positions(times_s), strict=True):
+        times_s = np.array([path_s + time_s for time_s in POINT_TIMES_S])
+        for time_s, positions in zip(POINT_TIMES_S, path.positions(times_s), strict=True):
             message.points.append(
                 JointTrajectoryPoint(
                     positions=array("d", positions.tobytes()),
-                    time_from_start=Duration(nanosec=round(1e9 * ahead_s)),
+                    time_from_start=Duration(nanosec=round(1e9 * time_s)),
                 )
             )
         return message
 
-    def _near(self, positions: Array, share: float) -> bool:
-        return bool((np.abs(self._measured() - positions) <= share * self._tolerance).all())
+    def _near(self, positions: Array, fraction: float) -> bool:
+        return bool((np.abs(self._measured() - positions) <= fraction * self._tolerance).all())
 
     def _measured(self) -> Array:
         return np.array([self._positions[joint] for joint in self._joints])
@@ -175,8 +180,8 @@ class Homing:
         error = np.abs(self._measured() - goal)
         worst = int(np.argmax(error / self._tolerance))
         return (
-            f"{self._joints[worst]} is still {error[worst]:.3f} [rad, m] from home; the guard is "
-            f"{self._state}: is the arm blocked, or its controller off? see dbp status"
+            f"{self._joints[worst]} is still {error[worst]:.3f} rad or m from home; the guard is "
+            f"{self._state}: check for a blocked arm or an inactive controller, see dbp status"
         )
 
     def _on_state(self, message: String) -> None:

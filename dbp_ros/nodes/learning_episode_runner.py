@@ -1,4 +1,4 @@
-"""Runs episodes of a policy that learns, and hears of every swap of its models."""
+"""Episodes of a policy that is fine-tuned while the stack runs, with its model swaps."""
 
 import time
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from dbp_ros.nodes.qos import LATCHED
 
 @dataclass(frozen=True)
 class SwapEvent:
-    """A model that took over, or one that had to give way again.
+    """A promotion or a rollback of a model.
 
     Attributes:
-        at_s: When it was heard of, in [s] of the steady clock.
-        version: Of the model that decides from then on.
+        at_s: Time of the message, in [s] of the steady clock.
+        version: Version of the model that is active afterwards.
         phase: `active` or `rolled_back`.
-        reason: What the policy node says about it.
+        reason: Reason given by the policy node.
     """
 
     at_s: float
@@ -27,10 +27,10 @@ class SwapEvent:
 
 
 class LearningEpisodeRunner(EpisodeRunner):
-    """An operator who also counts the swaps.
+    """An episode runner that also records model swaps.
 
     Attributes:
-        swaps: In order.
+        swaps: Model swaps in chronological order.
     """
 
     processes = ("guard", "policy", "simulation", "learner")
@@ -42,11 +42,11 @@ class LearningEpisodeRunner(EpisodeRunner):
 
     @property
     def version(self) -> int:
-        """Version of the model that decides, 0 before the first swap."""
+        """Version of the active model; 0 before the first swap."""
         return self.swaps[-1].version if self.swaps else 0
 
     def _on_model(self, message: String) -> None:
-        state = self.model_state(message)
-        if state is not None and state.phase in ("active", "rolled_back"):
+        status = self.parse_swap_status(message)
+        if status is not None and status.phase in ("active", "rolled_back"):
             now_s = time.monotonic()
-            self.swaps.append(SwapEvent(now_s, state.version, state.phase, state.reason))
+            self.swaps.append(SwapEvent(now_s, status.version, status.phase, status.reason))

@@ -42,7 +42,7 @@ class ModelPusher(EpisodeRunner):
         return end_s - start_s
 
     def _on_model(self, message: String) -> None:
-        state = self.model_state(message)
+        state = self.parse_swap_status(message)
         if state is None:
             return
         self.rolled_back += state.phase == "rolled_back"

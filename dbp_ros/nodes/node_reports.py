@@ -1,4 +1,4 @@
-"""What the nodes of a stack publish and answer about themselves, received from outside."""
+"""States, diagnostics, parameters and lifecycle states of the nodes of a stack."""
 
 import time
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class _Report:
-    """One diagnostic status."""
+    """A diagnostic status."""
 
     level: int
     sentence: str
@@ -41,8 +41,8 @@ class _Report:
 
 
 @dataclass
-class _Seen:
-    """What was received of the nodes of one name."""
+class _NodeData:
+    """Received data of all nodes with one name."""
 
     state: str = ""
     reports: list[_Report] = field(default_factory=list)
@@ -51,7 +51,7 @@ class _Seen:
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def status(self, name: str, copies: int) -> NodeStatus:
-        """Return what is known: of one node the last report, of several the worst."""
+        """Return the status: the last report of one node, or the worst of several nodes."""
         if not self.reports:
             level, sentence, age_s, values = None, self.state, None, {}
         else:
@@ -80,17 +80,17 @@ class NodeReports:
     """
 
     def __init__(self, node: Node, namespace: str, calls: PendingCalls) -> None:
-        """Subscribe and ask.
+        """Subscribe and request the parameters.
 
         Args:
-            node: The node that looks, in the namespace of the stack.
+            node: Observing node, in the namespace of the stack.
             namespace: That namespace; empty for the root.
-            calls: Makes the requests.
+            calls: Sends the requests.
         """
         self.activity: dict[str, str] = {}
         self._node = node
         self._prefix = f"{namespace}/".lstrip("/")
-        self._seen = {name: _Seen() for name in NODES}
+        self._data = {name: _NodeData() for name in NODES}
         self._foreign: dict[str, str] = {}
         self._subscriptions = [
             node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50),
@@ -101,78 +101,78 @@ class NodeReports:
                 for name in NODES
             ),
         ]
-        for name, wanted in PARAMETERS.items():
-            request = GetParameters.Request(names=list(wanted))
-            receive = partial(self._on_parameters, name, wanted)
+        for name, requested in PARAMETERS.items():
+            request = GetParameters.Request(names=list(requested))
+            receive = partial(self._on_parameters, name, requested)
             calls.add(GetParameters, f"{name}/get_parameters", request, receive)
         calls.add(GetState, "policy/get_state", GetState.Request(), self._on_lifecycle)
 
     @property
     def foreign(self) -> tuple[str, ...]:
-        """Diagnostics of the controller manager that are not OK, in words."""
+        """Diagnostics of the controller manager that are not OK, as text."""
         return tuple(self._foreign.values())
 
     @property
     def on_clock(self) -> bool:
-        """Whether a node that answered stamps its messages with `/clock`."""
-        users = (seen for name, seen in self._seen.items() if name != "simulation")
-        return any(seen.parameters.get("use_sim_time") for seen in users)
+        """Whether a node that responded uses `/clock` for its timestamps."""
+        users = (data for name, data in self._data.items() if name != "simulation")
+        return any(data.parameters.get("use_sim_time") for data in users)
 
     def parameter(self, name: str, parameter: str, default: Any) -> Any:
-        """Return a parameter of a node; the default until it has answered."""
-        return self._seen[name].parameters.get(parameter, default)
+        """Return a parameter of a node; the default until it has responded."""
+        return self._data[name].parameters.get(parameter, default)
 
-    def showed_themselves(self, name: str, copies: int) -> bool:
-        """Return whether diagnostics of each of some nodes of one name may have arrived."""
-        return len(self._seen[name].reports) >= copies
+    def complete(self, name: str, copies: int) -> bool:
+        """Return whether there is at least one report for each of the nodes with a name."""
+        return len(self._data[name].reports) >= copies
 
     def statuses(self, copies: Mapping[str, int]) -> dict[str, NodeStatus]:
-        """Return what is known of each node that must run, or runs.
+        """Return the status of each node that runs or is required.
 
         Args:
-            copies: How many nodes have each name.
+            copies: Number of nodes with each name.
         """
         return {
-            name: seen.status(name, copies[name])
-            for name, seen in self._seen.items()
+            name: data.status(name, copies[name])
+            for name, data in self._data.items()
             if name in REQUIRED or copies[name]
         }
 
     def close(self) -> None:
-        """Unsubscribe."""
+        """Destroy the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
     def _on_state(self, name: str, message: String) -> None:
-        self._seen[name].state = message.data
+        self._data[name].state = message.data
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             name = status.name.removeprefix(self._prefix)
             level = int.from_bytes(status.level, "little")
-            if name in self._seen and status.name == f"{self._prefix}{name}":
+            if name in self._data and status.name == f"{self._prefix}{name}":
                 values = {item.key: item.value for item in status.values}
                 report = _Report(level, status.message, values, time.monotonic())
-                self._seen[name].reports.append(report)
+                self._data[name].reports.append(report)
             elif status.name.endswith(ACTIVITY):
                 labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
                 self.activity |= labels
             elif MANAGER in status.name:
-                self._note_foreign(status, level)
+                self._add_foreign(status, level)
 
-    def _note_foreign(self, status: DiagnosticStatus, level: int) -> None:
+    def _add_foreign(self, status: DiagnosticStatus, level: int) -> None:
         if level:
             self._foreign[status.name] = f"{status.name}: {status.message}"
         else:
             self._foreign.pop(status.name, None)
 
-    def _on_parameters(self, name: str, wanted: tuple[str, ...], response: Any) -> None:
-        seen = self._seen[name]
-        seen.answers = True
-        if len(response.values) == len(wanted):
+    def _on_parameters(self, name: str, requested: tuple[str, ...], response: Any) -> None:
+        data = self._data[name]
+        data.answers = True
+        if len(response.values) == len(requested):
             values = map(parameter_value_to_python, response.values)
-            known = dict(zip(wanted, values, strict=True))
-            seen.parameters |= {k: v for k, v in known.items() if v is not None}
+            known = dict(zip(requested, values, strict=True))
+            data.parameters |= {k: v for k, v in known.items() if v is not None}
 
     def _on_lifecycle(self, response: Any) -> None:
-        self._seen["policy"].lifecycle = response.current_state.label
+        self._data["policy"].lifecycle = response.current_state.label

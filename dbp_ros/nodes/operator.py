@@ -1,4 +1,4 @@
-"""What an operator does from a shell: calls of the stack's services, without `ros2`."""
+"""Service calls of an operator to a running stack, without the `ros2` command."""
 
 import time
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from dbp_ros.errors import DbpError
 from dbp_ros.nodes.polled_subscriptions import STREAMS
 from dbp_ros.nodes.stop_socket import listeners
 
-# The next announcement of a participant whose first answer was lost comes within 3 s.
+# A participant whose first announcement was lost sends the next one within 3 s.
 DISCOVERY_S = 3.5
-# From the first service that is discovered to the last.
-REST_S = 0.5
-ANSWER_S = 5.0
-# A transition may load a model.
+# Time from the first discovered service to the last one.
+DISCOVERY_SPREAD_S = 0.5
+RESPONSE_S = 5.0
+# A lifecycle transition may load a model.
 TRANSITION_S = 60.0
 NAMES_S = 2.0
 SLICE_S = 0.02
@@ -28,12 +28,12 @@ UNKNOWN = "_NODE_NAME_UNKNOWN_"
 
 
 class Operator:
-    """A node that lives for one command of the shell. Not thread-safe.
+    """A node for one shell command that operates a stack. Not thread-safe.
 
     Attributes:
         node: The node, in the namespace of the stack.
-        namespace: That namespace, with a slash at its start alone; empty for the root.
-        place: Which ROS domain and which part of the network it is in, in words.
+        namespace: That namespace, with a leading slash only; empty for the root.
+        place: ROS domain and discovery range, as text.
     """
 
     def __init__(self, node: Node, place: str) -> None:
@@ -44,30 +44,30 @@ class Operator:
         self._executor.add_node(node)
 
     def spin(self, duration_s: float) -> None:
-        """Serve callbacks for some time, in [s]."""
+        """Process callbacks for `duration_s`."""
         self.spin_until(lambda: False, duration_s)
 
     def spin_until(self, condition: Callable[[], bool], limit_s: float) -> bool:
-        """Serve callbacks until a condition holds; return whether it does within `limit_s`."""
+        """Process callbacks until a condition holds; return whether it did within `limit_s`."""
         deadline = time.monotonic() + limit_s
         while not condition():
-            left_s = deadline - time.monotonic()
-            if left_s <= 0.0:
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0.0:
                 return False
-            self._executor.spin_once(timeout_sec=min(SLICE_S, left_s))
+            self._executor.spin_once(timeout_sec=min(SLICE_S, remaining_s))
         return True
 
-    def call(self, kind: Any, service: str, request: Any, answer_s: float = ANSWER_S) -> Any:
+    def call(self, kind: Any, service: str, request: Any, response_s: float = RESPONSE_S) -> Any:
         """Call a service once; return its response.
 
         Args:
-            kind: Type of the service.
-            service: Its name, relative to the namespace.
+            kind: Service type.
+            service: Service name, relative to the namespace.
             request: The request.
-            answer_s: How long to wait for the response, in [s].
+            response_s: Timeout of the response, in [s].
 
         Raises:
-            DbpError: If there is no such service, or it does not answer in time.
+            DbpError: If there is no such service, or no response in time.
         """
         client = self.node.create_client(kind, service)
         name = self.node.resolve_service_name(service)
@@ -75,53 +75,53 @@ class Operator:
             if not self.spin_until(client.service_is_ready, DISCOVERY_S):
                 raise DbpError(self._explain_absence(name))
             future = client.call_async(request)
-            if not self.spin_until(future.done, answer_s):
+            if not self.spin_until(future.done, response_s):
                 raise DbpError(
-                    f"{name} did not answer within {answer_s:g} s: its process hangs, or was killed"
-                    " and is listed for up to 20 s more; see dbp status"
+                    f"{name} did not respond within {response_s:g} s: its process hangs, or was "
+                    "killed less than 20 s ago; see dbp status"
                 )
             return future.result()
         finally:
             self.node.destroy_client(client)
 
-    def trigger(self, service: str, answer_s: float = ANSWER_S) -> str:
-        """Call a Trigger service; return its sentence.
+    def trigger(self, service: str, response_s: float = RESPONSE_S) -> str:
+        """Call a Trigger service; return its message.
 
         Args:
-            service: Its name, relative to the namespace.
-            answer_s: How long to wait for the response, in [s].
+            service: Service name, relative to the namespace.
+            response_s: Timeout of the response, in [s].
 
         Raises:
-            DbpError: If there is none, it does not answer, or it refuses.
+            DbpError: If there is no such service, no response, or the request is rejected.
         """
-        return _sentence(service, self.call(Trigger, service, Trigger.Request(), answer_s))
+        return _message_of(service, self.call(Trigger, service, Trigger.Request(), response_s))
 
     def set(self, service: str, data: bool) -> str:
-        """Call a SetBool service; return its sentence.
+        """Call a SetBool service; return its message.
 
         Raises:
-            DbpError: If there is none, it does not answer, or it refuses.
+            DbpError: If there is no such service, no response, or the request is rejected.
         """
-        return _sentence(service, self.call(SetBool, service, SetBool.Request(data=data)))
+        return _message_of(service, self.call(SetBool, service, SetBool.Request(data=data)))
 
     def enable_control(self, enable: bool) -> str:
-        """Let the guard command the arms, or bring them to rest; return its sentence.
+        """Enable control, or bring the arms to rest and disable it; return the guard's message.
 
         Raises:
-            DbpError: If there is no guard, it does not answer, or it refuses.
+            DbpError: If there is no guard, no response, or the request is rejected.
         """
         return self.set("guard/enable_control", enable)
 
     def policy_state(self) -> int:
         """Return the lifecycle state of the policy, one of `lifecycle_msgs/msg/State`."""
-        answer = self.call(GetState, "policy/get_state", GetState.Request())
-        return int(answer.current_state.id)
+        response = self.call(GetState, "policy/get_state", GetState.Request())
+        return int(response.current_state.id)
 
     def activate_policy(self) -> None:
-        """Let the policy publish chunks; it loads its model first where it has none.
+        """Activate the policy, after configuring it if necessary.
 
         Raises:
-            DbpError: If there is no policy, it does not answer, or it refuses.
+            DbpError: If there is no policy, no response, or the request is rejected.
         """
         state = self.policy_state()
         if state == State.PRIMARY_STATE_UNCONFIGURED:
@@ -130,47 +130,47 @@ class Operator:
             self._transition(Transition.TRANSITION_ACTIVATE, "activate")
 
     def deactivate_policy(self) -> None:
-        """Let the policy publish no more chunks, so that the guard brings the arms to rest.
+        """Deactivate the policy, so that the guard brings the arms to rest.
 
         Raises:
-            DbpError: If there is no policy, it does not answer, or it refuses.
+            DbpError: If there is no policy, no response, or the request is rejected.
         """
         if self.policy_state() == State.PRIMARY_STATE_ACTIVE:
             self._transition(Transition.TRANSITION_DEACTIVATE, "deactivate")
 
     def begin_episode(self) -> str:
-        """Begin an episode of the policy and of the learner, those of the two that run.
+        """Begin an episode of the policy and the learner, as far as they run.
 
         Raises:
-            DbpError: If there is neither, or one does not answer or refuses.
+            DbpError: If neither runs, or one does not respond or rejects the request.
         """
         names = ("policy", "learner")
         services = [f"{name}/begin_episode" for name in names]
         if not self.spin_until(lambda: any(map(self.offers, services)), DISCOVERY_S):
             raise DbpError(self._explain_absence(self.node.resolve_service_name(services[0])))
-        # What is discovered is not discovered in one moment.
-        self.spin_until(lambda: all(map(self.offers, services)), REST_S)
+        # Services are discovered one after another.
+        self.spin_until(lambda: all(map(self.offers, services)), DISCOVERY_SPREAD_S)
         running = [name for name in names if self.offers(f"{name}/begin_episode")]
         for name in running:
             self.trigger(f"{name}/begin_episode")
-        return f"an episode has begun: {' and '.join(running)}"
+        return f"episode begun: {' and '.join(running)}"
 
     def publishers(self, topic: str) -> list[str]:
-        """Return the full names of the nodes that publish a topic, once they are known."""
+        """Return the full names of the nodes that publish a topic."""
         name = self.node.resolve_topic_name(topic)
 
         def names() -> list[str]:
             found = self.node.get_publishers_info_by_topic(name)
             return [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in found]
 
-        # An endpoint is discovered a moment before the name of its node.
+        # An endpoint is discovered before the name of its node.
         self.spin_until(lambda: not any(UNKNOWN in name for name in names()), NAMES_S)
         return names()
 
     def offers(self, service: str) -> bool:
-        """Return whether the node that a service, relative to the namespace, belongs to offers it.
+        """Return whether a service, relative to the namespace, has a server.
 
-        The list of all services would name those as well that only have a client.
+        The list of all service names also contains services that only have a client.
         """
         owner, name = service.split("/")[0], self.node.resolve_service_name(service)
         try:
@@ -180,7 +180,7 @@ class Operator:
         return any(known == name for known, _ in offered)
 
     def close(self) -> None:
-        """Leave the domain."""
+        """Destroy the node and shut rclpy down."""
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown()
@@ -188,24 +188,24 @@ class Operator:
     def _transition(self, transition: int, label: str) -> None:
         request = ChangeState.Request(transition=Transition(id=transition))
         if not self.call(ChangeState, "policy/change_state", request, TRANSITION_S).success:
-            raise DbpError(f"the policy refused to {label}: see its state in dbp status")
+            raise DbpError(f"the policy did not {label}: see its state in dbp status")
 
     def _explain_absence(self, service: str) -> str:
-        """Return where a service was looked for, what is there instead, and what to do."""
-        wanted = service.removeprefix(self.namespace)
+        """Return where a service was searched for, similar services, and the remedy."""
+        relative = service.removeprefix(self.namespace)
         elsewhere = sorted(
-            name.removesuffix(wanted)
+            name.removesuffix(relative)
             for name, _ in self.node.get_service_names_and_types()
-            if name.endswith(wanted) and name != service
+            if name.endswith(relative) and name != service
         )
         lines = [f"no service {service} within {DISCOVERY_S:g} s, with {self.place}"]
         lines += [
-            f"there is one in the namespace {name or '/'}: give --namespace {name or '/'}"
+            f"found in the namespace {name or '/'}: use --namespace {name or '/'}"
             for name in elsewhere
         ]
         own = self.node.context.get_domain_id()
         lines += [
-            f"a guard runs on this computer in another domain: {guard}"
+            f"this computer runs a guard in another domain: {guard}"
             for guard in listeners()
             if guard.domain != own
         ]
@@ -219,11 +219,11 @@ class Operator:
         if here:
             lines.append(f"nodes in the namespace {self.namespace or '/'}: {', '.join(here)}")
         elif len(lines) == 1:
-            lines.append("no nodes were found: is the stack running? start it with dbp up")
+            lines.append("no nodes were found: start the stack with dbp up")
         return "\n  ".join(lines)
 
 
-def _sentence(service: str, response: Any) -> str:
+def _message_of(service: str, response: Any) -> str:
     if not response.success:
-        raise DbpError(f"{service} refused: {response.message or 'see its log'}")
+        raise DbpError(f"{service} rejected the request: {response.message or 'see its log'}")
     return str(response.message)

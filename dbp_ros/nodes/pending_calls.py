@@ -1,4 +1,4 @@
-"""Service calls that are made as soon as their servers are discovered, without blocking."""
+"""Non-blocking service calls that are sent when their servers are discovered."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,26 +17,26 @@ class _Call:
 
 
 class PendingCalls:
-    """Calls of one node, each made once. Advance them while the node is spun."""
+    """Pending calls of one node, each sent once. Call `advance` while the node is spun."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._calls: dict[str, _Call] = {}
 
     def add(self, kind: Any, service: str, request: Any, receive: Callable[[Any], None]) -> None:
-        """Add a call, unless there is one of that service.
+        """Add a call, unless the service has one.
 
         Args:
-            kind: Type of the service.
-            service: Its name.
+            kind: Service type.
+            service: Service name.
             request: The request.
-            receive: Called with the response, within `advance`.
+            receive: Callback for the response, called by `advance`.
         """
         if service not in self._calls:
             self._calls[service] = _Call(self._node.create_client(kind, service), request, receive)
 
     def advance(self) -> None:
-        """Send what can be sent, and hand over what was answered."""
+        """Send calls whose server is ready, and deliver responses."""
         for call in self._calls.values():
             if call.future is None:
                 if call.client.service_is_ready():
@@ -47,7 +47,7 @@ class PendingCalls:
                     call.receive(response)
 
     def close(self) -> None:
-        """Give up what was not answered."""
+        """Destroy the clients and drop pending calls."""
         for call in self._calls.values():
             self._node.destroy_client(call.client)
         self._calls.clear()

@@ -1,7 +1,7 @@
-"""Looks at a running stack from outside: graph, states, diagnostics, parameters, topics.
+"""Observation of a running stack: graph, states, diagnostics, parameters and topics.
 
-It publishes nothing, and subscribes to no commands: a guard would take it for a controller. Of
-each camera it takes a few images only.
+It has no publishers, and no subscription of commands, which a guard would take for a controller.
+From each camera it receives a few images only.
 """
 
 import time
@@ -33,8 +33,8 @@ from dbp_ros.nodes.topic_sampler import (
 )
 from dbp_ros.types import NS_PER_S
 
-# Diagnostics come once a second: a look ends when each node has shown itself, or is late.
-LOOK_S, PATIENCE_S = 0.8, 0.7
+# Diagnostics arrive at 1 Hz: the observation ends when every node has reported, or at the timeout.
+OBSERVATION_S, EXTENSION_S = 0.8, 0.7
 POLL_S, GRAPH_POLL_S = 0.01, 0.05
 IMAGES = 8
 CHUNK_MAX_AGE_S = 1.0
@@ -48,16 +48,16 @@ IMAGE_KINDS: dict[str, ImageTransport] = {
 
 
 class StackProbe:
-    """One look at the stack in the namespace of an operator."""
+    """An observation of the stack in the namespace of an operator."""
 
     def __init__(self, operator: Operator) -> None:
-        """Subscribe to what every node publishes about itself."""
+        """Subscribe to states and diagnostics of all nodes, and request their parameters."""
         self._operator = operator
         node = operator.node
         self._graph = Graph(node, operator.namespace)
         self._calls = PendingCalls(node)
         self._reports = NodeReports(node, operator.namespace, self._calls)
-        # The executor would take the messages that are to be polled.
+        # A node outside the executor, which would take the messages that are polled.
         self._polled = Node(
             f"{HIDDEN}{node.get_name()}_samples",
             use_global_arguments=False,
@@ -72,15 +72,15 @@ class StackProbe:
         self._clock_subscription = node.create_subscription(Clock, "/clock", self._on_clock, SENSOR)
 
     def snapshot(self) -> Snapshot:
-        """Look for as long as every node needs to show itself; return what was seen."""
+        """Observe the stack until every node has reported or the timeout; return the snapshot."""
         start = time.monotonic()
-        looked_at_graph = 0.0
-        while (elapsed := time.monotonic() - start) < LOOK_S + PATIENCE_S:
-            if elapsed >= LOOK_S and not self._waits():
+        graph_read_s = 0.0
+        while (elapsed := time.monotonic() - start) < OBSERVATION_S + EXTENSION_S:
+            if elapsed >= OBSERVATION_S and not self._incomplete():
                 break
-            if elapsed - looked_at_graph >= GRAPH_POLL_S:
-                looked_at_graph = elapsed
-                self._follow_graph()
+            if elapsed - graph_read_s >= GRAPH_POLL_S:
+                graph_read_s = elapsed
+                self._read_graph()
             self._calls.advance()
             for sampler in self._samplers.values():
                 sampler.poll()
@@ -88,7 +88,7 @@ class StackProbe:
         return self._assemble()
 
     def close(self) -> None:
-        """Unsubscribe."""
+        """Destroy all clients and subscriptions."""
         self._calls.close()
         self._reports.close()
         for sampler in self._samplers.values():
@@ -100,15 +100,15 @@ class StackProbe:
         names = self._graph.nodes()
         return {name: names.count(f"{self._operator.namespace}/{name}") for name in NODES}
 
-    def _waits(self) -> bool:
-        """Return whether something that is listed has published no diagnostics yet."""
-        if not all(self._reports.showed_themselves(*named) for named in self._copies().items()):
+    def _incomplete(self) -> bool:
+        """Return whether a listed node has published no diagnostics yet."""
+        if not all(self._reports.complete(*named) for named in self._copies().items()):
             return True
         managed = any(name.endswith(f"/{MANAGER}") for name in self._graph.nodes())
         return managed and not self._reports.activity
 
-    def _follow_graph(self) -> None:
-        """Read the topics, and ask the controllers, that have been discovered since."""
+    def _read_graph(self) -> None:
+        """Sample new topics, and request the parameters of new controllers."""
         graph, reports = self._graph, self._reports
         self._ros_time.simulated = reports.on_clock
         timeout_s = reports.parameter("guard", "joint_state_timeout_s", 0.1)
@@ -128,12 +128,12 @@ class StackProbe:
             self._calls.add(GetParameters, service, request, receive)
 
     def _sample(
-        self, role: str, kind: Any, topic: str, read: Any, max_age_s: float, most: int = 0
+        self, role: str, kind: Any, topic: str, read: Any, max_age_s: float, max_messages: int = 0
     ) -> None:
         if topic not in self._samplers:
             self._roles[topic] = role
             self._samplers[topic] = TopicSampler(
-                self._polled, kind, topic, read, self._ros_time, max_age_s, most
+                self._polled, kind, topic, read, self._ros_time, max_age_s, max_messages
             )
 
     def _on_clock(self, message: Clock) -> None:
@@ -146,8 +146,8 @@ class StackProbe:
     def _clock_factor(self) -> float | None:
         if len(self._clock) < 2:
             return None
-        (first_ns, began_ns), (last_ns, clock_ns) = self._clock[0], self._clock[-1]
-        return (clock_ns - began_ns) / max(1, last_ns - first_ns)
+        (first_ns, first_clock_ns), (last_ns, clock_ns) = self._clock[0], self._clock[-1]
+        return (clock_ns - first_clock_ns) / max(1, last_ns - first_ns)
 
     def _on_controller(self, topic: str, response: Any) -> None:
         if len(response.values) == len(CONTROLLER_PARAMETERS):
@@ -190,27 +190,27 @@ class StackProbe:
         ]
 
     def _all_controllers(self) -> list[ControllerStatus]:
-        """Return the guard's controllers, with what they answered."""
+        """Return the controllers of the guard, with their responses."""
         expected = self._expected_joints()
-        found = []
+        statuses = []
         for topic in self._graph.published("guard", COMMANDS):
             name = topic.removesuffix(COMMANDS_NAME).rpartition("/")[2]
-            answered = self._controllers.get(topic, {})
-            has = answered.get("joints")
-            found.append(
+            response = self._controllers.get(topic, {})
+            joints = response.get("joints")
+            statuses.append(
                 ControllerStatus(
                     name,
                     self._graph.topic(topic),
                     expected.get(name, ()),
-                    None if has is None else tuple(has),
-                    answered.get("interface_name") or "",
+                    None if joints is None else tuple(joints),
+                    response.get("interface_name") or "",
                     self._reports.activity.get(name, ""),
                 )
             )
-        return found
+        return statuses
 
     def _expected_joints(self) -> dict[str, tuple[str, ...]]:
-        """Return the joints that the guard commands through each controller."""
+        """Return the joints of each controller, from the parameters of the guard."""
         names, sizes, joints = (
             list(self._reports.parameter("guard", name, ()))
             for name in ("controllers", "controller_sizes", "joints")

@@ -1,4 +1,4 @@
-"""Topics read for a moment, to measure who sends what, how often, and with which stamps."""
+"""Sampling of topics: rate, timestamps and content of the messages of each publisher."""
 
 import time
 from collections.abc import Callable
@@ -17,20 +17,20 @@ from dbp_ros.runtime.stamps import NO_CLOCK_NS, UNSTAMPED_NS, StampCheck
 from dbp_ros.types import NS_PER_S
 
 DEPTH = 100
-# Messages that a publisher may lose between two that arrive.
+# Maximum number of messages of a publisher that may be lost in sequence.
 MAX_SEQUENCE_GAP = 1000
-# Share of messages with a wrong stamp above which it is reported.
-OFTEN = 0.5
+# Fraction of messages with a wrong timestamp above which it is reported.
+MAX_WRONG_STAMPS = 0.5
 
 
 @dataclass(frozen=True)
 class SampledMessage:
-    """What is read from one message.
+    """Data of one sampled message.
 
     Attributes:
-        names: Joints in it; empty for messages without.
-        stamp_ns: Its stamp; None for messages whose stamp may be anything.
-        problem: What is wrong with its content; empty if nothing is.
+        names: Names of the joints; empty for other messages.
+        stamp_ns: Timestamp; None if it is not checked.
+        problem: Fault of its content; empty if there is none.
     """
 
     names: tuple[str, ...] = ()
@@ -39,10 +39,10 @@ class SampledMessage:
 
 
 class RosTime:
-    """The present time of the clock that stamps are on.
+    """Current time of the clock of the timestamps.
 
     Attributes:
-        simulated: Whether that is `/clock`.
+        simulated: Whether the clock is `/clock`.
         real_time_factor: Seconds of `/clock` per second of wall time.
     """
 
@@ -53,14 +53,14 @@ class RosTime:
         self._read_ns = 0
 
     def set(self, clock_ns: int) -> None:
-        """Record a message of `/clock`."""
+        """Store the time of a `/clock` message."""
         self._clock_ns, self._read_ns = clock_ns, time.monotonic_ns()
 
     def at(self, received_ns: int) -> int | None:
-        """Return the time at which a message was received; None where `/clock` is silent.
+        """Return the time at which a message was received; None without `/clock`.
 
         Args:
-            received_ns: When it was received, on the system's clock.
+            received_ns: Time of reception on the system clock.
         """
         if not self.simulated:
             return received_ns
@@ -72,7 +72,7 @@ class RosTime:
 
 @dataclass(slots=True)
 class _Series:
-    """Messages with consecutive sequence numbers, which come from one publisher."""
+    """Messages with consecutive sequence numbers, i.e. of one publisher."""
 
     names: tuple[str, ...]
     check: StampCheck
@@ -90,24 +90,24 @@ class _Series:
         return (self.count - 1) * NS_PER_S / elapsed_ns if elapsed_ns > 0 else 0.0
 
     def stream(self) -> TopicStream:
-        often = self.wrong_stamps > OFTEN * self.count
+        frequent = self.wrong_stamps > MAX_WRONG_STAMPS * self.count
         return TopicStream(
             self.names,
             self.rate_hz(),
             self.stamp_age_s,
-            self.stamp_problem if often else "",
+            self.stamp_problem if frequent else "",
             self.problem,
         )
 
 
 @dataclass
 class TopicSampler:
-    """Reads a topic whenever it is polled, and tells its publishers apart.
+    """A polled subscription that separates the messages of different publishers.
 
     Attributes:
-        topic: Full name of the topic.
-        max_age_s: Age above which a stamp is reported, in [s].
-        most: After so many messages it unsubscribes; 0 for no limit.
+        topic: Full topic name.
+        max_age_s: Age above which a timestamp is reported, in [s].
+        max_messages: Number of messages after which it unsubscribes; 0 for no limit.
     """
 
     node: Node
@@ -116,7 +116,7 @@ class TopicSampler:
     read: Callable[[bytes], SampledMessage]
     ros_time: RosTime
     max_age_s: float = 0.2
-    most: int = 0
+    max_messages: int = 0
     _series: list[_Series] = field(default_factory=list)
     _count: int = 0
 
@@ -131,16 +131,16 @@ class TopicSampler:
 
     @property
     def streams(self) -> tuple[TopicStream, ...]:
-        """One stream for each publisher that sent something."""
+        """One stream for each publisher with a message."""
         return tuple(series.stream() for series in self._series)
 
     @property
     def rate_hz(self) -> float:
-        """Messages a second, of all publishers."""
+        """Total message rate of all publishers."""
         return sum(series.rate_hz() for series in self._series)
 
     def poll(self) -> None:
-        """Read all messages that have arrived."""
+        """Read all messages in the queue."""
         while self._subscription is not None:
             with self._subscription.handle:
                 taken = self._subscription.handle.take_message(self.kind, True)
@@ -149,23 +149,23 @@ class TopicSampler:
             message, info = taken
             self._add(self.read(message), info)
             self._count += 1
-            if self.most and self._count >= self.most:
+            if self.max_messages and self._count >= self.max_messages:
                 self.close()
 
     def close(self) -> None:
-        """Unsubscribe."""
+        """Destroy the subscription."""
         if self._subscription is not None:
             self.node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def _add(self, reading: SampledMessage, info: dict[str, Any]) -> None:
-        series = self._series_of(reading.names, info["publication_sequence_number"] or 0)
+    def _add(self, sample: SampledMessage, info: dict[str, Any]) -> None:
+        series = self._series_of(sample.names, info["publication_sequence_number"] or 0)
         series.count += 1
         series.last_ns = info["source_timestamp"]
         series.first_ns = series.first_ns or series.last_ns
-        series.problem = reading.problem or series.problem
-        if reading.stamp_ns is not None:
-            self._check_stamp(series, reading.stamp_ns, info["received_timestamp"])
+        series.problem = sample.problem or series.problem
+        if sample.stamp_ns is not None:
+            self._check_stamp(series, sample.stamp_ns, info["received_timestamp"])
 
     def _check_stamp(self, series: _Series, stamp_ns: int, received_ns: int) -> None:
         now_ns = self.ros_time.at(received_ns)
@@ -180,7 +180,7 @@ class TopicSampler:
         series.stamp_problem = problem or series.stamp_problem
 
     def _series_of(self, names: tuple[str, ...], sequence: int) -> _Series:
-        """Return the series that a message continues: the one with the smallest gap."""
+        """Return the series of a message: the one with the smallest gap in sequence numbers."""
         gaps = [
             (sequence - series.sequence, k)
             for k, series in enumerate(self._series)
@@ -203,21 +203,23 @@ def read_joint_state(message: bytes) -> SampledMessage:
         names = reader.names(Names())
         positions = reader.doubles()
     except UNREADABLE as error:
-        return SampledMessage(problem=f"a message cannot be read: {error}")
+        return SampledMessage(problem=f"malformed message: {error}")
     if len(positions) != len(names):
         return SampledMessage(names, stamp_ns, f"{len(positions)} positions for {len(names)} names")
-    wrong = [name for name, fine in zip(names, np.isfinite(positions), strict=True) if not fine]
-    problem = f"positions of {', '.join(wrong)} are not finite" if wrong else ""
+    not_finite = [
+        name for name, finite in zip(names, np.isfinite(positions), strict=True) if not finite
+    ]
+    problem = f"positions of {', '.join(not_finite)} are not finite" if not_finite else ""
     return SampledMessage(names, stamp_ns, problem)
 
 
 def read_any(message: bytes) -> SampledMessage:
-    """Read nothing from a message."""
+    """Accept any message without reading it."""
     return SampledMessage()
 
 
 def image_reader(transport: ImageTransport) -> Callable[[bytes], SampledMessage]:
-    """Return a reader of images, which decodes the first one."""
+    """Return a reader of images that decodes only the first one."""
     decoded: list[str] = []
 
     def read(message: bytes) -> SampledMessage:
@@ -227,11 +229,11 @@ def image_reader(transport: ImageTransport) -> Callable[[bytes], SampledMessage]
                 transport.read(message)
                 decoded.append("")
         except (ObservationError, *UNREADABLE) as error:
-            return SampledMessage(problem=f"images cannot be used: {error}")
+            return SampledMessage(problem=f"unusable images: {error}")
         return SampledMessage(stamp_ns=stamp_ns)
 
     return read
 
 
 def _ignore(message: bytes) -> None:
-    """Take no message: they are polled."""
+    """Callback that is never called, since messages are polled."""

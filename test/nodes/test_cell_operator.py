@@ -179,8 +179,8 @@ def test_a_guard_that_refuses_for_good_leaves_control_disabled_and_is_named(
     done, why = stack.call("new_episode")
     assert not done
     assert why == (
-        "the cell was reset (seed 7), but control stays disabled: guard/enable_control refused: "
-        "left_gripper_controller is inactive"
+        "the cell was reset (seed 7), but control stays disabled: guard/enable_control "
+        "rejected the request: left_gripper_controller is inactive"
     )
 
 
@@ -190,5 +190,5 @@ def test_a_guard_that_is_gone_is_named(stack: Stack, monkeypatch: pytest.MonkeyP
     stack.guard.publish(String(data="tracking"))
     done, why = stack.call("new_episode")
     assert not done
-    assert "no node offers the service guard/enable_control" in why
+    assert "no server for guard/enable_control" in why
     assert stack.called == []

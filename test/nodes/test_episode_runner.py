@@ -1,4 +1,4 @@
-"""Whoever runs episodes goes on after a stop of the guard's own, and not after a person's."""
+"""An episode runner resets a stop of the guard, but not an emergency stop."""
 
 from collections.abc import Iterator
 
@@ -17,37 +17,37 @@ from dbp_ros.nodes.qos import LATCHED
 REASON = "no fresh joint states arrive"
 
 
-class RunnerInACell(EpisodeRunner):
-    """A runner and, for it, a guard and a cell that do what a test says.
+class RunnerWithCell(EpisodeRunner):
+    """A runner with a fake guard and a fake cell.
 
     Attributes:
-        refusals: How often the guard refuses to command the arms, and to be reset.
-        called: The services that were called, in order.
+        rejections: How often the guard rejects to enable control and to be reset.
+        called: Names of the called services, in order.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.refusals = 0
+        self.rejections = 0
         self.called: list[str] = []
         self.guard_state = self.create_publisher(String, "guard/state", LATCHED)
         self.create_service(SetBool, "guard/enable_control", self.enable)
         self.create_service(Trigger, "guard/reset", self.reset_guard)
         self.create_service(Trigger, "simulation/reset", self.reset_cell)
 
-    def say(self, state: str) -> None:
-        """Let the guard be in a state, of which the runner has heard."""
+    def publish_guard_state(self, state: str) -> None:
+        """Publish a state of the guard and wait until the runner receives it."""
         self.guard_state.publish(String(data=state))
         self.wait_for(lambda: self.states.get("guard") == state, "the guard's state")
 
     def enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         name = "enable" if request.data else "disable"
-        response.success = not request.data or self.called.count(name) >= self.refusals
+        response.success = not request.data or self.called.count(name) >= self.rejections
         response.message = REASON
         self.called.append(name)
         return response
 
     def reset_guard(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = self.called.count("reset guard") >= self.refusals
+        response.success = self.called.count("reset guard") >= self.rejections
         response.message = "the arms still move"
         self.called.append("reset guard")
         if response.success:
@@ -61,53 +61,53 @@ class RunnerInACell(EpisodeRunner):
 
 
 @pytest.fixture
-def runner(domain: int) -> Iterator[RunnerInACell]:
-    with spinning(RunnerInACell) as node:
+def runner(domain: int) -> Iterator[RunnerWithCell]:
+    with spinning(RunnerWithCell) as node:
         yield node
 
 
-def test_a_guard_that_refuses_for_a_moment_is_asked_again(runner: RunnerInACell) -> None:
-    runner.refusals = 3
+def test_a_rejected_request_is_repeated(runner: RunnerWithCell) -> None:
+    runner.rejections = 3
     runner.enable_control(True)
     assert runner.called == ["enable"] * 4
 
 
-def test_a_guard_that_is_stopped_is_asked_once(runner: RunnerInACell) -> None:
-    runner.refusals = 1000
-    runner.say("stopped: left_elbow_joint is 0.51 away from its command")
+def test_a_request_is_not_repeated_while_a_stop_is_latched(runner: RunnerWithCell) -> None:
+    runner.rejections = 1000
+    runner.publish_guard_state("stopped: left_elbow_joint is 0.51 away from its command")
     with pytest.raises(DbpError, match=REASON):
         runner.enable_control(True)
     assert runner.called == ["enable"]
 
 
-def test_a_guard_that_goes_on_refusing_is_not_asked_for_ever(
-    runner: RunnerInACell, monkeypatch: pytest.MonkeyPatch
+def test_repetition_of_a_rejected_request_has_a_time_limit(
+    runner: RunnerWithCell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dbp_ros.nodes.episode_runner.REFUSAL_LIMIT_S", 0.1)
-    runner.refusals = 1000
+    runner.rejections = 1000
     with pytest.raises(DbpError, match=REASON):
         runner.enable_control(True)
     assert len(runner.called) > 1
 
 
-def test_a_guard_that_stopped_arms_by_itself_is_reset_before_the_next_episode(
-    runner: RunnerInACell,
+def test_a_stop_of_the_guard_is_reset_before_the_next_episode(
+    runner: RunnerWithCell,
 ) -> None:
-    runner.refusals = 1
-    runner.say("stopped: left_elbow_joint is 0.51 away from its command")
-    runner.prepare()
+    runner.rejections = 1
+    runner.publish_guard_state("stopped: left_elbow_joint is 0.51 away from its command")
+    runner.reset()
     assert runner.called == ["disable", "reset guard", "reset guard", "reset cell"]
 
 
-def test_what_a_person_stopped_stays_stopped(runner: RunnerInACell) -> None:
-    runner.say("stopped: e-stop")
-    with pytest.raises(DbpError, match="somebody pressed the emergency stop"):
-        runner.prepare()
+def test_an_emergency_stop_stays_latched(runner: RunnerWithCell) -> None:
+    runner.publish_guard_state("stopped: e-stop")
+    with pytest.raises(DbpError, match="the emergency stop was pressed"):
+        runner.reset()
     assert runner.called == ["disable"]
 
 
 def publish_states(runner: EpisodeRunner) -> None:
-    """Publish texts that are no state of a model, then one that is."""
+    """Publish malformed swap states, then a valid one."""
     publisher = runner.create_publisher(String, "policy/model", LATCHED)
     runner.wait_for(lambda: publisher.get_subscription_count() > 0, "the runner to subscribe")
     rolled_back = SwapStatus(3, "lift", 2, "ab", "rolled_back", "cd", "asked for")
@@ -115,11 +115,11 @@ def publish_states(runner: EpisodeRunner) -> None:
         publisher.publish(String(data=text))
 
 
-def test_a_runner_ignores_what_is_no_state_of_a_model(domain: int) -> None:
+def test_a_runner_ignores_malformed_swap_states(domain: int) -> None:
     with spinning(LearningEpisodeRunner) as runner:
         publish_states(runner)
-        runner.wait_for(lambda: runner.version == 2, "the one that is a state")
+        runner.wait_for(lambda: runner.version == 2, "the valid state")
         assert len(runner.swaps) == 1
     with spinning(ModelPusher) as swapper:
         publish_states(swapper)
-        swapper.wait_for(lambda: swapper.rolled_back == 1, "the one that is a state")
+        swapper.wait_for(lambda: swapper.rolled_back == 1, "the valid state")

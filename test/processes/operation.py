@@ -1,4 +1,4 @@
-"""What an operator types, as a process of its own."""
+"""The `dbp` command as a process."""
 
 import json
 import os
@@ -10,7 +10,7 @@ LIMIT_S = 30.0
 
 
 def dbp(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command to its end."""
+    """Run the command until it exits."""
     return subprocess.run(
         [*DBP, *words],
         env={**os.environ, **variables},
@@ -22,7 +22,7 @@ def dbp(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
 
 
 def found() -> dict[str, str]:
-    """Return what `dbp status` finds: by subject, all that is written about it."""
+    """Return the findings of `dbp status` as text, by subject."""
     looked = dbp("status", "--json")
     data = json.loads(looked.stdout)
     assert looked.returncode == data["exit_status"]

@@ -1,4 +1,4 @@
-"""A DDS participant of its own in this process, as another process would be."""
+"""A separate DDS participant in this process, in place of another process."""
 
 import threading
 import time
@@ -12,10 +12,10 @@ SPIN_SLICE_S = 0.01
 
 
 class Participant:
-    """A context with an executor that spins in a thread.
+    """A ROS context with an executor in a thread.
 
     Attributes:
-        context: To make nodes with.
+        context: Context for its nodes.
     """
 
     def __init__(self) -> None:
@@ -28,14 +28,14 @@ class Participant:
         self._thread.start()
 
     def add(self, node: Node) -> None:
-        """Spin a node from now on."""
+        """Add a node to the executor."""
         self._executor.add_node(node)
 
     def destroy(self, *nodes: Node) -> None:
-        """Let nodes leave the graph, before others of their names may be made.
+        """Destroy nodes so that new nodes may have their names.
 
-        The executor holds on to a node until it spins again, and the graph would then lose the
-        wrong one of two nodes of a name.
+        The executor refers to a node until its next spin. If two nodes have one name, the graph
+        would remove the wrong one.
         """
         for node in nodes:
             self._executor.remove_node(node)
@@ -47,7 +47,7 @@ class Participant:
             node.destroy_node()
 
     def shut_down(self) -> None:
-        """Leave the graph with all nodes."""
+        """Destroy all nodes and shut the context down."""
         self._ended.set()
         self._thread.join(timeout=2.0)
         for node in self._executor.get_nodes():

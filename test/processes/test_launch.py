@@ -1,4 +1,4 @@
-"""The launch file under ros2 launch itself, where that is installed."""
+"""The launch file under `ros2 launch`, if it is installed."""
 
 import os
 import re
@@ -28,7 +28,7 @@ sys.exit(service.run())
 
 
 def launch(root: Path, *words: str) -> subprocess.Popen[str]:
-    """Do what `ros2 launch dbp_ros dual_arm.launch.py` does."""
+    """Run the launch file as `ros2 launch dbp_ros dual_arm.launch.py` does."""
     path = root / "launch" / "dual_arm.launch.py"
     command = [sys.executable, "-c", LAUNCH, str(path), *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -46,7 +46,7 @@ def launch(root: Path, *words: str) -> subprocess.Popen[str]:
         (["hed_camera:=/x"], "did you mean head_camera"),
     ],
 )
-def test_what_is_wrong_is_found_before_anything_starts(
+def test_errors_are_found_before_a_process_starts(
     domain: int, root: Path, words: list[str], reason: str
 ) -> None:
     with launch(root, *words) as child:
@@ -57,7 +57,7 @@ def test_what_is_wrong_is_found_before_anything_starts(
 
 
 def started(child: subprocess.Popen[str], name: str) -> int:
-    """Read the log until a process is started; return its id."""
+    """Read the log until a process starts; return its id."""
     assert child.stdout is not None
     for line in child.stdout:
         if found := re.search(rf"\[{name}-\d\]: process started with pid \[(\d+)\]", line):

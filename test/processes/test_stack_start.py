@@ -1,4 +1,4 @@
-"""The stack as `dbp up` starts it: without a robot, with remaps, and how it ends."""
+"""`dbp up`: start without a robot, remaps, and shutdown."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ HINT = "nothing publishes"
 
 
 class Log:
-    """The lines of a process, read as they come."""
+    """The output lines of a process, read in a thread."""
 
     def __init__(self, child: subprocess.Popen[str]) -> None:
         self.lines: list[str] = []
@@ -47,7 +47,7 @@ class Log:
 
 @contextmanager
 def up(*words: str) -> Iterator[tuple[subprocess.Popen[str], Log]]:
-    """Run `dbp up`, and end it with the block."""
+    """Run `dbp up` within the block."""
     command = [sys.executable, "-m", "dbp_ros.cli", "up", *words]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -61,7 +61,7 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_a_stack_without_a_robot_says_once_how_to_start_the_simulated_cell(domain: int) -> None:
+def test_a_stack_without_a_robot_logs_once_how_to_start_the_simulated_cell(domain: int) -> None:
     with up() as (_, log):
         log.wait_for("[guard]", f"{HINT} /joint_states after {LIMIT_S:g} s", "dbp up --sim")
         time.sleep(2.0)
@@ -111,7 +111,7 @@ def test_a_remapped_camera_reaches_every_process(
 
 
 def subscribers(node: Node, topic: str) -> set[str]:
-    """Return the processes that subscribe to a topic; a second node of one has a longer name."""
+    """Return the processes that subscribe to a topic; a second node has a suffix."""
     found = node.get_subscriptions_info_by_topic(topic)
     return {info.node_name.partition("_")[0] for info in found}
 
@@ -145,7 +145,7 @@ def test_every_topic_and_service_of_the_stack_can_be_remapped(domain: int) -> No
         wait_until(
             lambda: len(names_in(node)) > 20, "the graph", lambda: f"{sorted(names_in(node))}"
         )
-        # Nodes within the process of the cell offer nothing of their own to remap.
+        # Other nodes in the process of the cell have nothing to remap.
         inner = ("joint_publisher_search", "simulation_operator")
         names = [name for name in names_in(node) if not name.strip("/").startswith(inner)]
         rules = [(name.lstrip("/"), "/x") for name in names]
@@ -153,13 +153,13 @@ def test_every_topic_and_service_of_the_stack_can_be_remapped(domain: int) -> No
 
 
 def names_in(node: Node) -> set[str]:
-    """Return the topics and services in the domain, without those that every node has."""
+    """Return the topics and services in the domain, without the standard ones of a node."""
     topics = {name for name, _ in node.get_topic_names_and_types()}
     services = {name for name, _ in node.get_service_names_and_types()}
     return {
         name
         for name in topics | services
         if not name.startswith(("/watcher", "/rosout", "/parameter_events"))
-        # A second node of a process, which has no names of its own but those of every node.
+        # The second node of a process only has the standard names.
         and "_streams/" not in name
     }
