@@ -1,4 +1,4 @@
-"""A `/clock` of a simulator whose real time factor, steps, jitter and delays a test chooses."""
+"""Arrival times of a simulated `/clock` with jitter and delays."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,13 +16,13 @@ def ticks(
     jitter: float = 0.0,
     delay_s: float = 0.0003,
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield arrival, true steady time and ROS time of each message on `/clock`, in [ns].
+    """Yield arrival time, true steady time and ROS time of each `/clock` message, in [ns].
 
     Args:
-        factor: Seconds of the simulator in one of ours, or a function of our time in [s].
-        seconds: How long it runs, in our seconds.
-        step_s: What it advances from message to message, in its seconds.
-        jitter: How much a step may take longer or shorter, as a share of it.
+        factor: Real-time factor, or a function of the wall time in [s].
+        seconds: Duration in wall time.
+        step_s: Simulation time between two messages.
+        jitter: Relative variation of the wall time of a step.
         delay_s: Mean delay of a message.
     """
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Stamps of messages as numbers."""
+"""Conversion of message stamps."""
 
 from builtin_interfaces.msg import Time
 

@@ -1,4 +1,4 @@
-"""Records what is said on the topics of the stack: MCAP bags, which a kill cuts off and no more."""
+"""Recorder of the topics of the stack in rosbag2 files (MCAP)."""
 
 import sys
 from functools import partial
@@ -26,44 +26,44 @@ from dbp_ros.settings.robot import ControllersConfig
 
 
 class BagNode(Node):  # type: ignore[misc]
-    """Hands serialised messages, which nobody here looks into, to a `BagRecorder`."""
+    """Node that passes serialised messages to a `BagRecorder`."""
 
     def __init__(self) -> None:
         super().__init__("bag")
         config = load_settings(self, BagConfig)
-        kinds: dict[str, Any] = {"joint_states": JointState, "action_chunk": JointTrajectory}
+        types: dict[str, Any] = {"joint_states": JointState, "action_chunk": JointTrajectory}
         images = transport_of(config.image_transport)
-        kinds |= {images.topic(self, camera): images.message_type for camera in config.cameras}
+        types |= {images.topic(self, camera): images.message_type for camera in config.cameras}
         controllers = ControllersConfig().controllers
-        kinds |= {f"{name}/commands": Float64MultiArray for name in controllers}
+        types |= {f"{name}/commands": Float64MultiArray for name in controllers}
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._bytes = self._messages = 0
-        self._recorder = BagRecorder(Path(config.out), self._sources(kinds), lambda _: None)
-        for topic, kind in kinds.items():
+        self._recorder = BagRecorder(Path(config.out), self._bag_topics(types), lambda _: None)
+        for topic, message_type in types.items():
             callback = partial(self._record, topic)
-            self.create_subscription(kind, topic, callback, RECORDED, raw=True)
+            self.create_subscription(message_type, topic, callback, RECORDED, raw=True)
         self._begin()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(config.bag_s, self._turn_over, clock=steady)
+        self.create_timer(config.bag_s, self._split, clock=steady)
         diagnostics.DiagnosticsReporter(self, "bag", self._state, self.statistics, lambda: None)
 
     def close(self) -> None:
-        """End the bag and put it on the disk."""
+        """End the bag and flush it to the disk."""
         self._end()
         self._recorder.close()
 
     def statistics(self) -> dict[str, Any]:
-        """Return every number of the node, fit for JSON."""
+        """Return the statistics, fit for JSON."""
         return {
             "messages": self._messages,
             "bytes": self._bytes,
             "dropped_messages": self._recorder.dropped,
         }
 
-    def _sources(self, kinds: dict[str, Any]) -> dict[str, BagTopic]:
+    def _bag_topics(self, types: dict[str, Any]) -> dict[str, BagTopic]:
         names = {
-            topic: f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
-            for topic, kind in kinds.items()
+            topic: f"{cls.__module__.split('.')[0]}/msg/{cls.__name__}"
+            for topic, cls in types.items()
         }
         return {
             topic: BagTopic(self.resolve_topic_name(topic), name, message_definition(name))
@@ -75,7 +75,7 @@ class BagNode(Node):  # type: ignore[misc]
         self._bytes += len(data)
         self._recorder.record(topic, data, self._now_ns())
 
-    def _turn_over(self) -> None:
+    def _split(self) -> None:
         self._end()
         self._begin()
 

@@ -1,15 +1,15 @@
-"""The services that reset the simulated cell: `~/reset`, and `~/new_episode` for the whole stack.
+"""Services that reset the simulated cell: `~/reset`, and `~/new_episode` for the whole stack.
 
-A reset moves the arms at once from one place to another. Under control the guard would take that
-for arms that do not follow, and a learner for a motion. So `~/reset` refuses while the arms are
-commanded, and `~/new_episode` does what belongs before and after a reset, in this order:
+A reset moves the arms instantly. Under control, the guard would report a tracking error, and a
+learner would record a motion. So `~/reset` is rejected while the arms are commanded, and
+`~/new_episode` performs these steps:
 
-1. the learner ends its episode, which counts as cut short;
+1. the learner ends its episode as truncated;
 2. control is disabled, and the arms come to rest;
 3. the cell is reset;
 4. the policy begins an episode;
 5. control is enabled again, if it was enabled before;
-6. the learner begins an episode, if it was recording one before and does not record one by then.
+6. the learner begins an episode, if it was recording one before and is not recording now.
 """
 
 import json
@@ -34,9 +34,9 @@ ENABLE, GUARD_RESET, BEGIN = "guard/enable_control", "guard/reset", "policy/begi
 RECORDING = "learner/statistics"
 END_RECORDING, BEGIN_RECORDING = "learner/end_episode", "learner/begin_episode"
 # The guard publishes its state 20 times a second.
-QUIET_LIMIT_S = 0.5
-QUIET_S = 0.1
-# After a reset: until every topic is about the new episode.
+IDLE_TIMEOUT_S = 0.5
+IDLE_S = 0.1
+# After a reset, until every topic has a message of the new episode.
 SETTLE_S = 0.3
 REFUSAL_LIMIT_S = 10.0
 DISCOVERY_LIMIT_S = 5.0
@@ -44,24 +44,24 @@ POLL_S = 0.02
 
 
 class Cell(Protocol):
-    """What is reset."""
+    """The cell that is reset."""
 
     def reset(self) -> str:
-        """Begin the next episode of the cell, and return a few words on it."""
+        """Reset the cell to the next seed, and return a message."""
 
     def commanded_within(self, seconds: float) -> str:
-        """Return the controller that received a command in the last seconds; empty if none did."""
+        """Return the name of a controller with a command in the last seconds, or empty."""
 
 
 class CellOperator:
-    """Offers the services on a node of its own, whose thread may wait for other processes."""
+    """Services on a separate node, whose thread may block on other processes."""
 
     def __init__(self, owner: Node, cell: Cell, sim_clock: SimClock) -> None:
         """Create the services.
 
         Args:
-            owner: Node of the cell; its callbacks run in another thread. It calls the others.
-            cell: What is reset.
+            owner: Node of the cell, spun by another thread; its clients call the other nodes.
+            cell: The cell that is reset.
             sim_clock: Clock of the cell.
         """
         self._owner, self._cell = owner, cell
@@ -79,9 +79,9 @@ class CellOperator:
             start_parameter_services=False,
             enable_rosout=False,
         )
-        for name, act in (("reset", self.reset), ("new_episode", self.new_episode)):
+        for name, action in (("reset", self.reset), ("new_episode", self.new_episode)):
             service = owner.resolve_service_name(f"~/{name}")
-            self._node.create_service(Trigger, service, partial(self._answer, act))
+            self._node.create_service(Trigger, service, partial(self._respond, action))
         self._spinner = BackgroundSpinner("operator", (self._node,))
 
     def close(self) -> None:
@@ -89,21 +89,21 @@ class CellOperator:
         self._spinner.close()
 
     def reset(self) -> str:
-        """Reset the cell, after the end of the episode that the learner records.
+        """Reset the cell after ending the episode of the learner.
 
         Raises:
             DbpError: If the arms are commanded, or the learner does not end its episode.
         """
-        self._require_quiet()
+        self._require_idle()
         self._end_recording()
         return self._cell.reset()
 
     def new_episode(self) -> str:
-        """Reset the cell and begin an episode in the whole stack; return what was done.
+        """Reset the cell and begin an episode in the whole stack; return a message.
 
         Raises:
-            DbpError: If a process does not answer in time, or refuses. Then control is disabled,
-                or it was not touched.
+            DbpError: If a process does not respond in time, or rejects a call. Then control is
+                disabled or unchanged.
         """
         if self._present(GUARD):
             self._wait_for(lambda: self._guard != GuardState(), "the guard to publish its state")
@@ -111,25 +111,25 @@ class CellOperator:
             raise CommandError("the emergency stop is latched: call guard/reset first")
         enabled = self._present(GUARD) and not self._guard.inactive
         recording = self._end_recording()
-        why_not = self._disable()
-        self._require_quiet()
+        stop_reason = self._disable()
+        self._require_idle()
         done = self._cell.reset()
         try:
             time.sleep(self._settle_s)
             if self._present(POLICY):
                 self._call(Trigger, BEGIN, Trigger.Request())
-            if enabled and not why_not:
+            if enabled and not stop_reason:
                 self._enable()
             if recording:
                 self._begin_recording()
         except DbpError as error:
             raise CommandError(f"the cell was reset ({done}), but {error}") from error
-        if why_not:
-            return f"{done}; control stays disabled: the guard had stopped the arms ({why_not})"
+        if stop_reason:
+            return f"{done}; control stays disabled: the guard had stopped the arms ({stop_reason})"
         return f"{done}; control is {'enabled again' if enabled else 'disabled, as before'}"
 
     def _present(self, state: str) -> bool:
-        """Return whether a node runs, by the topic of its state."""
+        """Return whether a node is running, by the topic of its state."""
         return bool(self._owner.count_publishers(self._owner.resolve_topic_name(state)))
 
     def _guard_is(self, *modes: GuardMode) -> bool:
@@ -139,7 +139,7 @@ class CellOperator:
         return self._services.call(kind, service, request, discovery_limit_s=DISCOVERY_LIMIT_S)
 
     def _disable(self) -> str:
-        """Bring the arms to rest, and clear a stop of the guard's own; return its reason."""
+        """Disable control, and clear a stop of the guard; return its reason."""
         if not self._present(GUARD):
             return ""
         self._call(SetBool, ENABLE, SetBool.Request(data=False))
@@ -152,24 +152,24 @@ class CellOperator:
         reason = self._guard.reason
         if self._guard.emergency_stop:
             raise CommandError("the emergency stop was pressed: call guard/reset first")
-        self._insist(Trigger, GUARD_RESET, Trigger.Request())
+        self._call_until_accepted(Trigger, GUARD_RESET, Trigger.Request())
         self._wait_for(lambda: self._guard_is(GuardMode.DISABLED), "the guard to clear its stop")
         return reason
 
     def _enable(self) -> None:
-        """Enable control; arms that still settle after the reset are refused for a moment."""
+        """Enable control, which the guard rejects while the arms settle."""
         try:
-            self._insist(SetBool, ENABLE, SetBool.Request(data=True))
+            self._call_until_accepted(SetBool, ENABLE, SetBool.Request(data=True))
         except DbpError as error:
             raise CommandError(f"control stays disabled: {error}") from error
 
     def _is_recording(self) -> bool:
-        answer = self._call(Trigger, RECORDING, Trigger.Request()).message
+        response = self._call(Trigger, RECORDING, Trigger.Request()).message
         try:
-            return bool(json.loads(answer)["recording"])
+            return bool(json.loads(response)["recording"])
         except (ValueError, KeyError, TypeError) as error:
             raise CommandError(
-                f"{RECORDING} answered {answer[:40]!r}, expected JSON with the key recording"
+                f"{RECORDING} returned {response[:40]!r}, expected JSON with the key recording"
             ) from error
 
     def _end_recording(self) -> bool:
@@ -179,7 +179,7 @@ class CellOperator:
         try:
             self._call(Trigger, END_RECORDING, Trigger.Request())
         except DbpError:
-            # It may have ended by itself just before.
+            # The episode may have ended in between.
             if self._is_recording():
                 raise
         return True
@@ -188,12 +188,12 @@ class CellOperator:
         try:
             self._call(Trigger, BEGIN_RECORDING, Trigger.Request())
         except DbpError:
-            # A policy that explores has begun it already.
+            # The policy may have begun the episode.
             if not self._is_recording():
                 raise
 
-    def _insist(self, kind: Any, service: str, request: Any) -> None:
-        """Call a service until it no longer refuses, unless the guard stops."""
+    def _call_until_accepted(self, kind: Any, service: str, request: Any) -> None:
+        """Repeat a call until it is accepted, for at most `REFUSAL_LIMIT_S`, or the guard stops."""
         deadline_s = time.monotonic() + REFUSAL_LIMIT_S
         while True:
             try:
@@ -205,19 +205,19 @@ class CellOperator:
                     raise
             time.sleep(POLL_S)
 
-    def _require_quiet(self) -> None:
-        """Wait a moment for the last command.
+    def _require_idle(self) -> None:
+        """Wait for the last command.
 
         Raises:
-            CommandError: If the arms go on being commanded.
+            CommandError: If commands continue to arrive.
         """
-        deadline_s = time.monotonic() + QUIET_LIMIT_S
-        while problem := self._commanded():
+        deadline_s = time.monotonic() + IDLE_TIMEOUT_S
+        while problem := self._command_source():
             if time.monotonic() > deadline_s:
                 raise CommandError(problem)
             time.sleep(POLL_S)
 
-    def _commanded(self) -> str:
+    def _command_source(self) -> str:
         known = self._present(GUARD) and self._guard != GuardState()
         if known and self._guard.mode is not GuardMode.DISABLED:
             return (
@@ -225,7 +225,7 @@ class CellOperator:
                 f"{self._owner.get_name()}/new_episode (dbp episode new) instead, which disables "
                 "and enables control around the reset, or disable control first"
             )
-        if controller := self._cell.commanded_within(QUIET_S):
+        if controller := self._cell.commanded_within(IDLE_S):
             return f"commands arrive on {controller}/commands: stop what publishes them first"
         return ""
 
@@ -241,11 +241,11 @@ class CellOperator:
     def _on_guard_state(self, message: String) -> None:
         self._guard = GuardState.parse(message.data)
 
-    def _answer(
-        self, act: Callable[[], str], _: Trigger.Request, response: Trigger.Response
+    def _respond(
+        self, action: Callable[[], str], _: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         try:
-            response.success, response.message = True, act()
+            response.success, response.message = True, action()
             self._owner.get_logger().info(response.message)
         except DbpError as error:
             response.success, response.message = False, str(error)

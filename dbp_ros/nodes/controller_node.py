@@ -1,8 +1,8 @@
-"""A controller of the simulated cell as a node, with the topics and parameters of a real one.
+"""A controller of the simulated cell as a node with the interface of ros2_control.
 
-It subscribes `~/commands`, has the parameters `joints` and `interface_name`, and publishes
-`~/transition_event`. What the controller manager does on a robot is done by two services, which
-need no messages of ros2_control: `~/activate` and `~/deactivate`.
+It subscribes to `~/commands`, has the parameters `joints` and `interface_name`, and publishes
+`~/transition_event`. The services `~/activate` and `~/deactivate` replace the controller manager
+and need no messages of ros2_control.
 """
 
 import threading
@@ -24,7 +24,7 @@ from dbp_ros.nodes.qos import SENSOR
 from dbp_ros.sim.controllers import ForwardController
 from dbp_ros.types import Array
 
-# A switch happens between two steps of the physics.
+# A switch takes place between two steps of the physics.
 SWITCH_LIMIT_S = 2.0
 EVENT_QUEUE = 10
 STATE_IDS = {
@@ -33,7 +33,7 @@ STATE_IDS = {
     "activating": State.TRANSITION_STATE_ACTIVATING,
     "deactivating": State.TRANSITION_STATE_DEACTIVATING,
 }
-# The two events of each switch, as rcl_lifecycle publishes them: transition, label, from, to.
+# The two events of each switch, as in rcl_lifecycle: transition, label, start, goal.
 ACTIVATION = (
     (Transition.TRANSITION_ACTIVATE, "activate", "inactive", "activating"),
     (Transition.TRANSITION_ON_ACTIVATE_SUCCESS, "transition_success", "activating", "active"),
@@ -45,29 +45,29 @@ DEACTIVATION = (
 
 
 class ControllerNode(Node):  # type: ignore[misc]
-    """One controller as a node. The thread of the physics reads its commands by `read`.
+    """Node of one controller, whose commands the physics thread reads.
 
     Attributes:
-        received_ns: When the last command came, in [ns] of the steady clock.
+        received_ns: Time of the last command, in [ns] of the steady clock.
     """
 
     def __init__(
-        self, owner: Node, controller: ForwardController, obey: Callable[[Array], None]
+        self, owner: Node, controller: ForwardController, on_command: Callable[[Array], None]
     ) -> None:
         """Create the topics, parameters and services.
 
         Args:
             owner: Node of the cell, whose namespace and remappings apply.
-            controller: Decides which commands go on.
-            obey: Called with each command that does, by the thread that calls `read`.
+            controller: State of the controller.
+            on_command: Called by `read` with each forwarded command.
         """
         namespace, _, name = _full_name(controller.name, owner).rpartition("/")
         super().__init__(
             name, namespace=namespace or "/", use_global_arguments=False, enable_rosout=False
         )
-        self._owner, self._controller, self._obey = owner, controller, obey
+        self._owner, self._controller, self._forward = owner, controller, on_command
         self.received_ns = 0
-        self._wanted: bool | None = None
+        self._requested: bool | None = None
         self._switched = threading.Event()
         fixed = ParameterDescriptor(read_only=True)
         self.declare_parameter("joints", list(controller.joints), fixed)
@@ -86,20 +86,20 @@ class ControllerNode(Node):  # type: ignore[misc]
 
     @property
     def subscriptions(self) -> Iterator[Subscription]:
-        """None that an executor would take commands from: `read` takes them."""
+        """No subscription for executors: `read` takes the commands."""
         return iter(())
 
     def read(self) -> None:
-        """Carry out a requested switch, else take the newest command, if there is one."""
+        """Switch if requested, else forward the newest command."""
         handle = self._commands.handle
         with handle:
             taken = handle.take_message(self._commands.msg_type, True)
         if taken is not None:
             self.received_ns = time.monotonic_ns()
-        if self._wanted is not None:
-            # A command that came before the switch is dropped, as a real controller does.
-            self._change(self._wanted)
-            self._wanted = None
+        if self._requested is not None:
+            # A real controller drops a command from before the switch, too.
+            self._change(self._requested)
+            self._requested = None
             self._switched.set()
         elif taken is not None:
             self._on_command(taken[0])
@@ -112,23 +112,23 @@ class ControllerNode(Node):  # type: ignore[misc]
             return
         before = self._controller.active
         if self._controller.accept(positions):
-            self._obey(positions)
+            self._forward(positions)
         elif before and not self._controller.active:
             self._publish_events(DEACTIVATION)
 
     def _switch(self, active: bool) -> None:
-        """Have the controller switched by the thread that reads, and wait for it.
+        """Request a switch by the physics thread, and wait for it.
 
         Raises:
-            CommandError: If that thread does not read.
+            CommandError: If the physics thread does not call `read`.
         """
         self._switched.clear()
-        self._wanted = active
+        self._requested = active
         if not self._switched.wait(SWITCH_LIMIT_S):
-            self._wanted = None
+            self._requested = None
             raise CommandError(
                 f"{self._controller.name} was not switched within {SWITCH_LIMIT_S:g} s: "
-                f"the physics stands still, see {self._owner.get_name()}/state"
+                f"the physics is not running, see {self._owner.get_name()}/state"
             )
 
     def _change(self, active: bool) -> None:
@@ -153,6 +153,6 @@ class ControllerNode(Node):  # type: ignore[misc]
 
 
 def _full_name(controller: str, owner: Node) -> str:
-    """Return the name of a controller's node with its namespace."""
+    """Return the full name of a controller's node."""
     prefix = "" if controller.startswith("/") else f"{owner.get_namespace().rstrip('/')}/"
     return f"{prefix}{controller}"

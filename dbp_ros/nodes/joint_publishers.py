@@ -1,7 +1,7 @@
-"""Other publishers of the simulated cell's joints, before it starts and while it runs.
+"""Detection of other publishers of the simulated cell's joints, at its start and at run time.
 
-Simulated joint states in the domain of a robot are dangerous: a guard may take either for the
-other. So the cell does not start where there are others, and ends when there are some.
+Simulated joint states in the domain of a robot are dangerous, as a guard may confuse the two. The
+cell refuses to start if there are other publishers, and shuts down if one appears.
 """
 
 import threading
@@ -17,31 +17,31 @@ from sensor_msgs.msg import JointState
 
 from dbp_ros.nodes.cdr import UNREADABLE, CdrReader, Names
 
-# A participant that loses the answers of others discovers them seconds later, see `discovery`: in
-# half of the cases on an idle computer. The search is repeated with new participants.
-PARTICIPANT_EVERY_S = 0.15
+# A participant may discover the others only after seconds, see `discovery`. The search therefore
+# adds a participant in this interval.
+PARTICIPANT_INTERVAL_S = 0.15
 POLL_S = 0.01
-# Until a publisher's node is known by its name.
+# Limit for the discovery of the name of a publisher's node.
 NAME_LIMIT_S = 1.0
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
 QUEUE = 500
 FULL_QUEUE = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=QUEUE, reliability=ReliabilityPolicy.BEST_EFFORT
 )
-# Own messages are recognised by their stamps. Kept are more than can be under way.
-KNOWN_STAMPS = 8 * QUEUE
+# Own messages are recognised by their stamps; the queue holds fewer.
+OWN_STAMPS = 8 * QUEUE
 
 
 class JointStateReader:
-    """A subscription to joint states that is read on demand."""
+    """Polled subscription to joint states."""
 
     def __init__(self, topic: str, joints: Sequence[str], context: rclpy.Context) -> None:
-        """Subscribe on a node of its own, which nothing spins.
+        """Subscribe on a separate node, which no executor spins.
 
         Args:
-            topic: Full name.
-            joints: Which joints to look for.
-            context: Participant.
+            topic: Full name of the topic.
+            joints: Names of the joints.
+            context: Context, that is a DDS participant.
         """
         self.node = Node(
             "joint_publisher_search",
@@ -55,20 +55,20 @@ class JointStateReader:
             JointState, topic, lambda _: None, FULL_QUEUE, raw=True
         )
 
-    def joints_of_others(self, ours: Collection[int]) -> list[str]:
-        """Return which of the joints other publishers have published since the last call.
+    def joints_of_others(self, own_stamps: Collection[int]) -> list[str]:
+        """Return the joints that other publishers have published since the last call.
 
         Args:
-            ours: Stamps of our own messages in [ns], which may grow during the call.
+            own_stamps: Stamps of own messages in [ns], which may grow during the call.
         """
         messages = list(iter(self._take, None))
-        # What was published before it was taken has its stamp in the collection by now.
-        known = set(ours)
-        named = (joints for stamp_ns, joints in messages if stamp_ns not in known)
-        return sorted(set[str]().union(*named))
+        # Copied last: the stamp of a message is added before its publication.
+        known = set(own_stamps)
+        others = (joints for stamp_ns, joints in messages if stamp_ns not in known)
+        return sorted(set[str]().union(*others))
 
     def _take(self) -> tuple[int, set[str]] | None:
-        """Return stamp and joints of the next message that can be read, None where none waits."""
+        """Return the stamp and the joints of the next valid message, None if the queue is empty."""
         while True:
             with self._subscription.handle:
                 taken = self._subscription.handle.take_message(JointState, True)
@@ -82,18 +82,18 @@ class JointStateReader:
 
 
 class JointPublisherSearch:
-    """Search of the domain for other publishers of the joints, in a thread of its own."""
+    """Search of the domain for other publishers of the joints, in its own thread."""
 
     def __init__(
         self, context: rclpy.Context, topic: str, joints: Sequence[str], duration_s: float
     ) -> None:
-        """Start to search.
+        """Start the search.
 
         Args:
-            context: Participant of the process.
+            context: Context of the process.
             topic: Full name of the topic.
-            joints: Whose publishers to look for.
-            duration_s: How long to search.
+            joints: Names of the joints.
+            duration_s: Duration of the search.
         """
         self._own, self._topic, self._joints = context, topic, joints
         self._duration_s = duration_s
@@ -107,12 +107,12 @@ class JointPublisherSearch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the search, whether its result was read or not."""
+        """End the search."""
         self._cancelled.set()
         self._thread.join()
 
     def problem(self) -> str:
-        """Wait for the end of the search; return what was found in a sentence, empty if nothing."""
+        """Wait for the end of the search, and return the conflict, empty if there is none."""
         self._thread.join()
         return self._problem
 
@@ -126,14 +126,14 @@ class JointPublisherSearch:
                     break
                 if not readers:
                     readers.append(JointStateReader(self._topic, self._joints, self._own))
-                elif age_s >= len(readers) * PARTICIPANT_EVERY_S:
+                elif age_s >= len(readers) * PARTICIPANT_INTERVAL_S:
                     contexts.append(rclpy.Context())
                     contexts[-1].init()
                     readers.append(JointStateReader(self._topic, self._joints, contexts[-1]))
                 for reader in readers:
                     if joints := reader.joints_of_others(()):
                         others = publishers_of(reader.node, self._topic)
-                        self._problem = sentence(self._topic, joints, others)
+                        self._problem = conflict(self._topic, joints, others)
                         break
         finally:
             for reader in readers:
@@ -143,26 +143,26 @@ class JointPublisherSearch:
 
 
 class JointPublisherWatch:
-    """Watch for other publishers of the joints while the cell publishes them."""
+    """Detection of other publishers of the joints while the cell runs."""
 
     def __init__(self, node: Node, topic: str, joints: Sequence[str]) -> None:
-        """Prepare.
+        """Prepare without a subscription.
 
         Args:
-            node: Publishes the joints; `problem` is called by the thread that spins it.
+            node: Node that publishes the joints; its executor thread calls `problem`.
             topic: Full name of the topic.
-            joints: Those that we publish.
+            joints: Names of the joints.
         """
         self._node, self._topic, self._joints = node, topic, joints
-        self._stamps: deque[int] = deque(maxlen=KNOWN_STAMPS)
+        self._stamps: deque[int] = deque(maxlen=OWN_STAMPS)
         self._reader: JointStateReader | None = None
 
-    def publishing(self, stamp_ns: int) -> None:
-        """Note the stamp of a message of ours, before it is published. Any thread may call it."""
+    def add_own_stamp(self, stamp_ns: int) -> None:
+        """Add the stamp of an own message before its publication. Thread-safe."""
         self._stamps.append(stamp_ns)
 
     def problem(self) -> str:
-        """Return in a sentence what others published since the last call; empty if nothing.
+        """Return the conflict since the last call, empty if there is none.
 
         Messages are only read while there is another publisher on the topic.
         """
@@ -175,20 +175,20 @@ class JointPublisherWatch:
         if not joints:
             return ""
         others = publishers_of(self._node, self._topic)
-        # Another simulated cell may have our very name.
-        if (ours := self._node.get_fully_qualified_name()) in others:
-            others.remove(ours)
-        return sentence(self._topic, joints, others)
+        # Once: another simulated cell may have the same name.
+        if (own := self._node.get_fully_qualified_name()) in others:
+            others.remove(own)
+        return conflict(self._topic, joints, others)
 
     def close(self) -> None:
-        """Read no more."""
+        """End the subscription."""
         if self._reader is not None:
             self._reader.node.destroy_node()
             self._reader = None
 
 
 def publishers_of(node: Node, topic: str) -> list[str]:
-    """Return the full names of the nodes that publish a topic; wait until they are known."""
+    """Return the full names of the nodes that publish a topic, after their discovery."""
     deadline_s = time.monotonic() + NAME_LIMIT_S
     while True:
         found = node.get_publishers_info_by_topic(topic)
@@ -203,17 +203,17 @@ def publishers_of(node: Node, topic: str) -> list[str]:
     )
 
 
-def sentence(topic: str, joints: Sequence[str], publishers: Sequence[str]) -> str:
-    """Return what is wrong and what to do.
+def conflict(topic: str, joints: Sequence[str], publishers: Sequence[str]) -> str:
+    """Return the description of a conflict, and its fix.
 
     Args:
-        topic: Full name.
-        joints: Those of ours that others publish.
-        publishers: Their nodes; empty where these are gone by now.
+        topic: Full name of the topic.
+        joints: Joints that others publish.
+        publishers: Names of their nodes; empty if these have ended.
     """
     more = f" and {len(joints) - 1} more joints" if len(joints) > 1 else ""
     return (
-        f"{' or '.join(publishers) or 'a node that is gone'} publishes {joints[0]}{more} of the "
+        f"{' or '.join(publishers) or 'a node that has ended'} publishes {joints[0]}{more} of the "
         f"simulated cell on {topic}: end it, or give the simulation another ROS_DOMAIN_ID or "
         "namespace"
     )

@@ -1,9 +1,8 @@
-"""The simulated cell as a process with the topics and services of a real one.
+"""Simulated cell with the topics and services of a real one.
 
-It publishes joint states and cameras and obeys forward command controllers, which hold their last
-command for any length of time. The physics runs in one thread at real-time pace on the steady
-clock and reads the commands between two steps; the cameras have another. It runs only where
-nothing else publishes its joints.
+It publishes joint states and images, and follows forward command controllers, which hold their
+last command. The physics thread runs on the steady clock and reads the commands between two steps;
+the cameras have their own thread. It refuses to run next to other publishers of its joints.
 """
 
 import sys
@@ -41,19 +40,19 @@ from dbp_ros.telemetry.latency import PeriodRecorder
 from dbp_ros.telemetry.trace import Hop, Trace
 from dbp_ros.types import NS_PER_S
 
-# Of reward and success: who learns takes the reward just before a decision for that of the last.
-JUDGE_RATE_HZ = 60.0
-# Of the simulation. Whoever follows `/clock` is late by up to one period.
+# The learner uses the last reward before a policy step.
+REWARD_RATE_HZ = 60.0
+# In simulation time. Nodes with `use_sim_time` lag by up to one period.
 CLOCK_RATE_HZ = 125.0
-# Of the joint states. What was missed for longer is left out.
-MOST_BEATS_AT_ONCE = 10
+# Periods of the physics to catch up after a delay; a longer delay is skipped.
+MAX_CATCH_UP_PERIODS = 10
 WATCH_PERIOD_S = 0.2
-# From the end of publishing to the end of the process: until the reason is published.
-GIVE_WAY_S = 0.5
+# From the last joint states to the exit, to publish the reason.
+SHUTDOWN_DELAY_S = 0.5
 
 
 class SimulationNode(Node):  # type: ignore[misc]
-    """Wires a `Simulation` to the topics of a dual-arm robot."""
+    """Node with the topics of a dual-arm robot around a `Simulation`."""
 
     def __init__(self) -> None:
         with prompt_discovery():
@@ -87,9 +86,9 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._steps = max(
             1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns)
         )
-        self._beats_per_clock = max(1, round(config.joint_state_rate_hz / CLOCK_RATE_HZ))
-        self._beats_per_judgement = max(1, round(config.joint_state_rate_hz / JUDGE_RATE_HZ))
-        self._beats = self._simulated_ns = 0
+        self._periods_per_clock = max(1, round(config.joint_state_rate_hz / CLOCK_RATE_HZ))
+        self._periods_per_reward = max(1, round(config.joint_state_rate_hz / REWARD_RATE_HZ))
+        self._periods = self._simulated_ns = 0
         self._period = PeriodRecorder(round(NS_PER_S / config.joint_state_rate_hz))
         self._trace = Trace()
         self._with_clock = config.publish_clock or config.real_time_factor != 1.0
@@ -136,7 +135,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._watch.close()
 
     def statistics(self) -> dict[str, Any]:
-        """Return every number the node keeps, fit for JSON."""
+        """Return the statistics, fit for JSON."""
         return {
             "task": self._config.task,
             "seed": self._seed,
@@ -149,7 +148,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         }
 
     def reset(self) -> str:
-        """Begin the next episode of the cell, and return its seed in words."""
+        """Reset the cell to the next seed, and return a message."""
         with self._lock:
             self._seed += 1
             self._simulation.reset(self._seed)
@@ -158,7 +157,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         return f"the cell is at the start of seed {self._seed}"
 
     def commanded_within(self, seconds: float) -> str:
-        """Return the controller that received a command in the last seconds; empty if none did."""
+        """Return the name of a controller with a command in the last seconds, or empty."""
         return self._controllers.commanded_within(seconds)
 
     def _read_commands(self) -> None:
@@ -170,33 +169,33 @@ class SimulationNode(Node):  # type: ignore[misc]
             self._simulation.command(self._targets.positions)
             self._simulation.advance(self._steps_due(now_ns))
         stamp = self._stamp(self._sim_clock.now_ns())
-        if self._clock_topic is not None and self._beats % self._beats_per_clock == 0:
+        if self._clock_topic is not None and self._periods % self._periods_per_clock == 0:
             self._clock_topic.publish(Clock(clock=stamp))
         message = JointState(name=self._simulation.joint_names)
         message.header.stamp = stamp
         message.position = array("d", self._simulation.positions.tobytes())
         message.velocity = array("d", self._simulation.velocities.tobytes())
-        self._watch.publishing(stamp.sec * NS_PER_S + stamp.nanosec)
+        self._watch.add_own_stamp(stamp.sec * NS_PER_S + stamp.nanosec)
         self._joint_states.publish(message)
         self._period.record(now_ns)
         self._trace.add_span(Hop.PHYSICS, now_ns, self._sim_clock.now_ns())
-        self._beats += 1
-        if self._beats % self._beats_per_judgement == 0:
+        self._periods += 1
+        if self._periods % self._periods_per_reward == 0:
             self._reward.publish(Float64(data=self._simulation.reward))
             self._success.publish(Bool(data=self._simulation.terminated))
 
     def _steps_due(self, now_ns: int) -> int:
-        """Return how many steps bring the simulation to now: arms do not move slower when we do."""
+        """Return the steps up to now: a delay of this thread does not slow the arms down."""
         step_ns = self._simulation.step_ns
         due = round((now_ns - self._simulated_ns) / step_ns)
-        if due > MOST_BEATS_AT_ONCE * self._steps:
-            # So long a stop is none of the arms'.
+        if due > MAX_CATCH_UP_PERIODS * self._steps:
+            # After a longer delay the simulation continues from its state.
             due, self._simulated_ns = self._steps, now_ns - self._steps * step_ns
         self._simulated_ns += due * step_ns
         return due
 
     def _stamp(self, time_ns: int) -> Time:
-        """Return a time of this world as a stamp: `/clock` tells that time, where we publish it."""
+        """Convert simulation time to a stamp, which is on `/clock` if the node publishes that."""
         if not self._with_clock:
             return self._steady.to_stamp(time_ns)
         return ns_to_stamp(time_ns)
@@ -205,12 +204,12 @@ class SimulationNode(Node):  # type: ignore[misc]
         if self._conflict:
             return
         if problem := self._watch.problem():
-            self._conflict = f"gives way: {problem}"
+            self._conflict = f"shutting down: {problem}"
             self._stop_publishing()
             steady = RosClock(clock_type=ClockType.STEADY_TIME)
-            self.create_timer(GIVE_WAY_S, self._end, clock=steady)
+            self.create_timer(SHUTDOWN_DELAY_S, self._shut_down, clock=steady)
 
-    def _end(self) -> None:
+    def _shut_down(self) -> None:
         raise ConfigError(self._conflict)
 
     def _stop_publishing(self) -> None:

@@ -1,7 +1,7 @@
-"""The cameras of the simulated cell: rendered one after the other, as separate cameras would be.
+"""Cameras of the simulated cell.
 
-Like real ones they have the same rate and not the same moment, and each image is published as soon
-as it is rendered.
+Like real cameras they have the same rate but not the same phase: they are rendered in turn, and
+each image is published as soon as it is rendered.
 """
 
 import threading
@@ -27,16 +27,16 @@ from dbp_ros.sim.upscaling import Upscaler
 from dbp_ros.telemetry.latency import Histogram
 from dbp_ros.telemetry.trace import Hop, Trace
 
-# What a real camera's own hardware does shall not wait for what others compute.
+# A real camera has its own hardware, so rendering has priority over computation.
 CAMERA_NICENESS = -10
 
 
 class SimulatedCameras:
-    """Renders and publishes in a thread of its own.
+    """Renderer and publisher of the images in their own thread.
 
     Attributes:
         thread: The thread.
-        render_time: From the moment of an image to when it is published.
+        render_time: From the time of an image to its publication.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class SimulatedCameras:
         trace: Trace,
         stamp: Callable[[int], Time],
     ) -> None:
-        """Start the thread, which opens the renderer; `publish` lets it render.
+        """Start the thread, which opens the renderer; call `publish` to render.
 
         Args:
-            node: Publishes.
+            node: Node of the publishers.
             config: Sizes, rate and renderer.
-            simulation: What the cameras see.
+            simulation: Rendered.
             sim_clock: Its clock.
-            trace: Where each image is recorded.
-            stamp: Returns the stamp of a time of the simulation.
+            trace: Trace of the images.
+            stamp: Converts simulation time to a stamp.
         """
         self.render_time = Histogram()
         self._node, self._config, self._simulation = node, config, simulation
@@ -66,9 +66,9 @@ class SimulatedCameras:
             config.render_width or config.image_width,
         )
         self._noise = SensorNoise(*self._size, config.seed)
-        self._enlarge = Upscaler(self._size, (config.image_height, config.image_width))
+        self._upscale = Upscaler(self._size, (config.image_height, config.image_width))
         self._rig: CameraRig | None = None
-        self._turns = cycle(enumerate(CAMERAS))
+        self._next_camera = cycle(enumerate(CAMERAS))
         self._publishing = threading.Event()
         self._topics: dict[str, Publisher] = {}
         trace.cameras = CAMERAS
@@ -78,11 +78,11 @@ class SimulatedCameras:
 
     @property
     def backend(self) -> str:
-        """What renders."""
+        """Backend of the renderer."""
         return self._rig.backend if self._rig else "not open"
 
     def publish(self) -> None:
-        """Publish from now on."""
+        """Start to render and publish."""
         self._topics = {
             name: self._node.create_publisher(Image, f"{name}/image_raw", SENSOR)
             for name in CAMERAS
@@ -90,7 +90,7 @@ class SimulatedCameras:
         self._publishing.set()
 
     def close(self) -> None:
-        """Stop."""
+        """Stop the thread."""
         self.thread.stop()
 
     def _render(self, _: int) -> None:
@@ -100,12 +100,12 @@ class SimulatedCameras:
             self._rig = open_cameras(self._simulation.model, CAMERAS, *self._size, backend)
         if not self._publishing.is_set():
             return
-        number, camera = next(self._turns)
-        snapshot = self._simulation.qpos
-        taken_ns = self._sim_clock.now_ns()
-        image = self._noise.add(self._rig.render_camera(camera, snapshot))
-        message = image_message(self._enlarge(image), camera, self._stamp(taken_ns))
+        index, camera = next(self._next_camera)
+        qpos = self._simulation.qpos
+        captured_ns = self._sim_clock.now_ns()
+        image = self._noise.add(self._rig.render_camera(camera, qpos))
+        message = image_message(self._upscale(image), camera, self._stamp(captured_ns))
         self._topics[camera].publish(message)
-        sent_ns = self._sim_clock.now_ns()
-        self.render_time.record(self._sim_clock.wall_duration_ns(taken_ns, sent_ns))
-        self._trace.add_span(Hop.RENDERED, taken_ns, sent_ns, number, taken_ns)
+        published_ns = self._sim_clock.now_ns()
+        self.render_time.record(self._sim_clock.wall_duration_ns(captured_ns, published_ns))
+        self._trace.add_span(Hop.RENDERED, captured_ns, published_ns, index, captured_ns)

@@ -1,4 +1,4 @@
-"""The controllers of the simulated cell, their activity, and the protective stop."""
+"""Controllers of the simulated cell, their activity, and the protective stop."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from dbp_ros.settings.robot import ControllersConfig
 from dbp_ros.sim.controllers import ArmTargets, ForwardController
 from dbp_ros.types import Array, seconds_to_ns
 
-# As the controller manager does.
+# As in the controller manager.
 ACTIVITY_PERIOD_S = 1.0
 
 
@@ -36,7 +36,7 @@ class SimulatedControllers:
         Args:
             owner: Node of the cell.
             config: Names the controllers and their joints.
-            targets: Where commands go.
+            targets: Joint targets.
             positions: Returns the measured positions in [rad] and [m]. Shape (nu,).
         """
         self._owner, self._targets, self._positions = owner, targets, positions
@@ -53,27 +53,27 @@ class SimulatedControllers:
         self._spinner = BackgroundSpinner("controllers", self._nodes)
 
     def close(self) -> None:
-        """End their services."""
+        """End the services."""
         self._spinner.close()
 
     def read(self) -> None:
-        """Pass on the newest command of each active controller; for the thread of the physics."""
+        """Forward the newest command of each active controller; called by the physics thread."""
         for node in self._nodes:
             node.read()
 
     def clear(self) -> None:
-        """Forget commands that were dropped; what is inactive or stopped stays so."""
+        """Clear the problems of dropped commands; inactive controllers stay inactive."""
         for controller in self._controllers:
             controller.clear()
 
     def commanded_within(self, seconds: float) -> str:
-        """Return a controller that received a command in the last seconds; empty if none did."""
+        """Return the name of a controller with a command in the last seconds, or empty."""
         since_ns = time.monotonic_ns() - seconds_to_ns(seconds)
         pairs = zip(self._controllers, self._nodes, strict=True)
         return next((one.name for one, node in pairs if node.received_ns > since_ns), "")
 
     def state(self) -> tuple[bytes, str]:
-        """Return a diagnostic level, and what is wrong; empty where nothing is."""
+        """Return a diagnostic level and the problems, empty if there are none."""
         problems = [controller.state for controller in self._controllers]
         if self._targets.stopped:
             stop = f"{self._owner.get_name()}/protective_stop"
@@ -102,7 +102,7 @@ class SimulatedControllers:
     def _publish_activity(self) -> None:
         status = DiagnosticStatus(
             level=diagnostics.OK,
-            # With its namespace: a guard of another robot must not take it for its own.
+            # With the namespace, by which guards of several robots tell their controllers apart.
             name=f"{self._owner.get_fully_qualified_name()}: Controllers Activity",
             message="All controllers are active",
             hardware_id="simulation",

@@ -1,4 +1,4 @@
-"""One call resets the cell in the right order; a reset alone is refused under control."""
+"""Services that reset the simulated cell."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ NOT_ENABLED = "disabled: control is not enabled"
 
 
 class FakeCell:
-    """A cell that is reset by name, and may be commanded."""
+    """A cell that records resets, and may receive commands."""
 
     def __init__(self, called: list[str]) -> None:
         self.called, self.commanded = called, ""
@@ -33,7 +33,7 @@ class FakeCell:
 
 
 class Stack(Node):
-    """The guard, the policy and the learner of a stack; notes what is called, in order."""
+    """Guard, policy and learner of a stack, with a record of their calls."""
 
     def __init__(self) -> None:
         super().__init__("simulation")
@@ -54,19 +54,19 @@ class Stack(Node):
         self.states = [
             self.create_publisher(String, f"{n}/state", 1) for n in ("policy", "learner")
         ]
-        self.create_service(Trigger, "policy/begin_episode", partial(self.note, "begin policy"))
+        self.create_service(Trigger, "policy/begin_episode", partial(self.respond, "begin policy"))
         for service, recording in (("end_episode", False), ("begin_episode", True)):
             record = partial(self.record, service.replace("_episode", " learner"), recording)
             self.create_service(Trigger, f"learner/{service}", record)
         self.create_service(Trigger, "learner/statistics", self.statistics)
 
-    def note(self, what: str, _, response):
-        response.success, response.message = what not in self.refusals, self.refusals.get(what, "")
-        self.called.append(what)
+    def respond(self, name: str, _, response):
+        response.success, response.message = name not in self.refusals, self.refusals.get(name, "")
+        self.called.append(name)
         return response
 
     def enable(self, request, response):
-        response = self.note("enable" if request.data else "disable", request, response)
+        response = self.respond("enable" if request.data else "disable", request, response)
         if response.success:
             state = "holding: waiting for a chunk" if request.data else self.disabled_state
             self.guard.publish(String(data=state))
@@ -74,11 +74,11 @@ class Stack(Node):
 
     def reset_guard(self, request, response):
         self.guard.publish(String(data=NOT_ENABLED))
-        return self.note("reset guard", request, response)
+        return self.respond("reset guard", request, response)
 
-    def record(self, what: str, recording: bool, request, response):
+    def record(self, name: str, recording: bool, request, response):
         self.recording = recording
-        return self.note(what, request, response)
+        return self.respond(name, request, response)
 
     def statistics(self, _, response):
         response.success, response.message = True, json.dumps({"recording": self.recording})
@@ -99,7 +99,7 @@ def stack(domain: int) -> Iterator[Stack]:
         node.operator.close()
 
 
-def test_from_enabled_everything_happens_in_order_and_control_is_enabled_again(
+def test_a_new_episode_disables_resets_and_enables_in_order(
     stack: Stack,
 ) -> None:
     stack.add_guard("tracking")
@@ -111,57 +111,57 @@ def test_from_enabled_everything_happens_in_order_and_control_is_enabled_again(
     ]
 
 
-def test_from_disabled_control_stays_disabled(stack: Stack) -> None:
+def test_disabled_control_stays_disabled(stack: Stack) -> None:
     stack.add_guard(NOT_ENABLED)
     stack.add_policy_and_learner()
     assert stack.call("new_episode") == (True, "seed 7; control is disabled, as before")
     assert stack.called == ["disable", "reset", "begin policy"]
 
 
-def test_without_the_other_processes_the_cell_alone_is_reset(stack: Stack) -> None:
+def test_a_cell_without_a_stack_is_reset(stack: Stack) -> None:
     assert stack.call("new_episode")[0]
     assert stack.call("reset") == (True, "seed 7")
     assert stack.called == ["reset", "reset"]
 
 
-def test_a_reset_alone_is_refused_under_control_and_names_the_call_that_is_right(
+def test_a_reset_under_control_is_rejected_with_the_fix(
     stack: Stack,
 ) -> None:
     stack.add_guard("tracking")
     wait_until(lambda: not stack.call("reset")[0], "the guard's state to arrive")
     stack.called.clear()
-    done, why = stack.call("reset")
+    done, problem = stack.call("reset")
     assert not done
-    assert "the guard commands the arms (tracking)" in why
-    assert "simulation/new_episode (dbp episode new)" in why
+    assert "the guard commands the arms (tracking)" in problem
+    assert "simulation/new_episode (dbp episode new)" in problem
     assert stack.called == []
 
 
-def test_a_reset_alone_ends_the_episode_of_the_learner_first(stack: Stack) -> None:
+def test_a_reset_ends_the_episode_of_the_learner_first(stack: Stack) -> None:
     stack.add_policy_and_learner()
     stack.recording = True
     assert stack.call("reset") == (True, "seed 7")
     assert stack.called == ["end learner", "reset"]
 
 
-def test_a_reset_is_refused_while_something_else_commands_the_arms(stack: Stack) -> None:
+def test_a_reset_is_rejected_while_another_node_commands_the_arms(stack: Stack) -> None:
     stack.cell.commanded = "left_gripper_controller"
     for service in ("reset", "new_episode"):
-        done, why = stack.call(service)
+        done, problem = stack.call(service)
         assert not done
-        assert "commands arrive on left_gripper_controller/commands" in why
+        assert "commands arrive on left_gripper_controller/commands" in problem
     assert stack.called == []
 
 
-def test_an_emergency_stop_stays_latched_and_nothing_is_reset(stack: Stack) -> None:
+def test_an_emergency_stop_stays_latched(stack: Stack) -> None:
     stack.add_guard("stopped: e-stop")
-    done, why = stack.call("new_episode")
+    done, problem = stack.call("new_episode")
     assert not done
-    assert "the emergency stop is latched: call guard/reset first" in why
+    assert "the emergency stop is latched: call guard/reset first" in problem
     assert stack.called == []
 
 
-def test_a_stop_of_the_guard_s_own_is_cleared_and_control_stays_disabled(stack: Stack) -> None:
+def test_a_stop_of_the_guard_is_cleared_and_control_stays_disabled(stack: Stack) -> None:
     stack.add_guard("stopped: left_elbow_joint is 0.51 away from its command")
     stack.disabled_state = "stopped: left_elbow_joint is 0.51 away from its command"
     done, what = stack.call("new_episode")
@@ -170,25 +170,25 @@ def test_a_stop_of_the_guard_s_own_is_cleared_and_control_stays_disabled(stack: 
     assert stack.called == ["disable", "reset guard", "reset"]
 
 
-def test_a_guard_that_refuses_for_good_leaves_control_disabled_and_is_named(
+def test_a_persistent_rejection_of_the_guard_is_reported(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dbp_ros.nodes.cell_operator.REFUSAL_LIMIT_S", 0.1)
     stack.add_guard("tracking")
     stack.refusals["enable"] = "left_gripper_controller is inactive"
-    done, why = stack.call("new_episode")
+    done, problem = stack.call("new_episode")
     assert not done
-    assert why == (
+    assert problem == (
         "the cell was reset (seed 7), but control stays disabled: guard/enable_control "
         "rejected the request: left_gripper_controller is inactive"
     )
 
 
-def test_a_guard_that_is_gone_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_guard_is_reported(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dbp_ros.nodes.cell_operator.DISCOVERY_LIMIT_S", 0.1)
     stack.guard = stack.create_publisher(String, "guard/state", LATCHED)
     stack.guard.publish(String(data="tracking"))
-    done, why = stack.call("new_episode")
+    done, problem = stack.call("new_episode")
     assert not done
-    assert "no server for guard/enable_control" in why
+    assert "no server for guard/enable_control" in problem
     assert stack.called == []

@@ -1,4 +1,4 @@
-"""A controller of the cell looks from outside like one of ros2_control."""
+"""Interface of a controller of the cell."""
 
 import time
 from collections.abc import Iterator
@@ -23,15 +23,17 @@ NAME, JOINTS = "left_controller", ["left_elbow_joint", "left_wrist_1_joint"]
 COMMANDS = f"/cell_1/{NAME}/commands"
 
 
-class Bench(Node):
-    """A cell in a namespace with one controller, and what is around it."""
+class Cell(Node):
+    """A cell in a namespace with one controller, and its clients."""
 
     def __init__(self) -> None:
         super().__init__("cell", namespace="cell_1")
-        self.obeyed: list[list[float]] = []
+        self.forwarded: list[list[float]] = []
         self.events: list[tuple[str, str]] = []
         self.controller = ForwardController(NAME, JOINTS)
-        self.node = ControllerNode(self, self.controller, lambda p: self.obeyed.append(p.tolist()))
+        self.node = ControllerNode(
+            self, self.controller, lambda p: self.forwarded.append(p.tolist())
+        )
         self.commands = self.create_publisher(Float64MultiArray, f"{NAME}/commands", COMMAND)
         self.create_subscription(
             TransitionEvent,
@@ -41,6 +43,9 @@ class Bench(Node):
         )
         self.loop = RateThread("physics", 250, lambda _: self.node.read())
 
+    def forward(self, positions: np.ndarray) -> None:
+        self.forwarded.append(positions.tolist())
+
     def send(self, *positions: float) -> None:
         self.commands.publish(Float64MultiArray(data=np.array(positions)))
 
@@ -48,13 +53,13 @@ class Bench(Node):
         client = self.create_client(kind, f"{NAME}/{service}")
         assert client.wait_for_service(timeout_sec=10.0)
         future = client.call_async(request)
-        wait_until(future.done, f"{service} to answer")
+        wait_until(future.done, f"{service} to response")
         return future.result()
 
 
 @pytest.fixture
-def bench(domain: int) -> Iterator[Bench]:
-    with spinning(Bench) as node:
+def cell(domain: int) -> Iterator[Cell]:
+    with spinning(Cell) as node:
         spinner = BackgroundSpinner("controllers", [node.node])
         wait_until(lambda: node.commands.get_subscription_count() == 1, "the subscription")
         yield node
@@ -62,71 +67,71 @@ def bench(domain: int) -> Iterator[Bench]:
         spinner.close()
 
 
-def test_the_subscriber_of_its_commands_bears_the_name_of_the_controller(bench: Bench) -> None:
-    wait_until(lambda: bench.get_subscriptions_info_by_topic(COMMANDS), "the subscriber")
-    (found,) = bench.get_subscriptions_info_by_topic(COMMANDS)
+def test_the_subscriber_of_commands_has_the_name_of_the_controller(cell: Cell) -> None:
+    wait_until(lambda: cell.get_subscriptions_info_by_topic(COMMANDS), "the subscriber")
+    (found,) = cell.get_subscriptions_info_by_topic(COMMANDS)
     assert (found.node_namespace, found.node_name) == ("/cell_1", NAME)
 
 
-def test_its_parameters_are_those_of_a_forward_command_controller(bench: Bench) -> None:
+def test_the_parameters_are_those_of_a_forward_command_controller(cell: Cell) -> None:
     request = GetParameters.Request(names=["joints", "interface_name"])
-    joints, interface = bench.call(GetParameters, "get_parameters", request).values
+    joints, interface = cell.call(GetParameters, "get_parameters", request).values
     assert list(joints.string_array_value) == JOINTS
     assert interface.string_value == "position"
 
 
-def test_commands_are_obeyed_when_they_are_read(bench: Bench) -> None:
-    bench.send(0.1, 0.2)
+def test_commands_are_forwarded_by_read(cell: Cell) -> None:
+    cell.send(0.1, 0.2)
     time.sleep(0.2)
-    assert bench.obeyed == []
-    bench.loop.start()
-    wait_until(lambda: bench.obeyed == [[0.1, 0.2]], "the command")
+    assert cell.forwarded == []
+    cell.loop.start()
+    wait_until(lambda: cell.forwarded == [[0.1, 0.2]], "the command")
 
 
-def test_switches_are_published_and_commands_from_before_an_activation_dropped(
-    bench: Bench,
+def test_switches_are_published_and_an_inactive_controller_ignores_commands(
+    cell: Cell,
 ) -> None:
-    bench.loop.start()
-    assert bench.call(Trigger, "deactivate", Trigger.Request()).success
-    wait_until(lambda: len(bench.events) == 2, "the events", lambda: str(bench.events))
-    assert bench.events == [("active", "deactivating"), ("deactivating", "inactive")]
-    bench.send(0.1, 0.2)
-    wait_until(lambda: bench.controller.ignored_commands == 1, "the command to be ignored")
-    assert bench.call(Trigger, "activate", Trigger.Request()).success
-    wait_until(lambda: len(bench.events) == 4, "the events", lambda: str(bench.events))
-    assert bench.events[2:] == [("inactive", "activating"), ("activating", "active")]
-    assert bench.call(Trigger, "activate", Trigger.Request()).success
-    bench.send(0.3, 0.4)
-    wait_until(lambda: bench.obeyed == [[0.3, 0.4]], "the command", lambda: str(bench.obeyed))
-    assert len(bench.events) == 4, "no switch, no event"
+    cell.loop.start()
+    assert cell.call(Trigger, "deactivate", Trigger.Request()).success
+    wait_until(lambda: len(cell.events) == 2, "the events", lambda: str(cell.events))
+    assert cell.events == [("active", "deactivating"), ("deactivating", "inactive")]
+    cell.send(0.1, 0.2)
+    wait_until(lambda: cell.controller.ignored_commands == 1, "the command to be ignored")
+    assert cell.call(Trigger, "activate", Trigger.Request()).success
+    wait_until(lambda: len(cell.events) == 4, "the events", lambda: str(cell.events))
+    assert cell.events[2:] == [("inactive", "activating"), ("activating", "active")]
+    assert cell.call(Trigger, "activate", Trigger.Request()).success
+    cell.send(0.3, 0.4)
+    wait_until(lambda: cell.forwarded == [[0.3, 0.4]], "the command", lambda: str(cell.forwarded))
+    assert len(cell.events) == 4, "no switch, no event"
 
 
-def test_a_command_that_waits_at_the_activation_is_dropped(bench: Bench) -> None:
-    bench.controller.deactivate()
-    bench.send(0.1, 0.2)
+def test_a_command_from_before_the_activation_is_dropped(cell: Cell) -> None:
+    cell.controller.deactivate()
+    cell.send(0.1, 0.2)
     time.sleep(0.2)
-    client = bench.create_client(Trigger, f"{NAME}/activate")
+    client = cell.create_client(Trigger, f"{NAME}/activate")
     assert client.wait_for_service(timeout_sec=10.0)
     future = client.call_async(Trigger.Request())
     time.sleep(0.2)
-    bench.loop.start()
+    cell.loop.start()
     wait_until(future.done, "the activation")
     assert future.result().success
     time.sleep(0.1)
-    assert bench.obeyed == []
+    assert cell.forwarded == []
 
 
-def test_a_command_of_the_wrong_size_deactivates_it_for_all_to_see(bench: Bench) -> None:
-    bench.loop.start()
-    bench.send(0.1, 0.2, 0.3)
-    wait_until(lambda: len(bench.events) == 2, "the events")
-    assert bench.events[-1] == ("deactivating", "inactive")
-    bench.send(0.1, 0.2)
-    wait_until(lambda: bench.controller.ignored_commands == 1, "the command to be ignored")
-    assert bench.obeyed == []
+def test_a_command_of_the_wrong_size_deactivates_with_events(cell: Cell) -> None:
+    cell.loop.start()
+    cell.send(0.1, 0.2, 0.3)
+    wait_until(lambda: len(cell.events) == 2, "the events")
+    assert cell.events[-1] == ("deactivating", "inactive")
+    cell.send(0.1, 0.2)
+    wait_until(lambda: cell.controller.ignored_commands == 1, "the command to be ignored")
+    assert cell.forwarded == []
 
 
-def test_a_switch_that_no_physics_carries_out_is_refused(bench: Bench) -> None:
-    answer = bench.call(Trigger, "deactivate", Trigger.Request())
-    assert not answer.success
-    assert "left_controller was not switched within 2 s" in answer.message
+def test_a_switch_without_running_physics_is_rejected(cell: Cell) -> None:
+    response = cell.call(Trigger, "deactivate", Trigger.Request())
+    assert not response.success
+    assert "left_controller was not switched within 2 s" in response.message

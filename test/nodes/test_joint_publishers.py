@@ -1,4 +1,4 @@
-"""Other publishers of the cell's joints are found, and the cell's own messages are not taken."""
+"""Detection of other publishers of the cell's joints."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ while True:
 
 @contextmanager
 def robot_process(node: str, *joints: str) -> Iterator[None]:
-    """A process that publishes joints ten times a second, as a robot does."""
+    """Run a process that publishes joints at 10 Hz."""
     command = [sys.executable, "-c", PUBLISHER, node, *joints]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     try:
@@ -50,7 +50,7 @@ def robot_process(node: str, *joints: str) -> Iterator[None]:
 
 
 class Cell(Node):
-    """A cell that publishes its joints whenever it is called."""
+    """A cell that publishes its joints on request."""
 
     def __init__(self) -> None:
         super().__init__("simulation")
@@ -60,7 +60,7 @@ class Cell(Node):
     def publish(self) -> None:
         message = JointState(name=JOINTS, position=array("d", (0.0, 0.0)))
         message.header.stamp = self.get_clock().now().to_msg()
-        self.watch.publishing(stamp_to_ns(message.header.stamp))
+        self.watch.add_own_stamp(stamp_to_ns(message.header.stamp))
         self.topic.publish(message)
 
 
@@ -77,7 +77,7 @@ def context(domain: int) -> Iterator[Context]:
         yield node.context
 
 
-def test_a_search_names_what_publishes_the_joints_and_what_to_do(context: Context) -> None:
+def test_a_search_returns_the_publisher_and_the_fix(context: Context) -> None:
     with robot_process("joint_state_broadcaster", "base_joint", *JOINTS):
         found = JointPublisherSearch(context, TOPIC, JOINTS, ENOUGH_S).problem()
     assert found == (
@@ -87,12 +87,12 @@ def test_a_search_names_what_publishes_the_joints_and_what_to_do(context: Contex
     )
 
 
-def test_a_search_finds_nothing_where_only_other_joints_are_published(context: Context) -> None:
+def test_a_search_ignores_other_joints(context: Context) -> None:
     with robot_process("base_driver", "wheel_joint"):
         assert JointPublisherSearch(context, TOPIC, JOINTS, 1.0).problem() == ""
 
 
-def test_a_watch_does_not_take_our_own_messages_for_those_of_others(cell: Cell) -> None:
+def test_a_watch_ignores_own_messages(cell: Cell) -> None:
     with robot_process("base_driver", "wheel_joint"):
         wait_until(lambda: cell.count_publishers(TOPIC) == 2, "the other publisher")
         for _ in range(500):
@@ -100,7 +100,7 @@ def test_a_watch_does_not_take_our_own_messages_for_those_of_others(cell: Cell) 
             assert cell.watch.problem() == ""
 
 
-def test_a_watch_finds_a_robot_that_is_switched_on_later(cell: Cell) -> None:
+def test_a_watch_detects_a_robot_that_starts_later(cell: Cell) -> None:
     cell.publish()
     assert cell.watch.problem() == ""
     with robot_process("joint_state_broadcaster", *JOINTS):

@@ -1,4 +1,4 @@
-"""A simulator that is not ours: it publishes `/clock`, and runs as fast as a test wants."""
+"""A foreign simulator that publishes `/clock`, with a variable real-time factor."""
 
 import threading
 import time
@@ -20,28 +20,28 @@ AMPLITUDE_RAD = 0.3
 
 
 def planned(time_ns: int) -> np.ndarray:
-    """Return where all joints shall be at a time of the simulator; grippers rest. Shape (nu,)."""
+    """Return the planned joint positions at a simulation time. Shape (nu,)."""
     positions = np.full(14, 0.04 + AMPLITUDE_RAD * (1.0 - np.cos(time_ns * 1e-9)))
     positions[6::7] = 0.04
     return positions
 
 
 class ForeignSimulator(Robot):
-    """Publishes joint states at 250 Hz and images at 31 Hz of its time, and its time.
+    """A simulator with joint states at 250 Hz and images at 31 Hz in simulation time.
 
     Attributes:
-        factor: Seconds of its time in one of ours; 0 pauses it.
-        time_ns: Its time.
-        clock_stands: Whether its clock stands still while its sensors go on.
-        plans: Whether it publishes chunks of what is planned.
-        errors_rad: How far each command for the left shoulder was from what was planned for then.
+        real_time_factor: Simulation time per wall time; 0 pauses the simulation.
+        time_ns: Simulation time.
+        clock_frozen: Whether `/clock` stands still while the sensors continue.
+        plans: Whether to publish chunks of the planned positions.
+        errors_rad: Error of each command for the left shoulder to the planned position.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.factor = 0.5
+        self.real_time_factor = 0.5
         self.time_ns = 100_000_000_000
-        self.clock_stands = False
+        self.clock_frozen = False
         self.plans = False
         self.errors_rad: list[float] = []
         self._steps = 0
@@ -53,7 +53,7 @@ class ForeignSimulator(Robot):
         self.loops[0].stop = self._stop
 
     def stamp(self, of_image: bool = False) -> Time:
-        """Return its time."""
+        """Return the simulation time."""
         return ns_to_stamp(self.time_ns)
 
     def _obey(self, part, message) -> None:
@@ -69,21 +69,23 @@ class ForeignSimulator(Robot):
     def _run(self) -> None:
         due_s = time.monotonic()
         while self._running:
-            if self.factor:
+            if self.real_time_factor:
                 self._step()
-            due_s = max(due_s + STEP_NS * 1e-9 / (self.factor or 1.0), time.monotonic() - 0.05)
+            due_s = max(
+                due_s + STEP_NS * 1e-9 / (self.real_time_factor or 1.0), time.monotonic() - 0.05
+            )
             time.sleep(max(0.0, due_s - time.monotonic()))
 
     def _step(self) -> None:
-        self.time_ns += 0 if self.clock_stands else STEP_NS
+        self.time_ns += 0 if self.clock_frozen else STEP_NS
         self._steps += 1
-        if self._steps % STEPS_PER_CLOCK == 0 and not self.clock_stands:
+        if self._steps % STEPS_PER_CLOCK == 0 and not self.clock_frozen:
             self._clock.publish(Clock(clock=self.stamp()))
         self._feel(time.monotonic_ns())
         if self.plans and self._steps % STEPS_PER_CHUNK == 0:
             self._plan()
         if self._steps % STEPS_PER_IMAGE == 0:
-            # Almost black, which a toy policy does not react to, and never twice the same.
+            # Almost black, which a toy policy ignores, and different each time.
             self.brightness = self._steps // STEPS_PER_IMAGE % 2
             self._see(0)
 

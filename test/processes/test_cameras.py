@@ -1,4 +1,4 @@
-"""Cameras under names of their own, and of encodings of their own, in front of every reader."""
+"""Remapped cameras with other encodings, for policy, bag and learner."""
 
 import subprocess
 import time
@@ -23,7 +23,7 @@ SIZE = (8, 12)
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """A model that turns the left shoulder, looking at one camera."""
+    """Return a model with one camera that turns the left shoulder."""
     ramp = np.zeros((8, len(CONFIG.joints)))
     ramp[:, 0] = np.arange(1, 9) / 30 * 0.5
     return write_toy_bundle(
@@ -33,7 +33,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def zed(robot: Robot) -> Robot:
-    """The robot with the topics of a ZED camera, bgra8 and compressed, and without its own."""
+    """Replace the camera of the robot by a ZED camera, bgra8 and compressed."""
     robot.camera = "off"
     rng = np.random.default_rng(1)
     raw = robot.create_publisher(Image, BASE, SENSOR)
@@ -53,7 +53,7 @@ def zed(robot: Robot) -> Robot:
 
 
 @pytest.mark.parametrize("transport", ["raw", "compressed"])
-def test_a_policy_drives_by_a_camera_of_another_name(
+def test_a_policy_uses_a_remapped_camera(
     zed: Robot, guard: subprocess.Popen[str], model: Path, transport: str
 ) -> None:
     with process("policy_node", remaps=REMAPS, model=model, image_transport=transport):
@@ -73,13 +73,13 @@ def test_a_camera_in_a_still_scene_does_not_lock_the_stack(
 
 
 def moves_left(robot: Robot) -> bool:
-    """Whether the last commands moved the left shoulder."""
+    """Return whether the last commands moved the left shoulder."""
     steps = [command[0] for _, command in robot.commands[-2:]]
     return len(steps) == 2 and steps[1] != steps[0]
 
 
 @pytest.mark.parametrize(("transport", "suffix"), [("raw", ""), ("compressed", "/compressed")])
-def test_a_bag_records_a_camera_of_another_name(
+def test_a_bag_records_a_remapped_camera(
     zed: Robot, tmp_path: Path, transport: str, suffix: str
 ) -> None:
     out = tmp_path / "bags"
@@ -93,7 +93,7 @@ def test_a_bag_records_a_camera_of_another_name(
     assert {decode_image(message).shape for _, message in images} == {(*SIZE, 3)}
 
 
-def test_a_learner_records_a_compressed_camera_of_another_name(
+def test_a_learner_records_a_remapped_compressed_camera(
     zed: Robot, imitated: Path, tmp_path: Path
 ) -> None:
     settings = {

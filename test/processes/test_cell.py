@@ -1,7 +1,4 @@
-"""The simulated cell as a process: its controllers fail like real ones, and it gives way to robots.
-
-The guard is real where there is one, and so are DDS and every process.
-"""
+"""The simulated cell as a process, with a real guard over DDS."""
 
 import subprocess
 import sys
@@ -30,14 +27,14 @@ CONFIG = ControllersConfig()
 ARM = "left_forward_position_controller"
 LEFT_ELBOW, RIGHT_ELBOW = (CONFIG.joints.index(f"{s}_elbow_joint") for s in ("left", "right"))
 SWING_RAD, SWING_S = 0.2, 2.0
-# Of the servos under gravity, and of an arm at rest.
+# Deflection of the servos under gravity, and range of an arm at rest.
 SAG_RAD, STILL_RAD = 0.02, 0.01
-# At the velocity limit, in three periods of the joint states: one of them may be lost.
+# At the velocity limit in three periods, as joint states may be lost.
 LARGEST_STEP_RAD = 3 * max(GuardConfig.velocity_limit) / SimulationConfig.joint_state_rate_hz
 
 
 class Operator(Node):
-    """Follows the joints and the states, calls services, and lets both elbows swing on demand."""
+    """Node that records joints and states, calls services, and swings both elbows on request."""
 
     def __init__(self) -> None:
         super().__init__("operator")
@@ -76,19 +73,19 @@ class Operator(Node):
         return future.result().success, future.result().message
 
     def enable(self) -> None:
-        """Enable control; arms that still settle are refused for a moment."""
+        """Enable control, which the guard rejects while the arms settle."""
         wait_until(lambda: self.call("guard/enable_control", True)[0], "control to be enabled")
 
     def wait_for_state(self, name: str, words: str) -> None:
         wait_until(lambda: words in self.states.get(name, ""), words, lambda: str(self.states), 30)
 
     def travel(self, seconds: float) -> np.ndarray:
-        """Return how far each joint moves in some time."""
-        seen, end_s = [self.positions], time.monotonic() + seconds
+        """Return the range of each joint in a time."""
+        samples, end_s = [self.positions], time.monotonic() + seconds
         while time.monotonic() < end_s:
-            seen.append(self.positions)
+            samples.append(self.positions)
             time.sleep(0.01)
-        return np.ptp(seen, axis=0)
+        return np.ptp(samples, axis=0)
 
 
 @pytest.fixture
@@ -107,7 +104,7 @@ def cell(operator: Operator) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def swinging(operator: Operator, cell: subprocess.Popen[str]) -> Iterator[Operator]:
-    """Both arms under the guard, their elbows swinging."""
+    """Swing both elbows under the guard."""
     with process("guard_node"):
         operator.wait_for_state("guard", "disabled")
         operator.enable()
@@ -122,23 +119,23 @@ def moves(operator: Operator, *joints: int) -> bool:
 
 
 def dbp(*words: str) -> str:
-    """Run a command of the shell; return what it prints."""
+    """Run a command, and return its output."""
     command = [sys.executable, "-m", "dbp_ros.cli", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def test_a_deactivated_controller_holds_its_arm_and_the_guard_withdraws_control(
+def test_a_deactivated_controller_holds_its_arm_and_the_guard_disables_control(
     swinging: Operator,
 ) -> None:
     assert dbp("cell", "deactivate", ARM) == f"{ARM} is inactive"
     swinging.wait_for_state("simulation", f"{ARM} is inactive: call {ARM}/activate")
     swinging.wait_for_state("guard", "disabled: the enabling was withdrawn")
     assert swinging.travel(1.0).max() < STILL_RAD
-    granted, why = swinging.call("guard/enable_control", True)
-    assert not granted
-    assert ARM in why
+    accepted, problem = swinging.call("guard/enable_control", True)
+    assert not accepted
+    assert ARM in problem
     swinging.largest_step = 0.0
     assert dbp("cell", "activate", ARM) == f"{ARM} is active"
     swinging.wait_for_state("simulation", "reach, seed 100000")
@@ -148,7 +145,7 @@ def test_a_deactivated_controller_holds_its_arm_and_the_guard_withdraws_control(
     assert swinging.largest_step < LARGEST_STEP_RAD
 
 
-def test_a_protective_stop_holds_both_arms_and_none_jumps_when_it_ends(
+def test_a_protective_stop_holds_both_arms_and_ends_without_a_jump(
     swinging: Operator,
 ) -> None:
     assert dbp("cell", "protective-stop") == "the arms hold"
@@ -156,18 +153,18 @@ def test_a_protective_stop_holds_both_arms_and_none_jumps_when_it_ends(
     time.sleep(0.2)
     swinging.largest_step = 0.0
     assert swinging.travel(1.0).max() < STILL_RAD
-    assert dbp("cell", "protective-stop", "--end") == "the arms obey their controllers"
+    assert dbp("cell", "protective-stop", "--end") == "the arms follow their controllers"
     swinging.wait_for_state("simulation", "reach, seed 100000")
     time.sleep(0.5)
     assert swinging.largest_step < LARGEST_STEP_RAD
 
 
-def test_one_call_begins_a_new_episode_and_a_reset_alone_is_refused_under_control(
+def test_a_new_episode_is_one_call_and_a_reset_under_control_is_rejected(
     swinging: Operator,
 ) -> None:
-    done, why = swinging.call("simulation/reset")
+    done, problem = swinging.call("simulation/reset")
     assert not done
-    assert "simulation/new_episode" in why
+    assert "simulation/new_episode" in problem
     swinging.middle = None
     done = dbp("episode", "new")
     assert done == "the cell is at the start of seed 100001; control is enabled again"
@@ -182,9 +179,7 @@ def test_one_call_begins_a_new_episode_and_a_reset_alone_is_refused_under_contro
     assert swinging.call("simulation/reset") == (True, "the cell is at the start of seed 100003")
 
 
-def test_a_second_cell_refuses_to_join_and_the_first_goes_on(
-    operator: Operator, cell: subprocess.Popen[str]
-) -> None:
+def test_a_second_cell_refuses_to_start(operator: Operator, cell: subprocess.Popen[str]) -> None:
     command = [sys.executable, "-m", "dbp_ros.nodes.sim_node", "--ros-args", "-p", "task:=reach"]
     second = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert second.returncode == 1
@@ -197,7 +192,7 @@ def test_a_second_cell_refuses_to_join_and_the_first_goes_on(
     assert operator.states["simulation"] == "reach, seed 100000"
 
 
-def test_a_cell_gives_way_to_a_robot_that_is_switched_on_later(
+def test_a_cell_shuts_down_if_a_robot_starts_later(
     operator: Operator, cell: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     robot = operator.create_publisher(JointState, "joint_states", SENSOR)
@@ -209,8 +204,8 @@ def test_a_cell_gives_way_to_a_robot_that_is_switched_on_later(
     driver = RateThread("driver", 50, publish)
     driver.start()
     time.sleep(1.0)
-    assert cell.poll() is None, "the joints of others are no reason"
+    assert cell.poll() is None, "other joints are no conflict"
     message = JointState(name=["left_elbow_joint"], position=[0.0])
-    operator.wait_for_state("simulation", "gives way: /operator publishes left_elbow_joint")
+    operator.wait_for_state("simulation", "shutting down: /operator publishes left_elbow_joint")
     assert cell.wait(10) == 1
     driver.stop()

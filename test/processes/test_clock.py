@@ -133,22 +133,22 @@ def test_a_policy_decides_on_the_clock_of_a_simulator_that_is_not_ours(
     ):
         wait_until(lambda: moves(foreign), "the arms to move", lambda: str(foreign.states))
         for factor in (0.5, 0.95):
-            foreign.factor = factor
+            foreign.real_time_factor = factor
             time.sleep(0.8)
             assert refused_in(foreign, 1.0) == 0, foreign.states
             assert foreign.states["guard"].startswith("tracking")
         foreign.time_ns -= 50 * NS_PER_S
         time.sleep(0.5)
         assert refused_in(foreign, 0.5) == 0, foreign.states
-        foreign.factor = 0.0
+        foreign.real_time_factor = 0.0
         foreign.wait_for_state("guard", "holding: joint states are stale")
-        foreign.factor = 0.95
+        foreign.real_time_factor = 0.95
         wait_until(lambda: moves(foreign), "the arms to move when the simulator goes on")
-        foreign.clock_stands = True
+        foreign.clock_frozen = True
         foreign.wait_for_state("policy", "/clock has stalled")
         foreign.wait_for_state("guard", "/clock has stalled")
         assert "the enabling was withdrawn" in foreign.states["guard"]
-        foreign.clock_stands = False
+        foreign.clock_frozen = False
         foreign.wait_for_state("policy", "deciding")
         assert foreign.ask("guard/enable_control", True) == (True, "")
         wait_until(lambda: moves(foreign), "the arms to move when the clock goes on")
@@ -162,7 +162,7 @@ def test_the_arms_move_at_the_pace_of_a_simulator_that_is_not_ours(
     with process("guard_node", enable_control="true", use_sim_time="true"):
         foreign.wait_for_state("guard", "tracking")
         for factor in (0.5, 0.95):
-            foreign.factor = factor
+            foreign.real_time_factor = factor
             time.sleep(0.8)
             foreign.errors_rad.clear()
             time.sleep(1.5)
