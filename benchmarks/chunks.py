@@ -17,7 +17,7 @@ from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import SimulationConfig
@@ -32,13 +32,13 @@ KEY = ("way", "seed")
 
 
 @dataclass(frozen=True)
-class ChunksConfig:
+class ChunksConfig(Settings):
     """Settings of `dbp bench chunks`."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting("lift", "model bundle: a folder, or a name under models/")
-    episodes: int = setting(50, "episodes of each mode", minimum=1)
-    seed: int = setting(SimulationConfig.seed, "seed of the first episode", minimum=0)
+    episodes: int = setting(50, "episodes of each mode", ge=1)
+    seed: int = setting(SimulationConfig.seed, "seed of the first episode", ge=0)
     camera_backend: str = setting("auto", "auto, egl, osmesa or raycast")
 
 
@@ -227,7 +227,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.seed,
         arguments.camera_backend,
     )
-    check_ranges(config)
     table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), terminal()
     table.describe(asdict(config))
     with progress_of(console) as progress:

@@ -11,7 +11,7 @@ from benchmarks.methods import METHODS
 from dbp_ros.cli.terminal import progress_of
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.evaluation.worker_pool import Job, run_in_workers
-from dbp_ros.settings.fields import check_at_least
+from dbp_ros.settings.flags import check_at_least
 
 
 def add_flags(

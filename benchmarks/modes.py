@@ -26,7 +26,7 @@ from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.settings.fields import check_at_least
+from dbp_ros.settings.flags import check_at_least
 
 NAME = "modes"
 COLUMNS = (

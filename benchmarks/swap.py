@@ -20,7 +20,7 @@ from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.evaluation.running_stack import Log, reference_loops, running_stack
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
-from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 
 NAME = "swap"
@@ -40,13 +40,13 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class SwapBenchConfig:
+class SwapBenchConfig(Settings):
     """Settings of `dbp bench swap`."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    seconds: float = setting(60.0, "how long to measure each way", minimum=1.0)
-    every_s: float = setting(10.0, "time from swap to swap", minimum=3.0)
+    seconds: float = setting(60.0, "how long to measure each way", ge=1.0)
+    every_s: float = setting(10.0, "time from swap to swap", ge=3.0)
     out: Path = setting(Path("build/bench"), "folder for the table, the plot and the logs")
 
     @property
@@ -64,7 +64,6 @@ def run_swap(config: SwapBenchConfig, table: ResultTable, status: Log) -> dict[s
     Raises:
         DbpError: If the stack does not start or does not respond, or a swap fails.
     """
-    check_ranges(config)
     pushes = sum(share is not None for share in TRANSFERS.values()) * config.swaps
     folder = config.out / NAME
     shutil.rmtree(folder, ignore_errors=True)

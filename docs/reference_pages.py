@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
@@ -22,7 +22,7 @@ from dbp_ros.data.formats import FORMATS
 from dbp_ros.evaluation import report
 from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
 from dbp_ros.nodes import qos
-from dbp_ros.settings.fields import bounds
+from dbp_ros.settings.fields import leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
@@ -81,14 +81,13 @@ def launch_arguments() -> list[str]:
 
 
 def settings_table(config: Any, title: str) -> list[str]:
-    """Return one row for each field of a settings dataclass."""
-    rows = [
-        (
-            *(literal(item.name), _type(item.type), _default(item.default)),
-            *(_allowed(item.metadata), escaped(item.metadata.get("doc", ""))),
-        )
-        for item in fields(config)
-    ]
+    """Return one row for each setting of a dataclass and of the groups in it."""
+    rows = []
+    for leaf in leaves(config()):
+        choices = get_args(leaf.kind) if get_origin(leaf.kind) is Literal else ()
+        kind = _type(str if choices else leaf.kind)
+        allowed = ", ".join(map(literal, choices)) or leaf.bounds
+        rows.append((literal(leaf.name), kind, _default(leaf.value), allowed, escaped(leaf.doc)))
     return table((title, "type", "default", "allowed", "description"), rows)
 
 
@@ -105,13 +104,6 @@ def _default(value: Any) -> str:
     text = str(list(value)) if isinstance(value, tuple) else str(value)
     shown = text if len(text) <= LONGEST_DEFAULT else f"{text[:LONGEST_DEFAULT].rstrip(', ')} …"
     return literal(shown.lower() if isinstance(value, bool) else shown) or "(empty)"
-
-
-def _allowed(metadata: Any) -> str:
-    choices = metadata.get("choices", ())
-    return ", ".join(map(literal, choices)) or bounds(
-        metadata.get("minimum"), metadata.get("maximum")
-    )
 
 
 def commands() -> Iterator[str]:

@@ -18,7 +18,7 @@ from dbp_ros.cli.quantize import recorded_observations
 from dbp_ros.cli.terminal import progress_of, show, status_line, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.settings.fields import check_at_least
+from dbp_ros.settings.flags import check_at_least
 
 PARTS = ("policy", "precision", "backbones")
 

@@ -29,7 +29,6 @@ from dbp_ros.evaluation.running_stack import (
 from dbp_ros.extras import install_hint, is_missing
 from dbp_ros.files import write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
-from dbp_ros.settings.fields import check_ranges
 
 PERCENTILES = ("p50", "p99", "p999", "max")
 MEASURED = {
@@ -65,7 +64,6 @@ def run_rate(config: RateConfig, table: ResultTable, status: Log) -> dict[str, A
         ConfigError: If a condition is unknown.
         DbpError: If the stack does not start or does not respond.
     """
-    check_ranges(config)
     conditions = [parse_condition(name) for name in config.conditions]
     reports = read_reports(config.out)
     for condition in conditions:

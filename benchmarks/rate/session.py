@@ -17,7 +17,7 @@ from dbp_ros.evaluation.running_stack import (
     reference_loops,
 )
 from dbp_ros.nodes.model_pusher import ModelPusher
-from dbp_ros.settings.fields import setting
+from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot import CAMERAS
 
@@ -27,13 +27,13 @@ SETTLE_S = 2.0
 
 
 @dataclass(frozen=True)
-class RateConfig:
+class RateConfig(Settings):
     """Settings of `dbp bench rate`."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    duration_s: float = setting(60.0, "how long to measure each condition", minimum=5.0)
-    swap_every_s: float = setting(10.0, "time from swap to swap", minimum=3.0)
+    duration_s: float = setting(60.0, "how long to measure each condition", ge=5.0)
+    swap_every_s: float = setting(10.0, "time from swap to swap", ge=3.0)
     conditions: tuple[str, ...] = setting(CONDITIONS, f"some of {', '.join(CONDITIONS)}")
     out: Path = setting(Path("build/bench"), "folder for the table, the report, plot and logs")
 

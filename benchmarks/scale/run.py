@@ -12,7 +12,7 @@ from benchmarks.scale.points import AXES, COLUMNS, KEY, NAME, points, run_point,
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.settings.fields import check_at_least
+from dbp_ros.settings.flags import check_at_least
 
 KNOWN = (*AXES, "together")
 

@@ -31,7 +31,7 @@ from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.collection import collect, resolve_backend
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
-from dbp_ros.settings.fields import check_at_least
+from dbp_ros.settings.flags import check_at_least
 from dbp_ros.sim.tasks.registry import TASKS
 
 

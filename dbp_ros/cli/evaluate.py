@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome, PolicyEvaluator
 from dbp_ros.files import check_file, write_text
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.fields import check_at_least, check_ranges
+from dbp_ros.settings.flags import check_at_least
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.simulation import CAMERA_BACKENDS, TASKS, SimulationConfig
+from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         default=SimulationConfig.task,
-        help=f"one of {', '.join(TASKS)} (default: %(default)s)",
+        help=f"one of {', '.join(get_args(TaskName))} (default: %(default)s)",
     )
     parser.add_argument(
         "--episodes", type=int, default=50, help="number of episodes (default: %(default)s)"
@@ -49,7 +50,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera-backend",
         default="auto",
-        help=f"renderer, one of {', '.join(CAMERA_BACKENDS)} (default: auto)",
+        help=f"renderer, one of {', '.join(get_args(CameraBackend))} (default: auto)",
     )
     parser.add_argument("--out", type=Path, help="JSON file for the outcome of each episode")
     parser.set_defaults(run=run)
@@ -68,7 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
         check_file(out)
     model = Model(read_bundle(bundle_directory(arguments.model)))
     policy = PolicyConfig(latent_time_constant_s=arguments.latent_time_constant_s)
-    check_ranges(policy)
     evaluator = PolicyEvaluator(
         model, arguments.task, policy, GuardConfig(), arguments.camera_backend
     )

@@ -22,7 +22,7 @@ from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
-from dbp_ros.settings.fields import check_at_least
+from dbp_ros.settings.flags import check_at_least
 from dbp_ros.types import VectorEnv
 
 

@@ -15,7 +15,7 @@ from dbp_ros.files import check_new_folder
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.quantization import PRECISIONS, quantize_bundle
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.fields import check_at_least
+from dbp_ros.settings.flags import check_at_least
 from dbp_ros.telemetry.stopwatch import time_interleaved
 
 MEASUREMENT_S = 3.0

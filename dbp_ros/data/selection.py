@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dbp_ros.errors import EpisodeError
-from dbp_ros.settings.fields import setting
+from dbp_ros.settings.fields import Settings, setting
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selection(Settings):
     """Keys and rate to read; None, or an empty action, for the default of the format.
 
     Every field is a flag of `dbp train`.
@@ -26,7 +26,7 @@ class Selection:
     )
 
     every: int | None = setting(
-        None, "take every n-th row alone: steps of the policy are that much longer", minimum=1
+        None, "take every n-th row alone: steps of the policy are that much longer", ge=1
     )
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from dbp_ros.evaluation.running_stack import (
 )
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
-from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Image
 
@@ -27,13 +27,13 @@ FILM_FRAME_MS = 66
 
 
 @dataclass(frozen=True)
-class DemoConfig:
+class DemoConfig(Settings):
     """Settings of a demo."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    episodes: int = setting(20, "number of episodes", minimum=1)
-    film: int = setting(3, "number of them to record as a video of the head camera", minimum=0)
+    episodes: int = setting(20, "number of episodes", ge=1)
+    film: int = setting(3, "number of them to record as a video of the head camera", ge=0)
     out: Path = setting(Path("build/demo"), "folder for the report, the plot and the film")
 
 
@@ -64,7 +64,6 @@ def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
         ConfigError: If the output folder is not writable.
         DbpError: If the stack does not start or does not respond.
     """
-    check_ranges(config)
     require_folder(config.out)
     with running_stack(config.task, config.model, config.out, EpisodeRunner, status) as runner:
         with reference_loops(config.out) as files:

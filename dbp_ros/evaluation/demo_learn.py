@@ -32,7 +32,7 @@ from dbp_ros.evaluation.weak_policy import FINETUNE, HORIZON, WeakPolicy
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner
 from dbp_ros.resources import resource_directory
-from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.sim.tasks.registry import make_task
 
 NAME = "demo_learn"
@@ -45,20 +45,16 @@ START_LIMIT_S = 240.0
 
 
 @dataclass(frozen=True)
-class LearnDemoConfig:
+class LearnDemoConfig(Settings):
     """Settings of the demo."""
 
-    episodes: int = setting(900, "number of episodes", minimum=1)
+    episodes: int = setting(900, "number of episodes", ge=1)
     demonstrations: int = setting(
-        WeakPolicy.demonstrations, "number of demonstrations for the weak policy", minimum=2
+        WeakPolicy.demonstrations, "number of demonstrations for the weak policy", ge=2
     )
-    train_updates: int = setting(
-        WeakPolicy.updates, "optimizer steps of the weak policy", minimum=1
-    )
-    decisions_per_update: int = setting(200, "decisions per update of the learner", minimum=1)
-    real_time_factor: float = setting(
-        1.0, "simulation time per second of wall time [s]", minimum=0.05
-    )
+    train_updates: int = setting(WeakPolicy.updates, "optimizer steps of the weak policy", ge=1)
+    decisions_per_update: int = setting(200, "decisions per update of the learner", ge=1)
+    real_time_factor: float = setting(1.0, "simulation time per second of wall time [s]", ge=0.05)
     out: Path = setting(Path("build/demo-learn"), "folder for all results")
 
 
@@ -101,7 +97,6 @@ def run_demo_learn(config: LearnDemoConfig, status: Log, log: Log) -> dict[str, 
     Raises:
         DbpError: If the stack does not start or does not respond.
     """
-    check_ranges(config)
     require_folder(config.out)
     weak = WeakPolicy(TASK, config.demonstrations, config.train_updates)
     run, model = weak.build(config.out, status)

@@ -12,7 +12,7 @@ from dbp_ros.evaluation.result_table import Row
 from dbp_ros.evaluation.running_stack import Log, running_stack
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
-from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.chrome_trace import PROCESSES, events
 from dbp_ros.telemetry.frame_traces import HOPS, FrameTrace
@@ -24,12 +24,12 @@ POLL_S = 0.1
 
 
 @dataclass(frozen=True)
-class TraceConfig:
+class TraceConfig(Settings):
     """Settings of a recording."""
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    seconds: float = setting(5.0, "duration of the recording [s]", minimum=0.5, maximum=20.0)
+    seconds: float = setting(5.0, "duration of the recording [s]", ge=0.5, le=20.0)
     out: Path = setting(Path("build/trace"), "folder for the trace and the log")
 
     @property
@@ -45,7 +45,6 @@ def run_trace(config: TraceConfig, status: Log) -> dict[str, Recording]:
         ConfigError: If the output folder is not writable.
         DbpError: If the stack does not start or does not respond.
     """
-    check_ranges(config)
     require_folder(config.out)
     with running_stack(config.task, config.model, config.out, EpisodeRunner, status) as runner:
         runner.reset()

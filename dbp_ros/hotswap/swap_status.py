@@ -1,11 +1,10 @@
 """Status of the model hot swap: the active model and the newest candidate."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
 
-from dbp_ros.errors import BundleError
-from dbp_ros.settings.json_fields import field_kinds, parse_fields
+from dbp_ros.errors import BundleError, ConfigError
+from dbp_ros.settings.fields import from_json, to_json
 
 
 class SwapPhase(Enum):
@@ -50,7 +49,7 @@ class SwapStatus:
 
     def to_json(self) -> str:
         """Return the status as one line."""
-        return json.dumps(asdict(self))
+        return to_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> "SwapStatus":
@@ -60,9 +59,9 @@ class SwapStatus:
             BundleError: If it is invalid.
         """
         try:
-            status = cls(**parse_fields(text, field_kinds(cls)))
+            status = from_json(cls, text)
             SwapPhase(status.phase)
-        except ValueError as error:
+        except (ConfigError, ValueError) as error:
             raise BundleError(f"invalid swap status: {error}") from error
         return status
 

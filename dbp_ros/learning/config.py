@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.fields import Settings, setting
 
 ONE_STEP = ("dbp", "dbp_authors", "joint_sinkhorn", "sinkhorn", "energy", "bc_mse")
 METHODS = (*ONE_STEP, "ddim", "flow", "meanflow", "consistency")
@@ -14,7 +14,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Settings):
     """How a policy is trained from a data set; every field is a flag of `dbp train`.
 
     Raises:
@@ -23,104 +23,102 @@ class TrainConfig:
 
     method: str = setting("dbp", f"how chunks are made and learned: one of {', '.join(METHODS)}")
     num_inference_steps: int = setting(
-        1, "passes for one chunk at deployment; more than 1 for ddim and flow only", minimum=1
+        1, "passes for one chunk at deployment; more than 1 for ddim and flow only", ge=1
     )
-    num_steps: int = setting(7_000, "optimiser steps in all", minimum=1)
-    batch_size: int = setting(64, "observations in an update", minimum=1)
+    num_steps: int = setting(7_000, "optimiser steps in all", ge=1)
+    batch_size: int = setting(64, "observations in an update", ge=1)
     gradient_accumulation_steps: int = setting(
-        1, "parts that an update is computed in, to save memory; the target stays", minimum=1
+        1, "parts that an update is computed in, to save memory; the target stays", ge=1
     )
-    num_samples: int = setting(8, "chunks or noise draws for each observation", minimum=1)
+    num_samples: int = setting(8, "chunks or noise draws for each observation", ge=1)
     temperatures: tuple[float, ...] = setting(
-        WIDE_TEMPERATURES, "kernel widths of the drift at the end, in mean distances", minimum=1e-3
+        WIDE_TEMPERATURES, "kernel widths of the drift at the end, in mean distances", ge=1e-3
     )
     initial_temperature_scale: float = setting(
         5.0,
         "how much wider the kernels are at the start, narrowing until half way; 1 for no change",
-        minimum=1.0,
+        ge=1.0,
     )
     neighbours: int = setting(
-        0, "nearest rows of other episodes whose chunks are positives too", minimum=0
+        0, "nearest rows of other episodes whose chunks are positives too", ge=0
     )
     neighbour_bandwidth: float = setting(
-        1.0, "how far a neighbour counts, in median distances to the nearest", minimum=1e-3
+        1.0, "how far a neighbour counts, in median distances to the nearest", ge=1e-3
     )
-    horizon: int = setting(8, "points in an action chunk", minimum=1)
-    n_obs_steps: int = setting(1, "observations that the policy takes", minimum=1)
+    horizon: int = setting(8, "points in an action chunk", ge=1)
+    n_obs_steps: int = setting(1, "observations that the policy takes", ge=1)
     latent_dct_modes: int = setting(
-        1, "slowest waves of the latent that dbp uses, at most the horizon; 0 for all", minimum=0
+        1, "slowest waves of the latent that dbp uses, at most the horizon; 0 for all", ge=0
     )
     head: str = setting("residual", f"one of {', '.join(HEADS)}")
-    width: int = setting(512, "residual head: width of the part that runs once", minimum=8)
+    width: int = setting(512, "residual head: width of the part that runs once", ge=8)
     branch_width: int = setting(
-        256, "residual head: width of the part that runs for each latent", minimum=8
+        256, "residual head: width of the part that runs for each latent", ge=8
     )
-    depth: int = setting(2, "residual head: blocks in each part", minimum=1)
+    depth: int = setting(2, "residual head: blocks in each part", ge=1)
     unet_widths: tuple[int, ...] = setting(
-        (64, 128, 256), "U-Net head: channels of each level; the paper has 512 1024 2048", minimum=8
+        (64, 128, 256), "U-Net head: channels of each level; the paper has 512 1024 2048", ge=8
     )
     encoder: str = setting("keypoints", f"of cameras, one of {', '.join(ENCODERS)}")
     channels: tuple[int, ...] = setting(
-        (16, 32, 48, 48), "keypoint encoder: channels of its four convolutions", minimum=8
+        (16, 32, 48, 48), "keypoint encoder: channels of its four convolutions", ge=8
     )
-    keypoints: int = setting(32, "keypoint encoder: points of interest it looks for", minimum=1)
+    keypoints: int = setting(32, "keypoint encoder: points of interest it looks for", ge=1)
     resnet_width: float = setting(
-        0.5, "ResNet-18 encoder: channels, of the published", minimum=0.1, maximum=2.0
+        0.5, "ResNet-18 encoder: channels, of the published", ge=0.1, le=2.0
     )
-    features: int = setting(128, "features of a ResNet-18 or point cloud encoder", minimum=1)
+    features: int = setting(128, "features of a ResNet-18 or point cloud encoder", ge=1)
     crop: float = setting(
         1.0,
         "share of a picture's sides that is seen: at random, centred when deployed",
-        minimum=0.5,
-        maximum=1.0,
+        ge=0.5,
+        le=1.0,
     )
-    learning_rate: float = setting(1e-3, "largest learning rate", minimum=0.0)
-    warmup_steps: int = setting(200, "updates until the learning rate is largest", minimum=0)
-    weight_decay: float = setting(1e-4, "decoupled weight decay", minimum=0.0)
-    max_grad_norm: float = setting(1.0, "largest norm of a gradient", minimum=0.0)
-    ema_decay: float = setting(0.999, "largest decay of the averaged weights", maximum=1.0)
+    learning_rate: float = setting(1e-3, "largest learning rate", ge=0.0)
+    warmup_steps: int = setting(200, "updates until the learning rate is largest", ge=0)
+    weight_decay: float = setting(1e-4, "decoupled weight decay", ge=0.0)
+    max_grad_norm: float = setting(1.0, "largest norm of a gradient", ge=0.0)
+    ema_decay: float = setting(0.999, "largest decay of the averaged weights", le=1.0)
     relative_actions: bool = setting(
         True, "arm joints are commanded relative to where they are measured"
     )
     position_noise_rad: float = setting(
-        0.003, "noise on measured arm joints, as the network sees them", minimum=0.0
+        0.003, "noise on measured arm joints, as the network sees them", ge=0.0
     )
-    gripper_noise_m: float = setting(0.0005, "noise on measured grippers", minimum=0.0)
-    state_noise: float = setting(
-        0.0, "noise on other measured states, of half their range", minimum=0.0
-    )
+    gripper_noise_m: float = setting(0.0005, "noise on measured grippers", ge=0.0)
+    state_noise: float = setting(0.0, "noise on other measured states, of half their range", ge=0.0)
     late_frame_probability: float = setting(
-        0.5, "how often a camera shows the step before", minimum=0.0, maximum=1.0
+        0.5, "how often a camera shows the step before", ge=0.0, le=1.0
     )
     shift_px: int = setting(
-        0, "largest random shift of a picture in [px]; it blurs where things are", minimum=0
+        0, "largest random shift of a picture in [px]; it blurs where things are", ge=0
     )
-    brightness: float = setting(0.15, "largest change of brightness, of the range", minimum=0.0)
-    contrast: float = setting(0.2, "largest change of contrast", minimum=0.0, maximum=0.9)
-    pixel_noise: float = setting(4.0, "noise on a pixel, of 255", minimum=0.0)
+    brightness: float = setting(0.15, "largest change of brightness, of the range", ge=0.0)
+    contrast: float = setting(0.2, "largest change of contrast", ge=0.0, le=0.9)
+    pixel_noise: float = setting(4.0, "noise on a pixel, of 255", ge=0.0)
     validation_fraction: float = setting(
-        0.1, "share of the episodes kept for validation", minimum=0.0, maximum=0.9
+        0.1, "share of the episodes kept for validation", ge=0.0, le=0.9
     )
-    validate_every: int = setting(500, "updates between validations", minimum=1)
-    checkpoint_every: int = setting(500, "updates between checkpoints", minimum=1)
+    validate_every: int = setting(500, "updates between validations", ge=1)
+    checkpoint_every: int = setting(500, "updates between checkpoints", ge=1)
     smallest_range_rad: float = setting(
-        0.05, "an arm joint that moves less is normalised as if it moved this much", minimum=1e-6
+        0.05, "an arm joint that moves less is normalised as if it moved this much", ge=1e-6
     )
-    smallest_range_m: float = setting(0.005, "the same for a gripper", minimum=1e-6)
-    smallest_range: float = setting(0.01, "the same for any other column", minimum=1e-6)
+    smallest_range_m: float = setting(0.005, "the same for a gripper", ge=1e-6)
+    smallest_range: float = setting(0.01, "the same for any other column", ge=1e-6)
     allow_constant_actions: bool = setting(
         False, "accept data in which an action never moves, instead of refusing it"
     )
-    threads: int = setting(2, "CPU threads", minimum=1)
+    threads: int = setting(2, "CPU threads", ge=1)
     device: str = setting("auto", f"one of {', '.join(DEVICES)}")
     bfloat16: bool = setting(
         False, "mixed precision: all on a GPU, the encoders' convolutions on a CPU"
     )
-    seed: int = setting(0, "seed of everything random", minimum=0)
+    seed: int = setting(0, "seed of everything random", ge=0)
 
     def __post_init__(self) -> None:
         """Check the ranges and what hangs together."""
-        check_ranges(self)
+        super().__post_init__()
         for name, known in (
             ("method", METHODS),
             ("head", HEADS),

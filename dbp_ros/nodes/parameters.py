@@ -1,28 +1,26 @@
 """A settings dataclass as the parameters of a node."""
 
 import sys
-import typing
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.fields import bounds, from_mapping
-from dbp_ros.settings.parameter_files import as_type, check_file, unknown_parameter
+from dbp_ros.settings.fields import Settings, from_mapping, leaves
+from dbp_ros.settings.parameter_files import check_file, unknown_parameter
 from dbp_ros.settings.parameter_yaml import Block
 
-Settings = TypeVar("Settings")
+Kind = TypeVar("Kind", bound=Settings)
 
 ROS_ARGUMENTS, END_OF_ROS_ARGUMENTS = "--ros-args", "--"
 PARAMETER_FLAGS, FILE_FLAG, ASSIGNMENT = ("-p", "--param"), "--params-file", ":="
 
 
-def load_settings(node: Node, kind: type[Settings]) -> Settings:
+def load_settings(node: Node, kind: type[Kind]) -> Kind:
     """Declare one read-only parameter for each field of a dataclass and read them all.
 
     A whole number is taken for a float, as a person would write it. Every parameter and every
@@ -37,19 +35,18 @@ def load_settings(node: Node, kind: type[Settings]) -> Settings:
         if problem := unknown_parameter(name, kind):
             raise ConfigError(problem)
     values = {}
-    hints = typing.get_type_hints(kind)
-    for item in fields(kind):  # type: ignore[arg-type]
-        default = None if item.default is MISSING else item.default
-        parameter = node.declare_parameter(
-            item.name,
-            list(default) if isinstance(default, tuple) else default,
-            _descriptor(item.metadata),
-        )
-        values[item.name] = as_type(item.name, parameter.value, hints[item.name])
-    return typing.cast(Settings, from_mapping(kind, values))
+    for leaf in leaves(kind()):
+        default = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
+        text = f"{leaf.doc} ({leaf.bounds})" if leaf.bounds else leaf.doc
+        # The range is part of the description: the type may be a list, or dynamic.
+        described = ParameterDescriptor(description=text, read_only=True, dynamic_typing=True)
+        value = node.declare_parameter(leaf.name, default, described).value
+        # ROS 2 gives an empty list no type, and rclpy reads it as None.
+        values[leaf.name] = [] if value is None else value
+    return from_mapping(kind, values)
 
 
-def check_arguments(arguments: Sequence[str], node: str, kind: type[Any]) -> None:
+def check_arguments(arguments: Sequence[str], node: str, kind: type[Settings]) -> None:
     """Check the parameters and parameter files of a node's command line.
 
     Args:
@@ -72,7 +69,7 @@ def check_arguments(arguments: Sequence[str], node: str, kind: type[Any]) -> Non
             _check_parameter(value, node, kind)
 
 
-def _check_parameter(rule: str, node: str, kind: type[Any]) -> None:
+def _check_parameter(rule: str, node: str, kind: type[Settings]) -> None:
     """Check `name:=value` or `node:name:=value`."""
     owner, _, name = rule.partition(ASSIGNMENT)[0].rpartition(":")
     if owner and not Block(owner, 0, {}, {}).applies_to(node):
@@ -91,13 +88,3 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             words[not inside].append(word)
     return words
-
-
-def _descriptor(metadata: typing.Mapping[str, Any]) -> ParameterDescriptor:
-    """Describe a parameter; ranges are given in words, as the type may be a list or dynamic."""
-    span = bounds(metadata.get("minimum"), metadata.get("maximum"))
-    return ParameterDescriptor(
-        description=f"{metadata['doc']} ({span})" if span else metadata["doc"],
-        read_only=True,
-        dynamic_typing=True,
-    )

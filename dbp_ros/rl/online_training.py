@@ -21,7 +21,7 @@ from dbp_ros.rl.learner import Learner, Statistics
 from dbp_ros.rl.resumable_env import ResumableEnv
 from dbp_ros.rl.rollout import Collector, evaluate_learner
 from dbp_ros.rl.state_tensors import with_prefix, without_prefix
-from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.types import VectorEnv
 
 CURVE = "practice.png"
@@ -35,20 +35,20 @@ Report = Callable[[int, Statistics], None]
 
 
 @dataclass(frozen=True)
-class OnlineTrainingConfig:
+class OnlineTrainingConfig(Settings):
     """How long a policy practises, and when it is judged.
 
     Raises:
         ConfigError: If a number is out of range.
     """
 
-    steps: int = setting(300_000, "control steps of practice in all", minimum=1)
-    eval_every: int = setting(10, "updates between evaluations, each with a checkpoint", minimum=1)
-    eval_episodes: int = setting(25, "episodes of an evaluation", minimum=1)
+    steps: int = setting(300_000, "control steps of practice in all", ge=1)
+    eval_every: int = setting(10, "updates between evaluations, each with a checkpoint", ge=1)
+    eval_episodes: int = setting(25, "episodes of an evaluation", ge=1)
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_ranges(self)
+        super().__post_init__()
 
 
 def no_report(steps: int, row: Statistics) -> None:

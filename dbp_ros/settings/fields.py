@@ -1,68 +1,231 @@
-"""Fields of settings dataclasses: description, range and choices, and how they are checked."""
+"""Dataclasses from plain values: types, ranges and choices checked, errors that name the field."""
 
-from dataclasses import field, fields
-from typing import Any
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from dbp_ros.errors import ConfigError
 
-
-def setting(
-    default: Any,
-    doc: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """Return a dataclass field with a description, and a closed range or the values allowed."""
-    known = {"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices}
-    return field(default=default, metadata=known)
+Kind = TypeVar("Kind")
+LONGEST_JSON = 1 << 20
+INT64 = 1 << 63
+_hints: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
 
 
-def bounds(low: float | None, high: float | None) -> str:
-    """Return a closed range in words; empty where there is none."""
+def setting(default: Any, doc: str, *, ge: float | None = None, le: float | None = None) -> Any:
+    """Return a dataclass field with a description and a closed range from `ge` to `le`."""
+    return field(default=default, metadata={"doc": doc, "ge": ge, "le": le})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of settings dataclasses: every value is converted and checked on construction.
+
+    Raises:
+        ConfigError: If a value has the wrong type, or is out of its range or choices.
+    """
+
+    def __post_init__(self) -> None:
+        """Convert and check every value."""
+        hints = _hints(type(self))
+        for item in fields(self):
+            value = _checked(item.metadata, hints[item.name], getattr(self, item.name), item.name)
+            object.__setattr__(self, item.name, value)
+
+
+class Leaf(NamedTuple):
+    """A setting that is no group of settings; names in groups are joined with dots."""
+
+    name: str
+    kind: Any
+    value: Any
+    doc: str
+    bounds: str
+
+
+def leaves(config: Settings, prefix: str = "") -> Iterator[Leaf]:
+    """Yield every setting of a dataclass and of the groups in it."""
+    for item in fields(config):
+        name, value = f"{prefix}{item.name}", getattr(config, item.name)
+        if isinstance(value, Settings):
+            yield from leaves(value, f"{name}.")
+        else:
+            data = item.metadata
+            bounds = _bounds(data["ge"], data["le"])
+            yield Leaf(name, _hints(type(config))[item.name], value, data["doc"], bounds)
+
+
+def from_mapping(kind: type[Kind], values: Any, prefix: str = "") -> Kind:
+    """Build a dataclass from plain values, such as YAML or JSON holds.
+
+    Args:
+        kind: The dataclass, with or without `Settings` as its base.
+        values: Values by name. A value of a group may have a name of its own, `group.name`.
+        prefix: Precedes every name in an error.
+
+    Raises:
+        ConfigError: If a name is unknown or missing, or a value has the wrong type or is out of
+            its range or choices.
+    """
+    if not isinstance(values, Mapping):
+        _refuse(prefix.rstrip(".") or kind.__name__, values, "a mapping")
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    given, hints = _grouped(values), _hints(kind)
+    if unknown := sorted(str(name) for name in given.keys() - known.keys()):
+        names = ", ".join(f"{prefix}{name}" for name in unknown)
+        raise ConfigError(f"{kind.__name__} has no {names}; its settings are {', '.join(known)}")
+    required = [n for n, i in known.items() if i.default is i.default_factory is MISSING]
+    if missing := [name for name in required if name not in given]:
+        names = ", ".join(f"{prefix}{name}" for name in missing)
+        raise ConfigError(f"{kind.__name__} lacks {names}; its fields are {', '.join(known)}")
+    checked = {
+        name: _checked(known[name].metadata, hints[name], value, f"{prefix}{name}")
+        for name, value in given.items()
+    }
+    return kind(**checked)
+
+
+def convert(kind: Any, value: Any, name: str) -> Any:
+    """Return a plain value as its annotation demands: lists as tuples, whole numbers as floats.
+
+    Raises:
+        ConfigError: If it has another type, or is none of the values of a `Literal`.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin is Literal:
+        if value not in arguments:
+            raise ConfigError(f"{name} is {value!r:.80}, expected one of {', '.join(arguments)}")
+        return value
+    if origin is UnionType:
+        return None if value is None else convert(arguments[0], value, name)
+    if origin is np.ndarray:
+        return _array(value, name)
+    if origin is tuple:
+        return _tuple(arguments, value, name)
+    if origin is dict:
+        if not isinstance(value, dict):
+            _refuse(name, value, "a mapping")
+        return {
+            convert(arguments[0], key, f"a key of {name}"): convert(
+                arguments[1], v, f"{name}.{key}"
+            )
+            for key, v in value.items()
+        }
+    if is_dataclass(kind) and not isinstance(value, kind):  # type: ignore[arg-type]
+        return from_mapping(kind, value, f"{name}.")  # type: ignore[arg-type]
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        _refuse(name, value, kind.__name__)
+    return value
+
+
+def from_json(kind: type[Kind], text: str, longest: int = LONGEST_JSON) -> Kind:
+    """Build a dataclass from a JSON object of an untrusted sender.
+
+    Args:
+        kind: The dataclass.
+        text: The document. Whole numbers are of 64 bits, others are finite, and texts can be
+            encoded in UTF-8.
+        longest: Maximum number of characters.
+
+    Raises:
+        ConfigError: If it is anything else.
+    """
+    if len(text) > longest:
+        raise ConfigError(f"{len(text)} characters, expected at most {longest}")
+    try:
+        values = json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_int64)
+        # A lone surrogate can be neither published nor logged.
+        json.dumps(values, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not JSON ({error}): {text[:80]!r}") from error
+    return from_mapping(kind, values)
+
+
+def to_json(value: Any) -> str:
+    """Return a dataclass as one line of JSON, its arrays as lists."""
+    return json.dumps(asdict(value), default=np.ndarray.tolist)
+
+
+def _grouped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by name, those named `group.name` as a mapping of the group."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        group, dot, rest = str(name).partition(".")
+        if dot and isinstance(members := found.setdefault(group, {}), dict):
+            members[rest] = value
+        else:
+            found[name] = value
+    return found
+
+
+def _checked(metadata: Mapping[str, Any], kind: Any, value: Any, name: str) -> Any:
+    value = convert(kind, value, name)
+    low, high = metadata.get("ge"), metadata.get("le")
+    if low is high is None or value is None:
+        return value
+    for number in value if isinstance(value, tuple) else (value,):
+        if not (low is None or number >= low) or not (high is None or number <= high):
+            expected = f"{_bounds(low, high)}: {metadata['doc']}"
+            raise ConfigError(f"{name} = {number}, expected {expected}")
+    return value
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    """Return a closed range in words; empty if there is none."""
     if low is not None and high is not None:
         return f"from {low} to {high}"
     return f"at least {low}" if low is not None else f"at most {high}" if high is not None else ""
 
 
-def check_ranges(config: Any) -> None:
-    """Raise `ConfigError` where a settings dataclass has a value outside its range or choices."""
-    for item in fields(config):
-        low, high = item.metadata.get("minimum"), item.metadata.get("maximum")
-        value, choices = getattr(config, item.name), item.metadata.get("choices", ())
-        if choices and value not in choices:
-            raise ConfigError(f"{item.name} is {value!r}, expected one of {', '.join(choices)}")
-        for number in value if isinstance(value, tuple) else (value,):
-            if (low is not None and not number >= low) or (high is not None and not number <= high):
-                raise ConfigError(
-                    f"{item.name} = {number}, expected {bounds(low, high)}: {item.metadata['doc']}"
-                )
+def _tuple(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
+        _refuse(name, value, f"a list of {kinds[0].__name__}")
+    items = list(value)
+    if kinds[-1] is ...:
+        return tuple(convert(kinds[0], item, name) for item in items)
+    if len(items) != len(kinds):
+        _refuse(name, value, f"a list of {len(kinds)}")
+    return tuple(convert(kind, item, name) for kind, item in zip(kinds, items, strict=True))
 
 
-def check_at_least(least: float, **numbers: float) -> None:
-    """Raise `ConfigError` for a flag of a command line whose number is too small."""
-    for name, number in numbers.items():
-        if not number >= least:
-            flag = name.replace("_", "-")
-            raise ConfigError(f"--{flag} {number}, expected at least {least:g}")
+def _array(value: Any, name: str) -> Any:
+    """Return lists of finite numbers as an array of float32."""
+    try:
+        found = np.array(value)
+    except ValueError:
+        found = np.array("ragged")
+    with np.errstate(over="ignore"):
+        numbers = found.astype(np.float32) if found.dtype.kind in "if" else None
+    if numbers is None or not numbers.ndim or not np.isfinite(numbers).all():
+        raise ConfigError(f"{name} is not an array of finite numbers")
+    return numbers
 
 
-def from_mapping(kind: type[Any], values: dict[str, Any]) -> Any:
-    """Build a settings dataclass from plain values and check it.
+def _refuse(name: str, value: Any, expected: str) -> NoReturn:
+    what = f"{value!r:.80} of type {type(value).__name__}"
+    raise ConfigError(f"{name} is {what}, expected {expected}")
 
-    Args:
-        kind: The dataclass.
-        values: Settings by name; those absent keep their defaults.
 
-    Raises:
-        ConfigError: If a name is unknown or a number out of its range.
-    """
-    known = [item.name for item in fields(kind)]
-    if unknown := sorted(set(values) - set(known)):
-        raise ConfigError(
-            f"{kind.__name__} has no {', '.join(unknown)}; its settings are {', '.join(known)}"
-        )
-    config = kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
-    check_ranges(config)
-    return config
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:20]} is not finite")
+    return number
+
+
+def _int64(text: str) -> int:
+    if not -INT64 <= (number := int(text)) < INT64:
+        raise ValueError(f"{text[:20]} has more than 64 bits")
+    return number

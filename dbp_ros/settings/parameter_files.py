@@ -4,14 +4,12 @@ ROS 2 ignores a key that no node declares and a block that matches no node. Here
 The same functions check a file before the stack starts and inside the node that was given it.
 """
 
-import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.fields import from_mapping
+from dbp_ros.settings.fields import Settings, convert, from_mapping, leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks
@@ -19,7 +17,7 @@ from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.simulation import SimulationConfig
 
 # Every node of the stack that reads parameters, and its settings.
-NODES: Mapping[str, type[Any]] = {
+NODES: Mapping[str, type[Settings]] = {
     "guard": GuardConfig,
     "policy": PolicyConfig,
     "learner": LearnerConfig,
@@ -30,10 +28,10 @@ NODES: Mapping[str, type[Any]] = {
 # Parameters that rclpy declares in every node; both are of type bool.
 STANDARD = ("use_sim_time", "start_type_description_service")
 QOS_OVERRIDES = "qos_overrides."
-Settings = typing.TypeVar("Settings")
+Kind = TypeVar("Kind", bound=Settings)
 
 
-def check_file(path: Path, node: str, kind: type[Any]) -> dict[str, Any]:
+def check_file(path: Path, node: str, kind: type[Settings]) -> dict[str, Any]:
     """Check a parameter file that a node is given.
 
     Args:
@@ -66,7 +64,7 @@ def check_file(path: Path, node: str, kind: type[Any]) -> dict[str, Any]:
     return own
 
 
-def _check_block(path: Path, block: Block, kind: type[Any]) -> None:
+def _check_block(path: Path, block: Block, kind: type[Settings]) -> None:
     for name in block.values:
         if problem := unknown_parameter(name, kind):
             raise ConfigError(f"{path}, line {block.lines[name]}: {problem}")
@@ -76,44 +74,16 @@ def _check_block(path: Path, block: Block, kind: type[Any]) -> None:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def settings_of(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """Return the settings that parameters stand for; those that rclpy declares are left out.
+def settings_of(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """Return the settings that parameters give; those that rclpy declares are left out.
 
     Raises:
         ConfigError: If a name is unknown, or a value has the wrong type or is out of its range.
     """
-    hints = typing.get_type_hints(kind)
     for name in STANDARD:
-        if name in values and name not in hints:
-            as_type(name, values[name], bool)
-    known = {
-        name: as_type(name, value, hints[name])
-        for name, value in values.items()
-        if name in hints or not is_standard(name)
-    }
-    return typing.cast(Settings, from_mapping(kind, known))
-
-
-def as_type(name: str, value: Any, hint: Any) -> Any:
-    """Return a parameter's value as its setting has it: whole numbers as floats, lists as tuples.
-
-    Raises:
-        ConfigError: If it has another type.
-    """
-    if typing.get_origin(hint) is tuple:
-        element = typing.get_args(hint)[0]
-        if value is None:
-            return ()
-        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-            raise ConfigError(f"{name} is {value!r}, expected a list of {element.__name__}")
-        return tuple(as_type(name, item, element) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ConfigError(
-            f"{name} is {value!r} of type {type(value).__name__}, expected {hint.__name__}"
-        )
-    return value
+        if name in values:
+            convert(bool, values[name], name)
+    return from_mapping(kind, {n: value for n, value in values.items() if not is_standard(n)})
 
 
 def is_standard(name: str) -> bool:
@@ -121,21 +91,26 @@ def is_standard(name: str) -> bool:
     return name in STANDARD or name.startswith(QOS_OVERRIDES)
 
 
-def unknown_parameter(name: str, kind: type[Any]) -> str:
+def unknown_parameter(name: str, kind: type[Settings]) -> str:
     """Return a sentence about a parameter that a node does not have; empty where it has it."""
-    known = [item.name for item in fields(kind)]
+    known = names_of(kind)
     if name in known or is_standard(name):
         return ""
     what = f"{name} is no parameter of the {_title(kind)}"
     if near := nearest(name, (*known, *STANDARD)):
         return f"{what}: did you mean {near}?"
-    others = [node for node, other in NODES.items() if name in {o.name for o in fields(other)}]
+    others = [node for node, other in NODES.items() if name in names_of(other)]
     if others:
         return f"{what}; {' and '.join(others)} has it"
     return f"{what}; its parameters are {', '.join(known)}"
 
 
-def _title(kind: type[Any]) -> str:
+def names_of(kind: type[Settings]) -> list[str]:
+    """Return the names of the parameters of a node."""
+    return [leaf.name for leaf in leaves(kind())]
+
+
+def _title(kind: type[Settings]) -> str:
     titles = [name.replace("_", " ") for name, settings in NODES.items() if settings is kind]
     return titles[0] if titles else "node"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.fields import setting
+from dbp_ros.settings.fields import Settings, setting
 
 SIDES = ("left", "right")
 ARM_JOINTS = (
@@ -32,7 +32,7 @@ def both_arms(arm: tuple[float, ...], gripper: float) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class ControllersConfig:
+class ControllersConfig(Settings):
     """Which joints there are, and which controllers command them."""
 
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints to command")
@@ -46,7 +46,7 @@ class ControllersConfig:
         "Controllers to command, each on <controller>/commands",
     )
     controller_sizes: tuple[int, ...] = setting(
-        (6, 1, 6, 1), "How many joints each controller takes, in the order of `joints`", minimum=1
+        (6, 1, 6, 1), "How many joints each controller takes, in the order of `joints`", ge=1
     )
 
     def controller_slices(self) -> list[slice]:
@@ -66,7 +66,7 @@ class ControllersConfig:
 
 
 @dataclass(frozen=True)
-class HomeConfig:
+class HomeConfig(Settings):
     """The start pose of the arms; `dbp home` reads it from the guard."""
 
     home_positions: tuple[float, ...] = setting(
@@ -75,6 +75,6 @@ class HomeConfig:
     home_speed: float = setting(
         0.2,
         "Share of velocity_limit and acceleration_limit with which `dbp home` moves",
-        minimum=0.01,
-        maximum=1.0,
+        ge=0.01,
+        le=1.0,
     )

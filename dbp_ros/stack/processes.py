@@ -14,12 +14,12 @@ from typing import Any
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.resources import resource_directory
-from dbp_ros.settings.fields import check_ranges, setting
+from dbp_ros.settings.fields import Settings, convert, setting
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.process import FASTEST, SLOWEST
-from dbp_ros.settings.simulation import TASKS, SimulationConfig
+from dbp_ros.settings.simulation import SimulationConfig, TaskName
 from dbp_ros.stack.remaps import EXAMPLE, Rule, rules_of
 
 BOOLEANS = {"true": True, "false": False}
@@ -38,7 +38,7 @@ LAUNCH_ARGUMENTS = (
 
 
 @dataclass(frozen=True)
-class StackConfig:
+class StackConfig(Settings):
     """Arguments of the launch file and of `dbp up`; other settings are in the parameter files."""
 
     model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
@@ -62,8 +62,8 @@ class StackConfig:
         1.0,
         "Simulation time per second of wall time [s]; unless it is 1, all nodes use /clock, from "
         "the simulated cell, or from another simulator if sim is false",
-        minimum=SLOWEST,
-        maximum=FASTEST,
+        ge=SLOWEST,
+        le=FASTEST,
     )
     use_sim_time: bool = setting(
         False, "Use /clock in all nodes even if real_time_factor is 1, for another simulator"
@@ -78,7 +78,7 @@ class StackConfig:
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` for values that are out of range or contradict each other."""
-        check_ranges(self)
+        super().__post_init__()
         if self.namespace and not NAMESPACE.fullmatch(self.namespace):
             raise ConfigError(
                 f"namespace is {self.namespace!r}, expected letters, digits and underscores, "
@@ -86,8 +86,8 @@ class StackConfig:
             )
         if not self.model:
             raise ConfigError("model is empty, expected a folder or a name under models/")
-        if self.sim and self.task not in TASKS:
-            raise ConfigError(f"task is {self.task!r}, expected one of {', '.join(TASKS)}")
+        if self.sim:
+            convert(TaskName, self.task, "task")
         if self.learner and not self.checkpoint:
             raise ConfigError(
                 "checkpoint is empty, but the learner needs the training run of the model"

@@ -3,27 +3,17 @@
 float32 values are exact after a round trip: JSON holds their exact decimal form.
 """
 
-import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dbp_ros.errors import EpisodeError
-from dbp_ros.settings.json_fields import parse_fields
+from dbp_ros.errors import ConfigError, EpisodeError
+from dbp_ros.settings.fields import from_json, to_json
 from dbp_ros.types import Array, Floats
 
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
-ARRAYS = ("positions", "latent", "normalised", "log_std", "action")
-KINDS: dict[str, type] = {
-    "sha256": str,
-    **dict.fromkeys(("version", "number", "episode", "stamp_ns", "executed"), int),
-    "image_stamps_ns": dict,
-    "log_prob": float,
-    **dict.fromkeys(ARRAYS, list),
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,7 @@ class PolicyStep:
 
     def to_json(self) -> str:
         """Return the step as one line."""
-        return json.dumps(asdict(self) | {name: getattr(self, name).tolist() for name in ARRAYS})
+        return to_json(self)
 
 
 def parse_policy_step(text: str) -> PolicyStep:
@@ -81,36 +71,17 @@ def parse_policy_step(text: str) -> PolicyStep:
         EpisodeError: If it is invalid.
     """
     try:
-        values = parse_fields(text, KINDS)
-        arrays = {name: _numbers(name, values[name]) for name in ARRAYS}
-        step = PolicyStep(**values | arrays)
-        _require_valid(step)
-    except ValueError as error:
-        raise EpisodeError(f"a decision cannot be read: {error}") from error
+        step = from_json(PolicyStep, text)
+    except ConfigError as error:
+        raise EpisodeError(f"a policy step cannot be read: {error}") from error
     shape = step.normalised.shape
     expected = {"latent": shape, "log_std": shape, "action": (step.executed, *shape[1:])}
     found = {name: getattr(step, name).shape for name in expected}
     if len(shape) != 2 or found != expected or step.positions.ndim != 2:
-        raise EpisodeError(f"a decision has shapes {found}, expected {expected} with two axes each")
-    return step
-
-
-def _numbers(name: str, values: list[Any]) -> Floats:
-    """Return nested lists as a float32 array; raise `ValueError` unless all are finite."""
-    found = np.array(values)
-    with np.errstate(over="ignore"):
-        numbers = found.astype(np.float32) if found.dtype.kind in "if" else None
-    if numbers is None or not np.isfinite(numbers).all():
-        raise ValueError(f"{name} is not an array of finite numbers")
-    return numbers
-
-
-def _require_valid(step: PolicyStep) -> None:
-    """Raise `ValueError` unless stamps and counts are valid."""
-    if not all(type(stamp_ns) is int for stamp_ns in step.image_stamps_ns.values()):
-        raise ValueError(f"image_stamps_ns is {step.image_stamps_ns}, expected integers")
+        raise EpisodeError(f"a step has shapes {found}, expected {expected} with two axes each")
     if not 1 <= step.executed <= len(step.normalised):
-        raise ValueError(f"executed is {step.executed}, expected from 1 to the horizon")
+        raise EpisodeError(f"executed = {step.executed} of a step, expected from 1 to the horizon")
+    return step
 
 
 def log_density(noise: Floats | Array, log_std: Floats, executed: int) -> float:

@@ -134,7 +134,7 @@ def test_every_number_survives_json(explorer):
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 1}'])
 def test_a_text_that_is_no_decision_is_refused(text):
-    with pytest.raises(EpisodeError, match="a decision cannot be read"):
+    with pytest.raises(EpisodeError, match="a policy step cannot be read"):
         parse_policy_step(text)
 
 

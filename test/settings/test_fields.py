@@ -2,22 +2,23 @@
 
 import importlib
 from dataclasses import FrozenInstanceError, fields, replace
+from typing import get_args
 
 import pytest
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.fields import check_ranges, from_mapping
+from dbp_ros.settings.fields import from_mapping, leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.policy import (
-    EXECUTION_PROVIDERS,
-    IMAGE_TRANSPORTS,
+    ExecutionProvider,
+    ImageTransportName,
     ModelSenderConfig,
     PolicyConfig,
 )
 from dbp_ros.settings.process import RealtimeConfig
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS, ControllersConfig
-from dbp_ros.settings.simulation import CAMERA_BACKENDS, TASKS, SimulationConfig
+from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 from dbp_ros.settings.swap import SwapConfig
 
 KINDS = (
@@ -28,7 +29,7 @@ KINDS = (
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_defaults_are_within_their_own_ranges(kind):
-    check_ranges(kind())
+    assert from_mapping(kind, {leaf.name: leaf.value for leaf in leaves(kind())}) == kind()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,16 +99,16 @@ def test_sizes_that_do_not_add_up_are_refused(sizes):
 @pytest.mark.parametrize(
     ("module", "name", "choices"),
     [
-        ("dbp_ros.sim.tasks.registry", "TASKS", TASKS),
-        ("dbp_ros.sim.camera", "BACKENDS", CAMERA_BACKENDS),
-        ("dbp_ros.policy.sessions", "DEVICES", EXECUTION_PROVIDERS),
-        ("dbp_ros.nodes.camera_images", "TRANSPORTS", IMAGE_TRANSPORTS),
+        ("dbp_ros.sim.tasks.registry", "TASKS", TaskName),
+        ("dbp_ros.sim.camera", "BACKENDS", CameraBackend),
+        ("dbp_ros.policy.sessions", "DEVICES", ExecutionProvider),
+        ("dbp_ros.nodes.camera_images", "TRANSPORTS", ImageTransportName),
     ],
 )
 def test_the_choices_of_a_setting_are_what_there_is(module, name, choices):
     for library in ("mujoco", "mink", "onnxruntime", "rclpy"):
         pytest.importorskip(library)
-    assert tuple(getattr(importlib.import_module(module), name)) == choices
+    assert tuple(getattr(importlib.import_module(module), name)) == get_args(choices)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_parameters_that_every_ros_node_has_are_right(tmp_path: Path) -> None:
         ("command_rate_hz: fast", "command_rate_hz is 'fast' of type str, expected float"),
         ("command_rate_hz: 5000", "command_rate_hz = 5000.0, expected from 10.0 to 1000.0"),
         ("velocity_limit: [20, 0.5]", "mixes float and int.*write 20.0 for 20"),
-        ("velocity_limit: 0.3", "velocity_limit is 0.3, expected a list of float"),
+        ("velocity_limit: 0.3", "velocity_limit is 0.3 of type float, expected a list of float"),
         ("velocity_limit: [[0.3]]", "velocity_limit has a list in a list"),
         ("command_rate_hz:", "command_rate_hz has no value"),
         ("command_rate_hz: [200.0", "is not YAML: .*line 3"),

@@ -51,5 +51,5 @@ def test_a_decision_is_read():
     ],
 )
 def test_anything_else_is_refused(change):
-    with pytest.raises(EpisodeError, match="decision"):
+    with pytest.raises(EpisodeError, match="step"):
         parse_policy_step(json.dumps(DECISION | change))

@@ -1,11 +1,10 @@
 """Messages of a bundle transfer, as validated JSON."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from typing import TypeVar
 
-from dbp_ros.errors import BundleError
-from dbp_ros.settings.json_fields import field_kinds, parse_fields
+from dbp_ros.errors import BundleError, ConfigError
+from dbp_ros.settings.fields import from_json, to_json
 
 CHUNK_BYTES = 1 << 16
 WINDOW = 16
@@ -20,7 +19,7 @@ class Message:
 
     def to_json(self) -> str:
         """Return the message as one line."""
-        return json.dumps(asdict(self))
+        return to_json(self)
 
     @classmethod
     def from_json(cls: type[Kind], text: str) -> Kind:
@@ -30,12 +29,12 @@ class Message:
             BundleError: If its keys or values are not those of `to_json`.
         """
         try:
-            values = parse_fields(text, field_kinds(cls), LONGEST_JSON)
-            if any(value < 0 for value in values.values() if isinstance(value, int)):
-                raise ValueError("a number is negative")
-        except ValueError as error:
+            message = from_json(cls, text, LONGEST_JSON)
+            if any(value < 0 for value in astuple(message) if isinstance(value, int)):
+                raise ConfigError("a number is negative")
+        except ConfigError as error:
             raise BundleError(f"invalid {cls.__name__} message: {error}") from error
-        return cls(**values)
+        return message
 
 
 @dataclass(frozen=True)
