@@ -127,7 +127,7 @@ def update_tables(text: str, results: Path) -> str:
         if name not in SOURCES:
             raise ConfigError(f"table {name!r} is unknown: use one of {', '.join(SOURCES)}")
         source = SOURCES[name]
-        table = _read(results / folder, source.csv or name)
+        table = read_table(results / folder, source.csv or name)
         rows = list(source.summary(table)) if table is not None else []
         if source.columns:
             rows = [{column: row[column] for column in source.columns} for row in rows]
@@ -136,7 +136,8 @@ def update_tables(text: str, results: Path) -> str:
     return TABLE.sub(write, text)
 
 
-def _read(results: Path, name: str) -> ResultTable | None:
+def read_table(results: Path, name: str) -> ResultTable | None:
+    """Return a table of the results; None if there is no CSV."""
     path = results / f"{name}.csv"
     if not path.exists():
         return None

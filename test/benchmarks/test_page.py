@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import markdown, update_tables
+from benchmarks.page import SOURCES, markdown, read_table, update_tables
 from dbp_ros.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +20,23 @@ def test_each_page_of_results_holds_a_table_of_the_committed_csv() -> None:
         assert "<!-- end -->" in text, page
         assert "<!-- end -->\n<!-- end -->" not in text, page
         assert update_tables(text, RESULTS) == text, page
+
+
+def test_the_results_of_the_readme_are_those_of_the_committed_csv() -> None:
+    modes, metaworld = (
+        {row["method"]: row for row in SOURCES[name].summary(read_table(RESULTS, name))}
+        for name in ("modes", "metaworld")
+    )
+    rows = {
+        "two routes": ("joint_sinkhorn", 3, lambda method: modes[method]["off_mode"]),
+        "eight Meta-World tasks": ("meanflow", 3, lambda method: metaworld[method]["10 demos"]),
+        "one decision": ("bc_mse", 2, lambda method: metaworld[method]["latency_ms"]),
+    }
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for start, (other, digits, value) in rows.items():
+        (line,) = (line for line in readme if line.startswith(f"| {start}"))
+        shown = [cell.split()[0] for cell in line.split("|")[2:-1]]
+        assert shown == [f"{value(method):.{digits}f}" for method in ("dbp", other, "ddim_100")]
 
 
 def test_a_table_is_read_from_a_sub_folder() -> None:
