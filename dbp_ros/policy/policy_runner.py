@@ -75,9 +75,8 @@ class PolicyRunner:
             config,
             PolicyStatistics(manifest.camera_names, trace or Trace(), self._period_ns),
         )
-        self._due_ns = np.arange(1, manifest.action.horizon + 1) * seconds_to_ns(
-            manifest.action.step_s
-        )
+        steps = np.arange(1, self._num_executed + 1)
+        self._due_ns = steps * seconds_to_ns(manifest.action.step_s)
         self._latent = self.execution.latent((manifest.action.horizon, len(manifest.joints)))
 
     def _configure(self, config: PolicyConfig) -> None:
@@ -186,7 +185,7 @@ class PolicyRunner:
         statistics.period.record(now_ns, triggered)
         if (image_stamp_ns := observation.image_stamp_ns) is not None:
             statistics.image_age.record(now_ns - image_stamp_ns)
-        return self._to_chunk(observation, action[: self._num_executed])
+        return self._to_chunk(observation, action)
 
     def _predict(self, observation: Observation, latent: Floats) -> Floats:
         """Return the model's action. Shape (horizon, nu)."""
@@ -195,8 +194,8 @@ class PolicyRunner:
     def _to_chunk(self, observation: Observation, action: Floats) -> ActionChunk:
         stamp_ns = observation.stamp_ns
         return ActionChunk(
-            positions=action.astype(np.float64),
-            due_ns=stamp_ns + self._clocks.steady_durations_ns(self._due_ns[: len(action)]),
+            positions=action[: self._num_executed].astype(np.float64),
+            due_ns=stamp_ns + self._clocks.steady_durations_ns(self._due_ns),
             stamp_ns=stamp_ns,
             image_stamps_ns=tuple(observation.image_stamps_ns.values()),
         )
