@@ -188,17 +188,16 @@ class TrajectoryWriter:
         Args:
             joints: Whose positions they are.
         """
-        self._names = struct.pack("<I", len(joints)) + b"".join(map(_written, joints))
+        # An empty frame id, then the names.
+        names = struct.pack("<I", len(joints)) + b"".join(map(_written, joints))
+        self._names = _written("") + names
         self._kind = _plain_point("<", len(joints))
 
-    def write(
-        self, stamp_ns: int, frame_id: str, positions: Array, from_start_ns: NDArray[np.int64]
-    ) -> bytes:
+    def write(self, stamp_ns: int, positions: Array, from_start_ns: NDArray[np.int64]) -> bytes:
         """Return the bytes of a message.
 
         Args:
             stamp_ns: Its stamp, in [ns].
-            frame_id: That of its header.
             positions: In [rad] and [m]. Shape (points, joints), at least one.
             from_start_ns: When each is due after the stamp, in [ns]. Shape (points,).
         """
@@ -207,8 +206,7 @@ class TrajectoryWriter:
         points["positions"] = positions
         points["sec"], points["nanosec"] = np.divmod(from_start_ns, NS_PER_S)
         stamp = struct.pack("<iI", *divmod(stamp_ns, NS_PER_S))
-        head = LITTLE + stamp + _written(frame_id) + self._names
-        head += struct.pack("<I", len(positions))
+        head = LITTLE + stamp + self._names + struct.pack("<I", len(positions))
         if (len(head) - START) % DOUBLE == 0:
             # Then the positions lie four bytes further on, and before them their count in vain.
             head += struct.pack("<I", positions.shape[1])

@@ -1,6 +1,5 @@
 """Messages to the contract and back. Every field of every message is checked here, once."""
 
-import re
 from array import array
 from collections.abc import Sequence
 
@@ -16,10 +15,6 @@ from dbp_ros.types import ActionChunk, Image
 
 # Publishers of joint states with names of their own.
 MAX_LAYOUTS = 8
-IMAGE_STAMPS_PREFIX = "image_stamps_ns="
-# Beyond these digits a stamp does not fit into 64 bits on every clock.
-STAMP_NS = r"[0-4]?\d{1,18}"
-IMAGE_STAMPS = re.compile(f"{IMAGE_STAMPS_PREFIX}({STAMP_NS}(?:,{STAMP_NS}){{0,31}})", re.ASCII)
 
 
 def problem_of_names(names: Sequence[str], joints: Sequence[str]) -> str:
@@ -119,7 +114,7 @@ class ChunkReader:
         """
         try:
             reader = CdrReader(message)
-            stamped_ns, frame_id = reader.time(), reader.text()
+            stamped_ns = reader.header()
             count = self._columns.read(reader)
             if self._columns.problem:
                 raise CommandError(f"a chunk {self._columns.problem}")
@@ -130,14 +125,10 @@ class ChunkReader:
             raise CommandError("a chunk has no points")
         clocks = self._clock.current()
         stamp_ns = clocks.steady_ns(stamped_ns) if stamped_ns else self._clock.now_ns()
-        stamps = IMAGE_STAMPS.fullmatch(frame_id)
         return ActionChunk(
             positions=positions[:, self._columns.ours].astype(np.float64, copy=False),
             due_ns=stamp_ns + clocks.steady_durations_ns(from_start_ns),
             stamp_ns=stamp_ns,
-            image_stamps_ns=tuple(clocks.steady_ns(int(ns)) for ns in stamps[1].split(","))
-            if stamps
-            else (),
             slowdown=clocks.slowdown,
         )
 
@@ -153,11 +144,9 @@ def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
 
 
 class ChunkWriter:
-    """Writes chunks as trajectories.
+    """Serialises chunks as trajectories, stamped with the time of the observation.
 
-    The stamp is that of the observation. The frame id, which a joint trajectory does not use,
-    carries the stamp of the newest picture of each camera, so that whoever commands can tell
-    their age.
+    `ImageStampsWriter` publishes the image stamps on a topic of their own.
     """
 
     def __init__(self, joints: Sequence[str], clock: SteadyClock) -> None:
@@ -173,10 +162,8 @@ class ChunkWriter:
     def write(self, chunk: ActionChunk) -> bytes:
         """Return the bytes of a `trajectory_msgs/msg/JointTrajectory`."""
         clocks = self._clock.current()
-        stamps = ",".join(str(clocks.ros_ns(stamp_ns)) for stamp_ns in chunk.image_stamps_ns)
         return self._writer.write(
             clocks.ros_ns(chunk.stamp_ns),
-            IMAGE_STAMPS_PREFIX + stamps if stamps else "",
             chunk.positions,
             clocks.ros_durations_ns(chunk.due_ns - chunk.stamp_ns),
         )

@@ -1,14 +1,18 @@
 """What the guard receives in its command loop: joint states and chunks, read from their bytes."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Int64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.nodes.controller_monitor import publisher_names
 from dbp_ros.nodes.conversions import ChunkReader, JointReader
+from dbp_ros.nodes.image_stamps import TOPIC, ImageStampsReader
 from dbp_ros.nodes.polled_subscriptions import PolledSubscriptions
 from dbp_ros.nodes.qos import JOINT_STATES
 from dbp_ros.nodes.steady_clock import SteadyClock
@@ -48,18 +52,27 @@ class GuardInputs:
         self._merger = JointStateMerger(config.joints)
         self._stamps = StampCheck(JOINTS, self._timeout_ns)
         self._chunk_reader = ChunkReader(config.joints, clock)
+        self._image_stamps = ImageStampsReader(clock)
         self._conflicts = {JOINTS: PublisherConflict(), CHUNKS: PublisherConflict()}
         self._problems = {JOINTS: "", CHUNKS: ""}
         self._noted_ns = {JOINTS: 0, CHUNKS: 0}
         self._new_states: JointStates | None = None
         self._new_chunk: tuple[ActionChunk, int] | None = None
+        self._read_chunk: tuple[ActionChunk, int] | None = None
         self._streams = PolledSubscriptions(node)
         self._streams.subscribe(JointState, JOINTS, self._on_joint_states, JOINT_STATES)
         self._streams.subscribe(JointTrajectory, CHUNKS, self._on_chunk, JOINT_STATES)
+        # After the chunks: the policy publishes the stamps before the chunk.
+        self._streams.subscribe(Int64MultiArray, TOPIC, self._on_image_stamps, JOINT_STATES)
 
     def read(self) -> None:
         """Read all that has arrived."""
         self._streams.read()
+        if self._read_chunk is not None:
+            (chunk, arrival_ns), self._read_chunk = self._read_chunk, None
+            stamps_ns = self._image_stamps.stamps_of(chunk)
+            self._new_chunk = (replace(chunk, image_stamps_ns=stamps_ns), arrival_ns)
+            self.received.record(stamps_ns, arrival_ns)
 
     def take_states(self) -> JointStates | None:
         """Return the positions of all joints if some are new."""
@@ -135,6 +148,10 @@ class GuardInputs:
             self.damaged_chunks += 1
             self._note(CHUNKS, str(error), arrival_ns)
             return
-        self._new_chunk = (chunk, arrival_ns)
+        self._read_chunk = (chunk, arrival_ns)
         self._trace.add_span(Hop.RECEIVED, arrival_ns, self._clock.now_ns())
-        self.received.record(chunk.image_stamps_ns, arrival_ns)
+
+    def _on_image_stamps(self, message: bytes) -> None:
+        # Without the stamps only the latency statistics are incomplete.
+        with suppress(ObservationError):
+            self._image_stamps.add(message)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from std_msgs.msg import String
+from std_msgs.msg import Int64MultiArray, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -20,6 +20,7 @@ from dbp_ros.hotswap.model_slot import ModelSlot
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.conversions import ChunkWriter
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
+from dbp_ros.nodes.image_stamps import TOPIC, ImageStampsWriter
 from dbp_ros.nodes.lifecycle import ManagedNode
 from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
@@ -57,6 +58,7 @@ class PolicyNode(ManagedNode):
         self._inputs = PolicyInputs(self, self._config, self._steady, self._ignored)
         self._refusals = 0
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
+        self._image_stamps = self.create_publisher(Int64MultiArray, TOPIC, COMMAND)
         self._decisions = self.create_publisher(String, "decision", EVERY)
         self.create_service(Trigger, "~/begin_episode", diagnostics.answer_to(self._begin_episode))
         self._swap = ModelSwap(self, self._config, self._ignored)
@@ -116,6 +118,7 @@ class PolicyNode(ManagedNode):
         self._slot = ModelSlot(runner, self._num_models + 1)
         self._swap.start(self._slot, initial)
         self._writer = ChunkWriter(manifest.joints, self._steady)
+        self._image_stamps_writer = ImageStampsWriter(self._steady)
         self._inputs.subscribe(manifest, self._slot)
         self._reason = "configured, not active"
         return TransitionCallbackReturn.SUCCESS
@@ -179,6 +182,9 @@ class PolicyNode(ManagedNode):
             self._refusals += 1
             self._reason = f"refusing: {error}"
             return
+        if (image_stamps := self._image_stamps_writer.write(chunk)) is not None:
+            # Before the chunk: the guard reads them after it.
+            self._image_stamps.publish(image_stamps)
         self._publisher.publish(self._writer.write(chunk))
         execution, end_ns = slot.execution, self._sim_clock.now_ns()
         execution.statistics.frame_latency.record_step(chunk.image_stamps_ns, now_ns, end_ns)

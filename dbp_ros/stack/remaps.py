@@ -18,7 +18,7 @@ RAW, COMPRESSED = "image_raw", "compressed"
 # Topics of the stack except those of cameras and controllers and private topics of nodes.
 TOPICS = (
     *("joint_states", "action_chunk", "decision", "reward", "success", "intervention"),
-    *("model_announcement", "model_chunk", "model_request"),
+    *("action_chunk/image_stamps", "model_announcement", "model_chunk", "model_request"),
 )
 GLOBAL_TOPICS = ("/clock", "/diagnostics")
 EXAMPLE = "head_camera:=/camera/color/image_raw"

@@ -1,5 +1,7 @@
 """Stamps of the system's clock and of a `/clock` at any rate, on the steady clock and back."""
 
+import struct
+
 import numpy as np
 import pytest
 from rclpy.clock import ClockType, ROSClock
@@ -8,6 +10,7 @@ from simulated_clock import FIRST_NS, NS, START_NS, ticks
 from stamps import stamp_to_ns
 
 from dbp_ros.nodes.conversions import ChunkReader, ChunkWriter
+from dbp_ros.nodes.image_stamps import ImageStampsReader, ImageStampsWriter
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.runtime.sim_clock import SimClock
 from dbp_ros.runtime.stamps import NO_CLOCK_NS, UNSTAMPED_NS
@@ -101,13 +104,16 @@ def test_a_chunk_keeps_its_stamps_and_takes_its_time_from_the_simulator(factor):
         image_stamps_ns=tuple(stamps_ns[1:]),
     )
     message = ChunkWriter(JOINTS, policy.steady).write(chunk)
-    assert f"image_stamps_ns={newest_ns - 5 * MS},{newest_ns - 9 * MS}".encode() in message
+    stamps = ImageStampsWriter(policy.steady).write(chunk)
+    assert struct.pack("<qq", newest_ns - 5 * MS, newest_ns - 9 * MS) in stamps
+    reader = ImageStampsReader(guard.steady)
+    reader.add(stamps)
     received = ChunkReader(JOINTS, guard.steady).read(message)
     np.testing.assert_allclose(
         received.due_ns - received.stamp_ns, steps_ns / factor, rtol=0.02, atol=factor
     )
     assert received.stamp_ns == pytest.approx(chunk.stamp_ns, abs=3 * MS)
-    assert received.image_stamps_ns == pytest.approx(chunk.image_stamps_ns, abs=3 * MS)
+    assert reader.stamps_of(received) == pytest.approx(chunk.image_stamps_ns, abs=3 * MS)
 
 
 @pytest.mark.parametrize("factor", [0.05, 0.25, 2.0, 20.0])
