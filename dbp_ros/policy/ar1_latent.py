@@ -1,8 +1,12 @@
 """Latent noise of a policy as a first-order autoregressive (AR(1)) process."""
 
+import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.types import NS_PER_S, Flags, Floats
 
@@ -59,6 +63,16 @@ class AR1Latent:
         if last_ns is not None and self._time_constant_s:
             self.advance(max(0, now_ns - last_ns) * real_time_factor / NS_PER_S)
         return self.value
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the latent and of the state of the random generator."""
+        state = json.dumps(self.generator.bit_generator.state).encode()
+        return {"value": self.value.copy(), "generator": np.frombuffer(state, np.uint8).copy()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore a state of `state_dict`."""
+        self.value = state["value"].astype(np.float32)
+        self.generator.bit_generator.state = json.loads(state["generator"].tobytes())
 
     def _sample(self) -> Floats:
         return self.generator.standard_normal(self.shape, dtype=np.float32)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dbp_ros.learning.policy_network import image_tensor
-from dbp_ros.rl.ar1_latents import AR1Latents
+from dbp_ros.policy.ar1_latent import AR1Latent
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.state_tensors import with_prefix, without_prefix
 from dbp_ros.rl.transitions import Transitions
@@ -65,13 +65,11 @@ class VectorRollout:
         }
         self._unseen = np.zeros(environment.num_envs, bool)
         self._begun = torch.ones(environment.num_envs, dtype=torch.bool)
-        self._latents = AR1Latents(
-            environment.num_envs,
-            policy.chunk_shape,
-            config.latent_time_constant_s,
-            config.n_action_steps * policy.shape.step_s,
-            seed,
+        self._decision_s = config.n_action_steps * policy.shape.step_s
+        self._latents = AR1Latent(
+            (environment.num_envs, *policy.chunk_shape), config.latent_time_constant_s
         )
+        self._latents.reset(seed)
 
     def begin(self, places: Indices, seeds: Sequence[int]) -> None:
         """Begin episodes; their first state is their past."""
@@ -81,9 +79,9 @@ class VectorRollout:
 
     def latents(self) -> Tensor:
         """Return the latents of the next decision. Shape (places, horizon, nu)."""
-        values = self._latents.step(self._begun)
+        values = self._latents.advance(self._decision_s, self._begun.numpy())
         self._begun[:] = False
-        return values
+        return torch.from_numpy(values)
 
     @torch.no_grad()
     def observe(self) -> Tensor:
@@ -132,7 +130,8 @@ class VectorRollout:
             "begun": self._begun,
             **with_prefix("features", self._features),
         }
-        return {**with_prefix("player", own), **with_prefix("latents", self._latents.state_dict())}
+        latents = {n: torch.from_numpy(v) for n, v in self._latents.state_dict().items()}
+        return {**with_prefix("player", own), **with_prefix("latents", latents)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
@@ -142,7 +141,8 @@ class VectorRollout:
         # Elsewhere the successors of the last decisions were observed already.
         self._unseen[:] = self._begun.numpy()
         self._features = without_prefix("features", here)
-        self._latents.load_state_dict(without_prefix("latents", state))
+        latents = without_prefix("latents", state)
+        self._latents.load_state_dict({n: v.numpy() for n, v in latents.items()})
 
 
 @dataclass(frozen=True)

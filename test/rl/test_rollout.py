@@ -8,7 +8,6 @@ import torch
 from sampled_transitions import CONFIG, policy
 from torch import Tensor
 
-from dbp_ros.rl.ar1_latents import AR1Latents
 from dbp_ros.rl.learner import ExploredBatch
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.rollout import Collector, evaluate_learner
@@ -117,20 +116,6 @@ def test_an_evaluation_neither_disturbs_the_collection_nor_explores() -> None:
             )
         runs.append((first, collector.collect(4)))
     assert torch.equal(runs[0][1].transitions.action, runs[1][1].transitions.action)
-
-
-def test_the_latent_is_constant_or_has_the_correlation_of_its_time_constant() -> None:
-    everywhere, second = torch.tensor([True, True]), torch.tensor([False, True])
-    constant = AR1Latents(2, (4, 2), time_constant_s=0.0, dt=0.3, seed=0)
-    one = constant.step(everywhere)
-    two = constant.step(second)
-    assert torch.equal(one[0], two[0])
-    assert not torch.equal(one[1], two[1])
-    correlated = AR1Latents(4000, (4, 2), time_constant_s=0.3, dt=0.3, seed=0)
-    nowhere = torch.zeros(4000, dtype=torch.bool)
-    one, two = correlated.step(nowhere), correlated.step(nowhere)
-    assert abs(float((one * two).mean()) - np.exp(-1.0)) <= 0.03
-    assert abs(float(two.std()) - 1.0) <= 0.02
 
 
 def test_the_density_of_an_explored_chunk_is_summed_over_the_executed_points() -> None:
