@@ -60,5 +60,5 @@ def test_a_rate_that_is_set_is_kept_and_named_with_that_of_the_model(
     robot: Robot, write: Callable[[int, float], Path]
 ) -> None:
     with process("policy_node", model=write(1, 20.0), decision_rate_hz=80.0):
-        robot.wait_for_state("policy", "deciding; decision_rate_hz sets 80 decisions a second")
+        robot.wait_for_state("policy", "deciding; decision_rate_hz overrides the rate of model")
         assert rate_hz(robot) > 60.0
