@@ -1,15 +1,11 @@
 """Sets of episodes in any supported format."""
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX, Episode
-from dbp_ros.data.hashing import combined_sha256
 from dbp_ros.data.npz_folder import NpzFolder
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
@@ -42,41 +38,6 @@ class EpisodeSet(Protocol):
 
     def sha256(self) -> str:
         """Return the sha256 over the sorted sha256 of the files of the set."""
-
-
-class EpisodeList:
-    """Episodes in memory."""
-
-    def __init__(self, episodes: Sequence[Episode], origin: str = "memory") -> None:
-        self.origin = origin
-        self.names = tuple(f"episode {index}" for index in range(len(episodes)))
-        self._episodes = tuple(episodes)
-
-    def __len__(self) -> int:
-        return len(self._episodes)
-
-    def read(self, index: int) -> Episode:
-        """Return one episode, not a copy."""
-        return self._episodes[index]
-
-    def sha256(self) -> str:
-        """Return the sha256 over the sorted sha256 of the episodes."""
-        return combined_sha256(map(_episode_sha256, self._episodes))
-
-
-def _episode_sha256(episode: Episode) -> str:
-    digest = hashlib.sha256()
-    for field in fields(episode):
-        value = getattr(episode, field.name)
-        named: dict[str, Any] = value if isinstance(value, dict) else {"": value}
-        for key, item in sorted(named.items()):
-            digest.update(f"{field.name}.{key}".encode())
-            if isinstance(item, np.ndarray):
-                digest.update(f"{item.dtype}{item.shape}".encode())
-                digest.update(np.ascontiguousarray(item).data)
-            else:
-                digest.update(repr(item).encode())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ explicit negatives, `S` numbers in a flattened chunk of normalised actions. A fi
 of points; it knows nothing of networks, and nothing here carries a gradient.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,9 +33,6 @@ class Drift:
     velocity: Tensor
     scale: Tensor
     force_rms: Tensor
-
-
-Field = Callable[[Tensor, Tensor], Drift]
 
 
 def distances(queries: Tensor, targets: Tensor) -> Tensor:

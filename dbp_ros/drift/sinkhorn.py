@@ -19,29 +19,6 @@ _LOST_IN_ROUNDING = -80.0
 _NEIGHBOUR = 8
 
 
-def transport_plan(
-    cost: Tensor, epsilon: float, iterations: int, column_weights: Tensor | None = None
-) -> Tensor:
-    """Return the entropic plan between uniform rows and weighted columns.
-
-    Log-domain Sinkhorn that ends on a column update: columns are exact, rows only as good as
-    `iterations`.
-
-    Args:
-        cost: Shape (B, N, M).
-        epsilon: Regulariser in the unit of `cost`; positive.
-        iterations: Row and column updates; at least 1.
-        column_weights: Non-negative, of any positive sum; equal where None. Shape (B, M).
-
-    Returns:
-        Masses that sum to one over rows and columns. Shape (B, N, M).
-
-    Raises:
-        ValueError: If `epsilon` or `iterations` is too small.
-    """
-    return _log_plan(cost, epsilon, iterations, column_weights).exp()
-
-
 def barycentric_map(
     targets: Tensor,
     cost: Tensor,
@@ -57,22 +34,39 @@ def barycentric_map(
     Args:
         targets: Shape (B, M, S).
         cost: From each row to each target. Shape (B, N, M).
-        epsilon: See `transport_plan`.
-        iterations: See `transport_plan`.
-        column_weights: See `transport_plan`. Shape (B, M).
+        epsilon: See `log_transport_plan`.
+        iterations: See `log_transport_plan`.
+        column_weights: See `log_transport_plan`. Shape (B, M).
 
     Returns:
         Shape (B, N, S).
 
     Raises:
-        ValueError: See `transport_plan`.
+        ValueError: See `log_transport_plan`.
     """
-    return _log_plan(cost, epsilon, iterations, column_weights).softmax(-1) @ targets
+    return log_transport_plan(cost, epsilon, iterations, column_weights).softmax(-1) @ targets
 
 
-def _log_plan(
-    cost: Tensor, epsilon: float, iterations: int, column_weights: Tensor | None
+def log_transport_plan(
+    cost: Tensor, epsilon: float, iterations: int, column_weights: Tensor | None = None
 ) -> Tensor:
+    """Return the logarithm of the entropic plan between uniform rows and weighted columns.
+
+    Log-domain Sinkhorn that ends on a column update: columns are exact, rows only as good as
+    `iterations`.
+
+    Args:
+        cost: Shape (B, N, M).
+        epsilon: Regulariser in the unit of `cost`; positive.
+        iterations: Row and column updates; at least 1.
+        column_weights: Non-negative, of any positive sum; equal where None. Shape (B, M).
+
+    Returns:
+        Logarithms of masses that sum to one over rows and columns. Shape (B, N, M).
+
+    Raises:
+        ValueError: If `epsilon` or `iterations` is too small.
+    """
     if not epsilon > 0 or iterations < 1:
         raise ValueError(
             f"expected epsilon > 0 and iterations >= 1, got {epsilon} and {iterations}: "
@@ -128,7 +122,7 @@ def sinkhorn_drifting(
         The drift, with one scale; each regulariser's velocity has an RMS of one.
 
     Raises:
-        ValueError: See `transport_plan`.
+        ValueError: See `log_transport_plan`.
     """
     to_data, to_own = _squares(generated, positives), _squares(generated, second)
     own_mean = _mean_square(generated, to_data, to_own, positive_weights)
@@ -182,7 +176,7 @@ def joint_sinkhorn_drifting(
         The drift, with one scale.
 
     Raises:
-        ValueError: If `generated` has no axis of samples, or see `transport_plan`.
+        ValueError: If `generated` has no axis of samples, or see `log_transport_plan`.
     """
     if generated.ndim != 3 or second.ndim != 3:
         raise ValueError(

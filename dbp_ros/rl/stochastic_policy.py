@@ -105,7 +105,3 @@ class StochasticPolicy(nn.Module):
             return 1.0
         scale = float(anchor.latent_scale)
         return float(current.latent_scale) / scale if scale else 1.0
-
-    def deployable(self) -> PolicyNetwork:
-        """Return a copy of the current policy in evaluation mode, without exploration."""
-        return copy.deepcopy(self.policy).eval().requires_grad_(False)

@@ -1,6 +1,5 @@
 """Conformance of every data format."""
 
-import dataclasses
 import sys
 from hashlib import sha256
 from subprocess import run
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.data.episode import episode_path, write_episode
-from dbp_ros.data.formats import FORMATS, EpisodeList, open_episodes
+from dbp_ros.data.formats import FORMATS, open_episodes
 from dbp_ros.data.selection import Selection, choose
 from dbp_ros.errors import EpisodeError
 
@@ -27,11 +26,8 @@ def path(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=("memory", *ON_DISK))
-def episodes(request, episode):
-    if request.param == "memory":
-        others = [dataclasses.replace(episode, seed=seed) for seed in range(3)]
-        return EpisodeList(others)
+@pytest.fixture(params=ON_DISK)
+def episodes(request):
     return open_episodes(request.getfixturevalue(request.param))
 
 
@@ -101,16 +97,6 @@ def test_a_changed_byte_changes_the_hash(path):
 def test_the_hash_of_recordings_is_that_of_the_sorted_hashes_of_the_files(recordings):
     hashes = sorted(sha256(path.read_bytes()).hexdigest() for path in recordings.iterdir())
     assert open_episodes(recordings).sha256() == sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def test_the_hash_of_a_list_depends_on_every_field(episode):
-    others = (
-        dataclasses.replace(episode, seed=4),
-        dataclasses.replace(episode, rewards=episode.rewards + 1),
-        dataclasses.replace(episode, images={"other_camera": episode.images["head_camera"]}),
-    )
-    hashes = {EpisodeList([one]).sha256() for one in (episode, *others)}
-    assert len(hashes) == 4
 
 
 @pytest.mark.parametrize("field", ["state", "images", "points"])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from demonstrations import episode
 
-from dbp_ros.data.formats import EpisodeList
+from dbp_ros.data.episode import episode_path, write_episode
+from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.subsample import SubsampledEpisodes, subsample
 from dbp_ros.errors import EpisodeError
 
@@ -21,9 +22,10 @@ def test_an_action_is_that_of_the_last_row_of_a_step():
         np.testing.assert_array_equal(subsampled.images[camera][1], images[4])
 
 
-def test_every_row_starts_a_step_of_one_phase():
+def test_every_row_starts_a_step_of_one_phase(tmp_path):
     whole = episode(1)
-    several = SubsampledEpisodes(EpisodeList([whole]), 2)
+    write_episode(episode_path(tmp_path, 0), whole)
+    several = SubsampledEpisodes(open_episodes(tmp_path), 2)
     assert len(several) == len(several.names) == 2
     begins = np.concatenate([several.read(k).stamps_ns for k in range(2)])
     assert set(begins.tolist()) <= set(whole.stamps_ns.tolist())

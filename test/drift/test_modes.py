@@ -1,9 +1,11 @@
 """A choice between two ways: who keeps both."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from dbp_ros.drift.fields import Drift, Field, conditional_drifting, drifting
+from dbp_ros.drift.fields import Drift, conditional_drifting, drifting
 from dbp_ros.drift.losses import scaled_loss
 
 FIRST_SHARE = 0.7
@@ -19,7 +21,9 @@ def demonstrations(count: int, chance: torch.Generator) -> tuple[Tensor, Tensor]
     return observation, way * (0.5 + 0.2 * observation) * shape + noise
 
 
-def share_and_between(field: Field, start: float) -> tuple[float, float]:
+def share_and_between(
+    field: Callable[[Tensor, Tensor], Drift], start: float
+) -> tuple[float, float]:
     """Train a small generator; return the first mode's share and what lies between modes."""
     torch.manual_seed(0)
     chance = torch.Generator().manual_seed(0)

@@ -1,5 +1,7 @@
 """The stochastic policy: the imitated mean at the start, and a trainable standard deviation."""
 
+import copy
+
 import pytest
 import torch
 from sampled_transitions import CONFIG, observations_and_latents, policy, sampled_transitions
@@ -53,7 +55,7 @@ def test_the_trained_policy_is_deployed_and_the_original_is_unchanged() -> None:
     before = {name: value.clone() for name, value in imitated.state_dict().items()}
     learner = PPOLearner(imitated, CONFIG)
     learner.update(sampled_transitions(learner))
-    deployed = learner.actor.deployable()
+    deployed = copy.deepcopy(learner.actor.policy)
     observation, latent = (value[0] for value in observations_and_latents(1, 50))
     output = deployed.method(observation, latent[:, None])[:, 0]
     assert torch.equal(output, learner.act(observation, latent))
