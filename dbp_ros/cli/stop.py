@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 
-from dbp_ros.nodes.stop_socket import Listener, listeners, send_stop
+from dbp_ros.nodes.stop_socket import LocalGuard, local_guards, send_stop
 
 STOP_BY_SERVICE = "dbp_ros.nodes.emergency_stop"
 
@@ -65,9 +65,9 @@ def _stop_local(namespace: str | None) -> tuple[int, int]:
     return len(errors) - failed, failed
 
 
-def _local_guards() -> list[Listener]:
+def _local_guards() -> list[LocalGuard]:
     try:
-        return listeners()
+        return local_guards()
     except OSError as error:
         print(f"cannot list the guards of this computer ({error}): calling their services")
         return []

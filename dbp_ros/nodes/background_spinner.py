@@ -1,4 +1,4 @@
-"""A thread that runs the callbacks of further nodes of a process."""
+"""Thread that runs the callbacks of additional nodes of a process."""
 
 import threading
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from dbp_ros.nodes.process import spin_until
 
 
 class BackgroundSpinner:
-    """Runs the callbacks of some nodes in a thread of its own.
+    """Thread that runs the callbacks of some nodes.
 
-    A callback of theirs may block without delaying those of the process's main node. An exception
-    that leaves one ends the process, as one that leaves any thread does.
+    A callback may block without delaying those of the main node. An exception that leaves it ends
+    the process.
     """
 
     def __init__(self, name: str, nodes: Sequence[Node]) -> None:
@@ -21,7 +21,7 @@ class BackgroundSpinner:
 
         Args:
             name: Name of the thread.
-            nodes: Their callbacks run one after the other.
+            nodes: Nodes whose callbacks run sequentially.
         """
         self._logging = nodes[0]
         self._ended = threading.Event()
@@ -32,7 +32,7 @@ class BackgroundSpinner:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread; a callback that blocks is not waited for."""
+        """End the thread, without waiting for a callback that blocks."""
         self._ended.set()
         self._executor.wake()
         self._thread.join(timeout=0.5)

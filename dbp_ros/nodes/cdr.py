@@ -1,8 +1,7 @@
-"""Messages read from the very bytes that came, and written as the bytes to send.
+"""CDR codec for the messages of the control loops.
 
-A subscription with `raw=True` hands over the bytes of a message, and a publisher sends bytes as
-they are. Reading the few fields that matter from them costs a third of building the message; a
-loop that runs 500 times a second has no time for the rest.
+A subscription with `raw=True` passes on serialised messages, and a publisher accepts them. Reading
+the few required fields takes a third of the time of a full deserialisation.
 """
 
 import struct
@@ -15,47 +14,52 @@ from numpy.typing import NDArray
 
 from dbp_ros.types import NS_PER_S, Array
 
-ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
-LITTLE = b"\x00\x01\x00\x00"
-# The bytes before the fields, from whose end on these are aligned.
+BYTE_ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
+HEADER = b"\x00\x01\x00\x00"
+# Size of the encapsulation header, from whose end fields are aligned.
 START = 4
 DOUBLE = 8
-# What reading raises where something does not fit.
+# Exceptions of reading a malformed message.
 UNREADABLE = (struct.error, ValueError)
 
 
-class Names:
-    """A sequence of strings that is the same in message after message, and then not read again."""
+class CachedNames:
+    """Cache of a sequence of strings that rarely changes between messages.
+
+    Attributes:
+        encoded: Serialised strings.
+        names: Strings.
+    """
 
     def __init__(self) -> None:
-        self.content = b""
-        self.texts: tuple[str, ...] = ()
+        self.encoded = b""
+        self.names: tuple[str, ...] = ()
 
 
 class CdrReader:
-    """Reads the fields of a message in plain CDR, one after the other; raises `UNREADABLE`."""
+    """Sequential reader of the fields of a message in plain CDR; raises `UNREADABLE`."""
 
     def __init__(self, message: bytes) -> None:
-        """Begin after the first four bytes, which say how the rest is written."""
-        if message[:2] not in ORDERS:
+        """Start after the encapsulation header."""
+        if message[:2] not in BYTE_ORDERS:
             raise ValueError(f"its bytes begin with {message[:2].hex()}, expected 0001")
-        self._order = ORDERS[message[:2]]
+        self._order = BYTE_ORDERS[message[:2]]
         self._message = message
-        self._at = START
+        self._offset = START
 
     def numbers(self, kinds: str) -> tuple[Any, ...]:
-        """Return numbers of four bytes each, `i` or `I`, aligned."""
-        self._at += -self._at % 4
-        values = struct.unpack_from(self._order + kinds, self._message, self._at)
-        self._at += 4 * len(kinds)
+        """Return aligned numbers of four bytes each, with `struct` formats `i` or `I`."""
+        self._offset += -self._offset % 4
+        values = struct.unpack_from(self._order + kinds, self._message, self._offset)
+        self._offset += 4 * len(kinds)
         return values
 
     def byte(self) -> int:
-        """Return a number of one byte."""
+        """Return an octet."""
         return self._take(1)[0]
 
     def data(self) -> memoryview:
-        """Return a sequence of bytes, as a view."""
+        """Return a sequence of octets, as a view."""
         (count,) = self.numbers("I")
         return self._take(count)
 
@@ -63,43 +67,42 @@ class CdrReader:
         """Return a string."""
         return bytes(self.data()).rstrip(b"\x00").decode()
 
-    def names(self, known: Names) -> tuple[str, ...]:
-        """Return a sequence of strings, the same object where it is what is known."""
-        self._at += -self._at % 4
-        end = self._at + len(known.content)
-        if known.content and self._message[self._at : end] == known.content:
-            self._at = end
-            return known.texts
-        start = self._at
+    def names(self, cache: CachedNames) -> tuple[str, ...]:
+        """Return a sequence of strings: that of the cache if it is equal."""
+        self._offset += -self._offset % 4
+        end = self._offset + len(cache.encoded)
+        if cache.encoded and self._message[self._offset : end] == cache.encoded:
+            self._offset = end
+            return cache.names
+        start = self._offset
         (count,) = self.numbers("I")
-        known.texts = tuple(self.text() for _ in range(count))
-        known.content = self._message[start : self._at]
-        return known.texts
+        cache.names = tuple(self.text() for _ in range(count))
+        cache.encoded = self._message[start : self._offset]
+        return cache.names
 
-    def names_among(self, known: list[Names], limit: int) -> Names:
-        """Return a sequence of strings, one of `known` where it was read before.
+    def names_from(self, caches: list[CachedNames], limit: int) -> CachedNames:
+        """Return the cache of a sequence of strings.
 
         Args:
-            known: Sequences read before, such as one for each publisher of a topic; a new one is
-                added, and the first is dropped beyond `limit`.
-            limit: Most sequences to keep.
+            caches: Caches of earlier sequences, such as one per publisher. A new one is appended.
+            limit: Largest number of caches; the oldest is dropped.
         """
-        self._at += -self._at % 4
-        for names in known:
-            if names.content and self._message.startswith(names.content, self._at):
-                self._at += len(names.content)
-                return names
-        new = Names()
+        self._offset += -self._offset % 4
+        for cache in caches:
+            if cache.encoded and self._message.startswith(cache.encoded, self._offset):
+                self._offset += len(cache.encoded)
+                return cache
+        new = CachedNames()
         self.names(new)
-        known.append(new)
-        del known[:-limit]
+        caches.append(new)
+        del caches[:-limit]
         return new
 
     def doubles(self) -> Array:
-        """Return a sequence of numbers, as a view. Shape (count,)."""
+        """Return a sequence of doubles, as a view. Shape (count,)."""
         (count,) = self.numbers("I")
         if count:
-            self._at += (START - self._at) % DOUBLE
+            self._offset += (START - self._offset) % DOUBLE
         return np.frombuffer(self._take(DOUBLE * count), f"{self._order}f8")
 
     def time(self) -> int:
@@ -108,7 +111,7 @@ class CdrReader:
         return int(sec) * NS_PER_S + int(nanosec)
 
     def header(self) -> int:
-        """Return the stamp of a header in [ns] and pass the header."""
+        """Read a header and return its stamp in [ns]."""
         stamp_ns = self.time()
         self.data()
         return stamp_ns
@@ -117,26 +120,26 @@ class CdrReader:
         """Return the points of a `trajectory_msgs/msg/JointTrajectory`.
 
         Args:
-            joints: How many positions each has.
+            joints: Number of positions per point.
 
         Returns:
             Positions, and times from the start in [ns]. Shapes (points, joints) and (points,).
         """
         (count,) = self.numbers("I")
-        # Most often all points are alike: positions alone. Then they lie in a regular pattern, but
-        # for the first, whose count may be four bytes further ahead.
+        # Points with positions only have a fixed size, except for the first, whose count may be
+        # four bytes earlier.
         kind = _plain_point(self._order, joints)
-        start = self._at + (self._at - START + 4) % DOUBLE
+        start = self._offset + (self._offset - START + 4) % DOUBLE
         if count and start + count * kind.itemsize <= len(self._message):
             points = np.frombuffer(self._message, kind, count, start)
-            (first,) = struct.unpack_from(f"{self._order}I", self._message, self._at)
-            alike = first == joints and (points["joints"][1:] == joints).all()
-            if alike and not points["others"].any():
+            (first,) = struct.unpack_from(f"{self._order}I", self._message, self._offset)
+            plain = first == joints and (points["joints"][1:] == joints).all()
+            if plain and not points["others"].any():
                 sec, nanosec = points["sec"].astype(np.int64), points["nanosec"]
                 return points["positions"], sec * NS_PER_S + nanosec
-        return self._points_one_by_one(count, joints)
+        return self._general_points(count, joints)
 
-    def _points_one_by_one(self, count: int, joints: int) -> tuple[Array, NDArray[np.int64]]:
+    def _general_points(self, count: int, joints: int) -> tuple[Array, NDArray[np.int64]]:
         positions, times_ns = [], []
         for _ in range(count):
             positions.append(self.doubles())
@@ -148,10 +151,10 @@ class CdrReader:
         return np.reshape(positions, (count, joints)), np.array(times_ns, dtype=np.int64)
 
     def _take(self, count: int) -> memoryview:
-        found = memoryview(self._message)[self._at : self._at + count]
+        found = memoryview(self._message)[self._offset : self._offset + count]
         if len(found) < count:
             raise ValueError(f"it ends {count - len(found)} bytes too early")
-        self._at += count
+        self._offset += count
         return found
 
 
@@ -168,8 +171,8 @@ def _plain_point(order: str, joints: int) -> np.dtype[np.void]:
     )
 
 
-def command_of(message: bytes) -> Array:
-    """Return the numbers of a `std_msgs/msg/Float64MultiArray`, as a view; raises `UNREADABLE`."""
+def read_command(message: bytes) -> Array:
+    """Return the data of a `std_msgs/msg/Float64MultiArray`, as a view; raises `UNREADABLE`."""
     reader = CdrReader(message)
     (dimensions,) = reader.numbers("I")
     for _ in range(dimensions):
@@ -180,60 +183,60 @@ def command_of(message: bytes) -> Array:
 
 
 class TrajectoryWriter:
-    """Writes points of positions as a `trajectory_msgs/msg/JointTrajectory`."""
+    """Serialiser of positions as a `trajectory_msgs/msg/JointTrajectory`."""
 
     def __init__(self, joints: Sequence[str]) -> None:
-        """Prepare what is the same in every trajectory.
+        """Serialise the constant parts.
 
         Args:
-            joints: Whose positions they are.
+            joints: Names of the joints.
         """
         # An empty frame id, then the names.
-        names = struct.pack("<I", len(joints)) + b"".join(map(_written, joints))
-        self._names = _written("") + names
+        names = struct.pack("<I", len(joints)) + b"".join(map(_encode, joints))
+        self._names = _encode("") + names
         self._kind = _plain_point("<", len(joints))
 
     def write(self, stamp_ns: int, positions: Array, from_start_ns: NDArray[np.int64]) -> bytes:
-        """Return the bytes of a message.
+        """Return a serialised message.
 
         Args:
-            stamp_ns: Its stamp, in [ns].
-            positions: In [rad] and [m]. Shape (points, joints), at least one.
-            from_start_ns: When each is due after the stamp, in [ns]. Shape (points,).
+            stamp_ns: Stamp in [ns].
+            positions: Positions in [rad] and [m]. Shape (points, joints), at least one point.
+            from_start_ns: Times from the stamp, in [ns]. Shape (points,).
         """
         points = np.empty(len(positions), self._kind)
         points["joints"], points["others"] = positions.shape[1], 0
         points["positions"] = positions
         points["sec"], points["nanosec"] = np.divmod(from_start_ns, NS_PER_S)
         stamp = struct.pack("<iI", *divmod(stamp_ns, NS_PER_S))
-        head = LITTLE + stamp + self._names + struct.pack("<I", len(positions))
+        head = HEADER + stamp + self._names + struct.pack("<I", len(positions))
         if (len(head) - START) % DOUBLE == 0:
-            # Then the positions lie four bytes further on, and before them their count in vain.
+            # Then padding follows the count of the first point: a second copy of the count.
             head += struct.pack("<I", positions.shape[1])
         return head + points.tobytes()
 
 
-def _written(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     content = text.encode() + b"\x00"
     return struct.pack("<I", len(content)) + content + bytes(-len(content) % 4)
 
 
 class CommandWriter:
-    """Writes positions as the message a forward command controller takes."""
+    """Serialiser of positions as the command of a forward command controller."""
 
     def __init__(self, joints: int) -> None:
-        """Prepare what is the same in every command.
+        """Serialise the constant parts.
 
         Args:
-            joints: How many positions a command has.
+            joints: Number of positions of a command.
         """
-        # No dimensions, no offset, then the numbers, aligned.
-        self._head = LITTLE + struct.pack("<III4x", 0, 0, joints)
+        # No dimensions, no offset, the count, padding.
+        self._head = HEADER + struct.pack("<III4x", 0, 0, joints)
 
     def write(self, positions: Array) -> bytes:
-        """Return the bytes of a `std_msgs/msg/Float64MultiArray`.
+        """Return a serialised `std_msgs/msg/Float64MultiArray`.
 
         Args:
-            positions: In [rad] and [m]. Shape (joints,).
+            positions: Positions in [rad] and [m]. Shape (joints,).
         """
         return self._head + positions.astype("<f8", copy=False).tobytes()

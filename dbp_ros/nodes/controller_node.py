@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 
 from dbp_ros.errors import CommandError
 from dbp_ros.nodes import diagnostics
-from dbp_ros.nodes.cdr import UNREADABLE, command_of
+from dbp_ros.nodes.cdr import UNREADABLE, read_command
 from dbp_ros.nodes.qos import SENSOR
 from dbp_ros.sim.controllers import ForwardController
 from dbp_ros.types import Array
@@ -81,7 +81,7 @@ class ControllerNode(Node):  # type: ignore[misc]
             raw=True,
         )
         for service, active in (("activate", True), ("deactivate", False)):
-            answer = diagnostics.answer_to(partial(self._switch, active))
+            answer = diagnostics.trigger_callback(partial(self._switch, active))
             self.create_service(Trigger, f"~/{service}", answer)
 
     @property
@@ -106,7 +106,7 @@ class ControllerNode(Node):  # type: ignore[misc]
 
     def _on_command(self, message: bytes) -> None:
         try:
-            positions = command_of(message)
+            positions = read_command(message)
         except UNREADABLE as error:
             self._controller.reject(f"cannot be read: {error}")
             return

@@ -8,7 +8,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image as ImageMessage
 
 from dbp_ros.errors import CommandError, ObservationError
-from dbp_ros.nodes.cdr import UNREADABLE, CdrReader, Names, TrajectoryWriter
+from dbp_ros.nodes.cdr import UNREADABLE, CachedNames, CdrReader, TrajectoryWriter
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.sensing.joint_states import JointLayout, JointReadings
 from dbp_ros.types import ActionChunk, Image
@@ -37,7 +37,7 @@ class Columns:
 
     def __init__(self, joints: Sequence[str]) -> None:
         self._joints = tuple(joints)
-        self._known = Names()
+        self._known = CachedNames()
         self.names: tuple[str, ...] | None = None
         self.problem = ""
         self.ours: list[int] = []
@@ -56,8 +56,8 @@ class JointReader:
 
     def __init__(self, joints: Sequence[str]) -> None:
         self._joints = tuple(joints)
-        self._known: list[Names] = []
-        self._layouts: list[tuple[Names, JointLayout]] = []
+        self._known: list[CachedNames] = []
+        self._layouts: list[tuple[CachedNames, JointLayout]] = []
 
     def read(self, message: bytes) -> JointReadings | None:
         """Return the positions of the robot's joints, or None where a message has none of them.
@@ -72,17 +72,17 @@ class JointReader:
         try:
             reader = CdrReader(message)
             stamp_ns = reader.header()
-            names = reader.names_among(self._known, MAX_LAYOUTS)
+            names = reader.names_from(self._known, MAX_LAYOUTS)
             positions = reader.doubles()
         except UNREADABLE as error:
             raise ObservationError(f"joint_states cannot be read: {error}") from error
         return self._layout_of(names).readings(positions, stamp_ns)
 
-    def _layout_of(self, names: Names) -> JointLayout:
+    def _layout_of(self, names: CachedNames) -> JointLayout:
         for known, layout in self._layouts:
             if known is names:
                 return layout
-        layout = JointLayout(names.texts, self._joints)
+        layout = JointLayout(names.names, self._joints)
         self._layouts = [*self._layouts[1 - MAX_LAYOUTS :], (names, layout)]
         return layout
 

@@ -1,4 +1,4 @@
-"""How a node tells about itself: diagnostics once a second, and all its numbers on request."""
+"""Diagnostics of a node: state, statistics and trace."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,10 +20,11 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 
 class DiagnosticsReporter:
-    """Publishes a node's state when it changes, its diagnostics, and answers for its numbers.
+    """Topics and services with the state, the statistics and the trace of a node.
 
-    `~/state` is latched; `/diagnostics` follows REP-107; `~/statistics` answers with JSON and
-    `~/clear_statistics` starts the numbers anew; `~/trace` answers with what happened of late.
+    `~/state` is latched and published on changes. `/diagnostics` follows REP-107, at 1 Hz.
+    `~/statistics` returns JSON, `~/clear_statistics` resets the statistics, and `~/trace` returns
+    recent events.
     """
 
     def __init__(
@@ -39,38 +40,37 @@ class DiagnosticsReporter:
         """Create the topics, services and the timer.
 
         Args:
-            node: The node to speak for.
-            hardware_id: Which robot it belongs to.
-            state: Returns a diagnostic level and one sentence.
-            statistics: Returns the numbers, fit for JSON.
-            clear: Starts the numbers anew.
-            trace: What `~/trace` answers with, if given.
-            wait: Waits for a good moment for what takes a while and keeps Python's lock from the
-                node's loop: publishing, writing a line of the log, telling many numbers. It is
-                asked for one before each such piece, and keeps callbacks waiting: not for a node
-                whose loop hears of the world through them.
+            node: Node to report.
+            hardware_id: Hardware id of the diagnostics.
+            state: Returns a diagnostic level and a sentence.
+            statistics: Returns the statistics, serialisable as JSON.
+            clear: Resets the statistics.
+            trace: Trace for `~/trace`, if any.
+            wait: Blocks until the node's loop is idle, before each operation that holds Python's
+                lock for long: publishing, logging, formatting statistics. It delays callbacks, so a
+                node whose loop depends on callbacks must not use it.
         """
         self._node = node
         self._hardware_id = hardware_id
         self._state = state
         self._statistics = statistics
         self._wait = wait
-        self._told = ""
-        self._beats = 0
+        self._published = ""
+        self._ticks = 0
         self._state_topic = node.create_publisher(String, "~/state", LATCHED)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        node.create_service(Trigger, "~/statistics", partial(self._answer_with, self._numbers))
-        node.create_service(Trigger, "~/clear_statistics", answer_to(clear))
+        node.create_service(Trigger, "~/statistics", partial(self._respond, self._statistics_json))
+        node.create_service(Trigger, "~/clear_statistics", trigger_callback(clear))
         if trace is not None:
-            node.create_service(Trigger, "~/trace", partial(self._answer_with, trace.to_text))
-        # Not the ROS clock: what a node tells must not stop where `/clock` stalls.
+            node.create_service(Trigger, "~/trace", partial(self._respond, trace.to_text))
+        # Diagnostics must continue while `/clock` stalls.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(1.0 / WATCH_RATE_HZ, self._watch, clock=steady)
+        node.create_timer(1.0 / WATCH_RATE_HZ, self._tick, clock=steady)
 
-    def _watch(self) -> None:
+    def _tick(self) -> None:
         level, sentence = self._state()
-        if sentence != self._told:
-            self._told = sentence
+        if sentence != self._published:
+            self._published = sentence
             self._wait()
             self._state_topic.publish(String(data=sentence))
             self._wait()
@@ -78,64 +78,63 @@ class DiagnosticsReporter:
                 self._node.get_logger().info(sentence)
             else:
                 self._node.get_logger().warning(sentence)
-        self._beats += 1
-        if self._beats % WATCH_RATE_HZ == 0:
-            self._diagnose(level, sentence)
+        self._ticks += 1
+        if self._ticks % WATCH_RATE_HZ == 0:
+            self._publish_diagnostics(level, sentence)
 
-    def _diagnose(self, level: bytes, sentence: str) -> None:
+    def _publish_diagnostics(self, level: bytes, sentence: str) -> None:
         self._wait()
-        numbers = flat(self._statistics())
+        values = flatten(self._statistics())
         self._wait()
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
-        values = [KeyValue(key=k, value=str(v)) for k, v in numbers.items()]
         message.status = [
             DiagnosticStatus(
                 level=level,
                 name=self._node.get_fully_qualified_name().lstrip("/"),
                 message=sentence,
                 hardware_id=self._hardware_id,
-                values=values,
+                values=[KeyValue(key=k, value=str(v)) for k, v in values.items()],
             )
         ]
         self._diagnostics.publish(message)
 
-    def _numbers(self) -> str:
-        """Return the statistics as JSON, piece by piece: of one piece Python does not let go."""
-        pieces = []
+    def _statistics_json(self) -> str:
+        """Return the statistics as JSON, one entry at a time, as formatting holds Python's lock."""
+        entries = []
         for name, value in self._statistics().items():
             if isinstance(value, dict | list):
                 self._wait()
-            pieces.append(f"{json.dumps(name)}: {json.dumps(value)}")
-        return f"{{{', '.join(pieces)}}}"
+            entries.append(f"{json.dumps(name)}: {json.dumps(value)}")
+        return f"{{{', '.join(entries)}}}"
 
-    def _answer_with(
-        self, tell: Callable[[], str], _: Trigger.Request, response: Trigger.Response
+    def _respond(
+        self, text: Callable[[], str], _: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         self._wait()
-        response.success, response.message = True, tell()
+        response.success, response.message = True, text()
         return response
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested numbers as one level, `a.b`, without lists and what is not known yet."""
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values with keys like `a.b`, without lists and None."""
     rows: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            rows |= flat(value, f"{prefix}{key}.")
+            rows |= flatten(value, f"{prefix}{key}.")
         elif value is not None and not isinstance(value, list):
             rows[f"{prefix}{key}"] = value
     return rows
 
 
-def answer_to(
-    act: Callable[[], None],
+def trigger_callback(
+    action: Callable[[], None],
 ) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
-    """Return a Trigger callback that acts, and answers with the error where it cannot."""
+    """Return a Trigger callback that runs an action, and returns its error as the message."""
 
     def callback(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            act()
+            action()
             response.success = True
         except DbpError as error:
             response.success, response.message = False, str(error)

@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.connection import connected
 from dbp_ros.nodes.operator import DISCOVERY_S, Operator
-from dbp_ros.nodes.stop_socket import listeners, send_stop
+from dbp_ros.nodes.stop_socket import local_guards, send_stop
 
 SERVICE = "/emergency_stop"
 # Duration of discovery if a guard has been stopped already.
@@ -133,7 +133,7 @@ def stop_on_key(operator: Operator, namespace: str | None) -> int:
                 continue
             if not sys.stdin.read(1):
                 return 0
-            local = [g for g in listeners() if namespace is None or g.is_in(namespace)]
+            local = [g for g in local_guards() if namespace is None or g.is_in(namespace)]
             own = operator.node.context.get_domain_id()
             send_stop((g for g in local if g.domain == own), timeout_s=0.0)
             stop.call(*stop.services)

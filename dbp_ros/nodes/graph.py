@@ -7,7 +7,7 @@ from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from dbp_ros.diagnosis.snapshot import Endpoint, TopicStatus
-from dbp_ros.nodes.polled_subscriptions import STREAMS
+from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
 
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
 # Prefix of the nodes of tools, which are no part of a stack.
@@ -32,14 +32,14 @@ class Graph:
         return [
             f"{namespace.rstrip('/')}/{name}"
             for name, namespace in self._node.get_node_names_and_namespaces()
-            if not name.startswith(HIDDEN) and not name.endswith(STREAMS)
+            if not name.startswith(HIDDEN) and not name.endswith(NODE_SUFFIX)
         ]
 
     def subscribed(self, name: str, kinds: Iterable[str]) -> dict[str, str]:
         """Return the subscribed topics of a node of the stack with given types, and their types."""
         wanted = set(kinds)
         found: dict[str, str] = {}
-        for node in (name, f"{name}{STREAMS}"):
+        for node in (name, f"{name}{NODE_SUFFIX}"):
             try:
                 topics = self._node.get_subscriber_names_and_types_by_node(
                     node, self._namespace or "/"
@@ -89,7 +89,7 @@ def _endpoints(infos: Iterable[Any]) -> tuple[Endpoint, ...]:
         Endpoint(
             "unnamed node"
             if info.node_name == UNKNOWN
-            else f"{info.node_namespace.rstrip('/')}/{info.node_name.removesuffix(STREAMS)}",
+            else f"{info.node_namespace.rstrip('/')}/{info.node_name.removesuffix(NODE_SUFFIX)}",
             info.topic_type,
             info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
             info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,

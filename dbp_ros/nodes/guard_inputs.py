@@ -1,4 +1,4 @@
-"""What the guard receives in its command loop: joint states and chunks, read from their bytes."""
+"""Inputs of the guard: joint states and chunks, polled in the command loop."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,19 +24,19 @@ from dbp_ros.types import NS_PER_S, ActionChunk, seconds_to_ns
 
 WHOLE = frozenset({0})
 JOINTS, CHUNKS = "joint_states", "action_chunk"
-# Joints that a sentence names.
-NAMED = 3
+# Largest number of joints in a sentence.
+MAX_NAMED = 3
 
 
 class GuardInputs:
-    """Polled subscriptions of the guard, and what is wrong with what arrives on them.
+    """Polled subscriptions of the guard, with the problems of their messages.
 
-    One thread calls `read`; the rest may be called from others.
+    One thread calls `poll`; the other methods are thread-safe.
 
     Attributes:
-        received: Age of images when the first chunk that was made from them arrives.
-        refused_joint_states: Messages that were not used because of their content or stamp.
-        damaged_chunks: Chunks that could not be read.
+        received: Age of an image at the arrival of its first chunk.
+        refused_joint_states: Number of messages with invalid content or stamp.
+        damaged_chunks: Number of chunks that could not be deserialised.
     """
 
     def __init__(self, node: Node, config: GuardConfig, clock: SteadyClock, trace: Trace) -> None:
@@ -55,19 +55,19 @@ class GuardInputs:
         self._image_stamps = ImageStampsReader(clock)
         self._conflicts = {JOINTS: PublisherConflict(), CHUNKS: PublisherConflict()}
         self._problems = {JOINTS: "", CHUNKS: ""}
-        self._noted_ns = {JOINTS: 0, CHUNKS: 0}
+        self._recorded_ns = {JOINTS: 0, CHUNKS: 0}
         self._new_states: JointStates | None = None
         self._new_chunk: tuple[ActionChunk, int] | None = None
         self._read_chunk: tuple[ActionChunk, int] | None = None
-        self._streams = PolledSubscriptions(node)
-        self._streams.subscribe(JointState, JOINTS, self._on_joint_states, JOINT_STATES)
-        self._streams.subscribe(JointTrajectory, CHUNKS, self._on_chunk, JOINT_STATES)
+        self._subscriptions = PolledSubscriptions(node)
+        self._subscriptions.subscribe(JointState, JOINTS, self._on_joint_states, JOINT_STATES)
+        self._subscriptions.subscribe(JointTrajectory, CHUNKS, self._on_chunk, JOINT_STATES)
         # After the chunks: the policy publishes the stamps before the chunk.
-        self._streams.subscribe(Int64MultiArray, TOPIC, self._on_image_stamps, JOINT_STATES)
+        self._subscriptions.subscribe(Int64MultiArray, TOPIC, self._on_image_stamps, JOINT_STATES)
 
-    def read(self) -> None:
-        """Read all that has arrived."""
-        self._streams.read()
+    def poll(self) -> None:
+        """Receive the queued messages."""
+        self._subscriptions.poll()
         if self._read_chunk is not None:
             (chunk, arrival_ns), self._read_chunk = self._read_chunk, None
             stamps_ns = self._image_stamps.stamps_of(chunk)
@@ -75,12 +75,12 @@ class GuardInputs:
             self.received.record(stamps_ns, arrival_ns)
 
     def take_states(self) -> JointStates | None:
-        """Return the positions of all joints if some are new."""
+        """Return the positions of all joints, if some are new."""
         states, self._new_states = self._new_states, None
         return states
 
     def take_chunk(self, accept: Callable[[ActionChunk, int], None]) -> None:
-        """Hand over the newest chunk and its arrival, if it is new; note why it is refused."""
+        """Pass the newest chunk and its arrival to `accept`, if it is new; record a refusal."""
         chunk, self._new_chunk = self._new_chunk, None
         if chunk is None:
             return
@@ -88,26 +88,28 @@ class GuardInputs:
             accept(*chunk)
             self._problems[CHUNKS] = ""
         except CommandError as error:
-            self._note(CHUNKS, str(error), chunk[1])
+            self._record_problem(CHUNKS, str(error), chunk[1])
 
     def problems(self, now_ns: int) -> list[str]:
-        """Return what is wrong with what arrives, one sentence for each cause."""
-        lacks = self._merger.problem(now_ns, self._timeout_ns)
-        # Without a clock no stamp can be used.
+        """Return the problems of the inputs, one sentence per cause."""
+        missing = self._merger.problem(now_ns, self._timeout_ns)
+        # Without a clock no stamp is valid.
         refused = self._clock.problem or self._problems[JOINTS]
-        return list(filter(None, (refused, "" if refused else lacks, self._problems[CHUNKS])))
+        return list(filter(None, (refused, "" if refused else missing, self._problems[CHUNKS])))
 
-    def conflicting(self, now_ns: int) -> str:
-        """Return the topic on which two publishers send the same data; empty where none do."""
+    def conflicting_topic(self, now_ns: int) -> str:
+        """Return the topic on which two publishers send the same data; empty if there is none."""
         return next((t for t, conflict in self._conflicts.items() if conflict.detected(now_ns)), "")
 
-    def conflict(self, topic: str) -> str:
-        """Return a sentence about the publishers of a topic that `conflicting` returned."""
+    def describe_conflict(self, topic: str) -> str:
+        """Return a sentence about the publishers of the conflicting topic."""
         names = ", ".join(publisher_names(self._node, topic))
         what = "the same data"
         if topic == JOINTS:
             shared = [self._joints[k] for k in sorted(self._conflicts[topic].conflicting)]
-            what = ", ".join(shared[:NAMED]) + (" and others" if len(shared) > NAMED else "")
+            what = ", ".join(shared[:MAX_NAMED]) + (
+                " and others" if len(shared) > MAX_NAMED else ""
+            )
         return f"two publishers send {what} on {topic} ({names}): end all but one"
 
     def _on_joint_states(self, message: bytes) -> None:
@@ -120,7 +122,7 @@ class GuardInputs:
         if readings is None:
             return
         joints = frozenset(readings.indices.tolist())
-        self._conflicts[JOINTS].add(joints, self._streams.sequence, now_ns)
+        self._conflicts[JOINTS].add(joints, self._subscriptions.sequence, now_ns)
         stamp_ns = self._clock.steady_ns(readings.stamp_ns)
         slowdown = self._clock.mapping.slowdown
         if problem := self._stamps.problem(stamp_ns, now_ns, slowdown):
@@ -132,21 +134,21 @@ class GuardInputs:
 
     def _refuse(self, problem: str, now_ns: int) -> None:
         self.refused_joint_states += 1
-        self._note(JOINTS, problem, now_ns)
+        self._record_problem(JOINTS, problem, now_ns)
 
-    def _note(self, topic: str, problem: str, now_ns: int) -> None:
-        """Record a problem; a sentence with other numbers each time is replaced once a second."""
-        if not self._problems[topic] or now_ns - self._noted_ns[topic] >= NS_PER_S:
-            self._problems[topic], self._noted_ns[topic] = problem, now_ns
+    def _record_problem(self, topic: str, problem: str, now_ns: int) -> None:
+        """Record a problem, at most one per second: sentences may differ in their numbers."""
+        if not self._problems[topic] or now_ns - self._recorded_ns[topic] >= NS_PER_S:
+            self._problems[topic], self._recorded_ns[topic] = problem, now_ns
 
     def _on_chunk(self, message: bytes) -> None:
         arrival_ns = self._clock.now_ns()
-        self._conflicts[CHUNKS].add(WHOLE, self._streams.sequence, arrival_ns)
+        self._conflicts[CHUNKS].add(WHOLE, self._subscriptions.sequence, arrival_ns)
         try:
             chunk = self._chunk_reader.read(message)
         except CommandError as error:
             self.damaged_chunks += 1
-            self._note(CHUNKS, str(error), arrival_ns)
+            self._record_problem(CHUNKS, str(error), arrival_ns)
             return
         self._read_chunk = (chunk, arrival_ns)
         self._trace.add_span(Hop.RECEIVED, arrival_ns, self._clock.now_ns())

@@ -1,7 +1,7 @@
-"""The guard as a process: chunks and joint states in, joint commands out.
+"""Node of the guard: subscribes to chunks and joint states, publishes joint commands.
 
-It alone commands the arms, and it outlives the policy: when chunks stop, for whatever reason, it
-brings both arms to rest. It loads neither images nor a model.
+It is the only publisher of commands, in a process separate from the policy: when chunks stop, for
+any reason, it brings both arms to rest. It needs no images and no model.
 """
 
 import sys
@@ -39,7 +39,7 @@ from dbp_ros.types import NS_PER_S, Array
 
 SETTLE_S = 1.0
 START_RETRY_S = 0.2
-# A command that is sent later than this is none for the arms as they are now.
+# A command is discarded if it is later than this.
 OUTDATED_NS = 50_000_000
 TIMEOUTS = ("chunk_timeout_s", "joint_state_timeout_s", "joint_state_loss_s")
 LEVELS = {
@@ -51,11 +51,11 @@ LEVELS = {
 
 
 class GuardNode(Node):  # type: ignore[misc]
-    """Wires a `MotionGuard` to topics.
+    """Connects a `MotionGuard` to topics and services.
 
-    The command loop has a thread of its own, which a moment before each command reads chunks and
-    joint states and works the command out: when it is due, it is only sent. Services, diagnostics
-    and the monitor of the controllers have another thread.
+    The thread of the command loop polls the inputs and computes each command shortly before it is
+    due, so that only publishing remains. Services, diagnostics and the monitor of the controllers
+    have another thread.
     """
 
     def __init__(self) -> None:
@@ -63,19 +63,19 @@ class GuardNode(Node):  # type: ignore[misc]
         config = load_settings(self, GuardConfig)
         self._config = config
         self._sim_clock = SimClock(config.real_time_factor)
-        # What is late by some of our seconds is further behind in a world that runs faster.
+        # Wall-clock latency causes a larger tracking error in a faster simulation.
         limits = tuple(max(1.0, config.real_time_factor) * k for k in config.tracking_error_limit)
-        patient_config = replace(scale_timeouts(config, *TIMEOUTS), tracking_error_limit=limits)
-        self._guard = MotionGuard(patient_config)
+        scaled_config = replace(scale_timeouts(config, *TIMEOUTS), tracking_error_limit=limits)
+        self._guard = MotionGuard(scaled_config)
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
         self._trace = Trace()
         steady = SteadyClock(self.get_clock(), self._sim_clock)
-        self._inputs = GuardInputs(self, patient_config, steady, self._trace)
+        self._inputs = GuardInputs(self, scaled_config, steady, self._trace)
         self._writers = [CommandWriter(size) for size in config.controller_sizes]
-        self._prepared: list[tuple[Publisher, bytes]] = []
-        self._preparing_ns = self._due_ns = 0
-        self._enables_at_start = config.enable_control
+        self._messages: list[tuple[Publisher, bytes]] = []
+        self._prepare_duration_ns = self._due_ns = 0
+        self._enable_pending = config.enable_control
         self._refusal = ""
         self._limits_logged = False
         self._period = PeriodRecorder(
@@ -83,7 +83,7 @@ class GuardNode(Node):  # type: ignore[misc]
         )
         self._image_age = Histogram()
         self._tick_time = Histogram()
-        self._commanded = LatencyProbe(Hop.COMMANDED, self._trace)
+        self._image_to_command_latency = LatencyProbe(Hop.COMMANDED, self._trace)
         self._loop = RateThread(
             "command loop",
             config.command_rate_hz,
@@ -93,11 +93,17 @@ class GuardNode(Node):  # type: ignore[misc]
             prepare=self._prepare,
         )
         self._monitor = ControllerMonitor(
-            self, config, self._on_lost, self._on_rival, self._loop.wait_for_tick
+            self,
+            config,
+            self._on_controller_loss,
+            self._on_other_publisher,
+            self._loop.wait_for_tick,
         )
         self.create_service(SetBool, "~/enable_control", self._on_enable)
-        self.create_service(Trigger, "~/emergency_stop", diagnostics.answer_to(self._ask_to_stop))
-        self.create_service(Trigger, "~/reset", diagnostics.answer_to(self._reset))
+        self.create_service(
+            Trigger, "~/emergency_stop", diagnostics.trigger_callback(self._emergency_stop)
+        )
+        self.create_service(Trigger, "~/reset", diagnostics.trigger_callback(self._reset))
         diagnostics.DiagnosticsReporter(
             self,
             "guard",
@@ -108,9 +114,9 @@ class GuardNode(Node):  # type: ignore[misc]
             self._loop.wait_for_tick,
         )
         start_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(START_RETRY_S, self._enable_at_start, clock=start_clock)
+        self.create_timer(START_RETRY_S, self._enable_if_pending, clock=start_clock)
         self._stop_socket = StopSocket(
-            self.context.get_domain_id(), self.get_fully_qualified_name(), self._ask_to_stop
+            self.context.get_domain_id(), self.get_fully_qualified_name(), self._emergency_stop
         )
         self._robot_watch = RobotWatch(self)
         for line in request_realtime(config, Role.GUARD):
@@ -118,7 +124,7 @@ class GuardNode(Node):  # type: ignore[misc]
         self._loop.start()
 
     def close(self) -> None:
-        """Bring the arms to rest, then stop commanding: controllers hold the last command."""
+        """Bring the arms to rest, then stop commanding them."""
         self._stop_socket.close()
         with self._lock:
             self._guard.disable()
@@ -128,7 +134,7 @@ class GuardNode(Node):  # type: ignore[misc]
         self._loop.stop()
 
     def statistics(self) -> dict[str, Any]:
-        """Return every number the guard keeps, fit for JSON."""
+        """Return all statistics, serialisable as JSON."""
         return {
             **asdict(self._guard.counters),
             "damaged_chunks": self._inputs.damaged_chunks,
@@ -140,11 +146,11 @@ class GuardNode(Node):  # type: ignore[misc]
             "tick_ms": self._tick_time.summary_ms(),
             "image_age_at_command_ms": self._image_age.summary_ms(),
             "image_age_at_command_bars": self._image_age.bars_ms(),
-            "reaction_ms": self._commanded.age.summary_ms(),
-            "reaction_bars": self._commanded.age.bars_ms(),
+            "reaction_ms": self._image_to_command_latency.age.summary_ms(),
+            "reaction_bars": self._image_to_command_latency.age.bars_ms(),
             "reaction_path_ms": {
                 "received": self._inputs.received.age.summary_ms(),
-                "commanded": self._commanded.age.summary_ms(),
+                "commanded": self._image_to_command_latency.age.summary_ms(),
             },
         }
 
@@ -153,88 +159,90 @@ class GuardNode(Node):  # type: ignore[misc]
         return dict(zip(self._config.joints, peaks, strict=True))
 
     def _prepare(self, due_ns: int) -> None:
-        """Work out the command that is due at a time, from all that came until now."""
+        """Compute the command that is due at a time, from the newest inputs."""
         start_ns = self._sim_clock.now_ns()
-        self._inputs.read()
+        self._inputs.poll()
         with self._lock:
             self._take_inputs(start_ns)
             command = self._guard.tick(due_ns)
-        self._prepared = [] if command is None else self._messages(command)
+        self._messages = [] if command is None else self._serialise(command)
         self._due_ns = due_ns
-        self._preparing_ns = self._sim_clock.wall_duration_ns(start_ns, self._sim_clock.now_ns())
+        self._prepare_duration_ns = self._sim_clock.wall_duration_ns(
+            start_ns, self._sim_clock.now_ns()
+        )
 
-    def _messages(self, command: Array) -> list[tuple[Publisher, bytes]]:
+    def _serialise(self, command: Array) -> list[tuple[Publisher, bytes]]:
         lost = self._guard.lost_joints
         parts = zip(self._monitor.publishers, self._writers, self._slices, strict=True)
         return [(p, writer.write(command[k])) for p, writer, k in parts if not lost[k].any()]
 
     def _send(self, now_ns: int) -> None:
-        if not self._prepared or now_ns - self._due_ns > OUTDATED_NS:
-            # Nothing to send, or this process was suspended since it was worked out.
+        if not self._messages or now_ns - self._due_ns > OUTDATED_NS:
+            # No command, or this process was suspended after computing it.
             self._period.pause()
             return
-        for publisher, message in self._prepared:
+        for publisher, message in self._messages:
             publisher.publish(message)
         sent_ns = time.monotonic_ns()
         self._period.record(sent_ns)
         sent_at_ns = self._sim_clock.from_steady_ns(sent_ns)
         self._tick_time.record(
-            self._preparing_ns + self._sim_clock.wall_duration_ns(now_ns, sent_at_ns)
+            self._prepare_duration_ns + self._sim_clock.wall_duration_ns(now_ns, sent_at_ns)
         )
         self._trace.add_span(Hop.COMMANDED, now_ns, sent_at_ns)
         chunk = self._guard.chunk if self._guard.mode is GuardMode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
             self._image_age.record(sent_at_ns - chunk.image_stamp_ns)
-            self._commanded.record(chunk.image_stamps_ns, sent_at_ns)
+            self._image_to_command_latency.record(chunk.image_stamps_ns, sent_at_ns)
 
     def _take_inputs(self, now_ns: int) -> None:
         if (states := self._inputs.take_states()) is not None:
             self._guard.add_measurement(states.positions, states.arrival_ns)
         self._inputs.take_chunk(self._guard.accept)
-        if self._guard.enabled and (topic := self._inputs.conflicting(now_ns)):
-            self._guard.stop(self._inputs.conflict(topic))
+        if self._guard.enabled and (topic := self._inputs.conflicting_topic(now_ns)):
+            self._guard.stop(self._inputs.describe_conflict(topic))
 
-    def _on_lost(self, index: int, reason: str) -> None:
+    def _on_controller_loss(self, index: int, reason: str) -> None:
         with self._lock:
             self._guard.disable_on_controller_loss(
                 self._slices[index], reason, self._sim_clock.now_ns()
             )
 
-    def _on_rival(self, reason: str) -> None:
+    def _on_other_publisher(self, reason: str) -> None:
         with self._lock:
             if self._guard.commanding:
                 self._guard.stop(reason)
 
     def _enable(self) -> None:
-        """Enable control, or raise `CommandError` with everything that is in the way."""
+        """Enable control, or raise `CommandError` with all reasons against it."""
         now_ns = self._sim_clock.now_ns()
         problems = [*self._monitor.problems, *self._inputs.problems(now_ns)]
-        if topic := self._inputs.conflicting(now_ns):
-            problems.append(self._inputs.conflict(topic))
+        if topic := self._inputs.conflicting_topic(now_ns):
+            problems.append(self._inputs.describe_conflict(topic))
         with self._lock:
-            # What is in the way counts before control is enabled; a latched stop counts first.
+            # Not while control is enabled; a latched stop is reported first.
             if problems and not (self._guard.enabled or self._guard.stop_reason):
                 raise CommandError("; ".join(problems))
             self._take_inputs(now_ns)
             self._guard.enable(now_ns)
         if not self._limits_logged:
-            # Once: they do not change, and each line keeps the interpreter busy.
+            # Once: the limits are constant, and logging holds Python's lock.
             self._limits_logged = True
             self._loop.wait_for_tick()
             limits = self._guard.limits.table(self._config.joints)
             self.get_logger().info(f"control is enabled, within these limits:\n{limits}")
 
-    def _enable_at_start(self) -> None:
-        if not self._enables_at_start:
+    def _enable_if_pending(self) -> None:
+        if not self._enable_pending:
             return
         try:
             self._enable()
-            self._enables_at_start, self._refusal = False, ""
+            self._enable_pending, self._refusal = False, ""
         except CommandError as error:
             self._refusal = f"waiting to enable control: {error}"
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._enables_at_start, self._refusal = False, ""
+        self._enable_pending, self._refusal = False, ""
         try:
             if request.data:
                 self._enable()
@@ -247,14 +255,14 @@ class GuardNode(Node):  # type: ignore[misc]
             response.success, response.message = False, str(error)
         return response
 
-    def _ask_to_stop(self) -> None:
+    def _emergency_stop(self) -> None:
         with self._lock:
-            self._enables_at_start = False
+            self._enable_pending = False
             self._guard.stop(EMERGENCY_STOP)
 
     def _reset(self) -> None:
-        if rivals := self._monitor.rivals:
-            raise CommandError("; ".join(rivals))
+        if others := self._monitor.other_publishers:
+            raise CommandError("; ".join(others))
         with self._lock:
             self._guard.reset()
 
@@ -273,7 +281,7 @@ class GuardNode(Node):  # type: ignore[misc]
     def _clear(self) -> None:
         self._period.clear()
         self._guard.following.peak *= 0.0
-        ages = (self._inputs.received.age, self._commanded.age)
+        ages = (self._inputs.received.age, self._image_to_command_latency.age)
         for times in (self._image_age, self._tick_time, *ages):
             times.clear()
 

@@ -8,7 +8,7 @@ import struct
 from collections import deque
 
 from dbp_ros.errors import ObservationError
-from dbp_ros.nodes.cdr import LITTLE
+from dbp_ros.nodes.cdr import HEADER
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.types import ActionChunk
 
@@ -37,7 +37,7 @@ class ImageStampsWriter:
             return None
         self._last, ros_ns = stamps_ns, self._clock.mapping.ros_ns
         data = [ros_ns(chunk.stamp_ns), *map(ros_ns, stamps_ns)]
-        return HEAD.pack(LITTLE, 0, 0, len(data)) + struct.pack(f"<{len(data)}q", *data)
+        return HEAD.pack(HEADER, 0, 0, len(data)) + struct.pack(f"<{len(data)}q", *data)
 
 
 class ImageStampsReader:
@@ -54,7 +54,7 @@ class ImageStampsReader:
             ObservationError: If it is invalid.
         """
         count = (len(message) - HEAD.size) // 8
-        if not 1 < count <= 1 + MAX_CAMERAS or HEAD.unpack_from(message) != (LITTLE, 0, 0, count):
+        if not 1 < count <= 1 + MAX_CAMERAS or HEAD.unpack_from(message) != (HEADER, 0, 0, count):
             raise ObservationError(f"{TOPIC} has no image stamps in its {len(message)} bytes")
         data = struct.unpack_from(f"<{count}q", message, HEAD.size)
         if not 0 <= min(data) <= max(data) < MAX_STAMP_NS:

@@ -15,7 +15,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 
-from dbp_ros.nodes.cdr import UNREADABLE, CdrReader, Names
+from dbp_ros.nodes.cdr import UNREADABLE, CachedNames, CdrReader
 
 # A participant may discover the others only after seconds, see `discovery`. The search therefore
 # adds a participant in this interval.
@@ -50,7 +50,7 @@ class JointStateReader:
             start_parameter_services=False,
             enable_rosout=False,
         )
-        self._topic, self._joints, self._names = topic, set(joints), Names()
+        self._topic, self._joints, self._names = topic, set(joints), CachedNames()
         self._subscription: Subscription = self.node.create_subscription(
             JointState, topic, lambda _: None, FULL_QUEUE, raw=True
         )

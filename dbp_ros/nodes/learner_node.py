@@ -32,7 +32,7 @@ from dbp_ros.nodes.message_definitions import message_definition
 from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import EVERY, LATCHED
+from dbp_ros.nodes.qos import EVENTS, LATCHED
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
@@ -59,7 +59,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         manifest = read_bundle(bundle_directory(config.model)).manifest
         topics: dict[str, tuple[Any, str, QoSProfile]] = {
             "joint_states": (JointState, "joint_states", RECORDED),
-            "decision": (String, "decision", EVERY),
+            "decision": (String, "decision", EVENTS),
             "reward": (Float64, "reward", RECORDED),
             "success": (Bool, "success", LATCHED),
             "intervention": (Bool, "intervention", LATCHED),
@@ -142,7 +142,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         }
 
     def _create_trigger(self, service: str, act: Any) -> None:
-        self.create_service(Trigger, f"~/{service}", diagnostics.answer_to(act))
+        self.create_service(Trigger, f"~/{service}", diagnostics.trigger_callback(act))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -1,4 +1,4 @@
-"""Message types in words, as a bag holds them."""
+"""Message definitions, as stored in a bag."""
 
 import os
 import re
@@ -12,13 +12,13 @@ FIELD = re.compile(r"^(?:(\w+)/)?([A-Z]\w*)(?:\[.*\])?\s+\w+")
 
 
 def message_definition(kind: str) -> str:
-    """Return the definition of a type and of all types that it is made of.
+    """Return the definition of a type and of all types in it.
 
     Args:
-        kind: Such as `sensor_msgs/msg/Image`.
+        kind: Type, such as `sensor_msgs/msg/Image`.
 
     Raises:
-        ConfigError: If the definition of one is not installed.
+        ConfigError: If a definition is not installed.
     """
     texts: dict[str, str] = {}
     _collect(kind, texts)

@@ -1,10 +1,10 @@
-"""Choose how a process speaks DDS: over UDP, where nobody's arrival keeps a sender waiting.
+"""DDS transports of a process: UDP only, as a new subscriber may block shared memory.
 
-Fast DDS's shared memory opens a receiver's port when something is first sent there, and looks
-whether somebody listens. Where the receiver has had nothing to do for a second that look may fail,
-and is repeated a third of a second later; until then nothing that this process publishes gets out
-(eProsima/Fast-DDS issue 6535). One in four that subscribe a second after they start, as `ros2
-topic echo` may, would stop the arms for so long. UDP costs a picture of 640x480 one millisecond.
+When a sender of Fast DDS first uses the shared-memory port of a receiver, it checks whether the
+receiver is alive. If the receiver has been idle for a second, the check may fail and is repeated
+0.3 s later. Until then all messages of the sender are blocked (eProsima/Fast-DDS issue 6535). One
+in four subscribers that start late, such as `ros2 topic echo`, would thus stop the arms. UDP adds
+one millisecond to an image of 640x480 pixels.
 """
 
 import os
@@ -20,17 +20,15 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 
 
 def choose_transports() -> None:
-    """Set the environment of this process and its children, before its first node is made."""
+    """Set the environment of this process and its children. Call it before the first node."""
     os.environ.update(environment(os.environ, rclpy.get_rmw_implementation_identifier()))
 
 
 def environment(present: Mapping[str, str], middleware: str) -> dict[str, str]:
-    """Return the variables to set in the environment of a process.
-
-    A profile that the user has chosen is left alone, and so is another middleware.
+    """Return the environment variables to set; none with a user's profile or other middleware.
 
     Args:
-        present: The environment as it is, perhaps with what this function returned before.
+        present: Present environment, which may include the result of an earlier call.
         middleware: Name of the ROS middleware, such as `rmw_fastrtps_cpp`.
     """
     config = resource_directory() / "config"
@@ -38,10 +36,10 @@ def environment(present: Mapping[str, str], middleware: str) -> dict[str, str]:
     chosen = {present.get(name, "") for name in PROFILE_VARIABLES}
     if "fastrtps" not in middleware or chosen - {"", network, localhost}:
         return {}
-    here = present.get(LOCALHOST_ONLY) == "1" or present.get(RANGE) == "LOCALHOST"
-    if not here and localhost not in chosen:
+    local = present.get(LOCALHOST_ONLY) == "1" or present.get(RANGE) == "LOCALHOST"
+    if not local and localhost not in chosen:
         return dict.fromkeys(PROFILE_VARIABLES, network)
-    # The middleware's own LOCALHOST brings shared memory with it; this profile keeps to the
-    # computer as well, and SUBNET adds to it only the peers that the user has named.
-    reach = {RANGE: "SUBNET"} | ({LOCALHOST_ONLY: "0"} if LOCALHOST_ONLY in present else {})
-    return dict.fromkeys(PROFILE_VARIABLES, localhost) | reach
+    # The range LOCALHOST would enable shared memory. This profile is also limited to the computer,
+    # and SUBNET adds only the static peers of the user.
+    scope = {RANGE: "SUBNET"} | ({LOCALHOST_ONLY: "0"} if LOCALHOST_ONLY in present else {})
+    return dict.fromkeys(PROFILE_VARIABLES, localhost) | scope

@@ -51,7 +51,7 @@ class ModelSwap:
         self._receiver = ModelReceiver(node, ignored)
         subscribe_stateful(node, Bool, "success", self._on_success)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        node.create_service(Trigger, "~/rollback", diagnostics.answer_to(self._roll_back))
+        node.create_service(Trigger, "~/rollback", diagnostics.trigger_callback(self._roll_back))
 
     @property
     def thread(self) -> RateThread | None:

@@ -12,8 +12,8 @@ from rclpy.node import Node, NodeNameNonExistentError
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import DbpError
-from dbp_ros.nodes.polled_subscriptions import STREAMS
-from dbp_ros.nodes.stop_socket import listeners
+from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
+from dbp_ros.nodes.stop_socket import local_guards
 
 # A participant whose first announcement was lost sends the next one within 3 s.
 DISCOVERY_S = 3.5
@@ -206,7 +206,7 @@ class Operator:
         own = self.node.context.get_domain_id()
         lines += [
             f"this computer runs a guard in another domain: {guard}"
-            for guard in listeners()
+            for guard in local_guards()
             if guard.domain != own
         ]
         here = sorted(
@@ -214,7 +214,7 @@ class Operator:
             for name, namespace in self.node.get_node_names_and_namespaces()
             if namespace.rstrip("/") == self.namespace
             and not name.startswith("_")
-            and not name.endswith(STREAMS)
+            and not name.endswith(NODE_SUFFIX)
         )
         if here:
             lines.append(f"nodes in the namespace {self.namespace or '/'}: {', '.join(here)}")

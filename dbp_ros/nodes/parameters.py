@@ -1,4 +1,4 @@
-"""A settings dataclass as the parameters of a node."""
+"""Parameters of a node from a settings dataclass."""
 
 import sys
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ PARAMETER_FLAGS, FILE_FLAG, ASSIGNMENT = ("-p", "--param"), "--params-file", ":=
 
 
 def load_settings(node: Node, kind: type[Kind]) -> Kind:
-    """Declare one read-only parameter for each field of a dataclass and read them all.
+    """Declare and read one read-only parameter per field of a dataclass.
 
-    A whole number is taken for a float, as a person would write it. Every parameter and every
-    parameter file of the command line is checked: ROS 2 itself ignores what no node declares.
+    An integer is accepted as a float. All parameters and parameter files of the command line are
+    checked, as ROS 2 ignores undeclared ones.
 
     Raises:
         ConfigError: If a parameter is unknown, a file is for other nodes, or a value has the wrong
-            type or is out of its range.
+            type or is out of range.
     """
     check_arguments(sys.argv, node.get_fully_qualified_name(), kind)
     for name in node._parameter_overrides:
@@ -39,8 +39,8 @@ def load_settings(node: Node, kind: type[Kind]) -> Kind:
         default = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
         text = f"{leaf.doc} ({leaf.bounds})" if leaf.bounds else leaf.doc
         # The range is part of the description: the type may be a list, or dynamic.
-        described = ParameterDescriptor(description=text, read_only=True, dynamic_typing=True)
-        value = node.declare_parameter(leaf.name, default, described).value
+        descriptor = ParameterDescriptor(description=text, read_only=True, dynamic_typing=True)
+        value = node.declare_parameter(leaf.name, default, descriptor).value
         # ROS 2 gives an empty list no type, and rclpy reads it as None.
         values[leaf.name] = [] if value is None else value
     return from_mapping(kind, values)
@@ -50,13 +50,13 @@ def check_arguments(arguments: Sequence[str], node: str, kind: type[Settings]) -
     """Check the parameters and parameter files of a node's command line.
 
     Args:
-        arguments: Words of the command line.
+        arguments: Command line.
         node: Fully qualified name of the node.
-        kind: Its settings.
+        kind: Settings dataclass of the node.
 
     Raises:
-        ConfigError: If a parameter is unknown or for another node, `name:=value` stands where
-            ROS 2 does not read it, or a parameter file is wrong.
+        ConfigError: If a parameter is unknown or for another node, `name:=value` is outside of the
+            ROS arguments, or a parameter file is invalid.
     """
     ros, others = _split(arguments)
     for word in others:
@@ -79,7 +79,7 @@ def _check_parameter(rule: str, node: str, kind: type[Settings]) -> None:
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the words that ROS 2 reads, and the others."""
+    """Return the ROS arguments, and the others."""
     words: tuple[list[str], list[str]] = ([], [])
     inside = False
     for word in arguments[1:]:

@@ -26,7 +26,7 @@ from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.policy_inputs import PolicyInputs
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND, EVERY
+from dbp_ros.nodes.qos import COMMAND, EVENTS
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.policy.decision_rate import for_model, loop_rate_hz, override_note
 from dbp_ros.policy.exploring_runner import ExploringRunner
@@ -59,8 +59,10 @@ class PolicyNode(ManagedNode):
         self._refusals = 0
         self._publisher = self.create_publisher(JointTrajectory, "action_chunk", COMMAND)
         self._image_stamps = self.create_publisher(Int64MultiArray, TOPIC, COMMAND)
-        self._decisions = self.create_publisher(String, "decision", EVERY)
-        self.create_service(Trigger, "~/begin_episode", diagnostics.answer_to(self._begin_episode))
+        self._decisions = self.create_publisher(String, "decision", EVENTS)
+        self.create_service(
+            Trigger, "~/begin_episode", diagnostics.trigger_callback(self._begin_episode)
+        )
         self._swap = ModelSwap(self, self._config, self._ignored)
         diagnostics.DiagnosticsReporter(
             self, "policy", self._state, self.statistics, self._clear, self._trace

@@ -1,8 +1,7 @@
-"""Topics that are read by a thread of their owner, when it wants to know.
+"""Subscriptions that a loop polls, instead of callbacks in another thread.
 
-With callbacks in one thread and a loop in another, each waits for Python's lock while the other
-has it, and the loop is late. A loop that acts on the newest only has no use for being woken either:
-it looks just before it acts.
+A thread with callbacks would contend with the loop for Python's global interpreter lock and delay
+it. A loop that needs only the newest messages polls them just before it uses them.
 """
 
 from collections.abc import Callable
@@ -12,31 +11,31 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
-# What the name of a node with polled subscriptions ends with, after that of its owner.
-STREAMS = "_streams"
+# Suffix of the name of a node with polled subscriptions.
+NODE_SUFFIX = "_streams"
 
 
 class PolledSubscriptions:
-    """Subscriptions of a node whose callbacks run within `read`, in the thread that calls it.
+    """Subscriptions whose callbacks run in `poll`, in the thread that calls it.
 
-    They belong to a node of their own, `<name>_streams`, as an executor would take all that comes
-    to a node.
+    They belong to a separate node, `<name>_streams`, as the executor of the owner would take their
+    messages.
 
     Attributes:
-        sequence: Number that the publisher of the message at hand gave it, for callbacks; None
-            where the middleware does not number messages.
+        sequence: Sequence number of the current message, for callbacks; None if the middleware has
+            none.
     """
 
     def __init__(self, node: Node) -> None:
-        """Prepare.
+        """Create the node.
 
         Args:
-            node: Whose namespace and remappings hold.
+            node: Owner, whose namespace and remappings apply.
         """
         self.sequence: int | None = None
         self._owner = node
         self._node = Node(
-            f"{node.get_name()}{STREAMS}",
+            f"{node.get_name()}{NODE_SUFFIX}",
             namespace=node.get_namespace(),
             use_global_arguments=False,
             start_parameter_services=False,
@@ -47,14 +46,14 @@ class PolledSubscriptions:
     def subscribe(
         self, kind: Any, topic: str, callback: Callable[[bytes], None], qos: QoSProfile
     ) -> None:
-        """Subscribe to the bytes of a topic, by the name that the owner would use."""
+        """Subscribe to the serialised messages of a topic, with the remappings of the owner."""
         name = self._owner.resolve_topic_name(topic)
         self._subscriptions.append(
             self._node.create_subscription(kind, name, callback, qos, raw=True)
         )
 
-    def read(self) -> None:
-        """Call each callback with the messages that its topic has queued, at most its depth."""
+    def poll(self) -> None:
+        """Call each callback with the queued messages of its topic, at most its depth."""
         for subscription in self._subscriptions:
             for _ in range(subscription.qos_profile.depth):
                 with subscription.handle:

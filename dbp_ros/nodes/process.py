@@ -1,7 +1,7 @@
-"""A node as a process: starts it, spins it, and ends it cleanly, by a signal or by a failure.
+"""Execution of a node as a process, until a signal or a failure.
 
-A failure is an exception that leaves a callback or a thread of the node. It ends the process with
-a status other than zero, so that whatever supervises the process notices.
+A failure is an exception that leaves a callback or a thread of the node. The exit status of the
+process is then not zero, for its supervisor.
 """
 
 import signal
@@ -24,38 +24,38 @@ from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.nodes.middleware import choose_transports
 
 SPIN_SLICE_S = 0.2
-# A callback that takes longer must not delay the rest of the arms.
-SPINNER_ENDS_S = 0.5
-OURS = ("dbp_ros.", "__main__")
+# A longer callback must not delay bringing the arms to rest.
+JOIN_S = 0.5
+OWN_MODULES = ("dbp_ros.", "__main__")
 
 Spun = TypeVar("Spun", bound=Node)
 
 
 class Closable(Protocol):
-    """Something that stops its own threads."""
+    """Object with threads to stop."""
 
     def close(self) -> None:
-        """Stop what was started."""
+        """Stop the threads."""
 
 
 class ClosableNode(Node, Closable):  # type: ignore[misc]
-    """A node with threads of its own."""
+    """Node with its own threads."""
 
 
 def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None = None) -> int:
     """Run a node until SIGINT, SIGTERM, or an exception that leaves a callback or a thread.
 
-    The node's own threads stop before the middleware does, so that none publishes into the void.
+    The node's threads stop before the middleware, so that none uses it after its shutdown.
 
     Args:
-        make: Builds the node.
+        make: Creates the node.
         arguments: ROS arguments; those of the command line if None.
 
     Returns:
-        The process's exit status: 0 after a signal, 1 where the node could not be built or failed.
+        Exit status of the process: 0 after a signal, 1 if the node could not be created or failed.
     """
-    # None for a signal. The next signal may interrupt a handler: `put` is reentrant, an event's
-    # `set` is not.
+    # None for a signal. A signal may interrupt a handler: `put` is reentrant, an event's `set` is
+    # not.
     ends: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -84,7 +84,7 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
     failures = [failure for failure in [ends.get()] if failure is not None]
     ended.set()
     executor.wake()
-    spinner.join(timeout=SPINNER_ENDS_S)
+    spinner.join(timeout=JOIN_S)
     for failure in failures:
         _report(node, failure)
     try:
@@ -96,22 +96,22 @@ def run_node(make: Callable[[], ClosableNode], arguments: Sequence[str] | None =
     return int(bool(failures))
 
 
-def failure_of(error: BaseException) -> str:
-    """Return an exception in one line: its type, its message, and the place in this package."""
-    places = _places(error.__traceback__)
-    # The frame that spins, closes or starts a thread says nothing about the cause.
-    place = _innermost_of_ours(places[1:]) or "".join(places[-1:])
+def describe_failure(error: BaseException) -> str:
+    """Return an exception in one line: type, message, and location in this package."""
+    frames = _frames(error.__traceback__)
+    # The outermost frame spins, closes or starts a thread: it is not the cause.
+    location = _innermost_own(frames[1:]) or "".join(frames[-1:])
     sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return f"{sentence} (in {place})" if place else sentence
+    return f"{sentence} (in {location})" if location else sentence
 
 
 def _reason_of(error: BaseException) -> str:
-    """Return why a node ends; our own errors are sentences that name the cause."""
-    return str(error) if isinstance(error, DbpError) else failure_of(error)
+    """Return why a node ends; errors of this package are sentences already."""
+    return str(error) if isinstance(error, DbpError) else describe_failure(error)
 
 
 def _report(node: Node, failure: BaseException) -> None:
-    """Log why a node ends; its traceback with `--ros-args --log-level debug`."""
+    """Log why a node ends, and the traceback at log level debug."""
     logger = node.get_logger()
     logger.fatal(f"{node.get_name()} failed and ends: {_reason_of(failure)}")
     logger.debug("".join(traceback.format_exception(failure)))
@@ -127,64 +127,66 @@ def _init(arguments: Sequence[str] | None) -> None:
 
 
 def spin_until(ended: threading.Event, executor: EventsExecutor, node: Node) -> None:
-    """Spin in slices: the executor's own endless `spin` serves nothing in these releases.
+    """Spin in slices until an event is set.
+
+    `EventsExecutor.spin` runs no callbacks in these releases.
 
     Args:
-        ended: Ends it when it is set.
-        executor: Whose callbacks to run.
+        ended: Ends the spinning.
+        executor: Executor to spin.
         node: Logs malformed messages, which are ignored.
     """
-    refused: set[str] = set()
+    logged: set[str] = set()
     while not ended.is_set():
         try:
             executor.spin_once(timeout_sec=SPIN_SLICE_S)
         except ExternalShutdownException:
             return
         except Exception as error:
-            if not _of_rclpy_alone(error):
+            if not _is_rclpy_error(error):
                 raise
-            if (reason := failure_of(error)) not in refused:
-                refused.add(reason)
+            if (reason := describe_failure(error)) not in logged:
+                logged.add(reason)
                 node.get_logger().warning(f"a malformed message or request is ignored: {reason}")
 
 
-def _of_rclpy_alone(error: Exception) -> bool:
-    """Return whether an exception left a callback of rclpy that calls none of ours.
+def _is_rclpy_error(error: Exception) -> bool:
+    """Return whether an exception is from a callback of rclpy without frames of this package.
 
-    rclpy's own services and subscriptions raise on what they cannot read: a parameter of an
-    unknown type, a `/clock` before 1970. Nothing of this package is at fault there.
+    The services and subscriptions of rclpy raise on malformed messages: a parameter of an unknown
+    type, a `/clock` before 1970.
     """
-    places = _places(error.__traceback__)[1:]
-    return places != [] and places[0].startswith("rclpy.") and not _innermost_of_ours(places)
+    frames = _frames(error.__traceback__)[1:]
+    return frames != [] and frames[0].startswith("rclpy.") and not _innermost_own(frames)
 
 
-def _innermost_of_ours(places: Sequence[str]) -> str:
-    return next((place for place in reversed(places) if place.startswith(OURS)), "")
+def _innermost_own(frames: Sequence[str]) -> str:
+    return next((frame for frame in reversed(frames) if frame.startswith(OWN_MODULES)), "")
 
 
-def _places(frames: TracebackType | None) -> list[str]:
-    """Return the functions that an exception has left, outermost first: module, name and line."""
+def _frames(trace: TracebackType | None) -> list[str]:
+    """Return module, function and line of each frame of a traceback, outermost first."""
     return [
         f"{_module(frame)}.{frame.f_code.co_name}, line {line}"
-        for frame, line in traceback.walk_tb(frames)
+        for frame, line in traceback.walk_tb(trace)
     ]
 
 
 def _module(frame: FrameType) -> str:
-    """Return the name of a frame's module, also of one that runs as a program."""
+    """Return the name of a frame's module, also for `__main__`."""
     spec = frame.f_globals.get("__spec__")
     return spec.name if spec else str(frame.f_globals.get("__name__", ""))
 
 
 @contextmanager
 def spinning(make: Callable[[], Spun]) -> Iterator[Spun]:
-    """Spin a node in a thread for as long as the block lasts, and leave signals to the caller.
+    """Spin a node in a thread during the block, without signal handlers.
 
     Args:
-        make: Builds the node.
+        make: Creates the node.
 
     Yields:
-        The node, whose methods the block may call.
+        The node.
 
     Raises:
         DbpError: At the end of the block, if an exception left a callback of the node.
@@ -214,5 +216,5 @@ def spinning(make: Callable[[], Spun]) -> Iterator[Spun]:
         node.destroy_node()
         rclpy.try_shutdown()
         if failures:
-            reason = failure_of(failures[0])
+            reason = describe_failure(failures[0])
             raise DbpError(f"a callback of {name} failed: {reason}") from failures[0]

@@ -1,26 +1,26 @@
-"""Qualities of service, by what a topic carries."""
+"""QoS profiles by kind of topic."""
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from dbp_ros.hotswap.transfer.messages import WINDOW
 
-# What is only worth having when it is new; takes from reliable and best-effort publishers alike.
+# Only the newest message counts; matches reliable and best-effort publishers.
 SENSOR = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
 )
-# Several drivers may publish joint states; a queue of one would keep only that of the last.
+# Several drivers may publish joint states between two polls.
 JOINT_STATES = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=16, reliability=ReliabilityPolicy.BEST_EFFORT
 )
 COMMAND = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
 )
-# What publishes commands keeps some, so that whoever records them with a long queue gets them all.
-COMMAND_SOURCE = QoSProfile(
+# Publishers of commands have a queue, so that a recorder with a queue receives all commands.
+COMMAND_PUBLISHER = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=20, reliability=ReliabilityPolicy.RELIABLE
 )
-# Decisions to learn from: each one counts, and a late one too.
-EVERY = QoSProfile(
+# Every message counts, even a late one.
+EVENTS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=50, reliability=ReliabilityPolicy.RELIABLE
 )
 LATCHED = QoSProfile(

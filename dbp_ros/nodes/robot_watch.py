@@ -1,4 +1,4 @@
-"""A hint in the log where a stack without the simulated cell finds no robot."""
+"""Warning if no robot publishes joint states."""
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -10,14 +10,14 @@ POLL_S = 0.5
 
 
 class RobotWatch:
-    """Waits for a publisher of joint states, and logs once where there is none in time."""
+    """Timer that logs a warning if joint states have no publisher in time."""
 
     def __init__(self, node: Node, limit_s: float = LIMIT_S) -> None:
-        """Start to watch.
+        """Start the timer.
 
         Args:
             node: The node that subscribes to the joint states.
-            limit_s: Time to wait, in [s] of the steady clock.
+            limit_s: Time limit, in [s] of the steady clock.
         """
         self._node = node
         self._topic = node.resolve_topic_name(TOPIC)

@@ -23,7 +23,7 @@ from dbp_ros.nodes.node_reports import MANAGER, NODES, NodeReports
 from dbp_ros.nodes.operator import Operator
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.nodes.stop_socket import listeners
+from dbp_ros.nodes.stop_socket import local_guards
 from dbp_ros.nodes.topic_sampler import (
     RosTime,
     TopicSampler,
@@ -159,7 +159,7 @@ class StackProbe:
         own = {f"{namespace}/{name}" for name in NODES}
         others = sorted(set(self._graph.nodes()) - own)
         domain = self._operator.node.context.get_domain_id()
-        guards = listeners()
+        guards = local_guards()
         return Snapshot(
             place=self._operator.place,
             namespace=namespace,

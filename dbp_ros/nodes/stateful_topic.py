@@ -1,4 +1,4 @@
-"""Topics on which what was said holds until something else is said."""
+"""Topics whose last message stays in effect until the next one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,35 +7,35 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
-from dbp_ros.nodes.qos import EVERY, LATCHED
+from dbp_ros.nodes.qos import EVENTS, LATCHED
 
 
 def subscribe_stateful(
-    node: Node, kind: Any, topic: str, hear: Callable[[Any], None], raw: bool = False
+    node: Node, kind: Any, topic: str, callback: Callable[[Any], None], raw: bool = False
 ) -> None:
-    """Hear every publisher of a topic, whether it latches or not.
+    """Subscribe to latched and volatile publishers of a topic.
 
-    A latched subscription is told what was said before it came, but DDS does not let it hear who
-    does not latch, as `ros2 topic pub` and any publisher with the default settings. When one such
-    comes, a second subscription hears it; from then on it also hears a second time what others
-    say, which makes no difference to what holds.
+    A transient-local subscription receives the last message of a latched publisher, but DDS does
+    not connect it to a volatile publisher, such as `ros2 topic pub`. When one appears, a second,
+    volatile subscription is created. It also receives the messages of latched publishers, so the
+    callback must accept duplicates.
 
     Args:
-        node: Who hears.
-        kind: Type of the messages.
-        topic: Its name, relative to the node.
-        hear: Called with each message.
-        raw: Whether to hand over messages as they came over the wire.
+        node: Node that subscribes.
+        kind: Message type.
+        topic: Topic name, relative to the node.
+        callback: Called with each message.
+        raw: Whether to pass on serialised messages.
     """
-    plain: list[Subscription] = []
+    volatile: list[Subscription] = []
 
-    def hear_who_does_not_latch(_: Any) -> None:
+    def on_incompatible_qos(_: Any) -> None:
         try:
-            if not plain:
-                plain.append(node.create_subscription(kind, topic, hear, EVERY, raw=raw))
+            if not volatile:
+                volatile.append(node.create_subscription(kind, topic, callback, EVENTS, raw=raw))
         except Exception as error:
-            # The executor of these releases crashes on what leaves this kind of callback.
-            node.get_logger().error(f"{topic} is not read from who does not latch: {error}")
+            # The executor of these releases crashes on an exception in this kind of callback.
+            node.get_logger().error(f"cannot subscribe to volatile publishers of {topic}: {error}")
 
-    events = SubscriptionEventCallbacks(incompatible_qos=hear_who_does_not_latch)
-    node.create_subscription(kind, topic, hear, LATCHED, raw=raw, event_callbacks=events)
+    events = SubscriptionEventCallbacks(incompatible_qos=on_incompatible_qos)
+    node.create_subscription(kind, topic, callback, LATCHED, raw=raw, event_callbacks=events)

@@ -12,7 +12,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from dbp_ros.diagnosis.snapshot import TopicStream
 from dbp_ros.errors import ObservationError
 from dbp_ros.nodes.camera_images import ImageTransport
-from dbp_ros.nodes.cdr import UNREADABLE, CdrReader, Names
+from dbp_ros.nodes.cdr import UNREADABLE, CachedNames, CdrReader
 from dbp_ros.runtime.stamps import NO_CLOCK_NS, UNSTAMPED_NS, StampCheck
 from dbp_ros.types import NS_PER_S
 
@@ -200,7 +200,7 @@ def read_joint_state(message: bytes) -> SampledMessage:
     try:
         reader = CdrReader(message)
         stamp_ns = reader.header()
-        names = reader.names(Names())
+        names = reader.names(CachedNames())
         positions = reader.doubles()
     except UNREADABLE as error:
         return SampledMessage(problem=f"malformed message: {error}")

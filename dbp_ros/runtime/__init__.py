@@ -1,1 +1,1 @@
-"""Real-time execution: rate loop, clocks, CPU affinity, ROS domains, supervised processes."""
+"""Real-time execution: rate loops, clocks, CPU affinity, ROS domains, supervised processes."""

@@ -1,8 +1,8 @@
-"""Rate and offset of a `/clock` that a simulator publishes, estimated from its messages.
+"""Rate and offset of a simulator's `/clock`, estimated from its messages.
 
-A simulator may run at any real time factor, change it, publish in coarse steps, stall or restart.
-Every message gives one sample: its arrival on the steady clock and the time that it holds. Late
-arrivals make a sample lag, nothing makes one lead, so the most advanced samples count.
+A simulator may run at any real-time factor, change it, publish in coarse steps, stall or restart.
+Each message gives one sample: its arrival on the steady clock and the time in it. A late arrival
+makes a sample lag and nothing makes one lead, so the fit uses the most advanced samples.
 """
 
 from collections import deque
@@ -10,30 +10,30 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 MIN_FACTOR, MAX_FACTOR = 0.02, 50.0
-# The factor is estimated over this window, and over this many samples at least.
+# Window and smallest number of samples for the estimate of the factor.
 WINDOW_NS = 400_000_000
 MIN_SAMPLES = 4
 MIN_SPAN_NS = 100_000_000
-# The offset follows the most advanced sample of this window, or of a shorter one where the clock
-# has slowed down since.
+# The offset follows the most advanced sample of this window, or of a shorter one after the clock
+# has slowed down.
 ANCHOR_NS = 150_000_000
 NEWEST_NS = 40_000_000
 SLOWED_NS = 10_000_000
-# Of the samples within this time only the most advanced one is kept.
+# Only the most advanced sample of each bin is kept.
 BIN_NS = 10_000_000
-# The line is kept while it predicts the samples this well, so that stamps map back exactly.
+# The line is unchanged while it predicts the samples this well, so that stamps map back exactly.
 TOLERANCE_NS = 1_000_000
 FACTOR_TOLERANCE = 0.02
-# A factor this close to the nominal one is that: durations are then the same on both clocks.
+# A factor this close to the nominal one is replaced by it.
 NOMINAL_TOLERANCE = 0.003
-# Simulation time that a `/clock` may skip at once without being taken for another run.
+# A larger step of `/clock` counts as a jump.
 JUMP_NS = 100_000_000
-# A `/clock` that is silent for this long, and for four of its usual intervals, has stalled.
+# `/clock` has stalled after this time and this number of its usual intervals without a message.
 STALL_NS = 150_000_000
 STALL_INTERVALS = 4
-# A line starts again at the present after this time: differences from it stay small.
+# The reference point of a line is moved after this time, so that differences stay small.
 REANCHOR_NS = 1_000_000_000
-# A clock that went back this often within a second has two publishers.
+# A clock that jumps back this often within a second has two publishers.
 BACKWARD_JUMPS = 3
 BACKWARD_NS = 1_000_000_000
 
@@ -42,8 +42,8 @@ class ClockSample(NamedTuple):
     """A message on `/clock`.
 
     Attributes:
-        steady_ns: When it arrived, on the steady clock.
-        ros_ns: The time that it holds.
+        steady_ns: Arrival on the steady clock.
+        ros_ns: Time in the message.
     """
 
     steady_ns: int
@@ -51,12 +51,12 @@ class ClockSample(NamedTuple):
 
 
 class ClockLine(NamedTuple):
-    """A straight relation between the steady clock and the ROS clock.
+    """Linear relation between the steady clock and the ROS clock.
 
     Attributes:
-        steady_ns: A time on the steady clock.
+        steady_ns: Reference time on the steady clock.
         ros_ns: The same time on the ROS clock.
-        factor: Seconds of the ROS clock in one of the steady clock: the real time factor.
+        factor: Real-time factor: seconds of the ROS clock per second of the steady clock.
     """
 
     steady_ns: int
@@ -64,26 +64,26 @@ class ClockLine(NamedTuple):
     factor: float
 
     def at(self, steady_ns: int) -> "ClockLine":
-        """Return the same line, given by another time on the steady clock."""
+        """Return the same line with another reference time."""
         return ClockLine(steady_ns, self.ros_at(steady_ns), self.factor)
 
     def ros_at(self, steady_ns: int) -> int:
-        """Return a time of the steady clock on the ROS clock."""
+        """Convert a time from the steady clock to the ROS clock."""
         since_ns = steady_ns - self.steady_ns
         return self.ros_ns + (since_ns if self.factor == 1.0 else round(since_ns * self.factor))
 
     def steady_at(self, ros_ns: int) -> int:
-        """Return a time of the ROS clock on the steady clock."""
+        """Convert a time from the ROS clock to the steady clock."""
         since_ns = ros_ns - self.ros_ns
         return self.steady_ns + (since_ns if self.factor == 1.0 else round(since_ns / self.factor))
 
     def lag_ns(self, sample: ClockSample) -> float:
-        """Return how late a sample arrived after the line's time for it, in [ns]."""
+        """Return the delay of a sample with respect to the line, in [ns]."""
         return sample.steady_ns - self.steady_ns - (sample.ros_ns - self.ros_ns) / self.factor
 
 
 class ClockEstimator:
-    """Estimates the line of a `/clock` from its messages. One thread adds them.
+    """Estimator of the line of `/clock`. One thread adds the messages.
 
     Attributes:
         line: Current estimate, replaced as a whole; None before the first message.
@@ -93,11 +93,11 @@ class ClockEstimator:
         """Start without a message.
 
         Args:
-            nominal_factor: Factor that the simulator is meant to run at.
+            nominal_factor: Configured real-time factor of the simulator.
         """
         self.line: ClockLine | None = None
         self._nominal_factor = nominal_factor
-        # Of a fast simulator's time, as little.
+        # Less for a fast simulator: the tolerance is in simulation time.
         self._lead_ns = TOLERANCE_NS / max(1.0, nominal_factor)
         self._samples: deque[ClockSample] = deque()
         self._intervals_ns: deque[int] = deque([0], maxlen=5)
@@ -108,8 +108,8 @@ class ClockEstimator:
         """Add a message.
 
         Args:
-            steady_ns: When it arrived.
-            ros_ns: The time that it holds.
+            steady_ns: Arrival on the steady clock.
+            ros_ns: Time in the message.
         """
         sample, last = ClockSample(steady_ns, ros_ns), self._newest
         self._newest = sample
@@ -121,18 +121,18 @@ class ClockEstimator:
         if discontinuous:
             self._restart(sample, self.line.factor)
             return
-        self._keep(sample, self.line)
+        self._add_sample(sample, self.line)
         if not -self._lead_ns <= self.line.lag_ns(sample) <= TOLERANCE_NS:
             self._fit(self.line)
         elif steady_ns - self.line.steady_ns > REANCHOR_NS:
             self.line = self.line.at(steady_ns)
 
     def problem(self, now_ns: int, silent_ns: int) -> str:
-        """Return what is wrong with `/clock` and how to mend it; empty if it is fine.
+        """Return the problem of `/clock` with a fix; empty if there is none.
 
         Args:
-            now_ns: The steady time.
-            silent_ns: Time without a new message after which the clock has stalled.
+            now_ns: Steady time.
+            silent_ns: Time without a message after which the clock has stalled.
         """
         if self._newest is None:
             return (
@@ -148,10 +148,10 @@ class ClockEstimator:
         return ""
 
     def _discontinuous(self, last: ClockSample, sample: ClockSample, factor: float) -> bool:
-        """Return whether the clock went back, skipped time, or had stalled before a sample."""
+        """Return whether the clock jumped, or had stalled before a sample."""
         elapsed_ns, advance_ns = sample.steady_ns - last.steady_ns, sample.ros_ns - last.ros_ns
         if advance_ns < 0:
-            self._note_backward(sample.steady_ns)
+            self._record_backward_jump(sample.steady_ns)
             return True
         if advance_ns > JUMP_NS + MAX_FACTOR * elapsed_ns:
             # Messages may arrive in bursts.
@@ -160,8 +160,7 @@ class ClockEstimator:
         silent = elapsed_ns > max(STALL_NS, STALL_INTERVALS * self._intervals_ns[-1])
         return silent and advance_ns < factor * elapsed_ns / 2
 
-    def _note_backward(self, now_ns: int) -> None:
-        """Record a jump back; those of long ago count no more."""
+    def _record_backward_jump(self, now_ns: int) -> None:
         if self._backward_ns and now_ns - self._backward_ns[-1] > BACKWARD_NS:
             self._backward_ns.clear()
         self._backward_ns.append(now_ns)
@@ -170,14 +169,14 @@ class ClockEstimator:
         self._samples = deque([sample])
         self.line = ClockLine(*sample, factor)
 
-    def _keep(self, sample: ClockSample, line: ClockLine) -> None:
+    def _add_sample(self, sample: ClockSample, line: ClockLine) -> None:
         samples = self._samples
         newest = samples[-1]
         if sample.steady_ns // BIN_NS != newest.steady_ns // BIN_NS:
             samples.append(sample)
         elif line.lag_ns(sample) < line.lag_ns(newest):
             samples[-1] = sample
-        self._forget(sample.steady_ns - WINDOW_NS)
+        self._drop_before(sample.steady_ns - WINDOW_NS)
 
     def _fit(self, line: ClockLine) -> None:
         samples = tuple(self._samples)
@@ -187,20 +186,20 @@ class ClockEstimator:
         anchor = most_advanced((*recent, *samples[-MIN_SAMPLES:]), line)
         if line.lag_ns(newest) - line.lag_ns(anchor) > SLOWED_NS:
             anchor = newest
-            self._forget(now_ns - MIN_SPAN_NS)
+            self._drop_before(now_ns - MIN_SPAN_NS)
         factor = self._slope(line)
         same = abs(factor / line.factor - 1.0) <= FACTOR_TOLERANCE
         if not same or not -self._lead_ns <= line.lag_ns(anchor) <= TOLERANCE_NS:
             self.line = ClockLine(*anchor, factor)
 
-    def _forget(self, until_ns: int) -> None:
-        """Drop samples so that the window begins with the last one before a time."""
+    def _drop_before(self, time_ns: int) -> None:
+        """Drop samples up to the last one before a time."""
         samples = self._samples
-        while len(samples) > MIN_SAMPLES and samples[1].steady_ns <= until_ns:
+        while len(samples) > MIN_SAMPLES and samples[1].steady_ns <= time_ns:
             samples.popleft()
 
     def _slope(self, line: ClockLine) -> float:
-        """Return the factor between the most advanced samples of the first and last third."""
+        """Return the slope between the most advanced samples of the first and the last third."""
         samples = tuple(self._samples)
         if samples[-1].steady_ns - samples[0].steady_ns < MIN_SPAN_NS:
             return line.factor
@@ -213,5 +212,5 @@ class ClockEstimator:
 
 
 def most_advanced(samples: Iterable[ClockSample], line: ClockLine) -> ClockSample:
-    """Return the sample that arrived least late for a line."""
+    """Return the sample with the smallest delay."""
     return min(samples, key=line.lag_ns)

@@ -1,31 +1,31 @@
-"""Message stamps that cannot be used: each cause by name, with its fix.
+"""Validation of message stamps, with the cause and the fix of each problem.
 
-A stamp is compared with the arrival of its message, both on the steady clock. So a stamp of
-another clock, or of another time, is told from a publisher that has stopped.
+A stamp is compared with the arrival of its message, both on the steady clock. This distinguishes a
+wrong stamp from a publisher that has stopped.
 """
 
 from dbp_ros.types import NS_PER_S
 
-# Steady times of stamps that have none.
+# Steady times of invalid stamps.
 UNSTAMPED_NS = -(1 << 62)
 NO_CLOCK_NS = UNSTAMPED_NS + 1
-# Beyond three years a difference is not an age: one clock counts from 1970, the other from a start.
+# A larger difference, three years, means another clock: one counts from 1970, the other from boot.
 OTHER_CLOCK_NS = 100_000_000 * NS_PER_S
 FUTURE_TOLERANCE_NS = 50_000_000
-# A message may take this long on the way; what differs by more was stamped at another time.
+# Largest latency of a message; a larger difference means a wrong stamp.
 LATE_NS = NS_PER_S
-# A sentence keeps its number while the difference stays within this ratio of it.
+# The number in a sentence is unchanged while the difference stays within this ratio.
 SAME_RATIO = 1.25
 
 
 class StampCheck:
-    """Check of the stamps of one topic. Not thread-safe."""
+    """Validation of the stamps of one topic. Not thread-safe."""
 
     def __init__(self, topic: str, max_age_ns: int) -> None:
         """Start without a problem.
 
         Args:
-            topic: What the sentences call the publisher.
+            topic: Name of the publisher in the sentences.
             max_age_ns: Largest age of a stamp when its message arrives, in [ns].
         """
         self._topic = topic
@@ -33,14 +33,14 @@ class StampCheck:
         self._shown_ns = 0
 
     def problem(self, stamp_ns: int, arrival_ns: int, scale: float = 1.0) -> str:
-        """Return what is wrong with a stamp and how to mend it; empty if it can be used.
+        """Return the problem of a stamp with a fix; empty if it is valid.
 
-        The sentence stays the same while the cause does, whatever the latency of each message.
+        The sentence is the same for the same cause, despite varying latency.
 
         Args:
             stamp_ns: Stamp on the steady clock, as `SteadyClock.steady_ns` returns it.
-            arrival_ns: When the message arrived, on the steady clock.
-            scale: Factor on the tolerances, at least 1: how much slower a simulator runs.
+            arrival_ns: Arrival of the message on the steady clock.
+            scale: Factor of the tolerances: the slowdown of a simulator, at least 1.
         """
         age_ns = arrival_ns - stamp_ns
         if -FUTURE_TOLERANCE_NS * scale <= age_ns <= self._max_age_ns * scale:
@@ -63,7 +63,7 @@ class StampCheck:
         return self._sentence(seconds, age_ns)
 
     def _rounded_s(self, age_ns: int) -> str:
-        """Return a difference in [s], the same text for similar ones."""
+        """Return a difference in [s], with the same text for similar differences."""
         ratio = age_ns / self._shown_ns if self._shown_ns else 0.0
         if not 1 / SAME_RATIO <= ratio <= SAME_RATIO:
             self._shown_ns = age_ns

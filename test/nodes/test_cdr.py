@@ -1,4 +1,4 @@
-"""What is read from the bytes of a message is what the middleware wrote, in either byte order."""
+"""The CDR codec agrees with the middleware, in either byte order."""
 
 import struct
 from array import array
@@ -14,11 +14,11 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.nodes.cdr import (
     UNREADABLE,
+    CachedNames,
     CdrReader,
     CommandWriter,
-    Names,
     TrajectoryWriter,
-    command_of,
+    read_command,
 )
 
 NAMES = st.lists(st.text("abc_", max_size=9), min_size=1, max_size=4)
@@ -42,12 +42,12 @@ def trajectory(names, frame_id, rows, extra=()):
 def read_trajectory(message, joints):
     reader = CdrReader(message)
     reader.header()
-    names = reader.names(Names())
+    names = reader.names(CachedNames())
     return names, *reader.points(joints)
 
 
 @given(NAMES, st.text("xyz", max_size=9), st.integers(0, 4), st.lists(st.just(0.5), max_size=2))
-def test_a_trajectory_is_read_as_it_was_written_wherever_its_fields_come_to_lie(
+def test_a_trajectory_is_read_as_the_middleware_writes_it_at_any_alignment(
     names, frame_id, count, velocities
 ):
     rows = np.arange(1.0, 1.0 + count * len(names)).reshape(count, len(names))
@@ -77,8 +77,8 @@ def test_points_of_another_size_are_refused(sizes):
 
 
 @given(st.integers(0, 400))
-def test_a_message_that_ends_early_is_refused_and_never_read_beyond_its_end(length):
-    # The middleware leaves room at the end.
+def test_a_truncated_message_is_refused(length):
+    # The middleware adds padding at the end.
     whole = serialize_message(trajectory(["a", "b"], "f", [[1.0, 2.0]] * 3, [3.0, 4.0]))
     end = whole.rindex(struct.pack("<iI", -2, 3)) + 8
     read_trajectory(whole[:end], 2)
@@ -91,17 +91,17 @@ def test_the_other_byte_order_is_read_too():
     body = struct.pack(">iI I4s I I2sxx I d", 1, 2, 4, b"abc\0", 1, 2, b"j\0", 1, 0.5)
     reader = CdrReader(b"\x00\x00\x00\x00" + body)
     assert reader.header() == 1_000_000_002
-    assert reader.names(Names()) == ("j",)
+    assert reader.names(CachedNames()) == ("j",)
     assert reader.doubles().tolist() == [0.5]
 
 
-def test_names_are_read_anew_only_when_they_change():
-    known = Names()
+def test_names_are_decoded_only_when_they_change():
+    cache = CachedNames()
 
     def names(*texts):
         reader = CdrReader(serialize_message(trajectory(list(texts), "", [])))
         reader.header()
-        return reader.names(known)
+        return reader.names(cache)
 
     first = names("a", "b")
     assert names("a", "b") is first
@@ -111,16 +111,16 @@ def test_names_are_read_anew_only_when_they_change():
 
 
 @pytest.mark.parametrize("part", [slice(7, 13), slice(None, None, 7), slice(3, 4)])
-def test_a_command_is_sent_number_for_number_even_as_a_part_of_a_whole(part):
+def test_a_command_may_be_a_view_of_an_array(part):
     positions = np.arange(14.0)[part]
     written = CommandWriter(len(positions)).write(positions)
     message = deserialize_message(written, Float64MultiArray)
     assert message == Float64MultiArray(data=positions)
-    assert np.array_equal(command_of(written), positions)
+    assert np.array_equal(read_command(written), positions)
 
 
 def test_a_command_with_a_layout_is_read():
     layout = MultiArrayLayout(dim=[MultiArrayDimension(label="joint", size=2, stride=2)] * 2)
     message = Float64MultiArray(layout=layout, data=[1.0, 2.0])
-    assert command_of(serialize_message(message)).tolist() == [1.0, 2.0]
-    assert command_of(serialize_message(Float64MultiArray())).tolist() == []
+    assert read_command(serialize_message(message)).tolist() == [1.0, 2.0]
+    assert read_command(serialize_message(Float64MultiArray())).tolist() == []

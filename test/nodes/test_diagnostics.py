@@ -148,19 +148,19 @@ def test_a_machine_is_heard_even_where_the_ros_clock_stands_still(domain):
 
 def test_nested_numbers_become_one_level_without_lists_and_what_is_not_known():
     nested = {"a": 1, "b": {"c": 0.5, "d": {"e": "x"}, "f": None}, "gaps": [[1, 2]], "g": False}
-    assert diagnostics.flat(nested) == {"a": 1, "b.c": 0.5, "b.d.e": "x", "g": False}
+    assert diagnostics.flatten(nested) == {"a": 1, "b.c": 0.5, "b.d.e": "x", "g": False}
 
 
 def test_nothing_becomes_nothing():
-    assert diagnostics.flat({}) == {}
-    assert diagnostics.flat({"a": {}}) == {}
+    assert diagnostics.flatten({}) == {}
+    assert diagnostics.flatten({"a": {}}) == {}
 
 
 def test_a_service_answers_with_the_error_where_it_cannot_act():
     def fail() -> None:
         raise DbpError("the arms still move")
 
-    refused = diagnostics.answer_to(fail)(Trigger.Request(), Trigger.Response())
-    granted = diagnostics.answer_to(lambda: None)(Trigger.Request(), Trigger.Response())
+    refused = diagnostics.trigger_callback(fail)(Trigger.Request(), Trigger.Response())
+    granted = diagnostics.trigger_callback(lambda: None)(Trigger.Request(), Trigger.Response())
     assert (refused.success, refused.message) == (False, "the arms still move")
     assert (granted.success, granted.message) == (True, "")

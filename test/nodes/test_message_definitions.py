@@ -1,4 +1,4 @@
-"""A bag holds the words of its types: any reader can decode what ROS has serialised."""
+"""A bag contains its message definitions, so that any reader can decode it."""
 
 from array import array
 from pathlib import Path
@@ -22,14 +22,14 @@ def messages():
     return {
         "sensor_msgs/msg/Image": image,
         "sensor_msgs/msg/JointState": joints,
-        "std_msgs/msg/String": String(data="ä word"),
+        "std_msgs/msg/String": String(data="ä text"),
         "std_msgs/msg/Float64": Float64(data=1 / 3),
         "std_msgs/msg/Bool": Bool(data=True),
     }
 
 
 @pytest.mark.parametrize("kind", messages())
-def test_what_ros_has_serialised_is_read_from_a_bag_without_ros(kind: str, tmp_path: Path) -> None:
+def test_serialised_messages_are_read_from_a_bag_without_ros(kind: str, tmp_path: Path) -> None:
     message = messages()[kind]
     topics = {"it": BagTopic("/it", kind, message_definition(kind))}
     writer = BagWriter(tmp_path / "bag.mcap", topics, {"task": "toy"})
@@ -42,16 +42,16 @@ def test_what_ros_has_serialised_is_read_from_a_bag_without_ros(kind: str, tmp_p
 
 def assert_same(message: object, read: object) -> None:
     for name in message.get_fields_and_field_types():
-        ours, theirs = getattr(message, name), getattr(read, name)
-        if hasattr(ours, "get_fields_and_field_types"):
-            assert_same(ours, theirs)
-        elif isinstance(ours, array):
-            assert list(ours) == list(theirs), name
+        expected, found = getattr(message, name), getattr(read, name)
+        if hasattr(expected, "get_fields_and_field_types"):
+            assert_same(expected, found)
+        elif isinstance(expected, array):
+            assert list(expected) == list(found), name
         else:
-            assert ours == theirs, name
+            assert expected == found, name
 
 
-def test_a_definition_has_those_of_all_its_parts() -> None:
+def test_a_definition_includes_those_of_all_its_fields() -> None:
     text = message_definition("sensor_msgs/msg/Image")
     assert [line for line in text.splitlines() if line.startswith("MSG: ")] == [
         "MSG: std_msgs/Header",
@@ -59,6 +59,6 @@ def test_a_definition_has_those_of_all_its_parts() -> None:
     ]
 
 
-def test_a_type_that_is_not_installed_is_named() -> None:
+def test_a_type_that_is_not_installed_is_reported() -> None:
     with pytest.raises(ConfigError, match="the definition of no_msgs/msg/Such is not installed"):
         message_definition("no_msgs/msg/Such")

@@ -1,4 +1,4 @@
-"""Topics are read in the thread of their owner, only when it reads them, by its names."""
+"""Subscriptions run in the thread that polls them, with the remappings of the owner."""
 
 import threading
 import time
@@ -18,19 +18,19 @@ PAUSE_S = 0.002
 
 
 class Owner(Node):
-    """A node with a namespace, a topic that is renamed, and streams."""
+    """A node with a namespace, a remapped topic and polled subscriptions."""
 
     def __init__(self) -> None:
         renamed = ["--ros-args", "-r", "orders:=/shop/orders"]
         super().__init__("owner", namespace="cell_1", cli_args=renamed)
-        self.heard: list[tuple[str, int]] = []
-        self.streams = PolledSubscriptions(self)
+        self.received: list[tuple[str, int]] = []
+        self.polled = PolledSubscriptions(self)
         for topic in ("news", "orders"):
-            self.streams.subscribe(String, topic, self.hear, COMMAND)
+            self.polled.subscribe(String, topic, self.on_message, COMMAND)
 
-    def hear(self, message: bytes) -> None:
-        words = deserialize_message(message, String).data
-        self.heard.append((words, threading.get_ident()))
+    def on_message(self, message: bytes) -> None:
+        text = deserialize_message(message, String).data
+        self.received.append((text, threading.get_ident()))
 
 
 @pytest.fixture
@@ -39,43 +39,43 @@ def owner(domain: int) -> Iterator[Owner]:
         yield node
 
 
-def read_until_heard(owner: Owner, topic: str, words: str) -> int:
-    """Say words on a topic until they are heard; return the thread that heard them."""
+def poll_until_received(owner: Owner, topic: str, text: str) -> int:
+    """Publish a text until it is received; return the thread of the callback."""
     publisher = owner.create_publisher(String, topic, COMMAND)
     deadline = time.monotonic() + LIMIT_S
-    while words not in dict(owner.heard):
-        assert time.monotonic() < deadline, f"nothing came on {topic}"
-        publisher.publish(String(data=words))
+    while text not in dict(owner.received):
+        assert time.monotonic() < deadline, f"nothing arrived on {topic}"
+        publisher.publish(String(data=text))
         time.sleep(PAUSE_S)
-        owner.streams.read()
-    return dict(owner.heard)[words]
+        owner.polled.poll()
+    return dict(owner.received)[text]
 
 
-def test_callbacks_run_in_the_thread_that_reads_under_the_names_of_the_owner(
+def test_callbacks_run_in_the_polling_thread_with_the_remappings_of_the_owner(
     owner: Owner,
 ) -> None:
-    assert read_until_heard(owner, "/cell_1/news", "rain") == threading.get_ident()
-    assert read_until_heard(owner, "/shop/orders", "bread") == threading.get_ident()
+    assert poll_until_received(owner, "/cell_1/news", "rain") == threading.get_ident()
+    assert poll_until_received(owner, "/shop/orders", "bread") == threading.get_ident()
 
 
-def test_nothing_is_heard_while_nobody_reads_and_then_the_newest_alone(owner: Owner) -> None:
-    read_until_heard(owner, "/cell_1/news", "rain")
-    owner.heard.clear()
+def test_only_the_newest_message_is_received_and_only_by_polling(owner: Owner) -> None:
+    poll_until_received(owner, "/cell_1/news", "rain")
+    owner.received.clear()
     publisher = owner.create_publisher(String, "/cell_1/news", COMMAND)
     deadline = time.monotonic() + LIMIT_S
     while publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
         time.sleep(PAUSE_S)
-    for words in ("hail", "snow"):
-        publisher.publish(String(data=words))
+    for text in ("hail", "snow"):
+        publisher.publish(String(data=text))
     time.sleep(0.3)
-    assert owner.heard == []
-    owner.streams.read()
-    owner.streams.read()
-    assert [words for words, _ in owner.heard] == ["snow"]
+    assert owner.received == []
+    owner.polled.poll()
+    owner.polled.poll()
+    assert [text for text, _ in owner.received] == ["snow"]
 
 
-def test_reading_does_not_wait(owner: Owner) -> None:
+def test_polling_does_not_block(owner: Owner) -> None:
     began_s = time.monotonic()
-    owner.streams.read()
+    owner.polled.poll()
     assert time.monotonic() - began_s < 1.0
-    assert owner.heard == []
+    assert owner.received == []

@@ -1,4 +1,4 @@
-"""What holds is heard from every publisher, and by those that come later too."""
+"""A stateful topic is received from latched and volatile publishers."""
 
 import time
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 
 
-class Hearer(Node):
+class Subscriber(Node):
     def __init__(self) -> None:
-        super().__init__("hearer")
+        super().__init__("subscriber")
         self.words: list[str] = []
         self.latched = self.create_publisher(String, "words", LATCHED)
         self.latched.publish(String(data="before"))
@@ -23,24 +23,24 @@ class Hearer(Node):
 
 
 @pytest.fixture
-def hearer(domain: int) -> Iterator[Hearer]:
-    with spinning(Hearer) as node:
+def subscriber(domain: int) -> Iterator[Subscriber]:
+    with spinning(Subscriber) as node:
         yield node
 
 
-def test_who_latches_is_heard_once_and_who_does_not_latch_is_heard_too(hearer: Hearer) -> None:
-    wait_until(lambda: "before" in hearer.words, "what was said before")
-    hearer.latched.publish(String(data="after"))
-    wait_until(lambda: "after" in hearer.words, "what is said after")
+def test_latched_messages_are_received_once_and_volatile_ones_too(subscriber: Subscriber) -> None:
+    wait_until(lambda: "before" in subscriber.words, "the message from before")
+    subscriber.latched.publish(String(data="after"))
+    wait_until(lambda: "after" in subscriber.words, "the next message")
     time.sleep(0.3)
-    assert hearer.words == ["before", "after"]
-    plain = hearer.create_publisher(String, "words", 10)
-    # As `ros2 topic pub --once` does, which would wait for ever otherwise.
-    wait_until(lambda: plain.get_subscription_count() > 0, "a subscription that does not latch")
+    assert subscriber.words == ["before", "after"]
+    plain = subscriber.create_publisher(String, "words", 10)
+    # `ros2 topic pub --once` blocks until there is a subscription.
+    wait_until(lambda: plain.get_subscription_count() > 0, "a volatile subscription")
     plain.publish(String(data="plain"))
-    wait_until(lambda: "plain" in hearer.words, "who does not latch")
-    hearer.latched.publish(String(data="last"))
-    wait_until(lambda: hearer.words[-1] == "last", "who latches")
+    wait_until(lambda: "plain" in subscriber.words, "the volatile publisher")
+    subscriber.latched.publish(String(data="last"))
+    wait_until(lambda: subscriber.words[-1] == "last", "the latched publisher")
     time.sleep(0.3)
-    assert hearer.words[:3] == ["before", "after", "plain"]
-    assert set(hearer.words[3:]) == {"last"}
+    assert subscriber.words[:3] == ["before", "after", "plain"]
+    assert set(subscriber.words[3:]) == {"last"}

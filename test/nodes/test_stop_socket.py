@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dbp_ros.nodes.stop_socket import Listener, StopSocket, listeners, send_stop
+from dbp_ros.nodes.stop_socket import LocalGuard, StopSocket, local_guards, send_stop
 
 # No ROS domain has this number: other processes of this computer are not stopped by these tests.
 DOMAIN = 10_000 + os.getpid()
@@ -33,8 +33,8 @@ def listening(node: str, stop: Callable[[], None]) -> Iterator[StopSocket]:
         sock.close()
 
 
-def ours() -> list[Listener]:
-    return [listener for listener in listeners() if listener.domain == DOMAIN]
+def ours() -> list[LocalGuard]:
+    return [listener for listener in local_guards() if listener.domain == DOMAIN]
 
 
 @pytest.fixture

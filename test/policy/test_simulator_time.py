@@ -41,7 +41,8 @@ class Simulator:
             self.feel(ros_ns, arrival_ns)
             for camera in CAMERAS if k % 3 == 0 else ():
                 frame = Frame(
-                    np.full((2, 2, 3), k % 256, np.uint8), self.clocks.keep(ros_ns - step_ns)
+                    np.full((2, 2, 3), k % 256, np.uint8),
+                    self.clocks.record_stamp(ros_ns - step_ns),
                 )
                 self.buffer.add_features(
                     camera, frame, np.full(3, ros_ns / NS, np.float32), arrival_ns
@@ -51,7 +52,7 @@ class Simulator:
 
     def feel(self, ros_ns: int, arrival_ns: int) -> None:
         values = np.full(3, (ros_ns - FIRST_NS) / NS, np.float32)
-        self.buffer.add_joint_state(values, self.clocks.keep(ros_ns), arrival_ns)
+        self.buffer.add_joint_state(values, self.clocks.record_stamp(ros_ns), arrival_ns)
 
     def decide(self, now_ns: int) -> None:
         try:
@@ -129,7 +130,7 @@ def test_a_stamp_that_stands_still_does_not_pile_up(make_bundle):
 def test_a_chunk_is_due_at_the_pace_of_the_simulator(model, factor):
     clocks = ClockMapping(ClockLine(START_NS, FIRST_NS, factor))
     runner = PolicyRunner(model, PolicyConfig(latent_seed=0), clocks=clocks)
-    stamp_ns = clocks.keep(FIRST_NS + 5 * MS)
+    stamp_ns = clocks.record_stamp(FIRST_NS + 5 * MS)
     runner.add_joint_state(np.zeros(3, np.float32), stamp_ns, stamp_ns)
     for camera in CAMERAS:
         runner.add_image(camera, Frame(np.zeros((8, 12, 3), np.uint8), stamp_ns), stamp_ns)

@@ -18,7 +18,7 @@ from processes.robot import wait_until
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
-from dbp_ros.nodes.qos import COMMAND_SOURCE
+from dbp_ros.nodes.qos import COMMAND_PUBLISHER
 
 DEGREES = 180.0 / np.pi
 
@@ -95,7 +95,7 @@ def test_a_controller_loaded_in_another_order_while_tracking_never_moves_an_arm(
 def second_commander(controller: str) -> Iterator[None]:
     """Let another node publish on a controller's commands, if it wanted to."""
     node = Node("forgotten_guard", enable_rosout=False, start_parameter_services=False)
-    node.create_publisher(Float64MultiArray, f"/{controller}/commands", COMMAND_SOURCE)
+    node.create_publisher(Float64MultiArray, f"/{controller}/commands", COMMAND_PUBLISHER)
     try:
         yield
     finally:

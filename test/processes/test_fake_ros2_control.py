@@ -16,7 +16,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
 from dbp_ros.nodes.process import spinning
-from dbp_ros.nodes.qos import COMMAND_SOURCE, EVERY, LATCHED
+from dbp_ros.nodes.qos import COMMAND_PUBLISHER, EVENTS, LATCHED
 
 STEP = 0.004
 
@@ -29,10 +29,10 @@ class Commander(Node):
         self.events: list[tuple[str, str]] = []
         self.joint_states: list[JointState] = []
         self.publisher = self.create_publisher(
-            Float64MultiArray, f"{LEFT}/commands", COMMAND_SOURCE
+            Float64MultiArray, f"{LEFT}/commands", COMMAND_PUBLISHER
         )
         self.create_subscription(
-            TransitionEvent, f"{LEFT}/transition_event", self._on_transition, EVERY
+            TransitionEvent, f"{LEFT}/transition_event", self._on_transition, EVENTS
         )
         self.create_subscription(JointState, "joint_states", self.joint_states.append, LATCHED)
 

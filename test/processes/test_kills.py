@@ -30,7 +30,7 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.bag import read_bag
 from dbp_ros.data.recorder import bag_numbers, bag_path
 from dbp_ros.nodes.learner_process import MODULE
-from dbp_ros.nodes.qos import EVERY, LATCHED, MODEL_CHUNKS
+from dbp_ros.nodes.qos import EVENTS, LATCHED, MODEL_CHUNKS
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 
@@ -55,7 +55,7 @@ class Witness:
         self.numbers: list[int] = []
         self.models: list[dict[str, Any]] = []
         self._countdown, self._victim = 0, 0
-        robot.create_subscription(String, "decision", self._decided, EVERY)
+        robot.create_subscription(String, "decision", self._decided, EVENTS)
         robot.create_subscription(String, "policy/model", self._said, LATCHED)
         robot.create_subscription(String, "model_request", self._requested, MODEL_CHUNKS)
 

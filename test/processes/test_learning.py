@@ -16,7 +16,7 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.bag import read_bag
 from dbp_ros.data.bag_episode import BagEpisode, to_episode
 from dbp_ros.data.recorder import bag_path
-from dbp_ros.nodes.qos import EVERY, LATCHED
+from dbp_ros.nodes.qos import EVENTS, LATCHED
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 LIKELIHOOD = 1e-4
@@ -120,9 +120,9 @@ def test_a_learner_ignores_malformed_messages_and_records_the_rest(
         robot.wait_for_state("learner", "waiting for an episode")
         robot.ask("learner/begin_episode")
         for kind, topic, qos, values in (
-            (String, "decision", EVERY, ("", "[]", '{"number": "2"}')),
+            (String, "decision", EVENTS, ("", "[]", '{"number": "2"}')),
             (String, "policy/model", LATCHED, ("model 3", "[]", "{}")),
-            (Float64, "reward", EVERY, (math.nan, math.inf, 1.0)),
+            (Float64, "reward", EVENTS, (math.nan, math.inf, 1.0)),
         ):
             publisher = robot.create_publisher(kind, topic, qos)
             wait_until(

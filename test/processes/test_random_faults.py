@@ -18,7 +18,7 @@ from processes.rig import Rig, running_rig
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
-from dbp_ros.nodes.qos import COMMAND_SOURCE
+from dbp_ros.nodes.qos import COMMAND_PUBLISHER
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 SEED = 14
@@ -107,7 +107,7 @@ def command_as_well(rig: Rig, rng: np.random.Generator, stack: ExitStack) -> tup
     name = str(rng.choice(CONTROLLERS))
     node = Node("forgotten_guard", enable_rosout=False, start_parameter_services=False)
     stack.callback(node.destroy_node)
-    node.create_publisher(Float64MultiArray, f"/{name}/commands", COMMAND_SOURCE)
+    node.create_publisher(Float64MultiArray, f"/{name}/commands", COMMAND_PUBLISHER)
     return "stopped", name
 
 

@@ -1,4 +1,4 @@
-"""Loops on the steady clock: the grid is kept, and ticks are never crowded."""
+"""Rate loops: absolute deadlines, minimum distance of ticks, triggers."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ MS = 1_000_000
 WAIT_S = 5.0
 
 
-def test_a_pacer_never_ticks_before_its_grid():
+def test_a_loop_never_ticks_before_its_deadline():
     start_ns = time.monotonic_ns()
     loop = RateLoop(5 * MS)
     ticks = [loop.wait() for _ in range(40)]
@@ -21,7 +21,7 @@ def test_a_pacer_never_ticks_before_its_grid():
         assert tick >= start_ns + number * 5 * MS
 
 
-def test_after_being_late_ticks_are_not_crowded():
+def test_after_a_late_tick_the_next_ones_keep_their_distance():
     loop = RateLoop(20 * MS)
     loop.wait()
     time.sleep(0.09)
@@ -31,7 +31,7 @@ def test_after_being_late_ticks_are_not_crowded():
         assert tick - before >= 10 * MS
 
 
-def test_a_paced_thread_calls_with_the_steady_time_until_it_is_stopped():
+def test_a_thread_passes_the_steady_time_until_it_is_stopped():
     ticks, enough = [], threading.Event()
 
     def tick(now_ns):
@@ -51,7 +51,7 @@ def test_a_paced_thread_calls_with_the_steady_time_until_it_is_stopped():
     assert len(ticks) == count
 
 
-def test_the_function_that_is_called_may_change_the_rate():
+def test_a_tick_may_change_the_rate():
     ticks, enough = [], threading.Event()
 
     def tick(now_ns):
@@ -69,17 +69,17 @@ def test_the_function_that_is_called_may_change_the_rate():
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_error_ends_a_paced_thread_and_is_kept():
+def test_an_error_ends_a_thread_and_is_kept():
     def fail(now_ns):
-        raise ValueError("out of paper")
+        raise ValueError("broken")
 
     thread = RateThread("ticker", 200.0, fail)
     thread.start()
     thread.join(WAIT_S)
-    assert str(thread.error) == "out of paper"
+    assert str(thread.error) == "broken"
 
 
-def test_a_paced_thread_may_stop_itself():
+def test_a_tick_may_stop_its_thread():
     thread = RateThread("ticker", 200.0, lambda now_ns: thread.stop())
     thread.start()
     thread.join(WAIT_S)
@@ -87,11 +87,11 @@ def test_a_paced_thread_may_stop_itself():
     assert thread.error is None
 
 
-def test_stopping_a_paced_thread_that_never_started_is_harmless():
+def test_a_thread_that_never_started_can_be_stopped():
     RateThread("ticker", 200.0, lambda now_ns: None).stop()
 
 
-def test_a_hurried_wait_ends_before_its_deadline_but_not_at_once():
+def test_a_triggered_wait_ends_before_its_deadline_but_not_at_once():
     loop = RateLoop(1000 * MS, min_period_share=0.02)
     before_ns = time.monotonic_ns()
     loop.trigger()
@@ -100,7 +100,7 @@ def test_a_hurried_wait_ends_before_its_deadline_but_not_at_once():
     assert 20 * MS <= now_ns - before_ns < 900 * MS
 
 
-def test_many_wishes_to_hurry_are_one():
+def test_several_triggers_count_once():
     loop = RateLoop(100 * MS, min_period_share=0.1)
     for _ in range(5):
         loop.trigger()
@@ -110,14 +110,14 @@ def test_many_wishes_to_hurry_are_one():
     assert not loop.triggered
 
 
-def test_a_wish_while_the_tick_is_at_work_is_kept_for_the_next():
+def test_a_trigger_during_a_tick_applies_to_the_next_wait():
     loop = RateLoop(1000 * MS, min_period_share=0.01)
     first = loop.wait() if not loop.trigger() else 0
     loop.trigger()
     assert loop.wait() - first < 900 * MS
 
 
-def test_after_a_hurried_tick_the_next_deadline_is_a_period_away():
+def test_after_a_triggered_tick_the_next_deadline_is_a_period_away():
     loop = RateLoop(60 * MS, min_period_share=0.1)
     for _ in range(5):
         loop.trigger()
@@ -126,7 +126,7 @@ def test_after_a_hurried_tick_the_next_deadline_is_a_period_away():
         assert late - early >= 60 * MS
 
 
-def test_a_pacer_that_knows_only_the_clock_is_not_hurried():
+def test_without_a_shorter_period_a_trigger_is_ignored():
     loop = RateLoop(20 * MS)
     loop.trigger()
     before_ns = time.monotonic_ns()
@@ -134,7 +134,7 @@ def test_a_pacer_that_knows_only_the_clock_is_not_hurried():
     assert not loop.triggered
 
 
-def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
+def test_a_triggered_thread_keeps_its_minimum_distance_and_its_rate():
     ticks = []
     thread = RateThread("ticker", 50.0, ticks.append, min_period_share=0.25)
     thread.start()
@@ -148,32 +148,32 @@ def test_a_thread_that_is_hurried_by_others_keeps_its_distance_and_its_rate():
     assert len(ticks) > 40
 
 
-def test_a_loop_may_prepare_a_moment_before_each_deadline_and_knows_when_that_is():
-    looks, dues, ticks = [], [], []
+def test_prepare_is_called_shortly_before_each_deadline():
+    prepared, dues, ticks = [], [], []
 
     def prepare(due_ns):
-        looks.append(time.monotonic_ns())
+        prepared.append(time.monotonic_ns())
         dues.append(due_ns)
 
     loop = RateLoop(20 * MS, prepare=prepare)
     for _ in range(10):
         ticks.append(loop.wait())
-    assert len(looks) == 10
+    assert len(prepared) == 10
     assert all(due <= tick for due, tick in zip(dues, ticks, strict=True))
     assert np.median(np.subtract(ticks, dues)) < 5 * MS
     time.sleep(0.1)
     assert time.monotonic_ns() - loop.wait() < 5 * MS
-    assert looks[-1] <= dues[-1] + 5 * MS
+    assert prepared[-1] <= dues[-1] + 5 * MS
     assert dues[-1] - dues[-2] > 60 * MS
-    looks.pop()
-    for look, tick in zip(looks, ticks, strict=True):
-        assert look < tick
-    # Not at the beginning of the period.
-    assert np.median(np.subtract(ticks, looks)) < 10 * MS
+    prepared.pop()
+    for start, tick in zip(prepared, ticks, strict=True):
+        assert start < tick
+    # Not at the start of the period.
+    assert np.median(np.subtract(ticks, prepared)) < 10 * MS
     assert (ticks[-1] - ticks[0]) / 9 >= 19 * MS
 
 
-def test_who_waits_for_a_tick_has_the_time_until_the_next():
+def test_wait_for_tick_returns_right_after_a_tick():
     ticks = []
     thread = RateThread("ticker", 20.0, ticks.append)
     thread.start()
