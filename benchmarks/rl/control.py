@@ -94,7 +94,7 @@ def train_medium(name: str, pretrained: Checkpoint, seed: int) -> Learner:
         LocalVectorEnv(EnvSpec(name), learner.config.environments),
         LocalVectorEnv(EnvSpec(name), 1),
     )
-    OnlineTraining(config, learner, pretrained, *environments).go()
+    OnlineTraining(config, learner, pretrained, *environments).run()
     return learner
 
 

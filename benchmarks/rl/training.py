@@ -105,7 +105,7 @@ def run_rl(job: RlJob) -> list[Row]:
     )
     if interrupted:
         training.resume(checkpoint)
-    training.go(env.updates)
+    training.run(env.updates)
     columns = [name for name in COLUMNS if name not in job.key()]
     rows = [{**job.key(), **{name: row[name] for name in columns}} for row in read_log(run)]
     return [{**row, "env_steps": int(row["env_steps"])} for row in rows]

@@ -162,4 +162,4 @@ def _train(training: OnlineTraining, console: Console) -> None:
                 shown = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
                 console.print(shown, highlight=False)
 
-        training.go(report=report)
+        training.run(report=report)

@@ -1,4 +1,4 @@
-"""A run of online learning: collect, learn, be judged now and then, and be able to stop."""
+"""A training run of online learning: collect, update, evaluate, resume."""
 
 import math
 import time
@@ -17,18 +17,19 @@ from torch import Tensor
 from dbp_ros.learning.checkpoint import Checkpoint, write_checkpoint
 from dbp_ros.learning.training_log import TrainingLog, draw_curves, read_log
 from dbp_ros.rl.checkpoint import finetuned, restore
+from dbp_ros.rl.collector import Collector
 from dbp_ros.rl.learner import Learner, Statistics
 from dbp_ros.rl.resumable_env import ResumableEnv
-from dbp_ros.rl.rollout import Collector, evaluate_learner
+from dbp_ros.rl.rollout import evaluate_learner
 from dbp_ros.rl.state_tensors import with_prefix, without_prefix
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.types import VectorEnv
 
-CURVE = "practice.png"
-# Episodes of different seeds of a run must not be the same ones; nor those that judge it.
-SEEDS_OF_A_RUN = 1_000_000
-FIRST_JUDGING_SEED = 900_000_000
-# What every learner says after an update, and nobody before the first one.
+CURVE = "online_training.png"
+# Seeds of the episodes of different runs, and of their evaluations, are disjoint.
+SEEDS_PER_RUN = 1_000_000
+FIRST_EVALUATION_SEED = 900_000_000
+# Logged statistics of a learner; NaN before the first update.
 LOGGED = ("kl", "sigma", "value_loss")
 
 Report = Callable[[int, Statistics], None]
@@ -36,13 +37,13 @@ Report = Callable[[int, Statistics], None]
 
 @dataclass(frozen=True)
 class OnlineTrainingConfig(Settings):
-    """How long a policy practises, and when it is judged.
+    """Length and evaluations of a training run.
 
     Raises:
         ConfigError: If a number is out of range.
     """
 
-    steps: int = setting(300_000, "control steps of practice in all", ge=1)
+    steps: int = setting(300_000, "control steps of training in all", ge=1)
     eval_every: int = setting(10, "updates between evaluations, each with a checkpoint", ge=1)
     eval_episodes: int = setting(25, "episodes of an evaluation", ge=1)
 
@@ -56,18 +57,18 @@ def no_report(steps: int, row: Statistics) -> None:
 
 
 class OnlineTraining:
-    """One run, and the folder it is kept in.
+    """A training run with a folder for checkpoints.
 
-    Stopped and resumed it makes the same updates as if it had never been stopped: the learner,
-    everything random and the unfinished episodes are in the checkpoint.
+    A resumed run makes the same updates as an uninterrupted one. The checkpoint has the learner,
+    the generators and the unfinished episodes.
 
     Attributes:
-        learner: Who learns.
-        steps: Control steps of practice so far.
-        updates: How many there have been.
-        wall_s: Time they took in [s], without evaluations.
-        cpu_s: Time of this process in it in [s].
-        row: What was last found out.
+        learner: The learner.
+        steps: Control steps of training.
+        updates: Number of updates.
+        wall_s: Wall time of the training, without evaluations.
+        cpu_s: CPU time of this process.
+        row: Last row of the log.
     """
 
     def __init__(
@@ -75,83 +76,83 @@ class OnlineTraining:
         config: OnlineTrainingConfig,
         learner: Learner,
         imitated: Checkpoint,
-        environment: VectorEnv,
-        judging: VectorEnv,
+        env: VectorEnv,
+        evaluation_env: VectorEnv,
         run: Path | None = None,
         *,
         origin: dict[str, Any] | None = None,
     ) -> None:
-        """Begin episodes at every place.
+        """Start an episode in every environment.
 
         Args:
-            config: How long.
-            learner: Who learns, from `imitated`.
-            imitated: Where its policy came from.
-            environment: To practise in.
-            judging: To be judged in: another one, with at least as many environments as episodes.
-            run: Folder for checkpoints, log and curves; None to keep nothing on disk.
-            origin: What the checkpoint should say about where it practised.
+            config: Length and evaluations.
+            learner: The learner, of the policy in `imitated`.
+            imitated: Checkpoint of the imitated policy.
+            env: Environments of the training.
+            evaluation_env: Other environments, for evaluations.
+            run: Folder for checkpoints, log and curves; None to write nothing.
+            origin: Description of the environment for the checkpoint.
         """
         self.config, self.learner = config, learner
-        self._imitated, self._judging, self._run = imitated, judging, run
+        self._imitated, self._evaluation_env, self._run = imitated, evaluation_env, run
         self._origin = origin or {}
         self._log = TrainingLog(run, draw_online_training) if run is not None else None
         seed = learner.config.seed
-        self._environment = ResumableEnv(environment)
-        self._collector = Collector(self._environment, learner, count(seed * SEEDS_OF_A_RUN), seed)
+        self._env = ResumableEnv(env)
+        self._collector = Collector(self._env, learner, count(seed * SEEDS_PER_RUN), seed)
         self.steps, self.updates, self.wall_s, self.cpu_s = 0, 0, 0.0, 0.0
         self.row: Statistics = {}
         self._solved: list[bool] = []
 
     @property
     def evaluation_seeds(self) -> range:
-        """Seeds of the episodes of every evaluation; those of another run are others."""
+        """Seeds of the episodes of every evaluation."""
         count = self.config.eval_episodes
-        first = FIRST_JUDGING_SEED + self.learner.config.seed * count
+        first = FIRST_EVALUATION_SEED + self.learner.config.seed * count
         return range(first, first + count)
 
-    def go(self, stop_at: int | None = None, report: Report = no_report) -> None:
-        """Practise until the settings' number of steps is reached.
+    def run(self, stop_at: int | None = None, report: Report = no_report) -> None:
+        """Train up to the number of steps of the settings.
 
         Args:
-            stop_at: Update to stop before the end at, with a checkpoint.
+            stop_at: Update to stop at early, with a checkpoint.
             report: Called after each update with the steps so far and, after an evaluation, the
                 row.
 
         Raises:
-            TrainingError: If the policy left the finite.
+            TrainingError: If a loss is not finite.
         """
         if self.updates == 0:
-            report(0, self._judge({}))
+            report(0, self._evaluate({}))
         while self.steps < self.config.steps and self.updates != stop_at:
-            statistics = self._learn()
-            over = self.steps >= self.config.steps or self.updates == stop_at
-            due = over or self.updates % self.config.eval_every == 0
-            report(self.steps, self._judge(statistics) if due else {})
+            statistics = self._train()
+            last = self.steps >= self.config.steps or self.updates == stop_at
+            due = last or self.updates % self.config.eval_every == 0
+            report(self.steps, self._evaluate(statistics) if due else {})
         if self._log is not None:
             self._log.close()
 
-    def _learn(self) -> Statistics:
-        began, busy = time.monotonic(), time.process_time()
+    def _train(self) -> Statistics:
+        wall_start, cpu_start = time.monotonic(), time.process_time()
         collected = self._collector.collect(self.learner.config.decisions)
         statistics = self.learner.update(collected.transitions)
         self.steps += collected.steps
         self._solved += collected.successes
         self.updates += 1
-        self.wall_s += time.monotonic() - began
-        self.cpu_s += time.process_time() - busy
+        self.wall_s += time.monotonic() - wall_start
+        self.cpu_s += time.process_time() - cpu_start
         return statistics
 
-    def _judge(self, statistics: Statistics) -> Statistics:
-        """Play episodes without exploration, then keep all there is to keep."""
+    def _evaluate(self, statistics: Statistics) -> Statistics:
+        """Evaluate without exploration, then write the checkpoint and the log."""
         seed = self.learner.config.seed
-        judged = evaluate_learner(self._judging, self.learner, self.evaluation_seeds, seed)
+        result = evaluate_learner(self._evaluation_env, self.learner, self.evaluation_seeds, seed)
         self.row = {
             "env_steps": float(self.steps),
             "wall_s": self.wall_s,
             "cpu_s": self.cpu_s,
-            "success": judged.success,
-            "return": judged.episode_return,
+            "success": result.success,
+            "return": result.episode_return,
             "success_exploring": float(np.mean(self._solved)) if self._solved else math.nan,
             **{name: statistics.get(name, math.nan) for name in LOGGED},
         }
@@ -162,10 +163,10 @@ class OnlineTraining:
         return self.row
 
     def checkpoint(self) -> Checkpoint:
-        """Return the policy as a checkpoint that can be exported, and all the run needs."""
-        seeds, actions = self._environment.episodes()
-        episodes = {str(place): torch.from_numpy(done) for place, done in enumerate(actions)}
-        practised: dict[str, Tensor] = {
+        """Return the state of the run with the policy, for export."""
+        seeds, actions = self._env.episodes()
+        episodes = {str(index): torch.from_numpy(done) for index, done in enumerate(actions)}
+        state: dict[str, Tensor] = {
             "seeds": torch.tensor(seeds),
             **with_prefix("actions", episodes),
             **self._collector.state_dict(),
@@ -175,26 +176,26 @@ class OnlineTraining:
             "updates": self.updates,
             "wall_s": round(self.wall_s, 3),
             "cpu_s": round(self.cpu_s, 3),
-            "judged": self.row,
+            "evaluation": self.row,
             **self._origin,
         }
         whole = finetuned(self._imitated, self.learner, facts)
-        return replace(whole, tensors={**whole.tensors, **with_prefix("practice", practised)})
+        return replace(whole, tensors={**whole.tensors, **with_prefix("online", state)})
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on where a run stopped.
+        """Restore the state of a run.
 
         Raises:
             TrainingError: If the checkpoint is not of online learning, or of other settings.
         """
         restore(checkpoint, self.learner)
-        practised = without_prefix("practice", checkpoint.tensors)
-        actions = without_prefix("actions", practised)
-        indices = range(self._environment.num_envs)
-        self._environment.relive(
-            practised["seeds"].tolist(), [actions[str(index)].numpy() for index in indices]
+        state = without_prefix("online", checkpoint.tensors)
+        actions = without_prefix("actions", state)
+        indices = range(self._env.num_envs)
+        self._env.replay(
+            state["seeds"].tolist(), [actions[str(index)].numpy() for index in indices]
         )
-        self._collector.load_state_dict(practised)
+        self._collector.load_state_dict(state)
         facts = checkpoint.facts["finetuned"]
         self.steps, self.updates = facts["steps"], facts["updates"]
         self.wall_s, self.cpu_s = facts["wall_s"], facts["cpu_s"]
@@ -203,7 +204,7 @@ class OnlineTraining:
 
 
 def draw_online_training(run: Path) -> None:
-    """Draw success and return over control steps and over time, and all else over updates."""
+    """Plot success and return over control steps and over time, and all columns over updates."""
     draw_curves(run)
     rows = read_log(run)
     figure = Figure(figsize=(11, 6), layout="constrained")

@@ -53,7 +53,9 @@ def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
     facts = read_checkpoint(out).facts["finetuned"]
     assert facts["env"] == "Pendulum-v1"
     assert facts["steps"] == 640
-    assert {"checkpoint.safetensors", "log.csv", "practice.png"} <= {p.name for p in out.iterdir()}
+    assert {"checkpoint.safetensors", "log.csv", "online_training.png"} <= {
+        p.name for p in out.iterdir()
+    }
     assert finetune(trained, "out") == 1
     assert "give --resume" in capsys.readouterr().err
     assert finetune(trained, "out", "--resume", "--steps", "900") == 0
@@ -96,7 +98,7 @@ def test_a_policy_with_cameras_resumes_fine_tuning_bit_for_bit(with_camera: Path
     assert set(whole.tensors) == set(parts.tensors)
     for name, value in whole.tensors.items():
         torch.testing.assert_close(value, parts.tensors[name], rtol=0, atol=0)
-    features = whole.tensors["practice/player/features/head_camera"]
+    features = whole.tensors["online/rollout/features/head_camera"]
     assert features.std(0).max() > 0
 
 

@@ -1,4 +1,4 @@
-"""Practice in an environment: judged by whole episodes, and resumed to the bit."""
+"""Online training in an environment: evaluated by whole episodes, resumed to the bit."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ LONGEST = 11
 
 
 class Line:
-    """Reach 1 on a line from a random start; time is up after eleven steps."""
+    """Reach 1 on a line from a random start within eleven steps."""
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs = num_envs
@@ -61,24 +61,22 @@ def imitated() -> Checkpoint:
     return Checkpoint(config, shape, {}, {f"average/{k}": v for k, v in average.items()})
 
 
-def practice(
+def online_training(
     imitated: Checkpoint, run: Path | None = None, settings: FinetuneConfig = SETTINGS
 ) -> OnlineTraining:
     learner = build_learner(imitated.policy(), settings)
     return OnlineTraining(SHORT, learner, imitated, Line(6), Line(4), run)
 
 
-def test_a_resumed_run_equals_one_that_was_never_stopped(
-    imitated: Checkpoint, tmp_path: Path
-) -> None:
-    whole = practice(imitated, tmp_path / "whole")
-    whole.go()
-    practice(imitated, tmp_path / "parts").go(stop_at=3)
+def test_a_resumed_run_equals_an_uninterrupted_one(imitated: Checkpoint, tmp_path: Path) -> None:
+    whole = online_training(imitated, tmp_path / "whole")
+    whole.run()
+    online_training(imitated, tmp_path / "parts").run(stop_at=3)
     torch.randn(7)
     saved = read_checkpoint(tmp_path / "parts")
-    second = practice(saved, tmp_path / "parts")
+    second = online_training(saved, tmp_path / "parts")
     second.resume(saved)
-    second.go()
+    second.run()
     assert second.steps == whole.steps >= SHORT.steps
     assert second.updates == whole.updates > 6
     one, two = whole.checkpoint(), second.checkpoint()
@@ -91,31 +89,29 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(
 def test_a_resumed_run_keeps_the_rows_of_its_log_and_writes_each_once(
     imitated: Checkpoint, tmp_path: Path
 ) -> None:
-    practice(imitated, tmp_path).go(stop_at=3)
+    online_training(imitated, tmp_path).run(stop_at=3)
     saved = read_checkpoint(tmp_path)
-    second = practice(saved, tmp_path)
+    second = online_training(saved, tmp_path)
     second.resume(saved)
-    second.go()
+    second.run()
     rows = (tmp_path / "log.csv").read_text().splitlines()[1:]
     updates = [int(row.split(",")[0]) for row in rows]
     assert updates == [0, 2, 3, *range(4, second.updates, 2), second.updates][: len(updates)]
     assert updates[-1] == second.updates
-    assert (tmp_path / "practice.png").stat().st_size > 10_000
+    assert (tmp_path / "online_training.png").stat().st_size > 10_000
 
 
-def test_the_first_row_judges_what_was_imitated(imitated: Checkpoint, tmp_path: Path) -> None:
+def test_the_first_row_evaluates_the_imitated_policy(imitated: Checkpoint, tmp_path: Path) -> None:
     rows: list[dict[str, float]] = []
-    practice(imitated, tmp_path).go(stop_at=1, report=lambda _, row: rows.append(row))
+    online_training(imitated, tmp_path).run(stop_at=1, report=lambda _, row: rows.append(row))
     assert [row["env_steps"] for row in rows] == [0, pytest.approx(rows[1]["env_steps"])]
     assert math.isnan(rows[0]["kl"])
     assert not math.isnan(rows[1]["kl"])
 
 
-def test_what_was_practised_is_a_policy_like_any_other(
-    imitated: Checkpoint, tmp_path: Path
-) -> None:
-    run = practice(imitated, tmp_path)
-    run.go(stop_at=4)
+def test_the_checkpoint_holds_the_trained_policy(imitated: Checkpoint, tmp_path: Path) -> None:
+    run = online_training(imitated, tmp_path)
+    run.run(stop_at=4)
     saved = read_checkpoint(tmp_path)
     observation, latent = torch.zeros(3, 2), torch.ones(3, 1, 4, 1)
     expected = run.learner.policy.method(observation, latent)
@@ -127,16 +123,16 @@ def test_what_was_practised_is_a_policy_like_any_other(
 def test_a_run_of_other_settings_or_of_imitation_is_not_resumed(
     imitated: Checkpoint, tmp_path: Path
 ) -> None:
-    practice(imitated, tmp_path).go(stop_at=1)
-    other = practice(imitated, settings=FinetuneConfig(environments=6, gamma=0.5))
+    online_training(imitated, tmp_path).run(stop_at=1)
+    other = online_training(imitated, settings=FinetuneConfig(environments=6, gamma=0.5))
     with pytest.raises(TrainingError, match="other settings"):
         other.resume(read_checkpoint(tmp_path))
     with pytest.raises(TrainingError, match="of imitation alone"):
-        practice(imitated).resume(imitated)
+        online_training(imitated).resume(imitated)
 
 
 class Joints:
-    """Three joints that follow their commands; paid for moving, never over."""
+    """Three joints that follow their commands, with a reward for motion."""
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs, self.now = num_envs, np.zeros((num_envs, 3), np.float32)
@@ -151,14 +147,14 @@ class Joints:
         return VectorStepResult(actions, np.abs(actions).sum(1), never, np.ones_like(never), never)
 
 
-def test_what_was_practised_is_exported_as_any_policy_is(tmp_path: Path) -> None:
+def test_the_trained_policy_is_exported(tmp_path: Path) -> None:
     data = join_episodes((episode(index, images={}), str(index)) for index in range(3))
     trainer = Trainer(CONFIG, data)
     trainer.train()
     start = trainer.checkpoint()
     learner = build_learner(start.policy(), replace(SETTINGS, n_action_steps=1))
-    OnlineTraining(SHORT, learner, start, Joints(6), Joints(4), tmp_path / "run").go(stop_at=3)
-    practised = read_checkpoint(tmp_path / "run")
-    worst = export_bundle(practised, data, tmp_path / "bundle", ExportLabel("practised"))
+    OnlineTraining(SHORT, learner, start, Joints(6), Joints(4), tmp_path / "run").run(stop_at=3)
+    trained = read_checkpoint(tmp_path / "run")
+    worst = export_bundle(trained, data, tmp_path / "bundle", ExportLabel("trained"))
     assert worst <= 1e-5
     assert read_bundle(tmp_path / "bundle").manifest.joints == JOINTS

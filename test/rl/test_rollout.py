@@ -8,9 +8,10 @@ import torch
 from sampled_transitions import CONFIG, policy
 from torch import Tensor
 
+from dbp_ros.rl.collector import Collector
 from dbp_ros.rl.learner import ExploredBatch
 from dbp_ros.rl.ppo import PPOLearner
-from dbp_ros.rl.rollout import Collector, evaluate_learner
+from dbp_ros.rl.rollout import evaluate_learner
 from dbp_ros.types import Floats, Indices, VectorStepResult
 
 
