@@ -9,13 +9,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from dbp_ros.data.bag import CUT_OFF, Bag
-from dbp_ros.data.episode import Episode
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.guard_state import GuardState
 from dbp_ros.sensing.image_decoding import decode_image
 from dbp_ros.sensing.joint_states import JointLayout, JointStateMerger
 from dbp_ros.telemetry.policy_step import PolicyStep, parse_policy_step
-from dbp_ros.types import NS_PER_S, Array, Floats, Image, seconds_to_ns
+from dbp_ros.types import NS_PER_S, Array, Image, seconds_to_ns
 
 # Tolerance of a stamp: the policy converts stamps between clocks and back.
 SAME_NS = 1_000_000
@@ -74,7 +73,6 @@ class BagEpisode:
     Attributes:
         joints: Names of the columns of `positions`.
         step_s: Time between two points of a chunk, in [s].
-        task: Name of the task.
         end: Outcome, termination reason and time of the end.
         policy_steps: In order of time.
         positions: In [rad] and [m]. Values of shape (nu,).
@@ -91,7 +89,7 @@ class BagEpisode:
             raise EpisodeError("the bag is incomplete: recover it first")
         metadata, messages = bag.metadata, bag.messages
         self.joints, self.step_s = tuple(metadata["joints"]), float(metadata["step_s"])
-        self.task, self.end = str(metadata["task"]), bag.end
+        self.end = bag.end
         self.policy_steps = _of_last_episode(
             [parse_policy_step(m.data) for _, m in messages.get("decision", [])]
         )
@@ -217,49 +215,3 @@ def _decoded(messages: dict[str, Any]) -> dict[str, Image] | None:
 
 def _stamp_ns(message: Any) -> int:
     return int(message.header.stamp.sec) * NS_PER_S + int(message.header.stamp.nanosec)
-
-
-def to_episode(recorded: BagEpisode) -> Episode:
-    """Return a recorded episode with a row for each executed point.
-
-    During an intervention the action is the position that the arms reached, otherwise the action
-    of the policy.
-
-    Raises:
-        EpisodeError: If there is no complete policy step, or a measurement or an image is missing.
-    """
-    known = [chunk for chunk in recorded.executed_chunks() if chunk.is_last or chunk.next_step]
-    rows = [row for chunk in known for row in _rows(recorded, chunk)]
-    if not rows:
-        raise EpisodeError("the bag has no complete policy step: was the policy exploring?")
-    states, actions, images, stamps_ns, rewards = zip(*rows, strict=True)
-    return Episode(
-        task=recorded.task,
-        seed=-1,
-        mode="",
-        outcome=recorded.end.outcome,
-        termination_reason=recorded.end.termination_reason,
-        state_names=recorded.joints,
-        action_names=recorded.joints,
-        step_s=recorded.step_s,
-        states=np.stack(states).astype(np.float32),
-        actions=np.stack(actions).astype(np.float32),
-        rewards=np.array(rewards, np.float32),
-        stamps_ns=np.array(stamps_ns, np.int64),
-        images={camera: np.stack([row[camera] for row in images]) for camera in images[0]},
-    )
-
-
-def _rows(
-    recorded: BagEpisode, chunk: ExecutedChunk
-) -> Iterable[tuple[Array | Floats, Array | Floats, dict[str, Image], int, float]]:
-    step, positions = chunk.policy_step, recorded.positions
-    for point, reward in enumerate(recorded.rewards(chunk)):
-        stamp_ns = step.stamp_ns + point * recorded.step_ns
-        state = step.positions[-1] if point == 0 else positions.latest(stamp_ns)
-        reached = positions.latest(stamp_ns + recorded.step_ns)
-        images = recorded.observed_images(step) if point == 0 else recorded.latest_images(stamp_ns)
-        if state is None or reached is None or images is None:
-            raise EpisodeError(f"no measurement or image before {stamp_ns}: drop the episode")
-        action = reached if recorded.has_intervention(chunk) else step.action[point]
-        yield state, action, images, stamp_ns, reward

@@ -9,12 +9,7 @@ BLOCK_BYTES = 1 << 20
 
 def files_sha256(paths: Iterable[Path]) -> str:
     """Return the sha256 over the sorted sha256 of files, independent of their names and order."""
-    return combined_sha256(_file_sha256(path) for path in paths)
-
-
-def combined_sha256(hashes: Iterable[str]) -> str:
-    """Return the sha256 over sorted hexadecimal hashes, one per line."""
-    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(map(_file_sha256, paths))).encode()).hexdigest()
 
 
 def _file_sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Executed chunks of a bag, and the episode made of it."""
+"""Executed chunks, images and rewards of a bag."""
 
 import io
 import math
@@ -15,7 +15,7 @@ from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.bag import EpisodeEnd
-from dbp_ros.data.bag_episode import BagEpisode, StampedSeries, to_episode
+from dbp_ros.data.bag_episode import BagEpisode, StampedSeries
 from dbp_ros.errors import EpisodeError
 from dbp_ros.policy.model import Model
 
@@ -112,7 +112,6 @@ def test_joint_states_of_several_drivers_are_merged_as_in_the_policy(lived, driv
     for step in recorded.policy_steps:
         positions = recorded.positions.latest(step.stamp_ns)
         np.testing.assert_array_equal(np.float32(positions), step.positions[-1])
-    assert len(to_episode(recorded)) == sum(chunk.executed for chunk in recorded.executed_chunks())
 
 
 def test_a_gap_between_policy_steps_is_an_interruption(lived):
@@ -202,33 +201,8 @@ def test_an_intervention_marks_every_chunk_that_it_overlaps(lived):
         assert recorded.has_intervention(chunk) == (start < 20 and end >= 12)
 
 
-def test_an_episode_has_a_row_for_each_executed_point(lived):
-    recorded = BagEpisode(lived(40))
-    episode, chunks = to_episode(recorded), recorded.executed_chunks()
-    assert len(episode) == sum(chunk.executed for chunk in chunks)
-    first = chunks[0].policy_step
-    np.testing.assert_array_equal(episode.states[0], first.positions[-1])
-    np.testing.assert_array_equal(episode.actions[:3], first.action)
-    assert (np.diff(episode.stamps_ns) > 0).all()
-    assert episode.images["head_camera"].shape == (len(episode), 8, 12, 3)
-    assert (episode.outcome, episode.termination_reason) == ("success", "success")
-    assert episode.rewards.sum() == 1.0
-
-
-def test_during_an_intervention_the_action_is_the_reached_position(lived):
+def test_an_incomplete_bag_is_rejected(lived):
     bag = lived(40)
-    bag.messages["intervention"] = [(START_NS, value(True))]
-    recorded = BagEpisode(bag)
-    episode = to_episode(recorded)
-    there = [recorded.positions.latest(int(ns) + STEP_NS) for ns in episode.stamps_ns]
-    np.testing.assert_array_equal(episode.actions, np.float32(there))
-
-
-def test_an_incomplete_bag_and_one_without_policy_steps_are_rejected(lived):
-    bag = lived(40)
-    bag.messages["decision"] = []
-    with pytest.raises(EpisodeError, match="no complete policy step"):
-        to_episode(BagEpisode(bag))
     bag.end = None
     with pytest.raises(EpisodeError, match="recover it first"):
         BagEpisode(bag)

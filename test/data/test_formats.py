@@ -12,7 +12,7 @@ from dbp_ros.data.formats import FORMATS, open_episodes
 from dbp_ros.data.selection import Selection, choose
 from dbp_ros.errors import EpisodeError
 
-ON_DISK = (
+DATA_SETS = (
     "recordings",
     "robomimic_file",
     "replay_buffer",
@@ -21,14 +21,14 @@ ON_DISK = (
 )
 
 
-@pytest.fixture(params=ON_DISK)
+@pytest.fixture(params=DATA_SETS)
 def path(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=ON_DISK)
-def episodes(request):
-    return open_episodes(request.getfixturevalue(request.param))
+@pytest.fixture
+def episodes(path):
+    return open_episodes(path)
 
 
 def test_a_set_has_a_name_for_each_episode(episodes):

@@ -25,9 +25,9 @@ def test_an_action_is_that_of_the_last_row_of_a_step():
 def test_every_row_starts_a_step_of_one_phase(tmp_path):
     whole = episode(1)
     write_episode(episode_path(tmp_path, 0), whole)
-    several = SubsampledEpisodes(open_episodes(tmp_path), 2)
-    assert len(several) == len(several.names) == 2
-    begins = np.concatenate([several.read(k).stamps_ns for k in range(2)])
+    phases = SubsampledEpisodes(open_episodes(tmp_path), 2)
+    assert len(phases) == len(phases.names) == 2
+    begins = np.concatenate([phases.read(k).stamps_ns for k in range(2)])
     assert set(begins.tolist()) <= set(whole.stamps_ns.tolist())
     assert len(set(begins.tolist())) == len(begins) >= len(whole) - 2
 

@@ -14,7 +14,7 @@ from std_msgs.msg import Float64, String
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.bag import read_bag
-from dbp_ros.data.bag_episode import BagEpisode, to_episode
+from dbp_ros.data.bag_episode import BagEpisode
 from dbp_ros.data.recorder import bag_path
 from dbp_ros.nodes.qos import EVENTS, LATCHED
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
@@ -173,10 +173,10 @@ def assert_recorded(episodes: Path) -> None:
     ends = []
     for number in (1, 2):
         recorded = BagEpisode(read_bag(bag_path(episodes, number)))
-        whole = to_episode(recorded)
-        assert len(whole) > 4
-        assert whole.state_names == DUAL_UR5E_JOINTS
-        ends.append((whole.outcome, whole.termination_reason))
+        assert sum(chunk.executed for chunk in recorded.executed_chunks()) > 4
+        assert all(recorded.observed_images(step) for step in recorded.policy_steps)
+        assert recorded.joints == DUAL_UR5E_JOINTS
+        ends.append((recorded.end.outcome, recorded.end.termination_reason))
     assert ends == [("success", "success"), ("failure", "failure")]
     (cut_off,) = episodes.glob("recording_*.mcap")
     assert read_bag(cut_off).messages["decision"]
