@@ -81,7 +81,7 @@ class CellOperator:
         )
         for name, action in (("reset", self.reset), ("new_episode", self.new_episode)):
             service = owner.resolve_service_name(f"~/{name}")
-            self._node.create_service(Trigger, service, partial(self._respond, action))
+            self._node.create_service(Trigger, service, partial(self._handle, action))
         self._spinner = BackgroundSpinner("operator", (self._node,))
 
     def close(self) -> None:
@@ -241,7 +241,7 @@ class CellOperator:
     def _on_guard_state(self, message: String) -> None:
         self._guard = GuardState.parse(message.data)
 
-    def _respond(
+    def _handle(
         self, action: Callable[[], str], _: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         try:
