@@ -1,4 +1,4 @@
-"""A tiny bundle of real graphs whose answers can be told by hand.
+"""A tiny bundle of real graphs whose outputs can be computed by hand.
 
 The action is a gain times `newest positions + ramp + 0.01 latent + 0.001 mean of the features`.
 A stochastic head adds `exp(log_std) noise` to the latent's part, which is its normalised action.
@@ -72,9 +72,9 @@ def write_head(
     log_std: float | None,
     work: int,
 ) -> None:
-    """Write a head that answers by the formula above, or with NaN to features that are high.
+    """Write a head of the formula above, which returns NaN for large features.
 
-    `work` is the size of two square matrices that it multiplies for nothing.
+    `work` is the size of two square matrices whose product is discarded.
     """
     shape = (1, len(ramp), nu)
     seen = [f"features.{camera}" for camera in cameras]
@@ -139,7 +139,7 @@ def write_head(
 def write_proof(
     path: Path, cameras: Sequence[str], nu: int, history: int, ramp: np.ndarray
 ) -> None:
-    """Write three cases with the answers that the formula gives for a gain of one."""
+    """Write three golden cases with the outputs of the formula for a gain of one."""
     rng = np.random.default_rng(0)
     images = {name: rng.integers(0, 256, (3, history, 8, 12, 3), np.uint8) for name in cameras}
     positions = rng.standard_normal((3, history, nu)).astype(np.float32)

@@ -77,7 +77,7 @@ def test_a_graph_that_holds_all_of_itself_refers_to_nothing(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"\x3a\x7f", b"no graph at all", b"\x3a\x02\x2a\x05"])
-def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_graph_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "graph.onnx").write_bytes(content)
     with pytest.raises(BundleError, match="not an ONNX graph"):
         external_files(tmp_path / "graph.onnx")

@@ -1,4 +1,4 @@
-"""When the model before comes back, and when the new one has earned its place."""
+"""Criteria of the canary monitoring."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ REPORTS = 5
 
 
 def record(limited: float | None = None, solved: str = "", p99_ms: float = 0.0) -> ModelRecord:
-    """A record with a share of limited commands and episodes: + is solved, - is not."""
+    """Return a record with a fraction of limited commands and episodes: + is solved, - is not."""
     made = ModelRecord(CONFIG)
     made.p99_ms = p99_ms
     if limited is not None:
@@ -35,7 +35,7 @@ def record(limited: float | None = None, solved: str = "", p99_ms: float = 0.0) 
 
 
 def report(made: ModelRecord, *shares: float) -> None:
-    """Let the guard report 1000 commands a second, of which it limited shares."""
+    """Add reports of 1000 commands per second with these limited fractions."""
     commands = limited = 0
     made.add_command_counts(0, 0)
     for share in shares:
@@ -49,33 +49,33 @@ def verdict(before: ModelRecord, after: ModelRecord) -> str:
     return probation.rollback_reason()
 
 
-def test_a_model_that_does_as_well_as_the_one_before_stays() -> None:
+def test_an_equal_model_is_kept() -> None:
     assert verdict(record(0.1, "++-+", 3.0), record(0.1, "+-++", 3.0)) == ""
 
 
-def test_nothing_known_is_no_reason() -> None:
+def test_without_data_there_is_no_rollback() -> None:
     assert verdict(record(), record()) == ""
 
 
-def test_more_limited_commands_bring_the_model_before_back() -> None:
+def test_more_limited_commands_cause_a_rollback() -> None:
     assert verdict(record(0.1), record(0.29)) == ""
     assert verdict(record(0.1), record(0.31)) == (
         "the guard limits 31 % of the commands, before 10 %"
     )
 
 
-def test_without_knowledge_of_before_no_share_is_too_high() -> None:
+def test_without_a_previous_record_no_fraction_is_too_high() -> None:
     assert verdict(record(), record(1.0)) == ""
 
 
-def test_a_short_time_tells_nothing() -> None:
+def test_a_short_record_has_no_limited_fraction() -> None:
     short = record()
     report(short, *[1.0] * (REPORTS - 1))
     assert short.limited_fraction is None
     assert verdict(record(0.0), short) == ""
 
 
-def test_a_time_without_commands_tells_nothing() -> None:
+def test_intervals_without_commands_are_left_out() -> None:
     made = record(0.5)
     last = (1000 * REPORTS, 500 * REPORTS)
     for _ in range(2 * REPORTS):
@@ -83,7 +83,7 @@ def test_a_time_without_commands_tells_nothing() -> None:
     assert made.limited_fraction == 0.5
 
 
-def test_a_guard_that_was_restarted_counts_from_where_it_is() -> None:
+def test_a_restart_of_the_guard_is_left_out() -> None:
     made = record()
     report(made, *[1.0] * (REPORTS - 1))
     made.add_command_counts(0, 0)
@@ -91,20 +91,20 @@ def test_a_guard_that_was_restarted_counts_from_where_it_is() -> None:
     assert made.limited_fraction == pytest.approx((REPORTS - 1) / REPORTS)
 
 
-def test_old_reports_are_forgotten() -> None:
+def test_old_reports_are_dropped() -> None:
     made = record()
     report(made, *[1.0] * REPORTS, *[0.0] * REPORTS)
     assert made.limited_fraction == 0.0
 
 
-def test_a_fall_of_success_brings_the_model_before_back() -> None:
+def test_a_lower_success_rate_causes_a_rollback() -> None:
     assert verdict(record(solved="++++"), record(solved="+---")) == ""
     assert verdict(record(solved="++++"), record(solved="----")) == (
         "0 % of 4 episodes were solved, before 100 %"
     )
 
 
-def test_a_fall_that_may_be_an_accident_brings_nothing_back() -> None:
+def test_an_insignificant_difference_causes_no_rollback() -> None:
     """8 and then 4 of 10 happen often to a policy that solves two of three."""
     found = {pair: fisher_p_value(*pair, 10) for pair in [(4, 8), (3, 9), (4, 10), (8, 8)]}
     print(found)
@@ -114,7 +114,7 @@ def test_a_fall_that_may_be_an_accident_brings_nothing_back() -> None:
     assert found[4, 8] > PolicyConfig().rollback_p_value > found[3, 9] > found[4, 10]
 
 
-def test_equal_models_are_seldom_told_apart() -> None:
+def test_equal_models_are_rarely_rolled_back() -> None:
     rng = np.random.default_rng(0)
     solved = rng.binomial(10, 0.65, (20_000, 2))
     chances = {tuple(pair): fisher_p_value(*pair, 10) for pair in np.unique(solved, axis=0)}
@@ -124,7 +124,7 @@ def test_equal_models_are_seldom_told_apart() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [("+++", "----"), ("++++", "---")])
-def test_success_is_compared_over_whole_windows_alone(before: str, after: str) -> None:
+def test_success_rates_are_compared_over_full_windows_only(before: str, after: str) -> None:
     assert verdict(record(solved=before), record(solved=after)) == ""
 
 
@@ -132,32 +132,32 @@ def test_a_window_holds_the_newest_episodes() -> None:
     assert record(solved="----++++").success_rate == 1.0
 
 
-def test_slow_inference_brings_the_model_before_back() -> None:
+def test_slow_inference_causes_a_rollback() -> None:
     assert verdict(record(p99_ms=1.0), record(p99_ms=5.0)) == ""
     assert verdict(record(p99_ms=1.0), record(p99_ms=5.1)) == (
         "inference takes 5.1 ms (p99), expected at most 5.0; before it took 1.0"
     )
 
 
-def test_a_machine_that_was_slow_before_is_not_held_against_a_model() -> None:
+def test_inference_as_slow_as_before_causes_no_rollback() -> None:
     assert verdict(record(p99_ms=10.0), record(p99_ms=14.0)) == ""
     assert "took 10.0" in verdict(record(p99_ms=10.0), record(p99_ms=16.0))
 
 
-def test_probation_ends_with_its_time_where_no_episodes_can_be_compared() -> None:
+def test_the_canary_period_ends_without_comparable_episodes() -> None:
     probation = CanaryMonitor(CONFIG, record(), NOW_NS)
     assert not probation.finished(NOW_NS + 10 * NS_PER_S)
     assert probation.finished(NOW_NS + 10 * NS_PER_S + 1)
 
 
-def test_probation_waits_for_the_episodes_that_it_can_compare() -> None:
+def test_the_canary_period_is_extended_for_comparable_episodes() -> None:
     probation = CanaryMonitor(CONFIG, record(solved="++++"), NOW_NS)
     assert not probation.finished(NOW_NS + 1000 * NS_PER_S)
     probation.after = record(solved="++++")
     assert probation.finished(NOW_NS + 1000 * NS_PER_S)
 
 
-def test_bounds_of_zero_allow_no_loss_and_do_not_punish_equals() -> None:
+def test_limits_of_zero_accept_equal_models_only() -> None:
     strict = replace(CONFIG, max_limited_increase=0.0, rollback_p_value=0.6)
     probation = CanaryMonitor(strict, record(0.1, "+++-"), NOW_NS)
     probation.after = record(0.1, "-+++")

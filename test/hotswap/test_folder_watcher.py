@@ -1,4 +1,4 @@
-"""A change of a model's folder is noticed once, and looked for once a second."""
+"""A change of a model's folder is detected once, by polling once a second."""
 
 import os
 import shutil
@@ -19,25 +19,25 @@ def folder(tmp_path: Path) -> Path:
 
 
 def looks(watched: FolderWatcher):
-    """Return a function that looks when the next look is due."""
+    """Return a function that polls when the next poll is due."""
     times = iter(range(0, 100 * PERIOD_NS, PERIOD_NS))
     return lambda: watched.changed(next(times))
 
 
-def test_what_is_there_at_first_is_news_once(folder: Path) -> None:
+def test_the_first_files_are_a_change_once(folder: Path) -> None:
     changed = looks(FolderWatcher(folder))
     assert [changed(), changed(), changed()] == [True, False, False]
 
 
 @pytest.mark.parametrize("name", ["manifest.yaml", "head.onnx", "new.onnx"])
-def test_a_file_that_is_written_is_noticed_once(folder: Path, name: str) -> None:
+def test_a_written_file_is_detected_once(folder: Path, name: str) -> None:
     changed = looks(FolderWatcher(folder))
     changed()
     (folder / name).write_text("two")
     assert [changed(), changed()] == [True, False]
 
 
-def test_a_copy_of_the_same_size_that_keeps_its_times_is_noticed(folder: Path) -> None:
+def test_a_copy_with_the_same_size_and_times_is_detected(folder: Path) -> None:
     changed = looks(FolderWatcher(folder))
     changed()
     file, status = folder / "head.onnx", (folder / "head.onnx").stat()
@@ -48,7 +48,7 @@ def test_a_copy_of_the_same_size_that_keeps_its_times_is_noticed(folder: Path) -
     assert changed()
 
 
-def test_a_folder_that_is_away_for_a_moment_is_no_change(folder: Path) -> None:
+def test_a_folder_that_is_missing_for_a_moment_is_no_change(folder: Path) -> None:
     changed = looks(FolderWatcher(folder))
     changed()
     folder.rename(folder.with_name("aside"))
@@ -57,7 +57,7 @@ def test_a_folder_that_is_away_for_a_moment_is_no_change(folder: Path) -> None:
     assert not changed()
 
 
-def test_between_two_looks_nothing_is_looked_at(folder: Path) -> None:
+def test_nothing_is_read_between_two_polls(folder: Path) -> None:
     watched = FolderWatcher(folder)
     assert watched.changed(0)
     (folder / "head.onnx").write_text("two")

@@ -1,4 +1,4 @@
-"""The last good bundles are kept whole, few, and apart from what overwrites the originals."""
+"""The last good bundles are copied completely and within limits."""
 
 import shutil
 from collections.abc import Callable
@@ -20,7 +20,7 @@ NONE = Blocklist()
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Bundle]:
-    """Write a version into the one folder of the model, as a person copies it there."""
+    """Write a version into the one folder of the model, as a person would."""
     folder = tmp_path / "models" / "toy"
     return lambda version, **changes: read_bundle(
         write_toy_bundle(folder, version=version, **changes)
@@ -38,7 +38,7 @@ def history(tmp_path: Path, warned: list[str]) -> ModelHistory:
 
 
 def work(history: ModelHistory, bundle: Bundle) -> None:
-    """Let a bundle prove good."""
+    """Store a bundle and mark it as good."""
     history.store(bundle)
     history.mark_good(bundle.sha256)
 
@@ -48,22 +48,22 @@ def version_of(history: ModelHistory, blocklist: Blocklist = NONE) -> int | None
     return bundle.manifest.version if bundle else None
 
 
-def test_a_bundle_that_was_overwritten_is_there_as_it_was(history, write):
+def test_an_overwritten_bundle_is_still_in_the_history(history, write):
     first = write(1)
     work(history, first)
     write(2, gain=3.0)
-    kept = history.last_good(NONE)
-    assert kept.sha256 == first.sha256
-    assert {path.name for path in kept.directory.iterdir()} == {MANIFEST, *first.manifest.files}
+    stored = history.last_good(NONE)
+    assert stored.sha256 == first.sha256
+    assert {path.name for path in stored.directory.iterdir()} == {MANIFEST, *first.manifest.files}
 
 
-def test_a_bundle_counts_only_once_it_proved_good(history, write):
+def test_a_bundle_is_a_fallback_once_it_is_marked_good(history, write):
     work(history, write(1))
     history.store(write(2))
     assert version_of(history) == 1
 
 
-def test_the_newest_that_proved_good_counts_and_those_that_failed_do_not(history, write):
+def test_the_newest_good_bundle_that_is_not_blocked_is_the_fallback(history, write):
     first, second = write(1), None
     work(history, first)
     second = write(2)
@@ -78,7 +78,7 @@ def test_the_newest_that_proved_good_counts_and_those_that_failed_do_not(history
     assert version_of(history) == 2
 
 
-def test_a_copy_that_was_damaged_is_passed_over(history, write):
+def test_a_damaged_copy_is_skipped(history, write):
     work(history, write(1))
     second = write(2)
     work(history, second)
@@ -88,9 +88,7 @@ def test_a_copy_that_was_damaged_is_passed_over(history, write):
     assert version_of(history) == 2
 
 
-def test_a_bundle_that_changed_since_it_was_loaded_is_not_kept_under_its_name(
-    history, write, warned
-):
+def test_a_bundle_that_changed_after_loading_is_not_stored(history, write, warned):
     first = write(1)
     write(2, gain=3.0)
     work(history, first)
@@ -98,18 +96,18 @@ def test_a_bundle_that_changed_since_it_was_loaded_is_not_kept_under_its_name(
     assert "has changed since it was loaded" in warned[0]
 
 
-def test_few_are_kept_and_what_is_not_needed_is_deleted(history, write, tmp_path):
+def test_bundles_beyond_the_limit_are_deleted(history, write, tmp_path):
     (tmp_path / "history" / ".left-by-a-kill.123").mkdir(parents=True)
     for version in range(1, 8):
         work(history, write(version))
     for version in range(8, 20):
         history.store(write(version))
-    # Two that proved good, the one that decides and the one before it.
+    # Two good ones, the active one and the previous one.
     assert len([path for path in (tmp_path / "history").iterdir() if path.is_dir()]) == 4
     assert version_of(history) == 7
 
 
-def test_their_size_is_bounded_but_the_newest_stays(write, tmp_path, warned):
+def test_the_total_size_is_limited_but_the_newest_stays(write, tmp_path, warned):
     size = sum(path.stat().st_size for path in write(1).directory.iterdir())
     small = ModelHistory(tmp_path / "history", 9, 1.5 * size / BYTES_PER_MB, warned.append)
     first = write(1)
@@ -124,7 +122,7 @@ def test_their_size_is_bounded_but_the_newest_stays(write, tmp_path, warned):
     assert "more than kept_models_mb" in warned[-1]
 
 
-def test_none_are_kept_where_none_are_wished(write, tmp_path, warned):
+def test_a_limit_of_zero_disables_the_history(write, tmp_path, warned):
     nothing = ModelHistory(tmp_path / "history", 0, 10.0, warned.append)
     work(nothing, write(1))
     assert not (tmp_path / "history").exists()
@@ -137,7 +135,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning(write, tmp_path, warned):
     assert "model toy is not stored for a restart" in warned[0]
 
 
-def test_files_that_are_never_written_in_place_are_linked(write, tmp_path, warned):
+def test_immutable_files_are_linked(write, tmp_path, warned):
     first = write(1)
     limits = (2, 10.0, warned.append)
     history = ModelHistory(tmp_path / "history", *limits, tmp_path / "models")
@@ -148,7 +146,7 @@ def test_files_that_are_never_written_in_place_are_linked(write, tmp_path, warne
     assert version_of(history) == 1
 
 
-def test_a_list_that_cannot_be_read_is_not_taken_for_an_empty_one(history, write, tmp_path):
+def test_a_damaged_list_is_an_error(history, write, tmp_path):
     work(history, write(1))
     (tmp_path / "history" / GOOD).write_text("{")
     with pytest.raises(BundleError, match=r"good.json cannot be read .*: delete it"):
@@ -160,13 +158,13 @@ def load(history: ModelHistory, bundle: Bundle, blocklist: Blocklist = NONE):
     return load_initial_model(bundle.directory, config, blocklist, history)
 
 
-def test_the_configured_bundle_is_the_first_where_it_can_be_used(history, write):
+def test_the_configured_bundle_is_the_initial_model(history, write):
     work(history, write(1))
     first = load(history, write(2))
     assert (first.model.manifest.version, first.fallback, first.refused) == (2, "", "")
 
 
-def test_where_the_configured_bundle_failed_the_last_good_one_is_the_first(history, write):
+def test_the_last_good_bundle_replaces_a_blocked_configured_one(history, write):
     work(history, write(1))
     second, blocklist = write(2), Blocklist()
     blocklist.add(second.sha256, "rolled back: requested")
@@ -177,9 +175,7 @@ def test_where_the_configured_bundle_failed_the_last_good_one_is_the_first(histo
 
 
 @pytest.mark.parametrize("lost", ["head.onnx", MANIFEST])
-def test_where_the_configured_bundle_is_half_copied_the_last_good_one_is_the_first(
-    history, write, lost
-):
+def test_the_last_good_bundle_replaces_an_incomplete_configured_one(history, write, lost):
     one = write(1)
     work(history, one)
     (one.directory / lost).unlink()
@@ -189,7 +185,7 @@ def test_where_the_configured_bundle_is_half_copied_the_last_good_one_is_the_fir
     assert lost in first.fallback
 
 
-def test_without_a_good_one_the_configured_bundle_is_refused_as_ever(history, write):
+def test_without_a_good_bundle_the_configured_one_is_refused(history, write):
     one = write(1)
     history.store(one)
     (one.directory / "head.onnx").unlink()
@@ -197,7 +193,7 @@ def test_without_a_good_one_the_configured_bundle_is_refused_as_ever(history, wr
         load(history, one)
 
 
-def test_where_neither_can_be_used_both_reasons_are_given(history, write):
+def test_if_neither_can_be_used_both_reasons_are_given(history, write):
     one = write(1)
     work(history, one)
     config = PolicyConfig(joints=("elbow",))
@@ -207,7 +203,7 @@ def test_where_neither_can_be_used_both_reasons_are_given(history, write):
         load_initial_model(one.directory, config, NONE, history)
 
 
-def test_two_processes_that_note_blocklist_keep_those_of_each_other(tmp_path):
+def test_two_processes_merge_their_block_lists(tmp_path):
     one, other = (Blocklist(tmp_path / "failed.json") for _ in range(2))
     one.add("ab", "slow")
     other.add("cd", "not finite")

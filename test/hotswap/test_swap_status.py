@@ -1,4 +1,4 @@
-"""What tells a learner that its newest version failed."""
+"""A swap status states whether the candidate failed."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
     ("phase", "candidate", "reason", "expected"),
     [
         (SwapPhase.ROLLED_BACK, "ab", "0 % of 10 episodes were solved, before 100 %", True),
-        (SwapPhase.REFUSED, "ab", "an answer is not finite", True),
-        # It will be tried again, or is nobody's.
+        (SwapPhase.REFUSED, "ab", "an output is not finite", True),
+        # It is tested again, or unknown.
         (
             SwapPhase.REFUSED,
             "ab",
-            "deferred: joint_statuss is missing: nothing was received yet",
+            "deferred: joint_states is missing: nothing was received yet",
             False,
         ),
         (SwapPhase.REFUSED, "", "manifest.yaml cannot be read", False),
@@ -22,7 +22,7 @@ from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
         (SwapPhase.ACTIVE, "ab", "", False),
     ],
 )
-def test_only_a_version_that_failed_is_fallen_back_from(
+def test_a_candidate_failed_if_it_was_refused_or_rolled_back(
     phase: SwapPhase, candidate: str, reason: str, expected: bool
 ) -> None:
     status = SwapStatus(3, "lift", 2, "cd", phase.value, candidate, reason)

@@ -1,4 +1,4 @@
-"""A model decides as often as it is made for, unless the settings say otherwise."""
+"""The decision rate is that of the manifest unless the settings override it."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ MS = 1_000_000
 
 @pytest.fixture
 def manifest(make_bundle):
-    """Return the manifest of a bundle that is made for a rate."""
+    """Return the manifest of a bundle of a rate."""
     return lambda rate_hz: read_bundle(make_bundle(control_rate_hz=rate_hz)).manifest
 
 
-def test_the_rate_is_that_of_the_manifest_where_none_is_set(manifest):
+def test_the_rate_is_that_of_the_manifest_by_default(manifest):
     found = for_model(PolicyConfig(), manifest(20.0))
     assert (found.decision_rate_hz, found.earliest_decision) == (20.0, 1.0)
     assert override_note(PolicyConfig(), manifest(20.0)) == ""
@@ -33,7 +33,7 @@ def test_the_rate_of_the_stack_is_a_minimum_that_images_may_exceed(manifest):
     assert found.earliest_decision == PolicyConfig.earliest_decision < 1.0
 
 
-def test_a_rate_that_is_set_overrules_the_manifest_with_a_sentence(manifest):
+def test_a_rate_in_the_settings_overrides_the_manifest_with_a_note(manifest):
     config = PolicyConfig(decision_rate_hz=125.0)
     assert for_model(config, manifest(20.0)) == config
     sentence = override_note(config, manifest(20.0))
@@ -49,20 +49,20 @@ def test_a_rate_below_one_is_refused(manifest):
 
 
 @pytest.mark.parametrize("rate_hz", [0.0, 0.5, -20.0, 1001.0, float("nan"), float("inf")])
-def test_a_manifest_with_a_rate_that_makes_no_sense_is_refused(make_bundle, rate_hz):
+def test_a_manifest_with_an_invalid_rate_is_refused(make_bundle, rate_hz):
     with pytest.raises(BundleError, match="control_rate_hz: expected from 1 to 1000"):
         read_bundle(make_bundle(control_rate_hz=rate_hz))
 
 
 @pytest.mark.parametrize("rate_hz", [1.0, 7.0, 10.0, 20.0, 125.0])
-def test_a_loop_runs_a_whole_number_of_times_a_decision_and_never_too_slowly(rate_hz):
+def test_the_loop_rate_is_a_multiple_above_the_minimum(rate_hz):
     loop_hz = loop_rate_hz(rate_hz)
     assert loop_hz % rate_hz == 0
     assert loop_hz >= SLOWEST_LOOP_HZ
     assert rate_hz < SLOWEST_LOOP_HZ or loop_hz == rate_hz
 
 
-def test_between_the_decisions_of_a_slow_model_the_rest_of_its_chunk_is_confirmed(make_bundle):
+def test_between_the_decisions_of_a_slow_model_the_remaining_points_are_returned(make_bundle):
     bundle = make_bundle(control_rate_hz=5.0, ramp=np.full((20, 1), 0.1))
     runner = PolicyRunner(Model(read_bundle(bundle)), PolicyConfig(latent_seed=3))
     chunks = []

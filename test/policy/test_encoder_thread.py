@@ -1,4 +1,4 @@
-"""The newest picture of each camera is encoded, one after the other."""
+"""The newest image of each camera is encoded, one camera after the other."""
 
 import threading
 
@@ -12,7 +12,7 @@ WAIT_S = 5.0
 
 
 class SlowEncoder:
-    """Notes what it is given, and waits at the first until it is let go."""
+    """Encoder that records its calls and blocks in the first until it is released."""
 
     def __init__(self):
         self.seen = []
@@ -37,7 +37,7 @@ def encoder():
 
 @pytest.fixture
 def thread(encoder):
-    """A thread that is busy with one picture."""
+    """A thread that is busy with one image."""
     thread = EncoderThread(encoder)
     thread.start()
     thread.submit_image("head", frame(0), 100)
@@ -47,7 +47,7 @@ def thread(encoder):
     thread.stop()
 
 
-def test_the_newest_picture_of_each_camera_wins_and_the_others_are_counted(thread, encoder):
+def test_older_images_of_a_camera_are_dropped_and_counted(thread, encoder):
     for stamp_ns in (1, 2, 3):
         thread.submit_image("head", frame(stamp_ns), 100 + stamp_ns)
         thread.submit_image("wrist", frame(10 * stamp_ns), 200 + stamp_ns)
@@ -68,14 +68,14 @@ def test_a_fast_camera_does_not_starve_another(thread, encoder):
     assert [camera for camera, *_ in encoder.seen] == ["head", "wrist", "head", "last"]
 
 
-def test_stop_ends_it_after_the_picture_at_hand(thread, encoder):
+def test_stop_ends_the_thread_after_the_current_image(thread, encoder):
     thread.submit_image("wrist", frame(1), 0)
     encoder.go_on.set()
     thread.stop()
     assert not thread.is_alive()
 
 
-def test_stop_ends_it_when_there_is_nothing_to_do(encoder):
+def test_stop_ends_an_idle_thread(encoder):
     thread = EncoderThread(encoder)
     thread.start()
     thread.stop()
@@ -87,12 +87,12 @@ def test_stop_before_start_is_harmless(encoder):
     EncoderThread(encoder).stop()
 
 
-def test_what_cannot_be_encoded_is_told_for_as_long_as_it_comes():
+def test_a_camera_that_cannot_be_encoded_is_reported_until_it_can():
     sizes, done = {"head": 0, "wrist": 4}, threading.Semaphore(0)
 
     def encode(camera, frame, arrival_ns):
         if sizes[camera] == 0:
-            raise ValueError(f"a picture of no size at {arrival_ns}")
+            raise ValueError(f"an empty image at {arrival_ns}")
 
     def show(camera, arrival_ns):
         thread.submit_image(camera, frame(0), arrival_ns)
@@ -103,7 +103,7 @@ def test_what_cannot_be_encoded_is_told_for_as_long_as_it_comes():
     thread.start()
     show("head", 5)
     show("wrist", 6)
-    assert thread.problems == {"head": "a picture of no size at 5"}
+    assert thread.problems == {"head": "an empty image at 5"}
     sizes["head"] = 4
     show("head", 7)
     assert thread.problems == {}

@@ -1,4 +1,4 @@
-"""One draw, played before the next, and told with its exact likelihood."""
+"""A sampled chunk is executed before the next, with its exact log-probability."""
 
 import math
 from functools import partial
@@ -32,26 +32,26 @@ def stochastic(make_bundle):
 
 
 @pytest.fixture
-def explorer(stochastic):
+def runner(stochastic):
     return ExploringRunner(stochastic, CONFIG)
 
 
-def inform(explorer, now_ns=NOW_NS):
-    explorer.add_joint_state(np.array((0.1, 0.2, 0.3), np.float32), now_ns - MS, now_ns)
-    for camera in explorer.model.manifest.camera_names:
+def observe(runner, now_ns=NOW_NS):
+    runner.add_joint_state(np.array((0.1, 0.2, 0.3), np.float32), now_ns - MS, now_ns)
+    for camera in runner.model.manifest.camera_names:
         image = np.full((8, 12, 3), now_ns // MS % 256, np.uint8)
-        explorer.add_image(camera, Frame(image, now_ns - 20 * MS), now_ns)
+        runner.add_image(camera, Frame(image, now_ns - 20 * MS), now_ns)
 
 
-def run(explorer, ticks, start_ns=NOW_NS):
-    """Tick with fresh observations; return each chunk with the decision that came with it."""
+def run(runner, ticks, start_ns=NOW_NS):
+    """Step with fresh observations; yield each chunk with its sampled step."""
     for tick in range(ticks):
         now_ns = start_ns + tick * TICK_NS
-        inform(explorer, now_ns)
-        yield now_ns, explorer.step(now_ns), explorer.execution.take_last_decision()
+        observe(runner, now_ns)
+        yield now_ns, runner.step(now_ns), runner.execution.take_last_decision()
 
 
-def test_a_law_without_noise_is_the_deterministic_policy(stochastic):
+def test_a_sample_without_noise_is_the_deterministic_action(stochastic):
     features = {camera: np.ones((1, 3), np.float32) for camera in stochastic.manifest.camera_names}
     inputs = (np.zeros((1, 3), np.float32), features, np.ones((4, 3), np.float32))
     still = stochastic.sample(*inputs, np.zeros((4, 3), np.float32))
@@ -59,19 +59,19 @@ def test_a_law_without_noise_is_the_deterministic_policy(stochastic):
     assert stochastic.self_test() < 1e-5
 
 
-def test_a_deterministic_head_under_the_name_of_a_stochastic_one_is_refused(make_bundle):
+def test_a_deterministic_head_declared_stochastic_is_refused(make_bundle):
     bundle = read_bundle(make_bundle(stochastic=True))
     with pytest.raises(Exception, match=r"head.onnx takes .*noise"):
         Model(bundle)
 
 
-def test_what_was_drawn_is_played_before_anything_else_is_drawn(explorer):
-    said = list(run(explorer, 16))
-    drawn_ns = [now_ns for now_ns, _, decision in said if decision]
-    # Two points of 20 ms, drawn anew at the last tick before the second is due.
-    assert np.diff(drawn_ns).tolist() == [4 * TICK_NS] * 3
-    points = {due: position for _, chunk, _ in said for due, position in points_of(chunk)}
-    for _, chunk, decision in said:
+def test_a_sampled_chunk_is_executed_before_the_next_is_sampled(runner):
+    chunks = list(run(runner, 16))
+    sampled_ns = [now_ns for now_ns, _, decision in chunks if decision]
+    # Two points of 20 ms, sampled again at the last tick before the second is due.
+    assert np.diff(sampled_ns).tolist() == [4 * TICK_NS] * 3
+    points = {due: position for _, chunk, _ in chunks for due, position in points_of(chunk)}
+    for _, chunk, decision in chunks:
         assert len(chunk.positions) == 2 if decision else len(chunk.positions) in (1, 2)
         for due, position in points_of(chunk):
             np.testing.assert_array_equal(points[due], position)
@@ -81,7 +81,7 @@ def points_of(chunk):
     return zip(chunk.due_ns.tolist(), chunk.positions, strict=True)
 
 
-def test_the_guard_follows_an_explorer_without_ever_holding(explorer):
+def test_the_guard_follows_an_explorer_without_ever_holding(runner):
     guard = MotionGuard(GuardConfig(
         **{name: getattr(GuardConfig(), name)[:3] for name in (
             "joints", "position_lower", "position_upper", "velocity_limit",
@@ -90,7 +90,7 @@ def test_the_guard_follows_an_explorer_without_ever_holding(explorer):
     ))  # fmt: skip
     guard.add_measurement(np.array((0.1, 0.2, 0.3)), NOW_NS)
     guard.enable(NOW_NS)
-    for now_ns, chunk, _ in run(explorer, 100):
+    for now_ns, chunk, _ in run(runner, 100):
         guard.add_measurement(np.array((0.1, 0.2, 0.3)), now_ns)
         guard.accept(chunk, now_ns)
         guard.tick(now_ns)
@@ -98,30 +98,30 @@ def test_the_guard_follows_an_explorer_without_ever_holding(explorer):
     assert guard.counters.holds == 0
 
 
-def test_a_decision_tells_the_density_of_the_points_that_are_played(explorer):
-    (_, chunk, decision), *_ = run(explorer, 1)
+def test_the_log_probability_is_that_of_the_executed_points(runner):
+    (_, chunk, decision), *_ = run(runner, 1)
     mean = 0.01 * decision.latent
-    apart = (decision.normalised[:2] - mean[:2]) / 0.05
-    expected = (-(apart**2) / 2 - LOG_STD - 0.5 * math.log(2 * math.pi)).sum()
+    deviation = (decision.normalised[:2] - mean[:2]) / 0.05
+    expected = (-(deviation**2) / 2 - LOG_STD - 0.5 * math.log(2 * math.pi)).sum()
     assert decision.log_prob == pytest.approx(expected, abs=1e-4)
     sight = 0.001 * (NOW_NS // MS % 256)
     played = np.array((0.1, 0.2, 0.3)) + decision.normalised[:2] + sight
     np.testing.assert_allclose(chunk.positions, played, atol=1e-6)
     np.testing.assert_array_equal(chunk.positions.astype(np.float32), decision.action)
     assert (decision.executed, decision.version, decision.number) == (2, 1, 1)
-    assert decision.sha256 == explorer.model.bundle.sha256
+    assert decision.sha256 == runner.model.bundle.sha256
 
 
-def test_a_decision_names_the_very_observation_that_it_was_made_from(explorer):
-    decisions = [decision for _, _, decision in run(explorer, 10) if decision]
+def test_a_step_holds_the_stamps_of_its_observation(runner):
+    decisions = [decision for _, _, decision in run(runner, 10) if decision]
     for decision, now_ns in zip(decisions, (NOW_NS, NOW_NS + 4 * TICK_NS), strict=False):
         assert decision.stamp_ns == now_ns - MS
         assert set(decision.image_stamps_ns.values()) == {now_ns - 20 * MS}
         np.testing.assert_array_equal(decision.positions, np.float32([[0.1, 0.2, 0.3]]))
 
 
-def test_every_number_survives_json(explorer):
-    (_, _, decision), *_ = run(explorer, 1)
+def test_every_number_survives_json(runner):
+    (_, _, decision), *_ = run(runner, 1)
     again = parse_policy_step(decision.to_json())
     for name in ("positions", "latent", "normalised", "log_std", "action"):
         assert getattr(again, name).dtype == np.float32
@@ -133,29 +133,29 @@ def test_every_number_survives_json(explorer):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 1}'])
-def test_a_text_that_is_no_decision_is_refused(text):
+def test_an_invalid_text_is_refused(text):
     with pytest.raises(EpisodeError, match="a policy step cannot be read"):
         parse_policy_step(text)
 
 
-def test_a_refused_observation_ends_the_chunk(explorer):
-    first, *_ = run(explorer, 1)
+def test_a_refused_observation_ends_the_chunk(runner):
+    first, *_ = run(runner, 1)
     with pytest.raises(ObservationError, match="stale"):
-        explorer.step(NOW_NS + NS_PER_S)
-    ((_, _, again),) = run(explorer, 1, NOW_NS + NS_PER_S + TICK_NS)
+        runner.step(NOW_NS + NS_PER_S)
+    ((_, _, again),) = run(runner, 1, NOW_NS + NS_PER_S + TICK_NS)
     assert (first[2].number, again.number) == (1, 2)
 
 
-def test_another_episode_has_another_number_and_begins_with_a_draw(explorer):
-    (_, _, first), *_ = run(explorer, 1)
-    explorer.execution.begin_episode()
-    (_, _, second), *_ = run(explorer, 1, NOW_NS + TICK_NS)
+def test_a_new_episode_has_its_own_number_and_starts_with_a_sample(runner):
+    (_, _, first), *_ = run(runner, 1)
+    runner.execution.begin_episode()
+    (_, _, second), *_ = run(runner, 1, NOW_NS + TICK_NS)
     assert second.episode == first.episode + 1
     assert np.abs(second.latent - first.latent).max() > 1e-3
 
 
-def test_a_latent_walks_as_far_between_decisions_as_when_deployed(explorer):
-    decisions = [decision for _, _, decision in run(explorer, 2000) if decision]
+def test_the_latent_is_correlated_over_time_between_samples(runner):
+    decisions = [decision for _, _, decision in run(runner, 2000) if decision]
     latents = np.stack([decision.latent.ravel() for decision in decisions])
     correlation = (latents[1:] * latents[:-1]).mean()
     assert correlation == pytest.approx(
@@ -163,18 +163,18 @@ def test_a_latent_walks_as_far_between_decisions_as_when_deployed(explorer):
     )
 
 
-def test_exploration_has_the_spread_that_it_tells(explorer):
-    decisions = [decision for _, _, decision in run(explorer, 2000) if decision]
-    apart = np.stack([d.normalised - 0.01 * d.latent for d in decisions])
-    assert apart.std() == pytest.approx(0.05, rel=0.05)
+def test_exploration_has_the_recorded_standard_deviation(runner):
+    decisions = [decision for _, _, decision in run(runner, 2000) if decision]
+    deviation = np.stack([d.normalised - 0.01 * d.latent for d in decisions])
+    assert deviation.std() == pytest.approx(0.05, rel=0.05)
 
 
-def test_a_model_without_a_law_explores_nothing(model):
-    explorer = ExploringRunner(model, CONFIG)
-    inform(explorer)
+def test_a_deterministic_model_cannot_explore(model):
+    runner = ExploringRunner(model, CONFIG)
+    observe(runner)
     with pytest.raises(ObservationError, match="model toy version 1 cannot explore"):
-        explorer.step(NOW_NS)
-    assert explorer.execution.take_last_decision() is None
+        runner.step(NOW_NS)
+    assert runner.execution.take_last_decision() is None
 
 
 def test_more_points_than_a_chunk_has_are_refused(stochastic):
@@ -188,35 +188,35 @@ def test_a_model_with_a_longer_history_is_refused(make_bundle):
         ExploringRunner(model, CONFIG)
 
 
-def test_the_density_is_that_of_independent_normal_numbers():
+def test_the_density_is_that_of_independent_normal_variables():
     noise, log_std = np.float32([[1.0, -2.0], [9.0, 9.0]]), np.float32([[0.5, -1.0], [9.0, 9.0]])
     expected = -0.5 * (1 + 4) - (0.5 - 1.0) - math.log(2 * math.pi)
     assert log_density(noise, log_std, 1) == pytest.approx(expected)
 
 
-def test_the_chunk_is_drawn_again_only_when_its_last_point_is_near(explorer):
-    *_, (now_ns, chunk, decision) = run(explorer, 4)
+def test_the_chunk_is_sampled_again_only_before_its_last_point_is_due(runner):
+    *_, (now_ns, chunk, decision) = run(runner, 4)
     assert decision is None
     assert chunk.due_ns[-1] - now_ns > 0
     assert chunk.due_ns[-1] == NOW_NS - MS + 2 * seconds_to_ns(0.02)
 
 
-def test_a_successor_plays_the_chunk_to_its_end_and_goes_on_counting(explorer, make_bundle):
-    first, *_ = run(explorer, 1)
-    explorer.execution.begin_episode()
-    (_, chunk, second), *_ = run(explorer, 1)
-    other = explorer.create_candidate(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
+def test_a_promoted_model_executes_the_current_chunk_to_its_end(runner, make_bundle):
+    first, *_ = run(runner, 1)
+    runner.execution.begin_episode()
+    (_, chunk, second), *_ = run(runner, 1)
+    other = runner.create_candidate(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
     other.take_over()
-    said = list(run(other, 6, NOW_NS + TICK_NS))
-    np.testing.assert_array_equal(said[0][1].positions[-1], chunk.positions[-1])
-    decisions = [decision for _, _, decision in said if decision]
+    chunks = list(run(other, 6, NOW_NS + TICK_NS))
+    np.testing.assert_array_equal(chunks[0][1].positions[-1], chunk.positions[-1])
+    decisions = [decision for _, _, decision in chunks if decision]
     assert [d.number for d in decisions] == [second.number + 1]
     assert [d.episode for d in decisions] == [second.episode] == [first[2].episode + 1]
     assert [d.version for d in decisions] == [2]
 
 
 class Interrupted(ExploringRunner):
-    """An explorer during whose first decision something happens."""
+    """Runner with a callback during its first inference."""
 
     happens = staticmethod(lambda: None)
 
@@ -228,9 +228,7 @@ class Interrupted(ExploringRunner):
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["swapped", "rolled back"])
-def test_a_swap_in_the_middle_of_a_draw_leaves_the_chunk_whole_and_of_one_version(
-    stochastic, make_bundle, back
-):
+def test_a_swap_during_an_inference_leaves_the_chunk_of_one_version(stochastic, make_bundle, back):
     first = Interrupted(stochastic, CONFIG)
     slot = ModelSlot(first)
     trial = slot.load_candidate(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
@@ -242,9 +240,9 @@ def test_a_swap_in_the_middle_of_a_draw_leaves_the_chunk_whole_and_of_one_versio
     points, drawn = {}, []
     for tick in range(12):
         now_ns = NOW_NS + tick * TICK_NS
-        inform(first, now_ns)
+        observe(first, now_ns)
         chunk = slot.step(now_ns)
-        drawn += [(now_ns, told)] if (told := slot.execution.take_last_decision()) else []
+        drawn += [(now_ns, step)] if (step := slot.execution.take_last_decision()) else []
         for due, position in points_of(chunk):
             np.testing.assert_array_equal(points.setdefault(due, position), position)
     slot.close()
@@ -254,6 +252,6 @@ def test_a_swap_in_the_middle_of_a_draw_leaves_the_chunk_whole_and_of_one_versio
     assert [one.version for one in decisions] == ([2, 1, 1] if back else [1, 2, 2])
     for one in decisions:
         mean, std = 0.01 * one.latent[:2], math.exp(-2.0 if one.version == 2 else LOG_STD)
-        apart = (one.normalised[:2] - mean) / std
-        density = (-(apart**2) / 2 - math.log(std) - 0.5 * math.log(2 * math.pi)).sum()
+        deviation = (one.normalised[:2] - mean) / std
+        density = (-(deviation**2) / 2 - math.log(std) - 0.5 * math.log(2 * math.pi)).sum()
         assert one.log_prob == pytest.approx(density, abs=1e-3)

@@ -34,7 +34,7 @@ def bound() -> BoundGraph:
     return BoundGraph(open_session(ENCODER, "cpu", 1), "cpu")
 
 
-def test_bound_buffers_change_no_answer(bound: BoundGraph) -> None:
+def test_bound_buffers_do_not_change_the_output(bound: BoundGraph) -> None:
     plain = open_graph(ENCODER, "cpu", 1)
     assert type(plain) is Graph
     for seed in range(3):
@@ -54,7 +54,7 @@ def test_bound_buffers_take_all_inputs_of_a_head() -> None:
         np.testing.assert_array_equal(found, expected)
 
 
-def test_pictures_of_another_size_get_buffers_of_their_size(bound: BoundGraph) -> None:
+def test_images_of_another_size_get_their_own_buffers(bound: BoundGraph) -> None:
     plain = open_graph(ENCODER, "cpu", 1)
     for height, width in ((84, 84), (480, 640), (84, 84)):
         feeds = {"image": picture(height, width)}
@@ -62,25 +62,25 @@ def test_pictures_of_another_size_get_buffers_of_their_size(bound: BoundGraph) -
         np.testing.assert_array_equal(found, expected)
 
 
-def test_an_answer_is_not_changed_by_the_next_run_nor_an_input_by_any(bound: BoundGraph) -> None:
+def test_outputs_and_inputs_are_not_overwritten_by_a_run(bound: BoundGraph) -> None:
     first_picture = picture(seed=1)
     kept_picture = first_picture.copy()
     [first] = bound.run(["features"], {"image": first_picture})
-    kept = first.copy()
+    stored = first.copy()
     [second] = bound.run(["features"], {"image": picture(seed=2)})
-    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(first, stored)
     np.testing.assert_array_equal(first_picture, kept_picture)
     assert np.abs(second - first).max() > 0
 
 
-def test_a_view_that_does_not_lie_in_one_piece_is_taken(bound: BoundGraph) -> None:
+def test_a_view_that_is_not_contiguous_is_accepted(bound: BoundGraph) -> None:
     turned = picture()[::-1, ::-1]
     [found] = bound.run(["features"], {"image": turned})
     [expected] = bound.run(["features"], {"image": turned.copy()})
     np.testing.assert_array_equal(found, expected)
 
 
-def test_threads_that_run_it_at_once_get_their_own_answers(bound: BoundGraph) -> None:
+def test_concurrent_runs_return_their_own_outputs(bound: BoundGraph) -> None:
     plain = open_graph(ENCODER, "cpu", 1)
     pictures = [picture(seed=seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
@@ -90,24 +90,24 @@ def test_threads_that_run_it_at_once_get_their_own_answers(bound: BoundGraph) ->
 
 
 @pytest.mark.parametrize("name", ABSENT)
-def test_a_device_that_is_not_there_is_an_error_that_says_what_there_is(name: str) -> None:
+def test_an_absent_device_is_an_error_with_the_available_ones(name: str) -> None:
     with pytest.raises(ConfigError, match=f"'{name}' is not in this onnxruntime, which has .*CPU"):
         open_graph(ENCODER, name, 1)
 
 
-def test_an_unknown_device_is_an_error_that_names_the_known() -> None:
+def test_an_unknown_device_is_an_error_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="'gpu', expected one of cpu, cuda, tensorrt"):
         open_graph(ENCODER, "gpu", 1)
 
 
-def test_a_graphics_card_runs_what_tensorrt_cannot() -> None:
+def test_cuda_is_the_fallback_of_tensorrt() -> None:
     providers = DEVICES["tensorrt"].providers
     assert providers[0][0] == "TensorrtExecutionProvider"
     assert providers[1:] == ["CUDAExecutionProvider"]
     assert {DEVICES[name].memory for name in ("cuda", "tensorrt")} == {"cuda"}
 
 
-def test_a_file_that_is_no_graph_is_an_error(tmp_path: Path) -> None:
+def test_an_invalid_graph_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "head.onnx").write_bytes(b"no graph")
     with pytest.raises(BundleError, match="cannot be loaded"):
         open_graph(tmp_path / "head.onnx", "cpu", 1)

@@ -1,4 +1,4 @@
-"""A policy as a function of arrays: five lines, and no wrong input that is ignored."""
+"""A policy is a function of arrays that checks its inputs."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A model gives what its proof says, whole or split, or is refused."""
+"""A model reproduces its golden cases or is refused."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def picture(value=0, height=8, width=12):
 
 
 @pytest.mark.parametrize("history", [1, 2])
-def test_a_model_gives_its_proof(make_bundle, history):
+def test_a_model_reproduces_its_golden_cases(make_bundle, history):
     assert Model(read_bundle(make_bundle(history=history))).self_test() < 1e-5
 
 
@@ -30,7 +30,7 @@ def test_features_are_those_of_the_graph(model):
 
 
 def move_weights(directory, name):
-    """Let the head keep its larger weights in a file that the manifest does not name."""
+    """Move larger weights of the head to a file that the manifest does not list."""
     head = directory / "head.onnx"
     graph = onnx.load(head)
     options = {"save_as_external_data": True, "location": name, "size_threshold": 75}
@@ -39,21 +39,21 @@ def move_weights(directory, name):
 
 
 def replace_sha256(directory, *names):
-    """Name files in a manifest as they are now."""
+    """List files in a manifest with their current sha256."""
     manifest = read_manifest(directory)
     files = {**manifest.files, **{name: sha256_of(directory / name) for name in names}}
     write_manifest(directory, replace(manifest, files=files))
     return read_bundle(directory)
 
 
-def test_weights_in_a_file_that_the_manifest_does_not_name_are_refused(make_bundle):
+def test_weights_in_an_unlisted_file_are_refused(make_bundle):
     bundle = move_weights(make_bundle(), "head.weights")
     assert (bundle.directory / "head.weights").is_file()
     with pytest.raises(BundleError, match=r"head.onnx refers to 'head.weights', which manifest"):
         Model(bundle)
 
 
-def test_weights_in_a_file_that_the_manifest_names_are_loaded(make_bundle):
+def test_weights_in_a_listed_file_are_loaded(make_bundle):
     bundle = move_weights(make_bundle(), "head.weights")
     named = replace_sha256(bundle.directory, "head.onnx", "head.weights")
     assert Model(named).self_test() < 1e-5
@@ -65,15 +65,15 @@ def test_weights_in_a_file_that_the_manifest_names_are_loaded(make_bundle):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 12), (240, 320)])
-def test_pictures_of_another_size_are_taken_where_the_graph_allows(model, size):
+def test_images_of_another_size_are_accepted_by_a_dynamic_graph(model, size):
     np.testing.assert_allclose(model.encode("head_camera", picture(7, *size)), [7.0] * 3)
 
 
-def test_a_graph_of_one_fixed_size_is_taken_for_that_size(make_bundle):
+def test_a_graph_of_the_fixed_size_is_accepted(make_bundle):
     assert Model(read_bundle(make_bundle(size=(8, 12)))).self_test() < 1e-5
 
 
-def test_a_picture_of_another_size_is_refused_where_the_graph_takes_but_one(make_bundle):
+def test_an_image_of_another_size_is_refused_by_a_fixed_graph(make_bundle):
     model = Model(read_bundle(make_bundle(size=(8, "width"))))
     model.encode("head_camera", picture(7, 8, 24))
     with pytest.raises(ObservationError, match=r"\(16, 12, 3\), this model takes only \(8, '"):
@@ -86,7 +86,7 @@ def test_a_graph_of_another_fixed_size_is_refused(make_bundle):
 
 
 @pytest.mark.parametrize("history", [1, 3])
-def test_the_head_on_stored_features_gives_the_action_of_the_whole_model(make_bundle, history):
+def test_the_head_on_stored_features_returns_the_action_of_the_whole_model(make_bundle, history):
     model = Model(read_bundle(make_bundle(history=history)))
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (2, history, 8, 12, 3), np.uint8)
@@ -100,19 +100,19 @@ def test_the_head_on_stored_features_gives_the_action_of_the_whole_model(make_bu
     np.testing.assert_allclose(model.predict(positions, features, latent), whole, atol=1e-5)
 
 
-def test_the_same_inputs_give_the_same_action_again(model):
+def test_the_output_is_deterministic(model):
     features = {camera: np.ones((1, 3), np.float32) for camera in model.manifest.camera_names}
     inputs = (np.zeros((1, 3), np.float32), features, np.ones((4, 3), np.float32))
     np.testing.assert_array_equal(model.predict(*inputs), model.predict(*inputs))
 
 
-def test_a_model_that_misses_its_proof_is_refused(make_bundle):
+def test_a_model_that_fails_its_self_test_is_refused(make_bundle):
     model = Model(read_bundle(make_bundle(gain=1.01)))
     with pytest.raises(BundleError, match=r"golden cases by .*, expected at most 0.0001: export"):
         model.self_test()
 
 
-def test_a_model_whose_answers_are_no_numbers_is_refused(make_bundle):
+def test_a_model_with_non_finite_outputs_is_refused(make_bundle):
     with pytest.raises(BundleError, match="golden cases by nan"):
         Model(read_bundle(make_bundle(gain=np.nan))).self_test()
 
@@ -147,7 +147,7 @@ def test_a_head_in_place_of_an_encoder_is_refused(make_bundle):
         Model(read_bundle(make_bundle(cameras=swapped)))
 
 
-def test_a_file_that_is_no_graph_is_refused(make_bundle):
+def test_an_invalid_graph_file_is_refused(make_bundle):
     directory = make_bundle()
     bundle = read_bundle(directory)
     (directory / "head.onnx").write_text("no graph")

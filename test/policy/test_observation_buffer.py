@@ -1,4 +1,4 @@
-"""What may be acted on: complete, fresh, alive, in the order the model expects."""
+"""An observation is complete, fresh and not frozen, or refused."""
 
 import numpy as np
 import pytest
@@ -22,32 +22,32 @@ CONFIG = PolicyConfig(
 CAMERAS = ("head_camera", "left_wrist_camera")
 
 
-def feel(observer, stamp_ns, values=(0.0, 0.0, 0.0), arrival_ns=None):
+def add_joints(buffer, stamp_ns, values=(0.0, 0.0, 0.0), arrival_ns=None):
     arrival_ns = stamp_ns if arrival_ns is None else arrival_ns
-    observer.add_joint_state(np.array(values, np.float32), stamp_ns, arrival_ns)
+    buffer.add_joint_state(np.array(values, np.float32), stamp_ns, arrival_ns)
 
 
-def see(observer, camera, stamp_ns, value=0, arrival_ns=None):
-    """Show a picture of one value, whose features are that value."""
+def add_image_of(buffer, camera, stamp_ns, value=0, arrival_ns=None):
+    """Add an image of one value, with features of that value."""
     arrival_ns = stamp_ns if arrival_ns is None else arrival_ns
     frame = Frame(np.full((2, 2, 3), value, np.uint8), stamp_ns)
-    observer.add_features(camera, frame, np.full(3, value, np.float32), arrival_ns)
+    buffer.add_features(camera, frame, np.full(3, value, np.float32), arrival_ns)
 
 
 @pytest.fixture
-def observer(make_bundle):
-    """An observer that has just felt and seen everything."""
-    observer = ObservationBuffer(read_bundle(make_bundle()).manifest, CONFIG)
-    feel(observer, NOW_NS)
+def buffer(make_bundle):
+    """A buffer with a joint state and an image of each camera at `NOW_NS`."""
+    buffer = ObservationBuffer(read_bundle(make_bundle()).manifest, CONFIG)
+    add_joints(buffer, NOW_NS)
     for camera in CAMERAS:
-        see(observer, camera, NOW_NS)
-    return observer
+        add_image_of(buffer, camera, NOW_NS)
+    return buffer
 
 
-def test_a_fresh_and_complete_observation_is_returned(observer):
-    feel(observer, NOW_NS + 10 * MS, (1, 2, 3))
-    see(observer, "head_camera", NOW_NS + 20 * MS, 9)
-    inputs = observer.get_observation(NOW_NS + 30 * MS)
+def test_a_fresh_and_complete_observation_is_returned(buffer):
+    add_joints(buffer, NOW_NS + 10 * MS, (1, 2, 3))
+    add_image_of(buffer, "head_camera", NOW_NS + 20 * MS, 9)
+    inputs = buffer.get_observation(NOW_NS + 30 * MS)
     np.testing.assert_array_equal(inputs.positions, [[1, 2, 3]])
     np.testing.assert_array_equal(inputs.features["head_camera"], [[9, 9, 9]])
     np.testing.assert_array_equal(inputs.features["left_wrist_camera"], [[0, 0, 0]])
@@ -57,38 +57,38 @@ def test_a_fresh_and_complete_observation_is_returned(observer):
 
 
 def test_without_joint_states_there_is_no_observation(make_bundle):
-    observer = ObservationBuffer(read_bundle(make_bundle()).manifest, CONFIG)
+    buffer = ObservationBuffer(read_bundle(make_bundle()).manifest, CONFIG)
     with pytest.raises(ObservationError, match="joint_states is missing"):
-        observer.get_observation(NOW_NS)
+        buffer.get_observation(NOW_NS)
 
 
-def test_a_camera_that_never_sent_is_named(make_bundle):
-    observer = ObservationBuffer(read_bundle(make_bundle()).manifest, CONFIG)
-    feel(observer, NOW_NS)
-    see(observer, "head_camera", NOW_NS)
+def test_a_camera_without_an_image_is_named(make_bundle):
+    buffer = ObservationBuffer(read_bundle(make_bundle()).manifest, CONFIG)
+    add_joints(buffer, NOW_NS)
+    add_image_of(buffer, "head_camera", NOW_NS)
     with pytest.raises(ObservationError, match="left_wrist_camera is missing"):
-        observer.get_observation(NOW_NS)
+        buffer.get_observation(NOW_NS)
 
 
-def test_joint_states_that_stopped_are_stale_by_arrival(observer):
-    feel(observer, NOW_NS + 40 * MS, arrival_ns=NOW_NS)
+def test_joint_states_that_stopped_are_stale_by_arrival(buffer):
+    add_joints(buffer, NOW_NS + 40 * MS, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match="joint_states is stale: older than 100 ms"):
-        observer.get_observation(NOW_NS + 101 * MS)
+        buffer.get_observation(NOW_NS + 101 * MS)
 
 
-def test_joint_states_that_are_old_when_they_arrive_are_not_called_stale(observer):
-    feel(observer, NOW_NS - 101 * MS, arrival_ns=NOW_NS)
+def test_joint_states_that_are_old_on_arrival_have_their_own_error(buffer):
+    add_joints(buffer, NOW_NS - 101 * MS, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match="joint_states arrives late, 0"):
-        observer.get_observation(NOW_NS)
+        buffer.get_observation(NOW_NS)
 
 
-def test_a_camera_that_stopped_is_stale_by_arrival(observer):
+def test_a_camera_that_stopped_is_stale_by_arrival(buffer):
     now_ns = NOW_NS + 300 * MS
-    feel(observer, now_ns)
-    see(observer, "head_camera", now_ns)
-    see(observer, "left_wrist_camera", now_ns - 160 * MS, arrival_ns=now_ns - 201 * MS)
+    add_joints(buffer, now_ns)
+    add_image_of(buffer, "head_camera", now_ns)
+    add_image_of(buffer, "left_wrist_camera", now_ns - 160 * MS, arrival_ns=now_ns - 201 * MS)
     with pytest.raises(ObservationError, match="left_wrist_camera is stale: older than 200 ms"):
-        observer.get_observation(now_ns)
+        buffer.get_observation(now_ns)
 
 
 @pytest.mark.parametrize(
@@ -102,153 +102,153 @@ def test_a_camera_that_stopped_is_stale_by_arrival(observer):
         (NO_CLOCK_NS, "left_wrist_camera has no time: use_sim_time is true, but nothing arrives"),
     ],
 )
-def test_a_camera_with_bad_stamps_is_told_from_one_that_stopped(observer, stamp_ns, words):
-    see(observer, "left_wrist_camera", stamp_ns, arrival_ns=NOW_NS)
+def test_a_camera_with_bad_stamps_differs_from_one_that_stopped(buffer, stamp_ns, words):
+    add_image_of(buffer, "left_wrist_camera", stamp_ns, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match=words):
-        observer.get_observation(NOW_NS + 50 * MS)
+        buffer.get_observation(NOW_NS + 50 * MS)
 
 
-def test_a_camera_with_bad_stamps_that_stops_is_stale_at_last(observer):
-    see(observer, "head_camera", UNSTAMPED_NS, arrival_ns=NOW_NS)
-    feel(observer, NOW_NS + 2100 * MS)
+def test_a_camera_with_bad_stamps_that_stops_is_stale_at_last(buffer):
+    add_image_of(buffer, "head_camera", UNSTAMPED_NS, arrival_ns=NOW_NS)
+    add_joints(buffer, NOW_NS + 2100 * MS)
     with pytest.raises(ObservationError, match="head_camera is stale"):
-        observer.get_observation(NOW_NS + 2100 * MS)
+        buffer.get_observation(NOW_NS + 2100 * MS)
 
 
-def test_a_message_that_is_slow_on_the_way_and_then_waits_is_stale(observer):
-    feel(observer, NOW_NS, arrival_ns=NOW_NS + 60 * MS)
+def test_delay_and_waiting_time_of_a_message_add_up(buffer):
+    add_joints(buffer, NOW_NS, arrival_ns=NOW_NS + 60 * MS)
     with pytest.raises(ObservationError, match="stale: older than 100 ms, and nothing newer"):
-        observer.get_observation(NOW_NS + 101 * MS)
+        buffer.get_observation(NOW_NS + 101 * MS)
 
 
-def test_at_its_greatest_age_a_stream_is_still_fresh(observer):
-    feel(observer, NOW_NS + 100 * MS)
-    observer.get_observation(NOW_NS + 200 * MS)
+def test_at_its_greatest_age_a_stream_is_still_fresh(buffer):
+    add_joints(buffer, NOW_NS + 100 * MS)
+    buffer.get_observation(NOW_NS + 200 * MS)
     with pytest.raises(ObservationError, match="stale"):
-        observer.get_observation(NOW_NS + 200 * MS + 1)
+        buffer.get_observation(NOW_NS + 200 * MS + 1)
 
 
-def test_a_stamp_from_the_future_is_refused_beyond_a_tolerance(observer):
-    see(observer, "head_camera", NOW_NS + 50 * MS, arrival_ns=NOW_NS)
-    observer.get_observation(NOW_NS)
-    see(observer, "head_camera", NOW_NS + 51 * MS, arrival_ns=NOW_NS)
+def test_a_stamp_from_the_future_is_refused_beyond_a_tolerance(buffer):
+    add_image_of(buffer, "head_camera", NOW_NS + 50 * MS, arrival_ns=NOW_NS)
+    buffer.get_observation(NOW_NS)
+    add_image_of(buffer, "head_camera", NOW_NS + 51 * MS, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match="head_camera is stamped in the future"):
-        observer.get_observation(NOW_NS)
+        buffer.get_observation(NOW_NS)
 
 
-def test_the_sentence_stays_the_same_as_a_stream_grows_older(observer):
+def test_the_error_text_is_constant_while_a_stream_ages(buffer):
     sentences = set()
     for late in range(150, 1000, 50):
         with pytest.raises(ObservationError) as caught:
-            observer.get_observation(NOW_NS + late * MS)
+            buffer.get_observation(NOW_NS + late * MS)
         sentences.add(str(caught.value))
     assert len(sentences) == 1
 
 
-def run_with_one_picture(observer, joint, camera="left_wrist_camera", seconds=1.0):
-    """Move one joint while one camera repeats its picture under new stamps."""
+def run_with_one_picture(buffer, joint, camera="left_wrist_camera", seconds=1.0):
+    """Move one joint while one camera repeats its image under new stamps."""
     for ms in range(0, round(seconds * 1000), 33):
         now_ns = NOW_NS + ms * MS
-        feel(observer, now_ns, [0.2 * ms / 1000 if k == joint else 0.0 for k in range(3)])
+        add_joints(buffer, now_ns, [0.2 * ms / 1000 if k == joint else 0.0 for k in range(3)])
         for other in CAMERAS:
-            see(observer, other, now_ns, 0 if other == camera else ms % 256)
+            add_image_of(buffer, other, now_ns, 0 if other == camera else ms % 256)
     return now_ns
 
 
-def test_a_picture_that_repeats_while_its_arm_moves_is_frozen(observer):
-    now_ns = run_with_one_picture(observer, joint=0)
+def test_an_image_that_repeats_while_its_arm_moves_is_frozen(buffer):
+    now_ns = run_with_one_picture(buffer, joint=0)
     with pytest.raises(ObservationError, match="left_wrist_camera is frozen"):
-        observer.get_observation(now_ns)
+        buffer.get_observation(now_ns)
 
 
-def test_a_picture_that_repeats_while_only_the_other_arm_moves_is_not_frozen(observer):
-    observer.get_observation(run_with_one_picture(observer, joint=2))
+def test_an_image_that_repeats_while_only_the_other_arm_moves_is_not_frozen(buffer):
+    buffer.get_observation(run_with_one_picture(buffer, joint=2))
 
 
-def test_a_camera_on_no_arm_answers_for_every_joint(observer):
-    now_ns = run_with_one_picture(observer, joint=2, camera="head_camera")
+def test_a_camera_on_no_arm_is_compared_with_all_joints(buffer):
+    now_ns = run_with_one_picture(buffer, joint=2, camera="head_camera")
     with pytest.raises(ObservationError, match="head_camera is frozen"):
-        observer.get_observation(now_ns)
+        buffer.get_observation(now_ns)
 
 
-def test_a_picture_that_repeats_while_nothing_moves_is_not_frozen(observer):
-    observer.get_observation(run_with_one_picture(observer, joint=None))
+def test_an_image_that_repeats_without_motion_is_not_frozen(buffer):
+    buffer.get_observation(run_with_one_picture(buffer, joint=None))
 
 
-def test_a_picture_that_repeats_only_shortly_is_not_frozen(observer):
-    observer.get_observation(run_with_one_picture(observer, joint=0, seconds=0.5))
+def test_an_image_that_repeats_only_briefly_is_not_frozen(buffer):
+    buffer.get_observation(run_with_one_picture(buffer, joint=0, seconds=0.5))
 
 
-def test_a_new_picture_ends_a_freeze(observer):
-    now_ns = run_with_one_picture(observer, joint=0)
-    see(observer, "left_wrist_camera", now_ns, 77)
-    observer.get_observation(now_ns)
+def test_a_new_image_ends_a_freeze(buffer):
+    now_ns = run_with_one_picture(buffer, joint=0)
+    add_image_of(buffer, "left_wrist_camera", now_ns, 77)
+    buffer.get_observation(now_ns)
 
 
-def test_a_camera_sees_the_joints_of_its_side_or_all():
+def test_the_joints_of_a_camera_are_those_of_its_side_or_all():
     joints = ("left_a", "left_b", "right_a")
     assert joints_in_view("left_wrist_camera", joints).tolist() == [0, 1]
     assert joints_in_view("right_wrist_camera", joints).tolist() == [2]
     assert joints_in_view("head_camera", joints).tolist() == [0, 1, 2]
 
 
-def test_a_still_scene_is_refused_for_a_moment_then_used_and_reported(observer):
+def test_a_still_scene_is_refused_for_a_moment_then_used_and_reported(buffer):
     refused = 0
     for ms in range(0, 20_000, 33):
         now_ns = NOW_NS + ms * MS
-        feel(observer, now_ns, (0.0, 0.0, 0.0002 * (ms - refused)))
-        see(observer, "head_camera", now_ns)
-        see(observer, "left_wrist_camera", now_ns, ms % 256)
+        add_joints(buffer, now_ns, (0.0, 0.0, 0.0002 * (ms - refused)))
+        add_image_of(buffer, "head_camera", now_ns)
+        add_image_of(buffer, "left_wrist_camera", now_ns, ms % 256)
         try:
-            observer.get_observation(now_ns)
+            buffer.get_observation(now_ns)
         except ObservationError:
             refused += 33
     assert 500 < refused < 1500
-    assert observer.warning.startswith("head_camera sends the same image while the arms move")
-    assert observer.frozen_images() == {"head_camera": 1, "left_wrist_camera": 0}
-    see(observer, "head_camera", now_ns, 9)
-    assert observer.warning == ""
-    observer.clear_frozen_images()
-    assert observer.frozen_images() == {"head_camera": 0, "left_wrist_camera": 0}
+    assert buffer.warning.startswith("head_camera sends the same image while the arms move")
+    assert buffer.frozen_images() == {"head_camera": 1, "left_wrist_camera": 0}
+    add_image_of(buffer, "head_camera", now_ns, 9)
+    assert buffer.warning == ""
+    buffer.clear_frozen_images()
+    assert buffer.frozen_images() == {"head_camera": 0, "left_wrist_camera": 0}
 
 
 @pytest.fixture
-def historian(make_bundle):
-    """An observer for a model that takes three observations, 100 ms apart."""
+def history_buffer(make_bundle):
+    """A buffer for a model that takes three observations, 100 ms apart."""
     return ObservationBuffer(read_bundle(make_bundle(history=3)).manifest, CONFIG)
 
 
-def test_the_history_is_oldest_first_and_spaced_in_time(historian):
+def test_the_history_is_oldest_first_and_spaced_in_time(history_buffer):
     for ms in range(0, 501, 4):
-        feel(historian, NOW_NS + ms * MS, (ms, 0, 0))
+        add_joints(history_buffer, NOW_NS + ms * MS, (ms, 0, 0))
     for ms in range(0, 501, 50):
         for camera in CAMERAS:
-            see(historian, camera, NOW_NS + ms * MS, ms // 10)
-    inputs = historian.get_observation(NOW_NS + 500 * MS)
+            add_image_of(history_buffer, camera, NOW_NS + ms * MS, ms // 10)
+    inputs = history_buffer.get_observation(NOW_NS + 500 * MS)
     np.testing.assert_array_equal(inputs.positions[:, 0], [300, 400, 500])
     np.testing.assert_array_equal(inputs.features["head_camera"][:, 0], [30, 40, 50])
 
 
-def test_the_history_of_a_jittering_camera_takes_the_closest_pictures(historian):
-    feel(historian, NOW_NS + 300 * MS)
+def test_the_history_of_a_jittering_camera_has_the_closest_images(history_buffer):
+    add_joints(history_buffer, NOW_NS + 300 * MS)
     for camera in CAMERAS:
         for ms, value in ((0, 1), (101, 2), (199, 3), (300, 4)):
-            see(historian, camera, NOW_NS + ms * MS, value)
-    features = historian.get_observation(NOW_NS + 300 * MS).features["head_camera"]
+            add_image_of(history_buffer, camera, NOW_NS + ms * MS, value)
+    features = history_buffer.get_observation(NOW_NS + 300 * MS).features["head_camera"]
     np.testing.assert_array_equal(features[:, 0], [2, 3, 4])
 
 
-def test_at_first_the_history_repeats_the_first_value(historian):
-    feel(historian, NOW_NS, (5, 0, 0))
+def test_at_first_the_history_repeats_the_first_value(history_buffer):
+    add_joints(history_buffer, NOW_NS, (5, 0, 0))
     for camera in CAMERAS:
-        see(historian, camera, NOW_NS, 6)
-    inputs = historian.get_observation(NOW_NS)
+        add_image_of(history_buffer, camera, NOW_NS, 6)
+    inputs = history_buffer.get_observation(NOW_NS)
     np.testing.assert_array_equal(inputs.positions[:, 0], [5, 5, 5])
     np.testing.assert_array_equal(inputs.features["head_camera"][:, 0], [6, 6, 6])
     assert inputs.features["head_camera"].shape == (3, 3)
 
 
-def test_a_position_beyond_32_bits_is_refused_and_not_taken_for_infinity():
+def test_a_position_beyond_float32_is_refused():
     assert to_float32(np.array([0.5, -1.0])).dtype == np.float32
     with pytest.raises(ObservationError, match=r"joint_states has a position of 1e\+300, expected"):
         to_float32(np.array([0.5, -1e300]))

@@ -1,4 +1,4 @@
-"""A policy in a simulator that is not ours, at any real time factor."""
+"""A policy in an external simulator, at any real time factor."""
 
 import math
 
@@ -29,7 +29,7 @@ class Simulator:
         self.refusals: list[str] = []
 
     def run(self, clock, from_s: float) -> int:
-        """Decide every 8 ms from a time on; return how often."""
+        """Observe every 8 ms from a time on; return how often."""
         decisions, next_ns, step_ns = 0, START_NS + round(from_s * NS), 0
         for k, (arrival_ns, _, ros_ns) in enumerate(clock):
             while next_ns < arrival_ns:
@@ -38,7 +38,7 @@ class Simulator:
                 next_ns += PERIOD_NS
             self.estimator.add(arrival_ns, ros_ns)
             self.clocks.line = self.estimator.line
-            self.feel(ros_ns, arrival_ns)
+            self.add_joints(ros_ns, arrival_ns)
             for camera in CAMERAS if k % 3 == 0 else ():
                 frame = Frame(
                     np.full((2, 2, 3), k % 256, np.uint8),
@@ -50,7 +50,7 @@ class Simulator:
             step_ns = 10 * MS
         return decisions
 
-    def feel(self, ros_ns: int, arrival_ns: int) -> None:
+    def add_joints(self, ros_ns: int, arrival_ns: int) -> None:
         values = np.full(3, (ros_ns - FIRST_NS) / NS, np.float32)
         self.buffer.add_joint_state(values, self.clocks.record_stamp(ros_ns), arrival_ns)
 
@@ -79,7 +79,7 @@ def test_no_decision_is_refused_while_the_factor_varies(simulator):
     assert simulator.refusals == []
 
 
-def test_a_simulator_that_stalls_is_refused_by_arrival_and_goes_on(simulator):
+def test_a_stalled_simulator_is_refused_by_arrival_until_it_continues(simulator):
     simulator.run(ticks(1.0, 3.0), from_s=2.0)
     assert simulator.refusals == []
     for late_ms in (90, 250, 5000):
@@ -92,7 +92,7 @@ def test_a_simulator_that_stalls_is_refused_by_arrival_and_goes_on(simulator):
     assert simulator.refusals == []
 
 
-def test_a_simulator_that_is_reset_is_decided_on_from_its_first_messages_on(simulator):
+def test_a_reset_simulator_is_accepted_from_its_first_messages_on(simulator):
     simulator.run(ticks(0.5, 3.0), from_s=3.0)
     again = [(a + 3 * NS, true_ns, ros_ns - 50 * NS) for a, true_ns, ros_ns in ticks(0.5, 3.0)]
     simulator.run(iter(again), from_s=3.1)
@@ -100,7 +100,7 @@ def test_a_simulator_that_is_reset_is_decided_on_from_its_first_messages_on(simu
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.5, 5.0])
-def test_the_history_is_spaced_in_the_seconds_of_the_simulator(make_bundle, factor):
+def test_the_history_is_spaced_in_simulated_time(make_bundle, factor):
     simulator = Simulator(read_bundle(make_bundle(history=3)).manifest)
     simulator.run(ticks(factor, 10.0), from_s=10.0)
     seen_ns = simulator.buffer._positions.newest.arrival_ns
@@ -108,7 +108,7 @@ def test_the_history_is_spaced_in_the_seconds_of_the_simulator(make_bundle, fact
     np.testing.assert_allclose(np.diff(positions), 0.1, atol=1e-3)
 
 
-def test_after_a_reset_the_history_holds_nothing_of_before(make_bundle):
+def test_a_reset_clears_the_history(make_bundle):
     simulator = Simulator(read_bundle(make_bundle(history=3)).manifest)
     simulator.run(ticks(1.0, 3.0), from_s=3.0)
     again = [(a + 3 * NS, true_ns, ros_ns - 50 * NS) for a, true_ns, ros_ns in ticks(1.0, 0.5)]
@@ -119,7 +119,7 @@ def test_after_a_reset_the_history_holds_nothing_of_before(make_bundle):
     assert positions[-1] < 0.0
 
 
-def test_a_stamp_that_stands_still_does_not_pile_up(make_bundle):
+def test_a_constant_stamp_does_not_fill_the_history(make_bundle):
     buffer = ObservationBuffer(read_bundle(make_bundle(history=3)).manifest, PolicyConfig())
     for k in range(1000):
         buffer.add_joint_state(np.zeros(3, np.float32), START_NS, START_NS + k * MS)
@@ -127,7 +127,7 @@ def test_a_stamp_that_stands_still_does_not_pile_up(make_bundle):
 
 
 @pytest.mark.parametrize("factor", [0.05, 0.5, 1.0, 20.0])
-def test_a_chunk_is_due_at_the_pace_of_the_simulator(model, factor):
+def test_a_chunk_is_due_in_simulated_time(model, factor):
     clocks = ClockMapping(ClockLine(START_NS, FIRST_NS, factor))
     runner = PolicyRunner(model, PolicyConfig(latent_seed=0), clocks=clocks)
     stamp_ns = clocks.record_stamp(FIRST_NS + 5 * MS)
@@ -139,7 +139,7 @@ def test_a_chunk_is_due_at_the_pace_of_the_simulator(model, factor):
     np.testing.assert_allclose(chunk.due_ns - stamp_ns, steps_ns, atol=1)
 
 
-def test_a_model_on_trial_has_the_time_of_the_simulator_too(model):
+def test_a_candidate_has_the_clock_of_the_simulator(model):
     clocks = ClockMapping(ClockLine(START_NS, FIRST_NS, 0.5))
     runner = PolicyRunner(model, PolicyConfig(), clocks=clocks)
     assert runner.create_candidate(model)._clocks is clocks

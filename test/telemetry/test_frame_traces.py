@@ -1,4 +1,4 @@
-"""The way of each picture is put together from three processes, and drawn as a valid trace."""
+"""Traces of images are joined from three processes and exported as a valid trace."""
 
 import json
 from itertools import pairwise
@@ -17,11 +17,11 @@ CAMERAS = ("head_camera", "left_wrist_camera")
 APART_NS = 300_000
 
 
-def life(pictures=6):
-    """Three traces in which a picture is taken every 17 ms, by one camera after the other."""
+def life(images=6):
+    """Return three recordings with an image every 17 ms, from the cameras in turn."""
     simulation, policy, guard = (Trace() for _ in range(3))
     simulation.cameras, policy.cameras = CAMERAS[::-1], CAMERAS
-    for number in range(pictures):
+    for number in range(images):
         stamp_ns, camera = 10**12 + 17 * MS * number, number % 2
         mine_ns = stamp_ns + APART_NS
         simulation.add_span(Hop.RENDERED, stamp_ns, stamp_ns + 3 * MS, 1 - camera, stamp_ns)
@@ -43,7 +43,7 @@ def at(stamp_ns, ms):
     return stamp_ns + round(ms * MS)
 
 
-def test_every_hop_of_every_picture_is_found():
+def test_every_hop_of_every_image_is_found():
     ways = frame_traces(life())
     assert [way.camera for way in ways] == [CAMERAS[k % 2] for k in range(6)]
     assert all(way.complete for way in ways)
@@ -54,7 +54,7 @@ def test_every_hop_of_every_picture_is_found():
         assert ends[-1] - way.stamp_ns == pytest.approx(6.2 * MS, abs=APART_NS)
 
 
-def test_a_picture_that_was_overtaken_has_no_command():
+def test_a_superseded_image_has_no_command():
     recordings = life()
     rows = recordings["guard"].rows
     last = rows[:, 3] > rows[:, 3].max() - 17 * MS
@@ -92,21 +92,21 @@ def test_a_trace_is_valid_and_every_arrow_ends_within_a_slice(tmp_path):
         assert all(one["ts"] < other["ts"] for one, other in pairwise(mine))
 
 
-def test_arrows_go_forward_though_a_picture_arrives_before_its_sender_is_done():
-    recordings = life(pictures=1)
+def test_arrows_go_forward_though_an_image_arrives_before_its_sender_returns():
+    recordings = life(images=1)
     [(place, *_)] = np.argwhere(recordings["simulation"].rows[:, 0] == Hop.RENDERED)
     recordings["simulation"].rows[place, 3] += 5 * MS
     arrows = [e["ts"] for e in events(recordings, frame_traces(recordings)) if e["ph"] in "stf"]
     assert arrows == sorted(arrows)
 
 
-def test_marks_of_pictures_are_arrows_and_no_slices():
-    recordings = life(pictures=1)
+def test_marks_of_images_are_arrows_and_not_slices():
+    recordings = life(images=1)
     slices = [e for e in events(recordings, []) if e["ph"] == "X"]
     assert [e["name"] for e in slices].count("decide and send") == 1
 
 
-def test_only_what_lies_wholly_between_two_times_is_kept():
+def test_only_spans_between_two_times_are_selected():
     recording = life()["policy"]
     start_ns, end_ns = 10**12 + 17 * MS, 10**12 + 3 * 17 * MS
     rows = crop(recording, start_ns, end_ns).rows
@@ -115,14 +115,14 @@ def test_only_what_lies_wholly_between_two_times_is_kept():
     assert rows[:, 3].max() <= end_ns
 
 
-def test_a_summary_tells_what_each_hop_adds():
+def test_a_summary_has_the_latency_of_each_hop():
     rows = summary(frame_traces(life()))
     ages = [row["age p50 [ms]"] for row in rows]
     assert [row["hop"] for row in rows] == [hop.name.lower() for hop in HOPS]
     np.testing.assert_allclose(np.cumsum([row["added p50 [ms]"] for row in rows]), ages)
 
 
-def test_without_a_single_picture_there_is_a_trace_and_no_summary(tmp_path):
+def test_without_an_image_there_is_a_trace_and_no_summary(tmp_path):
     recordings = {name: Trace().recording() for name in PROCESSES}
     write_trace(tmp_path / "trace.json", recordings, frame_traces(recordings))
     assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]

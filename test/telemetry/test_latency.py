@@ -1,4 +1,4 @@
-"""Histograms keep percentiles and the worst; recorders keep gaps."""
+"""Histograms have percentiles and the maximum; period recorders have gaps."""
 
 import threading
 
@@ -24,26 +24,26 @@ def filled(values):
     st.lists(st.integers(0, HOUR_NS) | st.integers(0, 1000), min_size=1, max_size=200),
     st.sampled_from([1.0, 25.0, 50.0, 75.0, 100.0]),
 )
-def test_percentiles_are_right_within_a_64th(values, percent):
+def test_percentiles_are_exact_within_a_64th(values, percent):
     expected_ns = np.percentile(values, percent, method="inverted_cdf")
     found_ns = filled(values).percentile_ms(percent) * MS
     assert found_ns == pytest.approx(expected_ns, rel=1 / 64, abs=1e-6)
 
 
-def test_rare_percentiles_are_right_within_a_64th():
+def test_rare_percentiles_are_exact_within_a_64th():
     values = np.random.default_rng(0).lognormal(11.0, 1.5, 20_000).astype(int).tolist()
     for percent in (99.0, 99.9):
         expected_ns = np.percentile(values, percent, method="inverted_cdf")
         assert filled(values).percentile_ms(percent) * MS == pytest.approx(expected_ns, rel=1 / 64)
 
 
-def test_the_worst_is_kept_exactly_and_no_percentile_exceeds_it():
+def test_the_maximum_is_exact_and_no_percentile_exceeds_it():
     histogram = filled([1, 2, 123_456_789])
     assert histogram.summary_ms()["max"] == 123.4568
     assert histogram.percentile_ms(100) <= 123.456789
 
 
-def test_nothing_recorded_is_no_number():
+def test_without_data_there_are_no_percentiles():
     assert np.isnan(Histogram().percentile_ms(50))
     assert Histogram().summary_ms() == {"p50": None, "p99": None, "p999": None, "max": None}
 
@@ -53,7 +53,7 @@ def test_negative_durations_count_as_zero():
     assert (histogram.count, histogram.max_ns, histogram.percentile_ms(99)) == (2, 0, 0.0)
 
 
-def test_the_longest_durations_find_a_place():
+def test_the_longest_durations_have_a_bucket():
     assert filled([2**63 - 1]).percentile_ms(50) * MS == pytest.approx(2**63, rel=1 / 64)
 
 
@@ -63,7 +63,7 @@ def test_bars_hold_every_value_once():
     assert bars[0][0] * MS == pytest.approx(5)
 
 
-def test_cleared_it_is_as_new():
+def test_a_cleared_histogram_is_empty():
     histogram = filled([1, 2, 3])
     histogram.clear()
     assert (histogram.count, histogram.bars_ms()) == (0, [])
@@ -77,14 +77,14 @@ def recorded(*times_ms):
     return recorder
 
 
-def test_a_steady_beat_has_its_rate_and_no_gap():
+def test_a_periodic_event_has_its_rate_and_no_gap():
     recorder = recorded(*range(10, 1011, 10))
     assert recorder.rate_hz == pytest.approx(100.0)
     assert recorder.errors.max_ns == 0
     assert recorder.gap_count == 0
 
 
-def test_an_error_counts_alike_early_and_late():
+def test_early_and_late_errors_count_alike():
     recorder = recorded(10, 22, 30)
     assert recorder.errors.count == 2
     assert recorder.errors.percentile_ms(1) == pytest.approx(2.0, rel=1 / 64)
@@ -105,33 +105,33 @@ def test_a_pause_is_no_gap_and_no_time():
     assert recorder.rate_hz == pytest.approx(100.0)
 
 
-def test_gaps_are_counted_beyond_those_that_are_kept():
+def test_gaps_beyond_the_stored_ones_are_counted():
     most = PeriodRecorder.MAX_GAPS
     recorder = recorded(*range(30, 30 * (most + 102), 30))
     assert recorder.gap_count == most + 100
     assert len(recorder.gaps) == most
 
 
-def test_a_recorder_may_call_less_a_gap():
+def test_the_length_of_a_gap_is_a_setting():
     recorder = PeriodRecorder(10 * MS, 1.25)
     for time_ms in (10, 22.5, 35.1):
         recorder.record(round(time_ms * MS))
     assert recorder.gaps == [Gap(22_500_000, 35_100_000)]
 
 
-def test_before_two_beats_there_is_no_rate():
+def test_before_two_events_there_is_no_rate():
     assert recorded().rate_hz == 0.0
     assert recorded(10).rate_hz == 0.0
 
 
-def test_a_cleared_recorder_forgets_the_last_beat():
+def test_clearing_a_recorder_deletes_the_last_event():
     recorder = recorded(10, 100)
     recorder.clear()
     recorder.record(500 * MS)
     assert (recorder.gap_count, recorder.gaps, recorder.errors.count) == (0, [], 0)
 
 
-def test_a_beat_that_was_asked_for_early_is_no_error_and_counts_for_the_rate():
+def test_a_triggered_event_is_no_error_and_counts_for_the_rate():
     recorder = PeriodRecorder(10 * MS)
     for time_ms, early in ((10, False), (20, False), (23, True), (33, False)):
         recorder.record(time_ms * MS, early)
@@ -141,7 +141,7 @@ def test_a_beat_that_was_asked_for_early_is_no_error_and_counts_for_the_rate():
     assert recorder.rate_hz == pytest.approx(3 / 0.023)
 
 
-def test_an_early_beat_after_a_long_time_is_a_gap_all_the_same():
+def test_a_late_triggered_event_is_a_gap():
     recorder = PeriodRecorder(10 * MS)
     recorder.record(10 * MS)
     recorder.record(40 * MS, triggered=True)

@@ -1,4 +1,4 @@
-"""A text that is no decision is refused, whatever it holds."""
+"""An invalid policy step is refused."""
 
 import json
 
@@ -24,7 +24,7 @@ DECISION = {
 }
 
 
-def test_a_decision_is_read():
+def test_a_policy_step_is_read():
     decision = parse_policy_step(json.dumps(DECISION))
     assert (decision.number, decision.normalised.shape) == (2, (2, 1))
 
@@ -50,6 +50,6 @@ def test_a_decision_is_read():
         {"extra": 1},
     ],
 )
-def test_anything_else_is_refused(change):
+def test_an_invalid_step_is_refused(change):
     with pytest.raises(EpisodeError, match="step"):
         parse_policy_step(json.dumps(DECISION | change))

@@ -1,4 +1,4 @@
-"""A ring of spans that forgets the oldest, and pictures that are counted once."""
+"""The trace overwrites its oldest spans, and the probe counts each image once."""
 
 import threading
 
@@ -12,7 +12,7 @@ MS = 1_000_000
 NOW_NS = 10**12
 
 
-def test_what_was_recorded_comes_back_in_the_order_of_its_ends():
+def test_spans_are_returned_in_the_order_of_their_ends():
     trace = Trace()
     trace.add_span(Hop.DECIDED, 30, 50)
     trace.add_span(Hop.ENCODED, 10, 20, camera=1, stamp_ns=5)
@@ -22,14 +22,14 @@ def test_what_was_recorded_comes_back_in_the_order_of_its_ends():
     ]
 
 
-def test_a_full_ring_forgets_the_oldest():
+def test_a_full_ring_overwrites_the_oldest():
     trace = Trace(rows=4)
     for number in range(10):
         trace.add_span(Hop.COMMANDED, number, number + 1)
     assert trace.recording().rows[:, 2].tolist() == [6, 7, 8, 9]
 
 
-def test_threads_that_record_at_once_lose_nothing():
+def test_concurrent_threads_lose_no_span():
     trace = Trace()
 
     def record(thread):
@@ -45,7 +45,7 @@ def test_threads_that_record_at_once_lose_nothing():
     assert [int((rows[:, 1] == k).sum()) for k in range(4)] == [2000] * 4
 
 
-def test_a_trace_survives_being_written_in_letters():
+def test_a_trace_survives_serialisation():
     trace = Trace()
     trace.cameras = ("head_camera", "left_wrist_camera")
     trace.add_span(Hop.ARRIVED, NOW_NS, NOW_NS + 7, 1, NOW_NS - 5 * MS)
@@ -55,7 +55,7 @@ def test_a_trace_survives_being_written_in_letters():
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"cameras": []}', '{"cameras": [], "rows": "AAAA"}'])
-def test_what_is_no_trace_is_refused(text):
+def test_an_invalid_trace_is_refused(text):
     with pytest.raises(DbpError, match="a trace cannot be read"):
         recording_of(text)
 
@@ -64,7 +64,7 @@ def sight():
     return LatencyProbe(Hop.COMMANDED, Trace())
 
 
-def test_each_picture_is_counted_once_at_its_age_when_it_was_first_made_use_of():
+def test_each_image_is_counted_once_with_its_age_at_the_first_use():
     first = sight()
     first.record((NOW_NS, NOW_NS), NOW_NS + 1 * MS)
     for ms in (10, 14, 18):
@@ -75,20 +75,20 @@ def test_each_picture_is_counted_once_at_its_age_when_it_was_first_made_use_of()
     assert first.age.max_ns == 7 * MS
 
 
-def test_pictures_of_several_cameras_are_counted_one_by_one():
+def test_images_of_several_cameras_are_counted_separately():
     first = sight()
     first.record((1, 1, 1), NOW_NS)
     first.record((2, 1, 3), NOW_NS + MS)
     assert first.age.count == 2
 
 
-def test_pictures_that_waited_for_the_beginning_are_not_counted():
+def test_images_from_before_the_start_are_not_counted():
     first = sight()
     first.record((NOW_NS,), NOW_NS + 90 * MS)
     assert first.age.count == 0
 
 
-def test_pictures_that_waited_through_a_pause_are_not_counted():
+def test_images_from_before_a_pause_are_not_counted():
     first = sight()
     first.record((NOW_NS,), NOW_NS + MS)
     first.record((NOW_NS + 9 * MS,), NOW_NS + 2 * PAUSED_NS)
@@ -97,7 +97,7 @@ def test_pictures_that_waited_through_a_pause_are_not_counted():
     assert first.age.max_ns == 4 * MS
 
 
-def test_another_number_of_cameras_is_a_new_beginning():
+def test_another_number_of_cameras_restarts_the_probe():
     first = sight()
     first.record((1,), NOW_NS)
     first.record((1, 2), NOW_NS + MS)
