@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
+CHECK_ROS := $(RUN)/python -c 'from dbp_ros.ros_support import require_wheels; require_wheels()'
 ARGS ?=
 EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,bench,test
 # No PyTorch, no DDS.
@@ -70,19 +71,23 @@ clean: ## remove the files that the other targets wrote
 	rm -rf $(VENV) build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.demo: setup.py | $(RUN)/python
+	@$(CHECK_ROS)
 	$(PIP) --editable '.[ros,sim]'
 	@touch $@
 
 $(VENV)/.fast: setup.py constraints.txt | $(RUN)/python
+	@$(CHECK_ROS)
 	$(PIP) --editable '.[ros,sim,data,test]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: setup.py constraints.txt | $(RUN)/python
+	@$(CHECK_ROS)
 	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,bench,docs]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.all: setup.py constraints.txt | $(RUN)/python
+	@$(CHECK_ROS)
 	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,ray,bench,test]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.fast $(VENV)/.docs $(VENV)/.demo

@@ -1,9 +1,14 @@
 """Metadata of dbp_ros, all of it: colcon, pip and ament read this file and no other."""
 
 import re
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+if sys.version_info < (3, 10):  # noqa: UP036
+    found = ".".join(map(str, sys.version_info[:2]))
+    sys.exit(f"error: dbp_ros requires Python 3.10 or later, and this is Python {found}")
 
 NAME = "dbp_ros"
 SHARE = Path("share") / NAME

@@ -3,6 +3,8 @@
 import importlib.util
 from collections.abc import Sequence
 
+from dbp_ros.ros_support import wheels_problem
+
 _LEARN = (
     *("torch", "accelerate", "safetensors", "tensorboard", "onnx", "onnxscript"),
     *("rich", "matplotlib"),
@@ -46,6 +48,8 @@ def install_hint(library: str, extras: Sequence[str] = ()) -> str:
     wanted = list(missing(*extras))
     if not any(top in EXTRAS[extra] for extra in wanted):
         wanted += [extra for extra in EXTRAS if top in EXTRAS[extra]][:1]
+    if "ros" in wanted and (problem := wheels_problem()):
+        return problem
     hint = f"from the clone: pip install '.[{','.join(wanted)}]'" if wanted else INSTALL
     return f"{hint} (or source a ROS 2 installation)" if "ros" in wanted else hint
 

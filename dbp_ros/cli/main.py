@@ -20,7 +20,7 @@ VERBS = (
     Verb("status", "show the state of a running stack, its faults and their remedies", ROS),
     Verb("enable", "enable control: the guard commands the arms", ROS),
     Verb("disable", "bring the arms to rest and disable control", ROS),
-    Verb("stop", "emergency stop: bring the arms to rest and latch the stop", ROS),
+    Verb("stop", "emergency stop: bring the arms to rest and latch the stop", ()),
     Verb("reset", "clear a latched stop", ROS),
     Verb("home", "move the arms to the robot's start pose", ROS),
     Verb("activate", "activate the policy: it publishes actions", ROS),

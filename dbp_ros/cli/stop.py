@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 
-from dbp_ros.nodes.stop_socket import LocalGuard, local_guards, send_stop
+from dbp_ros.runtime.stop_socket import LocalGuard, local_guards, send_stop
 
 STOP_BY_SERVICE = "dbp_ros.nodes.emergency_stop"
 

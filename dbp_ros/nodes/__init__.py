@@ -1,1 +1,6 @@
 """ROS 2 nodes: the only place where rclpy and message types are imported."""
+
+from dbp_ros.ros_support import supported_distribution
+
+# Evaluated before the imports of any node: an unsupported ROS 2 ends the process with one sentence.
+ROS_DISTRO = supported_distribution()

@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.connection import connected
 from dbp_ros.nodes.operator import DISCOVERY_S, Operator
-from dbp_ros.nodes.stop_socket import local_guards, send_stop
+from dbp_ros.runtime.stop_socket import local_guards, send_stop
 
 SERVICE = "/emergency_stop"
 # Duration of discovery if a guard has been stopped already.

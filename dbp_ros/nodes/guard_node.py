@@ -27,11 +27,11 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.robot_watch import RobotWatch
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.nodes.stop_socket import StopSocket
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import request_realtime
 from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
+from dbp_ros.runtime.stop_socket import StopSocket
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace

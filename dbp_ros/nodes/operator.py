@@ -13,7 +13,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
-from dbp_ros.nodes.stop_socket import local_guards
+from dbp_ros.runtime.stop_socket import local_guards
 
 # A participant whose first announcement was lost sends the next one within 3 s.
 DISCOVERY_S = 3.5

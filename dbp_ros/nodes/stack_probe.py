@@ -23,7 +23,6 @@ from dbp_ros.nodes.node_reports import MANAGER, NODES, NodeReports
 from dbp_ros.nodes.operator import Operator
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.nodes.stop_socket import local_guards
 from dbp_ros.nodes.topic_sampler import (
     RosTime,
     TopicSampler,
@@ -31,6 +30,7 @@ from dbp_ros.nodes.topic_sampler import (
     read_any,
     read_joint_state,
 )
+from dbp_ros.runtime.stop_socket import local_guards
 from dbp_ros.types import NS_PER_S
 
 # Diagnostics arrive at 1 Hz: the observation ends when every node has reported, or at the timeout.

@@ -10,6 +10,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.extras import install_hint, missing
 from dbp_ros.files import check_folder
 from dbp_ros.motion.guard import MotionGuard
+from dbp_ros.ros_support import ros_problem
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import CHECKPOINT, LearnerConfig
 from dbp_ros.settings.parameter_files import NODES, check_file, settings_of
@@ -24,9 +25,9 @@ def checked_processes(config: StackConfig) -> list[Process]:
     """Check everything that a stack needs; return its processes in the order of their start.
 
     Raises:
-        ConfigError: If a library, a parameter file or the checkpoint is missing, a parameter is
-            unknown, of the wrong type or out of range, the settings of a node contradict each
-            other, or a remap rule has an unknown source.
+        ConfigError: If ROS 2 is not supported, a library, a parameter file or the checkpoint is
+            missing, a parameter is unknown, of the wrong type or out of range, the settings of a
+            node contradict each other, or a remap rule has an unknown source.
         BundleError: If the model is missing, damaged or made for other joints.
     """
     _require_libraries(config)
@@ -59,6 +60,8 @@ def checked_processes(config: StackConfig) -> list[Process]:
 
 
 def _require_libraries(config: StackConfig) -> None:
+    if problem := ros_problem():
+        raise ConfigError(problem)
     extras = ["ros", *(["sim"] if config.sim else []), *(["learner"] if config.learner else [])]
     missing_libraries = missing(*extras)
     if missing_libraries:

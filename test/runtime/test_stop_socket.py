@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from dbp_ros.nodes.stop_socket import LocalGuard, StopSocket, local_guards, send_stop
+from dbp_ros.runtime.stop_socket import LocalGuard, StopSocket, local_guards, send_stop
 
 # No ROS domain has this number: other processes of this computer are not stopped by these tests.
 DOMAIN = 10_000 + os.getpid()
 LISTEN = f"""
 import time
-from dbp_ros.nodes.stop_socket import StopSocket
+from dbp_ros.runtime.stop_socket import StopSocket
 StopSocket({DOMAIN}, "/guard", lambda: print("stopped", flush=True))
 print("listening", flush=True)
 time.sleep(60)
