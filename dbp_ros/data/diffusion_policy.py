@@ -27,7 +27,7 @@ SECONDS = "timestamp"
 STEP_S = 1 / 10
 
 
-class ReplayBuffer:
+class DiffusionPolicyStore:
     """The episodes of one store, a folder or a zip file.
 
     By default the state is `state`, the action `action`, the camera `img`, the cloud `point_cloud`

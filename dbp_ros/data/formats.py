@@ -64,9 +64,9 @@ def _open_lerobot(path: Path, selection: Selection) -> EpisodeSet:
 
 
 def _open_diffusion_policy(path: Path, selection: Selection) -> EpisodeSet:
-    from dbp_ros.data.diffusion_policy import ReplayBuffer
+    from dbp_ros.data.diffusion_policy import DiffusionPolicyStore
 
-    return ReplayBuffer(path, selection)
+    return DiffusionPolicyStore(path, selection)
 
 
 def _open_robomimic(path: Path, selection: Selection) -> EpisodeSet:

@@ -20,7 +20,7 @@ QUEUE_SIZE = 4000
 # A full queue drops messages, but not the end of an episode.
 END_TIMEOUT_S = 2.0
 
-Task = Callable[[], None]
+WriteTask = Callable[[], None]
 # Role, serialised message and time of arrival.
 StampedMessage = tuple[str, bytes, int]
 
@@ -84,7 +84,7 @@ class BagRecorder:
         self._preroll: deque[StampedMessage] = deque()
         self._latched: dict[str, StampedMessage] = {}
         self._newest_ns = 0
-        self._tasks: queue.Queue[Task] = queue.Queue(QUEUE_SIZE)
+        self._tasks: queue.Queue[WriteTask] = queue.Queue(QUEUE_SIZE)
         self._closing = threading.Event()
         self._writer: BagWriter | None = None
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
@@ -149,7 +149,7 @@ class BagRecorder:
         self._closing.set()
         self._thread.join(timeout=10.0)
 
-    def _enqueue(self, task: Task, timeout_s: float = 0.0) -> bool:
+    def _enqueue(self, task: WriteTask, timeout_s: float = 0.0) -> bool:
         try:
             self._tasks.put(task, timeout_s > 0.0, timeout_s)
         except queue.Full:
@@ -163,21 +163,21 @@ class BagRecorder:
 
     def _run(self) -> None:
         try:
-            sync_at = time.monotonic()
+            sync_s = time.monotonic()
             while not (self._closing.is_set() and self._tasks.empty()):
-                self._run_task(sync_at)
-                if time.monotonic() >= sync_at:
-                    sync_at = time.monotonic() + SYNC_S
+                self._run_task(sync_s)
+                if time.monotonic() >= sync_s:
+                    sync_s = time.monotonic() + SYNC_S
                     self._sync()
             self._sync()
         except Exception as error:
             self.error = error
             raise
 
-    def _run_task(self, until: float) -> None:
+    def _run_task(self, until_s: float) -> None:
         """Run the next task, if one arrives in time."""
         try:
-            task = self._tasks.get(timeout=min(POLL_S, max(0.0, until - time.monotonic())))
+            task = self._tasks.get(timeout=min(POLL_S, max(0.0, until_s - time.monotonic())))
         except queue.Empty:
             return
         task()

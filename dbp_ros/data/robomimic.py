@@ -29,9 +29,9 @@ DEFAULT_STATE = re.compile(r"object|robot\d+_(eef_pos|eef_quat|gripper_qpos)")
 class RobomimicFile:
     """The demonstrations of one file, by number.
 
-    The state is `object` and the grippers' poses and openings where there are any, else every
-    low-dimensional observation, in order of name. The cameras are the observations called
-    `*_image`. Actions keep the meaning that they have there, usually steps from -1 to 1.
+    By default the state is `object` and the poses and openings of the grippers, sorted by name; if
+    these are missing, every low-dimensional observation. The cameras are the observations
+    `*_image`. Actions are those of the environment, usually relative ones from -1 to 1.
     """
 
     def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
