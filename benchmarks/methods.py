@@ -35,6 +35,8 @@ class ComparedMethod:
         return replace(self.config(shared), num_inference_steps=1)
 
 
+# Executed points of a chunk in the simulated benchmarks.
+N_ACTION_STEPS = 4
 # Common to every comparison: one thread, nothing on disk, all data for training.
 BASE_CONFIG = TrainConfig(
     num_samples=8,

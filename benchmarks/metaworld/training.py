@@ -5,24 +5,34 @@ of the demonstrations is evaluated.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.metaworld.chunk_runner import ChunkRunner
 from benchmarks.metaworld.demonstrations import RECORDED, record
-from benchmarks.methods import BASE_CONFIG, ComparedMethod, evaluate_methods, group_by_training
+from benchmarks.methods import (
+    BASE_CONFIG,
+    N_ACTION_STEPS,
+    ComparedMethod,
+    evaluate_methods,
+    group_by_training,
+)
+from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.metaworld import (
     EVALUATION_GOALS,
     PAPER_TASKS,
     SMOKE_TASKS,
     STANDARD_TASKS,
-    MetaworldRollout,
     MetaworldTask,
 )
+from dbp_ros.envs.metaworld_env import MetaworldEnv, evaluation_goals
+from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.rl.rollout import run_episodes
+from dbp_ros.types import Flags
 
 NAME = "metaworld"
 COLUMNS = (
@@ -48,6 +58,8 @@ SHARED = replace(
     allow_constant_actions=True,
 )
 EXPERT = "expert"
+# Far below the time between two decisions: latents are independent.
+LATENT_TIME_CONSTANT_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,17 @@ class ExpertJob:
 Job = MetaworldJob | ExpertJob
 
 
+@dataclass(frozen=True)
+class GoalsSpec(EnvSpec):
+    """A task with the evaluation goals of one seed; the seed of an episode is the goal's index."""
+
+    goals_seed: int = 0
+
+    def make(self) -> MetaworldEnv:
+        """Return a new environment."""
+        return MetaworldEnv(self.id, True, evaluation_goals(self.id, (self.goals_seed,)))
+
+
 def metaworld_jobs(
     names: Sequence[ComparedMethod], suite: Suite, seeds: int, table: ResultTable
 ) -> list[Job]:
@@ -133,7 +156,7 @@ def run_metaworld(job: Job) -> list[Row]:
 def _evaluate_expert(job: ExpertJob) -> list[Row]:
     task = MetaworldTask(job.task, job.seed)
     rollout = task.rollout(task.expert, EVALUATION_GOALS)
-    return [{**job.key(), **_score(rollout), "nfe": 0, "train_s": 0.0, "latency_ms": ""}]
+    return [{**job.key(), **_score(rollout.successes), "nfe": 0, "train_s": 0.0, "latency_ms": ""}]
 
 
 def _train_and_evaluate(job: MetaworldJob) -> list[Row]:
@@ -142,12 +165,22 @@ def _train_and_evaluate(job: MetaworldJob) -> list[Row]:
     trainer = Trainer(config, record(task, job.seed, job.demos, job.data))
     trainer.train()
 
+    env = LocalVectorEnv(GoalsSpec(job.task, goals_seed=job.seed), len(EVALUATION_GOALS))
+
     def evaluate(method: ComparedMethod, policy: PolicyNetwork) -> Row:
-        runner = ChunkRunner(policy, len(EVALUATION_GOALS), job.seed)
-        return {**job.key(method), **_score(task.rollout(runner.act, EVALUATION_GOALS))}
+        results = run_episodes(
+            env,
+            policy,
+            range(env.num_envs),
+            n_action_steps=N_ACTION_STEPS,
+            latent_time_constant_s=LATENT_TIME_CONSTANT_S,
+            seed=job.seed,
+        )
+        return {**job.key(method), **_score(results.successes)}
 
-    return evaluate_methods(trainer, job.methods, SHARED, evaluate)
+    with closing(env):
+        return evaluate_methods(trainer, job.methods, SHARED, evaluate)
 
 
-def _score(rollout: MetaworldRollout) -> Row:
-    return {"success": float(rollout.successes.mean()), "episodes": len(rollout.successes)}
+def _score(successes: Flags) -> Row:
+    return {"success": float(successes.mean()), "episodes": len(successes)}

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchmarks.comparison import add_flags, check_flags, run_jobs
-from benchmarks.methods import in_table_order, select_methods
-from benchmarks.sim.lockstep import N_ACTION_STEPS
+from benchmarks.methods import N_ACTION_STEPS, in_table_order, select_methods
 from benchmarks.sim.training import (
     COLUMNS,
     KEY,

@@ -4,21 +4,30 @@ The scripted expert demonstrates all modes in turn. Evaluation episodes use held
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
-from benchmarks.methods import BASE_CONFIG, ComparedMethod, evaluate_methods, group_by_training
-from benchmarks.sim.lockstep import run_episodes
+from benchmarks.methods import (
+    BASE_CONFIG,
+    N_ACTION_STEPS,
+    ComparedMethod,
+    evaluate_methods,
+    group_by_training,
+)
 from dbp_ros.data.episode import read_episodes
+from dbp_ros.envs.env import CameraView
+from dbp_ros.envs.local_vector_env import LocalVectorEnv
+from dbp_ros.envs.registry import CELL, EnvSpec
 from dbp_ros.evaluation.collection import CollectionPlan
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.rl.rollout import run_episodes
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.sim.tasks.registry import make_task
 
 NAME = "sim"
@@ -136,13 +145,24 @@ def run_sim(job: SimJob) -> list[Row]:
     trainer.train()
     seeds = range(FIRST_EPISODE, FIRST_EPISODE + suite.episodes)
 
-    def evaluate(method: ComparedMethod, policy: PolicyNetwork) -> Row:
-        return {
-            **job.key(method),
-            "success": float(np.mean(run_episodes(policy, job.plan.task, seeds))),
-        }
+    shape = trainer.shape
+    view = CameraView(shape.state_names, shape.cameras, shape.step_s)
+    env = LocalVectorEnv(EnvSpec(f"{CELL}{job.plan.task}", view=view), suite.episodes)
 
-    return evaluate_methods(trainer, job.methods, SHARED, evaluate)
+    def evaluate(method: ComparedMethod, policy: PolicyNetwork) -> Row:
+        """Run episodes without latency and guard, with the latents of the robot."""
+        results = run_episodes(
+            env,
+            policy,
+            seeds,
+            n_action_steps=N_ACTION_STEPS,
+            latent_time_constant_s=PolicyConfig.latent_time_constant_s,
+            seed=job.seed,
+        )
+        return {**job.key(method), "success": float(results.successes.mean())}
+
+    with closing(env):
+        return evaluate_methods(trainer, job.methods, SHARED, evaluate)
 
 
 def _read(directory: Path, count: int) -> Demonstrations:

@@ -1,5 +1,6 @@
 """Environment of a Meta-World task with a sparse reward."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -30,11 +31,9 @@ def training_goals(name: str) -> tuple[Any, ...]:
     return tuple(goal for seed in TRAINING_SEEDS for goal in sample_goals(name, seed))
 
 
-def evaluation_goals(name: str) -> tuple[Any, ...]:
+def evaluation_goals(name: str, seeds: Sequence[int] = EVALUATION_SEEDS) -> tuple[Any, ...]:
     """Return the evaluation goals of `dbp bench metaworld`, seed by seed."""
-    return tuple(
-        sample_goals(name, seed)[index] for seed in EVALUATION_SEEDS for index in EVALUATION_GOALS
-    )
+    return tuple(sample_goals(name, seed)[index] for seed in seeds for index in EVALUATION_GOALS)
 
 
 class MetaworldEnv(Env):
@@ -44,18 +43,21 @@ class MetaworldEnv(Env):
     action_names = ACTION_NAMES
     step_s = STEP_S
 
-    def __init__(self, name: str, evaluation: bool) -> None:
+    def __init__(self, name: str, evaluation: bool, goals: tuple[Any, ...] | None = None) -> None:
         """Make the environment.
 
         Args:
             name: One of `TASKS`.
-            evaluation: Whether to use the evaluation goals.
+            evaluation: Whether to use the time limit and the goals of evaluations.
+            goals: Other goals; see `sample_goals`.
 
         Raises:
             ConfigError: If there is no such task.
         """
         check_task(name)
-        self._goals = evaluation_goals(name) if evaluation else training_goals(name)
+        if goals is None:
+            goals = evaluation_goals(name) if evaluation else training_goals(name)
+        self._goals = goals
         self._env = metaworld.ALL_V3_ENVIRONMENTS[f"{name}-v3"]()
         # Skip a loop over all contacts, twice a step, for a reward that is not used here.
         self._env.touching_object = _never_touching

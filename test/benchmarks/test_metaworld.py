@@ -4,11 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip("metaworld", reason="metaworld is not installed")
 
-from benchmarks.metaworld.chunk_runner import N_ACTION_STEPS, ChunkRunner
 from benchmarks.metaworld.demonstrations import record
 from benchmarks.metaworld.run import plot, summary
 from benchmarks.metaworld.training import (
@@ -18,6 +16,7 @@ from benchmarks.metaworld.training import (
     METHODS,
     SUITES,
     ExpertJob,
+    GoalsSpec,
     MetaworldJob,
     Suite,
     metaworld_jobs,
@@ -25,7 +24,8 @@ from benchmarks.metaworld.training import (
 )
 from benchmarks.methods import select_methods
 from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
-from dbp_ros.envs.metaworld import ACTION_NAMES, MetaworldTask
+from dbp_ros.envs.metaworld import EVALUATION_GOALS, MetaworldTask
+from dbp_ros.envs.metaworld_env import MetaworldEnv, sample_goals
 from dbp_ros.evaluation.result_table import ResultTable
 
 TWO_TASKS = Suite(("reach", "push"), (5, 10))
@@ -43,21 +43,6 @@ def row(method: str, task: str, demos: int, seed: int, success: float) -> dict:
 def trainings(results: ResultTable, names: str, seeds: int = 1) -> list[MetaworldJob]:
     jobs = metaworld_jobs(select_methods(names), TWO_TASKS, seeds, results)
     return [job for job in jobs if isinstance(job, MetaworldJob)]
-
-
-class CountingPolicy:
-    """A policy whose actions encode the decision and the step; it records its observations."""
-
-    history = 2
-    chunk_shape = (N_ACTION_STEPS, len(ACTION_NAMES))
-
-    def __init__(self) -> None:
-        self.observations: list[np.ndarray] = []
-
-    def act(self, states, features, latent):
-        self.observations.append(states.numpy())
-        steps = torch.arange(N_ACTION_STEPS)[:, None] + 100.0 * len(self.observations)
-        return steps.expand(len(states), 1, *self.chunk_shape)
 
 
 def test_every_combination_is_run_and_the_expert_once_per_task_and_seed(tmp_path):
@@ -105,15 +90,19 @@ def test_the_expert_is_evaluated_at_the_evaluation_goals():
     assert (scores["success"], scores["episodes"], scores["method"]) == (1.0, 25, EXPERT)
 
 
-def test_training_and_rollout_use_the_same_observation(tmp_path):
-    task = MetaworldTask("button-press", 0)
-    demonstrations = record(task, 0, 3, tmp_path)
-    assert demonstrations.state_names == HAND_FRAME_NAMES
+def test_training_and_evaluation_use_the_same_observation(tmp_path):
+    demonstrations = record(MetaworldTask("button-press", 0), 0, 3, tmp_path)
+    assert demonstrations.state_names == HAND_FRAME_NAMES == MetaworldEnv.state_names
     assert demonstrations.episodes == 3
-    policy = CountingPolicy()
-    task.rollout(ChunkRunner(policy, 3, 0).act, [0, 1, 2], max_steps=1)
+    env = MetaworldEnv("button-press", True, sample_goals("button-press", 0)[:3])
     starts = demonstrations.states[np.unique(demonstrations.first)]
-    np.testing.assert_array_equal(policy.observations[0], np.repeat(starts[:, None], 2, axis=1))
+    np.testing.assert_array_equal(starts, [env.reset(goal) for goal in range(3)])
+
+
+def test_the_evaluation_goals_are_those_of_the_seed():
+    task, env = MetaworldTask("button-press", 5), GoalsSpec("button-press", goals_seed=5).make()
+    shown = [task.demonstrate(goal).states[0] for goal in EVALUATION_GOALS[:2]]
+    np.testing.assert_array_equal([env.reset(0), env.reset(1)], to_hand_frame(np.array(shown)))
 
 
 def test_recorded_demonstrations_are_reused(tmp_path):
@@ -123,29 +112,6 @@ def test_recorded_demonstrations_are_reused(tmp_path):
     again = record(task, 0, 5, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == files
     np.testing.assert_array_equal(again.states[: len(first.states)], first.states)
-
-
-def test_a_chunk_is_executed_to_its_end_before_the_next_decision():
-    policy = CountingPolicy()
-    runner = ChunkRunner(policy, 2, 0)
-    live = np.arange(2)
-    states = [np.full((2, 39), step, np.float32) for step in range(2 * N_ACTION_STEPS)]
-    actions = [runner.act(state, live)[0, 0] for state in states]
-    assert actions == [100 + s for s in range(N_ACTION_STEPS)] + [
-        200 + s for s in range(N_ACTION_STEPS)
-    ]
-
-
-def test_the_policy_receives_the_history_of_the_live_episodes():
-    policy = CountingPolicy()
-    runner = ChunkRunner(policy, 3, 0)
-    states = np.random.default_rng(0).normal(size=(N_ACTION_STEPS + 1, 3, 39)).astype(np.float32)
-    for step in range(N_ACTION_STEPS):
-        runner.act(states[step], np.arange(3))
-    left = np.array([0, 2])
-    runner.act(states[N_ACTION_STEPS, left], left)
-    expected = to_hand_frame(states[N_ACTION_STEPS - 1 :, left]).swapaxes(0, 1)
-    np.testing.assert_array_equal(policy.observations[1], expected)
 
 
 def test_the_standard_error_is_over_seeds_and_tasks_have_equal_weight(tmp_path):

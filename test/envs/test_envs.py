@@ -95,7 +95,7 @@ def test_unfinished_episodes_are_replayed(name: str, envs: LocalVectorEnv) -> No
     expected = recorded.step(ALL, next_action).states
     played(envs, columns, 3, seed=4)
     resumed = ResumableEnv(envs)
-    resumed.relive(*saved)
+    resumed.replay(*saved)
     np.testing.assert_array_equal(resumed.step(ALL, next_action).states, expected)
     assert len(resumed.episodes()[1][2]) == len(saved[1][2]) + 1
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from dbp_ros.rl.collector import Collector
 from dbp_ros.rl.learner import ExploredBatch
 from dbp_ros.rl.ppo import PPOLearner
-from dbp_ros.rl.rollout import evaluate_learner
+from dbp_ros.rl.rollout import EpisodeResults, evaluate_learner, run_episodes
 from dbp_ros.types import Floats, Indices, VectorStepResult
 
 
@@ -122,3 +123,50 @@ def test_an_evaluation_neither_disturbs_the_collection_nor_explores() -> None:
 def test_the_density_of_an_explored_chunk_is_summed_over_the_executed_points() -> None:
     explored = ExploredBatch(torch.zeros(2, 4, 2), torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]))
     assert explored.log_prob(torch.tensor([1, 3])).tolist() == [1.0, 18.0]
+
+
+class CountingPolicy:
+    """A policy whose actions encode the decision and the point; it records its observations."""
+
+    history, chunk_shape, feature_sizes = 2, (3, 1), {}
+    shape = SimpleNamespace(state_names=("seed", "step", "sum"), step_s=0.1)
+    normaliser = SimpleNamespace(absolute_actions=lambda chunks, measured: chunks)
+
+    def __init__(self) -> None:
+        self.observations: list[Tensor] = []
+
+    def observe(self, states: Tensor, features: dict[str, Tensor]) -> Tensor:
+        return states
+
+    def method(self, observation: Tensor, latent: Tensor) -> Tensor:
+        self.observations.append(observation)
+        points = torch.arange(3.0)[:, None] + 100.0 * len(self.observations)
+        return points.expand(len(observation), 1, 3, 1)
+
+
+def counted(env: Countdown, seeds: list[int]) -> tuple[CountingPolicy, EpisodeResults]:
+    policy = CountingPolicy()
+    results = run_episodes(env, policy, seeds, n_action_steps=3, latent_time_constant_s=0.2, seed=0)
+    return policy, results
+
+
+def test_a_chunk_is_executed_to_its_end_before_the_next_decision() -> None:
+    env = Countdown(1)
+    policy, results = counted(env, [8])
+    assert len(policy.observations) == 3
+    assert env.state[0, 2] == 100 + 101 + 102 + 200 + 201 + 202 + 300 + 301
+    assert (results.steps.tolist(), results.successes.tolist()) == ([8], [True])
+
+
+def test_the_policy_receives_the_history_of_the_live_episodes() -> None:
+    policy, _ = counted(Countdown(3), [5, 2, 9])
+    first, second, third = (one[..., :2].tolist() for one in policy.observations)
+    assert first == [[[5, 0], [5, 0]], [[2, 0], [2, 0]], [[9, 0], [9, 0]]]
+    assert second == [[[5, 2], [5, 3]], [[9, 2], [9, 3]]]
+    assert third == [[[9, 5], [9, 6]]]
+
+
+def test_more_episodes_than_environments_run_in_turn() -> None:
+    _, results = counted(Countdown(2), [4, 5, 6, 8, 9])
+    assert results.steps.tolist() == [4, 5, 6, 8, 9]
+    assert results.successes.tolist() == [True, False, False, True, False]

@@ -1,4 +1,4 @@
-"""Lockstep rollouts execute the predicted chunks from the given seed."""
+"""Rollouts in the simulated cell execute the predicted chunks from the given seed."""
 
 from types import SimpleNamespace
 
@@ -7,11 +7,15 @@ import pytest
 import torch
 
 from benchmarks.decision import decide, decision_latency_ms
-from benchmarks.sim.lockstep import N_ACTION_STEPS, run_episodes
+from benchmarks.methods import N_ACTION_STEPS
+from dbp_ros.envs.env import CameraView
+from dbp_ros.envs.local_vector_env import LocalVectorEnv
+from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.rl.rollout import run_episodes
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
-from dbp_ros.sim.control_loop import demonstrate
+from dbp_ros.sim.control_loop import CONTROL_HZ, demonstrate
 from dbp_ros.sim.simulation import Simulation
 from test.demonstrations import CONFIG, episode
 
@@ -19,20 +23,28 @@ from test.demonstrations import CONFIG, episode
 class Replay:
     """A policy that replays recorded actions and records its observations."""
 
-    history, chunk_shape = 1, (8, 14)
+    history, chunk_shape, feature_sizes = 1, (8, 14), {}
+    normaliser = SimpleNamespace(absolute_actions=lambda chunks, measured: chunks)
 
     def __init__(self, actions, state_names):
-        self.shape = SimpleNamespace(state_names=state_names, cameras={})
+        self.shape = SimpleNamespace(state_names=state_names, step_s=1 / CONTROL_HZ)
         self.actions, self.observations = torch.from_numpy(actions), []
 
-    def encode(self, images, points):
-        return {}
+    def observe(self, states, features):
+        return states[:, 0]
 
-    def act(self, states, features, latent):
+    def method(self, observation, latent):
         start = len(self.observations) * N_ACTION_STEPS
-        self.observations.append(states[0, 0].numpy())
+        self.observations.append(observation[0].numpy())
         rows = torch.arange(start, start + 8).clamp(max=len(self.actions) - 1)
         return self.actions[rows][None, None]
+
+
+def run_in_cell(policy, seed):
+    view = CameraView(policy.shape.state_names, {}, policy.shape.step_s)
+    env = LocalVectorEnv(EnvSpec("cell/lift", view=view), 1)
+    settings = {"n_action_steps": N_ACTION_STEPS, "latent_time_constant_s": 0.2, "seed": 0}
+    return run_episodes(env, policy, [seed], **settings).successes.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +53,13 @@ def demonstration():
 
 
 def test_a_replayed_demonstration_solves_only_its_own_episode(demonstration):
-    assert run_episodes(Replay(demonstration.actions, DUAL_UR5E_JOINTS), "lift", [3]) == [True]
-    assert run_episodes(Replay(demonstration.actions, DUAL_UR5E_JOINTS), "lift", [4]) == [False]
+    assert run_in_cell(Replay(demonstration.actions, DUAL_UR5E_JOINTS), 3) == [True]
+    assert run_in_cell(Replay(demonstration.actions, DUAL_UR5E_JOINTS), 4) == [False]
 
 
 def test_a_policy_receives_the_state_columns_that_it_names_once_per_chunk(demonstration):
     replay = Replay(demonstration.actions, ("cube_z", "left_elbow_joint"))
-    run_episodes(replay, "lift", [3])
+    run_in_cell(replay, 3)
     elbow = DUAL_UR5E_JOINTS.index("left_elbow_joint")
     names = Simulation("lift").object_state_names
     expected = [
