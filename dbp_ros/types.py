@@ -3,7 +3,7 @@
 Every time is an integer in nanoseconds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,22 +34,6 @@ class Frame:
     """
 
     image: Image
-    stamp_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """Joint positions and images at one instant.
-
-    Attributes:
-        positions: Joint positions in [rad], grippers in [m] of opening, in the order of the
-            robot's joint names. Shape (nu,).
-        frames: The newest image of each camera, by camera name.
-        stamp_ns: Time at which `positions` were measured.
-    """
-
-    positions: Array
-    frames: Mapping[str, Frame]
     stamp_ns: int
 
 

@@ -1,4 +1,4 @@
-"""Messages to the contract and back. Every field of every message is checked here, once."""
+"""Conversion of messages to the types of `dbp_ros.types` and back, with all checks."""
 
 from array import array
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.sensing.joint_states import JointLayout, JointReadings
 from dbp_ros.types import ActionChunk, Image
 
-# Publishers of joint states with names of their own.
+# Publishers of joint states with different joint names.
 MAX_LAYOUTS = 8
 
 
 def problem_of_names(names: Sequence[str], joints: Sequence[str]) -> str:
-    """Return what keeps a message's columns from being mapped to joints; empty where nothing."""
+    """Return why a message's columns cannot be mapped to joints; empty if they can."""
     if missing := [joint for joint in joints if joint not in names]:
         return f"lacks {', '.join(missing)}"
     if repeated := [joint for joint in joints if names.count(joint) > 1]:
@@ -26,13 +26,13 @@ def problem_of_names(names: Sequence[str], joints: Sequence[str]) -> str:
     return ""
 
 
-class Columns:
-    """Where our joints are in messages that name theirs, mostly the same in the same order.
+class JointMapping:
+    """Mapping of a message's joints to the robot's, cached while the names repeat.
 
     Attributes:
-        names: The joints of the last message.
-        problem: What keeps its columns from being mapped to ours; empty where nothing.
-        ours: The columns of our joints, in our order; empty where there is a problem.
+        names: Joints of the last message.
+        problem: Why they cannot be mapped; empty if they can.
+        indices: Column of each joint of the robot, in its order; empty if there is a problem.
     """
 
     def __init__(self, joints: Sequence[str]) -> None:
@@ -40,19 +40,19 @@ class Columns:
         self._known = CachedNames()
         self.names: tuple[str, ...] | None = None
         self.problem = ""
-        self.ours: list[int] = []
+        self.indices: list[int] = []
 
     def read(self, reader: CdrReader) -> int:
-        """Read the names that are next in a message; return how many there are."""
+        """Read the names at the position of a reader; return their number."""
         names = reader.names(self._known)
         if names is not self.names:
             self.names, self.problem = names, problem_of_names(names, self._joints)
-            self.ours = [] if self.problem else [names.index(joint) for joint in self._joints]
+            self.indices = [] if self.problem else [names.index(joint) for joint in self._joints]
         return len(names)
 
 
 class JointReader:
-    """Reads joint states by name: messages may hold some of the robot's joints, in any order."""
+    """Reads joint states by name; a message may hold some of the joints, in any order."""
 
     def __init__(self, joints: Sequence[str]) -> None:
         self._joints = tuple(joints)
@@ -60,10 +60,10 @@ class JointReader:
         self._layouts: list[tuple[CachedNames, JointLayout]] = []
 
     def read(self, message: bytes) -> JointReadings | None:
-        """Return the positions of the robot's joints, or None where a message has none of them.
+        """Return the positions of the robot's joints, or None if a message has none.
 
         Args:
-            message: The bytes of a `sensor_msgs/msg/JointState`.
+            message: Serialized `sensor_msgs/msg/JointState`.
 
         Raises:
             ObservationError: If the message cannot be read, names a joint twice, or a position of
@@ -88,26 +88,26 @@ class JointReader:
 
 
 class ChunkReader:
-    """Reads trajectories as chunks on the steady clock, whatever order their joints come in."""
+    """Reads trajectories as chunks on the steady clock; joints may be in any order."""
 
     def __init__(self, joints: Sequence[str], clock: SteadyClock) -> None:
         """Prepare.
 
         Args:
-            joints: Whose positions a chunk has, in this order.
-            clock: Gives the steady time of a stamp.
+            joints: Joints of the chunks, in order.
+            clock: Converts stamps to steady time.
         """
-        self._columns = Columns(joints)
+        self._mapping = JointMapping(joints)
         self._clock = clock
 
     def read(self, message: bytes) -> ActionChunk:
-        """Return a trajectory as a chunk; a stamp of zero means now, as everywhere in ROS.
+        """Return a trajectory as a chunk; a stamp of zero means now, as in ros2_control.
 
-        Its times from the start pass on the ROS clock: in a simulator that is slower than real
-        time the points are due later, and the arms move at the simulator's pace.
+        `time_from_start` is on the ROS clock: in a simulator slower than real time the points are
+        due later on the steady clock.
 
         Args:
-            message: The bytes of a `trajectory_msgs/msg/JointTrajectory`.
+            message: Serialized `trajectory_msgs/msg/JointTrajectory`.
 
         Raises:
             CommandError: If joints are missing or named twice, or points or positions are missing.
@@ -115,9 +115,9 @@ class ChunkReader:
         try:
             reader = CdrReader(message)
             stamped_ns = reader.header()
-            count = self._columns.read(reader)
-            if self._columns.problem:
-                raise CommandError(f"a chunk {self._columns.problem}")
+            count = self._mapping.read(reader)
+            if self._mapping.problem:
+                raise CommandError(f"a chunk {self._mapping.problem}")
             positions, from_start_ns = reader.points(count)
         except UNREADABLE as error:
             raise CommandError(f"a chunk cannot be read: {error}") from error
@@ -126,7 +126,7 @@ class ChunkReader:
         clocks = self._clock.current()
         stamp_ns = clocks.steady_ns(stamped_ns) if stamped_ns else self._clock.now_ns()
         return ActionChunk(
-            positions=positions[:, self._columns.ours].astype(np.float64, copy=False),
+            positions=positions[:, self._mapping.indices].astype(np.float64, copy=False),
             due_ns=stamp_ns + clocks.steady_durations_ns(from_start_ns),
             stamp_ns=stamp_ns,
             slowdown=clocks.slowdown,
@@ -144,7 +144,7 @@ def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
 
 
 class ChunkWriter:
-    """Serialises chunks as trajectories, stamped with the time of the observation.
+    """Serializes chunks as trajectories, stamped with the time of the observation.
 
     `ImageStampsWriter` publishes the image stamps on a topic of their own.
     """
@@ -153,14 +153,14 @@ class ChunkWriter:
         """Prepare.
 
         Args:
-            joints: Those of the chunks, in their order.
-            clock: Gives the stamp of a steady time.
+            joints: Joints of the chunks, in order.
+            clock: Converts steady time to stamps.
         """
         self._writer = TrajectoryWriter(joints)
         self._clock = clock
 
     def write(self, chunk: ActionChunk) -> bytes:
-        """Return the bytes of a `trajectory_msgs/msg/JointTrajectory`."""
+        """Return a serialized `trajectory_msgs/msg/JointTrajectory`."""
         clocks = self._clock.current()
         return self._writer.write(
             clocks.ros_ns(chunk.stamp_ns),

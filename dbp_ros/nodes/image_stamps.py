@@ -24,14 +24,14 @@ QUEUED = 4
 
 
 class ImageStampsWriter:
-    """Serialises the image stamps of chunks when they change."""
+    """Serializes the image stamps of chunks when they change."""
 
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
         self._last: tuple[int, ...] = ()
 
     def write(self, chunk: ActionChunk) -> bytes | None:
-        """Return a serialised message; None if the images are those of the last chunk."""
+        """Return a serialized message; None if the images are those of the last chunk."""
         stamps_ns = chunk.image_stamps_ns
         if stamps_ns == self._last:
             return None
@@ -48,7 +48,7 @@ class ImageStampsReader:
         self._newest: deque[tuple[int, tuple[int, ...]]] = deque(maxlen=QUEUED)
 
     def add(self, message: bytes) -> None:
-        """Add a serialised message.
+        """Add a serialized message.
 
         Raises:
             ObservationError: If it is invalid.

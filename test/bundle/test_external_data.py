@@ -62,7 +62,7 @@ def test_a_reference_is_found(tmp_path: Path, where: str) -> None:
 
 def test_a_reference_in_a_function_is_found(tmp_path: Path) -> None:
     model = helper.make_model(graph())
-    model.functions.append(helper.make_function("ours", "f", [], ["c"], [constant("../w")], []))
+    model.functions.append(helper.make_function("custom", "f", [], ["c"], [constant("../w")], []))
     assert found(model, tmp_path / "graph.onnx") == {"../w"}
 
 

@@ -1,4 +1,4 @@
-"""Pictures are read from the bytes of the wire as from messages, and what is broken is refused."""
+"""Images are read from serialized messages, and damaged ones are refused."""
 
 import io
 from array import array
@@ -9,7 +9,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image as Picture
+from PIL import Image as PilImage
 from rclpy.clock import Clock
 from rclpy.node import Node
 from rclpy.serialization import serialize_message
@@ -35,7 +35,7 @@ def clock() -> SteadyClock:
 
 def file_of(kind: str, image: np.ndarray = PICTURE) -> bytes:
     file = io.BytesIO()
-    Picture.fromarray(image).save(file, kind)
+    PilImage.fromarray(image).save(file, kind)
     return file.getvalue()
 
 
@@ -55,7 +55,7 @@ def compressed(data: bytes, words: str = "rgb8; png compressed bgr8") -> bytes:
     st.integers(0, 1),
 )
 @settings(max_examples=200, deadline=None)
-def test_bytes_of_the_wire_are_read_as_the_message_is(
+def test_a_serialized_message_is_read_as_the_message(
     height, pairs, padding, frame_id, encoding, is_bigendian
 ):
     width = 2 * pairs
@@ -69,7 +69,7 @@ def test_bytes_of_the_wire_are_read_as_the_message_is(
     assert stamp_ns == stamp_to_ns(STAMP)
 
 
-def test_the_other_order_of_bytes_is_read_too():
+def test_big_endian_messages_are_read():
     message = Image(height=1, width=1, encoding="rgb8", step=3, data=PICTURE[0, 0].tobytes())
     message.header.stamp = STAMP
     big = bytearray(serialize_message(message))
@@ -89,24 +89,24 @@ def test_pixels_are_a_view_of_the_bytes():
 
 @given(st.integers(0, 200))
 @settings(max_examples=60, deadline=None)
-def test_a_message_that_was_cut_short_is_refused(length):
+def test_a_truncated_message_is_refused(length):
     whole = serialize_message(image_message(PICTURE, "head_camera", STAMP))
     with pytest.raises(ObservationError, match=r"cannot be read|encoding|bytes"):
         RAW.frame(whole[: min(length, len(whole) - 5)], SteadyClock(Clock()))
 
 
-def test_bytes_of_another_kind_are_refused_with_their_beginning(clock):
+def test_another_encapsulation_is_refused_with_its_bytes(clock):
     with pytest.raises(ObservationError, match="begin with 0007, expected 0001"):
         RAW.frame(b"\x00\x07" + bytes(90), clock)
 
 
-def test_a_file_without_loss_comes_back_pixel_by_pixel(clock):
+def test_a_lossless_file_is_decoded_exactly(clock):
     frame = COMPRESSED.frame(compressed(file_of("PNG")), clock)
     np.testing.assert_array_equal(frame.image, PICTURE)
     assert frame.stamp_ns - clock.offset_ns() == stamp_to_ns(STAMP)
 
 
-def test_a_photograph_comes_back_as_it_looked(clock):
+def test_a_jpeg_is_decoded_approximately(clock):
     smooth = np.full((16, 16, 3), (200, 100, 40), np.uint8)
     frame = COMPRESSED.frame(compressed(file_of("JPEG", smooth), "jpeg"), clock)
     np.testing.assert_allclose(frame.image.astype(int), smooth, atol=4)
@@ -116,14 +116,14 @@ def test_a_photograph_comes_back_as_it_looked(clock):
     ("data", "reason"),
     [
         (b"", "of 0 bytes cannot be decoded"),
-        (b"no picture", "cannot be decoded"),
+        (b"not an image", "cannot be decoded"),
         (file_of("PNG")[:60], "cannot be decoded"),
         (file_of("JPEG")[:40], "cannot be decoded"),
         (file_of("BMP"), "expected a JPEG or PNG file"),
         (file_of("PNG", np.zeros((2161, 3840, 3), np.uint8)), "it has 3840x2161 pixels"),
     ],
 )
-def test_a_file_that_is_no_picture_is_refused_with_the_reason(data, reason, clock):
+def test_an_invalid_image_file_is_refused_with_the_reason(data, reason, clock):
     with pytest.raises(ObservationError, match=reason):
         COMPRESSED.frame(compressed(data), clock)
 
@@ -160,7 +160,7 @@ BASE = "/camera/camera/color/image_raw"
         ),
     ],
 )
-def test_a_camera_follows_the_rule_for_its_base_topic_raw_and_compressed_alike(
+def test_the_remap_rule_of_the_base_topic_applies_to_raw_and_compressed_images(
     domain, rules, raw, compressed
 ):
     words = [word for rule in rules for word in ("-r", rule)]
@@ -176,6 +176,6 @@ def test_a_camera_follows_the_rule_for_its_base_topic_raw_and_compressed_alike(
     assert topics == [raw, compressed]
 
 
-def test_an_unknown_transport_is_an_error_that_names_the_ones_there_are():
+def test_an_unknown_transport_is_an_error_with_the_known_ones():
     with pytest.raises(ConfigError, match="'theora', expected one of raw, compressed"):
         transport_of("theora")

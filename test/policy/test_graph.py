@@ -1,6 +1,6 @@
-"""A graph gives the same through bound buffers as directly, and a device that is not there is told.
+"""Bound buffers return the outputs of a direct run; an absent device is an error.
 
-There is no GPU here: the buffers are bound in the memory of the CPU, by the same calls.
+Without a GPU the buffers are bound in CPU memory, by the same calls.
 """
 
 from concurrent.futures import ThreadPoolExecutor
