@@ -19,6 +19,7 @@ default_role = "code"
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
 
+autodoc_default_options = {"special-members": "__call__"}
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

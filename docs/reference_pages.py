@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
+from rclpy.qos import QoSProfile
 
 from benchmarks.__main__ import BENCH
 from dbp_ros.bundle.manifest import Manifest
@@ -150,25 +151,23 @@ def _option(action: argparse.Action) -> str:
 
 def interfaces() -> Iterator[str]:
     """Yield the topics and services of each node, from the table that a test compares."""
-    listed = yaml.safe_load(INTERFACES.read_text(encoding="utf-8"))
-    titles = {"publishes": "Published topics", "subscribes": "Subscribed topics"}
-    for node, kinds in listed.items():
+    kinds = {
+        "publishes": ("Published topics", ("topic", "type", "QoS", "content")),
+        "subscribes": ("Subscribed topics", ("topic", "type", "QoS", "content")),
+        "services": ("Services", ("service", "type", "effect")),
+    }
+    for node, listed in yaml.safe_load(INTERFACES.read_text(encoding="utf-8")).items():
         yield from ("", f"## {node}")
-        for kind, title in titles.items():
-            rows = [
-                (literal(name), literal(entry[0]), literal(entry[1]), escaped(entry[2]))
-                for name, entry in kinds.get(kind, {}).items()
-            ]
-            if rows:
-                yield from ("", f"### {title} of `{node}`")
-                yield from table(("topic", "type", "QoS", "content"), rows)
-        rows = [
-            (literal(name), literal(entry[0]), escaped(entry[1]))
-            for name, entry in kinds.get("services", {}).items()
-        ]
-        if rows:
-            yield from ("", f"### Services of `{node}`")
-            yield from table(("service", "type", "effect"), rows)
+        for kind, entries in listed.items():
+            title, columns = kinds[kind]
+            yield from ("", f"### {title} of `{node}`")
+            yield from table(
+                columns,
+                [
+                    (*map(literal, (name, *entry[:-1])), entry[-1])
+                    for name, entry in entries.items()
+                ],
+            )
 
 
 def qos_profiles() -> list[str]:
@@ -181,7 +180,7 @@ def qos_profiles() -> list[str]:
             str(profile.depth),
         )
         for name, profile in vars(qos).items()
-        if isinstance(profile, qos.QoSProfile)
+        if isinstance(profile, QoSProfile)
     ]
     return table(("profile", "reliability", "durability", "depth"), rows)
 
