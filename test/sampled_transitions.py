@@ -8,13 +8,15 @@ from torch import Tensor
 
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.transitions import Transitions
+from dbp_ros.settings.finetune import FinetuneConfig
 
 SHAPE = PolicyShape(("x", "y", "z"), ("u", "v"), {}, {}, 0.1)
 TRAINED = TrainConfig(horizon=4, width=32, branch_width=32, depth=1, latent_dct_modes=0)
-CONFIG = FinetuneConfig(n_action_steps=3, critic_warm_up=0, minibatch=32, critic_widths=(32, 32))
+CONFIG = FinetuneConfig(
+    n_action_steps=3, critic_warmup_updates=0, minibatch_size=32, critic_hidden_dims=(32, 32)
+)
 
 
 def policy(method: str = "dbp") -> PolicyNetwork:

@@ -18,10 +18,10 @@ from dbp_ros.files import atomic_folder, locked
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.online_training import OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.types import Floats, seconds_to_ns
 
 RANDOM_EPISODES = 100
@@ -46,17 +46,17 @@ PRETRAINING = replace(
 PPO = FinetuneConfig(
     algorithm="gaussian_ppo",
     n_action_steps=1,
-    sigma=0.4,
-    sigma_low=0.1,
-    sigma_high=0.6,
-    kl_target=0.03,
-    epochs=10,
-    minibatch=64,
+    init_noise_std=0.4,
+    min_noise_std=0.1,
+    max_noise_std=0.6,
+    target_kl=0.03,
+    num_learning_epochs=10,
+    minibatch_size=64,
     actor_learning_rate=3e-4,
     anchor_weight=0.0,
-    critic_warm_up=1,
-    environments=8,
-    decisions=256,
+    critic_warmup_updates=1,
+    num_envs=8,
+    decisions_per_env=256,
 )
 
 
@@ -91,7 +91,7 @@ def train_medium(name: str, pretrained: Checkpoint, seed: int) -> Learner:
     learner = build_learner(pretrained.policy(), replace(PPO, seed=seed))
     config = OnlineTrainingConfig(steps=MEDIUM_STEPS, eval_every=10**9, eval_episodes=1)
     environments = (
-        LocalVectorEnv(EnvSpec(name), learner.config.environments),
+        LocalVectorEnv(EnvSpec(name), learner.config.num_envs),
         LocalVectorEnv(EnvSpec(name), 1),
     )
     OnlineTraining(config, learner, pretrained, *environments).run()

@@ -25,7 +25,7 @@ from dbp_ros.files import locked
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.rl.config import FinetuneConfig
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.types import VectorEnv
@@ -65,15 +65,15 @@ CONTROL_TASKS = ("Hopper-v5", "Walker2d-v5")
 # An update takes at most 16 x 64 decisions of 4 steps, so 48 updates are under 200,000 steps.
 SPARSE = FinetuneConfig(
     gamma=0.995,
-    sigma=0.25,
-    sigma_high=0.6,
-    kl_target=0.1,
+    init_noise_std=0.25,
+    max_noise_std=0.6,
+    target_kl=0.1,
     actor_learning_rate=2e-4,
-    critic_warm_up=2,
-    environments=16,
-    decisions=64,
+    critic_warmup_updates=2,
+    num_envs=16,
+    decisions_per_env=64,
     # About 35 episodes end between two updates; smaller minibatches are too noisy.
-    minibatch=512,
+    minibatch_size=512,
     replay_ratio=8.0,
 )
 # The initial policy is mediocre, so the anchor is weak, and its latent encodes only the noise
@@ -84,16 +84,16 @@ CONTROL = FinetuneConfig(
     latent_anneal_versions=24,
     actor_learning_rate=2e-4,
     anchor_weight=0.01,
-    epochs=10,
-    environments=8,
-    decisions=128,
-    minibatch=128,
+    num_learning_epochs=10,
+    num_envs=8,
+    decisions_per_env=128,
+    minibatch_size=128,
 )
 
 # The weak policy of `dbp demo-learn` with its settings, without the stack.
 WEAK = WeakPolicy()
 REACH_NAME = f"cell-{WEAK.task}"
-REACH_CONFIG = FinetuneConfig(**FINETUNE, environments=10, decisions=20)
+REACH_CONFIG = FinetuneConfig(**FINETUNE, num_envs=10, decisions_per_env=20)
 
 
 def open_cell(num_envs: int, evaluation: bool) -> VectorEnv:
@@ -145,12 +145,12 @@ OBSTACLE = RlEnv(
     open=obstacle.open_obstacle,
     imitate=imitate_obstacle,
     config=FinetuneConfig(
-        environments=256,
-        minibatch=2048,
-        critic_widths=(64, 64),
+        num_envs=256,
+        minibatch_size=2048,
+        critic_hidden_dims=(64, 64),
         latent_time_constant_s=0.0,
-        sigma=0.2,
-        sigma_high=0.5,
+        init_noise_std=0.2,
+        max_noise_std=0.5,
         actor_learning_rate=3e-4,
         replay_ratio=2.0,
     ),

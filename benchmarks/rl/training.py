@@ -12,6 +12,7 @@ from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint,
 from dbp_ros.learning.training_log import read_log
 from dbp_ros.rl.online_training import OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
+from dbp_ros.settings.finetune import Algorithm
 
 NAME = "rl"
 COLUMNS = (
@@ -34,16 +35,16 @@ class RlMethod:
         settings: Changes to the `FinetuneConfig` of an environment.
     """
 
-    name: str
+    name: Algorithm
     pretrained_by: str
     settings: Mapping[str, Any]
 
 
-def _method(name: str, pretrained_by: str, **settings: Any) -> RlMethod:
+def _method(name: Algorithm, pretrained_by: str, **settings: Any) -> RlMethod:
     return RlMethod(name, pretrained_by, settings)
 
 
-METHODS = MappingProxyType(
+METHODS: Mapping[str, RlMethod] = MappingProxyType(
     {
         method.name: method
         for method in (
@@ -53,7 +54,7 @@ METHODS = MappingProxyType(
             _method("dbpo_authors", "dbp", latent_time_constant_s=1e-6, latent_anneal_versions=0),
             _method("gaussian_ppo", "bc_mse", latent_anneal_versions=0),
             # Many small steps: each decision is sampled repeatedly.
-            _method("dfp", "dbp", minibatch=256, latent_anneal_versions=0),
+            _method("dfp", "dbp", minibatch_size=256, latent_anneal_versions=0),
         )
     }
 )
@@ -98,7 +99,7 @@ def run_rl(job: RlJob) -> list[Row]:
         OnlineTrainingConfig(steps=NO_LIMIT, eval_every=env.eval_every, eval_episodes=env.episodes),
         build_learner(checkpoint.policy(), config),
         checkpoint,
-        env.open(config.environments, False),
+        env.open(config.num_envs, False),
         env.open(env.episodes, True),
         run,
         origin={"env": env.name},

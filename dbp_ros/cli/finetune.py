@@ -18,10 +18,10 @@ from dbp_ros.files import check_folder
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from dbp_ros.rl.best_of_n import compare_deployments
 from dbp_ros.rl.checkpoint import finetune_config_of
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.flags import check_at_least
 from dbp_ros.types import VectorEnv
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     spec = EnvSpec(arguments.env, view=CameraView(shape.state_names, shape.cameras, shape.step_s))
     check_io_spec(imitated, spec)
     environment = open_vector_env(
-        spec, learner.config.environments, arguments.engine, arguments.workers
+        spec, learner.config.num_envs, arguments.engine, arguments.workers
     )
     eval_env = open_vector_env(
         replace(spec, evaluation=True),

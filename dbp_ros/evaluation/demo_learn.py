@@ -72,7 +72,7 @@ def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:
             "out": str((config.out / "learner").absolute()),
             "time_limit_s": time_limit_s,
             "decisions_per_update": config.decisions_per_update,
-            "finetune": [f"{name}={value}" for name, value in FINETUNE.items()],
+            "finetune": FINETUNE,
         },
     }
     for name, values in changes.items():

@@ -7,10 +7,10 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dbp_ros.settings.fields import to_json
 from dbp_ros.settings.learner import LearnerConfig
 
 MODULE = "dbp_ros.rl.from_robot.learner_worker"
@@ -30,7 +30,7 @@ class LearnerProcess:
         self.statistics: dict[str, Any] = {}
         self._on_version = on_version
         self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, json.dumps(asdict(config)), str(os.getpid())],
+            [sys.executable, "-m", MODULE, to_json(config), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

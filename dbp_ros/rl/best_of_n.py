@@ -42,7 +42,7 @@ def compare_deployments(
         seeds: Of the episodes of both.
     """
     before, results = learner.best_of, []
-    for count in (1, learner.config.best_of):
+    for count in (1, learner.config.best_of_n):
         learner.best_of = count
         result = evaluate_learner(environment, learner, seeds, learner.config.seed)
         milliseconds = decision_ms(learner)

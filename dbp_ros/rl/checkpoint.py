@@ -5,9 +5,10 @@ from typing import Any
 
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import Checkpoint
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.state_tensors import with_prefix, without_prefix
+from dbp_ros.settings.fields import from_mapping
+from dbp_ros.settings.finetune import FinetuneConfig
 
 
 def finetuned(imitated: Checkpoint, learner: Learner, facts: dict[str, Any]) -> Checkpoint:
@@ -40,11 +41,7 @@ def finetune_config_of(checkpoint: Checkpoint) -> FinetuneConfig:
     facts = checkpoint.facts.get("finetuned")
     if facts is None:
         raise TrainingError("the checkpoint is of imitation alone: start from it, do not resume")
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in facts["config"].items()
-    }
-    return FinetuneConfig(**values)
+    return from_mapping(FinetuneConfig, facts["config"])
 
 
 def restore(checkpoint: Checkpoint, learner: Learner) -> None:

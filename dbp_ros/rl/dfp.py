@@ -15,7 +15,6 @@ from dbp_ros.drift.fields import conditional_drifting
 from dbp_ros.drift.losses import scaled_loss
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.critic_ensemble import (
     CriticEnsemble,
     lower_confidence_bound,
@@ -27,6 +26,7 @@ from dbp_ros.rl.replay_buffer import ReplayBatch, ReplayBuffer
 from dbp_ros.rl.reward_scaler import RewardScaler
 from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, with_prefix, without_prefix
 from dbp_ros.rl.transitions import Transitions
+from dbp_ros.settings.finetune import FinetuneConfig
 
 
 class DFPLearner(Learner):
@@ -55,10 +55,10 @@ class DFPLearner(Learner):
         self._policy = copy.deepcopy(policy).eval().requires_grad_(False)
         self._policy.method.requires_grad_(True)
         self._old = copy.deepcopy(policy.method).eval().requires_grad_(False)
-        size, widths = policy.observation_size, config.critic_widths
-        self.critics = CriticEnsemble(size, config.n_action_steps, nu, widths, config.critics)
+        size, widths = policy.observation_size, config.critic_hidden_dims
+        self.critics = CriticEnsemble(size, config.n_action_steps, nu, widths, config.num_critics)
         self._targets = self.critics.target_network()
-        self._replay = ReplayBuffer(config.replay)
+        self._replay = ReplayBuffer(config.replay_buffer_size)
         self._scaler = RewardScaler(config.reward_clip)
         self._actor_optimiser = torch.optim.Adam(
             self._policy.method.parameters(), config.actor_learning_rate
@@ -81,9 +81,11 @@ class DFPLearner(Learner):
 
         DFP needs no densities; they are 0.
         """
-        chunk = self._best(observation, latent, self.config.best_of, generator)
+        chunk = self._best(observation, latent, self.config.best_of_n, generator)
         noise = torch.randn(chunk.shape, generator=generator)
-        return ExploredBatch(chunk + self.config.sigma * noise, torch.zeros(chunk.shape[:2]))
+        return ExploredBatch(
+            chunk + self.config.init_noise_std * noise, torch.zeros(chunk.shape[:2])
+        )
 
     @torch.no_grad()
     def act(self, observation: Tensor, latent: Tensor) -> Tensor:
@@ -117,8 +119,8 @@ class DFPLearner(Learner):
                 f"none of {len(transitions)} decisions can be learned from: they are not the "
                 "policy's own, or were cut short"
             )
-        trains_actor = self.updates >= config.critic_warm_up
-        steps = max(1, round(config.replay_ratio * len(newest) / config.minibatch))
+        trains_actor = self.updates >= config.critic_warmup_updates
+        steps = max(1, round(config.replay_ratio * len(newest) / config.minibatch_size))
         means = torch.tensor([self._step(trains_actor) for _ in range(steps)]).mean(0).tolist()
         self.updates += 1
         self.version += int(trains_actor)
@@ -133,7 +135,7 @@ class DFPLearner(Learner):
 
     def _step(self, trains_actor: bool) -> tuple[float, float, float, float]:
         """Make one step of the critics and, after the warm-up, of the policy."""
-        batch = self._replay.sample(self.config.minibatch, self._generator)
+        batch = self._replay.sample(self.config.minibatch_size, self._generator)
         value_loss, value = self._update_critics(batch)
         advantage, improved = self._update_actor(batch) if trains_actor else (0.0, 0.0)
         return value_loss, value, advantage, improved
@@ -152,14 +154,14 @@ class DFPLearner(Learner):
                 f"critic_learning_rate = {self.config.critic_learning_rate}"
             )
         _step(loss, self.critics, self._critic_optimiser, self.config.max_grad_norm)
-        _soft_update(self._targets, self.critics, self.config.target_rate)
+        _soft_update(self._targets, self.critics, self.config.target_tau)
         return float(loss.detach()), float(prediction.detach().mean())
 
     @torch.no_grad()
     def _td_target(self, batch: ReplayBatch) -> Tensor:
         """Return the rewards plus the discounted value of the best next chunk. Shape (B,)."""
         chunks = self._policy.method(
-            batch.successor, self._latents(len(batch), self.config.best_of)
+            batch.successor, self._latents(len(batch), self.config.best_of_n)
         )
         deviations = self.config.pessimism
         values = lower_confidence_bound(self.critics(batch.successor, chunks), deviations)
@@ -174,7 +176,7 @@ class DFPLearner(Learner):
             return 0.0, 0.0
         positives, advantage, improves = self._positives(batch.observation)
         chunks = self._policy.method(
-            batch.observation, self._latents(len(batch), self.config.samples)
+            batch.observation, self._latents(len(batch), self.config.num_samples)
         )
         loss = self.config.best_weight * self._drift_loss(chunks, positives, improves)
         if self.config.replay_weight:
@@ -183,7 +185,7 @@ class DFPLearner(Learner):
         if loss.requires_grad:
             clip = self.config.max_grad_norm
             _step(loss, self._policy.method, self._actor_optimiser, clip)
-            _soft_update(self._old, self._policy.method, self.config.old_rate)
+            _soft_update(self._old, self._policy.method, self.config.old_policy_tau)
         return float(advantage.mean()), float(improves.float().mean())
 
     @torch.no_grad()
@@ -193,15 +195,15 @@ class DFPLearner(Learner):
         Returns:
             Shapes (B, K, horizon, nu), (B,) and (B,).
         """
-        chunks = self._old(observation, self._latents(len(observation), self.config.candidates))
+        chunks = self._old(observation, self._latents(len(observation), self.config.num_candidates))
         values = self.critics(observation, chunks)
         bound = lower_confidence_bound(values, self.config.pessimism)
-        indices = top_indices(bound, self.config.positives)
+        indices = top_indices(bound, self.config.num_positives)
         best = values.gather(2, indices.expand(len(values), -1, -1))
         advantages = best.mean(2) - values.mean(2)
         advantage, std = advantages.mean(0), advantages.std(0, correction=0)
-        significant = advantage > self.config.worth * std
-        return select(chunks, indices), advantage, significant | (self.config.worth == 0)
+        significant = advantage > self.config.min_advantage * std
+        return select(chunks, indices), advantage, significant | (self.config.min_advantage == 0)
 
     def _drift_loss(self, chunks: Tensor, positives: Tensor, mask: Tensor) -> Tensor:
         """Return the drift loss of the masked rows."""

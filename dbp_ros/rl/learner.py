@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.gaussian_chunk import sum_executed
 from dbp_ros.rl.transitions import Transitions
+from dbp_ros.settings.finetune import FinetuneConfig
 
 Statistics = dict[str, float]
 

@@ -134,7 +134,7 @@ class OnlineTraining:
 
     def _train(self) -> Statistics:
         wall_start, cpu_start = time.monotonic(), time.process_time()
-        collected = self._collector.collect(self.learner.config.decisions)
+        collected = self._collector.collect(self.learner.config.decisions_per_env)
         statistics = self.learner.update(collected.transitions)
         self.steps += collected.steps
         self._solved += collected.successes

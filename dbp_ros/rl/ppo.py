@@ -15,7 +15,6 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.learning.methods.one_step import OneStep
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.advantages import AdvantageEstimate, continuing, estimate_advantages
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.critic import Critic
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
@@ -30,6 +29,7 @@ from dbp_ros.rl.state_tensors import (
 )
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
+from dbp_ros.settings.finetune import FinetuneConfig
 
 ANCHOR_STEP = 1.5
 ANCHOR_RANGE = 1e3
@@ -62,7 +62,7 @@ class PPOLearner(Learner):
         self.config, self.version, self.updates = config, 0, 0
         self.anchor_weight = config.anchor_weight
         self.actor = self._build_actor(policy)
-        self.critic = Critic(policy.observation_size, config.critic_widths)
+        self.critic = Critic(policy.observation_size, config.critic_hidden_dims)
         self.scaler = RewardScaler(config.reward_clip)
         rate = config.actor_learning_rate
         groups: list[dict[str, Any]] = [
@@ -108,7 +108,7 @@ class PPOLearner(Learner):
         batch = ppo_batch(transitions, estimate, used, self.version)
         minibatches = self._minibatches(len(batch))
         reference = self._reference(batch, minibatches)
-        trains_actor = self.updates >= self.config.critic_warm_up
+        trains_actor = self.updates >= self.config.critic_warmup_updates
         steps = self._update_actor(batch, reference, minibatches) if trains_actor else 0
         statistics = {
             "used": float(used.float().mean()),
@@ -151,13 +151,13 @@ class PPOLearner(Learner):
             discount,
             transitions.terminated,
             continuing(transitions.ended, used),
-            self.config.trace,
+            self.config.gae_lambda,
         )
 
     def _minibatches(self, count: int) -> tuple[Tensor, ...]:
         """Return all rows, shuffled, in minibatches of about equal size."""
         rows = torch.randperm(count, generator=self._generator)
-        return rows.tensor_split(max(1, round(count / self.config.minibatch)))
+        return rows.tensor_split(max(1, round(count / self.config.minibatch_size)))
 
     @torch.no_grad()
     def _distribution(self, batch: PPOBatch, minibatches: tuple[Tensor, ...]) -> GaussianChunk:
@@ -188,11 +188,11 @@ class PPOLearner(Learner):
     ) -> int:
         """Train the actor until the KL target is reached; return the number of steps."""
         steps, config = 0, self.config
-        for _ in range(config.epochs):
+        for _ in range(config.num_learning_epochs):
             for rows in minibatches:
                 distribution = self.actor(batch.observation[rows], batch.latent[rows])
                 before = reference.distribution.rows(rows)
-                if before.kl(distribution, batch.executed[rows]).mean() > config.kl_target:
+                if before.kl(distribution, batch.executed[rows]).mean() > config.target_kl:
                     return steps
                 loss = clipped_surrogate(distribution, batch, reference, rows, config.clip_ratio)
                 if self.anchor_weight:
@@ -251,7 +251,7 @@ class PPOLearner(Learner):
     def _update_critic(self, batch: PPOBatch) -> float:
         """Fit the critic to the returns; return the mean loss."""
         losses = []
-        for _ in range(self.config.epochs):
+        for _ in range(self.config.num_learning_epochs):
             for rows in self._minibatches(len(batch)):
                 prediction = self.critic(batch.observation[rows])
                 loss = 0.5 * (prediction - batch.returns[rows]).square().mean()

@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.advantages import AdvantageEstimate, estimate_advantages
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.ppo_batch import PPOBatch, Reference
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
+from dbp_ros.settings.finetune import FinetuneConfig
 
 SIGMA_LOW, SIGMA_HIGH = 0.03, 0.10
 CLIP_RATIO = 0.02
@@ -118,7 +118,7 @@ class PublishedLearner(PPOLearner):
             torch.full_like(transitions.reward, self.config.gamma),
             transitions.ended,
             ~transitions.ended,
-            self.config.trace,
+            self.config.gae_lambda,
         )
 
     def _minibatches(self, count: int) -> tuple[Tensor, ...]:

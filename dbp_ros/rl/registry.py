@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.published import PublishedLearner
+from dbp_ros.settings.finetune import FinetuneConfig
 
 
 def build_learner(policy: PolicyNetwork, config: FinetuneConfig) -> Learner:

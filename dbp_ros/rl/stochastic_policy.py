@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from dbp_ros.learning.methods.one_step import OneStep
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
+from dbp_ros.settings.finetune import FinetuneConfig
 
 # Samples of the part of an annealed latent that the anchor averages over.
 ANCHOR_SAMPLES = 8
@@ -25,9 +25,9 @@ class SigmaHead(nn.Module):
         """Build a head for chunks of shape (horizon, nu)."""
         super().__init__()
         self._chunk = chunk
-        self._low, high = math.log(config.sigma_low), math.log(config.sigma_high)
+        self._low, high = math.log(config.min_noise_std), math.log(config.max_noise_std)
         self._range = high - self._low
-        fraction = (math.log(config.sigma) - self._low) / self._range
+        fraction = (math.log(config.init_noise_std) - self._low) / self._range
         self.linear = nn.Linear(observation, chunk[0] * chunk[1])
         nn.init.zeros_(self.linear.weight)
         nn.init.constant_(self.linear.bias, math.log(fraction / (1.0 - fraction)))

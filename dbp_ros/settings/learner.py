@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.policy import ImageTransportName, ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.robot import CAMERAS
 
@@ -43,9 +44,7 @@ class LearnerConfig(Settings):
     max_waiting_episodes: int = setting(
         16, "Episodes that may wait for an update; older ones are skipped and counted", ge=1
     )
-    finetune: tuple[str, ...] = setting(
-        (), "Other settings of the algorithm, each as name=value; see FinetuneConfig"
-    )
+    finetune: FinetuneConfig = setting(FinetuneConfig(), "Settings of the algorithm")
     share_path: bool = setting(
         ModelSenderConfig.share_path, "Let a policy on this machine read the versions' folder"
     )

@@ -60,7 +60,7 @@ def test_demonstrations_use_both_routes_and_are_reproducible() -> None:
 @pytest.mark.parametrize("method", [name for name in rl.METHODS if name != "dfp"])
 def test_a_run_fills_the_table_and_is_not_repeated(tmp_path: Path, method: str) -> None:
     env = replace(OBSTACLE, imitate=untrained, updates=2, eval_every=1, episodes=4)
-    small = replace(env, config=replace(env.config, environments=4, critic_warm_up=1))
+    small = replace(env, config=replace(env.config, num_envs=4, critic_warmup_updates=1))
     table = ResultTable(tmp_path, rl.NAME, rl.COLUMNS, rl.KEY)
     (job,) = rl.rl_jobs([rl.METHODS[method]], [small], 1, table)
     for row in rl.run_rl(job):

@@ -14,7 +14,9 @@ from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 # Pendulum's: three states, one action, a step of 0.05 s, episodes of 200.
 SHAPE = PolicyShape(("state_0", "state_1", "state_2"), ("action_0",), {}, {}, 0.05)
-SMALL = "--environments 4 --decisions 10 --eval-episodes 2 --eval-every 2 --critic-warm-up 0"
+SMALL = (
+    "--num-envs 4 --decisions-per-env 10 --eval-episodes 2 --eval-every 2 --critic-warmup-updates 0"
+)
 
 
 # State and camera of the cell at 5 Hz.

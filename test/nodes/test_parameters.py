@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 
 import pytest
 import rclpy
@@ -14,6 +13,8 @@ from rclpy.parameter import Parameter
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.nodes.parameters import check_arguments, load_settings
+from dbp_ros.settings.fields import leaves
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.parameter_yaml import read_blocks
@@ -54,13 +55,13 @@ def test_without_parameters_every_setting_has_its_default(kind):
 def test_every_setting_is_a_parameter_with_a_description_that_cannot_change(kind):
     with started() as node:
         load_settings(node, kind)
-        for item in fields(kind):
-            descriptor = node.describe_parameter(item.name)
+        for leaf in leaves(kind()):
+            descriptor = node.describe_parameter(leaf.name)
             assert descriptor.read_only
-            assert descriptor.description.startswith(item.metadata["doc"])
-            value = node.get_parameter(item.name).value
-            shown = tuple(value or ()) if isinstance(item.default, tuple) else value
-            assert shown == item.default
+            assert descriptor.description.startswith(leaf.doc)
+            value = node.get_parameter(leaf.name).value
+            shown = tuple(value or ()) if isinstance(leaf.value, tuple) else value
+            assert shown == leaf.value
 
 
 def test_a_description_tells_the_range():
@@ -101,6 +102,12 @@ def test_a_value_on_the_command_line_is_taken_with_the_type_of_its_setting(param
     assert type(found) is type(value)
     if isinstance(value, tuple):
         assert [type(item) for item in found] == [type(item) for item in value]
+
+
+def test_a_setting_of_a_group_is_a_parameter_with_a_dot():
+    with started("finetune.actor_learning_rate:=3e-5", "finetune.minibatch_size:=7") as node:
+        finetune = load_settings(node, LearnerConfig).finetune
+    assert finetune == FinetuneConfig(actor_learning_rate=3e-5, minibatch_size=7)
 
 
 def test_a_name_of_digits_is_taken_where_it_is_quoted():

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from dbp_ros.data.bag import read_bag
 from dbp_ros.data.recorder import bag_numbers, bag_path
 from dbp_ros.nodes.learner_process import MODULE
 from dbp_ros.nodes.qos import EVENTS, LATCHED, MODEL_CHUNKS
+from dbp_ros.settings.fields import to_json
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 
@@ -139,7 +141,9 @@ def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_upda
         "learner_niceness": 0,
         "decisions_per_update": 12,
         "max_waiting_episodes": 100,
-        "finetune": "[critic_warm_up=0, sigma=0.05, kl_target=0.5]",
+        "finetune.critic_warmup_updates": 0,
+        "finetune.init_noise_std": 0.05,
+        "finetune.target_kl": 0.5,
     }
     exploring = {
         "model": imitated / "models" / "toy",
@@ -240,9 +244,9 @@ def assert_learned_as_if_never_killed(learning: dict[str, Any], out: Path, again
         out=str(again),
         decisions_per_update=learning["decisions_per_update"],
         max_waiting_episodes=learning["max_waiting_episodes"],
-        finetune=tuple(learning["finetune"].strip("[]").split(", ")),
+        finetune=FinetuneConfig(critic_warmup_updates=0, init_noise_std=0.05, target_kl=0.5),
     )
-    command = [sys.executable, "-m", MODULE, json.dumps(asdict(config))]
+    command = [sys.executable, "-m", MODULE, to_json(config)]
     subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     made, expected = (
         {path.name: read_bundle(path).sha256 for path in (folder / "versions").glob("[!.]*")}

@@ -42,7 +42,9 @@ def test_exploration_of_a_robot_becomes_version_two(
         "image_transport": "compressed",
         "learner_niceness": 0,
         "decisions_per_update": 12,
-        "finetune": "[critic_warm_up=0, sigma=0.2, kl_target=0.5]",
+        "finetune.critic_warmup_updates": 0,
+        "finetune.init_noise_std": 0.2,
+        "finetune.target_kl": 0.5,
     }
     exploring = {
         "model": model,

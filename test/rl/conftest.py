@@ -9,9 +9,9 @@ from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.export import ExportLabel, export_bundle
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
+from dbp_ros.settings.finetune import FinetuneConfig
 
 SIGMA = 0.05
 
@@ -30,7 +30,7 @@ def imitated(tmp_path_factory):
 @pytest.fixture(scope="session")
 def actor(imitated):
     """A policy whose standard deviation depends on the observation."""
-    actor = StochasticPolicy(imitated[0].policy(), FinetuneConfig(sigma=SIGMA))
+    actor = StochasticPolicy(imitated[0].policy(), FinetuneConfig(init_noise_std=SIGMA))
     torch.manual_seed(0)
     torch.nn.init.normal_(actor.log_std_head.linear.weight, std=0.5)
     return actor

@@ -6,29 +6,29 @@ import pytest
 import torch
 from torch import Tensor
 
-from dbp_ros.drift.fields import conditional_drifting
+from dbp_ros.drift.fields import WIDE_TEMPERATURES, conditional_drifting
 from dbp_ros.drift.losses import scaled_loss
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.critic_ensemble import CriticEnsemble, lower_confidence_bound, select, top_indices
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.replay_buffer import ReplayBatch, ReplayBuffer
 from dbp_ros.rl.transitions import Transitions
+from dbp_ros.settings.finetune import FinetuneConfig
 
 SIDE = 0.6
 # Ten steps an update.
 SETTINGS = FinetuneConfig(
     algorithm="dfp",
     n_action_steps=1,
-    minibatch=64,
+    minibatch_size=64,
     replay_ratio=10.0,
-    critic_warm_up=5,
-    critic_widths=(64,),
+    critic_warmup_updates=5,
+    critic_hidden_dims=(64,),
     replay_weight=0.0,
-    best_of=1,
-    old_rate=0.0,
+    best_of_n=1,
+    old_policy_tau=0.0,
     actor_learning_rate=1e-3,
 )
 
@@ -99,7 +99,7 @@ def test_the_policy_collapses_to_the_better_mode(two_sided: PolicyNetwork) -> No
 def test_all_chunks_of_the_old_policy_as_positives_do_not_change_the_policy(
     two_sided: PolicyNetwork,
 ) -> None:
-    everything = replace(SETTINGS, positives=16, candidates=16, worth=0.0)
+    everything = replace(SETTINGS, num_num_positives=16, num_num_candidates=16, min_advantage=0.0)
     before = share_right(two_sided)
     assert abs(share_right(trained(two_sided, everything).policy) - before) <= 0.03
 
@@ -107,7 +107,7 @@ def test_all_chunks_of_the_old_policy_as_positives_do_not_change_the_policy(
 def test_without_a_significant_advantage_the_policy_does_not_change(
     two_sided: PolicyNetwork,
 ) -> None:
-    learner = DFPLearner(two_sided, replace(SETTINGS, worth=1e9))
+    learner = DFPLearner(two_sided, replace(SETTINGS, min_advantage=1e9))
     found = [learner.update(rewarded_on_the_right(learner, update)) for update in range(8)]
     assert found[-1]["worth"] == 0.0
     for one, two in zip(two_sided.parameters(), learner.policy.parameters(), strict=True):
@@ -116,7 +116,7 @@ def test_without_a_significant_advantage_the_policy_does_not_change(
 
 def test_replayed_chunks_attract_regardless_of_their_reward(two_sided: PolicyNetwork) -> None:
     learner = DFPLearner(
-        two_sided, replace(SETTINGS, best_weight=0.0, replay_weight=1.0, critic_warm_up=0)
+        two_sided, replace(SETTINGS, best_weight=0.0, replay_weight=1.0, critic_warmup_updates=0)
     )
     left = torch.tensor([-SIDE, 0.0]).expand(64, 1, 2)
     for _ in range(30):
@@ -157,7 +157,7 @@ def test_truncated_chunks_are_dropped_and_terminated_ones_are_no_positives() -> 
 def test_incomplete_chunks_do_not_change_the_policy() -> None:
     config = TrainConfig(horizon=2, width=16, branch_width=16, depth=1)
     policy = PolicyNetwork(PolicyShape(("s",), ("x",), {}, {}, 0.1), config)
-    settings = replace(SETTINGS, n_action_steps=2, critic_warm_up=0, replay_weight=1.0)
+    settings = replace(SETTINGS, n_action_steps=2, critic_warmup_updates=0, replay_weight=1.0)
     learner = DFPLearner(policy, settings)
     ended = decisions(torch.randn(64, 2, 1), torch.randn(64))
     found = learner.update(ended)
@@ -202,7 +202,7 @@ def test_points_that_are_not_executed_do_not_change_the_value() -> None:
 
 
 def test_a_restored_learner_is_bit_identical(two_sided: PolicyNetwork) -> None:
-    settings = replace(SETTINGS, replay_weight=1.0, best_of=4, critic_warm_up=1)
+    settings = replace(SETTINGS, replay_weight=1.0, best_of_n=4, critic_warmup_updates=1)
     first = DFPLearner(two_sided, settings)
     for update in range(3):
         first.update(rewarded_on_the_right(first, update))
@@ -215,11 +215,15 @@ def test_a_restored_learner_is_bit_identical(two_sided: PolicyNetwork) -> None:
 
 
 def test_unusable_settings_and_transitions_are_refused(two_sided: PolicyNetwork) -> None:
-    with pytest.raises(ConfigError, match="positives = 9 are more than candidates = 8"):
-        FinetuneConfig(positives=9, candidates=8)
+    with pytest.raises(ConfigError, match="num_positives = 9 is more than num_candidates = 8"):
+        FinetuneConfig(num_num_positives=9, num_num_candidates=8)
     with pytest.raises(TrainingError, match="a chunk has 1 points"):
         DFPLearner(two_sided, FinetuneConfig(n_action_steps=4))
     learner = DFPLearner(two_sided, SETTINGS)
     transitions = rewarded_on_the_right(learner, 0)
     with pytest.raises(TrainingError, match="none of 64 decisions"):
         learner.update(replace(transitions, valid=torch.zeros_like(transitions.valid)))
+
+
+def test_the_default_temperatures_are_those_of_the_drift():
+    assert FinetuneConfig().temperatures == WIDE_TEMPERATURES

@@ -18,9 +18,9 @@ from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.export import ExportLabel, export_bundle
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.online_training import OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.types import Floats, Indices, VectorStepResult
 
 LONGEST = 11
@@ -47,7 +47,12 @@ class Line:
 
 
 SETTINGS = FinetuneConfig(
-    environments=6, decisions=5, n_action_steps=2, minibatch=8, critic_warm_up=1, epochs=2
+    num_envs=6,
+    decisions_per_env=5,
+    n_action_steps=2,
+    minibatch_size=8,
+    critic_warmup_updates=1,
+    num_learning_epochs=2,
 )
 SHORT = OnlineTrainingConfig(steps=400, eval_every=2, eval_episodes=4)
 
@@ -124,7 +129,7 @@ def test_a_run_of_other_settings_or_of_imitation_is_not_resumed(
     imitated: Checkpoint, tmp_path: Path
 ) -> None:
     online_training(imitated, tmp_path).run(stop_at=1)
-    other = online_training(imitated, settings=FinetuneConfig(environments=6, gamma=0.5))
+    other = online_training(imitated, settings=FinetuneConfig(num_envs=6, gamma=0.5))
     with pytest.raises(TrainingError, match="other settings"):
         other.resume(read_checkpoint(tmp_path))
     with pytest.raises(TrainingError, match="of imitation alone"):

@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 from sampled_transitions import CONFIG, observations_and_latents, policy, sampled_transitions
 
 from dbp_ros.errors import ConfigError, TrainingError
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.ppo_batch import ppo_batch
 from dbp_ros.rl.registry import build_learner
+from dbp_ros.settings.finetune import FinetuneConfig
 
 ALL = ["dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo"]
 
@@ -133,15 +133,18 @@ def test_annealing_is_refused_for_methods_without_latents() -> None:
 
 def test_an_update_stops_at_the_kl_target() -> None:
     fast = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2))
-    minibatches = 128 // CONFIG.minibatch
+    minibatches = 128 // CONFIG.minibatch_size
     statistics = fast.update(sampled_transitions(fast))
     assert 1 <= statistics["actor_steps"] < minibatches
     slow = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-6))
-    assert slow.update(sampled_transitions(slow))["actor_steps"] == CONFIG.epochs * minibatches
+    assert (
+        slow.update(sampled_transitions(slow))["actor_steps"]
+        == CONFIG.num_learning_epochs * minibatches
+    )
 
 
 def test_only_the_critic_is_trained_during_the_warm_up() -> None:
-    trained = PPOLearner(policy(), replace(CONFIG, critic_warm_up=2))
+    trained = PPOLearner(policy(), replace(CONFIG, critic_warmup_updates=2))
     versions, steps, losses = [], [], []
     for seed in range(4):
         statistics = trained.update(sampled_transitions(trained, seed=seed))

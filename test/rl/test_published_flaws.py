@@ -139,14 +139,17 @@ def test_r6_the_ratio_is_that_of_the_densities_and_not_a_root_of_it() -> None:
 
 
 def test_r7_the_kl_is_tested_before_the_step_and_can_be_reached() -> None:
-    learner = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2, kl_target=0.0))
+    learner = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2, target_kl=0.0))
     # The first step starts at a KL of zero, the second one above the target.
     assert learner.update(sampled_transitions(learner))["actor_steps"] == 1
 
 
 def test_r8_the_data_of_an_update_are_many_minibatches() -> None:
-    learner = PPOLearner(policy(), replace(CONFIG, kl_target=1e9, epochs=3))
-    assert learner.update(sampled_transitions(learner))["actor_steps"] == 3 * 128 / CONFIG.minibatch
+    learner = PPOLearner(policy(), replace(CONFIG, target_kl=1e9, num_learning_epochs=3))
+    assert (
+        learner.update(sampled_transitions(learner))["actor_steps"]
+        == 3 * 128 / CONFIG.minibatch_size
+    )
 
 
 def test_r9_the_discount_counts_control_steps() -> None:
@@ -181,13 +184,13 @@ def test_r12_samples_have_the_density_of_their_distribution() -> None:
 
 
 def test_r13_a_minibatch_costs_one_forward_pass() -> None:
-    learner = PPOLearner(policy(), replace(CONFIG, kl_target=1e9, epochs=2))
+    learner = PPOLearner(policy(), replace(CONFIG, target_kl=1e9, num_learning_epochs=2))
     transitions = sampled_transitions(learner)
     calls: list[int] = []
     method = learner.actor.policy.method
     method.register_forward_hook(lambda *_: calls.append(1))
     steps = learner.update(transitions)["actor_steps"]
-    minibatches = 128 / CONFIG.minibatch
+    minibatches = 128 / CONFIG.minibatch_size
     assert len(calls) == steps + 2 * minibatches  # plus the reference and the diagnostics
 
 

@@ -7,9 +7,9 @@ import torch
 from sampled_transitions import CONFIG, observations_and_latents, policy, sampled_transitions
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.stochastic_policy import SigmaHead, StochasticPolicy
+from dbp_ros.settings.finetune import FinetuneConfig
 
 
 @pytest.mark.parametrize("method", ["dbp", "bc_mse"])
@@ -26,7 +26,10 @@ def test_the_initial_standard_deviation_is_constant() -> None:
     observation, latent = (value[0] for value in observations_and_latents(1, 50))
     distribution = StochasticPolicy(policy(), CONFIG)(observation, latent)
     torch.testing.assert_close(
-        distribution.log_sigma.exp(), torch.full((50, 4, 2), CONFIG.sigma), rtol=1e-6, atol=0
+        distribution.log_sigma.exp(),
+        torch.full((50, 4, 2), CONFIG.init_noise_std),
+        rtol=1e-6,
+        atol=0,
     )
 
 
@@ -41,13 +44,15 @@ def test_the_standard_deviation_has_a_gradient_everywhere() -> None:
         output = head(torch.zeros(1, 3))
         output.sum().backward()
         assert (head.linear.bias.grad != 0.0).all()
-        assert CONFIG.sigma_low <= output.detach().exp().min()
-        assert output.detach().exp().max() <= CONFIG.sigma_high
+        assert CONFIG.min_noise_std <= output.detach().exp().min()
+        assert output.detach().exp().max() <= CONFIG.max_noise_std
 
 
 def test_a_start_on_a_bound_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"sigma = 0.03: expected more than sigma_low = 0.03"):
-        FinetuneConfig(sigma=0.03, sigma_low=0.03)
+    with pytest.raises(
+        ConfigError, match=r"init_noise_std = 0.03: .* more than min_noise_std = 0.03"
+    ):
+        FinetuneConfig(init_noise_std=0.03, min_noise_std=0.03)
 
 
 def test_the_trained_policy_is_deployed_and_the_original_is_unchanged() -> None:

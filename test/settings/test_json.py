@@ -63,7 +63,8 @@ def test_no_document_raises_another_error(document):
             found = from_json(make_dataclass("One", [("member", kind)]), _text(document))
         except ConfigError:
             continue
-        assert kind is float or found.member in (document, tuple(document or ()))
+        plain = list(found.member) if isinstance(found.member, tuple) else found.member
+        assert plain == document
 
 
 def _text(document):

@@ -7,6 +7,7 @@ import pytest
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.parameter_files import NODES, check_file, settings_of, unknown_parameter
 from dbp_ros.settings.parameter_yaml import read_blocks
 from dbp_ros.settings.policy import PolicyConfig
@@ -174,6 +175,17 @@ def test_the_installed_files_are_right(root: Path) -> None:
 def test_later_blocks_of_a_file_override_earlier_ones(tmp_path: Path) -> None:
     text = block("guard", "chunk_timeout_s: 0.2") + block("/**", "chunk_timeout_s: 0.3")
     assert checked(tmp_path, text) == {"chunk_timeout_s": 0.3}
+
+
+def test_settings_of_a_group_are_a_mapping(tmp_path: Path) -> None:
+    node, group = ("/learner", LearnerConfig), "finetune: {gamma: 0.5, minibatch_size: 7}"
+    values = checked(tmp_path, block("/**", group), *node)
+    assert values == {"finetune.gamma": 0.5, "finetune.minibatch_size": 7}
+    assert settings_of(LearnerConfig, values).finetune.gamma == 0.5
+    with pytest.raises(ConfigError, match=r"finetune\.gama is no .*did you mean finetune\.gamma"):
+        checked(tmp_path, block("/**", "finetune: {gama: 0.5}"), *node)
+    with pytest.raises(ConfigError, match=r"finetune\.gamma = 2.0, expected from 0.0 to 1.0"):
+        checked(tmp_path, block("/**", "finetune: {gamma: 2.0}"), *node)
 
 
 def test_settings_leave_out_what_ros_itself_declares() -> None:

@@ -13,12 +13,11 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from torch import Tensor
 
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
@@ -29,7 +28,6 @@ from dbp_ros.data.recorder import bag_path
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
 from dbp_ros.learning.checkpoint import read_checkpoint
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue
 from dbp_ros.rl.from_robot.learner_checkpoints import LearnerCheckpoints
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions
@@ -38,7 +36,7 @@ from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.runtime.parent_death import die_with_parent
-from dbp_ros.settings.fields import from_mapping
+from dbp_ros.settings.fields import from_json
 from dbp_ros.settings.learner import LearnerConfig
 
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
@@ -49,31 +47,6 @@ LOCK_TIMEOUT_S = 60.0
 SETTINGS, PARENT = 1, 2
 
 Report = Callable[[dict[str, Any]], None]
-
-
-def finetune_config(config: LearnerConfig) -> FinetuneConfig:
-    """Return the settings of the algorithm.
-
-    Raises:
-        ConfigError: If one is not of the form name=value, is unknown or out of range.
-    """
-    values: dict[str, Any] = {"version_lag": config.max_version_lag}
-    for entry in config.finetune:
-        name, equals, value = entry.partition("=")
-        if not equals:
-            raise ConfigError(f"finetune has {entry!r}, expected name=value, such as sigma=0.05")
-        values[name] = _parse(value)
-    settings: FinetuneConfig = from_mapping(FinetuneConfig, values)
-    return settings
-
-
-def _parse(text: str) -> Any:
-    """Parse a value; YAML reads numbers such as 1e-4 as strings."""
-    value = yaml.safe_load(text)
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return float(value)
-    return value
 
 
 class LearnerWorker:
@@ -91,7 +64,9 @@ class LearnerWorker:
         """
         self._config, self._report, self._out = config, report, Path(config.out)
         imitated = read_checkpoint(Path(config.checkpoint))
-        learner = build_learner(imitated.policy(), finetune_config(config))
+        learner = build_learner(
+            imitated.policy(), replace(config.finetune, version_lag=config.max_version_lag)
+        )
         if not isinstance(learner, PPOLearner):
             raise ConfigError(
                 f"algorithm = {learner.config.algorithm} has no distribution to explore with"
@@ -239,7 +214,7 @@ def main() -> int:
     if len(sys.argv) > PARENT:
         die_with_parent(int(sys.argv[PARENT]))
     try:
-        config: LearnerConfig = from_mapping(LearnerConfig, json.loads(sys.argv[SETTINGS]))
+        config = from_json(LearnerConfig, sys.argv[SETTINGS])
         os.nice(config.learner_niceness)
         if config.learner_cpu_affinity:
             os.sched_setaffinity(0, config.learner_cpu_affinity)

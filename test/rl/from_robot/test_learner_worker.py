@@ -12,10 +12,11 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.data.bag import FELL_BACK, BagTopic, BagWriter
 from dbp_ros.data.recorder import bag_path
-from dbp_ros.errors import ConfigError, TrainingError
+from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.policy.model import Model
-from dbp_ros.rl.from_robot.learner_worker import LearnerWorker, finetune_config
+from dbp_ros.rl.from_robot.learner_worker import LearnerWorker
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.learner import LearnerConfig
 
 pytest.importorskip("rclpy")
@@ -44,7 +45,7 @@ def config(run, imitated, tmp_path):
         checkpoint=str(run),
         out=str(tmp_path),
         decisions_per_update=8,
-        finetune=("critic_warm_up=0", "sigma=0.05", "kl_target=0.5"),
+        finetune=FinetuneConfig(critic_warmup_updates=0, init_noise_std=0.05, target_kl=0.5),
     )
 
 
@@ -275,17 +276,3 @@ def test_a_model_of_another_run_is_refused(config, imitated, tmp_path):
     write_checkpoint(tmp_path / "other", replace(imitated[0], tensors=moved))
     with pytest.raises(TrainingError, match="use the run that the model was exported from"):
         LearnerWorker(replace(config, checkpoint=str(tmp_path / "other")), Reports().append)
-
-
-def test_numbers_in_scientific_notation_are_read(config):
-    settings = finetune_config(replace(config, finetune=("sigma=0.1", "actor_learning_rate=3e-5")))
-    assert settings.actor_learning_rate == 3e-5
-
-
-def test_settings_of_the_algorithm_are_read_by_name(config):
-    settings = finetune_config(config)
-    assert (settings.critic_warm_up, settings.sigma, settings.version_lag) == (0, 0.05, 1)
-    with pytest.raises(ConfigError, match="expected name=value"):
-        finetune_config(replace(config, finetune=("sigma",)))
-    with pytest.raises(ConfigError, match="has no sigmas"):
-        finetune_config(replace(config, finetune=("sigmas=1",)))

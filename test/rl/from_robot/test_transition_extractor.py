@@ -11,10 +11,10 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.bag import EpisodeEnd
 from dbp_ros.data.bag_episode import BagEpisode
 from dbp_ros.policy.model import Model
-from dbp_ros.rl.config import FinetuneConfig
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions
 from dbp_ros.rl.from_robot.transition_extractor import TransitionExtractor
 from dbp_ros.rl.registry import build_learner
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 
 GAMMA = 0.9
@@ -60,7 +60,9 @@ def test_every_policy_step_becomes_a_transition_with_its_likelihood(model, extra
 def test_the_learner_recomputes_the_recorded_likelihood(model, extract, imitated):
     """The observation, latent and action are those of the decision: PyTorch finds its density."""
     part = extract(explored_bag(model)).transitions
-    learner = build_learner(imitated[0].policy(), FinetuneConfig(sigma=0.05, critic_warm_up=0))
+    learner = build_learner(
+        imitated[0].policy(), FinetuneConfig(init_noise_std=0.05, critic_warmup_updates=0)
+    )
     # The fixture's actor explores differently everywhere; the learner's does not yet.
     assert learner.update(part)["log_prob_gap"] > 1e-2
 
@@ -158,7 +160,9 @@ def trained_state(model, extract, imitated, intervention, reward):
     assert (part.reward != 0).flatten().tolist() == [
         reward != 0 and number in (2, 3) for number in range(len(part))
     ]
-    learner = build_learner(imitated[0].policy(), FinetuneConfig(sigma=0.05, critic_warm_up=0))
+    learner = build_learner(
+        imitated[0].policy(), FinetuneConfig(init_noise_std=0.05, critic_warmup_updates=0)
+    )
     learner.update(part)
     return learner.state_dict()
 
