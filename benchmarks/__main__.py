@@ -9,7 +9,9 @@ VERBS = (
     Verb("infer", "time of a decision by network, sampler and runtime", ("learn", "sim", "bench")),
     Verb("rate", "rates, jitter and latency of the stack under load", ("ros", "sim", "bench")),
     Verb("scale", "cost by cameras, pixels, horizon, arms and rate", ("learn", "sim")),
-    Verb("page", "update the tables of docs/results", ("learn", "sim", "bench")),
+    Verb(
+        "page", "update the tables of docs/results", ("ros", "learn", "sim", "metaworld", "bench")
+    ),
     Verb("swap", "jitter of decisions during model swaps", ("ros", "sim")),
     Verb("chunks", "success and jerk by execution mode of chunks", ("sim",)),
     Verb("modes", "mode coverage on a bimodal toy task", ("learn",)),

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.flags import add_out
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
@@ -208,13 +209,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera-backend", default=defaults.camera_backend, help="auto, egl, osmesa or raycast"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("build/bench"),
-        help=f"folder of {NAME}.csv and {NAME}.png; episodes in the table are not repeated "
-        "(default: %(default)s)",
-    )
+    add_out(parser, f"{NAME}.csv and {NAME}.png")
     parser.set_defaults(run=run)
 
 

@@ -3,10 +3,10 @@
 import argparse
 import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.flags import add_out
 from benchmarks.methods import METHODS
 from dbp_ros.cli.terminal import progress_of
 from dbp_ros.evaluation.result_table import ResultTable, Row
@@ -36,13 +36,7 @@ def add_flags(
         default=",".join(methods),
         help=f"comma-separated subset of {', '.join(known)} (default: {','.join(methods)})",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("build/bench"),
-        help=f"folder of {name}.csv and {name}.png; runs in the table are not repeated "
-        "(default: build/bench)",
-    )
+    add_out(parser, f"{name}.csv and {name}.png")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: 1)")
 
 

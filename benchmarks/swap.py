@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import write_manifest
+from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.evaluation.report import plot_exceedance
 from dbp_ros.evaluation.result_table import ResultTable, Row
@@ -45,14 +46,14 @@ class SwapBenchConfig(Settings):
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    seconds: float = setting(60.0, "how long to measure each way", ge=1.0)
-    every_s: float = setting(10.0, "time from swap to swap", ge=3.0)
-    out: Path = setting(Path("build/bench"), "folder for the table, the plot and the logs")
+    seconds: float = setting(60.0, "duration of each transfer [s]", ge=1.0)
+    swap_interval_s: float = setting(10.0, "time between swaps [s]", ge=3.0)
+    out: Path = setting(Path("build/bench"), "folder of the table, plot and logs")
 
     @property
     def swaps(self) -> int:
         """Number of swaps for each kind of transfer."""
-        return int(self.seconds / self.every_s)
+        return int(self.seconds / self.swap_interval_s)
 
 
 def run_swap(config: SwapBenchConfig, table: ResultTable, status: Log) -> dict[str, Any]:
@@ -104,7 +105,10 @@ def _measure(
     start_s = time.monotonic()
     while (passed_s := time.monotonic() - start_s) < config.seconds:
         status(f"{transfer}: {passed_s:.0f} of {config.seconds:.0f} s, {len(times_s)} swaps")
-        due = passed_s >= (len(times_s) + 0.5) * config.every_s and len(times_s) < config.swaps
+        due = (
+            passed_s >= (len(times_s) + 0.5) * config.swap_interval_s
+            and len(times_s) < config.swaps
+        )
         if share_path is not None and due:
             times_s.append(pusher.swap(next(pushed), share_path))
         time.sleep(POLL_S)
@@ -194,44 +198,22 @@ def register(parser: argparse.ArgumentParser) -> None:
         "Run the whole stack without swaps, with swaps of models that are read in place, and with "
         "swaps of models that are transferred over DDS."
     )
-    defaults = SwapBenchConfig()
-    parser.add_argument("--task", default=defaults.task, help="reach, lift, can or transport")
-    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
-    parser.add_argument(
-        "--seconds", type=float, default=defaults.seconds, help="of each way (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--every", type=float, default=defaults.every_s, help="[s] a swap (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=defaults.out,
-        help=f"folder of {NAME}.csv, {NAME}.png and the logs (default: %(default)s)",
-    )
+    add_settings(parser, SwapBenchConfig)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print the table and save the plot."""
-    config = SwapBenchConfig(
-        task=arguments.task,
-        model=arguments.model,
-        seconds=arguments.seconds,
-        every_s=arguments.every,
-        out=arguments.out,
-    )
+    config: SwapBenchConfig = settings_from(SwapBenchConfig, arguments)
     console = terminal()
     require_folder(config.out)
     (config.out / f"{NAME}.csv").unlink(missing_ok=True)
     table = ResultTable(config.out, NAME, COLUMNS, ("way",))
-    table.describe({"model": config.model, "seconds": config.seconds, "every_s": config.every_s})
+    table.describe(
+        {"model": config.model, "seconds": config.seconds, "every_s": config.swap_interval_s}
+    )
     with status_line(console) as status:
         found = run_swap(config, table, status)
-    show(
-        console,
-        "decisions during model swaps",
-        summary(table),
-    )
+    show(console, "decisions during model swaps", summary(table))
     console.print(f"{table.path}, {plot(table, found)}")
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from benchmarks.flags import add_out
 from benchmarks.infer import precision, timing, whole_policy
 from benchmarks.infer.backbones import BACKBONES
 from benchmarks.infer.samplers import SAMPLERS
@@ -48,12 +49,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=20.0, help="duration for each table (default: 20)"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("build/bench"),
-        help="folder of infer*.csv and infer.png (default: build/bench)",
-    )
+    add_out(parser, "infer*.csv and infer.png")
     parser.set_defaults(run=run)
 
 

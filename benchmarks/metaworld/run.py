@@ -8,16 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.comparison import add_flags, check_flags, run_jobs
-from benchmarks.metaworld.training import (
-    COLUMNS,
-    EXPERT,
-    KEY,
-    METHODS,
-    NAME,
-    SUITES,
-    metaworld_jobs,
-    run_metaworld,
-)
+from benchmarks.flags import add_suite
+from benchmarks.metaworld import training
 from benchmarks.methods import in_table_order, select_methods
 from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
@@ -26,13 +18,13 @@ from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
     parser.description = __doc__
-    add_flags(parser, NAME, METHODS)
-    parser.add_argument(
-        "--suite",
-        choices=tuple(SUITES),
-        default="smoke",
-        help="smoke: 3 tasks; standard: 8 tasks with 5, 10 and 25 demonstrations; paper: the 34 "
-        "tasks of the paper with 10 (default: smoke)",
+    add_flags(parser, training.NAME, training.METHODS)
+    add_suite(
+        parser,
+        training.SUITES,
+        "smoke",
+        "smoke: 3 tasks; standard: 8 tasks with 5, 10 and 25 demonstrations; paper: the 34 tasks "
+        "of the paper with 10",
     )
     parser.set_defaults(run=run)
 
@@ -41,12 +33,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run missing jobs, print the table and save the plot."""
     check_flags(arguments)
     console = terminal()
-    methods, suite = select_methods(arguments.methods), SUITES[arguments.suite]
-    table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
+    methods, suite = select_methods(arguments.methods), training.SUITES[arguments.suite]
+    table = ResultTable(arguments.out, training.NAME, training.COLUMNS, training.KEY)
     facts = {"suite": arguments.suite, "seeds": arguments.seeds, "observations": OBSERVED}
     table.describe(facts)
-    jobs = metaworld_jobs(methods, suite, arguments.seeds, table)
-    run_jobs(table, jobs, run_metaworld, arguments.workers, console)
+    jobs = training.metaworld_jobs(methods, suite, arguments.seeds, table)
+    run_jobs(table, jobs, training.run_metaworld, arguments.workers, console)
     title = f"Meta-World, suite {arguments.suite}, {OBSERVED}: mean success over tasks"
     show(console, title, summary(table))
     console.print(f"{table.path}, {plot(table)}")
@@ -73,9 +65,9 @@ def summary(table: ResultTable) -> list[Row]:
         row["train_s"] = mean(table.numbers("train_s", method=name))
         row["latency_ms"] = float(np.median(table.numbers("latency_ms", method=name)))
         rows.append(row)
-    if solved := table.numbers("success", method=EXPERT):
+    if solved := table.numbers("success", method=training.EXPERT):
         blank = dict.fromkeys(rows[0] if rows else (), "")
-        rows.append(blank | {"method": f"{EXPERT}, {mean(solved):.3g}"})
+        rows.append(blank | {"method": f"{training.EXPERT}, {mean(solved):.3g}"})
     return rows
 
 
@@ -107,7 +99,7 @@ def plot(table: ResultTable) -> Path:
     _plot_over_tasks(tasks, table)
     handles, labels = over.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=max(1, len(labels)))
-    path = table.directory / f"{NAME}.png"
+    path = table.directory / f"{training.NAME}.png"
     figure.savefig(path, dpi=110)
     return path
 
@@ -125,8 +117,8 @@ def _plot_over_demonstrations(axes: Axes, table: ResultTable) -> None:
             capsize=3,
             label=name,
         )
-    if solved := table.numbers("success", method=EXPERT):
-        axes.axhline(mean(solved), color="black", linestyle=":", label=EXPERT)
+    if solved := table.numbers("success", method=training.EXPERT):
+        axes.axhline(mean(solved), color="black", linestyle=":", label=training.EXPERT)
     axes.set_xscale("log")
     axes.set_xticks(demos, [str(count) for count in demos])
     axes.minorticks_off()
@@ -147,7 +139,7 @@ def _plot_over_tasks(axes: Axes, table: ResultTable) -> None:
         bars = [mean(table.numbers("success", **where, task=task)) for task in tasks]
         axes.bar(np.arange(len(tasks)) + (index + 0.5) * width, bars, width, label=name)
     for x, task in enumerate(tasks):
-        if solved := table.numbers("success", method=EXPERT, task=task):
+        if solved := table.numbers("success", method=training.EXPERT, task=task):
             axes.hlines(mean(solved), x, x + 0.8, color="black", linestyle=":")
     axes.set_xticks(np.arange(len(tasks)) + 0.4, tasks, rotation=30, ha="right")
     axes.set_ylim(0, 1.02)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rate.conditions import (
-    CONDITIONS,
     Condition,
     parse_condition,
     write_config,
@@ -19,6 +18,7 @@ from benchmarks.rate.report import NAME, plot, save_bars, summary, unmet_require
 from benchmarks.rate.session import Measurement, RateConfig, Session
 from benchmarks.swap import copy_bundle
 from dbp_ros.bundle.bundle import bundle_directory
+from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row, provenance
@@ -110,7 +110,7 @@ def _measure(condition: Condition, config: RateConfig, status: Log) -> Measureme
 def _bundle_copies(condition: Condition, config: RateConfig, folder: Path) -> Iterator[Path]:
     """Yield one bundle for each swap."""
     if condition.load == "swap":
-        for number in range(int(config.duration_s / config.swap_every_s)):
+        for number in range(int(config.duration_s / config.swap_interval_s)):
             target = folder / "models" / str(number)
             yield copy_bundle(bundle_directory(config.model), target, version=2 + number)
 
@@ -148,38 +148,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         "repeated. Images of 640x480 are rendered at 84x84 and upscaled, because rendering is not "
         "part of the measurement."
     )
-    defaults = RateConfig()
-    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
-    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
-    parser.add_argument(
-        "--duration-s",
-        type=float,
-        default=defaults.duration_s,
-        help="of each condition (default: %(default)s; the published table has 300)",
-    )
-    parser.add_argument(
-        "--conditions",
-        default=",".join(CONDITIONS),
-        help=f"some of {', '.join(CONDITIONS)} (default: all)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=defaults.out,
-        help=f"folder of {NAME}.csv, {NAME}.json, {NAME}.png and logs (default: %(default)s)",
-    )
+    add_settings(parser, RateConfig)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure missing conditions, print the table and save the plot."""
-    config = RateConfig(
-        task=arguments.task,
-        model=arguments.model,
-        duration_s=arguments.duration_s,
-        conditions=tuple(arguments.conditions.split(",")),
-        out=arguments.out,
-    )
+    config: RateConfig = settings_from(RateConfig, arguments)
     _require_recorder(config)
     console = terminal(width=140)
     table = ResultTable(config.out, NAME, COLUMNS, ("condition", "seconds"))

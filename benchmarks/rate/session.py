@@ -32,10 +32,10 @@ class RateConfig(Settings):
 
     task: str = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    duration_s: float = setting(60.0, "how long to measure each condition", ge=5.0)
-    swap_every_s: float = setting(10.0, "time from swap to swap", ge=3.0)
-    conditions: tuple[str, ...] = setting(CONDITIONS, f"some of {', '.join(CONDITIONS)}")
-    out: Path = setting(Path("build/bench"), "folder for the table, the report, plot and logs")
+    duration_s: float = setting(60.0, "duration of each condition [s]", ge=5.0)
+    swap_interval_s: float = setting(10.0, "time between swaps [s]", ge=3.0)
+    conditions: tuple[str, ...] = setting(CONDITIONS, "conditions to measure")
+    out: Path = setting(Path("build/bench"), "folder of the table, report, plot and logs")
 
 
 @dataclass
@@ -105,14 +105,14 @@ class Session:
     def _run_episodes(self, models: Sequence[Path]) -> tuple[list[float], int]:
         """Run episodes and swaps; return the durations of swaps and the number of refused ones."""
         start_s, pending, times_s, refused = time.monotonic(), list(models), list[float](), 0
-        every_s = self._config.swap_every_s
+        interval_s = self._config.swap_interval_s
         while (passed_s := time.monotonic() - start_s) < self._config.duration_s:
             self._status(
                 f"{self._condition.name}: {passed_s:.0f} of {self._config.duration_s:.0f} s, "
                 f"{sum(e.success for e in self._episodes)} of {len(self._episodes)} solved"
             )
             done = len(models) - len(pending)
-            if pending and passed_s >= (done + 0.5) * every_s:
+            if pending and passed_s >= (done + 0.5) * interval_s:
                 try:
                     times_s.append(self._client.swap(pending.pop(0), True))
                 except DbpError:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.comparison import add_flags, check_flags, run_jobs
+from benchmarks.flags import add_suite
 from benchmarks.methods import select_by_name
 from benchmarks.rl.envs import SUITES, select_envs
 from benchmarks.rl.training import COLUMNS, KEY, METHODS, NAME, rl_jobs, run_rl
@@ -25,12 +26,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
     parser.description = __doc__
     add_flags(parser, NAME, tuple(METHODS), METHODS)
-    parser.add_argument(
-        "--suite",
-        choices=tuple(SUITES),
-        default="smoke",
-        help="; ".join(f"{n}: {', '.join(a.name for a in envs)}" for n, envs in SUITES.items()),
-    )
+    scope = (f"{n}: {', '.join(a.name for a in envs)}" for n, envs in SUITES.items())
+    add_suite(parser, SUITES, "smoke", "; ".join(scope))
     parser.add_argument(
         "--envs", default="", help="comma-separated environments of the suite (default: all)"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from benchmarks.comparison import run_jobs
+from benchmarks.flags import add_out
 from benchmarks.scale.points import AXES, COLUMNS, KEY, NAME, points, run_point, write_bundle
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.errors import ConfigError
@@ -29,13 +30,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=4.0, help="duration of each point (default: 4)"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("build/bench"),
-        help=f"folder of {NAME}.csv and {NAME}.png; points in the table are not repeated "
-        "(default: build/bench)",
-    )
+    add_out(parser, f"{NAME}.csv and {NAME}.png")
     parser.set_defaults(run=run)
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchmarks.comparison import add_flags, check_flags, run_jobs
+from benchmarks.flags import add_suite
 from benchmarks.methods import N_ACTION_STEPS, in_table_order, select_methods
 from benchmarks.sim.training import (
     COLUMNS,
@@ -38,13 +39,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
     parser.description = __doc__
     add_flags(parser, NAME, METHODS)
-    parser.add_argument(
-        "--suite",
-        choices=tuple(SUITES),
-        default="standard",
-        help="smoke: lift from states, minutes; standard: all tasks, about 10 hours "
-        "(default: standard); the flags below override it",
-    )
+    scope = "smoke: lift from states, minutes; standard: all tasks, about 10 hours"
+    add_suite(parser, SUITES, "standard", f"{scope}; the flags below override it")
     parser.add_argument("--tasks", help=f"comma-separated subset of {', '.join(TASKS)}")
     parser.add_argument(
         "--observations", help=f"comma-separated subset of {', '.join(OBSERVATIONS)}"

@@ -10,10 +10,7 @@ from dbp_ros.telemetry.frame_traces import frame_traces
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser.description = (
-        "Run the stack in simulation, record what each process does, and print the latency of "
-        "camera images by stage, up to the command."
-    )
+    parser.description = "Record the stack in simulation; print the latency of images by stage."
     add_settings(parser, TraceConfig)
     parser.set_defaults(run=run)
 

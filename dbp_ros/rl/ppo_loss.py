@@ -39,17 +39,9 @@ def anchor_distance(
     rows: Tensor,
     unit: float,
 ) -> Tensor:
-    """Return the mean squared distance of the executed points from the anchor.
+    """Return the mean squared distance of the executed points from the anchor. Shape (B,).
 
-    Args:
-        distribution: Current distribution of the rows.
-        batch: All decisions.
-        reference: The policy before the update.
-        rows: The minibatch.
-        unit: Unit of the distance.
-
-    Returns:
-        Shape (B,).
+    Arguments are those of `clipped_surrogate`, and `unit`, the unit of the distance.
     """
     difference = (distribution.mean - reference.anchor[rows]) / unit
     executed = batch.executed[rows]
