@@ -83,7 +83,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._targets = ArmTargets(self._simulation.positions)
         self._lock = threading.Lock()
         self._steady = SteadyClock(self.get_clock())
-        self._steps = max(
+        self._steps_per_period = max(
             1, round(NS_PER_S / config.joint_state_rate_hz / self._simulation.step_ns)
         )
         self._periods_per_clock = max(1, round(config.joint_state_rate_hz / CLOCK_RATE_HZ))
@@ -188,9 +188,10 @@ class SimulationNode(Node):  # type: ignore[misc]
         """Return the steps up to now: a delay of this thread does not slow the arms down."""
         step_ns = self._simulation.step_ns
         due = round((now_ns - self._simulated_ns) / step_ns)
-        if due > MAX_CATCH_UP_PERIODS * self._steps:
+        if due > MAX_CATCH_UP_PERIODS * self._steps_per_period:
             # After a longer delay the simulation continues from its state.
-            due, self._simulated_ns = self._steps, now_ns - self._steps * step_ns
+            due = self._steps_per_period
+            self._simulated_ns = now_ns - due * step_ns
         self._simulated_ns += due * step_ns
         return due
 

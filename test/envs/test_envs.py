@@ -168,12 +168,12 @@ def test_gymnasium_s_time_limit_is_truncated() -> None:
 
 def test_metaworld_has_a_sparse_reward_and_terminates_at_success() -> None:
     task = MetaworldTask("push", 0)
-    shown = next(shown for goal in EVALUATION_GOALS if (shown := task.demonstrate(goal)))
+    demo = next(demo for goal in EVALUATION_GOALS if (demo := task.demonstrate(goal)))
     goal = next(g for g in EVALUATION_GOALS if task.demonstrate(g)) - EVALUATION_GOALS[0]
     env = MetaworldEnv("push", evaluation=True)
-    np.testing.assert_array_equal(env.reset(goal), to_hand_frame(shown.states[0]))
+    np.testing.assert_array_equal(env.reset(goal), to_hand_frame(demo.states[0]))
     rewards = []
-    for action in shown.actions:
+    for action in demo.actions:
         result = env.step(action)
         rewards.append(result.reward)
         if result.terminated:
@@ -194,14 +194,14 @@ def test_metaworld_is_truncated_at_its_time_limit(evaluation: bool, limit: int) 
 def test_metaworld_without_its_contact_test_gives_the_same_states(name: str) -> None:
     task = MetaworldTask(name, 0)
     solved = (
-        (index, shown)
+        (index, demo)
         for index, goal in enumerate(EVALUATION_GOALS)
-        if (shown := task.demonstrate(goal))
+        if (demo := task.demonstrate(goal))
     )
-    index, shown = next(solved)
+    index, demo = next(solved)
     env = MetaworldEnv(name, evaluation=True)
     env.reset(index)
-    for action, state in followed(shown.actions, shown.states):
+    for action, state in followed(demo.actions, demo.states):
         result = env.step(action.astype(np.float64))
         np.testing.assert_array_equal(result.state, to_hand_frame(state))
         if result.success:

@@ -30,7 +30,7 @@ def task():
 
 
 @pytest.fixture(scope="module")
-def shown(task):
+def demo(task):
     return task.demonstrate(0)
 
 
@@ -50,20 +50,20 @@ def replay(actions: np.ndarray):
     return lambda states, live: next(steps)[None]
 
 
-def test_the_expert_solves_the_task_and_continues(task, shown):
-    steps = len(shown.actions)
-    assert shown.states.shape == (steps, len(STATE_NAMES)) == (steps, 39)
-    assert shown.actions.shape == (steps, len(ACTION_NAMES)) == (steps, 4)
-    assert shown.states.dtype == shown.actions.dtype == np.float32
-    assert np.abs(shown.actions).max() <= 1
+def test_the_expert_solves_the_task_and_continues(task, demo):
+    steps = len(demo.actions)
+    assert demo.states.shape == (steps, len(STATE_NAMES)) == (steps, 39)
+    assert demo.actions.shape == (steps, len(ACTION_NAMES)) == (steps, 4)
+    assert demo.states.dtype == demo.actions.dtype == np.float32
+    assert np.abs(demo.actions).max() <= 1
     ended = task.rollout(task.expert, [0])
     assert ended.steps[0] == steps - END_STEPS
 
 
-def test_replayed_actions_solve_their_goal(task, shown):
-    ended = task.rollout(replay(shown.actions), [0])
+def test_replayed_actions_solve_their_goal(task, demo):
+    ended = task.rollout(replay(demo.actions), [0])
     assert ended.successes.tolist() == [True]
-    assert ended.steps[0] == len(shown.actions) - END_STEPS
+    assert ended.steps[0] == len(demo.actions) - END_STEPS
 
 
 def test_replayed_actions_do_not_solve_another_goal():
@@ -73,10 +73,10 @@ def test_replayed_actions_do_not_solve_another_goal():
     assert ended.steps.tolist() == [40]
 
 
-def test_a_seed_determines_goals_and_demonstrations(shown):
+def test_a_seed_determines_goals_and_demonstrations(demo):
     again = MetaworldTask("button-press", 0).demonstrate(0)
-    np.testing.assert_array_equal(again.states, shown.states)
-    np.testing.assert_array_equal(again.actions, shown.actions)
+    np.testing.assert_array_equal(again.states, demo.states)
+    np.testing.assert_array_equal(again.actions, demo.actions)
 
 
 def test_another_seed_gives_other_goals(task):
@@ -84,15 +84,15 @@ def test_another_seed_gives_other_goals(task):
     assert not np.allclose(start_of(task, 0), start_of(other, 0))
 
 
-def test_a_reused_environment_gives_the_same_states(shown):
+def test_a_reused_environment_gives_the_same_states(demo):
     used = MetaworldTask("button-press", 0)
     used.demonstrate(7, noise=0.5)
-    np.testing.assert_array_equal(used.demonstrate(0).states, shown.states)
+    np.testing.assert_array_equal(used.demonstrate(0).states, demo.states)
 
 
-def test_the_noise_is_executed_and_not_recorded(task, shown):
+def test_the_noise_is_executed_and_not_recorded(task, demo):
     noisy = task.demonstrate(0, noise=0.2)
-    assert not np.allclose(noisy.states[1], shown.states[1])
+    assert not np.allclose(noisy.states[1], demo.states[1])
     expected = task.expert(noisy.states, np.arange(len(noisy.states)))
     np.testing.assert_array_equal(noisy.actions, expected)
     np.testing.assert_array_equal(task.demonstrate(0, noise=0.2).states, noisy.states)
@@ -100,10 +100,10 @@ def test_the_noise_is_executed_and_not_recorded(task, shown):
     assert not np.allclose(other.states[1], noisy.states[1])
 
 
-def test_the_state_contains_the_last_one_and_the_goal(shown):
-    np.testing.assert_array_equal(shown.states[1:, 18:36], shown.states[:-1, :18])
+def test_the_state_contains_the_last_one_and_the_goal(demo):
+    np.testing.assert_array_equal(demo.states[1:, 18:36], demo.states[:-1, :18])
     assert STATE_NAMES[18] == "last_hand_x"
-    assert (shown.states[:, STATE_NAMES.index("goal_y")] > 0.5).all()
+    assert (demo.states[:, STATE_NAMES.index("goal_y")] > 0.5).all()
 
 
 def test_the_expert_solves_several_goals_in_lockstep(task):

@@ -46,9 +46,9 @@ def test_a_can_in_the_bin_is_no_success_before_its_release(simulation):
 
 @pytest.mark.parametrize("mode", ["left", "right"])
 def test_the_idle_arm_stays_at_home(simulation, mode):
-    shown = demonstrate(simulation, None, mode, 1, 0.005)
+    demo = demonstrate(simulation, None, mode, 1, 0.005)
     idle = slice(7, 14) if mode == "left" else slice(0, 7)
-    np.testing.assert_allclose(shown.actions[:, idle] - simulation.home[idle], 0, atol=1e-6)
+    np.testing.assert_allclose(demo.actions[:, idle] - simulation.home[idle], 0, atol=1e-6)
 
 
 def test_the_can_ends_upright(simulation):

@@ -46,14 +46,14 @@ def test_the_episode_is_truncated_at_the_time_limit(simulation):
 
 def test_a_demonstration_has_one_row_per_step_and_ends_solved(simulation):
     with open_cameras(simulation.model, ("head_camera",), 12, 12, "raycast") as rig:
-        shown = demonstrate(simulation, rig, "left", 0, 0.005)
-    steps = len(shown.positions)
-    assert shown.actions.shape == shown.positions.shape == (steps, 14)
-    assert shown.images["head_camera"].shape == (steps, 12, 12, 3)
-    assert shown.rewards[0] == 0
-    assert shown.rewards[-1] == 1
-    assert shown.stamps_ns[0] == 0
-    np.testing.assert_allclose(np.diff(shown.stamps_ns), 1e9 / 30, atol=4e6)
+        demo = demonstrate(simulation, rig, "left", 0, 0.005)
+    steps = len(demo.positions)
+    assert demo.actions.shape == demo.positions.shape == (steps, 14)
+    assert demo.images["head_camera"].shape == (steps, 12, 12, 3)
+    assert demo.rewards[0] == 0
+    assert demo.rewards[-1] == 1
+    assert demo.stamps_ns[0] == 0
+    np.testing.assert_allclose(np.diff(demo.stamps_ns), 1e9 / 30, atol=4e6)
 
 
 def test_a_seed_and_a_mode_determine_the_demonstration(simulation):

@@ -17,11 +17,11 @@ def simulation():
 @pytest.mark.parametrize("mode", ["left", "right"])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_expert_lifts_the_cube_with_the_arm_of_its_mode(simulation, mode, seed):
-    shown = demonstrate(simulation, None, mode, seed, 0.005)
-    assert shown.success
+    demo = demonstrate(simulation, None, mode, seed, 0.005)
+    assert demo.success
     idle = slice(7, 14) if mode == "left" else slice(0, 7)
-    assert np.abs(shown.actions[:, idle] - simulation.home[idle]).max() < 1e-6
-    assert np.ptp(shown.actions[:, :6] if mode == "left" else shown.actions[:, 7:13]) > 0.3
+    assert np.abs(demo.actions[:, idle] - simulation.home[idle]).max() < 1e-6
+    assert np.ptp(demo.actions[:, :6] if mode == "left" else demo.actions[:, 7:13]) > 0.3
 
 
 def test_the_expert_recovers_from_a_kick(simulation):

@@ -51,7 +51,7 @@ def simulation():
 
 
 @pytest.fixture(scope="module", params=SEEDS)
-def shown(request, simulation):
+def episode(request, simulation):
     """Return the receiver and the contacts of one episode."""
     loop = ControlLoop(simulation)
     loop.reset(request.param)
@@ -75,22 +75,22 @@ def test_the_bar_starts_on_one_side_and_the_bin_stands_on_the_other(simulation):
     assert sides == set(SIDES)
 
 
-def test_an_arm_holds_the_bar_while_it_is_in_the_air(shown):
-    _, steps = shown
+def test_an_arm_holds_the_bar_while_it_is_in_the_air(episode):
+    _, steps = episode
     touched = [bool(step.arms) for step in steps if step.bar[2] > 0.06]
     assert len(touched) > CONTROL_HZ
     assert all(touched)
 
 
-def test_both_arms_hold_the_bar_at_the_handover(shown):
-    _, steps = shown
+def test_both_arms_hold_the_bar_at_the_handover(episode):
+    _, steps = episode
     both = [step.bar for step in steps if step.arms == set(SIDES)]
     assert both
     np.testing.assert_allclose(both, np.broadcast_to(HANDOVER, np.shape(both)), atol=0.03)
 
 
-def test_the_giver_picks_up_and_the_receiver_puts_down(shown):
-    receiver, steps = shown
+def test_the_giver_picks_up_and_the_receiver_puts_down(episode):
+    receiver, steps = episode
     single = [step.arms for step in steps if len(step.arms) == 1]
     assert single[0] == {OTHER[receiver]}
     assert single[-1] == {receiver}
@@ -98,8 +98,8 @@ def test_the_giver_picks_up_and_the_receiver_puts_down(shown):
     assert changes == 1
 
 
-def test_the_arms_touch_neither_each_other_nor_the_bin(shown):
-    _, steps = shown
+def test_the_arms_touch_neither_each_other_nor_the_bin(episode):
+    _, steps = episode
     assert not any(step.collided for step in steps)
 
 
