@@ -99,7 +99,7 @@ def test_the_policy_collapses_to_the_better_mode(two_sided: PolicyNetwork) -> No
 def test_all_chunks_of_the_old_policy_as_positives_do_not_change_the_policy(
     two_sided: PolicyNetwork,
 ) -> None:
-    everything = replace(SETTINGS, num_num_positives=16, num_num_candidates=16, min_advantage=0.0)
+    everything = replace(SETTINGS, num_positives=16, num_candidates=16, min_advantage=0.0)
     before = share_right(two_sided)
     assert abs(share_right(trained(two_sided, everything).policy) - before) <= 0.03
 
@@ -216,7 +216,7 @@ def test_a_restored_learner_is_bit_identical(two_sided: PolicyNetwork) -> None:
 
 def test_unusable_settings_and_transitions_are_refused(two_sided: PolicyNetwork) -> None:
     with pytest.raises(ConfigError, match="num_positives = 9 is more than num_candidates = 8"):
-        FinetuneConfig(num_num_positives=9, num_num_candidates=8)
+        FinetuneConfig(num_positives=9, num_candidates=8)
     with pytest.raises(TrainingError, match="a chunk has 1 points"):
         DFPLearner(two_sided, FinetuneConfig(n_action_steps=4))
     learner = DFPLearner(two_sided, SETTINGS)
