@@ -18,7 +18,7 @@ def add_selection_flags(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", nargs="*", metavar="KEY", help=docs[name])
     group.add_argument("--action", default="", metavar="KEY", help=docs["action"])
     group.add_argument("--step-s", type=float, metavar="S", help=docs["step_s"])
-    group.add_argument("--every", type=int, metavar="N", help=docs["every"])
+    group.add_argument("--stride", type=int, metavar="N", help=docs["stride"])
 
 
 def selection_of(arguments: argparse.Namespace) -> Selection:

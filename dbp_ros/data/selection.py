@@ -24,9 +24,8 @@ class Selection(Settings):
     step_s: float | None = setting(
         None, "time between two rows in [s], if the data set does not store it"
     )
-
-    every: int | None = setting(
-        None, "take every n-th row alone: steps of the policy are that much longer", ge=1
+    stride: int | None = setting(
+        None, "read every n-th row only, so that steps are n times as long", ge=1
     )
 
     def __post_init__(self) -> None:
@@ -42,8 +41,8 @@ class Selection(Settings):
                 raise EpisodeError(f"{field} names {twice[0]} twice: name each key once")
         if self.step_s is not None and not 0 < self.step_s < float("inf"):
             raise EpisodeError(f"step_s is {self.step_s}, expected seconds above 0")
-        if self.every is not None and self.every < 1:
-            raise EpisodeError(f"every is {self.every}, expected at least 1")
+        if self.stride is not None and self.stride < 1:
+            raise EpisodeError(f"stride is {self.stride}, expected at least 1")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values that differ from the default, fit for JSON."""

@@ -19,7 +19,7 @@ HORIZON = 1
 NUM_SAMPLES = 4
 STRIDE = 6
 NETWORK = (
-    *("--every", str(STRIDE), "--horizon", str(HORIZON), "--batch-size", "32"),
+    *("--stride", str(STRIDE), "--horizon", str(HORIZON), "--batch-size", "32"),
     # An image of the previous step is 0.2 s old; the lighting is constant.
     *("--late-frame-probability", "0", "--brightness", "0.05", "--contrast", "0.05"),
     *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),

@@ -183,8 +183,8 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
     """
     try:
         episodes = open_episodes(path, selection)
-        if selection.every is not None:
-            episodes = SubsampledEpisodes(episodes, selection.every)
+        if selection.stride is not None:
+            episodes = SubsampledEpisodes(episodes, selection.stride)
         return read_demonstrations(episodes)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error

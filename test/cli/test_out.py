@@ -1,4 +1,4 @@
-"""`--out` that cannot be written is found before any work, and told in one sentence."""
+"""`--out` that cannot be written is refused with one sentence before any work."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ BUNDLES = {
     "export": "--run nowhere --data nowhere --name x",
     "quantize": "--model lift",
 }
-# Without rights nothing can be written, but tests may run as root, who has all of them.
+# Not writable even by root, which may run the tests.
 WRONG = ("/dev/null/x", "/proc/x", "{file}", "{file}/x", "/x" * 3000)
 
 
@@ -46,8 +46,8 @@ def places(tmp_path: Path) -> list[str]:
     return [place.format(file=file) for place in WRONG]
 
 
-def complaint(words: str, out: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """Run a verb that must fail, and return its only line."""
+def error_line(words: str, out: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a verb that must fail; return its only line of output."""
     run, verb = (bench, words[6:]) if words.startswith("bench ") else (main, words)
     assert run([*verb.split(), "--out", out]) in (1, 2)
     printed = capsys.readouterr()
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
     if missing("ros", "sim", "learn", "metaworld"):
         pytest.skip("not everything is installed")
     for place in places(tmp_path):
-        line = complaint(f"{verb} {FOLDERS[verb]}", place, capsys)
+        line = error_line(f"{verb} {FOLDERS[verb]}", place, capsys)
         assert f"--out {place} cannot be written (" in line
         assert line.endswith("give another folder")
     assert (tmp_path / "a file").read_text() == "precious"
@@ -75,13 +75,13 @@ def test_a_bundle_that_cannot_be_written_is_refused_before_any_work(
     if missing("learn", "sim"):
         pytest.skip("not everything is installed")
     for place in places(tmp_path):
-        line = complaint(f"{verb} {BUNDLES[verb]}", place, capsys)
+        line = error_line(f"{verb} {BUNDLES[verb]}", place, capsys)
         assert (
             f"--out {place} cannot be written (" in line or f"--out {place} is not a folder" in line
         )
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").write_text("precious")
-    line = complaint(f"{verb} {BUNDLES[verb]}", str(tmp_path / "home"), capsys)
+    line = error_line(f"{verb} {BUNDLES[verb]}", str(tmp_path / "home"), capsys)
     assert "holds other files and would be replaced: give another" in line
     assert (tmp_path / "home" / "letter").read_text() == "precious"
 
@@ -92,7 +92,7 @@ def test_an_evaluation_that_cannot_be_written_is_refused_before_the_first_episod
     if missing("sim"):
         pytest.skip("not everything is installed")
     for place in ("/dev/null/x", "/proc/x", str(tmp_path)):
-        line = complaint("evaluate --episodes 1", place, capsys)
+        line = error_line("evaluate --episodes 1", place, capsys)
         assert f"--out {place} cannot be written (" in line
         assert line.endswith("give another file")
 
@@ -107,7 +107,7 @@ def test_a_page_that_cannot_be_written_is_refused(
 
 
 class Solved:
-    """An evaluation whose last episode is interrupted."""
+    """An evaluation that is interrupted in its last episode."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -118,7 +118,7 @@ class Solved:
         raise KeyboardInterrupt
 
 
-def test_an_interrupted_evaluation_keeps_the_episodes_that_are_over(
+def test_an_interrupted_evaluation_keeps_its_finished_episodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluate, "PolicyEvaluator", Solved)
@@ -169,7 +169,7 @@ def test_a_full_disk_is_one_sentence(
     assert capsys.readouterr().err == f"error: {tmp_path / 'x'}: No space left on device\n"
 
 
-def test_a_reader_that_went_away_is_no_traceback() -> None:
+def test_a_closed_output_causes_no_traceback() -> None:
     dbp = f"{sys.executable} -m dbp_ros.cli inspect lift_int8"
     assert shutil.which("bash")
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the terminal shows is what was printed: units in brackets above all."""
+"""Terminal output keeps brackets, such as those of units."""
 
 import ast
 from pathlib import Path
@@ -28,8 +28,8 @@ def test_progress_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     console = terminal()
     with progress_of(console) as progress:
         progress.add_task(TRICKY, total=1)
-    with status_line(console, TRICKY) as tell:
-        tell("[/] is no tag")
+    with status_line(console, TRICKY) as show:
+        show("[/] is no tag")
     assert TRICKY in capsys.readouterr().out.replace("\n", " ")
 
 

@@ -119,32 +119,35 @@ def test_without_flags_the_format_decides(data: Path, run: Path) -> None:
     assert "selection" not in checkpoint.facts["dataset"]
 
 
-def test_a_resumed_run_reads_what_it_read(data: Path, run: Path) -> None:
+def test_a_resumed_run_keeps_its_selection(data: Path, run: Path) -> None:
     assert train(data, run, *CHOSEN) == 0
     assert main(["train", "--data", str(data), "--out", str(run), "--resume"]) == 0
     assert read_checkpoint(run).selection.images == ("agentview_image",)
 
 
-def test_a_run_that_is_there_is_not_written_over(
+def test_an_existing_run_is_not_overwritten(
     data: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(data, run, *CHOSEN) == 0
     assert train(data, run, *CHOSEN) == 1
-    assert "give --resume to go on with it" in capsys.readouterr().err
+    assert "give --resume to continue it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (("--state", "elbow"), "no 'elbow' for state: choose among object, robot0_eef_pos, robot0"),
-        (("--images", "top"), "no 'top' for images: choose among agentview_image, wrist_image"),
-        (("--points", "cloud"), "no 'cloud' for points: choose among"),
-        (("--action", "torque"), "no 'torque' for action: choose among actions"),
+        (
+            ("--state", "elbow"),
+            "no key 'elbow' for state: use one of object, robot0_eef_pos, robot0",
+        ),
+        (("--images", "top"), "no key 'top' for images: use one of agentview_image, wrist_image"),
+        (("--points", "cloud"), "no key 'cloud' for points: use one of"),
+        (("--action", "torque"), "no key 'torque' for action: use one of actions"),
         (("--state", "object", "object"), "state names object twice"),
         (("--step-s", "0"), "step_s is 0.0, expected seconds above 0"),
     ],
 )
-def test_a_key_that_is_not_there_is_refused_with_those_that_are(
+def test_an_unknown_key_is_refused_with_the_known_ones(
     data: Path,
     run: Path,
     capsys: pytest.CaptureFixture[str],
@@ -156,9 +159,9 @@ def test_a_key_that_is_not_there_is_refused_with_those_that_are(
     assert not run.exists()
 
 
-def test_the_help_tells_what_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_lists_the_keys_of_a_data_set(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "--images [KEY ...] keys of the cameras; no key for no pictures" in shown
+    assert "--images [KEY ...] keys of the cameras; no key for no images" in shown
     assert "--action KEY key of the action" in shown
