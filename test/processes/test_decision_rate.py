@@ -1,4 +1,4 @@
-"""A bundle decides at the rate that it is made for, whoever put it in, and a setting is named."""
+"""The decision rate is that of the active bundle, unless a parameter overrides it."""
 
 import json
 import time
@@ -11,13 +11,13 @@ from processes.robot import CAMERA, CONFIG, Robot, process, wait_until
 from toy_bundle import write_toy_bundle
 
 MEASURED_S = 2.0
-# The machine may be busy; the next wrong rate is a factor of three away.
+# The machine may be busy; a wrong rate differs by a factor of three.
 SLACK = 0.3
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[int, float], Path]:
-    """Write a version of a model that is made for a rate."""
+    """Return a function that writes a version of a model for a rate."""
     return lambda version, rate_hz: write_toy_bundle(
         tmp_path / "models" / "toy",
         version=version,
@@ -30,7 +30,7 @@ def write(tmp_path: Path) -> Callable[[int, float], Path]:
 
 
 def rate_hz(robot: Robot) -> float:
-    """Return how many decisions a second the policy makes."""
+    """Return the measured decision rate."""
 
     def decisions() -> tuple[int, float]:
         count = json.loads(robot.ask("policy/statistics")[1])["decisions"]
@@ -41,7 +41,7 @@ def rate_hz(robot: Robot) -> float:
     return (last - first) / (end_s - start_s)
 
 
-def test_a_model_decides_at_the_rate_of_its_manifest_and_so_does_its_successor(
+def test_the_decision_rate_follows_the_manifest_also_after_a_swap(
     robot: Robot, write: Callable[[int, float], Path]
 ) -> None:
     quick = {"shadow_decisions": 5, "inference_budget": 10.0}
@@ -56,7 +56,7 @@ def test_a_model_decides_at_the_rate_of_its_manifest_and_so_does_its_successor(
         assert rate_hz(robot) == pytest.approx(60.0, rel=SLACK)
 
 
-def test_a_rate_that_is_set_is_kept_and_named_with_that_of_the_model(
+def test_a_parameter_overrides_the_rate_of_the_model_and_is_reported(
     robot: Robot, write: Callable[[int, float], Path]
 ) -> None:
     with process("policy_node", model=write(1, 20.0), decision_rate_hz=80.0):
