@@ -152,7 +152,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Record demonstrations of the scripted expert in the simulated cell, in parallel. The same "
         "command resumes an interrupted collection. Exit status 1 if less than "
-        f"{MIN_SUCCESS_RATE:.0%} of the episodes succeed.".replace("%", "%%")
+        f"{MIN_SUCCESS_RATE:.0%} of the episodes succeed."
     )
     parser.add_argument("--task", required=True, help=f"one of {', '.join(sorted(TASKS))}")
     parser.add_argument(

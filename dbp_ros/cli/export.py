@@ -23,7 +23,12 @@ def register(parser: argparse.ArgumentParser) -> None:
         "and golden cases. The graphs are compared with PyTorch."
     )
     parser.add_argument(
-        "--run", dest="source", type=Path, required=True, help="folder of the training run"
+        "--run",
+        dest="source",
+        metavar="RUN",
+        type=Path,
+        required=True,
+        help="folder of the training run",
     )
     parser.add_argument(
         "--data", type=Path, required=True, help="data set of the run, for the golden cases"

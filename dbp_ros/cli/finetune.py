@@ -32,7 +32,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         "Fine-tune a trained policy in an environment, from its rewards, and evaluate it at "
         "intervals on fixed seeds."
     )
-    parser.add_argument("--run", dest="source", type=Path, help="folder of the training run")
+    parser.add_argument(
+        "--run", dest="source", metavar="RUN", type=Path, help="folder of the training run"
+    )
     parser.add_argument("--env", required=True, help=ENV_IDS)
     parser.add_argument("--out", type=Path, required=True, help="folder for the new run")
     parser.add_argument(

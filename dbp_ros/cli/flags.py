@@ -14,7 +14,7 @@ def add_settings(parser: argparse.ArgumentParser, kind: Any) -> None:
             keywords = {"action": argparse.BooleanOptionalAction}
         elif isinstance(default, tuple):
             keywords = {"nargs": "+", "type": type(default[0])}
-        text = f"{item.metadata['doc']} (default: {_shown(default)})"
+        text = f"{_in_lower_case(item.metadata['doc'])} (default: {_shown(default)})"
         flag = f"--{item.name.replace('_', '-')}"
         parser.add_argument(flag, default=default, help=text.replace("%", "%%"), **keywords)
 
@@ -23,6 +23,11 @@ def settings_from(kind: Any, arguments: argparse.Namespace) -> Any:
     """Return a settings dataclass with the values of a command line."""
     values = {item.name: getattr(arguments, item.name) for item in fields(kind)}
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _in_lower_case(doc: str) -> str:
+    """Return a description with a lower-case first letter, unless it is an abbreviation."""
+    return doc if doc[1:2].isupper() else doc[:1].lower() + doc[1:]
 
 
 def _shown(default: Any) -> str:

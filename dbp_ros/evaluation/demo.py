@@ -34,7 +34,7 @@ class DemoConfig(Settings):
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     episodes: int = setting(20, "number of episodes", ge=1)
     film: int = setting(3, "number of them to record as a video of the head camera", ge=0)
-    out: Path = setting(Path("build/demo"), "folder for the report, the plot and the film")
+    out: Path = setting(Path("build/demo"), "folder for the report, the plot and the video")
 
 
 @dataclass(frozen=True)
