@@ -12,17 +12,17 @@ HORIZON = 4
 
 
 def demonstrations(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return observations in [-1, 1] and, for each, a way to one of three goals around it."""
+    """Return observations in [-1, 1] and, for each, a path to one of three goals."""
     observation = 2 * torch.rand(count, 1) - 1
     goal = torch.randint(3, (count, 1))
     angle = 0.5 * observation + 2 * math.pi / 3 * goal
     end = 0.8 * torch.cat([angle.cos(), angle.sin()], dim=1)
-    way = torch.linspace(0.25, 1.0, HORIZON)[:, None] * end[:, None]
-    return observation, way + 0.02 * torch.randn(count, HORIZON, 2)
+    path = torch.linspace(0.25, 1.0, HORIZON)[:, None] * end[:, None]
+    return observation, path + 0.02 * torch.randn(count, HORIZON, 2)
 
 
 def between_modes(observation: torch.Tensor, chunks: torch.Tensor) -> float:
-    """Return the share of chunks that end farther from each goal than a fifth of their gap."""
+    """Return the fraction of chunks whose end is not near any goal."""
     angle = 0.5 * observation + 2 * math.pi / 3 * torch.arange(3)
     goals = 0.8 * torch.stack([angle.cos(), angle.sin()], dim=-1)
     distance = torch.cdist(chunks[:, :, -1], goals).min(-1).values

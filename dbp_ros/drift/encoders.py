@@ -1,4 +1,4 @@
-"""What turns one frame of a camera into a few numbers, small enough for one CPU core."""
+"""Image and point cloud encoders, small enough for one CPU core."""
 
 from abc import ABC, abstractmethod
 
@@ -13,10 +13,10 @@ _GROUP_SIZE = 16
 
 
 class Encoder(nn.Module, ABC):
-    """What every encoder has.
+    """Interface of encoders.
 
     Attributes:
-        feature_size: How many numbers it makes of a frame.
+        feature_size: Number of features of a frame.
     """
 
     feature_size: int
@@ -31,10 +31,10 @@ class Encoder(nn.Module, ABC):
 
 
 class KeypointEncoder(Encoder):
-    """Turn one picture into a few points of interest and a summary of its channels.
+    """Keypoint coordinates and channel means of an image.
 
-    Four convolutions, a quarter of the resolution, then a softmax over places: each channel
-    answers with the mean coordinates of what it looks for, as real numbers between pixels.
+    Four convolutions reduce the resolution to a quarter. A spatial softmax gives the mean
+    coordinates of each map with subpixel resolution.
     """
 
     def __init__(self, widths: tuple[int, int, int, int], keypoints: int) -> None:
@@ -64,8 +64,8 @@ class KeypointEncoder(Encoder):
         Args:
             frame: Pixels from 0 to 255. Shape (B, 3, height, width).
         """
-        seen = self.layers((frame - 127.5) / 64.0)
-        return torch.cat([spatial_softmax(self.maps(seen)), seen.mean((2, 3))], dim=1)
+        hidden = self.layers((frame - 127.5) / 64.0)
+        return torch.cat([spatial_softmax(self.maps(hidden)), hidden.mean((2, 3))], dim=1)
 
 
 def spatial_softmax(maps: Tensor) -> Tensor:
@@ -103,8 +103,8 @@ class ResidualPair(nn.Module):
 class ResNetEncoder(Encoder):
     """A residual network (arXiv 1512.03385) from scratch.
 
-    Groups of 16 channels are normalised, not batches: batch statistics do not go with moving
-    averages of weights (arXiv 2303.04137).
+    It has group normalisation, since batch statistics are incompatible with averaged weights
+    (arXiv 2303.04137).
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class ResNetEncoder(Encoder):
         Args:
             depth: Layers: 10, 18 or 34.
             width: Factor on the published 64 to 512 channels, rounded to groups of 16.
-            feature_size: How many numbers it makes of a picture.
+            feature_size: Number of features.
             keypoints: Positions that a spatial softmax finds in the last maps, 0 for their mean.
 
         Raises:
@@ -138,38 +138,38 @@ class ResNetEncoder(Encoder):
 
     def forward(self, frame: Tensor) -> Tensor:
         """Return shape (B, feature_size) for pixels from 0 to 255, (B, 3, height, width)."""
-        seen = self.stages(self.stem((frame - 127.5) / 127.5))
-        pooled = seen.mean((2, 3)) if self.maps is None else spatial_softmax(self.maps(seen))
+        hidden = self.stages(self.stem((frame - 127.5) / 127.5))
+        pooled = hidden.mean((2, 3)) if self.maps is None else spatial_softmax(self.maps(hidden))
         features: Tensor = self.leave(pooled)
         return features
 
 
 class CentreCrop(nn.Module):
-    """Cut the middle out of pictures: what deployment sees of a policy trained on random crops."""
+    """Centre crop, for the deployment of a policy that was trained on random crops."""
 
     def __init__(self, height: int, width: int) -> None:
-        """Set the size to cut, in pixels."""
+        """Set the size of the crop in pixels."""
         super().__init__()
         self.height, self.width = height, width
 
     def forward(self, frame: Tensor) -> Tensor:
-        """Return shape (..., `height`, `width`) of a picture at least as large.
+        """Return shape (..., `height`, `width`).
 
         Raises:
-            ConfigError: If the picture is smaller.
+            ConfigError: If the image is smaller.
         """
         height, width = frame.shape[-2:]
         if self.height > height or self.width > width:
             raise ConfigError(
                 f"cannot crop {self.height} x {self.width} pixels out of {height} x {width}; "
-                "make the crop smaller or the pictures larger"
+                "make the crop smaller or the images larger"
             )
         top, left = (height - self.height) // 2, (width - self.width) // 2
         return frame[..., top : top + self.height, left : left + self.width]
 
 
 class PointCloudEncoder(Encoder):
-    """Turn a set of points into features that no order or repetition of them changes.
+    """Features of a point cloud, invariant to the order and repetition of points.
 
     The encoder of DP3 (arXiv 2403.03954) for points without colours, whatever the channels: an
     MLP for each point with every layer normalised, the maximum over the points, a projection.
@@ -188,7 +188,7 @@ class PointCloudEncoder(Encoder):
 
         Args:
             channels: Numbers in a point: 3 for positions in [m], 6 with colours from 0 to 1.
-            feature_size: How many numbers it makes of a cloud.
+            feature_size: Number of features.
             widths: Of the layers of the MLP, one or more.
         """
         super().__init__()
@@ -202,7 +202,7 @@ class PointCloudEncoder(Encoder):
         self.feature_size = feature_size
 
     def fit(self, points: Tensor) -> None:
-        """Map the range of these points to [-1, 1]; a channel that never changes is only moved.
+        """Map the range of these points to [-1, 1]; a constant channel is only centred.
 
         Args:
             points: Of a whole data set. Shape (..., channels).
@@ -223,18 +223,18 @@ class PointCloudEncoder(Encoder):
 
     def forward(self, frame: Tensor) -> Tensor:
         """Return shape (B, feature_size) for points of shape (B, N, channels)."""
-        answers: Tensor = self.layers((frame - self.centre) / self.half_range)
-        features: Tensor = self.leave(answers.amax(1))
+        hidden: Tensor = self.layers((frame - self.centre) / self.half_range)
+        features: Tensor = self.leave(hidden.amax(1))
         return features
 
 
 def _rounded(channels: float) -> int:
-    """Return the nearest number of channels that makes whole groups."""
+    """Return the nearest multiple of the group size."""
     return max(round(channels / _GROUP_SIZE), 1) * _GROUP_SIZE
 
 
 def _convolution(before: int, after: int, kernel: int, stride: int) -> nn.Sequential:
-    """Return a convolution and its normalisation; He's start (arXiv 1502.01852) for ReLU."""
+    """Return a convolution and its normalisation; He initialisation (arXiv 1502.01852)."""
     convolution = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(convolution, nn.GroupNorm(after // _GROUP_SIZE, after))

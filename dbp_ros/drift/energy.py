@@ -1,4 +1,4 @@
-"""The energy score, and the field that goes downhill on it.
+"""The energy score and its gradient field.
 
 Notation and shapes as in `fields`. Source: the energy distance with its linear cost, the limit of
 the Sinkhorn divergence of arXiv 2605.11755 for a wide regulariser.
@@ -14,9 +14,9 @@ from dbp_ros.drift.fields import Drift, distances
 def energy_drifting(generated: Tensor, positives: Tensor) -> Drift:
     """Return the field whose potential is the energy score: no kernel, no temperature.
 
-    Each sample is pulled to the positives and pushed from the other samples by forces of equal
-    size at every distance: the limit of a kernel that is wider than the data. Unbiased with one
-    positive, and it narrows the samples of a certain observation at any `S`.
+    Each sample is attracted by the positives and repelled by the other samples with forces of equal
+    size at every distance: the limit of a kernel wider than the data. It is unbiased with one
+    positive, and contracts the samples of an unambiguous observation at any `S`.
 
     Args:
         generated: Shape (B, G, S), G at least 2.
@@ -26,31 +26,31 @@ def energy_drifting(generated: Tensor, positives: Tensor) -> Drift:
         The drift, not normalised, in normalised actions.
 
     Raises:
-        ValueError: If there is only one sample: nothing keeps it from the mean.
+        ValueError: If there is only one sample, which would converge to the mean.
     """
     samples, size = generated.shape[1], generated.shape[2]
     if samples < 2:
         raise ValueError(f"expected at least 2 generated samples, got {samples}: use 8")
-    pull = _mean_direction(generated, positives, positives.shape[1])
-    push = _mean_direction(generated, generated, samples - 1)
-    force = (pull - push) * size**0.5
+    attraction = _mean_direction(generated, positives, positives.shape[1])
+    repulsion = _mean_direction(generated, generated, samples - 1)
+    force = (attraction - repulsion) * size**0.5
     rms = force.square().mean().sqrt()
     return Drift(force, torch.ones_like(force[:1, :1, :1]), rms[None])
 
 
 def _mean_direction(queries: Tensor, targets: Tensor, count: int) -> Tensor:
-    towards = targets[:, None] - queries[:, :, None]
-    return (towards / distances(queries, targets)[..., None]).sum(2) / count
+    differences = targets[:, None] - queries[:, :, None]
+    return (differences / distances(queries, targets)[..., None]).sum(2) / count
 
 
 def energy_score(generated: Tensor, positives: Tensor) -> Tensor:
     """Return the energy score of samples against demonstrations; lower is better.
 
     `mean |x_i - y| - 1/2 mean_{i != j} |x_i - x_j|`: strictly proper, so it is smallest in
-    expectation for the distribution of the demonstrations, modes and spread included.
+    expectation for the distribution of the demonstrations, including its modes and its spread.
 
     Args:
-        generated: At least 2 samples an observation. Shape (B, G, S).
+        generated: At least 2 samples for each observation. Shape (B, G, S).
         positives: Shape (B, P, S).
 
     Returns:

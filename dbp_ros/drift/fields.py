@@ -3,7 +3,7 @@
 Source of every formula: generative drifting, arXiv 2602.04770, as drift-based policies use it,
 arXiv 2604.03540. `B` observations, `G` generated samples, `P` positives (demonstrations), `N`
 explicit negatives, `S` numbers in a flattened chunk of normalised actions. A field is a function
-of points; it knows nothing of networks, and nothing here carries a gradient.
+of points, independent of networks and without gradient.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from torch import Tensor
 
 AUTHORS_TEMPERATURES = (0.02, 0.05, 0.2)
 WIDE_TEMPERATURES = (0.05, 0.1, 0.3)
-_OUT_OF_REACH = 100.0
+_EXCLUDED = 100.0
 SMALLEST_SCALE = 1e-3
 _SMALLEST_SQUARE = 1e-8
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What a field says about a batch.
+    """Drift of a batch.
 
     Attributes:
-        velocity: Where to move, in units of `scale`. Shape (B, G, S).
+        velocity: In units of `scale`. Shape (B, G, S).
         scale: Size of one unit in normalised actions, for the whole batch. Shape (1, 1, 1).
-        force_rms: Size of the force before it is normalised, the progress measure that the
-            loss is not. Shape (temperatures,).
+        force_rms: RMS of the force before its normalisation, a measure of progress. Shape
+            (temperatures,).
     """
 
     velocity: Tensor
@@ -69,9 +69,9 @@ def forces(
         queries: Shape (B, G, S).
         targets: Negatives first, then positives. Shape (B, M, S).
         separations: Scaled distances. Shape (B, G, M).
-        negatives: How many of the targets repel.
+        negatives: Number of repelling targets.
         temperatures: Kernel widths, in units of the scaled distance.
-        weights: Non-negative weights of the targets, one where None. Shape (B, M).
+        weights: Non-negative weights of the targets; by default one. Shape (B, M).
         floor: Smallest product of the two softmaxes.
 
     Returns:
@@ -95,9 +95,9 @@ def forces(
     return coefficients @ (targets - centre)
 
 
-def _own_samples_out_of_reach(separations: Tensor, generated: int) -> Tensor:
+def _without_own_samples(separations: Tensor, generated: int) -> Tensor:
     mask = torch.zeros_like(separations[0])
-    mask[:, :generated].fill_diagonal_(_OUT_OF_REACH)
+    mask[:, :generated].fill_diagonal_(_EXCLUDED)
     return separations + mask
 
 
@@ -109,7 +109,7 @@ def sum_of_unit_forces(force: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         The sum, shape (B, G, S), and the RMS before, shape (temperatures,). An RMS below 1e-4
-        is not raised to one: no force stays no force.
+        is not raised to one, so that a zero force remains zero.
     """
     square = force.square().mean(dim=(1, 2, 3))
     unit = force / square.clamp_min(_SMALLEST_SQUARE).sqrt()[:, None, None, None]
@@ -143,11 +143,11 @@ def drifting(
     scale: float | None = None,
     floor: float = 1e-6,
 ) -> Drift:
-    """Return the field in the form that was published with drift-based policies.
+    """Return the field as published with drift-based policies.
 
-    Kept for fidelity: one scale for the whole batch with self-distances counted in, a floor
-    under the affinities, narrow kernels. With one demonstration per observation it falls into
-    one mode; see `conditional_drifting`.
+    It has one scale for the whole batch that includes self-distances, a lower bound of the
+    affinities, and narrow kernels. With one demonstration per observation it collapses to one
+    mode; see `conditional_drifting`.
 
     Args:
         generated: Samples of the generator. Shape (B, G, S).
@@ -155,7 +155,7 @@ def drifting(
         negatives: More points to move away from. Shape (B, N, S).
         positive_weights: Shape (B, P); a weight of zero stays in the softmaxes.
         temperatures: Kernel widths, in units of the mean distance.
-        scale: Fixed mean distance; measured where None.
+        scale: Fixed mean distance; by default measured.
         floor: Smallest product of the two softmaxes.
 
     Returns:
@@ -163,16 +163,16 @@ def drifting(
     """
     targets = _targets(generated, negatives, positives)
     weights = _weights(generated, negatives, positives, positive_weights)
-    apart = distances(generated, targets)
+    separations = distances(generated, targets)
     if scale is None:
-        mean = (apart * weights[:, None]).mean() / weights.mean()
+        mean = (separations * weights[:, None]).mean() / weights.mean()
     else:
-        mean = apart.new_tensor(scale)
+        mean = separations.new_tensor(scale)
     unit = (mean / generated.shape[2] ** 0.5).clamp_min(SMALLEST_SCALE)
     force = forces(
         generated / unit,
         targets / unit,
-        _own_samples_out_of_reach(apart / mean.clamp_min(SMALLEST_SCALE), generated.shape[1]),
+        _without_own_samples(separations / mean.clamp_min(SMALLEST_SCALE), generated.shape[1]),
         negatives=targets.shape[1] - positives.shape[1],
         temperatures=temperatures,
         weights=weights,
@@ -191,44 +191,46 @@ def conditional_drifting(
     positive_weights: Tensor | None = None,
     temperatures: Sequence[float] = WIDE_TEMPERATURES,
 ) -> Drift:
-    """Return the field in the form that keeps the modes of a conditional distribution.
+    """Return the field that preserves the modes of a conditional distribution.
 
-    It differs from `drifting` in four ways: each observation measures its kernels in its own
-    distances, a sample's distance to itself is not counted in them, there is no floor under the
-    affinities, and the kernels are wide enough for a far demonstration to be felt.
+    It differs from `drifting` in four ways: kernel widths are relative to the distances of each
+    observation, these exclude self-distances, affinities have no lower bound, and the kernels are
+    wide enough for a distant demonstration to attract.
 
-    The drift has the batch's scale all the same. Where each observation has its own step, certain
-    ones outweigh those that have a choice, and the rarer way of the choice is lost.
+    The drift still has the scale of the batch. With a scale for each observation, unambiguous ones
+    outweigh ambiguous ones, and the rarer mode is lost.
 
     Args:
         generated: Samples of the generator, at least 2 and better 8. Shape (B, G, S).
         positives: Demonstrations. Shape (B, P, S).
         negatives: More points to move away from. Shape (B, N, S).
-        positive_weights: Shape (B, P); a weight of zero is the same as leaving the point out.
+        positive_weights: Shape (B, P); a weight of zero excludes the point.
         temperatures: Kernel widths, in units of the observation's mean distance.
 
     Returns:
-        The drift; its scale is the RMS of the observations' own.
+        The drift; its scale is the RMS of those of the observations.
 
     Raises:
-        ValueError: If there is only one sample: nothing repels it, so nothing can move it.
+        ValueError: If there is only one sample, which has no repulsion and thus no force.
     """
     samples = generated.shape[1]
     if samples < 2:
         raise ValueError(f"expected at least 2 generated samples, got {samples}: use 8")
     targets = _targets(generated, negatives, positives)
     weights = _weights(generated, negatives, positives, positive_weights)
-    apart = distances(generated, targets)
+    separations = distances(generated, targets)
     counted = weights[:, None].repeat(1, samples, 1)
-    counted[:, :, :samples] *= 1.0 - torch.eye(samples, dtype=apart.dtype, device=apart.device)
-    mean = (apart * counted).sum((1, 2), keepdim=True) / counted.sum((1, 2), keepdim=True)
+    counted[:, :, :samples] *= 1.0 - torch.eye(
+        samples, dtype=separations.dtype, device=separations.device
+    )
+    mean = (separations * counted).sum((1, 2), keepdim=True) / counted.sum((1, 2), keepdim=True)
     mean = mean.clamp_min(SMALLEST_SCALE)
     unit = (mean.square().mean(0, keepdim=True) / generated.shape[2]).sqrt()
-    left_out = _OUT_OF_REACH * (weights[:, None] == 0)
+    excluded = _EXCLUDED * (weights[:, None] == 0)
     force = forces(
         generated / unit,
         targets / unit,
-        _own_samples_out_of_reach(apart / mean, samples) + left_out,
+        _without_own_samples(separations / mean, samples) + excluded,
         negatives=targets.shape[1] - positives.shape[1],
         temperatures=temperatures,
         weights=weights,

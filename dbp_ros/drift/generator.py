@@ -1,4 +1,4 @@
-"""One-step generators: noise and an observation in, an action chunk out, around any network."""
+"""One-step generators from noise and an observation to an action chunk, around any network."""
 
 import math
 from itertools import pairwise
@@ -17,9 +17,9 @@ COMPONENT_SCALE = 6.0
 class NoiseSkip(nn.Module):
     """Noise skip connection: a learned multiple of the noise, added to a network's output.
 
-    It spreads the samples of an observation over half of the action range before any training. A
-    generator that starts narrow gets no force from the demonstrations of a far mode and may
-    collapse (see `fields.drifting`).
+    It spreads the initial samples over half of the action range. With a narrow initialisation the
+    demonstrations of a distant mode exert no force, and the generator may collapse (see
+    `fields.drifting`).
     """
 
     def __init__(self, horizon: int, actions: int, std: float = SKIP_STD) -> None:
@@ -28,13 +28,13 @@ class NoiseSkip(nn.Module):
         Args:
             horizon: Points in a chunk.
             actions: Numbers in a point.
-            std: Standard deviation of the samples at the start, in normalised actions.
+            std: Initial standard deviation of the samples, in normalised actions.
         """
         super().__init__()
         self.std = nn.Parameter(torch.full((horizon, actions), std))
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Return what is added to a chunk. Shape as `noise`, (..., horizon, actions)."""
+        """Return the noise added to a chunk. Shape (..., horizon, actions)."""
         return self.std * noise
 
 
@@ -60,14 +60,14 @@ class OneStepGenerator(nn.Module):
         num_components: int = 16,
         skip_std: float = GENERATOR_SKIP_STD,
     ) -> None:
-        """Take over a network; see `input_size` and `mlp`.
+        """Wrap a network; see `input_size` and `mlp`.
 
         Args:
             network: Any module from (..., `input_size`) to (..., horizon * actions).
             horizon: Points in a chunk.
             actions: Numbers in a point.
             num_components: Components of the noise; 1 for none.
-            skip_std: Standard deviation of the samples at the start, in normalised actions.
+            skip_std: Initial standard deviation of the samples, in normalised actions.
         """
         super().__init__()
         self.network = network
@@ -78,7 +78,7 @@ class OneStepGenerator(nn.Module):
     def input_size(
         observation_size: int, horizon: int, actions: int, num_components: int = 16
     ) -> int:
-        """Return how many numbers a network gets."""
+        """Return the size of the network's input."""
         return observation_size + horizon * actions + num_components
 
     @classmethod
@@ -122,11 +122,15 @@ class OneStepGenerator(nn.Module):
                 f"expected noise of shape (B, G, {self.horizon}, {self.actions}), got "
                 f"{tuple(noise.shape)}: use noise(batch_size, num_samples)"
             )
-        seen = observation[:, None].expand(-1, noise.shape[1], -1)
-        parts = [seen, noise.flatten(2), COMPONENT_SCALE * components(noise, self.num_components)]
+        observations = observation[:, None].expand(-1, noise.shape[1], -1)
+        parts = [
+            observations,
+            noise.flatten(2),
+            COMPONENT_SCALE * components(noise, self.num_components),
+        ]
         chunks: Tensor = self.network(torch.cat(parts, dim=-1))
-        wide: Tensor = self.noise_skip(noise)
-        return wide + chunks.reshape(noise.shape)
+        skip: Tensor = self.noise_skip(noise)
+        return skip + chunks.reshape(noise.shape)
 
 
 def components(noise: Tensor, count: int) -> Tensor:
@@ -136,7 +140,7 @@ def components(noise: Tensor, count: int) -> Tensor:
 
     Args:
         noise: Standard normal. Shape (..., horizon, actions).
-        count: How many components.
+        count: Number of components.
 
     Returns:
         Shape (..., count).

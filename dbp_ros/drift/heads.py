@@ -1,8 +1,8 @@
-"""The part of a policy that turns an observation and a noisy chunk into a chunk.
+"""Heads: networks from an observation and a noisy chunk to a chunk.
 
-Every method uses the same heads: a one-step generator gives them noise, a diffusion or flow
-baseline a half-finished chunk with its time. What depends on the observation alone is computed
-once, by `condition`.
+All methods use the same heads. The input is noise for a one-step generator, and a partly denoised
+chunk with its time for diffusion and flow. `condition` computes the part that depends on the
+observation alone.
 """
 
 import math
@@ -17,39 +17,39 @@ _FASTEST = 32.0
 
 
 class Head(nn.Module, ABC):
-    """What every head has.
+    """Interface of heads.
 
     Attributes:
         horizon: Points in a chunk.
         actions: Numbers in a point.
-        times: How many times are given with a chunk: 0 for one-step methods, 1 for diffusion and
-            flows, 2 for mean flows.
+        times: Number of times with a chunk: 0 for one-step methods, 1 for diffusion and flows, 2
+            for mean flows.
     """
 
     def __init__(self, horizon: int, actions: int, times: int) -> None:
-        """Note the sizes."""
+        """Store the sizes."""
         super().__init__()
         self.horizon, self.actions, self.times = horizon, actions, times
 
     @abstractmethod
     def condition(self, observation: Tensor) -> Tensor:
-        """Return what is computed once. Shape (B, observation) to (B, any)."""
+        """Return the embedding of the observation. Shape (B, observation) to (B, any)."""
 
     @abstractmethod
     def forward(self, condition: Tensor, value: Tensor, times: Tensor | None = None) -> Tensor:
-        """Return a chunk for each chunk given.
+        """Return a chunk for each input chunk.
 
         Args:
             condition: From `condition`. Shape (B, any).
-            value: Noise, or half-finished normalised actions. Shape (B, G, horizon, actions).
-            times: From 0 to 1, where the head takes any. Shape (B, G, times).
+            value: Noise, or partly denoised normalised actions. Shape (B, G, horizon, actions).
+            times: In [0, 1], if the head takes any. Shape (B, G, times).
 
         Returns:
             Shape (B, G, horizon, actions).
         """
 
 
-def wave_features(times: Tensor) -> Tensor:
+def sinusoidal_features(times: Tensor) -> Tensor:
     """Return sines and cosines of times at frequencies from 1 to 32, in radians.
 
     Args:
@@ -64,7 +64,7 @@ def wave_features(times: Tensor) -> Tensor:
 
 
 class TimeEncoder(nn.Module):
-    """From times to a vector that is added to a condition."""
+    """Embedding of times that is added to a condition."""
 
     def __init__(self, times: int, size: int) -> None:
         """Build an encoder of `times` numbers into `size`."""
@@ -75,15 +75,15 @@ class TimeEncoder(nn.Module):
 
     def forward(self, times: Tensor) -> Tensor:
         """Return shape (..., size) for times of shape (..., times)."""
-        seen: Tensor = self.layers(wave_features(times))
-        return seen
+        embedding: Tensor = self.layers(sinusoidal_features(times))
+        return embedding
 
 
 class ResidualBlock(nn.Module):
-    """Add two linear layers to the input, on a normalised copy of it."""
+    """Residual block of two linear layers with a layer normalisation."""
 
     def __init__(self, width: int, condition: int = 0) -> None:
-        """Build a block; `condition` is the size of what scales and shifts it, 0 for none."""
+        """Build a block; `condition` is the size of the FiLM condition, 0 for none."""
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.inner = nn.Linear(width, width)
@@ -91,21 +91,20 @@ class ResidualBlock(nn.Module):
         self.film = nn.Linear(condition, 2 * width) if condition else None
 
     def forward(self, value: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return `value` plus a correction, scaled and shifted by `condition` where given."""
+        """Return `value` plus a residual, modulated by `condition`."""
         inner: Tensor = self.norm(value)
         if self.film is not None and condition is not None:
             gain, shift = self.film(condition).chunk(2, dim=-1)
             inner = inner * (1.0 + gain) + shift
-        correction: Tensor = self.outer(functional.silu(self.inner(functional.silu(inner))))
-        return value + correction
+        residual: Tensor = self.outer(functional.silu(self.inner(functional.silu(inner))))
+        return value + residual
 
 
 class ResidualHead(Head):
-    """The small head: a wide residual trunk that runs once, and a narrow branch for each chunk.
+    """Small head: a wide residual trunk that runs once, and a narrow branch for each chunk.
 
-    The trunk sees the observation alone, so eight samples of one observation cost little more
-    than one, in training as in a decision; the branch is scaled and shifted by it (FiLM,
-    arXiv 1709.07871).
+    The trunk depends on the observation alone, so eight samples cost little more than one. It
+    modulates the branch (FiLM, arXiv 1709.07871).
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class ResidualHead(Head):
             observation: Size of an observation.
             horizon: Points in a chunk.
             actions: Numbers in a point.
-            times: How many times are given with a chunk.
+            times: Number of times with a chunk.
             width: Width of the trunk.
             branch_width: Width of the branch.
             depth: Residual blocks in each.
@@ -140,25 +139,25 @@ class ResidualHead(Head):
         self.leave = nn.Linear(branch_width, horizon * actions)
 
     def condition(self, observation: Tensor) -> Tensor:
-        """Return what the trunk makes of an observation. Shape (B, width)."""
-        known: Tensor = self.enter(observation)
+        """Return the output of the trunk. Shape (B, width)."""
+        hidden: Tensor = self.enter(observation)
         for block in self.trunk:
-            known = block(known)
-        return functional.silu(known)
+            hidden = block(hidden)
+        return functional.silu(hidden)
 
     def forward(self, condition: Tensor, value: Tensor, times: Tensor | None = None) -> Tensor:
-        """Return a chunk for each chunk given; see `Head.forward`.
+        """Return a chunk for each input chunk; see `Head.forward`.
 
         Raises:
-            ValueError: If the head takes times and is given none.
+            ValueError: If the head takes times and there are none.
         """
         if self.clock is not None and times is None:
             raise ValueError(f"expected times of shape (B, G, {self.times}), got none")
-        known = condition[:, None]
-        hidden: Tensor = self.observed(known) + self.chunk(value.flatten(2))
+        film = condition[:, None]
+        hidden: Tensor = self.observed(film) + self.chunk(value.flatten(2))
         if self.clock is not None and times is not None:
-            known = known + self.clock(times)
+            film = film + self.clock(times)
         for block in self.branch:
-            hidden = block(hidden, known)
+            hidden = block(hidden, film)
         chunk: Tensor = self.leave(functional.silu(hidden))
         return chunk.reshape(value.shape)

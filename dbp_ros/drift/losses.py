@@ -17,19 +17,19 @@ def drift_loss(
 ) -> Tensor:
     """Return the loss of `dbp train`: it moves samples along the drifting field.
 
-    What the generator is decides how much lies between modes: put your network into a
-    `OneStepGenerator`. Annealed temperatures keep the modes' shares.
+    The generator determines how many samples lie between modes: wrap your network in a
+    `OneStepGenerator`. Annealed temperatures preserve the frequencies of the modes.
 
-    Its value stays near the square of the number of temperatures and is no measure of progress;
-    use `energy_score` for that. Demonstrations carry no gradient.
+    The value stays near the square of the number of temperatures. Measure progress by
+    `energy_score`. Demonstrations carry no gradient.
 
     Args:
         samples: Chunks of the generator for each observation, at least 2 and better 8; normalised
             to about [-1, 1]. Shape (B, G, ...), such as (B, G, horizon, actions).
-        actions: The demonstrated chunk of each observation, shape (B, ...), or several that are
-            right for it, shape (B, P, ...); see `nearest_neighbours`.
+        actions: The demonstrated chunk of each observation, shape (B, ...), or several, shape
+            (B, P, ...); see `nearest_neighbours`.
         weights: Non-negative weights of several actions. Shape (B, P).
-        negatives: Further chunks to move away from. Shape (B, N, ...).
+        negatives: Further repelling chunks. Shape (B, N, ...).
         temperatures: Kernel widths in units of the observation's mean distance; see
             `TemperatureSchedule`.
 
@@ -37,7 +37,7 @@ def drift_loss(
         Scalar.
 
     Raises:
-        ValueError: If the shapes do not fit one another, or there is only one sample.
+        ValueError: If the shapes do not match, or there is only one sample.
     """
     if samples.ndim < 3:
         raise ValueError(f"expected samples of shape (B, G, ...), got {tuple(samples.shape)}")
@@ -70,8 +70,8 @@ def drift_loss(
 def scaled_loss(generated: Tensor, drift: Drift) -> Tensor:
     """Return the published loss: the squared drift in units of its scale.
 
-    Its value is nearly constant and says nothing about progress (each force is normalised); its
-    gradient is `-2 V / (B G S c)`, arXiv 2602.04770.
+    Its value is nearly constant, because each force is normalised. Its gradient is
+    `-2 V / (B G S c)`, arXiv 2602.04770.
 
     Args:
         generated: Samples, with gradient. Shape (B, G, S).
@@ -88,6 +88,6 @@ def moved(generated: Tensor, drift: Drift) -> Tensor:
     return (generated + drift.scale * drift.velocity).detach()
 
 
-def scaled_square(said: Tensor, goal: Tensor, scale: Tensor) -> Tensor:
-    """Return squared differences in units of a scale. Shape of `said`."""
-    return ((said - goal) / scale).square()
+def scaled_square(prediction: Tensor, target: Tensor, scale: Tensor) -> Tensor:
+    """Return squared differences in units of a scale. Shape of `prediction`."""
+    return ((prediction - target) / scale).square()

@@ -1,8 +1,8 @@
-"""Several positives: what was demonstrated from nearly the same observation.
+"""Positives from the demonstrations of similar observations.
 
-With one demonstration an observation, a field gets one mode at a time. The chunks of the nearest
-other observations are further positives, weighted by their distance: the force on a sample is
-less noisy, and a far mode attracts in every step.
+With one demonstration per observation, a field has one mode at a time. The chunks of the nearest
+other observations, weighted by distance, are further positives: the force is less noisy, and a
+distant mode attracts in every step.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _SMALLEST_WIDTH = 1e-30
 
 
 class NearestNeighbours(NamedTuple):
-    """The nearest other observations of each observation.
+    """Nearest other observations of each observation.
 
     Attributes:
         indices: Nearest first. Shape (n, K).
@@ -33,10 +33,10 @@ def nearest_neighbours(
     """Find the nearest other observations of a data set.
 
     Args:
-        observations: Normalised, so that distances mean something. Shape (n, F).
-        count: How many, K.
-        groups: Number of each observation's episode, whose other rows are no neighbours; each is
-            its own where None. Shape (n,).
+        observations: Normalised. Shape (n, F).
+        count: Number of neighbours, K.
+        groups: Episode of each observation, whose rows are no neighbours; by default each
+            observation is its own. Shape (n,).
         bandwidth: `h`, in median distances to the nearest neighbour.
     """
     owner = torch.arange(len(observations)) if groups is None else groups
@@ -44,16 +44,18 @@ def nearest_neighbours(
     indices, distances = [], []
     for start in range(0, len(observations), _PART):
         part = slice(start, start + _PART)
-        apart = torch.cdist(
+        separations = torch.cdist(
             observations[part], observations, compute_mode="donot_use_mm_for_euclid_dist"
         )
-        apart[owner[part, None] == owner[None]] = torch.inf
-        nearest = apart.topk(count, largest=False)
+        separations[owner[part, None] == owner[None]] = torch.inf
+        nearest = separations.topk(count, largest=False)
         indices.append(nearest.indices)
         distances.append(nearest.values)
-    apart = torch.cat(distances)
-    closest = apart[:, 0][apart[:, 0].isfinite()]
+    nearest_distances = torch.cat(distances)
+    closest = nearest_distances[:, 0][nearest_distances[:, 0].isfinite()]
     if not len(closest):
-        return NearestNeighbours(torch.cat(indices), torch.zeros_like(apart))
+        return NearestNeighbours(torch.cat(indices), torch.zeros_like(nearest_distances))
     width = max(bandwidth * float(closest.median()), _SMALLEST_WIDTH)
-    return NearestNeighbours(torch.cat(indices), torch.exp(-0.5 * (apart / width).square()))
+    return NearestNeighbours(
+        torch.cat(indices), torch.exp(-0.5 * (nearest_distances / width).square())
+    )

@@ -1,10 +1,10 @@
-"""Drifting fields from entropic optimal transport: samples move where a plan sends them.
+"""Drifting fields from entropic optimal transport.
 
 Source: W-Flow, arXiv 2605.11755, the Wasserstein gradient flow of the Sinkhorn divergence
 `OT(q, p) - OT(q, q) / 2 - OT(p, p) / 2` with the cost `|x - y|^2 / 2`. Its velocity is the
-difference of two barycentric maps, `T_{q -> p}(x) - T_{q -> q'}(x)`; `q'` is a second batch of
-the generator, drawn apart from the first, without which the samples would repel themselves less
-than they attract. Notation and shapes otherwise as in `fields`.
+difference of two barycentric maps, `T_{q -> p}(x) - T_{q -> q'}(x)`; `q'` is a second,
+independent batch of the generator, without which the repulsion would be biased. Notation and
+shapes otherwise as in `fields`.
 """
 
 import math
@@ -26,10 +26,10 @@ def barycentric_map(
     iterations: int,
     column_weights: Tensor | None = None,
 ) -> Tensor:
-    """Return the mean of the targets that the plan gives to each row.
+    """Return the mean target of each row under the plan.
 
-    Each row is divided by its own mass, which a plan of few iterations needs, and in logarithms,
-    so that a row of tiny mass is sent somewhere too.
+    Each row is normalised by its mass, in logarithms: a plan of few iterations has inexact rows,
+    some of tiny mass.
 
     Args:
         targets: Shape (B, M, S).
@@ -76,7 +76,7 @@ def log_transport_plan(
     if column_weights is None:
         column_weights = torch.ones_like(cost[:, 0])
     wanted = (column_weights / column_weights.sum(1, keepdim=True)).log()[:, None]
-    # Not zero: a column of no weight must not draw the rows of a plan of one iteration.
+    # Not zero: a column without weight must not attract rows in the first iteration.
     columns = wanted
     for _ in range(iterations):
         rows = -math.log(cost.shape[1]) - _log_sum(kernel + columns, 2)
@@ -86,7 +86,7 @@ def log_transport_plan(
 
 def _log_sum(logits: Tensor, dim: int) -> Tensor:
     largest = logits.amax(dim, keepdim=True)
-    # What is cut is lost in rounding, and the exponential of less is ten times slower.
+    # Smaller terms are lost in rounding, and their exponential is ten times slower.
     mass = (logits - largest).clamp_min(_LOST_IN_ROUNDING).exp().sum(dim, keepdim=True)
     return largest + mass.log()
 
@@ -104,14 +104,14 @@ def sinkhorn_drifting(
 ) -> Drift:
     """Return the field of the Sinkhorn divergence, one transport for each observation.
 
-    It needs several positives: with one, every sample is sent to it, and the generator learns
-    the mean of the demonstrations. See `joint_sinkhorn_drifting`.
+    It needs several positives. With one, the generator converges to the mean of the demonstrations.
+    See `joint_sinkhorn_drifting`.
 
     Args:
         generated: Samples of the generator. Shape (B, G, S).
         positives: Demonstrations of this and of similar observations. Shape (B, P, S).
         second: Samples for the same observations from other latents. Shape (B, H, S).
-        positive_weights: Shape (B, P); a weight of zero is the same as leaving the point out.
+        positive_weights: Shape (B, P); a weight of zero excludes the point.
         epsilons: Regularisers, in units of the mean squared distance.
         iterations: Of each transport.
         own_scale: Measure the regulariser in each observation's distances, and not in the batch's
@@ -168,7 +168,8 @@ def joint_sinkhorn_drifting(
         epsilon: Regulariser, in the unit of the cost.
         iterations: Of each transport.
         observation_weight: Times `feature_unit`, about a fifth of the distance between modes in
-            units of `s`. Too large, and nobody is similar: the samples go to the mean.
+            units of `s`. If it is too large, no observation is similar, and samples converge to
+            the mean.
         feature_unit: Distance of similar observations; where None, the RMS distance to the
             eighth nearest in the batch, which suits features of any size and number.
 
@@ -187,10 +188,10 @@ def joint_sinkhorn_drifting(
     to_data, to_own = _squares(rows, data), _squares(rows, own)
     mean = _mean_square(rows, to_data, to_own, None)
     half = 0.5 / mean.clamp_min(SMALLEST_SCALE**2)
-    apart = _unlikeness(features, observation_weight, feature_unit)
-    apart = apart.repeat_interleave(generated.shape[1], 1)
-    to_data = half * to_data + apart
-    to_own = half * to_own + apart.repeat_interleave(second.shape[1], 2)
+    cost = _observation_cost(features, observation_weight, feature_unit)
+    cost = cost.repeat_interleave(generated.shape[1], 1)
+    to_data = half * to_data + cost
+    to_own = half * to_own + cost.repeat_interleave(second.shape[1], 2)
     unit = (mean / generated.shape[2]).sqrt().clamp_min(SMALLEST_SCALE)
     centre = own.mean(1, keepdim=True)
     force = barycentric_map((data - centre) / unit, to_data, epsilon, iterations)
@@ -199,8 +200,8 @@ def joint_sinkhorn_drifting(
     return Drift(velocity, unit, force_rms)
 
 
-def _unlikeness(features: Tensor, weight: float, unit: float | None) -> Tensor:
-    """Return what it costs to go from one observation to another, (1, B, B)."""
+def _observation_cost(features: Tensor, weight: float, unit: float | None) -> Tensor:
+    """Return the transport cost between observations. Shape (1, B, B)."""
     squares = _squares(features[None], features[None])
     if unit is not None:
         return 0.5 * (weight / unit) ** 2 * squares
@@ -210,14 +211,14 @@ def _unlikeness(features: Tensor, weight: float, unit: float | None) -> Tensor:
 
 
 def _squares(queries: Tensor, targets: Tensor) -> Tensor:
-    """Return squared distances by differences, without holding the differences."""
+    """Return squared distances by differences, without storing the differences."""
     return torch.cdist(queries, targets, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
 def _mean_square(
     generated: Tensor, to_data: Tensor, to_own: Tensor, positive_weights: Tensor | None
 ) -> Tensor:
-    """Return the mean squared distance of the samples to all points but themselves, (B, 1, 1)."""
+    """Return the mean squared distance of samples to all other points. Shape (B, 1, 1)."""
     samples, others = to_own.shape[1:]
     if positive_weights is None:
         positive_weights = torch.ones_like(to_data[:, 0])

@@ -121,7 +121,7 @@ class UNetHead(Head):
         return film
 
     def forward(self, condition: Tensor, value: Tensor, times: Tensor | None = None) -> Tensor:
-        """Return a chunk for each chunk given; see `Head.forward`.
+        """Return a chunk for each input chunk; see `Head.forward`.
 
         Raises:
             ValueError: If the head takes times and none are given.
@@ -145,7 +145,7 @@ class UNetHead(Head):
         return film + share
 
     def _through(self, hidden: Tensor, films: Iterator[Tensor]) -> Tensor:
-        """Return the finest features after the way down and up. Shape (N, widths[0], points)."""
+        """Return the features at full resolution. Shape (N, widths[0], points)."""
         skips = []
         for level, stage in enumerate(self.down):
             hidden = stage(self.shrink[level - 1](hidden) if level else hidden, next(films))
@@ -169,7 +169,7 @@ def _check_sizes(widths: tuple[int, ...], groups: int, kernel: int) -> None:
     """Raise ConfigError unless convolutions and normalisations can be built."""
     if kernel % 2 == 0:
         raise ConfigError(f"kernel must be odd to keep the number of points, got {kernel}")
-    # A group of one channel at one point is its own mean: normalised, it is always zero.
+    # The normalisation of a single value is always zero.
     if not widths or any(width % groups or width == groups for width in widths):
         raise ConfigError(
             f"widths must be multiples of groups={groups}, each at least {2 * groups}, got {widths}"

@@ -1,4 +1,4 @@
-"""Encoders of pictures and of clouds of points."""
+"""Image and point cloud encoders."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def _same_draws_every_time() -> None:
     torch.manual_seed(0)
 
 
-def picture(count: int = 1, height: int = 32, width: int = 40) -> Tensor:
+def image(count: int = 1, height: int = 32, width: int = 40) -> Tensor:
     return torch.randint(0, 256, (count, 3, height, width)).float()
 
 
@@ -66,8 +66,8 @@ def test_keypoint_encoder_keeps_the_names_of_its_parameters() -> None:
         ResNetEncoder(34, 0.25, 12),
     ],
 )
-def test_picture_becomes_as_many_numbers_as_announced(encoder: Encoder) -> None:
-    features = encoder(picture(2))
+def test_an_image_has_feature_size_features(encoder: Encoder) -> None:
+    features = encoder(image(2))
     assert features.shape == (2, encoder.feature_size)
     assert features.isfinite().all()
 
@@ -85,9 +85,9 @@ def test_channels_stay_whole_groups_at_any_width(width: float) -> None:
     assert all(norm.num_channels == 16 * norm.num_groups for norm in norms)
 
 
-def test_resnet_answers_for_each_picture_alone() -> None:
-    encoder, pictures = resnet_18(), picture(3)
-    torch.testing.assert_close(encoder(pictures)[1:2], encoder(pictures[1:2]), atol=1e-5, rtol=1e-5)
+def test_resnet_features_are_independent_of_the_batch() -> None:
+    encoder, images = resnet_18(), image(3)
+    torch.testing.assert_close(encoder(images)[1:2], encoder(images[1:2]), atol=1e-5, rtol=1e-5)
 
 
 def test_unknown_resnet_is_refused() -> None:
@@ -103,15 +103,15 @@ def test_centre_crop_leaves_as_much_on_each_side() -> None:
     torch.testing.assert_close(CentreCrop(3, 4)(frame), expected)
 
 
-def test_crop_of_the_whole_picture_changes_nothing() -> None:
-    frame = picture()
+def test_a_crop_of_the_whole_image_changes_nothing() -> None:
+    frame = image()
     torch.testing.assert_close(CentreCrop(32, 40)(frame), frame)
 
 
 @pytest.mark.parametrize("size", [(33, 40), (32, 41)])
-def test_crop_larger_than_the_picture_is_refused(size: tuple[int, int]) -> None:
+def test_a_crop_larger_than_the_image_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(ConfigError, match="out of 32 x 40"):
-        CentreCrop(*size)(picture())
+        CentreCrop(*size)(image())
 
 
 @pytest.mark.parametrize("channels", [3, 6])
@@ -159,8 +159,8 @@ def test_clouds_without_a_range_are_refused(points: Tensor) -> None:
 @pytest.mark.parametrize(
     ("graph", "frame"),
     [
-        (KeypointEncoder((8, 8, 8, 8), 4), picture(height=16, width=16)),
-        (nn.Sequential(CentreCrop(24, 32), ResNetEncoder(10, 0.25, 12)), picture()),
+        (KeypointEncoder((8, 8, 8, 8), 4), image(height=16, width=16)),
+        (nn.Sequential(CentreCrop(24, 32), ResNetEncoder(10, 0.25, 12)), image()),
         (PointCloudEncoder(3, 12, (16, 24)), torch.rand(1, 30, 3)),
     ],
 )

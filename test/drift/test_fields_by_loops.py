@@ -17,11 +17,11 @@ from dbp_ros.drift.fields import (
 
 def points(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """Return standard normal points."""
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=chance, dtype=torch.float64).to(dtype)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
 
 
-def apart(a: Tensor, b: Tensor) -> float:
+def separations(a: Tensor, b: Tensor) -> float:
     return math.sqrt(max(float((a - b).square().sum()), 1e-8))
 
 
@@ -46,7 +46,7 @@ def loops_force(
     """
     rows, columns = range(len(x)), range(len(targets))
     e = [
-        [math.exp(-(apart(x[i], targets[j]) / s + 100 * (i == j)) / tau) for j in columns]
+        [math.exp(-(separations(x[i], targets[j]) / s + 100 * (i == j)) / tau) for j in columns]
         for i in rows
     ]
     over_rows = [sum(e[i][j] for i in rows) for j in columns]
@@ -102,7 +102,7 @@ def loops_mean_distance(
         for j, target in enumerate([*x, *n, *y]):
             if i != j or count_self:
                 own = 1.0 if j < len(x) + len(n) else float(w[j - len(x) - len(n)])
-                total, weight = total + own * apart(x[i], target), weight + own
+                total, weight = total + own * separations(x[i], target), weight + own
     return total, weight
 
 

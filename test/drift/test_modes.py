@@ -1,4 +1,4 @@
-"""A choice between two ways: who keeps both."""
+"""Mode coverage of fields on a bimodal toy."""
 
 from collections.abc import Callable
 
@@ -12,49 +12,49 @@ FIRST_SHARE = 0.7
 UPDATES = 500
 
 
-def demonstrations(count: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def demonstrations(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return observations and one of two chunks of 8 numbers for each."""
-    observation = torch.rand(count, 1, generator=chance) * 2 - 1
-    way = (torch.rand(count, 1, generator=chance) < FIRST_SHARE).float() * 2 - 1
+    observation = torch.rand(count, 1, generator=generator) * 2 - 1
+    side = (torch.rand(count, 1, generator=generator) < FIRST_SHARE).float() * 2 - 1
     shape = torch.sin(torch.linspace(0.3, 2.8, 8))
-    noise = 0.02 * torch.randn(count, 8, generator=chance)
-    return observation, way * (0.5 + 0.2 * observation) * shape + noise
+    noise = 0.02 * torch.randn(count, 8, generator=generator)
+    return observation, side * (0.5 + 0.2 * observation) * shape + noise
 
 
 def share_and_between(
     field: Callable[[Tensor, Tensor], Drift], start: float
 ) -> tuple[float, float]:
-    """Train a small generator; return the first mode's share and what lies between modes."""
+    """Train a small generator; return the fractions in the first mode and between modes."""
     torch.manual_seed(0)
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     net = nn.Sequential(
         nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU(), nn.Linear(128, 8)
     )
 
     def generate(observation: Tensor) -> Tensor:
-        latent = torch.randn(len(observation), 8, 8, generator=chance)
-        seen = observation[:, None].expand(-1, 8, -1)
-        chunk: Tensor = net(torch.cat([seen, latent], dim=2))
+        latent = torch.randn(len(observation), 8, 8, generator=generator)
+        observations = observation[:, None].expand(-1, 8, -1)
+        chunk: Tensor = net(torch.cat([observations, latent], dim=2))
         return start * latent + chunk
 
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, UPDATES)
     for _ in range(UPDATES):
-        observation, wanted = demonstrations(128, chance)
+        observation, demonstrated = demonstrations(128, generator)
         samples = generate(observation)
-        loss = scaled_loss(samples, field(samples.detach(), wanted[:, None])).mean()
+        loss = scaled_loss(samples, field(samples.detach(), demonstrated[:, None])).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        observation, _ = demonstrations(500, chance)
+        observation, _ = demonstrations(500, generator)
         middle = generate(observation)[:, :, 3:5].mean(2) / (0.5 + 0.2 * observation)
     return float((middle > 0).float().mean()), float((middle.abs() < 0.5).float().mean())
 
 
 def straight(generated: Tensor, positives: Tensor) -> Drift:
-    """Pull every sample to the demonstration: regression to the mean."""
+    """Attract every sample to the demonstration: regression to the mean."""
     return Drift(positives - generated, torch.ones(1, 1, 1), torch.ones(1))
 
 

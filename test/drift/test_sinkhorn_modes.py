@@ -7,19 +7,19 @@ from dbp_ros.drift.losses import scaled_loss
 from dbp_ros.drift.sinkhorn import joint_sinkhorn_drifting, sinkhorn_drifting
 
 
-def two_ways(count: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def two_ways(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return observations and one of two chunks of 8 numbers for each, 70 % the first."""
-    observation = torch.rand(count, 1, generator=chance) * 2 - 1
-    way = (torch.rand(count, 1, generator=chance) < 0.7).float() * 2 - 1
+    observation = torch.rand(count, 1, generator=generator) * 2 - 1
+    way = (torch.rand(count, 1, generator=generator) < 0.7).float() * 2 - 1
     shape = torch.sin(torch.linspace(0.3, 2.8, 8))
-    noise = 0.02 * torch.randn(count, 8, generator=chance)
+    noise = 0.02 * torch.randn(count, 8, generator=generator)
     return observation, way * (0.5 + 0.2 * observation) * shape + noise
 
 
 def train_on_two_ways(seed: int, updates: int, field: str) -> tuple[float, float]:
     """Return the share of the first way, and of samples between the ways."""
     torch.manual_seed(seed)
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     net = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU())
     net.append(nn.Linear(128, 8))
 
@@ -31,18 +31,18 @@ def train_on_two_ways(seed: int, updates: int, field: str) -> tuple[float, float
     optimiser = torch.optim.AdamW(net.parameters(), 8e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, updates)
     for _ in range(updates):
-        observation, wanted = two_ways(64, chance)
+        observation, demonstrated = two_ways(64, generator)
         samples, second = generate(observation), generate(observation).detach()
         if field == "joint":
-            drift = joint_sinkhorn_drifting(samples.detach(), wanted, second, observation)
+            drift = joint_sinkhorn_drifting(samples.detach(), demonstrated, second, observation)
         else:
-            drift = sinkhorn_drifting(samples.detach(), wanted[:, None], second)
+            drift = sinkhorn_drifting(samples.detach(), demonstrated[:, None], second)
         optimiser.zero_grad()
         scaled_loss(samples, drift).mean().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        observation, _ = two_ways(500, chance)
+        observation, _ = two_ways(500, generator)
         middle = generate(observation)[:, :, 3:5].mean(2) / (0.5 + 0.2 * observation)
     return float((middle > 0).float().mean()), float((middle.abs() < 0.5).float().mean())
 

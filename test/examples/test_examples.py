@@ -1,4 +1,4 @@
-"""The examples run and print what they promise; the notebook was run and still runs."""
+"""The examples run and print the expected output; the notebook holds its outputs and runs."""
 
 import json
 import runpy

@@ -77,15 +77,15 @@ def export(tmp_path: Path) -> Export:
 
 def difference(policy: PolicyNetwork, bundle: Bundle) -> float:
     """Return the difference between the graphs and PyTorch on the golden observations."""
-    model, proof, worst = Model(bundle), read_golden(bundle), 0.0
+    model, golden, worst = Model(bundle), read_golden(bundle), 0.0
     with torch.no_grad():
-        images = {n: image_tensor(torch.from_numpy(x)) for n, x in proof.images.items()}
-        features = policy.encode(images, {n: torch.from_numpy(p) for n, p in proof.points.items()})
-        states, latent = torch.from_numpy(proof.positions), torch.from_numpy(proof.latent)
+        images = {n: image_tensor(torch.from_numpy(x)) for n, x in golden.images.items()}
+        features = policy.encode(images, {n: torch.from_numpy(p) for n, p in golden.points.items()})
+        states, latent = torch.from_numpy(golden.positions), torch.from_numpy(golden.latent)
         expected = policy.act(states, features, latent[:, None])[:, 0].numpy()
     for case, action in enumerate(expected):
         chunk = model.predict(
-            proof.positions[case], model.encode_case(proof, case), proof.latent[case]
+            golden.positions[case], model.encode_case(golden, case), golden.latent[case]
         )
         worst = max(worst, float(np.abs(chunk - action).max()))
     return worst

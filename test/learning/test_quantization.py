@@ -33,9 +33,9 @@ def quantized(source: Bundle, directory: Path, precision: str) -> Bundle:
 def test_quantised_actions_are_within_tolerance(
     shipped: Bundle, tmp_path: Path, precision: str
 ) -> None:
-    bundle, proof = quantized(shipped, tmp_path / "small", precision), read_golden(shipped)
+    bundle, golden = quantized(shipped, tmp_path / "small", precision), read_golden(shipped)
     model = Model(bundle)
-    error = np.abs(chunk_of(model, proof, 0) - proof.action[0]).max()
+    error = np.abs(chunk_of(model, golden, 0) - golden.action[0]).max()
     assert 0 < error < 0.01
     assert model.self_test() < bundle.manifest.proof.tolerance
     sizes = [one.path(one.manifest.head).stat().st_size for one in (bundle, shipped)]
@@ -90,8 +90,8 @@ def test_no_sum_of_two_products_needs_more_than_16_bits(shipped: Bundle, tmp_pat
 def test_a_bundle_outside_of_the_tolerance_is_not_written(shipped: Bundle, tmp_path: Path) -> None:
     strict = tmp_path / "strict"
     shutil.copytree(shipped.directory, strict)
-    proof = replace(shipped.manifest.proof, tolerance=1e-5)
-    write_manifest(strict, replace(shipped.manifest, proof=proof))
+    golden = replace(shipped.manifest.proof, tolerance=1e-5)
+    write_manifest(strict, replace(shipped.manifest, proof=golden))
     with pytest.raises(BundleError, match=r"away from those of full precision, .* most 0\.0001"):
         quantized(read_bundle(strict), tmp_path / "small", "int8")
     assert not (tmp_path / "small").exists()
