@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import ModelOutputError, ObservationError
@@ -75,8 +76,9 @@ class PolicyRunner:
             config,
             PolicyStatistics(manifest.camera_names, trace or Trace(), self._period_ns),
         )
-        steps = np.arange(1, self._num_executed + 1)
+        steps = np.arange(1, manifest.action.horizon + 1)
         self._due_ns = steps * seconds_to_ns(manifest.action.step_s)
+        self._executed_due_ns = self._due_ns[: self._num_executed]
         self._latent = self.execution.latent((manifest.action.horizon, len(manifest.joints)))
 
     def _configure(self, config: PolicyConfig) -> None:
@@ -165,7 +167,7 @@ class PolicyRunner:
         start_ns = time.perf_counter_ns()
         action = self.model.predict(observation.positions, observation.features, self._latent.value)
         self.recent_inference.record(time.perf_counter_ns() - start_ns)
-        return observation, self._to_chunk(observation, action)
+        return observation, self._to_chunk(observation, action, self._due_ns)
 
     def _is_due(self, chunk: ActionChunk, now_ns: int, triggered: bool) -> bool:
         """Return whether a new chunk must replace the current one."""
@@ -185,17 +187,20 @@ class PolicyRunner:
         statistics.period.record(now_ns, triggered)
         if (image_stamp_ns := observation.image_stamp_ns) is not None:
             statistics.image_age.record(now_ns - image_stamp_ns)
-        return self._to_chunk(observation, action)
+        executed = action[: self._num_executed]
+        return self._to_chunk(observation, executed, self._executed_due_ns)
 
     def _predict(self, observation: Observation, latent: Floats) -> Floats:
         """Return the model's action. Shape (horizon, nu)."""
         return self.model.predict(observation.positions, observation.features, latent)
 
-    def _to_chunk(self, observation: Observation, action: Floats) -> ActionChunk:
+    def _to_chunk(
+        self, observation: Observation, action: Floats, due_ns: NDArray[np.int64]
+    ) -> ActionChunk:
         stamp_ns = observation.stamp_ns
         return ActionChunk(
-            positions=action[: self._num_executed].astype(np.float64),
-            due_ns=stamp_ns + self._clocks.steady_durations_ns(self._due_ns),
+            positions=action.astype(np.float64),
+            due_ns=stamp_ns + self._clocks.steady_durations_ns(due_ns),
             stamp_ns=stamp_ns,
             image_stamps_ns=tuple(observation.image_stamps_ns.values()),
         )
