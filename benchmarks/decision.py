@@ -1,4 +1,4 @@
-"""One decision of a policy in PyTorch: what it takes in, what comes out, how long it takes."""
+"""One decision of a PyTorch policy, and its latency."""
 
 import time
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ def decide(
     Args:
         policy: On the CPU.
         states: Oldest first. Shape (history, ns).
-        images: Of each of its cameras, oldest first. Shapes (history, height, width, 3).
+        images: Images by camera, oldest first. Shapes (history, height, width, 3).
         latent: Standard normal. Shape (horizon, nu).
     """
-    seen = {name: image_tensor(torch.from_numpy(image)[None]) for name, image in images.items()}
-    features = policy.encode(seen, {})
+    inputs = {name: image_tensor(torch.from_numpy(image)[None]) for name, image in images.items()}
+    features = policy.encode(inputs, {})
     noise = torch.from_numpy(latent)[None, None]
     chunk: Floats = policy.act(torch.from_numpy(states)[None], features, noise)[0, 0].numpy()
     return chunk
 
 
 def decision_latency_ms(policy: PolicyNetwork, passes: int = LATENCY_PASSES) -> float:
-    """Return the median time of one decision in [ms], that of its encoders included."""
+    """Return the median time of one decision in [ms], encoders included."""
     states = np.zeros((policy.history, len(policy.shape.state_names)), np.float32)
     images = {
         name: np.zeros((policy.history, *size, 3), np.uint8)

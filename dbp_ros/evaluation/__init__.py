@@ -1,1 +1,1 @@
-"""What `dbp collect`, `evaluate`, `demo`, `demo-learn` and `trace` run."""
+"""Collection, evaluation and demos: the code of `dbp collect`, `evaluate`, `demo` and `trace`."""

@@ -1,4 +1,4 @@
-"""`dbp demo`: episodes on the whole stack with a report, a plot and a film."""
+"""`dbp demo`: episodes on the whole stack with a report, a plot and a video."""
 
 import json
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Image
 
 NOISE_MASK = 0xFC
-FILM_ZOOM = 4
-FILM_FRAME_MS = 66
+VIDEO_ZOOM = 4
+VIDEO_FRAME_MS = 66
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class DemoResult:
     Attributes:
         report: See `build_report`.
         statistics: Statistics of guard, policy and reference loop for the plot.
-        frames: Images of the head camera for the film.
+        frames: Images of the head camera for the video.
     """
 
     report: dict[str, Any]
@@ -76,10 +76,10 @@ def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
 
 
 def write_results(folder: Path, demo: DemoResult) -> None:
-    """Write `report.json`, a plot and a film."""
+    """Write `report.json`, a plot and a video."""
     write_text(folder / "report.json", json.dumps(demo.report, indent=2) + "\n")
     plot_histograms(folder / "latency.png", *demo.statistics)
-    write_film(folder / "head_camera.gif", demo.frames)
+    write_video(folder / "head_camera.gif", demo.frames)
 
 
 def _run_episodes(
@@ -147,15 +147,15 @@ def _live_line(
     )
 
 
-def write_film(path: Path, frames: Sequence[Image]) -> None:
+def write_video(path: Path, frames: Sequence[Image]) -> None:
     """Write every second image of a 30 Hz camera as an enlarged animation without noise."""
     images = [
         PILImage.fromarray(frame & NOISE_MASK).resize(
-            (frame.shape[1] * FILM_ZOOM, frame.shape[0] * FILM_ZOOM), PILImage.Resampling.NEAREST
+            (frame.shape[1] * VIDEO_ZOOM, frame.shape[0] * VIDEO_ZOOM), PILImage.Resampling.NEAREST
         )
         for frame in frames[::2]
     ]
     if images:
         images[0].save(
-            path, save_all=True, append_images=images[1:], duration=FILM_FRAME_MS, loop=0
+            path, save_all=True, append_images=images[1:], duration=VIDEO_FRAME_MS, loop=0
         )

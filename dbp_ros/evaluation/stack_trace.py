@@ -18,7 +18,7 @@ from dbp_ros.telemetry.chrome_trace import PROCESSES, events
 from dbp_ros.telemetry.frame_traces import HOPS, FrameTrace
 from dbp_ros.telemetry.trace import Recording
 
-# After the start of control: until the arms move.
+# Time from the start of control until the arms move.
 SETTLE_S = 1.0
 POLL_S = 0.1
 
