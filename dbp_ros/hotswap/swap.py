@@ -193,7 +193,7 @@ class Swap:
         with self._refusal_on_error(bundle, candidate, now_ns):
             self.report(SwapPhase.LOADING, bundle.sha256)
             model = load_model(bundle, self._config)
-            self.report(SwapPhase.PROVING, bundle.sha256)
+            self.report(SwapPhase.SELF_TEST, bundle.sha256)
             difference = model.self_test()
             self.report(SwapPhase.SHADOWING, bundle.sha256, f"self-test error {difference:.2g}")
             policy = self._slot.load_candidate(model)

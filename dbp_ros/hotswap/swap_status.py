@@ -14,7 +14,7 @@ class SwapPhase(Enum):
     RECEIVING = "receiving"
     VERIFYING = "verifying"
     LOADING = "loading"
-    PROVING = "proving"
+    SELF_TEST = "proving"
     SHADOWING = "shadowing"
     ACTIVE = "active"
     REFUSED = "refused"
