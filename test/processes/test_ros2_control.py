@@ -19,7 +19,7 @@ from processes.robot import wait_until
 AFTERWARDS_S = 0.3
 # Without word from a controller the guard needs so long to bring the commands to the arms.
 SETTLES_S = 1.2
-LEFT_PAN, LEFT_FINGERS = 0, 6
+LEFT_PAN = 0
 
 
 def assert_it_stays_disabled(rig: Rig) -> None:

@@ -7,7 +7,6 @@ from dbp_ros.types import NS_PER_S
 
 MS = 1_000_000
 ARRIVAL_NS = 400_000 * NS_PER_S
-SYSTEM_NS = 1_790_000_000 * NS_PER_S
 
 
 def check() -> StampCheck:
