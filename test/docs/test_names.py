@@ -1,5 +1,6 @@
 """Names, paths and snippets of the documentation agree with the code."""
 
+import ast
 import re
 from functools import cache
 from importlib import import_module
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from docs_pages import PAGES, ROOT, blocks, inline_code, name, text
+from docs_pages import INLINE, PAGES, ROOT, blocks, inline_code, name, text
 
 import dbp_ros
 from dbp_ros.policy import load_policy
@@ -77,6 +78,30 @@ def test_each_path_in_backticks_exists(page: Path) -> None:
             and code not in MADE_BY_A_COMMAND
         ):
             assert (ROOT / code).exists(), f"{code} does not exist"
+
+
+def members() -> set[str]:
+    found = set()
+    for path in (ROOT / "dbp_ros").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                for item in node.body:
+                    if isinstance(item, ast.FunctionDef):
+                        found.add(f"{node.name}.{item.name}")
+                    if isinstance(item, ast.AnnAssign):
+                        found.add(f"{node.name}.{ast.unparse(item.target)}")
+    return found
+
+
+def test_each_hop_of_the_walks_exists() -> None:
+    rows = [line for line in text(ROOT / "docs" / "walks.md").splitlines() if line[:1] == "|"]
+    # The last column has former names.
+    code = {found for row in rows for found in INLINE.findall(row.rpartition(" | ")[0])}
+    files = {one for one in code if one.endswith(".py")}
+    calls = {one for one in code if re.fullmatch(r"[A-Z]\w+\.\w+", one)}
+    assert len(files) > 10 < len(calls)
+    assert not [file for file in files if not (ROOT / "dbp_ros" / file).is_file()]
+    assert calls <= members()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
