@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_origin
 
 import yaml
 from rclpy.qos import QoSProfile
@@ -83,16 +83,18 @@ def launch_arguments() -> list[str]:
 
 def settings_table(config: Any, title: str) -> list[str]:
     """Return one row for each setting of a dataclass and of the groups in it."""
-    rows = []
-    for leaf in leaves(config()):
-        choices = get_args(leaf.kind) if get_origin(leaf.kind) is Literal else ()
-        kind = _type(str if choices else leaf.kind)
-        allowed = ", ".join(map(literal, choices)) or leaf.bounds
-        rows.append((literal(leaf.name), kind, _default(leaf.value), allowed, escaped(leaf.doc)))
+    rows = [
+        (
+            *(literal(leaf.name), _type(leaf.kind), _default(leaf.value), leaf.bounds),
+            escaped(leaf.doc),
+        )
+        for leaf in leaves(config())
+    ]
     return table((title, "type", "default", "allowed", "description"), rows)
 
 
 def _type(kind: Any) -> str:
+    kind = str if get_origin(kind) is Literal else kind
     text = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind)
     text = re.sub(r"\b(?:[a-z_]+\.)+(?=\w)", "", text)
     text = re.sub(r"ndarray\[.*dtype\[(\w+)\]\]", r"\1 array", text)

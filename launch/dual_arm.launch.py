@@ -17,8 +17,9 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from dbp_ros.settings.flags import from_strings
 from dbp_ros.stack.preflight import checked_processes
-from dbp_ros.stack.processes import ESSENTIAL, StackConfig, parse_arguments, remaps_among
+from dbp_ros.stack.processes import ESSENTIAL, StackConfig, remaps_among
 
 FILE = "dual_arm.launch.py"
 ARGUMENTS = fields(StackConfig)
@@ -39,7 +40,7 @@ def stack(context):
     # If another launch file includes this one, the words of the command line belong to that one.
     words = sys.argv[1:] if FILE in {Path(word).name for word in sys.argv} else []
     values["remap"] = " ".join([values["remap"], *remaps_among(words)])
-    config = parse_arguments(values)
+    config = from_strings(StackConfig, values)
     return [
         Node(
             executable=sys.executable,

@@ -18,7 +18,6 @@ from benchmarks.rate.report import NAME, plot, save_bars, summary, unmet_require
 from benchmarks.rate.session import Measurement, RateConfig, Session
 from benchmarks.swap import copy_bundle
 from dbp_ros.bundle.bundle import bundle_directory
-from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row, provenance
@@ -29,6 +28,7 @@ from dbp_ros.evaluation.running_stack import (
 from dbp_ros.extras import install_hint, is_missing
 from dbp_ros.files import write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
+from dbp_ros.settings.flags import add_settings, settings_from
 
 PERCENTILES = ("p50", "p99", "p999", "max")
 MEASURED = {

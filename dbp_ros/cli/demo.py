@@ -3,10 +3,10 @@
 import argparse
 from functools import partial
 
-from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import show_table, status_line, terminal
 from dbp_ros.evaluation.demo import DemoConfig, run_demo, write_results
 from dbp_ros.evaluation.report import report_table, unmet_requirements
+from dbp_ros.settings.flags import add_settings, settings_from
 
 
 def register(parser: argparse.ArgumentParser) -> None:

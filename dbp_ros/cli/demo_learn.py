@@ -3,10 +3,10 @@
 import argparse
 from functools import partial
 
-from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import status_line, terminal
 from dbp_ros.evaluation.demo_learn import LearnDemoConfig, run_demo_learn
 from dbp_ros.evaluation.learning_report import unmet_requirements
+from dbp_ros.settings.flags import add_settings, settings_from
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
-from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.envs.engines import ENGINES, open_vector_env
 from dbp_ros.envs.env import CameraView
@@ -22,7 +21,7 @@ from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.settings.finetune import FinetuneConfig
-from dbp_ros.settings.flags import check_at_least
+from dbp_ros.settings.flags import add_settings, check_at_least, settings_from
 from dbp_ros.types import VectorEnv
 
 

@@ -2,9 +2,9 @@
 
 import argparse
 
-from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.evaluation.stack_trace import TraceConfig, run_trace, summary, write_trace
+from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.telemetry.frame_traces import frame_traces
 
 

@@ -2,23 +2,21 @@
 
 import argparse
 import shlex
-from dataclasses import fields
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
-from dbp_ros.cli.flags import add_settings
-from dbp_ros.cli.selection import add_selection_flags, selection_of, selection_words
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_folder
-from dbp_ros.learning.checkpoint import CHECKPOINT, config_from_document, read_checkpoint
+from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.settings.flags import add_settings, flags_of, settings_from
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -33,21 +31,18 @@ def register(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="resume the run in --out with its own settings and columns of the data set",
     )
-    add_selection_flags(parser)
+    columns = parser.add_argument_group(
+        "columns of the data set", "the format of the data set sets the defaults"
+    )
+    add_settings(columns, Selection)
     add_settings(parser, TrainConfig)
     parser.set_defaults(run=run)
 
 
 def train_command(config: TrainConfig, data: str, out: str, selection: Selection) -> str:
     """Return the command line of a training run, without flags at their defaults."""
-    words = ["dbp", "train", "--data", data, "--out", out, *selection_words(selection)]
-    for item in fields(TrainConfig):
-        value, flag = getattr(config, item.name), item.name.replace("_", "-")
-        if isinstance(value, bool) and value != item.default:
-            words.append(f"--{'' if value else 'no-'}{flag}")
-        elif value != item.default:
-            words += [f"--{flag}", *map(str, value if isinstance(value, tuple) else (value,))]
-    return shlex.join(words)
+    words = ["dbp", "train", "--data", data, "--out", out]
+    return shlex.join([*words, *flags_of(selection), *flags_of(config)])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -73,8 +68,8 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     if path.exists() and not arguments.resume:
         raise TrainingError(f"{path} exists: give --resume to continue it, or another --out")
     checkpoint = read_checkpoint(arguments.out) if arguments.resume else None
-    config = _config(arguments) if checkpoint is None else checkpoint.config
-    selection = selection_of(arguments) if checkpoint is None else checkpoint.selection
+    config = checkpoint.config if checkpoint else settings_from(TrainConfig, arguments)
+    selection = checkpoint.selection if checkpoint else settings_from(Selection, arguments)
     data = load_demonstrations(arguments.data, selection)
     origin = {
         "name": arguments.data.resolve().name,
@@ -86,11 +81,6 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     if checkpoint is not None:
         trainer.resume(checkpoint)
     return trainer
-
-
-def _config(arguments: argparse.Namespace) -> TrainConfig:
-    values = {item.name: getattr(arguments, item.name) for item in fields(TrainConfig)}
-    return config_from_document(values)
 
 
 def _train(trainer: Trainer, console: Console) -> None:

@@ -4,9 +4,9 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from dbp_ros.cli.flags import add_settings, settings_from
 from dbp_ros.errors import ConfigError
 from dbp_ros.runtime.supervisor import Supervisor
+from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import ESSENTIAL, StackConfig, remaps_among
 from dbp_ros.stack.remaps import EXAMPLE

@@ -1,18 +1,21 @@
 """Selection of the keys of a data set for state, action, images and point clouds."""
 
+import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from dbp_ros.errors import EpisodeError
-from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.fields import Settings, setting, to_json
 
 
 @dataclass(frozen=True)
 class Selection(Settings):
     """Keys and rate to read; None, or an empty action, for the default of the format.
 
-    Every field is a flag of `dbp train`.
+    Raises:
+        ConfigError: If a value has the wrong type or is out of range.
+        EpisodeError: If a key is given twice.
     """
 
     state: tuple[str, ...] | None = setting(
@@ -24,16 +27,11 @@ class Selection(Settings):
     step_s: float | None = setting(
         None, "time between two rows in [s], if the data set does not store it"
     )
-    stride: int | None = setting(
-        None, "read every n-th row only, so that steps are n times as long", ge=1
-    )
+    stride: int | None = setting(None, "read every n-th row, with steps n times as long", ge=1)
 
     def __post_init__(self) -> None:
-        """Reject values that fit no data set.
-
-        Raises:
-            EpisodeError: If a key is given twice, or a number is out of range.
-        """
+        """Reject values that fit no data set."""
+        super().__post_init__()
         for field in ("state", "images", "points"):
             keys = getattr(self, field) or ()
             twice = [key for key in keys if keys.count(key) > 1]
@@ -41,24 +39,11 @@ class Selection(Settings):
                 raise EpisodeError(f"{field} names {twice[0]} twice: name each key once")
         if self.step_s is not None and not 0 < self.step_s < float("inf"):
             raise EpisodeError(f"step_s is {self.step_s}, expected seconds above 0")
-        if self.stride is not None and self.stride < 1:
-            raise EpisodeError(f"stride is {self.stride}, expected at least 1")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values that differ from the default, fit for JSON."""
-        values = {name: value for name, value in asdict(self).items() if value not in (None, "")}
-        return {
-            n: list(value) if isinstance(value, tuple) else value for n, value in values.items()
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Selection":
-        """Return the selection of a `to_dict`."""
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**fields)
+        values = json.loads(to_json(self)).items()
+        return {name: value for name, value in values if value not in (None, "")}
 
 
 DEFAULT_SELECTION = Selection()

@@ -4,7 +4,7 @@ No pickle: opening an untrusted checkpoint runs no code.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dbp_ros.data.selection import Selection
-from dbp_ros.errors import TrainingError
+from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.files import atomic_file
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.learner import CHECKPOINT as CHECKPOINT
 
 # Version of the layout.
@@ -42,7 +43,7 @@ class Checkpoint:
     @property
     def selection(self) -> Selection:
         """The part of the data set that was read."""
-        return Selection.from_dict(self.facts["dataset"].get("selection", {}))
+        return from_mapping(Selection, self.facts["dataset"].get("selection", {}))
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors under `prefix/`, without it."""
@@ -96,21 +97,10 @@ def read_checkpoint(run: Path) -> Checkpoint:
                     "another version, train again"
                 )
             return Checkpoint(
-                config=config_from_document(header["config"]),
-                shape=PolicyShape.from_document(header["shape"]),
+                config=from_mapping(TrainConfig, header["config"]),
+                shape=from_mapping(PolicyShape, header["shape"]),
                 facts=header["facts"],
                 tensors={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
             )
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, ValueError, ConfigError, SafetensorError) as error:
         raise TrainingError(f"{path} is not a checkpoint ({error}): train first") from error
-
-
-def config_from_document(document: dict[str, Any]) -> TrainConfig:
-    """Return the settings from their JSON document."""
-    known = {item.name for item in fields(TrainConfig)}
-    if unknown := sorted(set(document) - known):
-        raise TrainingError(f"unknown settings {', '.join(unknown)}: made by another version")
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
-    }
-    return TrainConfig(**values)

@@ -1,7 +1,7 @@
 """The policy network: an encoder for each sensor, a method with its head, a normaliser."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -38,14 +38,6 @@ class PolicyShape:
         cameras = {name: (image.shape[1], image.shape[2]) for name, image in data.images.items()}
         clouds = {name: (cloud.shape[1], cloud.shape[2]) for name, cloud in data.points.items()}
         return cls(data.state_names, data.action_names, cameras, clouds, data.step_s)
-
-    @classmethod
-    def from_document(cls, document: dict[str, Any]) -> "PolicyShape":
-        """Return the shape from its JSON document."""
-        cameras = {name: (size[0], size[1]) for name, size in document["cameras"].items()}
-        clouds = {name: (size[0], size[1]) for name, size in document["clouds"].items()}
-        names = tuple(document["state_names"]), tuple(document["action_names"])
-        return cls(*names, cameras, clouds, document["step_s"])
 
 
 def image_encoder(config: TrainConfig, height: int, width: int) -> nn.Module:

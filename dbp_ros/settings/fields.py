@@ -57,9 +57,10 @@ def leaves(config: Settings, prefix: str = "") -> Iterator[Leaf]:
         if isinstance(value, Settings):
             yield from leaves(value, f"{name}.")
         else:
-            data = item.metadata
-            bounds = _bounds(data["ge"], data["le"])
-            yield Leaf(name, _hints(type(config))[item.name], value, data["doc"], bounds)
+            kind, data = _hints(type(config))[item.name], item.metadata
+            choices = get_args(kind) if get_origin(kind) is Literal else ()
+            bounds = f"one of {', '.join(choices)}" if choices else _bounds(data["ge"], data["le"])
+            yield Leaf(name, kind, value, data["doc"], bounds)
 
 
 def from_mapping(kind: type[Kind], values: Any, prefix: str = "") -> Kind:

@@ -1,11 +1,106 @@
-"""Settings as flags of a command line."""
+"""Settings as flags of a command line, and as the strings of launch arguments."""
+
+import argparse
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.fields import Settings, from_mapping, leaves
+
+Kind = TypeVar("Kind", bound=Settings)
+BOOLEANS = {"true": True, "false": False}
+Parser = argparse.ArgumentParser | argparse._ArgumentGroup
+
+
+def add_settings(parser: Parser, kind: type[Settings]) -> None:
+    """Add a flag for every setting, with its default in the help text; `--group.name` in groups."""
+    for leaf in leaves(kind()):
+        notes = [leaf.bounds, "" if leaf.value is None else f"default: {_shown(leaf.value)}"]
+        # A description begins in upper case in ROS, unless with an abbreviation.
+        doc = leaf.doc if leaf.doc[1:2].isupper() else leaf.doc[:1].lower() + leaf.doc[1:]
+        text = f"{doc} ({'; '.join(filter(None, notes))})".replace(" ()", "")
+        keywords = _keywords(leaf.kind, bool(leaf.value))
+        parser.add_argument(
+            _flag(leaf.name), default=leaf.value, help=text.replace("%", "%%"), **keywords
+        )
+
+
+def settings_from(kind: type[Kind], arguments: argparse.Namespace) -> Kind:
+    """Return a settings dataclass with the values of a command line.
+
+    Raises:
+        ConfigError: If a value is out of its range or choices.
+    """
+    return from_mapping(kind, {leaf.name: getattr(arguments, leaf.name) for leaf in leaves(kind())})
+
+
+def flags_of(config: Settings) -> list[str]:
+    """Return the flags that give settings, without those at their defaults."""
+    words: list[str] = []
+    for leaf, default in zip(leaves(config), leaves(type(config)()), strict=True):
+        if leaf.value == default.value:
+            continue
+        if isinstance(leaf.value, bool):
+            words.append(_flag(leaf.name if leaf.value else f"no-{leaf.name}"))
+        else:
+            values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+            words += [_flag(leaf.name), *map(str, values)]
+    return words
+
+
+def from_strings(kind: type[Kind], strings: Mapping[str, str]) -> Kind:
+    """Return the settings of launch arguments, which are strings.
+
+    Raises:
+        ConfigError: If a value cannot be parsed, or is out of its range or choices.
+    """
+    return from_mapping(
+        kind,
+        {
+            leaf.name: _parsed(leaf.kind, strings[leaf.name], leaf.name)
+            for leaf in leaves(kind())
+            if leaf.name in strings
+        },
+    )
 
 
 def check_at_least(least: float, **numbers: float) -> None:
-    """Raise `ConfigError` for a flag of a command line whose number is too small."""
+    """Raise `ConfigError` for a flag without a setting whose number is too small."""
     for name, number in numbers.items():
         if not number >= least:
-            flag = name.replace("_", "-")
-            raise ConfigError(f"--{flag} {number}, expected at least {least:g}")
+            raise ConfigError(f"{_flag(name)} {number}, expected at least {least:g}")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _keywords(kind: Any, filled: bool) -> dict[str, Any]:
+    """Return the keywords of `add_argument` for a type."""
+    if get_origin(kind) is UnionType:
+        kind = get_args(kind)[0]
+    if kind is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if get_origin(kind) is tuple:
+        return {"nargs": "+" if filled else "*", "type": get_args(kind)[0]}
+    return {"type": str if get_origin(kind) is Literal else kind}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value) or "none"
+
+
+def _parsed(kind: Any, text: str, name: str) -> Any:
+    if kind is bool:
+        if text.lower() not in BOOLEANS:
+            raise ConfigError(f"{name} is {text!r}, expected true or false")
+        return BOOLEANS[text.lower()]
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            raise ConfigError(f"{name} is {text!r}, expected a number") from None
+    return text

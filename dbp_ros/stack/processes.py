@@ -7,10 +7,9 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.resources import resource_directory
@@ -22,7 +21,6 @@ from dbp_ros.settings.process import FASTEST, SLOWEST
 from dbp_ros.settings.simulation import SimulationConfig, TaskName
 from dbp_ros.stack.remaps import EXAMPLE, Rule, rules_of
 
-BOOLEANS = {"true": True, "false": False}
 NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 # The guard limits more of an exploring policy's commands, which must not cause a rollback.
 EXPLORING: dict[str, bool | float] = {"explore": True, "max_limited_increase": 1.0}
@@ -126,21 +124,6 @@ class Process:
         ]
 
 
-def parse_arguments(values: Mapping[str, str]) -> StackConfig:
-    """Return the settings for the arguments of a launch file, which are strings.
-
-    Raises:
-        ConfigError: If a value has the wrong type or is out of range.
-    """
-    return StackConfig(
-        **{
-            item.name: _parse(item.type, item.name, values[item.name])
-            for item in fields(StackConfig)
-            if item.name in values
-        }
-    )
-
-
 def remaps_among(words: Iterable[str]) -> list[str]:
     """Return the remap rules of a launch command: words `name:=value` that are no arguments.
 
@@ -156,19 +139,6 @@ def remaps_among(words: Iterable[str]) -> list[str]:
                 raise ConfigError(f"{word}: {name} is not an argument: did you mean {near[0]}?")
             found.append(word)
     return found
-
-
-def _parse(kind: Any, name: str, value: str) -> Any:
-    if kind is float:
-        try:
-            return float(value)
-        except ValueError:
-            raise ConfigError(f"{name} is {value!r}, expected a number") from None
-    if kind is not bool:
-        return value
-    if value.lower() not in BOOLEANS:
-        raise ConfigError(f"{name} is {value!r}, expected true or false")
-    return BOOLEANS[value.lower()]
 
 
 def processes(config: StackConfig) -> list[Process]:

@@ -163,5 +163,5 @@ def test_the_help_lists_the_keys_of_a_data_set(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "--images [KEY ...] keys of the cameras; no key for no images" in shown
-    assert "--action KEY key of the action" in shown
+    assert "--images [IMAGES ...] keys of the cameras; no key for no images" in shown
+    assert "--action ACTION key of the action" in shown

@@ -17,8 +17,9 @@ from docs_pages import PAGES, ROOT, commands, inline_code, name
 from benchmarks.__main__ import BENCH
 from dbp_ros.cli.command import Command, Verb
 from dbp_ros.cli.main import DBP
+from dbp_ros.settings.flags import from_strings
 from dbp_ros.settings.policy import ModelSenderConfig
-from dbp_ros.stack.processes import StackConfig, parse_arguments, remaps_among
+from dbp_ros.stack.processes import StackConfig, remaps_among
 from docs.reference_pages import parser_of
 
 MAKE_TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
@@ -67,7 +68,7 @@ def check_ros2(words: list[str]) -> None:
             pairs = dict(word.split(":=", 1) for word in arguments)
             remaps = remaps_among(arguments)
             own = {key: value for key, value in pairs.items() if key in known}
-            parse_arguments({**own, "remap": " ".join(remaps)})
+            from_strings(StackConfig, {**own, "remap": " ".join(remaps)})
         case ["topic", "echo", topic]:
             assert topic in published_topics()
         case _:

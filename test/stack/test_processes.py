@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.flags import from_strings
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.stack.processes import StackConfig, parse_arguments, processes
+from dbp_ros.stack.processes import StackConfig, processes
 
 
 def test_the_simulated_cell_is_started_on_request_only() -> None:
@@ -58,14 +59,15 @@ def test_an_invalid_namespace_is_refused(namespace: str) -> None:
 
 def test_launch_arguments_are_parsed() -> None:
     values = {"sim": "False", "enable_control": "true", "model": "can", "namespace": "cell"}
-    assert parse_arguments(values) == StackConfig(
+    assert from_strings(StackConfig, values) == StackConfig(
         model="can", sim=False, enable_control=True, namespace="cell"
     )
 
 
 def test_a_real_time_factor_applies_to_all_nodes_and_puts_them_on_the_clock() -> None:
-    config = parse_arguments(
-        {"sim": "true", "real_time_factor": "2.5", "learner": "true", "checkpoint": "runs/can"}
+    config = from_strings(
+        StackConfig,
+        {"sim": "true", "real_time_factor": "2.5", "learner": "true", "checkpoint": "runs/can"},
     )
     given = {process.name: process.parameters for process in processes(config)}
     assert [given[name].get("real_time_factor") for name in ("simulation", "guard", "policy")] == [
@@ -78,7 +80,7 @@ def test_a_real_time_factor_applies_to_all_nodes_and_puts_them_on_the_clock() ->
 
 
 def test_another_simulator_may_be_slower_than_real_time() -> None:
-    config = parse_arguments({"real_time_factor": "0.25"})
+    config = from_strings(StackConfig, {"real_time_factor": "0.25"})
     assert {process.name: process.parameters for process in processes(config)} == {
         "guard": {"enable_control": False, "use_sim_time": True, "real_time_factor": 0.25},
         "policy": {"model": PolicyConfig.model, "use_sim_time": True, "real_time_factor": 0.25},
@@ -95,12 +97,12 @@ def test_another_clock_may_be_used_at_real_time() -> None:
 @pytest.mark.parametrize("factor", ["0", "-1", "nan", "inf", "0.04", "51"])
 def test_a_real_time_factor_out_of_range_is_refused(factor: str) -> None:
     with pytest.raises(ConfigError, match=r"real_time_factor = .*, expected from 0\.05 to 50\.0"):
-        parse_arguments({"real_time_factor": factor})
+        from_strings(StackConfig, {"real_time_factor": factor})
 
 
 def test_a_real_time_factor_that_is_no_number_is_refused() -> None:
     with pytest.raises(ConfigError, match="real_time_factor is 'fast', expected a number"):
-        parse_arguments({"real_time_factor": "fast"})
+        from_strings(StackConfig, {"real_time_factor": "fast"})
 
 
 def test_an_unknown_task_of_the_simulated_cell_is_refused() -> None:
