@@ -59,10 +59,10 @@ class DiagnosticsReporter:
         self._ticks = 0
         self._state_topic = node.create_publisher(String, "~/state", LATCHED)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        node.create_service(Trigger, "~/statistics", partial(self._respond, self._statistics_json))
+        node.create_service(Trigger, "~/statistics", partial(self._reply, self._statistics_json))
         node.create_service(Trigger, "~/clear_statistics", trigger_callback(clear))
         if trace is not None:
-            node.create_service(Trigger, "~/trace", partial(self._respond, trace.to_text))
+            node.create_service(Trigger, "~/trace", partial(self._reply, trace.to_text))
         # Diagnostics must continue while `/clock` stalls.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0 / WATCH_RATE_HZ, self._tick, clock=steady)
@@ -108,7 +108,7 @@ class DiagnosticsReporter:
             entries.append(f"{json.dumps(name)}: {json.dumps(value)}")
         return f"{{{', '.join(entries)}}}"
 
-    def _respond(
+    def _reply(
         self, text: Callable[[], str], _: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         self._wait()

@@ -62,9 +62,9 @@ class StopSocket:
         while not self._closed:
             request, sender = self._socket.recvfrom(MESSAGE_BYTES)
             if request == REQUEST:
-                self._respond(sender)
+                self._reply(sender)
 
-    def _respond(self, sender: bytes | str | None) -> None:
+    def _reply(self, sender: bytes | str | None) -> None:
         try:
             self._stop()
             answer = STOPPED

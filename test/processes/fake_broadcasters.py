@@ -1,4 +1,4 @@
-"""Who publishes `joint_states`: broadcasters of ros2_control, and other software."""
+"""Publishers of `joint_states`: broadcasters of ros2_control, and other nodes."""
 
 import time
 from array import array
@@ -18,7 +18,7 @@ from dbp_ros.runtime.rate_loop import RateThread
 
 
 def joint_state(joints: Sequence[str], positions: np.ndarray, stamp: Time) -> JointState:
-    """Return a message as a broadcaster without velocity and effort interfaces fills it."""
+    """Return a message as of a broadcaster without velocity and effort interfaces."""
     message = JointState(name=list(joints), position=array("d", positions.tobytes()))
     message.velocity = message.effort = array("d", [float("nan")] * len(joints))
     message.header.stamp = stamp
@@ -26,11 +26,11 @@ def joint_state(joints: Sequence[str], positions: np.ndarray, stamp: Time) -> Jo
 
 
 class Broadcaster(Controller):
-    """`joint_state_broadcaster`: publishes some joints in alphabetical order.
+    """Fake `joint_state_broadcaster`: publishes some joints in alphabetical order.
 
     Attributes:
-        freezes: Whether the values stay as they are, with fresh stamps.
-        rate_hz: Messages a second; a divisor of the update rate.
+        freezes: Whether the values are constant, with fresh stamps.
+        rate_hz: Messages per second; a divisor of the update rate.
     """
 
     claims = False
@@ -41,10 +41,10 @@ class Broadcaster(Controller):
         hardware: Hardware,
         joints: Sequence[str],
         context: Context,
-        answers: bool = True,
+        serves_parameters: bool = True,
         rate_hz: float = UPDATE_RATE_HZ,
     ) -> None:
-        super().__init__(name, hardware, sorted(joints), context, answers)
+        super().__init__(name, hardware, sorted(joints), context, serves_parameters)
         self.freezes, self.rate_hz = False, rate_hz
         self._publisher = self.create_publisher(JointState, "/joint_states", LATCHED)
         self._values = hardware.positions[self._indices]
@@ -61,10 +61,10 @@ class Broadcaster(Controller):
 
 
 class OtherJointStates(Node):
-    """Another node's `joint_states`: a mobile base, a stale simulator, a bag that is played.
+    """Another publisher of `joint_states`: a mobile base, a stale simulator, a bag.
 
     Attributes:
-        positions: What it publishes. Shape (joints,).
+        positions: Published positions. Shape (joints,).
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class OtherJointStates(Node):
         """Publish zeros until the node is closed.
 
         Args:
-            name: Of the node.
-            joints: Whose states it publishes.
-            rate_hz: Messages a second.
-            age_s: How old the stamps are.
+            name: Name of the node.
+            joints: Published joints.
+            rate_hz: Messages per second.
+            age_s: Age of the stamps.
         """
         super().__init__(name, enable_rosout=False, start_parameter_services=False)
         self.positions = np.zeros(len(joints))

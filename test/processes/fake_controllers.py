@@ -1,4 +1,4 @@
-"""Controllers as ros2_control has them: nodes with a lifecycle that read and write the hardware."""
+"""Fake controllers of ros2_control: lifecycle nodes that read and write the hardware."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,8 +24,7 @@ STATE_IDS = {
     "deactivating": State.TRANSITION_STATE_DEACTIVATING,
     "shuttingdown": State.TRANSITION_STATE_SHUTTINGDOWN,
 }
-# Each transition: its id, the states it starts from, passes through and ends in, and the id of the
-# second event, which has no label of its own.
+# Per transition: its id, start, transition and goal state, and the id of the second event.
 TRANSITIONS = {
     "configure": (
         Transition.TRANSITION_CONFIGURE,
@@ -53,17 +52,17 @@ TRANSITIONS = {
         Transition.TRANSITION_ON_SHUTDOWN_SUCCESS,
     ),
 }
-# Two loops of the same rate beat: one cycle of the controller may span two commands.
-BEAT = 2
+# One cycle of the controller may receive two commands of a loop with the same rate.
+MAX_PERIODS = 2
 
 
 class Controller(Node):
-    """The lifecycle of a controller: configured when it is loaded, and switched by its manager.
+    """Controller with a lifecycle: configured when loaded, switched by the manager.
 
     Attributes:
-        state: Label of its state.
-        claims: Whether it writes command interfaces, which one active controller may at a time.
-        announces: Whether transitions are published; a subscriber may also miss them.
+        state: Label of the lifecycle state.
+        claims: Whether it claims command interfaces, as one active controller at a time may.
+        publishes_transitions: Whether transition events are published.
     """
 
     claims = True
@@ -74,22 +73,22 @@ class Controller(Node):
         hardware: Hardware,
         joints: Sequence[str],
         context: Context,
-        answers: bool = True,
+        serves_parameters: bool = True,
     ) -> None:
         """Load and configure.
 
         Args:
-            name: Of the node.
-            hardware: Whose interfaces are read and written.
-            joints: In the order of the controller's parameter.
-            context: Of the manager's process.
-            answers: Whether `~/get_parameters` is served.
+            name: Name of the node.
+            hardware: Hardware to read and write.
+            joints: Joints in the order of the command.
+            context: Context of the manager's process.
+            serves_parameters: Whether `~/get_parameters` is available.
         """
         super().__init__(
-            name, context=context, enable_rosout=False, start_parameter_services=answers
+            name, context=context, enable_rosout=False, start_parameter_services=serves_parameters
         )
         self.hardware, self.joints = hardware, tuple(joints)
-        self.announces = True
+        self.publishes_transitions = True
         self.state = UNCONFIGURED
         self._indices = hardware.indices(joints)
         self.declare_parameter("joints", list(joints))
@@ -97,18 +96,18 @@ class Controller(Node):
         self.perform("configure")
 
     def perform(self, transition: str) -> None:
-        """Change the state and publish the two events of it."""
+        """Change the state and publish the two events."""
         number, (start, through, end), success = TRANSITIONS[transition]
         assert self.state == start, f"{transition} of {self.get_name()}, which is {self.state}"
-        self._announce(number, transition, start, through)
-        self._announce(success, "transition_success", through, end)
+        self._publish_event(number, transition, start, through)
+        self._publish_event(success, "transition_success", through, end)
         self.state = end
 
     def update(self, now_ns: int) -> None:
-        """Do the work of one cycle; called while active."""
+        """Update one cycle, while active."""
 
-    def _announce(self, number: int, label: str, start: str, goal: str) -> None:
-        if self.announces:
+    def _publish_event(self, number: int, label: str, start: str, goal: str) -> None:
+        if self.publishes_transitions:
             event = TransitionEvent(transition=Transition(id=number, label=label))
             event.start_state = State(id=STATE_IDS[start], label=start)
             event.goal_state = State(id=STATE_IDS[goal], label=goal)
@@ -116,10 +115,10 @@ class Controller(Node):
 
 
 class ForwardController(Controller):
-    """`forward_command_controller`: writes the newest message on `~/commands`, in its own order.
+    """Fake `forward_command_controller`: writes the newest command, in its own joint order.
 
     Attributes:
-        received: How many messages were written while active.
+        received: Number of commands written while active.
     """
 
     def __init__(
@@ -128,10 +127,10 @@ class ForwardController(Controller):
         hardware: Hardware,
         joints: Sequence[str],
         context: Context,
-        answers: bool = True,
+        serves_parameters: bool = True,
         interface: str = "position",
     ) -> None:
-        super().__init__(name, hardware, joints, context, answers)
+        super().__init__(name, hardware, joints, context, serves_parameters)
         self.received = 0
         self.declare_parameter("interface_name", interface)
         self._commands = self.create_subscription(
@@ -141,7 +140,7 @@ class ForwardController(Controller):
 
     @property
     def subscriptions(self) -> Iterator[Subscription]:
-        """None for an executor: the update loop takes the commands, with their sequence numbers."""
+        """Empty for an executor, as the update loop takes the messages."""
         return iter(())
 
     def perform(self, transition: str) -> None:
@@ -156,7 +155,7 @@ class ForwardController(Controller):
             return
         values, sequence = np.array(taken[0].data), taken[1]["publication_sequence_number"]
         if len(values) != len(self.joints):
-            # The real one returns an error from its update, and its manager deactivates it.
+            # The real update returns an error, and the manager deactivates the controller.
             self.perform("deactivate")
         elif np.isfinite(values).all():
             self.hardware.write(self._indices, values, self._periods(sequence))
@@ -168,14 +167,14 @@ class ForwardController(Controller):
 
     def _periods(self, sequence: int) -> int:
         last, self._sequence = self._sequence, sequence
-        return BEAT if last is None else max(1, sequence - last)
+        return MAX_PERIODS if last is None else max(1, sequence - last)
 
 
 class TrajectoryController(Controller):
-    """`joint_trajectory_controller`: moves some joints slowly, as MoveIt does.
+    """Fake `joint_trajectory_controller`: moves some joints slowly.
 
     Attributes:
-        target: Where its joints go. Shape of its joints.
+        target: Target of its joints. Shape (joints,).
     """
 
     SPEED = 0.5

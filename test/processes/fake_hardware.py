@@ -7,20 +7,20 @@ import numpy as np
 
 UPDATE_RATE_HZ = 500
 PERIOD_S = 1 / UPDATE_RATE_HZ
-# Steps of a cycle in which the arm was moved while nothing was recorded.
+# Number of periods that allows any step.
 UNLIMITED = 1_000_000_000
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Step:
-    """The largest step of a joint in one cycle, compared with the velocity limit.
+    """Largest step of a joint in one cycle, compared with the velocity limit.
 
     Attributes:
         joint: Name of the joint.
         time_ns: Steady time at the end of the step.
-        size: From the arm's position one cycle before, in [rad] or [m].
-        allowed: Velocity limit times one period, times the number of commands since the one before.
+        size: Distance from the position one cycle before, in [rad] or [m].
+        allowed: Velocity limit times one period and the number of commands since the last one.
     """
 
     joint: str
@@ -34,18 +34,18 @@ class Step:
 
 
 class Hardware:
-    """Positions of joints, moved to their commands in the next cycle, as GenericSystem does.
+    """Joints that reach their commands in the next cycle, as in GenericSystem.
 
     Attributes:
         positions: State interfaces in [rad] and [m]. Shape (nu,).
         commands: Command interfaces, which hold their last value. Shape (nu,).
-        obeys: Whether the joints move to their commands; false in a protective stop.
-        hand_velocity: How a person moves the joints while they do not obey, in [1/s]. Shape (nu,).
+        follows: Whether the joints move to their commands; false in a protective stop.
+        hand_velocity: Velocity of joints moved by hand while not following. Shape (nu,).
     """
 
     def __init__(self, joints: Sequence[str], positions: np.ndarray) -> None:
         self.joints = tuple(joints)
-        self.obeys = True
+        self.follows = True
         self.hand_velocity = np.zeros(len(joints))
         self._times_ns: list[int] = []
         self._positions: list[np.ndarray] = []
@@ -53,11 +53,11 @@ class Hardware:
         self.place(positions)
 
     def indices(self, joints: Iterable[str]) -> list[int]:
-        """Return where joints are in the hardware's arrays."""
+        """Return the indices of joints in the arrays."""
         return [self.joints.index(joint) for joint in joints]
 
     def place(self, positions: np.ndarray) -> None:
-        """Put the arms elsewhere while nothing runs; commands start from the state."""
+        """Set positions and commands while nothing runs."""
         self.positions = np.array(positions, dtype=float)
         self.commands = self.positions.copy()
         self._periods = np.full(len(self.joints), UNLIMITED)
@@ -66,16 +66,16 @@ class Hardware:
         """Set command interfaces.
 
         Args:
-            indices: Of the joints.
-            values: In [rad] and [m].
-            periods: How many commands were sent since the last one that was written.
+            indices: Indices of the joints.
+            values: Commands in [rad] and [m].
+            periods: Number of commands sent since the last one that was written.
         """
         self.commands[indices] = values
         self._periods[indices] = np.maximum(self._periods[indices], periods)
 
     def cycle(self, now_ns: int) -> None:
-        """Move to the commands of the cycle before, and record the position."""
-        if self.obeys:
+        """Move to the commands of the previous cycle, and record the positions."""
+        if self.follows:
             self.positions = self.commands.copy()
         else:
             self.positions = self.positions + self.hand_velocity * PERIOD_S
@@ -86,7 +86,7 @@ class Hardware:
 
     @property
     def cycles(self) -> int:
-        """How many cycles were recorded."""
+        """Number of recorded cycles."""
         return len(self._all_periods)
 
     def recorded(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:

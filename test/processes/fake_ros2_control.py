@@ -1,8 +1,8 @@
 """A fake of ros2_control with mock hardware: real messages over real DDS, faults on request.
 
-One object has the hardware, its controllers and their manager. Each is a node of its own in this
-process, named as the real one. An update loop of 500 Hz reads the hardware, lets the active
-controllers write, and records where the arms are.
+One object has the hardware, the controllers and their manager. Each is a separate node in this
+process, with the name of the real one. An update loop of 500 Hz reads the hardware, updates the
+active controllers, and records the positions.
 """
 
 import threading
@@ -58,7 +58,7 @@ class ControllerManager(Node):
     """Publishes the activity of the controllers at 1 Hz.
 
     Attributes:
-        publishes_activity: Whether it does.
+        publishes_activity: Whether it publishes.
     """
 
     def __init__(self, controllers: Mapping[str, Controller], context: Context) -> None:
@@ -81,12 +81,12 @@ class ControllerManager(Node):
 
 
 class FakeRos2Control:
-    """The robot, as the topics of ros2_control show it, and what an operator does to it.
+    """Fake robot with the topics of ros2_control, and operations on it.
 
     Attributes:
-        hardware: Where the arms are.
-        controllers: Those that are loaded, by name.
-        manager: The controller manager, while it lives.
+        hardware: Joints.
+        controllers: Loaded controllers by name.
+        manager: Controller manager; None after its end.
     """
 
     def __init__(self, positions: np.ndarray = START) -> None:
@@ -106,11 +106,11 @@ class FakeRos2Control:
 
     def stop(self) -> None:
         self.loop.stop()
-        self.die()
-        self.reap()
+        self.shut_down()
+        self.remove_killed()
 
     def launch(self) -> None:
-        """Start the manager, load every controller, and activate all but the trajectory's."""
+        """Start the manager and all controllers; the trajectory controller stays inactive."""
         self._process = Participant()
         self.manager = ControllerManager(self.controllers, self._process.context)
         self._process.add(self.manager)
@@ -118,12 +118,12 @@ class FakeRos2Control:
             self.load(name, joints, kind)
         self.activate(*ACTIVE_AT_START)
 
-    def die(self, killed: bool = False) -> None:
-        """End the manager with all its controllers and joint states.
+    def shut_down(self, killed: bool = False) -> None:
+        """End the manager with all controllers and joint states.
 
         Args:
-            killed: Whether the nodes stay in the graph until `reap`, as those of a killed process
-                do until its lease expires.
+            killed: Whether the nodes stay in the graph until `remove_killed`, like those of a
+                killed process until its lease expires.
         """
         with self._lock:
             self.controllers.clear()
@@ -131,18 +131,18 @@ class FakeRos2Control:
         if process is not None:
             self._killed.append(process)
         if not killed:
-            self.reap()
+            self.remove_killed()
 
-    def reap(self) -> None:
-        """Let the nodes of killed managers leave the graph."""
+    def remove_killed(self) -> None:
+        """Remove the nodes of killed managers from the graph."""
         while self._killed:
             self._killed.pop().shut_down()
 
     def restart(self, positions: np.ndarray | None = None) -> None:
-        """Start the manager again, with the arms elsewhere if positions are given."""
+        """Start the manager again, perhaps with other positions of the arms."""
         with self._lock:
             self.hardware.place(self.hardware.positions if positions is None else positions)
-            self.hardware.obeys = True
+            self.hardware.follows = True
         self.launch()
 
     def load(
@@ -152,7 +152,7 @@ class FakeRos2Control:
         kind: type[Controller] = ForwardController,
         **options: Any,
     ) -> Controller:
-        """Load and configure a controller, which is inactive then."""
+        """Load and configure a controller, without activating it."""
         assert name not in self.controllers, f"{name} is loaded"
         controller = kind(name, self.hardware, joints, self._process.context, **options)
         self._process.add(controller)
@@ -162,7 +162,7 @@ class FakeRos2Control:
         return controller
 
     def unload(self, *names: str) -> None:
-        """Deactivate controllers where they are active, and end their nodes."""
+        """Deactivate and unload controllers."""
         with self._lock:
             ended = [self.controllers.pop(name) for name in names]
             for controller in ended:
@@ -198,12 +198,12 @@ class FakeRos2Control:
     def deactivate(self, *names: str) -> None:
         self.switch(deactivate=names)
 
-    def mend(self) -> None:
-        """End every fault: the robot obeys, and the controllers are those of the start."""
-        self.hardware.obeys = True
+    def repair(self) -> None:
+        """End all faults: the robot follows, with the controllers of the start."""
+        self.hardware.follows = True
         if self.manager is None:
             self.restart()
-        self.reap()
+        self.remove_killed()
         changed = [n for n in self.controllers if self._loaded[n] != (*DEFAULTS.get(n, ()), {})]
         self.unload(*changed)
         for name, (kind, joints) in DEFAULTS.items():
@@ -214,7 +214,7 @@ class FakeRos2Control:
         self.switch(ACTIVE_AT_START - active, active - ACTIVE_AT_START)
         self.manager.publishes_activity = True
         for controller in self.controllers.values():
-            controller.announces = True
+            controller.publishes_transitions = True
             if isinstance(controller, Broadcaster):
                 controller.freezes = False
 

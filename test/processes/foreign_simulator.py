@@ -56,15 +56,15 @@ class ForeignSimulator(Robot):
         """Return the simulation time."""
         return ns_to_stamp(self.time_ns)
 
-    def _obey(self, part, message) -> None:
-        super()._obey(part, message)
+    def _on_command(self, part, message) -> None:
+        super()._on_command(part, message)
         if part.start == 0:
             self.errors_rad.append(float(message.data[0] - planned(self.time_ns)[0]))
 
     def _plan(self) -> None:
         steps_ns = np.arange(1, 17) * 33_333_333
         positions = np.stack([planned(self.time_ns + step_ns) for step_ns in steps_ns])
-        self._chunks.publish(self._writer.write(self.time_ns, "", positions, steps_ns))
+        self._chunks.publish(self._writer.write(self.time_ns, positions, steps_ns))
 
     def _run(self) -> None:
         due_s = time.monotonic()
@@ -81,13 +81,13 @@ class ForeignSimulator(Robot):
         self._steps += 1
         if self._steps % STEPS_PER_CLOCK == 0 and not self.clock_frozen:
             self._clock.publish(Clock(clock=self.stamp()))
-        self._feel(time.monotonic_ns())
+        self._measure(time.monotonic_ns())
         if self.plans and self._steps % STEPS_PER_CHUNK == 0:
             self._plan()
         if self._steps % STEPS_PER_IMAGE == 0:
             # Almost black, which a toy policy ignores, and different each time.
             self.brightness = self._steps // STEPS_PER_IMAGE % 2
-            self._see(0)
+            self._capture(0)
 
     def _stop(self) -> None:
         self._running = False

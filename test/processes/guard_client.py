@@ -1,4 +1,4 @@
-"""The operator's side of the guard: its services, and every sentence on its `~/state`."""
+"""Client of the guard: services, and all messages on its `~/state`."""
 
 import json
 import time
@@ -33,7 +33,7 @@ class GuardClient(Node):
 
     @property
     def state(self) -> str:
-        """The newest sentence; empty before the first."""
+        """Newest state; empty before the first."""
         return self.sentences[-1][1] if self.sentences else ""
 
     def enable(self) -> tuple[bool, str]:
@@ -49,7 +49,7 @@ class GuardClient(Node):
         return self._call("guard/emergency_stop")
 
     def statistics(self) -> dict[str, Any]:
-        """Return the guard's counters and times."""
+        """Return the statistics of the guard."""
         return json.loads(self._call("guard/statistics")[1])
 
     def _call(self, service: str, data: bool | None = None) -> tuple[bool, str]:
@@ -59,15 +59,15 @@ class GuardClient(Node):
         client = self._guard_clients[service]
         assert client.wait_for_service(timeout_sec=20.0), f"no node offers {service}"
         future = client.call_async(kind.Request() if data is None else kind.Request(data=data))
-        wait_until(future.done, f"{service} to answer")
+        wait_until(future.done, f"the response of {service}")
         return future.result().success, future.result().message
 
     def seen(self, *words: str, since: int = 0) -> bool:
-        """Whether a sentence of the state had all words, from a number of sentences on."""
+        """Whether a state from an index on has all words."""
         return any(all(w in text for w in words) for _, text in self.sentences[since:])
 
     def wait_for(self, *words: str, since: int | None = None, limit_s: float = 5.0) -> None:
-        """Wait for a sentence with all words: the present one, or any from a number of them on."""
+        """Wait for a state with all words: the present one, or any from an index on."""
         first = len(self.sentences) - 1 if since is None else since
         wait_until(
             lambda: self.seen(*words, since=max(0, first)),
@@ -77,7 +77,7 @@ class GuardClient(Node):
         )
 
     def engage(self, limit_s: float = 10.0) -> None:
-        """Reset where a stop is latched and enable, as often as it takes."""
+        """Enable control until it is granted, and reset a latched stop."""
         deadline = time.monotonic() + limit_s
         while True:
             granted, why = self.enable()

@@ -1,4 +1,4 @@
-"""The fake robot, the guard as a process, an operator and a policy, wired together."""
+"""Test rig: the fake robot, a guard process, an operator and a policy."""
 
 import subprocess
 import time
@@ -17,21 +17,21 @@ from dbp_ros.nodes.process import spinning
 AT_REST_RAD = 1e-6
 NEAR_RAD = 0.02
 REST_S = 0.05
-# Sentences on the guard's state that a failure shows.
+# States of the guard within this time are part of a failure message.
 AROUND_NS = 3_000_000_000
 
 
 @dataclass
 class Rig:
-    """What a scenario works with.
+    """Parts of a scenario.
 
     Attributes:
-        robot: The fake of ros2_control.
-        guard: The operator's side of the guard.
-        policy: Publishes chunks while control is to be tracked.
-        child: The guard's process.
-        first_cycle: Of the scenario, from which steps count.
-        first_sentence: Of the scenario, on the guard's state.
+        robot: Fake of ros2_control.
+        guard: Client of the guard.
+        policy: Publisher of chunks.
+        child: Process of the guard.
+        first_cycle: First cycle of the scenario.
+        first_sentence: Index of the first state of the guard in the scenario.
     """
 
     robot: FakeRos2Control
@@ -42,12 +42,12 @@ class Rig:
     first_sentence: int = 0
 
     def restore(self) -> None:
-        """Mend every fault and show that control can be enabled, before a scenario begins."""
+        """End all faults and check that control can be enabled."""
         assert self.child.poll() is None, "the guard has ended"
         self.guard.disable()
         self.policy.heal(START)
         self.policy.publishes = False
-        self.robot.mend()
+        self.robot.repair()
         self.guard.engage()
         self.guard.disable()
         self.guard.wait_for("disabled: control is not enabled")
@@ -56,9 +56,9 @@ class Rig:
         self.first_sentence = len(self.guard.sentences)
 
     def track(self) -> None:
-        """Enable, and wait until every joint follows the policy.
+        """Enable control, and wait until all joints follow the policy.
 
-        Control may have to be enabled more than once, as it may be withdrawn for what was before.
+        Control may have to be enabled again, after the effects of an earlier fault.
         """
         self.guard.engage()
         wait_until(
@@ -69,29 +69,29 @@ class Rig:
         )
 
     def error(self) -> np.ndarray:
-        """Return how far each joint is from where the policy wants it."""
+        """Return the distance of each joint from the policy's target."""
         return np.abs(self.robot.hardware.positions - self.policy.target(time.monotonic_ns()))
 
     def follows(self) -> bool:
-        """Whether each joint is where the policy wants it."""
+        """Whether each joint is at the policy's target."""
         return bool((self.error() < NEAR_RAD).all())
 
     def settle(self) -> None:
-        """Wait until the guard has nothing to report any more."""
+        """Wait until the guard has no warning."""
         wait_until(lambda: self.guard.state == "tracking", "no warning", lambda: self.guard.state)
 
     def drive_away(self) -> None:
-        """Let the policy take a joint of the left arm far from where it is."""
+        """Move the policy's target of a joint of the left arm far away."""
         self.policy.centre = self.policy.centre + 0.8 * (np.arange(len(START)) == 0)
 
     def hide(self, *controllers: str) -> None:
-        """Let no transition of controllers be published, nor their activity."""
+        """Suppress the transition events of controllers, and the activity of all."""
         self.robot.manager.publishes_activity = False
         for name in controllers:
-            self.robot.controllers[name].announces = False
+            self.robot.controllers[name].publishes_transitions = False
 
     def rests(self, seconds: float = REST_S) -> bool:
-        """Whether no joint moved of late."""
+        """Whether no joint has moved recently."""
         positions = self.robot.hardware.recorded(-round(500 * seconds))[1]
         return bool(np.ptp(positions, axis=0).max() < AT_REST_RAD)
 
@@ -99,11 +99,11 @@ class Rig:
         wait_until(self.rests, "the arms to come to rest", lambda: self.guard.state, 5.0)
 
     def wait_for_withdrawal(self, *words: str) -> None:
-        """Wait until the enabling was withdrawn for a cause that has all words."""
+        """Wait until a fault with all words disabled control."""
         self.guard.wait_for("disabled", "withdrawn", *words, since=self.first_sentence)
 
     def assert_no_jump(self) -> None:
-        """Check each joint's step in each cycle of the scenario, from where the arm was."""
+        """Check the steps of all joints in all cycles of the scenario."""
         step = self.robot.largest_step(self.first_cycle)
         sentences = [
             f"{(ns - step.time_ns) / 1e6:.0f} ms: {s}"
@@ -116,12 +116,12 @@ class Rig:
         )
 
     def assert_nothing_moved(self) -> None:
-        """Check that the arms rested through the scenario."""
+        """Check that the arms did not move in the scenario."""
         positions = self.robot.hardware.recorded(self.first_cycle + 1)[1]
         assert np.ptp(positions, axis=0).max() < AT_REST_RAD
 
     def refuses_to_enable(self, *words: str) -> str:
-        """Check that enabling is refused in a sentence with all words; return it."""
+        """Check that enabling is refused with all words; return the reason."""
         granted, why = self.guard.enable()
         assert not granted, f"enabled in spite of {words}"
         missing = [word for word in words if word not in why]
@@ -131,7 +131,7 @@ class Rig:
 
 @contextmanager
 def running_rig(**parameters: object) -> Iterator[Rig]:
-    """Run all of it, with parameters of the guard; control is disabled."""
+    """Run the rig with parameters of the guard; control is disabled."""
     with spinning(GuardClient) as guard:
         robot, policy = FakeRos2Control(), ChunkPublisher(START)
         robot.start()

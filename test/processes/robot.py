@@ -1,4 +1,4 @@
-"""A robot that is easily broken: it follows commands at once, and its sensors can be spoiled."""
+"""Fake robot that follows commands at once, with sensors that can fail."""
 
 import gc
 import io
@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 import numpy as np
+import PIL.Image
 from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from PIL import Image as Picture
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray, String
@@ -32,12 +32,12 @@ from dbp_ros.settings.robot import ControllersConfig
 
 EVERY_COMMAND = 1000
 DRIVER_PRIORITY = 30
-LAST_WORDS = 4000
-# With the way to whoever needs it, enough to make a joint state stale.
+LOG_BYTES = 4000
+# Together with the latency, enough to make joint states stale.
 SILENT_NS = 30_000_000
-# What starts a process stands still until that runs, with Python's lock. So it may be as urgent as
-# its starter until then, and no longer.
-CALM = ("chrt", "--other", "0")
+# Runs a process at ordinary priority. Until its start it inherits real-time priority, as its parent
+# blocks on it.
+ORDINARY = ("chrt", "--other", "0")
 CAMERA = "head_camera"
 CONFIG = GuardConfig()
 PERIOD_S = 1 / CONFIG.command_rate_hz
@@ -46,7 +46,7 @@ MOVING = 0.3 * SPEED_RAD_S * PERIOD_S
 
 
 class Robot(Node):
-    """Publishes joint states at 250 Hz and a camera at 30 Hz; remembers every command."""
+    """Publishes joint states at 250 Hz and a camera at 30 Hz; records all commands."""
 
     def __init__(self) -> None:
         super().__init__("robot")
@@ -54,14 +54,14 @@ class Robot(Node):
         self.joints = list(config.joints)
         self.positions = np.full(len(self.joints), 0.04)
         self.commands: list[tuple[int, np.ndarray]] = []
-        # How long it was itself kept from measuring: what that leads to is nobody else's fault.
+        # Gaps in its own joint states, which explain holds of the guard.
         self.silences_s: list[float] = []
-        self._felt_ns = time.monotonic_ns()
+        self._measured_ns = time.monotonic_ns()
         self.states: dict[str, str] = {}
         self.camera = "live"
         self.brightness: int | None = None
         self.measures = True
-        # Stamps of images where they are not the system's time, in [ns].
+        # Returns the stamps of images in [ns]; None for system time.
         self.unusual_stamp_ns: Callable[[], int] | None = None
         self._rng = np.random.default_rng(0)
         self._image = self._rng.integers(0, 256, (8, 12, 3), np.uint8)
@@ -73,22 +73,30 @@ class Robot(Node):
         self.file_format = ""
         for name, part in zip(config.controllers, config.controller_slices(), strict=True):
             self.create_subscription(
-                Float64MultiArray, f"{name}/commands", partial(self._obey, part), EVERY_COMMAND
+                Float64MultiArray,
+                f"{name}/commands",
+                partial(self._on_command, part),
+                EVERY_COMMAND,
             )
         for name in ("guard", "policy", "learner"):
-            self.create_subscription(String, f"{name}/state", partial(self._hear, name), LATCHED)
-        self.loops = [RateThread("joints", 250, self._feel), RateThread("camera", 30, self._see)]
+            self.create_subscription(
+                String, f"{name}/state", partial(self._on_state, name), LATCHED
+            )
+        self.loops = [
+            RateThread("joints", 250, self._measure),
+            RateThread("camera", 30, self._capture),
+        ]
 
-    def _obey(self, part: slice, message: Float64MultiArray) -> None:
+    def _on_command(self, part: slice, message: Float64MultiArray) -> None:
         self.positions[part] = message.data
         if part.stop == len(self.positions):
             self.commands.append((time.monotonic_ns(), self.positions.copy()))
 
-    def _hear(self, name: str, message: String) -> None:
+    def _on_state(self, name: str, message: String) -> None:
         self.states[name] = message.data
 
-    def _feel(self, now_ns: int) -> None:
-        last_ns, self._felt_ns = self._felt_ns, now_ns
+    def _measure(self, now_ns: int) -> None:
+        last_ns, self._measured_ns = self._measured_ns, now_ns
         if now_ns - last_ns > SILENT_NS:
             self.silences_s.append((now_ns - last_ns) / 1e9)
         if self.measures:
@@ -98,11 +106,11 @@ class Robot(Node):
             self._joint_states.publish(message)
 
     def stamp(self, of_image: bool = False) -> Time:
-        """Return the stamp of joint states, or of an image, that are measured now."""
+        """Return the present stamp for joint states, or for an image."""
         time_ns = time.time_ns() if self.unusual_stamp_ns is None else self.unusual_stamp_ns()
         return ns_to_stamp(time_ns if of_image else time.time_ns())
 
-    def _see(self, _: int) -> None:
+    def _capture(self, _: int) -> None:
         if self.camera == "live":
             self._image = self._rng.integers(0, 256, (8, 12, 3), np.uint8)
         if self.brightness is not None:
@@ -116,17 +124,17 @@ class Robot(Node):
                 self._files.publish(message)
 
     def ask(self, service: str, data: bool | None = None) -> tuple[bool, str]:
-        """Call a SetBool service, or a Trigger where there is nothing to set."""
+        """Call a SetBool service, or a Trigger service without data."""
         kind = Trigger if data is None else SetBool
         client = self.create_client(kind, service)
-        assert client.wait_for_service(timeout_sec=60.0), f"nobody offers {service}"
+        assert client.wait_for_service(timeout_sec=60.0), f"no node offers {service}"
         request = kind.Request() if data is None else kind.Request(data=data)
         future = client.call_async(request)
-        wait_until(future.done, f"{service} to answer")
+        wait_until(future.done, f"the response of {service}")
         return future.result().success, future.result().message
 
     def change(self, transition: int) -> None:
-        """Ask the policy for a transition of its lifecycle, and insist on it."""
+        """Perform a lifecycle transition of the policy."""
         client = self.create_client(ChangeState, "policy/change_state")
         assert client.wait_for_service(timeout_sec=60.0)
         request = ChangeState.Request(transition=Transition(id=transition))
@@ -135,18 +143,18 @@ class Robot(Node):
         assert future.result().success, f"transition {transition} failed"
 
     def wait_for_state(self, name: str, words: str) -> None:
-        """Wait until a process says that it is in a state."""
+        """Wait until the state of a node has some words."""
         wait_until(
             lambda: words in self.states.get(name, ""),
-            f"{name} to say {words!r}",
+            f"{name} to publish {words!r}",
             lambda: str(self.states),
         )
 
 
 def png_of(image: np.ndarray) -> bytes:
-    """Return a picture as a PNG file."""
+    """Return an image as a PNG file."""
     file = io.BytesIO()
-    Picture.fromarray(image).save(file, "PNG")
+    PIL.Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
 
 
@@ -162,30 +170,29 @@ def wait_until(condition, what: str, found=lambda: "", limit_s: float = 60.0) ->
 def process(
     module: str, *, remaps: Sequence[str] = (), **parameters: object
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run a node as a process, and end it with the block. It leads a group of its own."""
+    """Run a node as a process, in its own group, until the end of the block."""
     words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
     words += [word for rule in remaps for word in ("-r", rule)]
-    command = [*CALM, sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words]
-    # A pipe that nobody reads fills up, and whoever logs into it stands still.
-    with tempfile.TemporaryFile("w+") as said:
+    command = [*ORDINARY, sys.executable, "-m", f"dbp_ros.nodes.{module}", "--ros-args", *words]
+    # A pipe without a reader would fill up and block the process.
+    with tempfile.TemporaryFile("w+") as log:
         child = subprocess.Popen(
-            command, stdout=said, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command, stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
         try:
             yield child
         finally:
             child.terminate()
             child.wait(timeout=20)
-            said.seek(0)
-            print(f"{module}:\n{said.read()[-LAST_WORDS:]}")
+            log.seek(0)
+            print(f"{module}:\n{log.read()[-LOG_BYTES:]}")
 
 
 @contextmanager
 def driving_in_real_time() -> Iterator[None]:
-    """Let every thread here be as urgent as a robot's driver is.
+    """Schedule all threads of this process with the priority of a robot driver, if permitted.
 
-    Where that is not allowed, whatever else is at work on the machine may keep the robot waiting.
-    No garbage is collected meanwhile: that stops every thread for as long.
+    Garbage collection, which blocks all threads, is off in the block.
     """
     gc.collect()
     gc.freeze()
@@ -212,7 +219,7 @@ def moves(robot: Robot) -> bool:
 
 
 def rests(robot: Robot) -> bool:
-    """Whether commands still come and the last twenty were the same."""
+    """Whether commands are published and the last twenty are equal."""
     last = robot.commands[-20:]
     fresh = time.monotonic_ns() - last[-1][0] < 50_000_000
     return fresh and all(np.array_equal(command, last[-1][1]) for _, command in last)
@@ -226,7 +233,7 @@ def is_silent(robot: Robot) -> bool:
 
 
 def assert_within_limits(robot: Robot, period_s: float = PERIOD_S) -> None:
-    """Check every command that was received against the limits, period by period."""
+    """Check all received commands against the limits."""
     commands = np.array([command for _, command in robot.commands])
     velocity = np.diff(commands, axis=0) / period_s
     acceleration = np.diff(velocity, axis=0) / period_s

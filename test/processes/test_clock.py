@@ -1,4 +1,4 @@
-"""Clocks of simulators, ours and others: real nodes on their time, over real DDS."""
+"""Simulation time: the clocks of the simulated cell and of other simulators."""
 
 import json
 import time
@@ -33,30 +33,32 @@ FACTOR = 2.0
 
 
 class Watcher:
-    """Notes what the world's clock and its joint states say, beside ours."""
+    """Records `/clock` and the stamps of joint states with their arrivals."""
 
     def __init__(self, robot: Robot) -> None:
         self.clock: list[tuple[int, int]] = []
         self.stamps: list[tuple[int, int]] = []
-        robot.create_subscription(Clock, "/clock", self._hear_clock, qos_profile_sensor_data)
-        robot.create_subscription(JointState, "joint_states", self._hear, qos_profile_sensor_data)
+        robot.create_subscription(Clock, "/clock", self._on_clock, qos_profile_sensor_data)
+        robot.create_subscription(
+            JointState, "joint_states", self._on_joint_state, qos_profile_sensor_data
+        )
 
-    def _hear_clock(self, message: Clock) -> None:
+    def _on_clock(self, message: Clock) -> None:
         self.clock.append((time.monotonic_ns(), stamp_to_ns(message.clock)))
 
-    def _hear(self, message: JointState) -> None:
+    def _on_joint_state(self, message: JointState) -> None:
         self.stamps.append((time.monotonic_ns(), stamp_to_ns(message.header.stamp)))
 
 
 def rate(seen: list[tuple[int, int]]) -> float:
-    """Return how many seconds passed there in one of ours."""
-    (ours, theirs), (ours_later, theirs_later) = seen[0], seen[-1]
-    return (theirs_later - theirs) / (ours_later - ours)
+    """Return the real-time factor of recorded times."""
+    (wall_0, time_0), (wall_1, time_1) = seen[0], seen[-1]
+    return (time_1 - time_0) / (wall_1 - wall_0)
 
 
 @pytest.fixture
 def listener(robot: Robot) -> Robot:
-    """A node that only listens and asks: the robot is the simulated one."""
+    """A node without its own sensors: the robot is the simulated one."""
     robot.measures, robot.camera = False, "off"
     for loop in robot.loops:
         loop.stop()
@@ -64,7 +66,7 @@ def listener(robot: Robot) -> Robot:
 
 
 @pytest.mark.timeout(120)
-def test_clock_and_stamps_run_at_the_speed_of_the_world(listener: Robot) -> None:
+def test_clock_and_stamps_run_at_the_real_time_factor(listener: Robot) -> None:
     watcher = Watcher(listener)
     with process("sim_node", task="reach", real_time_factor=FACTOR):
         wait_until(
@@ -80,20 +82,20 @@ def test_clock_and_stamps_run_at_the_speed_of_the_world(listener: Robot) -> None
 
 
 @pytest.mark.timeout(120)
-def test_the_guard_holds_when_the_world_and_its_clock_end(listener: Robot) -> None:
-    with ExitStack() as world:
-        world.enter_context(process("sim_node", task="reach", real_time_factor=FACTOR))
+def test_the_guard_holds_when_the_simulation_and_its_clock_end(listener: Robot) -> None:
+    with ExitStack() as simulation:
+        simulation.enter_context(process("sim_node", task="reach", real_time_factor=FACTOR))
         with process(
             "guard_node", enable_control="true", real_time_factor=FACTOR, use_sim_time="true"
         ):
             listener.wait_for_state("guard", "holding: waiting for a chunk")
-            world.close()
+            simulation.close()
             listener.wait_for_state("guard", "the enabling was withdrawn")
 
 
 @pytest.fixture
 def turner(tmp_path: Path) -> Path:
-    """A model that turns both shoulders at a constant speed of its own time."""
+    """A model that turns both shoulders at a constant speed in simulation time."""
     velocity = np.zeros(len(CONFIG.joints))
     velocity[[0, 7]] = SPEED_RAD_S
     ramp = np.arange(1, 9)[:, None] * STEP_S * velocity
@@ -108,7 +110,7 @@ def turner(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def foreign(domain: int) -> Iterator[ForeignSimulator]:
-    """A simulator that is not ours, at half of real time."""
+    """Another simulator, at half of real time."""
     with spinning(ForeignSimulator) as node:
         node.loops[0].start()
         with driving_in_real_time():
@@ -117,14 +119,14 @@ def foreign(domain: int) -> Iterator[ForeignSimulator]:
 
 
 def refused_in(robot: Robot, seconds: float) -> int:
-    """Return how many decisions the policy refuses within a time."""
+    """Return the number of refused decisions in some time."""
     robot.ask("policy/clear_statistics")
     time.sleep(seconds)
     return int(json.loads(robot.ask("policy/statistics")[1])["refused_decisions"])
 
 
 @pytest.mark.timeout(120)
-def test_a_policy_decides_on_the_clock_of_a_simulator_that_is_not_ours(
+def test_a_policy_uses_the_clock_of_another_simulator(
     foreign: ForeignSimulator, turner: Path
 ) -> None:
     with (
@@ -143,7 +145,7 @@ def test_a_policy_decides_on_the_clock_of_a_simulator_that_is_not_ours(
         foreign.real_time_factor = 0.0
         foreign.wait_for_state("guard", "holding: joint states are stale")
         foreign.real_time_factor = 0.95
-        wait_until(lambda: moves(foreign), "the arms to move when the simulator goes on")
+        wait_until(lambda: moves(foreign), "the arms to move when the simulator continues")
         foreign.clock_frozen = True
         foreign.wait_for_state("policy", "/clock has stalled")
         foreign.wait_for_state("guard", "/clock has stalled")
@@ -151,11 +153,11 @@ def test_a_policy_decides_on_the_clock_of_a_simulator_that_is_not_ours(
         foreign.clock_frozen = False
         foreign.wait_for_state("policy", "deciding")
         assert foreign.ask("guard/enable_control", True) == (True, "")
-        wait_until(lambda: moves(foreign), "the arms to move when the clock goes on")
+        wait_until(lambda: moves(foreign), "the arms to move when the clock continues")
 
 
 @pytest.mark.timeout(120)
-def test_the_arms_move_at_the_pace_of_a_simulator_that_is_not_ours(
+def test_the_arms_move_at_the_rate_of_another_simulator(
     foreign: ForeignSimulator,
 ) -> None:
     foreign.plans = True
@@ -167,13 +169,13 @@ def test_the_arms_move_at_the_pace_of_a_simulator_that_is_not_ours(
             foreign.errors_rad.clear()
             time.sleep(1.5)
             assert len(foreign.errors_rad) > 500
-            # 50 ms of the simulator at its greatest speed.
+            # The motion in 50 ms at the highest speed.
             assert np.abs(foreign.errors_rad).max() < 0.05 * AMPLITUDE_RAD
         assert foreign.states["guard"].startswith("tracking")
 
 
 @pytest.mark.timeout(120)
-def test_stamps_that_cannot_be_used_are_named_with_their_cause(robot: Robot, turner: Path) -> None:
+def test_invalid_stamps_are_reported_with_their_cause(robot: Robot, turner: Path) -> None:
     stamps = {
         "head_camera is not stamped: its stamp is zero": lambda: 0,
         "head_camera's stamps are of another clock": time.monotonic_ns,

@@ -1,4 +1,4 @@
-"""Enabling compares the command interface of ros2_control with ours, and names what differs."""
+"""Enabling compares the command interfaces of ros2_control with the settings of the guard."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -67,7 +67,7 @@ def command_velocity(rig: Rig) -> None:
         (command_velocity, ["velocity", "position"]),
     ],
 )
-def test_enabling_is_refused_where_a_controller_is_not_what_it_should_be(
+def test_enabling_is_refused_if_a_controller_differs_from_the_settings(
     rig: Rig, change: Callable[[Rig], None], words: list[str]
 ) -> None:
     change(rig)
@@ -81,7 +81,7 @@ def test_enabling_is_refused_where_a_controller_is_not_what_it_should_be(
     rig.assert_nothing_moved()
 
 
-def test_a_controller_loaded_in_another_order_while_tracking_never_moves_an_arm(
+def test_a_controller_reloaded_in_another_order_while_tracking_moves_no_arm(
     rig: Rig,
 ) -> None:
     rig.track()
@@ -92,8 +92,8 @@ def test_a_controller_loaded_in_another_order_while_tracking_never_moves_an_arm(
 
 
 @contextmanager
-def second_commander(controller: str) -> Iterator[None]:
-    """Let another node publish on a controller's commands, if it wanted to."""
+def second_command_publisher(controller: str) -> Iterator[None]:
+    """Create another publisher of a controller's commands."""
     node = Node("forgotten_guard", enable_rosout=False, start_parameter_services=False)
     node.create_publisher(Float64MultiArray, f"/{controller}/commands", COMMAND_PUBLISHER)
     try:
@@ -102,17 +102,17 @@ def second_commander(controller: str) -> Iterator[None]:
         node.destroy_node()
 
 
-def test_a_second_commander_keeps_control_from_being_enabled(rig: Rig) -> None:
-    with second_commander(RIGHT_GRIPPER):
+def test_a_second_command_publisher_keeps_control_from_being_enabled(rig: Rig) -> None:
+    with second_command_publisher(RIGHT_GRIPPER):
         wait_until(lambda: not rig.guard.enable()[0], "enabling to be refused", limit_s=3.0)
         rig.refuses_to_enable(f"{RIGHT_GRIPPER}/commands", "forgotten_guard")
     rig.track()
     rig.assert_no_jump()
 
 
-def test_a_second_commander_latches_a_stop(rig: Rig) -> None:
+def test_a_second_command_publisher_latches_a_stop(rig: Rig) -> None:
     rig.track()
-    with second_commander(RIGHT_GRIPPER):
+    with second_command_publisher(RIGHT_GRIPPER):
         rig.guard.wait_for("stopped", RIGHT_GRIPPER, "forgotten_guard", since=rig.first_sentence)
         rig.wait_for_rest()
     rig.track()
@@ -134,15 +134,15 @@ def test_a_second_policy_latches_a_stop(rig: Rig) -> None:
     [(DEGREES, 0.0), (1.0, 1e9), (1.0, -1e9)],
     ids=["degrees", "1e9", "-1e9"],
 )
-def test_a_chunk_that_cannot_be_meant_is_refused(rig: Rig, factor: float, offset: float) -> None:
+def test_a_chunk_out_of_range_is_refused(rig: Rig, factor: float, offset: float) -> None:
     rig.track()
     before = rig.guard.statistics()["refused_chunks"]
-    where = rig.robot.hardware.positions
+    before_rad = rig.robot.hardware.positions
     rig.policy.factor, rig.policy.offset = factor, offset
     rig.guard.wait_for("degrees", since=rig.first_sentence)
     rig.wait_for_rest()
     assert rig.guard.statistics()["refused_chunks"] > before
-    assert np.abs(rig.robot.hardware.positions - where).max() < 0.15
+    assert np.abs(rig.robot.hardware.positions - before_rad).max() < 0.15
     rig.policy.heal(START)
     rig.track()
     rig.assert_no_jump()

@@ -1,4 +1,4 @@
-"""The fake behaves as ros2_control 4.46 does in what matters to a commander."""
+"""The fake behaves like ros2_control 4.46 towards a publisher of commands."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ STEP = 0.004
 
 
 class Commander(Node):
-    """Publishes commands of the left arm by hand, and records what the fake publishes."""
+    """Publishes commands of the left arm, and records the messages of the fake."""
 
     def __init__(self) -> None:
         super().__init__("commander")
@@ -62,7 +62,7 @@ def fake(commander: Commander) -> Iterator[FakeRos2Control]:
 
 
 def left(fake: FakeRos2Control) -> list[float]:
-    """Return where the left arm is."""
+    """Return the positions of the left arm."""
     return fake.hardware.positions[:6].tolist()
 
 
@@ -89,7 +89,7 @@ def test_the_largest_step_is_one_from_the_arms_position(
     assert fake.largest_step().joint.startswith("left_")
 
 
-def test_a_message_that_was_lost_allows_a_step_of_two_periods(
+def test_a_lost_message_allows_a_step_of_two_periods(
     fake: FakeRos2Control, commander: Commander
 ) -> None:
     commander.command(*START[:6])
@@ -125,7 +125,7 @@ def test_an_activated_controller_waits_for_a_new_command(
     assert left(fake) == (START[:6] + 0.1).tolist()
 
 
-def test_a_command_of_the_wrong_size_ends_a_controllers_activity(
+def test_a_command_of_the_wrong_size_deactivates_a_controller(
     fake: FakeRos2Control, commander: Commander
 ) -> None:
     commander.command(*START[:5])
@@ -172,15 +172,15 @@ def test_transitions_are_published_as_two_events_each(
     ]
 
 
-@pytest.mark.parametrize("answers", [True, False])
-def test_a_controller_answers_for_its_joints_where_it_answers_at_all(
-    fake: FakeRos2Control, commander: Commander, answers: bool
+@pytest.mark.parametrize("served", [True, False])
+def test_the_parameters_of_a_controller_may_be_available(
+    fake: FakeRos2Control, commander: Commander, served: bool
 ) -> None:
     fake.unload(LEFT)
-    fake.load(LEFT, JOINTS_OF[LEFT], answers=answers)
+    fake.load(LEFT, JOINTS_OF[LEFT], serves_parameters=served)
     client = commander.create_client(GetParameters, f"{LEFT}/get_parameters")
-    wait_until(lambda: client.service_is_ready() == answers, "the service to come or go")
-    if answers:
+    wait_until(lambda: client.service_is_ready() == served, "the service to come or go")
+    if served:
         request = GetParameters.Request(names=["joints", "interface_name"])
         future = client.call_async(request)
         wait_until(future.done, "the answer")
@@ -200,13 +200,13 @@ def test_two_controllers_of_the_same_joints_are_never_active_at_once(
     assert fake.largest_step().ratio <= 1.0
 
 
-def test_joint_states_come_in_alphabetical_order_and_end_with_the_manager(
+def test_joint_states_are_in_alphabetical_order_and_end_with_the_manager(
     fake: FakeRos2Control, commander: Commander
 ) -> None:
     newest = commander.joint_states[-1]
     assert list(newest.name) == sorted(newest.name)
     assert dict(zip(newest.name, newest.position, strict=True))["left_elbow_joint"] == START[2]
-    fake.die()
+    fake.shut_down()
     wait_until(lambda: commander.publisher.get_subscription_count() == 0, "the subscription to end")
     count = len(commander.joint_states)
     time.sleep(0.1)
@@ -216,13 +216,13 @@ def test_joint_states_come_in_alphabetical_order_and_end_with_the_manager(
     assert fake.largest_step().ratio <= 1.0
 
 
-def test_a_robot_in_a_protective_stop_ignores_commands_until_it_obeys_again(
+def test_a_robot_in_a_protective_stop_ignores_commands_until_its_end(
     fake: FakeRos2Control, commander: Commander
 ) -> None:
-    fake.hardware.obeys = False
+    fake.hardware.follows = False
     commander.command(*(START[:6] + 0.3))
     np.testing.assert_array_equal(fake.hardware.positions, START)
-    fake.hardware.obeys = True
+    fake.hardware.follows = True
     time.sleep(20 * PERIOD_S)
     assert left(fake) == (START[:6] + 0.3).tolist()
     assert fake.largest_step().ratio > 10.0

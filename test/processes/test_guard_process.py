@@ -1,4 +1,4 @@
-"""The guard's process against ros2_control: its settings, its double, and a pause of it."""
+"""The guard process with ros2_control: settings, a second guard, and a suspension."""
 
 import signal
 import time
@@ -23,7 +23,7 @@ from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 RESUMPTIONS = 8
 
 
-def test_controller_sizes_that_do_not_fit_are_refused_before_a_controller_gets_one(
+def test_wrong_controller_sizes_are_refused_before_any_command(
     domain: int,
 ) -> None:
     with running_rig(controller_sizes="[5, 2, 6, 1]") as rig:
@@ -47,7 +47,7 @@ def test_two_guards_never_command_at_once(domain: int) -> None:
         rig.assert_no_jump()
 
 
-def test_a_guard_that_was_suspended_sends_no_command_from_before(domain: int) -> None:
+def test_a_guard_sends_no_outdated_command_after_a_suspension(domain: int) -> None:
     with running_rig() as rig:
         for _ in range(RESUMPTIONS):
             rig.track()
@@ -62,7 +62,7 @@ def test_a_guard_that_was_suspended_sends_no_command_from_before(domain: int) ->
         rig.assert_no_jump()
 
 
-def test_a_policy_decides_from_the_joint_states_of_two_drivers(domain: int, tmp_path: Path) -> None:
+def test_a_policy_uses_the_joint_states_of_two_drivers(domain: int, tmp_path: Path) -> None:
     ramp = np.full((8, len(DUAL_UR5E_JOINTS)), 0.01)
     bundle = write_toy_bundle(
         tmp_path / "toy", graph_joints=DUAL_UR5E_JOINTS, graph_cameras=(CAMERA,), ramp=ramp

@@ -25,7 +25,7 @@ LEFT_BROADCASTER, RIGHT_BROADCASTER = ONE_EACH_ARM
 (BROADCASTER,) = ONE_BROADCASTER
 WHEELS = ("front_left_wheel", "front_right_wheel")
 ATTEMPTS = 5
-# For a new publisher to be discovered and heard.
+# Time to discover a new publisher.
 DISCOVERY_S = 0.4
 
 
@@ -58,7 +58,7 @@ def test_joints_of_a_mobile_base_are_ignored(rig: Rig) -> None:
 
 @pytest.mark.parametrize("age_s", [0.0, 10.0], ids=["fresh", "10 s old"])
 @pytest.mark.parametrize("rate_hz", [50.0, 500.0])
-def test_a_second_publisher_of_our_joints_keeps_control_from_being_enabled(
+def test_a_second_publisher_of_the_joints_prevents_enabling(
     rig: Rig, age_s: float, rate_hz: float
 ) -> None:
     with closing(OtherJointStates("stale_simulator", DUAL_UR5E_JOINTS, rate_hz, age_s)):
@@ -71,7 +71,7 @@ def test_a_second_publisher_of_our_joints_keeps_control_from_being_enabled(
     rig.assert_no_jump()
 
 
-def test_a_second_publisher_of_one_joint_keeps_control_from_being_enabled(rig: Rig) -> None:
+def test_a_second_publisher_of_one_joint_prevents_enabling(rig: Rig) -> None:
     with closing(OtherJointStates("gripper_driver", ["right_gripper_joint"])):
         time.sleep(DISCOVERY_S)
         rig.refuses_to_enable("joint_states", "gripper_driver")
@@ -79,7 +79,7 @@ def test_a_second_publisher_of_one_joint_keeps_control_from_being_enabled(rig: R
 
 
 @pytest.mark.parametrize("age_s", [0.0, 10.0], ids=["fresh", "10 s old"])
-def test_a_second_publisher_of_our_joints_latches_a_stop(rig: Rig, age_s: float) -> None:
+def test_a_second_publisher_of_the_joints_latches_a_stop(rig: Rig, age_s: float) -> None:
     rig.track()
     with closing(OtherJointStates("stale_simulator", DUAL_UR5E_JOINTS, 100.0, age_s)):
         rig.guard.wait_for("stopped", "joint_states", since=rig.first_sentence)
@@ -98,7 +98,7 @@ def test_joint_states_with_old_stamps_only_are_refused(rig: Rig) -> None:
     rig.assert_nothing_moved()
 
 
-def test_a_missing_joint_is_named_when_control_is_to_be_enabled(rig: Rig) -> None:
+def test_enabling_names_a_missing_joint(rig: Rig) -> None:
     rig.robot.broadcast({BROADCASTER: DUAL_UR5E_JOINTS[:-1]})
     time.sleep(DISCOVERY_S)
     rig.refuses_to_enable("right_gripper_joint")
@@ -106,7 +106,7 @@ def test_a_missing_joint_is_named_when_control_is_to_be_enabled(rig: Rig) -> Non
 
 
 @pytest.mark.parametrize("broadcaster", [LEFT_BROADCASTER, RIGHT_BROADCASTER])
-def test_joint_states_that_one_arm_lacks_for_long_withdraw_the_enabling(
+def test_a_long_gap_in_the_joint_states_of_one_arm_disables_control(
     rig: Rig, broadcaster: str
 ) -> None:
     rig.robot.broadcast(ONE_EACH_ARM)
@@ -124,7 +124,7 @@ def test_joint_states_that_one_arm_lacks_for_long_withdraw_the_enabling(
     rig.assert_no_jump()
 
 
-def test_a_short_gap_in_the_joint_states_is_bridged_without_a_person(rig: Rig) -> None:
+def test_after_a_short_gap_in_the_joint_states_tracking_resumes(rig: Rig) -> None:
     rig.track()
     sentences = len(rig.guard.sentences)
     rig.robot.deactivate(BROADCASTER)
@@ -136,7 +136,7 @@ def test_a_short_gap_in_the_joint_states_is_bridged_without_a_person(rig: Rig) -
     rig.assert_no_jump()
 
 
-def test_joint_states_that_stay_the_same_with_fresh_stamps_latch_a_stop(rig: Rig) -> None:
+def test_constant_joint_states_with_fresh_stamps_latch_a_stop(rig: Rig) -> None:
     rig.track()
     broadcaster = rig.robot.controllers[BROADCASTER]
     assert isinstance(broadcaster, Broadcaster)
@@ -149,7 +149,9 @@ def test_joint_states_that_stay_the_same_with_fresh_stamps_latch_a_stop(rig: Rig
     rig.assert_no_jump()
 
 
-def test_a_controller_and_the_other_arms_broadcaster_lost_at_once_are_both_named(rig: Rig) -> None:
+def test_a_controller_and_the_broadcaster_of_the_other_arm_lost_together_are_both_named(
+    rig: Rig,
+) -> None:
     rig.robot.broadcast(ONE_EACH_ARM)
     rig.track()
     rig.robot.switch(deactivate=[LEFT, RIGHT_BROADCASTER])
@@ -165,7 +167,7 @@ def test_a_controller_and_the_other_arms_broadcaster_lost_at_once_are_both_named
     rig.assert_no_jump()
 
 
-def test_recorders_and_silent_publishers_that_come_and_go_change_nothing(rig: Rig) -> None:
+def test_recorders_and_slow_publishers_change_nothing(rig: Rig) -> None:
     rig.track()
     rig.settle()
     sentences = len(rig.guard.sentences)

@@ -1,4 +1,4 @@
-"""A learner is killed again and again: what that costs the robot, the record and the learning."""
+"""A learner is killed repeatedly: effects on the robot, the episodes and the learning."""
 
 import json
 import os
@@ -44,51 +44,51 @@ EPISODE_S, ANSWER_S = 1.2, 2.0
 
 @pytest.fixture
 def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
-    """A guard that leaves a small machine room for a learner that starts eleven times."""
+    """A guard at a low rate, as the learner starts eleven times."""
     with process("guard_node", enable_control="true", command_rate_hz=RATE_HZ) as child:
         robot.wait_for_state("guard", "holding")
         yield child
 
 
-class Witness:
-    """Hears what the policy decides, with which model, and what it asks a sender for."""
+class Monitor:
+    """Records decisions and models of the policy, and its requests to a sender."""
 
     def __init__(self, robot: Robot) -> None:
         self.numbers: list[int] = []
         self.models: list[dict[str, Any]] = []
         self._countdown, self._victim = 0, 0
-        robot.create_subscription(String, "decision", self._decided, EVENTS)
-        robot.create_subscription(String, "policy/model", self._said, LATCHED)
-        robot.create_subscription(String, "model_request", self._requested, MODEL_CHUNKS)
+        robot.create_subscription(String, "decision", self._on_decision, EVENTS)
+        robot.create_subscription(String, "policy/model", self._on_model, LATCHED)
+        robot.create_subscription(String, "model_request", self._on_request, MODEL_CHUNKS)
 
     @property
     def active(self) -> int:
-        """The version that decides."""
+        """Version of the active model."""
         return int(self.models[-1]["version"])
 
     def kill_at_request(self, victim: int, number: int) -> None:
-        """Kill a process group at the next, or a later, request of a push."""
+        """Kill a process group at a later request for a model."""
         self._victim, self._countdown = victim, number
 
-    def _decided(self, message: String) -> None:
+    def _on_decision(self, message: String) -> None:
         self.numbers.append(parse_policy_step(message.data).number)
 
-    def _said(self, message: String) -> None:
+    def _on_model(self, message: String) -> None:
         self.models.append(json.loads(message.data))
 
-    def _requested(self, _: String) -> None:
+    def _on_request(self, _: String) -> None:
         self._countdown -= 1
         if self._countdown == 0:
             os.killpg(self._victim, signal.SIGKILL)
 
 
 class Operator(threading.Thread):
-    """Ends one episode after another, and keeps what the learner has said yes to."""
+    """Ends episodes, and records those that the learner has confirmed."""
 
-    def __init__(self, robot: Robot, chance: random.Random) -> None:
+    def __init__(self, robot: Robot, rng: random.Random) -> None:
         super().__init__(daemon=True)
         self.ended: list[str] = []
-        self._chance, self._over = chance, threading.Event()
+        self._rng, self._over = rng, threading.Event()
         self._clients = {
             outcome: robot.create_client(Trigger, f"learner/end_{outcome}")
             for outcome in ("success", "failure")
@@ -96,30 +96,30 @@ class Operator(threading.Thread):
         self._begin = robot.create_client(Trigger, "policy/begin_episode")
 
     def run(self) -> None:
-        """Work until told to stop."""
+        """End episodes until `stop`."""
         while not self._over.wait(EPISODE_S):
-            outcome = self._chance.choice(list(self._clients))
+            outcome = self._rng.choice(list(self._clients))
             if self._ask(self._clients[outcome]):
                 self.ended.append(outcome)
             self._ask(self._begin)
 
     def stop(self) -> None:
-        """Finish what is under way."""
+        """Stop after the current episode."""
         self._over.set()
         self.join()
 
     def _ask(self, client: Any) -> bool:
         if not client.service_is_ready():
             return False
-        future, patience = client.call_async(Trigger.Request()), time.monotonic() + ANSWER_S
-        while not future.done() and time.monotonic() < patience:
+        future, deadline = client.call_async(Trigger.Request()), time.monotonic() + ANSWER_S
+        while not future.done() and time.monotonic() < deadline:
             time.sleep(0.01)
         return bool(future.done() and future.result().success)
 
 
 @contextmanager
-def working(robot: Robot, chance: random.Random) -> Iterator[Operator]:
-    operator = Operator(robot, chance)
+def working(robot: Robot, rng: random.Random) -> Iterator[Operator]:
+    operator = Operator(robot, rng)
     operator.start()
     try:
         yield operator
@@ -128,7 +128,7 @@ def working(robot: Robot, chance: random.Random) -> Iterator[Operator]:
 
 
 @pytest.mark.timeout(900)
-def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_update(
+def test_a_learner_killed_ten_times_loses_no_decision_episode_or_update(
     imitated: Path, robot: Robot, guard: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     out, received = tmp_path / "learner", tmp_path / "received"
@@ -151,35 +151,35 @@ def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_upda
         "max_limited_increase": 1.0,
         "inference_budget": 10.0,
         "shadow_decisions": 10,
-        # For minutes nothing brings the arms back to where the demonstrations were.
+        # The arms may be far from the demonstrations after minutes of exploration.
         "shadow_max_first_step": 10.0,
         "decision_rate_hz": RATE_HZ / 2,
         "received_models": received,
     }
-    witness, chance = Witness(robot), random.Random(4)
+    monitor, rng = Monitor(robot), random.Random(4)
     with process("policy_node", **exploring):
         with process("learner_node", **learning):
-            wait_until(lambda: witness.numbers, "exploration", lambda: str(robot.states), LIMIT_S)
+            wait_until(lambda: monitor.numbers, "exploration", lambda: str(robot.states), LIMIT_S)
         for node in ("policy", "guard"):
             assert robot.ask(f"{node}/clear_statistics")[0]
-        began = len(witness.numbers)
+        began = len(monitor.numbers)
         robot.silences_s.clear()
-        with working(robot, chance) as operator:
-            inside = kill_again_and_again(learning, witness, received, chance)
-            before = witness.active
+        with working(robot, rng) as operator:
+            inside = kill_repeatedly(learning, monitor, received, rng)
+            before = monitor.active
             with process("learner_node", **learning):
                 wait_until(
-                    lambda: witness.active > before,
-                    "a learner to go on",
-                    lambda: str(witness.models[-1]),
+                    lambda: monitor.active > before,
+                    "a learner to continue",
+                    lambda: str(monitor.models[-1]),
                     LIMIT_S,
                 )
         policy, guarded = (
             json.loads(robot.ask(f"{node}/statistics")[1]) for node in ("policy", "guard")
         )
         silences_s = list(robot.silences_s)
-    numbers = witness.numbers[began:]
-    print(f"{len(numbers)} decisions, {len(operator.ended)} episodes, version {witness.active}")
+    numbers = monitor.numbers[began:]
+    print(f"{len(numbers)} decisions, {len(operator.ended)} episodes, version {monitor.active}")
     print(f"the robot itself was silent for {silences_s} s")
     assert inside >= IN_A_PUSH
     assert policy["decision_period"]["gap_count"] == 0
@@ -187,46 +187,46 @@ def test_a_learner_killed_ten_times_costs_no_decision_and_no_episode_and_no_upda
     assert guarded["holds"] <= len(silences_s)
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert_within_limits(robot, 1 / RATE_HZ)
-    assert_whole_models(witness, out / "versions")
+    assert_whole_models(monitor, out / "versions")
     assert_on_disk(operator.ended, out / "episodes")
     assert_learned_as_if_never_killed(learning, out, tmp_path / "again")
 
 
-def kill_again_and_again(
-    learning: dict[str, Any], witness: Witness, received: Path, chance: random.Random
+def kill_repeatedly(
+    learning: dict[str, Any], monitor: Monitor, received: Path, rng: random.Random
 ) -> int:
-    """Kill a learner at random moments; return how many were inside a push.
+    """Kill a learner at random times; return the number of kills during a transfer.
 
-    Every other one dies alone, and the process that learns is left to find that out.
+    Every other kill ends the node only, and not its worker process.
     """
     kinds = [True] * IN_A_PUSH + [False] * (KILLS - IN_A_PUSH)
-    chance.shuffle(kinds)
+    rng.shuffle(kinds)
     inside = 0
     for number, in_a_push in enumerate(kinds):
         with process("learner_node", **learning) as learner:
             if in_a_push:
-                witness.kill_at_request(learner.pid, chance.randint(1, 2))
+                monitor.kill_at_request(learner.pid, rng.randint(1, 2))
                 assert learner.wait(LIMIT_S) == -signal.SIGKILL
                 inside += any(path.name.startswith(".") for path in received.iterdir())
             else:
-                time.sleep(chance.uniform(0.5, LONGEST_LIFE_S))
+                time.sleep(rng.uniform(0.5, LONGEST_LIFE_S))
                 kill = os.kill if number % 2 else os.killpg
                 kill(learner.pid, signal.SIGKILL)
-        print(f"{number}: {'push' if in_a_push else 'random'}, version {witness.active}")
+        print(f"{number}: {'push' if in_a_push else 'random'}, version {monitor.active}")
     return inside
 
 
-def assert_whole_models(witness: Witness, versions: Path) -> None:
-    """Check that whatever decided is a whole version of the learner."""
+def assert_whole_models(monitor: Monitor, versions: Path) -> None:
+    """Check that every active model is a complete version of the learner."""
     known = {read_bundle(path).sha256 for path in versions.glob("[!.]*")}
-    decided = {said["sha256"] for said in witness.models if said["version"] > 1}
+    decided = {model["sha256"] for model in monitor.models if model["version"] > 1}
     assert decided
     assert decided <= known
-    assert all(said["phase"] != "rolled_back" for said in witness.models)
+    assert all(model["phase"] != "rolled_back" for model in monitor.models)
 
 
 def assert_on_disk(ended: list[str], episodes: Path) -> None:
-    """Check that every end that the learner said yes to is there, in order."""
+    """Check that all confirmed episodes are on disk, in order."""
     ends = [read_bag(bag_path(episodes, number)).end for number in bag_numbers(episodes)]
     assert all(ends)
     found = iter([end.outcome for end in ends if end and end.termination_reason == end.outcome])
@@ -235,7 +235,7 @@ def assert_on_disk(ended: list[str], episodes: Path) -> None:
 
 
 def assert_learned_as_if_never_killed(learning: dict[str, Any], out: Path, again: Path) -> None:
-    """Check that one learner that reads all the episodes makes the same versions, to the bit."""
+    """Check that one learner with all episodes makes bit-identical versions."""
     shutil.copytree(out / "episodes", again / "episodes")
     config = replace(
         LearnerConfig(),

@@ -1,4 +1,4 @@
-"""Faults of ros2_control in random order and at random times, each named, none with a jump."""
+"""Faults of ros2_control in random order and at random times: each is reported, none jumps."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from dbp_ros.nodes.qos import COMMAND_PUBLISHER
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 SEED = 14
-# Between a fault and its end: what no controller announces the guard needs this long to mend.
+# Time between a fault and its end: without transition events the guard needs it to reanchor.
 PAUSE_S = 1.2
 CONTROLLERS = tuple(JOINTS_OF)
 ARMS = np.array(["gripper" not in joint for joint in DUAL_UR5E_JOINTS])
@@ -39,7 +39,7 @@ def switch_off_and_on(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple
 
 def switch_off_unseen(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
     name = str(rng.choice(CONTROLLERS))
-    rig.robot.controllers[name].announces = False
+    rig.robot.controllers[name].publishes_transitions = False
     rig.robot.deactivate(name)
     return (name,)
 
@@ -74,7 +74,7 @@ def load_another_size(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple
 
 
 def restart_the_manager(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
-    rig.robot.die(killed=bool(rng.integers(2)))
+    rig.robot.shut_down(killed=bool(rng.integers(2)))
     time.sleep(rng.uniform(0.4, 1.2))
     rig.robot.restart(START + rng.uniform(-0.4, 0.4, 14) * ARMS)
     return ("withdrawn",)
@@ -97,8 +97,8 @@ def lose_joint_states(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple
     return ("joint states",)
 
 
-def stop_obeying(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
-    rig.robot.hardware.obeys = False
+def stop_following(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
+    rig.robot.hardware.follows = False
     rig.drive_away()
     return ("stopped",)
 
@@ -145,7 +145,7 @@ FAULTS: tuple[Fault, ...] = (
     restart_the_manager,
     move_with_another_controller,
     lose_joint_states,
-    stop_obeying,
+    stop_following,
     command_as_well,
     publish_joints_as_well,
     decide_as_well,
@@ -154,7 +154,7 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
-def test_faults_at_random_are_each_named_and_no_joint_ever_jumps(domain: int) -> None:
+def test_random_faults_are_reported_and_no_joint_jumps(domain: int) -> None:
     rng = np.random.default_rng(SEED)
     with running_rig() as rig:
         for index in rng.permutation(len(FAULTS)):
@@ -168,6 +168,6 @@ def test_faults_at_random_are_each_named_and_no_joint_ever_jumps(domain: int) ->
                 time.sleep(PAUSE_S)
                 rig.wait_for_rest()
             rig.policy.heal(START)
-            rig.robot.mend()
+            rig.robot.repair()
         rig.assert_no_jump()
         print(f"largest step: {rig.robot.largest_step(rig.first_cycle)}")

@@ -1,4 +1,4 @@
-"""The arm and its command stay together when ros2_control's controllers come and go."""
+"""No arm jumps when controllers of ros2_control are switched, unloaded or restarted."""
 
 import time
 
@@ -15,29 +15,29 @@ from processes.fake_ros2_control import (
 from processes.rig import Rig
 from processes.robot import wait_until
 
-# Time for a jump to happen in, once a controller obeys again.
+# Time for a jump after a controller becomes active.
 AFTERWARDS_S = 0.3
-# Without word from a controller the guard needs so long to bring the commands to the arms.
+# Without transition events the guard needs this time to reanchor the commands.
 SETTLES_S = 1.2
 LEFT_PAN = 0
 
 
 def assert_it_stays_disabled(rig: Rig) -> None:
-    """Check that no joint moves without a person's act."""
+    """Check that control stays disabled and no joint moves."""
     wait_until(lambda: rig.guard.state.startswith("disabled"), "the guard to be disabled")
     time.sleep(AFTERWARDS_S)
     assert rig.guard.state.startswith("disabled")
     assert rig.rests()
 
 
-def assert_it_goes_on(rig: Rig) -> None:
-    """Check that enabling is all it takes to follow the policy again, without a jump."""
+def assert_tracking_resumes(rig: Rig) -> None:
+    """Check that after enabling the arms follow the policy again, without a jump."""
     rig.track()
     rig.assert_no_jump()
 
 
 @pytest.mark.parametrize("is_hidden", [False, True], ids=["announced", "unseen"])
-def test_a_controller_activated_after_a_stop_finds_the_measurement_as_its_command(
+def test_a_controller_activated_after_a_stop_receives_the_measured_position(
     rig: Rig, is_hidden: bool
 ) -> None:
     rig.track()
@@ -56,12 +56,12 @@ def test_a_controller_activated_after_a_stop_finds_the_measurement_as_its_comman
     assert rig.rests()
 
 
-def test_an_e_stop_outlives_a_manager_that_comes_back_with_the_arm_elsewhere(rig: Rig) -> None:
+def test_an_e_stop_stays_latched_when_a_manager_restarts_with_the_arm_elsewhere(rig: Rig) -> None:
     rig.track()
     assert rig.guard.stop()[0]
     rig.guard.wait_for("stopped", "e-stop")
     rig.wait_for_rest()
-    rig.robot.die()
+    rig.robot.shut_down()
     rig.robot.restart(rig.robot.hardware.positions + 1.2 * (np.arange(14) == LEFT_PAN))
     time.sleep(AFTERWARDS_S)
     rig.assert_no_jump()
@@ -111,40 +111,40 @@ def restart_in_one_cycle(rig: Rig) -> None:
         restart_in_one_cycle,
     ],
 )
-def test_a_controller_that_was_off_withdraws_the_enabling(rig: Rig, interrupt) -> None:
+def test_a_controller_that_was_inactive_disables_control(rig: Rig, interrupt) -> None:
     rig.track()
     interrupt(rig)
     rig.wait_for_withdrawal(LEFT)
     assert_it_stays_disabled(rig)
-    assert_it_goes_on(rig)
+    assert_tracking_resumes(rig)
 
 
-def test_a_controller_whose_transitions_are_lost_is_found_inactive_by_its_activity(
+def test_a_controller_without_transition_events_is_found_inactive_by_its_activity(
     rig: Rig,
 ) -> None:
     rig.track()
     for controller in rig.robot.controllers.values():
-        controller.announces = False
+        controller.publishes_transitions = False
     rig.robot.deactivate(LEFT_GRIPPER)
     rig.wait_for_withdrawal(LEFT_GRIPPER)
     rig.refuses_to_enable(LEFT_GRIPPER)
     rig.robot.activate(LEFT_GRIPPER)
-    assert_it_goes_on(rig)
+    assert_tracking_resumes(rig)
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["ended", "killed"])
 @pytest.mark.parametrize("pause_s", [0.4, 1.5])
-def test_a_manager_that_comes_back_with_the_arm_elsewhere_withdraws_the_enabling(
+def test_a_manager_that_restarts_with_the_arm_elsewhere_disables_control(
     rig: Rig, is_killed: bool, pause_s: float
 ) -> None:
     rig.track()
-    rig.robot.die(is_killed)
+    rig.robot.shut_down(is_killed)
     time.sleep(pause_s)
     rig.robot.restart(rig.robot.hardware.positions + 0.45 * (np.arange(14) == LEFT_PAN))
     rig.wait_for_withdrawal()
     assert_it_stays_disabled(rig)
-    rig.robot.reap()
-    assert_it_goes_on(rig)
+    rig.robot.remove_killed()
+    assert_tracking_resumes(rig)
 
 
 def test_a_gripper_that_does_not_follow_latches_a_stop(rig: Rig) -> None:
@@ -160,58 +160,58 @@ def test_a_gripper_that_does_not_follow_latches_a_stop(rig: Rig) -> None:
     assert rig.rests()
 
 
-def test_a_robot_that_obeys_again_after_a_protective_stop_stays_where_it_is(rig: Rig) -> None:
+def test_a_robot_does_not_move_at_the_end_of_a_protective_stop(rig: Rig) -> None:
     rig.track()
-    rig.robot.hardware.obeys = False
+    rig.robot.hardware.follows = False
     rig.drive_away()
     rig.guard.wait_for("stopped", "left_shoulder_pan_joint", since=rig.first_sentence)
     time.sleep(SETTLES_S)
-    rig.robot.hardware.obeys = True
+    rig.robot.hardware.follows = True
     time.sleep(AFTERWARDS_S)
     rig.assert_no_jump()
     assert rig.rests()
-    assert_it_goes_on(rig)
+    assert_tracking_resumes(rig)
 
 
-def test_a_robot_that_obeys_again_after_a_reset_stays_where_it_is(rig: Rig) -> None:
+def test_a_robot_does_not_move_when_a_protective_stop_ends_after_a_reset(rig: Rig) -> None:
     rig.track()
-    rig.robot.hardware.obeys = False
+    rig.robot.hardware.follows = False
     rig.drive_away()
     rig.guard.wait_for("stopped", since=rig.first_sentence)
     wait_until(lambda: rig.guard.reset()[0], "the reset to be granted")
     time.sleep(0.1)
-    rig.robot.hardware.obeys = True
+    rig.robot.hardware.follows = True
     time.sleep(AFTERWARDS_S)
     rig.assert_no_jump()
     assert rig.rests()
 
 
 @pytest.mark.parametrize("is_latched", [False, True], ids=["holding", "stopped"])
-def test_an_arm_moved_by_hand_stays_where_it_was_put(rig: Rig, is_latched: bool) -> None:
+def test_an_arm_moved_by_hand_stays_at_its_position(rig: Rig, is_latched: bool) -> None:
     rig.track()
     if is_latched:
         rig.guard.stop()
     rig.policy.publishes = False
     rig.wait_for_rest()
-    rig.robot.hardware.obeys = False
+    rig.robot.hardware.follows = False
     rig.robot.hardware.hand_velocity = 0.4 * (np.arange(14) == LEFT_PAN)
     time.sleep(1.0)
     rig.robot.hardware.hand_velocity = np.zeros(14)
     time.sleep(SETTLES_S)
-    rig.robot.hardware.obeys = True
+    rig.robot.hardware.follows = True
     time.sleep(AFTERWARDS_S)
     rig.assert_no_jump()
     assert rig.rests()
 
 
-def test_two_arms_that_lose_their_controllers_at_once_are_both_named(rig: Rig) -> None:
+def test_two_controllers_lost_together_are_both_named(rig: Rig) -> None:
     rig.track()
     rig.robot.deactivate(LEFT, RIGHT)
     rig.wait_for_withdrawal(LEFT, RIGHT)
     rig.refuses_to_enable(LEFT, RIGHT)
     rig.robot.activate(LEFT, RIGHT)
     assert_it_stays_disabled(rig)
-    assert_it_goes_on(rig)
+    assert_tracking_resumes(rig)
 
 
 def test_the_other_arm_brakes_within_its_limits_when_one_controller_ends(rig: Rig) -> None:
