@@ -1,4 +1,4 @@
-"""What a node tells about itself, as someone else on the network hears it."""
+"""State, diagnostics and statistics of a node, as received by another node."""
 
 import json
 import time
@@ -19,11 +19,11 @@ from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 
 LIMIT_S = 10.0
-STILL_S = 4 / diagnostics.WATCH_RATE_HZ
+SILENT_S = 4 / diagnostics.WATCH_RATE_HZ
 
 
 class Machine(Node):
-    """A node whose state and numbers can be set."""
+    """A node whose state and statistics can be set."""
 
     def __init__(self) -> None:
         super().__init__("machine", namespace="cell_1")
@@ -44,7 +44,7 @@ def machine(domain: int) -> Iterator[Machine]:
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
-    """Return what a condition gives as soon as it holds."""
+    """Return the value of a condition when it is true."""
     deadline = time.monotonic() + LIMIT_S
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {LIMIT_S:g} s for {what}"
@@ -52,8 +52,8 @@ def until(condition: Callable[[], Any], what: str) -> Any:
     return found
 
 
-def heard(node: Node) -> list[str]:
-    """Subscribe to the machine's state; the list grows with each message."""
+def received_states(node: Node) -> list[str]:
+    """Return a list that grows with each message of the machine's state."""
     states: list[str] = []
     node.create_subscription(String, "machine/state", lambda m: states.append(m.data), LATCHED)
     return states
@@ -63,16 +63,16 @@ def ask(node: Node, service: str) -> Trigger.Response:
     client = node.create_client(Trigger, service)
     assert client.wait_for_service(timeout_sec=LIMIT_S)
     future = client.call_async(Trigger.Request())
-    until(future.done, f"{service} to answer")
+    until(future.done, f"the response of {service}")
     return future.result()
 
 
 def refuse_constant(word: str) -> None:
-    raise AssertionError(f"{word} is no JSON")
+    raise AssertionError(f"{word} is not JSON")
 
 
-def strictly(text: str) -> Any:
-    """Read JSON as those do that know no NaN."""
+def strict_json(text: str) -> Any:
+    """Read JSON without NaN."""
     return json.loads(text, parse_constant=refuse_constant)
 
 
@@ -83,43 +83,43 @@ def next_diagnostics(node: Node) -> DiagnosticArray:
     return until(lambda: messages, "diagnostics")[0]
 
 
-def test_a_state_is_told_once_for_each_change(machine):
-    states = heard(machine)
+def test_a_state_is_published_once_per_change(machine):
+    states = received_states(machine)
     until(lambda: states == ["idle"], "the first state")
-    time.sleep(STILL_S)
+    time.sleep(SILENT_S)
     assert states == ["idle"]
     machine.state = (diagnostics.WARN, "hot")
     until(lambda: states == ["idle", "hot"], "the second state")
     machine.state = (diagnostics.OK, "idle")
     until(lambda: states == ["idle", "hot", "idle"], "the first state again")
-    time.sleep(STILL_S)
+    time.sleep(SILENT_S)
     assert states == ["idle", "hot", "idle"]
 
 
-def test_who_joins_late_hears_the_last_state(machine):
-    states = heard(machine)
+def test_a_late_subscriber_receives_the_last_state(machine):
+    states = received_states(machine)
     machine.state = (diagnostics.ERROR, "broken")
     until(lambda: "broken" in states, "the last state")
-    late = heard(machine)
+    late = received_states(machine)
     until(lambda: late == ["broken"], "the last state")
 
 
-def test_statistics_are_json_for_strict_readers_before_anything_was_recorded(machine):
+def test_empty_statistics_are_strict_json(machine):
     answer = ask(machine, "machine/statistics")
     assert answer.success
-    numbers = strictly(answer.message)
+    numbers = strict_json(answer.message)
     assert numbers["work_ms"] == {"p50": None, "p99": None, "p999": None, "max": None}
     assert numbers["period"]["rate_hz"] == 0.0
 
 
-def test_statistics_hold_what_was_recorded_until_they_are_cleared(machine):
+def test_statistics_are_kept_until_they_are_cleared(machine):
     machine.work_time.record(3_000_000)
-    assert strictly(ask(machine, "machine/statistics").message)["work_ms"]["max"] == 3.0
+    assert strict_json(ask(machine, "machine/statistics").message)["work_ms"]["max"] == 3.0
     assert ask(machine, "machine/clear_statistics").success
-    assert strictly(ask(machine, "machine/statistics").message)["work_ms"]["max"] is None
+    assert strict_json(ask(machine, "machine/statistics").message)["work_ms"]["max"] is None
 
 
-def test_diagnostics_tell_the_level_the_hardware_and_every_number_that_is_known(machine):
+def test_diagnostics_have_level_hardware_id_and_all_known_values(machine):
     machine.state = (diagnostics.WARN, "hot")
     machine.work_time.record(3_000_000)
     message = next_diagnostics(machine)
@@ -133,7 +133,7 @@ def test_diagnostics_tell_the_level_the_hardware_and_every_number_that_is_known(
     assert not {"None", "nan"} & set(values.values())
 
 
-def test_a_machine_is_heard_even_where_the_ros_clock_stands_still(domain):
+def test_diagnostics_continue_while_the_ros_clock_stands_still(domain):
     def make() -> Machine:
         node = Machine()
         node.set_parameters([Parameter("use_sim_time", value=True)])
@@ -141,22 +141,22 @@ def test_a_machine_is_heard_even_where_the_ros_clock_stands_still(domain):
 
     with spinning(make) as machine:
         machine.state = (diagnostics.WARN, "no /clock")
-        states = heard(machine)
+        states = received_states(machine)
         until(lambda: "no /clock" in states, "the state")
         assert next_diagnostics(machine).status[0].message == "no /clock"
 
 
-def test_nested_numbers_become_one_level_without_lists_and_what_is_not_known():
+def test_nested_values_are_flattened_without_lists_and_none():
     nested = {"a": 1, "b": {"c": 0.5, "d": {"e": "x"}, "f": None}, "gaps": [[1, 2]], "g": False}
     assert diagnostics.flatten(nested) == {"a": 1, "b.c": 0.5, "b.d.e": "x", "g": False}
 
 
-def test_nothing_becomes_nothing():
+def test_empty_values_are_flattened_to_nothing():
     assert diagnostics.flatten({}) == {}
     assert diagnostics.flatten({"a": {}}) == {}
 
 
-def test_a_service_answers_with_the_error_where_it_cannot_act():
+def test_a_trigger_service_returns_the_error_of_its_action():
     def fail() -> None:
         raise DbpError("the arms still move")
 

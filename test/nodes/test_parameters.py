@@ -1,4 +1,4 @@
-"""Every setting is a parameter, and a wrong one is told in one sentence that names it."""
+"""Every setting is a parameter, and an invalid one is refused with its name."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def started(*parameters: str) -> Iterator[Node]:
     words = [word for parameter in parameters for word in ("-p", parameter)]
     rclpy.init(args=["--ros-args", *words])
     try:
-        node = Node("someone")
+        node = Node("node")
         yield node
         node.destroy_node()
     finally:
@@ -40,7 +40,7 @@ def started(*parameters: str) -> Iterator[Node]:
 
 
 def given(parameter: str, kind=GuardConfig):
-    """Return the setting that a parameter of the command line gives."""
+    """Return the setting of a parameter of the command line."""
     with started(parameter) as node:
         return getattr(load_settings(node, kind), parameter.partition(":=")[0])
 
@@ -52,7 +52,7 @@ def test_without_parameters_every_setting_has_its_default(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_setting_is_a_parameter_with_a_description_that_cannot_change(kind):
+def test_every_setting_is_a_read_only_parameter_with_a_description(kind):
     with started() as node:
         load_settings(node, kind)
         for leaf in leaves(kind()):
@@ -124,9 +124,9 @@ def test_a_name_of_digits_is_taken_where_it_is_quoted():
         ("realtime_priority:=true", r"realtime_priority is True of type bool, expected int"),
         ("enable_control:=1", r"enable_control is 1 of type int, expected bool"),
         ("enable_control:='true'", r"enable_control is 'true' of type str, expected bool"),
-        ("joints:=elbow", r"joints is 'elbow', expected a list of str"),
+        ("joints:=elbow", r"joints is 'elbow' of type str, expected a list of str"),
         ("joints:=[1, 2]", r"joints is 1 of type int, expected str"),
-        ("cpu_affinity:=0", r"cpu_affinity is 0, expected a list of int"),
+        ("cpu_affinity:=0", r"cpu_affinity is 0 of type int, expected a list of int"),
         ("cpu_affinity:=[0.5]", r"cpu_affinity is 0.5 of type float, expected int"),
         ("controller_sizes:=[true]", r"controller_sizes is True of type bool, expected int"),
     ],
@@ -152,12 +152,12 @@ def test_a_value_out_of_its_range_is_refused_by_name(parameter, reason):
 
 
 @pytest.mark.parametrize("parameter", ["velocity_limit:=[20, 0.5]", "command_rate_hz:="])
-def test_what_ros_itself_cannot_read_ends_a_process_with_one_sentence(parameter):
+def test_a_value_that_ros_cannot_read_ends_a_process_with_one_sentence(parameter):
     command = [sys.executable, "-m", "dbp_ros.nodes.guard_node", "--ros-args", "-p", parameter]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    [said] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    [error] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert result.returncode == 1
-    assert parameter in said
+    assert parameter in error
     assert "Traceback" not in result.stderr
 
 
@@ -226,7 +226,7 @@ def test_parameter_files_are_read_as_ros_reads_them(tmp_path):
     path.write_text("\n".join(["/**:", "  ros__parameters:", *lines]) + "\n")
     rclpy.init(args=["--ros-args", "--params-file", str(path)])
     try:
-        node = Node("someone")
+        node = Node("node")
         (block,) = read_blocks(path)
         assert len(block.values) == len(VALUES)
         for name, value in block.values.items():

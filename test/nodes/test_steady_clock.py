@@ -1,4 +1,4 @@
-"""Stamps of the system's clock and of a `/clock` at any rate, on the steady clock and back."""
+"""Conversion of stamps from system time and from `/clock` to the steady clock and back."""
 
 import struct
 
@@ -21,7 +21,7 @@ JOINTS = ("shoulder", "elbow")
 
 
 class SetTime(SimClock):
-    """A steady clock that a test sets."""
+    """A steady clock set by a test."""
 
     def __init__(self, real_time_factor: float = 1.0) -> None:
         super().__init__(real_time_factor)
@@ -32,7 +32,7 @@ class SetTime(SimClock):
 
 
 class Simulated:
-    """A `SteadyClock` that receives the messages of a `/clock` at its own time."""
+    """A `SteadyClock` that receives messages of `/clock`."""
 
     def __init__(self, real_time_factor: float = 1.0) -> None:
         self.time, self.ros = SetTime(real_time_factor), ROSClock()
@@ -50,33 +50,33 @@ class Simulated:
 
 
 @pytest.mark.parametrize("factor", [0.05, 0.5, 0.95, 1.0, 5.0, 20.0])
-def test_stamps_of_a_clock_that_is_not_ours_are_placed_and_come_back(factor):
+def test_stamps_of_another_simulator_convert_back_exactly(factor):
     simulated = Simulated().run(factor, max(3.0, 0.5 / factor))
     now_ns = simulated.time.time_ns
     newest_ns = int(simulated.ros.now().nanoseconds)
     steady = simulated.steady
     for k in range(40):
         stamp_ns = newest_ns - k * MS - 7
-        placed_ns = steady.steady_ns(stamp_ns)
-        assert placed_ns == pytest.approx(now_ns - k * MS / factor, abs=3 * MS)
-        assert stamp_to_ns(steady.to_stamp(placed_ns)) == stamp_ns
+        steady_ns = steady.steady_ns(stamp_ns)
+        assert steady_ns == pytest.approx(now_ns - k * MS / factor, abs=3 * MS)
+        assert stamp_to_ns(steady.to_stamp(steady_ns)) == stamp_ns
 
 
-def test_without_a_message_on_clock_no_stamp_has_a_time_and_the_clock_is_named():
+def test_without_a_message_on_clock_stamps_are_invalid_and_the_clock_is_reported():
     steady = Simulated().steady
     assert steady.steady_ns(FIRST_NS) == NO_CLOCK_NS
     assert steady.steady_ns(0) == UNSTAMPED_NS
     assert "nothing arrives on /clock" in steady.problem
 
 
-def test_a_clock_that_stalls_is_named_by_the_steady_clock():
+def test_a_stalled_clock_is_reported():
     simulated = Simulated().run(1.0)
     assert simulated.steady.problem == ""
     simulated.time.time_ns += 2100 * MS
     assert "/clock has stalled" in simulated.steady.problem
 
 
-def test_use_sim_time_may_be_set_while_running_and_taken_back():
+def test_use_sim_time_may_be_set_and_unset_while_running():
     ros = ROSClock()
     steady = SteadyClock(ros)
     stamp_ns = int(ros.now().nanoseconds)
@@ -92,7 +92,7 @@ def test_use_sim_time_may_be_set_while_running_and_taken_back():
 
 
 @pytest.mark.parametrize("factor", [0.05, 0.5, 1.0, 20.0])
-def test_a_chunk_keeps_its_stamps_and_takes_its_time_from_the_simulator(factor):
+def test_a_chunk_keeps_its_stamps_and_scales_its_durations(factor):
     policy, guard = Simulated().run(factor), Simulated().run(factor)
     newest_ns = int(policy.ros.now().nanoseconds)
     stamps_ns = [policy.steady.steady_ns(newest_ns - k * MS) for k in (1, 5, 9)]
@@ -123,9 +123,9 @@ def test_with_a_configured_real_time_factor_stamps_shift_by_one_offset(factor):
     for arrival_ns, true_ns, ros_ns in ticks(factor, max(4.0, 1.0 / factor), delay_s=0.0003):
         simulated.receive(arrival_ns, ros_ns)
         if true_ns > START_NS + (2 if factor > 0.1 else 5) * NS:
-            placed_ns = simulated.steady.steady_ns(ros_ns)
-            assert placed_ns == pytest.approx(factor * true_ns, abs=4 * MS * max(1.0, factor))
-            offsets_ns.add(round((placed_ns - ros_ns) / 1000))
+            steady_ns = simulated.steady.steady_ns(ros_ns)
+            assert steady_ns == pytest.approx(factor * true_ns, abs=4 * MS * max(1.0, factor))
+            offsets_ns.add(round((steady_ns - ros_ns) / 1000))
     assert simulated.steady.mapping.factor == 1.0
     assert len(offsets_ns) <= 3
 
@@ -137,7 +137,7 @@ def test_a_simulator_slower_than_configured_is_followed():
     assert simulated.steady.steady_ns(newest_ns) == pytest.approx(simulated.time.time_ns, abs=MS)
 
 
-def test_a_thousand_messages_a_second_are_as_good_as_a_few():
+def test_a_clock_at_two_kilohertz_is_followed():
     simulated = Simulated()
     for arrival_ns, _, ros_ns in ticks(0.5, 3.0, step_s=0.0005):
         simulated.receive(arrival_ns, ros_ns)
@@ -145,7 +145,7 @@ def test_a_thousand_messages_a_second_are_as_good_as_a_few():
     assert simulated.steady.steady_ns(ros_ns) == pytest.approx(arrival_ns, abs=2 * MS)
 
 
-def test_a_reset_within_a_few_milliseconds_of_another_message_is_not_missed():
+def test_a_reset_right_after_another_message_is_detected():
     simulated = Simulated().run(1.0)
     then_ns = simulated.time.time_ns + MS
     simulated.receive(then_ns, NS)
