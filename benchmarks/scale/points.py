@@ -135,7 +135,8 @@ class SyntheticSensors:
 
 def run_point(point: Point) -> list[Row]:
     """Run the threads of a policy and return its row. Requests real-time scheduling."""
-    config = replace(PolicyConfig(), decision_rate_hz=point.rate_hz)
+    # The setting has an upper limit, the thread has none.
+    config = PolicyConfig(decision_rate_hz=min(point.rate_hz, max(AXES["rate_hz"])))
     model = Model(read_bundle(point.bundle))
     model.self_test()
     runner = PolicyRunner(model, config)
