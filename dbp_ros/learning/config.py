@@ -50,6 +50,9 @@ class TrainConfig(Settings):
     latent_dct_modes: int = setting(
         1, "slowest waves of the latent that dbp uses, at most the horizon; 0 for all", ge=0
     )
+    num_components: int = setting(
+        1, "one-step methods: components of the noise, an input of the head; 1 for none", ge=1
+    )
     head: str = setting("residual", f"one of {', '.join(HEADS)}")
     width: int = setting(512, "residual head: width of the part that runs once", ge=8)
     branch_width: int = setting(
@@ -70,7 +73,7 @@ class TrainConfig(Settings):
     features: int = setting(128, "features of a ResNet-18 or point cloud encoder", ge=1)
     crop: float = setting(
         1.0,
-        "share of a picture's sides that is seen: at random, centred when deployed",
+        "fraction of an image's sides that remains: at random, centred when deployed",
         ge=0.5,
         le=1.0,
     )
@@ -90,9 +93,7 @@ class TrainConfig(Settings):
     late_frame_probability: float = setting(
         0.5, "how often a camera shows the step before", ge=0.0, le=1.0
     )
-    shift_px: int = setting(
-        0, "largest random shift of a picture in [px]; it blurs where things are", ge=0
-    )
+    shift_px: int = setting(0, "largest random shift of an image in [px]; it blurs positions", ge=0)
     brightness: float = setting(0.15, "largest change of brightness, of the range", ge=0.0)
     contrast: float = setting(0.2, "largest change of contrast", ge=0.0, le=0.9)
     pixel_noise: float = setting(4.0, "noise on a pixel, of 255", ge=0.0)
@@ -143,13 +144,17 @@ class TrainConfig(Settings):
             raise ConfigError(
                 f"latent_dct_modes = {self.latent_dct_modes} is more than horizon = {self.horizon}"
             )
+        one_step = self.method in ONE_STEP and self.method != "bc_mse"
+        if self.num_components > 1 and not one_step:
+            raise ConfigError(
+                f"num_components = {self.num_components}: {self.method} has no one-step generator"
+            )
         if self.num_inference_steps > 1 and self.method not in ("ddim", "flow"):
             raise ConfigError(
                 f"num_inference_steps = {self.num_inference_steps}: {self.method} generates a "
                 "chunk in one pass"
             )
-        pushed = self.method in ONE_STEP and self.method != "bc_mse"
-        if pushed and self.num_samples < 2:
+        if one_step and self.num_samples < 2:
             raise ConfigError(
                 f"num_samples = {self.num_samples}: {self.method} repels samples of an observation "
                 "from one another and needs at least 2, better 8"

@@ -26,15 +26,25 @@ class ValidationScore:
         error: RMS distance of all samples to the demonstration, in the unit of the actions
             ([rad] for arms, without grippers); other modes count as errors.
         best_error: The same for the best sample of each observation.
-        spread: Standard deviation of the samples of an observation.
+        std: Standard deviation of the samples of an observation.
         best_gripper_error_m: RMS distance of the best sample's grippers.
     """
 
     energy_score: float
     error: float
     best_error: float
-    spread: float
+    std: float
     best_gripper_error_m: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics of the log and the checkpoint."""
+        return {
+            "validation_energy_score": self.energy_score,
+            "validation_error": self.error,
+            "validation_best_error": self.best_error,
+            "validation_spread": self.std,
+            "validation_best_gripper_error_m": self.best_gripper_error_m,
+        }
 
 
 @torch.no_grad()
@@ -64,7 +74,7 @@ def validate(
         energy_score=float(scores.mean()),
         error=_root(arm),
         best_error=_root(arm.min(1).values),
-        spread=_root(variances[:, arms]),
+        std=_root(variances[:, arms]),
         best_gripper_error_m=_root(gripper) if gripper.numel() else 0.0,
     )
 

@@ -99,6 +99,12 @@ def test_the_graphs_of_every_method_agree_with_pytorch(export: Export, method: s
     assert bundle.manifest.made_by["evaluations"] == 1
 
 
+def test_the_graph_with_noise_components_agrees_with_pytorch(export: Export) -> None:
+    policy, bundle = export(joined(without_images), {"num_components": 4})
+    assert difference(policy, bundle) <= 1e-5
+    assert policy.method.component.weight.shape == (15, 4)
+
+
 @pytest.mark.parametrize("method", ["ddim", "flow"])
 def test_the_graph_holds_all_inference_steps(export: Export, method: str) -> None:
     changes = {"method": method, "num_inference_steps": 10}

@@ -1,9 +1,12 @@
 """Every method through the common interface, and the initialisation that keeps modes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from dbp_ros.drift.heads import ResidualHead
+from dbp_ros.errors import ConfigError
 from dbp_ros.learning.config import METHODS, TrainConfig
 from dbp_ros.learning.methods.diffusion import alphas_cumprod
 from dbp_ros.learning.methods.method import TrainingBatch
@@ -41,6 +44,21 @@ def test_a_method_has_gradients_and_is_deterministic(name: str) -> None:
     chunks = method(batch.observation, batch.noise)
     assert chunks.shape == batch.noise.shape
     torch.testing.assert_close(method(batch.observation, batch.noise), chunks, rtol=0, atol=0)
+
+
+def test_a_chunk_depends_on_the_component_of_its_noise() -> None:
+    torch.manual_seed(0)
+    method = build_method(replace(config("dbp"), num_components=2), 5, 3)
+    torch.nn.init.zeros_(method.noise_skip.std)
+    latent = 1e-4 * torch.tensor([-1.0, -0.9, 0.9, 1.0]).reshape(1, 4, 1, 1).expand(1, 4, 4, 3)
+    chunks = method(torch.zeros(1, 5), latent)[0]
+    same = (chunks[1] - chunks[0]).abs().max(), (chunks[3] - chunks[2]).abs().max()
+    assert max(same) < 1e-4 < 1e-2 < (chunks[2] - chunks[1]).abs().max()
+
+
+def test_only_one_step_generators_have_components() -> None:
+    with pytest.raises(ConfigError, match="num_components = 4: ddim has no one-step generator"):
+        replace(config("ddim"), num_components=4)
 
 
 @pytest.mark.parametrize("modes", [1, 3, 8])

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dbp_ros.drift.fields import Drift
-from dbp_ros.drift.generator import NoiseSkip
+from dbp_ros.drift.generator import COMPONENT_SCALE, NoiseSkip, components
 from dbp_ros.drift.heads import Head
 from dbp_ros.drift.losses import moved
 from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBatch, unit_target
@@ -28,9 +28,10 @@ def dct_basis(horizon: int, count: int) -> Tensor:
 
 
 class OneStep(Method):
-    """`x = noise_skip(z) + head(o, z)`, trained by a drifting field.
+    """`x = noise_skip(z) + head(o, z + w * component of z)`, trained by a drifting field.
 
-    The latent is projected onto its lowest DCT modes.
+    The latent is projected onto its lowest DCT modes. The one-hot component (see
+    `OneStepGenerator`) is optional; a linear map `w` adds it to the input of the head.
 
     Attributes:
         latent_scale: Factor on latents, 1 as trained; at 0 every latent gives the same chunk.
@@ -49,6 +50,7 @@ class OneStep(Method):
         *,
         noise_skip: bool = True,
         dct_modes: int = 0,
+        num_components: int = 1,
     ) -> None:
         """Wrap a head.
 
@@ -58,10 +60,13 @@ class OneStep(Method):
             field: From samples (B, G, S) and their batch to a drift.
             noise_skip: Whether to add a noise skip connection; the published form has none.
             dct_modes: Lowest DCT modes of the latent that are used; 0 for all.
+            num_components: Components of the noise; 1 for none.
         """
         super().__init__(head, 1, num_samples)
         self._field = field
         self.noise_skip = NoiseSkip(head.horizon, head.actions) if noise_skip else None
+        size = head.horizon * head.actions
+        self.component = nn.Linear(num_components, size, bias=False) if num_components > 1 else None
         modes = dct_basis(head.horizon, dct_modes or head.horizon)
         gain = math.sqrt(head.horizon / len(modes))
         self.register_buffer("projection", gain * modes.T @ modes, persistent=False)
@@ -69,8 +74,12 @@ class OneStep(Method):
 
     def forward(self, observation: Tensor, latent: Tensor) -> Tensor:
         """Return one chunk for each latent; see `Method.forward`."""
-        smooth = self.latent_scale * (self.projection @ latent)
-        chunks: Tensor = self.head(self.head.condition(observation), smooth)
+        smooth = value = self.latent_scale * (self.projection @ latent)
+        if self.component is not None:
+            one_hot = components(self.latent_scale * latent, self.component.in_features)
+            offset = self.component(COMPONENT_SCALE * one_hot)
+            value = smooth + offset.reshape(smooth.shape)
+        chunks: Tensor = self.head(self.head.condition(observation), value)
         return chunks if self.noise_skip is None else self.noise_skip(smooth) + chunks
 
     def predict(self, batch: TrainingBatch) -> Tensor:

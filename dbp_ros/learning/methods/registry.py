@@ -52,7 +52,13 @@ def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
     if config.method == "consistency":
         return Consistency(head, 1, num_samples)
     if config.method == "dbp_authors":
-        return OneStep(head, num_samples, published_field, noise_skip=False)
+        return OneStep(
+            head,
+            num_samples,
+            published_field,
+            noise_skip=False,
+            num_components=config.num_components,
+        )
     schedule = TemperatureSchedule(config.temperatures, config.initial_temperature_scale)
     fields: dict[str, DriftField] = {
         "dbp": partial(annealed_field, schedule),
@@ -60,7 +66,13 @@ def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
         "sinkhorn": sinkhorn_field,
         "joint_sinkhorn": joint_sinkhorn_field,
     }
-    return OneStep(head, num_samples, fields[config.method], dct_modes=config.latent_dct_modes)
+    return OneStep(
+        head,
+        num_samples,
+        fields[config.method],
+        dct_modes=config.latent_dct_modes,
+        num_components=config.num_components,
+    )
 
 
 def annealed_field(schedule: TemperatureSchedule, samples: Tensor, batch: TrainingBatch) -> Drift:
