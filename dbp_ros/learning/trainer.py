@@ -235,7 +235,7 @@ class Trainer:
             score = validate(
                 self.average.network, self.data, self.validation_rows, self.config.seed
             )
-            self.metrics = {f"validation_{name}": v for name, v in asdict(score).items()}
+            self.metrics = score.metrics()
         row |= self.metrics
         if self.log is not None:
             self.log.add(self.update, row)
