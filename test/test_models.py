@@ -27,7 +27,9 @@ def test_the_default_model_ships() -> None:
 
 
 def test_all_bundles_together_are_small() -> None:
-    assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) < MOST_BYTES
+    # A stack that runs from a clone keeps its last good models in models/.history.
+    files = [path for bundle in SHIPPED for path in bundle.iterdir()]
+    assert sum(path.stat().st_size for path in files) < MOST_BYTES
 
 
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
