@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "files": {"errors"},
     "resources": {"errors"},
     "settings": GROUND,
-    "bundle": GROUND,
+    "bundle": GROUND | {"settings"},
     "telemetry": GROUND | {"settings"},
     "runtime": GROUND | {"settings"},
     "sensing": GROUND | {"settings", "runtime"},

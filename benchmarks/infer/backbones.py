@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.config import MethodName, TrainConfig
 from dbp_ros.learning.graphs import write_graph
 from dbp_ros.learning.methods.method import Method
 from dbp_ros.learning.methods.registry import build_method
@@ -56,7 +56,7 @@ class Network(Protocol):
 def build_untrained(backbone: str, steps: int) -> Method:
     """Return an untrained method: a one-step generator, or DDIM for several steps."""
     torch.manual_seed(SEED)
-    name = "dbp" if steps == 1 else "ddim"
+    name: MethodName = "dbp" if steps == 1 else "ddim"
     config = TrainConfig(method=name, num_inference_steps=steps, horizon=HORIZON)
     if backbone in UNETS:
         config = TrainConfig(

@@ -1,19 +1,21 @@
 """The manifest of a model bundle, `manifest.yaml`, and its checks."""
 
 import math
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal
 
 import yaml
 
-from dbp_ros.errors import BundleError
+from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.files import write_text
+from dbp_ros.settings.fields import from_mapping
 
 FORMAT = 1
 MANIFEST = "manifest.yaml"
-JOINT_POSITION, AS_RECORDED = "absolute_joint_position", "as_recorded"
-ENCODING = "rgb8"
+JOINT_POSITION: Final = "absolute_joint_position"
+AS_RECORDED: Final = "as_recorded"
+ENCODING: Final = "rgb8"
 FASTEST_HZ = 1000
 # Errors of the YAML library on values such as a 13th month, besides its own.
 UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
@@ -35,7 +37,7 @@ class CameraSpec:
     name: str
     height: int
     width: int
-    encoding: str
+    encoding: Literal["rgb8"]
     feature_size: int
     encoder: str
 
@@ -70,7 +72,7 @@ class ActionSpec:
         step_s: Time between two points.
     """
 
-    meaning: str
+    meaning: Literal["absolute_joint_position", "as_recorded"]
     horizon: int
     step_s: float
 
@@ -176,60 +178,12 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
             f"{source}: expected format {FORMAT}, got {found}: export the model again"
         )
     raw = {"states": raw.get("joints"), "clouds": [], **raw}
-    _require_keys(raw, source)
     try:
-        manifest = Manifest(
-            **{
-                **raw,
-                "joints": tuple(raw["joints"]),
-                "states": tuple(raw["states"]),
-                "action": ActionSpec(**raw["action"]),
-                "history": HistorySpec(**raw["history"]),
-                "cameras": tuple(CameraSpec(**camera) for camera in raw["cameras"]),
-                "clouds": tuple(CloudSpec(**cloud) for cloud in raw["clouds"]),
-                "proof": GoldenSpec(**raw["proof"]),
-            }
-        )
-        _require_type(manifest, Manifest, "manifest")
-    except TypeError as error:
+        manifest = from_mapping(Manifest, raw, "manifest.")
+    except ConfigError as error:
         raise BundleError(f"{source}: {error}: export the model again") from error
     check_manifest(manifest, source)
     return manifest
-
-
-def _require_keys(raw: dict[str, Any], source: str) -> None:
-    known = [item.name for item in fields(Manifest)]
-    optional = [
-        item.name
-        for item in fields(Manifest)
-        if item.default is not MISSING or item.default_factory is not MISSING
-    ]
-    missing = sorted(set(known) - set(optional) - set(raw))
-    unknown = sorted(str(key) for key in set(raw) - set(known))
-    if missing or unknown:
-        raise BundleError(
-            f"{source}: missing keys: {', '.join(missing) or 'none'}, unknown keys: "
-            f"{', '.join(unknown) or 'none'}, expected {', '.join(known)}: export the model again"
-        )
-
-
-def _require_type(value: Any, kind: Any, name: str) -> None:
-    """Raise `TypeError` unless a value read from YAML has the annotated type."""
-    if is_dataclass(kind):
-        for field_name, field_kind in get_type_hints(kind).items():
-            _require_type(getattr(value, field_name), field_kind, f"{name}.{field_name}")
-    elif get_origin(kind) is tuple:
-        for item in value:
-            _require_type(item, get_args(kind)[0], name)
-    elif get_origin(kind) is dict:
-        _require_type(value, dict, name)
-        for key, item in value.items():
-            _require_type(key, str, name)
-            _require_type(item, get_args(kind)[1], f"{name}.{key}")
-    elif kind is not Any:
-        number = kind is float and isinstance(value, int)
-        if isinstance(value, bool) != (kind is bool) or not (isinstance(value, kind) or number):
-            raise TypeError(f"{name} is {value!r}, expected {kind.__name__}")
 
 
 def check_manifest(manifest: Manifest, source: str) -> None:
@@ -238,8 +192,6 @@ def check_manifest(manifest: Manifest, source: str) -> None:
         "joints: expected unique names": len(set(manifest.joints)) != len(manifest.joints)
         or not manifest.joints,
         "states: expected unique names": len(set(manifest.states)) != len(manifest.states),
-        f"action.meaning: expected {JOINT_POSITION} or {AS_RECORDED}": manifest.action.meaning
-        not in (JOINT_POSITION, AS_RECORDED),
         "action.horizon: expected at least 1": manifest.action.horizon < 1,
         "action.step_s: expected more than 0": not 0 < manifest.action.step_s < math.inf,
         "history.length: expected at least 1": manifest.history.length < 1,
@@ -250,9 +202,6 @@ def check_manifest(manifest: Manifest, source: str) -> None:
         "proof.tolerance: expected more than 0": not 0 < manifest.proof.tolerance < math.inf,
         "cameras, clouds: expected unique names": len({sensor.name for sensor in manifest.sensors})
         != len(manifest.sensors),
-        f"cameras: expected encoding {ENCODING}": any(
-            camera.encoding != ENCODING for camera in manifest.cameras
-        ),
     }
     for problem, holds in wrong.items():
         if holds:

@@ -146,7 +146,7 @@ class ModelHistory:
         size = _size(bundle.directory, (MANIFEST, *bundle.manifest.files))
         if size > self._max_bytes:
             raise BundleError(
-                f"its size is {size / BYTES_PER_MB:.0f} MB, more than kept_models_mb = "
+                f"its size is {size / BYTES_PER_MB:.0f} MB, more than model_history_mb = "
                 f"{self._max_bytes / BYTES_PER_MB:g}"
             )
         self._folder.mkdir(parents=True, exist_ok=True)

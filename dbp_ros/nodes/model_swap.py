@@ -92,8 +92,8 @@ class ModelSwap:
         config = self._config
         directory = directory.resolve() if directory.name in ("", "..") else directory
         self._received = self._folder_of(config.received_models, directory, RECEIVED)
-        history = self._folder_of(config.kept_models, directory, HISTORY) / directory.name
-        limits = (config.kept_models_count, config.kept_models_mb)
+        history = self._folder_of(config.model_history, directory, HISTORY) / directory.name
+        limits = (config.model_history_size, config.model_history_mb)
         warn = self._node.get_logger().warning
         self._blocklist = Blocklist(self._received / FAILED)
         self._history = ModelHistory(history, *limits, warn, self._received)

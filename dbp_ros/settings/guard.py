@@ -10,70 +10,64 @@ from dbp_ros.settings.robot import DUAL_UR5E_JOINTS, ControllersConfig, HomeConf
 
 @dataclass(frozen=True)
 class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, SimClockConfig):
-    """The guard: the process that alone commands the arms."""
+    """Settings of the guard, the only publisher of commands."""
 
     realtime_priority: int = setting(
         45, "SCHED_FIFO priority of the loop, 0 for none; keep below 50", ge=0, le=99
     )
     position_lower: tuple[float, ...] = setting(
         both_arms((-2 * pi, -2 * pi, -pi, -2 * pi, -2 * pi, -2 * pi), 0.0),
-        "Lowest command of each joint [rad, m]",
+        "Smallest command of each joint [rad, m]",
     )
     position_upper: tuple[float, ...] = setting(
         both_arms((2 * pi, 2 * pi, pi, 2 * pi, 2 * pi, 2 * pi), 0.085),
-        "Highest command of each joint [rad, m]",
+        "Largest command of each joint [rad, m]",
     )
     velocity_limit: tuple[float, ...] = setting(
         both_arms((2.0, 2.0, 2.0, 2.5, 2.5, 2.5), 0.2),
-        "Highest commanded speed of each joint [rad/s, m/s]",
+        "Largest commanded speed of each joint [rad/s, m/s]",
         ge=1e-6,
     )
     acceleration_limit: tuple[float, ...] = setting(
         both_arms((12.0,) * 6, 2.0),
-        "Highest commanded acceleration of each joint [rad/s^2, m/s^2]",
+        "Largest commanded acceleration of each joint [rad/s^2, m/s^2]",
         ge=1e-6,
     )
     tracking_error_limit: tuple[float, ...] = setting(
         both_arms((0.25,) * 6, 0.07),
-        "Distance of command and measurement that latches a stop; for a gripper more than the "
-        "width of what it holds, and less than its stroke [rad, m]",
+        "Distance of command and measurement that latches a stop; for a gripper between the width "
+        "of a grasped object and the stroke [rad, m]",
         ge=1e-6,
     )
     reanchor_share: float = setting(
         0.1,
-        "Share of tracking_error_limit by which a joint that is held may leave its command before "
-        "the command follows it",
+        "Share of tracking_error_limit beyond which the command of a held joint is set to its "
+        "measured position",
         ge=0.01,
         le=1.0,
     )
     gripper_joints: tuple[str, ...] = setting(
         tuple(joint for joint in DUAL_UR5E_JOINTS if "gripper" in joint),
-        "Joints that an object may keep away from their command",
+        "Joints that a grasped object may block",
     )
     position_margin: float = setting(
         0.25,
-        "Share of a joint's range, at least 0.25 rad or m, by which a chunk may exceed its limits; "
-        "a chunk beyond that is refused",
+        "Share of a joint's range, at least 0.25 rad or m, by which a chunk may exceed its limits "
+        "before it is refused",
         ge=0.0,
     )
     rest_speed: float = setting(
-        0.1,
-        "Share of velocity_limit at which the arms count as moving, and control is not enabled",
-        ge=1e-3,
+        0.1, "Share of velocity_limit above which control cannot be enabled", ge=1e-3
     )
-    command_rate_hz: float = setting(500.0, "Commands a second", ge=10.0, le=1000.0)
+    command_rate_hz: float = setting(500.0, "Commands per second", ge=10.0, le=1000.0)
     chunk_timeout_s: float = setting(
-        0.1, "Without a fresh chunk for this long the arms come to rest", ge=0.01, le=5.0
+        0.1, "Age of the newest chunk at which the arms stop", ge=0.01, le=5.0
     )
     joint_state_timeout_s: float = setting(
-        0.1, "Without joint states for this long the arms come to rest", ge=0.01, le=5.0
+        0.1, "Gap of the joint states at which the arms stop", ge=0.01, le=5.0
     )
     joint_state_loss_s: float = setting(
-        1.0,
-        "Without joint states for this long the enabling is withdrawn; after a shorter gap the "
-        "guard goes on by itself",
-        ge=0.01,
-        le=60.0,
+        1.0, "Gap of the joint states that disables control", ge=0.01, le=60.0
     )
     enable_control: bool = setting(
         False, "Command the arms from the start; otherwise call ~/enable_control"

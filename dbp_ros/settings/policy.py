@@ -16,7 +16,7 @@ ExecutionProvider = Literal["cpu", "cuda", "tensorrt"]
 
 @dataclass(frozen=True)
 class PolicyConfig(SwapConfig, RealtimeConfig, SimClockConfig):
-    """The policy node: from camera and joint topics to chunks of actions."""
+    """Settings of the policy node."""
 
     realtime_priority: int = setting(
         40, "SCHED_FIFO priority of the decision loop, 0 for none", ge=0, le=99
@@ -25,69 +25,58 @@ class PolicyConfig(SwapConfig, RealtimeConfig, SimClockConfig):
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
     decision_rate_hz: float = setting(
         0.0,
-        "Decisions a second at least; 0 for the control_rate_hz of the model's manifest",
+        "Smallest number of decisions per second; 0 for control_rate_hz of the model's manifest",
         ge=0.0,
         le=1000.0,
     )
     earliest_decision: float = setting(
         0.25,
-        "Share of a decision's period after which a new image may start the next one; 1 for the "
-        "clock alone",
+        "Share of the decision period after which a new image triggers a decision; 1 for a fixed "
+        "period",
         ge=0.0,
         le=1.0,
     )
     image_transport: ImageTransportName = setting(
-        "raw",
-        "How images come: raw (image_raw) or compressed (image_raw/compressed, JPEG or PNG)",
+        "raw", "Topics of the images: image_raw, or image_raw/compressed"
     )
-    image_max_age_s: float = setting(0.2, "An older image is refused", ge=0.001, le=10.0)
-    joint_state_max_age_s: float = setting(0.1, "Older joint states are refused", ge=0.001, le=10.0)
+    image_max_age_s: float = setting(0.2, "Largest age of an image", ge=0.001, le=10.0)
+    joint_state_max_age_s: float = setting(0.1, "Largest age of joint states", ge=0.001, le=10.0)
     image_frozen_after_s: float = setting(
         0.5,
-        "An image that does not change for this long while the arms move is refused as frozen",
+        "Time without a change of an image, while the arms move, after which it is frozen",
         ge=0.01,
         le=60.0,
     )
     image_frozen_motion: float = setting(
-        0.2, "How far a joint must move for an unchanged image to count [rad, m]", ge=1e-4
+        0.2, "Motion of a joint after which an image must change [rad, m]", ge=1e-4
     )
     image_frozen_retry_s: float = setting(
         30.0,
-        "Longest rest of the arms after which a frozen image is used again, for a try; the first "
-        "is image_frozen_after_s, each further one twice as long",
+        "Longest rest of the arms before a frozen image is used again; the rest is "
+        "image_frozen_after_s at first, and doubles with each retry",
         ge=0.01,
         le=3600.0,
     )
     camera_joints: tuple[str, ...] = setting(
         ("left_wrist*=left_*,!*gripper*", "right_wrist*=right_*,!*gripper*"),
-        "Joints whose motion must change a camera's image, each as camera=joint,joint; * stands "
-        "for any letters, ! leaves joints out, and camera=off turns the check off. A camera that "
-        "is not listed may see a still scene",
+        "Joints whose motion must change a camera's image, each as camera=joint,joint; * matches "
+        "any letters, ! excludes joints, and camera=off disables the check. A camera without an "
+        "item may have a static view",
     )
-    latent_seed: int = setting(-1, "Seed of the latent of each episode; -1 draws a new one", ge=-1)
+    latent_seed: int = setting(-1, "Seed of the latent of each episode; -1 for a random one", ge=-1)
     latent_time_constant_s: float = setting(
-        0.2,
-        "Time in which the latent forgets itself; 0 holds it through the episode",
-        ge=0.0,
+        0.2, "Time constant of the latent; 0 holds it for an episode", ge=0.0
     )
-    explore: bool = setting(
-        False, "Draw chunks from the law of a stochastic model, to learn from what comes of them"
-    )
-    n_action_steps: int = setting(
-        4, "Points of a chunk that are played before the next decision, while exploring", ge=1
-    )
-    execution_provider: ExecutionProvider = setting(
-        "cpu", "Where the model runs: cpu, cuda or tensorrt"
-    )
+    explore: bool = setting(False, "Sample chunks from the distribution of a stochastic model")
+    n_action_steps: int = setting(4, "Executed points per decision while exploring", ge=1)
+    execution_provider: ExecutionProvider = setting("cpu", "ONNX Runtime execution provider")
     intra_op_threads: int = setting(1, "Threads of one inference", ge=1, le=64)
-    autostart: bool = setting(True, "Configure and activate by itself when started")
+    autostart: bool = setting(True, "Configure and activate at the start")
 
 
 @dataclass(frozen=True)
 class ModelSenderConfig(Settings):
-    """The model sender: a process that offers one model to robots."""
+    """Settings of the model sender, which offers one model to robots."""
 
-    model: str = setting(
-        PolicyConfig.model, "Model bundle to announce: a folder, or a name under models/"
-    )
+    model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
     share_path: bool = setting(True, "Let receivers on this machine read the bundle's folder")

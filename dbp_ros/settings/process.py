@@ -10,12 +10,12 @@ SLOWEST, FASTEST = 0.05, 50.0
 
 @dataclass(frozen=True)
 class RealtimeConfig(Settings):
-    """How a process asks the operating system for punctuality."""
+    """Real-time scheduling of a process."""
 
     realtime_priority: int = setting(
         0, "SCHED_FIFO priority of the loop, 0 for none; keep below 50", ge=0, le=99
     )
-    lock_memory: bool = setting(True, "Lock the process in memory where that is allowed")
+    lock_memory: bool = setting(True, "Lock the memory of the process, if allowed")
     cpu_affinity: tuple[int, ...] = setting(
         (), "Cores to run on; empty for the plan of runtime/cpu_affinity.py", ge=0
     )

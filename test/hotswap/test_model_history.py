@@ -119,7 +119,7 @@ def test_the_total_size_is_limited_but_the_newest_stays(write, tmp_path, warned)
     tiny = ModelHistory(tmp_path / "tiny", 9, 0.5 * size / BYTES_PER_MB, warned.append)
     work(tiny, first := write(4))
     assert not tiny.path(first.sha256).exists()
-    assert "more than kept_models_mb" in warned[-1]
+    assert "more than model_history_mb" in warned[-1]
 
 
 def test_a_limit_of_zero_disables_the_history(write, tmp_path, warned):

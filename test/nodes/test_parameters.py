@@ -69,7 +69,7 @@ def test_a_description_tells_the_range():
         load_settings(node, GuardConfig)
         described = node.describe_parameter("command_rate_hz").description
         half_open = node.describe_parameter("velocity_limit").description
-        assert described == "Commands a second (from 10.0 to 1000.0)"
+        assert described == "Commands per second (from 10.0 to 1000.0)"
         assert half_open.endswith("(at least 1e-06)")
 
 
