@@ -1,4 +1,4 @@
-"""A chunk whose stamp cannot be used is refused by the cause, in the simulator's seconds."""
+"""Chunks with invalid stamps are refused with the cause, in simulation time."""
 
 from dataclasses import replace
 
@@ -42,12 +42,12 @@ def test_each_cause_of_a_bad_stamp_has_its_own_sentence(check, stamp_ns, words):
 
 
 @pytest.mark.parametrize("late_ms", [10_000, 10_030, 10_004, 10_017])
-def test_the_sentence_stays_the_same_for_chunks_of_the_same_cause(check, late_ms):
+def test_the_sentence_is_the_same_for_the_same_cause(check, late_ms):
     first = check.problem(chunk(NOW_NS - 10_010 * MS), NOW_NS)
     assert check.problem(chunk(NOW_NS - late_ms * MS), NOW_NS) == first
 
 
-def test_in_a_slow_simulator_the_age_of_a_chunk_is_in_its_seconds(check):
+def test_in_a_slow_simulation_the_age_of_a_chunk_is_in_simulation_time(check):
     late = chunk(NOW_NS - 1900 * MS)
     assert check.problem(late, NOW_NS)
     assert check.problem(replace(late, slowdown=20.0), NOW_NS) == ""

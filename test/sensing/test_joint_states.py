@@ -1,4 +1,4 @@
-"""Joint states of several publishers become one state of the robot, or name what is missing."""
+"""Joint states of several publishers: merging, missing joints, conflicts."""
 
 import numpy as np
 import pytest
@@ -24,14 +24,14 @@ def merger():
     return JointStateMerger(JOINTS)
 
 
-def test_two_drivers_with_an_arm_each_give_one_state_whose_age_is_that_of_the_older(merger):
+def test_two_drivers_give_one_state_with_the_age_of_the_older(merger):
     assert merger.add(readings(LEFT, [1.0, 2.0], 10), 100) is None
     states = merger.add(readings(RIGHT, [3.0, 4.0], 15), 105)
     assert states.positions.tolist() == [1.0, 2.0, 3.0, 4.0]
     assert (states.stamp_ns, states.arrival_ns) == (10, 100)
 
 
-def test_joints_that_were_never_received_are_named(merger):
+def test_joints_that_were_not_received_are_reported(merger):
     assert merger.missing == JOINTS
     merger.add(readings(LEFT, [1.0, 2.0], 10), 100)
     assert merger.missing == ("right_elbow", "right_gripper")
@@ -39,7 +39,7 @@ def test_joints_that_were_never_received_are_named(merger):
     assert not merger.complete
 
 
-def test_a_driver_that_falls_silent_is_named_and_its_age_counts(merger):
+def test_joints_of_a_driver_that_stops_become_stale(merger):
     merger.add(readings(LEFT, [1.0, 2.0], 10), 100)
     merger.add(readings(RIGHT, [3.0, 4.0], 10), 100)
     for k in range(1, 100):
@@ -49,7 +49,7 @@ def test_a_driver_that_falls_silent_is_named_and_its_age_counts(merger):
     assert merger.latest().positions[0] == 100.0
 
 
-def test_what_is_missing_or_stale_is_a_sentence(merger):
+def test_missing_and_stale_joints_are_reported_in_a_sentence(merger):
     merger.add(readings(LEFT, [1.0, 2.0], 10), 100)
     assert merger.problem(100, 50) == "joint_states lacks right_elbow, right_gripper"
     merger.add(readings(RIGHT, [3.0, 4.0], 10), 100)
@@ -58,7 +58,7 @@ def test_what_is_missing_or_stale_is_a_sentence(merger):
     assert merger.problem(200, 50).startswith("joint_states lacks right_elbow, right_gripper: not")
 
 
-def test_each_result_of_drivers_in_turns_has_a_stamp_of_its_own(merger):
+def test_results_of_alternating_drivers_have_unique_stamps(merger):
     stamps = []
     for k in range(50):
         side = LEFT if k % 2 else RIGHT
@@ -79,26 +79,26 @@ ALL = frozenset(range(4))
 
 
 def play(conflict, *publishers, until_ms=100, parts=(ALL, ALL)):
-    """Let publishers, given as (period, phase, first number), send messages in order of time."""
+    """Add the messages of publishers, given as (period, phase, first number), in order of time."""
     events = sorted(
-        (phase + k * period, number + k, who)
-        for who, (period, phase, number) in enumerate(publishers)
+        (phase + k * period, number + k, index)
+        for index, (period, phase, number) in enumerate(publishers)
         for k in range(until_ms)
         if phase + k * period < until_ms
     )
-    for at_ms, number, who in events:
-        conflict.add(parts[who], number, at_ms * MS)
+    for at_ms, number, index in events:
+        conflict.add(parts[index], number, at_ms * MS)
     return conflict.detected(until_ms * MS)
 
 
-def test_one_publisher_is_no_conflict_though_messages_are_lost():
+def test_one_publisher_with_lost_messages_is_no_conflict():
     conflict = PublisherConflict()
     for number in (1, 2, 3, 90, 91, 500, 501):
         conflict.add(ALL, number, number * MS)
     assert not conflict.detected(501 * MS)
 
 
-def test_a_publisher_that_was_restarted_is_no_conflict():
+def test_a_restarted_publisher_is_no_conflict():
     conflict = PublisherConflict()
     for k, number in enumerate([800, 801, 802, 1, 2, 3, 4]):
         conflict.add(ALL, number, k * MS)
@@ -106,7 +106,7 @@ def test_a_publisher_that_was_restarted_is_no_conflict():
 
 
 @pytest.mark.parametrize("lost", [None, 29, 30, 31])
-def test_a_publisher_that_was_restarted_may_arrive_at_the_numbers_it_had(lost):
+def test_a_restarted_publisher_may_reach_its_old_numbers(lost):
     conflict = PublisherConflict()
     numbers = [*range(1, 31), *(number for number in range(1, 61) if number != lost)]
     for k, number in enumerate(numbers):
@@ -116,7 +116,7 @@ def test_a_publisher_that_was_restarted_may_arrive_at_the_numbers_it_had(lost):
 
 @pytest.mark.parametrize("first", [1, 2, 3, 50, 5000])
 @pytest.mark.parametrize("phase", [0, 1, 3, 50])
-def test_two_publishers_of_the_same_joints_are_a_conflict_whatever_their_numbers(first, phase):
+def test_two_publishers_of_the_same_joints_conflict_at_any_numbers(first, phase):
     assert play(PublisherConflict(), (4, 0, 1), (4, phase, first))
 
 
@@ -133,28 +133,28 @@ def test_a_publisher_of_all_joints_conflicts_with_one_of_some_of_them():
     assert conflict.conflicting == {2, 3}
 
 
-def test_a_publisher_that_sends_other_joints_in_each_message_is_no_conflict():
+def test_a_publisher_with_varying_joints_is_no_conflict():
     conflict = PublisherConflict()
     for number, parts in enumerate([ALL, ALL, frozenset({2}), ALL, frozenset({1, 2}), ALL, ALL]):
         conflict.add(parts, number, number * MS)
     assert not conflict.detected(7 * MS)
 
 
-def test_a_conflict_is_over_a_second_after_the_second_publisher_has_ended():
+def test_a_conflict_ends_a_second_after_the_second_publisher():
     conflict = PublisherConflict()
     play(conflict, (4, 0, 1), (4, 1, 70))
     assert conflict.detected(100 * MS + CONFLICT_NS - 10 * MS)
     assert not conflict.detected(100 * MS + CONFLICT_NS)
 
 
-def test_messages_without_numbers_are_never_a_conflict():
+def test_messages_without_sequence_numbers_are_no_conflict():
     conflict = PublisherConflict()
     for k in range(20):
         conflict.add(ALL, None, k * MS)
     assert not conflict.detected(20 * MS)
 
 
-def test_a_driver_that_does_not_stamp_is_noticed_with_every_message(merger):
+def test_every_message_of_a_driver_without_stamps_gives_a_result(merger):
     merger.add(readings(LEFT, [1.0, 2.0], 0), 100)
     for k in range(1, 5):
         states = merger.add(readings(RIGHT, [3.0, 4.0], 10 + k), 100 + k)
