@@ -53,7 +53,7 @@ class LearnerNode(Node):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__("learner")
-        self._config = config = load_settings(self, LearnerConfig)
+        config = load_settings(self, LearnerConfig)
         if not config.checkpoint:
             raise ConfigError("checkpoint is empty, expected the run that the model came from")
         manifest = read_bundle(bundle_directory(config.model)).manifest
