@@ -5,6 +5,7 @@ import importlib.metadata
 import shlex
 import time
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -23,12 +24,31 @@ from dbp_ros.evaluation.collection import (
     resolve_backend,
 )
 from dbp_ros.files import require_folder, write_text
+from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.robot import CAMERAS
-from dbp_ros.sim.camera import BACKENDS
+from dbp_ros.settings.simulation import CameraBackend
 from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.sim.tasks.registry import TASKS, make_task
 
 MIN_SUCCESS_RATE = 0.95
+
+
+@dataclass(frozen=True)
+class CollectConfig(Settings):
+    """Flags of `dbp collect`, besides the task."""
+
+    episodes: int = setting(100, "number of episodes", ge=1)
+    out: str = setting("", f"folder for the episodes, *{SUFFIX}; empty for data/TASK")
+    seed: int = setting(0, "seed of episode 0; each adds 1", ge=0)
+    modes: str = setting("", "comma-separated modes of the task, in turn; empty for all")
+    noise: float = setting(
+        0.005, "standard deviation of the noise on executed commands [rad]", ge=0.0
+    )
+    size: int = setting(84, "height and width of an image [px]", ge=1)
+    workers: int = setting(2, "parallel processes", ge=1)
+    camera_backend: CameraBackend = setting("auto", "renderer")
+    images: bool = setting(True, "record images")
 
 
 def rates(outcomes: list[CollectedEpisode], modes: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -89,30 +109,27 @@ def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -
     console.print(f"recorded in {seconds:.0f} s")
 
 
-def plan_of(arguments: argparse.Namespace) -> CollectionPlan:
+def plan_of(task_name: str, config: CollectConfig) -> CollectionPlan:
     """Return the collection plan of a command line.
 
     Raises:
-        ConfigError: If the task or a mode is unknown, or a number is out of range.
+        ConfigError: If the task or a mode is unknown.
     """
-    task = make_task(arguments.task)
-    modes = tuple(arguments.modes.split(",")) if arguments.modes else task.modes
+    task = make_task(task_name)
+    modes = tuple(config.modes.split(",")) if config.modes else task.modes
     for mode in modes:
         if mode not in task.modes:
             raise ConfigError(
                 f"task {task.name} has no mode '{mode}', expected some of {', '.join(task.modes)}"
             )
-    for name, least in (("episodes", 1), ("workers", 1), ("size", 1), ("noise", 0), ("seed", 0)):
-        if getattr(arguments, name) < least:
-            raise ConfigError(f"--{name} {getattr(arguments, name)}, expected at least {least}")
     return CollectionPlan(
         task=task.name,
         modes=modes,
-        seed=arguments.seed,
-        noise_rad=arguments.noise,
-        size=0 if arguments.no_images else arguments.size,
-        backend=arguments.camera_backend,
-        directory=Path(arguments.out or f"data/{task.name}"),
+        seed=config.seed,
+        noise_rad=config.noise,
+        size=config.size if config.images else 0,
+        backend=config.camera_backend,
+        directory=Path(config.out or f"data/{task.name}"),
     )
 
 
@@ -120,18 +137,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Record the missing episodes of a data set; return 1 if too few episodes succeed."""
     console = terminal()
     try:
-        plan = plan_of(arguments)
+        config = settings_from(CollectConfig, arguments)
+        plan = plan_of(arguments.task, config)
         backend = resolve_backend(plan)
         require_folder(plan.directory)
-        found = {index: find_recorded(plan, index) for index in range(arguments.episodes)}
+        found = {index: find_recorded(plan, index) for index in range(config.episodes)}
         outcomes = [outcome for outcome in found.values() if outcome is not None]
         missing = [index for index, outcome in found.items() if outcome is None]
         started = time.monotonic()
         with progress_of(console, TimeRemainingColumn()) as progress:
             bar = progress.add_task(
-                f"{plan.task} ({backend})", total=arguments.episodes, completed=len(outcomes)
+                f"{plan.task} ({backend})", total=config.episodes, completed=len(outcomes)
             )
-            for outcome in collect_missing(plan, missing, arguments.workers):
+            for outcome in collect_missing(plan, missing, config.workers):
                 outcomes.append(outcome)
                 progress.advance(bar)
     except DbpError as error:
@@ -155,33 +173,5 @@ def register(parser: argparse.ArgumentParser) -> None:
         f"{MIN_SUCCESS_RATE:.0%} of the episodes succeed."
     )
     parser.add_argument("--task", required=True, help=f"one of {', '.join(sorted(TASKS))}")
-    parser.add_argument(
-        "--episodes", type=int, default=100, help="number of episodes (default: %(default)s)"
-    )
-    parser.add_argument("--out", help=f"folder for the episodes, *{SUFFIX} (default: data/TASK)")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of episode 0; each adds 1 (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--modes", default="", help="comma-separated modes of the task, in turn (default: all)"
-    )
-    parser.add_argument(
-        "--noise",
-        type=float,
-        default=0.005,
-        help="standard deviation of the noise on executed commands [rad] (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--size",
-        type=int,
-        default=84,
-        help="height and width of an image [px] (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--workers", type=int, default=2, help="parallel processes (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--camera-backend", choices=BACKENDS, default="auto", help="renderer (default: auto)"
-    )
-    parser.add_argument("--no-images", action="store_true", help="record no images")
+    add_settings(parser, CollectConfig)
     parser.set_defaults(run=run)

@@ -4,54 +4,41 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome, PolicyEvaluator
 from dbp_ros.files import check_file, write_text
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.flags import check_at_least
+from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 
 
+@dataclass(frozen=True)
+class EvaluateConfig(Settings):
+    """Flags of `dbp evaluate`, besides the file of the outcomes."""
+
+    model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
+    task: TaskName = setting(SimulationConfig.task, "task")
+    episodes: int = setting(50, "number of episodes", ge=1)
+    seed: int = setting(SimulationConfig.seed, "seed of the first episode; each adds 1", ge=0)
+    latent_time_constant_s: float = setting(
+        PolicyConfig.latent_time_constant_s,
+        "time constant of the latent [s]; 0 holds it for an episode",
+        ge=0.0,
+    )
+    camera_backend: CameraBackend = setting("auto", "renderer")
+
+
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
     parser.description = "Run a policy in lockstep with the simulation and print its success rate."
-    parser.add_argument(
-        "--model",
-        default=PolicyConfig.model,
-        help="model bundle: a folder, or a name under models/ (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--task",
-        default=SimulationConfig.task,
-        help=f"one of {', '.join(get_args(TaskName))} (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--episodes", type=int, default=50, help="number of episodes (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=SimulationConfig.seed,
-        help="seed of the first episode; each adds 1 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--latent-time-constant-s",
-        type=float,
-        default=PolicyConfig.latent_time_constant_s,
-        help="time constant of the latent [s]; 0 holds it for an episode (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--camera-backend",
-        default="auto",
-        help=f"renderer, one of {', '.join(get_args(CameraBackend))} (default: auto)",
-    )
+    add_settings(parser, EvaluateConfig)
     parser.add_argument("--out", type=Path, help="JSON file for the outcome of each episode")
     parser.set_defaults(run=run)
 
@@ -63,24 +50,22 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If a number is out of range, the task or the backend is unknown, or the file
             cannot be written.
     """
-    check_at_least(1, episodes=arguments.episodes)
+    config = settings_from(EvaluateConfig, arguments)
     out: Path | None = arguments.out
     if out is not None:
         check_file(out)
-    model = Model(read_bundle(bundle_directory(arguments.model)))
-    policy = PolicyConfig(latent_time_constant_s=arguments.latent_time_constant_s)
-    evaluator = PolicyEvaluator(
-        model, arguments.task, policy, GuardConfig(), arguments.camera_backend
-    )
+    model = Model(read_bundle(bundle_directory(config.model)))
+    policy = PolicyConfig(latent_time_constant_s=config.latent_time_constant_s)
+    evaluator = PolicyEvaluator(model, config.task, policy, GuardConfig(), config.camera_backend)
     outcomes: list[EpisodeOutcome] = []
     with progress_of(terminal()) as progress:
-        bar = progress.add_task("episodes", total=arguments.episodes)
-        for outcome in evaluator.run(range(arguments.seed, arguments.seed + arguments.episodes)):
+        bar = progress.add_task("episodes", total=config.episodes)
+        for outcome in evaluator.run(range(config.seed, config.seed + config.episodes)):
             outcomes.append(outcome)
             progress.advance(bar)
             if out is not None:
                 write_text(out, json.dumps([asdict(one) for one in outcomes], indent=1) + "\n")
-    show(arguments.task, outcomes)
+    show(config.task, outcomes)
     return 0
 
 
