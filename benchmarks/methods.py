@@ -57,7 +57,7 @@ METHODS = {
     method.name: method
     for method in (
         _method("dbp", method="dbp"),
-        _method("dbp_authors", method="dbp_authors"),
+        _method("dbp_published", method="dbp_published"),
         _method("joint_sinkhorn", method="joint_sinkhorn"),
         _method("sinkhorn", method="sinkhorn"),
         _method("energy", method="energy"),

@@ -40,7 +40,7 @@ COLUMNS = (
     *("nfe", "train_s", "latency_ms"),
 )
 KEY = ("method", "task", "demos", "seed")
-METHODS = ("dbp", "dbp_authors", "bc_mse", "ddim_100", "ddim_10", "flow_1", "meanflow")
+METHODS = ("dbp", "dbp_published", "bc_mse", "ddim_100", "ddim_10", "flow_1", "meanflow")
 
 SHARED = replace(
     BASE_CONFIG,

@@ -51,7 +51,7 @@ METHODS: Mapping[str, RlMethod] = MappingProxyType(
             _method("dbpo", "dbp"),
             _method("dbpo_no_anchor", "dbp"),
             # A new latent for each decision.
-            _method("dbpo_authors", "dbp", latent_time_constant_s=1e-6, latent_anneal_versions=0),
+            _method("dbpo_published", "dbp", latent_time_constant_s=1e-6, latent_anneal_versions=0),
             _method("gaussian_ppo", "bc_mse", latent_anneal_versions=0),
             # Many small steps: each decision is sampled repeatedly.
             _method("dfp", "dbp", minibatch_size=256, latent_anneal_versions=0),

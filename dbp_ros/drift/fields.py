@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-AUTHORS_TEMPERATURES = (0.02, 0.05, 0.2)
+PUBLISHED_TEMPERATURES = (0.02, 0.05, 0.2)
 WIDE_TEMPERATURES = (0.05, 0.1, 0.3)
 _EXCLUDED = 100.0
 SMALLEST_SCALE = 1e-3
@@ -139,7 +139,7 @@ def drifting(
     *,
     negatives: Tensor | None = None,
     positive_weights: Tensor | None = None,
-    temperatures: Sequence[float] = AUTHORS_TEMPERATURES,
+    temperatures: Sequence[float] = PUBLISHED_TEMPERATURES,
     scale: float | None = None,
     floor: float = 1e-6,
 ) -> Drift:

@@ -7,21 +7,10 @@ from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, setting
 
-MethodName = Literal[
-    "dbp",
-    "dbp_authors",
-    "joint_sinkhorn",
-    "sinkhorn",
-    "energy",
-    "bc_mse",
-    "ddim",
-    "flow",
-    "meanflow",
-    "consistency",
-]
-METHODS = get_args(MethodName)
 # Methods that repel the samples of an observation from each other.
-DRIFTING = ("dbp", "dbp_authors", "joint_sinkhorn", "sinkhorn", "energy")
+DriftingName = Literal["dbp", "dbp_published", "joint_sinkhorn", "sinkhorn", "energy"]
+MethodName = Literal[DriftingName, "bc_mse", "ddim", "flow", "meanflow", "consistency"]
+DRIFTING, METHODS = get_args(DriftingName), get_args(MethodName)
 
 
 @dataclass(frozen=True)

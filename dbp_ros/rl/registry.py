@@ -15,7 +15,7 @@ def build_learner(policy: PolicyNetwork, config: FinetuneConfig) -> Learner:
 
     `gaussian_ppo` is the learner of `dbpo` with a policy of `bc_mse`, which ignores the latent.
     """
-    if config.algorithm == "dbpo_authors":
+    if config.algorithm == "dbpo_published":
         return PublishedLearner(policy, config)
     if config.algorithm == "dfp":
         return DFPLearner(policy, config)

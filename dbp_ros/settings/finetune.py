@@ -6,7 +6,7 @@ from typing import Literal
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, setting
 
-Algorithm = Literal["dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo", "dfp"]
+Algorithm = Literal["dbpo", "dbpo_no_anchor", "dbpo_published", "gaussian_ppo", "dfp"]
 ANNEALED = ("dbpo", "dbpo_no_anchor")
 
 

@@ -1,7 +1,7 @@
 """Parameter files as ROS 2 reads them, checked against the settings of the stack's nodes.
 
 ROS 2 ignores a key that no node declares and a block that matches no node. Here both are errors.
-The same functions check a file before the stack starts and inside the node that was given it.
+Files are checked before the stack starts and in the node.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def check_file(path: Path, node: str, kind: type[Settings]) -> dict[str, Any]:
-    """Check a parameter file that a node is given.
+    """Check the parameter file of a node.
 
     Args:
         path: The file. It may hold blocks of other nodes of the stack.
@@ -40,7 +40,7 @@ def check_file(path: Path, node: str, kind: type[Settings]) -> dict[str, Any]:
         kind: Settings dataclass of the node.
 
     Returns:
-        The parameters that the file has for the node, with types and ranges checked.
+        The parameters of the node, with types and ranges checked.
 
     Raises:
         ConfigError: If ROS 2 cannot read the file, a block is for no node of the stack, none is
@@ -75,7 +75,7 @@ def _check_block(path: Path, block: Block, kind: type[Settings]) -> None:
 
 
 def settings_of(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
-    """Return the settings that parameters give; those that rclpy declares are left out.
+    """Return the settings of parameters, without those that rclpy declares in every node.
 
     Raises:
         ConfigError: If a name is unknown, or a value has the wrong type or is out of its range.
@@ -87,12 +87,12 @@ def settings_of(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
 
 
 def is_standard(name: str) -> bool:
-    """Return whether a parameter is one that rclpy declares in any node."""
+    """Return whether rclpy declares a parameter in every node."""
     return name in STANDARD or name.startswith(QOS_OVERRIDES)
 
 
 def unknown_parameter(name: str, kind: type[Settings]) -> str:
-    """Return a sentence about a parameter that a node does not have; empty where it has it."""
+    """Return the problem of an unknown parameter of a node; empty for a known one."""
     known = names_of(kind)
     if name in known or is_standard(name):
         return ""
@@ -111,8 +111,8 @@ def names_of(kind: type[Settings]) -> list[str]:
 
 
 def _title(kind: type[Settings]) -> str:
-    titles = [name.replace("_", " ") for name, settings in NODES.items() if settings is kind]
-    return titles[0] if titles else "node"
+    names = (name.replace("_", " ") for name, settings in NODES.items() if settings is kind)
+    return next(names, "node")
 
 
 def _wrong_name(key: str, node: str, nodes: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Parameter files of ROS 2 as blocks of typed values: what its own parser makes of them."""
+"""Parameter files as blocks of values, typed as by the parser of ROS 2."""
 
 import difflib
 import re
@@ -26,7 +26,7 @@ class Block:
     """The parameters that a file has for one name of a node.
 
     Attributes:
-        key: The name as it is written, such as `/**`, `guard` or `/cell/guard`.
+        key: The name as written, such as `/**`, `guard` or `/cell/guard`.
         line: Line of the name.
         values: Parameters by name, nested names joined with dots.
         lines: Line of each parameter.

@@ -8,12 +8,8 @@ from dbp_ros.settings.fields import Settings, setting
 
 SIDES = ("left", "right")
 ARM_JOINTS = (
-    "shoulder_pan_joint",
-    "shoulder_lift_joint",
-    "elbow_joint",
-    "wrist_1_joint",
-    "wrist_2_joint",
-    "wrist_3_joint",
+    *("shoulder_pan_joint", "shoulder_lift_joint", "elbow_joint"),
+    *("wrist_1_joint", "wrist_2_joint", "wrist_3_joint"),
 )
 DUAL_UR5E_JOINTS = tuple(
     f"{side}_{joint}" for side in SIDES for joint in (*ARM_JOINTS, "gripper_joint")
@@ -27,13 +23,13 @@ DUAL_UR5E_HOME = (
 
 
 def both_arms(arm: tuple[float, ...], gripper: float) -> tuple[float, ...]:
-    """Return one value per joint of the dual UR5e, given those of one arm and one gripper."""
+    """Return one value per joint of the dual UR5e from those of one arm and one gripper."""
     return (*arm, gripper, *arm, gripper)
 
 
 @dataclass(frozen=True)
 class ControllersConfig(Settings):
-    """Which joints there are, and which controllers command them."""
+    """Joints and the controllers that command them."""
 
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints to command")
     controllers: tuple[str, ...] = setting(

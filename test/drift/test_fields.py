@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dbp_ros.drift.fields import (
-    AUTHORS_TEMPERATURES,
+    PUBLISHED_TEMPERATURES,
     WIDE_TEMPERATURES,
     Drift,
     conditional_drifting,
@@ -37,7 +37,7 @@ def force_between(queries: Tensor, negatives: Tensor, positives: Tensor) -> Tens
         targets,
         distances(queries, targets) / 3.0,
         negatives=negatives.shape[1],
-        temperatures=(*AUTHORS_TEMPERATURES, *WIDE_TEMPERATURES),
+        temperatures=(*PUBLISHED_TEMPERATURES, *WIDE_TEMPERATURES),
     )
 
 
@@ -134,7 +134,7 @@ def released_drifting(x: Tensor, y: Tensor) -> Drift:
         targets / unit,
         away / mean + 100 * torch.eye(x.shape[1], targets.shape[1], dtype=x.dtype),
         negatives=x.shape[1],
-        temperatures=AUTHORS_TEMPERATURES,
+        temperatures=PUBLISHED_TEMPERATURES,
         floor=1e-6,
     )
     return Drift(sum_of_unit_forces(force)[0], unit, unit)

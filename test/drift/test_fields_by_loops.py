@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dbp_ros.drift.fields import (
-    AUTHORS_TEMPERATURES,
+    PUBLISHED_TEMPERATURES,
     WIDE_TEMPERATURES,
     conditional_drifting,
     drifting,
@@ -118,7 +118,7 @@ def test_published_field_agrees_with_the_loops(positives: int, negatives: int) -
     x, n, y, w = crowd(3, positives, negatives)
     sums = [loops_mean_distance(*each, count_self=True) for each in zip(x, n, y, w, strict=True)]
     s = sum(total for total, _ in sums) / sum(weight for _, weight in sums)
-    expected = loops_field(x, n, y, w, [s] * 3, AUTHORS_TEMPERATURES, 1e-6)
+    expected = loops_field(x, n, y, w, [s] * 3, PUBLISHED_TEMPERATURES, 1e-6)
     drift = drifting(x, y, negatives=n, positive_weights=w)
     assert (drift.velocity - expected).norm() / expected.norm() <= 1e-10
     single = drifting(x.float(), y.float(), negatives=n.float(), positive_weights=w.float())
@@ -128,7 +128,7 @@ def test_published_field_agrees_with_the_loops(positives: int, negatives: int) -
 
 def test_published_field_agrees_with_the_loops_at_a_fixed_scale() -> None:
     x, n, y, _ = crowd(2, 3, 0)
-    expected = loops_field(x, n, y, torch.ones(2, 3), [2.0] * 2, AUTHORS_TEMPERATURES, 1e-6)
+    expected = loops_field(x, n, y, torch.ones(2, 3), [2.0] * 2, PUBLISHED_TEMPERATURES, 1e-6)
     assert (drifting(x, y, scale=2.0).velocity - expected).abs().max() <= 1e-10
 
 

@@ -15,7 +15,7 @@ from dbp_ros.rl.ppo_batch import ppo_batch
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.settings.finetune import FinetuneConfig
 
-ALL = ["dbpo", "dbpo_no_anchor", "dbpo_authors", "gaussian_ppo"]
+ALL = ["dbpo", "dbpo_no_anchor", "dbpo_published", "gaussian_ppo"]
 
 
 def learner(algorithm: str = "dbpo", **changes: object) -> Learner:

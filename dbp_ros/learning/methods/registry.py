@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dbp_ros.drift.energy import energy_drifting
-from dbp_ros.drift.fields import AUTHORS_TEMPERATURES, Drift, conditional_drifting, drifting
+from dbp_ros.drift.fields import PUBLISHED_TEMPERATURES, Drift, conditional_drifting, drifting
 from dbp_ros.drift.heads import Head, ResidualHead
 from dbp_ros.drift.schedule import TemperatureSchedule
 from dbp_ros.drift.sinkhorn import joint_sinkhorn_drifting, sinkhorn_drifting
@@ -51,7 +51,7 @@ def build_method(config: TrainConfig, observation: int, actions: int) -> Method:
         return MeanFlow(head, 1, num_samples)
     if config.method == "consistency":
         return Consistency(head, 1, num_samples)
-    if config.method == "dbp_authors":
+    if config.method == "dbp_published":
         return OneStep(
             head,
             num_samples,
@@ -88,7 +88,7 @@ def annealed_field(schedule: TemperatureSchedule, samples: Tensor, batch: Traini
 def published_field(samples: Tensor, batch: TrainingBatch) -> Drift:
     """Return the published field: the observation's own demonstration, narrow kernels."""
     own = batch.positives[:, :1].flatten(2)
-    return drifting(samples, own, temperatures=AUTHORS_TEMPERATURES)
+    return drifting(samples, own, temperatures=PUBLISHED_TEMPERATURES)
 
 
 def energy_field(samples: Tensor, batch: TrainingBatch) -> Drift:
