@@ -19,9 +19,10 @@ from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 
 NAME = "chunks"
 RESAMPLED_S = 1e-9
@@ -36,11 +37,11 @@ KEY = ("way", "seed")
 class ChunksConfig(Settings):
     """Settings of `dbp bench chunks`."""
 
-    task: str = setting("lift", "task of the simulated cell")
+    task: TaskName = setting("lift", "task of the simulated cell")
     model: str = setting("lift", "model bundle: a folder, or a name under models/")
     episodes: int = setting(50, "episodes of each mode", ge=1)
     seed: int = setting(SimulationConfig.seed, "seed of the first episode", ge=0)
-    camera_backend: str = setting("auto", "auto, egl, osmesa or raycast")
+    camera_backend: CameraBackend = setting("auto", "renderer")
 
 
 @dataclass(frozen=True)
@@ -196,32 +197,14 @@ def _plot_jerk(axes: Axes, table: ResultTable, modes: list[str]) -> None:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
     parser.description = __doc__
-    defaults = ChunksConfig()
-    parser.add_argument("--task", default=defaults.task, help="lift, can or transport")
-    parser.add_argument("--model", default=defaults.model, help="bundle: name or folder")
-    parser.add_argument(
-        "--episodes",
-        type=int,
-        default=defaults.episodes,
-        help="episodes of each mode (default: %(default)s)",
-    )
-    parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of the first episode")
-    parser.add_argument(
-        "--camera-backend", default=defaults.camera_backend, help="auto, egl, osmesa or raycast"
-    )
+    add_settings(parser, ChunksConfig)
     add_out(parser, f"{NAME}.csv and {NAME}.png")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run missing episodes, print the table and save the plot."""
-    config = ChunksConfig(
-        arguments.task,
-        arguments.model,
-        arguments.episodes,
-        arguments.seed,
-        arguments.camera_backend,
-    )
+    config = settings_from(ChunksConfig, arguments)
     table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), terminal()
     table.describe(asdict(config))
     with progress_of(console) as progress:

@@ -23,6 +23,7 @@ from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
+from dbp_ros.settings.simulation import TaskName
 
 NAME = "swap"
 # How a new model reaches the policy node, and whether it is read in place.
@@ -44,7 +45,7 @@ COLUMNS = (
 class SwapBenchConfig(Settings):
     """Settings of `dbp bench swap`."""
 
-    task: str = setting("lift", "task of the simulated cell")
+    task: TaskName = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     seconds: float = setting(60.0, "duration of each transfer [s]", ge=1.0)
     swap_interval_s: float = setting(10.0, "time between swaps [s]", ge=3.0)

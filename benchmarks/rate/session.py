@@ -20,6 +20,7 @@ from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot import CAMERAS
+from dbp_ros.settings.simulation import TaskName
 
 POLL_S = 0.05
 # Time from the start of control until the arms move.
@@ -30,7 +31,7 @@ SETTLE_S = 2.0
 class RateConfig(Settings):
     """Settings of `dbp bench rate`."""
 
-    task: str = setting("lift", "task of the simulated cell")
+    task: TaskName = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     duration_s: float = setting(60.0, "duration of each condition [s]", ge=5.0)
     swap_interval_s: float = setting(10.0, "time between swaps [s]", ge=3.0)

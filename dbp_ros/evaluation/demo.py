@@ -19,6 +19,7 @@ from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.simulation import TaskName
 from dbp_ros.types import Image
 
 NOISE_MASK = 0xFC
@@ -30,7 +31,7 @@ VIDEO_FRAME_MS = 66
 class DemoConfig(Settings):
     """Settings of a demo."""
 
-    task: str = setting("lift", "task of the simulated cell")
+    task: TaskName = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     episodes: int = setting(20, "number of episodes", ge=1)
     film: int = setting(3, "number of them to record as a video of the head camera", ge=0)

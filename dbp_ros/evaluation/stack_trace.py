@@ -14,6 +14,7 @@ from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.simulation import TaskName
 from dbp_ros.telemetry.chrome_trace import PROCESSES, events
 from dbp_ros.telemetry.frame_traces import HOPS, FrameTrace
 from dbp_ros.telemetry.trace import Recording
@@ -27,7 +28,7 @@ POLL_S = 0.1
 class TraceConfig(Settings):
     """Settings of a recording."""
 
-    task: str = setting("lift", "task of the simulated cell")
+    task: TaskName = setting("lift", "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     seconds: float = setting(5.0, "duration of the recording [s]", ge=0.5, le=20.0)
     out: Path = setting(Path("build/trace"), "folder for the trace and the log")
