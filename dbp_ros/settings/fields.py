@@ -79,13 +79,15 @@ def from_mapping(kind: type[Kind], values: Any, prefix: str = "") -> Kind:
         _refuse(prefix.rstrip(".") or kind.__name__, values, "a mapping")
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     given, hints = _grouped(values), _hints(kind)
-    if unknown := sorted(str(name) for name in given.keys() - known.keys()):
-        names = ", ".join(f"{prefix}{name}" for name in unknown)
-        raise ConfigError(f"{kind.__name__} has no {names}; its settings are {', '.join(known)}")
+    unknown = sorted(str(name) for name in given.keys() - known.keys())
     required = [n for n, i in known.items() if i.default is i.default_factory is MISSING]
-    if missing := [name for name in required if name not in given]:
-        names = ", ".join(f"{prefix}{name}" for name in missing)
-        raise ConfigError(f"{kind.__name__} lacks {names}; its fields are {', '.join(known)}")
+    missing = [name for name in required if name not in given]
+    for problem, names in (("has no", unknown), ("lacks", missing)):
+        if names:
+            named = ", ".join(f"{prefix}{name}" for name in names)
+            raise ConfigError(
+                f"{kind.__name__} {problem} {named}; its fields are {', '.join(known)}"
+            )
     checked = {
         name: _checked(known[name].metadata, hints[name], value, f"{prefix}{name}")
         for name, value in given.items()
@@ -115,12 +117,8 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             _refuse(name, value, "a mapping")
-        return {
-            convert(arguments[0], key, f"a key of {name}"): convert(
-                arguments[1], v, f"{name}.{key}"
-            )
-            for key, v in value.items()
-        }
+        names = [convert(arguments[0], key, f"a key of {name}") for key in value]
+        return {key: convert(arguments[1], value[key], f"{name}.{key}") for key in names}
     if is_dataclass(kind) and not isinstance(value, kind):  # type: ignore[arg-type]
         return from_mapping(kind, value, f"{name}.")  # type: ignore[arg-type]
     if kind is Path and isinstance(value, str):

@@ -63,7 +63,7 @@ def test_another_format_is_refused(make_bundle):
 def test_an_unknown_key_is_refused_by_name(make_bundle):
     directory = make_bundle()
     edit(directory, jonts=["a"])
-    assert "Manifest has no manifest.jonts; its settings are format, name" in refusal(directory)
+    assert "Manifest has no manifest.jonts; its fields are format, name" in refusal(directory)
 
 
 def test_a_bundle_is_not_stochastic_by_default(make_bundle):

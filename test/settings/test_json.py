@@ -40,7 +40,7 @@ def test_a_document_becomes_a_dataclass():
         ("3", "Document is 3 of type int, expected a mapping"),
         ("null", "Document is None of type NoneType, expected a mapping"),
         ('{"name": "lift"}', "lacks number, share; its fields are name, number, share"),
-        (GOOD.replace("}", ', "size": 1}'), "has no size; its settings are name, number, share"),
+        (GOOD.replace("}", ', "size": 1}'), "has no size; its fields are name, number, share"),
         (GOOD.replace("3", '"3"'), "number is '3' of type str, expected int"),
         (GOOD.replace("3", "true"), "number is True of type bool, expected int"),
         (GOOD.replace("3", "3.0"), "number is 3.0 of type float, expected int"),
