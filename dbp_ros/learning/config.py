@@ -37,9 +37,7 @@ class TrainConfig(Settings):
     initial_temperature_scale: float = setting(
         5.0, "initial scale of the kernel widths, annealed to 1 until half of the steps", ge=1.0
     )
-    neighbours: int = setting(
-        0, "nearest rows of other episodes whose chunks are positives too", ge=0
-    )
+    neighbours: int = setting(0, "nearest rows of other episodes that are also positives", ge=0)
     neighbour_bandwidth: float = setting(
         1.0, "bandwidth of the neighbours, in median distances to the nearest", ge=1e-3
     )
@@ -86,9 +84,7 @@ class TrainConfig(Settings):
     brightness: float = setting(0.15, "largest change of brightness, of the range", ge=0.0)
     contrast: float = setting(0.2, "largest change of contrast", ge=0.0, le=0.9)
     pixel_noise: float = setting(4.0, "noise on a pixel, of 255", ge=0.0)
-    validation_fraction: float = setting(
-        0.1, "share of the episodes used for validation", ge=0.0, le=0.9
-    )
+    validation_fraction: float = setting(0.1, "share of episodes for validation", ge=0.0, le=0.9)
     validate_every: int = setting(500, "optimizer steps between validations", ge=1)
     checkpoint_every: int = setting(500, "optimizer steps between checkpoints", ge=1)
     smallest_range_rad: float = setting(

@@ -25,13 +25,11 @@ class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, SimClockConfig)
     )
     velocity_limit: tuple[float, ...] = setting(
         both_arms((2.0, 2.0, 2.0, 2.5, 2.5, 2.5), 0.2),
-        "Largest commanded speed of each joint [rad/s, m/s]",
+        "Velocity limit of each joint [rad/s, m/s]",
         ge=1e-6,
     )
     acceleration_limit: tuple[float, ...] = setting(
-        both_arms((12.0,) * 6, 2.0),
-        "Largest commanded acceleration of each joint [rad/s^2, m/s^2]",
-        ge=1e-6,
+        both_arms((12.0,) * 6, 2.0), "Acceleration limit of each joint [rad/s^2, m/s^2]", ge=1e-6
     )
     tracking_error_limit: tuple[float, ...] = setting(
         both_arms((0.25,) * 6, 0.07),
@@ -60,9 +58,7 @@ class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, SimClockConfig)
         0.1, "Share of velocity_limit above which control cannot be enabled", ge=1e-3
     )
     command_rate_hz: float = setting(500.0, "Commands per second", ge=10.0, le=1000.0)
-    chunk_timeout_s: float = setting(
-        0.1, "Age of the newest chunk at which the arms stop", ge=0.01, le=5.0
-    )
+    chunk_timeout_s: float = setting(0.1, "Age of a chunk at which the arms stop", ge=0.01, le=5.0)
     joint_state_timeout_s: float = setting(
         0.1, "Gap of the joint states at which the arms stop", ge=0.01, le=5.0
     )

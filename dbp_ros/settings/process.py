@@ -26,8 +26,5 @@ class SimClockConfig(Settings):
     """Real-time factor of a simulation; see `dbp_ros.runtime.sim_clock`."""
 
     real_time_factor: float = setting(
-        1.0,
-        "Seconds of simulation time per second of wall time; 1 for a real robot",
-        ge=SLOWEST,
-        le=FASTEST,
+        1.0, "Simulation time per wall time; 1 for a real robot", ge=SLOWEST, le=FASTEST
     )

@@ -42,7 +42,7 @@ class ControllersConfig(Settings):
         "Controllers to command, each on <controller>/commands",
     )
     controller_sizes: tuple[int, ...] = setting(
-        (6, 1, 6, 1), "How many joints each controller takes, in the order of `joints`", ge=1
+        (6, 1, 6, 1), "Joints of each controller, in the order of `joints`", ge=1
     )
 
     def controller_slices(self) -> list[slice]:
@@ -63,14 +63,11 @@ class ControllersConfig(Settings):
 
 @dataclass(frozen=True)
 class HomeConfig(Settings):
-    """The start pose of the arms; `dbp home` reads it from the guard."""
+    """Start pose of the arms; `dbp home` reads it from the guard."""
 
     home_positions: tuple[float, ...] = setting(
         DUAL_UR5E_HOME, "Start pose of each joint, for `dbp home` [rad, m]"
     )
     home_speed: float = setting(
-        0.2,
-        "Share of velocity_limit and acceleration_limit with which `dbp home` moves",
-        ge=0.01,
-        le=1.0,
+        0.2, "Share of velocity_limit and acceleration_limit for `dbp home`", ge=0.01, le=1.0
     )

@@ -21,7 +21,7 @@ class SwapConfig(Settings):
     shadow_decisions: int = setting(50, "Shadow-mode decisions before promotion", ge=1)
     shadow_max_first_step: float = setting(
         0.5,
-        "Largest distance of a candidate's next command from the measured position [rad, m]",
+        "Largest distance of a candidate's command from the measured position [rad, m]",
         ge=1e-6,
     )
     shadow_timeout_s: float = setting(
@@ -41,8 +41,5 @@ class SwapConfig(Settings):
     )
     success_window: int = setting(10, "Episodes over which success rates are compared", ge=1)
     rollback_p_value: float = setting(
-        0.01,
-        "Fisher p-value of the success rates below which the model is rolled back",
-        ge=0.0,
-        le=1.0,
+        0.01, "Fisher p-value of the success rates below which the swap is undone", ge=0.0, le=1.0
     )
