@@ -1,4 +1,4 @@
-"""Settings: right by default, refused with the reason where they are wrong."""
+"""Settings have valid defaults; a wrong value is refused with the reason."""
 
 import importlib
 from dataclasses import FrozenInstanceError, fields, replace
