@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dbp_ros.learning.config import MethodName, TrainConfig
-from dbp_ros.learning.graphs import write_graph
 from dbp_ros.learning.methods.method import Method
 from dbp_ros.learning.methods.registry import build_method
-from dbp_ros.policy.sessions import open_session
+from dbp_ros.learning.onnx_graphs import write_graph
+from dbp_ros.policy.onnx_sessions import open_session
 
 # Sizes of two UR5e with grippers, three cameras, and the paper's horizon.
 OBSERVATION, HORIZON, ACTIONS = 350, 16, 14

@@ -12,10 +12,10 @@ import numpy as np
 from dbp_ros.bundle.bundle import Bundle, read_bundle
 from dbp_ros.bundle.golden import GoldenCases, read_golden
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.learning.graphs import join_graphs
+from dbp_ros.learning.onnx_graphs import join_graphs
 from dbp_ros.learning.quantization import quantize_bundle
 from dbp_ros.policy.model import Model
-from dbp_ros.policy.sessions import open_session
+from dbp_ros.policy.onnx_sessions import open_session
 from dbp_ros.settings.policy import DECISION_RATE_HZ
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.telemetry.stopwatch import NS_PER_MS, Times, timed

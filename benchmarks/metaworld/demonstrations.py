@@ -9,7 +9,7 @@ import numpy as np
 
 from dbp_ros.data.episode import Episode, episode_path, read_episodes, write_episode
 from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
-from dbp_ros.envs.metaworld import (
+from dbp_ros.envs.metaworld_tasks import (
     ACTION_NAMES,
     DEMONSTRATION_GOALS,
     STATE_NAMES,

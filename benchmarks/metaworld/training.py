@@ -19,14 +19,14 @@ from benchmarks.methods import (
     group_by_training,
 )
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
-from dbp_ros.envs.metaworld import (
+from dbp_ros.envs.metaworld_env import MetaworldEnv, evaluation_goals
+from dbp_ros.envs.metaworld_tasks import (
     EVALUATION_GOALS,
     PAPER_TASKS,
     SMOKE_TASKS,
     STANDARD_TASKS,
     MetaworldTask,
 )
-from dbp_ros.envs.metaworld_env import MetaworldEnv, evaluation_goals
 from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.learning.policy_network import PolicyNetwork

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.model_pusher import ModelPusher
 from benchmarks.rate.conditions import (
     Condition,
     parse_condition,
@@ -21,13 +22,9 @@ from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row, provenance
-from dbp_ros.evaluation.running_stack import (
-    Log,
-    running_stack,
-)
+from dbp_ros.evaluation.running_stack import Log, running_stack
 from dbp_ros.extras import install_hint, is_missing
 from dbp_ros.files import write_text
-from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.flags import add_settings, settings_from
 
 PERCENTILES = ("p50", "p99", "p999", "max")

@@ -17,7 +17,7 @@ from benchmarks.rl import obstacle
 from benchmarks.rl.control import LOCK_TIMEOUT_S, medium_data
 from dbp_ros.envs.env import CameraView
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
-from dbp_ros.envs.metaworld import MetaworldTask
+from dbp_ros.envs.metaworld_tasks import MetaworldTask
 from dbp_ros.envs.registry import CELL, METAWORLD, EnvSpec
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.weak_policy import CAMERAS, FINETUNE, IMAGE_PX, STRIDE, WeakPolicy

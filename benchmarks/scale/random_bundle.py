@@ -21,7 +21,7 @@ from dbp_ros.bundle.manifest import (
 )
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.export import HEAD, PROOF
-from dbp_ros.learning.graphs import export_encoder, export_head
+from dbp_ros.learning.onnx_graphs import export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.robot import ARM_JOINTS

@@ -9,7 +9,7 @@ from typing import Any
 from dbp_ros.cli.command import Register
 from dbp_ros.nodes.connection import connected
 from dbp_ros.nodes.homing import Homing
-from dbp_ros.nodes.operator import Operator
+from dbp_ros.nodes.operator_client import OperatorClient
 
 # Upper bound for a new episode, of which every step has its own timeout.
 NEW_EPISODE_TIMEOUT_S = 90.0
@@ -27,67 +27,67 @@ class OperatorVerb:
     """
 
     description: str
-    request: Callable[[Operator, argparse.Namespace], str]
+    request: Callable[[OperatorClient, argparse.Namespace], str]
     arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def _enable(operator: Operator, _: argparse.Namespace) -> str:
+def _enable(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.enable_control(True) or "control is enabled"
 
 
-def _disable(operator: Operator, _: argparse.Namespace) -> str:
+def _disable(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.enable_control(False) or "control is disabled: the arms are brought to rest"
 
 
-def _reset(operator: Operator, _: argparse.Namespace) -> str:
+def _reset(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.trigger("guard/reset") or "no stop is latched: continue with dbp enable"
 
 
-def _home(operator: Operator, arguments: argparse.Namespace) -> str:
+def _home(operator: OperatorClient, arguments: argparse.Namespace) -> str:
     return Homing(operator, partial(print, flush=True)).run(arguments.enable)
 
 
-def _activate(operator: Operator, _: argparse.Namespace) -> str:
+def _activate(operator: OperatorClient, _: argparse.Namespace) -> str:
     operator.activate_policy()
     return "the policy is active"
 
 
-def _deactivate(operator: Operator, _: argparse.Namespace) -> str:
+def _deactivate(operator: OperatorClient, _: argparse.Namespace) -> str:
     operator.deactivate_policy()
     return "the policy is inactive: the guard holds the arms"
 
 
-def _rollback(operator: Operator, _: argparse.Namespace) -> str:
+def _rollback(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.trigger("policy/rollback") or "the previous model is active"
 
 
-def _episode_new(operator: Operator, _: argparse.Namespace) -> str:
+def _episode_new(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.trigger("simulation/new_episode", NEW_EPISODE_TIMEOUT_S)
 
 
-def _episode_begin(operator: Operator, _: argparse.Namespace) -> str:
+def _episode_begin(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.begin_episode()
 
 
-def _episode_success(operator: Operator, _: argparse.Namespace) -> str:
+def _episode_success(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.trigger("learner/end_success") or "the episode is recorded as a success"
 
 
-def _episode_failure(operator: Operator, _: argparse.Namespace) -> str:
+def _episode_failure(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.trigger("learner/end_failure") or "the episode is recorded as a failure"
 
 
-def _cell_activate(operator: Operator, arguments: argparse.Namespace) -> str:
+def _cell_activate(operator: OperatorClient, arguments: argparse.Namespace) -> str:
     operator.trigger(f"{arguments.controller}/activate")
     return f"{arguments.controller} is active"
 
 
-def _cell_deactivate(operator: Operator, arguments: argparse.Namespace) -> str:
+def _cell_deactivate(operator: OperatorClient, arguments: argparse.Namespace) -> str:
     operator.trigger(f"{arguments.controller}/deactivate")
     return f"{arguments.controller} is inactive"
 
 
-def _protective_stop(operator: Operator, arguments: argparse.Namespace) -> str:
+def _protective_stop(operator: OperatorClient, arguments: argparse.Namespace) -> str:
     operator.set("simulation/protective_stop", not arguments.end)
     return "the arms follow their controllers" if arguments.end else "the arms hold"
 

@@ -9,7 +9,7 @@ from dbp_ros.diagnosis.rules import examine, exit_status
 from dbp_ros.diagnosis.snapshot import Snapshot
 from dbp_ros.diagnosis.text import as_data, lines
 from dbp_ros.nodes.connection import connected
-from dbp_ros.nodes.operator import Operator
+from dbp_ros.nodes.operator_client import OperatorClient
 from dbp_ros.nodes.stack_probe import StackProbe
 
 PURPOSE = "status"
@@ -48,7 +48,7 @@ def _complete_snapshot(namespace: str) -> Snapshot:
         return _take_snapshot(operator)
 
 
-def _take_snapshot(operator: Operator) -> Snapshot:
+def _take_snapshot(operator: OperatorClient) -> Snapshot:
     probe = StackProbe(operator)
     try:
         return probe.snapshot()

@@ -1,10 +1,10 @@
-"""All diagnosis rules: nodes, cameras, connections, arms."""
+"""All rules of the diagnosis, in order: nodes, cameras, connections, arms."""
 
-from dbp_ros.diagnosis import arms, cameras, connections, nodes
+from dbp_ros.diagnosis import arm_rules, camera_rules, connection_rules, node_rules
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding
 from dbp_ros.diagnosis.snapshot import Snapshot
 
-RULES = (*nodes.RULES, *cameras.RULES, *connections.RULES, *arms.RULES)
+RULES = (*node_rules.RULES, *camera_rules.RULES, *connection_rules.RULES, *arm_rules.RULES)
 
 
 def examine(snapshot: Snapshot) -> list[Finding]:

@@ -3,7 +3,7 @@
 from dbp_ros.drift.energy import energy_score
 from dbp_ros.drift.generator import NoiseSkip, OneStepGenerator
 from dbp_ros.drift.losses import drift_loss
-from dbp_ros.drift.neighbours import nearest_neighbours
+from dbp_ros.drift.nearest_neighbours import nearest_neighbours
 from dbp_ros.drift.schedule import TemperatureSchedule
 
 __all__ = [

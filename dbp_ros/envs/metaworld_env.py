@@ -9,7 +9,13 @@ import numpy as np
 
 from dbp_ros.envs.env import Env, StepResult
 from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
-from dbp_ros.envs.metaworld import ACTION_NAMES, EVALUATION_GOALS, MAX_STEPS, STEP_S, check_task
+from dbp_ros.envs.metaworld_tasks import (
+    ACTION_NAMES,
+    EVALUATION_GOALS,
+    MAX_STEPS,
+    STEP_S,
+    check_task,
+)
 from dbp_ros.types import Array, Floats
 
 # Seeds of Meta-World's lists of fifty goals; those of training differ from the benchmarks' seeds.

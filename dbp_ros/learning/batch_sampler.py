@@ -15,8 +15,8 @@ from dbp_ros.learning.augmentation import Augmentation
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
-from dbp_ros.learning.neighbours import Neighbours
 from dbp_ros.learning.normaliser import METRES, RADIANS, Normaliser, unit_of
+from dbp_ros.learning.observation_neighbours import Neighbours
 
 
 @dataclass(frozen=True)

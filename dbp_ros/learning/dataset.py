@@ -17,7 +17,7 @@ from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
-from dbp_ros.learning.neighbours import Neighbours
+from dbp_ros.learning.observation_neighbours import Neighbours
 from dbp_ros.types import Floats, Image
 
 CONSTANT_BELOW = 1e-4

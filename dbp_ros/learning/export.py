@@ -27,8 +27,8 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
-from dbp_ros.learning.graphs import export_cloud_encoder, export_encoder, export_head
 from dbp_ros.learning.normaliser import unit_of
+from dbp_ros.learning.onnx_graphs import export_cloud_encoder, export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_tensor
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.policy import DECISION_RATE_HZ

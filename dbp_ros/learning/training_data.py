@@ -9,13 +9,8 @@ from numpy.typing import NDArray
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, split_by_episode
-from dbp_ros.learning.neighbours import Neighbours, find_neighbours
-from dbp_ros.learning.normaliser import (
-    Normaliser,
-    SmallestRanges,
-    fit_normaliser,
-    relative_columns,
-)
+from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, relative_columns
+from dbp_ros.learning.observation_neighbours import Neighbours, find_neighbours
 
 
 @dataclass(frozen=True)

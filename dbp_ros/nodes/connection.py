@@ -12,14 +12,14 @@ from rclpy.signals import SignalHandlerOptions
 from dbp_ros.errors import ConfigError
 from dbp_ros.nodes.discovery import prompt_discovery
 from dbp_ros.nodes.middleware import LOCALHOST_ONLY, RANGE, choose_transports
-from dbp_ros.nodes.operator import Operator
+from dbp_ros.nodes.operator_client import OperatorClient
 
 # ROS tools do not list nodes whose names start with an underscore.
 HIDDEN = "_dbp_"
 
 
 @contextmanager
-def connected(namespace: str = "", purpose: str = "operator") -> Iterator[Operator]:
+def connected(namespace: str = "", purpose: str = "operator") -> Iterator[OperatorClient]:
     """Join the ROS domain within the block.
 
     Args:
@@ -44,7 +44,7 @@ def connected(namespace: str = "", purpose: str = "operator") -> Iterator[Operat
         raise ConfigError(
             f"cannot join the ROS domain, with {domain_and_range}: {reason}"
         ) from error
-    operator = Operator(node, domain_and_range)
+    operator = OperatorClient(node, domain_and_range)
     try:
         yield operator
     finally:

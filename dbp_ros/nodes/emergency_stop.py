@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.connection import connected
-from dbp_ros.nodes.operator import DISCOVERY_S, Operator
+from dbp_ros.nodes.operator_client import DISCOVERY_S, OperatorClient
 from dbp_ros.runtime.stop_socket import local_guards, send_stop
 
 SERVICE = "/emergency_stop"
@@ -31,7 +31,7 @@ SLICE_S = 0.01
 class EmergencyStop:
     """Clients of all discovered guards, and pending calls."""
 
-    def __init__(self, operator: Operator, namespace: str | None) -> None:
+    def __init__(self, operator: OperatorClient, namespace: str | None) -> None:
         """Create no clients yet.
 
         Args:
@@ -102,7 +102,7 @@ def report(errors: dict[str, str]) -> bool:
     return not any(errors.values())
 
 
-def stop_once(operator: Operator, namespace: str | None, stopped: int) -> int:
+def stop_once(operator: OperatorClient, namespace: str | None, stopped: int) -> int:
     """Stop all discovered guards, after `stopped` local guards; return the exit status."""
     errors = EmergencyStop(operator, namespace).stop_all(
         SHORT_DISCOVERY_S if stopped else DISCOVERY_S
@@ -117,7 +117,7 @@ def stop_once(operator: Operator, namespace: str | None, stopped: int) -> int:
     return 0 if report(errors) else 1
 
 
-def stop_on_key(operator: Operator, namespace: str | None) -> int:
+def stop_on_key(operator: OperatorClient, namespace: str | None) -> int:
     """Stop at each key press, with established connections, until Ctrl-C."""
     stop = EmergencyStop(operator, namespace)
     known: set[str] = set()

@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from dbp_ros.errors import DbpError
 from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.motion.homing import HomingPath, check_home
-from dbp_ros.nodes.operator import DISCOVERY_S, DISCOVERY_SPREAD_S, Operator
+from dbp_ros.nodes.operator_client import DISCOVERY_S, DISCOVERY_SPREAD_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.types import Array
 
@@ -38,7 +38,7 @@ STATE_S = 2.0
 class Homing:
     """A motion to the start pose."""
 
-    def __init__(self, operator: Operator, report: Callable[[str], None]) -> None:
+    def __init__(self, operator: OperatorClient, report: Callable[[str], None]) -> None:
         """Read the parameters of the guard, and subscribe to its state and to joint states.
 
         Args:

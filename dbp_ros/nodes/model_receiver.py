@@ -9,8 +9,8 @@ from std_msgs.msg import String, UInt8MultiArray
 from dbp_ros.bundle.bundle import sha256_of
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
-from dbp_ros.hotswap.swap import Swap
 from dbp_ros.hotswap.swap_status import SwapPhase
+from dbp_ros.hotswap.swap_transaction import SwapTransaction
 from dbp_ros.hotswap.transfer.messages import WINDOW, Announcement, ChunkHeader
 from dbp_ros.hotswap.transfer.receiver import Receiver, delete_old, received_bundle
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
@@ -31,7 +31,7 @@ class ModelReceiver:
 
     def __init__(self, node: Node, ignored: IgnoredMessages) -> None:
         self._ignored = ignored
-        self._swap: Swap | None = None
+        self._swap: SwapTransaction | None = None
         self._received = Path()
         self._new: deque[Announcement] = deque(maxlen=1)
         self._announcements: dict[str, Announcement] = {}
@@ -43,7 +43,7 @@ class ModelReceiver:
         subscribe_stateful(node, String, "model_announcement", self._on_announcement)
         node.create_subscription(UInt8MultiArray, "model_chunk", self._on_chunk, MODEL_CHUNKS)
 
-    def start(self, swap: Swap, received: Path) -> None:
+    def start(self, swap: SwapTransaction, received: Path) -> None:
         """Submit the bundles announced last and from now on.
 
         Args:
@@ -85,7 +85,7 @@ class ModelReceiver:
             self._receiver = Receiver(announcement, self._received, now_ns)
         self._is_receiving = True
 
-    def _transfer(self, receiver: Receiver, swap: Swap, now_ns: int) -> None:
+    def _transfer(self, receiver: Receiver, swap: SwapTransaction, now_ns: int) -> None:
         while self._chunks:
             header, data = self._chunks.popleft()
             bundle = receiver.add(header, data, now_ns)

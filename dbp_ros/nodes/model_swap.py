@@ -13,8 +13,8 @@ from dbp_ros.hotswap.folder_watcher import FolderWatcher
 from dbp_ros.hotswap.initial_model import InitialModel, load_initial_model
 from dbp_ros.hotswap.model_history import HISTORY, ModelHistory
 from dbp_ros.hotswap.model_slot import ModelSlot
-from dbp_ros.hotswap.swap import SWAP_RATE_HZ, Swap
 from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
+from dbp_ros.hotswap.swap_transaction import SWAP_RATE_HZ, SwapTransaction
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.model_receiver import ModelReceiver
@@ -30,7 +30,7 @@ DIGITS = 20
 
 
 class ModelSwap:
-    """Runs a `Swap` in its own thread and publishes its status on `~/model`.
+    """Runs a `SwapTransaction` in its own thread and publishes its status on `~/model`.
 
     Candidates come from the folder of the initial model and from `model_announcement`. The
     service `~/rollback` activates the previous model.
@@ -40,7 +40,7 @@ class ModelSwap:
         self._node = node
         self._config, self._ignored = config, ignored
         self._sim_clock = SimClock(config.real_time_factor)
-        self._swap: Swap | None = None
+        self._swap: SwapTransaction | None = None
         self._watcher: FolderWatcher | None = None
         self._thread: RateThread | None = None
         self._status: SwapStatus | None = None
@@ -107,7 +107,7 @@ class ModelSwap:
         """Start the swap thread for the slot of an initial model."""
         config = self._config
         self._initial, self._initial_number = initial, slot.active.number
-        self._swap = Swap(slot, config, self._on_status, self._blocklist, self._history)
+        self._swap = SwapTransaction(slot, config, self._on_status, self._blocklist, self._history)
         if initial.fallback:
             self._swap.report(SwapPhase.REFUSED, initial.refused, initial.fallback)
         self._receiver.start(self._swap, self._received)

@@ -18,11 +18,11 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.diagnosis.snapshot import ControllerStatus, SimulatedClock, Snapshot, StreamSource
 from dbp_ros.nodes.camera_images import TRANSPORTS, ImageTransport
 from dbp_ros.nodes.discovery import undiscovered_participants
-from dbp_ros.nodes.graph import HIDDEN, Graph
 from dbp_ros.nodes.node_reports import MANAGER, NODES, NodeReports
-from dbp_ros.nodes.operator import Operator
+from dbp_ros.nodes.operator_client import OperatorClient
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.qos import SENSOR
+from dbp_ros.nodes.ros_graph import HIDDEN, Graph
 from dbp_ros.nodes.topic_sampler import (
     RosTime,
     TopicSampler,
@@ -50,7 +50,7 @@ IMAGE_KINDS: dict[str, ImageTransport] = {
 class StackProbe:
     """An observation of the stack in the namespace of an operator."""
 
-    def __init__(self, operator: Operator) -> None:
+    def __init__(self, operator: OperatorClient) -> None:
         """Subscribe to states and diagnostics of all nodes, and request their parameters."""
         self._operator = operator
         node = operator.node

@@ -12,7 +12,7 @@ from dbp_ros.bundle.external_data import external_files
 from dbp_ros.bundle.golden import GoldenCases, read_golden
 from dbp_ros.bundle.manifest import MANIFEST, Manifest
 from dbp_ros.errors import BundleError, ObservationError
-from dbp_ros.policy.graph import open_graph
+from dbp_ros.policy.onnx_graph import open_graph
 from dbp_ros.types import Floats, Image
 
 WARM_UP_PASSES = 5

@@ -15,12 +15,7 @@ from dbp_ros.drift.fields import conditional_drifting
 from dbp_ros.drift.losses import scaled_loss
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.critic_ensemble import (
-    CriticEnsemble,
-    lower_confidence_bound,
-    select,
-    top_indices,
-)
+from dbp_ros.rl.critic_ensemble import CriticEnsemble, lower_confidence_bound, select, top_indices
 from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
 from dbp_ros.rl.replay_buffer import ReplayBatch, ReplayBuffer
 from dbp_ros.rl.reward_scaler import RewardScaler

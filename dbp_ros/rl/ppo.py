@@ -21,12 +21,7 @@ from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
 from dbp_ros.rl.ppo_batch import PPOBatch, Reference, ppo_batch
 from dbp_ros.rl.ppo_loss import anchor_distance, clipped_surrogate, explained_variance, largest
 from dbp_ros.rl.reward_scaler import RewardScaler
-from dbp_ros.rl.state_tensors import (
-    load_optimiser,
-    optimiser_tensors,
-    with_prefix,
-    without_prefix,
-)
+from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, with_prefix, without_prefix
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.settings.finetune import FinetuneConfig

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from dbp_ros.learning.policy_network import PolicyNetwork
+from dbp_ros.rl.dbpo_published import PublishedLearner
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.ppo import PPOLearner
-from dbp_ros.rl.published import PublishedLearner
 from dbp_ros.settings.finetune import FinetuneConfig
 
 

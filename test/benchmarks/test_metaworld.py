@@ -24,8 +24,8 @@ from benchmarks.metaworld.training import (
 )
 from benchmarks.methods import select_methods
 from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
-from dbp_ros.envs.metaworld import EVALUATION_GOALS, MetaworldTask
 from dbp_ros.envs.metaworld_env import MetaworldEnv, sample_goals
+from dbp_ros.envs.metaworld_tasks import EVALUATION_GOALS, MetaworldTask
 from dbp_ros.evaluation.result_table import ResultTable
 
 TWO_TASKS = Suite(("reach", "push"), (5, 10))

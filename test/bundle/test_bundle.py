@@ -7,9 +7,7 @@ import pytest
 from bundle_fixtures import edit, refusal
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
-from dbp_ros.bundle.manifest import (
-    MANIFEST,
-)
+from dbp_ros.bundle.manifest import MANIFEST
 
 
 def test_a_bundle_is_known_by_the_sha256_of_its_manifest(make_bundle):

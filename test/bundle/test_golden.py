@@ -9,11 +9,7 @@ from bundle_fixtures import edit, refusal, rewrite_golden
 
 from dbp_ros.bundle.bundle import read_bundle, sha256_of
 from dbp_ros.bundle.golden import read_golden
-from dbp_ros.bundle.manifest import (
-    MANIFEST,
-    GoldenSpec,
-    parse_manifest,
-)
+from dbp_ros.bundle.manifest import MANIFEST, GoldenSpec, parse_manifest
 
 
 @pytest.mark.parametrize(

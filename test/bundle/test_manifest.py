@@ -7,13 +7,7 @@ import pytest
 from bundle_fixtures import edit, refusal
 
 from dbp_ros.bundle.bundle import read_bundle
-from dbp_ros.bundle.manifest import (
-    MANIFEST,
-    ActionSpec,
-    CloudSpec,
-    HistorySpec,
-    require_joints,
-)
+from dbp_ros.bundle.manifest import MANIFEST, ActionSpec, CloudSpec, HistorySpec, require_joints
 from dbp_ros.errors import BundleError
 
 

@@ -9,13 +9,13 @@ import pytest
 from dbp_ros.envs.env import CameraView
 from dbp_ros.envs.hand_frame import to_hand_frame
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
-from dbp_ros.envs.metaworld import EVALUATION_GOALS, MAX_STEPS, MetaworldTask
 from dbp_ros.envs.metaworld_env import (
     TRAINING_STEPS,
     MetaworldEnv,
     evaluation_goals,
     training_goals,
 )
+from dbp_ros.envs.metaworld_tasks import EVALUATION_GOALS, MAX_STEPS, MetaworldTask
 from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.rl.resumable_env import ResumableEnv

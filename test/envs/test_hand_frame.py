@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("metaworld", reason="metaworld is not installed")
 
 from dbp_ros.envs.hand_frame import HAND_FRAME_NAMES, to_hand_frame
-from dbp_ros.envs.metaworld import STATE_NAMES, MetaworldTask
+from dbp_ros.envs.metaworld_tasks import STATE_NAMES, MetaworldTask
 
 
 def state_of(**values: float) -> np.ndarray:

@@ -8,8 +8,8 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.model_history import ModelHistory
 from dbp_ros.hotswap.model_slot import ModelSlot
-from dbp_ros.hotswap.swap import Swap
 from dbp_ros.hotswap.swap_status import SwapStatus
+from dbp_ros.hotswap.swap_transaction import SwapTransaction
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.settings.policy import PolicyConfig
@@ -41,7 +41,7 @@ class Stage:
         self.now_ns = 1000 * NS_PER_S
         self.statuses: list[SwapStatus] = []
         self.slot = ModelSlot(PolicyRunner(Model(read_bundle(directory)), config))
-        self.swap = Swap(self.slot, config, self.statuses.append, blocklist, history)
+        self.swap = SwapTransaction(self.slot, config, self.statuses.append, blocklist, history)
         self.positions = np.array((0.1, 0.2, 0.3), np.float32)
         self.pixel = 50
         self.period()

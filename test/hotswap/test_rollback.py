@@ -12,7 +12,7 @@ from dbp_ros.errors import BundleError, ObservationError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.model_history import ModelHistory
 from dbp_ros.hotswap.model_slot import ModelSlot
-from dbp_ros.hotswap.swap import LATENCY_WINDOW, Swap
+from dbp_ros.hotswap.swap_transaction import LATENCY_WINDOW, SwapTransaction
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.settings.policy import PolicyConfig
@@ -175,7 +175,7 @@ def fallback_version(history: ModelHistory) -> int | None:
 
 def test_the_first_model_is_good_after_its_first_chunk(write, history: ModelHistory) -> None:
     slot = ModelSlot(PolicyRunner(Model(read_bundle(write(1))), CONFIG))
-    swap = Swap(slot, CONFIG, lambda _: None, history=history)
+    swap = SwapTransaction(slot, CONFIG, lambda _: None, history=history)
     swap.tick(NS_PER_S)
     assert fallback_version(history) is None
     slot.close()

@@ -11,7 +11,7 @@ from dbp_ros.bundle.bundle import read_bundle, read_manifest, sha256_of
 from dbp_ros.bundle.manifest import ActionSpec, CameraSpec, write_manifest
 from dbp_ros.errors import BundleError, ConfigError, ObservationError
 from dbp_ros.policy.model import Model
-from dbp_ros.policy.sessions import DEVICES
+from dbp_ros.policy.onnx_sessions import DEVICES
 
 
 def picture(value=0, height=8, width=12):

@@ -21,9 +21,9 @@ from torch import Tensor
 from benchmarks.rl.obstacle import ObstacleEnv
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.advantages import continuing, estimate_advantages
+from dbp_ros.rl.dbpo_published import AveragedChunk, PublishedLearner
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.ppo import PPOLearner
-from dbp_ros.rl.published import AveragedChunk, PublishedLearner
 from dbp_ros.rl.reward_scaler import RewardScaler
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 

@@ -21,7 +21,7 @@ from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
 from dbp_ros.learning.export import HEAD, LARGEST_DIFFERENCE, PROOF
-from dbp_ros.learning.graphs import write_graph
+from dbp_ros.learning.onnx_graphs import write_graph
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.telemetry.policy_step import PolicyStep, log_density

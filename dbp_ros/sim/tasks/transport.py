@@ -8,15 +8,7 @@ import numpy as np
 
 from dbp_ros.sim.scene import GRIPPER_STROKE_M
 from dbp_ros.sim.tasks.bin import Bin, touched_by_arm
-from dbp_ros.sim.tasks.grasp import (
-    CLOSED_M,
-    CRUISE_M_S,
-    Grip,
-    carry,
-    grasp,
-    is_grasping,
-    release,
-)
+from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, carry, grasp, is_grasping, release
 from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down
 from dbp_ros.sim.tasks.task_object import TaskObject
 from dbp_ros.types import Array

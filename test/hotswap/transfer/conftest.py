@@ -7,10 +7,7 @@ import pytest
 from hotswap.transfer.transfers import rename
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.hotswap.transfer.messages import (
-    CHUNK_BYTES,
-    WINDOW,
-)
+from dbp_ros.hotswap.transfer.messages import CHUNK_BYTES, WINDOW
 from dbp_ros.hotswap.transfer.sender import Sender
 
 

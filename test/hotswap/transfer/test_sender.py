@@ -7,10 +7,7 @@ import pytest
 
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
-from dbp_ros.hotswap.transfer.messages import (
-    WINDOW,
-    Request,
-)
+from dbp_ros.hotswap.transfer.messages import WINDOW, Request
 from dbp_ros.hotswap.transfer.sender import Sender
 
 

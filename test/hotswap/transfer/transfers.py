@@ -7,13 +7,8 @@ import yaml
 
 from dbp_ros.bundle.bundle import read_bundle, sha256_of
 from dbp_ros.bundle.manifest import MANIFEST
-from dbp_ros.hotswap.transfer.messages import (
-    ChunkHeader,
-)
-from dbp_ros.hotswap.transfer.receiver import (
-    RETRY_NS,
-    Receiver,
-)
+from dbp_ros.hotswap.transfer.messages import ChunkHeader
+from dbp_ros.hotswap.transfer.receiver import RETRY_NS, Receiver
 from dbp_ros.hotswap.transfer.sender import Sender
 
 Chunk = tuple[ChunkHeader, bytes]

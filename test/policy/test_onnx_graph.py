@@ -12,8 +12,8 @@ import pytest
 
 from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.errors import BundleError, ConfigError
-from dbp_ros.policy.graph import BoundGraph, Graph, open_graph
-from dbp_ros.policy.sessions import DEVICES, open_session
+from dbp_ros.policy.onnx_graph import BoundGraph, Graph, open_graph
+from dbp_ros.policy.onnx_sessions import DEVICES, open_session
 
 LIFT = bundle_directory("lift")
 ENCODER, HEAD = LIFT / "encoder_head_camera.onnx", LIFT / "head.onnx"

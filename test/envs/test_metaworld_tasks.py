@@ -7,7 +7,7 @@ pytest.importorskip("metaworld", reason="metaworld is not installed")
 
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
-from dbp_ros.envs.metaworld import (
+from dbp_ros.envs.metaworld_tasks import (
     ACTION_NAMES,
     DEMONSTRATION_GOALS,
     END_STEPS,

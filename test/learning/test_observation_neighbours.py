@@ -8,7 +8,7 @@ from demonstrations import CONFIG, episode
 
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.neighbours import Neighbours, find_neighbours
+from dbp_ros.learning.observation_neighbours import Neighbours, find_neighbours
 from dbp_ros.learning.trainer import Trainer
 
 EPISODES, STEPS, K = 5, 7, 3

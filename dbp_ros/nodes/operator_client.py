@@ -27,7 +27,7 @@ SLICE_S = 0.02
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
 
 
-class Operator:
+class OperatorClient:
     """A node for one shell command that operates a stack. Not thread-safe.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The nearest rows of other episodes in a data set; see `dbp_ros.drift.neighbours`."""
+"""The nearest rows of other episodes in a data set; see `dbp_ros.drift.nearest_neighbours`."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dbp_ros.drift.neighbours import nearest_neighbours
+from dbp_ros.drift.nearest_neighbours import nearest_neighbours
 from dbp_ros.types import Floats
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from dbp_ros.policy.sessions import DEVICES, open_session
+from dbp_ros.policy.onnx_sessions import DEVICES, open_session
 
 
 class Graph:

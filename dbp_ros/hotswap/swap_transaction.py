@@ -36,7 +36,7 @@ SWAP_RATE_HZ = 50.0
 LATENCY_WINDOW = 250
 
 
-class Swap:
+class SwapTransaction:
     """State machine of the hot swap.
 
     `tick` does the work and belongs to one thread. Any thread may call the other methods.
