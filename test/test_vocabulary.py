@@ -61,6 +61,9 @@ NAMES = {
     ),
 }
 
+# Keys of published formats: a field of the manifest, a key of the simulation's statistics.
+FROZEN = {("dbp_ros/bundle/manifest.py", "proof"), ("dbp_ros/nodes/sim_node.py", "pictures")}
+
 # Words in comments, docstrings, messages and pages -> what to write.
 WORDS = {
     "anew": "again, new",
@@ -127,7 +130,7 @@ def test_no_name_hides_a_standard_term(folder: str) -> None:
         for path in files(".py")
         if path.is_relative_to(ROOT / folder)
         for line, name in identifiers(path)
-        if name.lstrip("_") in NAMES
+        if name.lstrip("_") in NAMES and (path.relative_to(ROOT).as_posix(), name) not in FROZEN
     ]
     assert not found, "\n".join(found)
 
@@ -139,6 +142,7 @@ def test_prose_uses_the_technical_word(suffix: str) -> None:
         for path in files(suffix)
         for line, text in prose(path)
         for match in WORD.finditer(text)
+        if (path.relative_to(ROOT).as_posix(), match[0]) not in FROZEN
     ]
     assert not found, "\n".join(found)
 

@@ -4,7 +4,7 @@ A policy is pretrained on random actions, trained online for a short time, and r
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +24,9 @@ from dbp_ros.rl.registry import build_learner
 from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.types import Floats, seconds_to_ns
 
-RANDOM_EPISODES = 100
-RECORDED_EPISODES = 40
 # Relative to the action range of 1, so that the actions at a state are multimodal.
 RECORDED_NOISE = 0.1
 RECORDED_SEEDS = 500_000_000
-MEDIUM_STEPS = 200_000
 LOCK_TIMEOUT_S = 3600.0
 
 PRETRAINING = replace(
@@ -60,36 +57,48 @@ PPO = FinetuneConfig(
 )
 
 
-def medium_data(name: str, seed: int, directory: Path) -> Demonstrations:
+@dataclass(frozen=True)
+class RecordingSize:
+    """How much is recorded: episodes at random, episodes of the policy, and its training steps."""
+
+    random_episodes: int = 100
+    episodes: int = 40
+    training_steps: int = 200_000
+
+
+def medium_data(
+    name: str, seed: int, directory: Path, size: RecordingSize = RecordingSize()
+) -> Demonstrations:
     """Return episodes of a partially trained policy, recorded once under a file lock.
 
     Args:
         name: Gymnasium environment id.
         seed: Seed of training and recording.
         directory: Folder of the recordings.
+        size: Amount of training and recording.
     """
-    folder = directory / f"{name}_{seed}_{MEDIUM_STEPS}"
+    folder = directory / f"{name}_{seed}_{size.training_steps}"
     with locked(directory / f".{folder.name}.lock", LOCK_TIMEOUT_S):
         if not folder.exists():
             with atomic_folder(folder) as aside:
-                for index, episode in enumerate(_record(name, seed)):
+                for index, episode in enumerate(_record(name, seed, size)):
                     write_episode(episode_path(aside, index), episode)
     return join_episodes((e, f"{name} {i}") for i, e in enumerate(read_episodes(folder)))
 
 
-def _record(name: str, seed: int) -> Iterator[Episode]:
-    trainer = Trainer(replace(PRETRAINING, seed=seed), _random_data(name, seed))
+def _record(name: str, seed: int, size: RecordingSize) -> Iterator[Episode]:
+    trainer = Trainer(replace(PRETRAINING, seed=seed), _random_data(name, seed, size))
     trainer.train()
-    learner = train_medium(name, trainer.checkpoint(), seed)
+    learner = train_medium(name, trainer.checkpoint(), seed, size.training_steps)
     spec, rng = EnvSpec(name), np.random.default_rng(seed)
-    for index in range(RECORDED_EPISODES):
+    for index in range(size.episodes):
         yield _rollout(spec, RECORDED_SEEDS + 1_000 * seed + index, learner, rng)
 
 
-def train_medium(name: str, pretrained: Checkpoint, seed: int) -> Learner:
-    """Return a learner trained for `MEDIUM_STEPS`."""
+def train_medium(name: str, pretrained: Checkpoint, seed: int, steps: int) -> Learner:
+    """Return a learner trained for some environment steps."""
     learner = build_learner(pretrained.policy(), replace(PPO, seed=seed))
-    config = OnlineTrainingConfig(steps=MEDIUM_STEPS, eval_every=10**9, eval_episodes=1)
+    config = OnlineTrainingConfig(steps=steps, eval_every=10**9, eval_episodes=1)
     environments = (
         LocalVectorEnv(EnvSpec(name), learner.config.num_envs),
         LocalVectorEnv(EnvSpec(name), 1),
@@ -98,11 +107,11 @@ def train_medium(name: str, pretrained: Checkpoint, seed: int) -> Learner:
     return learner
 
 
-def _random_data(name: str, seed: int) -> Demonstrations:
+def _random_data(name: str, seed: int, size: RecordingSize) -> Demonstrations:
     rng, spec = np.random.default_rng((seed, 1)), EnvSpec(name)
     return join_episodes(
         (_rollout(spec, 1_000 * seed + index, None, rng), f"random {index}")
-        for index in range(RANDOM_EPISODES)
+        for index in range(size.random_episodes)
     )
 
 

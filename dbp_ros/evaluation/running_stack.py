@@ -84,7 +84,7 @@ def _ready(stack: "subprocess.Popen[bytes]", runner: EpisodeRunner, log: Path) -
 
 
 @contextmanager
-def reference_loops(folder: Path) -> Iterator[list[Path]]:
+def reference_loops(folder: Path, start_limit_s: float = START_LIMIT_S) -> Iterator[list[Path]]:
     """Run the idle reference loop, and a loop pinned to each core.
 
     All loops run before the block begins, because a starting process disturbs the measurement.
@@ -108,7 +108,7 @@ def reference_loops(folder: Path) -> Iterator[list[Path]]:
             command = ("dbp_ros.evaluation.reference_loop", *flags, "--out", str(file))
             file.unlink(missing_ok=True)
             resources.enter_context(module_process(command, folder / f"{name}.log"))
-        _wait_for_files(files)
+        _wait_for_files(files, start_limit_s)
         yield files
 
 
@@ -128,8 +128,8 @@ def read_reference_loops(files: Sequence[Path]) -> list[dict[str, Any]]:
     return found
 
 
-def _wait_for_files(files: Sequence[Path]) -> None:
-    deadline_s = time.monotonic() + START_LIMIT_S
+def _wait_for_files(files: Sequence[Path], limit_s: float) -> None:
+    deadline_s = time.monotonic() + limit_s
     while missing := [file for file in files if not file.exists()]:
         if time.monotonic() > deadline_s:
             log = missing[0].with_suffix(".log")

@@ -38,8 +38,6 @@ IDLE_TIMEOUT_S = 0.5
 IDLE_S = 0.1
 # After a reset, until every topic has a message of the new episode.
 SETTLE_S = 0.3
-REFUSAL_LIMIT_S = 10.0
-DISCOVERY_LIMIT_S = 5.0
 POLL_S = 0.02
 
 
@@ -54,7 +52,15 @@ class Cell(Protocol):
 
 
 class CellOperator:
-    """Services on a separate node, whose thread may block on other processes."""
+    """Services on a separate node, whose thread may block on other processes.
+
+    Attributes:
+        refusal_limit_s: Time for which a rejected call is repeated, in [s].
+        discovery_limit_s: Time in which a service must be discovered, in [s].
+    """
+
+    refusal_limit_s = 10.0
+    discovery_limit_s = 5.0
 
     def __init__(self, owner: Node, cell: Cell, sim_clock: SimClock) -> None:
         """Create the services.
@@ -136,7 +142,7 @@ class CellOperator:
         return self._present(GUARD) and self._guard.mode in modes
 
     def _call(self, kind: Any, service: str, request: Any) -> Any:
-        return self._services.call(kind, service, request, discovery_limit_s=DISCOVERY_LIMIT_S)
+        return self._services.call(kind, service, request, discovery_limit_s=self.discovery_limit_s)
 
     def _disable(self) -> str:
         """Disable control, and clear a stop of the guard; return its reason."""
@@ -193,8 +199,8 @@ class CellOperator:
                 raise
 
     def _call_until_accepted(self, kind: Any, service: str, request: Any) -> None:
-        """Repeat a call until it is accepted, for at most `REFUSAL_LIMIT_S`, or the guard stops."""
-        deadline_s = time.monotonic() + REFUSAL_LIMIT_S
+        """Repeat a call until it is accepted, for at most `refusal_limit_s`, or the guard stops."""
+        deadline_s = time.monotonic() + self.refusal_limit_s
         while True:
             try:
                 self._call(kind, service, request)

@@ -27,7 +27,6 @@ from dbp_ros.telemetry.trace import Recording, recording_of
 from dbp_ros.types import Image
 
 POLL_S = 0.01
-REFUSAL_LIMIT_S = 10.0
 # Time after a reset until all topics show the new episode.
 SETTLE_S = 0.3
 
@@ -39,8 +38,10 @@ class EpisodeRunner(Node):  # type: ignore[misc]
 
     Attributes:
         processes: Nodes whose states it subscribes to.
+        refusal_limit_s: Time for which a rejected call is repeated, in [s].
     """
 
+    refusal_limit_s = 10.0
     processes: tuple[str, ...] = ("guard", "policy", "simulation")
 
     def __init__(self) -> None:
@@ -207,7 +208,7 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         self, kind: Any, service: str, request: Any, repeat: Callable[[], bool] = lambda: True
     ) -> None:
         """Repeat a service call until it succeeds, while `repeat` holds and within the limit."""
-        deadline = time.monotonic() + REFUSAL_LIMIT_S
+        deadline = time.monotonic() + self.refusal_limit_s
         while True:
             try:
                 self._calls.call(kind, service, request)

@@ -1,15 +1,18 @@
 """`--out` that cannot be written is refused with one sentence before any work."""
 
+import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main as bench
-from dbp_ros.cli import evaluate
+from dbp_ros.cli.command import Command, Verb
 from dbp_ros.cli.main import main
 from dbp_ros.errors import ConfigError
 from dbp_ros.extras import missing
@@ -106,26 +109,17 @@ def test_a_page_that_cannot_be_written_is_refused(
     assert "--page /proc/version cannot be written (" in capsys.readouterr().err
 
 
-class Solved:
-    """An evaluation that is interrupted in its last episode."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def run(self, seeds: range):
-        for seed in seeds[:-1]:
-            yield evaluate.EpisodeOutcome(seed, True, 1.0, "left", 0.0, 1, 0.0)
-        raise KeyboardInterrupt
-
-
-def test_an_interrupted_evaluation_keeps_its_finished_episodes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evaluate, "PolicyEvaluator", Solved)
+def test_an_interrupted_evaluation_keeps_its_finished_episodes(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "outcomes.json"
-    words = ["evaluate", "--model", "lift_int8", "--episodes", "3", "--seed", "7"]
-    assert main([*words, "--out", str(out)]) == 130
-    assert [outcome["seed"] for outcome in json.loads(out.read_text())] == [7, 8]
+    words = ["evaluate", "--model", "lift_int8", "--episodes", "100", "--seed", "7"]
+    command = [sys.executable, "-m", "dbp_ros.cli", *words, "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        while child.poll() is None and not out.exists():
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(60) == 130
+    outcomes = json.loads(out.read_text())
+    assert [outcome["seed"] for outcome in outcomes] == list(range(7, 7 + len(outcomes)))
 
 
 def test_a_folder_is_made_and_left_empty(tmp_path: Path) -> None:
@@ -158,14 +152,15 @@ def test_a_folder_of_the_same_kind_or_an_empty_one_may_be_replaced(tmp_path: Pat
         check_new_folder(tmp_path / "link", "manifest.yaml")
 
 
-def test_a_full_disk_is_one_sentence(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def full(*_: object) -> None:
+def test_a_full_disk_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def write(_: argparse.Namespace) -> int:
         raise OSError(28, "No space left on device", str(tmp_path / "x"))
 
-    monkeypatch.setattr(evaluate, "run", full)
-    assert main(["evaluate"]) == 1
+    verb = Verb("write", "write a file", ())
+    command = Command(
+        "dbp", "", (verb,), {}, lambda _: lambda parser: parser.set_defaults(run=write)
+    )
+    assert command.run(["write"]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path / 'x'}: No space left on device\n"
 
 

@@ -95,12 +95,13 @@ def test_the_command_that_a_bundle_tells_trains_the_same_again(data: Path, run: 
     assert one.facts["dataset"] == two.facts["dataset"]
 
 
-def test_a_run_of_another_version_is_refused(
-    data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_of_another_version_is_refused(data: Path, run: Path) -> None:
     assert train(data, run, *CHOSEN) == 0
-    monkeypatch.setattr("dbp_ros.learning.checkpoint.FORMAT", 6)
-    with pytest.raises(TrainingError, match=r"has format 5, expected 6: .* train again"):
+    (file,) = run.glob("*.safetensors")
+    written = file.read_bytes()
+    assert written.count(rb"\"format\": 5") == 1
+    file.write_bytes(written.replace(rb"\"format\": 5", rb"\"format\": 4"))
+    with pytest.raises(TrainingError, match=r"has format 4, expected 5: .* train again"):
         read_checkpoint(run)
 
 

@@ -19,12 +19,9 @@ def test_reference_loops_run_when_the_block_begins_and_are_read_after_it(tmp_pat
     assert all("period_error_ms" in numbers for numbers in statistics), statistics
 
 
-def test_a_reference_loop_that_does_not_start_is_an_error_with_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dbp_ros.evaluation.running_stack.START_LIMIT_S", 0.0)
+def test_a_reference_loop_that_does_not_start_is_an_error_with_its_log(tmp_path: Path) -> None:
     with (
         pytest.raises(DbpError, match=r"the reference loop did not start; the end of .*loop\.log"),
-        reference_loops(tmp_path),
+        reference_loops(tmp_path, start_limit_s=0.0),
     ):
         pass

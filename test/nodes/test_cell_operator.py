@@ -54,19 +54,19 @@ class Stack(Node):
         self.states = [
             self.create_publisher(String, f"{n}/state", 1) for n in ("policy", "learner")
         ]
-        self.create_service(Trigger, "policy/begin_episode", partial(self.respond, "begin policy"))
+        self.create_service(Trigger, "policy/begin_episode", partial(self.reply, "begin policy"))
         for service, recording in (("end_episode", False), ("begin_episode", True)):
             record = partial(self.record, service.replace("_episode", " learner"), recording)
             self.create_service(Trigger, f"learner/{service}", record)
         self.create_service(Trigger, "learner/statistics", self.statistics)
 
-    def respond(self, name: str, _, response):
+    def reply(self, name: str, _, response):
         response.success, response.message = name not in self.refusals, self.refusals.get(name, "")
         self.called.append(name)
         return response
 
     def enable(self, request, response):
-        response = self.respond("enable" if request.data else "disable", request, response)
+        response = self.reply("enable" if request.data else "disable", request, response)
         if response.success:
             state = "holding: waiting for a chunk" if request.data else self.disabled_state
             self.guard.publish(String(data=state))
@@ -74,11 +74,11 @@ class Stack(Node):
 
     def reset_guard(self, request, response):
         self.guard.publish(String(data=NOT_ENABLED))
-        return self.respond("reset guard", request, response)
+        return self.reply("reset guard", request, response)
 
     def record(self, name: str, recording: bool, request, response):
         self.recording = recording
-        return self.respond(name, request, response)
+        return self.reply(name, request, response)
 
     def statistics(self, _, response):
         response.success, response.message = True, json.dumps({"recording": self.recording})
@@ -170,10 +170,8 @@ def test_a_stop_of_the_guard_is_cleared_and_control_stays_disabled(stack: Stack)
     assert stack.called == ["disable", "reset guard", "reset"]
 
 
-def test_a_persistent_rejection_of_the_guard_is_reported(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dbp_ros.nodes.cell_operator.REFUSAL_LIMIT_S", 0.1)
+def test_a_persistent_rejection_of_the_guard_is_reported(stack: Stack) -> None:
+    stack.operator.refusal_limit_s = 0.1
     stack.add_guard("tracking")
     stack.refusals["enable"] = "left_gripper_controller is inactive"
     done, problem = stack.call("new_episode")
@@ -184,8 +182,8 @@ def test_a_persistent_rejection_of_the_guard_is_reported(
     )
 
 
-def test_a_missing_guard_is_reported(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dbp_ros.nodes.cell_operator.DISCOVERY_LIMIT_S", 0.1)
+def test_a_missing_guard_is_reported(stack: Stack) -> None:
+    stack.operator.discovery_limit_s = 0.1
     stack.guard = stack.create_publisher(String, "guard/state", LATCHED)
     stack.guard.publish(String(data="tracking"))
     done, problem = stack.call("new_episode")

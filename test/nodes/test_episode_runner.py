@@ -80,10 +80,8 @@ def test_a_request_is_not_repeated_while_a_stop_is_latched(runner: RunnerWithCel
     assert runner.called == ["enable"]
 
 
-def test_repetition_of_a_rejected_request_has_a_time_limit(
-    runner: RunnerWithCell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dbp_ros.nodes.episode_runner.REFUSAL_LIMIT_S", 0.1)
+def test_repetition_of_a_rejected_request_has_a_time_limit(runner: RunnerWithCell) -> None:
+    runner.refusal_limit_s = 0.1
     runner.rejections = 1000
     with pytest.raises(DbpError, match=REASON):
         runner.enable_control(True)
