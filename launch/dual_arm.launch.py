@@ -3,7 +3,7 @@
     ros2 launch dbp_ros dual_arm.launch.py model:=lift_int8 sim:=true enable_control:=true
     ros2 launch dbp_ros dual_arm.launch.py head_camera:=/camera/camera/color/image_raw
 
-A word `name:=value` that is not an argument is a remap rule, e.g. of a camera. Settings, files and
+A `name:=value` that is not a launch argument is a remap rule, e.g. of a camera. Settings, files and
 the model are checked before a process starts. `dbp up` starts the same processes without ros2
 launch; they are listed in dbp_ros/stack/processes.py.
 """
@@ -35,9 +35,9 @@ def end_stack(event, context):
 
 
 def stack(context):
-    """Return the actions for the values of the launch arguments."""
+    """Return the nodes for the values of the launch arguments."""
     values = {item.name: LaunchConfiguration(item.name).perform(context) for item in ARGUMENTS}
-    # If another launch file includes this one, the words of the command line belong to that one.
+    # If another launch file includes this one, the command line belongs to that file.
     words = sys.argv[1:] if FILE in {Path(word).name for word in sys.argv} else []
     values["remap"] = " ".join([values["remap"], *remaps_among(words)])
     config = from_strings(StackConfig, values)
