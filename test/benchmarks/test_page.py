@@ -39,6 +39,24 @@ def test_the_results_of_the_readme_are_those_of_the_committed_csv() -> None:
         assert shown == [f"{value(method):.{digits}f}" for method in ("dbp", other, "ddim_100")]
 
 
+def test_the_latencies_of_the_readme_are_those_of_the_committed_report() -> None:
+    report = json.loads((RESULTS / "rate.json").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for start, key in (
+        ("command period error", "command_period_error_ms"),
+        ("period error of an idle reference loop", "floor_period_error_ms"),
+        ("decision period error", "decision_period_error_ms"),
+        ("inference", "inference_ms"),
+        ("latency from image timestamp", "reaction_ms"),
+        ("age of the newest image", "image_age_at_command_ms"),
+    ):
+        (line,) = (line for line in readme.splitlines() if line.startswith(f"| {start}"))
+        shown = [cell.strip() for cell in line.split("|")[2:-1]]
+        assert shown == [f"{report[key][p]:.2f}" for p in ("p50", "p99", "p999", "max")]
+    rates = [f"{report[f'{name}_rate_hz']:.1f} Hz" for name in ("decision", "command")]
+    assert f"Decisions at {rates[0]}, commands at {rates[1]}" in readme
+
+
 def test_a_table_is_read_from_a_sub_folder() -> None:
     written = update_tables("<!-- rate xeon -->\n<!-- end -->\n", RESULTS)
     assert written.startswith("<!-- rate xeon -->\n| condition |")
