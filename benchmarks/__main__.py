@@ -45,7 +45,7 @@ def load(verb: str) -> Register:
         case "metaworld":
             from benchmarks.metaworld.run import register
         case _:
-            raise ValueError(f"{verb} is no benchmark")
+            raise ValueError(f"{verb} is not a benchmark")
     return register
 
 
@@ -58,9 +58,9 @@ BENCH = Command(
 )
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; see `Command.run`."""
-    return BENCH.run(sys.argv[1:] if words is None else words)
+    return BENCH.run(sys.argv[1:] if argv is None else argv)
 
 
 if __name__ == "__main__":

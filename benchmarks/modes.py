@@ -76,12 +76,12 @@ def modes_jobs(
 ) -> list[ModesJob]:
     """Return the runs missing in the table; methods with equal training share one."""
     wanted = (
-        ModesJob(family, seed, updates)
+        ModesJob(group, seed, updates)
         for seed in range(seeds)
-        for family in group_by_training(names, SHARED)
+        for group in group_by_training(names, SHARED)
     )
     missing = (
-        replace(job, methods=tuple(c for c in job.methods if not table.has(job.key(c))))
+        replace(job, methods=tuple(m for m in job.methods if not table.has(job.key(m))))
         for job in wanted
     )
     return [job for job in missing if job.methods]
@@ -111,7 +111,7 @@ def covers_modes(run: Row) -> bool:
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return one row a method: means over the seeds and how many cover both modes."""
+    """Return one row for each method: means over seeds, and the number that covers both modes."""
     rows = []
     for name in in_table_order(table.values("method")):
         runs = [row for row in table.rows if row["method"] == name]

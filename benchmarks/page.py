@@ -198,7 +198,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{PAGES} has no pages: run from the clone, or pass --page")
     for page in pages:
         if not page.is_file():
-            raise ConfigError(f"--page {page} is no file: pass the page whose tables to write")
+            raise ConfigError(f"--page {page} is not a file: pass the page whose tables to write")
         check_file(page, "--page")
         before = page.read_text(encoding="utf-8")
         after = update_tables(before, arguments.results)

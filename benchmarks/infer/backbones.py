@@ -188,4 +188,4 @@ def write_graphs(method: Method, folder: Path) -> None:
 
 def _write(graph: nn.Module, example: tuple[Any, ...], path: Path, inputs: list[str]) -> None:
     if not path.exists():
-        write_graph(graph, example, path, inputs, ["answer"])
+        write_graph(graph, example, path, inputs, ["output"])

@@ -34,8 +34,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="lift", help="float32 bundle: name or folder (default: lift)"
     )
-    parser.add_argument("--data", type=Path, help="episodes to tell errors on (default: its proof)")
-    parser.add_argument("--cases", type=int, default=200, help="observations from --data")
+    parser.add_argument(
+        "--data", type=Path, help="data set for the errors (default: the golden cases)"
+    )
+    parser.add_argument("--cases", type=int, default=200, help="observations to sample from --data")
     parser.add_argument(
         "--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)} (default: all)"
     )

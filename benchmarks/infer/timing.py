@@ -1,8 +1,8 @@
 """Time of a decision by backbone, sampler and runtime, and the hardware limit.
 
 All variants run on one thread, interleaved. The limit of a pass is the larger of the time to read
-its weights and the time of its arithmetic. A dot product of as many bytes and a matrix product
-measure both in the same turns.
+its weights and the time of its arithmetic. Both are measured interleaved
+with the variants, by a dot product of as many bytes and by a matrix product.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ RUNTIMES = ("onnxruntime", "torch", "torch_compile")
 # Compilation takes minutes and the largest networks gigabytes; skipped variants have a note.
 COMPILED = ("small", "unet_64")
 LARGEST, LARGEST_METHODS = "unet_512", ("one_pass", "ddim_10")
-HUNDREDS_IN_TORCH = ("small", "unet_64", "unet_128")
+HUNDRED_STEPS_IN_TORCH = ("small", "unet_64", "unet_128")
 MATRIX, COPIED_BYTES, READ_LIMIT_BYTES = 512, 256 << 20, 1 << 30
 ENOUGH_FOR_P99 = 100
 
@@ -73,11 +73,13 @@ class Variant:
         if self.backbone == LARGEST and self.method not in LARGEST_METHODS:
             return f"{LARGEST} runs only with {', '.join(LARGEST_METHODS)}"
         if self.runtime != "onnxruntime" and self.steps == 100:
-            return "" if self.backbone in HUNDREDS_IN_TORCH else "ten times the steps of ddim_10"
+            return (
+                "" if self.backbone in HUNDRED_STEPS_IN_TORCH else "ten times the steps of ddim_10"
+            )
         return ""
 
     def build_call(self) -> Call:
-        """Return a function that makes one decision."""
+        """Return a function that runs one decision."""
         torch.set_num_threads(1)
         sampler, steps = SAMPLERS[self.method], self.steps
         network: Any
@@ -128,28 +130,28 @@ def variants(
 
 def run_backbone(group: Sequence[Variant], seconds: float, table: ResultTable) -> None:
     """Time the missing variants of one backbone and add a row for each."""
-    missing = [one for one in group if not table.has(one.key)]
+    missing = [variant for variant in group if not table.has(variant.key)]
     if not missing:
         return
     runnable, weights = [], count_weights(build_untrained(missing[0].backbone, 1))
     calls: dict[str, Call] = dict(limit_calls(4 * weights))
-    for one in missing:
-        problem = one.skip_reason()
+    for variant in missing:
+        problem = variant.skip_reason()
         if not problem:
             try:
-                one.write()
-                calls[_name(one)] = one.build_call()
-                runnable.append(one)
+                variant.write()
+                calls[_name(variant)] = variant.build_call()
+                runnable.append(variant)
                 continue
             except Exception as error:
                 problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        table.add({**dict.fromkeys(COLUMNS, ""), **one.key, "note": problem})
+        table.add({**dict.fromkeys(COLUMNS, ""), **variant.key, "note": problem})
     if not runnable:
         return
     times = time_interleaved(calls, seconds)
     limits = hardware_limits(times, min(4 * weights, READ_LIMIT_BYTES))
-    for one in runnable:
-        table.add(_row(one, times[_name(one)], limits))
+    for variant in runnable:
+        table.add(_row(variant, times[_name(variant)], limits))
     key = {"backbone": missing[0].backbone, "device": "cpu"}
     for name in ("read", "multiply", "copy"):
         row = {**dict.fromkeys(COLUMNS, ""), **key, "method": name, "runtime": "floor"}
@@ -157,8 +159,8 @@ def run_backbone(group: Sequence[Variant], seconds: float, table: ResultTable) -
             table.add({**row, **_times(times[f"limit {name}"]), "note": limits.notes[name]})
 
 
-def _name(one: Variant) -> str:
-    return " ".join(one.key.values())
+def _name(variant: Variant) -> str:
+    return " ".join(variant.key.values())
 
 
 @dataclass(frozen=True)
@@ -214,19 +216,19 @@ def _times(times: Times) -> Row:
     }
 
 
-def _row(one: Variant, times: Times, limits: HardwareLimits) -> Row:
-    method = build_untrained(one.backbone, one.steps)
+def _row(variant: Variant, times: Times, limits: HardwareLimits) -> Row:
+    method = build_untrained(variant.backbone, variant.steps)
     flops = count_flops(method)
     weights = count_weights(method)
     passes = count_weight_reads(method) / weights
     floor_ms = max(passes * limits.read_ms, flops / limits.flops_per_ms)
-    measured_ms = times.working_ms if one.device == "cpu" else times.warm_ms(50)
+    measured_ms = times.working_ms if variant.device == "cpu" else times.warm_ms(50)
     return {
-        **one.key,
+        **variant.key,
         **_times(times),
         "weights_m": weights / 1e6,
         "mflop": flops / 1e6,
-        "peak_mb": peak_growth_mb(one.build_call),
+        "peak_mb": peak_growth_mb(variant.build_call),
         "floor_ms": floor_ms,
         "times_floor": measured_ms / floor_ms,
         "note": "",

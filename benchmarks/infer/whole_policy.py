@@ -29,21 +29,21 @@ COLUMNS = (
 DECISIONS_HZ = round(DECISION_RATE_HZ)
 FRAMES_HZ = round(SimulationConfig.camera_rate_hz)
 MIN_TURNS = 3
-UNSPLIT, SPLIT = "whole graph", "split"
+WHOLE, SPLIT = "whole graph", "split"
 QUANTIZED = ("int8", "int8_all")
 
 
 @dataclass
 class LatencyTally:
-    """Times of some seconds of decisions.
+    """Times of the decisions of a policy.
 
     Attributes:
         latencies: Time from request to chunk.
-        spent: Total time per second of decisions, encoders included.
+        total: Total time per second of decisions, encoders included.
     """
 
     latencies: Times = field(default_factory=Times)
-    spent: Times = field(default_factory=Times)
+    total: Times = field(default_factory=Times)
 
 
 class SplitPolicy:
@@ -100,40 +100,40 @@ def run_policy(source: Bundle, seconds: float, table: ResultTable) -> None:
         table: Receives a row for each policy.
     """
     golden, model = read_golden(source), source.manifest.name
-    if table.has({"model": model, "way": UNSPLIT}):
+    if table.has({"model": model, "way": WHOLE}):
         return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
         policies: dict[str, SplitPolicy | WholePolicy] = {
-            UNSPLIT: WholePolicy(source, golden, folder / "whole.onnx"),
+            WHOLE: WholePolicy(source, golden, folder / "whole.onnx"),
             SPLIT: SplitPolicy(source, golden),
         }
         for precision in QUANTIZED:
             quantize_bundle(source, folder / precision, precision, golden, precision, "")
             quantized = read_bundle(folder / precision)
-            policies[f"{UNSPLIT}, {precision}"] = WholePolicy(
+            policies[f"{WHOLE}, {precision}"] = WholePolicy(
                 quantized, golden, folder / f"{precision}.onnx"
             )
             policies[f"{SPLIT}, {precision}"] = SplitPolicy(quantized, golden)
-        for way, tally in take_policy_turns(policies, len(golden.action), seconds).items():
-            table.add({"model": model, "way": way, **_row(tally)})
+        for name, tally in time_policies_interleaved(policies, len(golden.action), seconds).items():
+            table.add({"model": model, "way": name, **_row(tally)})
 
 
-def take_policy_turns(
+def time_policies_interleaved(
     policies: dict[str, SplitPolicy | WholePolicy], cases: int, seconds: float
 ) -> dict[str, LatencyTally]:
     """Run one second of frames and decisions of each policy in turn."""
-    tallies = {way: LatencyTally() for way in policies}
+    tallies = {name: LatencyTally() for name in policies}
     for policy in policies.values():
         _run_second(policy, cases, LatencyTally())
-    spent_s = 0.0
+    total_s = 0.0
     turns = 0
-    while turns < MIN_TURNS or spent_s < seconds:
-        for way, policy in policies.items():
-            lasted_ns, working_ns = timed(partial(_run_second, policy, cases, tallies[way]))
-            tallies[way].spent.warm.append(lasted_ns)
-            tallies[way].spent.working.append(working_ns)
-            spent_s += lasted_ns / 1e9
+    while turns < MIN_TURNS or total_s < seconds:
+        for name, policy in policies.items():
+            wall_ns, cpu_ns = timed(partial(_run_second, policy, cases, tallies[name]))
+            tallies[name].total.warm.append(wall_ns)
+            tallies[name].total.working.append(cpu_ns)
+            total_s += wall_ns / 1e9
         turns += 1
     return tallies
 
@@ -145,18 +145,18 @@ def _run_second(policy: SplitPolicy | WholePolicy, cases: int, tally: LatencyTal
             policy.set_frames(frames % cases)
             frames += 1
         decide: Callable[[], Floats] = partial(policy.decide, decision % cases)
-        lasted_ns, working_ns = timed(decide)
-        tally.latencies.warm.append(lasted_ns)
-        tally.latencies.working.append(working_ns)
+        wall_ns, cpu_ns = timed(decide)
+        tally.latencies.warm.append(wall_ns)
+        tally.latencies.working.append(cpu_ns)
 
 
 def _row(tally: LatencyTally) -> Row:
-    working_ms = float(np.median(tally.spent.working)) / NS_PER_MS
+    working_ms = float(np.median(tally.total.working)) / NS_PER_MS
     return {
         "decisions_hz": DECISIONS_HZ,
         "frames_hz": FRAMES_HZ,
         "decisions": len(tally.latencies.warm),
-        "per_decision_ms": float(np.median(tally.spent.warm)) / NS_PER_MS / DECISIONS_HZ,
+        "per_decision_ms": float(np.median(tally.total.warm)) / NS_PER_MS / DECISIONS_HZ,
         "working_per_decision_ms": working_ms / DECISIONS_HZ,
         "latency_p50_ms": tally.latencies.warm_ms(50),
         "latency_p99_ms": tally.latencies.warm_ms(99),
@@ -167,8 +167,8 @@ def _row(tally: LatencyTally) -> Row:
 def summary(table: ResultTable) -> Iterator[Row]:
     """Yield a row for each policy, with the speed-up over the whole graph."""
     for row in table.rows:
-        [whole] = table.numbers("working_per_decision_ms", model=row["model"], way=UNSPLIT)
-        [whole_latency] = table.numbers("latency_p50_ms", model=row["model"], way=UNSPLIT)
+        [whole] = table.numbers("working_per_decision_ms", model=row["model"], way=WHOLE)
+        [whole_latency] = table.numbers("latency_p50_ms", model=row["model"], way=WHOLE)
         working_ms, latency_ms = float(row["working_per_decision_ms"]), float(row["latency_p50_ms"])
         yield {
             "model": row["model"],

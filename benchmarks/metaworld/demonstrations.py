@@ -40,7 +40,7 @@ def record(task: MetaworldTask, seed: int, count: int, directory: Path) -> Demon
 
 
 def _record_all(task: MetaworldTask, seed: int, folder: Path) -> None:
-    """Record every goal. Of several concurrent workers the first one wins."""
+    """Record every goal; of several concurrent workers, the first result is used."""
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     for goal in DEMONSTRATION_GOALS:
         demonstration = task.demonstrate(goal, RECORDED_NOISE)

@@ -135,16 +135,16 @@ def metaworld_jobs(
         experts = [ExpertJob(task, seed) for task in suite.tasks]
         missing += [expert for expert in experts if not table.has(expert.key())]
         jobs = [
-            MetaworldJob(family, task, demos, seed, data)
+            MetaworldJob(group, task, demos, seed, data)
             for demos in suite.demos
             for task in suite.tasks
-            for family in group_by_training(names, SHARED)
+            for group in group_by_training(names, SHARED)
         ]
-        left = [
-            replace(job, methods=tuple(c for c in job.methods if not table.has(job.key(c))))
+        incomplete = [
+            replace(job, methods=tuple(m for m in job.methods if not table.has(job.key(m))))
             for job in jobs
         ]
-        missing += [job for job in left if job.methods]
+        missing += [job for job in incomplete if job.methods]
     return missing
 
 

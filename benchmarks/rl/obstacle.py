@@ -20,7 +20,7 @@ ACTION_NAMES = ("vx", "vy")
 STEP_S = 0.1
 MAX_STEPS = 40
 
-REACH, WALL = 0.1, 1.0
+STEP_LENGTH, WALL = 0.1, 1.0
 START, GOAL = np.array([-0.6, 0.0]), np.array([0.6, 0.0])
 START_SPREAD, NOISE = 0.1, 0.01
 GOAL_RADIUS, OBSTACLE_RADIUS = 0.1, 0.3
@@ -53,7 +53,7 @@ class ObstacleEnv:
     def __init__(self, num_envs: int) -> None:
         """Allocate the episodes."""
         self.num_envs = num_envs
-        self._at: Array = np.zeros((num_envs, 2))
+        self._positions: Array = np.zeros((num_envs, 2))
         self._noises: Array = np.zeros((num_envs, MAX_STEPS, 2))
         self._steps = np.zeros(num_envs, np.int64)
 
@@ -61,17 +61,17 @@ class ObstacleEnv:
         """Put points at the start; see `VectorEnv.reset`."""
         for index, seed in zip(indices, seeds, strict=True):
             rng = np.random.default_rng(seed)
-            self._at[index] = START
-            self._at[index, 1] += rng.uniform(-START_SPREAD, START_SPREAD)
+            self._positions[index] = START
+            self._positions[index, 1] += rng.uniform(-START_SPREAD, START_SPREAD)
             self._noises[index] = NOISE * rng.standard_normal((MAX_STEPS, 2))
         self._steps[indices] = 0
-        return self._at[indices].astype(np.float32)
+        return self._positions[indices].astype(np.float32)
 
     def step(self, indices: Indices, actions: Floats) -> VectorStepResult:
         """Move points; see `VectorEnv.step`."""
-        before, noise = self._at[indices], self._noises[indices, self._steps[indices]]
-        after = (before + REACH * actions.clip(-1.0, 1.0) + noise).clip(-WALL, WALL)
-        self._at[indices] = after
+        before, noise = self._positions[indices], self._noises[indices, self._steps[indices]]
+        after = (before + STEP_LENGTH * actions.clip(-1.0, 1.0) + noise).clip(-WALL, WALL)
+        self._positions[indices] = after
         self._steps[indices] += 1
         hit = np.linalg.norm(after, axis=1) < OBSTACLE_RADIUS
         at_goal = ~hit & (goal_distance(after) < GOAL_RADIUS)
@@ -98,9 +98,9 @@ def open_obstacle(num_envs: int, evaluation: bool) -> ObstacleEnv:
     return ObstacleEnv(num_envs)
 
 
-def goal_distance(at: Array) -> Array:
+def goal_distance(position: Array) -> Array:
     """Return distances to the goal. Shape (..., 2) to (...)."""
-    return np.asarray(np.linalg.norm(GOAL - at, axis=-1))
+    return np.asarray(np.linalg.norm(GOAL - position, axis=-1))
 
 
 def demonstrations(seed: int) -> Demonstrations:
@@ -137,18 +137,18 @@ def _demonstrate(rng: np.random.Generator) -> tuple[Floats, Floats] | None:
     sign = 1.0 if rng.random() < FIRST_SHARE else -1.0
     height = sign * (ROUTE_HEIGHT + ROUTE_SPREAD * rng.standard_normal())
     env, index = ObstacleEnv(1), np.zeros(1, np.int64)
-    at = env.reset(index, [int(rng.integers(2**32))])[0]
-    start_y, states, actions = at[1], [], []
+    position = env.reset(index, [int(rng.integers(2**32))])[0]
+    start_y, states, actions = position[1], [], []
     while True:
-        ahead = min(at[0] + ROUTE_SPEED * REACH, GOAL[0])
+        ahead = min(position[0] + ROUTE_SPEED * STEP_LENGTH, GOAL[0])
         along = (ahead - START[0]) / (GOAL[0] - START[0])
         target = np.array([ahead, start_y * (1.0 - along) + height * np.sin(np.pi * along)])
-        action = ((target - at) / REACH).clip(-1.0, 1.0).astype(np.float32)
-        states.append(at)
+        action = ((target - position) / STEP_LENGTH).clip(-1.0, 1.0).astype(np.float32)
+        states.append(position)
         actions.append(action)
         noisy = action + DEMONSTRATOR_NOISE * rng.standard_normal(2, np.float32)
         step = env.step(index, noisy[None])
-        at = step.states[0]
+        position = step.states[0]
         if step.ended[0]:
             return (np.stack(states), np.stack(actions)) if step.successes[0] else None
 

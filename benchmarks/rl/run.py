@@ -87,9 +87,9 @@ def summary(table: ResultTable) -> list[Row]:
                 continue
             steps = curves(table, "env_steps", method, env)
             half = found.shape[1] // 2
-            settled = [first_solved(run) for run in found] if column == "success" else [None]
-            solved = [where for where in settled if where is not None]
-            everywhere = len(solved) == len(found)
+            firsts = [first_solved(run) for run in found] if column == "success" else [None]
+            solved = [first for first in firsts if first is not None]
+            all_solved = len(solved) == len(found)
             last = found.shape[1] - 1
             rows.append(
                 {
@@ -102,8 +102,8 @@ def summary(table: ResultTable) -> list[Row]:
                     "at the end": float(found[:, -1].mean()),
                     "lowest in the second half": float(found[:, half:].min()),
                     "lowest at the end": float(found[:, -1].min()),
-                    "solved after": int(steps[:, max(solved)].max()) if everywhere else "",
-                    "stable for": stable_for(max(solved), last) if everywhere else "",
+                    "solved after": int(steps[:, max(solved)].max()) if all_solved else "",
+                    "stable for": stable_for(max(solved), last) if all_solved else "",
                     "env_steps": float(steps[:, -1].mean()),
                     "cpu_s": float(curves(table, "cpu_s", method, env)[:, -1].mean()),
                 }

@@ -115,9 +115,9 @@ def sim_jobs(
         suite.observations, range(seeds), suite.tasks, group_by_training(methods, SHARED)
     )
     jobs = []
-    for observation, seed, task, family in wanted:
-        job = SimJob(family, plan_of(task, observation, table.directory), suite, seed)
-        missing = tuple(c for c in family if not table.has(job.key(c)))
+    for observation, seed, task, group in wanted:
+        job = SimJob(group, plan_of(task, observation, table.directory), suite, seed)
+        missing = tuple(method for method in group if not table.has(job.key(method)))
         if missing:
             jobs.append(replace(job, methods=missing))
     return jobs

@@ -1,1 +1,1 @@
-"""The `dbp` command: one file a verb, thin."""
+"""The `dbp` command, with one module per verb."""

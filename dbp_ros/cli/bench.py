@@ -1,4 +1,4 @@
-"""`dbp bench`: run the benchmarks, which only a clone of the repository has."""
+"""`dbp bench`: run the benchmarks, which are only in a clone of the repository."""
 
 import argparse
 import os
@@ -19,11 +19,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.description = "Run the benchmarks of the repository."
 
 
-def run_benchmarks(words: Sequence[str]) -> int:
+def run_benchmarks(argv: Sequence[str]) -> int:
     """Run `python -m benchmarks` in the repository that this package was installed from.
 
     Args:
-        words: Command line after `dbp bench`.
+        argv: Command line after `dbp bench`.
 
     Returns:
         The exit status of the benchmark; 1 with a message if there is no repository.
@@ -32,7 +32,7 @@ def run_benchmarks(words: Sequence[str]) -> int:
         print(MISSING, file=sys.stderr)
         return 1
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", "benchmarks", *words]
+    command = [sys.executable, "-m", "benchmarks", *argv]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as child:
         while True:
             try:

@@ -36,7 +36,7 @@ MIN_SUCCESS_RATE = 0.95
 
 @dataclass(frozen=True)
 class CollectConfig(Settings):
-    """Flags of `dbp collect`, besides the task."""
+    """Flags of `dbp collect` except `--task`."""
 
     episodes: int = setting(100, "number of episodes", ge=1)
     out: str = setting("", f"folder for the episodes, *{SUFFIX}; empty for data/TASK")
@@ -51,7 +51,9 @@ class CollectConfig(Settings):
     images: bool = setting(True, "record images")
 
 
-def rates(outcomes: list[CollectedEpisode], modes: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def rates_by_mode(
+    outcomes: list[CollectedEpisode], modes: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
     """Return number of episodes, successes, success rate and mean duration of each mode."""
     table = {}
     for mode in modes:
@@ -158,7 +160,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BrokenProcessPool:
         console.print("dbp collect: a worker was killed; the same command resumes", style="red")
         return 2
-    table = rates(outcomes, plan.modes)
+    table = rates_by_mode(outcomes, plan.modes)
     write_metadata(plan, backend, table)
     show(console, table, time.monotonic() - started)
     solved = sum(outcome.success for outcome in outcomes)

@@ -1,4 +1,4 @@
-"""A command line with several verbs, which imports only the requested one."""
+"""Command line with several verbs, which imports only the module of the requested verb."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ class Verb:
     """A verb of a command.
 
     Attributes:
-        name: One word, or a group and a word.
+        name: Name, or the group and the name.
         help: One line for the list of verbs in `--help`.
         extras: Extras of the package that the verb needs.
     """
@@ -50,14 +50,14 @@ class Command:
     groups: Mapping[str, str]
     load: Callable[[str], Register]
 
-    def run(self, words: Sequence[str]) -> int:
+    def run(self, argv: Sequence[str]) -> int:
         """Run a command line without the program name.
 
         Returns:
             The exit status: 1 after an error that the user can fix, 130 after Ctrl-C.
         """
         try:
-            arguments = self._parser(self._requested(words)).parse_args(words)
+            arguments = self._parser(self._requested(argv)).parse_args(argv)
             return int(arguments.run(arguments))
         except DbpError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -67,15 +67,15 @@ class Command:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except OSError as error:
-            print(f"error: {_sentence(error)}", file=sys.stderr)
+            print(f"error: {_message(error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             return INTERRUPTED
 
-    def _requested(self, words: Sequence[str]) -> str:
+    def _requested(self, argv: Sequence[str]) -> str:
         """Return the name of the requested verb; empty if there is none."""
-        plain = [word for word in words if not word.startswith("-")]
-        return " ".join(plain[: 2 if plain[:1] and plain[0] in self.groups else 1])
+        names = [word for word in argv if not word.startswith("-")]
+        return " ".join(names[: 2 if names[:1] and names[0] in self.groups else 1])
 
     def _parser(self, requested: str) -> argparse.ArgumentParser:
         """Return a parser with all verbs, of which the requested one has its flags."""
@@ -90,8 +90,8 @@ class Command:
         }
         for verb in self.verbs:
             group, _, word = verb.name.rpartition(" ")
-            family = groups[group] if group else subparsers
-            verb_parser = family.add_parser(word, help=verb.help)
+            parent = groups[group] if group else subparsers
+            verb_parser = parent.add_parser(word, help=verb.help)
             if verb.name == requested:
                 self._register(verb)(verb_parser)
         return parser
@@ -107,7 +107,7 @@ class Command:
             raise DbpError(f"{self.name} {verb.name} needs {library}; {hint}") from error
 
 
-def _sentence(error: OSError) -> str:
+def _message(error: OSError) -> str:
     """Return the error message of the operating system, with the file name if there is one."""
     reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason

@@ -21,7 +21,7 @@ from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskNam
 
 @dataclass(frozen=True)
 class EvaluateConfig(Settings):
-    """Flags of `dbp evaluate`, besides the file of the outcomes."""
+    """Flags of `dbp evaluate` except `--out`."""
 
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     task: TaskName = setting(SimulationConfig.task, "task")
@@ -64,7 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
             outcomes.append(outcome)
             progress.advance(bar)
             if out is not None:
-                write_text(out, json.dumps([asdict(one) for one in outcomes], indent=1) + "\n")
+                write_text(
+                    out, json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n"
+                )
     show(config.task, outcomes)
     return 0
 

@@ -68,12 +68,12 @@ def show(title: str, rows: Sequence[Row]) -> None:
 def sensors(manifest: Manifest) -> list[Row]:
     """Return the cameras, the point clouds and the history of an observation."""
     rows: list[Row] = [
-        (one.name, f"{one.width} x {one.height} px, {one.encoding}, to {one.feature_size} features")
-        for one in manifest.cameras
+        (c.name, f"{c.width} x {c.height} px, {c.encoding}, to {c.feature_size} features")
+        for c in manifest.cameras
     ]
     rows += [
-        (one.name, f"{one.points} points of {one.channels}, to {one.feature_size} features")
-        for one in manifest.clouds
+        (c.name, f"{c.points} points of {c.channels}, to {c.feature_size} features")
+        for c in manifest.clouds
     ]
     length, step_s = manifest.history.length, manifest.history.step_s
     history = "1 step" if length == 1 else f"{length} steps, {step_s:.4g} s apart"
@@ -119,7 +119,7 @@ def mapping_rows(section: dict[str, Any]) -> list[Row]:
     for key, value in section.items():
         label = LABELS.get(key, key.replace("_", " "))
         if isinstance(value, list):
-            rows += [("" if index else label, str(one)) for index, one in enumerate(value)]
+            rows += [("" if index else label, str(item)) for index, item in enumerate(value)]
         else:
             rows.append((label, _brief(value)))
     return rows or [("unknown",)]
@@ -127,7 +127,7 @@ def mapping_rows(section: dict[str, Any]) -> list[Row]:
 
 def _brief(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_brief(one)}" for name, one in value.items())
+        return ", ".join(f"{name} {_brief(item)}" for name, item in value.items())
     if isinstance(value, list):
         return " ".join(map(_brief, value)) or "none"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -92,20 +92,20 @@ DBP = Command(
 )
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        words: Command line without the program name; `sys.argv[1:]` if None.
+        argv: Command line without the program name; `sys.argv[1:]` if None.
 
     Returns:
         The exit status: 1 after an error that the user can fix, 130 after Ctrl-C.
     """
-    words = sys.argv[1:] if words is None else list(words)
-    # The benchmarks are a command of their own, which the package does not install.
-    if words[:1] == ["bench"]:
-        return bench.run_benchmarks(words[1:])
-    return DBP.run(words)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    # The benchmarks are a separate command, which is not installed with the package.
+    if argv[:1] == ["bench"]:
+        return bench.run_benchmarks(argv[1:])
+    return DBP.run(argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The verbs that operate a running stack: each makes one request and prints its result."""
+"""Verbs that operate a running stack: each makes one request and prints its result."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from dbp_ros.nodes.connection import connected
 from dbp_ros.nodes.homing import Homing
 from dbp_ros.nodes.operator_client import OperatorClient
 
-# Upper bound for a new episode, of which every step has its own timeout.
+# Upper bound for a new episode; each of its steps has its own timeout.
 NEW_EPISODE_TIMEOUT_S = 90.0
 CONTROLLER = {"controller": {"help": "controller name, e.g. left_forward_position_controller"}}
 

@@ -42,7 +42,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="data set for calibration and comparison (default: the golden cases)",
     )
     parser.add_argument(
-        "--cases", type=int, default=200, help="observations to sample from it (default: 200)"
+        "--cases", type=int, default=200, help="observations to sample from --data (default: 200)"
     )
     parser.set_defaults(run=run)
 
@@ -107,7 +107,7 @@ def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Gold
 
 
 def rows(source: Bundle, quantized: Bundle, recorded: GoldenCases) -> list[dict[str, object]]:
-    """Return one row for each bundle: size and latency of the head, measured in turns."""
+    """Return one row for each bundle: size and latency of the head, interleaved."""
     models = {bundle.manifest.name: Model(bundle) for bundle in (source, quantized)}
     features = {name: model.encode_case(recorded, 0) for name, model in models.items()}
     state, latent = recorded.positions[0], recorded.latent[0]

@@ -38,9 +38,9 @@ from dbp_ros.sim.tasks.registry import make_task
 NAME = "demo_learn"
 TASK = WeakPolicy.task
 COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "rollbacks")
-# The learner ends an episode at the time limit itself.
-AFTER_S = 0.1
-# The learner loads its libraries and exports the first exploring version.
+# The learner ends an episode at the time limit; the demo waits this much longer.
+END_MARGIN_S = 0.1
+# Time for the learner to load its libraries and to export the first version.
 START_LIMIT_S = 240.0
 
 
@@ -109,9 +109,9 @@ def run_demo_learn(config: LearnDemoConfig, status: Log, log: Log) -> dict[str, 
         *("--learner", "--checkpoint", str(run.absolute()), "--config", str(settings)),
         *("--real-time-factor", str(config.real_time_factor)),
     )
-    where = (TASK, str(model), config.out)
+    stack = (TASK, str(model), config.out)
     table = ResultTable(config.out, NAME, COLUMNS, ("episode",))
-    with running_stack(*where, LearningEpisodeRunner, status, flags, START_LIMIT_S) as runner:
+    with running_stack(*stack, LearningEpisodeRunner, status, flags, START_LIMIT_S) as runner:
         with reference_loops(config.out) as files:
             training = LearningRun(config, runner, table, time_limit_s)
             training.run(status, log)
@@ -149,7 +149,7 @@ class LearningRun:
         """
         self.episodes: list[LearningEpisode] = []
         self._config, self._runner, self._table = config, runner, table
-        self._limit_s = time_limit_s / config.real_time_factor + AFTER_S
+        self._limit_s = time_limit_s / config.real_time_factor + END_MARGIN_S
         self._start_s = 0.0
 
     @property

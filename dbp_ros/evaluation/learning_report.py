@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from dbp_ros.types import Array
 
 WINDOW = 20
-MOST_AT_FIRST, LEAST_AT_LAST, LEAST_SWAPS = 0.6, 0.85, 10
+MAX_INITIAL_SUCCESS, MIN_FINAL_SUCCESS, MIN_SWAPS = 0.6, 0.85, 10
 MINUTE_S = 60.0
 
 
@@ -102,9 +102,9 @@ def unmet_requirements(report: dict[str, Any]) -> list[str]:
     """Return one sentence for each requirement that a run does not meet."""
     first, last = report["success_first_20"], report["success_last_20"]
     checks = (
-        ("success_first_20", first <= MOST_AT_FIRST, f"at most {MOST_AT_FIRST}"),
-        ("success_last_20", last >= LEAST_AT_LAST, f"at least {LEAST_AT_LAST}"),
-        ("swaps", report["swaps"] >= LEAST_SWAPS, f"at least {LEAST_SWAPS}"),
+        ("success_first_20", first <= MAX_INITIAL_SUCCESS, f"at most {MAX_INITIAL_SUCCESS}"),
+        ("success_last_20", last >= MIN_FINAL_SUCCESS, f"at least {MIN_FINAL_SUCCESS}"),
+        ("swaps", report["swaps"] >= MIN_SWAPS, f"at least {MIN_SWAPS}"),
         ("missed_commands", report["missed_commands"] == 0, "0"),
     )
     return [
@@ -120,8 +120,10 @@ def plot_learning(
     left, right = figure.subplots(1, 2, sharey=True)
     over_time = [episode.end_s / MINUTE_S for episode in episodes]
     over_episodes = [float(episode.episode) for episode in episodes]
-    _curve(left, over_time, episodes, [(mark, mark.at_s / MINUTE_S) for mark in marks])
-    _curve(right, over_episodes, episodes, [(mark, mark.after_episode + 0.5) for mark in marks])
+    _plot_success(left, over_time, episodes, [(mark, mark.at_s / MINUTE_S) for mark in marks])
+    _plot_success(
+        right, over_episodes, episodes, [(mark, mark.after_episode + 0.5) for mark in marks]
+    )
     left.set(xlabel="wall time [min]", ylabel="solved", ylim=(-0.05, 1.05))
     right.set_xlabel("episodes")
     right.legend(loc="lower right", fontsize=8)
@@ -129,7 +131,7 @@ def plot_learning(
     figure.savefig(path, dpi=110)
 
 
-def _curve(
+def _plot_success(
     axes: Axes,
     xs: Sequence[float],
     episodes: Sequence[LearningEpisode],
@@ -137,16 +139,15 @@ def _curve(
 ) -> None:
     labelled = set[str]()
     for mark, x in swaps:
-        back = mark.phase == "rolled_back"
-        text = "rollback" if back else "swap"
+        rolled_back = mark.phase == "rolled_back"
+        text = "rollback" if rolled_back else "swap"
         label = None if text in labelled else text
         labelled.add(text)
-        axes.axvline(x, color="C3" if back else "C1", linewidth=0.8, alpha=0.7, label=label)
+        axes.axvline(x, color="C3" if rolled_back else "C1", linewidth=0.8, alpha=0.7, label=label)
     solved = [float(episode.solved) for episode in episodes]
     axes.plot(xs, solved, ".", color="grey", alpha=0.35, label="episode")
     rate = moving_success(episodes)
-    ends = xs[len(xs) - len(rate) :]
-    axes.plot(ends, rate, color="C0", label=f"last {WINDOW} episodes")
-    for limit in (MOST_AT_FIRST, LEAST_AT_LAST):
+    axes.plot(xs[len(xs) - len(rate) :], rate, color="C0", label=f"last {WINDOW} episodes")
+    for limit in (MAX_INITIAL_SUCCESS, MIN_FINAL_SUCCESS):
         axes.axhline(limit, color="black", linewidth=0.6, linestyle=":")
     axes.grid(alpha=0.3)

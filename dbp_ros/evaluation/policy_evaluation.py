@@ -101,7 +101,7 @@ class _Rollout:
         self._tick_ns = round(NS_PER_S / guard.command_rate_hz)
         policy = for_model(policy, runner.model.manifest)
         self._period_ns = round(NS_PER_S / policy.decision_rate_hz)
-        self._least_ns = round(policy.earliest_decision * self._period_ns)
+        self._min_interval_ns = round(policy.earliest_decision * self._period_ns)
         self._cameras = runner.model.manifest.camera_names
         joints = runner.model.manifest.joints
         self._order = [simulation.joint_names.index(joint) for joint in joints]
@@ -111,7 +111,7 @@ class _Rollout:
             for k, name in enumerate(self._cameras)
         }
         self._pending: list[tuple[int, str, Frame]] = []
-        self._decided_ns = START_NS - self._period_ns
+        self._last_decision_ns = START_NS - self._period_ns
         self._decisions = 0
 
     def run(self, seed: int) -> EpisodeOutcome:
@@ -140,7 +140,7 @@ class _Rollout:
         )
 
     def _observe(self, positions: Array, now_ns: int) -> None:
-        """Pass on joint states and images; decide if a decision is due."""
+        """Add joint states and images; run a decision if it is due."""
         self._guard.add_measurement(positions, now_ns)
         self._runner.add_joint_state(positions[self._order].astype(np.float32), now_ns, now_ns)
         for name, image_ns in self._next_image_ns.items():
@@ -153,8 +153,8 @@ class _Rollout:
             _, name, frame = self._pending.pop(0)
             self._runner.add_image(name, frame, now_ns)
             new_image = True
-        since_ns = now_ns - self._decided_ns
-        if since_ns >= self._period_ns or (new_image and since_ns >= self._least_ns):
+        since_ns = now_ns - self._last_decision_ns
+        if since_ns >= self._period_ns or (new_image and since_ns >= self._min_interval_ns):
             self._decide(now_ns)
 
     def _decide(self, now_ns: int) -> None:
@@ -162,7 +162,7 @@ class _Rollout:
             chunk = self._runner.step(now_ns)
         except ObservationError:
             return
-        self._decided_ns = now_ns
+        self._last_decision_ns = now_ns
         self._decisions += 1
         self._guard.accept(replace(chunk, positions=chunk.positions[:, self._columns]), now_ns)
 

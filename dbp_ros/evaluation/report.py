@@ -34,12 +34,12 @@ def count_missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tupl
         period: Statistics of the loop. Gaps beyond its capacity count as missed.
         idle: Statistics of the reference loops that ran at the same time.
     """
-    own = sum(
+    missed = sum(
         end_ns - start_ns - max((_late_ns(start_ns, end_ns, loop) for loop in idle), default=0)
         > 2 * period["period_ns"]
         for start_ns, end_ns in period["gaps"]
     )
-    return own + period["gap_count"] - len(period["gaps"]), len(period["gaps"]) - own
+    return missed + period["gap_count"] - len(period["gaps"]), len(period["gaps"]) - missed
 
 
 def _late_ns(start_ns: int, end_ns: int, loop: dict[str, Any]) -> int:
@@ -121,9 +121,9 @@ def build_report(
 def unmet_requirements(report: dict[str, Any]) -> list[str]:
     """Return one sentence for each requirement that a run does not meet."""
     return [
-        f"{what} fell to {report[f'slowest_episode_{key}_rate_hz']:.1f} Hz in an episode, "
+        f"{name} fell to {report[f'slowest_episode_{key}_rate_hz']:.1f} Hz in an episode, "
         f"expected {REQUIRED_RATE_HZ:.0f} Hz or more"
-        for what, key in (("decisions", "decision"), ("commands", "command"))
+        for name, key in (("decisions", "decision"), ("commands", "command"))
         if report[f"slowest_episode_{key}_rate_hz"] < REQUIRED_RATE_HZ
     ]
 

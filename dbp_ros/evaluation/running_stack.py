@@ -33,7 +33,7 @@ def running_stack(
     task: str,
     model: str,
     folder: Path,
-    make: Callable[[], Client],
+    make_client: Callable[[], Client],
     status: Log,
     flags: Sequence[str] = (),
     start_limit_s: float = START_LIMIT_S,
@@ -46,7 +46,7 @@ def running_stack(
         task: Task of the simulated cell.
         model: Bundle of the policy.
         folder: Folder of the log.
-        make: Factory of the client node.
+        make_client: Factory of the client node.
         status: Sets the status line.
         flags: More flags of `dbp up`.
         start_limit_s: Time limit until the policy is ready.
@@ -64,7 +64,7 @@ def running_stack(
         }
         up = ("dbp_ros.cli", "up", "--sim", "--task", task, "--model", model, *flags)
         stack = resources.enter_context(module_process(up, log))
-        runner = resources.enter_context(spinning(make))
+        runner = resources.enter_context(spinning(make_client))
         status("starting the stack")
         try:
             runner.wait_for(lambda: _ready(stack, runner, log), "the stack to start", start_limit_s)
@@ -79,8 +79,8 @@ def _ready(stack: "subprocess.Popen[bytes]", runner: EpisodeRunner, log: Path) -
         raise DbpError(f"the stack ended with status {stack.returncode}")
     if "is not restarted" in _tail(log):
         raise DbpError("a process of the stack ended")
-    here = all(name in runner.states for name in runner.processes)
-    return here and runner.states["policy"] == "deciding"
+    started = all(name in runner.states for name in runner.processes)
+    return started and runner.states["policy"] == "deciding"
 
 
 @contextmanager
@@ -96,15 +96,15 @@ def reference_loops(folder: Path, start_limit_s: float = START_LIMIT_S) -> Itera
         DbpError: If a loop does not start.
     """
     guard = GuardConfig()
-    same, above = guard.realtime_priority + 1, guard.realtime_priority + 2
+    priority = guard.realtime_priority + 1
     cores = sorted(os.sched_getaffinity(0))[:MAX_PINNED_LOOPS]
     rate_hz = guard.command_rate_hz
-    pinned = [(f"reference_loop_{k}", 2 * rate_hz, above, ("--core", str(k))) for k in cores]
-    loops = [("reference_loop", rate_hz, same, ()), *pinned]
+    pinned = [(f"reference_loop_{k}", 2 * rate_hz, priority + 1, ("--core", str(k))) for k in cores]
+    loops = [("reference_loop", rate_hz, priority, ()), *pinned]
     with ExitStack() as resources:
         files = [folder / f"{name}.json" for name, *_ in loops]
-        for file, (name, loop_hz, priority, core) in zip(files, loops, strict=True):
-            flags = ("--rate", str(loop_hz), "--priority", str(priority), *core)
+        for file, (name, loop_hz, loop_priority, core) in zip(files, loops, strict=True):
+            flags = ("--rate", str(loop_hz), "--priority", str(loop_priority), *core)
             command = ("dbp_ros.evaluation.reference_loop", *flags, "--out", str(file))
             file.unlink(missing_ok=True)
             resources.enter_context(module_process(command, folder / f"{name}.log"))

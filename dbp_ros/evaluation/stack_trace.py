@@ -40,7 +40,7 @@ class TraceConfig(Settings):
 
 
 def run_trace(config: TraceConfig, status: Log) -> dict[str, Recording]:
-    """Run the stack for a while and return the recording of each process.
+    """Run the stack and return the recording of each process.
 
     Raises:
         ConfigError: If the output folder is not writable.
@@ -59,7 +59,7 @@ def run_trace(config: TraceConfig, status: Log) -> dict[str, Recording]:
         end_ns = time.monotonic_ns()
         runner.activate_policy(False)
         recordings = {process: runner.recording(process) for process in PROCESSES}
-    return {process: crop(one, start_ns, end_ns) for process, one in recordings.items()}
+    return {name: crop(recording, start_ns, end_ns) for name, recording in recordings.items()}
 
 
 def crop(recording: Recording, start_ns: int, end_ns: int) -> Recording:

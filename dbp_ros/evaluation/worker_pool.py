@@ -1,4 +1,4 @@
-"""Jobs in worker processes."""
+"""Pool of worker processes for jobs."""
 
 import multiprocessing
 import os
