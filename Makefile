@@ -1,4 +1,4 @@
-# Every target installs what it needs into .venv.
+# Every target installs its dependencies into .venv.
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-learn opengl test test-fast check bench model docs clean
 .DELETE_ON_ERROR:
@@ -19,15 +19,16 @@ help: ## list the targets
 
 install: $(RUN)/python ## install into .venv; without PyTorch: make install EXTRAS=ros,sim
 	$(PIP) --editable '.[$(EXTRAS)]'
+	$(if $(findstring metaworld,$(EXTRAS)),$(PIP) --no-deps metaworld==3.1.1)
 
-demo: opengl ## watch a policy in the simulated cell; options: make demo ARGS="--help"
+demo: opengl ## run a policy in the simulated cell and measure it; options: make demo ARGS="--help"
 	@$(RUN)/dbp demo $(ARGS)
 
-demo-learn: $(VENV)/.all opengl ## watch a policy learn on the running stack: about 40 minutes
+demo-learn: $(VENV)/.all opengl ## improve a policy online on the running stack: about 40 minutes
 	@$(RUN)/dbp demo-learn $(ARGS)
 
 # First the tests that can share the machine, one per core; then, one at a time, those that measure
-# time or use DDS. ARGS may deselect every test of one part (status 5), not of both.
+# time or use DDS. ARGS may deselect all tests of one group (status 5), not of both.
 test: $(VENV)/.all ## run every test: about 17 minutes on two cores
 	@OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n auto --maxprocesses 4 -m "not alone" $(ARGS); \
 	shared=$$?; $(RUN)/python -m pytest -m alone $(ARGS); \

@@ -25,7 +25,7 @@ BAGS = ("mcap>=1.6,<2", "mcap-ros2-support>=0.6")
 
 
 def version() -> str:
-    """Return the version that the package gives itself."""
+    """Return the version of the package."""
     text = Path(NAME, "__init__.py").read_text(encoding="utf-8")
     return re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)[0]
 
@@ -43,7 +43,7 @@ setup(
     description="Real-time control of robots by one-step drift-based policies on ROS 2",
     long_description=(
         "Trains, exports and runs one-step drift-based policies (arXiv 2604.03540) for two-armed "
-        "robots: a policy node, a guard that alone commands the arms, and a simulated cell."
+        "robots: a policy node, a guard that commands the arms, and a simulated cell."
     ),
     author="The dbp_ros authors",
     maintainer="The dbp_ros authors",
@@ -61,10 +61,10 @@ setup(
     ],
     zip_safe=False,
     # To run the policy on a GPU: pip uninstall onnxruntime, then pip install onnxruntime-gpu.
-    # There is no extra for it: the two hold the same files, and together they break each other.
+    # There is no extra for it: both contain the same files and conflict.
     install_requires=["numpy", "pyyaml", "onnxruntime", "pillow"],
     extras_require={
-        # For machines without a ROS 2 installation. Where there is one, do not ask for it.
+        # Only for machines without a ROS 2 installation.
         "ros": [
             "ros-jazzy-rclpy",
             "ros-jazzy-common-interfaces",
@@ -72,12 +72,12 @@ setup(
         ],
         "sim": ["mujoco==3.7.0", "mink>=1.1,<2", "daqp", "rich", "pillow", "matplotlib"],
         "learn": [*LEARN],
-        # To learn on a robot.
+        # Online learning on a robot.
         "learner": [*LEARN, *BAGS],
         # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot.
         "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow", *BAGS],
-        # What Meta-World needs; itself it asks for another MuJoCo than it runs with, so it is
-        # installed by `pip install --no-deps metaworld==3.1.1`.
+        # Dependencies of Meta-World. It pins another MuJoCo version than it works with, so it is
+        # installed separately: `pip install --no-deps metaworld==3.1.1`.
         "metaworld": ["gymnasium>=1.1,<2", "scipy", "imageio", "packaging"],
         # Workers of `dbp finetune --engine ray`, on one machine or several.
         "ray": ["ray==2.60.0"],
