@@ -165,7 +165,9 @@ def plot(table: ResultTable) -> Path:
 
 
 def _plot_group(axes: Axes, table: ResultTable, group: Row) -> None:
-    names, tasks = in_table_order(table.values("method")), in_task_order(table)
+    names = in_table_order(table.values("method"))
+    tasks = [task for task in in_task_order(table) if table.numbers("success", task=task, **group)]
+    names = [name for name in names if table.numbers("success", method=name, **group)]
     width = 0.8 / len(names)
     for index, name in enumerate(names):
         runs = [table.numbers("success", task=t, method=name, **group) for t in tasks]
