@@ -12,7 +12,7 @@ import numpy as np
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.errors import ObservationError
 from dbp_ros.motion.guard import MotionGuard
-from dbp_ros.policy.decision_rate import for_model
+from dbp_ros.policy.decision_rate import with_decision_rate
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.settings.guard import GuardConfig
@@ -99,7 +99,7 @@ class _Rollout:
         self._simulation, self._rig, self._runner = simulation, rig, runner
         self._guard = MotionGuard(guard)
         self._tick_ns = round(NS_PER_S / guard.command_rate_hz)
-        policy = for_model(policy, runner.model.manifest)
+        policy = with_decision_rate(policy, runner.model.manifest)
         self._period_ns = round(NS_PER_S / policy.decision_rate_hz)
         self._min_interval_ns = round(policy.earliest_decision * self._period_ns)
         self._cameras = runner.model.manifest.camera_names

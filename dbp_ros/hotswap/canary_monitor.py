@@ -24,8 +24,8 @@ def fisher_p_value(solved: int, before: int, window: int) -> float:
         window: Episodes of each.
     """
     both = solved + before
-    ways = [math.comb(window, k) * math.comb(window, both - k) for k in range(both + 1)]
-    return sum(ways[: solved + 1]) / sum(ways)
+    weights = [math.comb(window, k) * math.comb(window, both - k) for k in range(both + 1)]
+    return sum(weights[: solved + 1]) / sum(weights)
 
 
 class ModelRecord:
@@ -41,7 +41,7 @@ class ModelRecord:
     def add_command_counts(self, commands: int, limited: int) -> None:
         """Add the guard's counters, cumulative since its start.
 
-        Intervals without commands or with a restart of the guard are left out.
+        Intervals without commands or with a restart of the guard are excluded.
         """
         last, self._last = self._last, (commands, limited)
         if last is not None and commands > last[0] and limited >= last[1]:
@@ -55,7 +55,7 @@ class ModelRecord:
     def limited_fraction(self) -> float | None:
         """Fraction of commands changed by a limit, over half a canary period; None before.
 
-        It depends on the phase of the task, so a shorter period is not representative.
+        The fraction depends on the phase of the task, so a shorter period is not representative.
         """
         reports = tuple(self._commands)
         commands = sum(count for count, _ in reports)
@@ -87,7 +87,7 @@ class CanaryMonitor:
         self._until_ns = now_ns + seconds_to_ns(config.canary_s)
 
     def rollback_reason(self) -> str:
-        """Return why the model must be rolled back; empty if it need not."""
+        """Return why the model must be rolled back; empty if it must not."""
         return self._slower() or self._more_limited() or self._less_successful()
 
     def _slower(self) -> str:
@@ -100,20 +100,20 @@ class CanaryMonitor:
         )
 
     def _more_limited(self) -> str:
-        share, before = self.after.limited_fraction, self.before.limited_fraction
-        if share is None or before is None or share <= before + self._config.max_limited_increase:
+        after, before = self.after.limited_fraction, self.before.limited_fraction
+        if after is None or before is None or after <= before + self._config.max_limited_increase:
             return ""
-        return f"the guard limits {100 * share:.0f} % of the commands, before {100 * before:.0f} %"
+        return f"the guard limits {100 * after:.0f} % of the commands, before {100 * before:.0f} %"
 
     def _less_successful(self) -> str:
-        share, before = self.after.success_rate, self.before.success_rate
-        if share is None or before is None:
+        after, before = self.after.success_rate, self.before.success_rate
+        if after is None or before is None:
             return ""
         window = self._config.success_window
-        p_value = fisher_p_value(round(share * window), round(before * window), window)
+        p_value = fisher_p_value(round(after * window), round(before * window), window)
         if p_value >= self._config.rollback_p_value:
             return ""
-        return f"{100 * share:.0f} % of {window} episodes were solved, before {100 * before:.0f} %"
+        return f"{100 * after:.0f} % of {window} episodes were solved, before {100 * before:.0f} %"
 
     def finished(self, now_ns: int) -> bool:
         """Return whether the canary period is over and both models have comparable episodes."""

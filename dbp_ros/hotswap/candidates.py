@@ -1,4 +1,4 @@
-"""Queue of candidate bundles: the newest one replaces the others, and one may be deferred."""
+"""Queue of candidate bundles: the newest replaces the others, or is deferred and tested later."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Candidate:
 
     Attributes:
         directory: Its folder.
-        announced: Whether a sender announced it, which may be out of date. A person who copies a
-            bundle into the folder may go back to an older version.
+        announced: Whether a sender announced it; such a bundle must not be older than the active
+            model. A user may copy an older version into the folder.
     """
 
     directory: Path
@@ -35,7 +35,7 @@ class Candidates:
         self._newest.append(candidate)
 
     def defer(self, candidate: Candidate, now_ns: int) -> None:
-        """Queue a candidate again after `RETRY_NS`, unless a newer one is queued by then."""
+        """Queue a candidate again after `RETRY_NS`, unless a newer candidate is queued first."""
         self._deferred = (candidate, now_ns + RETRY_NS)
 
     def take(self, now_ns: int) -> Candidate | None:

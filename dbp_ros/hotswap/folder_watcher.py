@@ -1,4 +1,4 @@
-"""Detects changes of the files in a model's folder."""
+"""Detection of changed files in the folder of a model, by polling."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ PERIOD_NS = NS_PER_S
 
 
 class FolderWatcher:
-    """Polls names, sizes and change times of the files in a folder once a second."""
+    """Poller of names, sizes and change times of the files in a folder, once a second."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -16,7 +16,7 @@ class FolderWatcher:
         self._due_ns = 0
 
     def changed(self, now_ns: int) -> bool:
-        """Return whether files changed since this last was true; False between two polls."""
+        """Return whether files changed since the last detected change; False between two polls."""
         if now_ns < self._due_ns:
             return False
         self._due_ns = now_ns + PERIOD_NS

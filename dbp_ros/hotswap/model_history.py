@@ -1,7 +1,7 @@
 """History of working bundles on disk, as a fallback for a restart.
 
-A new model overwrites the folder of the last one. If the new one fails or is incomplete, the last
-working bundle is still available in the history.
+A new model overwrites the folder of the previous model. If the new bundle fails or is incomplete,
+the last working bundle is still available in the history.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ from dbp_ros.files import atomic_folder, write_text
 from dbp_ros.hotswap.blocklist import Blocklist
 
 HISTORY, GOOD = ".history", "good.json"
-FOLDER_DIGITS, LOADED = 16, 2
+FOLDER_DIGITS, MAX_LOADED = 16, 2
 BYTES_PER_MB = 1_000_000
 
 
 class ModelHistory:
     """Copies of the last good bundles of one model's folder, newest last in `good.json`.
 
-    A failure to store is logged and has no other effect. One thread uses it at a time.
+    A failure to store is logged and has no other effect. Not thread-safe.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ModelHistory:
         self._folder, self._max_count, self._max_bytes = folder, max_count, max_mb * BYTES_PER_MB
         self._warn, self._immutable = warn, immutable
         # At most the active model and the previous one.
-        self._loaded: deque[str] = deque(maxlen=LOADED)
+        self._loaded: deque[str] = deque(maxlen=MAX_LOADED)
 
     def path(self, sha256: str) -> Path:
         """Return the folder of the copy of a bundle."""
@@ -77,7 +77,7 @@ class ModelHistory:
         try:
             good = self._good()
             if good[-1:] != [sha256]:
-                self._write([*(one for one in good if one != sha256), sha256])
+                self._write([*(stored for stored in good if stored != sha256), sha256])
         except (OSError, BundleError) as error:
             self._warn(f"the model history cannot be written: {error}")
 
@@ -86,12 +86,12 @@ class ModelHistory:
         if sha256 in self._loaded:
             self._loaded.remove(sha256)
         try:
-            self._write([one for one in self._good() if one != sha256])
+            self._write([good for good in self._good() if good != sha256])
         except (OSError, BundleError) as error:
             self._warn(f"the model history cannot be written: {error}")
 
     def last_good(self, blocklist: Blocklist) -> Bundle | None:
-        """Return the newest good bundle that is undamaged and not blocked; None without one.
+        """Return the newest good bundle that is undamaged and not blocked; None if there is none.
 
         Raises:
             BundleError: If the list of good bundles cannot be read.
@@ -159,9 +159,9 @@ class ModelHistory:
     def _copy(self, bundle: Bundle) -> None:
         linked = self._immutable is not None and bundle.directory.is_relative_to(self._immutable)
         copy = _link if linked else _copy_checked
-        with atomic_folder(self.path(bundle.sha256)) as aside:
+        with atomic_folder(self.path(bundle.sha256)) as temporary:
             for name, sha256 in {MANIFEST: bundle.sha256, **bundle.manifest.files}.items():
-                copy(bundle.path(name), aside / name, sha256)
+                copy(bundle.path(name), temporary / name, sha256)
 
 
 def _size(folder: Path, names: tuple[str, ...] | None = None) -> int:

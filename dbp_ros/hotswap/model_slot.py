@@ -44,11 +44,11 @@ class SlotState:
     """Roles of the loaded models; replaced atomically as a whole.
 
     Attributes:
-        active: Its chunks are executed.
-        previous: Was active before; a rollback activates it again.
-        candidate: In the shadow test.
+        active: Model whose chunks are executed.
+        previous: Model that was active before; a rollback activates it again.
+        candidate: Model in the shadow test.
         previous_is_warm: Whether `previous` still receives joint states and images. Otherwise it
-            needs one image of each camera before its first step.
+            needs an image of each camera before its first step.
     """
 
     active: LoadedPolicy
@@ -58,7 +58,7 @@ class SlotState:
 
     @property
     def image_consumers(self) -> list[LoadedPolicy]:
-        """One model for each observation buffer: models with the same inputs share one."""
+        """One model per observation buffer, as models with the same inputs share a buffer."""
         consumers: list[LoadedPolicy] = []
         previous = self.previous if self.previous_is_warm else None
         for policy in (self.active, self.candidate, previous):
@@ -68,11 +68,11 @@ class SlotState:
                 consumers.append(policy)
         return consumers
 
-    def fault_of_active(self, error: Exception) -> str:
+    def failure_of_active(self, error: Exception) -> str:
         """Return how the active model caused an error; empty if it did not.
 
-        An unusable observation is its fault only if the previous model can encode the images that
-        the active one cannot.
+        An unusable observation counts as a failure only if the previous model can encode the
+        images that the active model cannot.
         """
         if isinstance(error, ModelOutputError) or not isinstance(error, ObservationError):
             return str(error) or type(error).__name__
@@ -107,7 +107,7 @@ class ModelSlot:
         Args:
             runner: Runs the model.
             number: Its number among the models of this process.
-            trigger: See the attribute.
+            trigger: Called by an encoder after each image of the active model.
         """
         self.trigger = trigger
         self.execution: ExecutionState = runner.execution
@@ -142,7 +142,7 @@ class ModelSlot:
         """Return the chunk to execute.
 
         If the active model fails, returns a non-finite output, or cannot encode images that the
-        previous one can, the previous model is activated and returns the chunk.
+        previous model can, the previous model is activated and returns the chunk.
 
         Args:
             now_ns: Steady time.
@@ -155,8 +155,8 @@ class ModelSlot:
         try:
             chunk = state.active.runner.step(now_ns, triggered)
         except Exception as error:
-            fault = state.fault_of_active(error)
-            if not fault or not self.roll_back(fault, state.active):
+            failure = state.failure_of_active(error)
+            if not failure or not self.roll_back(failure, state.active):
                 raise
             chunk = self._state.active.runner.step(now_ns, triggered)
         self.execution.num_chunks += 1
@@ -185,7 +185,7 @@ class ModelSlot:
             active, unloaded = self._state.active, self._state.previous
             self.last_number += 1
             candidate.number = self.last_number
-            candidate.runner.take_over()
+            candidate.runner.activate()
             self._state = SlotState(candidate, previous=active, previous_is_warm=True)
         if unloaded is not None:
             unloaded.encoder.stop()
@@ -211,7 +211,7 @@ class ModelSlot:
                 return True
             if state.previous is None:
                 return False
-            state.previous.runner.take_over()
+            state.previous.runner.activate()
             self.failure = (failed, reason)
             self._state = SlotState(state.previous, candidate=state.candidate)
             return True

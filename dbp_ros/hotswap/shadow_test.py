@@ -35,7 +35,7 @@ def require_compatible(manifest: Manifest, robot: Manifest) -> None:
 def require_not_older(manifest: Manifest, active: Manifest) -> None:
     """Raise `BundleError` if a model is an older version of the active one.
 
-    The same version is accepted: the first exploring model has the version of the imitated one.
+    The same version is accepted: the first stochastic model has that of its checkpoint.
     """
     if manifest.name == active.name and manifest.version < active.version:
         raise BundleError(
@@ -47,7 +47,7 @@ def require_not_older(manifest: Manifest, active: Manifest) -> None:
 def load_model(bundle: Bundle, config: PolicyConfig) -> Model:
     """Load a bundle in a thread of lower priority than the decision loop.
 
-    Threads that ONNX Runtime starts inherit that priority but serve inference, so they get the
+    Threads that ONNX Runtime starts inherit that priority but run inference, so they get the
     priority of the decision loop.
 
     Raises:
@@ -144,14 +144,14 @@ class ShadowTest:
             )
 
 
-def distance(one: ActionChunk, other: ActionChunk) -> float | None:
-    """Return the mean distance in [rad, m] of two chunks where they overlap; None if nowhere."""
-    shared = (other.due_ns >= one.due_ns[0]) & (other.due_ns <= one.due_ns[-1])
+def distance(first: ActionChunk, second: ActionChunk) -> float | None:
+    """Return the mean distance in [rad, m] of two chunks in their overlap; None without overlap."""
+    shared = (second.due_ns >= first.due_ns[0]) & (second.due_ns <= first.due_ns[-1])
     if not shared.any():
         return None
-    due_ns = other.due_ns[shared]
+    due_ns = second.due_ns[shared]
     differences = [
-        np.interp(due_ns, one.due_ns, ones) - others[shared]
-        for ones, others in zip(one.positions.T, other.positions.T, strict=True)
+        np.interp(due_ns, first.due_ns, joint) - other_joint[shared]
+        for joint, other_joint in zip(first.positions.T, second.positions.T, strict=True)
     ]
     return float(np.abs(differences).mean())

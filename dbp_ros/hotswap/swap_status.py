@@ -21,7 +21,7 @@ class SwapPhase(Enum):
     ROLLED_BACK = "rolled_back"
 
 
-# Start of the reason for a candidate that is not at fault and is tried again.
+# Prefix of the reason for a candidate that has not failed and is tested again.
 DEFERRED = "deferred"
 
 

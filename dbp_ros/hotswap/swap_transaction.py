@@ -1,10 +1,10 @@
 """Hot swap of a policy's model while the robot moves.
 
-A candidate is verified, loaded, self-tested and shadow-tested; then it is promoted between two
-steps and monitored, and rolled back if it is worse. A failure before promotion leaves the active
-model untouched. The swap thread runs at the priority just below that of the decision loop. It must
-yield to the loop. At a lower priority, a third thread could preempt it while it holds the
-interpreter lock, and so block the loop.
+A candidate is verified, loaded, self-tested and shadow-tested. Then it is promoted between two
+steps and monitored, and rolled back if its record is worse. A failure before promotion leaves the
+active model untouched. The swap thread runs at the priority just below that of the decision loop,
+to which it must yield. At a lower priority, a third thread could preempt it while it holds the
+global interpreter lock, which would block the loop.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from dbp_ros.hotswap.shadow_test import (
     require_not_older,
 )
 from dbp_ros.hotswap.swap_status import DEFERRED, SwapPhase, SwapStatus
-from dbp_ros.policy.decision_rate import for_model
+from dbp_ros.policy.decision_rate import with_decision_rate
 from dbp_ros.runtime.realtime import set_priority
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.latency import Histogram
@@ -39,7 +39,7 @@ LATENCY_WINDOW = 250
 class SwapTransaction:
     """State machine of the hot swap.
 
-    `tick` does the work and belongs to one thread. Any thread may call the other methods.
+    One thread calls `tick`. Any thread may call the other methods.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class SwapTransaction:
         self._slot = slot
         self._config = config
         self._on_status = on_status
-        self._robot = slot.active.runner.model.manifest
+        self._robot_manifest = slot.active.runner.model.manifest
         self._record = ModelRecord(config)
         self._canary: CanaryMonitor | None = None
         self._blocklist = blocklist or Blocklist()
         self._history = history
         self._unstored: LoadedPolicy | None = slot.active
-        self._first: LoadedPolicy | None = slot.active
+        self._initial: LoadedPolicy | None = slot.active
         self._candidates = Candidates()
         self._shadow_test: ShadowTest | None = None
         self._episode_start = (slot.active.number, slot.execution.num_chunks)
@@ -76,16 +76,16 @@ class SwapTransaction:
         self.report(SwapPhase.IDLE)
 
     def submit(self, directory: Path, announced: bool = False) -> None:
-        """Queue the bundle of a folder as the candidate, in place of any other; see `Candidate`."""
+        """Queue the bundle of a folder as the only candidate; see `Candidate`."""
         self._candidates.put(Candidate(directory, announced))
 
     def accepts(self, sha256: str) -> bool:
-        """Return whether a bundle would be tested: not active, in test, or on the block list."""
+        """Return whether a bundle would be tested: not active, not in test and not blocked."""
         loaded = sha256 in (self._slot.active.sha256, self._candidate_sha256)
         return not (loaded or self._blocklist.reason(sha256))
 
     def report(self, phase: SwapPhase, candidate: str = "", reason: str = "") -> None:
-        """Pass on the status of a candidate.
+        """Report the status of a candidate.
 
         Args:
             phase: Its phase.
@@ -111,7 +111,7 @@ class SwapTransaction:
         self._record.add_command_counts(commands, limited)
 
     def record_success(self, success: bool) -> None:
-        """Record whether the task is solved now; an episode counts the change to it."""
+        """Record whether the task is solved now; only a change to solved counts for the episode."""
         self._solved |= success and not self._success
         self._success = success
 
@@ -125,7 +125,7 @@ class SwapTransaction:
         self._slot.execution.begin_episode()
 
     def tick(self, now_ns: int) -> None:
-        """Do the next part of the work; verification and loading block this thread."""
+        """Run one tick of the state machine; verification and loading block the thread."""
         if (failure := self._slot.unload_failed()) is not None:
             self._finish_rollback(*failure)
         self._check_canary(now_ns)
@@ -150,15 +150,15 @@ class SwapTransaction:
             self._mark_good(active)
 
     def _store_bundle(self) -> None:
-        """Copy the bundle of a new active model; the first is good after its first chunk."""
+        """Copy the bundle of a new active model; an initial model is good after its first chunk."""
         if self._history is not None and (policy := self._unstored) is not None:
             self._unstored = None
             self._history.store(policy.runner.model.bundle)
-        if self._first is self._slot.active and self._slot.execution.num_chunks:
+        if self._initial is self._slot.active and self._slot.execution.num_chunks:
             self._mark_good(self._slot.active)
 
     def _mark_good(self, policy: LoadedPolicy) -> None:
-        self._first = None
+        self._initial = None
         if self._history is not None:
             self._history.mark_good(policy.sha256)
 
@@ -174,7 +174,7 @@ class SwapTransaction:
         self.report(SwapPhase.ROLLED_BACK, failed.sha256, reason)
 
     def _load(self, candidate: Candidate, now_ns: int) -> None:
-        """Verify, load and self-test a bundle; a failed verification does not block it."""
+        """Verify, load and self-test a bundle, which is blocked unless only verification fails."""
         sha256, active = "", self._slot.active
         try:
             sha256 = sha256_of(candidate.directory / MANIFEST)
@@ -184,7 +184,7 @@ class SwapTransaction:
             self._end_shadow_test()
             self.report(SwapPhase.VERIFYING, sha256)
             bundle = read_bundle(candidate.directory)
-            require_compatible(bundle.manifest, self._robot)
+            require_compatible(bundle.manifest, self._robot_manifest)
             if candidate.announced:
                 require_not_older(bundle.manifest, active.runner.model.manifest)
         except (DbpError, OSError) as error:
@@ -197,7 +197,7 @@ class SwapTransaction:
             difference = model.self_test()
             self.report(SwapPhase.SHADOWING, bundle.sha256, f"self-test error {difference:.2g}")
             policy = self._slot.load_candidate(model)
-            config = for_model(self._config, model.manifest)
+            config = with_decision_rate(self._config, model.manifest)
             self._shadow_test = ShadowTest(policy, candidate, config, now_ns)
 
     def _run_shadow_test(self, test: ShadowTest, now_ns: int) -> None:
@@ -214,7 +214,7 @@ class SwapTransaction:
             set_priority(self._config.realtime_priority, policy.encoder.native_id or 0)
         self._slot.promote(policy)
         self._unstored = policy
-        config = for_model(self._config, policy.runner.model.manifest)
+        config = with_decision_rate(self._config, policy.runner.model.manifest)
         self._canary = CanaryMonitor(config, self._record, now_ns)
         self._record = self._canary.after
         self.report(SwapPhase.ACTIVE, policy.sha256, test.result)

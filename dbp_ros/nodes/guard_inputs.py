@@ -17,7 +17,7 @@ from dbp_ros.nodes.polled_subscriptions import PolledSubscriptions
 from dbp_ros.nodes.qos import JOINT_STATES
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.runtime.stamps import StampCheck
-from dbp_ros.sensing.joint_states import JointStateMerger, JointStates, PublisherConflict
+from dbp_ros.sensing.joint_states import JointStateMerger, JointStates, PublisherConflictDetector
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
 from dbp_ros.types import NS_PER_S, ActionChunk, seconds_to_ns
@@ -53,7 +53,7 @@ class GuardInputs:
         self._stamps = StampCheck(JOINTS, self._timeout_ns)
         self._chunk_reader = ChunkReader(config.joints, clock)
         self._image_stamps = ImageStampsReader(clock)
-        self._conflicts = {JOINTS: PublisherConflict(), CHUNKS: PublisherConflict()}
+        self._conflicts = {JOINTS: PublisherConflictDetector(), CHUNKS: PublisherConflictDetector()}
         self._problems = {JOINTS: "", CHUNKS: ""}
         self._recorded_ns = {JOINTS: 0, CHUNKS: 0}
         self._new_states: JointStates | None = None

@@ -30,7 +30,7 @@ DIGITS = 20
 
 
 class ModelSwap:
-    """Runs a `SwapTransaction` in its own thread and publishes its status on `~/model`.
+    """A `SwapTransaction` in its own thread, with its status on the topic `~/model`.
 
     Candidates come from the folder of the initial model and from `model_announcement`. The
     service `~/rollback` activates the previous model.
@@ -79,8 +79,8 @@ class ModelSwap:
             SwapPhase.ROLLED_BACK.value,
         ):
             return ""
-        words = filter(None, ("model", status.candidate[:12], status.phase.replace("_", " ")))
-        return f"{' '.join(words)}: {status.reason}{self._fallback_note(status)}"
+        parts = filter(None, ("model", status.candidate[:12], status.phase.replace("_", " ")))
+        return f"{' '.join(parts)}: {status.reason}{self._fallback_note(status)}"
 
     def load_initial_model(self, directory: Path) -> InitialModel:
         """Load the model of a folder, or the last good one if that cannot be used.
@@ -111,8 +111,8 @@ class ModelSwap:
         if initial.fallback:
             self._swap.report(SwapPhase.REFUSED, initial.refused, initial.fallback)
         self._receiver.start(self._swap, self._received)
-        # Just below the decision loop: no thread of lower priority than the loop may preempt this
-        # one while it holds the interpreter lock.
+        # Just below the decision loop: no thread of lower priority than the loop may preempt the
+        # swap thread while it holds the interpreter lock.
         priority = max(1, config.realtime_priority - 1) if config.realtime_priority else 0
         self._thread = RateThread("model swap", SWAP_RATE_HZ, self._tick, priority)
         self._thread.start()

@@ -28,7 +28,7 @@ from dbp_ros.nodes.policy_inputs import PolicyInputs
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVENTS
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.policy.decision_rate import for_model, loop_rate_hz, override_note
+from dbp_ros.policy.decision_rate import loop_rate_hz, override_note, with_decision_rate
 from dbp_ros.policy.exploring_runner import ExploringRunner
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.runtime.cpu_affinity import Role
@@ -93,7 +93,7 @@ class PolicyNode(ManagedNode):
                 **self._swap.report,
             },
             "reason": self._reason,
-            "decision_rate_hz": for_model(self._config, manifest).decision_rate_hz,
+            "decision_rate_hz": with_decision_rate(self._config, manifest).decision_rate_hz,
             "refused_decisions": self._refusals,
             "ignored_messages": dict(self._ignored.counts),
             "dropped_images": slot.active.encoder.dropped,
@@ -129,7 +129,7 @@ class PolicyNode(ManagedNode):
         """Start the decision loop."""
         assert self._slot is not None
         self._loop_runner = self._slot.active.runner
-        config = for_model(self._config, self._loop_runner.model.manifest)
+        config = with_decision_rate(self._config, self._loop_runner.model.manifest)
         self._loop = RateThread(
             "decision loop",
             loop_rate_hz(config.decision_rate_hz),
@@ -194,7 +194,7 @@ class PolicyNode(ManagedNode):
         if (runner := slot.active.runner) is not self._loop_runner:
             # Another model is active, perhaps of another rate.
             self._loop_runner = runner
-            config = for_model(self._config, runner.model.manifest)
+            config = with_decision_rate(self._config, runner.model.manifest)
             loop.set_rate(loop_rate_hz(config.decision_rate_hz), config.earliest_decision)
         if (decision := execution.take_last_decision()) is not None:
             on_ros_time = decision.with_stamps(self._steady.current().ros_ns)

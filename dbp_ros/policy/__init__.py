@@ -1,4 +1,4 @@
-"""Run a policy: `load_policy` returns a function from an observation to an action chunk."""
+"""Policy execution: `load_policy` returns a function from an observation to an action chunk."""
 
 from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
 from dbp_ros.policy.load import load_policy

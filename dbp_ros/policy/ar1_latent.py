@@ -38,15 +38,15 @@ class AR1Latent:
         self._time_ns: int | None = None
 
     def advance(self, dt: float, resampled: Flags | None = None) -> Floats:
-        """Return the latent `dt` seconds later. Shape `shape`; never aliases the last one.
+        """Return the latent `dt` seconds later, as a new array. Shape `shape`.
 
         Args:
             dt: In [s], at least 0.
             resampled: Rows of a batch that restart with a new sample. Shape (batch,).
         """
-        keep = math.exp(-dt / self._time_constant_s) if self._time_constant_s else 1.0
+        correlation = math.exp(-dt / self._time_constant_s) if self._time_constant_s else 1.0
         noise = self._sample()
-        value = keep * self.value + math.sqrt(1.0 - keep**2) * noise
+        value = correlation * self.value + math.sqrt(1.0 - correlation**2) * noise
         if resampled is not None:
             value[resampled] = noise[resampled]
         self.value = value

@@ -1,4 +1,4 @@
-"""A policy as a function of arrays; its latent and observation history are kept inside."""
+"""A policy as a function of arrays, with an internal latent and observation history."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -133,12 +133,12 @@ class ChunkPolicy(ABC):
                 [rad] and grippers in [m]. Shape (ns,).
             images: rgb8 of each camera, shape (height, width, 3), uint8; and of each point cloud
                 sensor a cloud of shape (points, channels), float32.
-            time_s: Time of the observation on a clock of the caller's in [s]; None for one
-                control step, `step_s`, after the previous call.
+            time_s: Time of the observation in [s] on any clock; None for one control step,
+                `step_s`, after the previous call.
 
         Returns:
             Absolute joint positions in [rad] and [m], point `k` due `k + 1` steps after the
-            observation; for a policy of other actions, those. Shape (horizon, nu).
+            observation. Other actions have the meaning of the data set. Shape (horizon, nu).
 
         Raises:
             ObservationError: If an input is missing, not finite or of the wrong shape, or time

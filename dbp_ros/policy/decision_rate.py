@@ -1,4 +1,4 @@
-"""Rate of a model's decisions: that of its manifest unless the settings override it."""
+"""Decision rate of a model, from its manifest unless the settings override it."""
 
 import math
 from dataclasses import replace
@@ -9,23 +9,23 @@ from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
 
 # The guard holds after 0.1 s without a chunk. Between the decisions of a slower model the
 # remaining points of its chunk are published while observations arrive.
-SLOWEST_LOOP_HZ = 20.0
-SLOWEST_HZ = 1.0
+MIN_LOOP_HZ = 20.0
+MIN_DECISION_HZ = 1.0
 
 
-def for_model(config: PolicyConfig, manifest: Manifest) -> PolicyConfig:
-    """Return settings with the rate of a model filled in where they leave it open.
+def with_decision_rate(config: PolicyConfig, manifest: Manifest) -> PolicyConfig:
+    """Return settings with the decision rate of a model if they do not set one.
 
-    A rate below the default of the stack is kept exactly: a new image does not start a decision
-    early, or a model for 20 decisions per second would run at the rate of the images.
+    Below the default rate of the stack, a new image does not trigger a decision early. Otherwise
+    a model for 20 decisions per second would run at the rate of the images.
 
     Raises:
         ConfigError: If the settings request less than one decision per second.
     """
-    if 0 < config.decision_rate_hz < SLOWEST_HZ:
+    if 0 < config.decision_rate_hz < MIN_DECISION_HZ:
         raise ConfigError(
             f"decision_rate_hz = {config.decision_rate_hz:g}, expected 0 for the model's, or at "
-            f"least {SLOWEST_HZ:g}"
+            f"least {MIN_DECISION_HZ:g}"
         )
     if config.decision_rate_hz:
         return config
@@ -35,8 +35,8 @@ def for_model(config: PolicyConfig, manifest: Manifest) -> PolicyConfig:
 
 
 def loop_rate_hz(rate_hz: float) -> float:
-    """Return the lowest multiple of a decision rate that is at least `SLOWEST_LOOP_HZ`."""
-    return rate_hz * math.ceil(SLOWEST_LOOP_HZ / rate_hz)
+    """Return the lowest multiple of a decision rate that is at least `MIN_LOOP_HZ`."""
+    return rate_hz * math.ceil(MIN_LOOP_HZ / rate_hz)
 
 
 def override_note(config: PolicyConfig, manifest: Manifest) -> str:

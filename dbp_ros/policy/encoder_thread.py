@@ -7,7 +7,7 @@ from dbp_ros.types import Frame
 
 
 class EncoderThread(threading.Thread):
-    """Encodes the newest image of each camera, one camera after the other.
+    """Thread that encodes the newest image of each camera, one camera after the other.
 
     An image that is not encoded before the next one of its camera arrives is dropped and counted.
 
@@ -38,7 +38,7 @@ class EncoderThread(threading.Thread):
 
     @property
     def problem(self) -> str:
-        """Content of `problems` as text; empty where there are none."""
+        """Content of `problems` as text; empty if there are none."""
         problems = tuple(self.problems.items())
         return "; ".join(f"{camera} cannot be encoded: {reason}" for camera, reason in problems)
 

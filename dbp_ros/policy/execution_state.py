@@ -15,10 +15,10 @@ class ExecutionState:
     The thread that steps the policy writes it. Another thread may call `begin_episode`.
 
     Attributes:
-        statistics: Of all models.
-        exploration_noise: Random generator of the noise that exploration adds.
-        current_chunk: The chunk that is executed; None where the next step computes a new one.
-        last_decision: The newest sampled step, until it is taken.
+        statistics: Statistics across models.
+        exploration_generator: Random generator of the exploration noise.
+        current_chunk: The chunk that is executed; None if the next step computes a new one.
+        last_decision: The newest sampled step, until `take_last_decision`.
         num_chunks: Chunks returned by this process, repetitions included.
         num_decisions: Steps sampled by this process.
         episode: Number of the current episode, from 1.
@@ -28,11 +28,11 @@ class ExecutionState:
         """Start the first episode.
 
         Args:
-            config: Gives the seed and the time constant of the latent.
-            statistics: Receives the statistics.
+            config: Seed and time constant of the latent.
+            statistics: Statistics to update.
         """
         self.statistics = statistics
-        self.exploration_noise = np.random.default_rng(
+        self.exploration_generator = np.random.default_rng(
             None if config.latent_seed < 0 else config.latent_seed
         )
         self.current_chunk: ActionChunk | None = None
@@ -65,6 +65,6 @@ class ExecutionState:
         self.statistics.period.pause()
 
     def take_last_decision(self) -> PolicyStep | None:
-        """Return the step sampled since the last call; None where there is none."""
+        """Return the step sampled since the last call; None if there is none."""
         decision, self.last_decision = self.last_decision, None
         return decision

@@ -1,4 +1,4 @@
-"""Runs a stochastic policy: samples a chunk, executes its first points, then samples again."""
+"""Execution of a stochastic policy: samples a chunk and executes its first points, repeatedly."""
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class ExploringRunner(PolicyRunner):
                 "deterministic; start the learner, which exports a stochastic one, or set explore "
                 "to false"
             )
-        noise = execution.exploration_noise.standard_normal(latent.shape, dtype=np.float32)
+        noise = execution.exploration_generator.standard_normal(latent.shape, dtype=np.float32)
         sample = model.sample(observation.positions, observation.features, latent, noise)
         execution.num_decisions += 1
         execution.last_decision = PolicyStep(

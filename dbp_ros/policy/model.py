@@ -18,7 +18,7 @@ from dbp_ros.types import Floats, Image
 WARM_UP_PASSES = 5
 FLOAT, PIXEL = "tensor(float)", "tensor(uint8)"
 
-# A dimension that a graph leaves open is not a number.
+# A dynamic dimension of a graph is a name or None.
 Size: TypeAlias = int | str | None
 Tensor: TypeAlias = tuple[str, tuple[Size, ...]]
 Signature: TypeAlias = dict[str, Tensor]
@@ -228,7 +228,7 @@ def _fits(found: Tensor, expected: Tensor) -> bool:
 
 
 def _matches(sizes: Sequence[Size], wanted: Sequence[Size]) -> bool:
-    """Return whether a shape matches that of a graph, whose open dimensions match any size."""
+    """Return whether a shape matches that of a graph, whose dynamic dimensions match any size."""
     return len(sizes) == len(wanted) and all(
         not isinstance(size, int) or size == given
         for given, size in zip(sizes, wanted, strict=True)

@@ -13,11 +13,11 @@ from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import ObservationError
 from dbp_ros.runtime.clock_mapping import ClockMapping
 from dbp_ros.runtime.stamps import StampCheck
-from dbp_ros.sensing.camera_joints import frozen_image
+from dbp_ros.sensing.camera_joints import frozen_image_detector
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Array, Floats, Frame, seconds_to_ns
 
-# A publisher without a message for this long has stopped, whatever its last stamp was.
+# A publisher without a message for this long has stopped, even if its last stamp is invalid.
 STOPPED_NS = 2_000_000_000
 
 
@@ -45,7 +45,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """A value of a stream with its times.
+    """A sensor value with its times.
 
     Attributes:
         value: The value.
@@ -73,7 +73,7 @@ class HistoryBuffer:
     """
 
     def __init__(self, length: int, step_ns: int) -> None:
-        self._reach_ns = (length - 1) * step_ns
+        self._length_ns = (length - 1) * step_ns
         self._ages_ns = [k * step_ns for k in reversed(range(length))]
         self._samples: tuple[Stamped, ...] = ()
         self._newest: Stamped | None = None
@@ -94,7 +94,7 @@ class HistoryBuffer:
             if samples and samples[-1].ros_ns >= sample.ros_ns:
                 samples = tuple(s for s in samples if s.ros_ns < sample.ros_ns)
             samples = (*samples, sample)
-            until_ns = sample.ros_ns - self._reach_ns
+            until_ns = sample.ros_ns - self._length_ns
             while first + 1 < len(samples) and samples[first + 1].ros_ns <= until_ns:
                 first += 1
             self._samples = samples[first:]
@@ -104,7 +104,7 @@ class HistoryBuffer:
         """Return the values closest to each time of the history, oldest first.
 
         Args:
-            newest: Last value of the history, whatever has arrived since it was read.
+            newest: Last value of the history; later arrivals are ignored.
         """
         if len(self._ages_ns) == 1:
             return newest.value[None]
@@ -115,7 +115,7 @@ class HistoryBuffer:
 
 
 class ObservationBuffer:
-    """Observation buffer of the sensor streams of one robot, for one model."""
+    """Newest sensor values of one robot, as observations for one model."""
 
     def __init__(
         self, manifest: Manifest, config: PolicyConfig, clocks: ClockMapping | None = None
@@ -133,7 +133,8 @@ class ObservationBuffer:
         self._positions = HistoryBuffer(length, step_ns)
         self._features = {name: HistoryBuffer(length, step_ns) for name in manifest.camera_names}
         self._frozen = {
-            name: frozen_image(name, manifest.joints, config) for name in manifest.camera_names
+            name: frozen_image_detector(name, manifest.joints, config)
+            for name in manifest.camera_names
         }
         self._position_max_age_ns = seconds_to_ns(config.joint_state_max_age_s)
         self._image_max_age_ns = seconds_to_ns(config.image_max_age_s)
@@ -158,7 +159,7 @@ class ObservationBuffer:
     @property
     def warning(self) -> str:
         """Cameras that are used although their image repeats while the arms move; empty if none."""
-        cameras = [name for name, one in self._frozen.items() if one.suspect and not one.frozen]
+        cameras = [name for name, d in self._frozen.items() if d.suspect and not d.frozen]
         if not cameras:
             return ""
         return (
@@ -168,12 +169,12 @@ class ObservationBuffer:
 
     def frozen_images(self) -> dict[str, int]:
         """Return how often each camera was refused as frozen."""
-        return {name: one.refusals for name, one in self._frozen.items()}
+        return {name: detector.refusals for name, detector in self._frozen.items()}
 
     def clear_frozen_images(self) -> None:
         """Set the counts of `frozen_images` to zero."""
-        for one in self._frozen.values():
-            one.refusals = 0
+        for detector in self._frozen.values():
+            detector.refusals = 0
 
     def get_observation(self, now_ns: int) -> Observation:
         """Return the newest observation.
@@ -227,7 +228,7 @@ def to_float32(positions: Array) -> Floats:
         positions: In [rad] and [m], finite. Shape (nu,).
 
     Raises:
-        ObservationError: If one overflows: the model would be blamed for its output.
+        ObservationError: If a position overflows float32, which would make the output non-finite.
     """
     with np.errstate(over="ignore"):
         rounded: Floats = positions.astype(np.float32)

@@ -40,7 +40,7 @@ class BoundGraph(Graph):
     """ONNX graph on another device, with input buffers there that are reused by every run."""
 
     def __init__(self, session: ort.InferenceSession, memory: str) -> None:
-        """Prepare.
+        """Prepare without buffers.
 
         Args:
             session: The graph.
@@ -50,7 +50,7 @@ class BoundGraph(Graph):
         self._memory = memory
         self._binding = session.io_binding()
         self._buffers: dict[str, ort.OrtValue] = {}
-        # Buffers serve one run at a time.
+        # The buffers are used by one run at a time.
         self._running = threading.Lock()
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Runs a policy: newest observation, one forward pass of the head, action chunk."""
+"""Execution of a policy: newest observation, one forward pass of the head, action chunk."""
 
 import time
 from dataclasses import replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.errors import ModelOutputError, ObservationError
-from dbp_ros.policy.decision_rate import for_model, loop_rate_hz
+from dbp_ros.policy.decision_rate import loop_rate_hz, with_decision_rate
 from dbp_ros.policy.execution_state import ExecutionState
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.observation_buffer import Observation, ObservationBuffer
@@ -26,15 +26,14 @@ class PolicyRunner:
     """A model applied to the sensor streams of one robot.
 
     Images are encoded on arrival and a step uses the newest features, so a step costs one forward
-    pass of the head. `add_joint_state`, `add_image` and `step` may each be called by a thread of
-    its own.
+    pass of the head. `add_joint_state`, `add_image` and `step` may be called by different threads.
 
     Attributes:
         model: The model.
         execution: State that it shares with the runners of other models.
         observations: Newest observations; shared with models of the same inputs.
-        recent_inference: Durations of this model's inferences; the owner replaces the histogram.
-        is_candidate: Whether its encodings are left out of the statistics.
+        recent_inference: Durations of this model's inferences; the swap replaces the histogram.
+        is_candidate: Whether its encodings are excluded from the statistics.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class PolicyRunner:
             trace: Receives spans; a private trace if None.
             clocks: Relation of the steady clock to that of the stamps, on which the steps of a
                 chunk are timed; the same clock if None.
-            execution: State of the runner whose model this one is a candidate to replace.
+            execution: State of the active runner, for a candidate; a new state if None.
         """
         manifest = model.manifest
         self.model = model
@@ -63,7 +62,7 @@ class PolicyRunner:
         self._config = config
         self._clocks = clocks or ClockMapping()
         self._sim_clock = SimClock(config.real_time_factor)
-        rate_hz = for_model(config, manifest).decision_rate_hz
+        rate_hz = with_decision_rate(config, manifest).decision_rate_hz
         loop_hz = loop_rate_hz(rate_hz)
         self._tick_ns = seconds_to_ns(1.0 / loop_hz)
         # In a loop faster than the model a step may be early by half a period of the loop.
@@ -95,8 +94,8 @@ class PolicyRunner:
             candidate.observations = self.observations
         return candidate
 
-    def take_over(self) -> None:
-        """Become the runner that controls the robot: the next step computes a new chunk."""
+    def activate(self) -> None:
+        """Make this the runner that controls the robot; its next step computes a new chunk."""
         self.is_candidate = False
         self._stepped_ns = None
         self.execution.statistics.set_period(self._period_ns)

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.sensing.frozen_image import FrozenImage
+from dbp_ros.sensing.frozen_image import FrozenImageDetector
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Indices, seconds_to_ns
 
@@ -68,7 +68,9 @@ def check_camera_joints(config: PolicyConfig) -> None:
             )
 
 
-def frozen_image(camera: str, joints: Sequence[str], config: PolicyConfig) -> FrozenImage:
+def frozen_image_detector(
+    camera: str, joints: Sequence[str], config: PolicyConfig
+) -> FrozenImageDetector:
     """Return the frozen-image detector of a camera.
 
     Args:
@@ -76,7 +78,7 @@ def frozen_image(camera: str, joints: Sequence[str], config: PolicyConfig) -> Fr
         joints: Joints of the model, in the order of its positions.
         config: Settings.
     """
-    return FrozenImage(
+    return FrozenImageDetector(
         joints_in_view(camera, joints, config.camera_joints),
         rule_for(camera, config.camera_joints) is not None,
         seconds_to_ns(config.image_frozen_after_s),
@@ -93,4 +95,4 @@ def describe_check(camera: str, joints: Sequence[str], config: PolicyConfig) -> 
         return f"{camera} may see a still scene"
     if rule == OFF:
         return f"{camera} is not checked for frozen images"
-    return f"{camera} must see another image when {names or 'no joint of this model'} moves"
+    return f"{camera} must return another image when {names or 'no joint of this model'} moves"

@@ -29,7 +29,7 @@ class NoiseEvidence:
     """Evidence whether consecutive images of a still scene differ.
 
     Attributes:
-        noisy: Whether they differ; None until it is known.
+        noisy: Whether they differ; None if unknown.
     """
 
     def __init__(self, motion: float) -> None:
@@ -50,8 +50,8 @@ class NoiseEvidence:
     def add_after_run(self) -> None:
         """Add an image that differs after a long run of equal ones.
 
-        Either the scene was still, or the driver has recovered. A camera that was noisy becomes
-        unknown, any other is without noise.
+        Either the scene was still, or the driver has recovered. A noisy camera becomes
+        unknown; any other camera is classified as without noise.
         """
         self.noisy = None if self.noisy else False
         self.add_equal()
@@ -88,13 +88,13 @@ def _tiles(size: int) -> Iterator[slice]:
     return (slice(start, end) for start, end in pairwise(edges) if start < end)
 
 
-class FrozenImage:
+class FrozenImageDetector:
     """Detector of a camera that repeats one image while joints move.
 
     A refusal ends with the next image that differs. It also ends, for a retry, when the arms have
     been at rest for a pause: the same image is refused again when a joint has moved by `motion`.
     The pause doubles each time, up to a limit. A camera that may see a still scene and is not known
-    to be noisy is refused once, and only reported from then on.
+    to be noisy is refused once, then only reported.
 
     Attributes:
         frozen: Whether the image must not be used.
@@ -130,7 +130,7 @@ class FrozenImage:
         """Compare an image with the previous one.
 
         Args:
-            image: Pixels. Referenced until another one differs: do not write.
+            image: Pixels. Referenced until a different image arrives: do not write.
             positions: Joint positions at its arrival, in [rad] and [m]. Shape (nu,).
             now_ns: Arrival time.
         """

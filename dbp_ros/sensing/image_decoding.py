@@ -97,7 +97,7 @@ def decode_raw(message: ImageFields) -> Image:
     upper = 1 if layout.value_bytes == 2 and not message.is_bigendian else 0
     image = np.empty((*pixels.shape[:2], 3), np.uint8)
     for channel, value in enumerate(layout.rgb):
-        # One channel at a time takes a third of the time of one copy with reordered channels.
+        # A copy per channel takes a third of the time of a single copy with reordered channels.
         image[:, :, channel] = pixels[:, :, value * layout.value_bytes + upper]
     return image
 
@@ -168,7 +168,7 @@ def decode_compressed(data: Any, image_format: str) -> Image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"it has {image.width}x{image.height} pixels")
         return _as_rgb8(image)
-    # Decoders raise many types of errors for damaged files; none may leave a callback.
+    # Decoders raise many types of errors for damaged files, and all must be converted.
     except Exception as error:
         raise ObservationError(
             f"{found} cannot be decoded ({str(error) or type(error).__name__}): expected a "

@@ -1,8 +1,8 @@
 """Joint states merged from several publishers, with an age per joint.
 
-A robot usually has several publishers of `joint_states`: a driver per arm, one for the gripper, one
-for a mobile base. Live nodes and the bag reader use the same merger, so that a policy receives the
-same positions from both.
+A robot usually has several publishers of `joint_states`: a driver per arm, and drivers of the
+gripper and a mobile base. Live nodes and the bag reader use the same merger, so that a policy
+receives the same positions from both.
 """
 
 from collections.abc import Sequence
@@ -165,13 +165,13 @@ class _Series:
     arrival_ns: int
 
 
-class PublisherConflict:
+class PublisherConflictDetector:
     """Detector of two publishers of the same data, by the sequence numbers of their messages.
 
     DDS numbers the messages of each publisher. Numbers that alternate between two series come from
-    two publishers. A restarted publisher starts one new series. It may seem to return to the old
-    series once, if a message is lost where the numbers meet. Middleware without sequence numbers is
-    not checked.
+    two publishers. A restarted publisher starts one new series. A lost message at
+    the transition may look like one return to the old series. Middleware without sequence numbers
+    is not checked.
     """
 
     def __init__(self) -> None:

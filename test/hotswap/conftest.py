@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from bundle_fixtures import make_bundle, model
-from hotswap.stage import Stage
+from hotswap.swap_harness import SwapHarness
 from toy_bundle import write_toy_bundle
 
 from dbp_ros.hotswap.model_history import ModelHistory
 
-__all__ = ["history", "make_bundle", "model", "stage", "write"]
+__all__ = ["harness", "history", "make_bundle", "model", "write"]
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def stage(write: Callable[..., Path]) -> Iterator[Stage]:
-    made = Stage(write(1))
+def harness(write: Callable[..., Path]) -> Iterator[SwapHarness]:
+    made = SwapHarness(write(1))
     yield made
     made.slot.close()
 

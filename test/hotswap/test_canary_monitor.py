@@ -19,7 +19,7 @@ CONFIG = PolicyConfig(
     canary_s=10.0,
 )
 NOW_NS = 7 * NS_PER_S
-# Of half a probation.
+# Number of reports in half a canary period.
 REPORTS = 5
 
 
@@ -44,9 +44,9 @@ def report(made: ModelRecord, *shares: float) -> None:
 
 
 def verdict(before: ModelRecord, after: ModelRecord) -> str:
-    probation = CanaryMonitor(CONFIG, before, NOW_NS)
-    probation.after = after
-    return probation.rollback_reason()
+    monitor = CanaryMonitor(CONFIG, before, NOW_NS)
+    monitor.after = after
+    return monitor.rollback_reason()
 
 
 def test_an_equal_model_is_kept() -> None:
@@ -145,22 +145,22 @@ def test_inference_as_slow_as_before_causes_no_rollback() -> None:
 
 
 def test_the_canary_period_ends_without_comparable_episodes() -> None:
-    probation = CanaryMonitor(CONFIG, record(), NOW_NS)
-    assert not probation.finished(NOW_NS + 10 * NS_PER_S)
-    assert probation.finished(NOW_NS + 10 * NS_PER_S + 1)
+    monitor = CanaryMonitor(CONFIG, record(), NOW_NS)
+    assert not monitor.finished(NOW_NS + 10 * NS_PER_S)
+    assert monitor.finished(NOW_NS + 10 * NS_PER_S + 1)
 
 
 def test_the_canary_period_is_extended_for_comparable_episodes() -> None:
-    probation = CanaryMonitor(CONFIG, record(solved="++++"), NOW_NS)
-    assert not probation.finished(NOW_NS + 1000 * NS_PER_S)
-    probation.after = record(solved="++++")
-    assert probation.finished(NOW_NS + 1000 * NS_PER_S)
+    monitor = CanaryMonitor(CONFIG, record(solved="++++"), NOW_NS)
+    assert not monitor.finished(NOW_NS + 1000 * NS_PER_S)
+    monitor.after = record(solved="++++")
+    assert monitor.finished(NOW_NS + 1000 * NS_PER_S)
 
 
 def test_limits_of_zero_accept_equal_models_only() -> None:
     strict = replace(CONFIG, max_limited_increase=0.0, rollback_p_value=0.6)
-    probation = CanaryMonitor(strict, record(0.1, "+++-"), NOW_NS)
-    probation.after = record(0.1, "-+++")
-    assert probation.rollback_reason() == ""
-    probation.after = record(0.1, "--++")
-    assert probation.rollback_reason()
+    monitor = CanaryMonitor(strict, record(0.1, "+++-"), NOW_NS)
+    monitor.after = record(0.1, "-+++")
+    assert monitor.rollback_reason() == ""
+    monitor.after = record(0.1, "--++")
+    assert monitor.rollback_reason()

@@ -18,27 +18,27 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def looks(watched: FolderWatcher):
+def poller(watched: FolderWatcher):
     """Return a function that polls when the next poll is due."""
     times = iter(range(0, 100 * PERIOD_NS, PERIOD_NS))
     return lambda: watched.changed(next(times))
 
 
 def test_the_first_files_are_a_change_once(folder: Path) -> None:
-    changed = looks(FolderWatcher(folder))
+    changed = poller(FolderWatcher(folder))
     assert [changed(), changed(), changed()] == [True, False, False]
 
 
 @pytest.mark.parametrize("name", ["manifest.yaml", "head.onnx", "new.onnx"])
 def test_a_written_file_is_detected_once(folder: Path, name: str) -> None:
-    changed = looks(FolderWatcher(folder))
+    changed = poller(FolderWatcher(folder))
     changed()
     (folder / name).write_text("two")
     assert [changed(), changed()] == [True, False]
 
 
 def test_a_copy_with_the_same_size_and_times_is_detected(folder: Path) -> None:
-    changed = looks(FolderWatcher(folder))
+    changed = poller(FolderWatcher(folder))
     changed()
     file, status = folder / "head.onnx", (folder / "head.onnx").stat()
     (folder.parent / "other").write_text("daeh")
@@ -49,7 +49,7 @@ def test_a_copy_with_the_same_size_and_times_is_detected(folder: Path) -> None:
 
 
 def test_a_folder_that_is_missing_for_a_moment_is_no_change(folder: Path) -> None:
-    changed = looks(FolderWatcher(folder))
+    changed = poller(FolderWatcher(folder))
     changed()
     folder.rename(folder.with_name("aside"))
     assert not changed()

@@ -20,7 +20,7 @@ NONE = Blocklist()
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Bundle]:
-    """Write a version into the one folder of the model, as a person would."""
+    """Write a version into the one folder of the model, as a user would."""
     folder = tmp_path / "models" / "toy"
     return lambda version, **changes: read_bundle(
         write_toy_bundle(folder, version=version, **changes)
@@ -37,7 +37,7 @@ def history(tmp_path: Path, warned: list[str]) -> ModelHistory:
     return ModelHistory(tmp_path / "history", 2, 10.0, warned.append)
 
 
-def work(history: ModelHistory, bundle: Bundle) -> None:
+def store_good(history: ModelHistory, bundle: Bundle) -> None:
     """Store a bundle and mark it as good."""
     history.store(bundle)
     history.mark_good(bundle.sha256)
@@ -50,7 +50,7 @@ def version_of(history: ModelHistory, blocklist: Blocklist = NONE) -> int | None
 
 def test_an_overwritten_bundle_is_still_in_the_history(history, write):
     first = write(1)
-    work(history, first)
+    store_good(history, first)
     write(2, gain=3.0)
     stored = history.last_good(NONE)
     assert stored.sha256 == first.sha256
@@ -58,16 +58,16 @@ def test_an_overwritten_bundle_is_still_in_the_history(history, write):
 
 
 def test_a_bundle_is_a_fallback_once_it_is_marked_good(history, write):
-    work(history, write(1))
+    store_good(history, write(1))
     history.store(write(2))
     assert version_of(history) == 1
 
 
 def test_the_newest_good_bundle_that_is_not_blocked_is_the_fallback(history, write):
     first, second = write(1), None
-    work(history, first)
+    store_good(history, first)
     second = write(2)
-    work(history, second)
+    store_good(history, second)
     assert version_of(history) == 2
     blocklist = Blocklist()
     blocklist.add(second.sha256, "rolled back")
@@ -79,19 +79,19 @@ def test_the_newest_good_bundle_that_is_not_blocked_is_the_fallback(history, wri
 
 
 def test_a_damaged_copy_is_skipped(history, write):
-    work(history, write(1))
+    store_good(history, write(1))
     second = write(2)
-    work(history, second)
+    store_good(history, second)
     (history.path(second.sha256) / "head.onnx").write_bytes(b"half")
     assert version_of(history) == 1
-    work(history, second)
+    store_good(history, second)
     assert version_of(history) == 2
 
 
 def test_a_bundle_that_changed_after_loading_is_not_stored(history, write, warned):
     first = write(1)
     write(2, gain=3.0)
-    work(history, first)
+    store_good(history, first)
     assert version_of(history) is None
     assert "has changed since it was loaded" in warned[0]
 
@@ -99,10 +99,10 @@ def test_a_bundle_that_changed_after_loading_is_not_stored(history, write, warne
 def test_bundles_beyond_the_limit_are_deleted(history, write, tmp_path):
     (tmp_path / "history" / ".left-by-a-kill.123").mkdir(parents=True)
     for version in range(1, 8):
-        work(history, write(version))
+        store_good(history, write(version))
     for version in range(8, 20):
         history.store(write(version))
-    # Two good ones, the active one and the previous one.
+    # Two good bundles, the active bundle and the previous bundle.
     assert len([path for path in (tmp_path / "history").iterdir() if path.is_dir()]) == 4
     assert version_of(history) == 7
 
@@ -111,27 +111,27 @@ def test_the_total_size_is_limited_but_the_newest_stays(write, tmp_path, warned)
     size = sum(path.stat().st_size for path in write(1).directory.iterdir())
     small = ModelHistory(tmp_path / "history", 9, 1.5 * size / BYTES_PER_MB, warned.append)
     first = write(1)
-    work(small, first)
-    work(small, write(2))
-    work(small, write(3))
+    store_good(small, first)
+    store_good(small, write(2))
+    store_good(small, write(3))
     assert version_of(small) == 3
     assert not small.path(first.sha256).exists()
     tiny = ModelHistory(tmp_path / "tiny", 9, 0.5 * size / BYTES_PER_MB, warned.append)
-    work(tiny, first := write(4))
+    store_good(tiny, first := write(4))
     assert not tiny.path(first.sha256).exists()
     assert "more than model_history_mb" in warned[-1]
 
 
 def test_a_limit_of_zero_disables_the_history(write, tmp_path, warned):
     nothing = ModelHistory(tmp_path / "history", 0, 10.0, warned.append)
-    work(nothing, write(1))
+    store_good(nothing, write(1))
     assert not (tmp_path / "history").exists()
     assert warned == []
 
 
 def test_a_folder_that_cannot_be_written_is_a_warning(write, tmp_path, warned):
     (tmp_path / "file").write_text("no folder")
-    work(ModelHistory(tmp_path / "file" / "history", 2, 10.0, warned.append), write(1))
+    store_good(ModelHistory(tmp_path / "file" / "history", 2, 10.0, warned.append), write(1))
     assert "model toy is not stored for a restart" in warned[0]
 
 
@@ -139,7 +139,7 @@ def test_immutable_files_are_linked(write, tmp_path, warned):
     first = write(1)
     limits = (2, 10.0, warned.append)
     history = ModelHistory(tmp_path / "history", *limits, tmp_path / "models")
-    work(history, first)
+    store_good(history, first)
     copy = history.path(first.sha256) / "head.onnx"
     assert copy.samefile(first.path("head.onnx"))
     shutil.rmtree(first.directory)
@@ -147,7 +147,7 @@ def test_immutable_files_are_linked(write, tmp_path, warned):
 
 
 def test_a_damaged_list_is_an_error(history, write, tmp_path):
-    work(history, write(1))
+    store_good(history, write(1))
     (tmp_path / "history" / GOOD).write_text("{")
     with pytest.raises(BundleError, match=r"good.json cannot be read .*: delete it"):
         history.last_good(NONE)
@@ -159,13 +159,13 @@ def load(history: ModelHistory, bundle: Bundle, blocklist: Blocklist = NONE):
 
 
 def test_the_configured_bundle_is_the_initial_model(history, write):
-    work(history, write(1))
+    store_good(history, write(1))
     first = load(history, write(2))
     assert (first.model.manifest.version, first.fallback, first.refused) == (2, "", "")
 
 
 def test_the_last_good_bundle_replaces_a_blocked_configured_one(history, write):
-    work(history, write(1))
+    store_good(history, write(1))
     second, blocklist = write(2), Blocklist()
     blocklist.add(second.sha256, "rolled back: requested")
     first = load(history, second, blocklist)
@@ -177,7 +177,7 @@ def test_the_last_good_bundle_replaces_a_blocked_configured_one(history, write):
 @pytest.mark.parametrize("lost", ["head.onnx", MANIFEST])
 def test_the_last_good_bundle_replaces_an_incomplete_configured_one(history, write, lost):
     one = write(1)
-    work(history, one)
+    store_good(history, one)
     (one.directory / lost).unlink()
     first = load(history, one)
     assert first.model.bundle.sha256 == one.sha256
@@ -195,7 +195,7 @@ def test_without_a_good_bundle_the_configured_one_is_refused(history, write):
 
 def test_if_neither_can_be_used_both_reasons_are_given(history, write):
     one = write(1)
-    work(history, one)
+    store_good(history, one)
     config = PolicyConfig(joints=("elbow",))
     with pytest.raises(
         BundleError, match=r"the robot lacks .*; the last good model cannot be used"

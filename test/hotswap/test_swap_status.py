@@ -10,7 +10,7 @@ from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
     [
         (SwapPhase.ROLLED_BACK, "ab", "0 % of 10 episodes were solved, before 100 %", True),
         (SwapPhase.REFUSED, "ab", "an output is not finite", True),
-        # It is tested again, or unknown.
+        # The candidate is tested again, or unknown.
         (
             SwapPhase.REFUSED,
             "ab",

@@ -5,7 +5,12 @@ import pytest
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import BundleError, ConfigError
-from dbp_ros.policy.decision_rate import SLOWEST_LOOP_HZ, for_model, loop_rate_hz, override_note
+from dbp_ros.policy.decision_rate import (
+    MIN_LOOP_HZ,
+    loop_rate_hz,
+    override_note,
+    with_decision_rate,
+)
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig
@@ -22,20 +27,20 @@ def manifest(make_bundle):
 
 
 def test_the_rate_is_that_of_the_manifest_by_default(manifest):
-    found = for_model(PolicyConfig(), manifest(20.0))
+    found = with_decision_rate(PolicyConfig(), manifest(20.0))
     assert (found.decision_rate_hz, found.earliest_decision) == (20.0, 1.0)
     assert override_note(PolicyConfig(), manifest(20.0)) == ""
 
 
 def test_the_rate_of_the_stack_is_a_minimum_that_images_may_exceed(manifest):
-    found = for_model(PolicyConfig(), manifest(DECISION_RATE_HZ))
+    found = with_decision_rate(PolicyConfig(), manifest(DECISION_RATE_HZ))
     assert found.decision_rate_hz == DECISION_RATE_HZ
     assert found.earliest_decision == PolicyConfig.earliest_decision < 1.0
 
 
 def test_a_rate_in_the_settings_overrides_the_manifest_with_a_note(manifest):
     config = PolicyConfig(decision_rate_hz=125.0)
-    assert for_model(config, manifest(20.0)) == config
+    assert with_decision_rate(config, manifest(20.0)) == config
     sentence = override_note(config, manifest(20.0))
     assert sentence == (
         "decision_rate_hz overrides the rate of model toy: 125 instead of 20 decisions per second"
@@ -45,7 +50,7 @@ def test_a_rate_in_the_settings_overrides_the_manifest_with_a_note(manifest):
 
 def test_a_rate_below_one_is_refused(manifest):
     with pytest.raises(ConfigError, match=r"decision_rate_hz = 0.5, expected 0 for the model's"):
-        for_model(PolicyConfig(decision_rate_hz=0.5), manifest(20.0))
+        with_decision_rate(PolicyConfig(decision_rate_hz=0.5), manifest(20.0))
 
 
 @pytest.mark.parametrize("rate_hz", [0.0, 0.5, -20.0, 1001.0, float("nan"), float("inf")])
@@ -58,8 +63,8 @@ def test_a_manifest_with_an_invalid_rate_is_refused(make_bundle, rate_hz):
 def test_the_loop_rate_is_a_multiple_above_the_minimum(rate_hz):
     loop_hz = loop_rate_hz(rate_hz)
     assert loop_hz % rate_hz == 0
-    assert loop_hz >= SLOWEST_LOOP_HZ
-    assert rate_hz < SLOWEST_LOOP_HZ or loop_hz == rate_hz
+    assert loop_hz >= MIN_LOOP_HZ
+    assert rate_hz < MIN_LOOP_HZ or loop_hz == rate_hz
 
 
 def test_between_the_decisions_of_a_slow_model_the_remaining_points_are_returned(make_bundle):

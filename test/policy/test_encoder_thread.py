@@ -94,17 +94,17 @@ def test_a_camera_that_cannot_be_encoded_is_reported_until_it_can():
         if sizes[camera] == 0:
             raise ValueError(f"an empty image at {arrival_ns}")
 
-    def show(camera, arrival_ns):
+    def submit(camera, arrival_ns):
         thread.submit_image(camera, frame(0), arrival_ns)
         thread.submit_image("done", frame(0), 0)
         assert done.acquire(timeout=WAIT_S)
 
     thread = EncoderThread(lambda *item: done.release() if item[0] == "done" else encode(*item))
     thread.start()
-    show("head", 5)
-    show("wrist", 6)
+    submit("head", 5)
+    submit("wrist", 6)
     assert thread.problems == {"head": "an empty image at 5"}
     sizes["head"] = 4
-    show("head", 7)
+    submit("head", 7)
     assert thread.problems == {}
     thread.stop()

@@ -81,7 +81,7 @@ def points_of(chunk):
     return zip(chunk.due_ns.tolist(), chunk.positions, strict=True)
 
 
-def test_the_guard_follows_an_explorer_without_ever_holding(runner):
+def test_the_guard_follows_an_exploring_runner_without_holding(runner):
     guard = MotionGuard(GuardConfig(
         **{name: getattr(GuardConfig(), name)[:3] for name in (
             "joints", "position_lower", "position_upper", "velocity_limit",
@@ -120,7 +120,7 @@ def test_a_step_holds_the_stamps_of_its_observation(runner):
         np.testing.assert_array_equal(decision.positions, np.float32([[0.1, 0.2, 0.3]]))
 
 
-def test_every_number_survives_json(runner):
+def test_every_number_is_unchanged_in_json(runner):
     (_, _, decision), *_ = run(runner, 1)
     again = parse_policy_step(decision.to_json())
     for name in ("positions", "latent", "normalised", "log_std", "action"):
@@ -206,7 +206,7 @@ def test_a_promoted_model_executes_the_current_chunk_to_its_end(runner, make_bun
     runner.execution.begin_episode()
     (_, chunk, second), *_ = run(runner, 1)
     other = runner.create_candidate(Model(read_bundle(make_bundle(log_std=-2.0, version=2))))
-    other.take_over()
+    other.activate()
     chunks = list(run(other, 6, NOW_NS + TICK_NS))
     np.testing.assert_array_equal(chunks[0][1].positions[-1], chunk.positions[-1])
     decisions = [decision for _, _, decision in chunks if decision]

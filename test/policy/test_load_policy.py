@@ -15,7 +15,7 @@ from dbp_ros.types import Floats, Image
 
 
 class Echo(ChunkPolicy):
-    """Returns the newest state, the oldest and the latent, one a point."""
+    """Policy that returns the newest state, the oldest state and the latent, one per point."""
 
     def _encode(self, sensor: str, frame: Image | Floats) -> Floats:
         return np.array([frame.mean()], np.float32)

@@ -14,7 +14,7 @@ from dbp_ros.policy.model import Model
 from dbp_ros.policy.onnx_sessions import DEVICES
 
 
-def picture(value=0, height=8, width=12):
+def make_image(value=0, height=8, width=12):
     return np.full((height, width, 3), value, np.uint8)
 
 
@@ -24,7 +24,7 @@ def test_a_model_reproduces_its_golden_cases(make_bundle, history):
 
 
 def test_features_are_those_of_the_graph(model):
-    image = picture(10)
+    image = make_image(10)
     image[..., 2] = 40
     np.testing.assert_allclose(model.encode("head_camera", image), [10.0, 10.0, 40.0])
 
@@ -66,7 +66,7 @@ def test_weights_in_a_listed_file_are_loaded(make_bundle):
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 12), (240, 320)])
 def test_images_of_another_size_are_accepted_by_a_dynamic_graph(model, size):
-    np.testing.assert_allclose(model.encode("head_camera", picture(7, *size)), [7.0] * 3)
+    np.testing.assert_allclose(model.encode("head_camera", make_image(7, *size)), [7.0] * 3)
 
 
 def test_a_graph_of_the_fixed_size_is_accepted(make_bundle):
@@ -75,9 +75,9 @@ def test_a_graph_of_the_fixed_size_is_accepted(make_bundle):
 
 def test_an_image_of_another_size_is_refused_by_a_fixed_graph(make_bundle):
     model = Model(read_bundle(make_bundle(size=(8, "width"))))
-    model.encode("head_camera", picture(7, 8, 24))
+    model.encode("head_camera", make_image(7, 8, 24))
     with pytest.raises(ObservationError, match=r"\(16, 12, 3\), this model takes only \(8, '"):
-        model.encode("head_camera", picture(7, 16, 12))
+        model.encode("head_camera", make_image(7, 16, 12))
 
 
 def test_a_graph_of_another_fixed_size_is_refused(make_bundle):

@@ -108,7 +108,7 @@ def test_a_camera_with_bad_stamps_differs_from_one_that_stopped(buffer, stamp_ns
         buffer.get_observation(NOW_NS + 50 * MS)
 
 
-def test_a_camera_with_bad_stamps_that_stops_is_stale_at_last(buffer):
+def test_a_camera_with_bad_stamps_that_stops_becomes_stale(buffer):
     add_image_of(buffer, "head_camera", UNSTAMPED_NS, arrival_ns=NOW_NS)
     add_joints(buffer, NOW_NS + 2100 * MS)
     with pytest.raises(ObservationError, match="head_camera is stale"):
@@ -121,7 +121,7 @@ def test_delay_and_waiting_time_of_a_message_add_up(buffer):
         buffer.get_observation(NOW_NS + 101 * MS)
 
 
-def test_at_its_greatest_age_a_stream_is_still_fresh(buffer):
+def test_at_its_maximum_age_a_stream_is_still_fresh(buffer):
     add_joints(buffer, NOW_NS + 100 * MS)
     buffer.get_observation(NOW_NS + 200 * MS)
     with pytest.raises(ObservationError, match="stale"):
@@ -145,7 +145,7 @@ def test_the_error_text_is_constant_while_a_stream_ages(buffer):
     assert len(sentences) == 1
 
 
-def run_with_one_picture(buffer, joint, camera="left_wrist_camera", seconds=1.0):
+def run_with_a_repeated_image(buffer, joint, camera="left_wrist_camera", seconds=1.0):
     """Move one joint while one camera repeats its image under new stamps."""
     for ms in range(0, round(seconds * 1000), 33):
         now_ns = NOW_NS + ms * MS
@@ -156,31 +156,31 @@ def run_with_one_picture(buffer, joint, camera="left_wrist_camera", seconds=1.0)
 
 
 def test_an_image_that_repeats_while_its_arm_moves_is_frozen(buffer):
-    now_ns = run_with_one_picture(buffer, joint=0)
+    now_ns = run_with_a_repeated_image(buffer, joint=0)
     with pytest.raises(ObservationError, match="left_wrist_camera is frozen"):
         buffer.get_observation(now_ns)
 
 
 def test_an_image_that_repeats_while_only_the_other_arm_moves_is_not_frozen(buffer):
-    buffer.get_observation(run_with_one_picture(buffer, joint=2))
+    buffer.get_observation(run_with_a_repeated_image(buffer, joint=2))
 
 
 def test_a_camera_on_no_arm_is_compared_with_all_joints(buffer):
-    now_ns = run_with_one_picture(buffer, joint=2, camera="head_camera")
+    now_ns = run_with_a_repeated_image(buffer, joint=2, camera="head_camera")
     with pytest.raises(ObservationError, match="head_camera is frozen"):
         buffer.get_observation(now_ns)
 
 
 def test_an_image_that_repeats_without_motion_is_not_frozen(buffer):
-    buffer.get_observation(run_with_one_picture(buffer, joint=None))
+    buffer.get_observation(run_with_a_repeated_image(buffer, joint=None))
 
 
 def test_an_image_that_repeats_only_briefly_is_not_frozen(buffer):
-    buffer.get_observation(run_with_one_picture(buffer, joint=0, seconds=0.5))
+    buffer.get_observation(run_with_a_repeated_image(buffer, joint=0, seconds=0.5))
 
 
 def test_a_new_image_ends_a_freeze(buffer):
-    now_ns = run_with_one_picture(buffer, joint=0)
+    now_ns = run_with_a_repeated_image(buffer, joint=0)
     add_image_of(buffer, "left_wrist_camera", now_ns, 77)
     buffer.get_observation(now_ns)
 

@@ -20,7 +20,7 @@ ENCODER, HEAD = LIFT / "encoder_head_camera.onnx", LIFT / "head.onnx"
 ABSENT = [n for n, d in DEVICES.items() if d.provider not in ort.get_available_providers()]
 
 
-def picture(height: int = 84, width: int = 84, seed: int = 0) -> np.ndarray:
+def make_image(height: int = 84, width: int = 84, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
@@ -38,7 +38,7 @@ def test_bound_buffers_do_not_change_the_output(bound: BoundGraph) -> None:
     plain = open_graph(ENCODER, "cpu", 1)
     assert type(plain) is Graph
     for seed in range(3):
-        feeds = {"image": picture(seed=seed)}
+        feeds = {"image": make_image(seed=seed)}
         [expected], [found] = (graph.run(["features"], feeds) for graph in (plain, bound))
         np.testing.assert_array_equal(found, expected)
 
@@ -57,24 +57,24 @@ def test_bound_buffers_take_all_inputs_of_a_head() -> None:
 def test_images_of_another_size_get_their_own_buffers(bound: BoundGraph) -> None:
     plain = open_graph(ENCODER, "cpu", 1)
     for height, width in ((84, 84), (480, 640), (84, 84)):
-        feeds = {"image": picture(height, width)}
+        feeds = {"image": make_image(height, width)}
         [expected], [found] = (graph.run(["features"], feeds) for graph in (plain, bound))
         np.testing.assert_array_equal(found, expected)
 
 
 def test_outputs_and_inputs_are_not_overwritten_by_a_run(bound: BoundGraph) -> None:
-    first_picture = picture(seed=1)
-    kept_picture = first_picture.copy()
-    [first] = bound.run(["features"], {"image": first_picture})
+    first_image = make_image(seed=1)
+    copied_image = first_image.copy()
+    [first] = bound.run(["features"], {"image": first_image})
     stored = first.copy()
-    [second] = bound.run(["features"], {"image": picture(seed=2)})
+    [second] = bound.run(["features"], {"image": make_image(seed=2)})
     np.testing.assert_array_equal(first, stored)
-    np.testing.assert_array_equal(first_picture, kept_picture)
+    np.testing.assert_array_equal(first_image, copied_image)
     assert np.abs(second - first).max() > 0
 
 
 def test_a_view_that_is_not_contiguous_is_accepted(bound: BoundGraph) -> None:
-    turned = picture()[::-1, ::-1]
+    turned = make_image()[::-1, ::-1]
     [found] = bound.run(["features"], {"image": turned})
     [expected] = bound.run(["features"], {"image": turned.copy()})
     np.testing.assert_array_equal(found, expected)
@@ -82,10 +82,10 @@ def test_a_view_that_is_not_contiguous_is_accepted(bound: BoundGraph) -> None:
 
 def test_concurrent_runs_return_their_own_outputs(bound: BoundGraph) -> None:
     plain = open_graph(ENCODER, "cpu", 1)
-    pictures = [picture(seed=seed) for seed in range(8)]
+    images = [make_image(seed=seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda image: bound.run(["features"], {"image": image}), pictures))
-    for image, [found] in zip(pictures, answers, strict=True):
+        outputs = list(pool.map(lambda image: bound.run(["features"], {"image": image}), images))
+    for image, [found] in zip(images, outputs, strict=True):
         np.testing.assert_array_equal(found, plain.run(["features"], {"image": image})[0])
 
 

@@ -128,7 +128,7 @@ def test_a_candidate_shares_the_execution_state_and_records_encodings_once_promo
     assert candidate.execution is runner.execution
     observe(candidate)
     assert runner.execution.statistics.encoding.count == 2
-    candidate.take_over()
+    candidate.activate()
     observe(candidate)
     assert runner.execution.statistics.encoding.count == 4
 

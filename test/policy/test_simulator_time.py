@@ -1,4 +1,4 @@
-"""A policy in an external simulator, at any real time factor."""
+"""A policy in an external simulator, at any real-time factor."""
 
 import math
 
@@ -21,7 +21,7 @@ PERIOD_NS = 8 * MS
 
 
 class Simulator:
-    """Publishes `/clock` and joint states once a step, and images every third step, a step late."""
+    """Publisher of `/clock` and joint states per step, and of late images every third step."""
 
     def __init__(self, manifest) -> None:
         self.clocks, self.estimator = ClockMapping(None), ClockEstimator()
@@ -29,7 +29,7 @@ class Simulator:
         self.refusals: list[str] = []
 
     def run(self, clock, from_s: float) -> int:
-        """Observe every 8 ms from a time on; return how often."""
+        """Request an observation every 8 ms from a time; return the number."""
         decisions, next_ns, step_ns = 0, START_NS + round(from_s * NS), 0
         for k, (arrival_ns, _, ros_ns) in enumerate(clock):
             while next_ns < arrival_ns:

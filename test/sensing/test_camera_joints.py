@@ -9,7 +9,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.sensing.camera_joints import (
     check_camera_joints,
     describe_check,
-    frozen_image,
+    frozen_image_detector,
     joints_in_view,
 )
 from dbp_ros.settings.policy import PolicyConfig
@@ -69,7 +69,8 @@ def test_the_defaults_are_valid_for_any_joints():
 def test_the_check_of_each_camera_is_described():
     config = PolicyConfig(camera_joints=("wrist=left_b", "side=off"))
     assert (
-        describe_check("wrist", JOINTS, config) == "wrist must see another image when left_b moves"
+        describe_check("wrist", JOINTS, config)
+        == "wrist must return another image when left_b moves"
     )
     assert describe_check("side", JOINTS, config) == "side is not checked for frozen images"
     assert describe_check("head", JOINTS, config) == "head may see a still scene"
@@ -77,7 +78,7 @@ def test_the_check_of_each_camera_is_described():
 
 def test_a_camera_that_is_off_is_never_frozen():
     config = PolicyConfig(camera_joints=("*=off",))
-    check = frozen_image("head_camera", DUAL_UR5E_JOINTS, config)
+    check = frozen_image_detector("head_camera", DUAL_UR5E_JOINTS, config)
     for second in range(10):
         check.add_image(
             np.zeros((2, 2, 3), np.uint8), np.full(14, second, np.float32), second * 10**9

@@ -63,7 +63,7 @@ def test_alpha_is_dropped_and_grey_repeated_in_any_channel_order(encoding, paddi
 
 @pytest.mark.parametrize("is_bigendian", [0, 1])
 @pytest.mark.parametrize("encoding", WIDE_ORDERS)
-def test_of_16_bits_the_upper_8_are_kept_in_either_byte_order(encoding, is_bigendian):
+def test_16_bit_values_keep_their_upper_byte_in_either_byte_order(encoding, is_bigendian):
     order, kind = WIDE_ORDERS[encoding], ">H" if is_bigendian else "<H"
     rows = [
         b"".join(
@@ -196,7 +196,7 @@ def test_files_of_any_colours_become_rgb8(name):
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
-def test_jpeg_files_of_any_colours_look_as_they_did(mode):
+def test_jpeg_files_of_any_colours_are_decoded_approximately(mode):
     plain = PIL.Image.new("RGB", (16, 16), (90, 90, 90) if mode == "L" else (200, 100, 40))
     image = decode_compressed(file_of(plain.convert(mode), "JPEG"), f"{mode}; jpeg compressed ")
     np.testing.assert_allclose(image.astype(int), np.asarray(plain), atol=4)

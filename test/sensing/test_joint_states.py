@@ -7,7 +7,7 @@ from dbp_ros.sensing.joint_states import (
     CONFLICT_NS,
     JointReadings,
     JointStateMerger,
-    PublisherConflict,
+    PublisherConflictDetector,
 )
 
 JOINTS = ("left_elbow", "left_gripper", "right_elbow", "right_gripper")
@@ -78,7 +78,7 @@ def test_a_result_does_not_change_when_later_messages_arrive(merger):
 ALL = frozenset(range(4))
 
 
-def play(conflict, *publishers, until_ms=100, parts=(ALL, ALL)):
+def add_messages(conflict, *publishers, until_ms=100, parts=(ALL, ALL)):
     """Add the messages of publishers, given as (period, phase, first number), in order of time."""
     events = sorted(
         (phase + k * period, number + k, index)
@@ -92,14 +92,14 @@ def play(conflict, *publishers, until_ms=100, parts=(ALL, ALL)):
 
 
 def test_one_publisher_with_lost_messages_is_no_conflict():
-    conflict = PublisherConflict()
+    conflict = PublisherConflictDetector()
     for number in (1, 2, 3, 90, 91, 500, 501):
         conflict.add(ALL, number, number * MS)
     assert not conflict.detected(501 * MS)
 
 
 def test_a_restarted_publisher_is_no_conflict():
-    conflict = PublisherConflict()
+    conflict = PublisherConflictDetector()
     for k, number in enumerate([800, 801, 802, 1, 2, 3, 4]):
         conflict.add(ALL, number, k * MS)
     assert not conflict.detected(7 * MS)
@@ -107,7 +107,7 @@ def test_a_restarted_publisher_is_no_conflict():
 
 @pytest.mark.parametrize("lost", [None, 29, 30, 31])
 def test_a_restarted_publisher_may_reach_its_old_numbers(lost):
-    conflict = PublisherConflict()
+    conflict = PublisherConflictDetector()
     numbers = [*range(1, 31), *(number for number in range(1, 61) if number != lost)]
     for k, number in enumerate(numbers):
         conflict.add(ALL, number, k * MS)
@@ -117,38 +117,38 @@ def test_a_restarted_publisher_may_reach_its_old_numbers(lost):
 @pytest.mark.parametrize("first", [1, 2, 3, 50, 5000])
 @pytest.mark.parametrize("phase", [0, 1, 3, 50])
 def test_two_publishers_of_the_same_joints_conflict_at_any_numbers(first, phase):
-    assert play(PublisherConflict(), (4, 0, 1), (4, phase, first))
+    assert add_messages(PublisherConflictDetector(), (4, 0, 1), (4, phase, first))
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 50, 5000])
 @pytest.mark.parametrize("phase", [0, 1, 3, 50])
 def test_two_publishers_of_different_joints_are_no_conflict(first, phase):
     parts = (frozenset({0, 1}), frozenset({2, 3}))
-    assert not play(PublisherConflict(), (4, 0, 1), (4, phase, first), parts=parts)
+    assert not add_messages(PublisherConflictDetector(), (4, 0, 1), (4, phase, first), parts=parts)
 
 
 def test_a_publisher_of_all_joints_conflicts_with_one_of_some_of_them():
-    conflict = PublisherConflict()
-    assert play(conflict, (4, 0, 1), (4, 1, 9), parts=(ALL, frozenset({2, 3})))
+    conflict = PublisherConflictDetector()
+    assert add_messages(conflict, (4, 0, 1), (4, 1, 9), parts=(ALL, frozenset({2, 3})))
     assert conflict.conflicting == {2, 3}
 
 
 def test_a_publisher_with_varying_joints_is_no_conflict():
-    conflict = PublisherConflict()
+    conflict = PublisherConflictDetector()
     for number, parts in enumerate([ALL, ALL, frozenset({2}), ALL, frozenset({1, 2}), ALL, ALL]):
         conflict.add(parts, number, number * MS)
     assert not conflict.detected(7 * MS)
 
 
 def test_a_conflict_ends_a_second_after_the_second_publisher():
-    conflict = PublisherConflict()
-    play(conflict, (4, 0, 1), (4, 1, 70))
+    conflict = PublisherConflictDetector()
+    add_messages(conflict, (4, 0, 1), (4, 1, 70))
     assert conflict.detected(100 * MS + CONFLICT_NS - 10 * MS)
     assert not conflict.detected(100 * MS + CONFLICT_NS)
 
 
 def test_messages_without_sequence_numbers_are_no_conflict():
-    conflict = PublisherConflict()
+    conflict = PublisherConflictDetector()
     for k in range(20):
         conflict.add(ALL, None, k * MS)
     assert not conflict.detected(20 * MS)

@@ -8,7 +8,7 @@ from dbp_ros.settings.fields import from_json, to_json
 
 CHUNK_BYTES = 1 << 16
 WINDOW = 16
-LONGEST_JSON = 1 << 16
+MAX_JSON_BYTES = 1 << 16
 
 Kind = TypeVar("Kind", bound="Message")
 
@@ -29,7 +29,7 @@ class Message:
             BundleError: If its keys or values are not those of `to_json`.
         """
         try:
-            message = from_json(cls, text, LONGEST_JSON)
+            message = from_json(cls, text, MAX_JSON_BYTES)
             if any(value < 0 for value in astuple(message) if isinstance(value, int)):
                 raise ConfigError("a number is negative")
         except ConfigError as error:

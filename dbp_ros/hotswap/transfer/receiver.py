@@ -21,8 +21,8 @@ from dbp_ros.hotswap.transfer.messages import (
 )
 from dbp_ros.types import NS_PER_S
 
-# Interval of requests without a reply, and the timeout after which the sender counts as silent;
-# then requests are repeated once per timeout.
+# Interval at which a request is repeated, and time without a chunk after which the sender counts as
+# silent. A request to a silent sender is repeated once per timeout.
 RETRY_NS, TIMEOUT_NS = NS_PER_S // 2, 10 * NS_PER_S
 MAX_ATTEMPTS = 3
 MAX_BUNDLES = 3
@@ -131,7 +131,7 @@ class Receiver:
     def resume(self, now_ns: int) -> None:
         """Request again at once.
 
-        A file with refused chunks is restarted, as the accepted ones may be the damaged ones.
+        A file with refused chunks is restarted, as its accepted chunks may be damaged too.
         """
         self._requested, self._received_ns = None, now_ns
         if self.num_refused:

@@ -1,4 +1,4 @@
-"""A bundle is received completely or not at all, whatever happens to its chunks."""
+"""A bundle is received completely or not at all, with lost or damaged chunks too."""
 
 import hashlib
 import os

@@ -16,7 +16,7 @@ NOW_NS = 50_000_000_000
 
 
 def rename(directory: Path, old: str, new: str, *more: str) -> None:
-    """Name a file of a bundle otherwise, and more files, in its manifest alone."""
+    """Rename a file of a bundle and list more files, in the manifest only."""
     document = yaml.safe_load((directory / MANIFEST).read_text())
     document["files"][new] = document["files"].pop(old)
     document["files"] |= {name: sha256_of(directory / name) for name in more}

@@ -28,7 +28,7 @@ CONFIG = PolicyConfig(
 PASSED = ["verifying", "loading", "proving", "shadowing", "active"]
 
 
-class Stage:
+class SwapHarness:
     """A robot with a model slot and a swap, on a simulated clock."""
 
     def __init__(
@@ -44,9 +44,9 @@ class Stage:
         self.swap = SwapTransaction(self.slot, config, self.statuses.append, blocklist, history)
         self.positions = np.array((0.1, 0.2, 0.3), np.float32)
         self.pixel = 50
-        self.period()
+        self.run_period()
 
-    def observe(self) -> None:
+    def add_observations(self) -> None:
         """Add joint states and images to all models."""
         image = np.full((8, 12, 3), self.pixel, np.uint8)
         self.slot.add_joint_state(self.positions, self.now_ns, self.now_ns)
@@ -54,30 +54,30 @@ class Stage:
             for camera in policy.runner.model.manifest.camera_names:
                 policy.runner.add_image(camera, Frame(image, self.now_ns), self.now_ns)
 
-    def period(self, step: bool = True, without_images: bool = False) -> np.ndarray | None:
+    def run_period(self, step: bool = True, without_images: bool = False) -> np.ndarray | None:
         """Run one period; return the first point of the chunk."""
         self.now_ns += PERIOD_NS
         if not without_images:
-            self.observe()
+            self.add_observations()
         chunk = self.slot.step(self.now_ns) if step else None
         if hasattr(self, "swap"):
             self.swap.tick(self.now_ns)
         return None if chunk is None else chunk.positions[0]
 
-    def until(self, phase: str, periods: int = 20) -> list[str]:
-        """Run periods until a phase is statuses; return the phases since the beginning."""
+    def run_until(self, phase: str, periods: int = 20) -> list[str]:
+        """Run periods until a phase is reported; return the phases since the beginning."""
         for _ in range(periods):
             if self.statuses[-1].phase == phase:
                 return self.phases
-            self.period()
-        raise AssertionError(f"{phase} was not statuses but {self.statuses[-1]}")
+            self.run_period()
+        raise AssertionError(f"{phase} was not reported but {self.statuses[-1]}")
 
     @property
     def phases(self) -> list[str]:
         return [state.phase for state in self.statuses[1:]]
 
 
-def swapped(stage: Stage, directory: Path) -> None:
-    stage.swap.submit(directory)
-    stage.period()
-    stage.until("active")
+def swap_to(harness: SwapHarness, directory: Path) -> None:
+    harness.swap.submit(directory)
+    harness.run_period()
+    harness.run_until("active")
