@@ -1,4 +1,4 @@
-"""Validation of chunks."""
+"""Checks of a chunk before the guard follows it."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from dbp_ros.runtime.stamps import LATE_NS, StampCheck
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import ActionChunk, seconds_to_ns
 
-# Smallest margin in [rad] and [m]: a share of a short stroke is less than a policy overshoots.
+# Smallest margin in [rad] and [m]: a fraction of a short stroke is less than usual overshoot.
 MIN_MARGIN = 0.25
 
 
@@ -19,8 +19,7 @@ class ChunkCheck:
     def __init__(self, joints: Sequence[str], limits: Limits, config: GuardConfig) -> None:
         self._joints = joints
         self._limits = limits
-        share = config.position_margin * (limits.upper - limits.lower)
-        margin = np.maximum(share, MIN_MARGIN)
+        margin = np.maximum(config.position_margin * (limits.upper - limits.lower), MIN_MARGIN)
         self._lowest, self._highest = limits.lower - margin, limits.upper + margin
         self._max_age_ns = seconds_to_ns(config.chunk_timeout_s)
         self._stamps = StampCheck("action_chunk", self._max_age_ns)
@@ -34,7 +33,7 @@ class ChunkCheck:
             joint = self._joints[int(np.argwhere(~np.isfinite(chunk.positions))[0][1])]
             return f"a chunk is not finite for {joint}"
         if chunk.due_ns.shape != shape[:1] or (np.diff(chunk.due_ns) <= 0).any():
-            return "the points of a chunk are not due one after the other"
+            return "the due times of a chunk do not increase"
         return self._age_problem(chunk, now_ns) or self._range_problem(chunk)
 
     def _age_problem(self, chunk: ActionChunk, now_ns: int) -> str:

@@ -6,7 +6,7 @@ ACTIVE, INACTIVE = "active", "inactive"
 POSITION = "position"
 # A periodic report within this time of a transition may be older than the transition.
 REPORT_LAG_NS = 1_500_000_000
-# Time to wait for the next report of the controller manager after a controller was loaded.
+# Longest time from the load of a controller to the next report of the controller manager.
 REPORT_WAIT_NS = 2_500_000_000
 # State after each transition state.
 STATE_AFTER = {
@@ -87,7 +87,7 @@ class ControllerState:
             self._reported_joints, self._label, self._interface = None, "", ""
             self._loaded_ns = now_ns
         if vanished:
-            return f"{self.name} is gone: nothing subscribes to {self.topic}"
+            return f"{self.name} is no longer loaded: nothing subscribes to {self.topic}"
         if new and had:
             return f"{self.name} was restarted"
         return f"{self.name} was loaded" if new else ""

@@ -14,7 +14,7 @@ class GuardCounters:
         holds: Changes from tracking to holding.
         stops: Latched stops.
         tracking_stops: Latched stops because of a joint that did not follow.
-        withdrawals: Faults that disabled control.
+        withdrawals: Times that a fault disabled control.
         controller_losses: Controllers deactivated, unloaded or restarted while control was enabled.
         joint_state_gaps: Times that joint states became stale while control was enabled.
         reanchors: Times that the command of a joint was moved to its measured position.

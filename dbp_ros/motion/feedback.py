@@ -8,7 +8,7 @@ from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, Array, seconds_to_ns
 
 # A joint cannot move faster than this multiple of its velocity limit.
-IMPLAUSIBLE = 3.0
+MAX_SPEED_FACTOR = 3.0
 SAMPLE_NS = NS_PER_S // 50
 SAMPLES = 5
 # Measurements are not used for this long after a jump.
@@ -30,7 +30,7 @@ class SpeedEstimate:
 
     @property
     def value(self) -> Array | None:
-        """Mean speed of each joint in [rad/s] and [m/s], shape (nu,); None until it is known."""
+        """Mean speed of each joint in [rad/s] and [m/s], shape (nu,); None if unknown."""
         if len(self._samples) < 2:
             return None
         times_ns = np.array([at_ns for at_ns, _ in self._samples])
@@ -61,14 +61,14 @@ class JointFeedback:
         self._timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
         self._loss_ns = seconds_to_ns(config.joint_state_loss_s)
         self._rest_speed = config.rest_speed * limits.velocity
-        self._max_speed = IMPLAUSIBLE * limits.velocity
+        self._max_speed = MAX_SPEED_FACTOR * limits.velocity
         self._tolerance = tolerance
         self._speed = SpeedEstimate()
         self._arrival_ns = self._resumed_ns = 0
         self._jumped_ns = -JUMP_NS
 
     def add(self, positions: Array, command: Array | None, now_ns: int) -> str:
-        """Record a measurement; return the reason why it is implausible, or an empty string.
+        """Record a measurement; return why it is implausible, or an empty string.
 
         A joint that moves closer to its command may do so in one step: after a stall of a driver
         or of the computer the position changes at once.
@@ -94,7 +94,7 @@ class JointFeedback:
         return (
             f"joint_states: {self._joints[joint]} jumps by "
             f"{abs(positions[joint] - before[joint]):.3f}, farther than it can move: is there a "
-            "second publisher, or was the arm put elsewhere?"
+            "second publisher, or was the arm moved by hand?"
         )
 
     def is_recent(self, now_ns: int) -> bool:
@@ -107,7 +107,7 @@ class JointFeedback:
 
     @property
     def jumped(self) -> bool:
-        """Whether a recent measurement was implausible, so that none can be relied on."""
+        """Whether a recent measurement was implausible; then no measurement is used."""
         return self._arrival_ns - self._jumped_ns < JUMP_NS
 
     def update(self, limiter: Limiter, now_ns: int) -> bool:

@@ -1,8 +1,8 @@
 """Comparison of commands with measured positions.
 
 A forward controller passes a command on at once. When a controller, a drive or a robot that was off
-becomes active, its arm moves to the command in one cycle, however far that is. Therefore a command
-must not stay away from its arm: it is reanchored, that is moved to the measured position.
+becomes active, its arm moves to the command in one cycle, at any distance. Therefore a command that
+stays away from its arm is reanchored: it is moved to the measured position.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ STEADY_SHARE = 0.4
 QUIET_SHARE = 0.1
 # A gripper counts as slipped if its error grows by this share of the reanchoring distance.
 SLIP_SHARE = 0.3
-# Reanchorings of one rest; a further one would let a loaded arm sink again.
+# Reanchorings during one rest, as each of them lets a loaded arm sink further.
 MAX_REANCHORINGS = 2
 
 
@@ -42,7 +42,7 @@ class FollowingMonitor:
         self.distance = config.reanchor_share * self.limit
         self._still_speed = STILL_SHARE * limits.velocity
         self._is_gripper = np.array([joint in config.gripper_joints for joint in config.joints])
-        self._controller_mates = _controller_mates(config)
+        self._same_controller = _same_controller(config)
         # The steady error of a gripper that holds an object may be as large as the limit.
         self._max_steady = np.where(self._is_gripper, self.limit, STEADY_SHARE * self.limit)
         self.start(np.zeros(len(self.limit)))
@@ -67,7 +67,7 @@ class FollowingMonitor:
         return bool(self._unverified.any())
 
     def not_following(self, error: Array) -> Flags:
-        """Return the joints that do not follow: none unless the error of one exceeds its limit.
+        """Return the joints that do not follow: none unless an error exceeds its limit.
 
         They include joints of the same controller that are away from their commands. All arms may
         have stopped, so all commands are verified at the next rest.
@@ -79,8 +79,8 @@ class FollowingMonitor:
         exceeded: Flags = error > self.limit
         if exceeded.any():
             self._unverified[:] = True
-            mates = self._controller_mates[exceeded].any(axis=0)
-            exceeded = (mates & (error > self.distance)) | exceeded
+            same = self._same_controller[exceeded].any(axis=0)
+            exceeded = (same & (error > self.distance)) | exceeded
         return exceeded
 
     def update_commands(self, limiter: Limiter, dt: float) -> None:
@@ -152,11 +152,11 @@ class FollowingMonitor:
         self._reanchorings = np.where(joints, 0, self._reanchorings)
 
 
-def _controller_mates(config: GuardConfig) -> Flags:
+def _same_controller(config: GuardConfig) -> Flags:
     """Return for each joint the joints of its controller. Shape (nu, nu)."""
     count = len(config.joints)
     if sum(config.controller_sizes) != count:
         return np.eye(count, dtype=bool)
     numbers = np.repeat(np.arange(len(config.controller_sizes)), config.controller_sizes)
-    mates: Flags = numbers[:, None] == numbers
-    return mates
+    same: Flags = numbers[:, None] == numbers
+    return same

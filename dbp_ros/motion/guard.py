@@ -19,13 +19,13 @@ from dbp_ros.motion.trajectory import FollowedChunk
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, ActionChunk, Array, seconds_to_ns
 
-WITHDRAWN = "the enabling was withdrawn"
+DISABLED_BY_FAULT = "control was disabled by a fault"
 # Controllers lost within this time of the last command are reported together.
-TOGETHER_NS = NS_PER_S
+LOSS_WINDOW_NS = NS_PER_S
 
 
 class MotionGuard:
-    """Computes one command per period from chunks and joint positions. Not thread-safe.
+    """Source of one safe command per period, from chunks and joint positions. Not thread-safe.
 
     Attributes:
         limits: Limits of each joint.
@@ -45,7 +45,7 @@ class MotionGuard:
         Raises:
             ConfigError: If the limits do not fit the joints.
         """
-        self.limits = Limits.of(config)
+        self.limits = Limits.from_config(config)
         self.joints = config.joints
         self.counters = GuardCounters()
         self.following = FollowingMonitor(config, self.limits)
@@ -106,7 +106,7 @@ class MotionGuard:
             raise CommandError("the arms' position is not known: no fresh joint states arrive")
         if self.enabled:
             return
-        # Arms that are still braking continue from their present command.
+        # Arms that are still braking continue from their last command.
         if self._limiter is None or self.lost_joints.any():
             self._feedback.require_rest()
             self._limiter = Limiter(self.limits, measured, self._dt)
@@ -140,11 +140,11 @@ class MotionGuard:
             reason: State of the controller.
             now_ns: Time of the loss.
         """
-        together = now_ns - self._commanded_ns < TOGETHER_NS
-        if together and self._fault and reason not in self._fault:
+        recent = now_ns - self._commanded_ns < LOSS_WINDOW_NS
+        if recent and self._fault and reason not in self._fault:
             self._fault += f"{NEXT_REASON}{reason}"
         if self._limiter is None:
-            if together and self._fault:
+            if recent and self._fault:
                 self._stop_commanding()
             return
         self.counters.controller_losses += 1
@@ -211,7 +211,7 @@ class MotionGuard:
         if fresh:
             self._check_following(limiter, after_gap=not was_fresh)
         elif limiter.at_rest:
-            # The arms may be anywhere: no command is safe.
+            # The positions of the arms are unknown: no command is safe.
             self._set_holding(now_ns)
             return None
         reason = self._reason_to_hold(now_ns)
@@ -221,7 +221,7 @@ class MotionGuard:
         else:
             limited = limiter.follow(*self._followed.sample(now_ns))
             self.counters.limited_commands += limited
-            self._limited.add(limiter.behind)
+            self._limited.add(limiter.target_distance)
             self._set_mode(GuardMode.TRACKING, self._limited.warning)
         self.counters.commands += 1
         self._commanded_ns = now_ns
@@ -248,7 +248,7 @@ class MotionGuard:
         return fresh
 
     def _check_following(self, limiter: Limiter, after_gap: bool) -> None:
-        """Stop the arms if a joint does not follow, and reanchor commands that are off."""
+        """Stop the arms if a joint does not follow, and reanchor commands away from their arms."""
         measured = self._feedback.positions
         assert measured is not None
         if self._feedback.jumped:
@@ -275,18 +275,18 @@ class MotionGuard:
         if self.stop_reason:
             return self.stop_reason
         if self._fault:
-            return f"{WITHDRAWN}: {self._fault}"
+            return f"{DISABLED_BY_FAULT}: {self._fault}"
         if not self.enabled:
             return "control is being disabled"
         if not self._feedback.fresh:
             return "joint states are stale"
         if self._reanchoring.active:
-            return f"{self._reanchoring.first_joint} was moved: its command goes to where it is"
+            return f"{self._reanchoring.first_joint} was moved: its command is reanchored"
         return self._followed.problem(now_ns)
 
     def _stop_commanding(self) -> None:
         self._limiter = None
-        fault = f"{WITHDRAWN}: {self._fault}; enable control again"
+        fault = f"{DISABLED_BY_FAULT}: {self._fault}; enable control again"
         self._set_mode(GuardMode.DISABLED, fault if self._fault else NOT_ENABLED)
 
     def _set_holding(self, now_ns: int) -> None:

@@ -16,10 +16,10 @@ from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import Array, Flags
 
 # A joint counts as limited if it is this far from its target, in [rad] or [m].
-NOTICEABLE = 1e-3
+LIMITED_DISTANCE = 1e-3
 # A joint has arrived within this distance of its target, in [rad] or [m].
 ARRIVED = 1e-5
-# The warning begins above one share of limited commands and ends below the other.
+# The warning begins above the first share of limited commands and ends below the second.
 LIMITED_WINDOW_S = 2.0
 WARN_ABOVE, CLEAR_BELOW = 0.5, 0.25
 
@@ -34,7 +34,7 @@ class Limits:
     acceleration: Array
 
     @classmethod
-    def of(cls, config: GuardConfig) -> "Limits":
+    def from_config(cls, config: GuardConfig) -> "Limits":
         """Return the limits in the settings.
 
         Raises:
@@ -77,7 +77,7 @@ class Limiter:
     Attributes:
         command: Last command in [rad] and [m]. Shape (nu,).
         velocity: Its velocity in [rad/s] and [m/s]. Shape (nu,).
-        behind: Distance from the last target, in [rad] and [m]. Shape (nu,).
+        target_distance: Distance from the last target, in [rad] and [m]. Shape (nu,).
     """
 
     def __init__(self, limits: Limits, start: Array, dt: float) -> None:
@@ -92,7 +92,7 @@ class Limiter:
         self.dt = dt
         self.command = np.array(start, dtype=np.float64)
         self.velocity = np.zeros_like(self.command)
-        self.behind = np.zeros_like(self.command)
+        self.target_distance = np.zeros_like(self.command)
 
     @property
     def at_rest(self) -> bool:
@@ -117,8 +117,8 @@ class Limiter:
         lag = target - target_velocity * dt - self.command
         catch_up = stoppable_speed(np.abs(lag), limits.acceleration, dt)
         self._move(target_velocity + np.copysign(catch_up, lag))
-        self.behind = np.abs(self.command - target)
-        return not (self.behind <= NOTICEABLE).all()
+        self.target_distance = np.abs(self.command - target)
+        return not (self.target_distance <= LIMITED_DISTANCE).all()
 
     def set_command(self, joints: Flags, positions: Array) -> None:
         """Set the command of some joints, at rest. Both arguments have shape (nu,)."""
@@ -181,9 +181,9 @@ class LimitedShare:
         self._distance = distance
         self._warning = ""
 
-    def add(self, behind: Array) -> None:
+    def add(self, target_distance: Array) -> None:
         """Record the distance of a command from its target. Shape (nu,)."""
-        self._shares += self._decay * (~(behind <= self._distance) - self._shares)
+        self._shares += self._decay * (~(target_distance <= self._distance) - self._shares)
 
     @property
     def warning(self) -> str:

@@ -52,8 +52,8 @@ class Trajectory:
         after = max(after, 1)
         duration_ns = self.times_ns[after] - self.times_ns[after - 1]
         step = self.positions[after] - self.positions[after - 1]
-        share = max(0.0, (now_ns - self.times_ns[after - 1]) / duration_ns)
-        return self.positions[after - 1] + share * step, step * (NS_PER_S / duration_ns)
+        fraction = max(0.0, (now_ns - self.times_ns[after - 1]) / duration_ns)
+        return self.positions[after - 1] + fraction * step, step * (NS_PER_S / duration_ns)
 
 
 class FollowedChunk:
@@ -88,7 +88,7 @@ class FollowedChunk:
             self._trajectory = Trajectory.from_chunk(self.chunk, command, now_ns)
 
     def problem(self, now_ns: int) -> str:
-        """Return why there is nothing to follow; empty if there is."""
+        """Return why no chunk can be followed; empty if a chunk can."""
         if self._trajectory is None:
             return WAITING_FOR_CHUNK
         return NO_FRESH_CHUNK if now_ns - self._arrival_ns > self._timeout_ns else ""

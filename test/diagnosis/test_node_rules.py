@@ -14,12 +14,12 @@ from diagnosis.healthy import (
 )
 
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding
-from dbp_ros.diagnosis.rules import examine, exit_status
+from dbp_ros.diagnosis.rules import evaluate_rules, exit_status
 from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot
 
 
 def test_a_healthy_stack_has_no_findings():
-    assert examine(HEALTHY) == []
+    assert evaluate_rules(HEALTHY) == []
     assert exit_status([]) == 0
 
 
@@ -32,11 +32,11 @@ def test_the_exit_status_is_that_of_the_worst_finding():
 
 def test_findings_are_sorted_by_level():
     broken = with_node("policy", level=1, sentence="refusing: head_camera is stale")
-    findings = examine(replace(broken, joint_states=with_joint_states().joint_states))
+    findings = evaluate_rules(replace(broken, joint_states=with_joint_states().joint_states))
     assert [finding.level for finding in findings] == [ERROR, WARNING]
 
 
-def test_an_empty_domain_is_reported_with_the_place_and_the_remedy():
+def test_an_empty_domain_is_reported_with_the_domain_and_the_remedy():
     nodes = {name: NodeStatus(name) for name in ("guard", "policy")}
     empty = Snapshot(place="ROS_DOMAIN_ID=7", nodes=nodes)
     assert_named(empty, ERROR, "stack", "namespace /", "ROS_DOMAIN_ID=7", "dbp up")
@@ -78,15 +78,17 @@ def test_a_latched_stop_has_its_remedy():
     assert_named(stopped, ERROR, "guard", "0.4 away", "dbp reset and dbp enable")
 
 
-def test_a_withdrawn_enabling_has_its_remedy():
-    sentence = "disabled: the enabling was withdrawn: left was deactivated; enable control again"
+def test_control_disabled_by_a_fault_has_its_remedy():
+    sentence = (
+        "disabled: control was disabled by a fault: left was deactivated; enable control again"
+    )
     assert_named(with_node("guard", level=1, sentence=sentence), WARNING, "guard", "dbp enable")
 
 
 def test_control_that_is_not_enabled_is_no_fault():
     disabled = with_node("guard", sentence="disabled: control is not enabled")
     assert_named(disabled, NOTE, "guard", "dbp enable")
-    assert exit_status(examine(disabled)) == 0
+    assert exit_status(evaluate_rules(disabled)) == 0
 
 
 def test_the_diagnostics_of_a_node_are_reported():
@@ -109,7 +111,7 @@ def test_different_joints_in_two_files_are_named():
 
 
 def test_the_order_of_joints_does_not_matter():
-    assert examine(with_parameter("policy", joints=JOINTS[::-1])) == []
+    assert evaluate_rules(with_parameter("policy", joints=JOINTS[::-1])) == []
 
 
 def test_nodes_with_different_real_time_factors_are_named():

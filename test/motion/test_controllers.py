@@ -59,7 +59,7 @@ def test_a_controller_that_becomes_active_again_can_be_commanded(controller):
     assert controller.problem(LATER_NS) == ""
 
 
-def test_a_report_of_the_manager_counts_where_no_transition_was_seen():
+def test_a_report_of_the_manager_applies_if_there_was_no_transition():
     state = ControllerState("left", "/left/commands", JOINTS)
     state.record_subscribers(OWN, 1, 0)
     state.record_parameters(JOINTS, "position")
@@ -77,10 +77,10 @@ def test_a_report_that_may_be_older_than_a_transition_is_ignored(controller):
     assert controller.problem(LATER_NS) == ""
 
 
-def test_a_controller_without_a_subscription_is_reported_gone(controller):
+def test_a_controller_without_a_subscription_is_reported_as_not_loaded(controller):
     assert (
         controller.record_subscribers(frozenset(), 0, 0)
-        == "left is gone: nothing subscribes to /left/commands"
+        == "left is no longer loaded: nothing subscribes to /left/commands"
     )
 
 
@@ -120,7 +120,7 @@ def test_other_joints_or_another_interface_are_refused_with_both(
     assert words in controller.problem(LATER_NS)
 
 
-def test_a_controller_without_these_parameters_is_taken_as_configured(controller):
+def test_a_controller_without_these_parameters_is_accepted_as_configured(controller):
     assert controller.record_parameters(None, "") == ""
     assert controller.problem(LATER_NS) == ""
 

@@ -50,18 +50,18 @@ def test_a_smooth_motion_is_followed_without_lag_at_any_rate_of_chunks(cell, per
     )
 )
 @settings(max_examples=40, deadline=None)
-def test_the_limits_hold_for_any_sequence_of_inputs(story):
+def test_the_limits_hold_for_any_sequence_of_inputs(sequence):
     cell = Cell(MotionGuard(CONFIG), START)
     cell.guard.add_measurement(START, cell.now_ns)
     cell.guard.enable(cell.now_ns)
     commands = [START, START]
-    for *target, inputs in story:
+    for *target, inputs in sequence:
         commands += cell.run(40, towards(target) if inputs == "chunk" else None, inputs != "blind")
     assert_smooth(commands)
     assert (np.abs(sent(commands)) <= 1.0 + 1e-9).all()
 
 
-def test_without_a_fresh_chunk_it_comes_to_rest_within_the_limits_and_holds(moving):
+def test_without_a_fresh_chunk_the_arms_come_to_rest_within_the_limits(moving):
     before = [moving.positions]
     commands = moving.run(100)
     assert_smooth([*before, *commands])

@@ -10,38 +10,38 @@ from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.types import NS_PER_S
 
 
-def test_before_it_is_enabled_there_are_no_commands():
+def test_before_control_is_enabled_there_are_no_commands():
     cell = Cell(MotionGuard(CONFIG), START)
     assert cell.run(20, towards(AHEAD)) == [None] * 20
     assert cell.guard.mode is GuardMode.DISABLED
     assert cell.guard.counters.commands == 0
 
 
-def test_without_joint_states_it_cannot_be_enabled():
+def test_without_joint_states_control_cannot_be_enabled():
     with pytest.raises(CommandError, match="no fresh joint states"):
         MotionGuard(CONFIG).enable(NS_PER_S)
 
 
-def test_with_stale_joint_states_it_cannot_be_enabled():
+def test_with_stale_joint_states_control_cannot_be_enabled():
     guard = MotionGuard(CONFIG)
     guard.add_measurement(START, NS_PER_S)
     with pytest.raises(CommandError, match="no fresh joint states"):
         guard.enable(2 * NS_PER_S)
 
 
-def test_after_enabling_it_holds_the_measured_positions_until_a_chunk_arrives(cell):
+def test_after_enabling_the_measured_positions_are_held_until_a_chunk_arrives(cell):
     np.testing.assert_array_equal(cell.run(20), [START] * 20)
     assert (cell.guard.mode, cell.guard.reason) == (GuardMode.HOLDING, "waiting for a chunk")
 
 
-def test_a_chunk_from_before_it_was_enabled_is_not_followed():
+def test_a_chunk_from_before_enabling_is_not_followed():
     cell = Cell(MotionGuard(CONFIG), START)
     cell.run(1, towards(AHEAD))
     cell.guard.enable(cell.now_ns)
     np.testing.assert_array_equal(cell.run(5), [START] * 5)
 
 
-def test_disabling_brings_it_to_rest_and_then_ends_the_commands(moving):
+def test_disabling_brings_the_arms_to_rest_and_then_ends_the_commands(moving):
     before = [moving.positions]
     moving.guard.disable()
     commands = moving.run(100, towards(AHEAD))
@@ -53,7 +53,7 @@ def test_disabling_brings_it_to_rest_and_then_ends_the_commands(moving):
     assert moving.guard.mode is GuardMode.DISABLED
 
 
-def test_enabling_again_while_it_brakes_does_not_jump(moving):
+def test_enabling_again_while_braking_does_not_jump(moving):
     commands = [moving.positions, *moving.run(1, towards(AHEAD))]
     moving.guard.disable()
     commands += moving.run(5)
@@ -90,7 +90,7 @@ def test_a_lost_controller_gets_no_commands_and_the_other_arm_comes_to_rest(movi
     assert_smooth([before[1:], *(None if c is None else c[1:] for c in commands)])
     assert commands[-1] is None
     assert moving.guard.reason == (
-        "the enabling was withdrawn: left_controller was deactivated; enable control again"
+        "control was disabled by a fault: left_controller was deactivated; enable control again"
     )
     assert (moving.guard.counters.controller_losses, moving.guard.counters.withdrawals) == (1, 1)
 
@@ -112,7 +112,7 @@ def test_controllers_lost_together_are_both_named(cell):
     assert "unloaded" not in cell.guard.reason
 
 
-def test_after_the_loss_of_a_controller_it_is_enabled_at_the_measured_positions(moving):
+def test_after_the_loss_of_a_controller_enabling_starts_at_the_measured_positions(moving):
     moving.guard.disable_on_controller_loss(
         slice(0, 1), "left_controller was deactivated", moving.now_ns
     )

@@ -14,12 +14,12 @@ from dbp_ros.guard_state import GuardMode
 from dbp_ros.types import NS_PER_S
 
 
-def test_stale_joint_states_bring_it_to_rest_despite_fresh_chunks(moving):
+def test_stale_joint_states_bring_the_arms_to_rest_despite_fresh_chunks(moving):
     before = [moving.positions]
     commands = moving.run(100, towards(AHEAD), measured=False)
     assert_smooth([*before, *commands])
     assert (moving.guard.mode, moving.guard.reason) == (GuardMode.HOLDING, "joint states are stale")
-    # At rest without joint states there are no commands: the arms may be anywhere.
+    # At rest without joint states there are no commands: the positions of the arms are unknown.
     assert 10 < len(sent(commands)) < 80
     assert commands[-1] is None
     assert not moving.guard.moving
@@ -53,7 +53,7 @@ def test_a_long_gap_of_joint_states_disables_control(moving):
     assert not moving.guard.enabled
     assert moving.guard.mode is GuardMode.DISABLED
     assert moving.guard.reason == (
-        "the enabling was withdrawn: no joint states arrived for more than 1 s; "
+        "control was disabled by a fault: no joint states arrived for more than 1 s; "
         "enable control again"
     )
     assert moving.guard.counters.withdrawals == 1

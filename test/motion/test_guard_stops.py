@@ -38,7 +38,7 @@ def test_a_stop_can_be_reset_only_at_rest(moving):
     assert moving.guard.mode is GuardMode.DISABLED
 
 
-def test_after_a_reset_there_are_no_commands_until_it_is_enabled_again(moving):
+def test_after_a_reset_there_are_no_commands_until_control_is_enabled_again(moving):
     moving.guard.stop("e-stop")
     moving.run(100)
     moving.guard.reset()
@@ -65,7 +65,7 @@ def test_a_reset_without_a_stop_changes_nothing(cell):
     np.testing.assert_array_equal(cell.run(1), [START])
 
 
-def test_an_arm_that_does_not_follow_stops_both(moving):
+def test_an_arm_that_does_not_follow_stops_both_arms(moving):
     commands = []
     stuck = moving.positions
     for _ in range(250):
@@ -81,7 +81,7 @@ def test_an_arm_that_does_not_follow_stops_both(moving):
     assert commands[-1][1] == pytest.approx(stuck[1], abs=1e-4)
 
 
-def test_a_stop_while_being_disabled_still_comes_to_rest(moving):
+def test_a_stop_while_disabling_still_brings_the_arms_to_rest(moving):
     moving.guard.disable()
     moving.run(2)
     moving.guard.stop("e-stop")

@@ -17,7 +17,7 @@ def sampled(path: HomingPath, count: int = 2000) -> tuple[np.ndarray, float]:
     return path.positions(times), float(times[1])
 
 
-def test_it_starts_at_the_present_positions_and_rests_at_the_goal():
+def test_a_path_starts_at_the_present_positions_and_rests_at_the_goal():
     path = HomingPath(START, GOAL, VELOCITY, ACCELERATION)
     first, last, later = path.positions(np.array([0.0, path.duration_s, path.duration_s + 9.0]))
     assert first == pytest.approx(START)
@@ -25,7 +25,7 @@ def test_it_starts_at_the_present_positions_and_rests_at_the_goal():
     assert later == pytest.approx(GOAL)
 
 
-def test_it_reaches_the_limits_of_the_slowest_joint_and_exceeds_none():
+def test_a_path_reaches_the_limits_of_the_slowest_joint_and_exceeds_none():
     positions, dt = sampled(HomingPath(START, GOAL, VELOCITY, ACCELERATION))
     speed = np.abs(np.diff(positions, axis=0)) / dt
     acceleration = np.abs(np.diff(positions, 2, axis=0)) / dt**2
@@ -41,7 +41,7 @@ def test_a_short_path_is_limited_by_the_acceleration():
     assert acceleration.max() == pytest.approx(0.5, rel=1e-2)
 
 
-def test_it_is_straight_and_at_rest_at_both_ends():
+def test_a_path_is_straight_and_at_rest_at_both_ends():
     positions, dt = sampled(HomingPath(START, GOAL, VELOCITY, ACCELERATION))
     share = (positions - START) / (GOAL - START)
     assert np.ptp(share, axis=1).max() < 1e-9
@@ -49,7 +49,7 @@ def test_it_is_straight_and_at_rest_at_both_ends():
     assert speed[[0, -1]].max() < 1e-3
 
 
-def test_a_path_of_zero_length_stays():
+def test_a_path_of_zero_length_is_constant():
     path = HomingPath(START, START, VELOCITY, ACCELERATION)
     assert path.duration_s > 0.0
     assert path.positions(np.array([0.1])) == pytest.approx(START[None])

@@ -34,7 +34,7 @@ def test_each_future_point_is_reached_when_it_is_due_at_any_latency(delay_ns, la
 
 
 @pytest.mark.parametrize("delay_ns", [0, 1, STEP_NS, 3 * STEP_NS + 1, 50 * STEP_NS])
-def test_it_begins_at_the_present_command(delay_ns):
+def test_a_trajectory_begins_at_the_present_command(delay_ns):
     path = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS + delay_ns)
     np.testing.assert_array_equal(path.sample(STAMP_NS + delay_ns)[0], COMMAND)
 
@@ -44,14 +44,14 @@ def test_a_point_that_is_due_now_is_past():
     np.testing.assert_array_equal(path.positions[1], [3.0, -3.0])
 
 
-def test_between_two_points_it_is_straight_and_its_velocity_is_the_slope():
+def test_between_two_points_the_velocity_is_the_slope():
     path = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
     position, velocity = path.sample(STAMP_NS + STEP_NS * 5 // 2)
     np.testing.assert_allclose(position, [2.5, -2.5])
     np.testing.assert_allclose(velocity, [50.0, -50.0])
 
 
-def test_after_its_end_it_stays_at_the_last_point():
+def test_after_its_end_a_trajectory_stays_at_the_last_point():
     path = Trajectory.from_chunk(chunk(), COMMAND, STAMP_NS)
     position, velocity = path.sample(STAMP_NS + 9 * STEP_NS)
     np.testing.assert_array_equal(position, [8.0, -8.0])

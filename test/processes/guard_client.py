@@ -12,7 +12,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.nodes.qos import LATCHED
 
-WITHDRAWN = "the enabling was withdrawn"
+DISABLED_BY_FAULT = "control was disabled by a fault"
 
 
 class GuardClient(Node):

@@ -100,7 +100,7 @@ class Rig:
 
     def wait_for_withdrawal(self, *words: str) -> None:
         """Wait until a fault with all words disabled control."""
-        self.guard.wait_for("disabled", "withdrawn", *words, since=self.first_sentence)
+        self.guard.wait_for("disabled", "disabled by a fault", *words, since=self.first_sentence)
 
     def assert_no_jump(self) -> None:
         """Check the steps of all joints in all cycles of the scenario."""

@@ -131,7 +131,7 @@ def test_a_deactivated_controller_holds_its_arm_and_the_guard_disables_control(
 ) -> None:
     assert dbp("cell", "deactivate", ARM) == f"{ARM} is inactive"
     swinging.wait_for_state("simulation", f"{ARM} is inactive: call {ARM}/activate")
-    swinging.wait_for_state("guard", "disabled: the enabling was withdrawn")
+    swinging.wait_for_state("guard", "disabled: control was disabled by a fault")
     assert swinging.travel(1.0).max() < STILL_RAD
     accepted, problem = swinging.call("guard/enable_control", True)
     assert not accepted

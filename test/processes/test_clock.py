@@ -90,7 +90,7 @@ def test_the_guard_holds_when_the_simulation_and_its_clock_end(listener: Robot) 
         ):
             listener.wait_for_state("guard", "holding: waiting for a chunk")
             simulation.close()
-            listener.wait_for_state("guard", "the enabling was withdrawn")
+            listener.wait_for_state("guard", "control was disabled by a fault")
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_policy_uses_the_clock_of_another_simulator(
         foreign.clock_frozen = True
         foreign.wait_for_state("policy", "/clock has stalled")
         foreign.wait_for_state("guard", "/clock has stalled")
-        assert "the enabling was withdrawn" in foreign.states["guard"]
+        assert "control was disabled by a fault" in foreign.states["guard"]
         foreign.clock_frozen = False
         foreign.wait_for_state("policy", "deciding")
         assert foreign.ask("guard/enable_control", True) == (True, "")

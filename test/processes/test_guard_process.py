@@ -58,7 +58,7 @@ def test_a_guard_sends_no_outdated_command_after_a_suspension(domain: int) -> No
             time.sleep(0.35)
             rig.robot.switch(activate=[LEFT], deactivate=[TRAJECTORY])
             rig.child.send_signal(signal.SIGCONT)
-            rig.guard.wait_for("withdrawn", LEFT, since=first)
+            rig.guard.wait_for("disabled by a fault", LEFT, since=first)
         rig.assert_no_jump()
 
 

@@ -132,7 +132,7 @@ def test_after_a_short_gap_in_the_joint_states_tracking_resumes(rig: Rig) -> Non
     rig.wait_for_rest()
     rig.robot.activate(BROADCASTER)
     wait_until(rig.follows, "the arms to follow again", lambda: rig.guard.state)
-    assert not rig.guard.seen("withdrawn", since=sentences)
+    assert not rig.guard.seen("disabled by a fault", since=sentences)
     rig.assert_no_jump()
 
 

@@ -40,7 +40,10 @@ def launch(root: Path, *words: str) -> subprocess.Popen[str]:
         (["model:=nope"], "nope is not a model bundle"),
         (["sim:=true", "task:=nope"], "task is 'nope', expected one of"),
         (["real_time_factor:=0"], "real_time_factor = 0.0, expected"),
-        (["learner:=true", "checkpoint:=/nowhere"], "/nowhere/checkpoint.safetensors is no file"),
+        (
+            ["learner:=true", "checkpoint:=/nowhere"],
+            "/nowhere/checkpoint.safetensors is not a file",
+        ),
         (["config:=/nowhere"], "/nowhere/guard.yaml is missing"),
         (["enable_contrl:=true"], "did you mean enable_control"),
         (["hed_camera:=/x"], "did you mean head_camera"),
@@ -80,7 +83,7 @@ def test_the_end_of_the_guard_ends_the_launch_with_an_error(
         os.kill(guard, number)
         printed, _ = child.communicate(timeout=60)
     assert child.returncode != 0
-    assert "nothing commands the arms any more, ending the stack" in printed
+    assert "no process commands the arms, ending the stack" in printed
     assert not Path(f"/proc/{policy}").exists()
 
 

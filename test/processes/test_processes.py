@@ -157,7 +157,7 @@ def test_a_spoilt_sensor_holds_the_arms_and_says_why(
     wait_until(lambda: at_rest(robot), "the arms to come to rest")
     assert_within_limits(robot)
     mend(robot)
-    # On a busy machine the gap may have been so long that the enabling was withdrawn.
+    # On a busy machine the gap may have been so long that control was disabled by a fault.
     wait_until(lambda: robot.ask("guard/enable_control", True)[0], "control to be enabled")
     wait_until(lambda: moves(robot), "the arms to move again", lambda: str(robot.states))
 

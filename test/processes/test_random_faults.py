@@ -34,7 +34,7 @@ def switch_off_and_on(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple
     rig.robot.deactivate(name)
     time.sleep(rng.uniform(0.0, 0.3))
     rig.robot.activate(name)
-    return "withdrawn", name
+    return "disabled by a fault", name
 
 
 def switch_off_unseen(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def switch_off_unseen(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple
 def switch_two_off(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
     first, second = (str(name) for name in rng.choice(CONTROLLERS, 2, replace=False))
     rig.robot.deactivate(first, second)
-    return "withdrawn", first, second
+    return "disabled by a fault", first, second
 
 
 def unload_and_load(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
@@ -56,28 +56,28 @@ def unload_and_load(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[s
     time.sleep(rng.uniform(0.0, 0.3))
     rig.robot.load(name, JOINTS_OF[name])
     rig.robot.activate(name)
-    return "withdrawn", name
+    return "disabled by a fault", name
 
 
 def load_reordered(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
     rig.robot.unload(LEFT)
     rig.robot.load(LEFT, [str(joint) for joint in rng.permutation(JOINTS_OF[LEFT])])
     rig.robot.activate(LEFT)
-    return "withdrawn", LEFT
+    return "disabled by a fault", LEFT
 
 
 def load_another_size(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
     rig.robot.unload(LEFT)
     rig.robot.load(LEFT, JOINTS_OF[LEFT][: rng.integers(1, 6)])
     rig.robot.activate(LEFT)
-    return "withdrawn", LEFT
+    return "disabled by a fault", LEFT
 
 
 def restart_the_manager(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
     rig.robot.shut_down(killed=bool(rng.integers(2)))
     time.sleep(rng.uniform(0.4, 1.2))
     rig.robot.restart(START + rng.uniform(-0.4, 0.4, 14) * ARMS)
-    return ("withdrawn",)
+    return ("disabled by a fault",)
 
 
 def move_with_another_controller(
@@ -87,7 +87,7 @@ def move_with_another_controller(
     rig.robot.controllers[TRAJECTORY].target += rng.uniform(-0.3, 0.3, 6)
     time.sleep(rng.uniform(0.1, 0.6))
     rig.robot.switch(activate=[LEFT], deactivate=[TRAJECTORY])
-    return "withdrawn", LEFT
+    return "disabled by a fault", LEFT
 
 
 def lose_joint_states(rig: Rig, rng: np.random.Generator, _: ExitStack) -> tuple[str, ...]:
