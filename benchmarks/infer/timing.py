@@ -192,9 +192,9 @@ def limit_calls(weight_bytes: int) -> dict[str, Call]:
 
 def hardware_limits(times: dict[str, Times], weight_bytes: int) -> HardwareLimits:
     """Return the measured limits."""
-    read_ms, cold_ms = times["limit read"].working_ms, times["limit read"].cold_ms
-    flops_per_ms = 2 * MATRIX**3 / times["limit multiply"].working_ms
-    copied = 2 * COPIED_BYTES / times["limit copy"].working_ms
+    read_ms, cold_ms = times["limit read"].cpu_ms, times["limit read"].cold_ms
+    flops_per_ms = 2 * MATRIX**3 / times["limit multiply"].cpu_ms
+    copied = 2 * COPIED_BYTES / times["limit copy"].cpu_ms
     notes = {
         "read": f"{weight_bytes / 1e6:.1f} MB: {weight_bytes / read_ms / 1e6:.1f} GB/s with warm "
         f"caches, {weight_bytes / cold_ms / 1e6:.1f} GB/s with cold caches",
@@ -211,7 +211,7 @@ def _times(times: Times) -> Row:
         "p50_ms": times.warm_ms(50),
         "p99_ms": times.warm_ms(99) if enough else "",
         "cold_ms": times.cold_ms,
-        "working_ms": times.working_ms,
+        "working_ms": times.cpu_ms,
         "decisions_per_s": 1e3 / float(np.mean(times.warm) / 1e6),
     }
 
@@ -222,7 +222,7 @@ def _row(variant: Variant, times: Times, limits: HardwareLimits) -> Row:
     weights = count_weights(method)
     passes = count_weight_reads(method) / weights
     floor_ms = max(passes * limits.read_ms, flops / limits.flops_per_ms)
-    measured_ms = times.working_ms if variant.device == "cpu" else times.warm_ms(50)
+    measured_ms = times.cpu_ms if variant.device == "cpu" else times.warm_ms(50)
     return {
         **variant.key,
         **_times(times),

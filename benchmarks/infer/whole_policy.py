@@ -132,7 +132,7 @@ def time_policies_interleaved(
         for name, policy in policies.items():
             wall_ns, cpu_ns = timed(partial(_run_second, policy, cases, tallies[name]))
             tallies[name].total.warm.append(wall_ns)
-            tallies[name].total.working.append(cpu_ns)
+            tallies[name].total.cpu.append(cpu_ns)
             total_s += wall_ns / 1e9
         turns += 1
     return tallies
@@ -147,11 +147,11 @@ def _run_second(policy: SplitPolicy | WholePolicy, cases: int, tally: LatencyTal
         decide: Callable[[], Floats] = partial(policy.decide, decision % cases)
         wall_ns, cpu_ns = timed(decide)
         tally.latencies.warm.append(wall_ns)
-        tally.latencies.working.append(cpu_ns)
+        tally.latencies.cpu.append(cpu_ns)
 
 
 def _row(tally: LatencyTally) -> Row:
-    working_ms = float(np.median(tally.total.working)) / NS_PER_MS
+    working_ms = float(np.median(tally.total.cpu)) / NS_PER_MS
     return {
         "decisions_hz": DECISIONS_HZ,
         "frames_hz": FRAMES_HZ,

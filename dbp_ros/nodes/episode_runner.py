@@ -23,7 +23,7 @@ from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.service_calls import CALL_LIMIT_S, ServiceCalls
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.sensing.image_decoding import decode_raw
-from dbp_ros.telemetry.trace import Recording, recording_of
+from dbp_ros.telemetry.trace import Recording, parse_recording
 from dbp_ros.types import Image
 
 POLL_S = 0.01
@@ -86,7 +86,8 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         Raises:
             DbpError: If there is no response in time.
         """
-        return recording_of(self._calls.call(Trigger, f"{name}/trace", Trigger.Request()).message)
+        text = self._calls.call(Trigger, f"{name}/trace", Trigger.Request()).message
+        return parse_recording(text)
 
     def trigger(self, service: str) -> None:
         """Call a Trigger service.

@@ -1,1 +1,1 @@
-"""What the stack records about itself: histograms, traces, policy steps."""
+"""Recorded data of the stack: latency histograms, traces, policy steps."""

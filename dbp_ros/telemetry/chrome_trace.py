@@ -22,7 +22,7 @@ PROCESSES = ("simulation", "policy", "guard")
 
 
 def events(recordings: Mapping[str, Recording], traces: Iterable[FrameTrace]) -> list[Event]:
-    """Return the events of a trace: tracks with their spans, and an arrow for each image.
+    """Return the events of a trace: tracks with their spans, and a flow for each image.
 
     Args:
         recordings: By process.
@@ -36,7 +36,7 @@ def events(recordings: Mapping[str, Recording], traces: Iterable[FrameTrace]) ->
         found += _tracks(process)
         found += _slices(process, recording, zero_ns)
     for number, trace in enumerate(traces):
-        found += _arrows(number, trace, zero_ns)
+        found += _flow_events(number, trace, zero_ns)
     return found
 
 
@@ -67,11 +67,11 @@ def _slices(process: str, recording: Recording, zero_ns: int) -> Iterator[Event]
             yield slice_
 
 
-def _arrows(number: int, trace: FrameTrace, zero_ns: int) -> Iterator[Event]:
-    """Connect the hops of one image; each end of an arrow lies within a slice.
+def _flow_events(number: int, trace: FrameTrace, zero_ns: int) -> Iterator[Event]:
+    """Connect the hops of one image; each flow event lies within a slice.
 
-    It is the earliest time of the slice that is not before the last end: an image arrives while
-    the sender is still sending it.
+    It is the earliest time of the slice that is not before the last flow event: an image arrives
+    while the sender is still sending it.
     """
     hops = [hop for hop in HOPS if hop in trace.spans_ns]
     time_ns = 0
@@ -79,8 +79,8 @@ def _arrows(number: int, trace: FrameTrace, zero_ns: int) -> Iterator[Event]:
         start_ns, end_ns = trace.spans_ns[hop]
         time_ns = min(max(start_ns, time_ns), end_ns)
         kind = "s" if index == 0 else "f" if index == len(hops) - 1 else "t"
-        arrow = _event(kind, hop, time_ns - zero_ns)
-        yield arrow | {"id": number, "name": trace.camera, "cat": "image", "bp": "e"}
+        flow = _event(kind, hop, time_ns - zero_ns)
+        yield flow | {"id": number, "name": trace.camera, "cat": "image", "bp": "e"}
 
 
 def _event(kind: str, hop: Hop, time_ns: int) -> Event:

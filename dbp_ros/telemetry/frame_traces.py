@@ -18,7 +18,7 @@ HOPS = {
     Hop.RECEIVED: "guard",
     Hop.COMMANDED: "guard",
 }
-# Each process estimates the offset of the ROS clock by itself.
+# Tolerance of equal stamps: each process estimates the offset of the ROS clock.
 SAME_STAMP_NS = seconds_to_ns(0.005)
 
 
@@ -55,18 +55,18 @@ def frame_traces(recordings: Mapping[str, Recording]) -> list[FrameTrace]:
     """
     found = []
     for index, camera in enumerate(recordings["policy"].cameras):
-        arrived = of_camera(recordings["policy"], Hop.ARRIVED, index)
+        arrived = rows_of_camera(recordings["policy"], Hop.ARRIVED, index)
         traces = [FrameTrace(camera, int(stamp_ns)) for stamp_ns in arrived[:, 4]]
         for hop, process in HOPS.items():
             if process in recordings:
                 recording = recordings[process]
-                camera_index = _index_of(camera, index, recording)
-                _add(hop, of_camera(recording, hop, camera_index), spans_of(recording, hop), traces)
+                rows = rows_of_camera(recording, hop, _index_of(camera, index, recording))
+                _add(hop, rows, spans_of(recording, hop), traces)
         found += traces
     return sorted(found, key=lambda trace: trace.stamp_ns)
 
 
-def of_camera(recording: Recording, hop: Hop, camera: int) -> NDArray[np.int64]:
+def rows_of_camera(recording: Recording, hop: Hop, camera: int) -> NDArray[np.int64]:
     """Return the rows of a hop for one camera. Shape (rows, 5)."""
     rows = recording.rows
     chosen: NDArray[np.int64] = rows[(rows[:, 0] == hop) & (rows[:, 1] == camera)]
@@ -82,7 +82,7 @@ def spans_of(recording: Recording, hop: Hop) -> NDArray[np.int64]:
 
 
 def _index_of(camera: str, index: int, recording: Recording) -> int:
-    """Return the index of a camera in a process; without names that of the policy."""
+    """Return the index of a camera in a process; without camera names, the index in the policy."""
     return recording.cameras.index(camera) if camera in recording.cameras else index
 
 
@@ -103,6 +103,6 @@ def _add(
 
 
 def _span_around(time_ns: int, spans: NDArray[np.int64]) -> tuple[int, int]:
-    """Return start and end of the span around a time; the time itself where there is none."""
+    """Return start and end of the span around a time; the time itself if there is none."""
     around = spans[(spans[:, 2] <= time_ns) & (time_ns <= spans[:, 3])]
     return (int(around[0, 2]), int(around[0, 3])) if len(around) else (time_ns, time_ns)

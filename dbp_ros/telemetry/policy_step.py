@@ -1,6 +1,6 @@
 """Sampled action of an exploring policy with the inputs of its log-probability, as JSON.
 
-float32 values are exact after a round trip: JSON holds their exact decimal form.
+float32 values are exact after a round trip: JSON contains their exact decimal form.
 """
 
 import math

@@ -23,13 +23,13 @@ class Times:
 
     Attributes:
         warm: Wall time of consecutive calls.
-        working: CPU time of the calling thread in these calls.
+        cpu: CPU time of the calling thread in these calls.
         cold: CPU time of calls after other data filled the caches, as between two policy steps.
             A call longer than `SLICE_S` counts as both.
     """
 
     warm: list[int] = field(default_factory=list)
-    working: list[int] = field(default_factory=list)
+    cpu: list[int] = field(default_factory=list)
     cold: list[int] = field(default_factory=list)
 
     def warm_ms(self, percent: float) -> float:
@@ -37,9 +37,9 @@ class Times:
         return float(np.percentile(self.warm, percent)) / NS_PER_MS
 
     @property
-    def working_ms(self) -> float:
+    def cpu_ms(self) -> float:
         """Median CPU time of a warm call in [ms]."""
-        return float(np.median(self.working)) / NS_PER_MS
+        return float(np.median(self.cpu)) / NS_PER_MS
 
     @property
     def cold_ms(self) -> float:
@@ -49,21 +49,21 @@ class Times:
     def measure_cold(self, call: Call, memory: Array) -> bool:
         """Time one call with cold caches; return whether it is too long to be repeated."""
         memory += 1.0
-        duration_ns, working_ns = timed(call)
-        self.cold.append(working_ns)
+        duration_ns, cpu_ns = timed(call)
+        self.cold.append(cpu_ns)
         if duration_ns < SLICE_S * 1e9:
             return False
         self.warm.append(duration_ns)
-        self.working.append(working_ns)
+        self.cpu.append(cpu_ns)
         return True
 
     def measure_warm(self, call: Call) -> None:
         """Time consecutive calls for `SLICE_S`, at least one."""
         end_s = time.monotonic() + SLICE_S
         while True:
-            duration_ns, working_ns = timed(call)
+            duration_ns, cpu_ns = timed(call)
             self.warm.append(duration_ns)
-            self.working.append(working_ns)
+            self.cpu.append(cpu_ns)
             if time.monotonic() >= end_s:
                 return
 
@@ -76,7 +76,7 @@ def time_interleaved(
     Args:
         calls: By name.
         seconds: Total duration.
-        min_turns: Minimum number of turns, whatever the duration.
+        min_turns: Minimum number of turns, even after the duration.
     """
     found = {name: Times() for name in calls}
     for call in calls.values():
@@ -93,7 +93,7 @@ def time_interleaved(
 
 def timed(call: Call) -> tuple[int, int]:
     """Return wall time and CPU time of a call, in [ns]."""
-    working_ns, start_ns = time.thread_time_ns(), time.perf_counter_ns()
+    cpu_ns, start_ns = time.thread_time_ns(), time.perf_counter_ns()
     call()
     end_ns = time.perf_counter_ns()
-    return end_ns - start_ns, time.thread_time_ns() - working_ns
+    return end_ns - start_ns, time.thread_time_ns() - cpu_ns

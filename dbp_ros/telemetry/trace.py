@@ -1,6 +1,6 @@
-"""Trace of one process: a ring buffer of time spans that always records.
+"""Trace of one process: a ring buffer of time spans that is always enabled.
 
-A span costs about a microsecond without a lasting allocation and overwrites the oldest one. All
+A span costs about a microsecond without a lasting allocation and overwrites the oldest span. All
 times are on the steady clock, which the processes of one machine share.
 """
 
@@ -75,7 +75,7 @@ class Trace:
         Args:
             hop: Processing stage.
             start_ns: Start.
-            end_ns: End; equal to `start_ns` for the passage of an image.
+            end_ns: End; equal to `start_ns` for the use of an image within a longer span.
             camera: Index of the camera.
             stamp_ns: Time of the image.
         """
@@ -95,7 +95,7 @@ class Trace:
         return json.dumps({"cameras": recording.cameras, "rows": rows})
 
 
-def recording_of(text: str) -> Recording:
+def parse_recording(text: str) -> Recording:
     """Parse a text of `Trace.to_text`.
 
     Raises:

@@ -105,7 +105,7 @@ def test_calls_are_interleaved_and_a_long_one_runs_once_per_turn() -> None:
     assert all(set(turn) == {"s"} for turn in turns[:3])
     assert len(times["long"].warm) == 3
     assert times["long"].warm_ms(50) >= 110
-    assert times["long"].working_ms < 100
+    assert times["long"].cpu_ms < 100
 
 
 def test_rows_are_added_once_and_skipped_variants_have_a_reason(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.errors import DbpError
-from dbp_ros.telemetry.trace import NO_CAMERA, PAUSED_NS, Hop, LatencyProbe, Trace, recording_of
+from dbp_ros.telemetry.trace import NO_CAMERA, PAUSED_NS, Hop, LatencyProbe, Trace, parse_recording
 
 MS = 1_000_000
 NOW_NS = 10**12
@@ -49,7 +49,7 @@ def test_a_trace_survives_serialisation():
     trace = Trace()
     trace.cameras = ("head_camera", "left_wrist_camera")
     trace.add_span(Hop.ARRIVED, NOW_NS, NOW_NS + 7, 1, NOW_NS - 5 * MS)
-    read = recording_of(trace.to_text())
+    read = parse_recording(trace.to_text())
     assert read.cameras == trace.cameras
     np.testing.assert_array_equal(read.rows, trace.recording().rows)
 
@@ -57,48 +57,48 @@ def test_a_trace_survives_serialisation():
 @pytest.mark.parametrize("text", ["", "[]", '{"cameras": []}', '{"cameras": [], "rows": "AAAA"}'])
 def test_an_invalid_trace_is_refused(text):
     with pytest.raises(DbpError, match="a trace cannot be read"):
-        recording_of(text)
+        parse_recording(text)
 
 
-def sight():
+def make_probe():
     return LatencyProbe(Hop.COMMANDED, Trace())
 
 
 def test_each_image_is_counted_once_with_its_age_at_the_first_use():
-    first = sight()
-    first.record((NOW_NS, NOW_NS), NOW_NS + 1 * MS)
+    probe = make_probe()
+    probe.record((NOW_NS, NOW_NS), NOW_NS + 1 * MS)
     for ms in (10, 14, 18):
-        first.record((NOW_NS + 3 * MS, NOW_NS), NOW_NS + ms * MS)
-    first.record((NOW_NS + 3 * MS, NOW_NS + 15 * MS), NOW_NS + 20 * MS)
-    assert first.age.count == 2
-    assert [count for _, count in first.age.bars_ms()] == [1, 1]
-    assert first.age.max_ns == 7 * MS
+        probe.record((NOW_NS + 3 * MS, NOW_NS), NOW_NS + ms * MS)
+    probe.record((NOW_NS + 3 * MS, NOW_NS + 15 * MS), NOW_NS + 20 * MS)
+    assert probe.age.count == 2
+    assert [count for _, count in probe.age.bars_ms()] == [1, 1]
+    assert probe.age.max_ns == 7 * MS
 
 
 def test_images_of_several_cameras_are_counted_separately():
-    first = sight()
-    first.record((1, 1, 1), NOW_NS)
-    first.record((2, 1, 3), NOW_NS + MS)
-    assert first.age.count == 2
+    probe = make_probe()
+    probe.record((1, 1, 1), NOW_NS)
+    probe.record((2, 1, 3), NOW_NS + MS)
+    assert probe.age.count == 2
 
 
 def test_images_from_before_the_start_are_not_counted():
-    first = sight()
-    first.record((NOW_NS,), NOW_NS + 90 * MS)
-    assert first.age.count == 0
+    probe = make_probe()
+    probe.record((NOW_NS,), NOW_NS + 90 * MS)
+    assert probe.age.count == 0
 
 
 def test_images_from_before_a_pause_are_not_counted():
-    first = sight()
-    first.record((NOW_NS,), NOW_NS + MS)
-    first.record((NOW_NS + 9 * MS,), NOW_NS + 2 * PAUSED_NS)
-    assert first.age.count == 0
-    first.record((NOW_NS + 2 * PAUSED_NS,), NOW_NS + 2 * PAUSED_NS + 4 * MS)
-    assert first.age.max_ns == 4 * MS
+    probe = make_probe()
+    probe.record((NOW_NS,), NOW_NS + MS)
+    probe.record((NOW_NS + 9 * MS,), NOW_NS + 2 * PAUSED_NS)
+    assert probe.age.count == 0
+    probe.record((NOW_NS + 2 * PAUSED_NS,), NOW_NS + 2 * PAUSED_NS + 4 * MS)
+    assert probe.age.max_ns == 4 * MS
 
 
 def test_another_number_of_cameras_restarts_the_probe():
-    first = sight()
-    first.record((1,), NOW_NS)
-    first.record((1, 2), NOW_NS + MS)
-    assert first.age.count == 0
+    probe = make_probe()
+    probe.record((1,), NOW_NS)
+    probe.record((1, 2), NOW_NS + MS)
+    assert probe.age.count == 0
