@@ -5,7 +5,7 @@ import json
 import sys
 
 from dbp_ros.cli.operator_verbs import add_namespace
-from dbp_ros.diagnosis.rules import examine, exit_status
+from dbp_ros.diagnosis.rules import evaluate_rules, exit_status
 from dbp_ros.diagnosis.snapshot import Snapshot
 from dbp_ros.diagnosis.text import as_data, lines
 from dbp_ros.nodes.connection import connected
@@ -57,7 +57,7 @@ def _take_snapshot(operator: OperatorClient) -> Snapshot:
 
 
 def _show(snapshot: Snapshot, as_json: bool, repeated: bool) -> int:
-    findings = examine(snapshot)
+    findings = evaluate_rules(snapshot)
     if as_json:
         print(json.dumps(as_data(snapshot, findings), indent=None if repeated else 2), flush=True)
     else:

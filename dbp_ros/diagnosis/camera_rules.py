@@ -7,7 +7,7 @@ from dbp_ros.diagnosis.findings import ERROR, WARNING, Finding, listed, several_
 from dbp_ros.diagnosis.snapshot import Snapshot, StreamSource, TopicStatus
 
 RAW, COMPRESSED = "/image_raw", "/compressed"
-# Words in the names of topics without color images.
+# Parts of the names of topics without colour images.
 NO_COLOUR = ("depth", "infra", "confidence", "disparity")
 DEFAULT_MAX_AGE_S = 0.2
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 NOTE, WARNING, ERROR = 0, 1, 2
-WORDS = ("note", "warning", "error")
+LEVEL_NAMES = ("note", "warning", "error")
 
 
 @dataclass(frozen=True)

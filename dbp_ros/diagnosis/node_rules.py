@@ -20,8 +20,8 @@ def missing_nodes(s: Snapshot) -> Iterator[Finding]:
     """Find a stack that is not running, or nodes that are missing."""
     absent = [name for name in REQUIRED if not s.nodes.get(name, NodeStatus(name)).copies]
     if absent == list(REQUIRED) and not any(node.copies for node in s.nodes.values()):
-        where = f"not running in the namespace {s.namespace or '/'}, with {s.place}"
-        yield Finding(ERROR, "stack", where, _found_elsewhere(s) or "dbp up")
+        sentence = f"not running in the namespace {s.namespace or '/'}, with {s.place}"
+        yield Finding(ERROR, "stack", sentence, _found_elsewhere(s) or "dbp up")
         return
     for name in absent:
         if name == "guard":
@@ -123,13 +123,13 @@ def policy_state(s: Snapshot) -> Iterator[Finding]:
 
 def different_parameters(s: Snapshot) -> Iterator[Finding]:
     """Find parameters that differ between nodes."""
-    ours, policys = (
+    guard_joints, policy_joints = (
         s.nodes[n].parameters.get("joints") if n in s.nodes else None for n in REQUIRED
     )
-    if ours is not None and policys is not None and set(ours) != set(policys):
-        here, there = sorted(set(ours) - set(policys)), sorted(set(policys) - set(ours))
-        difference = [f"only the guard has {listed(here)}"] if here else []
-        difference += [f"only the policy has {listed(there)}"] if there else []
+    guard, policy = set(guard_joints or ()), set(policy_joints or ())
+    if guard_joints is not None and policy_joints is not None and guard != policy:
+        extra = {"guard": sorted(guard - policy), "policy": sorted(policy - guard)}
+        difference = [f"only the {node} has {listed(own)}" for node, own in extra.items() if own]
         yield Finding(
             ERROR,
             "policy",

@@ -7,7 +7,7 @@ from dbp_ros.diagnosis.snapshot import Snapshot
 RULES = (*node_rules.RULES, *camera_rules.RULES, *connection_rules.RULES, *arm_rules.RULES)
 
 
-def examine(snapshot: Snapshot) -> list[Finding]:
+def evaluate_rules(snapshot: Snapshot) -> list[Finding]:
     """Return all findings, sorted by level, errors first."""
     found: list[Finding] = []
     for rule in RULES:

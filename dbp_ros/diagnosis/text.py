@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from dbp_ros.diagnosis.findings import NOTE, WORDS, Finding, listed
+from dbp_ros.diagnosis.findings import LEVEL_NAMES, NOTE, Finding, listed
 from dbp_ros.diagnosis.rules import exit_status
 from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot, StreamSource, TopicStatus
 
@@ -19,7 +19,7 @@ def lines(snapshot: Snapshot, findings: Sequence[Finding], colour: bool = False)
     Args:
         snapshot: State of the stack.
         findings: Findings of the diagnosis rules.
-        colour: Whether to color the levels with ANSI codes.
+        colour: Whether to colour the levels with ANSI codes.
     """
     shown = [f"stack in the namespace {snapshot.namespace or '/'}, with {snapshot.place}"]
     shown += ["", *_columns([_node_row(node) for node in snapshot.nodes.values()])]
@@ -27,10 +27,10 @@ def lines(snapshot: Snapshot, findings: Sequence[Finding], colour: bool = False)
         shown += ["", *_columns(topics)]
     shown.append("")
     for (level, sentence, action), subjects in _grouped(findings).items():
-        word = WORDS[level].upper()
+        name = LEVEL_NAMES[level].upper()
         if colour:
-            word = f"{COLOURS[level]}{word}{PLAIN}"
-        shown.append(f"{word}  {', '.join(subjects)}: {sentence}")
+            name = f"{COLOURS[level]}{name}{PLAIN}"
+        shown.append(f"{name}  {', '.join(subjects)}: {sentence}")
         if action:
             shown.append(f"  do: {action}")
     if not any(finding.level > NOTE for finding in findings):
@@ -42,7 +42,7 @@ def as_data(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
     """Return snapshot and findings as data for JSON."""
     return {
         "exit_status": exit_status(list(findings)),
-        "findings": [{**asdict(finding), "level": WORDS[finding.level]} for finding in findings],
+        "findings": [{**asdict(f), "level": LEVEL_NAMES[f.level]} for f in findings],
         **asdict(snapshot),
     }
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from dbp_ros.diagnosis.findings import Finding
-from dbp_ros.diagnosis.rules import examine
+from dbp_ros.diagnosis.rules import evaluate_rules
 from dbp_ros.diagnosis.snapshot import (
     ControllerStatus,
     Endpoint,
@@ -124,7 +124,7 @@ def with_clock(factor: float | None, *publishers: str, rate_hz: float = 100.0) -
 
 def only(snapshot: Snapshot) -> Finding:
     """Return the only finding of a snapshot."""
-    [finding] = examine(snapshot)
+    [finding] = evaluate_rules(snapshot)
     return finding
 
 

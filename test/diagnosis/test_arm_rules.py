@@ -18,7 +18,7 @@ from diagnosis.healthy import (
 )
 
 from dbp_ros.diagnosis.findings import ERROR, WARNING
-from dbp_ros.diagnosis.rules import examine
+from dbp_ros.diagnosis.rules import evaluate_rules
 from dbp_ros.diagnosis.snapshot import StreamSource, TopicStream
 
 
@@ -66,12 +66,12 @@ def test_a_controller_of_another_interface_is_named():
     assert_named(with_controller(interface="velocity"), ERROR, "left", "velocity", "position")
 
 
-@pytest.mark.parametrize("rival", ["/moveit", "/guard"])
-def test_a_second_publisher_of_commands_is_named(rival):
+@pytest.mark.parametrize("publisher", ["/moveit", "/guard"])
+def test_a_second_publisher_of_commands_is_named(publisher):
     topic = HEALTHY.controllers[0].topic
-    both = replace(topic, publishers=ends(FLOATS, "/guard", rival, reliable=True))
+    both = replace(topic, publishers=ends(FLOATS, "/guard", publisher, reliable=True))
     assert_named(
-        with_controller(topic=both), ERROR, topic.name, f"{rival} also publishes", "dbp stop"
+        with_controller(topic=both), ERROR, topic.name, f"{publisher} also publishes", "dbp stop"
     )
 
 
@@ -88,12 +88,15 @@ def test_a_publisher_of_joint_states_that_sends_nothing_is_named():
 
 def test_two_drivers_of_an_arm_each_are_no_fault():
     streams = (TopicStream(LEFT, 250.0, 0.0), TopicStream(RIGHT, 250.0, 0.0))
-    assert examine(with_joint_states(*streams, publishers=("/left_driver", "/right_driver"))) == []
+    assert (
+        evaluate_rules(with_joint_states(*streams, publishers=("/left_driver", "/right_driver")))
+        == []
+    )
 
 
 def test_joints_of_other_machines_are_no_fault():
     streams = (TopicStream(JOINTS, 250.0, 0.0), TopicStream(("wheel_1", "wheel_2"), 10.0, 0.0))
-    assert examine(with_joint_states(*streams, publishers=("/driver", "/base"))) == []
+    assert evaluate_rules(with_joint_states(*streams, publishers=("/driver", "/base"))) == []
 
 
 def test_a_missing_joint_is_named_with_what_is_published():
@@ -136,7 +139,7 @@ def test_slow_joint_states_are_named(rate_hz, level):
 def test_a_simulated_cell_next_to_a_robot_is_named():
     cell = replace(HEALTHY, nodes={**HEALTHY.nodes, "simulation": node("simulation", "lift")})
     assert_named(cell, ERROR, "simulation", "/controller_manager", "without --sim")
-    assert examine(replace(cell, other_nodes=(), joint_states=None)) == []
+    assert evaluate_rules(replace(cell, other_nodes=(), joint_states=None)) == []
 
 
 def test_two_publishers_of_chunks_are_an_error_once_both_send():

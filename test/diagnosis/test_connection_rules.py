@@ -6,13 +6,13 @@ import pytest
 from diagnosis.healthy import HEALTHY, STATES, assert_named, ends, with_clock, with_controller
 
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING
-from dbp_ros.diagnosis.rules import examine
+from dbp_ros.diagnosis.rules import evaluate_rules
 from dbp_ros.diagnosis.snapshot import StreamSource, TopicStatus
 
 
 def test_a_clock_slightly_slower_than_real_time_is_no_fault():
     slow = with_clock(0.95, "/gazebo")
-    assert examine(slow) == []
+    assert evaluate_rules(slow) == []
 
 
 def test_a_clock_that_is_missing_is_named():
@@ -47,13 +47,13 @@ def test_a_clock_that_the_stack_does_not_use_is_noted():
     assert_named(replace(HEALTHY, clock=clock), NOTE, "/clock", "--use-sim-time")
 
 
-def test_a_node_on_the_other_clock_is_named():
+def test_a_node_with_another_clock_is_named():
     stack = with_clock(1.0, "/gazebo")
     nodes = {**stack.nodes, "policy": HEALTHY.nodes["policy"]}
     assert_named(replace(stack, nodes=nodes), ERROR, "use_sim_time", "True in guard", "False in")
 
 
-def test_a_subscriber_that_a_publisher_cannot_reach_is_named():
+def test_a_subscriber_with_incompatible_qos_is_named():
     assert HEALTHY.joint_states is not None
     topic = replace(
         HEALTHY.joint_states.topic, subscribers=ends(STATES, "/recorder", reliable=True)
@@ -75,4 +75,4 @@ def test_a_topic_that_was_not_measured_is_no_fault():
     unmeasured = StreamSource(
         TopicStatus("/action_chunk", ends("k", "/policy"), ends("k", "/guard"))
     )
-    assert examine(replace(HEALTHY, chunks=unmeasured, cameras=(), joint_states=None)) == []
+    assert evaluate_rules(replace(HEALTHY, chunks=unmeasured, cameras=(), joint_states=None)) == []

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from diagnosis.healthy import HEALTHY, with_camera, with_clock, with_node
 
-from dbp_ros.diagnosis.rules import examine
+from dbp_ros.diagnosis.rules import evaluate_rules
 from dbp_ros.diagnosis.snapshot import NodeStatus
 from dbp_ros.diagnosis.text import as_data, lines
 
 
 def text(snapshot, **options) -> str:
-    return "\n".join(lines(snapshot, examine(snapshot), **options))
+    return "\n".join(lines(snapshot, evaluate_rules(snapshot), **options))
 
 
 def test_a_healthy_stack_has_one_line_per_node_and_topic():
@@ -67,7 +67,7 @@ def test_json_is_for_strict_readers_and_holds_the_findings():
         raise AssertionError(word)
 
     broken = with_node("guard", level=2, sentence="stopped: e-stop")
-    written = json.dumps(as_data(broken, examine(broken)))
+    written = json.dumps(as_data(broken, evaluate_rules(broken)))
     data = json.loads(written, parse_constant=refuse)
     assert data["exit_status"] == 2
     assert data["findings"][0]["level"] == "error"
