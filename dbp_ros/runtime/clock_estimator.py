@@ -1,8 +1,8 @@
 """Rate and offset of a simulator's `/clock`, estimated from its messages.
 
 A simulator may run at any real-time factor, change it, publish in coarse steps, stall or restart.
-Each message gives one sample: its arrival on the steady clock and the time in it. A late arrival
-makes a sample lag and nothing makes one lead, so the fit uses the most advanced samples.
+Each message gives one sample: its arrival on the steady clock and the time in it. A delayed
+message makes a sample lag and no effect makes it lead, so the fit uses the most advanced samples.
 """
 
 from collections import deque
@@ -97,7 +97,7 @@ class ClockEstimator:
         """
         self.line: ClockLine | None = None
         self._nominal_factor = nominal_factor
-        # Less for a fast simulator: the tolerance is in simulation time.
+        # Smaller for a fast simulator: the tolerance is in simulation time.
         self._lead_ns = TOLERANCE_NS / max(1.0, nominal_factor)
         self._samples: deque[ClockSample] = deque()
         self._intervals_ns: deque[int] = deque([0], maxlen=5)

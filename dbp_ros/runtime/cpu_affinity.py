@@ -2,8 +2,8 @@
 
 - **Guard**: a process of its own with the highest priority of the stack, on the last core. With
   four cores or more no other node of the stack runs there, so its cache stays warm.
-- **Policy**: two cores, those before the guard's, as it decides in one thread and encodes images
-  in another. They are not exclusive: its real-time priority preempts other processes.
+- **Policy**: two cores, those before the guard's, as it computes chunks in one thread and encodes
+  images in another. They are not exclusive: its real-time priority preempts other processes.
 - **Background** (learner, recorder): none of these cores. Priority alone does not suffice, as many
   kernels do not preempt a system call, such as a write to the disk.
 - **Rest** (simulated cell): ordinary priority, on every core but the guard's.

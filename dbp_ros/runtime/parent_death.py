@@ -6,15 +6,15 @@ import signal
 
 PR_SET_PDEATHSIG = 1
 
-# Loaded here, as little is safe between fork and exec.
+# Loaded at import, as few operations are safe between fork and exec.
 _libc = ctypes.CDLL(None)
 
 
 def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Receive a signal when the parent process ends, however it ends; exit if it has ended already.
+    """Request a signal for the end of the parent process; exit if the parent has ended already.
 
     Args:
-        parent: Id of the parent process, which must start this one in its main thread.
+        parent: Id of the parent process, which must start this process in its main thread.
         number: Signal to receive.
     """
     _libc.prctl(PR_SET_PDEATHSIG, number)

@@ -15,8 +15,8 @@ PREPARE_NS = 500_000
 class RateLoop:
     """Timer with one absolute deadline per period on the steady clock.
 
-    Lateness does not add up. After a wait that ends more than half a period late the next deadline
-    is a full period later, so that two ticks never follow one another at once.
+    Delays do not accumulate. After a wait that ends more than half a period late, the next deadline
+    is a full period later, so that two ticks are never back to back.
 
     Attributes:
         triggered: Whether `trigger` ended the last wait.
@@ -119,8 +119,8 @@ class RateThread(threading.Thread):
             sim_clock: Clock of the rate and of the times; the steady clock if None.
             min_period_share: Share of the period that `trigger` cannot shorten; 1 to ignore
                 `trigger`.
-            prepare: Called shortly before each call of `tick`, with the time at which that is due,
-                so that work done in advance does not delay it.
+            prepare: Called shortly before each call of `tick`, with the time at which `tick` is
+                due, for work that must not delay `tick`.
         """
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None

@@ -49,7 +49,7 @@ def request_realtime(config: RealtimeConfig, role: Role | None = None) -> list[s
     if config.cpu_affinity:
         outcomes.append(_set_affinity(config.cpu_affinity))
         if role:
-            # Other stacks avoid these cores, even if one of them has the lease.
+            # Other stacks avoid these cores, even if another stack has the lease.
             for core in config.cpu_affinity:
                 LEASES.take(role.value, core)
     elif role:

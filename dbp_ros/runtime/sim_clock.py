@@ -1,12 +1,12 @@
 """The steady clock of a simulation, which may run faster or slower than real time.
 
-With a real-time factor f, f seconds of the simulation pass in one second of wall time. Everything
-that the robot does is on this clock, which is the steady clock times f:
+With a real-time factor f, f seconds of the simulation pass in one second of wall time. All motion
+of the robot is timed by this clock, which is the steady clock times f:
 
-- the points of a chunk are due in simulation time, and so the guard interpolates them;
+- the points of a chunk are due, and interpolated by the guard, in simulation time;
 - the guard's limits are per second of simulation time, and its loop runs at f times
   `command_rate_hz`: the commands are the same at every factor;
-- nothing waits for a loop that is too slow: it skips periods.
+- a loop that is too slow skips periods; the simulation does not wait for it.
 
 Safety timing does not use `/clock`, which may stall or jump, so the arms stop even if `/clock` is
 not published. In a simulation faster than real time the timeouts of observations and of the guard

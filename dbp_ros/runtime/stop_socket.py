@@ -1,8 +1,8 @@
 """Emergency stop without middleware: a datagram to the guards of this computer.
 
 After joining a ROS domain, the first service call takes a third of a second. A datagram to a Unix
-socket takes a fraction of a millisecond, and its sender imports only this module. Stopping is the
-only request.
+socket takes a fraction of a millisecond, and its sender imports only this module. The only
+request is a stop.
 
 The sockets are in Linux's abstract namespace. They need no file, end with their process, and reach
 a guard in a container that shares the network of its host. As with the service `emergency_stop`,
@@ -25,7 +25,7 @@ REQUEST, STOPPED = b"stop", b"stopped"
 # A Unix address has at most 107 bytes; longer names are truncated.
 NAME_BYTES = 64
 MESSAGE_BYTES = 512
-ANSWER_S = 0.2
+RESPONSE_S = 0.2
 
 
 class StopSocket:
@@ -67,15 +67,15 @@ class StopSocket:
     def _reply(self, sender: bytes | str | None) -> None:
         try:
             self._stop()
-            answer = STOPPED
+            response = STOPPED
         except Exception as error:
             # The thread must continue, and the sender must receive the error.
             traceback.print_exc()
-            answer = f"{type(error).__name__}: {error}".encode()[:MESSAGE_BYTES]
+            response = f"{type(error).__name__}: {error}".encode()[:MESSAGE_BYTES]
         if sender:
             # The sender may have ended; the arms are stopped nevertheless.
             with suppress(OSError):
-                self._socket.sendto(answer, socket.MSG_DONTWAIT, sender)
+                self._socket.sendto(response, socket.MSG_DONTWAIT, sender)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class LocalGuard:
 
     Attributes:
         domain: ROS domain.
-        node: Fully qualified name, perhaps truncated.
+        node: Fully qualified name, truncated if it is long.
         pid: Process id in its own namespace.
         address: Socket address.
     """
@@ -109,7 +109,7 @@ def local_guards() -> list[LocalGuard]:
     return [guard for line in lines if (guard := _parse(line.rpartition(" ")[2]))]
 
 
-def send_stop(guards: Iterable[LocalGuard], timeout_s: float = ANSWER_S) -> dict[LocalGuard, str]:
+def send_stop(guards: Iterable[LocalGuard], timeout_s: float = RESPONSE_S) -> dict[LocalGuard, str]:
     """Stop guards; return an error for each, empty if it has stopped.
 
     Args:
@@ -136,7 +136,7 @@ def send_stop(guards: Iterable[LocalGuard], timeout_s: float = ANSWER_S) -> dict
                 break
             if responder := pending.pop(_text(sender), None):
                 errors[responder] = "" if response == STOPPED else _text(response)
-    return errors | dict.fromkeys(pending.values(), f"did not answer within {timeout_s:g} s")
+    return errors | dict.fromkeys(pending.values(), f"did not respond within {timeout_s:g} s")
 
 
 def _truncate(node: str) -> str:

@@ -87,10 +87,10 @@ class Supervisor:
             time.sleep(POLL_S)
 
     def _describe_end(self, name: str, status: int) -> str:
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended ({status})"
+        end = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended ({status})"
         if name == self._essential:
-            return f"{name} {how}: nothing commands the arms any more, ending the stack"
-        return f"{name} {how} and is not restarted: {self._essential} still runs and holds the arms"
+            return f"{name} {end}: no process commands the arms, ending the stack"
+        return f"{name} {end} and is not restarted: {self._essential} still runs and holds the arms"
 
     def _end(self) -> None:
         for name, child in reversed(self._children.items()):
@@ -111,15 +111,15 @@ class Supervisor:
 
     def _settle(self) -> None:
         deadline = time.monotonic() + SETTLE_S
-        while not self._urgent() and time.monotonic() < deadline:
+        while not self._must_kill() and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
     def _wait_for(self, child: "subprocess.Popen[str]", limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
-        while child.poll() is None and not self._urgent() and time.monotonic() < deadline:
+        while child.poll() is None and not self._must_kill() and time.monotonic() < deadline:
             time.sleep(POLL_S)
 
-    def _urgent(self) -> bool:
+    def _must_kill(self) -> bool:
         return self._signals > 1
 
 

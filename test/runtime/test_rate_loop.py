@@ -1,4 +1,4 @@
-"""Rate loops: absolute deadlines, minimum distance of ticks, triggers."""
+"""Rate loops: absolute deadlines, minimum interval of ticks, triggers."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ def test_a_loop_never_ticks_before_its_deadline():
         assert tick >= start_ns + number * 5 * MS
 
 
-def test_after_a_late_tick_the_next_ones_keep_their_distance():
+def test_after_a_late_tick_the_next_tick_is_a_period_later():
     loop = RateLoop(20 * MS)
     loop.wait()
     time.sleep(0.09)
@@ -134,7 +134,7 @@ def test_without_a_shorter_period_a_trigger_is_ignored():
     assert not loop.triggered
 
 
-def test_a_triggered_thread_keeps_its_minimum_distance_and_its_rate():
+def test_a_triggered_thread_keeps_its_minimum_interval_and_its_rate():
     ticks = []
     thread = RateThread("ticker", 50.0, ticks.append, min_period_share=0.25)
     thread.start()

@@ -1,4 +1,4 @@
-"""Requests to the operating system: none that is refused is fatal."""
+"""Requests to the operating system: a refused request is not fatal."""
 
 import os
 import subprocess
@@ -13,12 +13,12 @@ from dbp_ros.runtime.cpu_affinity import cores_for_stacks
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> dict[str, str]:
+def separate_leases(tmp_path: Path) -> dict[str, str]:
     """Environment in which processes find only the leases of the test."""
     return {**os.environ, "TMPDIR": str(tmp_path)}
 
 
-# In a process of its own: it changes scheduling and garbage collection for good.
+# In a process of its own: it changes scheduling and garbage collection permanently.
 def test_a_request_that_is_not_granted_is_reported_and_not_fatal():
     code = (
         "from dbp_ros.settings.process import RealtimeConfig\n"
@@ -46,7 +46,7 @@ def test_only_configured_requests_are_made():
     assert done.stdout.strip() == "2 False"
 
 
-def test_the_outcome_names_the_cores_of_a_process(alone):
+def test_the_outcome_names_the_cores_of_a_process(separate_leases):
     code = (
         "import os\n"
         "from dbp_ros.settings.process import RealtimeConfig\n"
@@ -63,7 +63,11 @@ def test_the_outcome_names_the_cores_of_a_process(alone):
         "print(os.sched_getaffinity(0) == {there[0]})\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env=alone, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=separate_leases,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.split() == ["True", "True"]
 
@@ -80,27 +84,29 @@ sys.stdin.read()
 
 
 @contextmanager
-def pinned(alone: dict[str, str]) -> Iterator[tuple[str, set[int]]]:
+def pinned(separate_leases: dict[str, str]) -> Iterator[tuple[str, set[int]]]:
     """Pin a guard process to its cores; yield the outcome and the cores."""
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", PINNED]
-    with subprocess.Popen(command, env=alone, stdin=pipe, stdout=pipe, text=True) as child:
+    with subprocess.Popen(
+        command, env=separate_leases, stdin=pipe, stdout=pipe, text=True
+    ) as child:
         outcome = child.stdout.readline().strip()
         yield outcome, set(map(int, child.stdout.readline().split()))
         child.kill()
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
-def test_guards_of_two_stacks_have_a_core_each_and_release_it_at_their_end(alone):
-    with pinned(alone) as (_, first):
-        with pinned(alone) as (outcome, second):
+def test_guards_of_two_stacks_have_a_core_each_and_release_it_at_their_end(separate_leases):
+    with pinned(separate_leases) as (_, first):
+        with pinned(separate_leases) as (outcome, second):
             assert len(first) == len(second) == 1
             assert first != second
             enough = len(os.sched_getaffinity(0)) >= cores_for_stacks(2)
             assert ("2 stacks share" in outcome) is not enough
-        with pinned(alone) as (_, again):
+        with pinned(separate_leases) as (_, again):
             assert again == second
-    with pinned(alone) as (_, again):
+    with pinned(separate_leases) as (_, again):
         assert again == first
 
 

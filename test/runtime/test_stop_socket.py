@@ -66,7 +66,7 @@ def test_a_guard_that_is_suspended_is_reported_within_the_time_limit(process):
     process.send_signal(signal.SIGSTOP)
     os.waitpid(process.pid, os.WUNTRACED)
     start = time.monotonic()
-    assert send_stop([guard], timeout_s=0.1) == {guard: "did not answer within 0.1 s"}
+    assert send_stop([guard], timeout_s=0.1) == {guard: "did not respond within 0.1 s"}
     assert time.monotonic() - start < 1.0
     process.send_signal(signal.SIGCONT)
 

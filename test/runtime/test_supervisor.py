@@ -91,7 +91,7 @@ def test_no_process_is_left_when_the_supervisor_is_killed(supervised: list[Super
     assert ended(children)
 
 
-def test_the_guard_outlives_the_policy(supervised: list[Supervised]) -> None:
+def test_the_guard_continues_after_the_end_of_the_policy(supervised: list[Supervised]) -> None:
     supervised.append(one := Supervised(guard=FOREVER, policy=DIES))
     one.wait_for(
         "[stack] policy ended (3) and is not restarted: guard still runs and holds the arms"
@@ -107,13 +107,13 @@ def test_without_the_guard_the_stack_ends(supervised: list[Supervised]) -> None:
     children = one.children()
     os.kill(children[1], signal.SIGKILL)
     one.wait_for(
-        "[stack] guard was killed by SIGKILL: nothing commands the arms any more, ending the stack"
+        "[stack] guard was killed by SIGKILL: no process commands the arms, ending the stack"
     )
     assert one.process.wait(timeout=20) == 1
     assert ended(children)
 
 
-def test_a_process_that_ignores_signals_is_killed(supervised: list[Supervised]) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(supervised: list[Supervised]) -> None:
     supervised.append(one := Supervised(guard=FOREVER, policy=STUBBORN))
     children = one.children()
     one.process.send_signal(signal.SIGINT)
