@@ -1,4 +1,4 @@
-"""ROS 2 nodes: the only place where rclpy and message types are imported."""
+"""ROS 2 nodes: the only package that imports rclpy and message types."""
 
 from dbp_ros.ros_support import supported_distribution
 

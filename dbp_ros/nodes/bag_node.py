@@ -53,7 +53,7 @@ class BagNode(Node):  # type: ignore[misc]
         self._recorder.close()
 
     def statistics(self) -> dict[str, Any]:
-        """Return the statistics, fit for JSON."""
+        """Return the statistics, JSON-serialisable."""
         return {
             "messages": self._messages,
             "bytes": self._bytes,

@@ -1,4 +1,4 @@
-"""Camera images: topic names, and pixels from serialized messages.
+"""Camera images: topic names, and pixels from serialised messages.
 
 Messages are read in place; see `cdr`. Raw pixels are a view of the message if the encoding allows.
 """
@@ -33,7 +33,7 @@ class DecodedMessage:
 
 
 def read_raw_image(message: bytes) -> tuple[Image, int]:
-    """Return pixels and stamp in [ns] of a serialized `sensor_msgs/msg/Image`."""
+    """Return pixels and stamp in [ns] of a serialised `sensor_msgs/msg/Image`."""
     reader = CdrReader(message)
     stamp_ns = reader.header()
     height, width = reader.numbers("II")
@@ -44,7 +44,7 @@ def read_raw_image(message: bytes) -> tuple[Image, int]:
 
 
 def read_compressed_image(message: bytes) -> tuple[Image, int]:
-    """Return pixels and stamp in [ns] of a serialized `sensor_msgs/msg/CompressedImage`."""
+    """Return pixels and stamp in [ns] of a serialised `sensor_msgs/msg/CompressedImage`."""
     reader = CdrReader(message)
     stamp_ns = reader.header()
     image_format = reader.text()
@@ -81,7 +81,7 @@ class ImageTransport:
         return full
 
     def frame(self, message: bytes, clock: SteadyClock) -> Frame:
-        """Return the image of a serialized message, stamped on the steady clock.
+        """Return the image of a serialised message, stamped on the steady clock.
 
         Raises:
             ObservationError: If the message cannot be read.

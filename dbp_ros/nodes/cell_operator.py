@@ -48,7 +48,7 @@ class Cell(Protocol):
         """Reset the cell to the next seed, and return a message."""
 
     def commanded_within(self, seconds: float) -> str:
-        """Return the name of a controller with a command in the last seconds, or empty."""
+        """Return a controller that received a command in the last seconds; empty if none did."""
 
 
 class CellOperator:
@@ -185,7 +185,7 @@ class CellOperator:
         try:
             self._call(Trigger, END_RECORDING, Trigger.Request())
         except DbpError:
-            # The episode may have ended in between.
+            # The episode may have ended since the query.
             if self._is_recording():
                 raise
         return True
@@ -199,7 +199,7 @@ class CellOperator:
                 raise
 
     def _call_until_accepted(self, kind: Any, service: str, request: Any) -> None:
-        """Repeat a call until it is accepted, for at most `refusal_limit_s`, or the guard stops."""
+        """Repeat a call until it is accepted, the guard stops or `refusal_limit_s` is over."""
         deadline_s = time.monotonic() + self.refusal_limit_s
         while True:
             try:
@@ -232,7 +232,7 @@ class CellOperator:
                 "and enables control around the reset, or disable control first"
             )
         if controller := self._cell.commanded_within(IDLE_S):
-            return f"commands arrive on {controller}/commands: stop what publishes them first"
+            return f"commands arrive on {controller}/commands: stop their publisher first"
         return ""
 
     def _wait_for(self, condition: Callable[[], bool], what: str) -> None:

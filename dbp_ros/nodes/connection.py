@@ -26,7 +26,7 @@ def connected(namespace: str = "", purpose: str = "operator") -> Iterator[Operat
         namespace: Namespace of the stack.
         purpose: Part of the node name.
     """
-    domain_and_range = place()
+    domain_and_range = describe_domain()
     choose_transports()
     try:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
@@ -51,7 +51,7 @@ def connected(namespace: str = "", purpose: str = "operator") -> Iterator[Operat
         operator.close()
 
 
-def place() -> str:
+def describe_domain() -> str:
     """Return ROS domain and discovery range as text."""
     domain = os.environ.get("ROS_DOMAIN_ID") or "0 (not set)"
     if os.environ.get(LOCALHOST_ONLY) == "1":

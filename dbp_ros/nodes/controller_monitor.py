@@ -165,8 +165,8 @@ class ControllerMonitor:
         if not others:
             return
         self._other_publishers[index] = (
-            f"{', '.join(sorted(others))} publishes {controller.topic} too: end it (one that was "
-            "killed leaves the graph within 20 s)"
+            f"{', '.join(sorted(others))} publishes {controller.topic} too: end it (a killed node "
+            "leaves the graph within 20 s)"
         )
         self._on_other_publisher(self._other_publishers[index])
 

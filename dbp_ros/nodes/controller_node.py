@@ -81,8 +81,8 @@ class ControllerNode(Node):  # type: ignore[misc]
             raw=True,
         )
         for service, active in (("activate", True), ("deactivate", False)):
-            answer = diagnostics.trigger_callback(partial(self._switch, active))
-            self.create_service(Trigger, f"~/{service}", answer)
+            callback = diagnostics.trigger_callback(partial(self._switch, active))
+            self.create_service(Trigger, f"~/{service}", callback)
 
     @property
     def subscriptions(self) -> Iterator[Subscription]:
@@ -97,7 +97,7 @@ class ControllerNode(Node):  # type: ignore[misc]
         if taken is not None:
             self.received_ns = time.monotonic_ns()
         if self._requested is not None:
-            # A real controller drops a command from before the switch, too.
+            # As in ros2_control, a command from before the switch is dropped.
             self._change(self._requested)
             self._requested = None
             self._switched.set()

@@ -52,7 +52,7 @@ class JointMapping:
 
 
 class JointReader:
-    """Reads joint states by name; a message may hold some of the joints, in any order."""
+    """Reader of joint states by name; a message may hold some of the joints, in any order."""
 
     def __init__(self, joints: Sequence[str]) -> None:
         self._joints = tuple(joints)
@@ -63,7 +63,7 @@ class JointReader:
         """Return the positions of the robot's joints, or None if a message has none.
 
         Args:
-            message: Serialized `sensor_msgs/msg/JointState`.
+            message: Serialised `sensor_msgs/msg/JointState`.
 
         Raises:
             ObservationError: If the message cannot be read, names a joint twice, or a position of
@@ -88,7 +88,7 @@ class JointReader:
 
 
 class ChunkReader:
-    """Reads trajectories as chunks on the steady clock; joints may be in any order."""
+    """Reader of trajectories as chunks on the steady clock; joints may be in any order."""
 
     def __init__(self, joints: Sequence[str], clock: SteadyClock) -> None:
         """Prepare.
@@ -107,7 +107,7 @@ class ChunkReader:
         due later on the steady clock.
 
         Args:
-            message: Serialized `trajectory_msgs/msg/JointTrajectory`.
+            message: Serialised `trajectory_msgs/msg/JointTrajectory`.
 
         Raises:
             CommandError: If joints are missing or named twice, or points or positions are missing.
@@ -144,7 +144,7 @@ def image_message(image: Image, camera: str, stamp: Time) -> ImageMessage:
 
 
 class ChunkWriter:
-    """Serializes chunks as trajectories, stamped with the time of the observation.
+    """Serialiser of chunks as trajectories, stamped with the time of the observation.
 
     `ImageStampsWriter` publishes the image stamps on a topic of their own.
     """
@@ -160,7 +160,7 @@ class ChunkWriter:
         self._clock = clock
 
     def write(self, chunk: ActionChunk) -> bytes:
-        """Return a serialized `trajectory_msgs/msg/JointTrajectory`."""
+        """Return a serialised `trajectory_msgs/msg/JointTrajectory`."""
         clocks = self._clock.current()
         return self._writer.write(
             clocks.ros_ns(chunk.stamp_ns),

@@ -43,7 +43,7 @@ class DiagnosticsReporter:
             node: Node to report.
             hardware_id: Hardware id of the diagnostics.
             state: Returns a diagnostic level and a sentence.
-            statistics: Returns the statistics, serialisable as JSON.
+            statistics: Returns the statistics, JSON-serialisable.
             clear: Resets the statistics.
             trace: Trace for `~/trace`, if any.
             wait: Blocks until the node's loop is idle, before each operation that holds Python's

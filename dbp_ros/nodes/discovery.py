@@ -2,9 +2,9 @@
 
 Fast DDS announces a new participant before its receivers are registered
 (`RTPSParticipantImpl::enable`). A participant on the same computer responds once, within 0.3 ms. A
-response that arrives too early is dropped; the next one is the periodic announcement, by default
-3 s later. Measured on two cores next to an idle guard: 4 of 5 new processes lost the response, and
-none of 12 with `prompt_discovery`. Next to a busy stack some still lose it. Therefore the stack
+response that arrives too early is dropped; the next announcement is periodic, by default 3 s later.
+Measured on two cores next to an idle guard: 4 of 5 new processes lost the response, and none of 12
+with `prompt_discovery`. Next to a busy stack, some new processes still lose it. Therefore the stack
 announces itself twice a second (config/fastdds.xml), and local participants can be counted.
 """
 

@@ -109,7 +109,7 @@ def stop_once(operator: OperatorClient, namespace: str | None, stopped: int) -> 
     )
     if not errors and not stopped:
         print(
-            f"NOT STOPPED: no guard within {DISCOVERY_S:g} s, with {operator.place}. "
+            f"NOT STOPPED: no guard within {DISCOVERY_S:g} s, with {operator.domain_and_range}. "
             "Press the robot's own emergency stop",
             file=sys.stderr,
         )

@@ -51,7 +51,7 @@ LEVELS = {
 
 
 class GuardNode(Node):  # type: ignore[misc]
-    """Connects a `MotionGuard` to topics and services.
+    """Node that connects a `MotionGuard` to topics and services.
 
     The thread of the command loop polls the inputs and computes each command shortly before it is
     due, so that only publishing remains. Services, diagnostics and the monitor of the controllers
@@ -134,7 +134,7 @@ class GuardNode(Node):  # type: ignore[misc]
         self._loop.stop()
 
     def statistics(self) -> dict[str, Any]:
-        """Return all statistics, serialisable as JSON."""
+        """Return all statistics, JSON-serialisable."""
         return {
             **asdict(self._guard.counters),
             "damaged_chunks": self._inputs.damaged_chunks,
@@ -220,7 +220,7 @@ class GuardNode(Node):  # type: ignore[misc]
         if topic := self._inputs.conflicting_topic(now_ns):
             problems.append(self._inputs.describe_conflict(topic))
         with self._lock:
-            # Not while control is enabled; a latched stop is reported first.
+            # Not while control is enabled; `enable` reports a latched stop first.
             if problems and not (self._guard.enabled or self._guard.stop_reason):
                 raise CommandError("; ".join(problems))
             self._take_inputs(now_ns)

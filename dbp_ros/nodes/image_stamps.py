@@ -1,7 +1,7 @@
 """Image stamps of action chunks, which a trajectory message cannot carry, for latency statistics.
 
 They are a `std_msgs/msg/Int64MultiArray` in [ns]: the stamp of a chunk, then that of the image of
-each camera, in the order of the model. They hold from this chunk on until the next message.
+each camera, in the order of the model. They apply from this chunk until the next message.
 """
 
 import struct
@@ -24,14 +24,14 @@ QUEUED = 4
 
 
 class ImageStampsWriter:
-    """Serializes the image stamps of chunks when they change."""
+    """Serialiser of the image stamps of chunks when they change."""
 
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
         self._last: tuple[int, ...] = ()
 
     def write(self, chunk: ActionChunk) -> bytes | None:
-        """Return a serialized message; None if the images are those of the last chunk."""
+        """Return a serialised message; None if the images are those of the last chunk."""
         stamps_ns = chunk.image_stamps_ns
         if stamps_ns == self._last:
             return None
@@ -48,7 +48,7 @@ class ImageStampsReader:
         self._newest: deque[tuple[int, tuple[int, ...]]] = deque(maxlen=QUEUED)
 
     def add(self, message: bytes) -> None:
-        """Add a serialized message.
+        """Add a serialised message.
 
         Raises:
             ObservationError: If it is invalid.

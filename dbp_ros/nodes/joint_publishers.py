@@ -1,7 +1,7 @@
 """Detection of other publishers of the simulated cell's joints, at its start and at run time.
 
-Simulated joint states in the domain of a robot are dangerous, as a guard may confuse the two. The
-cell refuses to start if there are other publishers, and shuts down if one appears.
+Simulated joint states in the domain of a robot are dangerous: a guard cannot distinguish the two.
+The cell refuses to start if there are other publishers, and shuts down if one appears.
 """
 
 import threading
@@ -112,7 +112,7 @@ class JointPublisherSearch:
         self._thread.join()
 
     def problem(self) -> str:
-        """Wait for the end of the search, and return the conflict, empty if there is none."""
+        """Wait for the end of the search; return the conflict, empty if there is none."""
         self._thread.join()
         return self._problem
 

@@ -49,7 +49,7 @@ VALIDATED = (Bool, Float64, String)
 
 
 class LearnerNode(Node):  # type: ignore[misc]
-    """Node of a `BagRecorder` and a `LearnerProcess`."""
+    """Node with a `BagRecorder` and a `LearnerProcess`."""
 
     def __init__(self) -> None:
         super().__init__("learner")
@@ -117,7 +117,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._learner.close()
 
     def statistics(self) -> dict[str, Any]:
-        """Return the statistics of the node and the learner process, as JSON."""
+        """Return the statistics of the node and the learner process, JSON-serialisable."""
         return {
             "episode": self._recorder.number,
             "recording": self._recorder.recording,
@@ -141,8 +141,8 @@ class LearnerNode(Node):  # type: ignore[misc]
             for role, (kind, topic, qos) in topics.items()
         }
 
-    def _create_trigger(self, service: str, act: Any) -> None:
-        self.create_service(Trigger, f"~/{service}", diagnostics.trigger_callback(act))
+    def _create_trigger(self, service: str, action: Any) -> None:
+        self.create_service(Trigger, f"~/{service}", diagnostics.trigger_callback(action))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

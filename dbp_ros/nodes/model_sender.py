@@ -1,4 +1,4 @@
-"""Announces a model bundle and serves its chunks, in the learner or as a node."""
+"""Sender of model bundles: announces a bundle and serves its chunks."""
 
 import sys
 import uuid

@@ -15,7 +15,7 @@ from dbp_ros.errors import DbpError
 from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
 from dbp_ros.runtime.stop_socket import local_guards
 
-# A participant whose first announcement was lost sends the next one within 3 s.
+# A participant sends its next announcement within 3 s, in case the first was lost.
 DISCOVERY_S = 3.5
 # Time from the first discovered service to the last one.
 DISCOVERY_SPREAD_S = 0.5
@@ -33,12 +33,12 @@ class OperatorClient:
     Attributes:
         node: The node, in the namespace of the stack.
         namespace: That namespace, with a leading slash only; empty for the root.
-        place: ROS domain and discovery range, as text.
+        domain_and_range: ROS domain and discovery range, as text.
     """
 
-    def __init__(self, node: Node, place: str) -> None:
+    def __init__(self, node: Node, domain_and_range: str) -> None:
         self.node = node
-        self.place = place
+        self.domain_and_range = domain_and_range
         self.namespace = node.get_namespace().rstrip("/")
         self._executor = EventsExecutor()
         self._executor.add_node(node)
@@ -198,7 +198,7 @@ class OperatorClient:
             for name, _ in self.node.get_service_names_and_types()
             if name.endswith(relative) and name != service
         )
-        lines = [f"no service {service} within {DISCOVERY_S:g} s, with {self.place}"]
+        lines = [f"no service {service} within {DISCOVERY_S:g} s, with {self.domain_and_range}"]
         lines += [
             f"found in the namespace {name or '/'}: use --namespace {name or '/'}"
             for name in elsewhere

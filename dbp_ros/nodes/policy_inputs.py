@@ -25,7 +25,7 @@ class PolicyInputs:
     """Subscriptions while a model is loaded; invalid messages are ignored with a warning.
 
     Attributes:
-        problem: What is wrong with the joint states; empty if nothing.
+        problem: Problem of the joint states; empty if there is none.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class PolicyInputs:
                 for camera in manifest.camera_names
             ),
         ]
-        topics = ", ".join(one.topic_name for one in self._subscriptions)
+        topics = ", ".join(s.topic_name for s in self._subscriptions)
         node.get_logger().info(f"subscribed to {topics}")
         for camera in manifest.camera_names:
             node.get_logger().info(describe_check(camera, joints, self._config))

@@ -106,7 +106,7 @@ def describe_failure(error: BaseException) -> str:
 
 
 def _reason_of(error: BaseException) -> str:
-    """Return why a node ends; errors of this package are sentences already."""
+    """Return why a node ends; errors of this package need no traceback."""
     return str(error) if isinstance(error, DbpError) else describe_failure(error)
 
 

@@ -1,4 +1,4 @@
-"""Warning if no robot publishes joint states."""
+"""Warning if joint states have no publisher after the start."""
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node

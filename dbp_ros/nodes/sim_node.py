@@ -135,7 +135,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._watch.close()
 
     def statistics(self) -> dict[str, Any]:
-        """Return the statistics, fit for JSON."""
+        """Return the statistics, JSON-serialisable."""
         return {
             "task": self._config.task,
             "seed": self._seed,
@@ -157,7 +157,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         return f"the cell is at the start of seed {self._seed}"
 
     def commanded_within(self, seconds: float) -> str:
-        """Return the name of a controller with a command in the last seconds, or empty."""
+        """Return a controller that received a command in the last seconds; empty if none did."""
         return self._controllers.commanded_within(seconds)
 
     def _read_commands(self) -> None:

@@ -67,10 +67,10 @@ class SimulatedControllers:
             controller.clear()
 
     def commanded_within(self, seconds: float) -> str:
-        """Return the name of a controller with a command in the last seconds, or empty."""
+        """Return a controller that received a command in the last seconds; empty if none did."""
         since_ns = time.monotonic_ns() - seconds_to_ns(seconds)
         pairs = zip(self._controllers, self._nodes, strict=True)
-        return next((one.name for one, node in pairs if node.received_ns > since_ns), "")
+        return next((c.name for c, node in pairs if node.received_ns > since_ns), "")
 
     def state(self) -> tuple[bytes, str]:
         """Return a diagnostic level and the problems, empty if there are none."""
@@ -102,11 +102,11 @@ class SimulatedControllers:
     def _publish_activity(self) -> None:
         status = DiagnosticStatus(
             level=diagnostics.OK,
-            # With the namespace, by which guards of several robots tell their controllers apart.
+            # With the namespace, by which the guard of each robot selects its controllers.
             name=f"{self._owner.get_fully_qualified_name()}: Controllers Activity",
             message="All controllers are active",
             hardware_id="simulation",
-            values=[KeyValue(key=one.name, value=one.label) for one in self._controllers],
+            values=[KeyValue(key=c.name, value=c.label) for c in self._controllers],
         )
         if not all(controller.active for controller in self._controllers):
             status.level, status.message = diagnostics.WARN, "Not all controllers are active"

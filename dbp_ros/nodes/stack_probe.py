@@ -1,6 +1,6 @@
 """Observation of a running stack: graph, states, diagnostics, parameters and topics.
 
-It has no publishers, and no subscription of commands, which a guard would take for a controller.
+It has no publishers, and no subscription of commands, which a guard would count as a controller.
 From each camera it receives a few images only.
 """
 
@@ -161,7 +161,7 @@ class StackProbe:
         domain = self._operator.node.context.get_domain_id()
         guards = local_guards()
         return Snapshot(
-            place=self._operator.place,
+            place=self._operator.domain_and_range,
             namespace=namespace,
             nodes=self._reports.statuses(self._copies()),
             other_nodes=tuple(others),

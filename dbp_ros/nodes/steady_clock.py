@@ -133,11 +133,11 @@ class SteadyClock:
                 self.mapping.line = changed
 
     def _offset_line(self) -> ClockLine:
-        """Measure the offset, as the smallest of three: a thread switch may make one too large."""
+        """Measure the offset; the minimum of three excludes a thread switch in a measurement."""
         return ClockLine(min(self._measure() for _ in range(3))[1], 0, 1.0)
 
     def _measure(self) -> tuple[int, int]:
-        """Return the duration of the measurement, and an offset too large by at most that."""
+        """Return the duration of a measurement, and an offset too large by at most the duration."""
         before_ns = self._sim_clock.now_ns()
         ros_ns = int(self._ros_clock.now().nanoseconds)
         after_ns = self._sim_clock.now_ns()

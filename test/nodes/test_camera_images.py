@@ -1,4 +1,4 @@
-"""Images are read from serialized messages, and damaged ones are refused."""
+"""Images are read from serialised messages, and damaged ones are refused."""
 
 import io
 from array import array
@@ -24,7 +24,7 @@ from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.sensing.image_decoding import ENCODINGS, decode_raw
 
 RAW, COMPRESSED = TRANSPORTS["raw"], TRANSPORTS["compressed"]
-PICTURE = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
 STAMP = Time(sec=1_795_407_546, nanosec=697_302_768)
 
 
@@ -33,7 +33,7 @@ def clock() -> SteadyClock:
     return SteadyClock(Clock())
 
 
-def file_of(kind: str, image: np.ndarray = PICTURE) -> bytes:
+def file_of(kind: str, image: np.ndarray = PIXELS) -> bytes:
     file = io.BytesIO()
     PilImage.fromarray(image).save(file, kind)
     return file.getvalue()
@@ -70,19 +70,19 @@ def test_a_serialized_message_is_read_as_the_message(
 
 
 def test_big_endian_messages_are_read():
-    message = Image(height=1, width=1, encoding="rgb8", step=3, data=PICTURE[0, 0].tobytes())
+    message = Image(height=1, width=1, encoding="rgb8", step=3, data=PIXELS[0, 0].tobytes())
     message.header.stamp = STAMP
     big = bytearray(serialize_message(message))
     big[1] = 0
     for begin in (4, 8, 12, 20, 24, 28, 40, 44):
         big[begin : begin + 4] = bytes(big[begin : begin + 4])[::-1]
     image, stamp_ns = read_raw_image(bytes(big))
-    np.testing.assert_array_equal(image, PICTURE[:1, :1])
+    np.testing.assert_array_equal(image, PIXELS[:1, :1])
     assert stamp_ns == stamp_to_ns(STAMP)
 
 
 def test_pixels_are_a_view_of_the_bytes():
-    message = serialize_message(image_message(PICTURE, "head_camera", STAMP))
+    message = serialize_message(image_message(PIXELS, "head_camera", STAMP))
     image, _ = read_raw_image(message)
     assert np.shares_memory(image, np.frombuffer(message, np.uint8))
 
@@ -90,7 +90,7 @@ def test_pixels_are_a_view_of_the_bytes():
 @given(st.integers(0, 200))
 @settings(max_examples=60, deadline=None)
 def test_a_truncated_message_is_refused(length):
-    whole = serialize_message(image_message(PICTURE, "head_camera", STAMP))
+    whole = serialize_message(image_message(PIXELS, "head_camera", STAMP))
     with pytest.raises(ObservationError, match=r"cannot be read|encoding|bytes"):
         RAW.frame(whole[: min(length, len(whole) - 5)], SteadyClock(Clock()))
 
@@ -102,7 +102,7 @@ def test_another_encapsulation_is_refused_with_its_bytes(clock):
 
 def test_a_lossless_file_is_decoded_exactly(clock):
     frame = COMPRESSED.frame(compressed(file_of("PNG")), clock)
-    np.testing.assert_array_equal(frame.image, PICTURE)
+    np.testing.assert_array_equal(frame.image, PIXELS)
     assert frame.stamp_ns - clock.offset_ns() == stamp_to_ns(STAMP)
 
 

@@ -88,7 +88,7 @@ class Stack(Node):
         client = self.create_client(Trigger, f"simulation/{service}")
         assert client.wait_for_service(timeout_sec=10.0)
         future = client.call_async(Trigger.Request())
-        wait_until(future.done, f"{service} to answer")
+        wait_until(future.done, f"{service} to respond")
         return future.result().success, future.result().message
 
 

@@ -186,7 +186,7 @@ def test_an_image_that_cannot_be_read_is_refused_with_the_reason(message, reason
         decode_raw(message)
 
 
-def test_an_image_survives_serialization(clock):
+def test_an_image_survives_serialisation(clock):
     stamp_ns = time.monotonic_ns()
     sent = image_message(PIXELS, "head_camera", clock.to_stamp(stamp_ns))
     frame = transport_of("raw").frame(serialize_message(sent), clock)
@@ -211,7 +211,7 @@ def test_an_unstamped_image_is_not_fresh(clock):
     assert time.monotonic_ns() - frame.stamp_ns > 3600 * NS_PER_S
 
 
-def test_a_chunk_survives_serialization(clock):
+def test_a_chunk_survives_serialisation(clock):
     sent = chunk()
     written = ChunkWriter(JOINTS, clock).write(sent)
     received = ChunkReader(JOINTS, clock).read(written)

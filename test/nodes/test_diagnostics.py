@@ -59,7 +59,7 @@ def received_states(node: Node) -> list[str]:
     return states
 
 
-def ask(node: Node, service: str) -> Trigger.Response:
+def call(node: Node, service: str) -> Trigger.Response:
     client = node.create_client(Trigger, service)
     assert client.wait_for_service(timeout_sec=LIMIT_S)
     future = client.call_async(Trigger.Request())
@@ -105,18 +105,18 @@ def test_a_late_subscriber_receives_the_last_state(machine):
 
 
 def test_empty_statistics_are_strict_json(machine):
-    answer = ask(machine, "machine/statistics")
-    assert answer.success
-    numbers = strict_json(answer.message)
+    response = call(machine, "machine/statistics")
+    assert response.success
+    numbers = strict_json(response.message)
     assert numbers["work_ms"] == {"p50": None, "p99": None, "p999": None, "max": None}
     assert numbers["period"]["rate_hz"] == 0.0
 
 
 def test_statistics_are_kept_until_they_are_cleared(machine):
     machine.work_time.record(3_000_000)
-    assert strict_json(ask(machine, "machine/statistics").message)["work_ms"]["max"] == 3.0
-    assert ask(machine, "machine/clear_statistics").success
-    assert strict_json(ask(machine, "machine/statistics").message)["work_ms"]["max"] is None
+    assert strict_json(call(machine, "machine/statistics").message)["work_ms"]["max"] == 3.0
+    assert call(machine, "machine/clear_statistics").success
+    assert strict_json(call(machine, "machine/statistics").message)["work_ms"]["max"] is None
 
 
 def test_diagnostics_have_level_hardware_id_and_all_known_values(machine):
@@ -133,7 +133,7 @@ def test_diagnostics_have_level_hardware_id_and_all_known_values(machine):
     assert not {"None", "nan"} & set(values.values())
 
 
-def test_diagnostics_continue_while_the_ros_clock_stands_still(domain):
+def test_diagnostics_continue_while_the_ros_clock_is_stalled(domain):
     def make() -> Machine:
         node = Machine()
         node.set_parameters([Parameter("use_sim_time", value=True)])

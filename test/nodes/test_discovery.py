@@ -1,4 +1,4 @@
-"""Joining a ROS domain in which something runs already."""
+"""Discovery of running processes by a process that joins their ROS domain."""
 
 import os
 import subprocess
@@ -61,8 +61,8 @@ def discovered_s(limit_s: float = 4.0) -> float:
     return duration_s
 
 
-def test_a_process_of_the_stack_is_discovered_soon_even_if_its_answer_is_lost(server):
-    # Lost answers are common, and by default the next announcement comes after 3 s.
+def test_a_process_of_the_stack_is_discovered_soon_even_if_its_response_is_lost(server):
+    # Lost responses are common, and by default the next announcement comes after 3 s.
     assert max(discovered_s() for _ in range(TRIES)) < 1.5
 
 

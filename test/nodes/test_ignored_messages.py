@@ -1,4 +1,4 @@
-"""Ignored messages: each cause is named once, whatever the rate at which they come."""
+"""Ignored messages: each cause is logged once, at any message rate."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from dbp_ros.types import NS_PER_S
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     now_ns = 0
 
@@ -35,7 +35,7 @@ def ignored(clock: Clock, warned: list[str]) -> IgnoredMessages:
     return IgnoredMessages(warned.append, clock)
 
 
-def test_a_cause_is_warned_of_once_and_every_message_is_counted(clock, warned, ignored):
+def test_a_cause_is_logged_once_and_every_message_is_counted(clock, warned, ignored):
     for _ in range(1000):
         clock.now_ns += NS_PER_S // 20
         ignored.add("model", "no JSON")
@@ -43,7 +43,7 @@ def test_a_cause_is_warned_of_once_and_every_message_is_counted(clock, warned, i
     assert ignored.counts == {"model": 1000}
 
 
-def test_another_cause_is_warned_of_too_and_another_topic_at_once(clock, warned, ignored):
+def test_another_cause_is_logged_later_and_another_topic_at_once(clock, warned, ignored):
     ignored.add("model", "no JSON")
     ignored.add("decision", "no JSON")
     ignored.add("model", "a list")
@@ -53,14 +53,14 @@ def test_another_cause_is_warned_of_too_and_another_topic_at_once(clock, warned,
     assert warned[2] == "model: ignored a message: a list"
 
 
-def test_causes_without_end_are_warned_of_at_a_low_rate(clock, warned, ignored):
+def test_ever_new_causes_are_logged_at_a_low_rate(clock, warned, ignored):
     for number in range(100 * MAX_CAUSES):
         clock.now_ns += WARNING_INTERVAL_NS // 100
         ignored.add("model", f"number {number}")
     assert MAX_CAUSES / 2 <= len(warned) <= MAX_CAUSES + 1
 
 
-def test_the_state_names_one_cause_a_topic_and_does_not_flap(clock, ignored):
+def test_the_state_has_one_stable_cause_per_topic(clock, ignored):
     assert ignored.problem == ""
     for number in range(100):
         clock.now_ns += REPORTED_NS // 10

@@ -18,7 +18,7 @@ def messages():
     image = Image(height=2, width=3, encoding="rgb8", step=9, data=array("B", range(18)))
     joints = JointState(name=["elbow", "wrist"], position=array("d", (0.1, -2.5)))
     for message in (image, joints):
-        message.header.stamp, message.header.frame_id = ns_to_stamp(1_234_567_890), "somewhere"
+        message.header.stamp, message.header.frame_id = ns_to_stamp(1_234_567_890), "base_link"
     return {
         "sensor_msgs/msg/Image": image,
         "sensor_msgs/msg/JointState": joints,

@@ -1,4 +1,4 @@
-"""What a policy remembers of its models, and what it takes from the guard's diagnostics."""
+"""Block list and model history by namespace; guard counters from diagnostics."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def load_in(namespace: str, directory: Path) -> int:
         return swap.load_initial_model(directory).model.manifest.version
 
 
-def test_each_namespace_remembers_its_own_failures(domain: int, tmp_path: Path) -> None:
+def test_each_namespace_has_its_own_block_list_and_history(domain: int, tmp_path: Path) -> None:
     directory = write_toy_bundle(tmp_path / "models" / "toy", version=4)
     failed = tmp_path / "models" / RECEIVED / "line.cell_1" / FAILED
     Blocklist(failed).add(read_bundle(directory).sha256, "rolled back: asked for")

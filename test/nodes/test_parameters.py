@@ -64,7 +64,7 @@ def test_every_setting_is_a_read_only_parameter_with_a_description(kind):
             assert shown == leaf.value
 
 
-def test_a_description_tells_the_range():
+def test_a_description_contains_the_range():
     with started() as node:
         load_settings(node, GuardConfig)
         described = node.describe_parameter("command_rate_hz").description
@@ -96,7 +96,7 @@ def test_a_running_node_refuses_another_value():
         ("cpu_affinity:=[2, 3]", (2, 3)),
     ],
 )
-def test_a_value_on_the_command_line_is_taken_with_the_type_of_its_setting(parameter, value):
+def test_a_value_on_the_command_line_is_accepted_with_the_type_of_its_setting(parameter, value):
     found = given(parameter)
     assert found == value
     assert type(found) is type(value)
@@ -110,7 +110,7 @@ def test_a_setting_of_a_group_is_a_parameter_with_a_dot():
     assert finetune == FinetuneConfig(actor_learning_rate=3e-5, minibatch_size=7)
 
 
-def test_a_name_of_digits_is_taken_where_it_is_quoted():
+def test_a_quoted_name_of_digits_is_accepted():
     assert given("model:='2024'", PolicyConfig) == "2024"
 
 
@@ -174,7 +174,7 @@ def test_an_unknown_parameter_of_the_command_line_is_refused(parameter, reason):
         load_settings(node, GuardConfig)
 
 
-def test_parameters_of_every_ros_node_are_taken():
+def test_parameters_of_every_ros_node_are_accepted():
     with started("use_sim_time:=true") as node:
         assert load_settings(node, GuardConfig) == GuardConfig()
 
@@ -190,12 +190,12 @@ def test_parameters_of_every_ros_node_are_taken():
         ("--ros-args --params-file /nowhere.yaml", "/nowhere.yaml cannot be read"),
     ],
 )
-def test_what_would_not_reach_the_node_is_refused(words, reason):
+def test_arguments_that_would_not_reach_the_node_are_refused(words, reason):
     with pytest.raises(ConfigError, match=reason):
         check_arguments(["guard_node", *words.split()], "/guard", GuardConfig)
 
 
-def test_a_right_command_line_is_taken():
+def test_a_valid_command_line_is_accepted():
     words = "--ros-args -r __ns:=/cell -r head_camera/image_raw:=/a -p guard:chunk_timeout_s:=0.2"
     check_arguments(["guard_node", *words.split()], "/guard", GuardConfig)
 
