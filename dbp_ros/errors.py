@@ -1,4 +1,4 @@
-"""Exceptions for errors that the user can fix; each message has value, expectation and fix."""
+"""Exceptions for errors that the user can fix; messages give value, expectation and fix."""
 
 
 class DbpError(Exception):
@@ -14,11 +14,11 @@ class BundleError(DbpError):
 
 
 class ObservationError(DbpError):
-    """Sensor message that is no valid observation."""
+    """Sensor message that is not a valid observation."""
 
 
 class ModelOutputError(ObservationError):
-    """Model output that is not finite."""
+    """Model output with a value that is not finite."""
 
 
 class CommandError(DbpError):

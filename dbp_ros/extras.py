@@ -30,7 +30,7 @@ SEPARATE = {"metaworld": "pip install --no-deps metaworld==3.1.1"}
 
 
 def missing(*extras: str) -> dict[str, list[str]]:
-    """Return the missing libraries of some extras, by extra."""
+    """Return the missing libraries of extras, by extra."""
     absent = {extra: [name for name in EXTRAS[extra] if is_missing(name)] for extra in extras}
     return {extra: names for extra, names in absent.items() if names}
 
@@ -40,7 +40,7 @@ def install_hint(library: str, extras: Sequence[str] = ()) -> str:
 
     Args:
         library: Import name of the library, or of a module in it.
-        extras: Extras that are needed too; those that are incomplete are added to the command.
+        extras: Extras that are also required; incomplete extras are added to the command.
     """
     top = library.partition(".")[0]
     if top in SEPARATE:

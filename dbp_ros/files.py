@@ -63,7 +63,7 @@ def check_new_folder(path: Path, marker: str, flag: str = "--out") -> None:
         flag: Its command line flag, for the message.
 
     Raises:
-        ConfigError: If it cannot be written, or holds other files.
+        ConfigError: If it cannot be written, or contains other files.
     """
     try:
         _try_to_write(path.parent)
@@ -74,7 +74,7 @@ def check_new_folder(path: Path, marker: str, flag: str = "--out") -> None:
     if not path.is_dir():
         raise ConfigError(f"{flag} {path} is not a folder: give another one")
     if not (path / marker).is_file() and any(path.iterdir()):
-        raise ConfigError(f"{flag} {path} holds other files and would be replaced: give another")
+        raise ConfigError(f"{flag} {path} contains other files and would be replaced: give another")
 
 
 def _try_to_write(folder: Path) -> None:

@@ -11,7 +11,7 @@ SEPARATOR, NEXT_REASON = ": ", "; "
 
 
 class GuardMode(Enum):
-    """What the guard does with the arms."""
+    """Mode of the guard."""
 
     DISABLED = "disabled"
     HOLDING = "holding"

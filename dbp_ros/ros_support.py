@@ -7,8 +7,8 @@ import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-# Machine architecture of the ROS 2 packages for pip.
-WHEELS = "x86_64"
+# CPU architecture of the ROS 2 wheels for pip.
+WHEEL_ARCHITECTURE = "x86_64"
 EXTENSION = "_rclpy_pybind11"
 
 
@@ -43,10 +43,10 @@ def supported_distribution() -> str:
 
 def wheels_problem() -> str:
     """Return why pip cannot install ROS 2 on this computer; empty if it can."""
-    if sys.platform == "linux" and platform.machine() == WHEELS:
+    if sys.platform == "linux" and platform.machine() == WHEEL_ARCHITECTURE:
         return ""
     return (
-        f"pip has ROS 2 packages for Linux on {WHEELS} only, not for {sys.platform} on "
+        f"pip has ROS 2 packages for Linux on {WHEEL_ARCHITECTURE} only, not for {sys.platform} on "
         f"{platform.machine()}: install and source ROS 2 Jazzy, or use docker/"
     )
 

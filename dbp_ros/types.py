@@ -45,7 +45,7 @@ class ActionChunk:
 
     Attributes:
         positions: Commanded positions in [rad], grippers in [m]. Shape (horizon, nu).
-        due_ns: Time at which each point is due, rising. Shape (horizon,).
+        due_ns: Time at which each point is due, increasing. Shape (horizon,).
         stamp_ns: Time of the observation.
         image_stamps_ns: Time of capture of the newest image of each camera, in the order of the
             policy's cameras; empty if unknown.
@@ -91,9 +91,9 @@ class VectorStepResult:
 class VectorEnv(Protocol):
     """Parallel episodes, one per environment, each reset and stepped by its index.
 
-    There is no autoreset, and environments that are not among the indices do not move. So the
-    state after a step is always the true next state, also at the end of an episode. All
-    randomness comes from the seed of the episode.
+    There is no autoreset, and only the environments given by index are stepped. The state after a
+    step is always the true next state, also at the end of an episode. All randomness comes from the
+    seed of the episode.
     """
 
     @property
@@ -105,7 +105,7 @@ class VectorEnv(Protocol):
 
         Args:
             indices: Environments, without duplicates. Shape (n,).
-            seeds: One for each.
+            seeds: One seed per environment.
         """
 
     def step(self, indices: Indices, actions: Floats) -> VectorStepResult:

@@ -1,1 +1,1 @@
-"""The model bundle: a folder with ONNX graphs, a manifest and golden cases."""
+"""Model bundle: a folder with ONNX graphs, a manifest and golden cases."""

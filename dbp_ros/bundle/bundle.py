@@ -1,7 +1,7 @@
-"""The model bundle: a folder with ONNX graphs, their manifest and golden cases.
+"""Model bundle: a folder with ONNX graphs, their manifest and golden cases.
 
 A bundle is self-contained. Its manifest gives the joints, cameras, units and history that the
-graphs were trained for, the sha256 of every file, and how they were made. Its golden cases are
+graphs were trained for, the sha256 of every file, and their origin. Its golden cases are
 inputs with the outputs that the graphs must return on any machine.
 """
 
@@ -99,7 +99,7 @@ def _require_unchanged(directory: Path, name: str, expected: str) -> None:
 def _require_inside(directory: Path, manifest: Manifest) -> None:
     """Raise `BundleError` if a file is a link out of the bundle.
 
-    A bundle may be installed as links that all lead into one folder.
+    A bundle may be installed as links that all point into one folder.
     """
     folders = {directory.resolve(), (directory / MANIFEST).resolve().parent}
     for name in manifest.files:

@@ -32,7 +32,7 @@ _NESTED = {
 _NODE_OPERATOR, _EXTERNAL_DATA, _ENTRY_KEY, _ENTRY_VALUE = 4, 13, 1, 2
 # Operator that loads a compiled engine, usually from a file.
 ENGINE = "EPContext"
-LONGEST_NAME = 4096
+MAX_NAME_BYTES = 4096
 
 
 def external_files(path: Path) -> set[str]:
@@ -68,7 +68,7 @@ def _texts(file: BinaryIO, end: int) -> Iterator[tuple[int, str]]:
 
 
 def _text(file: BinaryIO, length: int) -> str:
-    if length > LONGEST_NAME:
+    if length > MAX_NAME_BYTES:
         raise ValueError(f"a name of {length} bytes")
     return file.read(length).decode()
 

@@ -63,14 +63,14 @@ def read_golden(bundle: Bundle) -> GoldenCases:
     for camera in manifest.camera_names:
         images = arrays[f"image.{camera}"]
         if manifest.history.length == 1 and images.ndim == 4:
-            # The first bundles have no axis for a history of one.
+            # Older bundles have no history axis if the history length is 1.
             arrays[f"image.{camera}"] = images[:, None]
     cases = arrays["action"].shape[:1]
     for name, (dtype, shape) in expected.items():
         found = arrays[name]
         if found.dtype != dtype or found.shape != (*cases, *shape) or cases == (0,):
             raise BundleError(
-                f"{bundle.directory}: the golden cases hold {name} as {found.dtype} of shape "
+                f"{bundle.directory}: the golden cases contain {name} as {found.dtype} of shape "
                 f"{found.shape}, expected {dtype.__name__} of shape {shape} for each case: "
                 "export the model again"
             )

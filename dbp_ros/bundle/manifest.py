@@ -1,4 +1,4 @@
-"""The manifest of a model bundle, `manifest.yaml`, and its checks."""
+"""Manifest of a model bundle, `manifest.yaml`, and its validation."""
 
 import math
 from dataclasses import asdict, dataclass, field

@@ -1,1 +1,1 @@
-"""The processes of the stack: described, checked and started."""
+"""Processes of the stack: command lines, remap rules and checks before the start."""

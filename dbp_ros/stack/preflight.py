@@ -22,7 +22,7 @@ from dbp_ros.stack.remaps import check_sources, rules_of
 
 
 def checked_processes(config: StackConfig) -> list[Process]:
-    """Check everything that a stack needs; return its processes in the order of their start.
+    """Check the requirements of a stack; return its processes in the order of their start.
 
     Raises:
         ConfigError: If ROS 2 is not supported, a library, a parameter file or the checkpoint is
@@ -99,6 +99,6 @@ def _require_same_joints(guard: GuardConfig, policy: PolicyConfig) -> None:
 def _require_checkpoint(run: Path) -> None:
     if not (run / CHECKPOINT).is_file():
         raise ConfigError(
-            f"checkpoint is {str(run)!r}, but {run / CHECKPOINT} is no file: give the folder of "
+            f"checkpoint is {str(run)!r}, but {run / CHECKPOINT} is not a file: give the folder of "
             "the training run that the model was exported from"
         )

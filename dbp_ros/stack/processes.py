@@ -125,7 +125,7 @@ class Process:
 
 
 def remaps_among(words: Iterable[str]) -> list[str]:
-    """Return the remap rules of a launch command: words `name:=value` that are no arguments.
+    """Return the remap rules of a launch command: words `name:=value` that are not arguments.
 
     Raises:
         ConfigError: If a name is a misspelt argument.

@@ -27,7 +27,7 @@ EXAMPLE = "head_camera:=/camera/color/image_raw"
 def rules_of(text: str) -> tuple[Rule, ...]:
     """Return the ROS remap rules of a list `from:=to`, separated by spaces.
 
-    A name without a slash that is no topic of the stack is the name of a camera.
+    A name without a slash that is not a topic of the stack is the name of a camera.
 
     Raises:
         ConfigError: If a rule has the wrong syntax, or a name is remapped twice.
@@ -48,12 +48,12 @@ def _parsed(word: str) -> Rule:
     for name in (source, target):
         if not NAME.fullmatch(name):
             raise ConfigError(
-                f"remap is {word!r}, but {name!r} is no topic name: expected letters, digits "
+                f"remap is {word!r}, but {name!r} is not a topic name: expected letters, digits "
                 f"and underscores between slashes, such as {EXAMPLE}"
             )
     if source.startswith("__"):
         raise ConfigError(
-            f"remap is {word!r}: set the namespace by its argument; nodes keep their names"
+            f"remap is {word!r}: set the namespace by its argument; node names cannot be changed"
         )
     return source, target
 

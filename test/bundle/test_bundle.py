@@ -10,7 +10,7 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import MANIFEST
 
 
-def test_a_bundle_is_known_by_the_sha256_of_its_manifest(make_bundle):
+def test_a_bundle_is_identified_by_the_sha256_of_its_manifest(make_bundle):
     first = read_bundle(make_bundle()).sha256
     assert read_bundle(make_bundle()).sha256 == first
     assert read_bundle(make_bundle(version=2)).sha256 != first

@@ -1,4 +1,4 @@
-"""Every file that a graph refers to is found, wherever in the graph the reference is."""
+"""Every external file of a graph is found, in any part of the graph."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_a_compiled_engine_counts_as_one(tmp_path: Path) -> None:
     assert found(helper.make_model(graph([node])), tmp_path / "graph.onnx") != set()
 
 
-def test_a_graph_that_holds_all_of_itself_refers_to_nothing(tmp_path: Path) -> None:
+def test_a_graph_without_external_data_has_no_references(tmp_path: Path) -> None:
     model = helper.make_model(graph([constant(), branch(graph([constant()]))], [tensor()]))
     assert found(model, tmp_path / "graph.onnx") == set()
 

@@ -1,4 +1,4 @@
-"""A manifest is parsed and checked, or refused with the key at fault."""
+"""A manifest is parsed and checked, or refused with the invalid key."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Everything that can be checked before the start is checked before anything starts."""
+"""A stack is checked before its processes start."""
 
 import shutil
 from pathlib import Path
@@ -31,13 +31,13 @@ def config(root: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """A folder with a file of weights, which nothing here opens."""
+    """A folder with a file of weights, which is not read."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / CHECKPOINT).write_bytes(b"weights")
     return tmp_path / "run"
 
 
-def test_a_stack_that_can_start_is_listed_as_it_is(checkpoint: Path, config: Path) -> None:
+def test_the_processes_of_a_valid_stack_are_returned(checkpoint: Path, config: Path) -> None:
     (config / "learner.yaml").write_text(parameters(f"out: {checkpoint.parent / 'learner'}"))
     stack = StackConfig(sim=True, learner=True, checkpoint=str(checkpoint), config=str(config))
     assert checked_processes(stack) == processes(stack)
@@ -72,7 +72,7 @@ def test_a_model_for_other_joints_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     stack = StackConfig(learner=True, checkpoint=str(tmp_path / "nowhere"))
-    with pytest.raises(ConfigError, match=r"nowhere/checkpoint\.safetensors is no file"):
+    with pytest.raises(ConfigError, match=r"nowhere/checkpoint\.safetensors is not a file"):
         checked_processes(stack)
 
 
@@ -107,12 +107,12 @@ def test_a_wrong_parameter_file_of_any_process_is_refused(
         checked_processes(stack)
 
 
-def test_files_of_processes_that_are_not_started_are_left_alone(config: Path) -> None:
+def test_files_of_processes_that_are_not_started_are_not_checked(config: Path) -> None:
     (config / "simulation.yaml").write_text(parameters("no_such_key: 1"))
     assert len(checked_processes(StackConfig(config=str(config)))) == 2
 
 
-def test_a_file_may_repeat_what_the_arguments_say(config: Path) -> None:
+def test_a_file_may_repeat_the_values_of_the_arguments(config: Path) -> None:
     (config / "guard.yaml").write_text(parameters("enable_control: false", "use_sim_time: true"))
     checked_processes(StackConfig(config=str(config), real_time_factor=0.5))
     with pytest.raises(ConfigError, match=r"sets enable_control to False, .* sets it to True: rem"):

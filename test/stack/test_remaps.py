@@ -1,4 +1,4 @@
-"""Topics under other names: a camera by its name, any other topic, and what is refused."""
+"""Remap rules of cameras and of other topics, and refused rules."""
 
 import pytest
 
@@ -51,20 +51,20 @@ def test_every_process_of_the_stack_has_every_rule() -> None:
     [
         ("head_camera", "'head_camera', expected from:=to, such as"),
         ("head_camera=/a", "expected from:=to"),
-        ("head_camera:=", "'' is no topic name"),
-        (":=/a", "'' is no topic name"),
-        ("head_camera:=/a//b", "'/a//b' is no topic name"),
-        ("head_camera:=/a/", "'/a/' is no topic name"),
-        ("head-camera:=/a", "'head-camera' is no topic name"),
-        ("head_camera:=/2nd/image_raw", "is no topic name"),
-        ("head_camera:=a:=b", "'a:=b' is no topic name"),
-        ("~/state:=/a", "'~/state' is no topic name"),
+        ("head_camera:=", "'' is not a topic name"),
+        (":=/a", "'' is not a topic name"),
+        ("head_camera:=/a//b", "'/a//b' is not a topic name"),
+        ("head_camera:=/a/", "'/a/' is not a topic name"),
+        ("head-camera:=/a", "'head-camera' is not a topic name"),
+        ("head_camera:=/2nd/image_raw", "is not a topic name"),
+        ("head_camera:=a:=b", "'a:=b' is not a topic name"),
+        ("~/state:=/a", "'~/state' is not a topic name"),
         ("__ns:=/cell", "set the namespace by its argument"),
         ("head_camera:=/a head_camera:=/b", "has head_camera/image_raw twice: /a and /b"),
         ("head_camera:=/a/compressed", "give the raw topic, /a; the compressed topic is remapped"),
     ],
 )
-def test_a_rule_that_cannot_be_meant_is_refused(text: str, reason: str) -> None:
+def test_an_invalid_rule_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         StackConfig(remap=text)
 
@@ -81,7 +81,7 @@ def test_a_rule_that_cannot_be_meant_is_refused(text: str, reason: str) -> None:
         ("diagnostics:=/d", ""),
     ],
 )
-def test_names_of_the_stack_are_taken(text: str, namespace: str) -> None:
+def test_names_of_the_stack_are_accepted(text: str, namespace: str) -> None:
     check(text, namespace)
 
 
