@@ -88,7 +88,7 @@ def _cell_deactivate(operator: OperatorClient, arguments: argparse.Namespace) ->
 
 
 def _protective_stop(operator: OperatorClient, arguments: argparse.Namespace) -> str:
-    operator.set("simulation/protective_stop", not arguments.end)
+    operator.set_bool("simulation/protective_stop", not arguments.end)
     return "the arms follow their controllers" if arguments.end else "the arms hold"
 
 

@@ -4,7 +4,7 @@ A candidate is verified, loaded, self-tested and shadow-tested. Then it is promo
 steps and monitored, and rolled back if its record is worse. A failure before promotion leaves the
 active model untouched. The swap thread runs at the priority just below that of the decision loop,
 to which it must yield. At a lower priority, a third thread could preempt it while it holds the
-global interpreter lock, which would block the loop.
+GIL (global interpreter lock), which would block the loop.
 """
 
 from collections.abc import Callable, Iterator

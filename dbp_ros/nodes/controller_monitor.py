@@ -118,7 +118,7 @@ class ControllerMonitor:
         return list(self._other_publishers.values())
 
     def _tick(self) -> None:
-        """Inspect one controller per tick, as graph queries hold Python's lock."""
+        """Inspect one controller per tick, as graph queries hold the GIL."""
         if self._failure is not None:
             raise self._failure
         self._wait()

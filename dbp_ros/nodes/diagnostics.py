@@ -46,8 +46,8 @@ class DiagnosticsReporter:
             statistics: Returns the statistics, JSON-serialisable.
             clear: Resets the statistics.
             trace: Trace for `~/trace`, if any.
-            wait: Blocks until the node's loop is idle, before each operation that holds Python's
-                lock for long: publishing, logging, formatting statistics. It delays callbacks, so a
+            wait: Blocks until the node's loop is idle, before each operation that holds the GIL
+                for long: publishing, logging, formatting statistics. It delays callbacks, so a
                 node whose loop depends on callbacks must not use it.
         """
         self._node = node
@@ -100,7 +100,7 @@ class DiagnosticsReporter:
         self._diagnostics.publish(message)
 
     def _statistics_json(self) -> str:
-        """Return the statistics as JSON, one entry at a time, as formatting holds Python's lock."""
+        """Return the statistics as JSON, one entry at a time, as formatting holds the GIL."""
         entries = []
         for name, value in self._statistics().items():
             if isinstance(value, dict | list):

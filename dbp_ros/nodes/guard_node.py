@@ -226,7 +226,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self._take_inputs(now_ns)
             self._guard.enable(now_ns)
         if not self._limits_logged:
-            # Once: the limits are constant, and logging holds Python's lock.
+            # Once: the limits are constant, and logging holds the GIL.
             self._limits_logged = True
             self._loop.wait_for_tick()
             limits = self._guard.limits.table(self._config.joints)

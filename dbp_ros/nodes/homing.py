@@ -30,7 +30,7 @@ CHUNK_RATE_HZ = 50.0
 POINT_TIMES_S = tuple(0.05 * k for k in range(1, 11))
 # Fractions of the tracking limit: an arm within the first has arrived; beyond the second, the path
 # is paused.
-ARRIVED, BEHIND = 0.2, 0.6
+ARRIVED, LAGGING = 0.2, 0.6
 SETTLE_S = 3.0
 STATE_S = 2.0
 
@@ -136,7 +136,7 @@ class Homing:
         return enabled
 
     def _follow(self, path: HomingPath) -> None:
-        """Publish the path until the arms arrive; pause it while an arm is behind."""
+        """Publish the path until the arms arrive; pause it while an arm lags."""
         chunks = self._operator.node.create_publisher(JointTrajectory, "action_chunk", COMMAND)
         self._operator.spin_until(lambda: chunks.get_subscription_count() > 0, DISCOVERY_S)
         self._report(f"moving home in {path.duration_s / self._real_time_factor:.1f} s")
@@ -144,7 +144,7 @@ class Homing:
         deadline = before + 2.0 * path.duration_s / self._real_time_factor + SETTLE_S
         while path_s < path.duration_s or not self._near(path.goal, ARRIVED):
             now = time.monotonic()
-            if self._near(path.positions(np.array([path_s]))[0], BEHIND):
+            if self._near(path.positions(np.array([path_s]))[0], LAGGING):
                 path_s += self._real_time_factor * (now - before)
             before = now
             if now > deadline:

@@ -112,7 +112,7 @@ class ModelSwap:
             self._swap.report(SwapPhase.REFUSED, initial.refused, initial.fallback)
         self._receiver.start(self._swap, self._received)
         # Just below the decision loop: no thread of lower priority than the loop may preempt the
-        # swap thread while it holds the interpreter lock.
+        # swap thread while it holds the GIL.
         priority = max(1, config.realtime_priority - 1) if config.realtime_priority else 0
         self._thread = RateThread("model swap", SWAP_RATE_HZ, self._tick, priority)
         self._thread.start()

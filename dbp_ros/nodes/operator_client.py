@@ -96,7 +96,7 @@ class OperatorClient:
         """
         return _message_of(service, self.call(Trigger, service, Trigger.Request(), response_s))
 
-    def set(self, service: str, data: bool) -> str:
+    def set_bool(self, service: str, data: bool) -> str:
         """Call a SetBool service; return its message.
 
         Raises:
@@ -110,7 +110,7 @@ class OperatorClient:
         Raises:
             DbpError: If there is no guard, no response, or the request is rejected.
         """
-        return self.set("guard/enable_control", enable)
+        return self.set_bool("guard/enable_control", enable)
 
     def policy_state(self) -> int:
         """Return the lifecycle state of the policy, one of `lifecycle_msgs/msg/State`."""

@@ -129,7 +129,7 @@ def _init(arguments: Sequence[str] | None) -> None:
 def spin_until(ended: threading.Event, executor: EventsExecutor, node: Node) -> None:
     """Spin in slices until an event is set.
 
-    `EventsExecutor.spin` runs no callbacks in these releases.
+    `EventsExecutor.spin` runs no callbacks in the supported releases.
 
     Args:
         ended: Ends the spinning.

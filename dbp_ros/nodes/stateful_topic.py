@@ -34,7 +34,7 @@ def subscribe_stateful(
             if not volatile:
                 volatile.append(node.create_subscription(kind, topic, callback, EVENTS, raw=raw))
         except Exception as error:
-            # The executor of these releases crashes on an exception in this kind of callback.
+            # `EventsExecutor` crashes on an exception in this kind of callback.
             node.get_logger().error(f"cannot subscribe to volatile publishers of {topic}: {error}")
 
     events = SubscriptionEventCallbacks(incompatible_qos=on_incompatible_qos)

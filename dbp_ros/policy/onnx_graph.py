@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from dbp_ros.policy.onnx_sessions import DEVICES, open_session
+from dbp_ros.policy.onnx_sessions import PROVIDERS, open_session
 
 
 class Graph:
@@ -76,5 +76,5 @@ class BoundGraph(Graph):
 
 def open_graph(path: Path, provider: str, threads: int) -> Graph:
     """Load a graph; see `open_session` for arguments and errors."""
-    session, memory = open_session(path, provider, threads), DEVICES[provider].memory
+    session, memory = open_session(path, provider, threads), PROVIDERS[provider].memory
     return Graph(session) if memory == "cpu" else BoundGraph(session, memory)

@@ -11,14 +11,14 @@ from dbp_ros.errors import BundleError, ConfigError
 
 
 @dataclass(frozen=True)
-class Device:
-    """Execution provider with its options.
+class ProviderSpec:
+    """Execution provider of ONNX Runtime, with its options.
 
     Attributes:
-        provider: Its name in ONNX Runtime.
-        memory: Device of its inputs: `cpu` or `cuda`.
-        options: Its options.
-        fallbacks: Providers of operators that it lacks, before the CPU.
+        provider: Name of the provider in ONNX Runtime.
+        memory: Device of its input buffers: `cpu` or `cuda`.
+        options: Options of the provider.
+        fallbacks: Providers of unsupported operators, before the CPU provider.
         cache: Folder that it requires, if any.
     """
 
@@ -40,11 +40,11 @@ def engine_cache() -> Path:
     return Path(cache) / "dbp_ros" / "tensorrt"
 
 
-DEVICES = {
-    "cpu": Device("CPUExecutionProvider"),
+PROVIDERS = {
+    "cpu": ProviderSpec("CPUExecutionProvider"),
     # An exhaustive search takes seconds for each new image size, in the middle of a run.
-    "cuda": Device("CUDAExecutionProvider", "cuda", {"cudnn_conv_algo_search": "HEURISTIC"}),
-    "tensorrt": Device(
+    "cuda": ProviderSpec("CUDAExecutionProvider", "cuda", {"cudnn_conv_algo_search": "HEURISTIC"}),
+    "tensorrt": ProviderSpec(
         "TensorrtExecutionProvider",
         "cuda",
         {
@@ -59,20 +59,20 @@ DEVICES = {
 }
 
 
-def device_of(name: str) -> Device:
-    """Return the device of a setting.
+def provider_spec(name: str) -> ProviderSpec:
+    """Return the provider of a setting.
 
     Raises:
         ConfigError: If it is unknown or not in this build of ONNX Runtime.
     """
-    if name not in DEVICES:
-        raise ConfigError(f"execution_provider is {name!r}, expected one of {', '.join(DEVICES)}")
-    if DEVICES[name].provider not in ort.get_available_providers():
+    if name not in PROVIDERS:
+        raise ConfigError(f"execution_provider is {name!r}, expected one of {', '.join(PROVIDERS)}")
+    if PROVIDERS[name].provider not in ort.get_available_providers():
         raise ConfigError(
             f"execution_provider {name!r} is not in this onnxruntime, which has "
             f"{', '.join(ort.get_available_providers())}: install onnxruntime-gpu instead"
         )
-    return DEVICES[name]
+    return PROVIDERS[name]
 
 
 def open_session(path: Path, provider: str, threads: int) -> ort.InferenceSession:
@@ -87,9 +87,9 @@ def open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessio
         ConfigError: If the provider is unknown or not in this build of ONNX Runtime.
         BundleError: If ONNX Runtime cannot load the file.
     """
-    device = device_of(provider)
-    if device.cache is not None:
-        device.cache.mkdir(parents=True, exist_ok=True)
+    spec = provider_spec(provider)
+    if spec.cache is not None:
+        spec.cache.mkdir(parents=True, exist_ok=True)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -97,12 +97,12 @@ def open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessio
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(str(path), options, providers=device.providers)
+        session = ort.InferenceSession(str(path), options, providers=spec.providers)
     except Exception as error:
         first_line = str(error).splitlines()[0]
         raise BundleError(f"{path} cannot be loaded ({first_line}): export it again") from error
     # ONNX Runtime drops a GPU provider whose libraries are missing, without an error.
-    if device.provider not in session.get_providers():
+    if spec.provider not in session.get_providers():
         raise ConfigError(
             f"execution_provider {provider!r} cannot run here, onnxruntime fell back to "
             f"{', '.join(session.get_providers())}: check its libraries, or use cpu"

@@ -213,11 +213,11 @@ def remaining_points(chunk: ActionChunk, stamp_ns: int) -> ActionChunk:
     )
 
 
-def same_inputs(one: Manifest, other: Manifest) -> bool:
+def same_inputs(first: Manifest, second: Manifest) -> bool:
     """Return whether two models take the same joints and history, with identical encoders."""
     return (
-        one.joints == other.joints
-        and one.history == other.history
-        and one.cameras == other.cameras
-        and all(one.files[c.encoder] == other.files[c.encoder] for c in one.cameras)
+        first.joints == second.joints
+        and first.history == second.history
+        and first.cameras == second.cameras
+        and all(first.files[c.encoder] == second.files[c.encoder] for c in first.cameras)
     )

@@ -17,7 +17,7 @@ POLL_S = 0.05
 GRACE_S = 5.0
 # Time between the end of the policy and SIGTERM for the guard, which brings the arms to rest.
 SETTLE_S = 0.5
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _print_lock = threading.Lock()
 
@@ -55,7 +55,7 @@ class Supervisor:
         Returns:
             0 if every process ran until the end of the stack, else 1.
         """
-        for number in ENDING:
+        for number in END_SIGNALS:
             signal.signal(number, self._on_signal)
         try:
             # Fork before the first thread: Python code between fork and exec is then safe.
@@ -65,7 +65,7 @@ class Supervisor:
             self._watch()
         finally:
             self._end()
-            for number in ENDING:
+            for number in END_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
         for reader in readers:
             reader.join(timeout=1.0)

@@ -135,13 +135,13 @@ class PeriodRecorder:
             triggered: Whether it was triggered before the period was over, which is not an error.
         """
         if self._last_ns:
-            between_ns = now_ns - self._last_ns
-            self._total_ns += between_ns
+            interval_ns = now_ns - self._last_ns
+            self._total_ns += interval_ns
             if triggered:
                 self.early_count += 1
             else:
-                self.errors.record(abs(between_ns - self.period_ns))
-            if between_ns > self._gap_ns:
+                self.errors.record(abs(interval_ns - self.period_ns))
+            if interval_ns > self._gap_ns:
                 self.gap_count += 1
                 if len(self.gaps) < self.MAX_GAPS:
                     self.gaps.append(Gap(self._last_ns, now_ns))

@@ -11,7 +11,7 @@ from dbp_ros.bundle.bundle import read_bundle, read_manifest, sha256_of
 from dbp_ros.bundle.manifest import ActionSpec, CameraSpec, write_manifest
 from dbp_ros.errors import BundleError, ConfigError, ObservationError
 from dbp_ros.policy.model import Model
-from dbp_ros.policy.onnx_sessions import DEVICES
+from dbp_ros.policy.onnx_sessions import PROVIDERS
 
 
 def make_image(value=0, height=8, width=12):
@@ -162,7 +162,7 @@ def test_an_unknown_execution_provider_is_refused_with_the_known_ones(make_bundl
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
 def test_an_absent_execution_provider_is_refused_and_never_replaced(make_bundle, provider):
-    if DEVICES[provider].provider in ort.get_available_providers():
+    if PROVIDERS[provider].provider in ort.get_available_providers():
         pytest.skip(f"{provider} is here")
     with pytest.raises(ConfigError, match=f"'{provider}' is not in this onnxruntime, which has"):
         Model(read_bundle(make_bundle()), provider=provider)

@@ -13,11 +13,11 @@ import pytest
 from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.policy.onnx_graph import BoundGraph, Graph, open_graph
-from dbp_ros.policy.onnx_sessions import DEVICES, open_session
+from dbp_ros.policy.onnx_sessions import PROVIDERS, open_session
 
 LIFT = bundle_directory("lift")
 ENCODER, HEAD = LIFT / "encoder_head_camera.onnx", LIFT / "head.onnx"
-ABSENT = [n for n, d in DEVICES.items() if d.provider not in ort.get_available_providers()]
+ABSENT = [n for n, d in PROVIDERS.items() if d.provider not in ort.get_available_providers()]
 
 
 def make_image(height: int = 84, width: int = 84, seed: int = 0) -> np.ndarray:
@@ -101,10 +101,10 @@ def test_an_unknown_device_is_an_error_with_the_known_ones() -> None:
 
 
 def test_cuda_is_the_fallback_of_tensorrt() -> None:
-    providers = DEVICES["tensorrt"].providers
+    providers = PROVIDERS["tensorrt"].providers
     assert providers[0][0] == "TensorrtExecutionProvider"
     assert providers[1:] == ["CUDAExecutionProvider"]
-    assert {DEVICES[name].memory for name in ("cuda", "tensorrt")} == {"cuda"}
+    assert {PROVIDERS[name].memory for name in ("cuda", "tensorrt")} == {"cuda"}
 
 
 def test_an_invalid_graph_file_is_an_error(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_sizes_that_do_not_add_up_are_refused(sizes):
     [
         ("dbp_ros.sim.tasks.registry", "TASKS", TaskName),
         ("dbp_ros.sim.camera", "BACKENDS", CameraBackend),
-        ("dbp_ros.policy.onnx_sessions", "DEVICES", ExecutionProvider),
+        ("dbp_ros.policy.onnx_sessions", "PROVIDERS", ExecutionProvider),
         ("dbp_ros.nodes.camera_images", "TRANSPORTS", ImageTransportName),
     ],
 )
