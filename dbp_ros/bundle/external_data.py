@@ -31,7 +31,7 @@ _NESTED = {
 }
 _NODE_OPERATOR, _EXTERNAL_DATA, _ENTRY_KEY, _ENTRY_VALUE = 4, 13, 1, 2
 # Operator that loads a compiled engine, usually from a file.
-ENGINE_OPERATOR = "EPContext"
+EP_CONTEXT = "EPContext"
 MAX_NAME_BYTES = 4096
 
 
@@ -58,10 +58,8 @@ def _references(file: BinaryIO, message: int, end: int) -> Iterator[str]:
             entry = dict(_texts(file, file.tell() + length))
             if entry.get(_ENTRY_KEY) == "location":
                 yield entry.get(_ENTRY_VALUE, "")
-        elif (
-            message == _NODE and number == _NODE_OPERATOR and _text(file, length) == ENGINE_OPERATOR
-        ):
-            yield f"the engine of an operator {ENGINE_OPERATOR}"
+        elif message == _NODE and number == _NODE_OPERATOR and _text(file, length) == EP_CONTEXT:
+            yield f"the engine of an operator {EP_CONTEXT}"
 
 
 def _texts(file: BinaryIO, end: int) -> Iterator[tuple[int, str]]:

@@ -18,7 +18,7 @@ def controllers(s: Snapshot) -> Iterator[Finding]:
     guard = s.full_name("guard")
     for controller in s.controllers:
         topic = controller.topic
-        names = [end.node for end in topic.publishers]
+        names = [p.node for p in topic.publishers]
         own = names.index(guard) if guard in names else len(names)
         if others := names[:own] + names[own + 1 :]:
             yield Finding(
@@ -90,7 +90,7 @@ def joint_states(s: Snapshot) -> Iterator[Finding]:
     if source is None:
         return
     topic, streams = source.topic, source.streams
-    publishers = sorted(end.node for end in topic.publishers)
+    publishers = sorted(p.node for p in topic.publishers)
     if not publishers:
         others = [name for name in s.joint_topics if name != topic.name]
         near = get_close_matches(topic.name, others, 1, 0.0)
@@ -177,7 +177,7 @@ def _slow(s: Snapshot, topic: str, streams: tuple[TopicStream, ...]) -> Iterator
 
 def two_robots(s: Snapshot) -> Iterator[Finding]:
     """Find a simulated cell in the domain of a real robot."""
-    publishers = [end.node for end in s.joint_states.topic.publishers] if s.joint_states else []
+    publishers = [p.node for p in s.joint_states.topic.publishers] if s.joint_states else []
     simulated = s.full_name(SIMULATION)
     if not (simulated in publishers or (SIMULATION in s.nodes and s.nodes[SIMULATION].copies)):
         return
@@ -199,13 +199,13 @@ def chunks(s: Snapshot) -> Iterator[Finding]:
     if s.chunks is None:
         return
     topic = s.chunks.topic
-    others = [end.node for end in topic.publishers if end.node != s.full_name("policy")]
+    others = [p.node for p in topic.publishers if p.node != s.full_name("policy")]
     if len(topic.publishers) > 1:
         several_streams = len(s.chunks.streams) > 1
         yield Finding(
             ERROR if several_streams else WARNING,
             topic.name,
-            f"several publishers: {listed(sorted(end.node for end in topic.publishers))}",
+            f"several publishers: {listed(sorted(p.node for p in topic.publishers))}",
             f"end {listed(others) or 'all but one'}: the guard accepts one publisher",
         )
     if s.policy.sentence == "deciding" and topic.rate_hz == 0.0 and s.policy.lifecycle == ACTIVE:

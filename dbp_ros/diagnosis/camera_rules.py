@@ -16,7 +16,7 @@ def cameras(s: Snapshot) -> Iterator[Finding]:
     """Find cameras that are missing, duplicate, slow, or have unusable images."""
     for source in s.cameras:
         topic = source.topic
-        publishers = [end.node for end in topic.publishers]
+        publishers = [p.node for p in topic.publishers]
         if not publishers:
             yield _no_camera(s, topic)
             continue

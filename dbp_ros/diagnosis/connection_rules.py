@@ -15,7 +15,7 @@ def clocks(s: Snapshot) -> Iterator[Finding]:
     """Find a `/clock` that is missing, stalled, duplicate, too slow or too fast."""
     users = [node.name for node in s.nodes.values() if node.parameters.get("use_sim_time")]
     clock = s.clock
-    publishers = [end.node for end in clock.topic.publishers] if clock else []
+    publishers = [p.node for p in clock.topic.publishers] if clock else []
     if users and not publishers:
         yield Finding(
             ERROR,

@@ -23,11 +23,11 @@ class Finding:
     action: str = ""
 
 
-def listed(names: "tuple[str, ...] | list[str]", most: int = 8) -> str:
-    """Return names separated by commas, at most `most` of them."""
+def listed(names: "tuple[str, ...] | list[str]", limit: int = 8) -> str:
+    """Return names separated by commas, at most `limit` of them."""
     names = list(names)
-    rest = len(names) - most
-    shown = ", ".join(names[:most])
+    rest = len(names) - limit
+    shown = ", ".join(names[:limit])
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 

@@ -78,8 +78,8 @@ def _topic_rows(snapshot: Snapshot) -> list[tuple[str, ...]]:
 
 def _topic_row(topic: TopicStatus, age: str) -> tuple[str, ...]:
     rate = "" if topic.rate_hz is None else f"{topic.rate_hz:.1f}/s"
-    publishers = listed(sorted(end.node for end in topic.publishers), 4) or "none"
-    subscribers = listed(sorted(end.node for end in topic.subscribers), 4) or "none"
+    publishers = listed(sorted(p.node for p in topic.publishers), 4) or "none"
+    subscribers = listed(sorted(p.node for p in topic.subscribers), 4) or "none"
     return (topic.name, rate, age, f"{publishers} -> {subscribers}")
 
 

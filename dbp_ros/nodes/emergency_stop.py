@@ -154,13 +154,13 @@ def unbuffered_keys() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Stop guards through their services; see `dbp stop`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--namespace")
     parser.add_argument("--stopped", type=int, default=0)
     parser.add_argument("--key", action="store_true")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(argv)
     try:
         with connected(arguments.namespace or "", "stop") as operator:
             if arguments.key:

@@ -59,9 +59,9 @@ def check_arguments(arguments: Sequence[str], node: str, kind: type[Settings]) -
             ROS arguments, or a parameter file is invalid.
     """
     ros, others = _split(arguments)
-    for word in others:
-        if ASSIGNMENT in word:
-            raise ConfigError(f"{word} is ignored by ROS 2: write --ros-args -p {word}")
+    for argument in others:
+        if ASSIGNMENT in argument:
+            raise ConfigError(f"{argument} is ignored by ROS 2: write --ros-args -p {argument}")
     for flag, value in pairwise(ros):
         if flag == FILE_FLAG:
             check_file(Path(value), node, kind)
@@ -80,11 +80,11 @@ def _check_parameter(rule: str, node: str, kind: type[Settings]) -> None:
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the ROS arguments, and the others."""
-    words: tuple[list[str], list[str]] = ([], [])
+    parts: tuple[list[str], list[str]] = ([], [])
     inside = False
-    for word in arguments[1:]:
-        if word in (ROS_ARGUMENTS, END_OF_ROS_ARGUMENTS):
-            inside = word == ROS_ARGUMENTS
+    for argument in arguments[1:]:
+        if argument in (ROS_ARGUMENTS, END_OF_ROS_ARGUMENTS):
+            inside = argument == ROS_ARGUMENTS
         else:
-            words[not inside].append(word)
-    return words
+            parts[not inside].append(argument)
+    return parts

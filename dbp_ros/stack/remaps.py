@@ -33,27 +33,27 @@ def rules_of(text: str) -> tuple[Rule, ...]:
         ConfigError: If a rule has the wrong syntax, or a name is remapped twice.
     """
     rules: dict[str, str] = {}
-    for word in text.split():
-        for source, target in _expanded(*_parsed(word)):
+    for rule in text.split():
+        for source, target in _expanded(*_parsed(rule)):
             if source in rules:
                 raise ConfigError(f"remap has {source} twice: {rules[source]} and {target}")
             rules[source] = target
     return tuple(rules.items())
 
 
-def _parsed(word: str) -> Rule:
-    source, assignment, target = word.partition(ASSIGNMENT)
+def _parsed(rule: str) -> Rule:
+    source, assignment, target = rule.partition(ASSIGNMENT)
     if not assignment:
-        raise ConfigError(f"remap is {word!r}, expected from:=to, such as {EXAMPLE}")
+        raise ConfigError(f"remap is {rule!r}, expected from:=to, such as {EXAMPLE}")
     for name in (source, target):
         if not NAME.fullmatch(name):
             raise ConfigError(
-                f"remap is {word!r}, but {name!r} is not a topic name: expected letters, digits "
+                f"remap is {rule!r}, but {name!r} is not a topic name: expected letters, digits "
                 f"and underscores between slashes, such as {EXAMPLE}"
             )
     if source.startswith("__"):
         raise ConfigError(
-            f"remap is {word!r}: set the namespace by its argument; node names cannot be changed"
+            f"remap is {rule!r}: set the namespace by its argument; node names cannot be changed"
         )
     return source, target
 
