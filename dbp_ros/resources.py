@@ -9,7 +9,7 @@ def resource_directory() -> Path:
     """Return the folder that holds `package.xml`, `config/`, `launch/` and `models/`.
 
     This is the nearest ancestor of this file that is the root of the package or contains
-    `share/dbp_ros`, for a clone, `pip install` with or without `-e`, and a colcon workspace.
+    `share/dbp_ros`. It exists in a clone, after `pip install` and in a colcon workspace.
 
     Raises:
         ConfigError: If no such folder exists.

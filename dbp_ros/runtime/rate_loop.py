@@ -16,7 +16,7 @@ class RateLoop:
     """Timer with one absolute deadline per period on the steady clock.
 
     Delays do not accumulate. After a wait that ends more than half a period late, the next deadline
-    is a full period later, so that two ticks are never back to back.
+    is a full period later. So two ticks are never back to back.
 
     Attributes:
         triggered: Whether `trigger` ended the last wait.

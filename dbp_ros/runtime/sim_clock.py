@@ -10,7 +10,7 @@ of the robot is timed by this clock, which is the steady clock times f:
 
 Safety timing does not use `/clock`, which may stall or jump, so the arms stop even if `/clock` is
 not published. In a simulation faster than real time the timeouts of observations and of the guard
-stay in wall time (`scale_timeouts`), because they detect dead processes and lost messages. In a
+stay in wall time (`scale_timeouts`): they detect dead processes and lost messages. In a
 slower simulation they are in simulation time, as its cameras and arms are slower too: the arms
 stop within the same distance.
 

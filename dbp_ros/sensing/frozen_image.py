@@ -2,8 +2,8 @@
 
 A camera in a still scene may send the same image twice, so an unchanged image is suspicious only if
 joints move. The setting `camera_joints` lists the joints that must change an image. For a camera
-that is not listed, the detector estimates whether consecutive images of a still scene differ, as
-with sensor noise, or are equal, as in a simulator without noise.
+that is not listed, the detector estimates whether consecutive images of a still scene differ. They
+differ with sensor noise, and are equal in a simulator without noise.
 """
 
 from collections.abc import Iterator
