@@ -215,7 +215,7 @@ def received_bundle(announcement: Announcement, received: Path) -> Path:
 
 
 def delete_old(received: Path) -> None:
-    """Delete all received bundles but the newest; loaded models do not need their files."""
+    """Delete all but the newest `MAX_BUNDLES`; loaded models do not need their files."""
     bundles = sorted(
         (path for path in received.iterdir() if (path / MANIFEST).is_file()),
         key=lambda path: path.stat().st_mtime_ns,
