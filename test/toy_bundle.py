@@ -36,8 +36,8 @@ def write_graph(path, nodes, inputs, outputs, **constants):
     graph = helper.make_graph(
         nodes,
         path.stem,
-        [helper.make_tensor_value_info(*one) for one in inputs],
-        [helper.make_tensor_value_info(*one) for one in outputs],
+        [helper.make_tensor_value_info(*spec) for spec in inputs],
+        [helper.make_tensor_value_info(*spec) for spec in outputs],
         [numpy_helper.from_array(np.array(v), name) for name, v in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
@@ -79,35 +79,37 @@ def write_head(
     shape = (1, len(ramp), nu)
     seen = [f"features.{camera}" for camera in cameras]
     nodes = [
-        helper.make_node("Gather", ["positions", "newest"], ["here"], axis=1),
+        helper.make_node("Gather", ["positions", "newest"], ["last_position"], axis=1),
         helper.make_node("Mul", ["latent", "latent_gain"], ["mean_chunk"]),
         *(
             [helper.make_node("Identity", ["mean_chunk"], ["normalised"])]
             if log_std is None
             else [
-                helper.make_node("Identity", ["spread"], ["log_std"]),
-                helper.make_node("Exp", ["spread"], ["std"]),
-                helper.make_node("Mul", ["noise", "std"], ["apart"]),
-                helper.make_node("Add", ["mean_chunk", "apart"], ["normalised"]),
+                helper.make_node("Identity", ["log_std_chunk"], ["log_std"]),
+                helper.make_node("Exp", ["log_std_chunk"], ["std"]),
+                helper.make_node("Mul", ["noise", "std"], ["deviation"]),
+                helper.make_node("Add", ["mean_chunk", "deviation"], ["normalised"]),
             ]
         ),
         helper.make_node("Concat", seen, ["features"], axis=1),
         helper.make_node("ReduceMean", ["features", "all_but_batch"], ["mean"], keepdims=1),
-        helper.make_node("Mul", ["mean", "feature_gain"], ["sight"]),
+        helper.make_node("Mul", ["mean", "feature_gain"], ["image_offset"]),
         *(
             [
                 helper.make_node("Expand", ["mean", "square"], ["wide"]),
                 helper.make_node("MatMul", ["wide", "wide"], ["product"]),
                 helper.make_node("ReduceMean", ["product"], ["large"], keepdims=1),
-                helper.make_node("Mul", ["large", "nothing"], ["idle"]),
+                helper.make_node("Mul", ["large", "zero"], ["idle"]),
             ]
             if work
-            else [helper.make_node("Identity", ["nothing"], ["idle"])]
+            else [helper.make_node("Identity", ["zero"], ["idle"])]
         ),
-        helper.make_node("Sum", ["here", "ramp", "normalised", "sight", "idle"], ["sum"]),
-        helper.make_node("Mul", ["sum", "gain"], ["answer"]),
+        helper.make_node(
+            "Sum", ["last_position", "ramp", "normalised", "image_offset", "idle"], ["sum"]
+        ),
+        helper.make_node("Mul", ["sum", "gain"], ["chunk"]),
         helper.make_node("Greater", ["mean", "nan_above"], ["too_bright"]),
-        helper.make_node("Where", ["too_bright", "nan", "answer"], ["action"]),
+        helper.make_node("Where", ["too_bright", "nan", "chunk"], ["action"]),
     ]
     write_graph(
         path,
@@ -128,15 +130,15 @@ def write_head(
         latent_gain=np.float32(LATENT_GAIN),
         feature_gain=np.float32(FEATURE_GAIN),
         gain=np.float32(gain),
-        spread=np.full(shape, log_std or 0.0, np.float32),
+        log_std_chunk=np.full(shape, log_std or 0.0, np.float32),
         square=[1, work, work],
-        nothing=np.float32(0.0),
+        zero=np.float32(0.0),
         nan_above=np.float32(nan_above),
         nan=np.float32(np.nan),
     )
 
 
-def write_proof(
+def write_golden_cases(
     path: Path, cameras: Sequence[str], nu: int, history: int, ramp: np.ndarray
 ) -> None:
     """Write three golden cases with the outputs of the formula for a gain of one."""
@@ -144,8 +146,10 @@ def write_proof(
     images = {name: rng.integers(0, 256, (3, history, 8, 12, 3), np.uint8) for name in cameras}
     positions = rng.standard_normal((3, history, nu)).astype(np.float32)
     latent = rng.standard_normal((3, len(ramp), nu)).astype(np.float32)
-    sight = np.mean([seen.mean(axis=(1, 2, 3, 4)) for seen in images.values()], axis=0)
-    action = positions[:, -1:] + ramp + LATENT_GAIN * latent + FEATURE_GAIN * sight[:, None, None]
+    image_offset = np.mean([seen.mean(axis=(1, 2, 3, 4)) for seen in images.values()], axis=0)
+    action = (
+        positions[:, -1:] + ramp + LATENT_GAIN * latent + FEATURE_GAIN * image_offset[:, None, None]
+    )
     np.savez(
         path,
         positions=positions,
@@ -176,7 +180,7 @@ def write_toy_bundle(
     nu = len(graph_joints)
     head = directory / "head.onnx"
     write_head(head, graph_cameras, nu, history, gain, ramp, nan_above, log_std, work)
-    write_proof(directory / "proof.npz", graph_cameras, nu, history, ramp)
+    write_golden_cases(directory / "proof.npz", graph_cameras, nu, history, ramp)
     values = {
         "format": FORMAT,
         "name": "toy",

@@ -23,9 +23,9 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def harness(write: Callable[..., Path]) -> Iterator[SwapHarness]:
-    made = SwapHarness(write(1))
-    yield made
-    made.slot.close()
+    harness = SwapHarness(write(1))
+    yield harness
+    harness.slot.close()
 
 
 @pytest.fixture

@@ -25,22 +25,22 @@ REPORTS = 5
 
 def record(limited: float | None = None, solved: str = "", p99_ms: float = 0.0) -> ModelRecord:
     """Return a record with a fraction of limited commands and episodes: + is solved, - is not."""
-    made = ModelRecord(CONFIG)
-    made.p99_ms = p99_ms
+    statistics = ModelRecord(CONFIG)
+    statistics.p99_ms = p99_ms
     if limited is not None:
-        report(made, *[limited] * REPORTS)
+        report(statistics, *[limited] * REPORTS)
     for mark in solved:
-        made.add_episode(mark == "+")
-    return made
+        statistics.add_episode(mark == "+")
+    return statistics
 
 
-def report(made: ModelRecord, *shares: float) -> None:
+def report(statistics: ModelRecord, *shares: float) -> None:
     """Add reports of 1000 commands per second with these limited fractions."""
     commands = limited = 0
-    made.add_command_counts(0, 0)
+    statistics.add_command_counts(0, 0)
     for share in shares:
         commands, limited = commands + 1000, limited + round(1000 * share)
-        made.add_command_counts(commands, limited)
+        statistics.add_command_counts(commands, limited)
 
 
 def verdict(before: ModelRecord, after: ModelRecord) -> str:
@@ -76,25 +76,25 @@ def test_a_short_record_has_no_limited_fraction() -> None:
 
 
 def test_intervals_without_commands_are_left_out() -> None:
-    made = record(0.5)
+    statistics = record(0.5)
     last = (1000 * REPORTS, 500 * REPORTS)
     for _ in range(2 * REPORTS):
-        made.add_command_counts(*last)
-    assert made.limited_fraction == 0.5
+        statistics.add_command_counts(*last)
+    assert statistics.limited_fraction == 0.5
 
 
 def test_a_restart_of_the_guard_is_left_out() -> None:
-    made = record()
-    report(made, *[1.0] * (REPORTS - 1))
-    made.add_command_counts(0, 0)
-    made.add_command_counts(1000, 0)
-    assert made.limited_fraction == pytest.approx((REPORTS - 1) / REPORTS)
+    statistics = record()
+    report(statistics, *[1.0] * (REPORTS - 1))
+    statistics.add_command_counts(0, 0)
+    statistics.add_command_counts(1000, 0)
+    assert statistics.limited_fraction == pytest.approx((REPORTS - 1) / REPORTS)
 
 
 def test_old_reports_are_dropped() -> None:
-    made = record()
-    report(made, *[1.0] * REPORTS, *[0.0] * REPORTS)
-    assert made.limited_fraction == 0.0
+    statistics = record()
+    report(statistics, *[1.0] * REPORTS, *[0.0] * REPORTS)
+    assert statistics.limited_fraction == 0.0
 
 
 def test_a_lower_success_rate_causes_a_rollback() -> None:

@@ -104,9 +104,9 @@ def test_the_log_probability_is_that_of_the_executed_points(runner):
     deviation = (decision.normalised[:2] - mean[:2]) / 0.05
     expected = (-(deviation**2) / 2 - LOG_STD - 0.5 * math.log(2 * math.pi)).sum()
     assert decision.log_prob == pytest.approx(expected, abs=1e-4)
-    sight = 0.001 * (NOW_NS // MS % 256)
-    played = np.array((0.1, 0.2, 0.3)) + decision.normalised[:2] + sight
-    np.testing.assert_allclose(chunk.positions, played, atol=1e-6)
+    image_offset = 0.001 * (NOW_NS // MS % 256)
+    expected = np.array((0.1, 0.2, 0.3)) + decision.normalised[:2] + image_offset
+    np.testing.assert_allclose(chunk.positions, expected, atol=1e-6)
     np.testing.assert_array_equal(chunk.positions.astype(np.float32), decision.action)
     assert (decision.executed, decision.version, decision.number) == (2, 1, 1)
     assert decision.sha256 == runner.model.bundle.sha256
@@ -248,10 +248,10 @@ def test_a_swap_during_an_inference_leaves_the_chunk_of_one_version(stochastic, 
     slot.close()
     times, decisions = zip(*drawn, strict=True)
     assert np.diff(times).tolist() == [4 * TICK_NS] * 2
-    assert [one.number for one in decisions] == [1, 2, 3]
-    assert [one.version for one in decisions] == ([2, 1, 1] if back else [1, 2, 2])
-    for one in decisions:
-        mean, std = 0.01 * one.latent[:2], math.exp(-2.0 if one.version == 2 else LOG_STD)
-        deviation = (one.normalised[:2] - mean) / std
+    assert [step.number for step in decisions] == [1, 2, 3]
+    assert [step.version for step in decisions] == ([2, 1, 1] if back else [1, 2, 2])
+    for step in decisions:
+        mean, std = 0.01 * step.latent[:2], math.exp(-2.0 if step.version == 2 else LOG_STD)
+        deviation = (step.normalised[:2] - mean) / std
         density = (-(deviation**2) / 2 - math.log(std) - 0.5 * math.log(2 * math.pi)).sum()
-        assert one.log_prob == pytest.approx(density, abs=1e-3)
+        assert step.log_prob == pytest.approx(density, abs=1e-3)

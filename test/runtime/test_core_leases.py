@@ -8,7 +8,7 @@ from dbp_ros.runtime.core_leases import CoreLeases
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> CoreLeases:
+def own(tmp_path: Path) -> CoreLeases:
     return CoreLeases(tmp_path)
 
 
@@ -18,24 +18,24 @@ def other(tmp_path: Path) -> CoreLeases:
     return CoreLeases(tmp_path)
 
 
-def test_a_leased_core_is_refused_to_another_process(one, other):
-    assert one.take("guard", 3)
+def test_a_leased_core_is_refused_to_another_process(own, other):
+    assert own.take("guard", 3)
     assert not other.take("guard", 3)
     assert other.take("guard", 2)
-    assert one.take("guard", 3)
+    assert own.take("guard", 3)
 
 
-def test_roles_have_separate_leases(one, other):
-    assert one.take("guard", 3)
+def test_roles_have_separate_leases(own, other):
+    assert own.take("guard", 3)
     assert other.take("policy", 3)
 
 
-def test_only_the_leases_of_other_processes_are_listed(one, other):
-    assert one.taken("guard") == set()
+def test_only_the_leases_of_other_processes_are_listed(own, other):
+    assert own.taken("guard") == set()
     other.take("guard", 3)
     other.take("guard", 11)
-    one.take("guard", 2)
-    assert one.taken("guard") == {3, 11}
+    own.take("guard", 2)
+    assert own.taken("guard") == {3, 11}
     assert other.taken("guard") == {2}
 
 

@@ -12,8 +12,10 @@ from typing import IO
 import pytest
 
 FOREVER = "import time; print('up', flush=True); time.sleep(60)"
-STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)"
-DIES = "print('up'); raise SystemExit(3)"
+IGNORES_SIGNALS = (
+    "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)"
+)
+EXITS = "print('up'); raise SystemExit(3)"
 SUPERVISE = """
 import os, sys
 from dbp_ros.runtime.supervisor import Supervisor
@@ -23,7 +25,7 @@ sys.exit(Supervisor(commands, os.environ, "guard").run())
 """
 
 
-class Supervised:
+class SupervisorProcess:
     """A supervisor in a separate process, with its output."""
 
     def __init__(self, **scripts: str) -> None:
@@ -46,13 +48,13 @@ class Supervised:
 
 
 @pytest.fixture
-def supervised() -> Iterator[list[Supervised]]:
+def supervised() -> Iterator[list[SupervisorProcess]]:
     """Supervisors of a test, killed at its end."""
-    started: list[Supervised] = []
+    started: list[SupervisorProcess] = []
     yield started
-    for one in started:
-        one.process.kill()
-        one.process.wait()
+    for supervisor in started:
+        supervisor.process.kill()
+        supervisor.process.wait()
 
 
 def ended(pids: list[int], limit_s: float = 10.0) -> bool:
@@ -70,57 +72,65 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("presses", [1, 2, 5])
+@pytest.mark.parametrize("num_signals", [1, 2, 5])
 def test_every_process_ends_at_a_signal(
-    supervised: list[Supervised], number: signal.Signals, presses: int
+    supervised: list[SupervisorProcess], number: signal.Signals, num_signals: int
 ) -> None:
-    supervised.append(one := Supervised(simulation=FOREVER, guard=FOREVER, policy=FOREVER))
-    children = one.children()
-    for _ in range(presses):
-        one.process.send_signal(number)
+    supervised.append(
+        supervisor := SupervisorProcess(simulation=FOREVER, guard=FOREVER, policy=FOREVER)
+    )
+    children = supervisor.children()
+    for _ in range(num_signals):
+        supervisor.process.send_signal(number)
         time.sleep(0.05)
-    assert one.process.wait(timeout=20) == 0
+    assert supervisor.process.wait(timeout=20) == 0
     assert len(children) == 3
     assert ended(children)
 
 
-def test_no_process_is_left_when_the_supervisor_is_killed(supervised: list[Supervised]) -> None:
-    supervised.append(one := Supervised(simulation=FOREVER, guard=FOREVER))
-    children = one.children()
-    one.process.kill()
+def test_no_process_is_left_when_the_supervisor_is_killed(
+    supervised: list[SupervisorProcess],
+) -> None:
+    supervised.append(supervisor := SupervisorProcess(simulation=FOREVER, guard=FOREVER))
+    children = supervisor.children()
+    supervisor.process.kill()
     assert ended(children)
 
 
-def test_the_guard_continues_after_the_end_of_the_policy(supervised: list[Supervised]) -> None:
-    supervised.append(one := Supervised(guard=FOREVER, policy=DIES))
-    one.wait_for(
+def test_the_guard_continues_after_the_end_of_the_policy(
+    supervised: list[SupervisorProcess],
+) -> None:
+    supervised.append(supervisor := SupervisorProcess(guard=FOREVER, policy=EXITS))
+    supervisor.wait_for(
         "[stack] policy ended (3) and is not restarted: guard still runs and holds the arms"
     )
     time.sleep(0.5)
-    assert len(one.children()) == 1
-    one.process.send_signal(signal.SIGINT)
-    assert one.process.wait(timeout=20) == 1
+    assert len(supervisor.children()) == 1
+    supervisor.process.send_signal(signal.SIGINT)
+    assert supervisor.process.wait(timeout=20) == 1
 
 
-def test_without_the_guard_the_stack_ends(supervised: list[Supervised]) -> None:
-    supervised.append(one := Supervised(simulation=FOREVER, guard=FOREVER, policy=FOREVER))
-    children = one.children()
+def test_without_the_guard_the_stack_ends(supervised: list[SupervisorProcess]) -> None:
+    supervised.append(
+        supervisor := SupervisorProcess(simulation=FOREVER, guard=FOREVER, policy=FOREVER)
+    )
+    children = supervisor.children()
     os.kill(children[1], signal.SIGKILL)
-    one.wait_for(
+    supervisor.wait_for(
         "[stack] guard was killed by SIGKILL: no process commands the arms, ending the stack"
     )
-    assert one.process.wait(timeout=20) == 1
+    assert supervisor.process.wait(timeout=20) == 1
     assert ended(children)
 
 
-def test_a_process_that_ignores_sigterm_is_killed(supervised: list[Supervised]) -> None:
-    supervised.append(one := Supervised(guard=FOREVER, policy=STUBBORN))
-    children = one.children()
-    one.process.send_signal(signal.SIGINT)
+def test_a_process_that_ignores_sigterm_is_killed(supervised: list[SupervisorProcess]) -> None:
+    supervised.append(supervisor := SupervisorProcess(guard=FOREVER, policy=IGNORES_SIGNALS))
+    children = supervisor.children()
+    supervisor.process.send_signal(signal.SIGINT)
     time.sleep(0.2)
-    one.process.send_signal(signal.SIGINT)
-    one.wait_for("[stack] policy did not end within 5 s and is killed")
-    assert one.process.wait(timeout=20) == 1
+    supervisor.process.send_signal(signal.SIGINT)
+    supervisor.wait_for("[stack] policy did not end within 5 s and is killed")
+    assert supervisor.process.wait(timeout=20) == 1
     assert ended(children)
 
 
@@ -129,19 +139,19 @@ def ticks_of(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().split()[13])
 
 
-def test_a_closed_output_blocks_no_process(supervised: list[Supervised]) -> None:
+def test_a_closed_output_blocks_no_process(supervised: list[SupervisorProcess]) -> None:
     chatty = "import time\nprint('up')\nwhile True: print('x' * 1000); time.sleep(0.0005)"
-    supervised.append(one := Supervised(guard=chatty))
-    assert one.process.stdout is not None
-    one.process.stdout.close()
+    supervised.append(supervisor := SupervisorProcess(guard=chatty))
+    assert supervisor.process.stdout is not None
+    supervisor.process.stdout.close()
     time.sleep(1.0)
-    (guard,) = one.children()
+    (guard,) = supervisor.children()
     before, deadline = ticks_of(guard), time.monotonic() + 20
     while ticks_of(guard) == before:
         assert time.monotonic() < deadline, "the guard is stopped"
         time.sleep(0.1)
-    one.process.send_signal(signal.SIGTERM)
-    assert one.process.wait(timeout=20) == 0
+    supervisor.process.send_signal(signal.SIGTERM)
+    assert supervisor.process.wait(timeout=20) == 0
 
 
 def test_the_stack_leaves_no_process_behind(domain: int) -> None:

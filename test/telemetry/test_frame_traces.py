@@ -82,14 +82,14 @@ def test_a_trace_is_valid_and_every_arrow_ends_within_a_slice(tmp_path):
     arrows = [event for event in trace if event["ph"] in "stf"]
     for arrow in arrows:
         assert any(
-            (one["pid"], one["tid"]) == (arrow["pid"], arrow["tid"])
-            and one["ts"] <= arrow["ts"] <= one["ts"] + one["dur"]
-            for one in slices
+            (slice_["pid"], slice_["tid"]) == (arrow["pid"], arrow["tid"])
+            and slice_["ts"] <= arrow["ts"] <= slice_["ts"] + slice_["dur"]
+            for slice_ in slices
         )
     for number in range(6):
-        mine = [arrow for arrow in arrows if arrow["id"] == number]
-        assert [arrow["ph"] for arrow in mine] == ["s", *"tttt", "f"]
-        assert all(one["ts"] < other["ts"] for one, other in pairwise(mine))
+        flow = [arrow for arrow in arrows if arrow["id"] == number]
+        assert [arrow["ph"] for arrow in flow] == ["s", *"tttt", "f"]
+        assert all(first["ts"] < second["ts"] for first, second in pairwise(flow))
 
 
 def test_arrows_go_forward_though_an_image_arrives_before_its_sender_returns():
