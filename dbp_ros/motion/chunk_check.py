@@ -33,7 +33,7 @@ class ChunkCheck:
             joint = self._joints[int(np.argwhere(~np.isfinite(chunk.positions))[0][1])]
             return f"a chunk is not finite for {joint}"
         if chunk.due_ns.shape != shape[:1] or (np.diff(chunk.due_ns) <= 0).any():
-            return "the due times of a chunk do not increase"
+            return "a chunk does not have one increasing due time per point"
         return self._age_problem(chunk, now_ns) or self._range_problem(chunk)
 
     def _age_problem(self, chunk: ActionChunk, now_ns: int) -> str:

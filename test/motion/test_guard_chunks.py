@@ -94,8 +94,8 @@ def bad_chunks():
         "not a number": (replace(good, positions=nan), "not finite for right_elbow_joint"),
         "infinite": (replace(good, positions=good.positions + np.inf), "not finite for left"),
         "two points at once": (replace(good, due_ns=good.due_ns // (2 * STEP_NS)), "one after"),
-        "backwards": (replace(good, due_ns=good.due_ns[::-1]), "one after the other"),
-        "too few times": (replace(good, due_ns=good.due_ns[:-1]), "one after the other"),
+        "backwards": (replace(good, due_ns=good.due_ns[::-1]), "increasing due time"),
+        "too few times": (replace(good, due_ns=good.due_ns[:-1]), "increasing due time"),
         "too old": (replace(good, stamp_ns=-100_000_001), "100 ms old.*clocks"),
         "from the future": (replace(good, stamp_ns=100_000_001), "-100 ms old.*clocks"),
     }
