@@ -93,7 +93,10 @@ def bad_chunks():
         "no points": (replace(good, positions=np.zeros((0, 2))), "has shape"),
         "not a number": (replace(good, positions=nan), "not finite for right_elbow_joint"),
         "infinite": (replace(good, positions=good.positions + np.inf), "not finite for left"),
-        "two points at once": (replace(good, due_ns=good.due_ns // (2 * STEP_NS)), "one after"),
+        "two points at once": (
+            replace(good, due_ns=good.due_ns // (2 * STEP_NS)),
+            "increasing due time",
+        ),
         "backwards": (replace(good, due_ns=good.due_ns[::-1]), "increasing due time"),
         "too few times": (replace(good, due_ns=good.due_ns[:-1]), "increasing due time"),
         "too old": (replace(good, stamp_ns=-100_000_001), "100 ms old.*clocks"),
