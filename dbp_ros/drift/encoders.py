@@ -116,17 +116,17 @@ class ResNetEncoder(Encoder):
             depth: Layers: 10, 18 or 34.
             width: Factor on the published 64 to 512 channels, rounded to groups of 16.
             feature_size: Number of features.
-            keypoints: Positions that a spatial softmax finds in the last maps, 0 for their mean.
+            keypoints: Keypoints of a spatial softmax on the last maps; 0 for the mean of the maps.
 
         Raises:
             ConfigError: If there is no network of this depth or width.
         """
         super().__init__()
         if depth not in _BLOCKS:
-            raise ConfigError(f"depth {depth} is no residual network; choose of {list(_BLOCKS)}")
+            raise ConfigError(f"depth is {depth}, expected one of {', '.join(map(str, _BLOCKS))}")
         if width <= 0:
-            raise ConfigError(f"width must be a factor above 0, such as 0.5, got {width}")
-        first, *_, last = widths = [_rounded(size * width) for size in (64, 128, 256, 512)]
+            raise ConfigError(f"width is {width}, expected a factor above 0, such as 0.5")
+        first, *_, last = widths = [_round_to_group(size * width) for size in (64, 128, 256, 512)]
         self.stem = nn.Sequential(
             _convolution(3, first, 7, 2), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)
         )
@@ -171,8 +171,8 @@ class CentreCrop(nn.Module):
 class PointCloudEncoder(Encoder):
     """Features of a point cloud, invariant to the order and repetition of points.
 
-    The encoder of DP3 (arXiv 2403.03954) for points without colours, whatever the channels: an
-    MLP for each point with every layer normalised, the maximum over the points, a projection.
+    The encoder of DP3 (arXiv 2403.03954) for points without colours, with any number of channels:
+    an MLP per point with layer normalisation, the maximum over the points, and a projection.
     """
 
     centre: Tensor
@@ -228,7 +228,7 @@ class PointCloudEncoder(Encoder):
         return features
 
 
-def _rounded(channels: float) -> int:
+def _round_to_group(channels: float) -> int:
     """Return the nearest multiple of the group size."""
     return max(round(channels / _GROUP_SIZE), 1) * _GROUP_SIZE
 
@@ -241,6 +241,6 @@ def _convolution(before: int, after: int, kernel: int, stride: int) -> nn.Sequen
 
 
 def _stage(before: int, after: int, stride: int, blocks: int) -> nn.Sequential:
-    """Return the blocks of one resolution; the first changes it."""
+    """Return the blocks of one resolution; the first changes the resolution."""
     rest = (ResidualPair(after, after, 1) for _ in range(blocks - 1))
     return nn.Sequential(ResidualPair(before, after, stride), *rest)

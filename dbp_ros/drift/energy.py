@@ -47,7 +47,7 @@ def energy_score(generated: Tensor, positives: Tensor) -> Tensor:
     """Return the energy score of samples against demonstrations; lower is better.
 
     `mean |x_i - y| - 1/2 mean_{i != j} |x_i - x_j|`: strictly proper, so it is smallest in
-    expectation for the distribution of the demonstrations, including its modes and its spread.
+    expectation for the distribution of the demonstrations, including its modes and their width.
 
     Args:
         generated: At least 2 samples for each observation. Shape (B, G, S).

@@ -1,4 +1,4 @@
-"""Drifting fields: where each generated action chunk should move next.
+"""Drifting fields: the displacement of each generated action chunk in one update.
 
 Source of every formula: generative drifting, arXiv 2602.04770, as drift-based policies use it,
 arXiv 2604.03540. `B` observations, `G` generated samples, `P` positives (demonstrations), `N`
@@ -95,7 +95,7 @@ def forces(
     return coefficients @ (targets - centre)
 
 
-def _without_own_samples(separations: Tensor, generated: int) -> Tensor:
+def _exclude_self_distances(separations: Tensor, generated: int) -> Tensor:
     mask = torch.zeros_like(separations[0])
     mask[:, :generated].fill_diagonal_(_EXCLUDED)
     return separations + mask
@@ -172,7 +172,7 @@ def drifting(
     force = forces(
         generated / unit,
         targets / unit,
-        _without_own_samples(separations / mean.clamp_min(SMALLEST_SCALE), generated.shape[1]),
+        _exclude_self_distances(separations / mean.clamp_min(SMALLEST_SCALE), generated.shape[1]),
         negatives=targets.shape[1] - positives.shape[1],
         temperatures=temperatures,
         weights=weights,
@@ -197,7 +197,7 @@ def conditional_drifting(
     observation, these exclude self-distances, affinities have no lower bound, and the kernels are
     wide enough for a distant demonstration to attract.
 
-    The drift still has the scale of the batch. With a scale for each observation, unambiguous ones
+    The drift has one scale for the batch. With one scale per observation, unambiguous observations
     outweigh ambiguous ones, and the rarer mode is lost.
 
     Args:
@@ -219,18 +219,20 @@ def conditional_drifting(
     targets = _targets(generated, negatives, positives)
     weights = _weights(generated, negatives, positives, positive_weights)
     separations = distances(generated, targets)
-    counted = weights[:, None].repeat(1, samples, 1)
-    counted[:, :, :samples] *= 1.0 - torch.eye(
+    pair_weights = weights[:, None].repeat(1, samples, 1)
+    pair_weights[:, :, :samples] *= 1.0 - torch.eye(
         samples, dtype=separations.dtype, device=separations.device
     )
-    mean = (separations * counted).sum((1, 2), keepdim=True) / counted.sum((1, 2), keepdim=True)
+    mean = (separations * pair_weights).sum((1, 2), keepdim=True) / pair_weights.sum(
+        (1, 2), keepdim=True
+    )
     mean = mean.clamp_min(SMALLEST_SCALE)
     unit = (mean.square().mean(0, keepdim=True) / generated.shape[2]).sqrt()
     excluded = _EXCLUDED * (weights[:, None] == 0)
     force = forces(
         generated / unit,
         targets / unit,
-        _without_own_samples(separations / mean, samples) + excluded,
+        _exclude_self_distances(separations / mean, samples) + excluded,
         negatives=targets.shape[1] - positives.shape[1],
         temperatures=temperatures,
         weights=weights,

@@ -17,9 +17,9 @@ COMPONENT_SCALE = 6.0
 class NoiseSkip(nn.Module):
     """Noise skip connection: a learned multiple of the noise, added to a network's output.
 
-    It spreads the initial samples over half of the action range. With a narrow initialisation the
-    demonstrations of a distant mode exert no force, and the generator may collapse (see
-    `fields.drifting`).
+    The initial samples cover half of the action range. With a narrow initialisation the
+    demonstrations of a distant mode exert no force, and the generator may collapse to one mode
+    (see `fields.drifting`).
     """
 
     def __init__(self, horizon: int, actions: int, std: float = SKIP_STD) -> None:
@@ -41,10 +41,10 @@ class NoiseSkip(nn.Module):
 class OneStepGenerator(nn.Module):
     """`x = std * z + network(o, z, component of z)`, around a network of any kind.
 
-    A continuous map of Gaussian noise must pass between the modes, and an ordinary network
-    sharpens that passage slowly. So the network also gets a one-hot component: the interval of
-    equal probability that a projection of the noise falls into. Within a component the samples
-    stay in one mode; `noise` alone decides, so a generator stays a function of (o, z).
+    A continuous map of Gaussian noise has samples between the modes, and training removes them
+    slowly. The network therefore also receives a one-hot component: the interval of equal
+    probability that contains a projection of the noise. Samples of one component stay in one
+    mode. The component depends on the noise only, so a generator is a function of (o, z).
 
     Attributes:
         network: Takes (..., `input_size`) numbers and returns (..., horizon * actions).
@@ -149,5 +149,5 @@ def components(noise: Tensor, count: int) -> Tensor:
     projected = flat.sum(-1) / flat.shape[-1] ** 0.5
     quantile = 0.5 + 0.5 * torch.erf(projected / math.sqrt(2.0))
     index = (count * quantile).long().clamp(0, count - 1)
-    hot: Tensor = functional.one_hot(index, count)
-    return hot.to(noise.dtype)
+    one_hot: Tensor = functional.one_hot(index, count)
+    return one_hot.to(noise.dtype)

@@ -80,10 +80,10 @@ def scaled_loss(generated: Tensor, drift: Drift) -> Tensor:
     Returns:
         Loss of each observation. Shape (B,).
     """
-    return scaled_square(generated, moved(generated, drift), drift.scale).mean((1, 2))
+    return scaled_square(generated, drifted_samples(generated, drift), drift.scale).mean((1, 2))
 
 
-def moved(generated: Tensor, drift: Drift) -> Tensor:
+def drifted_samples(generated: Tensor, drift: Drift) -> Tensor:
     """Return samples moved along their drift, without gradient. Shape (B, G, S)."""
     return (generated + drift.scale * drift.velocity).detach()
 

@@ -1,8 +1,8 @@
 """Positives from the demonstrations of similar observations.
 
-With one demonstration per observation, a field has one mode at a time. The chunks of the nearest
-other observations, weighted by distance, are further positives: the force is less noisy, and a
-distant mode attracts in every step.
+With one demonstration per observation, each update has positives of one mode only. The chunks of
+the nearest other observations, weighted by distance, are additional positives: the force is less
+noisy, and every mode attracts in every update.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class NearestNeighbours(NamedTuple):
 
     Attributes:
         indices: Nearest first. Shape (n, K).
-        weights: `exp(-d^2 / 2 h^2)`, zero where there is no other. Shape (n, K).
+        weights: `exp(-d^2 / 2 h^2)`, zero if there are fewer than K. Shape (n, K).
     """
 
     indices: Tensor
@@ -35,19 +35,19 @@ def nearest_neighbours(
     Args:
         observations: Normalised. Shape (n, F).
         count: Number of neighbours, K.
-        groups: Episode of each observation, whose rows are no neighbours; by default each
-            observation is its own. Shape (n,).
+        groups: Group of each observation, such as its episode; observations of one group are not
+            neighbours. By default each observation is its own group. Shape (n,).
         bandwidth: `h`, in median distances to the nearest neighbour.
     """
-    owner = torch.arange(len(observations)) if groups is None else groups
-    owner = owner.to(observations.device)
+    group = torch.arange(len(observations)) if groups is None else groups
+    group = group.to(observations.device)
     indices, distances = [], []
     for start in range(0, len(observations), _PART):
         part = slice(start, start + _PART)
         separations = torch.cdist(
             observations[part], observations, compute_mode="donot_use_mm_for_euclid_dist"
         )
-        separations[owner[part, None] == owner[None]] = torch.inf
+        separations[group[part, None] == group[None]] = torch.inf
         nearest = separations.topk(count, largest=False)
         indices.append(nearest.indices)
         distances.append(nearest.values)

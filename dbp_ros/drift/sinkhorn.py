@@ -3,8 +3,8 @@
 Source: W-Flow, arXiv 2605.11755, the Wasserstein gradient flow of the Sinkhorn divergence
 `OT(q, p) - OT(q, q) / 2 - OT(p, p) / 2` with the cost `|x - y|^2 / 2`. Its velocity is the
 difference of two barycentric maps, `T_{q -> p}(x) - T_{q -> q'}(x)`; `q'` is a second,
-independent batch of the generator, without which the repulsion would be biased. Notation and
-shapes otherwise as in `fields`.
+independent batch of samples, which makes the repulsion unbiased. Notation and shapes as in
+`fields`.
 """
 
 import math
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from dbp_ros.drift.fields import SMALLEST_SCALE, Drift, sum_of_unit_forces
 
-_LOST_IN_ROUNDING = -80.0
-_NEIGHBOUR = 8
+_MIN_LOGIT = -80.0
+_NEIGHBOUR_RANK = 8
 
 
 def barycentric_map(
@@ -59,7 +59,7 @@ def log_transport_plan(
         cost: Shape (B, N, M).
         epsilon: Regulariser in the unit of `cost`; positive.
         iterations: Row and column updates; at least 1.
-        column_weights: Non-negative, of any positive sum; equal where None. Shape (B, M).
+        column_weights: Non-negative, of any positive sum; equal if None. Shape (B, M).
 
     Returns:
         Logarithms of masses that sum to one over rows and columns. Shape (B, N, M).
@@ -75,19 +75,19 @@ def log_transport_plan(
     kernel = -cost / epsilon
     if column_weights is None:
         column_weights = torch.ones_like(cost[:, 0])
-    wanted = (column_weights / column_weights.sum(1, keepdim=True)).log()[:, None]
-    # Not zero: a column without weight must not attract rows in the first iteration.
-    columns = wanted
+    log_marginal = (column_weights / column_weights.sum(1, keepdim=True)).log()[:, None]
+    # Initialised with the marginal: a column without weight must not attract rows.
+    columns = log_marginal
     for _ in range(iterations):
         rows = -math.log(cost.shape[1]) - _log_sum(kernel + columns, 2)
-        columns = wanted - _log_sum(kernel + rows, 1)
+        columns = log_marginal - _log_sum(kernel + rows, 1)
     return rows + kernel + columns
 
 
 def _log_sum(logits: Tensor, dim: int) -> Tensor:
     largest = logits.amax(dim, keepdim=True)
-    # Smaller terms are lost in rounding, and their exponential is ten times slower.
-    mass = (logits - largest).clamp_min(_LOST_IN_ROUNDING).exp().sum(dim, keepdim=True)
+    # Smaller terms vanish in rounding, and their exponential is ten times slower.
+    mass = (logits - largest).clamp_min(_MIN_LOGIT).exp().sum(dim, keepdim=True)
     return largest + mass.log()
 
 
@@ -110,13 +110,13 @@ def sinkhorn_drifting(
     Args:
         generated: Samples of the generator. Shape (B, G, S).
         positives: Demonstrations of this and of similar observations. Shape (B, P, S).
-        second: Samples for the same observations from other latents. Shape (B, H, S).
+        second: Samples for the same observations from independent latents. Shape (B, H, S).
         positive_weights: Shape (B, P); a weight of zero excludes the point.
         epsilons: Regularisers, in units of the mean squared distance.
         iterations: Of each transport.
-        own_scale: Measure the regulariser in each observation's distances, and not in the batch's
-            as published. The drift has the batch's scale either way: where each observation has
-            its own step, narrow ones outweigh wide ones, and modes are lost.
+        own_scale: Measure the regulariser in the distances of each observation; if False, in
+            those of the batch, as published. The scale of the drift is that of the batch in both
+            cases: with one scale per observation, modes are lost.
 
     Returns:
         The drift, with one scale; each regulariser's velocity has an RMS of one.
@@ -157,21 +157,21 @@ def joint_sinkhorn_drifting(
     """Return the field of one transport of (observation, action) over the whole batch.
 
     The cost is `|a - a'|^2 / (2 s^2) + weight^2 |f - f'|^2 / (2 unit^2)`, `s` the RMS distance of
-    actions in the batch; only actions are moved. A sample may be sent to the demonstration of a
-    similar observation, which keeps the modes with one demonstration for each.
+    actions in the batch; only actions are moved. The plan may assign a sample to the demonstration
+    of a similar observation, which preserves the modes with one demonstration per observation.
 
     Args:
-        generated: Samples of the generator; one an observation is enough. Shape (B, G, S).
+        generated: Samples of the generator; one per observation is enough. Shape (B, G, S).
         actions: The demonstration of each observation. Shape (B, S).
-        second: Samples for the same observations from other latents. Shape (B, H, S).
+        second: Samples for the same observations from independent latents. Shape (B, H, S).
         features: Of each observation. Shape (B, F).
         epsilon: Regulariser, in the unit of the cost.
         iterations: Of each transport.
         observation_weight: Times `feature_unit`, about a fifth of the distance between modes in
             units of `s`. If it is too large, no observation is similar, and samples converge to
             the mean.
-        feature_unit: Distance of similar observations; where None, the RMS distance to the
-            eighth nearest in the batch, which suits features of any size and number.
+        feature_unit: Distance of similar observations; if None, the RMS distance to the eighth
+            nearest in the batch, which adapts to features of any scale and number.
 
     Returns:
         The drift, with one scale.
@@ -205,7 +205,7 @@ def _observation_cost(features: Tensor, weight: float, unit: float | None) -> Te
     squares = _squares(features[None], features[None])
     if unit is not None:
         return 0.5 * (weight / unit) ** 2 * squares
-    nearest = min(_NEIGHBOUR, len(features) - 1)
+    nearest = min(_NEIGHBOUR_RANK, len(features) - 1)
     square = squares.kthvalue(nearest + 1, dim=2).values.mean()
     return 0.5 * weight**2 * squares / square.clamp_min(SMALLEST_SCALE**2)
 

@@ -1,4 +1,4 @@
-"""The published head: a conditional U-Net over the points of a chunk, in any widths."""
+"""The conditional U-Net of Diffusion Policy as a head, with configurable widths."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,9 +14,9 @@ _TIME_SIZE = 256
 
 
 class FilmBlock(nn.Module):
-    """Two convolutions along a chunk around a shortcut, scaled and shifted between them.
+    """Residual block of two convolutions along a chunk with FiLM modulation between them.
 
-    The scale multiplies as it is, without the customary "1 +": that is how it is published.
+    As published, the scale is applied directly, without the usual `1 +`.
     """
 
     def __init__(self, before: int, after: int, kernel: int, groups: int) -> None:
@@ -27,7 +27,7 @@ class FilmBlock(nn.Module):
         self.shortcut = nn.Conv1d(before, after, 1) if before != after else nn.Identity()
 
     def forward(self, hidden: Tensor, film: Tensor) -> Tensor:
-        """Return `hidden` convolved.
+        """Return the output of the block.
 
         Args:
             hidden: Shape (N, before, points).
@@ -43,10 +43,10 @@ class FilmBlock(nn.Module):
 
 
 class Stage(nn.Module):
-    """The two blocks at one resolution."""
+    """Two blocks at one resolution."""
 
     def __init__(self, before: int, after: int, kernel: int, groups: int) -> None:
-        """Build a stage from `before` to `after` channels; it takes `film_size` FiLM numbers."""
+        """Build a stage from `before` to `after` channels, with `film_size` FiLM parameters."""
         super().__init__()
         self.film_size = 4 * after
         self.enter = FilmBlock(before, after, kernel, groups)
@@ -62,11 +62,11 @@ class Stage(nn.Module):
 class UNetHead(Head):
     """The conditional U-Net of Diffusion Policy (arXiv 2303.04137), as DBP uses it.
 
-    One-step heads have no time input (arXiv 2604.03540); multi-step baselines have. A scale
-    or shift is a sum of one share for the observation and one for the times, so the
-    observation's share of all blocks is computed once.
+    One-step heads have no time input (arXiv 2604.03540), multi-step baselines have one. Each
+    FiLM parameter is the sum of a term of the observation and a term of the times, so the terms
+    of the observation are computed once.
 
-    As published, a stage's output before its first halving is never used as a skip.
+    As published, the output at full resolution is not used as a skip connection.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class UNetHead(Head):
             observation: Size of an observation.
             horizon: Points in a chunk, any number from 1.
             actions: Numbers in a point.
-            times: How many times are given with a chunk.
-            widths: Channels at each resolution, the finest first; each further one halves
-                the points.
-            groups: Of every group normalisation.
-            kernel: Points that a convolution sees, odd.
+            times: Number of times with a chunk.
+            widths: Channels at each resolution, the highest first; each further level halves the
+                number of points.
+            groups: Groups of every group normalisation.
+            kernel: Kernel size of the convolutions, odd.
 
         Raises:
             ConfigError: If a convolution cannot be built with these widths, groups and kernel.
@@ -116,7 +116,7 @@ class UNetHead(Head):
         self.timed = nn.Linear(_TIME_SIZE, sum(self.film_sizes), bias=False) if times else None
 
     def condition(self, observation: Tensor) -> Tensor:
-        """Return the observation's share of all scales and shifts. Shape (B, films)."""
+        """Return the FiLM terms of the observation. Shape (B, films)."""
         film: Tensor = self.observed(functional.mish(observation))
         return film
 
@@ -124,27 +124,27 @@ class UNetHead(Head):
         """Return a chunk for each input chunk; see `Head.forward`.
 
         Raises:
-            ValueError: If the head takes times and none are given.
+            ValueError: If the head takes times and there are none.
         """
         film = self._film(condition, times).expand(-1, value.shape[1], -1).flatten(0, 1)
         films = iter(torch.split(film, self.film_sizes, dim=1))
         points = value.flatten(0, 1).transpose(1, 2)
         if self.padding:
             points = functional.pad(points, (0, self.padding), mode="replicate")
-        chunk: Tensor = self.leave(self.smooth(self._through(points, films)))
+        chunk: Tensor = self.leave(self.smooth(self._run_levels(points, films)))
         return chunk[..., : self.horizon].transpose(1, 2).reshape(value.shape)
 
     def _film(self, condition: Tensor, times: Tensor | None) -> Tensor:
-        """Return all scales and shifts. Shape (B, G, films), or (B, 1, films) without times."""
+        """Return all FiLM parameters. Shape (B, G, films), or (B, 1, films) without times."""
         film = condition.unsqueeze(1)
         if self.clock is None or self.timed is None:
             return film
         if times is None:
-            raise ValueError(f"this head takes {self.times} times with each chunk, got None")
-        share: Tensor = self.timed(functional.mish(self.clock(times)))
-        return film + share
+            raise ValueError(f"expected times of shape (B, G, {self.times}), got none")
+        term: Tensor = self.timed(functional.mish(self.clock(times)))
+        return film + term
 
-    def _through(self, hidden: Tensor, films: Iterator[Tensor]) -> Tensor:
+    def _run_levels(self, hidden: Tensor, films: Iterator[Tensor]) -> Tensor:
         """Return the features at full resolution. Shape (N, widths[0], points)."""
         skips = []
         for level, stage in enumerate(self.down):
@@ -157,7 +157,7 @@ class UNetHead(Head):
 
 
 def _convolution(before: int, after: int, kernel: int, groups: int) -> nn.Sequential:
-    """Return a convolution that keeps the number of points, normalised, with Mish."""
+    """Return a convolution that preserves the number of points, with normalisation and Mish."""
     return nn.Sequential(
         nn.Conv1d(before, after, kernel, padding=kernel // 2),
         nn.GroupNorm(groups, after),
@@ -168,9 +168,9 @@ def _convolution(before: int, after: int, kernel: int, groups: int) -> nn.Sequen
 def _check_sizes(widths: tuple[int, ...], groups: int, kernel: int) -> None:
     """Raise ConfigError unless convolutions and normalisations can be built."""
     if kernel % 2 == 0:
-        raise ConfigError(f"kernel must be odd to keep the number of points, got {kernel}")
+        raise ConfigError(f"kernel is {kernel}, expected an odd number")
     # The normalisation of a single value is always zero.
     if not widths or any(width % groups or width == groups for width in widths):
         raise ConfigError(
-            f"widths must be multiples of groups={groups}, each at least {2 * groups}, got {widths}"
+            f"widths are {widths}, expected multiples of groups={groups}, at least {2 * groups}"
         )

@@ -20,7 +20,7 @@ from dbp_ros.errors import ConfigError, TrainingError
 
 
 @pytest.fixture(autouse=True)
-def _same_draws_every_time() -> None:
+def _fixed_seed() -> None:
     torch.manual_seed(0)
 
 
@@ -29,7 +29,7 @@ def image(count: int = 1, height: int = 32, width: int = 40) -> Tensor:
 
 
 def clouds(encoder: PointCloudEncoder, channels: int) -> Tensor:
-    """Two clouds a metre away from the origin, as a camera sees them; the encoder fits them."""
+    """Return two clouds a metre away from the origin, to which the encoder is fitted."""
     points = torch.rand(2, 50, channels) + torch.tensor([1.0, 0.0, 0.5, 0.0, 0.0, 0.0])[:channels]
     encoder.fit(points)
     return points
@@ -47,12 +47,12 @@ def test_spatial_softmax_finds_a_peak_between_pixels() -> None:
     assert down.item() == pytest.approx(-0.5, abs=1e-6)
 
 
-def test_keypoint_encoder_keeps_a_quarter_of_the_resolution() -> None:
+def test_the_keypoint_encoder_reduces_the_resolution_to_a_quarter() -> None:
     encoder = KeypointEncoder((8, 8, 8, 8), 4)
     assert encoder.layers(torch.zeros(1, 3, 84, 84)).shape == (1, 8, 21, 21)
 
 
-def test_keypoint_encoder_keeps_the_names_of_its_parameters() -> None:
+def test_the_keypoint_encoder_has_stable_parameter_names() -> None:
     names = {name.split(".")[0] for name in KeypointEncoder((8, 8, 8, 8), 4).state_dict()}
     assert names == {"layers", "maps"}
 
@@ -66,7 +66,7 @@ def test_keypoint_encoder_keeps_the_names_of_its_parameters() -> None:
         ResNetEncoder(34, 0.25, 12),
     ],
 )
-def test_an_image_has_feature_size_features(encoder: Encoder) -> None:
+def test_the_features_have_the_declared_size(encoder: Encoder) -> None:
     features = encoder(image(2))
     assert features.shape == (2, encoder.feature_size)
     assert features.isfinite().all()
@@ -79,7 +79,7 @@ def test_resnet_18_has_the_published_number_of_parameters() -> None:
 
 
 @pytest.mark.parametrize("width", [0.01, 0.3, 0.5, 1.0])
-def test_channels_stay_whole_groups_at_any_width(width: float) -> None:
+def test_channels_are_a_multiple_of_the_group_size_at_any_width(width: float) -> None:
     with torch.device("meta"):
         norms = [m for m in ResNetEncoder(width=width).modules() if isinstance(m, nn.GroupNorm)]
     assert all(norm.num_channels == 16 * norm.num_groups for norm in norms)
@@ -90,14 +90,14 @@ def test_resnet_features_are_independent_of_the_batch() -> None:
     torch.testing.assert_close(encoder(images)[1:2], encoder(images[1:2]), atol=1e-5, rtol=1e-5)
 
 
-def test_unknown_resnet_is_refused() -> None:
-    with pytest.raises(ConfigError, match="depth 50"):
+def test_an_unknown_resnet_is_refused() -> None:
+    with pytest.raises(ConfigError, match="depth is 50"):
         ResNetEncoder(50)
-    with pytest.raises(ConfigError, match="width must be a factor above 0"):
+    with pytest.raises(ConfigError, match="width is 0, expected a factor above 0"):
         ResNetEncoder(width=0)
 
 
-def test_centre_crop_leaves_as_much_on_each_side() -> None:
+def test_a_centre_crop_has_equal_margins() -> None:
     frame = torch.arange(5.0)[:, None] * 10 + torch.arange(8.0)
     expected = torch.tensor([[12.0, 13.0, 14.0, 15.0], [22, 23, 24, 25], [32, 33, 34, 35]])
     torch.testing.assert_close(CentreCrop(3, 4)(frame), expected)
@@ -115,14 +115,14 @@ def test_a_crop_larger_than_the_image_is_refused(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("channels", [3, 6])
-def test_cloud_may_come_in_any_order(channels: int) -> None:
+def test_the_features_of_a_cloud_are_independent_of_the_order(channels: int) -> None:
     encoder = PointCloudEncoder(channels, 12, (16, 24))
     points = clouds(encoder, channels)
     shuffled = points[:, torch.randperm(50)]
     torch.testing.assert_close(encoder(shuffled), encoder(points), atol=1e-5, rtol=1e-5)
 
 
-def test_repeated_points_change_nothing() -> None:
+def test_repeated_points_do_not_change_the_features() -> None:
     encoder = PointCloudEncoder(3, 12, (16, 24))
     points = clouds(encoder, 3)
     repeated = torch.cat([points, points[:, :7], points[:, :1]], dim=1)
@@ -135,14 +135,14 @@ def test_other_points_change_the_features() -> None:
     assert (first - second).abs().max() > 1e-3
 
 
-def test_fitted_encoder_sees_points_from_minus_one_to_one() -> None:
+def test_a_fitted_encoder_maps_points_to_minus_one_to_one() -> None:
     encoder = PointCloudEncoder(3, 12, (16,))
     encoder.fit(torch.tensor([[[1.0, -3.0, 0.5], [2.0, 5.0, 0.5]]]))
     torch.testing.assert_close(encoder.centre, torch.tensor([1.5, 1.0, 0.5]))
     torch.testing.assert_close(encoder.half_range, torch.tensor([0.5, 4.0, 1.0]))
 
 
-def test_unit_of_length_does_not_matter_once_fitted() -> None:
+def test_a_fitted_encoder_is_independent_of_the_unit_of_length() -> None:
     encoder = PointCloudEncoder(3, 12, (16, 24))
     points = clouds(encoder, 3)
     in_metres = encoder(points)
@@ -151,7 +151,7 @@ def test_unit_of_length_does_not_matter_once_fitted() -> None:
 
 
 @pytest.mark.parametrize("points", [torch.zeros(0, 3), torch.tensor([[0.0, torch.nan, 1.0]])])
-def test_clouds_without_a_range_are_refused(points: Tensor) -> None:
+def test_clouds_that_are_empty_or_not_finite_are_refused(points: Tensor) -> None:
     with pytest.raises(TrainingError, match="drop pixels without depth"):
         PointCloudEncoder(3, 12, (16,)).fit(points)
 

@@ -1,4 +1,4 @@
-"""The energy score and its field against loops, gradients and samples of known laws."""
+"""The energy score and its field against loops, gradients and samples of known distributions."""
 
 import math
 
@@ -15,7 +15,7 @@ def points(*shape: int, seed: int = 0) -> Tensor:
 
 
 def score_by_loops(x: Tensor, y: Tensor) -> Tensor:
-    """Return the sum of scores by loops that never divide by a distance of zero."""
+    """Return the sum of scores computed by loops, without a division by a distance of zero."""
     samples = x.shape[1]
     total = x.new_zeros(())
     for b in range(len(x)):
@@ -27,24 +27,26 @@ def score_by_loops(x: Tensor, y: Tensor) -> Tensor:
     return total
 
 
-def test_energy_field_is_the_downhill_direction_of_the_energy_score() -> None:
+def test_the_energy_field_is_the_negative_gradient_of_the_energy_score() -> None:
     x, y = points(2, 4, 6).requires_grad_(), points(2, 1, 6, seed=1)
     (gradient,) = torch.autograd.grad(score_by_loops(x, y), x)
     velocity = energy_drifting(x.detach(), y).velocity
     assert (velocity / math.sqrt(6) + 4 * gradient).abs().max() <= 1e-12
 
 
-def test_energy_field_turns_and_moves_with_the_points() -> None:
+def test_the_energy_field_is_equivariant_to_rotation_translation_and_permutation() -> None:
     x, y = points(5, 4, 12), points(5, 1, 12, seed=1)
-    turn = torch.linalg.qr(points(12, 12, seed=2))[0]
+    rotation = torch.linalg.qr(points(12, 12, seed=2))[0]
     order = torch.tensor([2, 0, 3, 1])
     velocity = energy_drifting(x, y).velocity
-    assert (energy_drifting(x @ turn, y @ turn).velocity - velocity @ turn).abs().max() <= 1e-12
+    assert (
+        energy_drifting(x @ rotation, y @ rotation).velocity - velocity @ rotation
+    ).abs().max() <= 1e-12
     assert (energy_drifting(x + 3.0, y + 3.0).velocity - velocity).abs().max() <= 1e-12
     assert (energy_drifting(x[:, order], y).velocity - velocity[:, order]).abs().max() <= 1e-12
 
 
-def test_samples_of_the_right_law_feel_no_energy_force_on_average() -> None:
+def test_the_mean_energy_force_on_samples_of_the_data_distribution_is_zero() -> None:
     x, y = points(20000, 4, 2), points(20000, 1, 2, seed=1)
     velocity = energy_drifting(x, y).velocity
     radial = (velocity * x).sum() / x.square().sum()
@@ -53,19 +55,19 @@ def test_samples_of_the_right_law_feel_no_energy_force_on_average() -> None:
     assert (narrow * x).sum() / x.square().sum() >= 0.1
 
 
-def test_energy_field_refuses_one_sample() -> None:
+def test_the_energy_field_of_one_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 generated samples, got 1"):
         energy_drifting(points(1, 1, 12), points(1, 1, 12))
 
 
-def test_energy_score_agrees_with_the_loops() -> None:
+def test_the_energy_score_agrees_with_the_loops() -> None:
     x, y = points(2, 4, 6), points(2, 1, 6, seed=1)
     assert energy_score(x, y).sum().item() == pytest.approx(score_by_loops(x, y).item())
 
 
-def test_energy_score_prefers_the_law_of_the_data() -> None:
+def test_the_energy_score_is_smallest_for_the_data_distribution() -> None:
     x, y = points(4000, 8, 3), points(4000, 1, 3, seed=1)
-    right = energy_score(x, y).mean()
-    assert right < energy_score(0.5 * x, y).mean()
-    assert right < energy_score(2.0 * x, y).mean()
-    assert right < energy_score(x + 0.5, y).mean()
+    matching = energy_score(x, y).mean()
+    assert matching < energy_score(0.5 * x, y).mean()
+    assert matching < energy_score(2.0 * x, y).mean()
+    assert matching < energy_score(x + 0.5, y).mean()

@@ -1,4 +1,4 @@
-"""The drifting fields against a reference that is written as loops."""
+"""The drifting fields against a reference implementation with loops."""
 
 import math
 from collections.abc import Sequence
@@ -39,10 +39,10 @@ def loops_force(
     tau: float,
     floor: float,
 ) -> Tensor:
-    """Return the force on the samples of one observation, one number at a time.
+    """Return the force on the samples of one observation, element by element.
 
-    The first `m` targets repel and the samples are the first of them. Kernels are measured in
-    `s`, the force in `unit`.
+    The first `m` targets repel and the samples are the first of them. The unit of the kernels is
+    `s`, that of the force `unit`.
     """
     rows, columns = range(len(x)), range(len(targets))
     e = [
@@ -106,8 +106,10 @@ def loops_mean_distance(
     return total, weight
 
 
-def crowd(batch: int, positives: int, negatives: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return samples, negatives, positives and weights of a problem."""
+def random_batch(
+    batch: int, positives: int, negatives: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return random samples, negatives, positives and weights."""
     x, y = points(batch, 4, 12), points(batch, positives, 12, seed=1) + 0.5
     n, w = points(batch, negatives, 12, seed=2), points(batch, positives, seed=3).abs() + 0.1
     return x, n, y, w
@@ -115,7 +117,7 @@ def crowd(batch: int, positives: int, negatives: int) -> tuple[Tensor, Tensor, T
 
 @pytest.mark.parametrize(("positives", "negatives"), [(1, 0), (3, 0), (3, 2)])
 def test_published_field_agrees_with_the_loops(positives: int, negatives: int) -> None:
-    x, n, y, w = crowd(3, positives, negatives)
+    x, n, y, w = random_batch(3, positives, negatives)
     sums = [loops_mean_distance(*each, count_self=True) for each in zip(x, n, y, w, strict=True)]
     s = sum(total for total, _ in sums) / sum(weight for _, weight in sums)
     expected = loops_field(x, n, y, w, [s] * 3, PUBLISHED_TEMPERATURES, 1e-6)
@@ -127,14 +129,14 @@ def test_published_field_agrees_with_the_loops(positives: int, negatives: int) -
 
 
 def test_published_field_agrees_with_the_loops_at_a_fixed_scale() -> None:
-    x, n, y, _ = crowd(2, 3, 0)
+    x, n, y, _ = random_batch(2, 3, 0)
     expected = loops_field(x, n, y, torch.ones(2, 3), [2.0] * 2, PUBLISHED_TEMPERATURES, 1e-6)
     assert (drifting(x, y, scale=2.0).velocity - expected).abs().max() <= 1e-10
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(1, 0), (3, 0), (3, 2)])
 def test_conditional_field_agrees_with_the_loops(positives: int, negatives: int) -> None:
-    x, n, y, w = crowd(3, positives, negatives)
+    x, n, y, w = random_batch(3, positives, negatives)
     sums = [loops_mean_distance(*each, count_self=False) for each in zip(x, n, y, w, strict=True)]
     scales = [total / weight for total, weight in sums]
     expected = loops_field(x, n, y, w, scales, WIDE_TEMPERATURES, 0.0)

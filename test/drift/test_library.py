@@ -1,4 +1,4 @@
-"""The method as a library: `drift_loss` in a plain loop keeps the modes."""
+"""The method as a library: `drift_loss` in a plain loop preserves the modes."""
 
 import math
 import subprocess
@@ -25,7 +25,7 @@ Modes = Callable[[Tensor], Tensor]
 
 
 def rotated(observation: Tensor) -> Tensor:
-    """Three directions of a chunk, turned and stretched by the observation."""
+    """Return three chunks per observation, rotated and scaled by the observation."""
     angle = observation[:, :1] + torch.tensor([0.0, 2 * math.pi / 3, 4 * math.pi / 3])
     radius = 0.6 + 0.2 * observation[:, 1:]
     ends = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
@@ -33,12 +33,12 @@ def rotated(observation: Tensor) -> Tensor:
 
 
 def on_a_line(observation: Tensor) -> Tensor:
-    """Three single numbers."""
+    """Return three chunks of one number per observation."""
     return (torch.tensor([-0.8, 0.0, 0.8]) + 0.1 * observation[:, :1])[:, :, None, None]
 
 
 def between_and_shares(modes: Modes, shares: tuple[float, ...]) -> tuple[float, Tensor]:
-    """Train in a plain loop; return what lies between the modes, and each mode's share."""
+    """Train in a plain loop; return the fractions between the modes and in each mode."""
     torch.manual_seed(0)
     count, steps = 5_000, 1_500
     schedule = TemperatureSchedule()
@@ -59,9 +59,9 @@ def between_and_shares(modes: Modes, shares: tuple[float, ...]) -> tuple[float, 
         decay.step()
     with torch.no_grad():
         samples = generator(observations[:1000], generator.noise(1000)).flatten(2)
-        ways = modes(observations[:1000]).flatten(2)
-        near, nearest = torch.cdist(samples, ways).min(-1)
-        gap = (torch.cdist(ways, ways) + 1e9 * torch.eye(3)).amin((1, 2))
+        goals = modes(observations[:1000]).flatten(2)
+        near, nearest = torch.cdist(samples, goals).min(-1)
+        gap = (torch.cdist(goals, goals) + 1e9 * torch.eye(3)).amin((1, 2))
         between = (near > 0.2 * gap[:, None]).float().mean()
         found = torch.bincount(nearest.flatten(), minlength=3) / nearest.numel()
     return float(between), found
@@ -70,7 +70,7 @@ def between_and_shares(modes: Modes, shares: tuple[float, ...]) -> tuple[float, 
 @pytest.mark.parametrize(
     ("modes", "shares"), [(rotated, (1 / 3, 1 / 3, 1 / 3)), (on_a_line, (0.2, 0.5, 0.3))]
 )
-def test_a_plain_loop_keeps_three_modes(modes: Modes, shares: tuple[float, ...]) -> None:
+def test_a_plain_loop_preserves_three_modes(modes: Modes, shares: tuple[float, ...]) -> None:
     between, found = between_and_shares(modes, shares)
     assert between <= 0.05
     assert (found - torch.tensor(shares)).abs().max() <= 0.08
@@ -109,7 +109,7 @@ def test_the_gradient_is_along_the_field_and_the_actions_have_none() -> None:
         ((4, 1, 3, 2), (4, 3, 2), None, "expected at least 2 generated samples, got 1"),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(
+def test_mismatched_shapes_are_refused(
     samples: tuple[int, ...],
     actions: tuple[int, ...],
     weights: tuple[int, ...] | None,
@@ -120,7 +120,7 @@ def test_shapes_that_do_not_fit_are_refused(
         drift_loss(torch.randn(samples), torch.randn(actions), weights=given)
 
 
-def test_temperatures_are_annealed_geometrically_and_then_stay() -> None:
+def test_temperatures_are_annealed_geometrically_then_constant() -> None:
     schedule = TemperatureSchedule((0.1, 0.3), initial_scale=4.0, anneal_until=0.5)
     assert schedule(0.0) == pytest.approx((0.4, 1.2))
     assert schedule(0.25) == pytest.approx((0.2, 0.6))
@@ -136,7 +136,7 @@ def test_components_are_equally_probable_and_a_function_of_the_noise() -> None:
     assert components(extreme, 8).argmax(-1).flatten().tolist() == [0, 7]
 
 
-def test_a_generator_takes_any_network_and_starts_wide() -> None:
+def test_a_generator_wraps_any_network_and_starts_with_the_skip_std() -> None:
     size = OneStepGenerator.input_size(5, 3, 2, num_components=4)
     generator = OneStepGenerator(nn.Linear(size, 6), 3, 2, num_components=4)
     nn.init.zeros_(generator.network.weight)
@@ -155,14 +155,14 @@ def test_a_noise_skip_connection_is_learned() -> None:
     assert [tuple(p.shape) for p in skip.parameters()] == [(3, 2)]
 
 
-def test_an_observation_is_no_neighbour_of_its_own() -> None:
+def test_an_observation_is_not_its_own_neighbour() -> None:
     found = nearest_neighbours(torch.tensor([[0.0], [1.0], [1.1], [5.0]]), 2)
     assert found.indices[0].tolist() == [1, 2]
     assert found.indices[1].tolist() == [2, 0]
     assert (found.weights[:, 0] >= found.weights[:, 1]).all()
 
 
-def test_the_method_imports_torch_and_the_errors_alone() -> None:
+def test_the_package_imports_only_torch_and_the_errors() -> None:
     code = (
         "import sys, torch; before = set(sys.modules); import dbp_ros.drift; "
         "print(*sorted(set(sys.modules) - before))"
@@ -172,7 +172,7 @@ def test_the_method_imports_torch_and_the_errors_alone() -> None:
     assert own <= {"dbp_ros", "dbp_ros.errors", *sys.stdlib_module_names}, own
 
 
-def test_any_recent_torch_will_do(root: Path) -> None:
+def test_the_package_requires_only_a_minimum_version_of_torch(root: Path) -> None:
     assert '"torch>=2.4"' in (root / "setup.py").read_text(encoding="utf-8")
     assert "torch==" in (root / "constraints.txt").read_text(encoding="utf-8")
     assert "--constraint constraints.txt" in (root / "Makefile").read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ def demonstrations(count: int, generator: torch.Generator) -> tuple[Tensor, Tens
 
 
 def share_and_between(
-    field: Callable[[Tensor, Tensor], Drift], start: float
+    field: Callable[[Tensor, Tensor], Drift], skip_std: float
 ) -> tuple[float, float]:
     """Train a small generator; return the fractions in the first mode and between modes."""
     torch.manual_seed(0)
@@ -35,7 +35,7 @@ def share_and_between(
         latent = torch.randn(len(observation), 8, 8, generator=generator)
         observations = observation[:, None].expand(-1, 8, -1)
         chunk: Tensor = net(torch.cat([observations, latent], dim=2))
-        return start * latent + chunk
+        return skip_std * latent + chunk
 
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, UPDATES)
@@ -53,22 +53,22 @@ def share_and_between(
     return float((middle > 0).float().mean()), float((middle.abs() < 0.5).float().mean())
 
 
-def straight(generated: Tensor, positives: Tensor) -> Drift:
+def regression(generated: Tensor, positives: Tensor) -> Drift:
     """Attract every sample to the demonstration: regression to the mean."""
     return Drift(positives - generated, torch.ones(1, 1, 1), torch.ones(1))
 
 
 def test_regression_ends_between_the_modes() -> None:
-    assert share_and_between(straight, start=0.5)[1] >= 0.9
+    assert share_and_between(regression, skip_std=0.5)[1] >= 0.9
 
 
-def test_published_field_with_a_narrow_start_falls_into_one_mode() -> None:
-    share, between = share_and_between(drifting, start=0.0)
+def test_the_published_field_without_a_noise_skip_collapses_to_one_mode() -> None:
+    share, between = share_and_between(drifting, skip_std=0.0)
     assert share >= 0.98
     assert between <= 0.1
 
 
-def test_conditional_field_with_a_wide_start_keeps_both_modes() -> None:
-    share, between = share_and_between(conditional_drifting, start=0.5)
+def test_the_conditional_field_with_a_noise_skip_preserves_both_modes() -> None:
+    share, between = share_and_between(conditional_drifting, skip_std=0.5)
     assert 0.55 <= share <= 0.85
     assert between <= 0.25

@@ -1,4 +1,4 @@
-"""Transport plans and the fields made of them, against analysis."""
+"""Transport plans and their drifting fields, against analysis."""
 
 import pytest
 import torch
@@ -29,13 +29,13 @@ def scaled_cost(batch: int, count: int, size: int) -> Tensor:
     return 0.5 * cost / cost.mean((1, 2), keepdim=True)
 
 
-def raw(drift: Drift) -> Tensor:
-    """Return the velocity before it was normalised, in the unit of the points."""
+def unnormalised(drift: Drift) -> Tensor:
+    """Return the velocity without normalisation, in the unit of the points."""
     return drift.velocity * drift.force_rms * drift.scale
 
 
 def radial(drift: Drift, x: Tensor) -> float:
-    return float((raw(drift) * x).sum() / x.square().sum())
+    return float((unnormalised(drift) * x).sum() / x.square().sum())
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_columns_of_a_plan_take_their_weights() -> None:
 
 
 @pytest.mark.parametrize("iterations", [1, 10])
-def test_a_column_of_no_weight_is_the_same_as_no_column(iterations: int) -> None:
+def test_a_column_of_weight_zero_has_no_effect(iterations: int) -> None:
     cost, targets, weights = scaled_cost(3, 6, 2), points(3, 6, 2), torch.ones(3, 6)
     weights[:, 2] = 0.0
     cost[:, :, 2] = 0.0
     others = [0, 1, 3, 4, 5]
-    here = barycentric_map(targets, cost, 0.001, iterations, weights.double())
-    there = barycentric_map(targets[:, others], cost[:, :, others], 0.001, iterations)
-    assert (here - there).abs().max() <= 1e-12
+    first = barycentric_map(targets, cost, 0.001, iterations, weights.double())
+    other = barycentric_map(targets[:, others], cost[:, :, others], 0.001, iterations)
+    assert (first - other).abs().max() <= 1e-12
 
 
 @pytest.mark.parametrize(("epsilon", "iterations"), [(0.0, 10), (-1.0, 10), (0.05, 0)])
@@ -74,13 +74,13 @@ def test_a_plan_without_regulariser_or_updates_is_refused(epsilon: float, iterat
         log_transport_plan(torch.zeros(1, 2, 2), epsilon, iterations)
 
 
-def test_a_wide_regulariser_sends_all_rows_to_the_mean() -> None:
+def test_a_large_regulariser_maps_all_rows_to_the_mean() -> None:
     targets = points(8, 16, 2, seed=1)
-    sent = barycentric_map(targets, scaled_cost(8, 16, 2), 1e4, 10)
-    assert (sent - targets.mean(1, keepdim=True)).abs().max() <= 1e-3
+    mapped = barycentric_map(targets, scaled_cost(8, 16, 2), 1e4, 10)
+    assert (mapped - targets.mean(1, keepdim=True)).abs().max() <= 1e-3
 
 
-def test_a_narrow_regulariser_finds_the_permutation() -> None:
+def test_a_small_regulariser_gives_the_permutation() -> None:
     x = points(8, 16, 2)
     order = torch.randperm(16, generator=torch.Generator().manual_seed(1))
     y = x[:, order] + 1e-3 * points(8, 16, 2, seed=2)
@@ -90,45 +90,45 @@ def test_a_narrow_regulariser_finds_the_permutation() -> None:
     assert (16 * plan - expected).abs().max() <= 1e-6
 
 
-def test_single_precision_sends_even_far_samples_somewhere() -> None:
+def test_the_map_of_distant_samples_is_finite_in_single_precision() -> None:
     x, y = points(2, 8, 4).float(), points(2, 8, 4, seed=1).float()
     x[0, 0] = 1000.0
-    sent = barycentric_map(y, cost_between(x, y), 0.01, 10)
-    assert sent.isfinite().all()
-    assert sent.abs().max() <= y.abs().max() + 1e-5
+    mapped = barycentric_map(y, cost_between(x, y), 0.01, 10)
+    assert mapped.isfinite().all()
+    assert mapped.abs().max() <= y.abs().max() + 1e-5
 
 
-def test_samples_are_still_where_positives_and_second_batch_are_one_set() -> None:
+def test_the_drift_is_zero_if_positives_and_second_batch_are_equal() -> None:
     x, second = points(3, 6, 4), points(3, 5, 4, seed=1)
     drift = sinkhorn_drifting(x, second[:, [3, 1, 4, 0, 2]], second)
-    assert raw(drift).abs().max() <= 1e-12
+    assert unnormalised(drift).abs().max() <= 1e-12
     assert drift.velocity.abs().max() <= 1e-9
 
 
-def test_one_positive_takes_every_sample() -> None:
+def test_every_sample_is_mapped_to_a_single_positive() -> None:
     x, y = points(3, 6, 4), points(3, 1, 4, seed=1)
     assert torch.equal(barycentric_map(y, cost_between(x, y), 0.05, 1), y.expand(3, 6, 4))
 
 
 @pytest.mark.parametrize(("samples", "size", "same_batch"), [(32, 2, -0.12), (8, 16, -0.75)])
-def test_second_batch_removes_the_bias_that_the_same_batch_has(
-    samples: int, size: int, same_batch: float
-) -> None:
+def test_a_second_batch_removes_the_bias(samples: int, size: int, same_batch: float) -> None:
     x, y, second = (points(1000, samples, size, seed=seed) for seed in range(3))
     assert abs(radial(sinkhorn_drifting(x, y, second), x)) <= 0.01
     assert radial(sinkhorn_drifting(x, y, x), x) == pytest.approx(same_batch, abs=0.02)
 
 
 @pytest.mark.parametrize("own_scale", [False, True])
-def test_velocity_turns_and_does_not_depend_on_unit_or_place(own_scale: bool) -> None:
+def test_the_velocity_is_equivariant_to_rotation_and_independent_of_unit_and_offset(
+    own_scale: bool,
+) -> None:
     x, y, second = points(3, 6, 4), points(3, 5, 4, seed=1), points(3, 7, 4, seed=2)
-    turn = torch.linalg.qr(points(4, 4, seed=3))[0]
-    here = sinkhorn_drifting(x, y, second, own_scale=own_scale)
-    moved = (7.0 * each @ turn + 3.0 for each in (x, y, second))
-    there = sinkhorn_drifting(*moved, own_scale=own_scale)
-    assert (there.velocity - here.velocity @ turn).abs().max() <= 1e-12
-    assert (there.force_rms - here.force_rms).abs().max() <= 1e-12
-    assert (there.scale - 7.0 * here.scale).abs().max() <= 1e-12
+    rotation = torch.linalg.qr(points(4, 4, seed=3))[0]
+    first = sinkhorn_drifting(x, y, second, own_scale=own_scale)
+    moved = (7.0 * each @ rotation + 3.0 for each in (x, y, second))
+    other = sinkhorn_drifting(*moved, own_scale=own_scale)
+    assert (other.velocity - first.velocity @ rotation).abs().max() <= 1e-12
+    assert (other.force_rms - first.force_rms).abs().max() <= 1e-12
+    assert (other.scale - 7.0 * first.scale).abs().max() <= 1e-12
 
 
 def transport_value(x: Tensor, y: Tensor, epsilon: float) -> Tensor:
@@ -139,7 +139,7 @@ def transport_value(x: Tensor, y: Tensor, epsilon: float) -> Tensor:
     return (plan * cost + epsilon * plan * (plan / independent).log()).sum()
 
 
-def test_converged_velocity_is_the_downhill_direction_of_the_divergence() -> None:
+def test_the_converged_velocity_is_the_negative_gradient_of_the_divergence() -> None:
     x, y, second = (
         points(2, 6, 3).requires_grad_(),
         points(2, 5, 3, seed=1),
@@ -149,24 +149,24 @@ def test_converged_velocity_is_the_downhill_direction_of_the_divergence() -> Non
     epsilon = 0.2 * float(drift.scale) ** 2 * 3
     value = transport_value(x, y, epsilon) - transport_value(x, second, epsilon)
     (gradient,) = torch.autograd.grad(value, x)
-    assert (raw(drift) + 6 * gradient).abs().max() <= 1e-8
+    assert (unnormalised(drift) + 6 * gradient).abs().max() <= 1e-8
     assert not drift.velocity.requires_grad
 
 
-def test_own_scale_gives_each_observation_its_own_regulariser_and_all_one_unit() -> None:
+def test_own_scale_sets_a_regulariser_per_observation_and_one_unit_for_all() -> None:
     x, y, second = points(3, 6, 4), points(3, 5, 4, seed=1), points(3, 7, 4, seed=2)
     sizes = torch.tensor([0.1, 1.0, 10.0], dtype=x.dtype)[:, None, None]
-    here, there = (
+    first, other = (
         sinkhorn_drifting(*(size * each for each in (x, y, second)))
         for size in (torch.ones_like(sizes), sizes)
     )
-    assert (raw(there) - sizes * raw(here)).abs().max() <= 1e-12
-    assert there.scale.shape == (1, 1, 1)
+    assert (unnormalised(other) - sizes * unnormalised(first)).abs().max() <= 1e-12
+    assert other.scale.shape == (1, 1, 1)
     batch = sinkhorn_drifting(sizes * x, sizes * y, sizes * second, own_scale=False)
-    assert (raw(batch) - sizes * raw(here)).abs().max() >= 0.01
+    assert (unnormalised(batch) - sizes * unnormalised(first)).abs().max() >= 0.01
 
 
-def test_velocities_of_several_regularisers_have_equal_parts() -> None:
+def test_every_regulariser_contributes_a_velocity_of_equal_rms() -> None:
     x, y, second = points(3, 6, 4), points(3, 5, 4, seed=1), points(3, 7, 4, seed=2)
     single = [sinkhorn_drifting(x, y, second, epsilons=(epsilon,)) for epsilon in (0.02, 0.2)]
     both = sinkhorn_drifting(x, y, second, epsilons=(0.02, 0.2))
@@ -176,13 +176,13 @@ def test_velocities_of_several_regularisers_have_equal_parts() -> None:
 
 
 @pytest.mark.parametrize("own_scale", [False, True])
-def test_a_positive_of_no_weight_is_left_out(own_scale: bool) -> None:
+def test_a_positive_of_weight_zero_is_excluded(own_scale: bool) -> None:
     x, y, second = points(3, 6, 4), points(3, 5, 4, seed=1), points(3, 7, 4, seed=2)
     weights = torch.tensor([[1.0, 1.0, 0.0, 1.0, 0.0]] * 3, dtype=x.dtype)
-    here = sinkhorn_drifting(x, y, second, positive_weights=weights, own_scale=own_scale)
-    there = sinkhorn_drifting(x, y[:, [0, 1, 3]], second, own_scale=own_scale)
-    assert (here.velocity - there.velocity).abs().max() <= 1e-12
-    assert (here.scale - there.scale).abs().max() <= 1e-12
+    first = sinkhorn_drifting(x, y, second, positive_weights=weights, own_scale=own_scale)
+    other = sinkhorn_drifting(x, y[:, [0, 1, 3]], second, own_scale=own_scale)
+    assert (first.velocity - other.velocity).abs().max() <= 1e-12
+    assert (first.scale - other.scale).abs().max() <= 1e-12
 
 
 def test_joint_field_moves_each_sample_and_has_one_scale() -> None:
@@ -193,15 +193,15 @@ def test_joint_field_moves_each_sample_and_has_one_scale() -> None:
     assert drift.force_rms.shape == (1,)
 
 
-def test_joint_field_of_very_unlike_observations_sends_each_to_its_own_demonstration() -> None:
+def test_the_joint_field_of_dissimilar_observations_maps_each_to_its_own_demonstration() -> None:
     generated, actions, second = points(5, 1, 4), points(5, 4, seed=1), points(5, 1, 4, seed=2)
     drift = joint_sinkhorn_drifting(
         generated, actions, second, points(5, 2, seed=3), observation_weight=1e4
     )
-    assert (raw(drift) - (actions[:, None] - second)).abs().max() <= 1e-9
+    assert (unnormalised(drift) - (actions[:, None] - second)).abs().max() <= 1e-9
 
 
-def test_joint_field_of_equal_observations_is_one_transport_of_all() -> None:
+def test_the_joint_field_of_equal_observations_is_a_single_transport() -> None:
     generated, actions, second = points(6, 1, 4), points(6, 4, seed=1), points(6, 1, 4, seed=2)
     joint = joint_sinkhorn_drifting(generated, actions, second, torch.ones(6, 2).double())
     pooled = sinkhorn_drifting(
@@ -212,7 +212,7 @@ def test_joint_field_of_equal_observations_is_one_transport_of_all() -> None:
     assert (joint.velocity[:, 0] - pooled.velocity[0]).abs().max() <= 1e-12
 
 
-def test_joint_field_does_not_depend_on_the_unit_of_features_unless_it_is_given() -> None:
+def test_the_joint_field_is_independent_of_the_unit_of_features_by_default() -> None:
     generated, actions, second = points(20, 2, 4), points(20, 4, seed=1), points(20, 2, 4, seed=2)
     features = points(20, 3, seed=3)
 
@@ -226,6 +226,6 @@ def test_joint_field_does_not_depend_on_the_unit_of_features_unless_it_is_given(
     assert (velocity(1.0, 1.0) - velocity(50.0, 1.0)).abs().max() >= 0.1
 
 
-def test_joint_field_refuses_samples_without_their_axis() -> None:
+def test_samples_without_their_axis_are_refused_by_the_joint_field() -> None:
     with pytest.raises(ValueError, match=r"got \(5, 4\) and \(5, 4\): add an axis of samples"):
         joint_sinkhorn_drifting(points(5, 4), points(5, 4), points(5, 4), points(5, 2))

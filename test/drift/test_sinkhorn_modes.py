@@ -1,4 +1,4 @@
-"""A choice between two ways, with one demonstration an observation: who keeps both."""
+"""Mode coverage of the Sinkhorn fields with one demonstration per observation."""
 
 import torch
 from torch import Tensor, nn
@@ -7,31 +7,33 @@ from dbp_ros.drift.losses import scaled_loss
 from dbp_ros.drift.sinkhorn import joint_sinkhorn_drifting, sinkhorn_drifting
 
 
-def two_ways(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def demonstrations(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return observations and one of two chunks of 8 numbers for each, 70 % the first."""
     observation = torch.rand(count, 1, generator=generator) * 2 - 1
-    way = (torch.rand(count, 1, generator=generator) < 0.7).float() * 2 - 1
+    side = (torch.rand(count, 1, generator=generator) < 0.7).float() * 2 - 1
     shape = torch.sin(torch.linspace(0.3, 2.8, 8))
     noise = 0.02 * torch.randn(count, 8, generator=generator)
-    return observation, way * (0.5 + 0.2 * observation) * shape + noise
+    return observation, side * (0.5 + 0.2 * observation) * shape + noise
 
 
-def train_on_two_ways(seed: int, updates: int, field: str) -> tuple[float, float]:
-    """Return the share of the first way, and of samples between the ways."""
+def share_and_between(seed: int, updates: int, field: str) -> tuple[float, float]:
+    """Train a small generator; return the fractions in the first mode and between modes."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     net = nn.Sequential(nn.Linear(9, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU())
     net.append(nn.Linear(128, 8))
 
     def generate(observation: Tensor) -> Tensor:
-        seen = observation[:, None].expand(-1, 4, -1)
-        chunk: Tensor = net(torch.cat([seen, torch.randn(*seen.shape[:2], 8)], dim=2))
+        observations = observation[:, None].expand(-1, 4, -1)
+        chunk: Tensor = net(
+            torch.cat([observations, torch.randn(*observations.shape[:2], 8)], dim=2)
+        )
         return chunk
 
     optimiser = torch.optim.AdamW(net.parameters(), 8e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, updates)
     for _ in range(updates):
-        observation, demonstrated = two_ways(64, generator)
+        observation, demonstrated = demonstrations(64, generator)
         samples, second = generate(observation), generate(observation).detach()
         if field == "joint":
             drift = joint_sinkhorn_drifting(samples.detach(), demonstrated, second, observation)
@@ -42,16 +44,16 @@ def train_on_two_ways(seed: int, updates: int, field: str) -> tuple[float, float
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        observation, _ = two_ways(500, generator)
+        observation, _ = demonstrations(500, generator)
         middle = generate(observation)[:, :, 3:5].mean(2) / (0.5 + 0.2 * observation)
     return float((middle > 0).float().mean()), float((middle.abs() < 0.5).float().mean())
 
 
-def test_joint_field_keeps_both_modes_with_one_demonstration_an_observation() -> None:
-    share, between = train_on_two_ways(0, 400, "joint")
+def test_the_joint_field_preserves_both_modes_with_one_demonstration_per_observation() -> None:
+    share, between = share_and_between(0, 400, "joint")
     assert 0.55 <= share <= 0.85
     assert between <= 0.25
 
 
-def test_one_transport_an_observation_with_one_demonstration_ends_between_the_modes() -> None:
-    assert train_on_two_ways(0, 300, "alone")[1] >= 0.9
+def test_a_separate_transport_of_one_demonstration_converges_between_the_modes() -> None:
+    assert share_and_between(0, 300, "separate")[1] >= 0.9

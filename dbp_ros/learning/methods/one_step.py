@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dbp_ros.drift.fields import Drift
 from dbp_ros.drift.generator import COMPONENT_SCALE, NoiseSkip, components
 from dbp_ros.drift.heads import Head
-from dbp_ros.drift.losses import moved
+from dbp_ros.drift.losses import drifted_samples
 from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBatch, unit_target
 
 DriftField = Callable[[Tensor, TrainingBatch], Drift]
@@ -95,7 +95,7 @@ class OneStep(Method):
         """
         samples = prediction.flatten(2)
         drift = self._field(samples, batch)
-        value = moved(samples, drift).reshape(prediction.shape)
+        value = drifted_samples(samples, drift).reshape(prediction.shape)
         scale = drift.scale.expand(len(samples), -1, -1)
         return RegressionTarget(value, scale[..., None], drift.force_rms.mean())
 
