@@ -33,9 +33,9 @@ def decide(
 
 def decision_latency_ms(policy: PolicyNetwork, passes: int = LATENCY_PASSES) -> float:
     """Return the median time of one decision in [ms], encoders included."""
-    states = np.zeros((policy.history, len(policy.shape.state_names)), np.float32)
+    states = np.zeros((policy.n_obs_steps, len(policy.shape.state_names)), np.float32)
     images = {
-        name: np.zeros((policy.history, *size, 3), np.uint8)
+        name: np.zeros((policy.n_obs_steps, *size, 3), np.uint8)
         for name, size in policy.shape.cameras.items()
     }
     latent = np.zeros(policy.chunk_shape, np.float32)

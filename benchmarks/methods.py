@@ -96,7 +96,7 @@ def evaluate_methods(
         shared: Shared settings of the benchmark.
         evaluate: Returns the key and the scores of one method.
     """
-    policy, rows = trainer.average.network, []
+    policy, rows = trainer.ema.network, []
     for method in methods:
         policy.method.num_inference_steps = method.config(shared).num_inference_steps
         row = {

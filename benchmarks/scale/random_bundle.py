@@ -20,7 +20,7 @@ from dbp_ros.bundle.manifest import (
     write_manifest,
 )
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.export import HEAD, PROOF
+from dbp_ros.learning.export import GOLDEN_FILE, HEAD_FILE
 from dbp_ros.learning.onnx_graphs import export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.policy.model import Model
@@ -61,8 +61,8 @@ def write_random_bundle(directory: Path, size: PolicySize) -> Path:
     shape = PolicyShape(joints, joints, cameras, {}, STEP_S)
     policy = PolicyNetwork(shape, TrainConfig(horizon=size.horizon)).eval()
     export_encoder(policy.encoder(names[0]), (size.pixels, size.pixels), directory / ENCODER)
-    export_head(policy, directory / HEAD)
-    (directory / PROOF).touch()
+    export_head(policy, directory / HEAD_FILE)
+    (directory / GOLDEN_FILE).touch()
     manifest = Manifest(
         format=FORMAT,
         name="random",
@@ -78,9 +78,9 @@ def write_random_bundle(directory: Path, size: PolicySize) -> Path:
             for name in names
         ),
         clouds=(),
-        head=HEAD,
+        head=HEAD_FILE,
         control_rate_hz=125.0,
-        proof=GoldenSpec(PROOF, TOLERANCE),
+        proof=GoldenSpec(GOLDEN_FILE, TOLERANCE),
         files=_hashes(directory),
     )
     write_manifest(directory, manifest)
@@ -100,10 +100,10 @@ def _write_golden(directory: Path, manifest: Manifest) -> None:
     latent = rng.standard_normal((1, horizon, nu), dtype=np.float32)
     golden = GoldenCases(positions, images, {}, latent, np.zeros((1, horizon, nu), np.float32))
     action = model.predict(positions[0], model.encode_case(golden, 0), latent[0])
-    write_golden(directory / PROOF, GoldenCases(positions, images, {}, latent, action[None]))
+    write_golden(directory / GOLDEN_FILE, GoldenCases(positions, images, {}, latent, action[None]))
     manifest.files.update(_hashes(directory))
     write_manifest(directory, manifest)
 
 
 def _hashes(directory: Path) -> dict[str, str]:
-    return {name: sha256_of(directory / name) for name in (ENCODER, HEAD, PROOF)}
+    return {name: sha256_of(directory / name) for name in (ENCODER, HEAD_FILE, GOLDEN_FILE)}

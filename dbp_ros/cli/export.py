@@ -13,7 +13,7 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_new_folder
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import load_demonstrations
-from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.export import ExportMetadata, export_bundle
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -49,13 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Export the EMA weights of a run."""
     check_new_folder(arguments.out, MANIFEST)
     checkpoint = read_checkpoint(arguments.source)
-    recorded = checkpoint.facts["dataset"].get("sha256")
+    recorded = checkpoint.metadata["dataset"].get("sha256")
     if recorded is not None and recorded != open_episodes(arguments.data).sha256():
         raise TrainingError(
             f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
             "give the folder that the policy was trained on"
         )
-    label = ExportLabel(
+    label = ExportMetadata(
         arguments.name,
         arguments.version,
         arguments.control_rate_hz,

@@ -58,12 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     console = terminal()
     config: OnlineTrainingConfig = settings_from(OnlineTrainingConfig, arguments)
     check_folder(arguments.out)
-    imitated, resumed = _start(arguments)
-    settings = finetune_config_of(imitated) if resumed else settings_from(FinetuneConfig, arguments)
-    learner = build_learner(imitated.policy(), settings)
-    shape = imitated.shape
+    pretrained, resumed = _start(arguments)
+    settings = (
+        finetune_config_of(pretrained) if resumed else settings_from(FinetuneConfig, arguments)
+    )
+    learner = build_learner(pretrained.policy(), settings)
+    shape = pretrained.shape
     spec = EnvSpec(arguments.env, view=CameraView(shape.state_names, shape.cameras, shape.step_s))
-    check_io_spec(imitated, spec)
+    check_io_spec(pretrained, spec)
     environment = open_vector_env(
         spec, learner.config.num_envs, arguments.engine, arguments.workers
     )
@@ -77,14 +79,14 @@ def run(arguments: argparse.Namespace) -> int:
         training = OnlineTraining(
             config,
             learner,
-            imitated,
+            pretrained,
             environment,
             eval_env,
             arguments.out,
             origin={"env": arguments.env},
         )
         if resumed:
-            training.resume(imitated)
+            training.resume(pretrained)
         _train(training, console)
         if isinstance(learner, DFPLearner):
             _compare(learner, training.evaluation_seeds, eval_env, console)

@@ -185,7 +185,7 @@ def recover_bag(incomplete: Path, path: Path) -> None:
     The episode ends with its last message, and its termination reason is `cut_off`. A bag without
     a complete chunk is only removed.
     """
-    with atomic_file(path) as aside, aside.open("wb") as file:
+    with atomic_file(path) as staging, staging.open("wb") as file:
         writer = Writer(file, CHUNK_BYTES, COMPRESSION)
         writer.start(profile="ros2")
         outcome, count = _to_strings(EpisodeEnd("failure", CUT_OFF, 0)), 0

@@ -124,7 +124,7 @@ def write_episode(path: Path, episode: Episode) -> None:
         f"images.{camera}": images for camera, images in episode.images.items()
     }
     arrays |= {f"points.{sensor}": cloud for sensor, cloud in episode.points.items()}
-    with atomic_file(path) as aside, aside.open("wb") as file:
+    with atomic_file(path) as staging, staging.open("wb") as file:
         np.savez_compressed(
             file,
             facts=np.array(json.dumps(metadata)),

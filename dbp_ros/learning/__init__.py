@@ -1,4 +1,4 @@
-"""Imitation learning, online learning, export: `train` returns a policy to be called."""
+"""Imitation learning and export; `train` returns a callable policy."""
 
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations

@@ -41,10 +41,10 @@ def episode_rows(lengths: Sequence[int]) -> tuple[Rows, Rows, Rows]:
 
 
 def column_names(names: Sequence[str], stem: str, count: int) -> tuple[str, ...]:
-    """Return the names, or `stem_0` and so on where there are none.
+    """Return the names, or `stem_0` and so on if empty.
 
     Raises:
-        TrainingError: If they are not unique, or not one for each column.
+        TrainingError: If they are not unique, or their number is not that of the columns.
     """
     names = tuple(names) or tuple(f"{stem}_{index}" for index in range(count))
     if len(names) != count or len(set(names)) != count:
@@ -79,15 +79,15 @@ def concatenate(
                 f"{name}: expected {len(lengths)} episodes of {_short(lengths)} steps like "
                 f"states, got {len(found)} of {_short(found)}"
             )
-    pixels = {name: _joined(name, episodes) for name, episodes in frames.items()}
-    for name, stack in pixels.items():
+    stacks = {name: _concatenated(name, episodes) for name, episodes in frames.items()}
+    for name, stack in stacks.items():
         if stack.dtype != np.uint8 or stack.shape[3] != 3:
             raise TrainingError(
                 f"{name}: expected rgb8 of shape (steps, height, width, 3), uint8, got shape "
                 f"{stack.shape}, {stack.dtype}"
             )
     return EpisodeArrays(
-        _finite("states", state_episodes), _finite("actions", action_episodes), pixels, lengths
+        _finite("states", state_episodes), _finite("actions", action_episodes), stacks, lengths
     )
 
 
@@ -113,13 +113,13 @@ def _split(name: str, whole: Array, episode_ends: Sequence[int] | None) -> list[
     ends = [len(whole)] if episode_ends is None else [int(end) for end in episode_ends]
     if not ends or ends[-1] != len(whole) or np.any(np.diff([0, *ends]) <= 0):
         raise TrainingError(
-            f"episode_ends: expected rising rows, the last one {len(whole)} for {name}, got "
+            f"episode_ends: expected increasing rows that end at {len(whole)} for {name}, got "
             f"{_short(ends)}"
         )
     return np.split(whole, ends[:-1])
 
 
-def _joined(name: str, episodes: Sequence[Array]) -> Array:
+def _concatenated(name: str, episodes: Sequence[Array]) -> Array:
     shapes = sorted({episode.shape[1:] for episode in episodes})
     if len(shapes) > 1:
         raise TrainingError(f"{name}: episodes differ in shape after the steps: {shapes}")
@@ -127,10 +127,10 @@ def _joined(name: str, episodes: Sequence[Array]) -> Array:
 
 
 def _finite(name: str, episodes: Sequence[Array]) -> Floats:
-    values = _joined(name, episodes).astype(np.float32)
-    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(wrong):
-        raise TrainingError(f"{name}: {len(wrong)} rows are not finite, the first one {wrong[0]}")
+    values = _concatenated(name, episodes).astype(np.float32)
+    invalid = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(invalid):
+        raise TrainingError(f"{name}: {len(invalid)} rows are not finite, first {invalid[0]}")
     return values
 
 

@@ -16,9 +16,9 @@ class Augmentation:
 
     Attributes:
         crop: Fraction of the rows and columns that remains.
-        shift_px: Largest shift; the border is repeated.
+        shift_px: Largest shift, padded with the border.
         brightness: Largest change, as a fraction of the range.
-        contrast: Largest relative change of contrast about the middle of the range.
+        contrast: Largest relative change of the contrast around the middle of the range.
         pixel_noise: Standard deviation of the noise, on a scale of 255.
     """
 
@@ -41,12 +41,12 @@ class Augmentation:
 
         Args:
             images: Rows of a batch. Shape (B, height, width, 3), uint8.
-            generator: Sampled for the whole batch.
-            rows: Which rows of the batch they are.
-            total: Images in the batch.
+            generator: Random generator; sampled for the whole batch.
+            rows: Rows of `images` in the batch.
+            total: Number of images in the batch.
 
         Returns:
-            About 0 to 255. Shape (B, 3, height, width), less where cropped.
+            About 0 to 255. Shape (B, 3, height, width), smaller if cropped.
         """
         cropped = self._crop(images, generator, rows, total)
         gain = 1.0 + self.contrast * _signed(total, generator)[rows]
@@ -65,8 +65,8 @@ class Augmentation:
             return images
         down = self._pixels(total, images.shape[1], generator)[rows]
         across = self._pixels(total, images.shape[2], generator)[rows]
-        each = torch.arange(len(images))[:, None, None]
-        return images[each, down[:, :, None], across[:, None, :]]
+        index = torch.arange(len(images))[:, None, None]
+        return images[index, down[:, :, None], across[:, None, :]]
 
     def _pixels(self, count: int, size: int, generator: torch.Generator) -> Tensor:
         """Return the indices of the remaining rows or columns. Shape (count, cropped size)."""
@@ -77,7 +77,7 @@ class Augmentation:
 
 
 def cropped_size(crop: float, size: int) -> int:
-    """Return the number of rows or columns after the crop, in training and at deployment."""
+    """Return the number of rows or columns after the crop."""
     return round(crop * size)
 
 

@@ -1,7 +1,7 @@
 """Random rows, augmentation and noise of an update.
 
-Everything is sampled for the whole batch from one generator in one order. Each process or
-accumulation step then takes its own rows, so their number does not change the update.
+All random numbers are sampled for the whole batch from one generator in one order. Each process
+or accumulation step then takes its own rows, so their number does not change the update.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from dbp_ros.learning.observation_neighbours import Neighbours
 
 @dataclass(frozen=True)
 class SampledBatch:
-    """A batch, or the rows of it that one process computes.
+    """A batch, or the rows of one process.
 
     Attributes:
         batch: Augmented observations and their chunks. Its images are in the layout of the
@@ -75,25 +75,25 @@ class BatchSampler:
         self.generator = torch.Generator().manual_seed(config.seed)
 
     def sample(self, num_samples: int, own: slice) -> SampledBatch:
-        """Sample a batch and return its `own` rows.
+        """Sample a batch and return the rows of this process.
 
         Noise is added to the observed states, not to the states that targets are relative to: an
         error in a relative target would be executed as a velocity.
 
         Args:
             num_samples: Noise samples for each observation.
-            own: Rows of the batch.
+            own: Rows of this process.
         """
         config, generator, data = self._config, self.generator, self._data
-        picks = torch.randint(len(self._rows), (config.batch_size,), generator=generator).numpy()
-        rows = self._rows[picks]
-        late = {camera: self._lag(config.batch_size)[own] for camera in data.images}
+        indices = torch.randint(len(self._rows), (config.batch_size,), generator=generator).numpy()
+        rows = self._rows[indices]
+        lags = {camera: self._lag(config.batch_size)[own] for camera in data.images}
         size = (config.batch_size, config.n_obs_steps, len(data.state_names))
         state_noise = torch.randn(size, generator=generator) * self._state_std
         shape = (config.batch_size, num_samples, config.horizon, len(data.action_names))
         noise = torch.randn(shape, generator=generator)
         uniform = torch.rand(config.batch_size, num_samples, 3, generator=generator)
-        batch = data.batch(rows[own], config.horizon, config.n_obs_steps, late, self._neighbours)
+        batch = data.batch(rows[own], config.horizon, config.n_obs_steps, lags, self._neighbours)
         images = {name: self._augmented(image, own) for name, image in batch.images.items()}
         augmented = replace(batch, states=batch.states + state_noise[own], images=images)
         return SampledBatch(augmented, noise[own], uniform[own])
@@ -111,11 +111,11 @@ class BatchSampler:
 
 def state_noise_std(config: TrainConfig, names: tuple[str, ...], normaliser: Normaliser) -> Tensor:
     """Return the standard deviation of the noise on each state, in its unit. Shape (ns,)."""
-    known = {RADIANS: config.position_noise_rad, METRES: config.gripper_noise_m}
+    absolute = {RADIANS: config.position_noise_rad, METRES: config.gripper_noise_m}
     half_ranges = normaliser.state_half_range.cpu().tolist()
     return torch.tensor(
         [
-            known.get(unit_of(name), config.state_noise * half_range)
+            absolute.get(unit_of(name), config.state_noise * half_range)
             for name, half_range in zip(names, half_ranges, strict=True)
         ]
     )

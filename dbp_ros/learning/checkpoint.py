@@ -26,24 +26,24 @@ FORMAT = 5
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a run, to resume it or to export its policy.
+    """State of a run, to resume it or to export its policy.
 
     Attributes:
         config: The settings of the run.
         shape: Inputs and outputs of the policy.
-        facts: Counters, metrics and the identity of the data set, as JSON.
+        metadata: Counters, metrics and the identity of the data set, as JSON.
         tensors: `weights/`, `average/`, `optimiser/` and `generator` by name.
     """
 
     config: TrainConfig
     shape: PolicyShape
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     tensors: dict[str, Tensor]
 
     @property
     def selection(self) -> Selection:
-        """The part of the data set that was read."""
-        return from_mapping(Selection, self.facts["dataset"].get("selection", {}))
+        """The selected keys of the data set."""
+        return from_mapping(Selection, self.metadata["dataset"].get("selection", {}))
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors under `prefix/`, without it."""
@@ -55,7 +55,7 @@ class Checkpoint:
         }
 
     def policy(self) -> PolicyNetwork:
-        """Return the policy with the averaged weights, ready to run."""
+        """Return the policy with the averaged weights, in evaluation mode."""
         policy = PolicyNetwork(self.shape, self.config)
         policy.load_state_dict(self.part("average"))
         return policy.eval().requires_grad_(False)
@@ -71,12 +71,12 @@ def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "config": asdict(checkpoint.config),
         "shape": asdict(checkpoint.shape),
-        "facts": checkpoint.facts,
+        "facts": checkpoint.metadata,
     }
     tensors = {name: value.contiguous() for name, value in checkpoint.tensors.items()}
     try:
-        with atomic_file(run / CHECKPOINT) as aside:
-            save_file(tensors, aside, {"header": json.dumps(header)})
+        with atomic_file(run / CHECKPOINT) as staging:
+            save_file(tensors, staging, {"header": json.dumps(header)})
     except SafetensorError as error:
         raise TrainingError(f"{run / CHECKPOINT} cannot be written: {error}") from error
 
@@ -93,13 +93,13 @@ def read_checkpoint(run: Path) -> Checkpoint:
             header = json.loads(file.metadata()["header"])
             if header["format"] != FORMAT:
                 raise TrainingError(
-                    f"{path} has format {header['format']}, expected {FORMAT}: it was made by "
+                    f"{path} has format {header['format']}, expected {FORMAT}: it was written by "
                     "another version, train again"
                 )
             return Checkpoint(
                 config=from_mapping(TrainConfig, header["config"]),
                 shape=from_mapping(PolicyShape, header["shape"]),
-                facts=header["facts"],
+                metadata=header["facts"],
                 tensors={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
             )
     except (OSError, KeyError, TypeError, ValueError, ConfigError, SafetensorError) as error:

@@ -67,9 +67,9 @@ class Demonstrations:
 
         An action is the command for one step after the state of its row. Columns whose names end
         in `joint` are joints in [rad], those that contain `gripper` are in [m]. An action of a
-        joint is learned relative to the state of the same name. If every observation has a chunk
-        of its own, make episodes of one step with the flattened chunk as the action, and train
-        with `horizon=1`.
+        joint is learned relative to the state of the same name. If the data are pairs of an
+        observation and a chunk, make episodes of one step with the flattened chunk as the action,
+        and train with `horizon=1`.
 
         Args:
             states: Of each episode, shape (steps, ns): a list of arrays, or one array of shape
@@ -78,15 +78,15 @@ class Demonstrations:
             step_s: Time between two rows in [s].
             images: rgb8 of each camera, the same with (steps, height, width, 3), uint8.
             episode_ends: Row after the last of each episode, for concatenated arrays; one episode
-                where None.
-            state_names: Of the columns; `state_0` and so on where empty.
-            action_names: Of the columns; `action_0` and so on where empty.
+                if None.
+            state_names: Of the columns; `state_0` and so on if empty.
+            action_names: Of the columns; `action_0` and so on if empty.
 
         Raises:
             TrainingError: If the arrays do not match, or a number is not finite.
         """
         if not 0 < step_s < math.inf:
-            raise TrainingError(f"step_s = {step_s}, expected more than 0 s")
+            raise TrainingError(f"step_s = {step_s}, expected a finite time above 0 s")
         arrays = concatenate(states, actions, images or {}, episode_ends)
         first, last, numbers = episode_rows(arrays.lengths)
         return cls(
@@ -121,13 +121,13 @@ class Demonstrations:
         chunks: Floats = self.actions[ahead]
         return chunks
 
-    def observed(self, rows: NDArray[np.int64], history: int) -> Floats:
+    def state_history(self, rows: NDArray[np.int64], n_obs_steps: int) -> Floats:
         """Return the states up to each row; the first state of an episode is repeated.
 
         Returns:
             Oldest first. Shape (B, history, ns).
         """
-        past = rows[:, None] - np.arange(history)[::-1]
+        past = rows[:, None] - np.arange(n_obs_steps)[::-1]
         states: Floats = self.states[np.maximum(past, self.first[rows][:, None])]
         return states
 
@@ -135,8 +135,8 @@ class Demonstrations:
         self,
         rows: NDArray[np.int64],
         horizon: int,
-        history: int = 1,
-        late: dict[str, NDArray[np.int64]] | None = None,
+        n_obs_steps: int = 1,
+        camera_lags: dict[str, NDArray[np.int64]] | None = None,
         neighbours: Neighbours | None = None,
     ) -> DemonstrationBatch:
         """Gather observations and chunks.
@@ -144,34 +144,34 @@ class Demonstrations:
         Args:
             rows: Newest row of each observation. Shape (B,).
             horizon: Points in a chunk.
-            history: Rows in an observation; the first row of an episode is repeated.
-            late: Rows by which each camera lags. Shapes (B,).
+            n_obs_steps: Rows of an observation; the first row of an episode is repeated.
+            camera_lags: Delay of each camera in rows. Shapes (B,).
             neighbours: Rows whose chunks are added as positives.
         """
-        past = rows[:, None] - np.arange(history)[::-1]
+        past = rows[:, None] - np.arange(n_obs_steps)[::-1]
         first = self.first[rows][:, None]
         images = {}
         for camera, frames in self.images.items():
-            lag = 0 if late is None else late[camera][:, None]
+            lag = 0 if camera_lags is None else camera_lags[camera][:, None]
             images[camera] = torch.from_numpy(frames[np.maximum(past - lag, first)])
         observed = np.maximum(past, first)
-        begins, weights = rows[:, None], np.ones((len(rows), 1), np.float32)
+        starts, weights = rows[:, None], np.ones((len(rows), 1), np.float32)
         if neighbours is not None:
-            begins = np.concatenate([begins, neighbours.rows[rows]], axis=1)
+            starts = np.concatenate([starts, neighbours.rows[rows]], axis=1)
             weights = np.concatenate([weights, neighbours.weights[rows]], axis=1)
         return DemonstrationBatch(
-            states=torch.from_numpy(self.observed(rows, history)),
+            states=torch.from_numpy(self.state_history(rows, n_obs_steps)),
             images=images,
             points={name: torch.from_numpy(cloud[observed]) for name, cloud in self.points.items()},
-            measured=torch.from_numpy(self.states[begins]),
-            actions=torch.from_numpy(self.chunks(begins, horizon)),
+            measured=torch.from_numpy(self.states[starts]),
+            actions=torch.from_numpy(self.chunks(starts, horizon)),
             weights=torch.from_numpy(weights),
         )
 
     def constant_actions(self) -> tuple[str, ...]:
         """Return the names of the constant columns of the actions."""
-        moved = np.ptp(self.actions, axis=0) > CONSTANT_BELOW
-        return tuple(n for n, moves in zip(self.action_names, moved, strict=True) if not moves)
+        constant = np.ptp(self.actions, axis=0) <= CONSTANT_BELOW
+        return tuple(n for n, c in zip(self.action_names, constant, strict=True) if c)
 
 
 def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) -> Demonstrations:
@@ -197,15 +197,14 @@ def read_demonstrations(episodes: EpisodeSet) -> Demonstrations:
         EpisodeError: If an episode is damaged.
         TrainingError: If there are none, or one differs from the first.
     """
-    each = ((episodes.read(index), name) for index, name in enumerate(episodes.names))
-    return join_episodes(each)
+    return join_episodes((episodes.read(index), name) for index, name in enumerate(episodes.names))
 
 
 def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
     """Concatenate episodes.
 
     Args:
-        episodes: Each with its name in error messages.
+        episodes: Pairs of an episode and its name for error messages.
 
     Raises:
         TrainingError: If there are none, or one is empty or differs from the first.
@@ -233,15 +232,15 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
         step_s=joined[0].step_s,
         states=np.concatenate([e.states for e in joined]).astype(np.float32),
         actions=np.concatenate([e.actions for e in joined]).astype(np.float32),
-        images={name: _joined(images, name) for name in list(images)},
-        points={name: _joined(clouds, name) for name in list(clouds)},
+        images={name: _concatenated(images, name) for name in list(images)},
+        points={name: _concatenated(clouds, name) for name in list(clouds)},
         first=first,
         last=last,
         episode=numbers,
     )
 
 
-def _joined(parts: dict[str, list[Any]], name: str) -> Any:
+def _concatenated(parts: dict[str, list[Any]], name: str) -> Any:
     """Concatenate the arrays of one sensor and free the parts."""
     return np.concatenate(parts.pop(name))
 

@@ -10,9 +10,9 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class ExponentialMovingAverage(Generic[Network]):
-    """Averaged weights, which are validated and exported.
+    """Exponential moving average of weights, which is validated and exported.
 
-    The decay rises with the number of updates; the number is saved, so a resumed run continues.
+    The decay rises with the number of updates, which is saved for a resumed run.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
@@ -24,8 +24,8 @@ class ExponentialMovingAverage(Generic[Network]):
     @torch.no_grad()
     def update(self, network: Network) -> None:
         """Move the average towards the parameters of `network`."""
-        keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         averages: list[Tensor] = list(self.network.parameters())
         newest: list[Tensor] = list(network.parameters())
-        torch._foreach_lerp_(averages, newest, 1.0 - keep)
+        torch._foreach_lerp_(averages, newest, 1.0 - decay)

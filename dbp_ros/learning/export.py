@@ -33,22 +33,22 @@ from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_te
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.policy import DECISION_RATE_HZ
 
-HEAD = "head.onnx"
-PROOF = "proof.npz"
+HEAD_FILE = "head.onnx"
+GOLDEN_FILE = "proof.npz"
 LARGEST_DIFFERENCE = 1e-5
-PROOF_TOLERANCE = 1e-3
-PROOF_CASES = 8
+GOLDEN_TOLERANCE = 1e-3
+GOLDEN_CASES = 8
 
 
 @dataclass(frozen=True)
-class ExportLabel:
+class ExportMetadata:
     """Name and provenance of a bundle.
 
     Attributes:
         name: Name of the model.
-        version: Counts exports of one name.
+        version: Number of the export among those of the same name.
         control_rate_hz: Intended decision rate.
-        commands: Command lines that made it, from the episodes on.
+        commands: Command lines that produced it, starting with the recording.
     """
 
     name: str
@@ -69,7 +69,7 @@ def record_golden(
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(data.states), min(cases, len(data.states)), False))
     horizon, nu = policy.chunk_shape
-    batch = data.batch(rows, horizon, policy.history)
+    batch = data.batch(rows, horizon, policy.n_obs_steps)
     latent = rng.standard_normal((len(rows), horizon, nu), dtype=np.float32)
     with torch.no_grad():
         images = {name: image_tensor(image) for name, image in batch.images.items()}
@@ -85,7 +85,7 @@ def record_golden(
 
 
 def export_bundle(
-    checkpoint: Checkpoint, data: Demonstrations, directory: Path, label: ExportLabel
+    checkpoint: Checkpoint, data: Demonstrations, directory: Path, info: ExportMetadata
 ) -> float:
     """Write a model bundle atomically.
 
@@ -93,7 +93,7 @@ def export_bundle(
         checkpoint: A run's checkpoint; its averaged weights are exported.
         data: Source of the observations of the golden cases.
         directory: Folder of the bundle; an older bundle there is replaced.
-        label: Name and provenance.
+        info: Name and provenance.
 
     Returns:
         Largest difference between the graphs and PyTorch over the golden cases, in the unit of the
@@ -109,52 +109,52 @@ def export_bundle(
             "trained on"
         )
     policy = checkpoint.policy()
-    with atomic_folder(directory) as aside:
+    with atomic_folder(directory) as staging:
         for camera, size in shape.cameras.items():
-            export_encoder(policy.encoder(camera), size, aside / encoder_file(camera))
+            export_encoder(policy.encoder(camera), size, staging / encoder_file(camera))
         for sensor, size in shape.clouds.items():
-            export_cloud_encoder(policy.encoder(sensor), size, aside / encoder_file(sensor))
-        export_head(policy, aside / HEAD)
+            export_cloud_encoder(policy.encoder(sensor), size, staging / encoder_file(sensor))
+        export_head(policy, staging / HEAD_FILE)
         write_golden(
-            aside / PROOF, record_golden(policy, data, PROOF_CASES, checkpoint.config.seed)
+            staging / GOLDEN_FILE, record_golden(policy, data, GOLDEN_CASES, checkpoint.config.seed)
         )
-        manifest = _manifest(checkpoint, policy, aside, label)
-        write_manifest(aside, manifest)
-        worst = Model(read_bundle(aside)).golden_error()
+        manifest = _manifest(checkpoint, policy, staging, info)
+        write_manifest(staging, manifest)
+        worst = Model(read_bundle(staging)).golden_error()
         largest = LARGEST_DIFFERENCE * _unit(policy)
         if not worst <= largest:
             raise TrainingError(
-                f"the exported graphs differ from PyTorch by {worst:.2e}, at most {largest:.0e} "
-                "is allowed: nothing was exported"
+                f"the exported graphs differ from PyTorch by {worst:.2e}, expected at most "
+                f"{largest:.0e}: nothing was exported"
             )
         metrics = {**manifest.metrics, "export_difference": float(f"{worst:.3g}")}
-        write_manifest(aside, replace(manifest, metrics=metrics))
+        write_manifest(staging, replace(manifest, metrics=metrics))
     return worst
 
 
 def _unit(policy: PolicyNetwork) -> float:
     """Return the unit of an action's error: half its range, at least 1.
 
-    Actions in pixels span 512, where single precision is coarser than the tolerance of a joint.
+    For actions in pixels, up to 512, single precision is coarser than the tolerance of a joint.
     """
     return max(1.0, float(policy.normaliser.action_half_range.max()))
 
 
 def _manifest(
-    checkpoint: Checkpoint, policy: PolicyNetwork, directory: Path, label: ExportLabel
+    checkpoint: Checkpoint, policy: PolicyNetwork, directory: Path, info: ExportMetadata
 ) -> Manifest:
-    shape, facts, sizes = checkpoint.shape, checkpoint.facts, policy.feature_sizes
+    shape, metadata, sizes = checkpoint.shape, checkpoint.metadata, policy.feature_sizes
     joints = all(unit_of(name) for name in shape.action_names)
     return Manifest(
         format=FORMAT,
-        name=label.name,
-        version=label.version,
+        name=info.name,
+        version=info.version,
         joints=shape.action_names,
         states=shape.state_names,
         action=ActionSpec(
             JOINT_POSITION if joints else AS_RECORDED, policy.chunk_shape[0], shape.step_s
         ),
-        history=HistorySpec(policy.history, shape.step_s),
+        history=HistorySpec(policy.n_obs_steps, shape.step_s),
         cameras=tuple(
             CameraSpec(name, height, width, ENCODING, sizes[name], encoder_file(name))
             for name, (height, width) in shape.cameras.items()
@@ -163,24 +163,24 @@ def _manifest(
             CloudSpec(name, points, channels, sizes[name], encoder_file(name))
             for name, (points, channels) in shape.clouds.items()
         ),
-        head=HEAD,
-        control_rate_hz=label.control_rate_hz,
-        proof=GoldenSpec(PROOF, PROOF_TOLERANCE * _unit(policy)),
+        head=HEAD_FILE,
+        control_rate_hz=info.control_rate_hz,
+        proof=GoldenSpec(GOLDEN_FILE, GOLDEN_TOLERANCE * _unit(policy)),
         files={path.name: sha256_of(path) for path in sorted(directory.iterdir())},
         normaliser=policy.normaliser.describe(shape.state_names, shape.action_names),
         made_by={
-            "commands": list(label.commands),
+            "commands": list(info.commands),
             "seed": checkpoint.config.seed,
             "method": checkpoint.config.method,
             "evaluations": checkpoint.config.num_inference_steps,
-            "dataset": facts["dataset"],
-            "updates": facts["update"],
-            "train_s": facts["train_s"],
+            "dataset": metadata["dataset"],
+            "updates": metadata["update"],
+            "train_s": metadata["train_s"],
             "versions": {
                 "dbp_ros": __version__,
                 "torch": str(torch.__version__),
                 "onnx": version("onnx"),
             },
         },
-        metrics={name: float(f"{value:.6g}") for name, value in facts["metrics"].items()},
+        metrics={name: float(f"{value:.6g}") for name, value in metadata["metrics"].items()},
     )

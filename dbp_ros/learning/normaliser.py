@@ -20,7 +20,7 @@ RADIANS, METRES, UNKNOWN = "rad", "m", ""
 
 
 def unit_of(name: str) -> str:
-    """Return the unit of a column by its name: of an arm joint, a gripper, or unknown."""
+    """Return the unit of a column by its name: [m] of a gripper, [rad] of a joint, or unknown."""
     if "gripper" in name:
         return METRES
     return RADIANS if name.endswith("joint") else UNKNOWN
@@ -41,8 +41,8 @@ class SmallestRanges:
 
     def each(self, names: Sequence[str]) -> Floats:
         """Return the lower bound of each column. Shape (columns,)."""
-        floors = {RADIANS: self.rad, METRES: self.m, UNKNOWN: self.other}
-        return np.array([floors[unit_of(name)] for name in names], np.float32)
+        bounds = {RADIANS: self.rad, METRES: self.m, UNKNOWN: self.other}
+        return np.array([bounds[unit_of(name)] for name in names], np.float32)
 
 
 def relative_columns(

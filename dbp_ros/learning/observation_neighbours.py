@@ -35,7 +35,7 @@ def find_neighbours(
     Args:
         observed: Normalised states. Shape (steps, size).
         episode: Number of each row's episode. Shape (steps,).
-        rows: Training rows: only these are neighbours or have any. Shape (n,).
+        rows: Training rows; other rows are no neighbours and have none. Shape (n,).
         count: Number of neighbours, K.
         bandwidth: `h`, in median distances to the nearest row of another episode.
     """

@@ -49,7 +49,7 @@ class CloudGraph(nn.Module):
 
 
 class HeadGraph(nn.Module):
-    """The graph that runs for each decision."""
+    """Head of a policy, run for each decision."""
 
     def __init__(self, policy: PolicyNetwork) -> None:
         """Wrap a policy."""
@@ -86,22 +86,22 @@ def export_cloud_encoder(encoder: nn.Module, size: tuple[int, int], path: Path) 
 def export_head(policy: PolicyNetwork, path: Path) -> None:
     """Write the head: `positions`, `features.<sensor>`, `latent` in, `action` out.
 
-    The passes of a method with several are unrolled.
+    Multi-step methods are unrolled.
     """
-    states = torch.zeros(1, policy.history, len(policy.shape.state_names))
+    states = torch.zeros(1, policy.n_obs_steps, len(policy.shape.state_names))
     sizes = policy.feature_sizes
-    features = [torch.zeros(1, policy.history, size) for size in sizes.values()]
+    features = [torch.zeros(1, policy.n_obs_steps, size) for size in sizes.values()]
     example = (states, features, torch.zeros(1, *policy.chunk_shape))
     inputs = ["positions", *(f"features.{name}" for name in sizes), "latent"]
     write_graph(HeadGraph(policy), example, path, inputs, ["action"])
 
 
 def join_graphs(encoders: dict[str, Path], head: Path, path: Path) -> None:
-    """Write encoders and head as one graph, for policies without a history.
+    """Write encoders and head as one graph, for policies with one observation.
 
     Its inputs are `<sensor>.image` or `<sensor>.points`, `positions` and `latent`.
     """
-    whole = onnx.load(head)
+    joined = onnx.load(head)
     for sensor, file in encoders.items():
         encoder = onnx.compose.add_prefix(onnx.load(file), f"{sensor}.")
         features, history = f"{sensor}.features", f"{sensor}.history"
@@ -113,8 +113,8 @@ def join_graphs(encoders: dict[str, Path], head: Path, path: Path) -> None:
         del encoder.graph.output[:]
         value = onnx.helper.make_tensor_value_info(history, onnx.TensorProto.FLOAT, shape)
         encoder.graph.output.append(value)
-        whole = onnx.compose.merge_models(encoder, whole, [(history, f"features.{sensor}")])
-    onnx.save(whole, path)
+        joined = onnx.compose.merge_models(encoder, joined, [(history, f"features.{sensor}")])
+    onnx.save(joined, path)
 
 
 def write_graph(
@@ -130,12 +130,12 @@ def write_graph(
 
     Args:
         graph: The module.
-        example: Its inputs.
+        example: Example inputs.
         path: The file.
         inputs: Names of the inputs.
         outputs: Names of the outputs.
         dynamic_shapes: Dynamic axes of the inputs.
-        fold: Whether to fold constants. If not, each parameter keeps its name.
+        fold: Whether to fold constants; if False, parameters keep their names.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

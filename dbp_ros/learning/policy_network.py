@@ -64,7 +64,7 @@ class PolicyNetwork(nn.Module):
     def __init__(self, shape: PolicyShape, config: TrainConfig) -> None:
         """Build an untrained policy."""
         super().__init__()
-        self.shape, self.history = shape, config.n_obs_steps
+        self.shape, self.n_obs_steps = shape, config.n_obs_steps
         self.encoders = nn.ModuleDict()
         for name, size in shape.cameras.items():
             self.encoders[_module_name(name)] = image_encoder(config, *size)
@@ -89,7 +89,7 @@ class PolicyNetwork(nn.Module):
     def observation_size(self) -> int:
         """Size of the head's observation."""
         size = len(self.shape.state_names) + sum(self.feature_sizes.values())
-        return self.history * size
+        return self.n_obs_steps * size
 
     @property
     def chunk_shape(self) -> tuple[int, int]:

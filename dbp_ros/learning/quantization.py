@@ -33,15 +33,15 @@ from dbp_ros.policy.model import Model
 from dbp_ros.types import Floats
 
 LINEAR, CONVOLUTION = ("MatMul", "Gemm"), ("Conv",)
-# Smaller tensors are cheap to read and may be shapes or scales.
+# Smaller tensors need little bandwidth, and may be shapes or scales.
 SMALLEST_WEIGHT = 1024
-# Without VNNI a CPU adds two products in 16 bits, which 8-bit weights overflow: the same bundle
-# would give other actions there.
-SEVEN_BITS = True
+# CPUs without VNNI add two products in 16 bits, which 8-bit weights overflow. With 7-bit weights a
+# bundle gives the same actions on every CPU.
+REDUCE_RANGE = True
 # Factor on the golden tolerance of the source bundle; 0.01 rad for the shipped bundles.
 TOLERANCE_FACTOR = 10.0
 
-Feeds = dict[str, Any]
+Feed = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,16 @@ def quantize_bundle(
     if precision not in PRECISIONS:
         raise BundleError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     manifest = source.manifest
-    with atomic_folder(directory) as aside:
+    with atomic_folder(directory) as staging:
         for file in manifest.files:
-            shutil.copyfile(source.path(file), aside / file)
-        # A copy, because the quantiser writes files next to the graph that it reads.
-        PRECISIONS[precision](source, recorded, aside)
+            shutil.copyfile(source.path(file), staging / file)
+        # Quantise a copy: the quantiser writes files next to its input.
+        PRECISIONS[precision](source, recorded, staging)
         manifest = replace(
             manifest,
             name=name,
             proof=replace(manifest.proof, tolerance=TOLERANCE_FACTOR * manifest.proof.tolerance),
-            files={file: sha256_of(aside / file) for file in manifest.files},
+            files={file: sha256_of(staging / file) for file in manifest.files},
             made_by={
                 **manifest.made_by,
                 "commands": [*manifest.made_by.get("commands", []), command],
@@ -98,8 +98,8 @@ def quantize_bundle(
                 "reduced_from": source.sha256,
             },
         )
-        write_manifest(aside, manifest)
-        quantized = Model(read_bundle(aside))
+        write_manifest(staging, manifest)
+        quantized = Model(read_bundle(staging))
         _require_accuracy(quantized, precision)
         error = compare(Model(source), quantized, recorded)
         metrics = {
@@ -109,7 +109,7 @@ def quantize_bundle(
             "reduction_error_p99": float(f"{error.error_p99:.3g}"),
             "reduction_error_max": float(f"{error.error_max:.3g}"),
         }
-        write_manifest(aside, replace(manifest, metrics=metrics))
+        write_manifest(staging, replace(manifest, metrics=metrics))
     return error
 
 
@@ -117,7 +117,7 @@ def _require_accuracy(quantized: Model, precision: str) -> None:
     worst, tolerance = quantized.golden_error(), quantized.manifest.proof.tolerance
     if not worst <= tolerance:
         raise BundleError(
-            f"{precision} gives actions {worst:.2g} away from those of full precision, expected "
+            f"the actions of {precision} differ by {worst:.2g} from full precision, expected "
             f"at most {tolerance:.2g}: nothing was written, choose another precision"
         )
 
@@ -125,15 +125,15 @@ def _require_accuracy(quantized: Model, precision: str) -> None:
 def compare(source: Model, quantized: Model, recorded: GoldenCases) -> QuantizationError:
     """Return the difference between the actions of two models on recorded observations."""
     errors = [
-        np.abs(chunk_of(quantized, recorded, case) - chunk_of(source, recorded, case))
+        np.abs(predict_case(quantized, recorded, case) - predict_case(source, recorded, case))
         for case in range(len(recorded.positions))
     ]
     percentile = float(np.percentile(errors, 99))
     return QuantizationError(len(errors), float(np.mean(errors)), percentile, float(np.max(errors)))
 
 
-def chunk_of(model: Model, recorded: GoldenCases, case: int) -> Floats:
-    """Return a model's chunk for a recorded observation. Shape (horizon, nu)."""
+def predict_case(model: Model, recorded: GoldenCases, case: int) -> Floats:
+    """Return the chunk of a recorded observation. Shape (horizon, nu)."""
     features = model.encode_case(recorded, case)
     return model.predict(recorded.positions[case], features, recorded.latent[case])
 
@@ -141,14 +141,14 @@ def chunk_of(model: Model, recorded: GoldenCases, case: int) -> Floats:
 class _RecordedFeeds(CalibrationDataReader):  # type: ignore[misc]
     """Recorded inputs of a calibration."""
 
-    def __init__(self, feeds: Iterator[Feeds]) -> None:
+    def __init__(self, feeds: Iterator[Feed]) -> None:
         self._feeds = feeds
 
-    def get_next(self) -> Feeds | None:
+    def get_next(self) -> Feed | None:
         return next(self._feeds, None)
 
 
-def _head_feeds(source: Bundle, recorded: GoldenCases) -> Iterator[Feeds]:
+def _head_feeds(source: Bundle, recorded: GoldenCases) -> Iterator[Feed]:
     model = Model(source)
     for case in range(len(recorded.positions)):
         features = model.encode_case(recorded, case)
@@ -168,7 +168,7 @@ def _dynamic(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
             head,
             op_types_to_quantize=LINEAR,
             per_channel=True,
-            reduce_range=SEVEN_BITS,
+            reduce_range=REDUCE_RANGE,
             weight_type=QuantType.QInt8,
         )
 
@@ -188,22 +188,22 @@ def _int8_all(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
         _quantize_static(directory / camera.encoder, feeds, CONVOLUTION)
 
 
-def _quantize_static(path: Path, feeds: Iterator[Feeds], kinds: tuple[str, ...]) -> None:
+def _quantize_static(path: Path, feeds: Iterator[Feed], op_types: tuple[str, ...]) -> None:
     with _quiet():
         quantize_static(
             path,
             path,
             _RecordedFeeds(feeds),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=kinds,
+            op_types_to_quantize=op_types,
             per_channel=True,
-            reduce_range=SEVEN_BITS,
+            reduce_range=REDUCE_RANGE,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
 
 
-def _half_precision(kind: int, source: Bundle, recorded: GoldenCases, directory: Path) -> None:
+def _half_precision(data_type: int, source: Bundle, recorded: GoldenCases, directory: Path) -> None:
     """Store the head's weights in 16 bits, with a cast to 32 bits in the graph."""
     head = directory / source.manifest.head
     model = onnx.load(head)
@@ -214,7 +214,7 @@ def _half_precision(kind: int, source: Bundle, recorded: GoldenCases, directory:
             initializers.append(weight)
             continue
         short = f"{weight.name}.short"
-        initializers.append(_short(short, value, kind))
+        initializers.append(_to_16_bits(short, value, data_type))
         casts.append(helper.make_node("Cast", [short], [weight.name], to=TensorProto.FLOAT))
     del model.graph.initializer[:]
     model.graph.initializer.extend(initializers)
@@ -224,13 +224,13 @@ def _half_precision(kind: int, source: Bundle, recorded: GoldenCases, directory:
     onnx.save(model, head)
 
 
-def _short(name: str, value: Floats, kind: int) -> TensorProto:
+def _to_16_bits(name: str, value: Floats, data_type: int) -> TensorProto:
     """Return an initialiser in 16 bits, rounded to the nearest, ties to even."""
-    if kind == TensorProto.FLOAT16:
+    if data_type == TensorProto.FLOAT16:
         return numpy_helper.from_array(value.astype(np.float16), name)
     bits = np.ascontiguousarray(value).view(np.uint32)
     rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-    return helper.make_tensor(name, kind, value.shape, rounded.tobytes(), raw=True)
+    return helper.make_tensor(name, data_type, value.shape, rounded.tobytes(), raw=True)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dbp_ros.errors import ObservationError
 from dbp_ros.learning.checkpoint import Checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
-from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.export import ExportMetadata, export_bundle
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_tensor
 from dbp_ros.learning.trainer import Report, Trainer, no_report
 from dbp_ros.policy.chunk_policy import ChunkPolicy, PolicySpec
@@ -35,7 +35,7 @@ class TrainedPolicy(ChunkPolicy):
     ) -> None:
         """Load the policy of a checkpoint, trained on `data`; see `ChunkPolicy`."""
         self.network: PolicyNetwork = checkpoint.policy()
-        self.metrics: dict[str, float] = checkpoint.facts["metrics"]
+        self.metrics: dict[str, float] = checkpoint.metadata["metrics"]
         self._checkpoint, self._data = checkpoint, data
         super().__init__(spec_of(self.network), seed, latent_time_constant_s)
 
@@ -73,7 +73,7 @@ class TrainedPolicy(ChunkPolicy):
 
         Args:
             directory: Folder of the bundle; an older bundle there is replaced.
-            name: Name of the model; the name of the folder where empty.
+            name: Name of the model; by default that of the folder.
 
         Returns:
             The folder.
@@ -82,7 +82,7 @@ class TrainedPolicy(ChunkPolicy):
             TrainingError: If the graphs differ from PyTorch by more than 1e-5.
         """
         folder = Path(directory)
-        export_bundle(self._checkpoint, self._data, folder, ExportLabel(name or folder.name))
+        export_bundle(self._checkpoint, self._data, folder, ExportMetadata(name or folder.name))
         return folder
 
     @torch.no_grad()
@@ -101,9 +101,8 @@ class TrainedPolicy(ChunkPolicy):
     def _predict(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
         encoded = {name: torch.from_numpy(feature)[None] for name, feature in features.items()}
         noise = torch.from_numpy(latent)[None, None]
-        chunk: Floats = self.network.act(torch.from_numpy(positions)[None], encoded, noise)[
-            0, 0
-        ].numpy()
+        chunks = self.network.act(torch.from_numpy(positions)[None], encoded, noise)
+        chunk: Floats = chunks[0, 0].numpy()
         return chunk
 
 
@@ -116,7 +115,7 @@ def spec_of(network: PolicyNetwork) -> PolicySpec:
         cameras=shape.cameras,
         clouds=shape.clouds,
         horizon=network.chunk_shape[0],
-        n_obs_steps=network.history,
+        n_obs_steps=network.n_obs_steps,
         step_s=shape.step_s,
     )
 
@@ -132,16 +131,16 @@ def train(
 
     Args:
         data: Demonstrations, from arrays or from `load_demonstrations`.
-        config: The settings; the defaults where None.
+        config: The settings; the defaults if None.
         run: Folder for checkpoints, log and curves; None to write nothing.
         report: Called after each step with its number and, after a validation, its metrics.
 
     Returns:
-        The policy, ready to be called.
+        The policy.
 
     Raises:
-        TrainingError: If the data set leaves nothing to train on, an action never changes, or the
-            loss is not finite.
+        TrainingError: If no episode is left to train on, an action is constant, or the loss is not
+            finite.
     """
     trainer = Trainer(config or TrainConfig(), data, None if run is None else Path(run))
     trainer.train(report=report)

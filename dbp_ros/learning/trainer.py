@@ -66,8 +66,8 @@ class Trainer:
             origin: Description of the data set for the checkpoint.
 
         Raises:
-            TrainingError: If the data set leaves nothing to train on, an action is constant, or
-                the batch cannot be split over the processes.
+            TrainingError: If no episode is left to train on, an action is constant, or the batch
+                cannot be split over the processes.
         """
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
@@ -87,7 +87,7 @@ class Trainer:
             encoder = cast(PointCloudEncoder, self.policy.encoder(name))
             encoder.fit(torch.from_numpy(cloud[prepared.rows]))
         self.policy.to(self.device)
-        self.average = ExponentialMovingAverage(self.policy, config.ema_decay)
+        self.ema = ExponentialMovingAverage(self.policy, config.ema_decay)
         self.optimiser = torch.optim.AdamW(
             self.policy.parameters(),
             config.learning_rate,
@@ -133,13 +133,13 @@ class Trainer:
             loss, force_rms = self._step()
             self.update += 1
             last = self.update == end
-            due = last or self.update % config.checkpoint_every == 0
-            if due or self.update % CHECK_LOSS_EVERY == 0:
+            save = last or self.update % config.checkpoint_every == 0
+            if save or self.update % CHECK_LOSS_EVERY == 0:
                 self._check_loss(loss)
             row: dict[str, float] = {}
             if last or self.update % config.validate_every == 0:
                 row = self._validate(loss, force_rms)
-            if due:
+            if save:
                 now = time.monotonic()
                 self.train_s, started = self.train_s + now - started, now
                 if self.run is not None and self.accelerator.is_main_process:
@@ -164,18 +164,20 @@ class Trainer:
         self._average_gradients()
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
         self.optimiser.step()
-        self.average.update(self.policy)
+        self.ema.update(self.policy)
         return loss, force_rms
 
     def _accumulate(self) -> tuple[Tensor, Tensor]:
         method, parts = self.policy.method, self._parts()
-        targets = self._joint_targets(parts)
+        joint_targets = self._joint_targets(parts)
         losses, forces = [], []
-        for part, known in zip(parts, targets, strict=True):
+        for part, joint_target in zip(parts, joint_targets, strict=True):
             batch = self._encode(part)
             prediction = method.predict(batch)
-            with torch.no_grad():
-                target = method.target(prediction.detach(), batch) if known is None else known
+            target = joint_target
+            if target is None:
+                with torch.no_grad():
+                    target = method.target(prediction.detach(), batch)
             loss = method.loss(prediction, target)
             (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
@@ -203,14 +205,14 @@ class Trainer:
 
     @torch.no_grad()
     def _joint_targets(self, parts: list[SampledBatch]) -> list[RegressionTarget | None]:
-        """Return each part's target where it depends on the whole batch, else None."""
+        """Return the target of each part, or None if it does not depend on the whole batch."""
         method, accelerator = self.policy.method, self.accelerator
         if not method.needs_whole_batch or (len(parts) == 1 and accelerator.num_processes == 1):
             return [None] * len(parts)
         batches = [self._encode(part) for part in parts]
         prediction = torch.cat([method.predict(batch) for batch in batches])
         whole = TrainingBatch.join(batches)
-        target = method.target(accelerator.gather(prediction), whole.each(accelerator.gather))
+        target = method.target(accelerator.gather(prediction), whole.apply(accelerator.gather))
         size = len(prediction) // len(parts)
         start = len(prediction) * accelerator.process_index
         return [target.rows(start + i * size, start + (i + 1) * size) for i in range(len(parts))]
@@ -232,9 +234,7 @@ class Trainer:
             "force_rms": float(force_rms),
         }
         if len(self.validation_rows):
-            score = validate(
-                self.average.network, self.data, self.validation_rows, self.config.seed
-            )
+            score = validate(self.ema.network, self.data, self.validation_rows, self.config.seed)
             self.metrics = score.metrics()
         row |= self.metrics
         if self.log is not None:
@@ -244,36 +244,38 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """Return the state of the run."""
         tensors = {f"weights/{k}": v for k, v in self.policy.state_dict().items()}
-        tensors |= {f"average/{k}": v for k, v in self.average.network.state_dict().items()}
+        tensors |= {f"average/{k}": v for k, v in self.ema.network.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{k}": v for k, v in state.items()}
         tensors["generator"] = self.sampler.generator.get_state()
-        facts = {
+        metadata = {
             "update": self.update,
-            "average_updates": self.average.updates,
+            "average_updates": self.ema.updates,
             "train_s": round(self.train_s, 3),
             "metrics": self.metrics,
             "dataset": self.origin,
         }
         on_cpu = {name: value.cpu() for name, value in tensors.items()}
-        return Checkpoint(self.config, self.shape, facts, on_cpu)
+        return Checkpoint(self.config, self.shape, metadata, on_cpu)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Restore the state of a run.
 
         Raises:
-            TrainingError: If the checkpoint is of another data set or other settings.
+            TrainingError: If the checkpoint has another data set or other settings.
         """
         for what, expected, found in (
             ("settings", self.config, checkpoint.config),
             ("inputs and outputs", self.shape, checkpoint.shape),
-            ("data set", self.origin, checkpoint.facts["dataset"]),
+            ("data set", self.origin, checkpoint.metadata["dataset"]),
         ):
             if expected != found:
-                raise TrainingError(f"{CHECKPOINT} has other {what}: {found}, not {expected}")
+                raise TrainingError(
+                    f"{CHECKPOINT} has other {what}: expected {expected}, got {found}"
+                )
         self.policy.load_state_dict(checkpoint.part("weights"))
-        self.average.network.load_state_dict(checkpoint.part("average"))
-        self.average.updates = checkpoint.facts["average_updates"]
+        self.ema.network.load_state_dict(checkpoint.part("average"))
+        self.ema.updates = checkpoint.metadata["average_updates"]
         self.optimiser.load_state_dict(
             {
                 "state": _by_index(checkpoint.part("optimiser")),
@@ -281,9 +283,9 @@ class Trainer:
             }
         )
         self.sampler.generator.set_state(checkpoint.tensors["generator"])
-        self.update = checkpoint.facts["update"]
-        self.train_s = checkpoint.facts["train_s"]
-        self.metrics = checkpoint.facts["metrics"]
+        self.update = checkpoint.metadata["update"]
+        self.train_s = checkpoint.metadata["train_s"]
+        self.metrics = checkpoint.metadata["metrics"]
         if self.log is not None:
             self.log.truncate_after(self.update)
 

@@ -15,13 +15,13 @@ from dbp_ros.learning.observation_neighbours import Neighbours, find_neighbours
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A data set split by episode.
+    """Training and validation rows of a data set, split by episode.
 
     Attributes:
         rows: Training rows.
         validation_rows: Rows of the validation episodes.
         normaliser: Fitted to the training rows.
-        neighbours: Of the training rows, where the configuration has any.
+        neighbours: Of the training rows; None if not configured.
     """
 
     rows: NDArray[np.int64]
@@ -49,7 +49,7 @@ class TrainingData:
         )
         if not config.neighbours:
             return cls(rows, validation_rows, normaliser, None)
-        observed = data.observed(np.arange(len(data.states)), config.n_obs_steps)
+        observed = data.state_history(np.arange(len(data.states)), config.n_obs_steps)
         neighbours = find_neighbours(
             normaliser.normalise_states(torch.from_numpy(observed)).flatten(1).numpy(),
             data.episode,
@@ -69,7 +69,7 @@ def _check(config: TrainConfig, data: Demonstrations) -> None:
     constant = data.constant_actions()
     if constant and not config.allow_constant_actions:
         raise TrainingError(
-            f"in all {data.episodes} episodes these actions never move: {', '.join(constant)}: "
+            f"these actions are constant in all {data.episodes} episodes: {', '.join(constant)}: "
             "check how they were recorded, or accept them with allow_constant_actions "
             "(--allow-constant-actions)"
         )

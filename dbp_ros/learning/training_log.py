@@ -14,25 +14,25 @@ from dbp_ros.files import write_text
 
 TABLE = "log.csv"
 CURVES = "curves.png"
-BOARD = "tensorboard"
+TENSORBOARD = "tensorboard"
 # A plot takes half a second of CPU time.
-DRAW_EVERY_S = 20.0
+PLOT_INTERVAL_S = 20.0
 LOGARITHMIC_FROM = 10.0
 
 
 class TrainingLog:
     """Log of the validations of a run, in its folder."""
 
-    def __init__(self, run: Path, draw: Callable[[Path], None] | None = None) -> None:
+    def __init__(self, run: Path, plot: Callable[[Path], None] | None = None) -> None:
         """Log to a folder, which is created with the first row.
 
         Args:
             run: The folder.
-            draw: Plots the table, at intervals and at the end; `draw_curves` by default.
+            plot: Plots the table, at intervals and at the end; `plot_curves` by default.
         """
-        self._run, self._draw = run, draw or draw_curves
-        self._board: SummaryWriter | None = None
-        self._drawn_s, self._stale = -math.inf, False
+        self._run, self._plot = run, plot or plot_curves
+        self._tensorboard: SummaryWriter | None = None
+        self._plotted_s, self._stale = -math.inf, False
 
     def add(self, update: int, row: dict[str, float]) -> None:
         """Append a row, with a header if it is the first, and plot at intervals."""
@@ -44,18 +44,18 @@ class TrainingLog:
             if new:
                 writer.writerow(["update", *row])
             writer.writerow([update, *(f"{value:.6g}" for value in row.values())])
-        if self._board is None:
-            self._board = SummaryWriter(str(self._run / BOARD), purge_step=update)
+        if self._tensorboard is None:
+            self._tensorboard = SummaryWriter(str(self._run / TENSORBOARD), purge_step=update)
         for name, value in row.items():
-            self._board.add_scalar(name, value, update)
-        self._board.flush()
+            self._tensorboard.add_scalar(name, value, update)
+        self._tensorboard.flush()
         self._stale = True
-        if time.monotonic() - self._drawn_s > DRAW_EVERY_S:
-            self._redraw()
+        if time.monotonic() - self._plotted_s > PLOT_INTERVAL_S:
+            self._update_plot()
 
-    def _redraw(self) -> None:
-        self._draw(self._run)
-        self._drawn_s, self._stale = time.monotonic(), False
+    def _update_plot(self) -> None:
+        self._plot(self._run)
+        self._plotted_s, self._stale = time.monotonic(), False
 
     def truncate_after(self, update: int) -> None:
         """Remove the rows after an update, which a resumed run writes again."""
@@ -69,10 +69,10 @@ class TrainingLog:
     def close(self) -> None:
         """Plot the last rows and close the TensorBoard file."""
         if self._stale:
-            self._redraw()
-        if self._board is not None:
-            self._board.close()
-            self._board = None
+            self._update_plot()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+            self._tensorboard = None
 
 
 def read_log(run: Path) -> list[dict[str, float]]:
@@ -81,7 +81,7 @@ def read_log(run: Path) -> list[dict[str, float]]:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
-def draw_curves(run: Path) -> None:
+def plot_curves(run: Path) -> None:
     """Plot every column of the table over the updates."""
     rows = read_log(run)
     columns = [name for name in rows[0] if name != "update"]

@@ -14,7 +14,7 @@ from dbp_ros.learning.policy_network import PolicyNetwork, image_tensor
 
 SAMPLES = 8
 LARGEST_SET = 512
-_PART = 64
+_BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ValidationScore:
     Attributes:
         energy_score: Of normalised chunks, divided by the root of their size. Lower is better.
         error: RMS distance of all samples to the demonstration, in the unit of the actions
-            ([rad] for arms, without grippers); other modes count as errors.
+            ([rad] for arms, without grippers). Samples of other modes increase it.
         best_error: The same for the best sample of each observation.
         std: Standard deviation of the samples of an observation.
         best_gripper_error_m: RMS distance of the best sample's grippers.
@@ -56,30 +56,30 @@ def validate(
     Args:
         policy: In evaluation mode, on any device.
         data: The data set.
-        rows: Held-out rows, at least one; thinned evenly to `LARGEST_SET`.
+        rows: Held-out rows, at least one; subsampled evenly to `LARGEST_SET`.
         seed: Seed of the latents.
     """
     selected = rows[np.linspace(0, len(rows) - 1, min(len(rows), LARGEST_SET)).astype(np.int64)]
     generator = torch.Generator().manual_seed(seed)
-    parts = [
-        _errors(policy, data, selected[i : i + _PART], generator)
-        for i in range(0, len(selected), _PART)
+    batches = [
+        _errors(policy, data, selected[i : i + _BATCH_SIZE], generator)
+        for i in range(0, len(selected), _BATCH_SIZE)
     ]
-    scores, squares, variances = (torch.cat(values) for values in zip(*parts, strict=True))
+    scores, squares, variances = (torch.cat(values) for values in zip(*batches, strict=True))
     arms = torch.tensor([unit_of(name) != METRES for name in data.action_names])
     arm = squares[:, :, arms].mean(2)
     best = arm.argmin(1)
     gripper = squares[torch.arange(len(best)), best][:, ~arms]
     return ValidationScore(
         energy_score=float(scores.mean()),
-        error=_root(arm),
-        best_error=_root(arm.min(1).values),
-        std=_root(variances[:, arms]),
-        best_gripper_error_m=_root(gripper) if gripper.numel() else 0.0,
+        error=_rms(arm),
+        best_error=_rms(arm.min(1).values),
+        std=_rms(variances[:, arms]),
+        best_gripper_error_m=_rms(gripper) if gripper.numel() else 0.0,
     )
 
 
-def _root(squares: Tensor) -> float:
+def _rms(squares: Tensor) -> float:
     return float(squares.mean().sqrt())
 
 
@@ -89,7 +89,7 @@ def _errors(
     """Return energy scores (B,), squared errors (B, G, nu) and variances (B, nu)."""
     horizon, nu = policy.chunk_shape
     device = policy.normaliser.relative_to.device
-    batch = data.batch(rows, horizon, policy.history).to(device)
+    batch = data.batch(rows, horizon, policy.n_obs_steps).to(device)
     latent = torch.randn(len(rows), SAMPLES, horizon, nu, generator=generator).to(device)
     images = {name: image_tensor(image) for name, image in batch.images.items()}
     features = policy.encode(images, batch.points)

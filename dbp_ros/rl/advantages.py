@@ -1,4 +1,4 @@
-"""Advantage estimates for decisions of several control steps."""
+"""Generalised advantage estimation for decisions of several control steps."""
 
 from dataclasses import dataclass
 
@@ -40,20 +40,20 @@ def estimate_advantages(
         successor_value: Of the observation after the executed points. Shape (T, N).
         discount: `gamma^n`. Shape (T, N).
         terminated: Shape (T, N).
-        continues: From `continuing`. Shape (T, N).
-        gae_lambda: For a decision.
+        continues: From `episode_continues`. Shape (T, N).
+        gae_lambda: Lambda per decision.
     """
     delta = reward + torch.where(terminated, 0.0, discount * successor_value) - value
     decay = torch.where(continues, gae_lambda * discount, 0.0)
-    advantages, following = torch.empty_like(delta), torch.zeros_like(delta[0])
+    advantages, next_advantage = torch.empty_like(delta), torch.zeros_like(delta[0])
     for time in range(len(delta) - 1, -1, -1):
-        following = delta[time] + decay[time] * following
-        advantages[time] = following
+        next_advantage = delta[time] + decay[time] * next_advantage
+        advantages[time] = next_advantage
     return AdvantageEstimate(advantages, advantages + value)
 
 
-def continuing(ended: Tensor, usable: Tensor) -> Tensor:
-    """Return where the next row belongs to the same episode and is usable.
+def episode_continues(ended: Tensor, usable: Tensor) -> Tensor:
+    """Return whether the next row is usable and of the same episode. Shape (T, N).
 
     Args:
         ended: Shape (T, N).

@@ -39,7 +39,7 @@ def compare_deployments(
     Args:
         learner: Unchanged afterwards.
         environment: Environment with at least as many episodes as seeds.
-        seeds: Of the episodes of both.
+        seeds: Seeds of the episodes.
     """
     before, results = learner.best_of, []
     for count in (1, learner.config.best_of_n):
@@ -57,7 +57,7 @@ def decision_ms(learner: DFPLearner) -> float:
     latent = torch.zeros(1, *learner.policy.chunk_shape)
     durations_ns = []
     for _ in range(TIMED_DECISIONS):
-        began = time.perf_counter_ns()
+        start_ns = time.perf_counter_ns()
         learner.act(observation, latent)
-        durations_ns.append(time.perf_counter_ns() - began)
+        durations_ns.append(time.perf_counter_ns() - start_ns)
     return float(np.median(durations_ns)) / 1e6

@@ -11,19 +11,21 @@ from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.finetune import FinetuneConfig
 
 
-def finetuned(imitated: Checkpoint, learner: Learner, facts: dict[str, Any]) -> Checkpoint:
+def finetuned_checkpoint(
+    pretrained: Checkpoint, learner: Learner, metadata: dict[str, Any]
+) -> Checkpoint:
     """Return a checkpoint for export and for further learning.
 
     Args:
-        imitated: Checkpoint of the imitated policy.
+        pretrained: Checkpoint of the pretrained policy.
         learner: The learner.
-        facts: Counters and metrics, as JSON.
+        metadata: Counters and metrics, as JSON.
     """
     weights = learner.policy.state_dict()
-    finetuned_facts = {"config": asdict(learner.config), "version": learner.version, **facts}
+    finetuned = {"config": asdict(learner.config), "version": learner.version, **metadata}
     return replace(
-        imitated,
-        facts={**imitated.facts, "finetuned": finetuned_facts},
+        pretrained,
+        metadata={**pretrained.metadata, "finetuned": finetuned},
         tensors={
             **with_prefix("weights", weights),
             **with_prefix("average", weights),
@@ -36,19 +38,21 @@ def finetune_config_of(checkpoint: Checkpoint) -> FinetuneConfig:
     """Return the settings of online learning.
 
     Raises:
-        TrainingError: If the checkpoint is of imitation alone.
+        TrainingError: If the checkpoint is from imitation learning.
     """
-    facts = checkpoint.facts.get("finetuned")
-    if facts is None:
-        raise TrainingError("the checkpoint is of imitation alone: start from it, do not resume")
-    return from_mapping(FinetuneConfig, facts["config"])
+    finetuned = checkpoint.metadata.get("finetuned")
+    if finetuned is None:
+        raise TrainingError(
+            "the checkpoint is from imitation learning: start online learning without --resume"
+        )
+    return from_mapping(FinetuneConfig, finetuned["config"])
 
 
 def restore(checkpoint: Checkpoint, learner: Learner) -> None:
     """Restore a learner from a checkpoint.
 
     Raises:
-        TrainingError: If the checkpoint is not of online learning, or has other settings.
+        TrainingError: If the checkpoint is not from online learning, or has other settings.
     """
     if (found := finetune_config_of(checkpoint)) != learner.config:
         raise TrainingError(f"the checkpoint has other settings: {found}, not {learner.config}")

@@ -17,13 +17,13 @@ from dbp_ros.types import Indices, VectorEnv
 
 @dataclass(frozen=True)
 class CollectedBatch:
-    """Transitions, and the episodes that ended among them.
+    """Transitions, with the results of the episodes that ended.
 
     Attributes:
         transitions: Shape (decisions, num_envs).
         steps: Number of control steps.
         returns: Undiscounted return of each ended episode.
-        successes: Whether it was solved.
+        successes: Whether each ended episode was solved.
     """
 
     transitions: Transitions
@@ -41,8 +41,8 @@ class Collector:
         Args:
             env: The environments.
             learner: The learner.
-            seeds: Of the episodes, in order.
-            seed: Of the latents and the exploration.
+            seeds: Seeds of the episodes, in order.
+            seed: Seed of the latents and the exploration.
         """
         self._learner, self._seeds = learner, seeds
         self._generator = torch.Generator().manual_seed(seed + 1)
@@ -112,6 +112,6 @@ class Collector:
         own = without_prefix("collector", state)
         self._returns[:] = own["returns"].numpy()
         self._generator.set_state(own["generator"])
-        ahead = int(own["episodes"]) - self._episodes
-        self._episodes += len(list(islice(self._seeds, ahead)))
+        resets = int(own["episodes"]) - self._episodes
+        self._episodes += len(list(islice(self._seeds, resets)))
         self._rollout.load_state_dict(state)

@@ -12,7 +12,7 @@ class CriticEnsemble(nn.Module):
     """Values of the executed points of a chunk after an observation."""
 
     def __init__(self, observation: int, points: int, nu: int, widths: tuple[int, ...], n: int):
-        """Build `n` critics with independent initialisations."""
+        """Build `n` independently initialised critics of chunks of `points` points."""
         super().__init__()
         self._points = points
         self.critics = nn.ModuleList(Critic(observation + points * nu, widths) for _ in range(n))
@@ -37,9 +37,9 @@ class CriticEnsemble(nn.Module):
         return copy.deepcopy(self).requires_grad_(False)
 
 
-def lower_confidence_bound(values: Tensor, deviations: float) -> Tensor:
-    """Return the mean minus some standard deviations. Shape (n, ...) to (...)."""
-    return values.mean(0) - deviations * values.std(0, correction=0)
+def lower_confidence_bound(values: Tensor, num_std: float) -> Tensor:
+    """Return the mean minus `num_std` standard deviations. Shape (n, ...) to (...)."""
+    return values.mean(0) - num_std * values.std(0, correction=0)
 
 
 def top_indices(values: Tensor, count: int) -> Tensor:

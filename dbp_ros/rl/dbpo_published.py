@@ -1,4 +1,4 @@
-"""DBPO by the rules of its published code, for comparison only.
+"""DBPO as in its published code, for comparison only.
 
 Differences of that code (arXiv 2604.03540) from `ppo.py`:
 
@@ -6,14 +6,14 @@ Differences of that code (arXiv 2604.03540) from `ppo.py`:
   one;
 - log sigma starts at its lower bound, a clamp without a gradient below it;
 - log-probabilities are means over the numbers of a chunk, not sums, and at least -2; the ratio is a
-  root of the true one. Points that were not executed count;
+  root of the density ratio. Points that were not executed count;
 - a time limit terminates; rewards within a chunk are not discounted, and are divided by their
   standard deviation in the batch;
 - one minibatch holds the whole batch; the KL, estimated from that root, is tested after the step;
 - the anchor acts on the whole chunk with a constant weight.
 
-Its trained scales of observations and actions, its learning rates and their schedule, which are for
-a hundred million steps, are left out.
+Not implemented: its trained normalisation of observations and actions, and its learning rates with
+their schedule, which are for a hundred million steps.
 """
 
 import math
@@ -31,12 +31,12 @@ from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.settings.finetune import FinetuneConfig
 
-SIGMA_LOW, SIGMA_HIGH = 0.03, 0.10
+MIN_SIGMA, MAX_SIGMA = 0.03, 0.10
 CLIP_RATIO = 0.02
-KL_TARGET = 0.02
+TARGET_KL = 0.02
 ENTROPY_WEIGHT, ANCHOR_WEIGHT = 0.01, 1.0
-LEAST_LOG_PROB = -2.0
-EPOCHS = 5
+MIN_LOG_PROB = -2.0
+NUM_LEARNING_EPOCHS = 5
 
 
 class ClampedSigma(nn.Module):
@@ -48,17 +48,17 @@ class ClampedSigma(nn.Module):
         self._chunk = chunk
         self.linear = nn.Linear(observation, chunk[0] * chunk[1])
         nn.init.zeros_(self.linear.weight)
-        nn.init.constant_(self.linear.bias, math.log(SIGMA_LOW))
+        nn.init.constant_(self.linear.bias, math.log(MIN_SIGMA))
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return log sigma. Shape (B, observation) to (B, horizon, nu)."""
         log_sigma: Tensor = self.linear(observation)
-        return log_sigma.clamp(math.log(SIGMA_LOW), math.log(SIGMA_HIGH)).reshape(-1, *self._chunk)
+        return log_sigma.clamp(math.log(MIN_SIGMA), math.log(MAX_SIGMA)).reshape(-1, *self._chunk)
 
 
 @dataclass(frozen=True)
 class AveragedChunk(GaussianChunk):
-    """Clamped samples with the averaged density of unclamped ones.
+    """Chunk distribution with clamped samples and the averaged density of unclamped ones.
 
     Attributes:
         planned: Points that are executed unless the episode ends.
@@ -75,7 +75,7 @@ class AveragedChunk(GaussianChunk):
     def log_prob(self, action: Tensor, executed: Tensor) -> Tensor:
         """Return the mean log density over the planned points. Shape (B,)."""
         points = self.point_log_prob(action)[:, : self.planned]
-        return (points.mean(1) / action.shape[2]).clamp(min=LEAST_LOG_PROB)
+        return (points.mean(1) / action.shape[2]).clamp(min=MIN_LOG_PROB)
 
     def entropy(self) -> Tensor:
         """Return the mean entropy of a number. Shape (B,)."""
@@ -83,7 +83,7 @@ class AveragedChunk(GaussianChunk):
 
 
 class PublishedPolicy(StochasticPolicy):
-    """The stochastic policy as published."""
+    """Stochastic policy of the published code."""
 
     def __init__(self, policy: PolicyNetwork, config: FinetuneConfig) -> None:
         """Copy a trained policy."""
@@ -98,14 +98,14 @@ class PublishedPolicy(StochasticPolicy):
 
 
 class PublishedLearner(PPOLearner):
-    """The learner as published."""
+    """Learner of the published code."""
 
     def _build_actor(self, policy: PolicyNetwork) -> StochasticPolicy:
         return PublishedPolicy(policy, self.config)
 
     @property
     def step_discount(self) -> float:
-        """Rewards within a chunk are not discounted."""
+        """No discount within a chunk; see `Learner.step_discount`."""
         return 1.0
 
     @torch.no_grad()
@@ -127,7 +127,7 @@ class PublishedLearner(PPOLearner):
     def _update_actor(
         self, batch: PPOBatch, reference: Reference, minibatches: tuple[Tensor, ...]
     ) -> int:
-        for step in range(EPOCHS):
+        for step in range(NUM_LEARNING_EPOCHS):
             distribution = self.actor(batch.observation, batch.latent)
             log_ratio = distribution.log_prob(batch.action, batch.executed) - reference.log_prob
             ratio, gain = log_ratio.exp(), batch.advantages
@@ -136,6 +136,6 @@ class PublishedLearner(PPOLearner):
             loss = -torch.minimum(ratio * gain, clipped * gain).mean()
             loss = loss - ENTROPY_WEIGHT * distribution.entropy().mean() + ANCHOR_WEIGHT * penalty
             self._step(loss, self.actor, self._actor_optimiser)
-            if bool((ratio - 1.0 - log_ratio).mean() > KL_TARGET):
+            if bool((ratio - 1.0 - log_ratio).mean() > TARGET_KL):
                 return step + 1
-        return EPOCHS
+        return NUM_LEARNING_EPOCHS

@@ -2,8 +2,8 @@
 
 The policy drifts towards the best chunks of an older policy and towards replayed ones. Differences
 from the published code: values are lower confidence bounds; actions are not clipped, which would
-remove their gradient; incomplete chunks are no positives; an observation without a significant
-advantage is masked; each observation has its own scale.
+remove their gradient; incomplete chunks are not used as positives; observations without a
+significant advantage are masked; each observation has its own scale.
 """
 
 import copy
@@ -111,8 +111,8 @@ class DFPLearner(Learner):
         self._replay.add(newest)
         if not len(self._replay):
             raise TrainingError(
-                f"none of {len(transitions)} decisions can be learned from: they are not the "
-                "policy's own, or were cut short"
+                f"none of {len(transitions)} decisions is usable: they are masked as invalid or "
+                "truncated"
             )
         trains_actor = self.updates >= config.critic_warmup_updates
         steps = max(1, round(config.replay_ratio * len(newest) / config.minibatch_size))
@@ -139,7 +139,7 @@ class DFPLearner(Learner):
         return torch.randn(rows, count, *self._policy.chunk_shape, generator=self._generator)
 
     def _update_critics(self, batch: ReplayBatch) -> tuple[float, float]:
-        """Make one step of temporal-difference learning; return the loss and the value."""
+        """Make one TD step of the critics; return the mean loss and value."""
         target = self._td_target(batch)
         prediction = self.critics(batch.observation, batch.action[:, None])[..., 0]
         loss = (prediction - target).square().mean()
@@ -158,30 +158,30 @@ class DFPLearner(Learner):
         chunks = self._policy.method(
             batch.successor, self._latents(len(batch), self.config.best_of_n)
         )
-        deviations = self.config.pessimism
-        values = lower_confidence_bound(self.critics(batch.successor, chunks), deviations)
+        pessimism = self.config.pessimism
+        values = lower_confidence_bound(self.critics(batch.successor, chunks), pessimism)
         best = select(chunks, top_indices(values, 1))
-        following = lower_confidence_bound(self._targets(batch.successor, best), deviations)
-        return batch.reward / self._scaler.scale + batch.discount * following[:, 0]
+        next_value = lower_confidence_bound(self._targets(batch.successor, best), pessimism)
+        return batch.reward / self._scaler.scale + batch.discount * next_value[:, 0]
 
     def _update_actor(self, batch: ReplayBatch) -> tuple[float, float]:
-        """Make one drift step; return the mean advantage and the fraction of improved rows."""
+        """Make one drift step; return the mean advantage and the fraction of used rows."""
         batch = batch.rows(batch.complete)
         if not len(batch):
             return 0.0, 0.0
-        positives, advantage, improves = self._positives(batch.observation)
+        positives, advantage, significant = self._positives(batch.observation)
         chunks = self._policy.method(
             batch.observation, self._latents(len(batch), self.config.num_samples)
         )
-        loss = self.config.best_weight * self._drift_loss(chunks, positives, improves)
+        loss = self.config.best_weight * self._drift_loss(chunks, positives, significant)
         if self.config.replay_weight:
-            replayed = self._drift_loss(chunks, batch.action[:, None], torch.ones_like(improves))
+            replayed = self._drift_loss(chunks, batch.action[:, None], torch.ones_like(significant))
             loss = loss + self.config.replay_weight * replayed
         if loss.requires_grad:
             clip = self.config.max_grad_norm
             _step(loss, self._policy.method, self._actor_optimiser, clip)
             _soft_update(self._old, self._policy.method, self.config.old_policy_tau)
-        return float(advantage.mean()), float(improves.float().mean())
+        return float(advantage.mean()), float(significant.float().mean())
 
     @torch.no_grad()
     def _positives(self, observation: Tensor) -> tuple[Tensor, Tensor, Tensor]:

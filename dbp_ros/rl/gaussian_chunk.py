@@ -21,9 +21,9 @@ def sum_executed(points: Tensor, executed: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class GaussianChunk:
-    """Diagonal Gaussian around a chunk.
+    """Diagonal Gaussian around a chunk, conditioned on the latent.
 
-    It is conditioned on the latent. The distribution of the latent is not learned, so the ratio of
+    The distribution of the latent is not learned, so the ratio of
     two conditional densities equals that of the joint densities.
 
     Attributes:
@@ -60,8 +60,8 @@ class GaussianChunk:
         """Return KL(self, other) of the executed points. Shape (B,)."""
         log_ratio = other.log_sigma - self.log_sigma
         difference = (self.mean - other.mean) * (-other.log_sigma).exp()
-        each = log_ratio + 0.5 * ((-2.0 * log_ratio).exp() + difference.square() - 1.0)
-        return sum_executed(each.sum(2), executed)
+        divergence = log_ratio + 0.5 * ((-2.0 * log_ratio).exp() + difference.square() - 1.0)
+        return sum_executed(divergence.sum(2), executed)
 
     def rows(self, indices: Tensor) -> "GaussianChunk":
         """Return some of the rows."""

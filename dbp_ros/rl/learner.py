@@ -1,4 +1,4 @@
-"""The interface between the collection of decisions and every online algorithm."""
+"""Interface of online learning algorithms."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ class ExploredBatch:
 
 
 class Learner(ABC):
-    """An online algorithm with its policy.
+    """Online learning algorithm with its policy.
 
     Attributes:
         config: Settings.
-        version: Number of changes of the policy; recorded with each decision.
+        version: Number of policy updates; recorded with each decision.
     """
 
     config: FinetuneConfig
@@ -70,7 +70,7 @@ class Learner(ABC):
 
     @abstractmethod
     def update(self, transitions: Transitions) -> Statistics:
-        """Update the policy with the usable transitions.
+        """Make an update with the usable transitions.
 
         Returns:
             Statistics for the log; always the same names.
@@ -85,4 +85,4 @@ class Learner(ABC):
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Restore a state: the next update is bit-identical to that of the original."""
+        """Restore a state; the next update is bit-identical to that of the saved learner."""

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dbp_ros.learning.checkpoint import Checkpoint, write_checkpoint
-from dbp_ros.learning.training_log import TrainingLog, draw_curves, read_log
-from dbp_ros.rl.checkpoint import finetuned, restore
+from dbp_ros.learning.training_log import TrainingLog, plot_curves, read_log
+from dbp_ros.rl.checkpoint import finetuned_checkpoint, restore
 from dbp_ros.rl.collector import Collector
 from dbp_ros.rl.learner import Learner, Statistics
 from dbp_ros.rl.resumable_env import ResumableEnv
@@ -43,7 +43,7 @@ class OnlineTrainingConfig(Settings):
         ConfigError: If a number is out of range.
     """
 
-    steps: int = setting(300_000, "control steps of training in all", ge=1)
+    steps: int = setting(300_000, "control steps of the training", ge=1)
     eval_every: int = setting(10, "updates between evaluations, each with a checkpoint", ge=1)
     eval_episodes: int = setting(25, "episodes of an evaluation", ge=1)
 
@@ -59,8 +59,8 @@ def no_report(steps: int, row: Statistics) -> None:
 class OnlineTraining:
     """A training run with a folder for checkpoints.
 
-    A resumed run makes the same updates as an uninterrupted one. The checkpoint has the learner,
-    the generators and the unfinished episodes.
+    A resumed run makes the same updates as an uninterrupted one: the checkpoint contains the
+    learner, the random generators and the unfinished episodes.
 
     Attributes:
         learner: The learner.
@@ -75,7 +75,7 @@ class OnlineTraining:
         self,
         config: OnlineTrainingConfig,
         learner: Learner,
-        imitated: Checkpoint,
+        pretrained: Checkpoint,
         env: VectorEnv,
         evaluation_env: VectorEnv,
         run: Path | None = None,
@@ -86,17 +86,17 @@ class OnlineTraining:
 
         Args:
             config: Length and evaluations.
-            learner: The learner, of the policy in `imitated`.
-            imitated: Checkpoint of the imitated policy.
+            learner: The learner, of the policy in `pretrained`.
+            pretrained: Checkpoint of the pretrained policy.
             env: Environments of the training.
             evaluation_env: Other environments, for evaluations.
             run: Folder for checkpoints, log and curves; None to write nothing.
             origin: Description of the environment for the checkpoint.
         """
         self.config, self.learner = config, learner
-        self._imitated, self._evaluation_env, self._run = imitated, evaluation_env, run
+        self._pretrained, self._evaluation_env, self._run = pretrained, evaluation_env, run
         self._origin = origin or {}
-        self._log = TrainingLog(run, draw_online_training) if run is not None else None
+        self._log = TrainingLog(run, plot_online_training) if run is not None else None
         seed = learner.config.seed
         self._env = ResumableEnv(env)
         self._collector = Collector(self._env, learner, count(seed * SEEDS_PER_RUN), seed)
@@ -112,7 +112,7 @@ class OnlineTraining:
         return range(first, first + count)
 
     def run(self, stop_at: int | None = None, report: Report = no_report) -> None:
-        """Train up to the number of steps of the settings.
+        """Train for the configured number of steps.
 
         Args:
             stop_at: Update to stop at early, with a checkpoint.
@@ -127,8 +127,8 @@ class OnlineTraining:
         while self.steps < self.config.steps and self.updates != stop_at:
             statistics = self._train()
             last = self.steps >= self.config.steps or self.updates == stop_at
-            due = last or self.updates % self.config.eval_every == 0
-            report(self.steps, self._evaluate(statistics) if due else {})
+            evaluate = last or self.updates % self.config.eval_every == 0
+            report(self.steps, self._evaluate(statistics) if evaluate else {})
         if self._log is not None:
             self._log.close()
 
@@ -165,13 +165,13 @@ class OnlineTraining:
     def checkpoint(self) -> Checkpoint:
         """Return the state of the run with the policy, for export."""
         seeds, actions = self._env.episodes()
-        episodes = {str(index): torch.from_numpy(done) for index, done in enumerate(actions)}
+        episodes = {str(index): torch.from_numpy(value) for index, value in enumerate(actions)}
         state: dict[str, Tensor] = {
             "seeds": torch.tensor(seeds),
             **with_prefix("actions", episodes),
             **self._collector.state_dict(),
         }
-        facts = {
+        metadata = {
             "steps": self.steps,
             "updates": self.updates,
             "wall_s": round(self.wall_s, 3),
@@ -179,14 +179,14 @@ class OnlineTraining:
             "evaluation": self.row,
             **self._origin,
         }
-        whole = finetuned(self._imitated, self.learner, facts)
-        return replace(whole, tensors={**whole.tensors, **with_prefix("online", state)})
+        checkpoint = finetuned_checkpoint(self._pretrained, self.learner, metadata)
+        return replace(checkpoint, tensors={**checkpoint.tensors, **with_prefix("online", state)})
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Restore the state of a run.
 
         Raises:
-            TrainingError: If the checkpoint is not of online learning, or of other settings.
+            TrainingError: If the checkpoint is not from online learning, or has other settings.
         """
         restore(checkpoint, self.learner)
         state = without_prefix("online", checkpoint.tensors)
@@ -196,27 +196,27 @@ class OnlineTraining:
             state["seeds"].tolist(), [actions[str(index)].numpy() for index in indices]
         )
         self._collector.load_state_dict(state)
-        facts = checkpoint.facts["finetuned"]
-        self.steps, self.updates = facts["steps"], facts["updates"]
-        self.wall_s, self.cpu_s = facts["wall_s"], facts["cpu_s"]
+        metadata = checkpoint.metadata["finetuned"]
+        self.steps, self.updates = metadata["steps"], metadata["updates"]
+        self.wall_s, self.cpu_s = metadata["wall_s"], metadata["cpu_s"]
         if self._log is not None:
             self._log.truncate_after(self.updates)
 
 
-def draw_online_training(run: Path) -> None:
+def plot_online_training(run: Path) -> None:
     """Plot success and return over control steps and over time, and all columns over updates."""
-    draw_curves(run)
+    plot_curves(run)
     rows = read_log(run)
     figure = Figure(figsize=(11, 6), layout="constrained")
     FigureCanvasAgg(figure)
-    for index, (value, over) in enumerate(
-        (value, over) for value in ("success", "return") for over in ("env_steps", "wall_s")
+    for index, (y, x) in enumerate(
+        (y, x) for y in ("success", "return") for x in ("env_steps", "wall_s")
     ):
         axes = figure.add_subplot(2, 2, index + 1)
-        axes.plot([row[over] for row in rows], [row[value] for row in rows], marker=".")
-        axes.set_xlabel("control steps" if over == "env_steps" else "time [s]")
-        axes.set_ylabel(value)
-        if value == "success":
+        axes.plot([row[x] for row in rows], [row[y] for row in rows], marker=".")
+        axes.set_xlabel("control steps" if x == "env_steps" else "time [s]")
+        axes.set_ylabel(y)
+        if y == "success":
             axes.set_ylim(-0.02, 1.02)
         axes.grid(alpha=0.3)
     figure.savefig(run / CURVE, dpi=100)

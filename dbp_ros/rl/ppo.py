@@ -1,8 +1,8 @@
-"""DBPO: proximal policy optimisation of a one-step generator with an anchor to the imitated policy.
+"""DBPO: PPO of a one-step generator with an anchor to the pretrained policy.
 
-The paper is arXiv 2604.03540; `published.py` has the rules of its code where they differ. Decisions
-of an older version are weighted by their importance ratio, and the clipped ratio is relative to
-the current policy (arXiv 2110.00641); the weights are truncated at 1 (arXiv 1802.01561).
+The paper is arXiv 2604.03540; `dbpo_published.py` implements its published code. Decisions of an
+older version are weighted by their importance ratio, and the clipped ratio is relative to the
+current policy (arXiv 2110.00641). The weights are truncated at 1 (arXiv 1802.01561).
 """
 
 from dataclasses import replace
@@ -14,20 +14,20 @@ from torch import Tensor, nn
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.methods.one_step import OneStep
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.advantages import AdvantageEstimate, continuing, estimate_advantages
+from dbp_ros.rl.advantages import AdvantageEstimate, episode_continues, estimate_advantages
 from dbp_ros.rl.critic import Critic
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
 from dbp_ros.rl.ppo_batch import PPOBatch, Reference, ppo_batch
-from dbp_ros.rl.ppo_loss import anchor_distance, clipped_surrogate, explained_variance, largest
+from dbp_ros.rl.ppo_loss import anchor_distance, clipped_surrogate, explained_variance, max_abs
 from dbp_ros.rl.reward_scaler import RewardScaler
 from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, with_prefix, without_prefix
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.settings.finetune import FinetuneConfig
 
-ANCHOR_STEP = 1.5
-ANCHOR_RANGE = 1e3
+ANCHOR_WEIGHT_FACTOR = 1.5
+ANCHOR_WEIGHT_RANGE = 1e3
 
 
 class PPOLearner(Learner):
@@ -107,7 +107,7 @@ class PPOLearner(Learner):
         steps = self._update_actor(batch, reference, minibatches) if trains_actor else 0
         statistics = {
             "used": float(used.float().mean()),
-            "log_prob_gap": largest((reference.log_prob - batch.log_prob)[batch.on_policy]),
+            "log_prob_gap": max_abs((reference.log_prob - batch.log_prob)[batch.on_policy]),
             "reward_scale": self.scaler.scale,
             "explained": explained_variance(estimate, used),
             "actor_steps": float(steps),
@@ -127,8 +127,8 @@ class PPOLearner(Learner):
         used = transitions.valid & fresh
         if not bool(used.any()):
             raise TrainingError(
-                f"none of {len(transitions)} decisions can be learned from: "
-                f"{int((~transitions.valid).sum())} are not the policy's own, "
+                f"none of {len(transitions)} decisions is usable: "
+                f"{int((~transitions.valid).sum())} are masked as invalid, "
                 f"{int((~fresh).sum())} are not of version {self.version} or up to "
                 f"{self.config.version_lag} older"
             )
@@ -137,7 +137,7 @@ class PPOLearner(Learner):
     @torch.no_grad()
     def _estimate(self, transitions: Transitions, used: Tensor) -> AdvantageEstimate:
         discount = self.config.gamma**transitions.executed
-        # Rewards during an intervention are no return of the policy.
+        # Rewards during an intervention do not count towards the return of the policy.
         reward = transitions.reward * transitions.valid
         return estimate_advantages(
             self.scaler(reward, discount, transitions.ended),
@@ -145,7 +145,7 @@ class PPOLearner(Learner):
             self.critic(transitions.successor),
             discount,
             transitions.terminated,
-            continuing(transitions.ended, used),
+            episode_continues(transitions.ended, used),
             self.config.gae_lambda,
         )
 
@@ -158,8 +158,8 @@ class PPOLearner(Learner):
     def _distribution(self, batch: PPOBatch, minibatches: tuple[Tensor, ...]) -> GaussianChunk:
         """Return the current distribution of every chunk, computed by minibatch.
 
-        Floating-point sums depend on the batch shape. With the minibatches of the first epoch, its
-        ratios are exactly 1.
+        Floating-point sums depend on the batch shape. With the minibatches of the first epoch, the
+        first ratios are exactly 1.
         """
         mean, log_sigma = torch.empty_like(batch.action), torch.empty_like(batch.action)
         for rows in minibatches:
@@ -228,16 +228,21 @@ class PPOLearner(Learner):
     def _adapt_anchor(self, distance: float) -> None:
         """Increase the anchor weight if the policy is too far from the anchor, else decrease it."""
         start = self.config.anchor_weight
-        change = ANCHOR_STEP if distance > self.config.anchor_distance else 1.0 / ANCHOR_STEP
-        least, most = start / ANCHOR_RANGE, start * ANCHOR_RANGE
-        self.anchor_weight = min(max(self.anchor_weight * change, least), most)
+        change = (
+            ANCHOR_WEIGHT_FACTOR
+            if distance > self.config.anchor_distance
+            else 1.0 / ANCHOR_WEIGHT_FACTOR
+        )
+        low, high = start / ANCHOR_WEIGHT_RANGE, start * ANCHOR_WEIGHT_RANGE
+        self.anchor_weight = min(max(self.anchor_weight * change, low), high)
 
     def _anneal_latents(self) -> None:
         """Scale the latents of the next version down.
 
-        Each latent is a policy of its own; with few decisions for each, an update improves none of
-        them much. Where latents encode no choice of the task, one policy can use all decisions. The
-        distribution of the latent is not optimised, so the likelihoods remain exact.
+        Each latent gives a different chunk, and few decisions share similar latents, so an update
+        improves each chunk only slightly. If the latents encode no choice of the task, all
+        decisions can improve a single chunk. The distribution of the latent is not optimised, so
+        the likelihoods remain exact.
         """
         if self.config.latent_anneal_versions:
             scale = max(0.0, 1.0 - self.version / self.config.latent_anneal_versions)

@@ -45,7 +45,7 @@ class Reference:
         distribution: Of the chunks.
         log_prob: Of the actions. Shape (B,).
         importance: Importance ratio to the behaviour policy, truncated at 1. Shape (B,).
-        anchor: Chunks of the imitated policy. Shape (B, horizon, nu).
+        anchor: Chunks of the pretrained policy. Shape (B, horizon, nu).
     """
 
     distribution: GaussianChunk

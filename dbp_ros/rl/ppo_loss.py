@@ -22,14 +22,14 @@ def clipped_surrogate(
         batch: All decisions.
         reference: The policy before the update.
         rows: The minibatch.
-        clip_ratio: Largest change of the ratio with a gain.
+        clip_ratio: Clip range of the ratio.
     """
     log_prob = distribution.log_prob(batch.action[rows], batch.executed[rows])
     ratio = (log_prob - reference.log_prob[rows]).exp()
     clipped = ratio.clamp(1.0 - clip_ratio, 1.0 + clip_ratio)
     advantages = batch.advantages[rows]
-    gain = torch.minimum(ratio * advantages, clipped * advantages)
-    return -(reference.importance[rows] * gain).mean()
+    surrogate = torch.minimum(ratio * advantages, clipped * advantages)
+    return -(reference.importance[rows] * surrogate).mean()
 
 
 def anchor_distance(
@@ -48,8 +48,8 @@ def anchor_distance(
     return sum_executed(difference.square().mean(2), executed) / executed
 
 
-def largest(differences: Tensor) -> float:
-    """Return the largest absolute value; 0 if there is none."""
+def max_abs(differences: Tensor) -> float:
+    """Return the largest absolute value; 0 for an empty tensor."""
     return float(differences.abs().max()) if len(differences) else 0.0
 
 

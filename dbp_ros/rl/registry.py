@@ -13,7 +13,7 @@ from dbp_ros.settings.finetune import FinetuneConfig
 def build_learner(policy: PolicyNetwork, config: FinetuneConfig) -> Learner:
     """Build the learner of a configuration with a copy of a policy.
 
-    `gaussian_ppo` is the learner of `dbpo` with a policy of `bc_mse`, which ignores the latent.
+    `gaussian_ppo` is the learner of `dbpo` for a policy of `bc_mse`, which ignores the latent.
     """
     if config.algorithm == "dbpo_published":
         return PublishedLearner(policy, config)

@@ -12,7 +12,7 @@ from dbp_ros.rl.transitions import Transitions
 class ReplayBatch:
     """Flattened decisions, each with its successor.
 
-    No decision depends on a neighbouring row, so a sample never crosses the end of the buffer.
+    A row contains its successor, so it is independent of its neighbours in the buffer.
 
     Attributes:
         observation: Shape (B, observation).

@@ -8,9 +8,9 @@ from dbp_ros.types import Floats, Image, Indices, VectorEnv, VectorStepResult
 
 
 class ResumableEnv:
-    """A `VectorEnv` that records the seeds and actions of the running episodes.
+    """Wrapper of a `VectorEnv` that records the seeds and actions of the running episodes.
 
-    These determine an episode, so a checkpoint needs no state of the environment.
+    Seed and actions determine an episode, so a checkpoint needs no state of the environment.
     """
 
     def __init__(self, env: VectorEnv) -> None:
@@ -52,5 +52,5 @@ class ResumableEnv:
         """Restore the result of `episodes` by replaying the actions."""
         self.reset(np.arange(self.num_envs), seeds)
         for step in range(max(map(len, actions))):
-            indices = np.flatnonzero([len(done) > step for done in actions])
+            indices = np.flatnonzero([len(episode) > step for episode in actions])
             self.step(indices, np.stack([actions[index][step] for index in indices.tolist()]))

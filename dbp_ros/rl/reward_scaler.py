@@ -5,11 +5,11 @@ from torch import Tensor
 
 
 class RewardScaler:
-    """Division of rewards by the standard deviation of the discounted return.
+    """Reward normalisation by the standard deviation of the discounted return.
 
-    The statistics are those of the whole run, so the scale converges. They are of returns, so a
-    policy with constant rewards does not increase the scaled reward. No mean is subtracted, which
-    would change the optimal policy.
+    The statistics cover the whole run, so the scale converges. They are of returns, so a policy
+    with constant rewards does not increase the scaled reward. The mean is not subtracted, since
+    that would change the optimal policy.
     """
 
     def __init__(self, clip: float) -> None:
@@ -40,10 +40,10 @@ class RewardScaler:
         if len(self._running) != reward.shape[1]:
             self._running = torch.zeros(reward.shape[1], dtype=torch.float64)
         returns = []
-        for row, factor, last in zip(reward.double(), discount.double(), ended, strict=True):
+        for row, factor, end in zip(reward.double(), discount.double(), ended, strict=True):
             self._running = factor * self._running + row
             returns.append(self._running)
-            self._running = torch.where(last, 0.0, self._running)
+            self._running = torch.where(end, 0.0, self._running)
         self._merge(torch.stack(returns))
         return (reward / self.scale).clamp(-self._clip, self._clip)
 

@@ -1,4 +1,4 @@
-"""The rollout loop: a policy's chunks in parallel episodes of a vector environment."""
+"""Rollouts of a policy in parallel episodes of a vector environment."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Act = Callable[[Tensor, Tensor], Tensor]
 
 
 class ChunkResult:
-    """Results of one chunk in each of some environments.
+    """Results of one chunk per environment, for some environments.
 
     Attributes:
         executed: Number of executed points. Shape (n,).
@@ -70,10 +70,10 @@ class VectorRollout:
             policy: Computes observations and absolute actions.
             n_action_steps: Executed points of each chunk.
             latent_time_constant_s: See `AR1Latent`.
-            seed: Of the latents.
+            seed: Seed of the latents.
         """
         self._env, self._policy, self._n_action_steps = env, policy, n_action_steps
-        size = (env.num_envs, policy.history, len(policy.shape.state_names))
+        size = (env.num_envs, policy.n_obs_steps, len(policy.shape.state_names))
         self._states: Floats = np.zeros(size, np.float32)
         self._features = {
             name: torch.zeros(env.num_envs, 1, features)
@@ -152,7 +152,7 @@ class VectorRollout:
         own = without_prefix("rollout", state)
         self._states[:] = own["states"].numpy()
         self._first[:] = own["first"]
-        # The successors of the last decisions are encoded already.
+        # The state contains the features of the last successors.
         self._stale[:] = self._first.numpy()
         self._features = without_prefix("features", own)
         latents = without_prefix("latents", state)
@@ -190,10 +190,10 @@ def run_episodes(
     Args:
         env: The environments.
         policy: The policy.
-        seeds: Of the episodes.
+        seeds: Seeds of the episodes.
         n_action_steps: Executed points of each chunk.
         latent_time_constant_s: See `AR1Latent`.
-        seed: Of the latents.
+        seed: Seed of the latents.
         act: Computes the chunks; by default the policy.
     """
     rollout = VectorRollout(env, policy, n_action_steps, latent_time_constant_s, seed)
@@ -226,7 +226,7 @@ class EvaluationResult:
     Attributes:
         success: Fraction of solved episodes.
         episode_return: Mean undiscounted return.
-        steps: Control steps in all.
+        steps: Total number of control steps.
     """
 
     success: float
@@ -240,10 +240,10 @@ def evaluate_learner(
     """Evaluate a learner without exploration.
 
     Args:
-        env: Not the environment of the collection.
+        env: An environment other than that of the collection.
         learner: The learner.
-        seeds: One for each episode.
-        seed: Of the latents.
+        seeds: Seeds of the episodes.
+        seed: Seed of the latents.
     """
     results = run_episodes(
         env,

@@ -11,14 +11,15 @@ from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.settings.finetune import FinetuneConfig
 
-# Samples of the part of an annealed latent that the anchor averages over.
+# Number of noise samples that replace the removed part of an annealed latent.
 ANCHOR_SAMPLES = 8
 
 
 class SigmaHead(nn.Module):
     """Standard deviation of each number of a chunk, between two bounds.
 
-    It starts at a constant. A sigmoid enforces the bounds, since a clamp has no gradient there.
+    The initial value is constant. A sigmoid enforces the bounds, because a clamp has no gradient
+    beyond them.
     """
 
     def __init__(self, observation: int, chunk: tuple[int, int], config: FinetuneConfig) -> None:
@@ -40,14 +41,14 @@ class SigmaHead(nn.Module):
 
 
 class StochasticPolicy(nn.Module):
-    """A Gaussian policy in normalised actions, with the imitated policy as its anchor.
+    """A Gaussian policy in normalised actions, with the pretrained policy as its anchor.
 
     The method and the standard deviation are trained. Encoders and scales are frozen, so an
     observation can be stored as the head's input.
 
     Attributes:
-        policy: The trained policy; a copy of the imitated one at the start.
-        anchor: The imitated method, frozen and in evaluation mode.
+        policy: The trained policy; a copy of the pretrained one at the start.
+        anchor: The pretrained method, frozen and in evaluation mode.
         log_std_head: The standard deviation.
     """
 
@@ -63,7 +64,7 @@ class StochasticPolicy(nn.Module):
         self.train()
 
     def train(self, mode: bool = True) -> "StochasticPolicy":
-        """Set the mode of the trained part; the rest stays in evaluation mode."""
+        """Set the mode of the trained modules; all others stay in evaluation mode."""
         super().train(mode)
         self.policy.eval()
         self.policy.method.train(mode)
@@ -84,10 +85,10 @@ class StochasticPolicy(nn.Module):
     def anchor_chunk(
         self, observation: Tensor, latent: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Return the chunk of the imitated policy. Shape (B, horizon, nu).
+        """Return the chunk of the pretrained policy. Shape (B, horizon, nu).
 
-        For a latent annealed by a factor s it is the mean `E f(o, s z + sqrt(1 - s^2) e)`, because
-        the imitated chunk of the latent zero is not a mean.
+        For a latent annealed by a factor s it is the mean `E f(o, s z + sqrt(1 - s^2) e)`: the
+        pretrained chunk of the latent zero is not the mean chunk.
         """
         scale = self._latent_scale()
         latents = latent[:, None]

@@ -22,9 +22,9 @@ _PER_DECISION = {
 class Transitions:
     """T consecutive decisions of each of N streams.
 
-    A stream is an environment or a robot with consecutive episodes; the last decision of each
-    episode is `terminated` or `truncated`. An episode may continue in the next batch. One recording
-    of many episodes is one stream.
+    A stream is an environment or a robot with consecutive episodes, also a recording of many
+    episodes. The last decision of each episode is `terminated` or `truncated`. An episode may
+    continue in the next batch.
 
     Attributes:
         observation: From `PolicyNetwork.observe`: normalised states, then the features of the

@@ -80,10 +80,10 @@ class FinetuneConfig(OffPolicyConfig):
     critic_learning_rate: float = setting(1e-3, "learning rate of the critic", ge=0.0)
     max_grad_norm: float = setting(1.0, "largest norm of the gradient", ge=0.0)
     anchor_weight: float = setting(
-        0.1, "initial weight of the penalty towards the imitated policy; 0 for none", ge=0.0
+        0.1, "initial weight of the penalty towards the pretrained policy; 0 for none", ge=0.0
     )
     anchor_distance: float = setting(
-        0.2, "RMS distance from the imitated policy at which the penalty grows", ge=1e-6
+        0.2, "RMS distance from the pretrained policy at which the penalty grows", ge=1e-6
     )
     critic_hidden_dims: tuple[int, ...] = setting((256, 256), "hidden layers of the critic", ge=1)
     critic_warmup_updates: int = setting(5, "first updates that train the critic only", ge=0)

@@ -74,7 +74,7 @@ def test_a_run_fills_the_table_and_is_not_repeated(tmp_path: Path, method: str) 
     (row,) = summary(table)
     assert row["at the end"] == table.numbers(row["metric"])[-1]
     finished = read_checkpoint(tmp_path / "policies" / f"obstacle_{method}_0")
-    assert finished.facts["finetuned"]["steps"] == steps[-1]
+    assert finished.metadata["finetuned"]["steps"] == steps[-1]
 
 
 def test_environments_of_a_suite_are_selected_by_name() -> None:

@@ -52,7 +52,7 @@ def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
 ) -> None:
     out = trained.parent / "out"
     assert finetune(trained, "out", "--steps", "500") == 0
-    facts = read_checkpoint(out).facts["finetuned"]
+    facts = read_checkpoint(out).metadata["finetuned"]
     assert facts["env"] == "Pendulum-v1"
     assert facts["steps"] == 640
     assert {"checkpoint.safetensors", "log.csv", "online_training.png"} <= {
@@ -61,7 +61,7 @@ def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
     assert finetune(trained, "out") == 1
     assert "give --resume" in capsys.readouterr().err
     assert finetune(trained, "out", "--resume", "--steps", "900") == 0
-    assert read_checkpoint(out).facts["finetuned"]["steps"] == 960
+    assert read_checkpoint(out).metadata["finetuned"]["steps"] == 960
 
 
 def test_dfp_prints_success_and_latency_of_best_of_n(
@@ -95,7 +95,7 @@ def test_a_policy_with_cameras_resumes_fine_tuning_bit_for_bit(with_camera: Path
     whole = run("whole", "--steps", "600")
     first = run("parts", "--steps", "300")
     parts = run("parts", "--resume", "--steps", "600")
-    updates = [checkpoint.facts["finetuned"]["updates"] for checkpoint in (first, parts, whole)]
+    updates = [checkpoint.metadata["finetuned"]["updates"] for checkpoint in (first, parts, whole)]
     assert 0 < updates[0] < updates[1] == updates[2]
     assert set(whole.tensors) == set(parts.tensors)
     for name, value in whole.tensors.items():

@@ -92,7 +92,7 @@ def test_the_command_that_a_bundle_tells_trains_the_same_again(data: Path, run: 
     one, two = read_checkpoint(run), read_checkpoint(repeated)
     assert one.config == two.config
     assert one.selection == two.selection
-    assert one.facts["dataset"] == two.facts["dataset"]
+    assert one.metadata["dataset"] == two.metadata["dataset"]
 
 
 def test_a_run_of_another_version_is_refused(data: Path, run: Path) -> None:
@@ -117,7 +117,7 @@ def test_without_flags_the_format_decides(data: Path, run: Path) -> None:
     checkpoint = read_checkpoint(run)
     assert len(checkpoint.shape.state_names) == 10
     assert set(checkpoint.shape.cameras) == {"agentview_image", "wrist_image"}
-    assert "selection" not in checkpoint.facts["dataset"]
+    assert "selection" not in checkpoint.metadata["dataset"]
 
 
 def test_a_resumed_run_keeps_its_selection(data: Path, run: Path) -> None:

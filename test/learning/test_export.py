@@ -19,7 +19,7 @@ from dbp_ros.errors import BundleError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import METHODS
 from dbp_ros.learning.dataset import Demonstrations, join_episodes
-from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.export import ExportMetadata, export_bundle
 from dbp_ros.learning.policy_network import PolicyNetwork, image_tensor
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.policy.model import Model
@@ -67,7 +67,7 @@ def export(tmp_path: Path) -> Export:
     def made(data: Demonstrations, changes: dict[str, Any]) -> tuple[PolicyNetwork, Bundle]:
         Trainer(replace(CONFIG, **changes), data, tmp_path / "run").train()
         checkpoint = read_checkpoint(tmp_path / "run")
-        worst = export_bundle(checkpoint, data, tmp_path / "models" / "toy", ExportLabel("toy"))
+        worst = export_bundle(checkpoint, data, tmp_path / "models" / "toy", ExportMetadata("toy"))
         bundle = read_bundle(tmp_path / "models" / "toy")
         assert bundle.manifest.metrics["export_difference"] == pytest.approx(worst, rel=1e-2)
         return checkpoint.policy(), bundle
@@ -185,5 +185,5 @@ def test_data_with_other_columns_or_sensors_are_refused_and_nothing_is_written(
 ) -> None:
     checkpoint = Trainer(CONFIG, joined()).checkpoint()
     with pytest.raises(TrainingError, match="use the data set that the policy was trained on"):
-        export_bundle(checkpoint, joined(without_images), tmp_path / "toy", ExportLabel("toy"))
+        export_bundle(checkpoint, joined(without_images), tmp_path / "toy", ExportMetadata("toy"))
     assert not list(tmp_path.iterdir())

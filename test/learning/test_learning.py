@@ -38,14 +38,14 @@ def test_a_chunk_repeats_the_last_action_of_its_episode(data: Demonstrations) ->
 
 def test_a_late_frame_is_one_step_old_and_of_the_same_episode(data: Demonstrations) -> None:
     rows = np.array([3, 9])
-    late = {"head": np.array([1, 1]), "wrist": np.array([0, 0])}
-    batch = data.batch(rows, 4, late=late)
+    lags = {"head": np.array([1, 1]), "wrist": np.array([0, 0])}
+    batch = data.batch(rows, 4, camera_lags=lags)
     np.testing.assert_array_equal(batch.images["head"][:, 0], data.images["head"][[2, 9]])
     np.testing.assert_array_equal(batch.images["wrist"][:, 0], data.images["wrist"][rows])
 
 
-def test_history_before_the_first_step_repeats_it(data: Demonstrations) -> None:
-    batch = data.batch(np.array([10]), 4, history=3)
+def test_the_history_is_padded_with_the_first_step(data: Demonstrations) -> None:
+    batch = data.batch(np.array([10]), 4, n_obs_steps=3)
     np.testing.assert_array_equal(batch.states[0], data.states[[9, 9, 10]])
 
 
@@ -74,40 +74,42 @@ def fitted(data: Demonstrations, relative: bool = True) -> Normaliser:
     return fit_normaliser(relative_to, data.states, chunks, floors, floors)
 
 
-def test_an_action_that_never_moves_is_refused_by_name(
-    data: Demonstrations, tmp_path: Path
-) -> None:
+def test_a_constant_action_is_refused_by_name(data: Demonstrations, tmp_path: Path) -> None:
     assert data.constant_actions() == ("left_idle_joint", "left_gripper_joint")
-    with pytest.raises(TrainingError, match="never move: left_idle_joint, left_gripper_joint"):
+    with pytest.raises(
+        TrainingError, match="constant in all 5 episodes: left_idle_joint, left_gripper_joint"
+    ):
         Trainer(replace(CONFIG, allow_constant_actions=False), data, tmp_path)
 
 
-def test_an_idle_joint_that_is_kept_stays_finite(data: Demonstrations) -> None:
+def test_the_normalised_values_of_an_idle_joint_are_finite(data: Demonstrations) -> None:
     scales = fitted(data)
     assert scales.action_half_range[:, 1].numpy() == pytest.approx(0.01)
     assert scales.action_half_range[:, 2].numpy() == pytest.approx(0.001)
-    normal = scales.normalise_states(torch.from_numpy(data.states))
-    assert torch.isfinite(normal).all()
-    assert normal.abs().max() <= 1.001
+    normalised = scales.normalise_states(torch.from_numpy(data.states))
+    assert torch.isfinite(normalised).all()
+    assert normalised.abs().max() <= 1.001
 
 
 def test_normalisation_of_actions_is_inverted(data: Demonstrations) -> None:
     scales = fitted(data)
     actions = torch.from_numpy(data.chunks(np.arange(len(data.states)), 5))
     measured = torch.from_numpy(data.states)
-    normal = scales.normalise_actions(actions, measured)
-    assert normal.abs().max() <= 1.001
-    torch.testing.assert_close(scales.absolute_actions(normal, measured), actions)
+    normalised = scales.normalise_actions(actions, measured)
+    assert normalised.abs().max() <= 1.001
+    torch.testing.assert_close(scales.absolute_actions(normalised, measured), actions)
 
 
 def test_arms_are_relative_and_grippers_absolute(data: Demonstrations) -> None:
     scales = fitted(data)
-    offset, here = torch.zeros(5, 3), torch.tensor([0.3, 0.1, 0.02])
-    moved = scales.absolute_actions(offset, here + 0.1) - scales.absolute_actions(offset, here)
-    torch.testing.assert_close(moved, torch.tensor([0.1, 0.1, 0.0]).expand(5, 3))
+    offset, measured = torch.zeros(5, 3), torch.tensor([0.3, 0.1, 0.02])
+    difference = scales.absolute_actions(offset, measured + 0.1) - scales.absolute_actions(
+        offset, measured
+    )
+    torch.testing.assert_close(difference, torch.tensor([0.1, 0.1, 0.0]).expand(5, 3))
 
 
-def test_actions_that_no_state_measures_are_absolute() -> None:
+def test_actions_without_a_state_of_the_same_name_are_absolute() -> None:
     relative_to = relative_columns(("hand_x", "elbow_joint"), ("elbow_joint", "grip"), True)
     np.testing.assert_array_equal(relative_to, [[0, 0], [1, 0]])
     assert not relative_columns(JOINTS, JOINTS, relative=False).any()
@@ -179,11 +181,11 @@ def test_a_resumed_run_equals_an_uninterrupted_run(
     second = Trainer(config, data, tmp_path / "parts")
     second.resume(read_checkpoint(tmp_path / "parts"))
     second.train()
-    one, two = whole.checkpoint(), second.checkpoint()
-    assert set(one.tensors) == set(two.tensors)
-    for name, value in one.tensors.items():
-        torch.testing.assert_close(value, two.tensors[name], rtol=0, atol=0)
-    assert two.facts["average_updates"] == 6
+    expected, resumed = whole.checkpoint(), second.checkpoint()
+    assert set(expected.tensors) == set(resumed.tensors)
+    for name, value in expected.tensors.items():
+        torch.testing.assert_close(value, resumed.tensors[name], rtol=0, atol=0)
+    assert resumed.metadata["average_updates"] == 6
     log = (tmp_path / "parts" / "log.csv").read_text()
     assert log == (tmp_path / "whole" / "log.csv").read_text()
 

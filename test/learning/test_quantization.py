@@ -14,7 +14,7 @@ from dbp_ros.bundle.golden import read_golden
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.cli.main import main
 from dbp_ros.errors import BundleError
-from dbp_ros.learning.quantization import PRECISIONS, chunk_of, quantize_bundle
+from dbp_ros.learning.quantization import PRECISIONS, predict_case, quantize_bundle
 from dbp_ros.policy.model import Model
 
 
@@ -35,10 +35,10 @@ def test_quantised_actions_are_within_tolerance(
 ) -> None:
     bundle, golden = quantized(shipped, tmp_path / "small", precision), read_golden(shipped)
     model = Model(bundle)
-    error = np.abs(chunk_of(model, golden, 0) - golden.action[0]).max()
+    error = np.abs(predict_case(model, golden, 0) - golden.action[0]).max()
     assert 0 < error < 0.01
     assert model.self_test() < bundle.manifest.proof.tolerance
-    sizes = [one.path(one.manifest.head).stat().st_size for one in (bundle, shipped)]
+    sizes = [item.path(item.manifest.head).stat().st_size for item in (bundle, shipped)]
     assert sizes[0] < 0.7 * sizes[1]
 
 
@@ -46,13 +46,13 @@ def test_quantised_actions_are_within_tolerance(
 def test_nothing_is_written_into_the_folder_of_the_source(
     shipped: Bundle, tmp_path: Path, precision: str
 ) -> None:
-    """Not even temporarily: other processes read there."""
+    """Not even temporarily, since other processes read the folder."""
     before = shipped.directory.stat().st_mtime_ns
     quantized(shipped, tmp_path / "small", precision)
     assert shipped.directory.stat().st_mtime_ns == before
 
 
-def test_the_proof_is_that_of_full_precision(shipped: Bundle, tmp_path: Path) -> None:
+def test_the_golden_cases_are_those_of_full_precision(shipped: Bundle, tmp_path: Path) -> None:
     bundle = quantized(shipped, tmp_path / "small", "int8")
     np.testing.assert_array_equal(read_golden(bundle).action, read_golden(shipped).action)
     assert bundle.manifest.proof.tolerance == 10 * shipped.manifest.proof.tolerance
@@ -69,7 +69,7 @@ def test_the_manifest_names_source_and_command(shipped: Bundle, tmp_path: Path) 
 
 def test_a_weight_in_bfloat16_is_rounded_to_the_nearest(shipped: Bundle, tmp_path: Path) -> None:
     bundle = quantized(shipped, tmp_path / "small", "bfloat16")
-    heads = [onnx.load(one.path(one.manifest.head)) for one in (shipped, bundle)]
+    heads = [onnx.load(item.path(item.manifest.head)) for item in (shipped, bundle)]
     before, after = ({w.name: w for w in head.graph.initializer} for head in heads)
     name = next(name for name in before if f"{name}.short" in after)
     value = numpy_helper.to_array(before[name])
@@ -77,7 +77,7 @@ def test_a_weight_in_bfloat16_is_rounded_to_the_nearest(shipped: Bundle, tmp_pat
     assert np.all(np.abs(short - value) <= np.abs(value) * 2.0**-8)
 
 
-def test_no_sum_of_two_products_needs_more_than_16_bits(shipped: Bundle, tmp_path: Path) -> None:
+def test_the_sum_of_two_products_fits_16_bits(shipped: Bundle, tmp_path: Path) -> None:
     """Activations are unsigned 8-bit integers."""
     bundle = quantized(shipped, tmp_path / "small", "int8_all")
     for file in (bundle.manifest.head, *(c.encoder for c in bundle.manifest.cameras)):
@@ -92,7 +92,7 @@ def test_a_bundle_outside_of_the_tolerance_is_not_written(shipped: Bundle, tmp_p
     shutil.copytree(shipped.directory, strict)
     golden = replace(shipped.manifest.proof, tolerance=1e-5)
     write_manifest(strict, replace(shipped.manifest, proof=golden))
-    with pytest.raises(BundleError, match=r"away from those of full precision, .* most 0\.0001"):
+    with pytest.raises(BundleError, match=r"from full precision, .* most 0\.0001"):
         quantized(read_bundle(strict), tmp_path / "small", "int8")
     assert not (tmp_path / "small").exists()
 

@@ -24,14 +24,14 @@ def scalars(run: Path) -> list[tuple[int, float]]:
     return [(event.step, pytest.approx(event.value)) for event in board.Scalars("loss")]
 
 
-def test_each_row_is_in_the_table_and_on_the_board(tmp_path: Path) -> None:
+def test_each_row_is_in_the_table_and_in_tensorboard(tmp_path: Path) -> None:
     logged(tmp_path, 5, 10)
     table = (tmp_path / "log.csv").read_text().splitlines()
     assert table == ["update,loss,force_rms", "5,0.5,1", "10,1,1"]
     assert scalars(tmp_path) == [(5, 0.5), (10, 1.0)]
 
 
-def test_the_curves_are_drawn_from_the_first_row_on(tmp_path: Path) -> None:
+def test_the_curves_are_plotted_from_the_first_row(tmp_path: Path) -> None:
     logged(tmp_path, 5)
     first = matplotlib.image.imread(tmp_path / "curves.png")
     logged(tmp_path, 10)
@@ -40,7 +40,7 @@ def test_the_curves_are_drawn_from_the_first_row_on(tmp_path: Path) -> None:
     assert (first != second).any()
 
 
-def test_a_deferred_plot_is_drawn_when_the_log_is_closed(tmp_path: Path) -> None:
+def test_a_deferred_plot_is_written_when_the_log_is_closed(tmp_path: Path) -> None:
     drawn: list[int] = []
     log = TrainingLog(tmp_path, lambda run: drawn.append(len(read_log(run))))
     for update in range(3):

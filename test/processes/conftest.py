@@ -85,9 +85,9 @@ def rig(shared_rig: Rig) -> Iterator[Rig]:
 
 
 @pytest.fixture(scope="session")
-def imitated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run, and the bundle that was exported from it."""
     # PyTorch takes seconds to import, and few tests need it.
     from processes.learning import imitate
 
-    return imitate(tmp_path_factory.mktemp("imitated"))
+    return imitate(tmp_path_factory.mktemp("pretrained"))

@@ -12,7 +12,7 @@ from std_srvs.srv import Trigger
 
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.export import ExportMetadata, export_bundle
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
@@ -41,7 +41,7 @@ def imitate(folder: Path) -> Path:
     data = join_episodes((demonstration(index), str(index)) for index in range(4))
     Trainer(CONFIG, data, folder / "run").train()
     export_bundle(
-        read_checkpoint(folder / "run"), data, folder / "models" / "toy", ExportLabel("toy")
+        read_checkpoint(folder / "run"), data, folder / "models" / "toy", ExportMetadata("toy")
     )
     return folder
 

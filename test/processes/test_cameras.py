@@ -94,11 +94,11 @@ def test_a_bag_records_a_remapped_camera(
 
 
 def test_a_learner_records_a_remapped_compressed_camera(
-    zed: Robot, imitated: Path, tmp_path: Path
+    zed: Robot, pretrained: Path, tmp_path: Path
 ) -> None:
     settings = {
-        "model": imitated / "models" / "toy",
-        "checkpoint": imitated / "run",
+        "model": pretrained / "models" / "toy",
+        "checkpoint": pretrained / "run",
         "out": tmp_path / "learner",
         "image_transport": "compressed",
     }

@@ -129,12 +129,12 @@ def working(robot: Robot, rng: random.Random) -> Iterator[Operator]:
 
 @pytest.mark.timeout(900)
 def test_a_learner_killed_ten_times_loses_no_decision_episode_or_update(
-    imitated: Path, robot: Robot, guard: subprocess.Popen[str], tmp_path: Path
+    pretrained: Path, robot: Robot, guard: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     out, received = tmp_path / "learner", tmp_path / "received"
     learning: dict[str, Any] = {
-        "model": imitated / "models" / "toy",
-        "checkpoint": imitated / "run",
+        "model": pretrained / "models" / "toy",
+        "checkpoint": pretrained / "run",
         "out": out,
         "task": "toy",
         "share_path": "false",
@@ -146,7 +146,7 @@ def test_a_learner_killed_ten_times_loses_no_decision_episode_or_update(
         "finetune.target_kl": 0.5,
     }
     exploring = {
-        "model": imitated / "models" / "toy",
+        "model": pretrained / "models" / "toy",
         "explore": "true",
         "max_limited_increase": 1.0,
         "inference_budget": 10.0,

@@ -31,12 +31,12 @@ KEYS = (
 
 @pytest.mark.timeout(900)
 def test_exploration_of_a_robot_becomes_version_two(
-    robot: Robot, guard, imitated: Path, tmp_path: Path
+    robot: Robot, guard, pretrained: Path, tmp_path: Path
 ) -> None:
-    out, model = tmp_path / "learner", imitated / "models" / "toy"
+    out, model = tmp_path / "learner", pretrained / "models" / "toy"
     learning = {
         "model": model,
-        "checkpoint": imitated / "run",
+        "checkpoint": pretrained / "run",
         "out": out,
         "task": "toy",
         "image_transport": "compressed",
@@ -94,11 +94,11 @@ def assert_other_cores(learner: int, guard: int) -> None:
 
 
 def test_a_learner_without_images_reports_their_topic(
-    robot: Robot, imitated: Path, tmp_path: Path
+    robot: Robot, pretrained: Path, tmp_path: Path
 ) -> None:
     learning = {
-        "model": imitated / "models" / "toy",
-        "checkpoint": imitated / "run",
+        "model": pretrained / "models" / "toy",
+        "checkpoint": pretrained / "run",
         "out": tmp_path / "learner",
         "image_transport": "compressed",
     }
@@ -111,11 +111,11 @@ def test_a_learner_without_images_reports_their_topic(
 
 
 def test_a_learner_ignores_malformed_messages_and_records_the_rest(
-    robot: Robot, imitated: Path, tmp_path: Path
+    robot: Robot, pretrained: Path, tmp_path: Path
 ) -> None:
     learning = {
-        "model": imitated / "models" / "toy",
-        "checkpoint": imitated / "run",
+        "model": pretrained / "models" / "toy",
+        "checkpoint": pretrained / "run",
         "out": tmp_path / "learner",
     }
     with process("learner_node", **learning) as learner:
@@ -146,12 +146,12 @@ def test_a_learner_ignores_malformed_messages_and_records_the_rest(
 
 
 def test_a_new_episode_of_the_cell_ends_that_of_the_learner_before_the_arms_are_moved(
-    robot: Robot, imitated: Path, tmp_path: Path
+    robot: Robot, pretrained: Path, tmp_path: Path
 ) -> None:
     robot.measures, robot.camera = False, "off"
     learning = {
-        "model": imitated / "models" / "toy",
-        "checkpoint": imitated / "run",
+        "model": pretrained / "models" / "toy",
+        "checkpoint": pretrained / "run",
         "out": tmp_path / "learner",
     }
     cell = process("sim_node", task="reach", camera_backend="raycast")

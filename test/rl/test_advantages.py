@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dbp_ros.rl.advantages import AdvantageEstimate, continuing, estimate_advantages
+from dbp_ros.rl.advantages import AdvantageEstimate, episode_continues, estimate_advantages
 
 GAMMA = 0.97
 
@@ -19,7 +19,7 @@ def process(times: int = 12, streams: int = 3) -> dict[str, Tensor]:
         "successor_value": torch.randn(times, streams, generator=generator, dtype=torch.float64),
         "discount": GAMMA ** steps.double(),
         "terminated": terminated,
-        "continues": continuing(terminated | truncated, torch.ones_like(terminated)),
+        "continues": episode_continues(terminated | truncated, torch.ones_like(terminated)),
     }
 
 
@@ -81,7 +81,7 @@ def test_no_advantage_propagates_across_an_intervention() -> None:
     usable = torch.ones(12, 3, dtype=torch.bool)
     usable[5] = False
     ended = torch.zeros(12, 3, dtype=torch.bool)
-    inputs["continues"] = continuing(ended, usable)
+    inputs["continues"] = episode_continues(ended, usable)
     before = estimated(inputs, 0.9).advantages[:5]
     inputs["reward"][5:] += 100.0
     torch.testing.assert_close(estimated(inputs, 0.9).advantages[:5], before, rtol=0, atol=0)

@@ -13,10 +13,10 @@ from dbp_ros.bundle.golden import read_golden
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.export import ExportMetadata, export_bundle
 from dbp_ros.learning.policy_network import image_tensor
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.rl.checkpoint import finetuned, restore
+from dbp_ros.rl.checkpoint import finetuned_checkpoint, restore
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.transitions import Transitions
 
@@ -45,18 +45,18 @@ def camera_transitions(learner: PPOLearner) -> Transitions:
 
 def test_a_finetuned_policy_is_exported_and_resumed_from_its_checkpoint(tmp_path: Path) -> None:
     data = join_episodes((episode(index), str(index)) for index in range(5))
-    Trainer(CONFIG, data, tmp_path / "imitated").train()
-    imitated = read_checkpoint(tmp_path / "imitated")
+    Trainer(CONFIG, data, tmp_path / "pretrained").train()
+    pretrained = read_checkpoint(tmp_path / "pretrained")
     config = replace(FINETUNE, n_action_steps=2)
-    learner = PPOLearner(imitated.policy(), config)
+    learner = PPOLearner(pretrained.policy(), config)
     with pytest.raises(TrainingError, match="of imitation alone"):
-        restore(imitated, learner)
+        restore(pretrained, learner)
     learner.update(camera_transitions(learner))
-    write_checkpoint(tmp_path / "run", finetuned(imitated, learner, {"env_steps": 64}))
+    write_checkpoint(tmp_path / "run", finetuned_checkpoint(pretrained, learner, {"env_steps": 64}))
 
     checkpoint = read_checkpoint(tmp_path / "run")
-    assert checkpoint.facts["finetuned"]["env_steps"] == 64
-    export_bundle(checkpoint, data, tmp_path / "toy", ExportLabel("toy"))
+    assert checkpoint.metadata["finetuned"]["env_steps"] == 64
+    export_bundle(checkpoint, data, tmp_path / "toy", ExportMetadata("toy"))
     bundle = read_bundle(tmp_path / "toy")
     assert bundle.manifest.joints == JOINTS
     golden = read_golden(bundle)
@@ -67,10 +67,10 @@ def test_a_finetuned_policy_is_exported_and_resumed_from_its_checkpoint(tmp_path
     )
     torch.testing.assert_close(actions[:, 0], torch.from_numpy(golden.action), rtol=0, atol=1e-5)
 
-    again = PPOLearner(imitated.policy(), config)
+    again = PPOLearner(pretrained.policy(), config)
     restore(checkpoint, again)
     transitions = camera_transitions(learner)
     assert again.update(transitions) == learner.update(transitions)
-    other = PPOLearner(imitated.policy(), replace(config, gamma=0.5))
+    other = PPOLearner(pretrained.policy(), replace(config, gamma=0.5))
     with pytest.raises(TrainingError, match="other settings"):
         restore(checkpoint, other)

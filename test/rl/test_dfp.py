@@ -18,7 +18,7 @@ from dbp_ros.rl.transitions import Transitions
 from dbp_ros.settings.finetune import FinetuneConfig
 
 SIDE = 0.6
-# Ten steps an update.
+# Ten steps per update.
 SETTINGS = FinetuneConfig(
     algorithm="dfp",
     n_action_steps=1,
@@ -35,7 +35,7 @@ SETTINGS = FinetuneConfig(
 
 @pytest.fixture(scope="module")
 def two_sided() -> PolicyNetwork:
-    """A policy of two numbers whose chunks are left or right with about equal probability."""
+    """Return a policy of two numbers whose chunks are left or right with equal probability."""
     torch.manual_seed(0)
     config = TrainConfig(horizon=1, latent_dct_modes=0, width=32, branch_width=64, depth=1)
     policy = PolicyNetwork(PolicyShape(("s",), ("x", "y"), {}, {}, 0.1), config)
@@ -59,7 +59,7 @@ def share_right(policy: PolicyNetwork) -> float:
 
 
 def rewarded_on_the_right(learner: DFPLearner, seed: int) -> Transitions:
-    """64 decisions, each an episode: reward 1 for a chunk on the right, else 0."""
+    """Return 64 decisions, each an episode: reward 1 for a chunk on the right, else 0."""
     generator = torch.Generator().manual_seed(seed)
     latent = torch.randn(64, 1, 2, generator=generator)
     action = learner.explore(torch.zeros(64, 1), latent, generator).action
@@ -84,7 +84,7 @@ def decisions(action: Tensor, reward: Tensor) -> Transitions:
 
 
 def trained(policy: PolicyNetwork, settings: FinetuneConfig, updates: int = 45) -> DFPLearner:
-    """400 steps of the policy after 50 of the critics single."""
+    """Return a learner after 50 steps of the critics and 400 of both."""
     learner = DFPLearner(policy, settings)
     for update in range(updates):
         learner.update(rewarded_on_the_right(learner, update))
@@ -134,8 +134,8 @@ def test_the_best_of_several_is_on_the_right_more_often_than_one(two_sided: Poli
     assert (single[:, 0, 0] > 0).float().mean() < 0.7
 
 
-def ends() -> Transitions:
-    """Four decisions of two points: complete, truncated, terminated, an intervention."""
+def four_ends() -> Transitions:
+    """Return four decisions: complete, truncated, terminated, and an intervention."""
     each = decisions(torch.randn(4, 2, 1), torch.arange(4.0))
     flags = torch.tensor([[False, True, False, False]])
     return replace(
@@ -148,7 +148,7 @@ def ends() -> Transitions:
 
 
 def test_truncated_chunks_are_dropped_and_terminated_ones_are_no_positives() -> None:
-    batch = ReplayBatch.of(ends(), ends().valid, 0.5, 2)
+    batch = ReplayBatch.of(four_ends(), four_ends().valid, 0.5, 2)
     assert batch.reward.tolist() == [0.0, 2.0]
     assert batch.discount.tolist() == [0.25, 0.0]
     assert batch.complete.tolist() == [True, False]

@@ -1,4 +1,4 @@
-"""Online training in an environment: evaluated by whole episodes, resumed to the bit."""
+"""Online training in an environment: evaluation by complete episodes, bit-identical resumption."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.export import ExportLabel, export_bundle
+from dbp_ros.learning.export import ExportMetadata, export_bundle
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.rl.online_training import OnlineTraining, OnlineTrainingConfig
@@ -58,7 +58,7 @@ SHORT = OnlineTrainingConfig(steps=400, eval_every=2, eval_episodes=4)
 
 
 @pytest.fixture(scope="module")
-def imitated() -> Checkpoint:
+def pretrained() -> Checkpoint:
     torch.manual_seed(0)
     config = TrainConfig(horizon=4, n_obs_steps=2, width=16, branch_width=16, depth=1)
     shape = PolicyShape(("x",), ("dx",), {}, {}, 0.1)
@@ -67,16 +67,16 @@ def imitated() -> Checkpoint:
 
 
 def online_training(
-    imitated: Checkpoint, run: Path | None = None, settings: FinetuneConfig = SETTINGS
+    pretrained: Checkpoint, run: Path | None = None, settings: FinetuneConfig = SETTINGS
 ) -> OnlineTraining:
-    learner = build_learner(imitated.policy(), settings)
-    return OnlineTraining(SHORT, learner, imitated, Line(6), Line(4), run)
+    learner = build_learner(pretrained.policy(), settings)
+    return OnlineTraining(SHORT, learner, pretrained, Line(6), Line(4), run)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(imitated: Checkpoint, tmp_path: Path) -> None:
-    whole = online_training(imitated, tmp_path / "whole")
+def test_a_resumed_run_equals_an_uninterrupted_one(pretrained: Checkpoint, tmp_path: Path) -> None:
+    whole = online_training(pretrained, tmp_path / "whole")
     whole.run()
-    online_training(imitated, tmp_path / "parts").run(stop_at=3)
+    online_training(pretrained, tmp_path / "parts").run(stop_at=3)
     torch.randn(7)
     saved = read_checkpoint(tmp_path / "parts")
     second = online_training(saved, tmp_path / "parts")
@@ -92,9 +92,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(imitated: Checkpoint, tmp_pat
 
 
 def test_a_resumed_run_keeps_the_rows_of_its_log_and_writes_each_once(
-    imitated: Checkpoint, tmp_path: Path
+    pretrained: Checkpoint, tmp_path: Path
 ) -> None:
-    online_training(imitated, tmp_path).run(stop_at=3)
+    online_training(pretrained, tmp_path).run(stop_at=3)
     saved = read_checkpoint(tmp_path)
     second = online_training(saved, tmp_path)
     second.resume(saved)
@@ -106,34 +106,36 @@ def test_a_resumed_run_keeps_the_rows_of_its_log_and_writes_each_once(
     assert (tmp_path / "online_training.png").stat().st_size > 10_000
 
 
-def test_the_first_row_evaluates_the_imitated_policy(imitated: Checkpoint, tmp_path: Path) -> None:
+def test_the_first_row_evaluates_the_pretrained_policy(
+    pretrained: Checkpoint, tmp_path: Path
+) -> None:
     rows: list[dict[str, float]] = []
-    online_training(imitated, tmp_path).run(stop_at=1, report=lambda _, row: rows.append(row))
+    online_training(pretrained, tmp_path).run(stop_at=1, report=lambda _, row: rows.append(row))
     assert [row["env_steps"] for row in rows] == [0, pytest.approx(rows[1]["env_steps"])]
     assert math.isnan(rows[0]["kl"])
     assert not math.isnan(rows[1]["kl"])
 
 
-def test_the_checkpoint_holds_the_trained_policy(imitated: Checkpoint, tmp_path: Path) -> None:
-    run = online_training(imitated, tmp_path)
+def test_the_checkpoint_holds_the_trained_policy(pretrained: Checkpoint, tmp_path: Path) -> None:
+    run = online_training(pretrained, tmp_path)
     run.run(stop_at=4)
     saved = read_checkpoint(tmp_path)
     observation, latent = torch.zeros(3, 2), torch.ones(3, 1, 4, 1)
     expected = run.learner.policy.method(observation, latent)
     torch.testing.assert_close(saved.policy().method(observation, latent), expected)
-    before = imitated.policy().method(observation, latent)
+    before = pretrained.policy().method(observation, latent)
     assert not torch.equal(saved.policy().method(observation, latent), before)
 
 
-def test_a_run_of_other_settings_or_of_imitation_is_not_resumed(
-    imitated: Checkpoint, tmp_path: Path
+def test_a_run_of_other_settings_or_of_imitation_learning_is_not_resumed(
+    pretrained: Checkpoint, tmp_path: Path
 ) -> None:
-    online_training(imitated, tmp_path).run(stop_at=1)
-    other = online_training(imitated, settings=FinetuneConfig(num_envs=6, gamma=0.5))
+    online_training(pretrained, tmp_path).run(stop_at=1)
+    other = online_training(pretrained, settings=FinetuneConfig(num_envs=6, gamma=0.5))
     with pytest.raises(TrainingError, match="other settings"):
         other.resume(read_checkpoint(tmp_path))
     with pytest.raises(TrainingError, match="of imitation alone"):
-        online_training(imitated).resume(imitated)
+        online_training(pretrained).resume(pretrained)
 
 
 class Joints:
@@ -160,6 +162,6 @@ def test_the_trained_policy_is_exported(tmp_path: Path) -> None:
     learner = build_learner(start.policy(), replace(SETTINGS, n_action_steps=1))
     OnlineTraining(SHORT, learner, start, Joints(6), Joints(4), tmp_path / "run").run(stop_at=3)
     trained = read_checkpoint(tmp_path / "run")
-    worst = export_bundle(trained, data, tmp_path / "bundle", ExportLabel("trained"))
+    worst = export_bundle(trained, data, tmp_path / "bundle", ExportMetadata("trained"))
     assert worst <= 1e-5
     assert read_bundle(tmp_path / "bundle").manifest.joints == JOINTS

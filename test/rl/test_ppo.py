@@ -1,4 +1,4 @@
-"""A PPO update: its first ratios, its end, and its restored state."""
+"""PPO updates: first ratios, early stopping, and restored state."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_rewarded_actions_become_more_likely(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALL)
-def test_a_resumed_learner_makes_the_same_update_to_the_bit(algorithm: str, tmp_path: Path) -> None:
+def test_a_resumed_learner_makes_a_bit_identical_update(algorithm: str, tmp_path: Path) -> None:
     whole = learner(algorithm)
     for seed in range(2):
         whole.update(sampled_transitions(whole, seed=seed))
@@ -66,7 +66,7 @@ def test_the_first_ratios_are_one_in_training_mode() -> None:
     assert trained.update(transitions)["log_prob_gap"] <= 1e-6
 
 
-def test_annealed_latents_give_one_policy_with_exact_likelihoods() -> None:
+def test_annealed_latents_give_a_single_chunk_with_exact_likelihoods() -> None:
     trained = PPOLearner(policy(), replace(CONFIG, latent_anneal_versions=2))
     observation, _ = (value.flatten(0, 1) for value in observations_and_latents(1, 8))
     one, two = torch.randn(2, 8, *trained.policy.chunk_shape).unbind()
@@ -205,16 +205,16 @@ def test_older_decisions_are_weighted_by_their_importance_ratio() -> None:
 
 
 def test_the_standard_deviation_has_its_own_learning_rate() -> None:
-    moved = []
+    changes = []
     for gain in (1.0, 5.0):
         trained = learner(log_std_lr_scale=gain)
         before = [value.detach().clone() for value in trained.actor.log_std_head.parameters()]
         trained.update(sampled_transitions(trained))
         after = trained.actor.log_std_head.parameters()
-        moved.append(
+        changes.append(
             max(float((a - b).detach().abs().max()) for a, b in zip(after, before, strict=True))
         )
-    assert moved[1] > 2 * moved[0]
+    assert changes[1] > 2 * changes[0]
 
 
 def test_transitions_of_an_intervention_are_not_used() -> None:
@@ -235,10 +235,10 @@ def test_a_batch_without_usable_transitions_is_refused() -> None:
     trained = PPOLearner(policy(), CONFIG)
     transitions = sampled_transitions(trained)
     invalid = torch.zeros_like(transitions.valid)
-    with pytest.raises(TrainingError, match="128 are not the policy's own"):
+    with pytest.raises(TrainingError, match="128 are masked as invalid"):
         trained.update(replace(transitions, valid=invalid))
 
 
-def test_more_points_than_a_chunk_has_are_refused() -> None:
+def test_n_action_steps_beyond_the_horizon_is_refused() -> None:
     with pytest.raises(TrainingError, match="n_action_steps = 5, but a chunk has 4 points"):
         PPOLearner(policy(), FinetuneConfig(n_action_steps=5))

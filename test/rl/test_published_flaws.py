@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.rl.obstacle import ObstacleEnv
 from dbp_ros.learning.policy_network import PolicyNetwork
-from dbp_ros.rl.advantages import continuing, estimate_advantages
+from dbp_ros.rl.advantages import episode_continues, estimate_advantages
 from dbp_ros.rl.dbpo_published import AveragedChunk, PublishedLearner
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.ppo import PPOLearner
@@ -38,14 +38,14 @@ def advantages_of_a_constant_process(time_limit_terminates: bool) -> Tensor:
     value = torch.full((6, 1), 1.0 / (1.0 - GAMMA), dtype=torch.float64)
     value[3:] = 7.0
     limit = torch.arange(6)[:, None] == 2
-    nowhere = torch.zeros_like(limit)
+    none = torch.zeros_like(limit)
     return estimate_advantages(
         torch.ones_like(value),
         value,
         value,
         torch.full_like(value, GAMMA),
-        limit if time_limit_terminates else nowhere,
-        continuing(limit, ~nowhere),
+        limit if time_limit_terminates else none,
+        episode_continues(limit, ~none),
         0.95,
     ).advantages[:3, 0]
 
@@ -70,7 +70,7 @@ def test_r2_rewards_of_a_steady_policy_do_not_grow() -> None:
 
 
 @pytest.mark.parametrize("mean", [0.0, 1.1])
-def test_r3_the_score_of_samples_has_mean_zero_also_out_of_range(mean: float) -> None:
+def test_r3_the_mean_score_function_is_zero_also_out_of_range(mean: float) -> None:
     count, sigma = 40_000, 0.05
     log_sigma = torch.full((count, 1, 1), float(np.log(sigma)), dtype=torch.float64)
     distribution = GaussianChunk(torch.full_like(log_sigma, mean), log_sigma)
@@ -78,14 +78,14 @@ def test_r3_the_score_of_samples_has_mean_zero_also_out_of_range(mean: float) ->
     assert score.mean().abs() <= 4.0 / (sigma * count**0.5)
 
 
-def test_r3_the_published_sample_pushes_a_saturated_mean_inward() -> None:
+def test_r3_the_published_gradient_of_a_saturated_mean_points_inward() -> None:
     log_sigma = torch.full((40_000, 1, 1), float(np.log(0.05)))
     distribution = AveragedChunk(torch.full_like(log_sigma, 1.1), log_sigma, planned=1)
     score = (distribution.sample(torch.Generator().manual_seed(0)) - 1.1) / 0.05**2
     assert float(score.mean()) == pytest.approx(-40.2, abs=0.3)
 
 
-def test_r4_scales_encoders_and_anchor_do_not_learn() -> None:
+def test_r4_normaliser_encoders_and_anchor_are_not_trained() -> None:
     cameras = replace(SHAPE, cameras={"head": (24, 24)})
     torch.manual_seed(0)
     learner = PPOLearner(PolicyNetwork(cameras, replace(TRAINED, channels=(8, 8, 8, 8))), CONFIG)
@@ -130,7 +130,7 @@ def test_r5_the_initial_standard_deviation_has_a_gradient_in_both_directions() -
         assert bool((head.linear.bias.grad != 0.0).all()) == alive
 
 
-def test_r6_the_ratio_is_that_of_the_densities_and_not_a_root_of_it() -> None:
+def test_r6_the_ratio_is_the_density_ratio_and_not_its_root() -> None:
     before = GaussianChunk(torch.zeros(1, 4, 2), torch.zeros(1, 4, 2))
     after = GaussianChunk(torch.full((1, 4, 2), 0.1), torch.zeros(1, 4, 2))
     action, executed = torch.full((1, 4, 2), 0.5), torch.tensor([4])
@@ -138,13 +138,13 @@ def test_r6_the_ratio_is_that_of_the_densities_and_not_a_root_of_it() -> None:
     assert float(moved) == pytest.approx(8 * (0.5**2 - 0.4**2) / 2, rel=1e-5)
 
 
-def test_r7_the_kl_is_tested_before_the_step_and_can_be_reached() -> None:
+def test_r7_the_kl_is_tested_before_the_step_and_its_target_is_reachable() -> None:
     learner = PPOLearner(policy(), replace(CONFIG, actor_learning_rate=1e-2, target_kl=0.0))
     # The first step starts at a KL of zero, the second one above the target.
     assert learner.update(sampled_transitions(learner))["actor_steps"] == 1
 
 
-def test_r8_the_data_of_an_update_are_many_minibatches() -> None:
+def test_r8_an_update_has_many_minibatches() -> None:
     learner = PPOLearner(policy(), replace(CONFIG, target_kl=1e9, num_learning_epochs=3))
     assert (
         learner.update(sampled_transitions(learner))["actor_steps"]

@@ -48,7 +48,7 @@ def test_a_chunk_is_executed_until_the_episode_ends() -> None:
     collector = Collector(Countdown(2), learner(), iter([5, 4, 8, 7, 6]), seed=0)
     collected = collector.collect(4)
     transitions = collected.transitions
-    # The first place plays seeds 5 and 7, the second one 4, 8 and 6; chunks are of 3 steps.
+    # The first environment runs seeds 5 and 7, the second 4, 8 and 6; chunks have 3 steps.
     assert transitions.executed.T.tolist() == [[3, 2, 3, 3], [3, 1, 3, 3]]
     assert transitions.truncated.T.tolist() == [[False, True, False, False], [False] * 4]
     assert transitions.terminated.T.tolist() == [[False] * 4, [False, True, False, False]]
@@ -106,7 +106,7 @@ def test_r16_an_evaluation_counts_exactly_its_episodes() -> None:
     assert transitions.batch_sizes == [5, 5, 2]
 
 
-def test_an_evaluation_neither_disturbs_the_collection_nor_explores() -> None:
+def test_an_evaluation_neither_changes_the_collection_nor_explores() -> None:
     runs = []
     for interrupted in (False, True):
         transitions = learner()
@@ -166,7 +166,7 @@ def test_the_policy_receives_the_history_of_the_live_episodes() -> None:
     assert third == [[[9, 5], [9, 6]]]
 
 
-def test_more_episodes_than_environments_run_in_turn() -> None:
+def test_more_episodes_than_environments_run_in_batches() -> None:
     _, results = counted(Countdown(2), [4, 5, 6, 8, 9])
     assert results.steps.tolist() == [4, 5, 6, 8, 9]
     assert results.successes.tolist() == [True, False, False, True, False]

@@ -1,4 +1,4 @@
-"""The stochastic policy: the imitated mean at the start, and a trainable standard deviation."""
+"""The stochastic policy: the pretrained mean at the start, and a trainable standard deviation."""
 
 import copy
 
@@ -13,11 +13,11 @@ from dbp_ros.settings.finetune import FinetuneConfig
 
 
 @pytest.mark.parametrize("method", ["dbp", "bc_mse"])
-def test_the_initial_mean_is_the_imitated_chunk_to_the_bit(method: str) -> None:
-    imitated = policy(method)
-    exploring = StochasticPolicy(imitated, CONFIG)
+def test_the_initial_mean_is_bit_identical_to_the_pretrained_chunk(method: str) -> None:
+    pretrained = policy(method)
+    exploring = StochasticPolicy(pretrained, CONFIG)
     observation, latent = (value[0] for value in observations_and_latents(1, 50))
-    expected = imitated.method(observation, latent[:, None])[:, 0]
+    expected = pretrained.method(observation, latent[:, None])[:, 0]
     assert torch.equal(exploring(observation, latent).mean, expected)
     assert torch.equal(exploring.anchor_chunk(observation, latent, torch.Generator()), expected)
 
@@ -56,14 +56,14 @@ def test_a_start_on_a_bound_is_refused() -> None:
 
 
 def test_the_trained_policy_is_deployed_and_the_original_is_unchanged() -> None:
-    imitated = policy()
-    before = {name: value.clone() for name, value in imitated.state_dict().items()}
-    learner = PPOLearner(imitated, CONFIG)
+    pretrained = policy()
+    before = {name: value.clone() for name, value in pretrained.state_dict().items()}
+    learner = PPOLearner(pretrained, CONFIG)
     learner.update(sampled_transitions(learner))
     deployed = copy.deepcopy(learner.actor.policy)
     observation, latent = (value[0] for value in observations_and_latents(1, 50))
     output = deployed.method(observation, latent[:, None])[:, 0]
     assert torch.equal(output, learner.act(observation, latent))
-    assert not torch.equal(output, imitated.method(observation, latent[:, None])[:, 0])
-    for name, value in imitated.state_dict().items():
+    assert not torch.equal(output, pretrained.method(observation, latent[:, None])[:, 0])
+    for name, value in pretrained.state_dict().items():
         assert torch.equal(value, before[name])

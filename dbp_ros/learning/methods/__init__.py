@@ -1,1 +1,1 @@
-"""The methods: how an observation and noise become a chunk, and what is learned from one."""
+"""Methods: training objectives and samplers of action chunks."""

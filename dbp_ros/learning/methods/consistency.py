@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from dbp_ros.learning.methods.flow import on_path
+from dbp_ros.learning.methods.flow import point_on_path
 from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBatch, unit_target
 
-FEWEST_LEVELS, MOST_LEVELS = 10, 160
+MIN_LEVELS, MAX_LEVELS = 10, 160
 _HUBER = 0.00054
 
 
@@ -28,13 +28,13 @@ class Consistency(Method):
         """Return the chunk predicted from a noisy point."""
         time = self._times(batch)[1]
         condition = self.head.condition(batch.observation)
-        return self._chunk(condition, on_path(batch, time), time)
+        return self._chunk(condition, point_on_path(batch, time), time)
 
     def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
         """Return the chunk predicted from the neighbour with less noise."""
         time = self._times(batch)[0]
         condition = self.head.condition(batch.observation)
-        return unit_target(self._chunk(condition, on_path(batch, time), time), prediction)
+        return unit_target(self._chunk(condition, point_on_path(batch, time), time), prediction)
 
     def loss(self, prediction: Tensor, target: RegressionTarget) -> Tensor:
         """Return the pseudo-Huber distance, arXiv 2310.14189, (7)."""
@@ -50,7 +50,7 @@ class Consistency(Method):
 
     def _times(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
         """Return neighbouring times of the current grid, less noise first."""
-        growth = (MOST_LEVELS / FEWEST_LEVELS) ** batch.progress
-        levels = round(FEWEST_LEVELS * growth)
+        growth = (MAX_LEVELS / MIN_LEVELS) ** batch.progress
+        levels = round(MIN_LEVELS * growth)
         step = (batch.uniform[..., 0] * levels).floor().clamp_max(levels - 1)
         return step / levels, (step + 1) / levels

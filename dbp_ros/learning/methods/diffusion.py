@@ -1,4 +1,4 @@
-"""DDPM with the cosine schedule, sampled by DDIM: the denoising baseline."""
+"""DDPM with the cosine schedule and DDIM sampling: the diffusion baseline."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,19 +16,19 @@ _OFFSET = 0.008
 
 
 def alphas_cumprod(levels: int = LEVELS) -> Tensor:
-    """Return the cosine schedule, arXiv 2102.09672, (17): falling. Shape (levels,)."""
+    """Return the cosine schedule, arXiv 2102.09672, (17), decreasing. Shape (levels,)."""
     steps = torch.arange(levels + 1, dtype=torch.float64) / levels
-    power = torch.cos((steps + _OFFSET) / (1 + _OFFSET) * math.pi / 2).square()
-    betas = (1 - power[1:] / power[:-1]).clamp_max(_LARGEST_BETA)
+    alpha_bar = torch.cos((steps + _OFFSET) / (1 + _OFFSET) * math.pi / 2).square()
+    betas = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp_max(_LARGEST_BETA)
     return (1 - betas).cumprod(0).float()
 
 
-# Plain numbers: an exported graph has them as constants.
+# Python floats become constants of an exported graph.
 _ALPHAS_CUMPROD: list[float] = alphas_cumprod().tolist()
 
 
 def denoising_levels(num_inference_steps: int) -> list[int]:
-    """Return evenly spaced levels, falling to 0."""
+    """Return evenly spaced levels, decreasing to 0."""
     between = max(1, num_inference_steps - 1)
     return [round((LEVELS - 1) * (1 - index / between)) for index in range(num_inference_steps)]
 
@@ -44,7 +44,7 @@ def denoise(
     Args:
         predict_noise: The network: a noisy chunk and its time in [0, 1] to the noise.
         latent: Standard normal start: a tensor or an array.
-        levels: Falling to 0; see `denoising_levels`.
+        levels: Decreasing to 0; see `denoising_levels`.
         posterior_noise: Samples the posterior noise of DDPM (arXiv 2006.11239, (6) and (7)); None
             for the deterministic step of DDIM (arXiv 2010.02502, eta = 0).
     """

@@ -9,7 +9,7 @@ from dbp_ros.learning.methods.method import Method, RegressionTarget, TrainingBa
 _INSTANTANEOUS = 0.5
 
 
-def on_path(batch: TrainingBatch, time: Tensor) -> Tensor:
+def point_on_path(batch: TrainingBatch, time: Tensor) -> Tensor:
     """Return the point at `time` between a chunk (0) and noise (1). Time has shape (B, G)."""
     noise_weight = time[..., None, None]
     return (1 - noise_weight) * batch.positives[:, :1] + noise_weight * batch.noise
@@ -36,7 +36,7 @@ class FlowMatching(Method):
         """Return the predicted velocity at a random time for each sample."""
         time = batch.uniform[..., 0]
         condition = self.head.condition(batch.observation)
-        prediction: Tensor = self.head(condition, on_path(batch, time), time.unsqueeze(-1))
+        prediction: Tensor = self.head(condition, point_on_path(batch, time), time.unsqueeze(-1))
         return prediction
 
     def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
@@ -64,25 +64,25 @@ class MeanFlow(Method):
         early, late = self._times(batch)
         condition = self.head.condition(batch.observation)
         times = torch.stack([early, late], dim=-1)
-        prediction: Tensor = self.head(condition, on_path(batch, late), times)
+        prediction: Tensor = self.head(condition, point_on_path(batch, late), times)
         return prediction
 
     def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
         """Return `v - (t - r) du/dt`, with the derivative along the path."""
         early, late = self._times(batch)
         condition = self.head.condition(batch.observation)
-        along = velocity(batch)
+        path_velocity = velocity(batch)
 
-        def mean(value: Tensor, begin: Tensor, end: Tensor) -> Tensor:
+        def mean_velocity(value: Tensor, begin: Tensor, end: Tensor) -> Tensor:
             prediction: Tensor = self.head(condition, value, torch.stack([begin, end], dim=-1))
             return prediction
 
         slope: Tensor = jvp(
-            mean,
-            (on_path(batch, late), early, late),
-            (along, torch.zeros_like(early), torch.ones_like(late)),
+            mean_velocity,
+            (point_on_path(batch, late), early, late),
+            (path_velocity, torch.zeros_like(early), torch.ones_like(late)),
         )[1]
-        return unit_target(along - (late - early)[..., None, None] * slope, prediction)
+        return unit_target(path_velocity - (late - early)[..., None, None] * slope, prediction)
 
     def _times(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
         early = batch.uniform[..., :2].amin(-1)

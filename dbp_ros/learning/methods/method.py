@@ -27,7 +27,7 @@ class TrainingBatch:
         weights: Of the positives, not negative. Shape (B, P).
         noise: Standard normal, `num_samples` of the method. Shape (B, G, horizon, actions).
         uniform: Uniform in [0, 1], for methods that sample times. Shape (B, G, 3).
-        progress: Fraction of the training that is done.
+        progress: Completed fraction of the training.
     """
 
     observation: Tensor
@@ -44,14 +44,14 @@ class TrainingBatch:
         whole = [torch.cat([getattr(part, name) for part in parts]) for name in names]
         return TrainingBatch(whole[0], whole[1], whole[2], whole[3], whole[4], parts[0].progress)
 
-    def each(self, change: Callable[[Tensor], Tensor]) -> "TrainingBatch":
+    def apply(self, function: Callable[[Tensor], Tensor]) -> "TrainingBatch":
         """Apply a function to every tensor."""
         return TrainingBatch(
-            change(self.observation),
-            change(self.positives),
-            change(self.weights),
-            change(self.noise),
-            change(self.uniform),
+            function(self.observation),
+            function(self.positives),
+            function(self.weights),
+            function(self.noise),
+            function(self.uniform),
             self.progress,
         )
 
@@ -81,7 +81,7 @@ class Method(nn.Module, ABC):
     Attributes:
         head: The network that it trains.
         num_inference_steps: Passes through the head for one chunk at deployment (NFE).
-        needs_whole_batch: Whether `target` couples observations, so that all rows are needed.
+        needs_whole_batch: Whether `target` depends on all rows of a batch.
         num_samples: Noise samples for each observation of an update.
     """
 

@@ -18,8 +18,8 @@ DriftField = Callable[[Tensor, TrainingBatch], Drift]
 def dct_basis(horizon: int, count: int) -> Tensor:
     """Return the lowest DCT modes over a chunk: orthonormal rows, shape (count, horizon).
 
-    Projected white noise stays white, so a latent of full shape can be reduced to `count` numbers
-    per joint; its chunk is smooth from the first update on.
+    The projection of white noise is white, so a latent can be reduced to `count` numbers per joint.
+    The resulting chunk is smooth from the first update.
     """
     steps = (torch.arange(horizon, dtype=torch.float64) + 0.5) * math.pi / horizon
     modes = torch.cos(torch.arange(count, dtype=torch.float64)[:, None] * steps)
@@ -87,7 +87,7 @@ class OneStep(Method):
         return self.forward(batch.observation, batch.noise)
 
     def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
-        """Return the chunks moved along the field.
+        """Return the chunks moved path_velocity the field.
 
         The loss is the published one, arXiv 2602.04770: the squared drift in units of its scale.
         Its value is nearly constant, since each force is normalised; its gradient is

@@ -18,12 +18,12 @@ from dbp_ros.learning.methods.flow import FlowMatching, MeanFlow
 from dbp_ros.learning.methods.method import Method, TrainingBatch
 from dbp_ros.learning.methods.one_step import DriftField, OneStep, Regression
 
-TIMES = {"ddim": 1, "flow": 1, "consistency": 1, "meanflow": 2}
+NUM_TIMES = {"ddim": 1, "flow": 1, "consistency": 1, "meanflow": 2}
 
 
 def build_head(config: TrainConfig, observation: int, actions: int) -> Head:
     """Build the head of a configuration for observations of a size."""
-    times = TIMES.get(config.method, 0)
+    times = NUM_TIMES.get(config.method, 0)
     if config.head == "unet":
         widths = config.unet_widths
         return UNetHead(observation, config.horizon, actions, times=times, widths=widths)
@@ -97,7 +97,7 @@ def energy_field(samples: Tensor, batch: TrainingBatch) -> Drift:
 
 
 def sinkhorn_field(samples: Tensor, batch: TrainingBatch) -> Drift:
-    """Return per-observation optimal transport; each half of the samples debiases the other."""
+    """Return the Sinkhorn field of each observation; half of the samples debias the other."""
     positives = batch.positives.flatten(2)
     halves = samples.chunk(2, dim=1)
     drifts = [
@@ -108,7 +108,7 @@ def sinkhorn_field(samples: Tensor, batch: TrainingBatch) -> Drift:
 
 
 def joint_sinkhorn_field(samples: Tensor, batch: TrainingBatch) -> Drift:
-    """Return optimal transport over (observation, action); each half debiases the other."""
+    """Return the joint Sinkhorn field of the batch; half of the samples debias the other."""
     own = batch.positives[:, 0].flatten(1)
     halves = samples.chunk(2, dim=1)
     drifts = [

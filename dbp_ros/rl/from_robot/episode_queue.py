@@ -1,4 +1,4 @@
-"""The queue of recorded episodes, with the same deliveries after a restart."""
+"""Queue of recorded episodes with repeatable deliveries after a restart."""
 
 import json
 from collections.abc import Iterator
@@ -12,8 +12,9 @@ from dbp_ros.files import write_text
 class EpisodeQueue:
     """Queue of the numbers of new episodes.
 
-    Beyond the capacity the oldest episodes are skipped. Which ones depends on the time of the call,
-    so a journal records deliveries until they are acknowledged; a restarted process repeats them.
+    Beyond the capacity the oldest episodes are skipped. The selection depends on the time of the
+    call, so a journal records deliveries until they are acknowledged; a restarted process repeats
+    them.
 
     Attributes:
         last: Number of the last delivered episode.
@@ -51,7 +52,7 @@ class EpisodeQueue:
             yield self.last
 
     def acknowledge(self) -> None:
-        """Drop the deliveries from the journal, once a checkpoint holds what was learned."""
+        """Acknowledge the deliveries, whose updates are in a checkpoint."""
         self._delivered = []
 
 

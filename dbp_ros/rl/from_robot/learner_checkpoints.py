@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
-from dbp_ros.rl.checkpoint import finetuned, restore
+from dbp_ros.rl.checkpoint import finetuned_checkpoint, restore
 from dbp_ros.rl.learner import Learner
 
 # Folder of the states by version, and their number.
@@ -12,35 +12,35 @@ BY_VERSION, MAX_VERSIONS = "kept", 8
 
 
 class LearnerCheckpoints:
-    """The folder of a learner's checkpoints.
+    """Folder of the checkpoints of a learner.
 
     Attributes:
         folder: Holds the newest checkpoint.
     """
 
-    def __init__(self, folder: Path, imitated: Checkpoint) -> None:
+    def __init__(self, folder: Path, pretrained: Checkpoint) -> None:
         """Use a folder.
 
         Args:
             folder: Need not exist yet.
-            imitated: Checkpoint of the imitated policy.
+            pretrained: Checkpoint of the pretrained policy.
         """
-        self.folder, self._imitated = folder, imitated
+        self.folder, self._pretrained = folder, pretrained
 
     @property
-    def exist(self) -> bool:
+    def exists(self) -> bool:
         """Whether there is a checkpoint."""
         return (self.folder / CHECKPOINT).exists()
 
     def write(self, learner: Learner, version: int, episode: int) -> None:
-        """Write the state of a learner, as the newest one and as that of its version.
+        """Write the state of a learner, as the newest checkpoint and as that of its version.
 
         Args:
             learner: The learner.
             version: Its version.
-            episode: Number of the last episode that it has learned from.
+            episode: Number of the last episode of its updates.
         """
-        state = finetuned(self._imitated, learner, {"episode": episode})
+        state = finetuned_checkpoint(self._pretrained, learner, {"episode": episode})
         versions = self.folder / BY_VERSION
         write_checkpoint(versions / str(version), state)
         for path in versions.iterdir():
@@ -54,7 +54,7 @@ class LearnerCheckpoints:
             return 0
         checkpoint = read_checkpoint(self.folder)
         restore(checkpoint, learner)
-        return int(checkpoint.facts["finetuned"]["episode"])
+        return int(checkpoint.metadata["finetuned"]["episode"])
 
     def restore_version(self, learner: Learner, version: int) -> bool:
         """Restore the state of a version; return whether there is one."""

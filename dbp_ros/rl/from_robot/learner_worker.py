@@ -1,10 +1,10 @@
-"""The learner process: reads recorded episodes, updates the policy and exports its versions.
+"""Learner process: it reads recorded episodes, updates the policy and exports its versions.
 
     python -m dbp_ros.rl.from_robot.learner_worker '{"checkpoint": "runs/lift", "model": "lift"}'
 
-A second argument is the id of the parent process, with which the worker ends. Each line on standard
-input triggers a scan for new episodes; the end of the input ends the process. Reports are lines of
-JSON on standard output. After a kill the episodes since the last update are read again.
+The optional second argument is the id of the parent process; the worker ends with it. Each line on
+standard input triggers a scan for new episodes; the end of the input ends the process. Reports are
+lines of JSON on standard output. After a kill the episodes since the last update are read again.
 """
 
 import json
@@ -41,9 +41,9 @@ from dbp_ros.settings.learner import LearnerConfig
 
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
 JOURNAL, LOCK = "taken.json", "lock"
-# Longer than a terminated process needs to end.
+# Longer than the exit of a terminated process takes.
 LOCK_TIMEOUT_S = 60.0
-# Indices of the command line.
+# Indices of the command line arguments.
 SETTINGS, PARENT = 1, 2
 
 Report = Callable[[dict[str, Any]], None]
@@ -53,7 +53,7 @@ class LearnerWorker:
     """A learner on the episodes of a folder."""
 
     def __init__(self, config: LearnerConfig, report: Report) -> None:
-        """Start from the imitated policy, or resume an earlier process.
+        """Start from the pretrained policy, or resume an earlier process.
 
         Args:
             config: Settings.
@@ -63,16 +63,16 @@ class LearnerWorker:
             DbpError: If the checkpoint, the bundle and the content of `out` do not match.
         """
         self._config, self._report, self._out = config, report, Path(config.out)
-        imitated = read_checkpoint(Path(config.checkpoint))
+        pretrained = read_checkpoint(Path(config.checkpoint))
         learner = build_learner(
-            imitated.policy(), replace(config.finetune, version_lag=config.max_version_lag)
+            pretrained.policy(), replace(config.finetune, version_lag=config.max_version_lag)
         )
         if not isinstance(learner, PPOLearner):
             raise ConfigError(
-                f"algorithm = {learner.config.algorithm} has no distribution to explore with"
+                f"algorithm = {learner.config.algorithm}: expected one with a stochastic policy"
             )
         self._learner = learner
-        self._checkpoints = LearnerCheckpoints(self._out / STATE, imitated)
+        self._checkpoints = LearnerCheckpoints(self._out / STATE, pretrained)
         self._queue = EpisodeQueue(
             self._out / EPISODES,
             self._out / STATE / JOURNAL,
@@ -81,7 +81,7 @@ class LearnerWorker:
         )
         self._versions = PolicyVersions(self._out / VERSIONS)
         self._parent = read_bundle(bundle_directory(config.model))
-        # The first version is the imitated policy and has its number.
+        # The first version is the pretrained policy and has its number.
         self._first_version = self._parent.manifest.version
         self._extractor = TransitionExtractor(
             learner.policy, self._versions, learner.step_discount, self._first_version
@@ -143,11 +143,11 @@ class LearnerWorker:
             self._counts["refused_for_age"] += int((~fresh).sum())
 
     def _follow_rollback(self, rollback: dict[str, str] | None, last_episode: int) -> None:
-        """Restore the learner to the version that the robot runs after its newest one failed.
+        """Restore the version that the robot runs after a rollback from the newest one.
 
         Args:
             rollback: The sha256 of the failed bundle, `from`, and of the running one, `to`.
-            last_episode: Number of the last episode that is not read again.
+            last_episode: Number of the last episode before the rollback.
         """
         if rollback is None:
             return
@@ -162,7 +162,7 @@ class LearnerWorker:
         self._checkpoints.write(self._learner, self._version, last_episode)
 
     def _fresh(self, transitions: Transitions) -> Tensor:
-        """Return whether the version of a decision is recent enough. Shape (T, N)."""
+        """Return whether the version of each decision is recent enough. Shape (T, N)."""
         return self._learner.version - transitions.version <= self._learner.config.version_lag
 
     def _usable_decisions(self) -> int:
@@ -183,7 +183,7 @@ class LearnerWorker:
                 f"{self._out} holds version {newest.manifest.version}, but its learner is at "
                 f"{version}: use another folder, or restore its {STATE}"
             )
-        if not self._checkpoints.exist:
+        if not self._checkpoints.exists:
             self._checkpoints.write(self._learner, version, 0)
         if newest is None or newest.manifest.version < version:
             newest = self._versions.export(self._learner.actor, self._parent, version)
@@ -198,7 +198,7 @@ class LearnerWorker:
         if not difference <= self._parent.manifest.proof.tolerance:
             raise TrainingError(
                 f"{self._config.model} was not exported from {self._config.checkpoint}: their "
-                f"actions differ by {difference:.2g}; use the run that the model was exported from"
+                f"actions differ by {difference:.2g}; use the run of the model"
             )
 
 
@@ -209,7 +209,7 @@ def print_report(values: dict[str, Any]) -> None:
 
 def main() -> int:
     """Learn until the standard input ends."""
-    # The parent ends this process, also after a Ctrl-C in the terminal.
+    # Ctrl-C in a terminal signals all processes; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if len(sys.argv) > PARENT:
         die_with_parent(int(sys.argv[PARENT]))

@@ -1,7 +1,7 @@
-"""Exported versions of a policy during online learning, each a bundle with exploration.
+"""Exported versions of a policy during online learning, as stochastic bundles.
 
-A policy step has the sha256 of its bundle. Its likelihood is recomputed by the same graphs that ran
-on the robot.
+A policy step contains the sha256 of its bundle. Its likelihood is recomputed with the same graphs
+as on the robot.
 """
 
 import copy
@@ -20,7 +20,7 @@ from dbp_ros.bundle.golden import read_golden, write_golden
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
-from dbp_ros.learning.export import HEAD, LARGEST_DIFFERENCE, PROOF
+from dbp_ros.learning.export import GOLDEN_FILE, HEAD_FILE, LARGEST_DIFFERENCE
 from dbp_ros.learning.onnx_graphs import write_graph
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
@@ -32,7 +32,7 @@ MAX_LOADED = 4
 
 
 class StochasticHead(nn.Module):
-    """The graph that runs for each decision of an exploring policy."""
+    """Head of an exploring policy, run for each decision."""
 
     def __init__(self, actor: StochasticPolicy) -> None:
         """Wrap a stochastic policy."""
@@ -77,7 +77,7 @@ def recomputed_log_prob(model: Model, step: PolicyStep, features: Mapping[str, F
 
 
 class PolicyVersions:
-    """A folder of bundles, named by their version."""
+    """Folder of bundles, named by their version."""
 
     def __init__(self, directory: Path) -> None:
         """Read the bundles in the folder.
@@ -124,7 +124,7 @@ class PolicyVersions:
 
         Args:
             actor: The current policy.
-            parent: Bundle of the imitated policy, or any version of it.
+            parent: Bundle of the pretrained policy, or any version of it.
             version: Number of the new version.
 
         Raises:
@@ -133,26 +133,26 @@ class PolicyVersions:
         directory = self._directory / str(version)
         # The export sets a copy to evaluation mode.
         actor = copy.deepcopy(actor)
-        with atomic_folder(directory) as aside:
+        with atomic_folder(directory) as staging:
             for camera in parent.manifest.cameras:
-                shutil.copyfile(parent.path(camera.encoder), aside / camera.encoder)
-            _write_head(actor, aside / HEAD, self.newest)
+                shutil.copyfile(parent.path(camera.encoder), staging / camera.encoder)
+            _write_head(actor, staging / HEAD_FILE, self.newest)
             actions = _golden_actions(actor, parent)
-            write_golden(aside / PROOF, replace(read_golden(parent), action=actions))
+            write_golden(staging / GOLDEN_FILE, replace(read_golden(parent), action=actions))
             manifest = replace(
                 parent.manifest,
                 version=version,
                 stochastic=True,
-                head=HEAD,
-                proof=replace(parent.manifest.proof, file=PROOF),
-                files={path.name: sha256_of(path) for path in sorted(aside.iterdir())},
+                head=HEAD_FILE,
+                proof=replace(parent.manifest.proof, file=GOLDEN_FILE),
+                files={path.name: sha256_of(path) for path in sorted(staging.iterdir())},
                 made_by={"parent": parent.sha256},
                 metrics={},
             )
-            write_manifest(aside, manifest)
-            worst = _difference(actor, read_bundle(aside))
+            write_manifest(staging, manifest)
+            worst = _difference(actor, read_bundle(staging))
             metrics = {"export_difference": float(f"{worst:.3g}")}
-            write_manifest(aside, replace(manifest, metrics=metrics))
+            write_manifest(staging, replace(manifest, metrics=metrics))
         return self._register(read_bundle(directory))
 
     def _register(self, bundle: Bundle) -> Bundle:
@@ -161,9 +161,9 @@ class PolicyVersions:
 
 
 def _write_head(actor: StochasticPolicy, path: Path, newest: Bundle | None) -> None:
-    """Write the head: the newest graph with new weights if it has them by name.
+    """Write the head: replace the weights of the newest graph if possible, else trace a new one.
 
-    Tracing a graph takes seconds of CPU time on the robot.
+    Tracing takes seconds of CPU time on the robot.
     """
     graph = StochasticHead(actor)
     if newest is not None:
@@ -178,8 +178,8 @@ def _write_head(actor: StochasticPolicy, path: Path, newest: Bundle | None) -> N
             onnx.save(model, path)
             return
     policy, sizes = actor.policy, actor.policy.feature_sizes
-    states = torch.zeros(1, policy.history, len(policy.shape.state_names))
-    features = [torch.zeros(1, policy.history, size) for size in sizes.values()]
+    states = torch.zeros(1, policy.n_obs_steps, len(policy.shape.state_names))
+    features = [torch.zeros(1, policy.n_obs_steps, size) for size in sizes.values()]
     # Two tensors, because the exporter merges identical inputs.
     example = (states, features, *torch.zeros(2, 1, *policy.chunk_shape).unbind())
     inputs = ["positions", *(f"features.{name}" for name in sizes), "latent", "noise"]
@@ -203,8 +203,8 @@ def _run_pytorch(
 ) -> list[Floats]:
     """Return the outputs of PyTorch: action, normalised sample, log sigma. Shapes (horizon, nu)."""
     sensors = [torch.from_numpy(features[name])[None] for name in actor.policy.feature_sizes]
-    rest = [torch.from_numpy(value)[None] for value in (latent, noise)]
-    outputs = StochasticHead(actor)(torch.from_numpy(positions)[None], sensors, *rest)
+    noises = [torch.from_numpy(value)[None] for value in (latent, noise)]
+    outputs = StochasticHead(actor)(torch.from_numpy(positions)[None], sensors, *noises)
     return [value[0].numpy() for value in outputs]
 
 
@@ -229,7 +229,7 @@ def _difference(actor: StochasticPolicy, bundle: Bundle) -> float:
             worst = float(np.maximum(worst, np.abs(expected - getattr(outputs, name)).max()))
     if not worst <= LARGEST_DIFFERENCE:
         raise TrainingError(
-            f"the exported head differs from PyTorch by {worst:.2e}, at most "
-            f"{LARGEST_DIFFERENCE:.0e} is allowed: nothing was exported"
+            f"the exported head differs from PyTorch by {worst:.2e}, expected at most "
+            f"{LARGEST_DIFFERENCE:.0e}: nothing was exported"
         )
     return worst

@@ -16,10 +16,10 @@ from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, encode_images,
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.types import Floats, Image
 
-# A larger difference between the recorded log density and the recomputed one masks the decision.
+# Largest difference between the recorded and the recomputed log density of a valid decision.
 LIKELIHOOD_TOLERANCE = 1e-3
 TERMINAL = ("success", "failure")
-# Reasons to mask a decision: an update does not use it, but it bootstraps the one before.
+# Reasons to mask a decision. A masked decision is not used, but bootstraps the one before.
 MASKS = ("human", "stopped", "interrupted", "unlikely")
 
 
@@ -29,7 +29,7 @@ class ExtractedTransitions:
 
     Attributes:
         transitions: Shape (T, 1); None without any.
-        counts: `decisions` in all, `kept`, and the number of decisions by reason of dropping
+        counts: All `decisions`, `kept`, and the number of decisions by reason of dropping
             (`unseen`, `unknown_version`, `without_successor`) or masking (`MASKS`).
         largest_gap: Largest difference between a recorded log density and the recomputed one.
     """
@@ -41,7 +41,7 @@ class ExtractedTransitions:
 
 @dataclass(frozen=True)
 class TransitionRow:
-    """One transition, with the difference of its log density from the recorded one."""
+    """One transition, with the difference between its recorded and recomputed log density."""
 
     chunk: ExecutedChunk
     observation: Tensor
@@ -62,8 +62,8 @@ class TransitionExtractor:
         Args:
             policy: Computes the observations; all versions have its scales.
             versions: The exported bundles.
-            discount: Of a reward one control step later.
-            first_version: Version of the imitated policy.
+            discount: Discount per control step.
+            first_version: Version of the pretrained policy.
         """
         self._policy, self._versions, self._discount = policy, versions, discount
         self._first_version = first_version
@@ -130,15 +130,15 @@ class TransitionExtractor:
         return self._policy.observe(torch.from_numpy(positions)[None], tensors)[0]
 
     def _transitions(self, episode: BagEpisode, rows: list[TransitionRow]) -> Transitions:
-        ended = episode.end.termination_reason in TERMINAL
+        terminal = episode.end.termination_reason in TERMINAL
         chunks = [row.chunk for row in rows]
-        terminated = torch.tensor([chunk.is_last and ended for chunk in chunks])
-        # A decision without its successor in the next row is truncated.
-        following = [row.chunk.policy_step.number for row in rows[1:]] + [-1]
+        terminated = torch.tensor([chunk.is_last and terminal for chunk in chunks])
+        # A decision is truncated if the next row is not its successor.
+        next_numbers = [row.chunk.policy_step.number for row in rows[1:]] + [-1]
         continues = torch.tensor(
             [
                 chunk.policy_step.number + 1 == number
-                for chunk, number in zip(chunks, following, strict=True)
+                for chunk, number in zip(chunks, next_numbers, strict=True)
             ]
         )
         arrays: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The learner worker: from recorded episodes to versions, also after a restart."""
+"""The learner worker: from recorded episodes to versions, with restarts."""
 
 import shutil
 from array import array
@@ -32,16 +32,16 @@ EPISODES = 14
 
 
 @pytest.fixture(scope="module")
-def run(imitated, tmp_path_factory):
+def run(pretrained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    write_checkpoint(folder, imitated[0])
+    write_checkpoint(folder, pretrained[0])
     return folder
 
 
 @pytest.fixture
-def config(run, imitated, tmp_path):
+def config(run, pretrained, tmp_path):
     return LearnerConfig(
-        model=str(imitated[1].directory),
+        model=str(pretrained[1].directory),
         checkpoint=str(run),
         out=str(tmp_path),
         decisions_per_update=8,
@@ -50,7 +50,7 @@ def config(run, imitated, tmp_path):
 
 
 def ros_message(kind, message):
-    """Return a ROS message with the fields of a stand-in."""
+    """Return a ROS message with the fields of a mock."""
     if kind is String:
         return String(data=message.data)
     made = kind()
@@ -122,11 +122,11 @@ def test_episodes_become_a_version_and_a_new_process_resumes(config, tmp_path):
     assert again.versions == [2, 3]
 
 
-def test_versions_are_numbered_from_the_imitated_one(config, imitated, tmp_path):
+def test_versions_are_numbered_from_the_pretrained_one(config, pretrained, tmp_path):
     """A robot refuses a model that is older than the running one."""
     third = tmp_path / "third"
-    shutil.copytree(imitated[1].directory, third)
-    write_manifest(third, replace(imitated[1].manifest, version=3))
+    shutil.copytree(pretrained[1].directory, third)
+    write_manifest(third, replace(pretrained[1].manifest, version=3))
     reports = Reports()
     worker = LearnerWorker(replace(config, model=str(third)), reports.append)
     assert reports.versions == [3]
@@ -159,7 +159,7 @@ def test_a_learner_follows_the_rollback_of_the_robot(config, tmp_path):
     assert reports.versions == [1, 2, 3, 3]
     third = version_of(tmp_path, 3)
     assert third.bundle.sha256 != failed.bundle.sha256
-    # From the second version and the third episode alone, also in another process.
+    # With the second version and the third episode only, also in another process.
     other = tmp_path.parent / "other"
     again = LearnerWorker(replace(config, out=str(other)), Reports().append)
     again.process_new_episodes()
@@ -200,14 +200,14 @@ def weights(folder):
     return read_checkpoint(folder / "learner").tensors
 
 
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    different = [name for name in one if not torch.equal(one[name], other[name])]
+def assert_same(first, other):
+    assert first.keys() == other.keys()
+    different = [name for name in first if not torch.equal(first[name], other[name])]
     assert not different
 
 
 def test_a_killed_learner_makes_the_same_updates_as_an_uninterrupted_one(config, tmp_path):
-    """To the bit: killed between updates, between the episodes of one, or in an export."""
+    """Bit-identical after a kill between updates, between episodes, or during an export."""
     config = replace(config, decisions_per_update=20, max_waiting_episodes=1)
     out, updated = tmp_path / "whole", []
     worker = LearnerWorker(replace(config, out=str(out)), Reports().append)
@@ -268,11 +268,11 @@ def test_an_unreadable_bag_is_skipped(config, tmp_path):
     assert worker.statistics()["version"] == 2
 
 
-def test_a_model_of_another_run_is_refused(config, imitated, tmp_path):
+def test_a_model_of_another_run_is_refused(config, pretrained, tmp_path):
     moved = {
         name: value + 0.5 * name.startswith("average/method.head.leave")
-        for name, value in imitated[0].tensors.items()
+        for name, value in pretrained[0].tensors.items()
     }
-    write_checkpoint(tmp_path / "other", replace(imitated[0], tensors=moved))
+    write_checkpoint(tmp_path / "other", replace(pretrained[0], tensors=moved))
     with pytest.raises(TrainingError, match="use the run that the model was exported from"):
         LearnerWorker(replace(config, checkpoint=str(tmp_path / "other")), Reports().append)

@@ -19,23 +19,23 @@ from dbp_ros.types import NS_PER_S, Frame
 NOW_NS = 1000 * NS_PER_S
 
 
-def test_a_version_passes_its_self_test_and_names_its_parent(folder, imitated):
+def test_a_version_passes_its_self_test_and_names_its_parent(folder, pretrained):
     bundle = read_bundle(folder / "1")
     assert Model(bundle).self_test() <= 1e-5
     assert bundle.manifest.stochastic
     assert bundle.manifest.version == 1
-    assert bundle.manifest.made_by["parent"] == imitated[1].sha256
+    assert bundle.manifest.made_by["parent"] == pretrained[1].sha256
     assert [path.name for path in folder.iterdir()] == ["1"]
 
 
-def test_without_noise_the_actions_are_those_of_the_imitated_policy(folder, imitated):
-    before, after = read_golden(imitated[1]), read_golden(read_bundle(folder / "1"))
+def test_without_noise_the_actions_are_those_of_the_pretrained_policy(folder, pretrained):
+    before, after = read_golden(pretrained[1]), read_golden(read_bundle(folder / "1"))
     np.testing.assert_allclose(after.action, before.action, atol=1e-5)
 
 
-def test_an_export_does_not_change_the_mode_of_the_learner(actor, imitated, tmp_path):
+def test_an_export_does_not_change_the_mode_of_the_learner(actor, pretrained, tmp_path):
     actor.train()
-    PolicyVersions(tmp_path).export(actor, imitated[1], 2)
+    PolicyVersions(tmp_path).export(actor, pretrained[1], 2)
     assert actor.policy.method.training
 
 
@@ -90,7 +90,7 @@ def torch_log_prob(actor, decision, features):
 
 
 def test_a_later_version_is_written_without_tracing_and_agrees_with_pytorch(
-    actor, imitated, folder, tmp_path
+    actor, pretrained, folder, tmp_path
 ):
     shutil.copytree(folder / "1", tmp_path / "1")
     versions, changed = PolicyVersions(tmp_path), copy.deepcopy(actor)
@@ -98,7 +98,7 @@ def test_a_later_version_is_written_without_tracing_and_agrees_with_pytorch(
         for value in changed.parameters():
             value += 0.01 * torch.randn_like(value)
     # The export compares with PyTorch, so a missing weight raises.
-    bundle = versions.export(changed, imitated[1], 2)
+    bundle = versions.export(changed, pretrained[1], 2)
     assert Model(bundle).self_test() <= 1e-5
     assert versions.newest is bundle
     first, second = (onnx.load(tmp_path / n / "head.onnx").graph for n in ("1", "2"))

@@ -28,9 +28,9 @@ def model(folder):
 
 
 @pytest.fixture
-def extract(folder, imitated):
+def extract(folder, pretrained):
     """Return a function that extracts the transitions of a bag."""
-    policy, versions = imitated[0].policy(), PolicyVersions(folder)
+    policy, versions = pretrained[0].policy(), PolicyVersions(folder)
     extractor = TransitionExtractor(policy, versions, GAMMA, FIRST_VERSION)
     return lambda bag: extractor.extract(BagEpisode(bag))
 
@@ -57,11 +57,11 @@ def test_every_policy_step_becomes_a_transition_with_its_likelihood(model, extra
     assert part.version.unique().tolist() == [0]
 
 
-def test_the_learner_recomputes_the_recorded_likelihood(model, extract, imitated):
+def test_the_learner_recomputes_the_recorded_likelihood(model, extract, pretrained):
     """The observation, latent and action are those of the decision: PyTorch finds its density."""
     part = extract(explored_bag(model)).transitions
     learner = build_learner(
-        imitated[0].policy(), FinetuneConfig(init_noise_std=0.05, critic_warmup_updates=0)
+        pretrained[0].policy(), FinetuneConfig(init_noise_std=0.05, critic_warmup_updates=0)
     )
     # The fixture's actor explores differently everywhere; the learner's does not yet.
     assert learner.update(part)["log_prob_gap"] > 1e-2
@@ -78,7 +78,7 @@ def test_rewards_are_discounted_by_points(model, extract):
     )
 
 
-def test_a_time_limit_truncates_with_the_observation_at_the_end(model, extract, imitated):
+def test_a_time_limit_truncates_with_the_observation_at_the_end(model, extract, pretrained):
     bag = explored_bag(model)
     last = BagEpisode(bag).policy_steps[-1]
     bag.end = EpisodeEnd("failure", "time_limit", last.stamp_ns + 40_000_000)
@@ -87,7 +87,7 @@ def test_a_time_limit_truncates_with_the_observation_at_the_end(model, extract, 
     assert not bool(part.terminated.any())
     assert int(part.executed[-1]) == 2
     measured = BagEpisode(bag).positions.latest(bag.end.stamp_ns)
-    expected = imitated[0].policy().normaliser.normalise_states(torch.tensor(measured)).float()
+    expected = pretrained[0].policy().normaliser.normalise_states(torch.tensor(measured)).float()
     torch.testing.assert_close(part.successor[-1, 0, : len(measured)], expected)
 
 
@@ -146,7 +146,7 @@ def test_policy_steps_while_the_guard_stopped_the_arms_are_masked(model, extract
     assert extracted.counts["stopped"] == len(masked)
 
 
-def trained_state(model, extract, imitated, intervention, reward):
+def trained_state(model, extract, pretrained, intervention, reward):
     """Return the state of a learner after rewards for two decisions, in an intervention or not."""
     bag = explored_bag(model)
     begin, end = (BagEpisode(bag).policy_steps[number].stamp_ns + 1 for number in (2, 4))
@@ -161,7 +161,7 @@ def trained_state(model, extract, imitated, intervention, reward):
         reward != 0 and number in (2, 3) for number in range(len(part))
     ]
     learner = build_learner(
-        imitated[0].policy(), FinetuneConfig(init_noise_std=0.05, critic_warmup_updates=0)
+        pretrained[0].policy(), FinetuneConfig(init_noise_std=0.05, critic_warmup_updates=0)
     )
     learner.update(part)
     return learner.state_dict()
@@ -171,10 +171,10 @@ def same(one, other):
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_rewards_during_an_intervention_do_not_change_the_learner(model, extract, imitated):
+def test_rewards_during_an_intervention_do_not_change_the_learner(model, extract, pretrained):
     """Neither the policy, nor the critic, nor the scale of the rewards."""
     own, human = (
-        [trained_state(model, extract, imitated, intervention, reward) for reward in (0.0, 5.0)]
+        [trained_state(model, extract, pretrained, intervention, reward) for reward in (0.0, 5.0)]
         for intervention in (False, True)
     )
     assert same(*human)
