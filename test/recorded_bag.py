@@ -1,4 +1,4 @@
-"""Bags in memory, as a robot records them while a policy explores."""
+"""Bags in memory, as recorded by a robot with an exploring policy."""
 
 from types import SimpleNamespace
 
@@ -39,11 +39,12 @@ def joint_state(joints, positions, stamp_ns):
     return SimpleNamespace(header=header(stamp_ns), name=list(joints), position=list(positions))
 
 
-def record_bag(model, ticks, size, end=None, blind=(), drivers=1, **config):
-    """Let a model explore for some ticks of 8 ms, and return the bag.
+def record_bag(model, ticks, size, end=None, without_joint_states=(), drivers=1, **config):
+    """Run a model with exploration for some ticks of 8 ms, and return the bag.
 
-    The joints follow the last chunk. There are no joint states during the ticks of `blind`. Each
-    of several drivers publishes its part of the joints, 1 ms after the previous one.
+    The joints follow the last chunk. There are no joint states in the ticks of
+    `without_joint_states`. Each of several drivers publishes a part of the joints, 1 ms after the
+    previous driver.
     """
     explorer = ExploringRunner(model, PolicyConfig(explore=True, latent_seed=0, **config))
     manifest, rng = model.manifest, np.random.default_rng(0)
@@ -53,15 +54,17 @@ def record_bag(model, ticks, size, end=None, blind=(), drivers=1, **config):
     parts //= len(positions)
     for tick in range(ticks):
         now_ns = START_NS + tick * TICK_NS
-        if tick not in blind:
+        if tick not in without_joint_states:
             for driver in range(drivers):
-                (own,) = np.nonzero(parts == driver)
+                (columns,) = np.nonzero(parts == driver)
                 stamp_ns = now_ns - (drivers - 1 - driver) * DRIVER_NS
-                names = [manifest.joints[k] for k in own]
+                names = [manifest.joints[k] for k in columns]
                 messages["joint_states"].append(
-                    (now_ns, joint_state(names, positions[own], stamp_ns))
+                    (now_ns, joint_state(names, positions[columns], stamp_ns))
                 )
-                if merged := merger.add(JointReadings(own, positions[own], stamp_ns), now_ns):
+                if merged := merger.add(
+                    JointReadings(columns, positions[columns], stamp_ns), now_ns
+                ):
                     explorer.add_joint_state(
                         merged.positions.astype(np.float32), merged.stamp_ns, now_ns
                     )

@@ -1,1 +1,1 @@
-"""Episodes: data formats, selection, and rosbag2 recordings."""
+"""Episodes: data set formats, selection of keys, and rosbag2 recordings."""

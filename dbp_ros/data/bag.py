@@ -26,11 +26,11 @@ METADATA, OUTCOME, ROLE = "dbp_ros.episode", "dbp_ros.outcome", "dbp_ros.role"
 # Metadata key: the failed and the current model version after a rollback, or null.
 FELL_BACK = "fell_back"
 CHUNK_BYTES = 256 * 1024
-# Noisy pixels compress badly, and compression would load the robot's CPU.
+# Noisy images compress badly, and compression would use CPU time of the robot.
 COMPRESSION = CompressionType.NONE
 CUT_OFF = "cut_off"
-# What decoding a malformed message raises.
-MALFORMED = (struct.error, ValueError, IndexError, TypeError, OverflowError, MemoryError)
+# Exceptions of the decoder for a malformed message.
+DECODE_ERRORS = (struct.error, ValueError, IndexError, TypeError, OverflowError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class BagTopic:
 
 @dataclass(frozen=True)
 class EpisodeEnd:
-    """How an episode ended.
+    """End of an episode.
 
     Attributes:
         outcome: `success` or `failure`.
         termination_reason: `success`, `failure`, `time_limit`, `operator`, `policy`, or `cut_off`
-            where the recording broke off.
+            if the recording is incomplete.
         stamp_ns: Time of the end on the ROS clock.
     """
 
@@ -122,7 +122,7 @@ class Bag:
     Attributes:
         metadata: Values written at the start of the episode.
         messages: Time of arrival and decoded message, in order, by role.
-        end: How the episode ended; None for an incomplete file.
+        end: End of the episode; None for an incomplete file.
     """
 
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -148,8 +148,8 @@ def read_bag(path: Path) -> Bag:
             channel = channels[record.channel_id]
             decode = decoders.decoder_for(channel.message_encoding, schemas[channel.schema_id])
             if decode is not None and ROLE in channel.metadata:
-                # The robot ignores a malformed message, too.
-                with suppress(*MALFORMED):
+                # Malformed messages are also ignored on the robot.
+                with suppress(*DECODE_ERRORS):
                     message = (record.log_time, decode(record.data))
                     bag.messages.setdefault(channel.metadata[ROLE], []).append(message)
         elif isinstance(record, Metadata) and record.name == METADATA:
@@ -158,7 +158,7 @@ def read_bag(path: Path) -> Bag:
             end = record.metadata
             bag.end = EpisodeEnd(end["outcome"], end["termination_reason"], int(end["stamp_ns"]))
     if not bag.metadata:
-        raise EpisodeError(f"{path} has no episode metadata: give a bag that the learner recorded")
+        raise EpisodeError(f"{path} has no episode metadata: give a bag of the learner")
     return bag
 
 
@@ -175,15 +175,15 @@ def _records(path: Path) -> Iterator[McapRecord]:
                     return
                 yield record
         except (McapError, struct.error, ValueError):
-            # The rest of an incomplete file is not readable.
+            # The remainder of an incomplete file is unreadable.
             return
 
 
 def recover_bag(incomplete: Path, path: Path) -> None:
     """Write the complete chunks of an incomplete bag as a valid bag, and remove the original.
 
-    The episode ends with its last message, and its termination reason is `cut_off`. A bag without
-    a complete chunk is only removed.
+    The episode ends with its last message, and its termination reason is `cut_off`. A file without
+    a complete chunk is removed.
     """
     with atomic_file(path) as staging, staging.open("wb") as file:
         writer = Writer(file, CHUNK_BYTES, COMPRESSION)

@@ -1,4 +1,4 @@
-"""An episode read from a bag: policy steps, measurements, images, rewards and interventions."""
+"""Episodes of bags: policy steps, measurements, images, rewards and interventions."""
 
 import math
 from bisect import bisect_right
@@ -16,8 +16,8 @@ from dbp_ros.sensing.joint_states import JointLayout, JointStateMerger
 from dbp_ros.telemetry.policy_step import PolicyStep, parse_policy_step
 from dbp_ros.types import NS_PER_S, Array, Image, seconds_to_ns
 
-# Tolerance of a stamp: the policy converts stamps between clocks and back.
-SAME_NS = 1_000_000
+# Tolerance of a stamp, since the policy converts stamps between clocks and back.
+STAMP_TOLERANCE_NS = 1_000_000
 
 Value = TypeVar("Value")
 
@@ -37,13 +37,13 @@ class StampedSeries(Generic[Value]):
         return self.values[index] if index >= 0 else None
 
     def at(self, stamp_ns: int) -> Value | None:
-        """Return the value with this stamp, within `SAME_NS`, or None."""
-        index = bisect_right(self.stamps_ns, stamp_ns + SAME_NS) - 1
-        found = index >= 0 and abs(self.stamps_ns[index] - stamp_ns) <= SAME_NS
+        """Return the value with this stamp, within `STAMP_TOLERANCE_NS`, or None."""
+        index = bisect_right(self.stamps_ns, stamp_ns + STAMP_TOLERANCE_NS) - 1
+        found = index >= 0 and abs(self.stamps_ns[index] - stamp_ns) <= STAMP_TOLERANCE_NS
         return self.values[index] if found else None
 
     def between(self, start_ns: int, end_ns: int) -> list[Value]:
-        """Return the values in effect in an interval: the last before its start, and all within."""
+        """Return the values in effect in an interval: the last one before it, and all within."""
         first = max(0, bisect_right(self.stamps_ns, start_ns) - 1)
         return self.values[first : bisect_right(self.stamps_ns, end_ns)]
 
@@ -116,7 +116,7 @@ class BagEpisode:
 
     @property
     def cut_off(self) -> bool:
-        """Whether the recording broke off before the end of the episode."""
+        """Whether the recording ended before the episode."""
         return self.end.termination_reason == CUT_OFF
 
     def executed_chunks(self) -> list[ExecutedChunk]:
@@ -130,12 +130,12 @@ class BagEpisode:
         if lost or (following is None and self.cut_off):
             return ExecutedChunk(step, step.executed, planned_ns, None, False)
         end_ns = self.end.stamp_ns if following is None else following.stamp_ns
-        begun = -((step.stamp_ns - end_ns) // self.step_ns)
-        executed = min(max(begun, 1), step.executed)
+        started = -((step.stamp_ns - end_ns) // self.step_ns)
+        executed = min(max(started, 1), step.executed)
         return ExecutedChunk(step, executed, end_ns, following, following is None)
 
     def interrupted(self, chunk: ExecutedChunk) -> bool:
-        """Return whether the arms were held before the next policy step."""
+        """Return whether the arms paused before the next policy step."""
         duration_ns = chunk.end_ns - chunk.policy_step.stamp_ns
         return duration_ns > (chunk.policy_step.executed + 0.5) * self.step_ns
 
@@ -150,7 +150,7 @@ class BagEpisode:
     def observed_images(self, step: PolicyStep) -> dict[str, Image] | None:
         """Return the images that a policy step was computed from, None if one is missing."""
         return _decoded(
-            {name: one.at(step.image_stamps_ns[name]) for name, one in self.images.items()}
+            {name: series.at(step.image_stamps_ns[name]) for name, series in self.images.items()}
         )
 
     def latest_images(self, stamp_ns: int) -> dict[str, Image] | None:
@@ -164,8 +164,8 @@ class BagEpisode:
         others zero.
         """
         if not self._rewards.values:
-            won = chunk.is_last and self.end.outcome == "success"
-            return [0.0] * (chunk.executed - 1) + [float(won)]
+            solved = chunk.is_last and self.end.outcome == "success"
+            return [0.0] * (chunk.executed - 1) + [float(solved)]
         due_ns = [
             chunk.policy_step.stamp_ns + k * self.step_ns for k in range(1, chunk.executed + 1)
         ]
@@ -173,7 +173,7 @@ class BagEpisode:
 
 
 def _of_last_episode(steps: list[PolicyStep]) -> list[PolicyStep]:
-    """Return the policy steps of the last episode: a bag also holds messages from before it."""
+    """Return the policy steps of the last episode; a bag also contains earlier messages."""
     selected: list[PolicyStep] = []
     for step in reversed(steps):
         if selected and (step.episode, step.number) >= (selected[-1].episode, selected[-1].number):
@@ -187,7 +187,7 @@ def _of_last_episode(steps: list[PolicyStep]) -> list[PolicyStep]:
 def _positions(
     messages: Iterable[tuple[int, Any]], joints: tuple[str, ...]
 ) -> Iterable[tuple[int, Array]]:
-    """Yield the positions of all joints, merged from every driver as the policy merges them."""
+    """Yield the positions of all joints, merged from all drivers as in the policy."""
     merger = JointStateMerger(joints)
     layouts: dict[tuple[str, ...], JointLayout] = {}
     for arrival_ns, message in messages:
@@ -197,7 +197,7 @@ def _positions(
         try:
             readings = layouts[names].readings(np.asarray(message.position), _stamp_ns(message))
         except ObservationError:
-            # The policy drops such a message, too.
+            # The policy also drops such a message.
             continue
         states = merger.add(readings, arrival_ns) if readings else None
         if states is not None:

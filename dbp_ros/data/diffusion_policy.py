@@ -1,7 +1,8 @@
 """Replay buffers of Diffusion Policy: a zarr store.
 
-Every array below `data` concatenates all episodes, time first; `meta/episode_ends` holds the row
-after the last of each episode. 3D Diffusion Policy adds clouds as `data/point_cloud`.
+Every array below `data` concatenates all episodes along its first axis, time. `meta/episode_ends`
+holds the row after the last row of each episode. 3D Diffusion Policy adds clouds as
+`data/point_cloud`.
 """
 
 from pathlib import Path
@@ -81,7 +82,9 @@ def _episode_ends(ends: Values) -> list[int]:
     if len(ends) == 0:
         raise EpisodeError("meta/episode_ends is empty, expected at least one episode")
     if ends.ndim != 1 or ends[0] <= 0 or (np.diff(ends) <= 0).any():
-        raise EpisodeError(f"meta/episode_ends is {ends.tolist()}, expected rising rows above 0")
+        raise EpisodeError(
+            f"meta/episode_ends is {ends.tolist()}, expected increasing rows above 0"
+        )
     return [int(end) for end in ends]
 
 

@@ -178,13 +178,11 @@ def episode_paths(directory: Path) -> list[Path]:
     """Return the episode files of a data set, in order.
 
     Raises:
-        EpisodeError: If the folder does not exist or holds no episode.
+        EpisodeError: If the folder does not exist or has no episode.
     """
     paths = sorted(directory.glob(f"episode_*{SUFFIX}"))
     if not paths:
-        raise EpisodeError(
-            f"{directory} holds no episode_*{SUFFIX}: record some with `dbp collect`"
-        )
+        raise EpisodeError(f"{directory} has no episode_*{SUFFIX}: record some with `dbp collect`")
     return paths
 
 

@@ -20,7 +20,7 @@ class EpisodeSet(Protocol):
 
     @property
     def origin(self) -> str:
-        """Path of the set, for messages."""
+        """Path of the set, for error messages."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def _begins_with(path: Path, magic: bytes) -> bool:
 
 
 def _is_zip(path: Path) -> bool:
-    # An .npz episode is a zip file too, but a set of them is their folder.
+    # An .npz episode is also a zip file, but a data set of them is a folder.
     return path.suffix != SUFFIX and _begins_with(path, ZIP_MAGIC)
 
 
@@ -128,15 +128,15 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
     """
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
-    for known in FORMATS:
-        if known.matches(path):
+    for data_format in FORMATS:
+        if data_format.matches(path):
             try:
-                return known.open(path, selection)
+                return data_format.open(path, selection)
             except ModuleNotFoundError as error:
                 library = (error.name or "dbp_ros").partition(".")[0]
                 if library == "dbp_ros":
                     raise
                 hint = install_hint(library)
-                raise EpisodeError(f"reading {known.name} needs {library}; {hint}") from error
-    layouts = "\n".join(f"  {known.name}: {known.layout}" for known in FORMATS)
+                raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
+    layouts = "\n".join(f"  {item.name}: {item.layout}" for item in FORMATS)
     raise EpisodeError(f"{path} has no known data format:\n{layouts}")

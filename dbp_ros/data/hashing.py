@@ -13,7 +13,7 @@ def files_sha256(paths: Iterable[Path]) -> str:
 
 
 def _file_sha256(path: Path) -> str:
-    # In blocks: a file of demonstrations may exceed the memory.
+    # In blocks, because a file may exceed the memory.
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):

@@ -27,7 +27,7 @@ class Layout:
         step_s: Time between two rows, in [s].
         rewards: Key of the rewards; empty for zeros.
         seconds: Key of the timestamps in [s]; empty for multiples of `step_s`.
-        columns: Column names by key, where the data set has names.
+        columns: Column names by key, if the data set has any.
     """
 
     state: tuple[str, ...]
@@ -146,10 +146,11 @@ def _stamps_ns(read: Callable[[str], Values], layout: Layout, steps: int) -> NDA
     _finite(layout.seconds, values)
     seconds = values.reshape(steps).astype(np.float64)
     stamps_ns: NDArray[np.int64] = np.rint(seconds * NS_PER_S).astype(np.int64)
-    falling = np.flatnonzero(np.diff(stamps_ns) <= 0)
-    if len(falling):
+    not_increasing = np.flatnonzero(np.diff(stamps_ns) <= 0)
+    if len(not_increasing):
         raise EpisodeError(
-            f"{layout.seconds} does not rise after step {int(falling[0])}: drop the episode"
+            f"{layout.seconds} does not increase after step {int(not_increasing[0])}: drop the "
+            "episode"
         )
     return stamps_ns
 
@@ -160,7 +161,7 @@ def _images(key: str, values: Values, steps: int) -> Image:
     if values.dtype == np.uint8:
         return values
     lowest, highest = float(values.min()), float(values.max())
-    # NaN fails the comparison, too.
+    # NaN fails the comparison.
     if not (lowest >= 0 and highest <= WHITE) or 0 < highest <= 1:
         raise EpisodeError(
             f"{key} runs from {lowest:g} to {highest:g}, expected colours from 0 to 255: "
@@ -174,7 +175,7 @@ def _cloud(key: str, values: Values, steps: int) -> Floats:
     """Return x, y, z in [m] and colours from 0 to 1. Shape (steps, points, 3 or 6)."""
     _check_rows(key, values, steps)
     cloud = _finite(key, values)
-    # Values up to 1 on a scale of 255 are black, so the scale does not matter.
+    # If all values are at most 1, a scale of 255 would be black, so the scale is 1.
     if cloud.ndim == 3 and cloud.shape[2] == 6 and cloud[..., 3:].max(initial=0) > 1:
         cloud[..., 3:] /= WHITE
     return cloud

@@ -28,7 +28,7 @@ SECONDS = "timestamp"
 EPISODE = "episode_index"
 FRAME = "frame_index"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
-RECORD = (EPISODE, "length", "data/chunk_index", "data/file_index")
+RECORD_COLUMNS = (EPISODE, "length", "data/chunk_index", "data/file_index")
 
 
 class LeRobotFolder:
@@ -66,7 +66,7 @@ class LeRobotFolder:
             rows = self._rows(record)
             success = None
             if SUCCESS in self._features:
-                success = bool(_numbers(rows, SUCCESS).any())
+                success = bool(_to_array(rows, SUCCESS).any())
             task = ", ".join(record.get("tasks") or ()) or "unknown"
             return make_episode(lambda key: self._array(rows, key), self._layout, task, success)
 
@@ -89,14 +89,14 @@ class LeRobotFolder:
         ).sort_by(FRAME)
         if len(rows) != record["length"]:
             raise EpisodeError(
-                f"{path.name} has {len(rows)} rows of it, expected {record['length']} as "
+                f"{path.name} has {len(rows)} rows of the episode, expected {record['length']} as "
                 "in meta/episodes: copy the data set again"
             )
         return rows
 
     def _array(self, rows: Any, key: str) -> Values:
         if self._features[key]["dtype"] != "image":
-            return _numbers(rows, key)
+            return _to_array(rows, key)
         cells = enumerate(rows.column(key).to_pylist())
         return np.stack([self._pixels(key, step, cell) for step, cell in cells])
 
@@ -129,10 +129,10 @@ def _records(path: Path) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for file in sorted((path / "meta" / "episodes").glob("*/*.parquet")):
         available = parquet.read_schema(file).names
-        missing = [column for column in RECORD if column not in available]
+        missing = [column for column in RECORD_COLUMNS if column not in available]
         if missing:
             raise EpisodeError(f"{file.relative_to(path)} has no column {missing[0]}")
-        columns = [*RECORD, *(column for column in ("tasks",) if column in available)]
+        columns = [*RECORD_COLUMNS, *(column for column in ("tasks",) if column in available)]
         records += parquet.read_table(file, columns=columns, partitioning=None).to_pylist()
     if not records:
         raise EpisodeError("meta/episodes lists no episode, expected at least one")
@@ -140,7 +140,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
 
 
 def _layout(features: dict[str, dict[str, Any]], selection: Selection, step_s: float) -> Layout:
-    cameras = {key for key, one in features.items() if one["dtype"] in ("image", "video")}
+    cameras = {key for key, feature in features.items() if feature["dtype"] in ("image", "video")}
     numbers = set(features) - cameras
     colour = sorted(key for key in cameras if not _is_depth_map(features[key]))
     images = choose("images", selection.images, colour, cameras)
@@ -176,5 +176,5 @@ def _names(names: Any) -> tuple[str, ...]:
     return tuple(str(name) for name in names or ())
 
 
-def _numbers(rows: Any, key: str) -> Values:
+def _to_array(rows: Any, key: str) -> Values:
     return np.asarray(rows.column(key).to_pylist())

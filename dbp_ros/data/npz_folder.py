@@ -25,7 +25,7 @@ class NpzFolder:
         """
         self.origin = str(path)
         self._paths = episode_paths(path)
-        self.names = tuple(one.name for one in self._paths)
+        self.names = tuple(file.name for file in self._paths)
         self._selection = selection
         with error_context(self.origin):
             choose_action(selection.action, ACTIONS, (ACTIONS,))

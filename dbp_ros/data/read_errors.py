@@ -1,4 +1,4 @@
-"""Error context of damaged data sets."""
+"""Conversion of read errors of data sets to `EpisodeError`."""
 
 import zipfile
 import zlib
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dbp_ros.errors import EpisodeError
 
 # Errors of the libraries on damaged files, and of this package on unexpected metadata.
-DAMAGE = (
+READ_ERRORS = (
     OSError,
     KeyError,
     AttributeError,
@@ -23,7 +23,7 @@ DAMAGE = (
 
 @contextmanager
 def error_context(origin: str) -> Iterator[None]:
-    """Turn any read error inside the block into an `EpisodeError` that starts with the origin.
+    """Convert any read error inside the block to an `EpisodeError` that starts with the origin.
 
     Raises:
         EpisodeError: If anything inside cannot be read.
@@ -32,7 +32,7 @@ def error_context(origin: str) -> Iterator[None]:
         yield
     except EpisodeError as error:
         raise EpisodeError(f"{origin}: {error}") from error
-    except DAMAGE as error:
+    except READ_ERRORS as error:
         raise EpisodeError(
             f"{origin} cannot be read ({type(error).__name__}: {error}): copy or record it again"
         ) from error

@@ -17,7 +17,7 @@ SYNC_S, POLL_S = 0.5, 0.1
 # The first policy step of an episode is computed from messages that arrived before it.
 PREROLL_S = 1.0
 QUEUE_SIZE = 4000
-# A full queue drops messages, but not the end of an episode.
+# Timeout of the end of an episode, which is not dropped if the queue is full.
 END_TIMEOUT_S = 2.0
 
 WriteTask = Callable[[], None]
@@ -60,7 +60,7 @@ class BagRecorder:
         number: Number of the current or last episode.
         recording: Whether an episode is being recorded.
         dropped: Messages that were not recorded.
-        error: Why the writer thread ended, or None.
+        error: Exception that ended the writer thread, or None.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Start and end of episodes, from policy steps, success, a time limit and an operator."""
+"""Segmentation into episodes by policy steps, success, a time limit and an operator."""
 
 from collections.abc import Mapping
 from threading import Event
@@ -16,7 +16,7 @@ class EpisodeSegmenter:
 
     An episode starts with the first step of a new episode of the policy, or on request of an
     operator. It ends when the task becomes solved, at the time limit, on request of an operator,
-    or with the next episode of the policy. Policy steps after the end belong to no episode. All
+    or with the next episode of the policy. Policy steps after the end are not recorded. All
     times are on the ROS clock.
 
     Attributes:
@@ -29,8 +29,8 @@ class EpisodeSegmenter:
         """Prepare for the first episode.
 
         Args:
-            recorder: Started and stopped.
-            metadata: Written at the start of each bag.
+            recorder: The recorder.
+            metadata: Metadata of each bag.
             time_limit_s: Longest duration of an episode in [s], 0 for no limit.
         """
         self.ended: dict[str, int] = {}
@@ -41,7 +41,7 @@ class EpisodeSegmenter:
         self._solved = self._has_steps = False
 
     def on_policy_step(self, step: PolicyStep, now_ns: int) -> None:
-        """Start an episode at the first step of a new one; call it before recording the step."""
+        """Start an episode at its first step; call it before recording the step."""
         previous, self._latest = self._latest, (step.episode, step.number)
         continues = previous and previous[0] == step.episode and previous[1] < step.number
         if not continues:
@@ -53,8 +53,8 @@ class EpisodeSegmenter:
 
     def on_success(self, solved: bool, now_ns: int) -> None:
         """End the episode when the task becomes solved."""
-        became, self._solved = solved and not self._solved, solved
-        if became and self._recorder.recording:
+        newly_solved, self._solved = solved and not self._solved, solved
+        if newly_solved and self._recorder.recording:
             self._end("success", "success", now_ns)
 
     def tick(self, now_ns: int) -> None:
@@ -91,10 +91,10 @@ class EpisodeSegmenter:
 
     def _end_for_operator(self, outcome: str, reason: str, now_ns: int) -> None:
         if not self._recorder.recording:
-            raise EpisodeError("no episode is running: there is nothing to end")
+            raise EpisodeError("no episode is running: begin one first")
         if not self._end(outcome, reason, now_ns).wait(END_TIMEOUT_S):
             raise EpisodeError(
-                f"the end was not written in {END_TIMEOUT_S:g} s: make room on the disk"
+                f"the end was not written within {END_TIMEOUT_S:g} s: free space on the disk"
             )
 
     def _begin(self, now_ns: int) -> None:

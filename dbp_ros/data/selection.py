@@ -11,7 +11,7 @@ from dbp_ros.settings.fields import Settings, setting, to_json
 
 @dataclass(frozen=True)
 class Selection(Settings):
-    """Keys and rate to read; None, or an empty action, for the default of the format.
+    """Keys and rate of a data set; None, or an empty action, for the default of the format.
 
     Raises:
         ConfigError: If a value has the wrong type or is out of range.
@@ -30,7 +30,7 @@ class Selection(Settings):
     stride: int | None = setting(None, "read every n-th row, with steps n times as long", ge=1)
 
     def __post_init__(self) -> None:
-        """Reject values that fit no data set."""
+        """Check the values."""
         super().__post_init__()
         for field in ("state", "images", "points"):
             keys = getattr(self, field) or ()

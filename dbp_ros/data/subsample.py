@@ -8,7 +8,7 @@ from dbp_ros.errors import EpisodeError
 
 
 class SubsampledEpisodes:
-    """A set with `stride` subsampled episodes, one per phase, for each original episode."""
+    """Set with `stride` subsampled episodes, one per phase, for each original episode."""
 
     def __init__(self, episodes: EpisodeSet, stride: int) -> None:
         """Wrap a set.
@@ -39,7 +39,7 @@ class SubsampledEpisodes:
 def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:
     """Return an episode with steps of `stride` rows from row `first` on.
 
-    Actions and rewards are those of the last row of each step, all else that of the first. An
+    Actions and rewards are those of the last row of each step, other values those of the first. An
     incomplete step at the end is dropped.
 
     Raises:
@@ -51,15 +51,15 @@ def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:
             f"{len(episode)} rows from row {first} on are less than a step of {stride} rows: use a "
             "smaller stride"
         )
-    begins = slice(first, first + stride * steps, stride)
+    starts = slice(first, first + stride * steps, stride)
     ends = slice(first + stride - 1, first + stride * steps, stride)
     return replace(
         episode,
         step_s=stride * episode.step_s,
-        states=episode.states[begins],
+        states=episode.states[starts],
         actions=episode.actions[ends],
         rewards=episode.rewards[ends],
-        stamps_ns=episode.stamps_ns[begins],
-        images={name: images[begins] for name, images in episode.images.items()},
-        points={name: clouds[begins] for name, clouds in episode.points.items()},
+        stamps_ns=episode.stamps_ns[starts],
+        images={name: images[starts] for name, images in episode.images.items()},
+        points={name: clouds[starts] for name, clouds in episode.points.items()},
     )

@@ -32,18 +32,16 @@ class CellEnv(Env):
         self._task, self._simulation = task, Simulation(task)
         known = (*DUAL_UR5E_JOINTS, *self._simulation.object_state_names)
         view = view or CameraView(known, {}, 1 / CONTROL_HZ)
-        for kind, wanted, available in (
+        for kind, selected, available in (
             ("state", view.state_names, known),
             ("camera", view.cameras, camera_names(self._simulation.model)),
         ):
-            if unknown := [name for name in wanted if name not in available]:
+            if unknown := [name for name in selected if name not in available]:
                 raise ConfigError(
                     f"cell/{task} has no {kind} {', '.join(unknown)}: it has {', '.join(available)}"
                 )
         if len(set(view.cameras.values())) > 1:
-            raise ConfigError(
-                f"images have the sizes {view.cameras}: those of a cell must be equal"
-            )
+            raise ConfigError(f"images have the sizes {view.cameras}, expected equal sizes")
         self.state_names, self.cameras = view.state_names, tuple(view.cameras)
         self.step_s = view.step_s
         self._columns = [known.index(name) for name in view.state_names]
@@ -75,14 +73,14 @@ class CellEnv(Env):
 
 @cache
 def shared_cameras(task: str, names: tuple[str, ...], height: int, width: int) -> CameraRig:
-    """Return the cameras that all environments of a task share: an OpenGL scene is large.
+    """Return the cameras shared by all environments of a task: an OpenGL scene is large.
 
-    They belong to the thread of the first call, and stay open until the process ends.
+    Use them only in the thread of the first call. They stay open until the process ends.
 
     Raises:
         ConfigError: If there is no such camera.
     """
     cameras = open_cameras(Simulation(task).model, names, height, width)
-    # Before OpenGL is unloaded.
+    # Close before OpenGL is unloaded.
     atexit.register(cameras.close)
     return cameras

@@ -22,7 +22,7 @@ def open_vector_env(
     """Return a vector environment; every engine gives the same steps.
 
     Args:
-        spec: Which environment.
+        spec: Specification of the environment.
         num_envs: Number of parallel episodes.
         engine: One of `ENGINES`.
         workers: Number of Ray workers.

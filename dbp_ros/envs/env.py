@@ -58,7 +58,7 @@ class IOSpec:
 
 
 class Env(ABC):
-    """An environment whose episodes are determined by their seed and the actions.
+    """Environment whose episodes are determined by their seed and the actions.
 
     Attributes:
         state_names: Names of the columns of a state.

@@ -29,8 +29,8 @@ class LocalVectorEnv:
         """Make the environments.
 
         Args:
-            spec: Which environment.
-            num_envs: How many.
+            spec: Specification of the environment.
+            num_envs: Number of environments.
             processes: Whether to run each in its own process; same results, for many cores.
 
         Raises:

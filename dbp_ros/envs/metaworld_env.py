@@ -21,8 +21,7 @@ from dbp_ros.types import Array, Floats
 # Seeds of Meta-World's lists of fifty goals; those of training differ from the benchmarks' seeds.
 EVALUATION_SEEDS = range(3)
 TRAINING_SEEDS = range(1_000, 1_004)
-# Time limit of training episodes: experts take about a hundred steps, so later ones are stuck.
-# Evaluation uses `MAX_STEPS`.
+# Time limit of training episodes; experts take about a hundred steps. Evaluation uses `MAX_STEPS`.
 TRAINING_STEPS = 150
 
 

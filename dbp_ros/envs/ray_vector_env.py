@@ -24,7 +24,7 @@ class RayVectorEnv:
         """Start the workers, which takes seconds.
 
         Args:
-            spec: Which environment.
+            spec: Specification of the environment.
             num_envs: Number of parallel episodes in total.
             workers: Number of workers, capped at `num_envs`.
         """

@@ -13,13 +13,13 @@ ENV_IDS = f"{METAWORLD}<task>, {CELL}<task> or an id of gymnasium such as Hopper
 
 @dataclass(frozen=True)
 class EnvSpec:
-    """Recipe for an environment.
+    """Specification of an environment.
 
     Attributes:
         id: `metaworld/<task>`, `cell/<task>` or a gymnasium id.
         evaluation: Whether to use evaluation episodes. An environment with a finite list of
             episodes shares none between training and evaluation.
-        view: Observations of a cell; other environments return all that they have.
+        view: Observations of a cell; other environments return all of theirs.
     """
 
     id: str

@@ -12,8 +12,9 @@ from dbp_ros.types import Array, Floats, Image
 class VectorEnvAdapter(gymnasium.Env):  # type: ignore[misc]
     """One sub-environment of a gymnasium vector environment, stepped independently of the others.
 
-    It never reports an end to gymnasium, which would refuse to step the others without a reset:
-    `terminated` and `truncated` are in `info`. A NaN action leaves the environment unchanged.
+    It never reports an end to gymnasium, which would refuse to step the other sub-environments
+    without a reset; `terminated` and `truncated` are in `info`. A NaN action does not step the
+    environment.
     """
 
     def __init__(self, env: Env, index: int) -> None:

@@ -34,7 +34,7 @@ from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import request_realtime
 from dbp_ros.runtime.sim_clock import SimClock
 from dbp_ros.settings.simulation import SimulationConfig
-from dbp_ros.sim.controllers import ArmTargets
+from dbp_ros.sim.controllers import JointTargets
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.telemetry.latency import PeriodRecorder
 from dbp_ros.telemetry.trace import Hop, Trace
@@ -80,7 +80,7 @@ class SimulationNode(Node):  # type: ignore[misc]
             )
         self._seed = config.seed
         self._simulation.reset(self._seed)
-        self._targets = ArmTargets(self._simulation.positions)
+        self._targets = JointTargets(self._simulation.positions)
         self._lock = threading.Lock()
         self._steady = SteadyClock(self.get_clock())
         self._steps_per_period = max(

@@ -14,7 +14,7 @@ from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.background_spinner import BackgroundSpinner
 from dbp_ros.nodes.controller_node import ControllerNode
 from dbp_ros.settings.robot import ControllersConfig
-from dbp_ros.sim.controllers import ArmTargets, ForwardController
+from dbp_ros.sim.controllers import ForwardController, JointTargets
 from dbp_ros.types import Array, seconds_to_ns
 
 # As in the controller manager.
@@ -28,7 +28,7 @@ class SimulatedControllers:
         self,
         owner: Node,
         config: ControllersConfig,
-        targets: ArmTargets,
+        targets: JointTargets,
         positions: Callable[[], Array],
     ) -> None:
         """Create a node for each controller, active, and run their services.
@@ -74,7 +74,7 @@ class SimulatedControllers:
 
     def state(self) -> tuple[bytes, str]:
         """Return a diagnostic level and the problems, empty if there are none."""
-        problems = [controller.state for controller in self._controllers]
+        problems = [controller.status for controller in self._controllers]
         if self._targets.stopped:
             stop = f"{self._owner.get_name()}/protective_stop"
             problems.insert(0, f"a protective stop holds the arms: call {stop} with false")
@@ -85,7 +85,7 @@ class SimulatedControllers:
         """Return the state and the counters of each controller."""
         return {
             controller.name: {
-                "state": controller.label,
+                "state": controller.lifecycle_state,
                 "ignored_commands": controller.ignored_commands,
                 "refused_commands": controller.refused_commands,
             }
@@ -106,7 +106,7 @@ class SimulatedControllers:
             name=f"{self._owner.get_fully_qualified_name()}: Controllers Activity",
             message="All controllers are active",
             hardware_id="simulation",
-            values=[KeyValue(key=c.name, value=c.label) for c in self._controllers],
+            values=[KeyValue(key=c.name, value=c.lifecycle_state) for c in self._controllers],
         )
         if not all(controller.active for controller in self._controllers):
             status.level, status.message = diagnostics.WARN, "Not all controllers are active"

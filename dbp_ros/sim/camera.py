@@ -16,7 +16,7 @@ BACKENDS = ("auto", *GL_BACKENDS, "raycast")
 
 
 class Renderer(Protocol):
-    """Renderer of images of a posed scene."""
+    """Interface of renderers."""
 
     def render(self, data: mujoco.MjData, name: str) -> Image:
         """Return the image of a camera."""
@@ -26,10 +26,10 @@ class Renderer(Protocol):
 
 
 class CameraRig:
-    """Some cameras of a scene and their renderer.
+    """Selected cameras of a scene with their renderer.
 
-    It belongs to the thread that opened it, as an OpenGL context is current in one thread only. A
-    rendering thread apart from the physics passes it copies of `qpos`.
+    Use it only in the thread that opened it, since an OpenGL context is bound to one thread. A
+    rendering thread separate from the physics passes copies of `qpos`.
 
     Attributes:
         backend: `egl`, `osmesa` or `raycast`.
@@ -44,7 +44,7 @@ class CameraRig:
         self.names = names
         self._renderer = renderer
         self._model = model
-        self._posed = mujoco.MjData(model)
+        self._data = mujoco.MjData(model)
 
     def render(self, data: mujoco.MjData) -> dict[str, Image]:
         """Return a new image of each camera: rgb8, shapes (height, width, 3)."""
@@ -52,13 +52,13 @@ class CameraRig:
 
     def render_qpos(self, qpos: Array) -> dict[str, Image]:
         """Return an image of each camera at `qpos`. Shape (nq,)."""
-        set_qpos(self._model, self._posed, qpos)
-        return self.render(self._posed)
+        set_qpos(self._model, self._data, qpos)
+        return self.render(self._data)
 
     def render_camera(self, name: str, qpos: Array) -> Image:
         """Return the image of one camera at `qpos`. Shape (nq,)."""
-        set_qpos(self._model, self._posed, qpos)
-        return self._renderer.render(self._posed, name)
+        set_qpos(self._model, self._data, qpos)
+        return self._renderer.render(self._data, name)
 
     def close(self) -> None:
         """Free the context. Call it in the thread that opened the rig."""
@@ -156,11 +156,11 @@ def open_cameras(
     for name in names:
         if name not in known:
             raise ConfigError(f"no camera '{name}' in this scene: it has {', '.join(known)}")
-    wanted = gl.BACKEND if backend == "auto" else backend
-    if wanted not in GL_BACKENDS:
+    selected = gl.BACKEND if backend == "auto" else backend
+    if selected not in GL_BACKENDS:
         return CameraRig("raycast", names, RayCaster(model, names, height, width), model)
     try:
-        return CameraRig(wanted, names, GLRenderer(model, names, height, width, wanted), model)
+        return CameraRig(selected, names, GLRenderer(model, names, height, width, selected), model)
     except (ImportError, AttributeError, RuntimeError, mujoco.FatalError) as error:
         if backend == "auto":
             return CameraRig("raycast", names, RayCaster(model, names, height, width), model)

@@ -12,14 +12,14 @@ from dbp_ros.sim.simulation import Simulation
 from dbp_ros.types import NS_PER_S, Array, Floats, Image
 
 CONTROL_HZ = 30
-GUARD_STEPS = 2
-NOISE_TIME_S = 0.3
+STEPS_PER_COMMAND = 2
+NOISE_TIME_CONSTANT_S = 0.3
 
 
 class ControlLoop:
     """Control steps of a simulation.
 
-    The command is interpolated linearly from the last one in steps of 4 ms, as by the motion
+    The command is interpolated linearly from the previous command in steps of 4 ms, as by the
     guard on the robot.
     """
 
@@ -43,10 +43,10 @@ class ControlLoop:
         self._ticks += 1
         end_ns = int(self._ticks * NS_PER_S / self._control_hz)
         while (now_ns := self.simulation.time_ns) < end_ns:
-            ahead_ns = now_ns + GUARD_STEPS * self.simulation.step_ns - begin_ns
-            fraction = min(1.0, ahead_ns / (end_ns - begin_ns))
+            elapsed_ns = now_ns + STEPS_PER_COMMAND * self.simulation.step_ns - begin_ns
+            fraction = min(1.0, elapsed_ns / (end_ns - begin_ns))
             self.simulation.command(start + fraction * (target - start))
-            self.simulation.advance(GUARD_STEPS)
+            self.simulation.advance(STEPS_PER_COMMAND)
         self._command = target
 
     @property
@@ -81,7 +81,7 @@ class Demonstration:
 def noisy_joints(mode: str) -> NDArray[np.bool_]:
     """Return the mask of the joints that get noise: those of the arms in use, without grippers.
 
-    A mode that is not the name of an arm uses both.
+    A mode that is not the name of an arm uses both arms.
     """
     used = (mode,) if mode in SIDES else SIDES
     arms = [[side in used] * len(ARM_JOINTS) + [False] for side in SIDES]
@@ -100,7 +100,7 @@ def demonstrate(
         simulation: Simulation; it is reset.
         rig: Cameras of this thread, or None for no images.
         mode: One of the task's modes.
-        seed: Of the reset and of the noise.
+        seed: Seed of the reset and of the noise.
         noise_rad: Standard deviation of the AR(1) noise.
     """
     rng = np.random.default_rng((seed, 1))
@@ -108,7 +108,7 @@ def demonstrate(
     loop.reset(seed)
     expert = Expert(simulation, mode)
     noisy = noisy_joints(mode)
-    decay = np.exp(-1 / (NOISE_TIME_S * CONTROL_HZ))
+    decay = np.exp(-1 / (NOISE_TIME_CONSTANT_S * CONTROL_HZ))
     noise: Array = np.zeros(len(simulation.home))
     rows: list[tuple[Array, Array, Array, float, int]] = []
     images: list[dict[str, Image]] = []

@@ -8,7 +8,7 @@ from dbp_ros.types import Array
 
 
 class ForwardController:
-    """A forward command controller of positions; the joints hold the last command.
+    """Forward position controller; the joints hold the last command.
 
     An inactive controller ignores commands. A command of the wrong size deactivates it, a command
     that is not finite is dropped.
@@ -17,7 +17,7 @@ class ForwardController:
         name: Name of the controller.
         joints: Its joints, in the order of its commands.
         active: Whether it forwards commands.
-        problem: Why the last command was rejected; empty if none was since the activation.
+        problem: Reason of the last rejected command; empty if there was none since the activation.
         failed: Whether a command of the wrong size deactivated it.
         ignored_commands: Number of commands received while inactive.
         refused_commands: Number of commands of the wrong size, or not finite.
@@ -32,8 +32,8 @@ class ForwardController:
         self.ignored_commands = self.refused_commands = 0
 
     @property
-    def label(self) -> str:
-        """The lifecycle label of its state."""
+    def lifecycle_state(self) -> str:
+        """Label of the lifecycle state."""
         return "active" if self.active else "inactive"
 
     def activate(self) -> None:
@@ -68,21 +68,21 @@ class ForwardController:
         return True
 
     def reject(self, reason: str) -> None:
-        """Drop a command, and keep the reason as the problem."""
+        """Count a rejected command, and store the reason."""
         self.refused_commands += 1
         self.problem = f"{self.name}/commands: {reason}"
 
     @property
-    def state(self) -> str:
-        """The problem in one sentence, empty if there is none."""
+    def status(self) -> str:
+        """Description of the problem; empty if there is none."""
         if self.active:
             return self.problem
         cause = f"{self.problem}; " if self.failed else ""
         return f"{cause}{self.name} is inactive: call {self.name}/activate"
 
 
-class ArmTargets:
-    """Joint targets: the commands of the controllers, or the position of a protective stop.
+class JointTargets:
+    """Joint targets: commands of the controllers, or the position of a protective stop.
 
     One thread writes; any thread may read `positions`.
     """
@@ -114,7 +114,7 @@ class ArmTargets:
         self._commanded = targets
 
     def hold(self, positions: Array) -> None:
-        """Set all targets after a reset of the cell; a protective stop stays in effect there."""
+        """Set all targets after a reset of the cell; a protective stop holds them."""
         self._commanded = positions.copy()
         if self._stop_positions is not None:
             self._stop_positions = self._commanded

@@ -10,24 +10,25 @@ import numpy as np
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.robot import ARM_JOINTS, SIDES
-from dbp_ros.sim.scene import GRIPPER_STROKE_M, cell
+from dbp_ros.sim.scene import GRIPPER_STROKE_M, cell_spec
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.task import Waypoint
 from dbp_ros.types import Array
 
-# Delay of a servo (45 ms) plus one control step (33 ms).
-LEAD_S = 0.075
-APPROACH_HZ = 6.0
-SLOWEST_M_S = 0.03
-TURN_RAD_S = 1.5
-JOINT_RAD_S = 1.8
-FINGERS_M_S = 0.15
-ARM = len(ARM_JOINTS)
+# Look-ahead: delay of a servo (45 ms) plus one control step (33 ms).
+LOOKAHEAD_S = 0.075
+APPROACH_GAIN_HZ = 6.0
+MIN_TOOL_SPEED_M_S = 0.03
+TOOL_SPEED_RAD_S = 1.5
+JOINT_SPEED_RAD_S = 1.8
+GRIPPER_SPEED_M_S = 0.15
+NUM_ARM_JOINTS = len(ARM_JOINTS)
 
 
-def limited_advance(distance: float, fastest: float, slowest: float) -> float:
-    """Return the advance in `LEAD_S` at a speed proportional to the distance, within limits."""
-    return min(distance, LEAD_S * float(np.clip(APPROACH_HZ * distance, slowest, fastest)))
+def limited_displacement(distance: float, max_speed: float, min_speed: float) -> float:
+    """Return the displacement in `LOOKAHEAD_S` at a clipped speed proportional to the distance."""
+    speed = np.clip(APPROACH_GAIN_HZ * distance, min_speed, max_speed)
+    return min(distance, LOOKAHEAD_S * float(speed))
 
 
 class Expert:
@@ -46,13 +47,13 @@ class Expert:
             )
         self.mode = mode
         self._simulation = simulation
-        model = cell().compile()
+        model = cell_spec().compile()
         self._configuration = mink.Configuration(model)
         self._joints = {
             side: np.array([model.joint(f"{side}_{joint}").qposadr[0] for joint in ARM_JOINTS])
             for side in SIDES
         }
-        self._tools = {
+        self._tool_tasks = {
             side: mink.FrameTask(f"{side}_tcp", "site", position_cost=1.0, orientation_cost=0.3)
             for side in SIDES
         }
@@ -61,7 +62,7 @@ class Expert:
             mink.ConfigurationLimit(model),
             mink.VelocityLimit(
                 model,
-                {f"{side}_{joint}": JOINT_RAD_S for side in SIDES for joint in ARM_JOINTS},
+                {f"{side}_{joint}": JOINT_SPEED_RAD_S for side in SIDES for joint in ARM_JOINTS},
             ),
         ]
 
@@ -75,43 +76,44 @@ class Expert:
         for index, side in enumerate(SIDES):
             if side not in waypoints:
                 continue
-            start = index * (ARM + 1)
-            command[start : start + ARM] = arms[side]
-            opening, advance = measured[start + ARM], FINGERS_M_S * LEAD_S
+            start = index * (NUM_ARM_JOINTS + 1)
+            command[start : start + NUM_ARM_JOINTS] = arms[side]
+            opening, advance = measured[start + NUM_ARM_JOINTS], GRIPPER_SPEED_M_S * LOOKAHEAD_S
             opening += np.clip(waypoints[side].opening_m - opening, -advance, advance)
-            command[start + ARM] = np.clip(opening, 0.0, GRIPPER_STROKE_M)
+            command[start + NUM_ARM_JOINTS] = np.clip(opening, 0.0, GRIPPER_STROKE_M)
         return command
 
     def _solve(self, measured: Array, waypoints: Mapping[str, Waypoint]) -> dict[str, Array]:
-        """Return joint positions of each arm, one advance towards its waypoint."""
+        """Return the joint positions of each arm after `LOOKAHEAD_S` towards its waypoint."""
         configuration = self._configuration
         q = configuration.q.copy()
         home = q.copy()
         for index, side in enumerate(SIDES):
-            arm = slice(index * (ARM + 1), index * (ARM + 1) + ARM)
+            arm = slice(index * (NUM_ARM_JOINTS + 1), index * (NUM_ARM_JOINTS + 1) + NUM_ARM_JOINTS)
             q[self._joints[side]] = measured[arm]
             home[self._joints[side]] = self._simulation.home[arm]
         configuration.update(q)
         self._posture.set_target(home)
         tasks: list[mink.Task] = [self._posture]
         for side, waypoint in waypoints.items():
-            self._tools[side].set_target(self._target(side, waypoint))
-            tasks.append(self._tools[side])
+            self._tool_tasks[side].set_target(self._target(side, waypoint))
+            tasks.append(self._tool_tasks[side])
         velocity = mink.solve_ik(
-            configuration, tasks, LEAD_S, "daqp", damping=1e-4, limits=self._limits
+            configuration, tasks, LOOKAHEAD_S, "daqp", damping=1e-4, limits=self._limits
         )
-        reached = configuration.integrate(velocity, LEAD_S)
+        reached = configuration.integrate(velocity, LOOKAHEAD_S)
         return {side: reached[self._joints[side]] for side in SIDES}
 
     def _target(self, side: str, waypoint: Waypoint) -> mink.SE3:
-        """Return the pose after one advance towards a waypoint."""
-        here = self._configuration.get_transform_frame_to_world(f"{side}_tcp", "site")
-        offset = waypoint.position - here.translation()
+        """Return the tool pose after `LOOKAHEAD_S` towards a waypoint."""
+        pose = self._configuration.get_transform_frame_to_world(f"{side}_tcp", "site")
+        offset = waypoint.position - pose.translation()
         distance = float(np.linalg.norm(offset))
-        fraction = limited_advance(distance, waypoint.speed_m_s, SLOWEST_M_S) / max(distance, 1e-9)
-        turn = (here.rotation().inverse() @ mink.SO3.from_matrix(waypoint.rotation)).log()
-        angle = float(np.linalg.norm(turn))
-        turn *= limited_advance(angle, TURN_RAD_S, 0.1) / max(angle, 1e-9)
+        displacement = limited_displacement(distance, waypoint.speed_m_s, MIN_TOOL_SPEED_M_S)
+        fraction = displacement / max(distance, 1e-9)
+        rotation = (pose.rotation().inverse() @ mink.SO3.from_matrix(waypoint.rotation)).log()
+        angle = float(np.linalg.norm(rotation))
+        rotation *= limited_displacement(angle, TOOL_SPEED_RAD_S, 0.1) / max(angle, 1e-9)
         return mink.SE3.from_rotation_and_translation(
-            here.rotation() @ mink.SO3.exp(turn), here.translation() + fraction * offset
+            pose.rotation() @ mink.SO3.exp(rotation), pose.translation() + fraction * offset
         )

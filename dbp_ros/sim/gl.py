@@ -57,14 +57,14 @@ def select_backend() -> str:
     Raises:
         ConfigError: If `MUJOCO_GL` names a backend whose libraries are missing.
     """
-    wanted = os.environ.get("MUJOCO_GL", "").strip().lower()
-    if wanted in LIBRARIES and not loadable(wanted):
+    selected = os.environ.get("MUJOCO_GL", "").strip().lower()
+    if selected in LIBRARIES and not loadable(selected):
         raise ConfigError(
-            f"MUJOCO_GL={wanted}, but {' or '.join(LIBRARIES[wanted])} cannot be loaded: "
-            f"install {PACKAGES[wanted]}, or unset MUJOCO_GL"
+            f"MUJOCO_GL={selected}, but {' or '.join(LIBRARIES[selected])} cannot be loaded: "
+            f"install {PACKAGES[selected]}, or unset MUJOCO_GL"
         )
-    if wanted:
-        return wanted
+    if selected:
+        return selected
     found = next((backend for backend in LIBRARIES if loadable(backend)), "disable")
     os.environ["MUJOCO_GL"] = found
     return found

@@ -1,7 +1,7 @@
 """Ray-cast images without OpenGL: one ray per pixel, ambient and Lambert light.
 
-The scene has no texture, specular light or shadow, so the images differ from MuJoCo's OpenGL
-renderer only in pixels on an edge: a policy trained on one works on the other.
+The scene has no texture, specular light or shadow, so the images differ from those of MuJoCo's
+OpenGL renderer only in pixels on an edge. A policy trained with one renderer works with the other.
 """
 
 import copy
@@ -49,7 +49,7 @@ def geom_colours(model: mujoco.MjModel) -> Array:
 
 
 class RayCaster:
-    """Renderer that casts and shades the rays of some cameras.
+    """Ray casting renderer of selected cameras.
 
     The scene is rotated into the frame of each camera instead of the rays into the world:
     `mj_multiRay` culls geoms by azimuth and elevation, which fails near the vertical, where wrist
@@ -73,7 +73,7 @@ class RayCaster:
             for name, camera in self._cameras.items()
         }
         self._model = copy.copy(model)
-        # MuJoCo culls by the angles of a box's corners; those of its edges are wider.
+        # MuJoCo culls by the angles of the corners of a box, but its edges may extend further.
         self._model.geom_aabb[:, 3:] *= 1.2
         self._visible = VISIBLE_GROUPS[model.geom_group] > 0
         self._frustums = {
@@ -85,7 +85,7 @@ class RayCaster:
         self._geom = np.empty(height * width, np.int32)
         self._distance = np.empty(height * width)
         self._normal = np.empty(height * width * 3)
-        # The last row, index -1, is the background.
+        # Geom -1 is the background, the last row.
         self._colours = 255 * np.vstack((geom_colours(model), np.zeros(3)))
 
     def render(self, data: mujoco.MjData, name: str) -> Image:

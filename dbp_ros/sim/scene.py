@@ -14,23 +14,23 @@ ARM_BITS = {"left": (2, 5), "right": (4, 3)}
 HOME = np.array(DUAL_UR5E_HOME)
 
 
-def part(name: str) -> mujoco.MjSpec:
+def load_spec(name: str) -> mujoco.MjSpec:
     """Load an MJCF file of this package."""
     return mujoco.MjSpec.from_string((ASSETS / f"{name}.xml").read_text())
 
 
-def arm() -> mujoco.MjSpec:
+def arm_spec() -> mujoco.MjSpec:
     """Return a UR5e with a gripper."""
-    spec = part("ur5e")
-    spec.attach(part("gripper"), site="flange", prefix="")
+    spec = load_spec("ur5e")
+    spec.attach(load_spec("gripper"), site="flange", prefix="")
     return spec
 
 
-def cell() -> mujoco.MjSpec:
+def cell_spec() -> mujoco.MjSpec:
     """Return the cell with both arms, without the objects of a task."""
-    spec = part("cell")
+    spec = load_spec("cell")
     for side in SIDES:
-        spec.attach(arm(), site=f"{side}_mount", prefix=f"{side}_")
+        spec.attach(arm_spec(), site=f"{side}_mount", prefix=f"{side}_")
     for side, (contype, conaffinity) in ARM_BITS.items():
         for geom in spec.geoms:
             if geom.parent.name.startswith(f"{side}_") and geom.contype == 2:

@@ -1,4 +1,4 @@
-"""Noise of an image sensor, so that no two images of a static scene are equal."""
+"""Noise of an image sensor, which makes consecutive images of a static scene differ."""
 
 import numpy as np
 
@@ -11,6 +11,7 @@ class SensorNoise:
     """Noise that flips the lowest bit of random pixels."""
 
     def __init__(self, height: int, width: int, seed: int) -> None:
+        """Sample tiles of noise for images of a size in [px]."""
         rng = np.random.default_rng(seed)
         self._bits = rng.integers(0, 2, (TILES, height, width, 3), dtype=np.uint8)
         self._rng = rng

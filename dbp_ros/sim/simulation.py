@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from dbp_ros.errors import CommandError
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
-from dbp_ros.sim.scene import HOME, cell
+from dbp_ros.sim.scene import HOME, cell_spec
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.sim.tasks.task_object import object_state_names, object_states
 from dbp_ros.types import Array, seconds_to_ns
@@ -48,7 +48,7 @@ class Simulation:
             ConfigError: If there is no such task.
         """
         self.task = make_task(task)
-        scene = cell()
+        scene = cell_spec()
         self.task.build(scene)
         self.model = scene.compile()
         self.data = mujoco.MjData(self.model)

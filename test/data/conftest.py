@@ -20,7 +20,7 @@ LENGTHS = (3, 5, 4)
 
 @dataclass(frozen=True)
 class Demonstration:
-    """The same rows in every format; every number identifies its episode and step."""
+    """Rows of one episode, equal in every format; each value encodes its episode and step."""
 
     state: np.ndarray
     action: np.ndarray

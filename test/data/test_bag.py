@@ -35,7 +35,7 @@ def number(value: float) -> bytes:
 
 
 def write(path: Path, count: int, *, sync_every: int = 10) -> BagWriter:
-    """Write a bag of numbered words, and leave it open."""
+    """Write a bag of numbered words, and keep it open."""
     writer = BagWriter(path, TOPICS, {"task": "toy", "joints": ["elbow"]})
     for index in range(count):
         writer.write("words", text(f"word {index} {'x' * 200}"), index * SECOND_NS)
@@ -61,7 +61,7 @@ def test_a_bag_round_trips(tmp_path: Path) -> None:
 
 
 def assert_valid(path: Path) -> None:
-    """Check what any MCAP reader needs: an index of all topics, and messages found by it."""
+    """Assert that an MCAP reader finds the topics and messages by the index."""
     with path.open("rb") as file:
         reader = make_reader(file, validate_crcs=True)
         summary = reader.get_summary()
@@ -214,7 +214,7 @@ def test_a_kill_loses_no_more_than_the_last_second(tmp_path: Path) -> None:
 
 
 def lost_to_a_kill(folder: Path) -> float:
-    """Kill a recorder after two seconds, and return the lost time in [s]."""
+    """Kill a recorder after two seconds, and return the duration of the lost messages in [s]."""
     command = [sys.executable, "-c", WRITING, str(folder), str(Path(__file__).parent.parent)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         put = [int(child.stdout.readline())]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image as Picture
+from PIL import Image as PilImage
 from recorded_bag import START_NS, TICK_NS, joint_state, record_bag
 from toy_bundle import write_toy_bundle
 
@@ -23,7 +23,7 @@ STEP_NS = 20_000_000
 
 
 @pytest.fixture
-def lived(tmp_path):
+def record(tmp_path):
     model = Model(read_bundle(write_toy_bundle(tmp_path / "toy", log_std=math.log(0.05))))
     return partial(record_bag, model, size=(8, 12), n_action_steps=3)
 
@@ -40,8 +40,8 @@ def test_values_are_looked_up_by_their_stamps():
     assert stream.between(15, 30) == ["a", "b", "c"]
 
 
-def test_each_chunk_is_executed_until_the_next_policy_step(lived):
-    recorded = BagEpisode(lived(40))
+def test_each_chunk_is_executed_until_the_next_policy_step(record):
+    recorded = BagEpisode(record(40))
     chunks = recorded.executed_chunks()
     assert len(chunks) == len(recorded.policy_steps) > 4
     for chunk, following in pairwise(chunks):
@@ -52,16 +52,16 @@ def test_each_chunk_is_executed_until_the_next_policy_step(lived):
     assert chunks[-1].is_last
 
 
-def test_the_last_chunk_is_executed_until_the_end_of_the_episode(lived):
-    bag = lived(40)
+def test_the_last_chunk_is_executed_until_the_end_of_the_episode(record):
+    bag = record(40)
     last = BagEpisode(bag).policy_steps[-1]
     for steps, executed in ((0.1, 1), (1.5, 2), (2.9, 3), (9.0, 3)):
         bag.end = EpisodeEnd("failure", "time_limit", last.stamp_ns + int(steps * STEP_NS))
         assert BagEpisode(bag).executed_chunks()[-1].executed == executed
 
 
-def test_observed_images_are_those_of_the_policy_step_or_none(lived):
-    bag = lived(40)
+def test_observed_images_are_those_of_the_policy_step_or_none(record):
+    bag = record(40)
     recorded = BagEpisode(bag)
     step = recorded.policy_steps[2]
     images = recorded.observed_images(step)
@@ -74,8 +74,8 @@ def test_observed_images_are_those_of_the_policy_step_or_none(lived):
     assert BagEpisode(bag).observed_images(step) is None
 
 
-def test_compressed_images_are_decoded_as_the_policy_decodes_them(lived):
-    bag = lived(40)
+def test_compressed_images_are_decoded_as_the_policy_decodes_them(record):
+    bag = record(40)
     recorded = BagEpisode(bag)
     step = recorded.policy_steps[2]
     plain = recorded.observed_images(step)
@@ -83,7 +83,9 @@ def test_compressed_images_are_decoded_as_the_policy_decodes_them(lived):
         for index, (ns, message) in enumerate(bag.messages[f"image.{camera}"]):
             file = io.BytesIO()
             size = (message.height, message.width, 3)
-            Picture.fromarray(np.frombuffer(message.data, np.uint8).reshape(size)).save(file, "PNG")
+            PilImage.fromarray(np.frombuffer(message.data, np.uint8).reshape(size)).save(
+                file, "PNG"
+            )
             sent = SimpleNamespace(header=message.header, format="png", data=file.getvalue())
             bag.messages[f"image.{camera}"][index] = (ns, sent)
     compressed = BagEpisode(bag)
@@ -95,8 +97,8 @@ def test_compressed_images_are_decoded_as_the_policy_decodes_them(lived):
 
 
 @pytest.mark.parametrize("drivers", [1, 2, 3])
-def test_joint_states_of_several_drivers_are_merged_as_in_the_policy(lived, drivers):
-    bag = lived(60, drivers=drivers)
+def test_joint_states_of_several_drivers_are_merged_as_in_the_policy(record, drivers):
+    bag = record(60, drivers=drivers)
     states = bag.messages["joint_states"]
     spoilt = [
         joint_state(["base_joint"], [9.0], START_NS),
@@ -114,15 +116,15 @@ def test_joint_states_of_several_drivers_are_merged_as_in_the_policy(lived, driv
         np.testing.assert_array_equal(np.float32(positions), step.positions[-1])
 
 
-def test_a_gap_between_policy_steps_is_an_interruption(lived):
-    recorded = BagEpisode(lived(80, blind=range(20, 45)))
+def test_a_gap_between_policy_steps_is_an_interruption(record):
+    recorded = BagEpisode(record(80, without_joint_states=range(20, 45)))
     interrupted = [recorded.interrupted(chunk) for chunk in recorded.executed_chunks()]
     assert sum(interrupted) == 1
     assert not interrupted[0]
 
 
-def test_a_chunk_before_a_lost_policy_step_has_no_next_step(lived):
-    bag = lived(40)
+def test_a_chunk_before_a_lost_policy_step_has_no_next_step(record):
+    bag = record(40)
     del bag.messages["decision"][2]
     chunks = BagEpisode(bag).executed_chunks()
     assert [chunk.next_step is None for chunk in chunks[:-1]] == [
@@ -130,15 +132,15 @@ def test_a_chunk_before_a_lost_policy_step_has_no_next_step(lived):
     ]
 
 
-def test_the_last_chunk_of_an_incomplete_bag_has_no_next_step(lived):
-    recorded = BagEpisode(lived(40, end=EpisodeEnd("failure", "cut_off", START_NS)))
+def test_the_last_chunk_of_an_incomplete_bag_has_no_next_step(record):
+    recorded = BagEpisode(record(40, end=EpisodeEnd("failure", "cut_off", START_NS)))
     last = recorded.executed_chunks()[-1]
     assert not last.is_last
     assert last.next_step is None
 
 
-def test_policy_steps_of_an_earlier_episode_or_run_are_left_out(lived):
-    bag = lived(60)
+def test_policy_steps_of_an_earlier_episode_or_run_are_left_out(record):
+    bag = record(60)
     numbers = [d.number for d in BagEpisode(bag).policy_steps]
     for index, (_, message) in enumerate(bag.messages["decision"][:4]):
         old = f'"episode": {9 if index < 2 else 0}'
@@ -146,8 +148,8 @@ def test_policy_steps_of_an_earlier_episode_or_run_are_left_out(lived):
     assert [d.number for d in BagEpisode(bag).policy_steps] == numbers[4:]
 
 
-def test_a_reward_belongs_to_the_point_before_its_state(lived):
-    bag = lived(40)
+def test_a_reward_belongs_to_the_point_before_its_state(record):
+    bag = record(40)
     bag.messages["reward"] = [
         (START_NS + tick * TICK_NS, value(float(tick))) for tick in range(0, 40, 2)
     ]
@@ -158,8 +160,8 @@ def test_a_reward_belongs_to_the_point_before_its_state(lived):
         assert recorded.rewards(chunk) == ticks
 
 
-def test_non_finite_numbers_are_left_out(lived):
-    bag = lived(40)
+def test_non_finite_numbers_are_left_out(record):
+    bag = record(40)
     start_ns, joint_state = bag.messages["joint_states"][0]
     bag.messages["reward"] = [(start_ns, value(2.0)), (start_ns + 1, value(math.nan))]
     broken = SimpleNamespace(
@@ -175,8 +177,8 @@ def test_non_finite_numbers_are_left_out(lived):
     assert all(np.isfinite(positions).all() for positions in recorded.positions.values)
 
 
-def test_without_published_rewards_a_success_has_reward_one(lived):
-    bag = lived(40)
+def test_without_published_rewards_a_success_has_reward_one(record):
+    bag = record(40)
     won, lost = (
         BagEpisode(bag),
         BagEpisode(replace(bag, end=EpisodeEnd("failure", "failure", bag.end.stamp_ns))),
@@ -186,8 +188,8 @@ def test_without_published_rewards_a_success_has_reward_one(lived):
     assert sum(sum(lost.rewards(chunk)) for chunk in lost.executed_chunks()) == 0.0
 
 
-def test_an_intervention_marks_every_chunk_that_it_overlaps(lived):
-    bag = lived(60)
+def test_an_intervention_marks_every_chunk_that_it_overlaps(record):
+    bag = record(60)
     bag.messages["intervention"] = [
         (START_NS, value(False)),
         (START_NS + 12 * TICK_NS, value(True)),
@@ -201,8 +203,8 @@ def test_an_intervention_marks_every_chunk_that_it_overlaps(lived):
         assert recorded.has_intervention(chunk) == (start < 20 and end >= 12)
 
 
-def test_an_incomplete_bag_is_rejected(lived):
-    bag = lived(40)
+def test_an_incomplete_bag_is_rejected(record):
+    bag = record(40)
     bag.end = None
     with pytest.raises(EpisodeError, match="recover it first"):
         BagEpisode(bag)

@@ -74,7 +74,7 @@ def test_timestamps_are_read(replay_buffer):
 
 
 @pytest.mark.parametrize("bad", [np.nan, 0.0])
-def test_timestamps_that_do_not_rise_are_an_error(replay_buffer, bad):
+def test_timestamps_that_do_not_increase_are_an_error(replay_buffer, bad):
     seconds = np.arange(12.0)
     seconds[5] = bad
     add(replay_buffer, "data/timestamp", seconds)
@@ -112,7 +112,7 @@ def test_a_short_array_is_an_error(replay_buffer):
 
 
 @pytest.mark.parametrize("ends", [[], [3, 3, 12], [0, 12], [8, 3]])
-def test_episode_ends_that_do_not_rise_are_rejected(replay_buffer, ends):
+def test_episode_ends_that_do_not_increase_are_rejected(replay_buffer, ends):
     add(replay_buffer, "meta/episode_ends", np.array(ends, np.int64))
     with pytest.raises(EpisodeError, match=r"pusht\.zarr: meta/episode_ends"):
         open_episodes(replay_buffer)

@@ -59,7 +59,7 @@ def test_numbers_are_float32_and_images_uint8(episodes):
     assert {pixels.dtype for pixels in one.images.values()} == {np.dtype(np.uint8)}
 
 
-def test_names_of_columns_are_unique_and_stamps_rise(episodes):
+def test_names_of_columns_are_unique_and_stamps_increase(episodes):
     one = episodes.read(1)
     assert len(set(one.state_names)) == len(one.state_names)
     assert len(set(one.action_names)) == len(one.action_names)

@@ -182,7 +182,7 @@ def test_a_non_finite_number_is_an_error_with_episode_and_key(lerobot_folder, ba
 def test_missing_rows_are_an_error(lerobot_folder):
     path = data_file(lerobot_folder)
     parquet.write_table(parquet.read_table(path, partitioning=None).slice(0, 6), path)
-    with pytest.raises(EpisodeError, match=r"episode 1: .* has 3 rows of it, expected 5"):
+    with pytest.raises(EpisodeError, match=r"episode 1: .* has 3 rows of the episode, expected 5"):
         open_episodes(lerobot_folder).read(1)
 
 

@@ -16,7 +16,7 @@ TOPICS = {"words": BagTopic("/words", "std_msgs/msg/String", "string data")}
 
 
 class Cell:
-    """A recorder with a segmenter, and the time."""
+    """Recorder with a segmenter and a clock."""
 
     def __init__(self, folder):
         self.folder, self.now_ns = folder, 100 * SECOND_NS
@@ -36,7 +36,7 @@ class Cell:
         self.segmenter.tick(self.now_ns)
 
     def bags(self):
-        """Yield how each episode ended, and its policy steps."""
+        """Yield the end and the policy steps of each episode."""
         self.recorder.close()
         for number in bag_numbers(self.folder):
             bag = read_bag(bag_path(self.folder, number))

@@ -27,9 +27,9 @@ def test_every_row_starts_a_step_of_one_phase(tmp_path):
     write_episode(episode_path(tmp_path, 0), whole)
     phases = SubsampledEpisodes(open_episodes(tmp_path), 2)
     assert len(phases) == len(phases.names) == 2
-    begins = np.concatenate([phases.read(k).stamps_ns for k in range(2)])
-    assert set(begins.tolist()) <= set(whole.stamps_ns.tolist())
-    assert len(set(begins.tolist())) == len(begins) >= len(whole) - 2
+    starts = np.concatenate([phases.read(k).stamps_ns for k in range(2)])
+    assert set(starts.tolist()) <= set(whole.stamps_ns.tolist())
+    assert len(set(starts.tolist())) == len(starts) >= len(whole) - 2
 
 
 def test_a_stride_longer_than_the_episode_is_rejected():

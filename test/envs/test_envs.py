@@ -38,19 +38,19 @@ def envs(name: str) -> Iterator[LocalVectorEnv]:
     made.close()
 
 
-def followed(actions: Floats, states: Floats) -> Iterator[tuple[Floats, Floats]]:
+def with_next_state(actions: Floats, states: Floats) -> Iterator[tuple[Floats, Floats]]:
     """Yield each action with the state after it."""
     return zip(actions[:-1], states[1:], strict=True)
 
 
-def played(
+def random_rollout(
     envs: LocalVectorEnv | ResumableEnv, columns: int, steps: int, seed: int = 0
 ) -> list[Floats]:
-    """Random actions from the starts of seeds 5, 6, 7; odd steps step only the last two."""
-    chance = np.random.default_rng(seed)
+    """Return the states under random actions from seeds 5, 6, 7; odd steps exclude index 0."""
+    rng = np.random.default_rng(seed)
     states = [envs.reset(ALL, (5, 6, 7))]
     for step in range(steps):
-        actions = 0.1 * chance.standard_normal((3, columns)).astype(np.float32)
+        actions = 0.1 * rng.standard_normal((3, columns)).astype(np.float32)
         indices = ALL[step % 2 :]
         states.append(envs.step(indices, actions[indices]).states)
     return states
@@ -60,10 +60,10 @@ def test_the_same_seeds_and_actions_give_the_same_states_after_other_episodes(
     name: str, envs: LocalVectorEnv
 ) -> None:
     columns = COLUMNS[name]
-    first = played(envs, columns, 12)
-    played(envs, columns, 7, seed=1)
-    for one, two in zip(first, played(envs, columns, 12), strict=True):
-        np.testing.assert_array_equal(one, two)
+    first = random_rollout(envs, columns, 12)
+    random_rollout(envs, columns, 7, seed=1)
+    for expected, actual in zip(first, random_rollout(envs, columns, 12), strict=True):
+        np.testing.assert_array_equal(expected, actual)
     assert not np.array_equal(first[0][0], first[0][1])
 
 
@@ -71,29 +71,31 @@ def test_processes_give_the_same_states(name: str, envs: LocalVectorEnv) -> None
     columns = COLUMNS[name]
     processes = LocalVectorEnv(EnvSpec(name), 3, processes=True)
     try:
-        for one, two in zip(played(envs, columns, 6), played(processes, columns, 6), strict=True):
-            np.testing.assert_array_equal(one, two)
+        for expected, actual in zip(
+            random_rollout(envs, columns, 6), random_rollout(processes, columns, 6), strict=True
+        ):
+            np.testing.assert_array_equal(expected, actual)
     finally:
         processes.close()
 
 
 def test_only_the_given_indices_are_stepped(name: str, envs: LocalVectorEnv) -> None:
-    begun = envs.reset(ALL, (1, 2, 3))
+    initial = envs.reset(ALL, (1, 2, 3))
     action = np.zeros((1, COLUMNS[name]), np.float32)
     moved = envs.step(np.array([1]), action).states
-    assert not np.array_equal(moved[0], begun[1])
-    again = envs.reset(np.array([2, 1]), (3, 2))
-    np.testing.assert_array_equal(again, begun[[2, 1]])
+    assert not np.array_equal(moved[0], initial[1])
+    repeated = envs.reset(np.array([2, 1]), (3, 2))
+    np.testing.assert_array_equal(repeated, initial[[2, 1]])
 
 
 def test_unfinished_episodes_are_replayed(name: str, envs: LocalVectorEnv) -> None:
     columns = COLUMNS[name]
     recorded = ResumableEnv(envs)
-    played(recorded, columns, 9)
+    random_rollout(recorded, columns, 9)
     saved = recorded.episodes()
     next_action = np.full((3, columns), 0.05, np.float32)
     expected = recorded.step(ALL, next_action).states
-    played(envs, columns, 3, seed=4)
+    random_rollout(envs, columns, 3, seed=4)
     resumed = ResumableEnv(envs)
     resumed.replay(*saved)
     np.testing.assert_array_equal(resumed.step(ALL, next_action).states, expected)
@@ -113,17 +115,17 @@ def test_a_cell_has_the_observations_and_rate_of_its_view(processes: bool) -> No
     one, several = LocalVectorEnv(spec, 1), LocalVectorEnv(spec, 3, processes)
     try:
         still = Simulation("reach").home[None].astype(np.float32)
-        begun = several.reset(ALL, (5, 6, 7))
-        assert begun.shape == (3, 2)
+        initial = several.reset(ALL, (5, 6, 7))
+        assert initial.shape == (3, 2)
         first = several.render(ALL)["left_wrist_camera"]
         assert first.shape == (3, 24, 32, 3)
         several.step(np.array([1]), still)
-        again = several.render(np.array([2, 1]))["left_wrist_camera"]
-        np.testing.assert_array_equal(again[0], first[2])
-        np.testing.assert_array_equal(one.reset(np.zeros(1, int), (6,))[0], begun[1])
+        repeated = several.render(np.array([2, 1]))["left_wrist_camera"]
+        np.testing.assert_array_equal(repeated[0], first[2])
+        np.testing.assert_array_equal(one.reset(np.zeros(1, int), (6,))[0], initial[1])
         np.testing.assert_array_equal(view_of(one), first[1])
         one.step(np.zeros(1, int), still)
-        np.testing.assert_array_equal(view_of(one), again[1])
+        np.testing.assert_array_equal(view_of(one), repeated[1])
         steps = 1
         while not one.step(np.zeros(1, int), still).truncated[0]:
             steps += 1
@@ -148,12 +150,12 @@ def test_a_view_of_unknown_observations_is_rejected() -> None:
 
 def test_a_fall_is_terminated_and_returns_its_last_state() -> None:
     hopper = LocalVectorEnv(EnvSpec("Hopper-v5"), 2)
-    begun = hopper.reset(np.arange(2), (0, 1))
+    initial = hopper.reset(np.arange(2), (0, 1))
     forward = np.ones((2, 3), np.float32)
     ends = [hopper.step(np.arange(2), forward) for _ in range(60)]
     fallen = next(end for end in ends if end.terminated[0])
     assert not fallen.truncated[0]
-    assert abs(fallen.states[0] - begun[0]).max() > 0.2
+    assert abs(fallen.states[0] - initial[0]).max() > 0.2
     assert fallen.rewards[0] != 0
 
 
@@ -201,7 +203,7 @@ def test_metaworld_without_its_contact_test_gives_the_same_states(name: str) -> 
     index, demo = next(solved)
     env = MetaworldEnv(name, evaluation=True)
     env.reset(index)
-    for action, state in followed(demo.actions, demo.states):
+    for action, state in with_next_state(demo.actions, demo.states):
         result = env.step(action.astype(np.float64))
         np.testing.assert_array_equal(result.state, to_hand_frame(state))
         if result.success:

@@ -1,4 +1,4 @@
-"""States in the frame of the hand are independent of where the scene stands."""
+"""States in the frame of the hand are independent of the position of the scene."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_objects_and_goal_are_relative_to_the_hand():
     assert (view["gripper"], view["object_1_z"]) == pytest.approx((0.7, 0.05))
 
 
-def test_a_sideways_shift_of_the_scene_changes_nothing():
+def test_the_state_is_invariant_to_a_horizontal_shift_of_the_scene():
     chance = np.random.default_rng(0)
     states = chance.normal(size=(5, 39)).astype(np.float32)
     moved = states.copy()

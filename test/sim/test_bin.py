@@ -3,7 +3,7 @@
 import mujoco
 import pytest
 
-from dbp_ros.sim.scene import cell
+from dbp_ros.sim.scene import cell_spec
 from dbp_ros.sim.tasks.bin import WALL_M, Bin, touched_by_arm
 from dbp_ros.sim.tasks.task import place
 
@@ -13,7 +13,7 @@ HALF_M = 0.02
 
 @pytest.fixture(scope="module")
 def scene():
-    spec = cell()
+    spec = cell_spec()
     BIN.build(spec, 0.1, -0.05)
     ball = spec.worldbody.add_body(name="ball")
     ball.add_freejoint()

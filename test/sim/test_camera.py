@@ -53,16 +53,16 @@ def grasping():
 def test_ray_cast_images_match_gl_images_at_the_start(task, seed):
     simulation = Simulation(task)
     simulation.reset(seed)
-    compare(simulation)
+    assert_equal_images(simulation)
 
 
 @needs_egl
 def test_ray_cast_images_match_gl_images_while_grasping(grasping):
-    compare(grasping)
+    assert_equal_images(grasping)
 
 
-def compare(simulation):
-    """Render with both and compare."""
+def assert_equal_images(simulation):
+    """Assert that the images of both renderers match."""
     with open_cameras(simulation.model, CAMERAS, 84, 84, "egl") as rig:
         gl_images = rig.render(simulation.data)
     with open_cameras(simulation.model, CAMERAS, 84, 84, "raycast") as rig:
@@ -72,8 +72,8 @@ def compare(simulation):
         assert np.abs(gl_images[name].astype(float) - cast_images[name]).mean() < 1.0
 
 
-def red(image):
-    """Return how many pixels are as red as the cube."""
+def count_red_pixels(image):
+    """Return the number of pixels in the colour of the cube."""
     r, g, b = np.moveaxis(image.astype(int), -1, 0)
     return int(((r > 100) & (g < 60) & (b < 60)).sum())
 
@@ -83,12 +83,12 @@ def test_the_cube_is_in_the_image_of_the_head_camera():
     with open_cameras(simulation.model, CAMERAS, 84, 84, "raycast") as rig:
         for seed in range(5):
             simulation.reset(seed)
-            assert red(rig.render(simulation.data)["head_camera"]) >= 6
+            assert count_red_pixels(rig.render(simulation.data)["head_camera"]) >= 6
 
 
 def test_a_grasped_cube_is_in_the_image_of_the_wrist_camera(grasping):
     with open_cameras(grasping.model, CAMERAS, 84, 84, "raycast") as rig:
-        assert red(rig.render(grasping.data)["left_wrist_camera"]) > 200
+        assert count_red_pixels(rig.render(grasping.data)["left_wrist_camera"]) > 200
 
 
 def test_images_have_the_requested_size(grasping):

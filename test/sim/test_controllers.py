@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dbp_ros.sim.controllers import ArmTargets, ForwardController
+from dbp_ros.sim.controllers import ForwardController, JointTargets
 
 JOINTS = ("left_elbow_joint", "left_wrist_1_joint")
 
@@ -12,49 +12,49 @@ def controller():
 
 
 def test_an_active_controller_forwards_finite_commands_of_its_size():
-    one = controller()
-    assert one.accept(np.zeros(2))
-    assert one.label == "active"
-    assert one.state == ""
+    forward = controller()
+    assert forward.accept(np.zeros(2))
+    assert forward.lifecycle_state == "active"
+    assert forward.status == ""
 
 
 def test_an_inactive_controller_ignores_commands_until_it_is_activated():
-    one = controller()
-    one.deactivate()
-    assert not one.accept(np.zeros(2))
-    assert one.ignored_commands == 1
-    assert one.state == "left_controller is inactive: call left_controller/activate"
-    one.activate()
-    assert one.accept(np.zeros(2))
+    forward = controller()
+    forward.deactivate()
+    assert not forward.accept(np.zeros(2))
+    assert forward.ignored_commands == 1
+    assert forward.status == "left_controller is inactive: call left_controller/activate"
+    forward.activate()
+    assert forward.accept(np.zeros(2))
 
 
 def test_a_command_of_the_wrong_size_deactivates_the_controller():
-    one = controller()
-    assert not one.accept(np.zeros(3))
-    assert one.label == "inactive"
-    assert one.failed
-    assert "expected 2 positions, got 3" in one.state
-    assert not one.accept(np.zeros(2)), "the right size does not activate it"
-    one.clear()
-    assert "expected 2 positions, got 3" in one.state, "a reset of the cell does not either"
-    one.activate()
-    assert one.accept(np.zeros(2))
-    assert one.state == ""
+    forward = controller()
+    assert not forward.accept(np.zeros(3))
+    assert forward.lifecycle_state == "inactive"
+    assert forward.failed
+    assert "expected 2 positions, got 3" in forward.status
+    assert not forward.accept(np.zeros(2)), "the right size does not activate it"
+    forward.clear()
+    assert "expected 2 positions, got 3" in forward.status, "a reset of the cell does not either"
+    forward.activate()
+    assert forward.accept(np.zeros(2))
+    assert forward.status == ""
 
 
 def test_a_non_finite_command_is_dropped_and_the_controller_stays_active():
-    one = controller()
-    assert not one.accept(np.array([0.1, np.nan]))
-    assert one.label == "active"
-    assert "expected 2 finite numbers, got [0.1, nan]" in one.state
-    assert one.accept(np.zeros(2))
-    assert one.refused_commands == 1
-    one.clear()
-    assert one.state == ""
+    forward = controller()
+    assert not forward.accept(np.array([0.1, np.nan]))
+    assert forward.lifecycle_state == "active"
+    assert "expected 2 finite numbers, got [0.1, nan]" in forward.status
+    assert forward.accept(np.zeros(2))
+    assert forward.refused_commands == 1
+    forward.clear()
+    assert forward.status == ""
 
 
 def test_a_command_sets_the_joints_of_one_controller():
-    targets = ArmTargets(np.zeros(3))
+    targets = JointTargets(np.zeros(3))
     before = targets.positions
     targets.set(slice(1, 3), np.array([0.1, 0.2]))
     assert targets.positions.tolist() == [0.0, 0.1, 0.2]
@@ -62,7 +62,7 @@ def test_a_command_sets_the_joints_of_one_controller():
 
 
 def test_after_a_protective_stop_the_last_command_is_in_effect():
-    targets = ArmTargets(np.zeros(2))
+    targets = JointTargets(np.zeros(2))
     targets.protective_stop(np.array([0.01, 0.02]))
     targets.set(slice(0, 2), np.array([0.5, 0.6]))
     assert targets.stopped
@@ -73,7 +73,7 @@ def test_after_a_protective_stop_the_last_command_is_in_effect():
 
 
 def test_a_protective_stop_holds_the_position_of_a_reset():
-    targets = ArmTargets(np.zeros(2))
+    targets = JointTargets(np.zeros(2))
     targets.protective_stop(np.zeros(2))
     targets.hold(np.ones(2))
     assert targets.positions.tolist() == [1.0, 1.0]

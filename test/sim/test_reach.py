@@ -13,7 +13,7 @@ def simulation():
 
 
 def hold(simulation, seed, seconds):
-    """Let the expert solve the task, then hold."""
+    """Let the expert solve the task, then hold the position."""
     assert demonstrate(simulation, None, "both", seed, 0.0).success
     simulation.command(simulation.positions)
     simulation.advance(round(seconds / 0.002))

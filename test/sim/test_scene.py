@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.settings.robot import ARM_JOINTS, CAMERAS, DUAL_UR5E_JOINTS
-from dbp_ros.sim.scene import HOME, cell
+from dbp_ros.sim.scene import HOME, cell_spec
 
 DH = ((0.1625, 0, np.pi / 2), (0, -0.425, 0), (0, -0.3922, 0))
 DH += ((0.1333, 0, np.pi / 2), (0.0997, 0, -np.pi / 2), (0.0996, 0, 0))
@@ -13,7 +13,7 @@ DH += ((0.1333, 0, np.pi / 2), (0.0997, 0, -np.pi / 2), (0.0996, 0, 0))
 
 @pytest.fixture(scope="module")
 def model():
-    return cell().compile()
+    return cell_spec().compile()
 
 
 def flange(angles):

@@ -65,12 +65,12 @@ def episode(request, simulation):
     return receiver, steps
 
 
-def test_the_bar_starts_on_one_side_and_the_bin_stands_on_the_other(simulation):
+def test_bar_and_bin_start_on_opposite_sides(simulation):
     sides = set()
     for seed in range(20):
         simulation.reset(seed)
-        bar, receptacle = (simulation.data.body(name).xpos[1] for name in ("bar", "bin"))
-        assert bar * receptacle < 0
+        bar_y, bin_y = (simulation.data.body(name).xpos[1] for name in ("bar", "bin"))
+        assert bar_y * bin_y < 0
         sides.add(receiver_of(simulation))
     assert sides == set(SIDES)
 
@@ -103,7 +103,7 @@ def test_the_arms_touch_neither_each_other_nor_the_bin(episode):
     assert not any(step.collided for step in steps)
 
 
-def test_a_bar_that_is_put_back_is_picked_up_again(simulation):
+def test_a_bar_at_its_start_is_picked_up_again(simulation):
     loop = ControlLoop(simulation)
     loop.reset(SEEDS[0])
     start = simulation.data.body("bar").xpos.copy()

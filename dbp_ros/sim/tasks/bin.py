@@ -9,8 +9,8 @@ from dbp_ros.settings.robot import SIDES
 from dbp_ros.types import Array
 
 WALL_M = 0.004
-# An object this far above its rest position may be released.
-RELEASE_HEIGHT_M = 0.012
+# Largest height above the rest position at which an object counts as in the bin.
+MAX_HEIGHT_M = 0.012
 COLOUR = [0.27, 0.40, 0.60, 1]
 INSIDE_COLOUR = [0.36, 0.49, 0.68, 1]
 
@@ -60,7 +60,7 @@ class Bin:
         """Return whether an object is within the walls and on the floor, or just above it."""
         offset = data.body(body).xpos - self.rest_position(data, half_height_m)
         within = abs(offset[0]) < self.length_m / 2 and abs(offset[1]) < self.width_m / 2
-        return bool(within and offset[2] < RELEASE_HEIGHT_M)
+        return bool(within and offset[2] < MAX_HEIGHT_M)
 
 
 def touched_by_arm(model: mujoco.MjModel, data: mujoco.MjData, body: str) -> bool:

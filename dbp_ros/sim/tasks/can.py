@@ -14,7 +14,7 @@ from dbp_ros.types import Array
 
 RADIUS_M = 0.033
 HEIGHT_M = 0.10
-# Height of the tool centre above the middle, where the pads end at the top of the can.
+# Height of the tool centre above the middle; the pads end at the top of the can.
 GRIP_ABOVE_M = 0.022
 APPROACH_SLOPE = 12.0
 BIN = Bin(length_m=0.18, width_m=0.24, height_m=0.06)
@@ -58,7 +58,7 @@ class Can:
             )
 
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
-        """Place the can at random in a zone before the bin that both arms reach."""
+        """Place the can at random in a zone in front of the bin that both arms reach."""
         (x, y), turn = rng.uniform(*np.transpose(ZONE_M)), rng.uniform(-np.pi, np.pi)
         place(model, data, "can", x, y, HEIGHT_M / 2, turn)
 
@@ -73,7 +73,7 @@ class Can:
     def waypoints(
         self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
     ) -> Mapping[str, Waypoint]:
-        """Grasp the can by its upper half, carry it over the wall, release it, withdraw."""
+        """Return a waypoint to grasp the can, carry it over the wall, release it, or withdraw."""
         can = data.body("can")
         upwards: Array = can.xmat.reshape(3, 3)[:, 2]
         rotation = pointing_down(0.0)

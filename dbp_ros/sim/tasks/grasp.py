@@ -1,4 +1,4 @@
-"""Grasp, carry and release from above, as pure functions of the state."""
+"""Waypoints to grasp, carry and release from above, as pure functions of the state."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ CRUISE_M_S = 0.35
 CLEARANCE_M = 0.09
 FUNNEL_M = 0.006
 FUNNEL_SLOPE = 3.0
-GRIP_M = 0.003
-LOOSE_M = 0.012
+GRASP_TOLERANCE_M = 0.003
+RELEASE_MARGIN_M = 0.012
 MAX_MISALIGNMENT_RAD = 0.6
-WITHDRAWN_M = 0.15
+WITHDRAWAL_M = 0.15
 CLOSED_M = 0.0
 
 
@@ -41,7 +41,7 @@ def is_grasping(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Gri
     """Return whether the fingers of an arm have closed on the object."""
     gap = opening(model, data, side)
     offset = grip.point - data.site(f"{side}_tcp").xpos
-    return between_fingers(offset, gap) and gap < grip.width_m + GRIP_M
+    return between_fingers(offset, gap) and gap < grip.width_m + GRASP_TOLERANCE_M
 
 
 def grasp(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Grip) -> Waypoint:
@@ -75,8 +75,9 @@ def carry(data: mujoco.MjData, side: str, body: str, target: Array, rotation: Ar
 def release(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Grip) -> Waypoint:
     """Return the waypoint of an arm that opens its fingers in place, then withdraws upwards."""
     point = data.site(f"{side}_tcp").xpos.copy()
-    if opening(model, data, side) > min(grip.width_m + LOOSE_M, GRIPPER_STROKE_M - LOOSE_M / 2):
-        point[2] = grip.point[2] + WITHDRAWN_M
+    released_m = min(grip.width_m + RELEASE_MARGIN_M, GRIPPER_STROKE_M - RELEASE_MARGIN_M / 2)
+    if opening(model, data, side) > released_m:
+        point[2] = grip.point[2] + WITHDRAWAL_M
     return Waypoint(point, grip.rotation, GRIPPER_STROKE_M, CRUISE_M_S)
 
 

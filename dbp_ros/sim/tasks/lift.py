@@ -12,7 +12,7 @@ from dbp_ros.sim.tasks.task_object import TaskObject
 
 CUBE_M = 0.04
 LIFTED_M = 0.10
-HELD_M = 0.17
+TARGET_HEIGHT_M = 0.17
 ZONE_M = 0.08
 YAW_RAD = 0.4
 
@@ -54,11 +54,11 @@ class Lift:
     def waypoints(
         self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
     ) -> Mapping[str, Waypoint]:
-        """Grasp the cube and lift it."""
+        """Return a waypoint to grasp the cube, or to lift it."""
         cube = data.body("cube")
         rotation = pointing_down(yaw_of(cube.xmat.reshape(3, 3)))
         grip = Grip(cube.xpos, rotation, CUBE_M)
         if is_grasping(model, data, mode, grip):
-            above = np.array((cube.xpos[0], cube.xpos[1], HELD_M))
+            above = np.array((cube.xpos[0], cube.xpos[1], TARGET_HEIGHT_M))
             return {mode: Waypoint(above, rotation, CLOSED_M, CRUISE_M_S)}
         return {mode: grasp(model, data, mode, grip)}

@@ -17,7 +17,7 @@ SIDE_M = 0.09
 THICKNESS_M = 0.006
 ABOVE_M = 0.08
 REACHED_M = 0.06
-# Distance of the lowest reward.
+# Distance from which the reward is -1.
 FAR_M = 0.3
 ZONE_M = ((-0.12, 0.10), (0.16, 0.32))
 OUTWARDS = {"left": 1.0, "right": -1.0}
@@ -68,7 +68,7 @@ class Reach:
     def waypoints(
         self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
     ) -> Mapping[str, Waypoint]:
-        """Move straight to the targets."""
+        """Return the targets as waypoints."""
         down = pointing_down(0.0)
         return {
             side: Waypoint(_target(data, side), down, GRIPPER_STROKE_M, CRUISE_M_S)

@@ -31,13 +31,13 @@ class Waypoint:
 
 
 class Task(Protocol):
-    """A task without state of its own: success, reward and waypoints depend on the scene only.
+    """Interface of tasks; success, reward and waypoints depend on the simulation state only.
 
     Attributes:
         name: Name on the command line.
         modes: Names of the strategies of the expert.
         time_limit_s: Duration after which an episode is truncated.
-        objects: Their states and the positions of the arms determine the waypoints.
+        objects: Objects whose states, with the positions of the arms, determine the waypoints.
     """
 
     name: ClassVar[str]
@@ -62,8 +62,8 @@ class Task(Protocol):
     ) -> Mapping[str, Waypoint]:
         """Return the next waypoint of each arm in use, a pure function of the state.
 
-        An arm without a waypoint stays at home. An unsolved state must not be at rest: a policy
-        cloned from an expert that pauses stops there.
+        An arm without a waypoint stays at home. The expert must not pause in an unsolved state: a
+        cloned policy would stop there.
 
         Args:
             model: Scene.
@@ -78,9 +78,8 @@ def pointing_down(yaw_rad: float) -> Array:
     At zero the fingers slide along y. Shape (3, 3).
     """
     c, s = np.cos(yaw_rad), np.sin(yaw_rad)
-    turn = np.array(((c, -s, 0.0), (s, c, 0.0), (0.0, 0.0, 1.0)))
-    rotation: Array = turn @ DOWN
-    return rotation
+    rotation = np.array(((c, -s, 0.0), (s, c, 0.0), (0.0, 0.0, 1.0)))
+    return np.asarray(rotation @ DOWN)
 
 
 def yaw_of(rotation: Array) -> float:

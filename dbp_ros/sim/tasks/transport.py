@@ -1,4 +1,4 @@
-"""Task: hand a bar from one arm to the other, which puts it into the bin on its side."""
+"""Task: hand a bar from one arm to the other, which puts it into the bin."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -82,7 +82,7 @@ class Transport:
     def waypoints(
         self, model: mujoco.MjModel, data: mujoco.MjData, mode: str
     ) -> Mapping[str, Waypoint]:
-        """Return the waypoints of the phase that the state belongs to.
+        """Return the waypoints of the current phase, a function of the state.
 
         The phases are pick up, move to the handover, grasp, release, withdraw, put down. The
         receiver closes before the giver opens, and moves once the giver is clear of the bar.
@@ -143,5 +143,5 @@ def hold(side: str) -> Waypoint:
 
 
 def retreat(side: str) -> Waypoint:
-    """Return the waypoint of an arm that makes room for the other."""
+    """Return the waypoint of an arm outside of the workspace of the other."""
     return Waypoint(RETREAT[side], tool_along_y(side), GRIPPER_STROKE_M, CRUISE_M_S)
