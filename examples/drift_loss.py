@@ -22,7 +22,7 @@ def demonstrations(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def between_modes(observation: torch.Tensor, chunks: torch.Tensor) -> float:
-    """Return the fraction of chunks whose end is not near any goal."""
+    """Return the fraction of chunks that do not end near a goal."""
     angle = 0.5 * observation + 2 * math.pi / 3 * torch.arange(3)
     goals = 0.8 * torch.stack([angle.cos(), angle.sin()], dim=-1)
     distance = torch.cdist(chunks[:, :, -1], goals).min(-1).values
@@ -33,7 +33,7 @@ def main() -> None:
     """Train, measure, plot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--num-steps", type=int, default=2_000)
-    parser.add_argument("--plot", default="", help="file to draw the samples into")
+    parser.add_argument("--plot", default="", help="file for a plot of the samples")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     observations, actions = demonstrations(5_000)

@@ -10,7 +10,7 @@ from dbp_ros.settings.policy import PolicyConfig
 
 
 def main() -> None:
-    """Run episodes and print how each one ended."""
+    """Run episodes and print their results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--episodes", type=int, default=5)
     arguments = parser.parse_args()

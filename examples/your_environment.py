@@ -8,7 +8,7 @@ from dbp_ros.learning import Demonstrations, TrainConfig, TrainedPolicy, train
 
 
 class PointAroundDisc:
-    """A point that has to pass a disc on either side; replace it by your environment."""
+    """A point that must pass a disc on either side; replace it with your environment."""
 
     def reset(self, seed: int) -> np.ndarray:
         """Return the first state: x, y in [m]."""
@@ -16,10 +16,10 @@ class PointAroundDisc:
         return self.position
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, bool, bool]:
-        """Move to `action` at up to 0.15 m a step; return state, terminated, success."""
+        """Move towards `action` by at most 0.15 m; return state, terminated, success."""
         offset = action - self.position
-        reach = 0.15 / max(0.15, float(np.linalg.norm(offset)))
-        self.position = self.position + reach * offset
+        scale = 0.15 / max(0.15, float(np.linalg.norm(offset)))
+        self.position = self.position + scale * offset
         crashed = bool(np.linalg.norm(self.position) < 0.3)
         arrived = bool(self.position[0] > 0.9)
         return self.position, crashed or arrived, arrived
@@ -66,7 +66,7 @@ def main() -> None:
     )
     policy = train(data, config)
     solved = [rollout(environment, policy, 1000 + seed) for seed in range(arguments.episodes)]
-    print(f"{sum(solved)} of {len(solved)} episodes solved, one forward pass a decision")
+    print(f"{sum(solved)} of {len(solved)} episodes solved, one forward pass per decision")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Dataclasses from plain values: types, ranges and choices checked, errors that name the field."""
+"""Conversion of plain values to dataclasses, with checks of types, ranges and choices."""
 
 import json
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from dbp_ros.errors import ConfigError
 
 Kind = TypeVar("Kind")
-LONGEST_JSON = 1 << 20
+MAX_JSON_LENGTH = 1 << 20
 INT64 = 1 << 63
 _hints: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
 
@@ -41,7 +41,7 @@ class Settings:
 
 
 class Leaf(NamedTuple):
-    """A setting that is no group of settings; names in groups are joined with dots."""
+    """Single setting; in a group its name is `group.name`."""
 
     name: str
     kind: Any
@@ -64,19 +64,19 @@ def leaves(config: Settings, prefix: str = "") -> Iterator[Leaf]:
 
 
 def from_mapping(kind: type[Kind], values: Any, prefix: str = "") -> Kind:
-    """Build a dataclass from plain values, such as YAML or JSON holds.
+    """Build a dataclass from plain values, as in YAML or JSON.
 
     Args:
         kind: The dataclass, with or without `Settings` as its base.
-        values: Values by name. A value of a group may have a name of its own, `group.name`.
-        prefix: Precedes every name in an error.
+        values: Values by name. A group is a mapping, or its values are named `group.name`.
+        prefix: Prefix of the names in errors.
 
     Raises:
         ConfigError: If a name is unknown or missing, or a value has the wrong type or is out of
             its range or choices.
     """
     if not isinstance(values, Mapping):
-        _refuse(prefix.rstrip(".") or kind.__name__, values, "a mapping")
+        _reject(prefix.rstrip(".") or kind.__name__, values, "a mapping")
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     given, hints = _grouped(values), _hints(kind)
     unknown = sorted(str(name) for name in given.keys() - known.keys())
@@ -116,7 +116,7 @@ def convert(kind: Any, value: Any, name: str) -> Any:
         return _tuple(arguments, value, name)
     if origin is dict:
         if not isinstance(value, dict):
-            _refuse(name, value, "a mapping")
+            _reject(name, value, "a mapping")
         names = [convert(arguments[0], key, f"a key of {name}") for key in value]
         return {key: convert(arguments[1], value[key], f"{name}.{key}") for key in names}
     if is_dataclass(kind) and not isinstance(value, kind):  # type: ignore[arg-type]
@@ -126,24 +126,24 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        _refuse(name, value, kind.__name__)
+        _reject(name, value, kind.__name__)
     return value
 
 
-def from_json(kind: type[Kind], text: str, longest: int = LONGEST_JSON) -> Kind:
+def from_json(kind: type[Kind], text: str, max_length: int = MAX_JSON_LENGTH) -> Kind:
     """Build a dataclass from a JSON object of an untrusted sender.
 
     Args:
         kind: The dataclass.
-        text: The document. Whole numbers are of 64 bits, others are finite, and texts can be
-            encoded in UTF-8.
-        longest: Maximum number of characters.
+        text: The document. Integers have 64 bits, other numbers are finite, and strings are valid
+            UTF-8.
+        max_length: Maximum number of characters.
 
     Raises:
-        ConfigError: If it is anything else.
+        ConfigError: If the document is invalid.
     """
-    if len(text) > longest:
-        raise ConfigError(f"{len(text)} characters, expected at most {longest}")
+    if len(text) > max_length:
+        raise ConfigError(f"{len(text)} characters, expected at most {max_length}")
     try:
         values = json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_int64)
         # A lone surrogate can be neither published nor logged.
@@ -159,7 +159,7 @@ def to_json(value: Any) -> str:
 
 
 def _grouped(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by name, those named `group.name` as a mapping of the group."""
+    """Return the values with those named `group.name` as a mapping of the group."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         group, dot, rest = str(name).partition(".")
@@ -191,12 +191,12 @@ def _bounds(low: float | None, high: float | None) -> str:
 
 def _tuple(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
-        _refuse(name, value, f"a list of {kinds[0].__name__}")
+        _reject(name, value, f"a list of {kinds[0].__name__}")
     items = list(value)
     if kinds[-1] is ...:
         return tuple(convert(kinds[0], item, name) for item in items)
     if len(items) != len(kinds):
-        _refuse(name, value, f"a list of {len(kinds)}")
+        _reject(name, value, f"a list of {len(kinds)}")
     return tuple(convert(kind, item, name) for kind, item in zip(kinds, items, strict=True))
 
 
@@ -213,7 +213,7 @@ def _array(value: Any, name: str) -> Any:
     return numbers
 
 
-def _refuse(name: str, value: Any, expected: str) -> NoReturn:
+def _reject(name: str, value: Any, expected: str) -> NoReturn:
     what = f"{value!r:.80} of type {type(value).__name__}"
     raise ConfigError(f"{name} is {what}, expected {expected}")
 

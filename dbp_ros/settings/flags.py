@@ -1,4 +1,4 @@
-"""Settings as flags of a command line, and as the strings of launch arguments."""
+"""Settings as command line flags and launch arguments."""
 
 import argparse
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def add_settings(parser: Parser, kind: type[Settings]) -> None:
     """Add a flag for every setting, with its default in the help text; `--group.name` in groups."""
     for leaf in leaves(kind()):
         notes = [leaf.bounds, "" if leaf.value is None else f"default: {_shown(leaf.value)}"]
-        # A description begins in upper case in ROS, unless with an abbreviation.
+        # Descriptions of ROS parameters are capitalised, help texts are not.
         doc = leaf.doc if leaf.doc[1:2].isupper() else leaf.doc[:1].lower() + leaf.doc[1:]
         text = f"{doc} ({'; '.join(filter(None, notes))})".replace(" ()", "")
         keywords = _keywords(leaf.kind, bool(leaf.value))
@@ -36,17 +36,17 @@ def settings_from(kind: type[Kind], arguments: argparse.Namespace) -> Kind:
 
 
 def flags_of(config: Settings) -> list[str]:
-    """Return the flags that give settings, without those at their defaults."""
-    words: list[str] = []
+    """Return the flags of all settings that differ from their defaults."""
+    flags: list[str] = []
     for leaf, default in zip(leaves(config), leaves(type(config)()), strict=True):
         if leaf.value == default.value:
             continue
         if isinstance(leaf.value, bool):
-            words.append(_flag(leaf.name if leaf.value else f"no-{leaf.name}"))
+            flags.append(_flag(leaf.name if leaf.value else f"no-{leaf.name}"))
         else:
             values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
-            words += [_flag(leaf.name), *map(str, values)]
-    return words
+            flags += [_flag(leaf.name), *map(str, values)]
+    return flags
 
 
 def from_strings(kind: type[Kind], strings: Mapping[str, str]) -> Kind:
@@ -65,11 +65,11 @@ def from_strings(kind: type[Kind], strings: Mapping[str, str]) -> Kind:
     )
 
 
-def check_at_least(least: float, **numbers: float) -> None:
-    """Raise `ConfigError` for a flag without a setting whose number is too small."""
+def check_at_least(minimum: float, **numbers: float) -> None:
+    """Raise `ConfigError` if the number of a flag without a setting is below the minimum."""
     for name, number in numbers.items():
-        if not number >= least:
-            raise ConfigError(f"{_flag(name)} {number}, expected at least {least:g}")
+        if not number >= minimum:
+            raise ConfigError(f"{_flag(name)} {number}, expected at least {minimum:g}")
 
 
 def _flag(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Parameter files as ROS 2 reads them, checked against the settings of the stack's nodes.
+"""Checks of ROS 2 parameter files against the settings of the nodes of the stack.
 
 ROS 2 ignores a key that no node declares and a block that matches no node. Here both are errors.
 Files are checked before the stack starts and in the node.
@@ -16,7 +16,7 @@ from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.simulation import SimulationConfig
 
-# Every node of the stack that reads parameters, and its settings.
+# Settings of each node of the stack with parameters.
 NODES: Mapping[str, type[Settings]] = {
     "guard": GuardConfig,
     "policy": PolicyConfig,
@@ -35,7 +35,7 @@ def check_file(path: Path, node: str, kind: type[Settings]) -> dict[str, Any]:
     """Check the parameter file of a node.
 
     Args:
-        path: The file. It may hold blocks of other nodes of the stack.
+        path: The file, which may also have blocks for other nodes of the stack.
         node: Fully qualified name of the node, such as `/cell/guard`.
         kind: Settings dataclass of the node.
 
@@ -43,8 +43,8 @@ def check_file(path: Path, node: str, kind: type[Settings]) -> dict[str, Any]:
         The parameters of the node, with types and ranges checked.
 
     Raises:
-        ConfigError: If ROS 2 cannot read the file, a block is for no node of the stack, none is
-            for this node, a key is unknown, or a value has the wrong type or is out of range.
+        ConfigError: If ROS 2 cannot read the file, a block matches no node of the stack, none
+            matches this node, a key is unknown, or a value has the wrong type or is out of range.
     """
     namespace = node.rpartition("/")[0]
     nodes = {f"{namespace}/{name}": settings for name, settings in NODES.items()} | {node: kind}
@@ -60,7 +60,9 @@ def check_file(path: Path, node: str, kind: type[Settings]) -> dict[str, Any]:
             _check_block(path, block, settings)
     if blocks and not any(block.applies_to(node) for block in blocks):
         keys = ", ".join(block.key for block in blocks)
-        raise ConfigError(f"{path} has parameters for {keys} but none for {node}: key them '/**'")
+        raise ConfigError(
+            f"{path} has parameters for {keys} but none for {node}: use the key '/**'"
+        )
     return own
 
 
@@ -96,12 +98,12 @@ def unknown_parameter(name: str, kind: type[Settings]) -> str:
     known = names_of(kind)
     if name in known or is_standard(name):
         return ""
-    what = f"{name} is no parameter of the {_title(kind)}"
+    what = f"{name} is not a parameter of the {_title(kind)}"
     if near := nearest(name, (*known, *STANDARD)):
         return f"{what}: did you mean {near}?"
     others = [node for node, other in NODES.items() if name in names_of(other)]
     if others:
-        return f"{what}; {' and '.join(others)} has it"
+        return f"{what}; it belongs to {' and '.join(others)}"
     return f"{what}; its parameters are {', '.join(known)}"
 
 
@@ -119,8 +121,8 @@ def _wrong_name(key: str, node: str, nodes: Iterable[str]) -> str:
     name = key.rpartition("/")[2]
     if any(name == other.rpartition("/")[2] for other in nodes):
         meant = f"{node.rpartition('/')[0]}/{name}"
-        return f"'{key}' does not match {meant}: key it '/**' or '/**/{name}'"
+        return f"'{key}' does not match {meant}: use the key '/**' or '/**/{name}'"
     names = [other.rpartition("/")[2] for other in nodes]
     near = nearest(name, names)
     guess = f"did you mean {near}?" if near else f"expected '/**' or one of {', '.join(names)}"
-    return f"'{key}' is no node of the stack: {guess}"
+    return f"'{key}' is not a node of the stack: {guess}"

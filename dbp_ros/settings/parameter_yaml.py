@@ -1,4 +1,4 @@
-"""Parameter files as blocks of values, typed as by the parser of ROS 2."""
+"""Parser of ROS 2 parameter files, with the type inference of ROS 2."""
 
 import difflib
 import re
@@ -23,7 +23,7 @@ HEXADECIMAL, OCTAL, DECIMAL = (
 
 @dataclass(frozen=True)
 class Block:
-    """The parameters that a file has for one name of a node.
+    """Parameters of one node name in a file.
 
     Attributes:
         key: The name as written, such as `/**`, `guard` or `/cell/guard`.
@@ -38,14 +38,14 @@ class Block:
     lines: dict[str, int]
 
     def applies_to(self, node: str) -> bool:
-        """Return whether ROS 2 gives the block to a node, by its fully qualified name."""
+        """Return whether the block matches a fully qualified node name."""
         key = self.key if self.key.startswith("/") else f"/{self.key}"
         pattern = re.escape(key).replace(r"/\*", r"(/\w+)").replace(r"\*", "*")
         return re.fullmatch(pattern, node) is not None
 
 
 def read_blocks(path: Path) -> list[Block]:
-    """Return the blocks of a parameter file, with values typed as ROS 2 types them.
+    """Return the blocks of a parameter file, with types as in ROS 2.
 
     Raises:
         ConfigError: If ROS 2 cannot read the file, or a key occurs twice.
@@ -62,12 +62,12 @@ def read_blocks(path: Path) -> list[Block]:
     blocks = [
         block for document in documents if document for block in _blocks(path, document, "", 1)
     ]
-    _refuse_twice(path, ((block.key, block.line) for block in blocks))
+    _reject_duplicates(path, ((block.key, block.line) for block in blocks))
     return blocks
 
 
 class _Loader(yaml.BaseLoader):
-    """Marks plain scalars, whose type ROS 2 infers in its own way."""
+    """Loader that marks plain scalars, whose type is inferred as in ROS 2."""
 
     def resolve(self, kind: type[yaml.Node], value: object, implicit: tuple[bool, bool]) -> str:
         """Return the tag of a node that has no explicit tag."""
@@ -94,7 +94,7 @@ def _blocks(path: Path, node: yaml.Node, above: str, line: int) -> Iterator[Bloc
 def _values(
     path: Path, node: yaml.Node, above: str, lines: dict[str, int]
 ) -> Iterator[tuple[str, Any]]:
-    """Yield parameters by name, and note their lines."""
+    """Yield parameters by name, and store their lines."""
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{path}, line {_line(node)}: expected 'name: value' below {PARAMETERS}")
     for key, value in _pairs(path, node):
@@ -112,7 +112,7 @@ def _pairs(path: Path, node: yaml.MappingNode) -> Sequence[tuple[yaml.ScalarNode
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise ConfigError(f"{path}, line {_line(key)}: a key is a list or a mapping")
-    _refuse_twice(path, ((key.value, _line(key)) for key, _ in node.value))
+    _reject_duplicates(path, ((key.value, _line(key)) for key, _ in node.value))
     pairs: Sequence[tuple[yaml.ScalarNode, yaml.Node]] = node.value
     return pairs
 
@@ -148,7 +148,7 @@ def _scalar(path: Path, name: str, node: yaml.ScalarNode) -> Any:
         return text
 
 
-def _refuse_twice(path: Path, keys: Iterable[tuple[str, int]]) -> None:
+def _reject_duplicates(path: Path, keys: Iterable[tuple[str, int]]) -> None:
     first = dict[str, int]()
     for key, line in keys:
         if key in first:
@@ -161,5 +161,5 @@ def _line(node: yaml.Node) -> int:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is most like another one; empty where none is like it."""
+    """Return the most similar known name; empty if there is none."""
     return next(iter(difflib.get_close_matches(name, list(known), 1)), "")

@@ -1,11 +1,10 @@
-"""Real-time priority and clock of a process."""
+"""Real-time scheduling and clock of a process."""
 
 from dataclasses import dataclass
 
 from dbp_ros.settings.fields import Settings, setting
 
-# Limits of the real-time factor.
-SLOWEST, FASTEST = 0.05, 50.0
+MIN_REAL_TIME_FACTOR, MAX_REAL_TIME_FACTOR = 0.05, 50.0
 
 
 @dataclass(frozen=True)
@@ -26,5 +25,8 @@ class SimClockConfig(Settings):
     """Real-time factor of a simulation; see `dbp_ros.runtime.sim_clock`."""
 
     real_time_factor: float = setting(
-        1.0, "Simulation time per wall time; 1 for a real robot", ge=SLOWEST, le=FASTEST
+        1.0,
+        "Simulation time per wall time; 1 for a real robot",
+        ge=MIN_REAL_TIME_FACTOR,
+        le=MAX_REAL_TIME_FACTOR,
     )

@@ -46,7 +46,7 @@ class ControllersConfig(Settings):
     )
 
     def controller_slices(self) -> list[slice]:
-        """Return which part of a command goes to each controller.
+        """Return the slice of a command for each controller.
 
         Raises:
             ConfigError: If the sizes do not add up to the joints.
@@ -55,7 +55,7 @@ class ControllersConfig(Settings):
         if len(sizes) != len(self.controllers) or sum(sizes) != len(self.joints):
             raise ConfigError(
                 f"controller_sizes {sizes} for {len(self.controllers)} controllers add up to "
-                f"{sum(sizes)}, expected one size a controller and {len(self.joints)} joints in sum"
+                f"{sum(sizes)}, expected one size per controller and the sum {len(self.joints)}"
             )
         ends = accumulate(sizes)
         return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]

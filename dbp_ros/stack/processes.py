@@ -17,7 +17,7 @@ from dbp_ros.settings.fields import Settings, convert, setting
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.process import FASTEST, SLOWEST
+from dbp_ros.settings.process import MAX_REAL_TIME_FACTOR, MIN_REAL_TIME_FACTOR
 from dbp_ros.settings.simulation import SimulationConfig, TaskName
 from dbp_ros.stack.remaps import EXAMPLE, Rule, rules_of
 
@@ -60,8 +60,8 @@ class StackConfig(Settings):
         1.0,
         "Simulation time per second of wall time [s]; unless it is 1, all nodes use /clock, from "
         "the simulated cell, or from another simulator if sim is false",
-        ge=SLOWEST,
-        le=FASTEST,
+        ge=MIN_REAL_TIME_FACTOR,
+        le=MAX_REAL_TIME_FACTOR,
     )
     use_sim_time: bool = setting(
         False, "Use /clock in all nodes even if real_time_factor is 1, for another simulator"

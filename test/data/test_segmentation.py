@@ -134,5 +134,5 @@ def test_end_returns_when_the_bag_is_on_the_disk(cell):
 def test_an_end_that_cannot_be_written_raises(cell):
     cell.recorder.close()
     cell.segmenter.begin(cell.now_ns)
-    with pytest.raises(EpisodeError, match="was not written in 2 s"):
+    with pytest.raises(EpisodeError, match="was not written within 2 s"):
         cell.segmenter.end("success", cell.now_ns)

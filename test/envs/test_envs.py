@@ -141,7 +141,7 @@ def test_a_view_of_unknown_observations_is_rejected() -> None:
         (replace(VIEW, cameras={"tail": (24, 32)}), "cell/reach has no camera tail: it has "),
         (
             replace(VIEW, cameras={"head_camera": (24, 32), "left_wrist_camera": (48, 64)}),
-            "those of a cell must be equal",
+            "expected equal sizes",
         ),
     ):
         with pytest.raises(ConfigError, match=message):

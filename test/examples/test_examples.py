@@ -34,8 +34,8 @@ def test_an_example_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     flags, expected = SCRIPTS[name]
-    words = [flag.format(folder=tmp_path) for flag in flags]
-    monkeypatch.setattr(sys, "argv", [name, *words])
+    arguments = [flag.format(folder=tmp_path) for flag in flags]
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
     runpy.run_path(str(examples / name), run_name="__main__")
     assert expected in capsys.readouterr().out
     assert (tmp_path / "plot.png").exists() == ("--plot" in flags)

@@ -30,33 +30,33 @@ RESNET = {"encoder": "resnet", "resnet_width": 0.25, "features": 8}
 Export = Callable[..., tuple[PolicyNetwork, Bundle]]
 
 
-def joined(change: Callable[[Episode], Episode] = lambda one: one) -> Demonstrations:
+def joined(change: Callable[[Episode], Episode] = lambda item: item) -> Demonstrations:
     return join_episodes((change(episode(index)), str(index)) for index in range(5))
 
 
-def with_one_camera(one: Episode) -> Episode:
-    return replace(one, images={"head": one.images["head"]})
+def with_one_camera(item: Episode) -> Episode:
+    return replace(item, images={"head": item.images["head"]})
 
 
-def without_images(one: Episode) -> Episode:
-    return replace(one, images={})
+def without_images(item: Episode) -> Episode:
+    return replace(item, images={})
 
 
-def with_clouds(one: Episode) -> Episode:
-    cloud = np.random.default_rng(one.seed).random((len(one), 20, 6), np.float32)
-    return replace(one, images={}, points={"head_depth": cloud})
+def with_clouds(item: Episode) -> Episode:
+    cloud = np.random.default_rng(item.seed).random((len(item), 20, 6), np.float32)
+    return replace(item, images={}, points={"head_depth": cloud})
 
 
-def of_another_project(one: Episode) -> Episode:
+def with_actions_in_pixels(item: Episode) -> Episode:
     """Return an episode whose actions are in pixels and differ from its states."""
-    pixels = np.random.default_rng(one.seed).uniform(0, 512, (len(one), 2)).astype(np.float32)
+    pixels = np.random.default_rng(item.seed).uniform(0, 512, (len(item), 2)).astype(np.float32)
     return replace(
-        one,
+        item,
         state_names=("agent_x", "agent_y", "block.0", "block.1", "block.2"),
-        states=np.concatenate([pixels, one.states], axis=1),
+        states=np.concatenate([pixels, item.states], axis=1),
         action_names=("action.0", "action.1"),
         actions=pixels,
-        images={"observation.images.top": one.images["head"]},
+        images={"observation.images.top": item.images["head"]},
     )
 
 
@@ -141,7 +141,7 @@ def test_a_policy_with_point_clouds_agrees_with_pytorch(export: Export) -> None:
 
 
 def test_a_policy_in_pixels_agrees_with_pytorch_in_its_own_unit(export: Export) -> None:
-    policy, bundle = export(joined(of_another_project), {**UNET, "n_obs_steps": 2})
+    policy, bundle = export(joined(with_actions_in_pixels), {**UNET, "n_obs_steps": 2})
     assert difference(policy, bundle) <= 256 * 1e-5
     assert bundle.manifest.states[0] == "agent_x"
     assert bundle.manifest.joints == ("action.0", "action.1")
@@ -153,9 +153,9 @@ def test_a_policy_in_pixels_agrees_with_pytorch_in_its_own_unit(export: Export) 
 
 
 def test_a_policy_without_states_agrees_with_pytorch(export: Export) -> None:
-    def without_states(one: Episode) -> Episode:
-        states = np.zeros((len(one), 0), np.float32)
-        return replace(with_one_camera(one), state_names=(), states=states)
+    def without_states(item: Episode) -> Episode:
+        states = np.zeros((len(item), 0), np.float32)
+        return replace(with_one_camera(item), state_names=(), states=states)
 
     policy, bundle = export(joined(without_states), {})
     assert difference(policy, bundle) <= 1e-5

@@ -1,4 +1,4 @@
-"""The library interface: from arrays to a policy that is called."""
+"""The library interface: from arrays to a callable policy."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ SMALL = TrainConfig(
 
 
 def arrays(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """States and actions of episodes of a point that moves by its third state."""
+    """Return states and actions of episodes of a point that moves by its third state."""
     states = np.random.default_rng(seed).uniform(-1, 1, (EPISODES, STEPS, 3))
     return states, states[:, :, :2] + states[:, :, 2:]
 

@@ -1,4 +1,4 @@
-"""Every method through the common interface, and the initialisation that keeps modes."""
+"""Every method through the common interface, and the initial standard deviation of dbp."""
 
 from dataclasses import replace
 
@@ -81,7 +81,7 @@ def test_the_cosine_schedule_falls_from_about_one_to_about_zero() -> None:
     assert alphas[-1] < 1e-3
 
 
-def test_a_head_with_times_refuses_a_call_without_them() -> None:
+def test_a_head_with_times_requires_them() -> None:
     head = ResidualHead(5, 4, 3, times=1, width=16, branch_width=16)
     with pytest.raises(ValueError, match="expected times"):
         head(head.condition(torch.zeros(1, 5)), torch.zeros(1, 1, 4, 3))

@@ -39,7 +39,7 @@ def test_neighbours_are_the_nearest_rows_with_gaussian_weights(
     np.testing.assert_allclose(found.weights, expected, rtol=1e-4)
 
 
-def test_held_out_rows_are_no_neighbours_and_have_none(observed: np.ndarray) -> None:
+def test_validation_rows_are_no_neighbours_and_have_none(observed: np.ndarray) -> None:
     training = ROWS[EPISODE != 2]
     found = find_neighbours(observed, EPISODE, training, K, 1.0)
     assert not np.isin(found.rows[training], ROWS[EPISODE == 2]).any()
@@ -52,7 +52,7 @@ def test_without_other_episodes_all_weights_are_zero(observed: np.ndarray) -> No
     assert not found.weights.any()
 
 
-def test_fewer_rows_than_neighbours_leave_the_rest_without_weight(observed: np.ndarray) -> None:
+def test_missing_neighbours_have_weight_zero(observed: np.ndarray) -> None:
     few = np.array([0, STEPS])
     found = find_neighbours(observed, EPISODE, few, K, 1.0)
     np.testing.assert_array_equal(found.weights[few] > 0, [[True, False, False]] * 2)

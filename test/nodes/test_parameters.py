@@ -164,9 +164,12 @@ def test_a_value_that_ros_cannot_read_ends_a_process_with_one_sentence(parameter
 @pytest.mark.parametrize(
     ("parameter", "reason"),
     [
-        ("chunk_timeout:=0.2", "chunk_timeout is no parameter of the guard: did you mean chunk_ti"),
+        (
+            "chunk_timeout:=0.2",
+            "chunk_timeout is not a parameter of the guard: did you mean chunk_ti",
+        ),
         ("velocity_limits:=[0.3]", "did you mean velocity_limit"),
-        ("image_transport:=raw", "image_transport is no parameter of the guard; policy"),
+        ("image_transport:=raw", "image_transport is not a parameter of the guard; policy"),
     ],
 )
 def test_an_unknown_parameter_of_the_command_line_is_refused(parameter, reason):
@@ -184,7 +187,7 @@ def test_parameters_of_every_ros_node_are_accepted():
     [
         ("--ros-args -p gaurd:chunk_timeout_s:=0.2", "-p gaurd:.* is for the node 'gaurd', and"),
         ("--ros-args -p guard:chunk_timeout:=0.2", "-p guard:.*did you mean chunk_timeout_s"),
-        ("--ros-args --param x:=1", "x is no parameter of the guard"),
+        ("--ros-args --param x:=1", "x is not a parameter of the guard"),
         ("chunk_timeout_s:=0.2", "is ignored by ROS 2: write --ros-args -p chunk_timeout_s:=0.2"),
         ("--ros-args -r a:=b -- chunk_timeout_s:=0.2", "is ignored by ROS 2"),
         ("--ros-args --params-file /nowhere.yaml", "/nowhere.yaml cannot be read"),
@@ -265,7 +268,7 @@ def test_a_file_keyed_to_another_node_ends_the_process_with_one_sentence(tmp_pat
     path = tmp_path / "keyed.yaml"
     path.write_text(f"{name[1:]}:\n  ros__parameters:\n    a: 1\n")
     result = run_process(module, "--ros-args", "--params-file", path)
-    assert f"error: {path}, line 1: '{name[1:]}' is no node of the stack" in result.stderr
+    assert f"error: {path}, line 1: '{name[1:]}' is not a node of the stack" in result.stderr
     assert name in result.stderr
 
 

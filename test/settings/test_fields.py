@@ -38,12 +38,12 @@ def test_every_setting_is_described(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_settings_do_not_change(kind):
+def test_settings_are_immutable(kind):
     with pytest.raises(FrozenInstanceError):
         setattr(kind(), fields(kind)[0].name, None)
 
 
-def test_every_joint_has_each_limit():
+def test_every_limit_has_a_value_per_joint():
     config = GuardConfig()
     assert len(DUAL_UR5E_JOINTS) == 14
     for name in ("position_lower", "position_upper", "velocity_limit", "acceleration_limit"):
@@ -80,19 +80,19 @@ def test_a_number_out_of_its_range_is_refused_by_name(kind, name, value, reason)
         from_mapping(kind, {name: value})
 
 
-def test_the_ends_of_a_range_belong_to_it():
+def test_ranges_are_closed():
     for rate_hz in (10.0, 1000.0):
         assert from_mapping(GuardConfig, {"command_rate_hz": rate_hz}).command_rate_hz == rate_hz
 
 
-def test_each_controller_gets_its_part_of_a_command():
+def test_a_command_is_split_over_the_controllers():
     parts = ControllersConfig().controller_slices()
     assert parts == [slice(0, 6), slice(6, 7), slice(7, 13), slice(13, 14)]
 
 
 @pytest.mark.parametrize("sizes", [(6, 1, 6), (6, 1, 6, 2), (7, 7)])
 def test_sizes_that_do_not_add_up_are_refused(sizes):
-    with pytest.raises(ConfigError, match="expected one size a controller and 14 joints in sum"):
+    with pytest.raises(ConfigError, match="expected one size per controller and the sum 14"):
         ControllersConfig(controller_sizes=sizes).controller_slices()
 
 
@@ -105,7 +105,7 @@ def test_sizes_that_do_not_add_up_are_refused(sizes):
         ("dbp_ros.nodes.camera_images", "TRANSPORTS", ImageTransportName),
     ],
 )
-def test_the_choices_of_a_setting_are_what_there_is(module, name, choices):
+def test_the_choices_of_a_setting_match_the_implementation(module, name, choices):
     for library in ("mujoco", "mink", "onnxruntime", "rclpy"):
         pytest.importorskip(library)
     assert tuple(getattr(importlib.import_module(module), name)) == get_args(choices)

@@ -1,4 +1,4 @@
-"""Settings become flags, and flags and launch strings become settings."""
+"""Conversion of settings to flags, and of flags and launch arguments to settings."""
 
 import argparse
 from dataclasses import replace

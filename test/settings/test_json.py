@@ -1,4 +1,4 @@
-"""JSON of an untrusted sender becomes a dataclass, or one error that names the field."""
+"""JSON of an untrusted sender: conversion to a dataclass, or an error that names the field."""
 
 import json
 from dataclasses import dataclass, make_dataclass
@@ -19,14 +19,14 @@ JSON = st.recursive(
 
 @dataclass(frozen=True)
 class Document:
-    """A document with one field of each plain type."""
+    """Document with one field of each plain type."""
 
     name: str
     number: int
     share: float
 
 
-def test_a_document_becomes_a_dataclass():
+def test_a_document_is_converted_to_a_dataclass():
     assert from_json(Document, GOOD) == Document("lift", 3, 1.0)
 
 
@@ -51,7 +51,7 @@ def test_a_document_becomes_a_dataclass():
         (GOOD + " " * (1 << 20), "characters, expected at most"),
     ],
 )
-def test_any_other_document_is_refused_with_the_reason(text, reason):
+def test_an_invalid_document_is_refused_with_the_reason(text, reason):
     with pytest.raises(ConfigError, match=reason):
         from_json(Document, text)
 

@@ -1,4 +1,4 @@
-"""Parameter files: what ROS 2 would ignore is refused, with the file, the line and the fix."""
+"""Parameter files: keys that ROS 2 would ignore are refused with file, line and fix."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def block(key: str, *lines: str) -> str:
-    """A block of parameters as a person writes it."""
+    """Return a block of parameters in YAML."""
     return "\n".join([f"{key}:", "  ros__parameters:", *(f"    {line}" for line in lines)]) + "\n"
 
 
@@ -33,12 +33,18 @@ def checked(folder: Path, text: str, node: str = "/guard", kind: type = GuardCon
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("velocity_limits: [0.3]", "velocity_limits is no parameter of the guard.*velocity_limit"),
-        ("chunk_timeout: 0.2", "chunk_timeout is no parameter.*did you mean chunk_timeout_s"),
-        ("use_sim_tim: true", "use_sim_tim is no parameter.*did you mean use_sim_time"),
-        ("image_transport: raw", "image_transport is no parameter of the guard; policy and lear"),
-        ("limits: {velocity: 1.0}", "limits.velocity is no parameter of the guard"),
-        ("qqq: 1", "qqq is no parameter of the guard; its parameters are .*velocity_limit"),
+        (
+            "velocity_limits: [0.3]",
+            "velocity_limits is not a parameter of the guard.*velocity_limit",
+        ),
+        ("chunk_timeout: 0.2", "chunk_timeout is not a parameter.*did you mean chunk_timeout_s"),
+        ("use_sim_tim: true", "use_sim_tim is not a parameter.*did you mean use_sim_time"),
+        (
+            "image_transport: raw",
+            "image_transport is not a parameter of the guard; it belongs to policy and lear",
+        ),
+        ("limits: {velocity: 1.0}", "limits.velocity is not a parameter of the guard"),
+        ("qqq: 1", "qqq is not a parameter of the guard; its parameters are .*velocity_limit"),
     ],
 )
 def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(
@@ -49,8 +55,8 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_every_node_refuses_a_key_that_it_does_not_have(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match=f"no_such_key is no parameter of the {name[:5]}"):
+def test_an_undeclared_key_is_refused_by_every_node(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"no_such_key is not a parameter of the {name[:5]}"):
         checked(tmp_path, block("/**", "no_such_key: 1"), f"/{name}", NODES[name])
 
 
@@ -63,7 +69,7 @@ def test_every_node_refuses_a_key_that_it_does_not_have(tmp_path: Path, name: st
         ("/cell/*", "/cell/guard"),
     ],
 )
-def test_a_block_with_the_name_of_the_node_or_a_wildcard_is_right(
+def test_a_block_with_the_name_of_the_node_or_a_wildcard_is_accepted(
     tmp_path: Path, key: str, node: str
 ) -> None:
     assert checked(tmp_path, block(f'"{key}"', LIMIT), node) == {"velocity_limit": [0.3, 0.3]}
@@ -72,21 +78,21 @@ def test_a_block_with_the_name_of_the_node_or_a_wildcard_is_right(
 def test_namespaces_may_be_nested(tmp_path: Path) -> None:
     text = "cell:\n  guard:\n    ros__parameters:\n      chunk_timeout_s: 0.2\n"
     assert checked(tmp_path, text, "/cell/guard") == {"chunk_timeout_s": 0.2}
-    with pytest.raises(ConfigError, match=r"'cell/guard' .*key it '/\*\*'"):
+    with pytest.raises(ConfigError, match=r"'cell/guard' .*use the key '/\*\*'"):
         checked(tmp_path, text, "/guard")
 
 
 @pytest.mark.parametrize(
     ("key", "node", "reason"),
     [
-        ("gaurd", "/guard", "'gaurd' is no node of the stack: did you mean guard"),
+        ("gaurd", "/guard", "'gaurd' is not a node of the stack: did you mean guard"),
         ("/**/gaurd", "/guard", "did you mean guard"),
         ("controller_manager", "/guard", r"expected '/\*\*' or one of guard, policy"),
-        ("guard", "/cell/guard", r"'guard' does not match /cell/guard: key it '/\*\*'"),
+        ("guard", "/cell/guard", r"'guard' does not match /cell/guard: use the key '/\*\*'"),
         ("/cel/guard", "/cell/guard", "'/cel/guard' does not match /cell/guard"),
         ("/cell/guard", "/guard", "'/cell/guard' does not match /guard"),
         ("policy", "/guard", r"has parameters for policy but none for /guard"),
-        ("/*", "/cell/guard", r"'/\*' is no node of the stack"),
+        ("/*", "/cell/guard", r"'/\*' is not a node of the stack"),
     ],
 )
 def test_a_file_keyed_to_a_wrong_name_is_refused(
@@ -98,7 +104,7 @@ def test_a_file_keyed_to_a_wrong_name_is_refused(
 
 
 def test_one_wrong_name_among_right_ones_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="line 4: 'gaurd' is no node"):
+    with pytest.raises(ConfigError, match="line 4: 'gaurd' is not a node"):
         checked(tmp_path, block("/**", LIMIT) + block("gaurd", LIMIT))
 
 
@@ -107,11 +113,11 @@ def test_a_file_may_hold_blocks_of_several_nodes(tmp_path: Path) -> None:
     assert checked(tmp_path, both) == {"velocity_limit": [0.3, 0.3]}
     assert checked(tmp_path, both, "/policy", PolicyConfig) == {"decision_rate_hz": 50.0}
     wrong = block("guard", LIMIT) + block("policy", "decision_rate: 50.0")
-    with pytest.raises(ConfigError, match="line 6: decision_rate is no parameter of the policy"):
+    with pytest.raises(ConfigError, match="line 6: decision_rate is not a parameter of the policy"):
         checked(tmp_path, wrong)
 
 
-def test_parameters_that_every_ros_node_has_are_right(tmp_path: Path) -> None:
+def test_parameters_of_every_ros_node_are_accepted(tmp_path: Path) -> None:
     lines = ("use_sim_time: true", "start_type_description_service: false")
     overrides = "qos_overrides: {/joint_states: {subscription: {depth: 3}}}"
     assert checked(tmp_path, block("/**", *lines, overrides))["use_sim_time"] is True
@@ -155,7 +161,7 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str, reason: s
         checked(tmp_path, text)
 
 
-def test_a_file_that_cannot_be_read_is_refused_with_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         check_file(tmp_path / "guard.yaml", "/guard", GuardConfig)
     (tmp_path / "guard.yaml").write_bytes(b"\xff\xfe\xff")
@@ -163,11 +169,11 @@ def test_a_file_that_cannot_be_read_is_refused_with_one_sentence(tmp_path: Path)
         check_file(tmp_path / "guard.yaml", "/guard", GuardConfig)
 
 
-def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+def test_an_empty_file_gives_no_parameters(tmp_path: Path) -> None:
     assert checked(tmp_path, "# nothing yet\n") == {}
 
 
-def test_the_installed_files_are_right(root: Path) -> None:
+def test_the_installed_files_are_accepted(root: Path) -> None:
     for path in (root / "config").glob("*.yaml"):
         assert check_file(path, f"/cell/{path.stem}", NODES[path.stem])
 
@@ -182,19 +188,21 @@ def test_settings_of_a_group_are_a_mapping(tmp_path: Path) -> None:
     values = checked(tmp_path, block("/**", group), *node)
     assert values == {"finetune.gamma": 0.5, "finetune.minibatch_size": 7}
     assert settings_of(LearnerConfig, values).finetune.gamma == 0.5
-    with pytest.raises(ConfigError, match=r"finetune\.gama is no .*did you mean finetune\.gamma"):
+    with pytest.raises(
+        ConfigError, match=r"finetune\.gama is not a .*did you mean finetune\.gamma"
+    ):
         checked(tmp_path, block("/**", "finetune: {gama: 0.5}"), *node)
     with pytest.raises(ConfigError, match=r"finetune\.gamma = 2.0, expected from 0.0 to 1.0"):
         checked(tmp_path, block("/**", "finetune: {gamma: 2.0}"), *node)
 
 
-def test_settings_leave_out_what_ros_itself_declares() -> None:
+def test_parameters_declared_by_rclpy_are_accepted() -> None:
     config = settings_of(GuardConfig, {"use_sim_time": True, "command_rate_hz": 200})
     assert config.command_rate_hz == 200.0
     assert unknown_parameter("qos_overrides./clock.subscription.depth", GuardConfig) == ""
 
 
-def test_values_are_typed_as_ros_types_them(tmp_path: Path) -> None:
+def test_values_have_the_types_of_ros(tmp_path: Path) -> None:
     lines = ("a: 010", "b: 1e-3", "c: 1_000", "d: yes", "e: '5'", "f: 0x10", "g: null", "h: -.inf")
     lines += ("i: !!str 5", "j: 12:30:00", "k: [1, 2]", "l: []", "m: .5", "n: 089", "o: !!int 5")
     (found,) = read_blocks(written(tmp_path, block("/**", *lines)))

@@ -87,7 +87,7 @@ def parameters(*lines: str, key: str = "/**") -> str:
         ("guard", parameters("velocity_limit: [0.3]"), "velocity_limit has 1 values, expected 14"),
         ("guard", parameters("controller_sizes: [6, 1, 6, 2]"), "controller_sizes.* add up to 15"),
         ("guard", parameters("command_rate_hz: 5000.0"), "command_rate_hz = 5000.0, expected"),
-        ("guard", parameters("chunk_timeout_s: 0.2", key="gaurd"), "'gaurd' is no node"),
+        ("guard", parameters("chunk_timeout_s: 0.2", key="gaurd"), "'gaurd' is not a node"),
         ("guard", parameters("decision_rate_hz: 5.0", key="policy"), "none for /guard"),
         ("guard", parameters("enable_control: true"), "sets enable_control to True, but the lau"),
         ("policy", parameters("image_transport: theora"), "'theora', expected one of raw, compr"),
@@ -122,7 +122,9 @@ def test_a_file_may_repeat_the_values_of_the_arguments(config: Path) -> None:
 def test_a_file_for_another_namespace_is_refused(config: Path) -> None:
     (config / "guard.yaml").write_text(parameters("chunk_timeout_s: 0.2", key="guard"))
     checked_processes(StackConfig(config=str(config)))
-    with pytest.raises(ConfigError, match=r"'guard' does not match /a/b/guard: key it '/\*\*'"):
+    with pytest.raises(
+        ConfigError, match=r"'guard' does not match /a/b/guard: use the key '/\*\*'"
+    ):
         checked_processes(StackConfig(config=str(config), namespace="/a/b"))
 
 
