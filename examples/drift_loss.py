@@ -30,7 +30,7 @@ def between_modes(observation: torch.Tensor, chunks: torch.Tensor) -> float:
 
 
 def main() -> None:
-    """Train, measure, plot."""
+    """Train a generator, and print and plot its samples."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--num-steps", type=int, default=2_000)
     parser.add_argument("--plot", default="", help="file for a plot of the samples")

@@ -20,7 +20,7 @@ def demonstrations(episodes: int, steps: int = 30) -> tuple[np.ndarray, np.ndarr
 
 
 def main() -> None:
-    """Train, export, load, compare."""
+    """Train and export a policy, load it, and compare both."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--num-steps", type=int, default=2_000)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""A policy for an environment of your own: record, train, roll out."""
+"""A policy for your own environment: record demonstrations, train, roll out."""
 
 import argparse
 
@@ -52,7 +52,7 @@ def rollout(environment: PointAroundDisc, policy: TrainedPolicy, seed: int) -> b
 
 
 def main() -> None:
-    """Record, train, evaluate."""
+    """Record demonstrations, train and evaluate a policy."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--num-steps", type=int, default=1_500)
     parser.add_argument("--episodes", type=int, default=50)

@@ -145,7 +145,7 @@ class BagRecorder:
         return on_disk
 
     def close(self) -> None:
-        """Empty the queue and stop; a running episode stays an incomplete bag."""
+        """Write the queued messages and stop; the bag of a running episode stays incomplete."""
         self._closing.set()
         self._thread.join(timeout=10.0)
 

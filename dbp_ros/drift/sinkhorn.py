@@ -177,7 +177,7 @@ def joint_sinkhorn_drifting(
         The drift, with one scale.
 
     Raises:
-        ValueError: If `generated` has no axis of samples, or see `log_transport_plan`.
+        ValueError: If an argument has no axis of samples; see also `log_transport_plan`.
     """
     if generated.ndim != 3 or second.ndim != 3:
         raise ValueError(

@@ -15,7 +15,7 @@ from dbp_ros.types import Array, Floats, Image
 
 
 class CellEnv(Env):
-    """Two arms and one task; reward one and termination once it is solved for half a second."""
+    """Environment of one task; reward 1 and termination if it is solved for half a second."""
 
     action_names = DUAL_UR5E_JOINTS
 

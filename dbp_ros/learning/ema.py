@@ -10,7 +10,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class ExponentialMovingAverage(Generic[Network]):
-    """Exponential moving average of weights, which is validated and exported.
+    """Exponential moving average of the weights, for validation and export.
 
     The decay rises with the number of updates, which is saved for a resumed run.
     """

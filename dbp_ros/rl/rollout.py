@@ -185,7 +185,7 @@ def run_episodes(
     seed: int,
     act: Act | None = None,
 ) -> EpisodeResults:
-    """Roll out one episode for each seed to its end, as many at a time as there are environments.
+    """Roll out one complete episode per seed, in batches of the number of environments.
 
     Args:
         env: The environments.

@@ -37,11 +37,11 @@ class ForwardController:
         return "active" if self.active else "inactive"
 
     def activate(self) -> None:
-        """Forward commands from now on; the joints hold until the first."""
+        """Forward commands from now on; the joints hold their targets until the first command."""
         self.active, self.failed, self.problem = True, False, ""
 
     def deactivate(self) -> None:
-        """Ignore commands; the joints hold the last one."""
+        """Ignore commands; the joints hold the last command."""
         self.active = False
 
     def clear(self) -> None:

@@ -25,7 +25,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the runs of two processes."""
+    """Return the folder of the runs of two processes."""
     folder = tmp_path_factory.mktemp("shared")
     launch = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2")
     address = ("--master_addr", "127.0.0.1", "--master_port", str(free_port()))

@@ -31,21 +31,21 @@ GAMMA = 0.99
 
 
 def advantages_of_a_constant_process(time_limit_terminates: bool) -> Tensor:
-    """A constant reward of 1 with its exact value, and a time limit after the third decision.
+    """Return advantages of a constant reward with exact values, truncated after three decisions.
 
     The value after the reset differs.
     """
     value = torch.full((6, 1), 1.0 / (1.0 - GAMMA), dtype=torch.float64)
     value[3:] = 7.0
     limit = torch.arange(6)[:, None] == 2
-    none = torch.zeros_like(limit)
+    no_limit = torch.zeros_like(limit)
     return estimate_advantages(
         torch.ones_like(value),
         value,
         value,
         torch.full_like(value, GAMMA),
-        limit if time_limit_terminates else none,
-        episode_continues(limit, ~none),
+        limit if time_limit_terminates else no_limit,
+        episode_continues(limit, ~no_limit),
         0.95,
     ).advantages[:3, 0]
 

@@ -52,7 +52,7 @@ class EpisodeQueue:
             yield self.last
 
     def acknowledge(self) -> None:
-        """Acknowledge the deliveries, whose updates are in a checkpoint."""
+        """Remove the deliveries from the journal, once a checkpoint includes their updates."""
         self._delivered = []
 
 

@@ -19,7 +19,7 @@ class LearnerCheckpoints:
     """
 
     def __init__(self, folder: Path, pretrained: Checkpoint) -> None:
-        """Use a folder.
+        """Set the folder.
 
         Args:
             folder: Need not exist yet.

@@ -208,7 +208,7 @@ def print_report(values: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Learn until the standard input ends."""
+    """Run the worker until the standard input ends."""
     # Ctrl-C in a terminal signals all processes; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if len(sys.argv) > PARENT:

@@ -23,7 +23,7 @@ ZONE_M = ((-0.16, 0.0), (-0.10, 0.10))
 
 
 class Can:
-    """One arm puts a can into the bin; the mode is the arm."""
+    """Task of putting a can into the bin with one arm; the mode is the arm."""
 
     name: ClassVar[str] = "can"
     modes: ClassVar[tuple[str, ...]] = ("left", "right")

@@ -18,7 +18,7 @@ YAW_RAD = 0.4
 
 
 class Lift:
-    """One arm lifts a cube of 4 cm by 0.10 m; the mode is the arm."""
+    """Task of lifting a cube of 4 cm by 0.10 m with one arm; the mode is the arm."""
 
     name: ClassVar[str] = "lift"
     modes: ClassVar[tuple[str, ...]] = ("left", "right")

@@ -25,7 +25,7 @@ COLOUR = {"left": [0.10, 0.62, 0.25, 1], "right": [0.75, 0.12, 0.55, 1]}
 
 
 class Reach:
-    """The left gripper holds over the green mat, the right gripper over the red mat.
+    """Task of holding the left gripper over the green mat and the right one over the red mat.
 
     The reward is dense, so that learning starts before the first success. It is at most zero, so
     that a longer episode has no larger return.

@@ -97,7 +97,17 @@ def place(
     z: float,
     yaw_rad: float,
 ) -> None:
-    """Set the pose of a free body, at rest."""
+    """Set the pose of a free body, at rest.
+
+    Args:
+        model: Scene.
+        data: State to change.
+        body: Name of the body.
+        x: Position in the world in [m].
+        y: The same.
+        z: The same.
+        yaw_rad: Rotation about the vertical.
+    """
     joint = model.body(body).jntadr[0]
     start, speed = model.jnt_qposadr[joint], model.jnt_dofadr[joint]
     data.qpos[start : start + 7] = x, y, z, np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2)

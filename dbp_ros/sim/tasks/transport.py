@@ -30,7 +30,7 @@ RETREAT = {side: np.array((-0.06, 0.30 * out, 0.30)) for side, out in OUTWARDS.i
 
 
 class Transport:
-    """The giver picks up a bar, and the receiver puts it into the bin.
+    """Task of handing a bar from the giver to the receiver, which puts it into the bin.
 
     The receiver is the arm on the side of the bin.
     """

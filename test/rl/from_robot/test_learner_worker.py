@@ -68,7 +68,7 @@ def ros_message(kind, message):
 
 
 def record(folder, number, model, ticks=120, fell_back=None, **changes):
-    """Let a model explore, and write the bag."""
+    """Run a model with exploration, and write the bag."""
     bag = record_bag(model, ticks, SIZE, n_action_steps=3, **changes)
     bag.metadata[FELL_BACK] = fell_back
     kinds = {role: Image if role.startswith("image.") else String for role in bag.messages}

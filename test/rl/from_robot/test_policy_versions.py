@@ -48,7 +48,7 @@ def test_versions_are_loaded_by_their_sha256(folder):
 
 
 def test_the_likelihood_on_the_robot_is_that_of_the_weights_within_1e_4(folder, actor):
-    """From an image to JSON on the robot; from JSON and weights to the likelihood in a learner."""
+    """From an image to JSON on the robot, and from JSON and weights to the likelihood."""
     model = Model(read_bundle(folder / "1"))
     explorer = ExploringRunner(model, PolicyConfig(latent_seed=0, n_action_steps=4))
     known = PolicyVersions(folder).model(model.bundle.sha256)

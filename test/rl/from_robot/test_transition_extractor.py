@@ -58,7 +58,7 @@ def test_every_policy_step_becomes_a_transition_with_its_likelihood(model, extra
 
 
 def test_the_learner_recomputes_the_recorded_likelihood(model, extract, pretrained):
-    """The observation, latent and action are those of the decision: PyTorch finds its density."""
+    """The observation, latent and action are those of the decision, so the densities agree."""
     part = extract(explored_bag(model)).transitions
     learner = build_learner(
         pretrained[0].policy(), FinetuneConfig(init_noise_std=0.05, critic_warmup_updates=0)
