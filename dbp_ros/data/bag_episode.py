@@ -155,7 +155,7 @@ class BagEpisode:
 
     def latest_images(self, stamp_ns: int) -> dict[str, Image] | None:
         """Return the newest image of each camera at a time, None if one is missing."""
-        return _decoded({name: one.latest(stamp_ns) for name, one in self.images.items()})
+        return _decoded({name: series.latest(stamp_ns) for name, series in self.images.items()})
 
     def rewards(self, chunk: ExecutedChunk) -> list[float]:
         """Return the reward of the state after each executed point.

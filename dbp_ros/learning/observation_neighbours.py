@@ -39,9 +39,9 @@ def find_neighbours(
         count: Number of neighbours, K.
         bandwidth: `h`, in median distances to the nearest row of another episode.
     """
-    found = np.zeros((len(observed), count), np.int64)
+    neighbour_rows = np.zeros((len(observed), count), np.int64)
     weights = np.zeros((len(observed), count), np.float32)
-    found[:] = np.arange(len(observed))[:, None]
+    neighbour_rows[:] = np.arange(len(observed))[:, None]
     count = min(count, len(rows))
     nearest = nearest_neighbours(
         torch.from_numpy(observed[rows]),
@@ -49,6 +49,6 @@ def find_neighbours(
         groups=torch.from_numpy(episode[rows]),
         bandwidth=bandwidth,
     )
-    found[rows, :count] = rows[nearest.indices.numpy()]
+    neighbour_rows[rows, :count] = rows[nearest.indices.numpy()]
     weights[rows, :count] = nearest.weights.numpy()
-    return Neighbours(found, weights)
+    return Neighbours(neighbour_rows, weights)

@@ -14,8 +14,8 @@ ANNEALED = ("dbpo", "dbpo_no_anchor")
 class OffPolicyConfig(Settings):
     """Settings of DFP only."""
 
-    num_candidates: int = setting(16, "dfp: chunks of the old policy that the critic ranks", ge=1)
-    num_positives: int = setting(4, "dfp: best candidates, which attract", ge=1)
+    num_candidates: int = setting(16, "dfp: chunks of the old policy that the critics rank", ge=1)
+    num_positives: int = setting(4, "dfp: best candidates, used as positives", ge=1)
     num_samples: int = setting(8, "dfp: chunks of the policy per observation", ge=2)
     temperatures: tuple[float, ...] = setting(
         (0.05, 0.1, 0.3), "dfp: kernel widths of the drift, in mean distances", ge=1e-3
@@ -24,11 +24,10 @@ class OffPolicyConfig(Settings):
     replay_weight: float = setting(1.0, "dfp: weight of the drift to replayed actions", ge=0.0)
     min_advantage: float = setting(
         1.0,
-        "dfp: advantage from which candidates attract, in standard deviations of the critics; "
-        "0 for any",
+        "dfp: smallest advantage of positives, in standard deviations of the critics; 0 for any",
         ge=0.0,
     )
-    best_of_n: int = setting(16, "dfp: chunks that the critic ranks in rollouts; 1 for none", ge=1)
+    best_of_n: int = setting(16, "dfp: chunks that the critics rank in rollouts; 1 for none", ge=1)
     num_critics: int = setting(2, "dfp: critics of the ensemble", ge=2)
     pessimism: float = setting(
         1.0, "dfp: standard deviations of the critics subtracted from a value", ge=0.0
@@ -60,7 +59,7 @@ class FinetuneConfig(OffPolicyConfig):
         0, "versions over which the latent is annealed to zero; 0 for never", ge=0
     )
     init_noise_std: float = setting(
-        0.1, "initial standard deviation of exploration, in normalised action", ge=1e-6
+        0.1, "initial standard deviation of exploration, in normalised actions", ge=1e-6
     )
     min_noise_std: float = setting(0.03, "smallest standard deviation", ge=1e-6)
     max_noise_std: float = setting(0.3, "largest standard deviation", ge=1e-6)
@@ -86,7 +85,7 @@ class FinetuneConfig(OffPolicyConfig):
         0.2, "RMS distance from the pretrained policy at which the penalty grows", ge=1e-6
     )
     critic_hidden_dims: tuple[int, ...] = setting((256, 256), "hidden layers of the critic", ge=1)
-    critic_warmup_updates: int = setting(5, "first updates that train the critic only", ge=0)
+    critic_warmup_updates: int = setting(5, "initial updates that train the critic only", ge=0)
     version_lag: int = setting(
         0, "versions by which the policy of a decision may be older than the learner's", ge=0
     )

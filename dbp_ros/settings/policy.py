@@ -8,7 +8,7 @@ from dbp_ros.settings.process import RealtimeConfig, SimClockConfig
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.settings.swap import SwapConfig
 
-# Control rate of a bundle unless its export sets another one; the benchmarks measure at it.
+# Default control rate of exported bundles, and of the benchmarks.
 DECISION_RATE_HZ = 125.0
 ImageTransportName = Literal["raw", "compressed"]
 ExecutionProvider = Literal["cpu", "cuda", "tensorrt"]

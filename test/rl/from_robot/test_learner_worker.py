@@ -116,7 +116,7 @@ def test_episodes_become_a_version_and_a_new_process_resumes(config, tmp_path):
     assert again.versions == [2]
     assert resumed.statistics()["updates"] == 1
     resumed.process_new_episodes()
-    assert resumed.statistics()["episodes"] == 0, "an episode was learned from twice"
+    assert resumed.statistics()["episodes"] == 0, "an episode was used twice"
     record(tmp_path, 2, second)
     resumed.process_new_episodes()
     assert again.versions == [2, 3]
