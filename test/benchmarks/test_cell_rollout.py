@@ -23,7 +23,7 @@ from test.demonstrations import CONFIG, episode
 class Replay:
     """A policy that replays recorded actions and records its observations."""
 
-    history, chunk_shape, feature_sizes = 1, (8, 14), {}
+    n_obs_steps, chunk_shape, feature_sizes = 1, (8, 14), {}
     normaliser = SimpleNamespace(absolute_actions=lambda chunks, measured: chunks)
 
     def __init__(self, actions, state_names):
@@ -71,7 +71,7 @@ def test_a_policy_receives_the_state_columns_that_it_names_once_per_chunk(demons
 
 
 def test_a_decision_from_images_is_one_chunk_and_takes_time():
-    policy = Trainer(CONFIG, join_episodes([(episode(0), "0"), (episode(1), "1")])).average.network
+    policy = Trainer(CONFIG, join_episodes([(episode(0), "0"), (episode(1), "1")])).ema.network
     images = {
         name: np.zeros((1, *size, 3), np.uint8) for name, size in policy.shape.cameras.items()
     }

@@ -49,7 +49,7 @@ def test_a_finetuned_policy_is_exported_and_resumed_from_its_checkpoint(tmp_path
     pretrained = read_checkpoint(tmp_path / "pretrained")
     config = replace(FINETUNE, n_action_steps=2)
     learner = PPOLearner(pretrained.policy(), config)
-    with pytest.raises(TrainingError, match="of imitation alone"):
+    with pytest.raises(TrainingError, match="from imitation learning"):
         restore(pretrained, learner)
     learner.update(camera_transitions(learner))
     write_checkpoint(tmp_path / "run", finetuned_checkpoint(pretrained, learner, {"env_steps": 64}))

@@ -134,7 +134,7 @@ def test_a_run_of_other_settings_or_of_imitation_learning_is_not_resumed(
     other = online_training(pretrained, settings=FinetuneConfig(num_envs=6, gamma=0.5))
     with pytest.raises(TrainingError, match="other settings"):
         other.resume(read_checkpoint(tmp_path))
-    with pytest.raises(TrainingError, match="of imitation alone"):
+    with pytest.raises(TrainingError, match="from imitation learning"):
         online_training(pretrained).resume(pretrained)
 
 

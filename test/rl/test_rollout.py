@@ -128,7 +128,7 @@ def test_the_density_of_an_explored_chunk_is_summed_over_the_executed_points() -
 class CountingPolicy:
     """A policy whose actions encode the decision and the point; it records its observations."""
 
-    history, chunk_shape, feature_sizes = 2, (3, 1), {}
+    n_obs_steps, chunk_shape, feature_sizes = 2, (3, 1), {}
     shape = SimpleNamespace(state_names=("seed", "step", "sum"), step_s=0.1)
     normaliser = SimpleNamespace(absolute_actions=lambda chunks, measured: chunks)
 

@@ -50,7 +50,7 @@ class LearnerCheckpoints:
 
     def resume(self, learner: Learner) -> int:
         """Restore the newest state, if any; return the number of its last episode."""
-        if not self.exist:
+        if not self.exists:
             return 0
         checkpoint = read_checkpoint(self.folder)
         restore(checkpoint, learner)

@@ -274,5 +274,5 @@ def test_a_model_of_another_run_is_refused(config, pretrained, tmp_path):
         for name, value in pretrained[0].tensors.items()
     }
     write_checkpoint(tmp_path / "other", replace(pretrained[0], tensors=moved))
-    with pytest.raises(TrainingError, match="use the run that the model was exported from"):
+    with pytest.raises(TrainingError, match="use the run of the model"):
         LearnerWorker(replace(config, checkpoint=str(tmp_path / "other")), Reports().append)
