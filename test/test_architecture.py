@@ -110,20 +110,20 @@ def all_sources() -> list[Path]:
 
 
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
-def test_every_part_is_there_and_has_code(part: str) -> None:
+def test_every_package_of_the_table_exists_and_has_code(part: str) -> None:
     files = sources(part)
     assert files
     for path in files:
         assert path.is_file(), f"{path} is gone: change the table"
 
 
-def test_every_file_belongs_to_a_part_of_the_table() -> None:
+def test_every_file_belongs_to_a_package_of_the_table() -> None:
     parts = {part_of(path) for path in all_sources()} - {"__init__"}
     assert parts == set(MAY_IMPORT) - {"__init__"}
 
 
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
-def test_a_part_imports_only_the_parts_below_it(part: str) -> None:
+def test_a_package_imports_only_the_packages_below_it(part: str) -> None:
     for path in sources(part):
         for name in imported(path):
             top, _, rest = name.partition(".")
@@ -135,27 +135,27 @@ def test_a_part_imports_only_the_parts_below_it(part: str) -> None:
 
 
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
-def test_a_part_needs_only_the_libraries_of_its_own(part: str) -> None:
+def test_a_package_imports_only_its_own_libraries(part: str) -> None:
     allowed = LIGHT | MAY_NEED.get(part, set()) | {"dbp_ros"}
     for path in sources(part):
         needed = {name.split(".")[0] for name in imported(path)} - set(sys.stdlib_module_names)
         assert needed <= allowed, f"{path} imports {needed - allowed}, may import {allowed}"
 
 
-def test_only_the_verbs_that_learn_reach_torch() -> None:
+def test_only_the_training_verbs_import_torch() -> None:
     for path in sources("cli"):
         learns = any(name.startswith(("dbp_ros.learning", "dbp_ros.rl")) for name in imported(path))
         assert path.name in TORCH_VERBS or not learns, path
 
 
-def test_only_the_verbs_that_run_the_stack_reach_ros() -> None:
+def test_only_the_stack_verbs_import_ros() -> None:
     for path in sources("cli"):
         names = set(imported(path))
         reaches = any(name.startswith(ROS_EVALUATIONS) for name in names)
         assert path.name in ROS_VERBS or not reaches, path
 
 
-def test_an_import_is_lazy_only_for_a_choice_at_run_time() -> None:
+def test_imports_inside_functions_are_only_for_run_time_choices() -> None:
     for path in all_sources():
         if path.relative_to(PACKAGE).as_posix() in LAZY:
             continue
@@ -167,7 +167,7 @@ def test_an_import_is_lazy_only_for_a_choice_at_run_time() -> None:
                     )
 
 
-def test_a_package_file_holds_a_docstring_and_names_alone() -> None:
+def test_an_init_file_contains_only_a_docstring_and_names() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert ast.get_docstring(tree), f"{path} has no docstring"
@@ -176,7 +176,7 @@ def test_a_package_file_holds_a_docstring_and_names_alone() -> None:
             assert names, f"{path}:{node.lineno} holds code"
 
 
-def test_a_breach_is_found(tmp_path: Path) -> None:
+def test_a_violation_is_found(tmp_path: Path) -> None:
     file = tmp_path / "breach.py"
     file.write_text(
         "def f():\n    from dbp_ros.learning.trainer import Trainer\n    import torch.nn\n"

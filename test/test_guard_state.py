@@ -15,7 +15,7 @@ from dbp_ros.guard_state import GuardMode, GuardState
         ("", GuardState()),
     ],
 )
-def test_a_state_and_its_text_convert_into_one_another(text: str, state: GuardState) -> None:
+def test_a_state_round_trips_through_its_text(text: str, state: GuardState) -> None:
     assert GuardState.parse(text) == state
     assert str(state) == text
 

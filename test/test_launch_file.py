@@ -90,7 +90,7 @@ def test_the_launch_file_remaps_a_camera_raw_and_compressed_in_every_process(
         ]
 
 
-def test_words_of_another_launch_file_that_includes_this_one_are_not_remaps(
+def test_arguments_of_an_including_launch_file_are_not_remaps(
     launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["ros2", "launch", "their_package", "their.launch.py", "robot:=/left", "modle:=x"]
@@ -99,7 +99,7 @@ def test_words_of_another_launch_file_that_includes_this_one_are_not_remaps(
     assert all(action.named["remappings"] == [] for action in actions)
 
 
-def test_a_misspelt_launch_argument_is_refused_with_the_nearest(
+def test_a_misspelt_launch_argument_is_refused_with_the_closest(
     launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["ros2", "dual_arm.launch.py", "enable_contrl:=true"])
@@ -129,7 +129,7 @@ class Exit:
         self.is_shutdown, self.returncode = is_shutdown, -9
 
 
-def test_the_end_of_the_guard_and_of_no_other_process_ends_the_launch(
+def test_only_the_end_of_the_guard_ends_the_launch(
     launch_file: ModuleType,
 ) -> None:
     nodes = {n.named["name"]: n.named for n in launch_file.stack(declared(launch_file))}

@@ -22,18 +22,18 @@ SHIPPED = sorted(path.parent for path in MODELS.glob("*/manifest.yaml"))
 MOST_BYTES = 12_000_000
 
 
-def test_the_default_model_ships() -> None:
+def test_the_default_model_is_included() -> None:
     assert bundle_directory(PolicyConfig.model) in SHIPPED
 
 
-def test_all_bundles_together_are_small() -> None:
+def test_the_total_size_of_all_bundles_is_small() -> None:
     # A stack that runs from a clone keeps its last good models in models/.history.
     files = [path for bundle in SHIPPED for path in bundle.iterdir()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
 
 
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
-def test_a_shipped_bundle_gives_its_proof_for_this_robot(directory: Path) -> None:
+def test_a_shipped_bundle_passes_its_self_test_for_this_robot(directory: Path) -> None:
     bundle = read_bundle(directory)
     require_joints(bundle.manifest, DUAL_UR5E_JOINTS)
     assert set(bundle.manifest.camera_names) == set(CAMERAS)
@@ -57,7 +57,7 @@ def test_the_commands_in_a_shipped_bundle_parse(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
-def test_a_shipped_bundle_holds_no_path_of_the_machine_that_made_it(directory: Path) -> None:
+def test_a_shipped_bundle_contains_no_path_of_its_build_machine(directory: Path) -> None:
     for path in directory.iterdir():
         assert str(Path(__file__).parent.parent).encode() not in path.read_bytes(), path
         assert b"site-packages" not in path.read_bytes(), path

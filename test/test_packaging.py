@@ -17,7 +17,7 @@ from dbp_ros.resources import resource_directory
 EXECUTABLES = ["dbp", "guard_node", "learner_node", "policy_node", "sim_node"]
 
 
-def test_every_version_is_the_same(root: Path) -> None:
+def test_all_version_numbers_are_equal(root: Path) -> None:
     manifest = ElementTree.parse(root / "package.xml").getroot()
     assert manifest.findtext("version") == dbp_ros.__version__
     out = subprocess.run(

@@ -30,7 +30,7 @@ def parameters(path: Path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", PARAMETER_FILES)
-def test_parameter_files_hold_the_defaults(root: Path, name: str) -> None:
+def test_parameter_files_contain_the_defaults(root: Path, name: str) -> None:
     values = parameters(root / "config" / name)
     assert values
     assert from_mapping(PARAMETER_FILES[name], values) == PARAMETER_FILES[name]()

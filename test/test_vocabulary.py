@@ -147,7 +147,7 @@ def test_prose_uses_the_technical_word(suffix: str) -> None:
     assert not found, "\n".join(found)
 
 
-def test_the_search_finds_a_name_and_a_word(tmp_path: Path) -> None:
+def test_the_search_finds_a_name_and_prose(tmp_path: Path) -> None:
     path = tmp_path / "relapse.py"
     path.write_text('class Relay:\n    """Says what it was told."""\n')
     assert [name for _, name in identifiers(path) if name in NAMES] == ["Relay"]

@@ -52,7 +52,7 @@ def demonstration():
     return demonstrate(Simulation("lift"), None, "left", 3, 0.0)
 
 
-def test_a_replayed_demonstration_solves_only_its_own_episode(demonstration):
+def test_a_replayed_demonstration_solves_only_the_episode_of_its_seed(demonstration):
     assert run_in_cell(Replay(demonstration.actions, DUAL_UR5E_JOINTS), 3) == [True]
     assert run_in_cell(Replay(demonstration.actions, DUAL_UR5E_JOINTS), 4) == [False]
 

@@ -29,7 +29,7 @@ from dbp_ros.learning.methods.diffusion import LEVELS, alphas_cumprod
 from dbp_ros.telemetry.stopwatch import time_interleaved
 
 
-def test_the_ddim_sampler_equals_that_of_the_method() -> None:
+def test_the_ddim_sampler_matches_that_of_the_method() -> None:
     method = build_untrained("small", 10)
     network, latent = TorchNetwork(method, "cpu", compiled=False), torch.randn(CHUNK)
     found = SAMPLERS["ddim_10"].sample(network, latent)
@@ -81,7 +81,7 @@ def test_the_graphs_have_the_output_of_pytorch(tmp_path: Path, steps: int) -> No
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
 
 
-def test_the_condition_counts_once_and_the_rest_once_per_pass() -> None:
+def test_the_condition_is_computed_once_and_the_rest_once_per_pass() -> None:
     one, ten = build_untrained("small", 1), build_untrained("small", 10)
     assert count_weight_reads(one) == count_weights(one)
     assert count_weights(ten) < count_weight_reads(ten) < 10 * count_weights(ten)

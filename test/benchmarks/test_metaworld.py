@@ -127,7 +127,7 @@ def test_the_standard_error_is_over_seeds_and_tasks_have_equal_weight(tmp_path):
     assert set(expert) == set(shown)
 
 
-def test_a_seed_without_all_tasks_is_left_out(tmp_path):
+def test_a_seed_without_all_tasks_is_excluded(tmp_path):
     results = table(tmp_path)
     results.add(row("dbp", "reach", 5, 0, 0.2))
     results.add(row("dbp", "push", 5, 0, 0.6))
@@ -138,7 +138,7 @@ def test_a_seed_without_all_tasks_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
-def test_an_incomplete_table_can_be_plotted(tmp_path, rows):
+def test_an_incomplete_table_is_plotted(tmp_path, rows):
     results = table(tmp_path)
     for result in [
         row(EXPERT, "reach", 0, 0, 1.0),
@@ -150,6 +150,6 @@ def test_an_incomplete_table_can_be_plotted(tmp_path, rows):
     assert len(summary(results)) == rows
 
 
-def test_the_suites_grow():
+def test_each_suite_contains_the_smaller_ones():
     assert set(SUITES["smoke"].tasks) < set(SUITES["standard"].tasks)
     assert len(SUITES["paper"].tasks) == 34

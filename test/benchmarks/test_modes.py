@@ -48,7 +48,7 @@ def test_runs_in_the_table_are_not_repeated(tmp_path: Path) -> None:
     assert wanted(table(tmp_path)) == [("dbp", 0), ("bc_mse", 0), ("bc_mse", 1)]
 
 
-def test_a_run_of_another_length_is_another_run(tmp_path: Path) -> None:
+def test_a_run_with_another_number_of_updates_is_a_separate_run(tmp_path: Path) -> None:
     table(tmp_path).add(row("dbp", seed=1))
     assert ("dbp", 1) in wanted(table(tmp_path), updates=2 * UPDATES)
 

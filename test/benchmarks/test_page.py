@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
 
 
-def test_each_page_of_results_holds_a_table_of_the_committed_csv() -> None:
+def test_each_page_of_results_has_a_table_of_the_committed_csv() -> None:
     pages = sorted(set(RESULTS.glob("*.md")) - {RESULTS / "index.md"})
     assert len(pages) >= 10
     for page in pages:

@@ -31,7 +31,7 @@ def test_each_axis_changes_one_setting(tmp_path: Path) -> None:
     assert len(points(("together",), 1.0, tmp_path)) == len(COMBINED)
 
 
-def test_a_rate_that_no_processor_can_hold_breaks(tmp_path: Path) -> None:
+def test_a_rate_above_the_capacity_is_reported_as_broken(tmp_path: Path) -> None:
     point = points(("rate_hz",), 0.5, tmp_path)[0]
     write_random_bundle(tmp_path / "small", SMALL)
     point = replace(point, size=SMALL, bundle=tmp_path / "small", rate_hz=100_000.0)

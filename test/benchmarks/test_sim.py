@@ -38,7 +38,7 @@ def result_folder(tmp_path_factory):
     return folder
 
 
-def test_there_is_a_row_for_each_run_and_a_plot(result_folder):
+def test_each_run_has_a_row_and_the_table_is_plotted(result_folder):
     rows = table_in(result_folder).rows
     assert [(row["observation"], row["demos"], row["nfe"]) for row in rows] == [
         ("state", "2", "1"),
@@ -63,7 +63,7 @@ def test_state_and_image_policies_learn_from_the_same_motions(result_folder):
         }
 
 
-def test_a_second_run_has_nothing_to_do(result_folder, capsys):
+def test_a_complete_table_is_not_run_again(result_folder, capsys):
     stamps = {
         path: path.stat().st_mtime_ns for path in (result_folder / "demonstrations").rglob("*.npz")
     }
@@ -84,7 +84,7 @@ def test_methods_with_equal_training_share_a_run_and_only_missing_ones_remain(tm
     assert names == [["ddim_100"], ["dbp"], ["ddim_100", "ddim_10"], ["dbp"]]
 
 
-def test_a_run_of_another_length_is_another_run(tmp_path):
+def test_a_run_with_another_number_of_updates_is_a_separate_run(tmp_path):
     methods, table = select_methods("dbp"), table_in(tmp_path)
     [job] = sim_jobs(methods, SMOKE, 1, table)
     key = job.key(methods[0])
@@ -113,7 +113,7 @@ def test_the_summary_averages_over_seeds_of_equal_runs_only(tmp_path):
         (("--methods", "magic"), "no method 'magic'"),
     ],
 )
-def test_a_wrong_command_line_is_explained(tmp_path, words, why):
+def test_an_invalid_command_line_is_explained(tmp_path, words, why):
     with pytest.raises(ConfigError, match=why):
         command(*words, "--out", tmp_path)
 

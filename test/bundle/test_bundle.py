@@ -16,7 +16,7 @@ def test_a_bundle_is_identified_by_the_sha256_of_its_manifest(make_bundle):
     assert read_bundle(make_bundle(version=2)).sha256 != first
 
 
-def test_a_missing_bundle_is_refused_with_the_known_ones(make_bundle):
+def test_a_missing_bundle_is_refused_with_the_available_ones(make_bundle):
     sentence = refusal(make_bundle().parent / "tpy")
     assert re.search(r"tpy is not a model bundle.*known bundles: toy", sentence)
 
@@ -63,7 +63,7 @@ def test_a_path_in_place_of_a_file_name_is_refused(make_bundle, name):
 
 
 @pytest.mark.parametrize("name", ["head.onnx", "proof.npz"])
-def test_a_link_out_of_the_folder_is_refused_though_its_content_is_right(make_bundle, name):
+def test_a_link_out_of_the_folder_is_refused_even_with_valid_content(make_bundle, name):
     directory = make_bundle()
     outside = directory.parent / f"other_{name}"
     (directory / name).rename(outside)
@@ -78,7 +78,7 @@ def test_a_link_to_a_file_that_the_manifest_does_not_list_is_refused(make_bundle
     assert "head.onnx is a link to" in refusal(directory)
 
 
-def test_a_bundle_behind_links_into_one_folder_is_read(make_bundle):
+def test_a_bundle_of_links_into_one_folder_is_read(make_bundle):
     directory = make_bundle()
     installed = directory.parent / "installed"
     installed.mkdir()
@@ -103,7 +103,7 @@ def test_a_name_that_is_not_a_file_is_refused(make_bundle, name):
     assert str(directory) in refusal(directory)
 
 
-def test_a_bare_name_is_a_bundle_under_models_and_a_path_is_itself(tmp_path, root):
+def test_a_bare_name_is_a_bundle_under_models_and_a_path_is_a_folder(tmp_path, root):
     assert bundle_directory("lift") == root / "models" / "lift"
     assert bundle_directory(str(tmp_path)) == tmp_path
     assert bundle_directory("~/lift") == Path.home() / "lift"

@@ -66,7 +66,7 @@ def test_a_reference_in_a_function_is_found(tmp_path: Path) -> None:
     assert found(model, tmp_path / "graph.onnx") == {"../w"}
 
 
-def test_a_compiled_engine_counts_as_one(tmp_path: Path) -> None:
+def test_a_compiled_engine_counts_as_external_data(tmp_path: Path) -> None:
     node = helper.make_node("EPContext", [], [], domain="com.microsoft", ep_cache_context="e")
     assert found(helper.make_model(graph([node])), tmp_path / "graph.onnx") != set()
 

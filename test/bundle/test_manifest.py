@@ -133,7 +133,7 @@ def test_an_invalid_action_is_refused_by_its_key(make_bundle, changes, expected)
     assert expected in refusal(make_bundle(action=replace(action, **changes)))
 
 
-def test_joints_in_another_order_are_the_same_joints(make_bundle):
+def test_joints_in_another_order_are_accepted(make_bundle):
     manifest = read_bundle(make_bundle()).manifest
     require_joints(manifest, manifest.joints[::-1])
 

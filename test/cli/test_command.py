@@ -18,7 +18,9 @@ def test_the_command_lists_its_verbs_without_importing_them(
     assert all(verb in shown for verb in ("demo", "up", "collect", "train", "export", "evaluate"))
 
 
-def test_a_wrong_setting_is_one_line_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_setting_is_one_line_without_a_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["up", "--namespace", "3"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: namespace is '3'")

@@ -102,7 +102,7 @@ def test_a_verb_needs_its_extras_and_no_others(
     assert "torch" in blocked or "learn" in verb.extras
 
 
-def test_learning_on_a_robot_needs_the_extra_of_that_name_alone(
+def test_learning_on_a_robot_needs_only_the_extra_learner(
     required: Mapping[str, Sequence[str]],
 ) -> None:
     if missing("ros", "learner"):
@@ -120,7 +120,7 @@ def test_learning_on_a_robot_needs_the_extra_of_that_name_alone(
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
-def test_every_library_of_an_extra_is_brought_by_what_setup_asks_for(
+def test_every_library_of_an_extra_is_installed_by_a_requirement_of_setup(
     extra: str, required: Mapping[str, Sequence[str]]
 ) -> None:
     if missing(extra):
@@ -162,7 +162,7 @@ def test_every_library_of_an_extra_is_brought_by_what_setup_asks_for(
         ),
     ],
 )
-def test_a_hint_names_what_is_missing_and_nothing_else(
+def test_a_hint_names_only_what_is_missing(
     words: str, blocked: str, hint: str, tmp_path: Path
 ) -> None:
     command, *rest = words.split()
@@ -174,17 +174,17 @@ def test_a_hint_names_what_is_missing_and_nothing_else(
     assert done.stderr.count("\n") == 1
 
 
-def test_no_hint_names_a_package_of_a_registry(root: Path) -> None:
+def test_no_hint_installs_dbp_ros_from_a_registry(root: Path) -> None:
     for path in (root / "dbp_ros").rglob("*.py"):
         assert not re.search(r"install '?dbp_ros", path.read_text(encoding="utf-8")), path
 
 
-def test_a_library_of_no_extra_comes_with_the_package_itself() -> None:
+def test_a_library_without_an_extra_is_a_dependency_of_the_package() -> None:
     assert install_hint("yaml") == "from the clone: pip install ."
     assert install_hint("h5py.defs") == "from the clone: pip install '.[data]'"
 
 
-def test_a_folder_in_the_working_directory_is_no_library(
+def test_a_folder_in_the_working_directory_is_not_taken_for_a_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "no_such_library").mkdir()

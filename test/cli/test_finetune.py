@@ -84,7 +84,7 @@ def test_a_policy_for_another_environment_is_refused(
     assert not (trained.parent / "out").exists()
 
 
-def test_a_policy_with_cameras_resumes_fine_tuning_bit_for_bit(with_camera: Path) -> None:
+def test_a_policy_with_cameras_resumes_fine_tuning_bit_identically(with_camera: Path) -> None:
     def run(out: str, *more: str) -> Checkpoint:
         assert (
             finetune(with_camera, out, "--latent-time-constant-s", "0", *more, env="cell/reach")

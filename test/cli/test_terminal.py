@@ -14,7 +14,7 @@ from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
 TRICKY = "[ms] [red]not red[/red] [/] :warning: [link=x]"
 
 
-def test_brackets_and_colons_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_brackets_and_colons_are_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     console = terminal()
     console.print(TRICKY)
     table = Table(TRICKY, title=TRICKY)
@@ -24,7 +24,7 @@ def test_brackets_and_colons_are_printed_as_they_are(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.count(TRICKY) == 7
 
 
-def test_progress_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_shown_without_markup(capsys: pytest.CaptureFixture[str]) -> None:
     console = terminal()
     with progress_of(console) as progress:
         progress.add_task(TRICKY, total=1)
@@ -55,7 +55,7 @@ def test_the_table_of_collected_episodes_has_its_units(capsys: pytest.CaptureFix
     assert "mean length [s]" in capsys.readouterr().out
 
 
-def test_everything_that_rich_prints_goes_through_one_place(root: Path) -> None:
+def test_all_rich_output_goes_through_one_module(root: Path) -> None:
     allowed = root / "dbp_ros" / "cli" / "terminal.py"
     wrong = {"Console", "Progress", "TextColumn", "track", "print", "Prompt"}
     for path in (root / "dbp_ros").rglob("*.py"):

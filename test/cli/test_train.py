@@ -56,7 +56,7 @@ def train(data: Path, run: Path, *flags: str) -> int:
     return main(["train", "--data", str(data), "--out", str(run), *SETTINGS, *flags])
 
 
-def test_what_was_chosen_is_trained_exported_and_explained(
+def test_the_selected_columns_are_trained_exported_and_described(
     data: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(data, run, *CHOSEN) == 0
@@ -79,7 +79,7 @@ def test_what_was_chosen_is_trained_exported_and_explained(
     assert "images agentview_image" in capsys.readouterr().out
 
 
-def test_the_command_that_a_bundle_tells_trains_the_same_again(data: Path, run: Path) -> None:
+def test_the_command_in_a_bundle_repeats_its_training(data: Path, run: Path) -> None:
     assert train(data, run, *CHOSEN) == 0
     bundle = run.parent / "toy"
     words = ["export", "--run", str(run), "--data", str(data), "--out", str(bundle)]
@@ -105,7 +105,7 @@ def test_a_run_of_another_version_is_refused(data: Path, run: Path) -> None:
         read_checkpoint(run)
 
 
-def test_no_key_after_a_flag_means_none_of_them(data: Path, run: Path) -> None:
+def test_a_flag_without_keys_selects_none(data: Path, run: Path) -> None:
     assert train(data, run, "--images", "--state", "object") == 0
     shape = read_checkpoint(run).shape
     assert shape.cameras == {}

@@ -206,7 +206,7 @@ while True:
 """
 
 
-def test_a_kill_loses_no_more_than_the_last_second(tmp_path: Path) -> None:
+def test_a_kill_loses_at_most_the_last_second(tmp_path: Path) -> None:
     # A busy disk may delay one attempt of three.
     lost_s = [lost_to_a_kill(tmp_path / str(attempt)) for attempt in range(3)]
     print(f"lost {lost_s} s")

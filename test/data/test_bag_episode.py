@@ -139,7 +139,7 @@ def test_the_last_chunk_of_an_incomplete_bag_has_no_next_step(record):
     assert last.next_step is None
 
 
-def test_policy_steps_of_an_earlier_episode_or_run_are_left_out(record):
+def test_policy_steps_of_an_earlier_episode_or_run_are_dropped(record):
     bag = record(60)
     numbers = [d.number for d in BagEpisode(bag).policy_steps]
     for index, (_, message) in enumerate(bag.messages["decision"][:4]):
@@ -160,7 +160,7 @@ def test_a_reward_belongs_to_the_point_before_its_state(record):
         assert recorded.rewards(chunk) == ticks
 
 
-def test_non_finite_numbers_are_left_out(record):
+def test_non_finite_numbers_are_dropped(record):
     bag = record(40)
     start_ns, joint_state = bag.messages["joint_states"][0]
     bag.messages["reward"] = [(start_ns, value(2.0)), (start_ns + 1, value(math.nan))]

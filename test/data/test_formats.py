@@ -110,7 +110,7 @@ def test_an_unknown_action_is_an_error_that_lists_the_known_ones(path):
         open_episodes(path, Selection(action="torque"))
 
 
-def test_the_action_alone_can_be_selected(path):
+def test_only_the_action_can_be_selected(path):
     one = open_episodes(path, Selection(state=(), images=(), points=())).read(0)
     assert one.states.shape == (len(one), 0)
     assert one.actions.any()

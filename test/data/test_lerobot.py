@@ -133,7 +133,7 @@ def test_video_is_rejected_with_the_fix_unless_unselected(lerobot_folder):
     assert not open_episodes(lerobot_folder, Selection(images=())).read(0).images
 
 
-def test_a_depth_map_is_no_camera(lerobot_folder):
+def test_a_depth_map_is_not_a_camera(lerobot_folder):
     change_feature(lerobot_folder, TOP, info={"is_depth_map": True})
     assert not open_episodes(lerobot_folder).read(0).images
 

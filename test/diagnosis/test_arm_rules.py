@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from diagnosis.healthy import (
+from diagnosis.snapshots import (
     BROADCASTER,
     FLOATS,
     HEALTHY,
@@ -30,7 +30,7 @@ def test_a_controller_that_is_not_loaded_is_named():
     )
 
 
-def test_a_controller_of_another_name_is_suggested():
+def test_a_controller_with_a_similar_name_is_suggested():
     topic = replace(HEALTHY.controllers[0].topic, subscribers=())
     unloaded = with_controller(topic=topic, joints=None, interface="", activity="")
     other = replace(unloaded, command_topics=("/left_arm/commands", "/right/commands"))
@@ -75,18 +75,18 @@ def test_a_second_publisher_of_commands_is_named(publisher):
     )
 
 
-def test_joint_states_that_nothing_publishes_are_named_with_the_nearest_topic():
+def test_unpublished_joint_states_are_named_with_the_closest_topic():
     silent = with_joint_states(publishers=())
     assert_named(silent, ERROR, "/joint_states", "no publisher", "dbp up --sim")
     other = replace(silent, joint_topics=("/left/joint_states", "/base/odometry"))
     assert_named(other, ERROR, "/joint_states", "--remap joint_states:=/left/joint_states")
 
 
-def test_a_publisher_of_joint_states_that_sends_nothing_is_named():
+def test_a_publisher_of_joint_states_without_messages_is_named():
     assert_named(with_joint_states(), ERROR, "/joint_states", BROADCASTER, "no message arrives")
 
 
-def test_two_drivers_of_an_arm_each_are_no_fault():
+def test_one_driver_per_arm_is_not_a_fault():
     streams = (TopicStream(LEFT, 250.0, 0.0), TopicStream(RIGHT, 250.0, 0.0))
     assert (
         evaluate_rules(with_joint_states(*streams, publishers=("/left_driver", "/right_driver")))
@@ -94,7 +94,7 @@ def test_two_drivers_of_an_arm_each_are_no_fault():
     )
 
 
-def test_joints_of_other_machines_are_no_fault():
+def test_joints_of_other_machines_are_not_a_fault():
     streams = (TopicStream(JOINTS, 250.0, 0.0), TopicStream(("wheel_1", "wheel_2"), 10.0, 0.0))
     assert evaluate_rules(with_joint_states(*streams, publishers=("/driver", "/base"))) == []
 
@@ -142,7 +142,7 @@ def test_a_simulated_cell_next_to_a_robot_is_named():
     assert evaluate_rules(replace(cell, other_nodes=(), joint_states=None)) == []
 
 
-def test_two_publishers_of_chunks_are_an_error_once_both_send():
+def test_two_publishers_of_chunks_are_an_error_if_both_publish():
     assert HEALTHY.chunks is not None
     topic = replace(
         HEALTHY.chunks.topic,

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from diagnosis.healthy import CAMERA, IMAGE, assert_named, with_camera
+from diagnosis.snapshots import CAMERA, IMAGE, assert_named, with_camera
 
 from dbp_ros.diagnosis.findings import ERROR, WARNING
 from dbp_ros.diagnosis.snapshot import TopicStream
 
 
-def test_a_camera_of_another_name_is_named_with_the_nearest_and_the_remap():
+def test_a_camera_with_another_name_is_named_with_the_closest_topic_and_its_remap():
     others = {"/camera/camera/color/image_raw": IMAGE, "/camera/camera/depth/image_raw": IMAGE}
     without = replace(with_camera(publishers=()), image_topics=others)
     assert_named(
@@ -22,13 +22,13 @@ def test_a_camera_of_another_name_is_named_with_the_nearest_and_the_remap():
     )
 
 
-def test_a_camera_that_is_compressed_only_is_named():
+def test_a_camera_without_raw_images_is_named():
     others = {f"{CAMERA}/compressed": "sensor_msgs/msg/CompressedImage"}
     without = replace(with_camera(publishers=()), image_topics=others)
     assert_named(without, ERROR, CAMERA, "compressed images", "image_transport: compressed")
 
 
-def test_a_camera_that_is_off_is_named():
+def test_a_camera_without_a_publisher_is_named():
     without = replace(with_camera(publishers=()), image_topics={})
     assert_named(without, ERROR, CAMERA, "no other images", "start the driver of the camera")
 
@@ -53,6 +53,6 @@ def test_a_slow_camera_is_named(rate_hz, level):
     assert_named(slow, level, CAMERA, f"{rate_hz:.1f} Hz", "image_max_age_s")
 
 
-def test_two_cameras_of_one_name_are_named():
+def test_two_cameras_with_the_same_name_are_named():
     two = with_camera(TopicStream((), 30.0, 0.0), publishers=("/camera", "/simulation"))
     assert_named(two, ERROR, CAMERA, "/camera, /simulation")

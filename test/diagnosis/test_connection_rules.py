@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from diagnosis.healthy import HEALTHY, STATES, assert_named, ends, with_clock, with_controller
+from diagnosis.snapshots import HEALTHY, STATES, assert_named, ends, with_clock, with_controller
 
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING
 from dbp_ros.diagnosis.rules import evaluate_rules
 from dbp_ros.diagnosis.snapshot import StreamSource, TopicStatus
 
 
-def test_a_clock_slightly_slower_than_real_time_is_no_fault():
+def test_a_clock_slightly_slower_than_real_time_is_not_a_fault():
     slow = with_clock(0.95, "/gazebo")
     assert evaluate_rules(slow) == []
 
@@ -71,7 +71,7 @@ def test_another_stack_in_the_domain_is_noted():
     assert_named(replace(HEALTHY, other_stacks=("/cell_2",)), NOTE, "domain", "/cell_2")
 
 
-def test_a_topic_that_was_not_measured_is_no_fault():
+def test_a_topic_that_was_not_measured_is_not_a_fault():
     unmeasured = StreamSource(
         TopicStatus("/action_chunk", ends("k", "/policy"), ends("k", "/guard"))
     )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from diagnosis.healthy import (
+from diagnosis.snapshots import (
     HEALTHY,
     JOINTS,
     LEFT,
@@ -49,12 +49,12 @@ def test_an_empty_domain_is_reported_with_the_domain_and_the_remedy():
 @pytest.mark.parametrize(
     ("name", "words"), [("guard", "hold their last command"), ("policy", "no action chunks")]
 )
-def test_a_node_that_does_not_run_is_named(name, words):
+def test_a_node_that_is_not_running_is_named(name, words):
     stopped = replace(HEALTHY, nodes={**HEALTHY.nodes, name: NodeStatus(name)})
     assert_named(stopped, ERROR, name, "not running", words)
 
 
-def test_two_guards_of_one_name_are_named_with_their_processes():
+def test_two_guards_with_the_same_name_are_named_with_their_processes():
     twice = with_node("guard", copies=2)
     twice = replace(twice, local_guards=("/guard (process 12)", "/guard (process 34)"))
     assert_named(twice, ERROR, "guard", "2 nodes have the name /guard", "12", "34", "end all but")
@@ -85,7 +85,7 @@ def test_control_disabled_by_a_fault_has_its_remedy():
     assert_named(with_node("guard", level=1, sentence=sentence), WARNING, "guard", "dbp enable")
 
 
-def test_control_that_is_not_enabled_is_no_fault():
+def test_control_that_is_not_enabled_is_not_a_fault():
     disabled = with_node("guard", sentence="disabled: control is not enabled")
     assert_named(disabled, NOTE, "guard", "dbp enable")
     assert exit_status(evaluate_rules(disabled)) == 0

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from diagnosis.healthy import HEALTHY, with_camera, with_clock, with_node
+from diagnosis.snapshots import HEALTHY, with_camera, with_clock, with_node
 
 from dbp_ros.diagnosis.rules import evaluate_rules
 from dbp_ros.diagnosis.snapshot import NodeStatus
@@ -24,7 +24,7 @@ def test_a_healthy_stack_has_one_line_per_node_and_topic():
     assert shown[-1] == "no faults found"
 
 
-def test_units_in_brackets_and_every_word_of_a_sentence_are_kept():
+def test_units_in_brackets_and_all_words_of_a_sentence_are_printed():
     sentence = "holding: left_1_joint is 0.2 [rad] away [bold] of [/bold] its command " + "x" * 300
     assert sentence in text(with_node("guard", level=1, sentence=sentence))
 
@@ -36,7 +36,7 @@ def test_each_finding_is_followed_by_what_to_do():
     assert "no faults found" not in shown
 
 
-def test_the_same_fault_of_several_cameras_is_written_once():
+def test_the_same_fault_of_several_cameras_is_printed_once():
     [camera] = with_camera(publishers=()).cameras
     other = replace(camera, topic=replace(camera.topic, name="/wrist_camera/image_raw"))
     shown = text(replace(HEALTHY, cameras=(camera, other), image_topics={})).splitlines()
@@ -50,7 +50,7 @@ def test_colours_are_optional():
     assert "\033[31mERROR\033[0m" in text(broken, colour=True)
 
 
-def test_missing_silent_and_doubled_nodes_are_shown_as_such():
+def test_missing_silent_and_duplicate_nodes_are_marked():
     stack = with_node("guard", copies=2, level=None, age_s=None, sentence="")
     stack = replace(stack, nodes={**stack.nodes, "policy": NodeStatus("policy")})
     shown = text(stack)
@@ -62,7 +62,7 @@ def test_the_rate_of_the_clock_is_shown():
     assert "x0.95" in text(with_clock(0.95, "/gazebo"))
 
 
-def test_json_is_for_strict_readers_and_holds_the_findings():
+def test_json_is_strict_and_contains_the_findings():
     def refuse(word: str) -> None:
         raise AssertionError(word)
 

@@ -13,7 +13,7 @@ import pytest
 import rclpy
 import yaml
 from docs_pages import ROOT
-from processes.robot import process
+from processes.fake_robot import process
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 

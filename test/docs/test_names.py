@@ -93,7 +93,7 @@ def members() -> set[str]:
     return found
 
 
-def test_each_hop_of_the_walks_exists() -> None:
+def test_each_hop_of_the_walkthroughs_exists() -> None:
     rows = [line for line in text(ROOT / "docs" / "walks.md").splitlines() if line[:1] == "|"]
     # The last column has former names.
     code = {found for row in rows for found in INLINE.findall(row.rpartition(" | ")[0])}

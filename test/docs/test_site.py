@@ -69,7 +69,7 @@ def test_the_site_builds_without_a_warning_and_works_offline(tmp_path: Path) -> 
     assert "<math" in method.read_text(encoding="utf-8")
 
 
-def test_each_generated_table_stands_on_a_page_and_has_rows() -> None:
+def test_each_generated_table_is_on_a_page_and_has_rows() -> None:
     pages = "\n".join(text(page) for page in PAGES if page.parent.name != "results")
     assert set(MARKER.findall(pages)) == set(TABLES)
     for name, table in TABLES.items():

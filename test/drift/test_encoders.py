@@ -164,9 +164,7 @@ def test_clouds_that_are_empty_or_not_finite_are_refused(points: Tensor) -> None
         (PointCloudEncoder(3, 12, (16, 24)), torch.rand(1, 30, 3)),
     ],
 )
-def test_exported_encoder_agrees_with_torch(
-    graph: nn.Module, frame: Tensor, tmp_path: Path
-) -> None:
+def test_exported_encoder_matches_pytorch(graph: nn.Module, frame: Tensor, tmp_path: Path) -> None:
     path = tmp_path / "encoder.onnx"
     torch.onnx.export(
         graph.eval(),

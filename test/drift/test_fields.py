@@ -1,4 +1,4 @@
-"""The drifting fields and their loss against analysis."""
+"""Analytic properties of the drifting fields and their loss."""
 
 import math
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def points(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Te
 
 
 def force_between(queries: Tensor, negatives: Tensor, positives: Tensor) -> Tensor:
-    """Return the force of two sets on points that belong to neither."""
+    """Return the force of negatives and positives on other points."""
     targets = torch.cat([negatives, positives], dim=1)
     return forces(
         queries,
@@ -182,7 +182,7 @@ def test_one_sample_moves_to_the_positive_with_the_floor_and_not_without_it() ->
     assert drifting(x, y, floor=0.0).velocity.abs().max() <= 1e-12
 
 
-def test_one_sample_is_refused_by_the_conditional_field() -> None:
+def test_conditional_field_refuses_one_sample() -> None:
     with pytest.raises(ValueError, match="at least 2 generated samples, got 1"):
         conditional_drifting(points(1, 1, 12), points(1, 1, 12))
 
@@ -250,6 +250,6 @@ def test_a_positive_of_weight_zero_is_excluded_from_the_conditional_field() -> N
     assert (excluded - absent).abs().max() <= 1e-12
 
 
-def test_a_positive_of_weight_zero_stays_in_the_softmaxes_of_the_published_field() -> None:
+def test_published_field_includes_a_positive_of_weight_zero_in_its_softmaxes() -> None:
     excluded, absent = drift_with_and_without_a_positive(drifting)
     assert (excluded - absent).norm() / absent.norm() >= 0.01

@@ -58,7 +58,7 @@ def regression(generated: Tensor, positives: Tensor) -> Drift:
     return Drift(positives - generated, torch.ones(1, 1, 1), torch.ones(1))
 
 
-def test_regression_ends_between_the_modes() -> None:
+def test_regression_averages_the_modes() -> None:
     assert share_and_between(regression, skip_std=0.5)[1] >= 0.9
 
 

@@ -41,7 +41,7 @@ def radial(drift: Drift, x: Tensor) -> float:
 @pytest.mark.parametrize(
     ("epsilon", "early", "late"), [(0.05, 0.29, 1e-5), (0.2, 2e-3, 1e-12), (1.0, 5e-10, 1e-12)]
 )
-def test_columns_of_a_plan_are_exact_and_rows_converge(
+def test_column_marginals_are_exact_and_row_marginals_converge(
     epsilon: float, early: float, late: float
 ) -> None:
     cost = scaled_cost(8, 32, 2)
@@ -51,7 +51,7 @@ def test_columns_of_a_plan_are_exact_and_rows_converge(
         assert (32 * plan.sum(2) - 1).abs().max() <= tolerance
 
 
-def test_columns_of_a_plan_take_their_weights() -> None:
+def test_column_marginals_are_the_weights() -> None:
     weights = points(8, 16, seed=2).abs()
     plan = log_transport_plan(scaled_cost(8, 16, 2), 0.2, 100, weights).exp()
     assert (plan.sum(1) - weights / weights.sum(1, keepdim=True)).abs().max() <= 1e-12
@@ -69,7 +69,9 @@ def test_a_column_of_weight_zero_has_no_effect(iterations: int) -> None:
 
 
 @pytest.mark.parametrize(("epsilon", "iterations"), [(0.0, 10), (-1.0, 10), (0.05, 0)])
-def test_a_plan_without_regulariser_or_updates_is_refused(epsilon: float, iterations: int) -> None:
+def test_a_plan_with_invalid_epsilon_or_iterations_is_refused(
+    epsilon: float, iterations: int
+) -> None:
     with pytest.raises(ValueError, match=f"got {epsilon} and {iterations}: use 0.05 and 10"):
         log_transport_plan(torch.zeros(1, 2, 2), epsilon, iterations)
 

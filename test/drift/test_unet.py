@@ -82,7 +82,7 @@ def test_missing_times_are_refused() -> None:
         head(head.condition(torch.randn(1, 5)), torch.randn(1, 1, 6, 3))
 
 
-def test_directional_derivative_agrees_with_a_finite_difference() -> None:
+def test_directional_derivative_matches_a_finite_difference() -> None:
     head = small_head(times=2).double()
     condition = head.condition(torch.randn(2, 5, dtype=torch.float64))
     here = (torch.randn(2, 3, 6, 3, dtype=torch.float64), torch.rand(2, 3, 2, dtype=torch.float64))
@@ -131,7 +131,7 @@ class WholeHead(torch.nn.Module):
         return chunk
 
 
-def test_exported_head_agrees_with_torch(tmp_path: Path) -> None:
+def test_exported_head_matches_pytorch(tmp_path: Path) -> None:
     graph = WholeHead(small_head(horizon=6, times=1)).eval()
     inputs = {
         "observation": torch.randn(1, 5),

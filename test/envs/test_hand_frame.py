@@ -64,5 +64,5 @@ def test_a_second_object_is_detected(name: str, second: bool):
     assert view[:, columns].any() == second
 
 
-def test_leading_dimensions_are_kept():
+def test_leading_dimensions_are_preserved():
     assert to_hand_frame(np.zeros((2, 3, 39), np.float32)).shape == (2, 3, len(HAND_FRAME_NAMES))

@@ -100,7 +100,7 @@ def test_the_noise_is_executed_and_not_recorded(task, demo):
     assert not np.allclose(other.states[1], noisy.states[1])
 
 
-def test_the_state_contains_the_last_one_and_the_goal(demo):
+def test_the_state_contains_the_previous_state_and_the_goal(demo):
     np.testing.assert_array_equal(demo.states[1:, 18:36], demo.states[:-1, :18])
     assert STATE_NAMES[18] == "last_hand_x"
     assert (demo.states[:, STATE_NAMES.index("goal_y")] > 0.5).all()

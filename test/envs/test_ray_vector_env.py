@@ -12,7 +12,7 @@ from dbp_ros.envs.ray_vector_env import RayVectorEnv
 
 
 @pytest.mark.parametrize(("name", "columns"), [("Hopper-v5", 3), ("metaworld/push", 4)])
-def test_two_workers_make_the_steps_of_two_local_environments(name: str, columns: int) -> None:
+def test_two_workers_step_like_two_local_environments(name: str, columns: int) -> None:
     local, remote = LocalVectorEnv(EnvSpec(name), 5), RayVectorEnv(EnvSpec(name), 5, workers=2)
     try:
         chance = np.random.default_rng(0)

@@ -74,6 +74,6 @@ def test_failed_episodes_are_not_saved(tmp_path):
         (("--task", "lift", "--episodes", 0), "at least 1"),
     ],
 )
-def test_a_wrong_command_line_is_explained(tmp_path, capsys, words, why):
+def test_an_invalid_command_line_is_explained(tmp_path, capsys, words, why):
     assert command(*words, "--out", tmp_path) == 2
     assert why in " ".join(capsys.readouterr().out.split())

@@ -65,7 +65,7 @@ def loop(period_ms: float, *gaps_ms: tuple[float, float], gap_count: int | None 
         ([loop(2, (100, 102.6)), loop(2, (102.6, 105.1))], (1, 0)),
     ],
 )
-def test_a_gap_is_a_miss_unless_a_reference_loop_was_late_by_enough_of_it(idle, counts) -> None:
+def test_a_gap_is_a_miss_unless_the_delay_of_a_reference_loop_explains_it(idle, counts) -> None:
     assert count_missed(loop(2, (100, 105)), idle) == counts
 
 

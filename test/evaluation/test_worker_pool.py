@@ -39,7 +39,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
-def test_every_job_is_done_once() -> None:
+def test_every_job_runs_once() -> None:
     assert sorted(run_in_workers(math.factorial, range(5), 2)) == [1, 1, 2, 6, 24]
 
 

@@ -50,7 +50,7 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
-def test_the_notebook_holds_the_outputs_of_one_run_from_top_to_bottom(examples: Path) -> None:
+def test_the_notebook_contains_the_outputs_of_one_sequential_run(examples: Path) -> None:
     cells = code_cells(examples / NOTEBOOK)
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell["outputs"]]

@@ -49,7 +49,7 @@ def verdict(before: ModelRecord, after: ModelRecord) -> str:
     return monitor.rollback_reason()
 
 
-def test_an_equal_model_is_kept() -> None:
+def test_an_equal_model_stays_active() -> None:
     assert verdict(record(0.1, "++-+", 3.0), record(0.1, "+-++", 3.0)) == ""
 
 
@@ -75,7 +75,7 @@ def test_a_short_record_has_no_limited_fraction() -> None:
     assert verdict(record(0.0), short) == ""
 
 
-def test_intervals_without_commands_are_left_out() -> None:
+def test_intervals_without_commands_are_ignored() -> None:
     statistics = record(0.5)
     last = (1000 * REPORTS, 500 * REPORTS)
     for _ in range(2 * REPORTS):
@@ -83,7 +83,7 @@ def test_intervals_without_commands_are_left_out() -> None:
     assert statistics.limited_fraction == 0.5
 
 
-def test_a_restart_of_the_guard_is_left_out() -> None:
+def test_a_restart_of_the_guard_is_ignored() -> None:
     statistics = record()
     report(statistics, *[1.0] * (REPORTS - 1))
     statistics.add_command_counts(0, 0)
@@ -128,7 +128,7 @@ def test_success_rates_are_compared_over_full_windows_only(before: str, after: s
     assert verdict(record(solved=before), record(solved=after)) == ""
 
 
-def test_a_window_holds_the_newest_episodes() -> None:
+def test_a_window_contains_the_newest_episodes() -> None:
     assert record(solved="----++++").success_rate == 1.0
 
 

@@ -48,7 +48,7 @@ def test_a_copy_with_the_same_size_and_times_is_detected(folder: Path) -> None:
     assert changed()
 
 
-def test_a_folder_that_is_missing_for_a_moment_is_no_change(folder: Path) -> None:
+def test_a_briefly_missing_folder_is_not_a_change(folder: Path) -> None:
     changed = poller(FolderWatcher(folder))
     changed()
     folder.rename(folder.with_name("aside"))

@@ -106,7 +106,7 @@ def test_the_graph_with_noise_components_agrees_with_pytorch(export: Export) -> 
 
 
 @pytest.mark.parametrize("method", ["ddim", "flow"])
-def test_the_graph_holds_all_inference_steps(export: Export, method: str) -> None:
+def test_the_graph_contains_all_inference_steps(export: Export, method: str) -> None:
     changes = {"method": method, "num_inference_steps": 10}
     policy, bundle = export(joined(without_images), changes)
     assert difference(policy, bundle) <= 1e-5

@@ -86,7 +86,7 @@ def test_lists_arrays_and_ends_give_the_same_episodes() -> None:
         np.testing.assert_array_equal(data.actions, variants[0].actions)
 
 
-def test_two_axes_without_ends_are_one_episode() -> None:
+def test_two_axes_without_episode_ends_are_one_episode() -> None:
     data = Demonstrations.from_arrays(np.zeros((5, 2)), np.zeros((5, 1)), step_s=0.1)
     assert (data.episodes, data.last[0]) == (1, 4)
 

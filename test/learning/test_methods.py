@@ -56,7 +56,7 @@ def test_a_chunk_depends_on_the_component_of_its_noise() -> None:
     assert max(same) < 1e-4 < 1e-2 < (chunks[2] - chunks[1]).abs().max()
 
 
-def test_only_one_step_generators_have_components() -> None:
+def test_only_one_step_generators_have_noise_components() -> None:
     with pytest.raises(ConfigError, match="num_components = 4: ddim has no one-step generator"):
         replace(config("ddim"), num_components=4)
 

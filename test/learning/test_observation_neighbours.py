@@ -64,7 +64,7 @@ def test_equal_observations_have_weight_one(observed: np.ndarray) -> None:
     np.testing.assert_array_equal(found.weights, 1.0)
 
 
-def test_a_batch_holds_the_chunks_of_the_neighbours_after_its_own() -> None:
+def test_a_batch_contains_the_chunks_of_the_neighbours_after_its_own() -> None:
     data = join_episodes((episode(index), str(index)) for index in range(3))
     rows = np.full((len(data.states), 2), 20)
     neighbours = Neighbours(rows, np.full(rows.shape, 0.25, np.float32))

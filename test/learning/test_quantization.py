@@ -30,7 +30,7 @@ def quantized(source: Bundle, directory: Path, precision: str) -> Bundle:
 
 
 @pytest.mark.parametrize("precision", ["int8", "int8_all", "float16", "bfloat16"])
-def test_quantised_actions_are_within_tolerance(
+def test_quantized_actions_are_within_tolerance(
     shipped: Bundle, tmp_path: Path, precision: str
 ) -> None:
     bundle, golden = quantized(shipped, tmp_path / "small", precision), read_golden(shipped)

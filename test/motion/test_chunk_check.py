@@ -37,12 +37,12 @@ def chunk(stamp_ns: int) -> ActionChunk:
         (NOW_NS - 150 * MS, "a chunk is 150 ms old, expected at most 100 ms"),
     ],
 )
-def test_each_cause_of_a_bad_stamp_has_its_own_sentence(check, stamp_ns, words):
+def test_each_cause_of_an_invalid_stamp_has_its_own_sentence(check, stamp_ns, words):
     assert check.problem(chunk(stamp_ns), NOW_NS).startswith(words)
 
 
 @pytest.mark.parametrize("late_ms", [10_000, 10_030, 10_004, 10_017])
-def test_the_sentence_is_the_same_for_the_same_cause(check, late_ms):
+def test_the_same_cause_has_the_same_sentence(check, late_ms):
     first = check.problem(chunk(NOW_NS - 10_010 * MS), NOW_NS)
     assert check.problem(chunk(NOW_NS - late_ms * MS), NOW_NS) == first
 

@@ -50,7 +50,7 @@ def test_a_smooth_motion_is_followed_without_lag_at_any_rate_of_chunks(cell, per
     )
 )
 @settings(max_examples=40, deadline=None)
-def test_the_limits_hold_for_any_sequence_of_inputs(sequence):
+def test_the_limits_are_satisfied_for_any_sequence_of_inputs(sequence):
     cell = Cell(MotionGuard(CONFIG), START)
     cell.guard.add_measurement(START, cell.now_ns)
     cell.guard.enable(cell.now_ns)
@@ -105,7 +105,7 @@ def bad_chunks():
 
 
 @pytest.mark.parametrize("kind", bad_chunks())
-def test_a_bad_chunk_is_refused_with_a_reason_and_the_previous_one_is_followed(moving, kind):
+def test_an_invalid_chunk_is_refused_with_a_reason_and_the_previous_one_is_executed(moving, kind):
     bad, reason = bad_chunks()[kind]
     followed = moving.guard.chunk
     shifted = replace(bad, due_ns=bad.due_ns + moving.now_ns, stamp_ns=bad.stamp_ns + moving.now_ns)
@@ -117,7 +117,7 @@ def test_a_bad_chunk_is_refused_with_a_reason_and_the_previous_one_is_followed(m
     assert moving.guard.counters.refused_chunks == 1
 
 
-def test_bad_chunks_do_not_extend_the_timeout(moving):
+def test_invalid_chunks_do_not_extend_the_timeout(moving):
     bad = replace(towards(AHEAD)(moving.now_ns), positions=np.full((10, 2), np.nan))
     for _ in range(30):
         moving.run(1)

@@ -21,7 +21,7 @@ def test_an_emergency_stop_stays_latched_despite_new_chunks(moving):
         moving.guard.enable(moving.now_ns)
 
 
-def test_the_first_reason_of_a_stop_is_kept_and_counted_once(moving):
+def test_the_first_reason_of_a_stop_is_reported_and_counted_once(moving):
     moving.guard.stop("e-stop")
     moving.guard.stop("another")
     assert moving.guard.stop_reason == "e-stop"

@@ -102,13 +102,13 @@ def test_a_smooth_target_within_the_limits_is_followed_without_lag():
     np.testing.assert_allclose(limiter.command, target[-1], atol=1e-12)
 
 
-def test_a_target_out_of_reach_counts_as_limited():
+def test_an_unreachable_target_counts_as_limited():
     limiter = Limiter(LIMITS, REST, DT)
     assert limiter.follow(np.array([0.5, 0.0]), REST)
     assert not limiter.follow(limiter.command, limiter.velocity * 0)
 
 
-def test_a_joint_beyond_its_limit_stays_until_its_target_is_within():
+def test_a_joint_beyond_its_limit_holds_until_its_target_is_within():
     limiter = Limiter(LIMITS, np.array([1.3, 0.0]), DT)
     assert (follow_targets(limiter, [(2.0, 0.0, 1.0, 0.0, 50)])[:, 0] == 1.3).all()
     follow_targets(limiter, [(0.9, 0.0, 0.0, 0.0, 300)])
@@ -126,7 +126,7 @@ def test_a_target_that_is_not_finite_never_becomes_a_command(value):
 @pytest.mark.parametrize(
     "name", ["position_lower", "position_upper", "velocity_limit", "acceleration_limit"]
 )
-def test_a_list_of_limits_that_misses_a_joint_is_refused(name):
+def test_a_list_of_limits_without_one_joint_is_refused(name):
     config = replace(GuardConfig(), **{name: (1.0,) * 13})
     with pytest.raises(ConfigError, match=f"{name} has 13 values, expected 14"):
         Limits.from_config(config)

@@ -48,7 +48,7 @@ def test_the_command_follows_an_arm_that_is_moved_while_stopped(faulty):
     assert faulty.guard.counters.reanchors >= 1
 
 
-def test_the_command_follows_an_arm_that_is_moved_a_little_while_held(faulty):
+def test_the_command_follows_an_arm_that_is_moved_slightly_during_a_hold(faulty):
     faulty.run(200, towards(START))
     faulty.run(200)
     faulty.follows = False

@@ -95,7 +95,7 @@ def test_a_truncated_message_is_refused(length):
         RAW.frame(whole[: min(length, len(whole) - 5)], SteadyClock(Clock()))
 
 
-def test_another_encapsulation_is_refused_with_its_bytes(clock):
+def test_an_unknown_encapsulation_is_refused_with_its_bytes(clock):
     with pytest.raises(ObservationError, match="begin with 0007, expected 0001"):
         RAW.frame(b"\x00\x07" + bytes(90), clock)
 

@@ -47,9 +47,7 @@ def read_trajectory(message, joints):
 
 
 @given(NAMES, st.text("xyz", max_size=9), st.integers(0, 4), st.lists(st.just(0.5), max_size=2))
-def test_a_trajectory_is_read_as_the_middleware_writes_it_at_any_alignment(
-    names, frame_id, count, velocities
-):
+def test_the_reader_agrees_with_the_middleware_at_any_alignment(names, frame_id, count, velocities):
     rows = np.arange(1.0, 1.0 + count * len(names)).reshape(count, len(names))
     message = serialize_message(trajectory(names, frame_id, rows, velocities))
     found, positions, times_ns = read_trajectory(message, len(names))
@@ -59,7 +57,7 @@ def test_a_trajectory_is_read_as_the_middleware_writes_it_at_any_alignment(
 
 
 @given(NAMES, st.integers(1, 4))
-def test_a_trajectory_is_written_as_the_middleware_reads_it_at_any_alignment(names, count):
+def test_the_writer_agrees_with_the_middleware_at_any_alignment(names, count):
     rows = np.arange(1.0, 1.0 + count * len(names)).reshape(count, len(names))
     times_ns = np.array([-number * 10**9 + number + 1 for number in range(count)])
     written = TrajectoryWriter(names).write(7_000_000_008, rows, times_ns)
@@ -87,7 +85,7 @@ def test_a_truncated_message_is_refused(length):
             read_trajectory(whole[:length], 2)
 
 
-def test_the_other_byte_order_is_read_too():
+def test_big_endian_trajectories_are_read():
     body = struct.pack(">iI I4s I I2sxx I d", 1, 2, 4, b"abc\0", 1, 2, b"j\0", 1, 0.5)
     reader = CdrReader(b"\x00\x00\x00\x00" + body)
     assert reader.header() == 1_000_000_002

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from lifecycle_msgs.msg import TransitionEvent
-from processes.robot import wait_until
+from processes.fake_robot import wait_until
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
@@ -80,7 +80,7 @@ def test_the_parameters_are_those_of_a_forward_command_controller(cell: Cell) ->
     assert interface.string_value == "position"
 
 
-def test_commands_are_forwarded_by_read(cell: Cell) -> None:
+def test_commands_are_returned_by_read(cell: Cell) -> None:
     cell.send(0.1, 0.2)
     time.sleep(0.2)
     assert cell.forwarded == []

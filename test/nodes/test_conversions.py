@@ -127,7 +127,7 @@ def test_joint_states_have_their_stamp():
 
 
 @pytest.mark.parametrize("damage", [lambda m: m[:-40], lambda m: m[:2], lambda m: b"\xff" + m])
-def test_damaged_messages_are_refused(damage, clock):
+def test_malformed_messages_are_refused(damage, clock):
     states = serialize_message(joint_states(shoulder=1.0, elbow=2.0, gripper=3.0))
     with pytest.raises(ObservationError, match="joint_states cannot be read"):
         JointReader(JOINTS).read(damage(states))

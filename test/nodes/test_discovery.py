@@ -81,7 +81,7 @@ def test_every_participant_of_this_computer_is_counted_and_known(server, domain)
     context.shutdown()
 
 
-def test_affinity_and_policy_are_as_before_in_every_thread(domain):
+def test_affinity_and_scheduling_policy_are_restored_in_every_thread(domain):
     cores, policy = os.sched_getaffinity(0), os.sched_getscheduler(0)
     context = Context()
     context.init()

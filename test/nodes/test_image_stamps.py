@@ -50,7 +50,7 @@ def test_unchanged_stamps_are_not_published_again(clock: SteadyClock) -> None:
     assert ImageStampsWriter(clock).write(chunk()) is None
 
 
-def test_stamps_hold_from_their_chunk_until_the_next_change(clock: SteadyClock) -> None:
+def test_stamps_apply_from_their_chunk_until_the_next_change(clock: SteadyClock) -> None:
     writer, reader = ImageStampsWriter(clock), ImageStampsReader(clock)
     first, second = chunk(20), chunk(10, later_ms=100)
     for sent in (first, second):
@@ -71,6 +71,6 @@ def test_invalid_stamps_are_refused(clock: SteadyClock, data: list[int]) -> None
 
 
 @pytest.mark.parametrize("message", [b"", b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + b"\xff" * 40])
-def test_damaged_messages_are_refused(clock: SteadyClock, message: bytes) -> None:
+def test_malformed_messages_are_refused(clock: SteadyClock, message: bytes) -> None:
     with pytest.raises(ObservationError, match="no image stamps"):
         ImageStampsReader(clock).add(message)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from processes.robot import wait_until
+from processes.fake_robot import wait_until
 from rclpy.context import Context
 from rclpy.node import Node
 from sensor_msgs.msg import JointState

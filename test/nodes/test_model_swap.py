@@ -45,6 +45,6 @@ def test_the_counters_of_the_guard_are_read() -> None:
 
 
 @pytest.mark.parametrize("commands", ["", "many", "-1", "1.5", "٣", "²", "9" * 5000])
-def test_a_status_of_the_same_name_without_them_is_refused(commands: str) -> None:
+def test_a_status_of_the_same_name_without_the_counters_is_refused(commands: str) -> None:
     with pytest.raises(ObservationError, match="a status named guard has commands"):
         guard_counts(status(commands=commands, limited_commands="0"))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from processes.robot import wait_until
+from processes.fake_robot import wait_until
 from rclpy.node import Node
 from std_msgs.msg import String
 

@@ -112,7 +112,7 @@ def test_the_log_probability_is_that_of_the_executed_points(runner):
     assert decision.sha256 == runner.model.bundle.sha256
 
 
-def test_a_step_holds_the_stamps_of_its_observation(runner):
+def test_a_step_contains_the_stamps_of_its_observation(runner):
     decisions = [decision for _, _, decision in run(runner, 10) if decision]
     for decision, now_ns in zip(decisions, (NOW_NS, NOW_NS + 4 * TICK_NS), strict=False):
         assert decision.stamp_ns == now_ns - MS

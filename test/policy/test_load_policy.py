@@ -32,7 +32,7 @@ def echo(seed: int | None = 0, n_obs_steps: int = 1, **clouds: tuple[int, int]) 
 SEEN = {"head": np.zeros((4, 4, 3), np.uint8)}
 
 
-def test_the_shipped_policy_is_loaded_and_called_in_five_lines() -> None:
+def test_the_shipped_policy_is_loaded_and_called() -> None:
     policy = load_policy("lift_int8")
     images = {name: np.zeros((84, 84, 3), np.uint8) for name in policy.cameras}
     chunk = policy(np.zeros(len(policy.joints)), images)
@@ -92,7 +92,7 @@ def test_the_history_is_spaced_by_control_steps() -> None:
         ((0, 0), SEEN, np.nan, "time_s = nan, expected a finite time"),
     ],
 )
-def test_a_wrong_observation_is_refused_by_name(
+def test_an_invalid_observation_is_refused_by_name(
     positions: Any, images: Any, time_s: float | None, reason: str
 ) -> None:
     policy = echo()

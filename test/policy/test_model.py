@@ -69,7 +69,7 @@ def test_images_of_another_size_are_accepted_by_a_dynamic_graph(model, size):
     np.testing.assert_allclose(model.encode("head_camera", make_image(7, *size)), [7.0] * 3)
 
 
-def test_a_graph_of_the_fixed_size_is_accepted(make_bundle):
+def test_a_graph_with_the_image_size_of_the_manifest_is_accepted(make_bundle):
     assert Model(read_bundle(make_bundle(size=(8, 12)))).self_test() < 1e-5
 
 

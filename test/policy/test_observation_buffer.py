@@ -70,7 +70,7 @@ def test_a_camera_without_an_image_is_named(make_bundle):
         buffer.get_observation(NOW_NS)
 
 
-def test_joint_states_that_stopped_are_stale_by_arrival(buffer):
+def test_joint_states_that_stop_are_stale_by_arrival(buffer):
     add_joints(buffer, NOW_NS + 40 * MS, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match="joint_states is stale: older than 100 ms"):
         buffer.get_observation(NOW_NS + 101 * MS)
@@ -82,7 +82,7 @@ def test_joint_states_that_are_old_on_arrival_have_their_own_error(buffer):
         buffer.get_observation(NOW_NS)
 
 
-def test_a_camera_that_stopped_is_stale_by_arrival(buffer):
+def test_a_camera_that_stops_is_stale_by_arrival(buffer):
     now_ns = NOW_NS + 300 * MS
     add_joints(buffer, now_ns)
     add_image_of(buffer, "head_camera", now_ns)
@@ -102,7 +102,7 @@ def test_a_camera_that_stopped_is_stale_by_arrival(buffer):
         (NO_CLOCK_NS, "left_wrist_camera has no time: use_sim_time is true, but nothing arrives"),
     ],
 )
-def test_a_camera_with_bad_stamps_differs_from_one_that_stopped(buffer, stamp_ns, words):
+def test_a_camera_with_invalid_stamps_differs_from_one_that_stops(buffer, stamp_ns, words):
     add_image_of(buffer, "left_wrist_camera", stamp_ns, arrival_ns=NOW_NS)
     with pytest.raises(ObservationError, match=words):
         buffer.get_observation(NOW_NS + 50 * MS)
@@ -192,7 +192,7 @@ def test_the_joints_of_a_camera_are_those_of_its_side_or_all():
     assert joints_in_view("head_camera", joints).tolist() == [0, 1, 2]
 
 
-def test_a_still_scene_is_refused_for_a_moment_then_used_and_reported(buffer):
+def test_a_static_scene_is_refused_briefly_then_used_and_reported(buffer):
     refused = 0
     for ms in range(0, 20_000, 33):
         now_ns = NOW_NS + ms * MS

@@ -84,7 +84,7 @@ def test_a_non_finite_output_is_refused(make_bundle):
         runner.step(NOW_NS)
 
 
-def test_a_refusal_is_neither_a_gap_nor_a_decision(model):
+def test_a_refused_decision_is_neither_a_gap_nor_a_decision(model):
     runner = PolicyRunner(model, SEEDED)
     period_ns = runner.execution.statistics.period.period_ns
     observe(runner)

@@ -28,15 +28,15 @@ class ChunkPublisher(Node):
     """Publishes `action_chunk` at 50 Hz from `start` until it is closed.
 
     Attributes:
-        centre: Of the sinusoid. Shape (nu,).
-        factor: Multiplies every point, to spoil them.
-        offset: Is added to every point.
-        publishes: Whether it does.
+        centre: Centre of the sinusoid. Shape (nu,).
+        factor: Factor of every point, for invalid chunks.
+        offset: Offset of every point.
+        publishes: Whether chunks are published.
     """
 
     def __init__(self, centre: np.ndarray, name: str = "policy") -> None:
         super().__init__(name, enable_rosout=False, start_parameter_services=False)
-        self.heal(centre)
+        self.reset(centre)
         self._clock = SteadyClock(self.get_clock())
         self._writer = ChunkWriter(DUAL_UR5E_JOINTS, self._clock)
         self._publisher = self.create_publisher(JointTrajectory, "/action_chunk", COMMAND)
@@ -50,8 +50,8 @@ class ChunkPublisher(Node):
         self._loop.stop()
         self.destroy_node()
 
-    def heal(self, centre: np.ndarray) -> None:
-        """Publish the sinusoid around a position, unspoilt."""
+    def reset(self, centre: np.ndarray) -> None:
+        """Publish a valid sinusoid around a position."""
         self.centre = np.where(AMPLITUDE == GRIPPER_AMPLITUDE, GRIPPER_CENTRE, centre)
         self.factor, self.offset, self.publishes = 1.0, 0.0, True
 

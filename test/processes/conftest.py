@@ -7,8 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes.fake_robot import (
+    CAMERA,
+    CONFIG,
+    FakeRobot,
+    driving_in_real_time,
+    process,
+    wait_until,
+)
 from processes.rig import Rig, running_rig
-from processes.robot import CAMERA, CONFIG, Robot, driving_in_real_time, process, wait_until
 from processes.swap_listener import NOISE_MEAN, SwapListener, moves
 from toy_bundle import FEATURE_GAIN, write_toy_bundle
 
@@ -17,9 +24,9 @@ from dbp_ros.runtime.ros_domain import lease_domain
 
 
 @pytest.fixture
-def robot(domain: int) -> Iterator[Robot]:
-    """The robot, its sensors on, as urgent as a real one's driver."""
-    with spinning(Robot) as node:
+def robot(domain: int) -> Iterator[FakeRobot]:
+    """The fake robot, with all sensors and the priority of a robot driver."""
+    with spinning(FakeRobot) as node:
         for loop in node.loops:
             loop.start()
         with driving_in_real_time():
@@ -29,7 +36,7 @@ def robot(domain: int) -> Iterator[Robot]:
 
 
 @pytest.fixture
-def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
+def guard(robot: FakeRobot) -> Iterator[subprocess.Popen[str]]:
     """The guard, with control enabled."""
     with process("guard_node", enable_control="true") as child:
         robot.wait_for_state("guard", "holding")
@@ -56,7 +63,7 @@ def write_model(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def swaps(
-    robot: Robot, guard: subprocess.Popen[str], write_model: Callable[..., Path], tmp_path: Path
+    robot: FakeRobot, guard: subprocess.Popen[str], write_model: Callable[..., Path], tmp_path: Path
 ) -> Iterator[SwapListener]:
     """The swap status of a running policy with version 1 and a short shadow test."""
     listener = SwapListener(robot)
@@ -88,6 +95,6 @@ def rig(shared_rig: Rig) -> Iterator[Rig]:
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run, and the bundle that was exported from it."""
     # PyTorch takes seconds to import, and few tests need it.
-    from processes.learning import imitate
+    from processes.learner_setup import imitate
 
     return imitate(tmp_path_factory.mktemp("pretrained"))

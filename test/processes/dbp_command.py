@@ -1,9 +1,12 @@
 """The `dbp` command as a process."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+DBP = (sys.executable, "-m", "dbp_ros.cli")
 # Keys of `report.json`.
 REPORT_KEYS = {
     *("task", "episodes", "success_rate", "decision_rate_hz", "command_rate_hz"),
@@ -13,10 +16,25 @@ REPORT_KEYS = {
 }
 
 
-def run_dbp(*words: object, timeout: float = 150) -> subprocess.CompletedProcess[str]:
-    """Run `dbp`. Rates and latency are not checked, because the machine may be busy."""
-    command = [sys.executable, "-m", "dbp_ros.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+def run_dbp(
+    *words: object, timeout: float = 150, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `dbp` with environment variables until it exits."""
+    command = [*DBP, *map(str, words)]
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
+
+
+def status_findings() -> dict[str, str]:
+    """Return the findings of `dbp status` as text, by subject."""
+    result = run_dbp("status", "--json")
+    data = json.loads(result.stdout)
+    assert result.returncode == data["exit_status"]
+    sentences: dict[str, str] = {}
+    for finding in data["findings"]:
+        text = f"{finding['level']}: {finding['sentence']} | {finding['action']}; "
+        sentences[finding["subject"]] = sentences.get(finding["subject"], "") + text
+    return sentences
 
 
 def output_with_logs(result: subprocess.CompletedProcess[str], folder: Path) -> str:

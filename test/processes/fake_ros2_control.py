@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from processes.dds_participant import Participant
 from processes.fake_broadcasters import Broadcaster
 from processes.fake_controllers import (
     ACTIVE,
@@ -19,7 +20,6 @@ from processes.fake_controllers import (
     TrajectoryController,
 )
 from processes.fake_hardware import UPDATE_RATE_HZ, Hardware, Step
-from processes.participant import Participant
 from rclpy.context import Context
 from rclpy.node import Node
 

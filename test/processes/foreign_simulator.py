@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from processes.robot import Robot
+from processes.fake_robot import FakeRobot
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from trajectory_msgs.msg import JointTrajectory
@@ -26,7 +26,7 @@ def planned(time_ns: int) -> np.ndarray:
     return positions
 
 
-class ForeignSimulator(Robot):
+class ForeignSimulator(FakeRobot):
     """A simulator with joint states at 250 Hz and images at 31 Hz in simulation time.
 
     Attributes:

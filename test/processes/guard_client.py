@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from processes.robot import wait_until
+from processes.fake_robot import wait_until
 from rclpy.client import Client
 from rclpy.node import Node
 from std_msgs.msg import String

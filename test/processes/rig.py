@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from processes.chunk_publisher import ChunkPublisher
+from processes.fake_robot import driving_in_real_time, process, wait_until
 from processes.fake_ros2_control import START, FakeRos2Control
 from processes.guard_client import GuardClient
-from processes.robot import driving_in_real_time, process, wait_until
 
 from dbp_ros.nodes.process import spinning
 
@@ -45,7 +45,7 @@ class Rig:
         """End all faults and check that control can be enabled."""
         assert self.child.poll() is None, "the guard has ended"
         self.guard.disable()
-        self.policy.heal(START)
+        self.policy.reset(START)
         self.policy.publishes = False
         self.robot.repair()
         self.guard.engage()

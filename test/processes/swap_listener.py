@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from processes.robot import CONFIG, Robot, assert_within_limits, wait_until
+from processes.fake_robot import CONFIG, FakeRobot, assert_within_limits, wait_until
 from std_msgs.msg import String
 
 from dbp_ros.nodes.qos import LATCHED
@@ -17,7 +17,7 @@ ARMS = ["gripper" not in joint for joint in CONFIG.joints]
 class SwapListener:
     """Receives the swap status and the diagnostics of the policy."""
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: FakeRobot) -> None:
         self.statuses: list[dict[str, Any]] = []
         self.diagnostics: list[DiagnosticStatus] = []
         robot.create_subscription(String, "policy/model", self._on_status, LATCHED)
@@ -58,13 +58,13 @@ class SwapListener:
         return found()[0]
 
 
-def moves(robot: Robot) -> bool:
+def moves(robot: FakeRobot) -> bool:
     """Whether every joint of both arms moved in the last twenty commands."""
     last = np.array([command for _, command in robot.commands[-20:]])
     return len(last) == 20 and bool(np.ptp(last, axis=0)[ARMS].all())
 
 
-def assert_moves_on(robot: Robot) -> None:
+def assert_moves_on(robot: FakeRobot) -> None:
     count = len(robot.commands)
     wait_until(
         lambda: len(robot.commands) > count + 50 and moves(robot),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes.robot import CAMERA, CONFIG, Robot, png_of, process, wait_until
+from processes.fake_robot import CAMERA, CONFIG, FakeRobot, png_of, process, wait_until
 from sensor_msgs.msg import CompressedImage, Image
 from toy_bundle import write_toy_bundle
 
@@ -32,7 +32,7 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def zed(robot: Robot) -> Robot:
+def zed(robot: FakeRobot) -> FakeRobot:
     """Replace the camera of the robot by a ZED camera, bgra8 and compressed."""
     robot.camera = "off"
     rng = np.random.default_rng(1)
@@ -54,14 +54,14 @@ def zed(robot: Robot) -> Robot:
 
 @pytest.mark.parametrize("transport", ["raw", "compressed"])
 def test_a_policy_uses_a_remapped_camera(
-    zed: Robot, guard: subprocess.Popen[str], model: Path, transport: str
+    zed: FakeRobot, guard: subprocess.Popen[str], model: Path, transport: str
 ) -> None:
     with process("policy_node", remaps=REMAPS, model=model, image_transport=transport):
         wait_until(lambda: moves_left(zed), "the arm to move", lambda: str(zed.states))
 
 
-def test_a_camera_in_a_still_scene_does_not_lock_the_stack(
-    robot: Robot, guard: subprocess.Popen[str], model: Path
+def test_a_camera_in_a_static_scene_does_not_block_the_stack(
+    robot: FakeRobot, guard: subprocess.Popen[str], model: Path
 ) -> None:
     robot.camera = "frozen"
     with process("policy_node", model=model):
@@ -72,7 +72,7 @@ def test_a_camera_in_a_still_scene_does_not_lock_the_stack(
         assert robot.states["policy"].startswith("deciding")
 
 
-def moves_left(robot: Robot) -> bool:
+def moves_left(robot: FakeRobot) -> bool:
     """Return whether the last commands moved the left shoulder."""
     steps = [command[0] for _, command in robot.commands[-2:]]
     return len(steps) == 2 and steps[1] != steps[0]
@@ -80,7 +80,7 @@ def moves_left(robot: Robot) -> bool:
 
 @pytest.mark.parametrize(("transport", "suffix"), [("raw", ""), ("compressed", "/compressed")])
 def test_a_bag_records_a_remapped_camera(
-    zed: Robot, tmp_path: Path, transport: str, suffix: str
+    zed: FakeRobot, tmp_path: Path, transport: str, suffix: str
 ) -> None:
     out = tmp_path / "bags"
     settings = {"out": out, "cameras": f"[{CAMERA}]", "image_transport": transport}
@@ -94,7 +94,7 @@ def test_a_bag_records_a_remapped_camera(
 
 
 def test_a_learner_records_a_remapped_compressed_camera(
-    zed: Robot, pretrained: Path, tmp_path: Path
+    zed: FakeRobot, pretrained: Path, tmp_path: Path
 ) -> None:
     settings = {
         "model": pretrained / "models" / "toy",
@@ -105,5 +105,5 @@ def test_a_learner_records_a_remapped_compressed_camera(
     with process("learner_node", remaps=REMAPS, **settings):
         zed.wait_for_state("learner", "waiting for an episode")
         assert zed.count_subscribers(f"{BASE}/compressed") == 1
-        zed.ask("learner/begin_episode")
+        zed.call_service("learner/begin_episode")
         zed.wait_for_state("learner", "recording episode 1")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from processes.robot import process, wait_until
+from processes.fake_robot import process, wait_until
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes.foreign_simulator import AMPLITUDE_RAD, ForeignSimulator
-from processes.robot import (
+from processes.fake_robot import (
     CAMERA,
     CONFIG,
     SPEED_RAD_S,
-    Robot,
+    FakeRobot,
     driving_in_real_time,
     moves,
     process,
     wait_until,
 )
+from processes.foreign_simulator import AMPLITUDE_RAD, ForeignSimulator
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
@@ -35,7 +35,7 @@ FACTOR = 2.0
 class Watcher:
     """Records `/clock` and the stamps of joint states with their arrivals."""
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: FakeRobot) -> None:
         self.clock: list[tuple[int, int]] = []
         self.stamps: list[tuple[int, int]] = []
         robot.create_subscription(Clock, "/clock", self._on_clock, qos_profile_sensor_data)
@@ -57,7 +57,7 @@ def rate(seen: list[tuple[int, int]]) -> float:
 
 
 @pytest.fixture
-def listener(robot: Robot) -> Robot:
+def listener(robot: FakeRobot) -> FakeRobot:
     """A node without its own sensors: the robot is the simulated one."""
     robot.measures, robot.camera = False, "off"
     for loop in robot.loops:
@@ -66,7 +66,7 @@ def listener(robot: Robot) -> Robot:
 
 
 @pytest.mark.timeout(120)
-def test_clock_and_stamps_run_at_the_real_time_factor(listener: Robot) -> None:
+def test_clock_and_stamps_run_at_the_real_time_factor(listener: FakeRobot) -> None:
     watcher = Watcher(listener)
     with process("sim_node", task="reach", real_time_factor=FACTOR):
         wait_until(
@@ -82,7 +82,7 @@ def test_clock_and_stamps_run_at_the_real_time_factor(listener: Robot) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_the_guard_holds_when_the_simulation_and_its_clock_end(listener: Robot) -> None:
+def test_the_guard_holds_when_the_simulation_and_its_clock_end(listener: FakeRobot) -> None:
     with ExitStack() as simulation:
         simulation.enter_context(process("sim_node", task="reach", real_time_factor=FACTOR))
         with process(
@@ -118,11 +118,11 @@ def foreign(domain: int) -> Iterator[ForeignSimulator]:
         node.loops[0].stop()
 
 
-def refused_in(robot: Robot, seconds: float) -> int:
+def refused_in(robot: FakeRobot, seconds: float) -> int:
     """Return the number of refused decisions in some time."""
-    robot.ask("policy/clear_statistics")
+    robot.call_service("policy/clear_statistics")
     time.sleep(seconds)
-    return int(json.loads(robot.ask("policy/statistics")[1])["refused_decisions"])
+    return int(json.loads(robot.call_service("policy/statistics")[1])["refused_decisions"])
 
 
 @pytest.mark.timeout(120)
@@ -152,7 +152,7 @@ def test_a_policy_uses_the_clock_of_another_simulator(
         assert "control was disabled by a fault" in foreign.states["guard"]
         foreign.clock_frozen = False
         foreign.wait_for_state("policy", "deciding")
-        assert foreign.ask("guard/enable_control", True) == (True, "")
+        assert foreign.call_service("guard/enable_control", True) == (True, "")
         wait_until(lambda: moves(foreign), "the arms to move when the clock continues")
 
 
@@ -175,7 +175,7 @@ def test_the_arms_move_at_the_rate_of_another_simulator(
 
 
 @pytest.mark.timeout(120)
-def test_invalid_stamps_are_reported_with_their_cause(robot: Robot, turner: Path) -> None:
+def test_invalid_stamps_are_reported_with_their_cause(robot: FakeRobot, turner: Path) -> None:
     stamps = {
         "head_camera is not stamped: its stamp is zero": lambda: 0,
         "head_camera's stamps are of another clock": time.monotonic_ns,

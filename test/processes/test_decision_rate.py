@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes.robot import CAMERA, CONFIG, Robot, process, wait_until
+from processes.fake_robot import CAMERA, CONFIG, FakeRobot, process, wait_until
 from toy_bundle import write_toy_bundle
 
 MEASURED_S = 2.0
@@ -29,11 +29,11 @@ def write(tmp_path: Path) -> Callable[[int, float], Path]:
     )
 
 
-def rate_hz(robot: Robot) -> float:
+def rate_hz(robot: FakeRobot) -> float:
     """Return the measured decision rate."""
 
     def decisions() -> tuple[int, float]:
-        count = json.loads(robot.ask("policy/statistics")[1])["decisions"]
+        count = json.loads(robot.call_service("policy/statistics")[1])["decisions"]
         return count, time.monotonic()
 
     (first, start_s), _ = decisions(), time.sleep(MEASURED_S)
@@ -42,7 +42,7 @@ def rate_hz(robot: Robot) -> float:
 
 
 def test_the_decision_rate_follows_the_manifest_also_after_a_swap(
-    robot: Robot, write: Callable[[int, float], Path]
+    robot: FakeRobot, write: Callable[[int, float], Path]
 ) -> None:
     quick = {"shadow_decisions": 5, "inference_budget": 10.0}
     with process("policy_node", model=write(1, 20.0), **quick):
@@ -50,14 +50,14 @@ def test_the_decision_rate_follows_the_manifest_also_after_a_swap(
         assert rate_hz(robot) == pytest.approx(20.0, rel=SLACK)
         write(2, 60.0)
         wait_until(
-            lambda: json.loads(robot.ask("policy/statistics")[1])["model"]["number"] == 2,
+            lambda: json.loads(robot.call_service("policy/statistics")[1])["model"]["number"] == 2,
             "the second version",
         )
         assert rate_hz(robot) == pytest.approx(60.0, rel=SLACK)
 
 
 def test_a_parameter_overrides_the_rate_of_the_model_and_is_reported(
-    robot: Robot, write: Callable[[int, float], Path]
+    robot: FakeRobot, write: Callable[[int, float], Path]
 ) -> None:
     with process("policy_node", model=write(1, 20.0), decision_rate_hz=80.0):
         robot.wait_for_state("policy", "deciding; decision_rate_hz overrides the rate of model")

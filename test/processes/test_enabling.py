@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 from processes.chunk_publisher import ChunkPublisher
+from processes.fake_robot import wait_until
 from processes.fake_ros2_control import (
     JOINTS_OF,
     LEFT,
@@ -14,7 +15,6 @@ from processes.fake_ros2_control import (
     START,
 )
 from processes.rig import Rig
-from processes.robot import wait_until
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
@@ -102,7 +102,7 @@ def second_command_publisher(controller: str) -> Iterator[None]:
         node.destroy_node()
 
 
-def test_a_second_command_publisher_keeps_control_from_being_enabled(rig: Rig) -> None:
+def test_a_second_command_publisher_prevents_enabling(rig: Rig) -> None:
     with second_command_publisher(RIGHT_GRIPPER):
         wait_until(lambda: not rig.guard.enable()[0], "enabling to be refused", limit_s=3.0)
         rig.refuses_to_enable(f"{RIGHT_GRIPPER}/commands", "forgotten_guard")
@@ -143,6 +143,6 @@ def test_a_chunk_out_of_range_is_refused(rig: Rig, factor: float, offset: float)
     rig.wait_for_rest()
     assert rig.guard.statistics()["refused_chunks"] > before
     assert np.abs(rig.robot.hardware.positions - before_rad).max() < 0.15
-    rig.policy.heal(START)
+    rig.policy.reset(START)
     rig.track()
     rig.assert_no_jump()

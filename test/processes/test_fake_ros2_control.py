@@ -8,8 +8,8 @@ import pytest
 from lifecycle_msgs.msg import TransitionEvent
 from processes.fake_controllers import ACTIVE, INACTIVE
 from processes.fake_hardware import PERIOD_S
+from processes.fake_robot import wait_until
 from processes.fake_ros2_control import JOINTS_OF, LEFT, START, TRAJECTORY, FakeRos2Control
-from processes.robot import wait_until
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -66,7 +66,7 @@ def left(fake: FakeRos2Control) -> list[float]:
     return fake.hardware.positions[:6].tolist()
 
 
-def test_a_command_is_reached_in_one_cycle_and_held(
+def test_a_command_is_reached_in_one_cycle_and_stays_in_effect(
     fake: FakeRos2Control, commander: Commander
 ) -> None:
     first, goal = fake.hardware.cycles, START[:6] + 0.3
@@ -77,7 +77,7 @@ def test_a_command_is_reached_in_one_cycle_and_held(
     np.testing.assert_array_equal(fake.hardware.positions[6:], START[6:])
 
 
-def test_the_largest_step_is_one_from_the_arms_position(
+def test_the_largest_step_is_measured_from_the_position_of_the_arm(
     fake: FakeRos2Control, commander: Commander
 ) -> None:
     commander.command(*START[:6])
@@ -142,7 +142,7 @@ def test_a_command_that_is_not_finite_is_dropped(
     np.testing.assert_array_equal(fake.hardware.positions, START)
 
 
-def test_commands_are_taken_in_the_controllers_own_order(
+def test_commands_are_applied_in_the_joint_order_of_the_controller(
     fake: FakeRos2Control, commander: Commander
 ) -> None:
     fake.unload(LEFT)

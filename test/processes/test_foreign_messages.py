@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from processes.robot import CAMERA, CONFIG, Robot, process, wait_until
+from processes.fake_robot import CAMERA, CONFIG, FakeRobot, process, wait_until
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import MultiArrayDimension, String, UInt8MultiArray
@@ -43,7 +43,7 @@ DIAGNOSTICS = (
 
 
 @pytest.fixture
-def policy(robot: Robot, tmp_path: Path) -> Iterator[Robot]:
+def policy(robot: FakeRobot, tmp_path: Path) -> Iterator[FakeRobot]:
     """A policy at work, which the test must leave alive."""
     model = write_toy_bundle(tmp_path / "toy", graph_joints=CONFIG.joints, graph_cameras=(CAMERA,))
     with process("policy_node", model=model, received_models=tmp_path / "received") as child:
@@ -61,11 +61,11 @@ def flood(publisher: Publisher, messages: list) -> None:
         time.sleep(SPACING_S)
 
 
-def ignored(robot: Robot) -> dict[str, int]:
-    return json.loads(robot.ask("policy/statistics")[1])["ignored_messages"]
+def ignored(robot: FakeRobot) -> dict[str, int]:
+    return json.loads(robot.call_service("policy/statistics")[1])["ignored_messages"]
 
 
-def test_a_policy_outlives_whatever_comes_on_its_topics(policy: Robot) -> None:
+def test_a_policy_continues_after_malformed_messages_on_every_topic(policy: FakeRobot) -> None:
     latched = policy.create_publisher(String, "model_announcement", LATCHED)
     flood(latched, [String(data=text) for text in TEXTS])
     latched.publish(String(data=ABSENT.to_json()))
@@ -83,7 +83,7 @@ def test_a_policy_outlives_whatever_comes_on_its_topics(policy: Robot) -> None:
 
 
 def test_a_cause_is_logged_once(
-    robot: Robot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    robot: FakeRobot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = write_toy_bundle(tmp_path / "toy", graph_joints=CONFIG.joints, graph_cameras=(CAMERA,))
     with process("policy_node", model=model):
@@ -93,7 +93,9 @@ def test_a_cause_is_logged_once(
     assert capsys.readouterr().out.count("/diagnostics: ignored a message: ") == 1
 
 
-def test_malformed_sensor_messages_between_good_ones_do_not_flap_the_state(policy: Robot) -> None:
+def test_malformed_sensor_messages_between_good_ones_do_not_flap_the_state(
+    policy: FakeRobot,
+) -> None:
     states: list[str] = []
     policy.create_subscription(String, "policy/state", lambda m: states.append(m.data), LATCHED)
     broken = Image(height=8, width=12, encoding="rgb8", step=1)

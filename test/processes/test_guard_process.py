@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from processes.fake_controllers import ACTIVE, ForwardController
+from processes.fake_robot import CAMERA, process, wait_until
 from processes.fake_ros2_control import JOINTS_OF, LEFT, ONE_EACH_ARM, TRAJECTORY
 from processes.rig import running_rig
-from processes.robot import CAMERA, process, wait_until
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from toy_bundle import write_toy_bundle

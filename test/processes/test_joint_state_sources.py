@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 import numpy as np
 import pytest
 from processes.fake_broadcasters import Broadcaster, OtherJointStates
+from processes.fake_robot import wait_until
 from processes.fake_ros2_control import (
     ARMS_AND_GRIPPERS,
     LEFT,
@@ -14,7 +15,6 @@ from processes.fake_ros2_control import (
     ONE_EACH_ARM,
 )
 from processes.rig import Rig
-from processes.robot import wait_until
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 

@@ -87,7 +87,7 @@ def test_the_end_of_the_guard_ends_the_launch_with_an_error(
     assert not Path(f"/proc/{policy}").exists()
 
 
-def test_a_launch_that_is_interrupted_ends_without_an_error(domain: int, root: Path) -> None:
+def test_an_interrupted_launch_ends_without_an_error(domain: int, root: Path) -> None:
     with launch(root, "sim:=true", "head_camera:=/zed/image_raw") as child:
         wait_for_line(child, "deciding")
         time.sleep(0.5)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes.learning import Listener
-from processes.robot import CAMERA, Robot, process, wait_until
+from processes.fake_robot import CAMERA, FakeRobot, process, wait_until
+from processes.learner_setup import DiagnosticsListener
 from std_msgs.msg import Float64, String
 
 from dbp_ros.bundle.bundle import read_bundle
@@ -30,8 +30,8 @@ KEYS = (
 
 
 @pytest.mark.timeout(900)
-def test_exploration_of_a_robot_becomes_version_two(
-    robot: Robot, guard, pretrained: Path, tmp_path: Path
+def test_exploration_on_a_robot_produces_version_two(
+    robot: FakeRobot, guard, pretrained: Path, tmp_path: Path
 ) -> None:
     out, model = tmp_path / "learner", pretrained / "models" / "toy"
     learning = {
@@ -54,7 +54,7 @@ def test_exploration_of_a_robot_becomes_version_two(
         "max_limited_increase": 1.0,
         "received_models": tmp_path / "received",
     }
-    listener = Listener(robot)
+    listener = DiagnosticsListener(robot)
     robot.file_format = "png"
     with process("learner_node", **learning) as learner, process("policy_node", **exploring):
         listener.wait_for("policy", "model.version", "1")
@@ -94,7 +94,7 @@ def assert_other_cores(learner: int, guard: int) -> None:
 
 
 def test_a_learner_without_images_reports_their_topic(
-    robot: Robot, pretrained: Path, tmp_path: Path
+    robot: FakeRobot, pretrained: Path, tmp_path: Path
 ) -> None:
     learning = {
         "model": pretrained / "models" / "toy",
@@ -104,14 +104,14 @@ def test_a_learner_without_images_reports_their_topic(
     }
     with process("learner_node", **learning):
         robot.wait_for_state("learner", "waiting for an episode")
-        robot.ask("learner/begin_episode")
+        robot.call_service("learner/begin_episode")
         robot.wait_for_state("learner", f"no image on {CAMERA}/image_raw/compressed: is image_")
         robot.file_format = "png"
         robot.wait_for_state("learner", "recording episode 1")
 
 
 def test_a_learner_ignores_malformed_messages_and_records_the_rest(
-    robot: Robot, pretrained: Path, tmp_path: Path
+    robot: FakeRobot, pretrained: Path, tmp_path: Path
 ) -> None:
     learning = {
         "model": pretrained / "models" / "toy",
@@ -120,7 +120,7 @@ def test_a_learner_ignores_malformed_messages_and_records_the_rest(
     }
     with process("learner_node", **learning) as learner:
         robot.wait_for_state("learner", "waiting for an episode")
-        robot.ask("learner/begin_episode")
+        robot.call_service("learner/begin_episode")
         for kind, topic, qos, values in (
             (String, "decision", EVENTS, ("", "[]", '{"number": "2"}')),
             (String, "policy/model", LATCHED, ("model 3", "[]", "{}")),
@@ -135,18 +135,18 @@ def test_a_learner_ignores_malformed_messages_and_records_the_rest(
                 publisher.publish(kind(data=value))
                 time.sleep(0.05)
         robot.wait_for_state("learner", "decision: ignoring messages")
-        statistics = json.loads(robot.ask("learner/statistics")[1])
+        statistics = json.loads(robot.call_service("learner/statistics")[1])
         assert statistics["ignored_messages"]["decision"] >= 3
         # The topic keeps only the last message.
         assert statistics["ignored_messages"]["policy/model"] >= 1
-        robot.ask("learner/end_failure")
+        robot.call_service("learner/end_failure")
         assert learner.poll() is None
     rewards = read_bag(bag_path(tmp_path / "learner" / "episodes", 1)).messages["reward"]
     assert {message.data for _, message in rewards} == {1.0}
 
 
 def test_a_new_episode_of_the_cell_ends_that_of_the_learner_before_the_arms_are_moved(
-    robot: Robot, pretrained: Path, tmp_path: Path
+    robot: FakeRobot, pretrained: Path, tmp_path: Path
 ) -> None:
     robot.measures, robot.camera = False, "off"
     learning = {
@@ -157,11 +157,11 @@ def test_a_new_episode_of_the_cell_ends_that_of_the_learner_before_the_arms_are_
     cell = process("sim_node", task="reach", camera_backend="raycast")
     with process("learner_node", **learning), cell:
         robot.wait_for_state("learner", "waiting for an episode")
-        assert robot.ask("learner/begin_episode")[0]
+        assert robot.call_service("learner/begin_episode")[0]
         robot.wait_for_state("learner", "recording episode 1")
         # Joint states for the recording; a busy machine delivers few.
         time.sleep(2.0)
-        done, what = robot.ask("simulation/new_episode")
+        done, what = robot.call_service("simulation/new_episode")
         assert done, what
         robot.wait_for_state("learner", "recording episode 2")
     bag = read_bag(bag_path(tmp_path / "learner" / "episodes", 1))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from processes.robot import CAMERA, CONFIG, Robot, process, wait_until
+from processes.fake_robot import CAMERA, CONFIG, FakeRobot, process, wait_until
 from toy_bundle import write_toy_bundle
 
 CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
@@ -22,7 +22,7 @@ STATES = {
 
 
 @pytest.fixture
-def policy(robot: Robot, tmp_path: Path) -> Iterator[Robot]:
+def policy(robot: FakeRobot, tmp_path: Path) -> Iterator[FakeRobot]:
     model = write_toy_bundle(tmp_path / "toy", graph_joints=CONFIG.joints, graph_cameras=(CAMERA,))
     with process("policy_node", model=model, autostart="false") as child:
         robot.wait_for_state("policy", "not configured")
@@ -30,7 +30,7 @@ def policy(robot: Robot, tmp_path: Path) -> Iterator[Robot]:
         assert child.poll() is None
 
 
-def ask(robot: Robot, number: int, label: str = "") -> bool:
+def change_state(robot: FakeRobot, number: int, label: str = "") -> bool:
     client = robot.create_client(ChangeState, "policy/change_state")
     assert client.wait_for_service(timeout_sec=20.0)
     request = ChangeState.Request(transition=Transition(id=number, label=label))
@@ -39,7 +39,7 @@ def ask(robot: Robot, number: int, label: str = "") -> bool:
     return future.result().success
 
 
-def state(robot: Robot) -> int:
+def state(robot: FakeRobot) -> int:
     client = robot.create_client(GetState, "policy/get_state")
     assert client.wait_for_service(timeout_sec=20.0)
     future = client.call_async(GetState.Request())
@@ -47,14 +47,14 @@ def state(robot: Robot) -> int:
     return future.result().current_state.id
 
 
-def test_every_transition_out_of_order_is_refused_and_changes_nothing(policy: Robot) -> None:
+def test_every_transition_out_of_order_is_refused_and_changes_nothing(policy: FakeRobot) -> None:
     for right in (CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE, SHUT_DOWN, None):
         before = state(policy)
         sentence, possible = STATES[before]
         policy.wait_for_state("policy", sentence)
         for wrong in {*range(10), UNKNOWN} - possible:
-            assert not ask(policy, wrong), f"transition {wrong} in state {before}"
-        assert not ask(policy, 0, "no such transition")
-        assert not ask(policy, 0, "activate" if ACTIVATE not in possible else "configure")
+            assert not change_state(policy, wrong), f"transition {wrong} in state {before}"
+        assert not change_state(policy, 0, "no such transition")
+        assert not change_state(policy, 0, "activate" if ACTIVATE not in possible else "configure")
         assert state(policy) == before
-        assert right is None or ask(policy, right)
+        assert right is None or change_state(policy, right)

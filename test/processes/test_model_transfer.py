@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from processes.robot import Robot, process, wait_until
+from processes.fake_robot import FakeRobot, process, wait_until
 from processes.swap_listener import SwapListener, assert_moves_on
 from std_msgs.msg import String
 
@@ -17,8 +17,8 @@ from dbp_ros.hotswap.transfer.messages import CHUNK_BYTES, WINDOW, Announcement
 from dbp_ros.nodes.qos import LATCHED, MODEL_CHUNKS
 
 
-def test_an_announced_model_on_this_machine_is_read_where_it_is(
-    robot: Robot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
+def test_an_announced_model_on_this_machine_is_read_from_its_path(
+    robot: FakeRobot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     with process("model_sender", model=write_model("learned", 2)):
         swaps.wait_for(phase="active", version=2)
@@ -35,8 +35,8 @@ def heavy(directory: Path, windows: int) -> Path:
     return directory
 
 
-def test_a_sender_killed_in_the_middle_changes_nothing_and_a_new_one_completes_the_push(
-    robot: Robot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
+def test_a_killed_sender_changes_nothing_and_a_new_one_completes_the_transfer(
+    robot: FakeRobot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     new = heavy(write_model("learned", 2), windows=60)
     received = tmp_path / "received"
@@ -60,8 +60,8 @@ def test_a_sender_killed_in_the_middle_changes_nothing_and_a_new_one_completes_t
     assert {path.name for path in folder.iterdir()} == {path.name for path in new.iterdir()}
 
 
-def test_nonsense_on_the_topics_of_the_push_changes_nothing(
-    robot: Robot, swaps: SwapListener, tmp_path: Path
+def test_malformed_messages_on_the_transfer_topics_change_nothing(
+    robot: FakeRobot, swaps: SwapListener, tmp_path: Path
 ) -> None:
     news = robot.create_publisher(String, "model_announcement", LATCHED)
     requests = robot.create_publisher(String, "model_request", MODEL_CHUNKS)

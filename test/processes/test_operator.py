@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes.operation import DBP, dbp
-from processes.robot import (
+from processes.dbp_command import DBP, run_dbp
+from processes.fake_robot import (
     CAMERA,
     CONFIG,
-    Robot,
+    FakeRobot,
     assert_within_limits,
     moves,
     process,
@@ -26,25 +26,25 @@ HOME_SPEED = 0.4
 
 
 def test_an_operator_stops_resets_enables_and_disables_a_guard(
-    robot: Robot, guard: "subprocess.Popen[str]"
+    robot: FakeRobot, guard: "subprocess.Popen[str]"
 ) -> None:
-    done = dbp("stop")
+    done = run_dbp("stop")
     assert (done.returncode, "stopped: /guard" in done.stdout) == (0, True), done
     robot.wait_for_state("guard", "stopped: e-stop")
-    refused = dbp("enable")
+    refused = run_dbp("enable")
     assert refused.returncode == 1
     assert "a stop is latched (e-stop): reset it first" in refused.stderr
-    assert dbp("reset").returncode == 0
+    assert run_dbp("reset").returncode == 0
     robot.wait_for_state("guard", "disabled")
-    done = dbp("enable")
+    done = run_dbp("enable")
     assert done.returncode == 0, done.stderr
     robot.wait_for_state("guard", "holding")
-    assert dbp("disable").returncode == 0
+    assert run_dbp("disable").returncode == 0
     robot.wait_for_state("guard", "disabled")
 
 
 def test_a_stop_takes_less_than_200_ms_from_the_key_press(
-    robot: Robot, guard: "subprocess.Popen[str]"
+    robot: FakeRobot, guard: "subprocess.Popen[str]"
 ) -> None:
     latencies_s = []
     for _ in range(3):
@@ -61,8 +61,8 @@ def test_a_stop_takes_less_than_200_ms_from_the_key_press(
 
 def test_a_missing_service_is_explained_by_similar_ones(domain: int) -> None:
     with process("guard_node", remaps=["__ns:=/cell_1"]):
-        wait_until(lambda: "/cell_1" in dbp("enable").stderr, "the guard to be discovered")
-        missing = dbp("enable")
+        wait_until(lambda: "/cell_1" in run_dbp("enable").stderr, "the guard to be discovered")
+        missing = run_dbp("enable")
     assert missing.returncode == 1
     assert f"ROS_DOMAIN_ID={domain}" in missing.stderr
     assert "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST" in missing.stderr
@@ -70,7 +70,7 @@ def test_a_missing_service_is_explained_by_similar_ones(domain: int) -> None:
 
 
 @pytest.fixture
-def homing_guard(robot: Robot) -> Iterator["subprocess.Popen[str]"]:
+def homing_guard(robot: FakeRobot) -> Iterator["subprocess.Popen[str]"]:
     """A guard with a nearby home pose and control enabled."""
     settings = {"home_positions": HOME, "home_speed": HOME_SPEED, "enable_control": "true"}
     with process("guard_node", **settings) as child:
@@ -79,7 +79,7 @@ def homing_guard(robot: Robot) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_home_deactivates_the_policy_and_moves_the_arms(
-    robot: Robot, homing_guard: "subprocess.Popen[str]", tmp_path: Path
+    robot: FakeRobot, homing_guard: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
     velocity = np.zeros(len(CONFIG.joints))
     velocity[[0, 7]] = 0.5
@@ -93,7 +93,7 @@ def test_home_deactivates_the_policy_and_moves_the_arms(
     )
     with process("policy_node", model=model):
         wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
-        done = dbp("home")
+        done = run_dbp("home")
         assert done.returncode == 0, done.stderr
         assert "the policy is deactivated" in done.stdout
         assert "the arms are at home" in done.stdout
@@ -104,20 +104,20 @@ def test_home_deactivates_the_policy_and_moves_the_arms(
 
 
 def test_home_is_rejected_after_a_stop_and_with_another_publisher(
-    robot: Robot, homing_guard: "subprocess.Popen[str]"
+    robot: FakeRobot, homing_guard: "subprocess.Popen[str]"
 ) -> None:
     rival = robot.create_publisher(JointTrajectory, "action_chunk", 1)
-    refused = dbp("home")
+    refused = run_dbp("home")
     assert refused.returncode == 1
     assert "/robot also publishes action_chunk" in refused.stderr
     robot.destroy_publisher(rival)
-    assert robot.ask("guard/emergency_stop")[0]
-    refused = dbp("home")
+    assert robot.call_service("guard/emergency_stop")[0]
+    refused = run_dbp("home")
     assert refused.returncode == 1
     assert "stopped: e-stop" in refused.stderr
     assert "dbp reset" in refused.stderr
-    assert robot.ask("guard/reset")[0]
-    refused = dbp("home")
+    assert robot.call_service("guard/reset")[0]
+    refused = run_dbp("home")
     assert refused.returncode == 1
     assert "--enable" in refused.stderr
     assert refused.stdout == ""

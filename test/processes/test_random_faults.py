@@ -167,7 +167,7 @@ def test_random_faults_are_reported_and_no_joint_jumps(domain: int) -> None:
                 rig.guard.wait_for(*words, since=first)
                 time.sleep(PAUSE_S)
                 rig.wait_for_rest()
-            rig.policy.heal(START)
+            rig.policy.reset(START)
             rig.robot.repair()
         rig.assert_no_jump()
         print(f"largest step: {rig.robot.largest_step(rig.first_cycle)}")

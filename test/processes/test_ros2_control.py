@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from processes.fake_controllers import ACTIVE
+from processes.fake_robot import wait_until
 from processes.fake_ros2_control import (
     JOINTS_OF,
     LEFT,
@@ -13,7 +14,6 @@ from processes.fake_ros2_control import (
     TRAJECTORY,
 )
 from processes.rig import Rig
-from processes.robot import wait_until
 
 # Time for a jump after a controller becomes active.
 AFTERWARDS_S = 0.3

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from processes.robot import Robot, process, wait_until
+from processes.fake_robot import FakeRobot, process, wait_until
 from rclpy.node import Node
 
 from dbp_ros.nodes.process import spinning
@@ -69,8 +69,8 @@ def test_a_stack_without_a_robot_logs_once_how_to_start_the_simulated_cell(domai
         assert not log.has("[simulation]")
 
 
-def test_a_guard_with_a_robot_gives_no_such_hint(
-    robot: Robot, capsys: pytest.CaptureFixture[str]
+def test_a_guard_with_a_robot_does_not_log_the_hint(
+    robot: FakeRobot, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with process("guard_node"):
         robot.wait_for_state("guard", "disabled")

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from processes.robot import (
+from processes.fake_robot import (
     CAMERA,
     CONFIG,
     PERIOD_S,
     SPEED_RAD_S,
-    Robot,
+    FakeRobot,
     assert_within_limits,
     process,
     wait_until,
@@ -29,24 +29,24 @@ from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.nodes.model_sender import ModelSender
 
 
-def test_a_model_put_into_the_folder_is_swapped_in_while_the_arms_move(
-    robot: Robot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
+def test_a_model_copied_into_the_folder_is_swapped_in_while_the_arms_move(
+    robot: FakeRobot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     new = write_model("new", 2)
     # Decisions refused before the first images do not count.
-    assert robot.ask("policy/clear_statistics")[0]
+    assert robot.call_service("policy/clear_statistics")[0]
     shutil.copytree(new, tmp_path / "models" / "oscillator", dirs_exist_ok=True)
     status = swaps.wait_for(phase="active")
     assert (status["number"], status["version"]) == (2, 2)
     assert status["sha256"] == status["candidate"] == sha256_of(new / MANIFEST)
     assert_moves_on(robot)
-    statistics = json.loads(robot.ask("policy/statistics")[1])
+    statistics = json.loads(robot.call_service("policy/statistics")[1])
     assert statistics["model"]["number"] == 2
     assert statistics["refused_decisions"] < statistics["decisions"]
 
 
 def test_an_incomplete_copy_is_refused_and_the_complete_one_swapped_in(
-    robot: Robot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
+    robot: FakeRobot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     new, folder = write_model("new", 2, gain=1.0, history=2), tmp_path / "models" / "oscillator"
     shutil.copy(new / MANIFEST, folder)
@@ -93,8 +93,8 @@ DAMAGES: dict[str, tuple[dict[str, Any], Callable[[Path], None], str]] = {
 }
 
 
-def test_bad_models_are_refused_each_with_its_reason_and_the_robot_continues(
-    robot: Robot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
+def test_invalid_models_are_refused_with_a_reason_and_the_robot_continues(
+    robot: FakeRobot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     for damage, (changes, spoil, reason) in DAMAGES.items():
         new = write_model(damage, 2, **changes)
@@ -109,8 +109,8 @@ def test_bad_models_are_refused_each_with_its_reason_and_the_robot_continues(
     assert {status["version"] for status in swaps.statuses} == {1}
 
 
-def test_an_older_model_is_refused_where_it_is_announced_and_taken_from_a_hand(
-    robot: Robot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
+def test_an_older_model_is_refused_if_announced_and_accepted_in_the_folder(
+    robot: FakeRobot, swaps: SwapListener, write_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     write_model("models", 3)
     swaps.wait_for(phase="active", version=3)
@@ -127,8 +127,8 @@ def test_an_older_model_is_refused_where_it_is_announced_and_taken_from_a_hand(
     assert_moves_on(robot)
 
 
-def test_after_a_failed_model_a_restart_begins_with_the_one_that_worked(
-    robot: Robot,
+def test_a_restart_after_a_failed_model_uses_the_last_good_one(
+    robot: FakeRobot,
     guard: subprocess.Popen[str],
     write_model: Callable[..., Path],
     tmp_path: Path,
@@ -166,8 +166,8 @@ def test_after_a_failed_model_a_restart_begins_with_the_one_that_worked(
         assert_moves_on(robot)
 
 
-def test_a_model_that_turns_nan_is_rolled_back_and_the_arms_move_on(
-    robot: Robot, swaps: SwapListener, write_model: Callable[..., Path]
+def test_a_model_with_nan_outputs_is_rolled_back_and_the_arms_continue(
+    robot: FakeRobot, swaps: SwapListener, write_model: Callable[..., Path]
 ) -> None:
     write_model("models", 2, nan_above=1.5 * NOISE_MEAN)
     swaps.wait_for(phase="active", version=2)
@@ -182,21 +182,21 @@ def test_a_model_that_turns_nan_is_rolled_back_and_the_arms_move_on(
     assert swaps.wait_for(phase="active", version=3)["number"] == 3
 
 
-def test_an_operator_rolls_back(
-    robot: Robot, swaps: SwapListener, write_model: Callable[..., Path]
+def test_an_operator_requests_a_rollback(
+    robot: FakeRobot, swaps: SwapListener, write_model: Callable[..., Path]
 ) -> None:
-    rolled_back, why = robot.ask("policy/rollback")
+    rolled_back, why = robot.call_service("policy/rollback")
     assert not rolled_back
     assert "no previous model" in why
     write_model("models", 2)
     swaps.wait_for(phase="active", version=2)
-    assert robot.ask("policy/rollback") == (True, "")
+    assert robot.call_service("policy/rollback") == (True, "")
     assert swaps.wait_for(phase="rolled_back")["version"] == 1
     assert_moves_on(robot)
 
 
-def test_across_twenty_swaps_between_models_that_turn_back_no_command_leaves_the_limits(
-    robot: Robot, swaps: SwapListener, tmp_path: Path
+def test_commands_stay_within_the_limits_over_twenty_swaps(
+    robot: FakeRobot, swaps: SwapListener, tmp_path: Path
 ) -> None:
     sender = ModelSender(robot)
     for version in range(2, 22):
@@ -223,7 +223,7 @@ def test_across_twenty_swaps_between_models_that_turn_back_no_command_leaves_the
     assert_within_limits(robot)
 
 
-def mean_speed(robot: Robot) -> float:
+def mean_speed(robot: FakeRobot) -> float:
     """Return the mean speed of the arms' joints over the last 20 commands, in [rad/s]."""
     last = np.array([command for _, command in robot.commands[-20:]])[:, ARMS]
     return float(np.diff(last, axis=0).mean()) / PERIOD_S

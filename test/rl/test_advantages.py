@@ -48,14 +48,14 @@ def test_advantages_are_discounted_sums_of_td_errors() -> None:
             assert abs(advantages[time, stream] - by_definition(inputs, 0.9, time, stream)) <= 1e-12
 
 
-def test_lambda_zero_is_one_step_ahead() -> None:
+def test_lambda_zero_gives_the_one_step_td_error() -> None:
     inputs = process()
     future = torch.where(inputs["terminated"], 0.0, inputs["discount"] * inputs["successor_value"])
     expected = inputs["reward"] + future
     torch.testing.assert_close(estimated(inputs, 0.0).returns, expected, rtol=0, atol=1e-12)
 
 
-def test_lambda_one_is_the_observed_return() -> None:
+def test_lambda_one_gives_the_observed_return() -> None:
     inputs = process()
     streams = inputs["reward"].shape[1]
     following, expected = (

@@ -91,7 +91,7 @@ def trained(policy: PolicyNetwork, settings: FinetuneConfig, updates: int = 45) 
     return learner
 
 
-def test_the_policy_collapses_to_the_better_mode(two_sided: PolicyNetwork) -> None:
+def test_the_policy_converges_to_the_better_mode(two_sided: PolicyNetwork) -> None:
     assert 0.3 < share_right(two_sided) < 0.7
     assert share_right(trained(two_sided, SETTINGS).policy) >= 0.95
 
@@ -124,7 +124,9 @@ def test_replayed_chunks_attract_regardless_of_their_reward(two_sided: PolicyNet
     assert share_right(learner.policy) < 0.05
 
 
-def test_the_best_of_several_is_on_the_right_more_often_than_one(two_sided: PolicyNetwork) -> None:
+def test_best_of_n_is_on_the_better_side_more_often_than_one_sample(
+    two_sided: PolicyNetwork,
+) -> None:
     learner = trained(two_sided, SETTINGS, updates=5)
     assert share_right(learner.policy) == share_right(two_sided)
     observations, latents = torch.zeros(200, 1), torch.randn(200, 1, 2)
@@ -147,7 +149,7 @@ def four_ends() -> Transitions:
     )
 
 
-def test_truncated_chunks_are_dropped_and_terminated_ones_are_no_positives() -> None:
+def test_truncated_chunks_are_dropped_and_terminated_ones_are_not_positives() -> None:
     batch = ReplayBatch.of(four_ends(), four_ends().valid, 0.5, 2)
     assert batch.reward.tolist() == [0.0, 2.0]
     assert batch.discount.tolist() == [0.25, 0.0]

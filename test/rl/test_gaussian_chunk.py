@@ -20,7 +20,7 @@ def distribution() -> GaussianChunk:
     )
 
 
-def test_the_gradient_of_the_log_density_is_right() -> None:
+def test_the_gradient_of_the_log_density_is_correct() -> None:
     action, mean, log_sigma = (0.3 * numbers(3, 4, 2, seed=seed) for seed in range(3))
     inputs = (mean.requires_grad_(), log_sigma.requires_grad_())
     assert torch.autograd.gradcheck(

@@ -116,7 +116,7 @@ def test_the_first_row_evaluates_the_pretrained_policy(
     assert not math.isnan(rows[1]["kl"])
 
 
-def test_the_checkpoint_holds_the_trained_policy(pretrained: Checkpoint, tmp_path: Path) -> None:
+def test_the_checkpoint_contains_the_trained_policy(pretrained: Checkpoint, tmp_path: Path) -> None:
     run = online_training(pretrained, tmp_path)
     run.run(stop_at=4)
     saved = read_checkpoint(tmp_path)

@@ -98,7 +98,7 @@ def test_the_anchor_of_annealed_latents_is_a_mean_over_their_removed_part(scale:
     torch.testing.assert_close(chunks.std(0) * 8**0.5, whole.std(1)[0], rtol=0.1, atol=0)
 
 
-def test_a_policy_with_latent_scale_zero_is_its_own_anchor() -> None:
+def test_a_policy_with_latent_scale_zero_equals_its_anchor() -> None:
     annealed = policy()
     annealed.method.latent_scale.zero_()
     trained = PPOLearner(annealed, CONFIG)

@@ -194,7 +194,7 @@ def test_r13_a_minibatch_costs_one_forward_pass() -> None:
     assert len(calls) == steps + 2 * minibatches  # plus the reference and the diagnostics
 
 
-def test_r14_training_mode_never_reaches_the_anchor() -> None:
+def test_r14_training_mode_does_not_change_the_anchor() -> None:
     exploring = StochasticPolicy(policy(), CONFIG).train()
     assert exploring.policy.method.training
     modes = [part.training for part in exploring.anchor.modules()]

@@ -80,6 +80,6 @@ def test_a_policy_avoids_the_guards_of_other_stacks() -> None:
     assert cores_for(Role.POLICY, range(4), {0, 1, 2, 3}) == (0, 1, 2)
 
 
-def test_the_background_avoids_the_cores_of_other_stacks_if_it_can() -> None:
+def test_the_background_avoids_the_cores_of_other_stacks_if_possible() -> None:
     assert cores_for(Role.BACKGROUND, range(8), {4, 2, 3}) == (0, 1)
     assert cores_for(Role.BACKGROUND, range(2), {0, 1}) == (0,)

@@ -18,7 +18,7 @@ subprocess.run([sys.executable, "-c", sys.argv[1].format(parent=os.getpid())])
 WAIT_S = 5.0
 
 
-def test_a_child_ends_with_its_parent_that_was_killed():
+def test_a_child_ends_when_its_parent_is_killed():
     command = [sys.executable, "-c", PARENT, ORPHAN]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout.readline() == "up\n"

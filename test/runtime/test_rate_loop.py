@@ -31,7 +31,7 @@ def test_after_a_late_tick_the_next_tick_is_a_period_later():
         assert tick - before >= 10 * MS
 
 
-def test_a_thread_passes_the_steady_time_until_it_is_stopped():
+def test_a_thread_passes_steady_time_to_its_tick_until_it_is_stopped():
     ticks, enough = [], threading.Event()
 
     def tick(now_ns):
@@ -69,7 +69,7 @@ def test_a_tick_may_change_the_rate():
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_error_ends_a_thread_and_is_kept():
+def test_an_error_ends_a_thread_and_is_stored():
     def fail(now_ns):
         raise ValueError("broken")
 
@@ -91,7 +91,7 @@ def test_a_thread_that_never_started_can_be_stopped():
     RateThread("ticker", 200.0, lambda now_ns: None).stop()
 
 
-def test_a_triggered_wait_ends_before_its_deadline_but_not_at_once():
+def test_a_triggered_wait_ends_before_its_deadline_but_not_immediately():
     loop = RateLoop(1000 * MS, min_period_share=0.02)
     before_ns = time.monotonic_ns()
     loop.trigger()

@@ -32,7 +32,7 @@ def test_a_stamp_near_its_arrival_is_valid(age_s):
         (-1.79e9, "head_camera's stamps are of another clock: 1.79e9 s ahead"),
     ],
 )
-def test_a_wrong_stamp_is_refused_with_the_difference(age_s, words):
+def test_an_invalid_stamp_is_refused_with_the_difference(age_s, words):
     assert problem(age_s).startswith(words)
 
 

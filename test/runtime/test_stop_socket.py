@@ -55,7 +55,7 @@ def test_a_stop_reaches_a_guard_in_another_process(process):
     assert process.stdout.readline() == "stopped\n"
 
 
-def test_a_killed_guard_leaves_no_socket_behind(process):
+def test_a_killed_guard_leaves_no_socket(process):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert guards() == []

@@ -61,7 +61,7 @@ def motion_in(robot, seconds, **options):
     return robot.positions[joint] - start
 
 
-def test_a_camera_without_the_arm_in_view_stops_it_once_briefly_and_is_reported():
+def test_a_camera_without_the_arm_in_view_briefly_stops_the_arm_and_is_reported():
     robot = Robot()
     assert motion_in(robot, 60.0) > 0.95 * 60.0 * 0.5
     assert robot.detector.refusals == 1
@@ -69,7 +69,7 @@ def test_a_camera_without_the_arm_in_view_stops_it_once_briefly_and_is_reported(
     assert not robot.detector.frozen
 
 
-def test_a_still_scene_that_changes_later_is_no_alarm():
+def test_a_static_scene_that_changes_later_is_not_reported():
     robot = Robot()
     robot.run(2.0, robot.scene, speed=0.0)
     robot.run(1.0, robot.scene)
@@ -78,7 +78,7 @@ def test_a_still_scene_that_changes_later_is_no_alarm():
     assert not robot.detector.suspect
 
 
-def test_a_long_still_scene_is_reported_until_it_changes():
+def test_a_long_static_scene_is_reported_until_it_changes():
     robot = Robot()
     robot.run(2.0, robot.scene, speed=0.0)
     robot.run(1.0, robot.scene)
@@ -126,7 +126,7 @@ def test_a_wrist_camera_frozen_from_the_start_is_refused_when_its_arm_moves():
 
 
 @pytest.mark.parametrize("mounted", [False, True])
-def test_at_each_retry_the_arm_moves_only_a_little(mounted):
+def test_each_retry_moves_the_arm_only_slightly(mounted):
     robot = Robot(mounted)
     robot.run(1.0, robot.noise)
     robot.run(60.0)
@@ -154,7 +154,7 @@ def test_the_pauses_between_retries_double_to_a_limit_and_restart_with_a_new_ima
     assert not robot.run(AFTER_S).frozen
 
 
-def test_while_the_arms_move_a_frozen_image_stays_refused():
+def test_a_frozen_image_is_refused_as_long_as_the_arms_move():
     robot = Robot(mounted=True)
     robot.run(2.0)
     assert robot.detector.frozen

@@ -91,7 +91,7 @@ def test_16_bit_values_keep_their_upper_byte_in_either_byte_order(encoding, is_b
     ],
 )
 @pytest.mark.parametrize("encoding", ["uyvy", "yuv422", "yuyv", "yuv422_yuy2"])
-def test_yuv_becomes_the_colours_of_bt_601(encoding, yuv, rgb):
+def test_yuv_is_converted_by_bt_601(encoding, yuv, rgb):
     y, u, v = yuv
     pair = bytes((u, y, v, y) if encoding in ("uyvy", "yuv422") else (y, u, y, v))
     image = decode_raw(message_of(encoding, [pair * (WIDTH // 2)] * HEIGHT, padding=2))
@@ -187,7 +187,7 @@ FILES = {
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", FILES)
-def test_files_of_any_colours_become_rgb8(name):
+def test_files_in_any_colour_space_become_rgb8(name):
     data, expected = FILES[name]
     image = decode_compressed(memoryview(data), "png")
     np.testing.assert_array_equal(image, expected)

@@ -91,14 +91,14 @@ def add_messages(conflict, *publishers, until_ms=100, parts=(ALL, ALL)):
     return conflict.detected(until_ms * MS)
 
 
-def test_one_publisher_with_lost_messages_is_no_conflict():
+def test_one_publisher_with_lost_messages_is_not_a_conflict():
     conflict = PublisherConflictDetector()
     for number in (1, 2, 3, 90, 91, 500, 501):
         conflict.add(ALL, number, number * MS)
     assert not conflict.detected(501 * MS)
 
 
-def test_a_restarted_publisher_is_no_conflict():
+def test_a_restarted_publisher_is_not_a_conflict():
     conflict = PublisherConflictDetector()
     for k, number in enumerate([800, 801, 802, 1, 2, 3, 4]):
         conflict.add(ALL, number, k * MS)
@@ -122,18 +122,18 @@ def test_two_publishers_of_the_same_joints_conflict_at_any_numbers(first, phase)
 
 @pytest.mark.parametrize("first", [1, 2, 3, 50, 5000])
 @pytest.mark.parametrize("phase", [0, 1, 3, 50])
-def test_two_publishers_of_different_joints_are_no_conflict(first, phase):
+def test_two_publishers_of_different_joints_are_not_a_conflict(first, phase):
     parts = (frozenset({0, 1}), frozenset({2, 3}))
     assert not add_messages(PublisherConflictDetector(), (4, 0, 1), (4, phase, first), parts=parts)
 
 
-def test_a_publisher_of_all_joints_conflicts_with_one_of_some_of_them():
+def test_a_publisher_of_all_joints_conflicts_with_a_publisher_of_some_joints():
     conflict = PublisherConflictDetector()
     assert add_messages(conflict, (4, 0, 1), (4, 1, 9), parts=(ALL, frozenset({2, 3})))
     assert conflict.conflicting == {2, 3}
 
 
-def test_a_publisher_with_varying_joints_is_no_conflict():
+def test_a_publisher_with_varying_joints_is_not_a_conflict():
     conflict = PublisherConflictDetector()
     for number, parts in enumerate([ALL, ALL, frozenset({2}), ALL, frozenset({1, 2}), ALL, ALL]):
         conflict.add(parts, number, number * MS)
@@ -147,7 +147,7 @@ def test_a_conflict_ends_a_second_after_the_second_publisher():
     assert not conflict.detected(100 * MS + CONFLICT_NS)
 
 
-def test_messages_without_sequence_numbers_are_no_conflict():
+def test_messages_without_sequence_numbers_are_not_a_conflict():
     conflict = PublisherConflictDetector()
     for k in range(20):
         conflict.add(ALL, None, k * MS)

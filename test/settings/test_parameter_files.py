@@ -47,7 +47,7 @@ def checked(folder: Path, text: str, node: str = "/guard", kind: type = GuardCon
         ("qqq: 1", "qqq is not a parameter of the guard; its parameters are .*velocity_limit"),
     ],
 )
-def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(
+def test_an_unknown_key_is_refused_with_its_line_and_the_closest_name(
     tmp_path: Path, line: str, reason: str
 ) -> None:
     with pytest.raises(ConfigError, match=rf"guard\.yaml, line 4: {reason}"):
@@ -103,12 +103,12 @@ def test_a_file_keyed_to_a_wrong_name_is_refused(
         checked(tmp_path, block(f'"{key}"', line), node)
 
 
-def test_one_wrong_name_among_right_ones_is_refused(tmp_path: Path) -> None:
+def test_one_wrong_name_among_valid_ones_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="line 4: 'gaurd' is not a node"):
         checked(tmp_path, block("/**", LIMIT) + block("gaurd", LIMIT))
 
 
-def test_a_file_may_hold_blocks_of_several_nodes(tmp_path: Path) -> None:
+def test_a_file_may_contain_blocks_of_several_nodes(tmp_path: Path) -> None:
     both = block("guard", LIMIT) + block("policy", "decision_rate_hz: 50.0")
     assert checked(tmp_path, both) == {"velocity_limit": [0.3, 0.3]}
     assert checked(tmp_path, both, "/policy", PolicyConfig) == {"decision_rate_hz": 50.0}
@@ -156,7 +156,7 @@ def test_a_wrong_value_is_refused_with_its_file(tmp_path: Path, line: str, reaso
         ("/**:\n  ros__parameters:\n", "expected 'name: value' below ros__parameters"),
     ],
 )
-def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_file_with_another_structure_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=rf"guard\.yaml.*{reason}"):
         checked(tmp_path, text)
 

@@ -29,12 +29,12 @@ def test_a_can_that_stands_in_the_bin_is_a_success(simulation):
 
 
 @pytest.mark.parametrize(("x", "y"), [(BIN_X_M - 0.15, 0.0), (BIN_X_M, 0.2)])
-def test_a_can_next_to_the_bin_is_no_success(simulation, x, y):
+def test_a_can_next_to_the_bin_is_not_a_success(simulation, x, y):
     place_can(simulation, x, y)
     assert not simulation.success
 
 
-def test_a_can_in_the_bin_is_no_success_before_its_release(simulation):
+def test_a_can_in_the_bin_is_not_a_success_before_its_release(simulation):
     loop = ControlLoop(simulation)
     loop.reset(0)
     expert = Expert(simulation, "left")
@@ -56,7 +56,7 @@ def test_the_can_ends_upright(simulation):
     assert simulation.data.body("can").xmat[8] > 0.99
 
 
-def test_the_expert_recovers_from_a_kick_on_the_way_to_the_bin(simulation):
+def test_the_expert_recovers_from_a_disturbance_on_the_way_to_the_bin(simulation):
     loop = ControlLoop(simulation)
     loop.reset(2)
     expert = Expert(simulation, "right")

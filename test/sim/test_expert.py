@@ -24,7 +24,7 @@ def test_the_expert_lifts_the_cube_with_the_arm_of_its_mode(simulation, mode, se
     assert np.ptp(demo.actions[:, :6] if mode == "left" else demo.actions[:, 7:13]) > 0.3
 
 
-def test_the_expert_recovers_from_a_kick(simulation):
+def test_the_expert_recovers_from_a_disturbance(simulation):
     loop = ControlLoop(simulation)
     loop.reset(2)
     expert = Expert(simulation, "right")

@@ -26,7 +26,7 @@ def test_the_reward_rises_towards_zero(simulation):
     assert (rewards[1:] >= rewards[:-1] - 0.02).all()
 
 
-def test_one_gripper_alone_is_no_success(simulation):
+def test_one_gripper_alone_is_not_a_success(simulation):
     hold(simulation, 6, 0.1)
     assert simulation.success
     command = simulation.positions

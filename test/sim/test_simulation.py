@@ -98,7 +98,7 @@ def test_positions_are_copies(simulation):
     assert simulation.positions.max() < 9
 
 
-def test_the_gripper_reads_as_its_opening(simulation):
+def test_the_gripper_position_is_its_opening(simulation):
     simulation.reset(0)
     assert simulation.positions[6] == pytest.approx(0.085)
     data = simulation.data

@@ -57,7 +57,7 @@ def test_equal_views_have_equal_states(task, body, turn):
 
 
 @pytest.mark.parametrize(("task", "body", "turn"), [("lift", "cube", 0.5), *SYMMETRIES[2:]])
-def test_half_a_symmetric_turn_changes_the_state(task, body, turn):
+def test_a_half_turn_of_a_symmetric_object_changes_the_state(task, body, turn):
     first, turned = states(task, body, 0.2), states(task, body, 0.2 + turn / 2)
     assert abs(first[f"{body}_turn_cos"] - turned[f"{body}_turn_cos"]) > 0.1
 

@@ -8,7 +8,7 @@ from dbp_ros.sim.upscaling import Upscaler
 IMAGE = np.random.default_rng(0).integers(0, 256, (84, 84, 3), np.uint8)
 
 
-def test_an_image_of_the_published_size_is_returned_as_it_is():
+def test_an_image_of_the_published_size_is_returned_unchanged():
     assert Upscaler((84, 84), (84, 84))(IMAGE) is IMAGE
 
 

@@ -45,7 +45,7 @@ def test_the_processes_of_a_valid_stack_are_returned(checkpoint: Path, config: P
 
 
 @pytest.mark.parametrize("words", [["--model", "nope"], ["--model", "/nowhere/at/all"]])
-def test_a_missing_model_is_one_line_before_anything_starts(
+def test_a_missing_model_is_reported_before_a_process_starts(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["up", *words]) == 1
@@ -98,7 +98,7 @@ def parameters(*lines: str, key: str = "/**") -> str:
         ("learner", parameters("out: /dev/null/x"), "out of the learner /dev/null/x cannot be wri"),
     ],
 )
-def test_a_wrong_parameter_file_of_any_process_is_refused(
+def test_an_invalid_parameter_file_of_any_process_is_refused(
     config: Path, checkpoint: Path, name: str, text: str, reason: str
 ) -> None:
     (config / f"{name}.yaml").write_text(text)
@@ -154,7 +154,7 @@ def test_a_camera_of_the_model_may_be_remapped(tmp_path: Path) -> None:
         (["--sim", "--task", "nope"], "task is 'nope', expected one of"),
     ],
 )
-def test_a_wrong_command_line_is_one_line(
+def test_an_invalid_command_line_is_one_line(
     words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["up", *words]) == 1

@@ -15,7 +15,7 @@ def test_the_simulated_cell_is_started_on_request_only() -> None:
     assert [p.name for p in processes(StackConfig())] == ["guard", "policy"]
 
 
-def test_a_learner_comes_with_an_exploring_policy() -> None:
+def test_a_learner_requires_an_exploring_policy() -> None:
     plain, learning = (
         {p.name: p for p in processes(config)}
         for config in (StackConfig(), StackConfig(learner=True, checkpoint="runs/can", task="can"))
@@ -64,7 +64,7 @@ def test_launch_arguments_are_parsed() -> None:
     )
 
 
-def test_a_real_time_factor_applies_to_all_nodes_and_puts_them_on_the_clock() -> None:
+def test_a_real_time_factor_applies_to_all_nodes_and_sets_use_sim_time() -> None:
     config = from_strings(
         StackConfig,
         {"sim": "true", "real_time_factor": "2.5", "learner": "true", "checkpoint": "runs/can"},
@@ -100,7 +100,7 @@ def test_a_real_time_factor_out_of_range_is_refused(factor: str) -> None:
         from_strings(StackConfig, {"real_time_factor": factor})
 
 
-def test_a_real_time_factor_that_is_no_number_is_refused() -> None:
+def test_a_real_time_factor_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(ConfigError, match="real_time_factor is 'fast', expected a number"):
         from_strings(StackConfig, {"real_time_factor": "fast"})
 

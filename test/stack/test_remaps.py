@@ -15,14 +15,14 @@ def check(text: str, namespace: str = "") -> None:
 
 
 @pytest.mark.parametrize("source", ["head_camera", "head_camera/image_raw"])
-def test_a_camera_is_remapped_raw_and_compressed_alike(source: str) -> None:
+def test_a_camera_remap_applies_to_raw_and_compressed_images(source: str) -> None:
     assert rules_of(f"{source}:=/camera/color/image_raw") == (
         ("head_camera/image_raw", "/camera/color/image_raw"),
         ("head_camera/image_raw/compressed", "/camera/color/image_raw/compressed"),
     )
 
 
-def test_another_topic_is_remapped_alone() -> None:
+def test_a_remap_of_another_topic_applies_to_it_alone() -> None:
     assert rules_of(" joint_states:=/robot/joint_states ") == (
         ("joint_states", "/robot/joint_states"),
     )
@@ -97,14 +97,14 @@ def test_names_of_the_stack_are_accepted(text: str, namespace: str) -> None:
         ("guard:=/a", "", "guard is neither"),
     ],
 )
-def test_a_name_that_the_stack_does_not_have_is_refused_with_the_nearest(
+def test_an_unknown_name_is_refused_with_the_closest(
     text: str, namespace: str, reason: str
 ) -> None:
     with pytest.raises(ConfigError, match=reason):
         check(text, namespace)
 
 
-def test_words_of_a_launch_command_that_are_no_arguments_are_remaps() -> None:
+def test_launch_words_that_are_not_arguments_are_remaps() -> None:
     words = ["launch", "dual_arm.launch.py", "sim:=true", "head_camera:=/a", "launch-prefix:=nice"]
     assert remaps_among(words) == ["head_camera:=/a"]
     with pytest.raises(ConfigError, match="modle is not an argument: did you mean model"):

@@ -69,7 +69,7 @@ def test_a_robot_without_a_simulator_has_traces_too():
     assert list(first.spans_ns) == [hop for hop in HOPS if hop is not Hop.RENDERED]
 
 
-def test_a_trace_is_valid_and_every_arrow_ends_within_a_slice(tmp_path):
+def test_a_trace_is_valid_and_every_flow_ends_within_a_slice(tmp_path):
     recordings = record_images()
     write_trace(tmp_path / "trace.json", recordings, frame_traces(recordings))
     trace = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
@@ -92,7 +92,7 @@ def test_a_trace_is_valid_and_every_arrow_ends_within_a_slice(tmp_path):
         assert all(first["ts"] < second["ts"] for first, second in pairwise(flow))
 
 
-def test_arrows_go_forward_though_an_image_arrives_before_its_sender_returns():
+def test_flows_go_forward_even_if_an_image_arrives_before_its_sender_returns():
     recordings = record_images(images=1)
     [(place, *_)] = np.argwhere(recordings["simulation"].rows[:, 0] == Hop.RENDERED)
     recordings["simulation"].rows[place, 3] += 5 * MS
@@ -100,7 +100,7 @@ def test_arrows_go_forward_though_an_image_arrives_before_its_sender_returns():
     assert arrows == sorted(arrows)
 
 
-def test_marks_of_images_are_arrows_and_not_slices():
+def test_image_marks_are_flow_events_and_not_slices():
     recordings = record_images(images=1)
     slices = [e for e in events(recordings, []) if e["ph"] == "X"]
     assert [e["name"] for e in slices].count("decide and send") == 1

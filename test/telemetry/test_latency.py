@@ -57,7 +57,7 @@ def test_the_longest_durations_have_a_bucket():
     assert filled([2**63 - 1]).percentile_ms(50) * MS == pytest.approx(2**63, rel=1 / 64)
 
 
-def test_bars_hold_every_value_once():
+def test_bars_contain_every_value_once():
     bars = filled([5, 5, 7, 10**9]).bars_ms()
     assert [count for _, count in bars] == [2, 1, 1]
     assert bars[0][0] * MS == pytest.approx(5)
@@ -84,7 +84,7 @@ def test_a_periodic_event_has_its_rate_and_no_gap():
     assert recorder.gap_count == 0
 
 
-def test_early_and_late_errors_count_alike():
+def test_early_and_late_errors_count_equally():
     recorder = recorded(10, 22, 30)
     assert recorder.errors.count == 2
     assert recorder.errors.percentile_ms(1) == pytest.approx(2.0, rel=1 / 64)
@@ -95,7 +95,7 @@ def test_more_than_two_periods_are_a_gap_and_two_are_none():
     assert recorder.gaps == [Gap(30 * MS, 50_100_000)]
 
 
-def test_a_pause_is_no_gap_and_no_time():
+def test_a_pause_is_not_a_gap_and_not_active_time():
     recorder = recorded(10, 20)
     recorder.pause()
     for time_ms in (5000, 5010):
@@ -112,7 +112,7 @@ def test_gaps_beyond_the_stored_ones_are_counted():
     assert len(recorder.gaps) == most
 
 
-def test_the_length_of_a_gap_is_a_setting():
+def test_the_minimum_length_of_a_gap_is_configurable():
     recorder = PeriodRecorder(10 * MS, 1.25)
     for time_ms in (10, 22.5, 35.1):
         recorder.record(round(time_ms * MS))
@@ -131,7 +131,7 @@ def test_clearing_a_recorder_deletes_the_last_event():
     assert (recorder.gap_count, recorder.gaps, recorder.errors.count) == (0, [], 0)
 
 
-def test_a_triggered_event_is_no_error_and_counts_for_the_rate():
+def test_a_triggered_event_has_no_period_error_and_counts_for_the_rate():
     recorder = PeriodRecorder(10 * MS)
     for time_ms, early in ((10, False), (20, False), (23, True), (33, False)):
         recorder.record(time_ms * MS, early)

@@ -77,7 +77,7 @@ def change_header(chunks: list[Chunk], rng: random.Random) -> list[Chunk]:
 
 
 @pytest.mark.parametrize("harm", [lose, double, shuffle, corrupt, truncate, change_header])
-def test_a_bundle_arrives_through_a_bad_connection(
+def test_a_bundle_arrives_over_a_lossy_connection(
     sender: Sender, bundle: Path, received: Path, harm: Callable[..., list[Chunk]]
 ) -> None:
     rng = random.Random(1)
@@ -228,7 +228,7 @@ def test_a_bundle_larger_than_the_disk_is_refused(sender: Sender, received: Path
         Receiver(replace(sender.announcement, size=10**18), received, NOW_NS)
 
 
-def test_the_newest_bundles_are_kept(tmp_path: Path) -> None:
+def test_only_the_newest_bundles_are_stored(tmp_path: Path) -> None:
     for k in range(MAX_BUNDLES + 2):
         (tmp_path / str(k)).mkdir()
         (tmp_path / str(k) / MANIFEST).write_text("")

@@ -1,4 +1,4 @@
-"""A bundle on its way from a sender to a receiver."""
+"""Transfer of a bundle from a sender to a receiver."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -26,14 +26,14 @@ def rename(directory: Path, old: str, new: str, *more: str) -> None:
 def transfer(
     sender: Sender,
     receiver: Receiver,
-    harm: Callable[[list[Chunk]], Iterable[Chunk]] = iter,
+    damage: Callable[[list[Chunk]], Iterable[Chunk]] = iter,
     rounds: int = 300,
 ) -> Path | None:
     """Transfer until the bundle is complete, for at most `rounds` of half a second."""
     for k in range(rounds):
         now_ns = NOW_NS + k * RETRY_NS
         request = receiver.request(now_ns)
-        for header, data in harm(sender.chunks(request)) if request else ():
+        for header, data in damage(sender.chunks(request)) if request else ():
             if complete := receiver.add(header, data, now_ns):
                 return complete
     return None

@@ -47,7 +47,7 @@ def test_versions_are_loaded_by_their_sha256(folder):
     assert versions.model("0" * 64) is None
 
 
-def test_the_likelihood_on_the_robot_is_that_of_the_weights_within_1e_4(folder, actor):
+def test_the_likelihood_on_the_robot_matches_the_weights_within_1e_4(folder, actor):
     """From an image to JSON on the robot, and from JSON and weights to the likelihood."""
     model = Model(read_bundle(folder / "1"))
     explorer = ExploringRunner(model, PolicyConfig(latent_seed=0, n_action_steps=4))
@@ -89,7 +89,7 @@ def torch_log_prob(actor, decision, features):
     return float(distribution.log_prob(torch.from_numpy(decision.normalised)[None], executed))
 
 
-def test_a_later_version_is_written_without_tracing_and_agrees_with_pytorch(
+def test_a_later_version_is_exported_without_tracing_and_matches_pytorch(
     actor, pretrained, folder, tmp_path
 ):
     shutil.copytree(folder / "1", tmp_path / "1")

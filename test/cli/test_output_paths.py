@@ -122,7 +122,7 @@ def test_an_interrupted_evaluation_keeps_its_finished_episodes(tmp_path: Path) -
     assert [outcome["seed"] for outcome in outcomes] == list(range(7, 7 + len(outcomes)))
 
 
-def test_a_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+def test_a_folder_is_created_and_left_empty(tmp_path: Path) -> None:
     require_folder(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
@@ -134,7 +134,7 @@ def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_existing_file_is_unchanged(tmp_path: Path) -> None:
     (tmp_path / "file.json").write_text("precious")
     check_file(tmp_path / "file.json")
     assert (tmp_path / "file.json").read_text() == "precious"
@@ -152,7 +152,9 @@ def test_a_folder_of_the_same_kind_or_an_empty_one_may_be_replaced(tmp_path: Pat
         check_new_folder(tmp_path / "link", "manifest.yaml")
 
 
-def test_a_full_disk_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     def write(_: argparse.Namespace) -> int:
         raise OSError(28, "No space left on device", str(tmp_path / "x"))
 

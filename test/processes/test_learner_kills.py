@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes.learning import LIMIT_S
-from processes.robot import (
-    Robot,
+from processes.fake_robot import (
+    FakeRobot,
     assert_within_limits,
     process,
     wait_until,
 )
+from processes.learner_setup import LIMIT_S
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -43,7 +43,7 @@ EPISODE_S, ANSWER_S = 1.2, 2.0
 
 
 @pytest.fixture
-def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
+def guard(robot: FakeRobot) -> Iterator[subprocess.Popen[str]]:
     """A guard at a low rate, as the learner starts eleven times."""
     with process("guard_node", enable_control="true", command_rate_hz=RATE_HZ) as child:
         robot.wait_for_state("guard", "holding")
@@ -53,7 +53,7 @@ def guard(robot: Robot) -> Iterator[subprocess.Popen[str]]:
 class Monitor:
     """Records decisions and models of the policy, and its requests to a sender."""
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: FakeRobot) -> None:
         self.numbers: list[int] = []
         self.models: list[dict[str, Any]] = []
         self._countdown, self._victim = 0, 0
@@ -85,7 +85,7 @@ class Monitor:
 class Operator(threading.Thread):
     """Ends episodes, and records those that the learner has confirmed."""
 
-    def __init__(self, robot: Robot, rng: random.Random) -> None:
+    def __init__(self, robot: FakeRobot, rng: random.Random) -> None:
         super().__init__(daemon=True)
         self.ended: list[str] = []
         self._rng, self._over = rng, threading.Event()
@@ -118,7 +118,7 @@ class Operator(threading.Thread):
 
 
 @contextmanager
-def working(robot: Robot, rng: random.Random) -> Iterator[Operator]:
+def working(robot: FakeRobot, rng: random.Random) -> Iterator[Operator]:
     operator = Operator(robot, rng)
     operator.start()
     try:
@@ -129,7 +129,7 @@ def working(robot: Robot, rng: random.Random) -> Iterator[Operator]:
 
 @pytest.mark.timeout(900)
 def test_a_learner_killed_ten_times_loses_no_decision_episode_or_update(
-    pretrained: Path, robot: Robot, guard: subprocess.Popen[str], tmp_path: Path
+    pretrained: Path, robot: FakeRobot, guard: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     out, received = tmp_path / "learner", tmp_path / "received"
     learning: dict[str, Any] = {
@@ -161,7 +161,7 @@ def test_a_learner_killed_ten_times_loses_no_decision_episode_or_update(
         with process("learner_node", **learning):
             wait_until(lambda: monitor.numbers, "exploration", lambda: str(robot.states), LIMIT_S)
         for node in ("policy", "guard"):
-            assert robot.ask(f"{node}/clear_statistics")[0]
+            assert robot.call_service(f"{node}/clear_statistics")[0]
         began = len(monitor.numbers)
         robot.silences_s.clear()
         with working(robot, rng) as operator:
@@ -175,7 +175,7 @@ def test_a_learner_killed_ten_times_loses_no_decision_episode_or_update(
                     LIMIT_S,
                 )
         policy, guarded = (
-            json.loads(robot.ask(f"{node}/statistics")[1]) for node in ("policy", "guard")
+            json.loads(robot.call_service(f"{node}/statistics")[1]) for node in ("policy", "guard")
         )
         silences_s = list(robot.silences_s)
     numbers = monitor.numbers[began:]

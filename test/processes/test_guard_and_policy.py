@@ -1,4 +1,4 @@
-"""The guard and the policy as real processes over real DDS, and what happens when things die."""
+"""Guard and policy as real processes over real DDS, with kills and sensor faults."""
 
 import os
 import signal
@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
-from processes.robot import (
+from processes.fake_robot import (
     CAMERA,
     CONFIG,
     PERIOD_S,
     SPEED_RAD_S,
-    Robot,
+    FakeRobot,
     assert_within_limits,
     is_silent,
     moves,
@@ -43,7 +43,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def policy(
-    robot: Robot, guard: subprocess.Popen[str], model: Path
+    robot: FakeRobot, guard: subprocess.Popen[str], model: Path
 ) -> Iterator[subprocess.Popen[str]]:
     """The policy, turning the arms."""
     with process("policy_node", model=model) as child:
@@ -52,7 +52,7 @@ def policy(
 
 
 def test_a_killed_policy_leaves_the_arms_at_rest_within_the_limits(
-    robot: Robot, policy: subprocess.Popen[str], model: Path
+    robot: FakeRobot, policy: subprocess.Popen[str], model: Path
 ) -> None:
     policy.send_signal(signal.SIGKILL)
     killed_ns = time.monotonic_ns()
@@ -70,8 +70,8 @@ def test_a_killed_policy_leaves_the_arms_at_rest_within_the_limits(
         wait_until(lambda: moves(robot), "a new policy to move the arms")
 
 
-def test_a_policy_out_of_action_holds_and_one_loaded_anew_goes_on(
-    robot: Robot, policy: subprocess.Popen[str]
+def test_a_deactivated_policy_holds_the_arms_and_a_reloaded_one_continues(
+    robot: FakeRobot, policy: subprocess.Popen[str]
 ) -> None:
     robot.change(Transition.TRANSITION_DEACTIVATE)
     wait_until(lambda: rests(robot), "the arms to come to rest")
@@ -87,55 +87,55 @@ def test_a_policy_out_of_action_holds_and_one_loaded_anew_goes_on(
     assert_within_limits(robot)
 
 
-def test_without_permission_nothing_is_commanded(robot: Robot, model: Path) -> None:
+def test_no_command_is_published_before_control_is_enabled(robot: FakeRobot, model: Path) -> None:
     with process("guard_node"), process("policy_node", model=model):
         robot.wait_for_state("policy", "deciding")
         robot.wait_for_state("guard", "disabled")
         time.sleep(0.5)
         assert not robot.commands
-        assert robot.ask("guard/enable_control", True) == (True, "")
+        assert robot.call_service("guard/enable_control", True) == (True, "")
         wait_until(lambda: moves(robot), "the arms to move")
 
 
-def test_an_emergency_stop_latches_until_reset_and_permission(
-    robot: Robot, policy: subprocess.Popen[str]
+def test_an_emergency_stop_latches_until_reset_and_enabling(
+    robot: FakeRobot, policy: subprocess.Popen[str]
 ) -> None:
-    assert robot.ask("guard/emergency_stop")[0]
+    assert robot.call_service("guard/emergency_stop")[0]
     wait_until(lambda: rests(robot), "the arms to come to rest")
     robot.wait_for_state("guard", "stopped")
-    granted, why = robot.ask("guard/enable_control", True)
+    granted, why = robot.call_service("guard/enable_control", True)
     assert not granted
     assert "latched" in why
     time.sleep(0.3)
     assert rests(robot)
-    assert robot.ask("guard/reset")[0]
-    assert robot.ask("guard/enable_control", True)[0]
+    assert robot.call_service("guard/reset")[0]
+    assert robot.call_service("guard/enable_control", True)[0]
     wait_until(lambda: moves(robot), "the arms to move again")
     assert_within_limits(robot)
 
 
-def stop_measuring(robot: Robot) -> None:
+def stop_measuring(robot: FakeRobot) -> None:
     robot.measures = False
 
 
-def lose_a_joint(robot: Robot) -> None:
+def lose_a_joint(robot: FakeRobot) -> None:
     robot.joints.remove("right_elbow_joint")
 
 
-def turn_the_camera_off(robot: Robot) -> None:
+def turn_the_camera_off(robot: FakeRobot) -> None:
     robot.camera = "off"
 
 
-def freeze_the_camera(robot: Robot) -> None:
+def freeze_the_camera(robot: FakeRobot) -> None:
     robot.camera = "frozen"
 
 
-def mend(robot: Robot) -> None:
+def repair(robot: FakeRobot) -> None:
     robot.measures, robot.camera, robot.joints = True, "live", list(CONFIG.joints)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "who", "why"),
+    ("inject", "who", "why"),
     [
         (stop_measuring, "policy", "joint_states is stale"),
         (lose_a_joint, "policy", "joint_states lacks right_elbow_joint"),
@@ -143,27 +143,27 @@ def mend(robot: Robot) -> None:
         (freeze_the_camera, "policy", f"{CAMERA} is frozen"),
     ],
 )
-def test_a_spoilt_sensor_holds_the_arms_and_says_why(
-    robot: Robot,
+def test_a_sensor_fault_holds_the_arms_and_is_reported(
+    robot: FakeRobot,
     policy: subprocess.Popen[str],
-    spoil: Callable[[Robot], None],
+    inject: Callable[[FakeRobot], None],
     who: str,
     why: str,
 ) -> None:
-    spoil(robot)
+    inject(robot)
     robot.wait_for_state(who, why)
-    blind = spoil in (stop_measuring, lose_a_joint)
+    blind = inject in (stop_measuring, lose_a_joint)
     at_rest = is_silent if blind else rests
     wait_until(lambda: at_rest(robot), "the arms to come to rest")
     assert_within_limits(robot)
-    mend(robot)
+    repair(robot)
     # On a busy machine the gap may have been so long that control was disabled by a fault.
-    wait_until(lambda: robot.ask("guard/enable_control", True)[0], "control to be enabled")
+    wait_until(lambda: robot.call_service("guard/enable_control", True)[0], "control to be enabled")
     wait_until(lambda: moves(robot), "the arms to move again", lambda: str(robot.states))
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "other joints"])
-def test_a_bad_bundle_ends_the_policy_with_one_sentence(
+def test_an_invalid_bundle_ends_the_policy_with_one_sentence(
     domain: int, tmp_path: Path, damage: str
 ) -> None:
     joints = ("elbow",) if damage == "other joints" else CONFIG.joints
@@ -193,8 +193,8 @@ def test_a_parameter_out_of_range_ends_the_guard_with_one_sentence(domain: int) 
     assert "error: command_rate_hz = 5000.0, expected from 10.0 to 1000.0" in result.stderr
 
 
-def test_a_guard_that_is_interrupted_brings_the_arms_to_rest_first(
-    robot: Robot, guard: subprocess.Popen[str], policy: subprocess.Popen[str]
+def test_an_interrupted_guard_first_brings_the_arms_to_rest(
+    robot: FakeRobot, guard: subprocess.Popen[str], policy: subprocess.Popen[str]
 ) -> None:
     for _ in range(50):
         guard.send_signal(signal.SIGINT)
@@ -206,7 +206,7 @@ def test_a_guard_that_is_interrupted_brings_the_arms_to_rest_first(
 
 
 def test_a_policy_reads_compressed_images_if_configured(
-    robot: Robot, guard: subprocess.Popen[str], model: Path
+    robot: FakeRobot, guard: subprocess.Popen[str], model: Path
 ) -> None:
     with process("policy_node", model=model, image_transport="compressed"):
         robot.wait_for_state("policy", f"{CAMERA} is missing")

@@ -21,7 +21,7 @@ def points(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Te
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
 
 
-def separations(a: Tensor, b: Tensor) -> float:
+def distance(a: Tensor, b: Tensor) -> float:
     return math.sqrt(max(float((a - b).square().sum()), 1e-8))
 
 
@@ -46,7 +46,7 @@ def loops_force(
     """
     rows, columns = range(len(x)), range(len(targets))
     e = [
-        [math.exp(-(separations(x[i], targets[j]) / s + 100 * (i == j)) / tau) for j in columns]
+        [math.exp(-(distance(x[i], targets[j]) / s + 100 * (i == j)) / tau) for j in columns]
         for i in rows
     ]
     over_rows = [sum(e[i][j] for i in rows) for j in columns]
@@ -102,7 +102,7 @@ def loops_mean_distance(
         for j, target in enumerate([*x, *n, *y]):
             if i != j or count_self:
                 own = 1.0 if j < len(x) + len(n) else float(w[j - len(x) - len(n)])
-                total, weight = total + own * separations(x[i], target), weight + own
+                total, weight = total + own * distance(x[i], target), weight + own
     return total, weight
 
 
@@ -116,7 +116,7 @@ def random_batch(
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(1, 0), (3, 0), (3, 2)])
-def test_published_field_agrees_with_the_loops(positives: int, negatives: int) -> None:
+def test_published_field_matches_a_loop_implementation(positives: int, negatives: int) -> None:
     x, n, y, w = random_batch(3, positives, negatives)
     sums = [loops_mean_distance(*each, count_self=True) for each in zip(x, n, y, w, strict=True)]
     s = sum(total for total, _ in sums) / sum(weight for _, weight in sums)
@@ -128,14 +128,14 @@ def test_published_field_agrees_with_the_loops(positives: int, negatives: int) -
     assert drift.scale.item() == pytest.approx(s / math.sqrt(12))
 
 
-def test_published_field_agrees_with_the_loops_at_a_fixed_scale() -> None:
+def test_published_field_matches_a_loop_implementation_at_a_fixed_scale() -> None:
     x, n, y, _ = random_batch(2, 3, 0)
     expected = loops_field(x, n, y, torch.ones(2, 3), [2.0] * 2, PUBLISHED_TEMPERATURES, 1e-6)
     assert (drifting(x, y, scale=2.0).velocity - expected).abs().max() <= 1e-10
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(1, 0), (3, 0), (3, 2)])
-def test_conditional_field_agrees_with_the_loops(positives: int, negatives: int) -> None:
+def test_conditional_field_matches_a_loop_implementation(positives: int, negatives: int) -> None:
     x, n, y, w = random_batch(3, positives, negatives)
     sums = [loops_mean_distance(*each, count_self=False) for each in zip(x, n, y, w, strict=True)]
     scales = [total / weight for total, weight in sums]

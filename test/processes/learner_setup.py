@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from demonstrations import CONFIG, episode
 from diagnostic_msgs.msg import DiagnosticArray
-from processes.robot import CAMERA, Robot, wait_until
+from processes.fake_robot import CAMERA, FakeRobot, wait_until
 from std_srvs.srv import Trigger
 
 from dbp_ros.learning.checkpoint import read_checkpoint
@@ -46,10 +46,10 @@ def imitate(folder: Path) -> Path:
     return folder
 
 
-class Listener:
-    """Listener to the diagnostics; repeats service calls without a response."""
+class DiagnosticsListener:
+    """DiagnosticsListener to the diagnostics; repeats service calls without a response."""
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: FakeRobot) -> None:
         self._robot = robot
         self.values: dict[str, dict[str, str]] = {"learner": {}, "policy": {}}
         robot.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)

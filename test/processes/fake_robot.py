@@ -45,8 +45,8 @@ SPEED_RAD_S = 0.5
 MOVING = 0.3 * SPEED_RAD_S * PERIOD_S
 
 
-class Robot(Node):
-    """Publishes joint states at 250 Hz and a camera at 30 Hz; records all commands."""
+class FakeRobot(Node):
+    """Fake robot that publishes joint states at 250 Hz and images at 30 Hz and records commands."""
 
     def __init__(self) -> None:
         super().__init__("robot")
@@ -123,7 +123,7 @@ class Robot(Node):
                 message.header.stamp, message.data = stamp, png_of(self._image)
                 self._files.publish(message)
 
-    def ask(self, service: str, data: bool | None = None) -> tuple[bool, str]:
+    def call_service(self, service: str, data: bool | None = None) -> tuple[bool, str]:
         """Call a SetBool service, or a Trigger service without data."""
         kind = Trigger if data is None else SetBool
         client = self.create_client(kind, service)
@@ -210,7 +210,7 @@ def driving_in_real_time() -> Iterator[None]:
         gc.unfreeze()
 
 
-def moves(robot: Robot) -> bool:
+def moves(robot: FakeRobot) -> bool:
     """Whether the last commands moved both arms."""
     if len(robot.commands) < 10:
         return False
@@ -218,21 +218,21 @@ def moves(robot: Robot) -> bool:
     return bool(abs(step[0]) > MOVING and abs(step[7]) > MOVING)
 
 
-def rests(robot: Robot) -> bool:
+def rests(robot: FakeRobot) -> bool:
     """Whether commands are published and the last twenty are equal."""
     last = robot.commands[-20:]
     fresh = time.monotonic_ns() - last[-1][0] < 50_000_000
     return fresh and all(np.array_equal(command, last[-1][1]) for _, command in last)
 
 
-def is_silent(robot: Robot) -> bool:
+def is_silent(robot: FakeRobot) -> bool:
     """Whether commands came to rest and then ended."""
     (_, before), (last_ns, last) = robot.commands[-2:]
     slow = np.abs(last - before) <= np.array(CONFIG.acceleration_limit) * PERIOD_S**2 + 1e-9
     return bool(slow.all()) and time.monotonic_ns() - last_ns > 100_000_000
 
 
-def assert_within_limits(robot: Robot, period_s: float = PERIOD_S) -> None:
+def assert_within_limits(robot: FakeRobot, period_s: float = PERIOD_S) -> None:
     """Check all received commands against the limits."""
     commands = np.array([command for _, command in robot.commands])
     velocity = np.diff(commands, axis=0) / period_s

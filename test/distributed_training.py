@@ -1,4 +1,4 @@
-"""Training script of the processes in a test."""
+"""Training script of the processes of a distributed training."""
 
 import sys
 from dataclasses import replace

@@ -24,7 +24,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("where", ["timer", "loop"])
-def test_an_exception_that_leaves_a_callback_or_a_loop_ends_the_process_with_its_cause(
+def test_an_uncaught_exception_in_a_callback_or_loop_ends_the_process_with_its_cause(
     domain: int, where: str
 ) -> None:
     result = run(where)
@@ -34,7 +34,7 @@ def test_an_exception_that_leaves_a_callback_or_a_loop_ends_the_process_with_its
     assert "KeyError: 'no such\\nkey' (in __main__.fail, line " in line
 
 
-def test_a_failure_while_closing_does_not_hide_the_one_before(domain: int) -> None:
+def test_an_error_on_shutdown_does_not_hide_the_first_one(domain: int) -> None:
     result = run("timer", "close")
     assert result.returncode == 1
     assert result.stderr.count("failing failed and ends: KeyError") == 2
@@ -59,13 +59,13 @@ def child(domain: int) -> Iterator["subprocess.Popen[str]"]:
         running.kill()
 
 
-def test_a_node_that_a_signal_ends_exits_with_0(child: "subprocess.Popen[str]") -> None:
+def test_a_node_ended_by_a_signal_exits_with_0(child: "subprocess.Popen[str]") -> None:
     child.terminate()
     assert child.communicate(timeout=10)[0] == "closed\n"
     assert child.returncode == 0
 
 
-def test_what_rclpy_itself_cannot_read_is_ignored_and_the_node_goes_on(
+def test_a_message_that_rclpy_cannot_decode_is_ignored(
     child: "subprocess.Popen[str]",
 ) -> None:
     with spinning(lambda: Node("other")) as other:
@@ -90,6 +90,6 @@ def fail_in_a_callback() -> None:
         assert failed.wait(10.0)
 
 
-def test_a_callback_that_fails_in_a_tool_is_an_error_at_its_end(domain: int) -> None:
+def test_a_failed_callback_in_a_tool_is_raised_at_its_end(domain: int) -> None:
     with pytest.raises(DbpError, match="a callback of tool failed: ZeroDivisionError"):
         fail_in_a_callback()

@@ -1,4 +1,4 @@
-"""Several processes that split a batch make the same updates as one."""
+"""Processes that split a batch compute the same updates as one process."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import one_of_several
+import distributed_training
 import pytest
 import torch
 
@@ -29,7 +29,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shared")
     launch = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2")
     address = ("--master_addr", "127.0.0.1", "--master_port", str(free_port()))
-    script = Path(one_of_several.__file__)
+    script = Path(distributed_training.__file__)
     path = os.pathsep.join(sys.path)
     done = subprocess.run(
         [*launch, *address, str(script), str(folder), *METHODS],
@@ -43,10 +43,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_two_processes_make_the_same_updates_as_one(
+def test_two_processes_compute_the_same_updates_as_one(
     shared: Path, tmp_path: Path, method: str
 ) -> None:
-    assert one_of_several.train(method, tmp_path) == 1
+    assert distributed_training.train(method, tmp_path) == 1
     one, two = (read_checkpoint(folder / method).part("weights") for folder in (tmp_path, shared))
     assert one.keys() == two.keys()
     for name in one:
