@@ -85,7 +85,7 @@ def test_a_bundle_that_cannot_be_written_is_refused_before_any_work(
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").write_text("precious")
     line = error_line(f"{verb} {BUNDLES[verb]}", str(tmp_path / "home"), capsys)
-    assert "holds other files and would be replaced: give another" in line
+    assert "contains other files and would be replaced: give another" in line
     assert (tmp_path / "home" / "letter").read_text() == "precious"
 
 
