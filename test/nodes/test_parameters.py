@@ -169,7 +169,7 @@ def test_a_value_that_ros_cannot_read_ends_a_process_with_one_sentence(parameter
             "chunk_timeout is not a parameter of the guard: did you mean chunk_ti",
         ),
         ("velocity_limits:=[0.3]", "did you mean velocity_limit"),
-        ("image_transport:=raw", "image_transport is not a parameter of the guard; policy"),
+        ("image_transport:=raw", "image_transport is not a parameter of the guard; it belongs"),
     ],
 )
 def test_an_unknown_parameter_of_the_command_line_is_refused(parameter, reason):
