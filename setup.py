@@ -90,6 +90,7 @@ setup(
             "pytest-timeout",
             "pytest-xdist>=3.5",
             "hypothesis",
+            "onnx",
             "psutil>=5.9",
             "ruff",
             "mypy",
