@@ -4,7 +4,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from demonstrations import CONFIG, episode
+from toy_episodes import episode
+from toy_training import CONFIG
 
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.trainer import Trainer

@@ -34,6 +34,8 @@ class Blocklist:
         """Add a failure and save the newest `MAX_SAVED`, merged with those of other processes."""
         with suppress(BundleError):
             self._reasons = self._read() | self._reasons
+        # A repeated failure becomes the newest.
+        self._reasons.pop(sha256, None)
         self._reasons[sha256] = reason
         newest = dict(list(self._reasons.items())[-MAX_SAVED:])
         if self._path is not None:

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from toy_episodes import episode
+from toy_training import CONFIG
 
 from benchmarks.decision import decide, decision_latency_ms
 from benchmarks.methods import N_ACTION_STEPS
@@ -17,7 +19,6 @@ from dbp_ros.rl.rollout import run_episodes
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.control_loop import CONTROL_HZ, demonstrate
 from dbp_ros.sim.simulation import Simulation
-from test.demonstrations import CONFIG, episode
 
 
 class Replay:

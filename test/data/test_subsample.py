@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from demonstrations import episode
+from toy_episodes import episode
 
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.formats import open_episodes

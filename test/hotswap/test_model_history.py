@@ -10,7 +10,7 @@ from toy_bundle import write_toy_bundle
 from dbp_ros.bundle.bundle import Bundle, read_bundle
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
-from dbp_ros.hotswap.blocklist import Blocklist
+from dbp_ros.hotswap.blocklist import MAX_SAVED, Blocklist
 from dbp_ros.hotswap.initial_model import load_initial_model
 from dbp_ros.hotswap.model_history import BYTES_PER_MB, GOOD, ModelHistory
 from dbp_ros.settings.policy import PolicyConfig
@@ -209,3 +209,13 @@ def test_two_processes_merge_their_block_lists(tmp_path):
     other.add("cd", "not finite")
     found = Blocklist(tmp_path / "failed.json")
     assert (found.reason("ab"), found.reason("cd")) == ("slow", "not finite")
+
+
+def test_a_repeated_failure_becomes_the_newest_of_the_list(tmp_path: Path) -> None:
+    blocklist = Blocklist(tmp_path / "failed.json")
+    for number in range(MAX_SAVED):
+        blocklist.add(str(number), "nan")
+    blocklist.add("0", "nan again")
+    blocklist.add("new", "nan")
+    found = Blocklist(tmp_path / "failed.json")
+    assert (found.reason("0"), found.reason("1")) == ("nan again", "")

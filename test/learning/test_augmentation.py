@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from demonstrations import CONFIG, episode
+from toy_episodes import episode
+from toy_training import CONFIG
 
 from dbp_ros.learning.augmentation import Augmentation
 from dbp_ros.learning.batch_sampler import BatchSampler

@@ -9,7 +9,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from demonstrations import CONFIG, JOINTS, episode
+from toy_episodes import JOINTS, episode
+from toy_training import CONFIG
 
 from dbp_ros.bundle.bundle import Bundle, read_bundle
 from dbp_ros.bundle.golden import read_golden

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from demonstrations import CONFIG, JOINTS, episode
+from toy_episodes import JOINTS, episode
+from toy_training import CONFIG
 
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.errors import ConfigError, TrainingError

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from demonstrations import CONFIG, episode
+from toy_episodes import episode
+from toy_training import CONFIG
 
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.dataset import join_episodes

@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from demonstrations import CONFIG, episode
 from diagnostic_msgs.msg import DiagnosticArray
 from processes.fake_robot import CAMERA, FakeRobot, wait_until
 from std_srvs.srv import Trigger
+from toy_episodes import episode
+from toy_training import CONFIG
 
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.dataset import join_episodes

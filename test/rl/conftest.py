@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from demonstrations import CONFIG, episode
+from toy_episodes import episode
+from toy_training import CONFIG
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.learning.checkpoint import read_checkpoint

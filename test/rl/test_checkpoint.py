@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from demonstrations import CONFIG, JOINTS, episode
 from sampled_transitions import CONFIG as FINETUNE
+from toy_episodes import JOINTS, episode
+from toy_training import CONFIG
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from demonstrations import CONFIG, JOINTS, episode
+from toy_episodes import JOINTS, episode
+from toy_training import CONFIG
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import TrainingError

@@ -1,4 +1,4 @@
-"""Episodes of a toy robot, and settings that train on them in seconds."""
+"""Episodes of a toy robot."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,24 +6,8 @@ from typing import Any
 import numpy as np
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.learning.config import TrainConfig
 
 JOINTS = ("left_elbow_joint", "left_idle_joint", "left_gripper_joint")
-CONFIG = TrainConfig(
-    num_steps=6,
-    batch_size=4,
-    num_samples=3,
-    horizon=5,
-    width=16,
-    branch_width=16,
-    channels=(8, 8, 8, 8),
-    keypoints=4,
-    warmup_steps=2,
-    validate_every=3,
-    checkpoint_every=3,
-    threads=1,
-    allow_constant_actions=True,
-)
 
 
 def episode(seed: int, steps: int = 9, **changes: Any) -> Episode:
