@@ -99,12 +99,15 @@ GOOD = np.zeros((2, 3, 4))
     [
         ({"actions": np.zeros((2, 4, 1))}, "actions: expected 2 episodes of 3, 3 steps .* 4, 4"),
         ({"actions": np.zeros((1, 3, 1))}, "actions: expected 2 episodes .* got 1 of 3"),
-        ({"states": GOOD * np.nan}, "states: 6 rows are not finite, the first one 0"),
+        ({"states": GOOD * np.nan}, "states: 6 rows are not finite, first 0"),
         ({"states": np.zeros(3)}, r"states: expected a list of arrays of 2 axes.* got 3 of shapes"),
         ({"states": np.zeros((2, 0, 4))}, "states: expected at least one step in each episode"),
-        ({"step_s": 0.0}, "step_s = 0.0, expected more than 0 s"),
+        ({"step_s": 0.0}, "step_s = 0.0, expected a finite time above 0 s"),
         ({"episode_ends": (3, 6)}, "states: expected a list of arrays"),
-        ({"states": np.zeros((6, 4)), "episode_ends": (3, 7)}, "episode_ends: .* last one 6"),
+        (
+            {"states": np.zeros((6, 4)), "episode_ends": (3, 7)},
+            "episode_ends: expected increasing rows that end at 6",
+        ),
         ({"state_names": ("a", "b")}, "state_names: expected 4 unique names"),
         ({"images": {"head": np.zeros((2, 3, 8, 8, 3))}}, "head: expected rgb8 .* float64"),
         ({"states": [np.zeros((3, 4)), np.zeros((3, 5))]}, "states: episodes differ in shape"),
