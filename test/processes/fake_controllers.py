@@ -66,6 +66,8 @@ class Controller(Node):
     """
 
     claims = True
+    # A controller without commands has nothing to discover.
+    is_matched = True
 
     def __init__(
         self,
@@ -137,6 +139,11 @@ class ForwardController(Controller):
             Float64MultiArray, "~/commands", lambda message: None, SENSOR
         )
         self._sequence: int | None = None
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether a publisher of commands is discovered; commands before that are lost."""
+        return bool(self._commands.get_publisher_count())
 
     @property
     def subscriptions(self) -> Iterator[Subscription]:

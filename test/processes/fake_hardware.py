@@ -94,18 +94,12 @@ class Hardware:
         last = self.cycles
         return np.array(self._times_ns[first:last]), np.array(self._positions[first:last])
 
-    def largest_step(self, velocity_limit: Sequence[float], first: int = 0, extra: int = 0) -> Step:
-        """Return the step that exceeds the velocity limit the most.
-
-        Args:
-            velocity_limit: Of each joint, in [rad/s] and [m/s].
-            first: Cycle to begin with.
-            extra: Commands allowed beyond the count of a cycle, such as those lost in discovery.
-        """
+    def largest_step(self, velocity_limit: Sequence[float], first: int = 0) -> Step:
+        """Return the step that exceeds the velocity limit the most, from a cycle on."""
         last = self.cycles
         steps = np.abs(np.diff(self._positions[first:last], axis=0))
         periods = np.array(self._all_periods[first + 1 : last])
-        allowed = np.array(velocity_limit) * PERIOD_S * (periods + extra) + ROUNDING
+        allowed = np.array(velocity_limit) * PERIOD_S * periods + ROUNDING
         cycle, joint = np.unravel_index(np.argmax(steps / allowed), steps.shape)
         return Step(
             self.joints[joint],

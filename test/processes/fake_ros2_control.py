@@ -218,9 +218,9 @@ class FakeRos2Control:
             if isinstance(controller, Broadcaster):
                 controller.freezes = False
 
-    def largest_step(self, first: int = 0, extra: int = 0) -> Step:
+    def largest_step(self, first: int = 0) -> Step:
         """Return the step that exceeds the guard's velocity limits the most, from a cycle on."""
-        return self.hardware.largest_step(GuardConfig().velocity_limit, first, extra)
+        return self.hardware.largest_step(GuardConfig().velocity_limit, first)
 
     def _active(self) -> list[Controller]:
         return [c for c in self.controllers.values() if c.state == ACTIVE]

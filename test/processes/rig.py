@@ -19,8 +19,6 @@ NEAR_RAD = 0.02
 REST_S = 0.05
 # States of the guard within this time are part of a failure message.
 AROUND_NS = 3_000_000_000
-# Commands that may be lost while a restarted controller is discovered; a jump is far larger.
-LOST_COMMANDS = 5
 
 
 @dataclass
@@ -62,6 +60,10 @@ class Rig:
 
         Control may have to be enabled again, after the effects of an earlier fault.
         """
+        wait_until(
+            lambda: all(c.is_matched for c in self.robot.controllers.values()),
+            "the controllers to discover the guard",
+        )
         self.guard.engage()
         wait_until(
             lambda: self.guard.state.startswith("tracking") and self.follows(),
@@ -106,7 +108,7 @@ class Rig:
 
     def assert_no_jump(self) -> None:
         """Check the steps of all joints in all cycles of the scenario."""
-        step = self.robot.largest_step(self.first_cycle, extra=LOST_COMMANDS)
+        step = self.robot.largest_step(self.first_cycle)
         sentences = [
             f"{(ns - step.time_ns) / 1e6:.0f} ms: {s}"
             for ns, s in self.guard.sentences
