@@ -124,9 +124,12 @@ class FollowingMonitor:
         )
         new = settled & np.isnan(self._rest_position)
         off = error > self._steady_error + self.distance
+        # No load causes such an error: the arm was moved.
+        moved = still & (error > self._max_steady + self.distance)
+        self._reanchorings[moved] = 0
         chosen: Flags = new & (off & ~self._is_gripper | self._pushed)
         chosen &= self._reanchorings < MAX_REANCHORINGS
-        chosen |= still & (error > self._max_steady + self.distance)
+        chosen |= moved
         slipped = error > self._steady_error + SLIP_SHARE * self.distance
         chosen |= settled & self._unverified & (slipped | ~self._is_gripper)
         if not holding:

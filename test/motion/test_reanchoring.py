@@ -48,6 +48,20 @@ def test_the_command_follows_an_arm_that_is_moved_while_stopped(faulty):
     assert faulty.guard.counters.reanchors >= 1
 
 
+@pytest.mark.parametrize("speed", [0.2, 0.3, 0.4, 0.8])
+def test_after_any_movement_by_hand_the_command_is_at_the_arm(faulty, speed):
+    faulty.run(40, towards(AHEAD))
+    faulty.guard.stop("e-stop")
+    faulty.run(100)
+    faulty.follows = False
+    for moved_periods in range(10, 500, 70):
+        for _ in range(moved_periods):
+            faulty.positions = faulty.positions + np.array([speed * DT, 0.0])
+            faulty.run(1)
+        error = np.abs(faulty.run(400)[-1] - faulty.positions)
+        assert (error <= CONFIG.reanchor_share * 0.3 + 1e-9).all(), moved_periods
+
+
 def test_the_command_follows_an_arm_that_is_moved_slightly_during_a_hold(faulty):
     faulty.run(200, towards(START))
     faulty.run(200)
