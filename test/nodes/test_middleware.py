@@ -9,8 +9,10 @@ import pytest
 from dbp_ros.nodes.middleware import PROFILE_VARIABLES, environment
 
 FAST_DDS = "rmw_fastrtps_cpp"
-# Exchanges messages with another node, and prints whether it opened a shared-memory port.
+# Exchanges messages with another node, prints whether it opened a shared-memory port, and continues
+# until its standard input is closed: the other node may still wait for a message.
 NODE = """
+import select
 import sys
 import rclpy
 from std_msgs.msg import String
@@ -25,11 +27,11 @@ publisher = node.create_publisher(String, "to_" + sys.argv[2], 10)
 while not received or received[-1] != "done":
     rclpy.spin_once(node, timeout_sec=0.05)
     publisher.publish(String(data="done" if received else "hello"))
-for _ in range(10):
+with open("/proc/self/maps") as maps:
+    print("fastrtps_port" in maps.read(), flush=True)
+while not select.select([sys.stdin], [], [], 0.0)[0]:
     publisher.publish(String(data="done"))
     rclpy.spin_once(node, timeout_sec=0.05)
-with open("/proc/self/maps") as maps:
-    print("fastrtps_port" in maps.read())
 """
 
 
@@ -73,8 +75,15 @@ def test_a_node_communicates_with_another_without_shared_memory(
         monkeypatch.delenv(name, raising=False)
     nodes = [
         subprocess.Popen(
-            [sys.executable, "-c", NODE, name, other], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", NODE, name, other],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for name, other in (("foreign", "own"), ("own", "foreign"))
     ]
-    assert [node.communicate(timeout=60)[0].strip() for node in nodes] == ["True", "False"]
+    try:
+        assert [node.stdout.readline().strip() for node in nodes] == ["True", "False"]
+    finally:
+        for node in nodes:
+            node.communicate(timeout=10)
