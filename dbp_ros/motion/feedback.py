@@ -110,12 +110,19 @@ class JointFeedback:
         """Whether a recent measurement was implausible; then no measurement is used."""
         return self._arrival_ns - self._jumped_ns < JUMP_NS
 
-    def update(self, limiter: Limiter, now_ns: int) -> bool:
-        """Update and return `fresh`."""
+    def update(self, limiter: Limiter, checked_ns: int, now_ns: int) -> bool:
+        """Update and return `fresh`.
+
+        Args:
+            limiter: Present commands.
+            checked_ns: Time of the last check of the controllers.
+            now_ns: Present time.
+        """
         fresh = self.is_recent(now_ns)
-        if not self.fresh and now_ns - self._resumed_ns < RESUME_NS and limiter.at_rest:
-            # The first message after a gap may have been sent before it.
-            fresh = False
+        if fresh and not self.fresh and limiter.at_rest:
+            # The first message after a gap may have been sent before it, and the gap may be that of
+            # a restart of all controllers.
+            fresh = now_ns - self._resumed_ns >= RESUME_NS and checked_ns >= self._resumed_ns
         self.fresh = fresh
         return fresh
 

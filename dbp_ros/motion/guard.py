@@ -5,6 +5,8 @@ states stop, when a stop is latched, or when an arm does not follow. Commands th
 their arms are reanchored, see `reanchoring`. All times are on the steady clock and passed in.
 """
 
+import sys
+
 import numpy as np
 
 from dbp_ros.errors import CommandError
@@ -22,6 +24,8 @@ from dbp_ros.types import NS_PER_S, ActionChunk, Array, seconds_to_ns
 DISABLED_BY_FAULT = "control was disabled by a fault"
 # Controllers lost within this time of the last command are reported together.
 LOSS_WINDOW_NS = NS_PER_S
+# Without a monitor of the controllers nothing has to be checked.
+NOT_MONITORED = sys.maxsize
 
 
 class MotionGuard:
@@ -37,6 +41,8 @@ class MotionGuard:
         enabled: Whether control is enabled.
         stop_reason: Reason for the latched stop; empty if none is latched.
         lost_joints: Joints without a command, as their controller is lost. Shape (nu,).
+        controllers_checked_ns: Time at which all controllers were last found unchanged. After a gap
+            of the joint states commands resume when they are checked again.
     """
 
     def __init__(self, config: GuardConfig) -> None:
@@ -63,6 +69,7 @@ class MotionGuard:
         self.stop_reason = ""
         self._fault = ""
         self.lost_joints = np.zeros(len(config.joints), bool)
+        self.controllers_checked_ns = NOT_MONITORED
         self._commanded_ns = self._ticked_ns = 0
         self._limiter: Limiter | None = None
 
@@ -238,7 +245,8 @@ class MotionGuard:
 
     def _update_feedback(self, limiter: Limiter, now_ns: int) -> bool:
         """Return whether the measured positions are fresh."""
-        was_fresh, fresh = self._feedback.fresh, self._feedback.update(limiter, now_ns)
+        was_fresh = self._feedback.fresh
+        fresh = self._feedback.update(limiter, self.controllers_checked_ns, now_ns)
         if was_fresh and not fresh and self.enabled:
             self.counters.joint_state_gaps += 1
             self._followed.clear()

@@ -38,6 +38,8 @@ UNDISCOVERED = "_NODE_NAME_UNKNOWN_"
 PASSIVE_NODES = frozenset({"bag", "learner"})
 # An endpoint whose node is unknown for longer counts as that of a driver.
 UNDISCOVERED_NS = 3_000_000_000
+# The name of a node usually follows its endpoint within milliseconds.
+DISCOVERY_RATE_HZ = 200.0
 # A request without a response is repeated after this time.
 RETRY_NS = 1_000_000_000
 PARAMETERS = ("joints", "interface_name")
@@ -80,9 +82,12 @@ class ControllerMonitor:
         self._clients: list[Client] = []
         self._requested_ns: dict[int, int] = {}
         self._undiscovered_ns: dict[bytes, int] = {}
+        # Controllers with a subscription whose node is not discovered yet.
+        self._unchecked: set[int] = set()
         self._other_publishers: dict[int, str] = {}
         self.publishers: list[Publisher] = []
         slices = config.controller_slices()
+        self._checked_ns = [0] * len(slices)
         for k, (name, part) in enumerate(zip(config.controllers, slices, strict=True)):
             topic = node.resolve_topic_name(f"{name}/commands")
             self._controllers.append(ControllerState(name, topic, config.joints[part]))
@@ -102,6 +107,9 @@ class ControllerMonitor:
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0 / WATCH_RATE_HZ, self._tick, clock=steady)
+        self._discovery = node.create_timer(
+            1.0 / DISCOVERY_RATE_HZ, self._inspect_unchecked, clock=steady, autostart=False
+        )
 
     @property
     def problems(self) -> list[str]:
@@ -116,6 +124,11 @@ class ControllerMonitor:
     def other_publishers(self) -> list[str]:
         """Other publishers of commands, one sentence per topic."""
         return list(self._other_publishers.values())
+
+    @property
+    def checked_ns(self) -> int:
+        """Steady time since which all controllers were checked, with all nodes discovered."""
+        return min(self._checked_ns)
 
     def _tick(self) -> None:
         """Inspect one controller per tick, as graph queries hold the GIL."""
@@ -133,27 +146,43 @@ class ControllerMonitor:
             self._failure = error
 
     def _inspect(self, index: int) -> None:
-        controller = self._controllers[index]
+        controller, now_ns = self._controllers[index], time.monotonic_ns()
         self._find_other_publishers(index, controller)
         subscribers = self._node.get_subscriptions_info_by_topic(controller.topic)
-        executing = [info for info in subscribers if self._may_execute(info)]
+        pending = [info for info in subscribers if self._is_pending(info, now_ns)]
+        executing = [info for info in subscribers if info not in pending and may_execute(info)]
         base = controller.name.rpartition("/")[2]
         own = frozenset(bytes(info.endpoint_gid) for info in executing if info.node_name == base)
-        self._report_loss(
-            index, controller.record_subscribers(own, len(executing), time.monotonic_ns())
-        )
+        self._report_loss(index, controller.record_subscribers(own, len(executing), now_ns))
+        self._record_check(index, bool(pending), now_ns)
         controller.record_service(bool(own) and self._clients[index].service_is_ready())
         if own and not controller.has_parameters:
             self._request_parameters(index)
 
-    def _may_execute(self, endpoint: TopicEndpointInfo) -> bool:
-        """Return whether a subscription may be that of a controller or a driver."""
-        gid, now_ns = bytes(endpoint.endpoint_gid), time.monotonic_ns()
+    def _is_pending(self, endpoint: TopicEndpointInfo, now_ns: int) -> bool:
+        """Return whether the node of a subscription may still be discovered."""
+        gid = bytes(endpoint.endpoint_gid)
         if endpoint.node_name == UNDISCOVERED:
-            return now_ns - self._undiscovered_ns.setdefault(gid, now_ns) > UNDISCOVERED_NS
+            return now_ns - self._undiscovered_ns.setdefault(gid, now_ns) <= UNDISCOVERED_NS
         self._undiscovered_ns.pop(gid, None)
-        name = endpoint.node_name
-        return name not in PASSIVE_NODES and not name.startswith(TOOLS)
+        return False
+
+    def _record_check(self, index: int, pending: bool, now_ns: int) -> None:
+        """Record an inspection; repeat it soon while the node of a subscription is unknown."""
+        if pending:
+            self._unchecked.add(index)
+            self._discovery.reset()
+        else:
+            self._unchecked.discard(index)
+            self._checked_ns[index] = now_ns
+
+    def _inspect_unchecked(self) -> None:
+        if not self._unchecked:
+            self._discovery.cancel()
+            return
+        self._wait()
+        for index in tuple(self._unchecked):
+            self._inspect(index)
 
     def _find_other_publishers(self, index: int, controller: ControllerState) -> None:
         if self._node.count_publishers(controller.topic) <= 1:
@@ -223,6 +252,12 @@ class ControllerMonitor:
     def _report_loss(self, index: int, reason: str) -> None:
         if reason:
             self._on_loss(index, reason)
+
+
+def may_execute(endpoint: TopicEndpointInfo) -> bool:
+    """Return whether a subscription to commands may be that of a controller or a driver."""
+    name = endpoint.node_name
+    return name not in PASSIVE_NODES and not name.startswith(TOOLS)
 
 
 def publisher_names(node: Node, topic: str) -> Sequence[str]:

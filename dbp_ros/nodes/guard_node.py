@@ -196,6 +196,8 @@ class GuardNode(Node):  # type: ignore[misc]
             self._image_to_command_latency.record(chunk.image_stamps_ns, sent_at_ns)
 
     def _take_inputs(self, now_ns: int) -> None:
+        checked_ns = self._monitor.checked_ns
+        self._guard.controllers_checked_ns = self._sim_clock.from_steady_ns(checked_ns)
         if (states := self._inputs.take_states()) is not None:
             self._guard.add_measurement(states.positions, states.arrival_ns)
         self._inputs.take_chunk(self._guard.accept)

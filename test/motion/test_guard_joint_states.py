@@ -40,6 +40,17 @@ def test_after_a_short_gap_of_joint_states_tracking_resumes(moving):
     assert_smooth(commands)
 
 
+def test_after_a_gap_commands_wait_for_a_check_of_the_controllers(moving):
+    moving.guard.controllers_checked_ns = moving.now_ns
+    moving.run(100, measured=False)
+    assert moving.run(100, towards(AHEAD)) == [None] * 100
+    assert (moving.guard.mode, moving.guard.reason) == (GuardMode.HOLDING, "joint states are stale")
+    moving.guard.controllers_checked_ns = moving.now_ns
+    commands = [moving.positions, *moving.run(100, towards(AHEAD))]
+    assert moving.guard.mode is GuardMode.TRACKING
+    assert_smooth(commands)
+
+
 def test_after_a_gap_in_which_the_arm_was_moved_commands_start_at_the_arm(moving):
     moving.run(100, measured=False)
     arms = moving.positions = moving.positions - 0.25

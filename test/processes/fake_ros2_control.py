@@ -6,6 +6,7 @@ active controllers, and records the positions.
 """
 
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -109,14 +110,22 @@ class FakeRos2Control:
         self.shut_down()
         self.remove_killed()
 
-    def launch(self) -> None:
-        """Start the manager and all controllers; the trajectory controller stays inactive."""
+    def launch(self, delay_s: float = 0.0) -> None:
+        """Start the manager and all controllers; the trajectory controller stays inactive.
+
+        Args:
+            delay_s: Time from the first joint states to the start of the other controllers.
+        """
         self._process = Participant()
         self.manager = ControllerManager(self.controllers, self._process.context)
         self._process.add(self.manager)
-        for name, (kind, joints) in DEFAULTS.items():
-            self.load(name, joints, kind)
-        self.activate(*ACTIVE_AT_START)
+        early, late = list(ONE_BROADCASTER), [n for n in DEFAULTS if n not in ONE_BROADCASTER]
+        for names in (early, late) if delay_s else (late + early,):
+            for name in names:
+                kind, joints = DEFAULTS[name]
+                self.load(name, joints, kind)
+            self.activate(*ACTIVE_AT_START.intersection(names))
+            time.sleep(delay_s)
 
     def shut_down(self, killed: bool = False) -> None:
         """End the manager with all controllers and joint states.
@@ -138,12 +147,12 @@ class FakeRos2Control:
         while self._killed:
             self._killed.pop().shut_down()
 
-    def restart(self, positions: np.ndarray | None = None) -> None:
-        """Start the manager again, perhaps with other positions of the arms."""
+    def restart(self, positions: np.ndarray | None = None, delay_s: float = 0.0) -> None:
+        """Start the manager again, perhaps with other positions of the arms; see `launch`."""
         with self._lock:
             self.hardware.place(self.hardware.positions if positions is None else positions)
             self.hardware.follows = True
-        self.launch()
+        self.launch(delay_s)
 
     def load(
         self,

@@ -49,7 +49,7 @@ def test_a_controller_activated_after_a_stop_receives_the_measured_position(
         rig.guard.wait_for("stopped", "left_shoulder_pan_joint", since=rig.first_sentence)
     else:
         rig.wait_for_withdrawal(LEFT)
-    time.sleep(AFTERWARDS_S)
+    time.sleep(SETTLES_S if is_hidden else AFTERWARDS_S)
     rig.robot.activate(LEFT)
     time.sleep(AFTERWARDS_S)
     rig.assert_no_jump()
@@ -141,6 +141,17 @@ def test_a_manager_that_restarts_with_the_arm_elsewhere_disables_control(
     rig.robot.shut_down(is_killed)
     time.sleep(pause_s)
     rig.robot.restart(rig.robot.hardware.positions + 0.45 * (np.arange(14) == LEFT_PAN))
+    rig.wait_for_withdrawal()
+    assert_it_stays_disabled(rig)
+    rig.robot.remove_killed()
+    assert_tracking_resumes(rig)
+
+
+def test_no_arm_jumps_when_a_killed_manager_measures_before_it_controls(rig: Rig) -> None:
+    rig.track()
+    rig.robot.shut_down(killed=True)
+    time.sleep(0.4)
+    rig.robot.restart(delay_s=0.3)
     rig.wait_for_withdrawal()
     assert_it_stays_disabled(rig)
     rig.robot.remove_killed()
