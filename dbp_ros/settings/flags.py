@@ -18,7 +18,10 @@ def add_settings(parser: Parser, kind: type[Settings]) -> None:
     for leaf in leaves(kind()):
         notes = [leaf.bounds, "" if leaf.value is None else f"default: {_shown(leaf.value)}"]
         # Descriptions of ROS parameters are capitalised, help texts are not.
-        doc = leaf.doc if leaf.doc[1:2].isupper() else leaf.doc[:1].lower() + leaf.doc[1:]
+        # An abbreviation or a name keeps its capital: KL, U-Net, ResNet.
+        first, rest = leaf.doc[:1], leaf.doc[1:]
+        is_name = any(map(str.isupper, rest.partition(" ")[0]))
+        doc = leaf.doc if is_name else first.lower() + rest
         text = f"{doc} ({'; '.join(filter(None, notes))})".replace(" ()", "")
         keywords = _keywords(leaf.kind, bool(leaf.value))
         parser.add_argument(
