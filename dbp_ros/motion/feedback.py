@@ -101,9 +101,11 @@ class JointFeedback:
         """Return whether the last measurement is younger than the timeout."""
         return now_ns - self._arrival_ns <= self._timeout_ns
 
-    def is_lost(self, now_ns: int) -> bool:
-        """Return whether measurements have been missing for so long that control is disabled."""
-        return now_ns - self._arrival_ns > self._loss_ns
+    def loss(self, now_ns: int) -> str:
+        """Return a reason to disable control if measurements are missing for long, or nothing."""
+        if now_ns - self._arrival_ns <= self._loss_ns:
+            return ""
+        return f"no joint states arrived for more than {self._loss_ns / NS_PER_S:g} s"
 
     @property
     def jumped(self) -> bool:

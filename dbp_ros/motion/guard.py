@@ -24,8 +24,6 @@ from dbp_ros.types import NS_PER_S, ActionChunk, Array, seconds_to_ns
 DISABLED_BY_FAULT = "control was disabled by a fault"
 # Controllers lost within this time of the last command are reported together.
 LOSS_WINDOW_NS = NS_PER_S
-# Without a monitor of the controllers nothing has to be checked.
-NOT_MONITORED = sys.maxsize
 
 
 class MotionGuard:
@@ -33,7 +31,6 @@ class MotionGuard:
 
     Attributes:
         limits: Limits of each joint.
-        joints: Names of the joints.
         counters: Event counters.
         following: Tracking errors.
         mode: Current mode.
@@ -41,8 +38,7 @@ class MotionGuard:
         enabled: Whether control is enabled.
         stop_reason: Reason for the latched stop; empty if none is latched.
         lost_joints: Joints without a command, as their controller is lost. Shape (nu,).
-        controllers_checked_ns: Time at which all controllers were last found unchanged. After a gap
-            of the joint states commands resume when they are checked again.
+        controllers_checked_ns: Last check of all controllers, required after a gap.
     """
 
     def __init__(self, config: GuardConfig) -> None:
@@ -52,14 +48,12 @@ class MotionGuard:
             ConfigError: If the limits do not fit the joints.
         """
         self.limits = Limits.from_config(config)
-        self.joints = config.joints
         self.counters = GuardCounters()
         self.following = FollowingMonitor(config, self.limits)
         self.mode = GuardMode.DISABLED
         self.reason = NOT_ENABLED
         self._dt = 1.0 / config.command_rate_hz
         self._joint_state_timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
-        self._joint_state_loss_s = config.joint_state_loss_s
         self._check = ChunkCheck(config.joints, self.limits, config)
         self._followed = FollowedChunk(seconds_to_ns(config.chunk_timeout_s))
         self._feedback = JointFeedback(config, self.limits, self.following.distance)
@@ -69,7 +63,7 @@ class MotionGuard:
         self.stop_reason = ""
         self._fault = ""
         self.lost_joints = np.zeros(len(config.joints), bool)
-        self.controllers_checked_ns = NOT_MONITORED
+        self.controllers_checked_ns = sys.maxsize
         self._commanded_ns = self._ticked_ns = 0
         self._limiter: Limiter | None = None
 
@@ -239,7 +233,7 @@ class MotionGuard:
         last_ns, self._ticked_ns = self._ticked_ns, now_ns
         if last_ns == 0 or now_ns - last_ns <= self._joint_state_timeout_ns:
             return False
-        limiter.set_command(np.ones(len(self.joints), bool), limiter.command)
+        limiter.set_command(np.ones_like(self.lost_joints), limiter.command)
         self._followed.clear()
         return True
 
@@ -250,9 +244,8 @@ class MotionGuard:
         if was_fresh and not fresh and self.enabled:
             self.counters.joint_state_gaps += 1
             self._followed.clear()
-        if not fresh and self._feedback.is_lost(now_ns):
-            limit_s = self._joint_state_loss_s
-            self.disable_on_fault(f"no joint states arrived for more than {limit_s:g} s")
+        if loss := self._feedback.loss(now_ns):
+            self.disable_on_fault(loss)
         return fresh
 
     def _check_following(self, limiter: Limiter, after_gap: bool) -> None:

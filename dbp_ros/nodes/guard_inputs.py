@@ -56,6 +56,7 @@ class GuardInputs:
         self._conflicts = {JOINTS: PublisherConflictDetector(), CHUNKS: PublisherConflictDetector()}
         self._problems = {JOINTS: "", CHUNKS: ""}
         self._recorded_ns = {JOINTS: 0, CHUNKS: 0}
+        self._restarted: frozenset[int] = frozenset()
         self._new_states: JointStates | None = None
         self._new_chunk: tuple[ActionChunk, int] | None = None
         self._read_chunk: tuple[ActionChunk, int] | None = None
@@ -78,6 +79,11 @@ class GuardInputs:
         """Return the positions of all joints, if some are new."""
         states, self._new_states = self._new_states, None
         return states
+
+    def take_restarted_joints(self) -> frozenset[int]:
+        """Return the indices of joints whose publisher was restarted since the last call."""
+        restarted, self._restarted = self._restarted, frozenset()
+        return restarted
 
     def take_chunk(self, accept: Callable[[ActionChunk, int], None]) -> None:
         """Pass the newest chunk and its arrival to `accept`, if it is new; record a refusal."""
@@ -122,7 +128,7 @@ class GuardInputs:
         if readings is None:
             return
         joints = frozenset(readings.indices.tolist())
-        self._conflicts[JOINTS].add(joints, self._subscriptions.sequence, now_ns)
+        self._restarted |= self._conflicts[JOINTS].add(joints, self._subscriptions.sequence, now_ns)
         stamp_ns = self._clock.steady_ns(readings.stamp_ns)
         slowdown = self._clock.mapping.slowdown
         if problem := self._stamps.problem(stamp_ns, now_ns, slowdown):

@@ -33,12 +33,13 @@ from dbp_ros.runtime.realtime import request_realtime
 from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
 from dbp_ros.runtime.stop_socket import StopSocket
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
-from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
+from dbp_ros.telemetry.command_statistics import CommandStatistics
+from dbp_ros.telemetry.trace import Hop, Trace
 from dbp_ros.types import NS_PER_S, Array
 
 SETTLE_S = 1.0
 START_RETRY_S = 0.2
+RESTARTED = "the publisher of joint_states was restarted, its controllers may be too"
 # A command is discarded if it is later than this.
 OUTDATED_NS = 50_000_000
 TIMEOUTS = ("chunk_timeout_s", "joint_state_timeout_s", "joint_state_loss_s")
@@ -78,12 +79,8 @@ class GuardNode(Node):  # type: ignore[misc]
         self._enable_pending = config.enable_control
         self._refusal = ""
         self._limits_logged = False
-        self._period = PeriodRecorder(
-            round(NS_PER_S / self._sim_clock.wall_rate_hz(config.command_rate_hz))
-        )
-        self._image_age = Histogram()
-        self._tick_time = Histogram()
-        self._image_to_command_latency = LatencyProbe(Hop.COMMANDED, self._trace)
+        period_s = 1.0 / self._sim_clock.wall_rate_hz(config.command_rate_hz)
+        self._statistics = CommandStatistics(round(NS_PER_S * period_s), self._trace)
         self._loop = RateThread(
             "command loop",
             config.command_rate_hz,
@@ -142,16 +139,7 @@ class GuardNode(Node):  # type: ignore[misc]
             "mode": self._guard.mode.value,
             "reason": self._guard.reason,
             "tracking_error_peak": self._tracking_error_peak(),
-            "command_period": self._period.statistics(),
-            "tick_ms": self._tick_time.summary_ms(),
-            "image_age_at_command_ms": self._image_age.summary_ms(),
-            "image_age_at_command_bars": self._image_age.bars_ms(),
-            "reaction_ms": self._image_to_command_latency.age.summary_ms(),
-            "reaction_bars": self._image_to_command_latency.age.bars_ms(),
-            "reaction_path_ms": {
-                "received": self._inputs.received.age.summary_ms(),
-                "commanded": self._image_to_command_latency.age.summary_ms(),
-            },
+            **self._statistics.summary(self._inputs.received),
         }
 
     def _tracking_error_peak(self) -> dict[str, float]:
@@ -179,30 +167,37 @@ class GuardNode(Node):  # type: ignore[misc]
     def _send(self, now_ns: int) -> None:
         if not self._messages or now_ns - self._due_ns > OUTDATED_NS:
             # No command, or this process was suspended after computing it.
-            self._period.pause()
+            self._statistics.period.pause()
             return
         for publisher, message in self._messages:
             publisher.publish(message)
         sent_ns = time.monotonic_ns()
-        self._period.record(sent_ns)
         sent_at_ns = self._sim_clock.from_steady_ns(sent_ns)
-        self._tick_time.record(
-            self._prepare_duration_ns + self._sim_clock.wall_duration_ns(now_ns, sent_at_ns)
-        )
+        publishing_ns = self._sim_clock.wall_duration_ns(now_ns, sent_at_ns)
+        self._statistics.record(sent_ns, self._prepare_duration_ns + publishing_ns)
         self._trace.add_span(Hop.COMMANDED, now_ns, sent_at_ns)
         chunk = self._guard.chunk if self._guard.mode is GuardMode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
-            self._image_age.record(sent_at_ns - chunk.image_stamp_ns)
-            self._image_to_command_latency.record(chunk.image_stamps_ns, sent_at_ns)
+            self._statistics.record_images(chunk.image_stamps_ns, chunk.image_stamp_ns, sent_at_ns)
 
     def _take_inputs(self, now_ns: int) -> None:
         checked_ns = self._monitor.checked_ns
         self._guard.controllers_checked_ns = self._sim_clock.from_steady_ns(checked_ns)
         if (states := self._inputs.take_states()) is not None:
             self._guard.add_measurement(states.positions, states.arrival_ns)
+        self._disable_on_restart(self._inputs.take_restarted_joints(), now_ns)
         self._inputs.take_chunk(self._guard.accept)
         if self._guard.enabled and (topic := self._inputs.conflicting_topic(now_ns)):
             self._guard.stop(self._inputs.describe_conflict(topic))
+
+    def _disable_on_restart(self, joints: frozenset[int], now_ns: int) -> None:
+        """Stop commanding joints whose publisher of joint states was restarted.
+
+        The controllers usually run in its process.
+        """
+        for part in self._slices if joints else ():
+            if not joints.isdisjoint(range(part.start, part.stop)):
+                self._guard.disable_on_controller_loss(part, RESTARTED, now_ns)
 
     def _on_controller_loss(self, index: int, reason: str) -> None:
         with self._lock:
@@ -281,11 +276,9 @@ class GuardNode(Node):  # type: ignore[misc]
         return level, str(GuardState(mode, reason))
 
     def _clear(self) -> None:
-        self._period.clear()
+        self._statistics.clear()
+        self._inputs.received.age.clear()
         self._guard.following.peak *= 0.0
-        ages = (self._inputs.received.age, self._image_to_command_latency.age)
-        for times in (self._image_age, self._tick_time, *ages):
-            times.clear()
 
 
 def main() -> int:

@@ -18,6 +18,9 @@ from dbp_ros.types import Array, Indices
 MAX_SEQUENCE_GAP = 1000
 # Two publishers of a joint conflict if both publish it within this time.
 CONFLICT_NS = 1_000_000_000
+# A publisher that was silent for longer, and starts new sequence numbers, was restarted.
+SILENCE_NS = 100_000_000
+NONE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +181,10 @@ class PublisherConflictDetector:
         self._series: list[_Series] = []
         self._jumped_ns: int | None = None
         self._detected_ns: int | None = None
-        self.conflicting: frozenset[int] = frozenset()
+        self.conflicting = NONE
 
-    def add(self, parts: frozenset[int], sequence: int | None, arrival_ns: int) -> None:
-        """Record the arrival of a message.
+    def add(self, parts: frozenset[int], sequence: int | None, arrival_ns: int) -> frozenset[int]:
+        """Record the arrival of a message; return the parts whose publisher was restarted.
 
         Args:
             parts: Contents of the message, such as indices of joints.
@@ -189,12 +192,14 @@ class PublisherConflictDetector:
             arrival_ns: Arrival time.
         """
         if sequence is None:
-            return
+            return NONE
+        restarted = NONE
         live = [s for s in self._series if arrival_ns - s.arrival_ns <= CONFLICT_NS]
         match = self._match(live, parts, sequence)
         if match is None:
-            match = _Series(parts, sequence, arrival_ns)
-            live.append(match)
+            silent = [s.parts for s in live if arrival_ns - s.arrival_ns > SILENCE_NS]
+            restarted = NONE.union(*silent) & parts
+            live.append(_Series(parts, sequence, arrival_ns))
         else:
             # A series that continues after another has begun: two publishers are active.
             later = [
@@ -206,9 +211,10 @@ class PublisherConflictDetector:
                 if self._jumped_ns is not None and arrival_ns - self._jumped_ns <= CONFLICT_NS:
                     self._detected_ns = arrival_ns
                 self._jumped_ns = arrival_ns
-                self.conflicting = parts & frozenset().union(*(s.parts for s in later))
+                self.conflicting = parts & NONE.union(*(s.parts for s in later))
             match.parts, match.sequence, match.arrival_ns = parts, sequence, arrival_ns
         self._series = live
+        return restarted
 
     def detected(self, now_ns: int) -> bool:
         """Return whether two publishers were detected within the last second."""

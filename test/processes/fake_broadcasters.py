@@ -50,6 +50,11 @@ class Broadcaster(Controller):
         self._values = hardware.positions[self._indices]
         self._cycle = 0
 
+    @property
+    def is_matched(self) -> bool:
+        """Whether a subscription is discovered; joint states before that are lost."""
+        return self._publisher.get_subscription_count() > 0
+
     def update(self, now_ns: int) -> None:
         self._cycle += 1
         if self._cycle % round(UPDATE_RATE_HZ / self.rate_hz):

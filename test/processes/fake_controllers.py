@@ -66,7 +66,7 @@ class Controller(Node):
     """
 
     claims = True
-    # A controller without commands has nothing to discover.
+    # A controller without topics has nothing to discover.
     is_matched = True
 
     def __init__(

@@ -2,12 +2,13 @@
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from processes.chunk_publisher import ChunkPublisher
+from processes.fake_hardware import UPDATE_RATE_HZ
 from processes.fake_robot import driving_in_real_time, process, wait_until
 from processes.fake_ros2_control import START, FakeRos2Control
 from processes.guard_client import GuardClient
@@ -17,6 +18,8 @@ from dbp_ros.nodes.process import spinning
 AT_REST_RAD = 1e-6
 NEAR_RAD = 0.02
 REST_S = 0.05
+# Longest time from discovery to the first joint states.
+ARRIVAL_S = 0.03
 # States of the guard within this time are part of a failure message.
 AROUND_NS = 3_000_000_000
 
@@ -48,6 +51,7 @@ class Rig:
         self.policy.reset(START)
         self.policy.publishes = False
         self.robot.repair()
+        self.wait_for_discovery()
         self.guard.engage()
         self.guard.disable()
         self.guard.wait_for("disabled: control is not enabled")
@@ -60,10 +64,7 @@ class Rig:
 
         Control may have to be enabled again, after the effects of an earlier fault.
         """
-        wait_until(
-            lambda: all(c.is_matched for c in self.robot.controllers.values()),
-            "the controllers to discover the guard",
-        )
+        self.wait_for_discovery()
         self.guard.engage()
         wait_until(
             lambda: self.guard.state.startswith("tracking") and self.follows(),
@@ -71,6 +72,21 @@ class Rig:
             lambda: f"{self.guard.sentences[-8:]}, error {self.error().round(3)}",
             15.0,
         )
+
+    def wait_for_discovery(self) -> None:
+        """Wait until commands and joint states arrive; those before discovery are lost."""
+        wait_until(
+            lambda: all(c.is_matched for c in self.robot.controllers.values()),
+            "the controllers and the guard to discover each other",
+        )
+        time.sleep(ARRIVAL_S)
+
+    def broadcast(
+        self, broadcasters: Mapping[str, Sequence[str]], rate_hz: float = UPDATE_RATE_HZ
+    ) -> None:
+        """Replace the broadcasters of joint states, and wait for their messages."""
+        self.robot.broadcast(broadcasters, rate_hz)
+        self.wait_for_discovery()
 
     def error(self) -> np.ndarray:
         """Return the distance of each joint from the policy's target."""

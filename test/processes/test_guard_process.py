@@ -69,7 +69,7 @@ def test_a_policy_uses_the_joint_states_of_two_drivers(domain: int, tmp_path: Pa
     )
     with running_rig() as rig, publishing_images(), process("policy_node", model=bundle):
         rig.policy.publishes = False
-        rig.robot.broadcast(ONE_EACH_ARM)
+        rig.broadcast(ONE_EACH_ARM)
         rig.guard.engage()
         rig.guard.wait_for("tracking", limit_s=20.0)
         before = rig.robot.hardware.positions

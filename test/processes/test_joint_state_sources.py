@@ -34,7 +34,7 @@ DISCOVERY_S = 0.4
 def test_joint_states_in_two_messages_are_followed_as_in_one(
     rig: Rig, layout: Mapping[str, Sequence[str]], rate_hz: float
 ) -> None:
-    rig.robot.broadcast(layout, rate_hz)
+    rig.broadcast(layout, rate_hz)
     rig.track()
     rig.settle()
     sentences = len(rig.guard.sentences)
@@ -99,7 +99,7 @@ def test_joint_states_with_old_stamps_only_are_refused(rig: Rig) -> None:
 
 
 def test_enabling_names_a_missing_joint(rig: Rig) -> None:
-    rig.robot.broadcast({BROADCASTER: DUAL_UR5E_JOINTS[:-1]})
+    rig.broadcast({BROADCASTER: DUAL_UR5E_JOINTS[:-1]})
     time.sleep(DISCOVERY_S)
     rig.refuses_to_enable("right_gripper_joint")
     rig.assert_nothing_moved()
@@ -109,7 +109,7 @@ def test_enabling_names_a_missing_joint(rig: Rig) -> None:
 def test_a_long_gap_in_the_joint_states_of_one_arm_disables_control(
     rig: Rig, broadcaster: str
 ) -> None:
-    rig.robot.broadcast(ONE_EACH_ARM)
+    rig.broadcast(ONE_EACH_ARM)
     rig.track()
     rig.robot.deactivate(broadcaster)
     rig.guard.wait_for("holding", "joint states", since=rig.first_sentence)
@@ -152,7 +152,7 @@ def test_constant_joint_states_with_fresh_stamps_latch_a_stop(rig: Rig) -> None:
 def test_a_controller_and_the_broadcaster_of_the_other_arm_lost_together_are_both_named(
     rig: Rig,
 ) -> None:
-    rig.robot.broadcast(ONE_EACH_ARM)
+    rig.broadcast(ONE_EACH_ARM)
     rig.track()
     rig.robot.switch(deactivate=[LEFT, RIGHT_BROADCASTER])
     rig.wait_for_withdrawal(LEFT)

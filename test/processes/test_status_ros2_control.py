@@ -23,7 +23,7 @@ def test_each_controller_that_cannot_be_used_is_named(rig: Rig) -> None:
 
 
 def test_joints_that_are_missing_or_published_twice_are_named(rig: Rig) -> None:
-    rig.robot.broadcast({"one": JOINTS_OF[LEFT], "other": JOINTS_OF[LEFT][:2]})
+    rig.broadcast({"one": JOINTS_OF[LEFT], "other": JOINTS_OF[LEFT][:2]})
     player = OtherJointStates("bag_player", JOINTS_OF[RIGHT][:1], age_s=10.0)
     sentence = status_findings()["/joint_states"]
     player.close()

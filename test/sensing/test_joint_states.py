@@ -105,6 +105,25 @@ def test_a_restarted_publisher_is_not_a_conflict():
     assert not conflict.detected(7 * MS)
 
 
+def test_joints_of_a_restarted_publisher_are_returned():
+    detector = PublisherConflictDetector()
+    left, right = frozenset({0, 1}), frozenset({2, 3})
+    for number in range(1, 50):
+        assert not detector.add(left, number, number * MS)
+        assert not detector.add(right, 100 + number, number * MS)
+    # The other publisher continues after its gap.
+    assert detector.add(left, 1, 300 * MS) == left
+    assert not detector.add(right, 150, 300 * MS)
+    assert not detector.add(left, 2, 301 * MS)
+
+
+def test_a_second_publisher_is_not_a_restart():
+    detector = PublisherConflictDetector()
+    for number in range(100, 150):
+        assert not detector.add(ALL, number, number * MS)
+        assert not detector.add(ALL, number - 99, number * MS)
+
+
 @pytest.mark.parametrize("lost", [None, 29, 30, 31])
 def test_a_restarted_publisher_may_reach_its_old_numbers(lost):
     conflict = PublisherConflictDetector()
