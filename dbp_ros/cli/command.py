@@ -2,9 +2,13 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 from dbp_ros import __version__
 from dbp_ros.errors import DbpError
@@ -56,21 +60,14 @@ class Command:
         Returns:
             The exit status: 1 after an error that the user can fix, 130 after Ctrl-C.
         """
-        try:
-            arguments = self._parser(self._requested(argv)).parse_args(argv)
-            return int(arguments.run(arguments))
-        except DbpError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        except BrokenPipeError:
-            # The reader of stdout has exited, so the flush at exit would fail.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-        except OSError as error:
-            print(f"error: {_message(error)}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            return INTERRUPTED
+        with recorded_interrupts() as interrupts:
+            try:
+                arguments = self._parser(self._requested(argv)).parse_args(argv)
+                return int(arguments.run(arguments))
+            except KeyboardInterrupt:
+                return INTERRUPTED
+            except Exception as error:
+                return INTERRUPTED if interrupts else _report(error)
 
     def _requested(self, argv: Sequence[str]) -> str:
         """Return the name of the requested verb; empty if there is none."""
@@ -105,6 +102,43 @@ class Command:
             library = (error.name or "").partition(".")[0]
             hint = install_hint(library, verb.extras)
             raise DbpError(f"{self.name} {verb.name} needs {library}; {hint}") from error
+
+
+@contextmanager
+def recorded_interrupts() -> Iterator[list[int]]:
+    """Record each SIGINT of the block.
+
+    `KeyboardInterrupt` in the callback of a C library becomes another exception, such as the
+    `ArgumentError` of ctypes.
+    """
+    interrupts: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    replaces = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if replaces and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupts
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _report(error: Exception) -> int:
+    """Print an error that the user can fix, and return the exit status."""
+    if isinstance(error, BrokenPipeError):
+        # The reader of stdout has exited, so the flush at exit would fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    elif isinstance(error, DbpError):
+        print(f"error: {error}", file=sys.stderr)
+    elif isinstance(error, OSError):
+        print(f"error: {_message(error)}", file=sys.stderr)
+    else:
+        raise error
+    return 1
 
 
 def _message(error: OSError) -> str:

@@ -1,10 +1,13 @@
 """The `dbp` command: list of verbs, errors and missing libraries."""
 
+import argparse
+import signal
 import subprocess
 import sys
 
 import pytest
 
+from dbp_ros.cli.command import INTERRUPTED, Command, Verb
 from dbp_ros.cli.main import main
 
 
@@ -35,3 +38,33 @@ def test_a_verb_without_its_library_names_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "error: dbp train needs torch; from the clone: pip install '.[learn]'\n"
+
+
+def run_verb(run) -> int:
+    """Return the exit status of a command whose only verb calls `run`."""
+
+    def register(parser: argparse.ArgumentParser) -> None:
+        parser.set_defaults(run=run)
+
+    return Command("tool", "", (Verb("work", "", ()),), {}, lambda _: register).run(["work"])
+
+
+def interrupt_in_a_c_library(_: argparse.Namespace) -> int:
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise ValueError("argument 1: KeyboardInterrupt") from error
+    return 0
+
+
+def test_an_interrupt_that_becomes_another_exception_is_an_interrupt() -> None:
+    assert run_verb(interrupt_in_a_c_library) == INTERRUPTED
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_unexpected_exception_is_raised() -> None:
+    def fail(_: argparse.Namespace) -> int:
+        raise ValueError("unexpected")
+
+    with pytest.raises(ValueError, match="unexpected"):
+        run_verb(fail)
