@@ -11,16 +11,17 @@ from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.trainer import Trainer
 
 
-def train(method: str, folder: Path) -> int:
-    """Train in a folder and return the number of processes."""
+def train(method: str, folder: Path) -> Trainer:
+    """Train in a folder."""
     data = join_episodes((episode(index), str(index)) for index in range(5))
     config = replace(CONFIG, method=method, num_steps=5, batch_size=8, num_samples=4, device="cpu")
     trainer = Trainer(config, data, folder / method)
     trainer.train()
-    return int(trainer.accelerator.num_processes)
+    return trainer
 
 
 if __name__ == "__main__":
     for name in sys.argv[2:]:
-        count = train(name, Path(sys.argv[1]))
-    print(f"trained by {count}")
+        trainer = train(name, Path(sys.argv[1]))
+    print(f"trained by {trainer.accelerator.num_processes}")
+    trainer.close()

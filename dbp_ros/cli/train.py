@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"point clouds: {', '.join(data.points) or 'none'}"
     )
     _train(trainer, console)
+    trainer.close()
     console.print(
         f"{arguments.out / CHECKPOINT}: {trainer.update} updates, {trainer.train_s:.0f} s"
     )

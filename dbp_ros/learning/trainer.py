@@ -148,6 +148,10 @@ class Trainer:
         if self.log is not None:
             self.log.close()
 
+    def close(self) -> None:
+        """Leave the other processes of a distributed training, after the last run."""
+        self.accelerator.end_training()
+
     def _check_loss(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
