@@ -165,7 +165,8 @@ class ForwardController(Controller):
             # The real update returns an error, and the manager deactivates the controller.
             self.perform("deactivate")
         elif np.isfinite(values).all():
-            self.hardware.write(self._indices, values, self._periods(sequence))
+            resumes, periods = self._sequence is None, self._periods(sequence)
+            self.hardware.write(self._indices, values, periods, resumes)
             self.received += 1
 
     def _take(self) -> tuple[Float64MultiArray, dict[str, int]] | None:

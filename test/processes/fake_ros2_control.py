@@ -24,12 +24,19 @@ from processes.fake_hardware import UPDATE_RATE_HZ, Hardware, Step
 from rclpy.context import Context
 from rclpy.node import Node
 
+from dbp_ros.motion.following import SLIP_SHARE
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS, SIDES, ControllersConfig
 
 START = np.array([0.2, -1.4, 1.5, -1.6, -1.5, 0.3, 0.04, -0.2, -1.7, 1.3, -1.2, 1.5, -0.3, 0.05])
-CONFIG = ControllersConfig()
+CONFIG, GUARD = ControllersConfig(), GuardConfig()
+# A gripper may hold an object: the guard keeps its command unless the error grows by this share.
+KEPT_ERROR = np.where(
+    np.isin(DUAL_UR5E_JOINTS, GUARD.gripper_joints),
+    SLIP_SHARE * GUARD.reanchor_share * np.array(GUARD.tracking_error_limit),
+    0.0,
+)
 JOINTS_OF = {
     name: CONFIG.joints[part]
     for name, part in zip(CONFIG.controllers, CONFIG.controller_slices(), strict=True)
@@ -92,7 +99,7 @@ class FakeRos2Control:
 
     def __init__(self, positions: np.ndarray = START) -> None:
         """Create the nodes, with every controller active; `start` runs the loop."""
-        self.hardware = Hardware(DUAL_UR5E_JOINTS, positions)
+        self.hardware = Hardware(DUAL_UR5E_JOINTS, positions, KEPT_ERROR)
         self.controllers: dict[str, Controller] = {}
         self.manager: ControllerManager | None = None
         self._loaded: dict[str, tuple[type[Controller], Sequence[str], dict[str, Any]]] = {}
