@@ -14,6 +14,7 @@ VERBS = (
     ),
     Verb("swap", "jitter of decisions during model swaps", ("ros", "sim")),
     Verb("chunks", "success and jerk by execution mode of chunks", ("sim",)),
+    Verb("robust", "success under disturbances of cameras, light and robot", ("sim",)),
     Verb("modes", "mode coverage on a bimodal toy task", ("learn",)),
     Verb("sim", "success rate in the simulated cell", ("learn", "sim")),
     Verb("rl", "success rate of online learning", ("learn", "sim", "metaworld")),
@@ -36,6 +37,8 @@ def load(verb: str) -> Register:
             from benchmarks.swap import register
         case "chunks":
             from benchmarks.chunks import register
+        case "robust":
+            from benchmarks.robust import register
         case "modes":
             from benchmarks.modes import register
         case "sim":

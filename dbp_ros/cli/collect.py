@@ -45,6 +45,12 @@ class CollectConfig(Settings):
     noise: float = setting(
         0.005, "standard deviation of the noise on executed commands [rad]", ge=0.0
     )
+    randomisation: float = setting(
+        0.0,
+        "domain randomisation of cameras, light, colours and physics; 1 for the robust ranges",
+        ge=0.0,
+        le=2.0,
+    )
     size: int = setting(84, "height and width of an image [px]", ge=1)
     workers: int = setting(2, "parallel processes", ge=1)
     camera_backend: CameraBackend = setting("auto", "renderer")
@@ -73,6 +79,7 @@ def command_of(plan: CollectionPlan, episodes: int) -> str:
     words = ["dbp", "collect", "--task", plan.task, "--episodes", str(episodes)]
     words += ["--out", f"data/{plan.directory.resolve().name}", "--modes", ",".join(plan.modes)]
     words += ["--seed", str(plan.seed), "--noise", str(plan.noise_rad)]
+    words += ["--randomisation", str(plan.randomisation)] if plan.randomisation else []
     words += ["--size", str(plan.size)] if plan.size else ["--no-images"]
     return shlex.join(words)
 
@@ -84,6 +91,7 @@ def write_metadata(plan: CollectionPlan, backend: str, table: dict[str, dict[str
         "command_line": command_of(plan, int(sum(row["episodes"] for row in table.values()))),
         "seed": plan.seed,
         "noise_rad": plan.noise_rad,
+        "randomisation": plan.randomisation,
         "control_hz": CONTROL_HZ,
         "cameras": list(CAMERAS) if plan.size else [],
         "size": plan.size,
@@ -132,6 +140,7 @@ def plan_of(task_name: str, config: CollectConfig) -> CollectionPlan:
         size=config.size if config.images else 0,
         backend=config.camera_backend,
         directory=Path(config.out or f"data/{task.name}"),
+        randomisation=config.randomisation,
     )
 
 

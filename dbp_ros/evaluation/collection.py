@@ -16,8 +16,11 @@ from dbp_ros.sim.control_loop import CONTROL_HZ, Demonstration, demonstrate
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.sim.tasks.task_object import object_state_names
+from dbp_ros.sim.variation import sample_variation
 
 FAILURES = "failures"
+# Random numbers of the randomisation are independent of those of the reset.
+RANDOMISATION_STREAM = 4
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class CollectionPlan:
         size: Height and width of an image in pixels; zero disables images.
         backend: Renderer of the images.
         directory: Folder of the episodes.
+        randomisation: Scale of the domain randomisation, a new variation of the cell per episode.
         object_states: Whether states hold object poses in addition to joint positions.
     """
 
@@ -42,6 +46,7 @@ class CollectionPlan:
     size: int
     backend: str
     directory: Path
+    randomisation: float = 0.0
     object_states: bool = False
 
     @property
@@ -87,6 +92,8 @@ class EpisodeCollector:
         """Run one episode and save it if it succeeded."""
         plan = self.plan
         mode, seed = plan.mode(index), plan.seed + index
+        rng = np.random.default_rng((seed, RANDOMISATION_STREAM))
+        self.simulation.vary(sample_variation(plan.randomisation, rng), seed)
         demonstration = demonstrate(self.simulation, self.rig, mode, seed, plan.noise_rad)
         if demonstration.success:
             write_episode(

@@ -11,6 +11,7 @@ import numpy as np
 
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.errors import ObservationError
+from dbp_ros.evaluation.disturbance import UNDISTURBED, DelayLine, Disturbance, degrade
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.decision_rate import with_decision_rate
 from dbp_ros.policy.model import Model
@@ -26,6 +27,8 @@ CAMERA_PERIOD_NS = NS_PER_S // 30
 # From the image timestamp to its features, as measured on the stack.
 IMAGE_LATENCY_NS = seconds_to_ns(0.006)
 START_NS = NS_PER_S
+# Random numbers of a disturbance are independent of those of the reset.
+DISTURBANCE_STREAM = 3
 # Drives and arms do not follow frequencies above half of this.
 JERK_RATE_HZ = 100.0
 
@@ -78,11 +81,20 @@ class PolicyEvaluator:
         """Run one episode for each seed."""
         return map(self.run_episode, seeds)
 
-    def run_episode(self, seed: int) -> EpisodeOutcome:
-        """Run one episode until success or the time limit; `seed` sets the reset and the latent."""
+    def run_episode(self, seed: int, disturbance: Disturbance = UNDISTURBED) -> EpisodeOutcome:
+        """Run one episode until success or the time limit.
+
+        Args:
+            seed: Seed of the reset, the latent and the disturbance.
+            disturbance: Differences from the nominal evaluation.
+        """
+        self._simulation.vary(disturbance.variation, seed)
         self._simulation.reset(seed)
         runner = PolicyRunner(self._model, replace(self._policy, latent_seed=seed))
-        return _Rollout(self._simulation, self._rig, runner, self._policy, self._guard).run(seed)
+        rollout = _Rollout(
+            self._simulation, self._rig, runner, self._policy, self._guard, disturbance, seed
+        )
+        return rollout.run()
 
 
 class _Rollout:
@@ -95,10 +107,16 @@ class _Rollout:
         runner: PolicyRunner,
         policy: PolicyConfig,
         guard: GuardConfig,
+        disturbance: Disturbance,
+        seed: int,
     ) -> None:
         self._simulation, self._rig, self._runner = simulation, rig, runner
+        self._disturbance, self._seed = disturbance, seed
+        self._rng = np.random.default_rng((seed, DISTURBANCE_STREAM))
+        self._image_latency_ns = IMAGE_LATENCY_NS + seconds_to_ns(disturbance.image_delay_s)
         self._guard = MotionGuard(guard)
         self._tick_ns = round(NS_PER_S / guard.command_rate_hz)
+        self._robot = DelayLine(round(disturbance.command_delay_s * guard.command_rate_hz))
         policy = with_decision_rate(policy, runner.model.manifest)
         self._period_ns = round(NS_PER_S / policy.decision_rate_hz)
         self._min_interval_ns = round(policy.earliest_decision * self._period_ns)
@@ -114,7 +132,7 @@ class _Rollout:
         self._last_decision_ns = START_NS - self._period_ns
         self._decisions = 0
 
-    def run(self, seed: int) -> EpisodeOutcome:
+    def run(self) -> EpisodeOutcome:
         """Run until success or the time limit."""
         simulation, guard = self._simulation, self._guard
         end_ns = START_NS + seconds_to_ns(simulation.time_limit_s)
@@ -123,14 +141,14 @@ class _Rollout:
         guard.enable(now_ns)
         while now_ns < end_ns and not simulation.terminated:
             self._observe(path[-1], now_ns)
-            command = guard.tick(now_ns)
+            command = self._robot.shift(guard.tick(now_ns))
             if command is not None:
                 simulation.command(command)
             simulation.advance(round(self._tick_ns / simulation.step_ns))
             now_ns += self._tick_ns
             path.append(simulation.positions)
         return EpisodeOutcome(
-            seed=seed,
+            seed=self._seed,
             success=simulation.terminated,
             duration_s=(now_ns - START_NS) / NS_PER_S,
             moved=self._moved(np.array(path)),
@@ -146,8 +164,11 @@ class _Rollout:
         for name, image_ns in self._next_image_ns.items():
             if now_ns >= image_ns:
                 self._next_image_ns[name] += CAMERA_PERIOD_NS
+                if self._rng.random() < self._disturbance.dropped_images:
+                    continue
                 image = self._rig.render_camera(name, self._simulation.qpos)
-                self._pending.append((now_ns + IMAGE_LATENCY_NS, name, Frame(image, now_ns)))
+                image = degrade(image, self._disturbance, self._rng)
+                self._pending.append((now_ns + self._image_latency_ns, name, Frame(image, now_ns)))
         new_image = False
         while self._pending and self._pending[0][0] <= now_ns:
             _, name, frame = self._pending.pop(0)

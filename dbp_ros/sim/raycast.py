@@ -72,7 +72,7 @@ class RayCaster:
             name: pixel_rays(float(model.cam_fovy[camera]), height, width)
             for name, camera in self._cameras.items()
         }
-        self._model = copy.copy(model)
+        self._source, self._model = model, copy.copy(model)
         # MuJoCo culls by the angles of the corners of a box, but its edges may extend further.
         self._model.geom_aabb[:, 3:] *= 1.2
         self._visible = VISIBLE_GROUPS[model.geom_group] > 0
@@ -85,8 +85,6 @@ class RayCaster:
         self._geom = np.empty(height * width, np.int32)
         self._distance = np.empty(height * width)
         self._normal = np.empty(height * width * 3)
-        # Geom -1 is the background, the last row.
-        self._colours = 255 * np.vstack((geom_colours(model), np.zeros(3)))
 
     def render(self, data: mujoco.MjData, name: str) -> Image:
         """Return the image of a camera. Shape (height, width, 3)."""
@@ -109,7 +107,9 @@ class RayCaster:
             len(self._geom),
             self._model.vis.map.zfar * self._model.stat.extent,
         )
-        colours = self._light(data.light_xdir @ rotation.T) * self._colours[self._geom]
+        # Geom -1 is the background, the last row. Colours and lights may vary.
+        surfaces = 255 * np.vstack((geom_colours(self._source), np.zeros(3)))
+        colours = self._light(data.light_xdir @ rotation.T) * surfaces[self._geom]
         return np.rint(np.minimum(colours, 255)).astype(np.uint8).reshape(self._shape)
 
     def close(self) -> None:
@@ -128,10 +128,10 @@ class RayCaster:
         Args:
             beams: Directions of the scene's lights in the camera's frame. Shape (nlight, 3).
         """
-        head = self._model.vis.headlight
+        head = self._source.vis.headlight
         directions = np.vstack(((1.0, 0.0, 0.0), beams))
-        diffuse = np.vstack((head.diffuse, self._model.light_diffuse))
-        ambient = head.ambient + self._model.light_ambient.sum(axis=0)
+        diffuse = np.vstack((head.diffuse, self._source.light_diffuse))
+        ambient = head.ambient + self._source.light_ambient.sum(axis=0)
         towards = np.maximum(self._normal.reshape(-1, 3) @ -directions.T, 0)
         light: Array = towards @ diffuse + ambient
         return light

@@ -11,10 +11,13 @@ from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.scene import HOME, cell_spec
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.sim.tasks.task_object import object_state_names, object_states
+from dbp_ros.sim.variation import CellVariator, Variation
 from dbp_ros.types import Array, seconds_to_ns
 
 SUCCESS_DURATION_S = 0.5
 RESET_NOISE_RAD = 0.03
+# Random numbers of a variation are independent of those of the reset.
+VARIATION_STREAM = 2
 
 
 def set_qpos(model: mujoco.MjModel, data: mujoco.MjData, qpos: Array) -> None:
@@ -32,7 +35,7 @@ class Simulation:
 
     Attributes:
         task: The task.
-        model: The scene. Do not write to it.
+        model: The scene. Do not write to it; `vary` does.
         data: The state. Only for the thread that calls `advance`.
         joint_names: Names of the columns of every joint vector.
         object_state_names: Names of the columns of `object_states`.
@@ -58,6 +61,7 @@ class Simulation:
         self.time_limit_s = self.task.time_limit_s
         self.home = HOME.copy()
         self._actuators = np.array([self.model.actuator(name).id for name in self.joint_names])
+        self._variator = CellVariator(self.model, [item.body for item in self.task.objects])
         self._lock = threading.Lock()
         self.reset(0)
 
@@ -75,6 +79,16 @@ class Simulation:
             mujoco.mj_forward(self.model, self.data)
             self._steps = 0
             self._solved_steps = 0
+
+    def vary(self, variation: Variation, seed: int) -> None:
+        """Set a variation of the nominal cell; call `reset` afterwards.
+
+        Args:
+            variation: Sizes of the changes.
+            seed: Seed of random directions and colours.
+        """
+        with self._lock:
+            self._variator.apply(variation, np.random.default_rng((seed, VARIATION_STREAM)))
 
     def command(self, positions: ArrayLike) -> None:
         """Set the targets of the position servos until the next command.
