@@ -39,9 +39,13 @@ class CollectConfig(Settings):
     """Flags of `dbp collect` except `--task`."""
 
     episodes: int = setting(100, "number of episodes", ge=1)
+    first: int = setting(0, "number of the first episode, to add to a data set", ge=0)
     out: str = setting("", f"folder for the episodes, *{SUFFIX}; empty for data/TASK")
     seed: int = setting(0, "seed of episode 0; each adds 1", ge=0)
     modes: str = setting("", "comma-separated modes of the task, in turn; empty for all")
+    policy: str = setting(
+        "", "model bundle that drives the robot while the expert labels (DAgger); empty for none"
+    )
     noise: float = setting(
         0.005, "standard deviation of the noise on executed commands [rad]", ge=0.0
     )
@@ -74,23 +78,34 @@ def rates_by_mode(
     return table
 
 
-def command_of(plan: CollectionPlan, episodes: int) -> str:
-    """Return the command line that reproduces the data set in a clone."""
+def command_of(plan: CollectionPlan, first: int, episodes: int) -> str:
+    """Return the command line that reproduces these episodes in a clone."""
     words = ["dbp", "collect", "--task", plan.task, "--episodes", str(episodes)]
+    words += ["--first", str(first)] if first else []
     words += ["--out", f"data/{plan.directory.resolve().name}", "--modes", ",".join(plan.modes)]
     words += ["--seed", str(plan.seed), "--noise", str(plan.noise_rad)]
+    words += ["--policy", plan.policy] if plan.policy else []
     words += ["--randomisation", str(plan.randomisation)] if plan.randomisation else []
     words += ["--size", str(plan.size)] if plan.size else ["--no-images"]
     return shlex.join(words)
 
 
-def write_metadata(plan: CollectionPlan, backend: str, table: dict[str, dict[str, float]]) -> None:
-    """Write `dataset.yaml`."""
+def write_metadata(
+    plan: CollectionPlan, first: int, backend: str, table: dict[str, dict[str, float]]
+) -> None:
+    """Write `dataset.yaml`, with the commands of earlier episodes."""
+    path = plan.directory / DATASET_FILE
+    earlier = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() and first else {}
+    command = command_of(plan, first, int(sum(row["episodes"] for row in table.values())))
     metadata = {
         "task": plan.task,
-        "command_line": command_of(plan, int(sum(row["episodes"] for row in table.values()))),
+        "command_lines": [
+            *(line for line in earlier.get("command_lines", []) if line != command),
+            command,
+        ],
         "seed": plan.seed,
         "noise_rad": plan.noise_rad,
+        "policy": plan.policy,
         "randomisation": plan.randomisation,
         "control_hz": CONTROL_HZ,
         "cameras": list(CAMERAS) if plan.size else [],
@@ -101,7 +116,7 @@ def write_metadata(plan: CollectionPlan, backend: str, table: dict[str, dict[str
         },
         "modes": table,
     }
-    write_text(plan.directory / DATASET_FILE, yaml.safe_dump(metadata, sort_keys=False))
+    write_text(path, yaml.safe_dump(metadata, sort_keys=False))
 
 
 def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -> None:
@@ -140,6 +155,7 @@ def plan_of(task_name: str, config: CollectConfig) -> CollectionPlan:
         size=config.size if config.images else 0,
         backend=config.camera_backend,
         directory=Path(config.out or f"data/{task.name}"),
+        policy=config.policy,
         randomisation=config.randomisation,
     )
 
@@ -152,7 +168,8 @@ def run(arguments: argparse.Namespace) -> int:
         plan = plan_of(arguments.task, config)
         backend = resolve_backend(plan)
         require_folder(plan.directory)
-        found = {index: find_recorded(plan, index) for index in range(config.episodes)}
+        indices = range(config.first, config.first + config.episodes)
+        found = {index: find_recorded(plan, index) for index in indices}
         outcomes = [outcome for outcome in found.values() if outcome is not None]
         missing = [index for index, outcome in found.items() if outcome is None]
         started = time.monotonic()
@@ -170,10 +187,10 @@ def run(arguments: argparse.Namespace) -> int:
         console.print("dbp collect: a worker was killed; the same command resumes", style="red")
         return 2
     table = rates_by_mode(outcomes, plan.modes)
-    write_metadata(plan, backend, table)
+    write_metadata(plan, config.first, backend, table)
     show(console, table, time.monotonic() - started)
     solved = sum(outcome.success for outcome in outcomes)
-    return 0 if solved >= MIN_SUCCESS_RATE * len(outcomes) else 1
+    return 0 if plan.policy or solved >= MIN_SUCCESS_RATE * len(outcomes) else 1
 
 
 def register(parser: argparse.ArgumentParser) -> None:

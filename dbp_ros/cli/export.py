@@ -74,6 +74,5 @@ def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str
     data, run = f"data/{arguments.data.resolve().name}", f"build/train/{arguments.name}"
     export = f"dbp export --run {run} --data {data} --out models/{arguments.name}"
     export += f" --name {arguments.name} --version {arguments.version}"
-    recorded = description.get("command_line")
     train = train_command(checkpoint.config, data, run, checkpoint.selection)
-    return (*([recorded] if recorded else []), train, export)
+    return (*description.get("command_lines", ()), train, export)

@@ -1,15 +1,17 @@
 """Collection of demonstrations of the scripted expert in worker processes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.data.episode import Episode, episode_path, read_episode, write_episode
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.worker_pool import run_in_workers
+from dbp_ros.policy import load_policy
 from dbp_ros.settings.robot import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.control_loop import CONTROL_HZ, Demonstration, demonstrate
@@ -17,6 +19,7 @@ from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.sim.tasks.task_object import object_state_names
 from dbp_ros.sim.variation import sample_variation
+from dbp_ros.types import Array, Image
 
 FAILURES = "failures"
 # Random numbers of the randomisation are independent of those of the reset.
@@ -35,6 +38,7 @@ class CollectionPlan:
         size: Height and width of an image in pixels; zero disables images.
         backend: Renderer of the images.
         directory: Folder of the episodes.
+        policy: Model bundle that drives the robot while the expert labels; empty for the expert.
         randomisation: Scale of the domain randomisation, a new variation of the cell per episode.
         object_states: Whether states hold object poses in addition to joint positions.
     """
@@ -46,6 +50,7 @@ class CollectionPlan:
     size: int
     backend: str
     directory: Path
+    policy: str = ""
     randomisation: float = 0.0
     object_states: bool = False
 
@@ -87,15 +92,18 @@ class EpisodeCollector:
             self.rig = open_cameras(
                 self.simulation.model, CAMERAS, plan.size, plan.size, plan.backend
             )
+        self.executor = PolicyExecutor(plan.policy) if plan.policy else None
 
     def record(self, index: int) -> CollectedEpisode:
-        """Run one episode and save it if it succeeded."""
+        """Run one episode and save it if it succeeded, or if a policy drove the robot."""
         plan = self.plan
         mode, seed = plan.mode(index), plan.seed + index
         rng = np.random.default_rng((seed, RANDOMISATION_STREAM))
         self.simulation.vary(sample_variation(plan.randomisation, rng), seed)
-        demonstration = demonstrate(self.simulation, self.rig, mode, seed, plan.noise_rad)
-        if demonstration.success:
+        demonstration = demonstrate(
+            self.simulation, self.rig, mode, seed, plan.noise_rad, self.executor
+        )
+        if demonstration.success or plan.policy:
             write_episode(
                 episode_path(plan.directory, index), to_episode(demonstration, plan, index)
             )
@@ -107,8 +115,37 @@ class EpisodeCollector:
         )
 
 
+class PolicyExecutor:
+    """Model bundle that drives the robot at the rate of the demonstrations."""
+
+    def __init__(self, model: str) -> None:
+        """Load a bundle.
+
+        Raises:
+            BundleError: If it is missing, damaged or for another robot.
+        """
+        self._policy = load_policy(model)
+        manifest = self._policy.model.manifest
+        require_joints(manifest, DUAL_UR5E_JOINTS)
+        self._order = [DUAL_UR5E_JOINTS.index(name) for name in manifest.joints]
+        # Point of the chunk that is due at the end of a control step.
+        self._point = max(0, round(1 / CONTROL_HZ / manifest.action.step_s) - 1)
+
+    def reset(self, seed: int) -> None:
+        """Start an episode."""
+        self._policy.reset(seed)
+
+    def command(self, positions: Array, images: Mapping[str, Image]) -> Array:
+        """Return the command for the end of the next control step. Shape (14,)."""
+        chosen = {name: images[name] for name in self._policy.cameras}
+        chunk = self._policy(positions[self._order], chosen, time_s=None)
+        command = np.empty(len(DUAL_UR5E_JOINTS))
+        command[self._order] = chunk[self._point]
+        return command
+
+
 def to_episode(demonstration: Demonstration, plan: CollectionPlan, index: int) -> Episode:
-    """Return a successful demonstration as episode number `index` of a plan."""
+    """Return a demonstration as episode number `index` of a plan."""
     measured = (
         (demonstration.positions, demonstration.object_states)
         if plan.object_states
@@ -118,8 +155,8 @@ def to_episode(demonstration: Demonstration, plan: CollectionPlan, index: int) -
         task=plan.task,
         seed=plan.seed + index,
         mode=plan.mode(index),
-        outcome="success",
-        termination_reason="success",
+        outcome="success" if demonstration.success else "failure",
+        termination_reason="success" if demonstration.success else "time_limit",
         state_names=plan.state_names,
         action_names=DUAL_UR5E_JOINTS,
         step_s=1 / CONTROL_HZ,
@@ -182,7 +219,8 @@ def find_recorded(plan: CollectionPlan, index: int) -> CollectedEpisode | None:
             f"{path} has (task, mode, seed, images) = {found}, this command would record "
             f"{wanted}: use another --out, or the settings in dataset.yaml"
         )
-    return CollectedEpisode(index, mode, True, len(episode) * episode.step_s)
+    success = episode.outcome == "success"
+    return CollectedEpisode(index, mode, success, len(episode) * episode.step_s)
 
 
 def collect_missing(

@@ -4,12 +4,13 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from dbp_ros.sim.variation import NOMINAL, Variation
-from dbp_ros.types import Array, Image
+from dbp_ros.types import Array, Floats, Image
 
 # One pass of this kernel blurs with a standard deviation of 0.7 px.
-BLUR_KERNEL = np.array([0.25, 0.5, 0.25])
+BLUR_KERNEL = (0.25, 0.5, 0.25)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def degrade(image: Image, disturbance: Disturbance, rng: np.random.Generator) ->
     """
     if not (disturbance.blur_passes or disturbance.pixel_noise):
         return image
-    values = image.astype(np.float32)
+    values: Floats = image.astype(np.float32)
     for _ in range(disturbance.blur_passes):
         for axis in (0, 1):
             values = _convolve(values, axis)
@@ -55,11 +56,12 @@ def degrade(image: Image, disturbance: Disturbance, rng: np.random.Generator) ->
     return degraded
 
 
-def _convolve(values: Array, axis: int) -> Array:
-    size = values.shape[axis]
-    before, after = np.maximum(np.arange(size) - 1, 0), np.minimum(np.arange(size) + 1, size - 1)
-    neighbours = (values.take(before, axis), values, values.take(after, axis))
-    return sum(weight * part for weight, part in zip(BLUR_KERNEL, neighbours, strict=True))
+def _convolve(values: Floats, axis: int) -> Floats:
+    padding = [(0, 0)] * values.ndim
+    padding[axis] = (1, 1)
+    windows = sliding_window_view(np.pad(values, padding, "edge"), 3, axis)
+    blurred: Floats = windows @ np.array(BLUR_KERNEL, np.float32)
+    return blurred
 
 
 class DelayLine:

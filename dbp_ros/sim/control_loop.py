@@ -1,6 +1,8 @@
 """Control loop around a simulation, and demonstrations of the scripted expert."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,8 @@ from dbp_ros.types import NS_PER_S, Array, Floats, Image
 CONTROL_HZ = 30
 STEPS_PER_COMMAND = 2
 NOISE_TIME_CONSTANT_S = 0.3
+# An arm that moved farther than the other, summed over its joints, is the one in use.
+MOVED_RAD = 0.3
 
 
 class ControlLoop:
@@ -88,13 +92,44 @@ def noisy_joints(mode: str) -> NDArray[np.bool_]:
     return np.concatenate(arms).astype(bool)
 
 
+class Executor(Protocol):
+    """Policy that drives the robot while the expert only labels."""
+
+    def reset(self, seed: int) -> None:
+        """Start an episode."""
+
+    def command(self, positions: Array, images: Mapping[str, Image]) -> Array:
+        """Return the command for the end of the next control step. Shape (14,)."""
+
+
+def active_mode(mode: str, moved: Array) -> str:
+    """Return the mode of the arm that a policy uses; the given one until an arm has moved.
+
+    Args:
+        mode: One of the task's modes; returned if it uses both arms.
+        moved: Distance of each joint from its start in [rad] and [m]. Shape (14,).
+    """
+    if mode not in SIDES:
+        return mode
+    distances = np.abs(moved).reshape(len(SIDES), -1).sum(axis=1)
+    if np.ptp(distances) < MOVED_RAD:
+        return mode
+    return SIDES[int(np.argmax(distances))]
+
+
 def demonstrate(
-    simulation: Simulation, rig: CameraRig | None, mode: str, seed: int, noise_rad: float
+    simulation: Simulation,
+    rig: CameraRig | None,
+    mode: str,
+    seed: int,
+    noise_rad: float,
+    executor: Executor | None = None,
 ) -> Demonstration:
     """Record one episode of the expert with noise on the executed commands.
 
     The recorded actions are free of noise, so the data contain recoveries from the errors of a
-    policy (DART, arXiv 1703.09327).
+    policy (DART, arXiv 1703.09327). With an executor the robot visits the states of that policy,
+    and the recorded actions are still those of the expert (DAgger, arXiv 1011.0686).
 
     Args:
         simulation: Simulation; it is reset.
@@ -102,12 +137,16 @@ def demonstrate(
         mode: One of the task's modes.
         seed: Seed of the reset and of the noise.
         noise_rad: Standard deviation of the AR(1) noise.
+        executor: Policy whose commands are executed instead of those of the expert.
     """
     rng = np.random.default_rng((seed, 1))
     loop = ControlLoop(simulation)
     loop.reset(seed)
+    start = simulation.positions
     expert = Expert(simulation, mode)
     noisy = noisy_joints(mode)
+    if executor is not None:
+        executor.reset(seed)
     decay = np.exp(-1 / (NOISE_TIME_CONSTANT_S * CONTROL_HZ))
     noise: Array = np.zeros(len(simulation.home))
     rows: list[tuple[Array, Array, Array, float, int]] = []
@@ -117,10 +156,17 @@ def demonstrate(
             images.append(rig.render(simulation.data))
         positions, stamp_ns = simulation.positions, simulation.time_ns
         object_states = simulation.object_states
+        if executor is not None:
+            expert.mode = active_mode(mode, positions - start)
         action = expert.command()
+        executed = (
+            action
+            if executor is None
+            else executor.command(positions, images[-1] if images else {})
+        )
         innovation = rng.standard_normal(len(noise)) * noisy
         noise = decay * noise + noise_rad * np.sqrt(1 - decay**2) * innovation
-        loop.step(action + noise)
+        loop.step(executed + noise)
         rows.append((positions, object_states, action, simulation.reward, stamp_ns))
     columns = zip(*rows, strict=True)
     positions, object_states, actions, rewards, stamps_ns = map(np.asarray, columns)

@@ -134,7 +134,10 @@ class CellVariator:
         model.body_mass[self._bodies] *= variation.mass
         model.body_inertia[self._bodies] *= variation.mass
         self._set_stiffness(variation.stiffness)
+        extent, centre = model.stat.extent, np.array(model.stat.center)
         mujoco.mj_setConst(model, mujoco.MjData(model))
+        # The scene sets the size that scales the clipping planes; it is not that of its geoms.
+        model.stat.extent, model.stat.center[:] = extent, centre
 
     def _move_cameras(self, variation: Variation, rng: np.random.Generator) -> None:
         for camera in self._cameras:

@@ -49,6 +49,16 @@ def test_a_second_run_records_only_what_is_missing(recorded):
     assert read_episode(lost).mode == "right"
 
 
+def test_episodes_driven_by_a_policy_are_added_to_those_of_the_expert(tmp_path):
+    words = ("--task", "lift", "--out", tmp_path, "--camera-backend", "raycast", "--workers", 1)
+    assert command(*words, "--episodes", 1, "--size", 16) == 0
+    added = ("--episodes", 1, "--first", 1, "--size", 84, "--policy", "lift_int8")
+    assert command(*words, *added) == command(*words, *added) == 0
+    assert [read_episode(path).seed for path in episode_paths(tmp_path)] == [0, 1]
+    facts = yaml.safe_load((tmp_path / "dataset.yaml").read_text())
+    assert [("--policy" in line) for line in facts["command_lines"]] == [False, True]
+
+
 def test_a_folder_with_other_episodes_is_refused(recorded, capsys):
     code = command("--task", "lift", "--episodes", 3, "--out", recorded, "--seed", 9)
     assert code == 2

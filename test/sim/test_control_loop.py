@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.sim.camera import open_cameras
-from dbp_ros.sim.control_loop import ControlLoop, demonstrate
+from dbp_ros.sim.control_loop import MOVED_RAD, ControlLoop, active_mode, demonstrate
 from dbp_ros.sim.simulation import Simulation
 
 
@@ -67,3 +67,39 @@ def test_noise_moves_only_the_arm_in_use(simulation):
     noisy = demonstrate(simulation, None, "left", 6, 0.005)
     assert np.abs(clean.positions[10] - noisy.positions[10])[:6].max() > 1e-3
     np.testing.assert_allclose(noisy.positions[10][7:], clean.positions[10][7:], atol=1e-4)
+
+
+class Still:
+    """Executor that holds the home position."""
+
+    def __init__(self, home):
+        self.home, self.seeds = home, []
+
+    def reset(self, seed):
+        self.seeds.append(seed)
+
+    def command(self, positions, images):
+        return self.home
+
+
+def test_an_executor_drives_while_the_expert_labels(simulation):
+    executor = Still(simulation.home)
+    demonstration = demonstrate(simulation, None, "left", 5, 0.0, executor)
+    assert executor.seeds == [5]
+    assert not demonstration.success
+    assert len(demonstration.positions) == pytest.approx(30 * simulation.time_limit_s, abs=1)
+    settled = demonstration.positions[15:]
+    assert np.ptp(settled, axis=0).max() < 0.01
+    offsets = np.abs(demonstration.actions[15:] - settled).max(axis=0)
+    assert offsets[:6].max() > 0.05
+    assert offsets[7:13].max() < 0.05
+
+
+def test_the_expert_labels_for_the_arm_that_a_policy_uses():
+    moved = np.zeros(14)
+    assert active_mode("right", moved) == "right"
+    moved[1] = MOVED_RAD / 2
+    assert active_mode("right", moved) == "right"
+    moved[2] = -MOVED_RAD
+    assert active_mode("right", moved) == "left"
+    assert active_mode("handover", moved) == "handover"
