@@ -104,8 +104,14 @@ def summary(table: ResultTable) -> list[Row]:
     return [
         {"disturbance": name}
         | {model: _solved(table, model, name) for model in table.values("model")}
-        for name in table.values("disturbance")
+        for name in recorded(table)
     ]
+
+
+def recorded(table: ResultTable) -> list[str]:
+    """Return the disturbances that have a row."""
+    present = table.values("disturbance")
+    return [name for name in DISTURBANCES if name in present]
 
 
 def _solved(table: ResultTable, model: str, name: str) -> str:
@@ -118,7 +124,7 @@ def _solved(table: ResultTable, model: str, name: str) -> str:
 
 def plot(table: ResultTable) -> Path:
     """Plot the success of each model under each disturbance."""
-    names, models = table.values("disturbance"), table.values("model")
+    names, models = recorded(table), table.values("model")
     figure = Figure(figsize=(2.5 + 3.2 * len(models), 1.2 + 0.3 * len(names)), layout="constrained")
     panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
     for axes, model in zip(panels, models, strict=True):
