@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -75,8 +76,12 @@ def brought_by(requirements: Iterable[str]) -> set[str]:
     return found
 
 
+# It reads the files of every installed distribution.
+installed = cache(packages_distributions)
+
+
 def distributions_of(library: str) -> set[str]:
-    return {name_of(name) for name in packages_distributions().get(library, ())}
+    return {name_of(name) for name in installed().get(library, ())}
 
 
 # PyTorch takes seconds to import: of the verbs that need it these stand for the others.
