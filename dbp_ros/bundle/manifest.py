@@ -103,6 +103,10 @@ class GoldenSpec:
     tolerance: float
 
 
+# Settings of the training in `Manifest.made_by`; bundles of earlier versions have none.
+TRAINING_SETTINGS = "config"
+
+
 @dataclass(frozen=True)
 class Manifest:
     """Description of a bundle: inputs, outputs, files and origin.

@@ -1,6 +1,6 @@
 """Export of a checkpoint as a model bundle, verified against PyTorch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from dbp_ros.bundle.manifest import (
     ENCODING,
     FORMAT,
     JOINT_POSITION,
+    TRAINING_SETTINGS,
     ActionSpec,
     CameraSpec,
     CloudSpec,
@@ -27,6 +28,7 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.graph_weights import ENCODER_PREFIX, HEAD_PREFIX, name_weights
 from dbp_ros.learning.normaliser import unit_of
 from dbp_ros.learning.onnx_graphs import export_cloud_encoder, export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_tensor
@@ -115,6 +117,7 @@ def export_bundle(
         for sensor, size in shape.clouds.items():
             export_cloud_encoder(policy.encoder(sensor), size, staging / encoder_file(sensor))
         export_head(policy, staging / HEAD_FILE)
+        _name_weights(policy, staging)
         write_golden(
             staging / GOLDEN_FILE, record_golden(policy, data, GOLDEN_CASES, checkpoint.config.seed)
         )
@@ -130,6 +133,16 @@ def export_bundle(
         metrics = {**manifest.metrics, "export_difference": float(f"{worst:.3g}")}
         write_manifest(staging, replace(manifest, metrics=metrics))
     return worst
+
+
+def _name_weights(policy: PolicyNetwork, directory: Path) -> None:
+    """Give the weights in the graphs the names of their parameters."""
+    encoders = {id(p) for p in policy.encoders.parameters()}
+    for sensor in policy.feature_sizes:
+        weights = policy.encoder(sensor).named_parameters(prefix=ENCODER_PREFIX.rstrip("."))
+        name_weights(directory / encoder_file(sensor), dict(weights))
+    head = policy.named_parameters(prefix=HEAD_PREFIX.rstrip("."))
+    name_weights(directory / HEAD_FILE, {n: p for n, p in head if id(p) not in encoders})
 
 
 def _unit(policy: PolicyNetwork) -> float:
@@ -172,6 +185,7 @@ def _manifest(
             "commands": list(info.commands),
             "seed": checkpoint.config.seed,
             "method": checkpoint.config.method,
+            TRAINING_SETTINGS: asdict(checkpoint.config),
             "evaluations": checkpoint.config.num_inference_steps,
             "dataset": metadata["dataset"],
             "updates": metadata["update"],

@@ -22,7 +22,7 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.data.bag import FELL_BACK, BagTopic
 from dbp_ros.data.recorder import BagRecorder
 from dbp_ros.data.segmentation import EpisodeSegmenter
-from dbp_ros.errors import BundleError, ConfigError, DbpError, EpisodeError
+from dbp_ros.errors import BundleError, DbpError, EpisodeError
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.camera_images import transport_of
@@ -54,8 +54,6 @@ class LearnerNode(Node):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("learner")
         config = load_settings(self, LearnerConfig)
-        if not config.checkpoint:
-            raise ConfigError("checkpoint is empty, expected the run that the model came from")
         manifest = read_bundle(bundle_directory(config.model)).manifest
         topics: dict[str, tuple[Any, str, QoSProfile]] = {
             "joint_states": (JointState, "joint_states", RECORDED),

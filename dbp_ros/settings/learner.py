@@ -26,7 +26,9 @@ class LearnerConfig(Settings):
     """Settings of the learner node, which records episodes and fine-tunes the policy."""
 
     model: str = setting(PolicyConfig.model, "Initial model bundle of the policy")
-    checkpoint: str = setting("", "Folder of the training run that the model was exported from")
+    checkpoint: str = setting(
+        "", "Folder of the training run of the model; empty to start from the weights of the model"
+    )
     out: str = setting("runs/learner", "Folder of episodes, versions and the learner's state")
     task: str = setting("", "Name of the task, stored with each episode")
     time_limit_s: float = setting(30.0, "Largest duration of an episode; 0 for no limit", ge=0.0)

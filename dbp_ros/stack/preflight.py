@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
-from dbp_ros.bundle.manifest import require_joints
+from dbp_ros.bundle.manifest import TRAINING_SETTINGS, Manifest, require_joints
 from dbp_ros.errors import ConfigError
 from dbp_ros.extras import install_hint, missing
 from dbp_ros.files import check_folder
@@ -25,9 +25,9 @@ def checked_processes(config: StackConfig) -> list[Process]:
     """Check the requirements of a stack; return its processes in the order of their start.
 
     Raises:
-        ConfigError: If ROS 2 is not supported, a library, a parameter file or the checkpoint is
-            missing, a parameter is unknown, of the wrong type or out of range, the settings of a
-            node contradict each other, or a remap rule has an unknown source.
+        ConfigError: If ROS 2 is not supported, a library, a parameter file or the weights of
+            the learner are missing, a parameter is unknown, of the wrong type or out of range, the
+            settings of a node contradict each other, or a remap rule has an unknown source.
         BundleError: If the model is missing, damaged or made for other joints.
     """
     _require_libraries(config)
@@ -54,7 +54,7 @@ def checked_processes(config: StackConfig) -> list[Process]:
     )
     if config.learner:
         learner: LearnerConfig = settings["learner"]
-        _require_checkpoint(Path(learner.checkpoint))
+        _require_weights(learner.checkpoint, manifest)
         check_folder(Path(learner.out), "out of the learner")
     return stack
 
@@ -96,9 +96,16 @@ def _require_same_joints(guard: GuardConfig, policy: PolicyConfig) -> None:
         )
 
 
-def _require_checkpoint(run: Path) -> None:
-    if not (run / CHECKPOINT).is_file():
+def _require_weights(checkpoint: str, manifest: Manifest) -> None:
+    """Require a training run, or a model that the learner can start from."""
+    file = Path(checkpoint) / CHECKPOINT
+    if checkpoint and not file.is_file():
         raise ConfigError(
-            f"checkpoint is {str(run)!r}, but {run / CHECKPOINT} is not a file: give the folder of "
-            "the training run that the model was exported from"
+            f"checkpoint is {checkpoint!r}, but {file} is not a file: give the folder of the "
+            "training run that the model was exported from"
+        )
+    if not checkpoint and TRAINING_SETTINGS not in manifest.made_by:
+        raise ConfigError(
+            f"the learner cannot start from model {manifest.name}, which has no training settings: "
+            "export it with this version of dbp_ros, or set checkpoint to its training run"
         )

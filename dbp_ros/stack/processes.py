@@ -86,10 +86,6 @@ class StackConfig(Settings):
             raise ConfigError("model is empty, expected a folder or a name under models/")
         if self.sim:
             convert(TaskName, self.task, "task")
-        if self.learner and not self.checkpoint:
-            raise ConfigError(
-                "checkpoint is empty, but the learner needs the training run of the model"
-            )
         rules_of(self.remap)
 
 

@@ -34,11 +34,6 @@ def test_a_learner_requires_an_exploring_policy() -> None:
     }
 
 
-def test_a_learner_without_a_checkpoint_is_refused() -> None:
-    with pytest.raises(ConfigError, match="checkpoint is empty"):
-        StackConfig(learner=True)
-
-
 def test_control_is_disabled_by_default() -> None:
     guard = {p.name: p for p in processes(StackConfig())}["guard"]
     assert guard.parameters == {"enable_control": False}

@@ -27,6 +27,7 @@ from dbp_ros.data.bag_episode import BagEpisode
 from dbp_ros.data.recorder import bag_path
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
+from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue
 from dbp_ros.rl.from_robot.learner_checkpoints import LearnerCheckpoints
@@ -63,7 +64,12 @@ class LearnerWorker:
             DbpError: If the checkpoint, the bundle and the content of `out` do not match.
         """
         self._config, self._report, self._out = config, report, Path(config.out)
-        pretrained = read_checkpoint(Path(config.checkpoint))
+        self._parent = read_bundle(bundle_directory(config.model))
+        pretrained = (
+            read_checkpoint(Path(config.checkpoint))
+            if config.checkpoint
+            else checkpoint_of(self._parent)
+        )
         learner = build_learner(
             pretrained.policy(), replace(config.finetune, version_lag=config.max_version_lag)
         )
@@ -80,7 +86,6 @@ class LearnerWorker:
             config.max_waiting_episodes,
         )
         self._versions = PolicyVersions(self._out / VERSIONS)
-        self._parent = read_bundle(bundle_directory(config.model))
         # The first version is the pretrained policy and has its number.
         self._first_version = self._parent.manifest.version
         self._extractor = TransitionExtractor(

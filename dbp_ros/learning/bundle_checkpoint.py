@@ -1,0 +1,88 @@
+"""Checkpoint of a model bundle, to train its policy further."""
+
+from typing import Any
+
+from torch import Tensor
+
+from dbp_ros.bundle.bundle import Bundle
+from dbp_ros.bundle.manifest import TRAINING_SETTINGS
+from dbp_ros.errors import ConfigError, TrainingError
+from dbp_ros.learning.checkpoint import Checkpoint
+from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.graph_weights import ENCODER_PREFIX, HEAD_PREFIX, read_weights
+from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.settings.fields import from_mapping
+
+
+def checkpoint_of(bundle: Bundle) -> Checkpoint:
+    """Return the policy of a bundle as a checkpoint without optimiser state.
+
+    The weights of a quantised bundle are rounded, as on the robot.
+
+    Raises:
+        TrainingError: If the bundle has no settings or lacks a weight: an earlier version
+            exported it.
+    """
+    manifest = bundle.manifest
+    shape = PolicyShape(
+        state_names=manifest.states,
+        action_names=manifest.joints,
+        cameras={camera.name: (camera.height, camera.width) for camera in manifest.cameras},
+        clouds={cloud.name: (cloud.points, cloud.channels) for cloud in manifest.clouds},
+        step_s=manifest.action.step_s,
+    )
+    config = _config_of(bundle)
+    weights = _weights_of(bundle, PolicyNetwork(shape, config))
+    return Checkpoint(
+        config=config,
+        shape=shape,
+        metadata=_metadata_of(bundle),
+        tensors={
+            f"{part}/{name}": tensor
+            for part in ("weights", "average")
+            for name, tensor in weights.items()
+        },
+    )
+
+
+def _config_of(bundle: Bundle) -> TrainConfig:
+    found = bundle.manifest.made_by.get(TRAINING_SETTINGS)
+    if not isinstance(found, dict):
+        raise TrainingError(
+            f"{bundle.directory} has no training settings: export it with this version of dbp_ros, "
+            "or give the checkpoint of its training run"
+        )
+    try:
+        return from_mapping(TrainConfig, found)
+    except ConfigError as error:
+        raise TrainingError(f"{bundle.directory}: {error}: export the model again") from error
+
+
+def _weights_of(bundle: Bundle, policy: PolicyNetwork) -> dict[str, Tensor]:
+    """Return the state of a policy, with parameters and normaliser from the graphs."""
+    weights = dict(policy.state_dict())
+    trained = {name for name, _ in policy.named_parameters()}
+    trained |= {name for name in weights if name.startswith("normaliser.")}
+    for sensor in bundle.manifest.sensors:
+        encoder = policy.encoder(sensor.name)
+        prefix = next(f"{n}." for n, module in policy.named_modules() if module is encoder)
+        names = {name for name in trained if name.startswith(prefix)}
+        shapes = {f"{ENCODER_PREFIX}{n.removeprefix(prefix)}": weights[n].shape for n in names}
+        for name, value in read_weights(bundle.path(sensor.encoder), shapes).items():
+            weights[f"{prefix}{name.removeprefix(ENCODER_PREFIX)}"] = value
+        trained -= names
+    shapes = {f"{HEAD_PREFIX}{name}": weights[name].shape for name in trained}
+    for name, value in read_weights(bundle.path(bundle.manifest.head), shapes).items():
+        name = name.removeprefix(HEAD_PREFIX)
+        weights[name] = value.to(weights[name].dtype)
+    return weights
+
+
+def _metadata_of(bundle: Bundle) -> dict[str, Any]:
+    origin = bundle.manifest.made_by
+    return {
+        "dataset": origin.get("dataset", {}),
+        "update": origin.get("updates", 0),
+        "train_s": origin.get("train_s", 0.0),
+        "metrics": dict(bundle.manifest.metrics),
+    }
