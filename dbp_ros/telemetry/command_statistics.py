@@ -8,7 +8,7 @@ from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
 
 
 class CommandStatistics:
-    """Periods and latencies of the commands. Recording and clearing need the same thread.
+    """Periods and latencies of the commands. One thread records.
 
     Attributes:
         period: Periods between commands on the steady clock.
