@@ -5,7 +5,6 @@ Each disturbance is applied alone, in lockstep with the simulation, on the same 
 
 import argparse
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from benchmarks.chunks import wilson_interval
 from benchmarks.flags import add_out
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.evaluation.disturbance import UNDISTURBED, Disturbance
 from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
@@ -25,36 +25,42 @@ from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 from dbp_ros.sim.variation import Variation
 
 NAME = "robust"
-COLUMNS = ("task", "model", "disturbance", "seed", "success", "duration_s", "moved", "decisions")
-KEY = ("task", "model", "disturbance", "seed")
+COLUMNS = (
+    *("task", "model", "sha256", "disturbance", "seed"),
+    *("success", "duration_s", "moved", "decisions"),
+)
+KEY = ("task", "sha256", "disturbance", "seed")
+# Digits of the identifier of a bundle.
+SHA_DIGITS = 12
 NOMINAL_ROW = "none"
 
 DISTURBANCES = {
     NOMINAL_ROW: UNDISTURBED,
     "cameras shifted by 2 cm": Disturbance(Variation(camera_shift_m=0.02)),
     "cameras turned by 3 degrees": Disturbance(Variation(camera_turn_rad=float(np.deg2rad(3)))),
-    "light 0.6": Disturbance(Variation(light=0.6)),
-    "light 1.4": Disturbance(Variation(light=1.4)),
+    "light 0.6": Disturbance(Variation(light_ratio=0.6)),
+    "light 1.4": Disturbance(Variation(light_ratio=1.4)),
     "warm light": Disturbance(Variation(light_colour=(1.15, 1.0, 0.85))),
     "cold light": Disturbance(Variation(light_colour=(0.85, 1.0, 1.15))),
-    "objects of another colour": Disturbance(Variation(object_colour=0.5)),
-    "table 0.6": Disturbance(Variation(table=0.6)),
+    "object colour": Disturbance(Variation(object_colour=0.5)),
+    "table brightness 0.6": Disturbance(Variation(table_ratio=0.6)),
     "camera noise": Disturbance(pixel_noise=12.0),
     "camera blur": Disturbance(blur_passes=3),
     "30 ms more latency": Disturbance(image_delay_s=0.03),
     "20 % of the images lost": Disturbance(dropped_images=0.2),
-    "arms 20 ms later": Disturbance(command_delay_s=0.02),
-    "arms 60 ms later": Disturbance(command_delay_s=0.06),
-    "stiffness 0.7": Disturbance(Variation(stiffness=0.7)),
-    "stiffness 1.4": Disturbance(Variation(stiffness=1.4)),
-    "friction 0.7": Disturbance(Variation(friction=0.7)),
-    "friction 1.4": Disturbance(Variation(friction=1.4)),
-    "mass 0.7": Disturbance(Variation(mass=0.7)),
-    "mass 1.5": Disturbance(Variation(mass=1.5)),
+    "20 ms command delay": Disturbance(command_delay_s=0.02),
+    "60 ms command delay": Disturbance(command_delay_s=0.06),
+    "stiffness 0.7": Disturbance(Variation(stiffness_ratio=0.7)),
+    "stiffness 1.4": Disturbance(Variation(stiffness_ratio=1.4)),
+    "friction 0.7": Disturbance(Variation(friction_ratio=0.7)),
+    "friction 1.4": Disturbance(Variation(friction_ratio=1.4)),
+    "mass 0.7": Disturbance(Variation(mass_ratio=0.7)),
+    "mass 1.5": Disturbance(Variation(mass_ratio=1.5)),
 }
 
 
@@ -83,13 +89,27 @@ def _start_worker(config: RobustConfig) -> None:
 def _run(job: tuple[str, int]) -> Row:
     (config, evaluator), (name, seed) = _evaluators[0], job
     row = asdict(evaluator.run_episode(seed, DISTURBANCES[name]))
-    names = {"task": config.task, "model": Path(config.model).name, "disturbance": name}
-    return row | names | {"success": int(row["success"])}
+    return row | names_of(config) | {"disturbance": name, "success": int(row["success"])}
+
+
+def names_of(config: RobustConfig) -> Row:
+    """Return the columns that name a model and its task.
+
+    Raises:
+        BundleError: If the bundle is missing, damaged or for another robot.
+    """
+    bundle = read_bundle(bundle_directory(config.model))
+    require_joints(bundle.manifest, DUAL_UR5E_JOINTS)
+    return {
+        "task": config.task,
+        "model": bundle.directory.name,
+        "sha256": bundle.sha256[:SHA_DIGITS],
+    }
 
 
 def missing_episodes(config: RobustConfig, table: ResultTable) -> list[tuple[str, int]]:
     """Return the disturbances and seeds without a row, ordered by seed."""
-    names = {"task": config.task, "model": Path(config.model).name}
+    names = names_of(config)
     seeds = range(config.seed, config.seed + config.episodes)
     wanted = [(name, seed) for seed in seeds for name in DISTURBANCES]
     return [
@@ -100,22 +120,21 @@ def missing_episodes(config: RobustConfig, table: ResultTable) -> list[tuple[str
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return one row for each disturbance: success by model, with its 95 % interval."""
+    """Return one row for each disturbance: success by task and model, with its 95 % interval."""
     return [
-        {"disturbance": name}
-        | {model: _solved(table, model, name) for model in table.values("model")}
-        for name in recorded(table)
+        {"disturbance": name} | {" ".join(key): _solved(table, key, name) for key in _models(table)}
+        for name in DISTURBANCES
+        if name in table.values("disturbance")
     ]
 
 
-def recorded(table: ResultTable) -> list[str]:
-    """Return the disturbances that have a row."""
-    present = table.values("disturbance")
-    return [name for name in DISTURBANCES if name in present]
+def _models(table: ResultTable) -> list[tuple[str, str]]:
+    """Return the pairs of a task and a model."""
+    return sorted({(row["task"], row["model"]) for row in table.rows})
 
 
-def _solved(table: ResultTable, model: str, name: str) -> str:
-    solved = table.numbers("success", model=model, disturbance=name)
+def _solved(table: ResultTable, key: tuple[str, str], name: str) -> str:
+    solved = table.numbers("success", task=key[0], model=key[1], disturbance=name)
     if not solved:
         return "-"
     low, high = wilson_interval(round(sum(solved)), len(solved))
@@ -124,29 +143,21 @@ def _solved(table: ResultTable, model: str, name: str) -> str:
 
 def plot(table: ResultTable) -> Path:
     """Plot the success of each model under each disturbance."""
-    names, models = recorded(table), table.values("model")
+    names, models = [row["disturbance"] for row in summary(table)], _models(table)
     figure = Figure(figsize=(2.5 + 3.2 * len(models), 1.2 + 0.3 * len(names)), layout="constrained")
     panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
-    for axes, model in zip(panels, models, strict=True):
-        rates = [_rate(table, model, name) for name in names]
-        axes.barh(range(len(names)), rates, 0.7, color=_colours(names))
-        axes.axvline(rates[0], color="0.4", linestyle="--", linewidth=1)
-        axes.set(xlim=(0, 1.02), title=model, xlabel="success")
+    for axes, (task, model) in zip(panels, models, strict=True):
+        for y, name in enumerate(names):
+            solved = table.numbers("success", task=task, model=model, disturbance=name)
+            if solved:
+                axes.barh(y, np.mean(solved), 0.7, color="C7" if name == NOMINAL_ROW else "C0")
+        axes.set(xlim=(0, 1.02), title=f"{task}, {model}", xlabel="success")
         axes.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
     path = table.directory / f"{NAME}.png"
     figure.savefig(path, dpi=110)
     return path
-
-
-def _rate(table: ResultTable, model: str, name: str) -> float:
-    solved = table.numbers("success", model=model, disturbance=name)
-    return float(np.mean(solved)) if solved else 0.0
-
-
-def _colours(names: Sequence[str]) -> list[str]:
-    return ["C7" if name == NOMINAL_ROW else "C0" for name in names]
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.data.episode import Episode, episode_path, read_episode, write_episode
 from dbp_ros.errors import ConfigError, EpisodeError
@@ -38,7 +39,7 @@ class CollectionPlan:
         size: Height and width of an image in pixels; zero disables images.
         backend: Renderer of the images.
         directory: Folder of the episodes.
-        policy: Model bundle that drives the robot while the expert labels; empty for the expert.
+        policy: Model bundle that drives until the expert takes over; empty for the expert alone.
         randomisation: Scale of the domain randomisation, a new variation of the cell per episode.
         object_states: Whether states hold object poses in addition to joint positions.
     """
@@ -92,18 +93,18 @@ class EpisodeCollector:
             self.rig = open_cameras(
                 self.simulation.model, CAMERAS, plan.size, plan.size, plan.backend
             )
-        self.executor = PolicyExecutor(plan.policy) if plan.policy else None
+        self.policy = BundleRolloutPolicy(plan.policy) if plan.policy else None
 
     def record(self, index: int) -> CollectedEpisode:
-        """Run one episode and save it if it succeeded, or if a policy drove the robot."""
+        """Run one episode and save it if it succeeded."""
         plan = self.plan
         mode, seed = plan.mode(index), plan.seed + index
         rng = np.random.default_rng((seed, RANDOMISATION_STREAM))
         self.simulation.vary(sample_variation(plan.randomisation, rng), seed)
         demonstration = demonstrate(
-            self.simulation, self.rig, mode, seed, plan.noise_rad, self.executor
+            self.simulation, self.rig, mode, seed, plan.noise_rad, self.policy
         )
-        if demonstration.success or plan.policy:
+        if demonstration.success:
             write_episode(
                 episode_path(plan.directory, index), to_episode(demonstration, plan, index)
             )
@@ -111,25 +112,20 @@ class EpisodeCollector:
             plan.failure_marker(index).parent.mkdir(parents=True, exist_ok=True)
             plan.failure_marker(index).write_text(f"mode {mode} seed {seed}\n")
         return CollectedEpisode(
-            index, mode, demonstration.success, len(demonstration.positions) / CONTROL_HZ
+            index,
+            demonstration.mode,
+            demonstration.success,
+            len(demonstration.positions) / CONTROL_HZ,
         )
 
 
-class PolicyExecutor:
+class BundleRolloutPolicy:
     """Model bundle that drives the robot at the rate of the demonstrations."""
 
     def __init__(self, model: str) -> None:
-        """Load a bundle.
-
-        Raises:
-            BundleError: If it is missing, damaged or for another robot.
-        """
+        """Load a bundle that passed `require_policy`."""
         self._policy = load_policy(model)
-        manifest = self._policy.model.manifest
-        require_joints(manifest, DUAL_UR5E_JOINTS)
-        self._order = [DUAL_UR5E_JOINTS.index(name) for name in manifest.joints]
-        # Point of the chunk that is due at the end of a control step.
-        self._point = max(0, round(1 / CONTROL_HZ / manifest.action.step_s) - 1)
+        self._order = [DUAL_UR5E_JOINTS.index(name) for name in self._policy.joints]
 
     def reset(self, seed: int) -> None:
         """Start an episode."""
@@ -140,12 +136,36 @@ class PolicyExecutor:
         chosen = {name: images[name] for name in self._policy.cameras}
         chunk = self._policy(positions[self._order], chosen, time_s=None)
         command = np.empty(len(DUAL_UR5E_JOINTS))
-        command[self._order] = chunk[self._point]
+        command[self._order] = chunk[0]
         return command
 
 
+def require_policy(plan: CollectionPlan) -> None:
+    """Require that the policy of a plan can drive the robot.
+
+    Raises:
+        BundleError: If its bundle is missing, damaged or for another robot.
+        ConfigError: If it takes images of another size, or has another control step.
+    """
+    if not plan.policy:
+        return
+    manifest = read_bundle(bundle_directory(plan.policy)).manifest
+    require_joints(manifest, DUAL_UR5E_JOINTS)
+    if not np.isclose(manifest.action.step_s, 1 / CONTROL_HZ):
+        raise ConfigError(
+            f"policy {plan.policy} has points every {manifest.action.step_s:.4f} s, expected "
+            f"{1 / CONTROL_HZ:.4f} s: train without --stride"
+        )
+    for camera in manifest.cameras:
+        if (camera.height, camera.width) != (plan.size, plan.size):
+            raise ConfigError(
+                f"policy {plan.policy} takes images of {camera.height}x{camera.width} from "
+                f"{camera.name}, this command records {plan.size}x{plan.size}: set --size"
+            )
+
+
 def to_episode(demonstration: Demonstration, plan: CollectionPlan, index: int) -> Episode:
-    """Return a demonstration as episode number `index` of a plan."""
+    """Return a successful demonstration as episode number `index` of a plan."""
     measured = (
         (demonstration.positions, demonstration.object_states)
         if plan.object_states
@@ -154,9 +174,9 @@ def to_episode(demonstration: Demonstration, plan: CollectionPlan, index: int) -
     return Episode(
         task=plan.task,
         seed=plan.seed + index,
-        mode=plan.mode(index),
-        outcome="success" if demonstration.success else "failure",
-        termination_reason="success" if demonstration.success else "time_limit",
+        mode=demonstration.mode,
+        outcome="success",
+        termination_reason="success",
         state_names=plan.state_names,
         action_names=DUAL_UR5E_JOINTS,
         step_s=1 / CONTROL_HZ,
@@ -207,8 +227,11 @@ def find_recorded(plan: CollectionPlan, index: int) -> CollectedEpisode | None:
         episode = read_episode(path)
     except EpisodeError:
         return None
-    found = (episode.task, episode.mode, episode.seed, bool(episode.images))
-    wanted = (plan.task, mode, plan.seed + index, plan.size > 0)
+    # The expert continues in the mode that a policy has chosen.
+    mode = episode.mode if plan.policy else mode
+    sizes = {images.shape[1] for images in episode.images.values()}
+    found = (episode.task, episode.mode, episode.seed, max(sizes, default=0))
+    wanted = (plan.task, mode, plan.seed + index, plan.size)
     if episode.state_names != plan.state_names:
         raise ConfigError(
             f"{path} has states {', '.join(episode.state_names)}, this command would record "
@@ -216,11 +239,10 @@ def find_recorded(plan: CollectionPlan, index: int) -> CollectedEpisode | None:
         )
     if found != wanted:
         raise ConfigError(
-            f"{path} has (task, mode, seed, images) = {found}, this command would record "
+            f"{path} has (task, mode, seed, image size) = {found}, this command would record "
             f"{wanted}: use another --out, or the settings in dataset.yaml"
         )
-    success = episode.outcome == "success"
-    return CollectedEpisode(index, mode, success, len(episode) * episode.step_s)
+    return CollectedEpisode(index, episode.mode, True, len(episode) * episode.step_s)
 
 
 def collect_missing(

@@ -38,7 +38,7 @@ UNDISTURBED = Disturbance()
 
 
 def degrade(image: Image, disturbance: Disturbance, rng: np.random.Generator) -> Image:
-    """Return an image with the blur and the noise of a disturbance.
+    """Return an image with the blur and the noise of a disturbance, rgb8 of the same shape.
 
     Args:
         image: rgb8. Shape (height, width, 3).
@@ -76,6 +76,6 @@ class DelayLine:
         self._queue: deque[Array | None] = deque([None] * periods)
 
     def shift(self, command: Array | None) -> Array | None:
-        """Add the command of this period, None if there is none; return the delayed one."""
+        """Add the command of this period, None if there is none; return the delayed."""
         self._queue.append(command)
         return self._queue.popleft()

@@ -13,6 +13,8 @@ from dbp_ros.learning.graph_weights import ENCODER_PREFIX, HEAD_PREFIX, read_wei
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.settings.fields import from_mapping
 
+NORMALISER = "normaliser."
+
 
 def checkpoint_of(bundle: Bundle) -> Checkpoint:
     """Return the policy of a bundle as a checkpoint without optimiser state.
@@ -59,22 +61,26 @@ def _config_of(bundle: Bundle) -> TrainConfig:
 
 
 def _weights_of(bundle: Bundle, policy: PolicyNetwork) -> dict[str, Tensor]:
-    """Return the state of a policy, with parameters and normaliser from the graphs."""
+    """Return the state of a policy from the graphs.
+
+    A buffer that is not in the graphs has the value of a new policy: the exporter removed it.
+    """
     weights = dict(policy.state_dict())
-    trained = {name for name, _ in policy.named_parameters()}
-    trained |= {name for name in weights if name.startswith("normaliser.")}
-    for sensor in bundle.manifest.sensors:
-        encoder = policy.encoder(sensor.name)
-        prefix = next(f"{n}." for n, module in policy.named_modules() if module is encoder)
-        names = {name for name in trained if name.startswith(prefix)}
-        shapes = {f"{ENCODER_PREFIX}{n.removeprefix(prefix)}": weights[n].shape for n in names}
-        for name, value in read_weights(bundle.path(sensor.encoder), shapes).items():
-            weights[f"{prefix}{name.removeprefix(ENCODER_PREFIX)}"] = value
-        trained -= names
-    shapes = {f"{HEAD_PREFIX}{name}": weights[name].shape for name in trained}
-    for name, value in read_weights(bundle.path(bundle.manifest.head), shapes).items():
-        name = name.removeprefix(HEAD_PREFIX)
-        weights[name] = value.to(weights[name].dtype)
+    parameters = {name for name, _ in policy.named_parameters()}
+    optional = {n for n in weights if n not in parameters and not n.startswith(NORMALISER)}
+    manifest = bundle.manifest
+    prefixes = {policy.encoder_prefix(sensor.name): sensor.encoder for sensor in manifest.sensors}
+    graphs = [(prefix, ENCODER_PREFIX, file) for prefix, file in prefixes.items()]
+    for own, graph, file in (*graphs, ("", HEAD_PREFIX, manifest.head)):
+        names = {
+            f"{graph}{name.removeprefix(own)}": name
+            for name in weights
+            if (name.startswith(own) if own else not name.startswith(tuple(prefixes)))
+        }
+        shapes = {found: weights[name].shape for found, name in names.items()}
+        missing = {found for found, name in names.items() if name in optional}
+        for found, value in read_weights(bundle.path(file), shapes, missing).items():
+            weights[names[found]] = value.to(weights[names[found]].dtype)
     return weights
 
 

@@ -136,13 +136,14 @@ def export_bundle(
 
 
 def _name_weights(policy: PolicyNetwork, directory: Path) -> None:
-    """Give the weights in the graphs the names of their parameters."""
-    encoders = {id(p) for p in policy.encoders.parameters()}
+    """Give the weights in the graphs the names of their parameters and buffers."""
+    prefixes = tuple(map(policy.encoder_prefix, policy.feature_sizes))
     for sensor in policy.feature_sizes:
-        weights = policy.encoder(sensor).named_parameters(prefix=ENCODER_PREFIX.rstrip("."))
-        name_weights(directory / encoder_file(sensor), dict(weights))
-    head = policy.named_parameters(prefix=HEAD_PREFIX.rstrip("."))
-    name_weights(directory / HEAD_FILE, {n: p for n, p in head if id(p) not in encoders})
+        weights = policy.encoder(sensor).state_dict(prefix=ENCODER_PREFIX)
+        name_weights(directory / encoder_file(sensor), weights)
+    head = policy.state_dict().items()
+    named = {f"{HEAD_PREFIX}{n}": value for n, value in head if not n.startswith(prefixes)}
+    name_weights(directory / HEAD_FILE, named)
 
 
 def _unit(policy: PolicyNetwork) -> float:

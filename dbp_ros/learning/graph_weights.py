@@ -4,7 +4,7 @@ The exporter folds a transposition or a reshape into a weight and gives it anoth
 `name_weights` restores the names, so that `read_weights` finds every parameter in a bundle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from dbp_ros.types import Floats
 # Names of the parameters of an encoder and of a policy in their graphs.
 ENCODER_PREFIX, HEAD_PREFIX = "encoder.", "policy."
 TRANSPOSED = ".T"
+# Suffix of a weight in 16 bits.
+SHORT = ".short"
 # Suffixes of the quantiser: of a weight that it transposed, of the integers and of their scale.
 QUANTISED_TRANSPOSED, QUANTISED, SCALE, ZERO = "_Transposed", "_quantized", "_scale", "_zero_point"
 
@@ -66,44 +68,57 @@ def _equal(array: Floats, value: Floats) -> bool:
     return squeezed.shape == value.squeeze().shape and np.array_equal(squeezed, value.squeeze())
 
 
-def read_weights(path: Path, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
-    """Return the parameters of a graph.
+def read_weights(
+    path: Path, shapes: Mapping[str, torch.Size], optional: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """Return parameters and buffers of a graph.
 
     Args:
         path: ONNX file that was exported with `name_weights`, perhaps quantised.
         shapes: Shape of each parameter, by its name in the graph.
+        optional: Names of those that may be missing.
 
     Raises:
-        TrainingError: If a parameter is missing.
+        TrainingError: If a parameter is missing that is not optional.
     """
     items = onnx.load(path).graph.initializer
     arrays = {item.name: numpy_helper.to_array(item) for item in items}
-    return {name: torch.from_numpy(_read(arrays, name, shape)) for name, shape in shapes.items()}
-
-
-def _read(arrays: Mapping[str, Floats], parameter: str, shape: torch.Size) -> Floats:
-    for name, transposes in (
-        (parameter, False),
-        (f"{parameter}{TRANSPOSED}", True),
-        (f"{parameter}{QUANTISED_TRANSPOSED}", True),
-    ):
-        value = _dequantised(arrays, name)
+    weights = {}
+    for name, shape in shapes.items():
+        value = _read(arrays, name)
         if value is not None:
-            value = value.T if transposes else value
-            return np.ascontiguousarray(value.reshape(shape))
-    raise TrainingError(
-        f"the graph has no weight {parameter}: give the checkpoint of the training run instead"
-    )
+            weights[name] = torch.from_numpy(np.array(value).reshape(shape))
+        elif name not in optional:
+            raise TrainingError(
+                f"{path} has no weight {name}: give the checkpoint of the training run instead"
+            )
+    return weights
 
 
-def _dequantised(arrays: Mapping[str, Floats], name: str) -> Floats | None:
+def _read(arrays: Mapping[str, Floats], parameter: str) -> Floats | None:
+    """Return a parameter, None if there is none."""
+    value = _dequantised(arrays, parameter, 0)
+    if value is not None:
+        return value
+    for suffix in (TRANSPOSED, QUANTISED_TRANSPOSED):
+        value = _dequantised(arrays, f"{parameter}{suffix}", -1)
+        if value is not None:
+            return value.T
+    return None
+
+
+def _dequantised(arrays: Mapping[str, Floats], name: str, axis: int) -> Floats | None:
     """Return a weight in full precision, None if there is none.
 
-    Quantised weights have a scale per output: the last axis of a matrix product, the first of a
-    convolution.
+    Args:
+        arrays: All weights of a graph.
+        name: Name of the weight.
+        axis: Axis of the outputs, each of which has its own scale.
     """
     if name in arrays:
         return arrays[name]
+    if f"{name}{SHORT}" in arrays:
+        return arrays[f"{name}{SHORT}"].astype(np.float32)
     if f"{name}{QUANTISED}" not in arrays:
         return None
     # The scale of a bias has another name than that of a weight.
@@ -111,7 +126,7 @@ def _dequantised(arrays: Mapping[str, Floats], name: str) -> Floats | None:
     integers, scale = arrays[f"{name}{QUANTISED}"], arrays[f"{base}{SCALE}"]
     zero = arrays[f"{base}{ZERO}"].astype(np.float32)
     axes = [1] * integers.ndim
-    axes[-1 if integers.ndim == 2 else 0] = -1
+    axes[axis] = -1
     if scale.ndim:
         scale, zero = scale.reshape(axes), zero.reshape(axes)
     value: Floats = (integers.astype(np.float32) - zero) * scale

@@ -79,6 +79,10 @@ class PolicyNetwork(nn.Module):
         """Return the encoder of a camera or a point cloud."""
         return self.encoders[_module_name(sensor)]
 
+    def encoder_prefix(self, sensor: str) -> str:
+        """Return the prefix of the names of an encoder's parameters."""
+        return f"encoders.{_module_name(sensor)}."
+
     @property
     def feature_sizes(self) -> dict[str, int]:
         """Number of features of each sensor, in the order of the head's input."""

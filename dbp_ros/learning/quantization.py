@@ -29,6 +29,7 @@ from dbp_ros.bundle.golden import GoldenCases
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.errors import BundleError
 from dbp_ros.files import atomic_folder
+from dbp_ros.learning.graph_weights import SHORT
 from dbp_ros.policy.model import Model
 from dbp_ros.types import Floats
 
@@ -213,7 +214,7 @@ def _half_precision(data_type: int, source: Bundle, recorded: GoldenCases, direc
         if weight.data_type != TensorProto.FLOAT or value.size < SMALLEST_WEIGHT:
             initializers.append(weight)
             continue
-        short = f"{weight.name}.short"
+        short = f"{weight.name}{SHORT}"
         initializers.append(_to_16_bits(short, value, data_type))
         casts.append(helper.make_node("Cast", [short], [weight.name], to=TensorProto.FLOAT))
     del model.graph.initializer[:]

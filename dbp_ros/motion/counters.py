@@ -15,7 +15,8 @@ class GuardCounters:
         stops: Latched stops.
         tracking_stops: Latched stops because of a joint that did not follow.
         withdrawals: Times that a fault disabled control.
-        controller_losses: Controllers deactivated, unloaded or restarted while control was enabled.
+        controller_losses: Controllers deactivated, unloaded or restarted while control was enabled,
+            or whose joint states were restarted.
         joint_state_gaps: Times that joint states became stale while control was enabled.
         reanchors: Times that the command of a joint was moved to its measured position.
     """

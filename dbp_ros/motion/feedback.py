@@ -64,6 +64,7 @@ class JointFeedback:
         self._max_speed = MAX_SPEED_FACTOR * limits.velocity
         self._tolerance = tolerance
         self._speed = SpeedEstimate()
+        self._recent = False
         self._arrival_ns = self._resumed_ns = 0
         self._jumped_ns = -JUMP_NS
 
@@ -79,8 +80,6 @@ class JointFeedback:
             now_ns: Arrival time of the positions.
         """
         before, before_ns = self.positions, self._arrival_ns
-        if now_ns - before_ns > self._timeout_ns:
-            self._resumed_ns = now_ns
         self.positions, self._arrival_ns = positions, now_ns
         self._speed.add(positions, now_ns)
         if before is None or command is None:
@@ -102,7 +101,7 @@ class JointFeedback:
         return now_ns - self._arrival_ns <= self._timeout_ns
 
     def loss(self, now_ns: int) -> str:
-        """Return a reason to disable control if measurements are missing for long, or nothing."""
+        """Return a reason to disable control if measurements are missing for long; empty if not."""
         if now_ns - self._arrival_ns <= self._loss_ns:
             return ""
         return f"no joint states arrived for more than {self._loss_ns / NS_PER_S:g} s"
@@ -120,13 +119,28 @@ class JointFeedback:
             checked_ns: Time of the last check of the controllers.
             now_ns: Present time.
         """
-        fresh = self.is_recent(now_ns)
-        if fresh and not self.fresh and limiter.at_rest:
+        recent, was_recent = self.is_recent(now_ns), self._recent
+        self._recent = recent
+        if recent and not was_recent:
+            self._resumed_ns = now_ns
+        fresh = recent
+        if recent and not self.fresh and limiter.at_rest:
             # The first message after a gap may have been sent before it, and the gap may be that of
             # a restart of all controllers.
             fresh = now_ns - self._resumed_ns >= RESUME_NS and checked_ns >= self._resumed_ns
         self.fresh = fresh
         return fresh
+
+    def forget(self) -> None:
+        """Treat the next measurement as the first after a gap."""
+        self.fresh = self._recent = False
+
+    @property
+    def problem(self) -> str:
+        """Why the positions are not fresh."""
+        if self._recent:
+            return "joint states were interrupted: the controllers are being checked"
+        return "joint states are stale"
 
     def require_rest(self) -> None:
         """Raise `CommandError` if a joint moves."""

@@ -38,7 +38,7 @@ class MotionGuard:
         enabled: Whether control is enabled.
         stop_reason: Reason for the latched stop; empty if none is latched.
         lost_joints: Joints without a command, as their controller is lost. Shape (nu,).
-        controllers_checked_ns: Last check of all controllers, required after a gap.
+        controllers_checked_ns: Last check of all controllers, required after a gap; set it if any.
     """
 
     def __init__(self, config: GuardConfig) -> None:
@@ -205,8 +205,8 @@ class MotionGuard:
         if at_rest and not self.enabled and not self.stop_reason:
             self._stop_commanding()
             return None
-        after_suspension = self._handle_suspension(limiter, now_ns)
-        was_fresh = self._feedback.fresh and not after_suspension
+        self._handle_suspension(limiter, now_ns)
+        was_fresh = self._feedback.fresh
         fresh = self._update_feedback(limiter, now_ns)
         self.following.update_commands(limiter, self._dt)
         if fresh:
@@ -228,14 +228,14 @@ class MotionGuard:
         self._commanded_ns = now_ns
         return limiter.command
 
-    def _handle_suspension(self, limiter: Limiter, now_ns: int) -> bool:
-        """Return whether this process was suspended; the arms then rest at the last command."""
+    def _handle_suspension(self, limiter: Limiter, now_ns: int) -> None:
+        """Rest at the last command, as after a gap, if this process was suspended."""
         last_ns, self._ticked_ns = self._ticked_ns, now_ns
         if last_ns == 0 or now_ns - last_ns <= self._joint_state_timeout_ns:
-            return False
+            return
         limiter.set_command(np.ones_like(self.lost_joints), limiter.command)
         self._followed.clear()
-        return True
+        self._feedback.forget()
 
     def _update_feedback(self, limiter: Limiter, now_ns: int) -> bool:
         """Return whether the measured positions are fresh."""
@@ -280,7 +280,7 @@ class MotionGuard:
         if not self.enabled:
             return "control is being disabled"
         if not self._feedback.fresh:
-            return "joint states are stale"
+            return self._feedback.problem
         if self._reanchoring.active:
             return f"{self._reanchoring.first_joint} was moved: its command is reanchored"
         return self._followed.problem(now_ns)

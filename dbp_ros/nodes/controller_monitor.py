@@ -52,6 +52,7 @@ class ControllerMonitor:
 
     Attributes:
         publishers: One publisher per controller.
+        arms_held: Whether the arms are held, and may wait for a check of the controllers.
     """
 
     def __init__(
@@ -77,13 +78,14 @@ class ControllerMonitor:
         self._on_other_publisher = on_other_publisher
         self._wait = wait
         self._ticks = 0
+        self.arms_held = False
         self._failure: Exception | None = None
         self._controllers: list[ControllerState] = []
         self._clients: list[Client] = []
         self._requested_ns: dict[int, int] = {}
         self._undiscovered_ns: dict[bytes, int] = {}
         # Controllers with a subscription whose node is not discovered yet.
-        self._unchecked: set[int] = set()
+        self._undiscovered: set[int] = set()
         self._other_publishers: dict[int, str] = {}
         self.publishers: list[Publisher] = []
         slices = config.controller_slices()
@@ -108,7 +110,7 @@ class ControllerMonitor:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0 / WATCH_RATE_HZ, self._tick, clock=steady)
         self._discovery = node.create_timer(
-            1.0 / DISCOVERY_RATE_HZ, self._inspect_unchecked, clock=steady, autostart=False
+            1.0 / DISCOVERY_RATE_HZ, self._inspect_undiscovered, clock=steady, autostart=False
         )
 
     @property
@@ -127,16 +129,18 @@ class ControllerMonitor:
 
     @property
     def checked_ns(self) -> int:
-        """Steady time since which all controllers were checked, with all nodes discovered."""
+        """Steady time of the oldest of the last complete checks of the controllers."""
         return min(self._checked_ns)
 
     def _tick(self) -> None:
-        """Inspect one controller per tick, as graph queries hold the GIL."""
+        """Inspect one controller, as graph queries hold the GIL; all while the arms are held."""
         if self._failure is not None:
             raise self._failure
-        self._wait()
-        self._inspect(self._ticks % len(self._controllers))
+        count = len(self._controllers)
         self._ticks += 1
+        for index in range(count) if self.arms_held else (self._ticks % count,):
+            self._wait()
+            self._inspect(index)
 
     def _on_matched(self, index: int, _: Any) -> None:
         """Inspect a controller at once; an exception from here would end the executor."""
@@ -170,18 +174,18 @@ class ControllerMonitor:
     def _record_check(self, index: int, pending: bool, now_ns: int) -> None:
         """Record an inspection; repeat it soon while the node of a subscription is unknown."""
         if pending:
-            self._unchecked.add(index)
+            self._undiscovered.add(index)
             self._discovery.reset()
         else:
-            self._unchecked.discard(index)
+            self._undiscovered.discard(index)
             self._checked_ns[index] = now_ns
 
-    def _inspect_unchecked(self) -> None:
-        if not self._unchecked:
+    def _inspect_undiscovered(self) -> None:
+        if not self._undiscovered:
             self._discovery.cancel()
             return
-        self._wait()
-        for index in tuple(self._unchecked):
+        for index in tuple(self._undiscovered):
+            self._wait()
             self._inspect(index)
 
     def _find_other_publishers(self, index: int, controller: ControllerState) -> None:

@@ -53,7 +53,11 @@ class GuardInputs:
         self._stamps = StampCheck(JOINTS, self._timeout_ns)
         self._chunk_reader = ChunkReader(config.joints, clock)
         self._image_stamps = ImageStampsReader(clock)
-        self._conflicts = {JOINTS: PublisherConflictDetector(), CHUNKS: PublisherConflictDetector()}
+        loss_ns = seconds_to_ns(config.joint_state_loss_s)
+        self._conflicts = {
+            JOINTS: PublisherConflictDetector(loss_ns),
+            CHUNKS: PublisherConflictDetector(),
+        }
         self._problems = {JOINTS: "", CHUNKS: ""}
         self._recorded_ns = {JOINTS: 0, CHUNKS: 0}
         self._restarted: frozenset[int] = frozenset()
@@ -128,13 +132,14 @@ class GuardInputs:
         if readings is None:
             return
         joints = frozenset(readings.indices.tolist())
-        self._restarted |= self._conflicts[JOINTS].add(joints, self._subscriptions.sequence, now_ns)
+        restarted = self._conflicts[JOINTS].add(joints, self._subscriptions.sequence, now_ns)
         stamp_ns = self._clock.steady_ns(readings.stamp_ns)
         slowdown = self._clock.mapping.slowdown
         if problem := self._stamps.problem(stamp_ns, now_ns, slowdown):
             self._refuse(problem, now_ns)
             return
         self._problems[JOINTS] = ""
+        self._restarted |= restarted
         self._merger.add(readings, now_ns)
         self._new_states = self._merger.latest()
 

@@ -39,7 +39,6 @@ from dbp_ros.types import NS_PER_S, Array
 
 SETTLE_S = 1.0
 START_RETRY_S = 0.2
-RESTARTED = "the publisher of joint_states was restarted, its controllers may be too"
 # A command is discarded if it is later than this.
 OUTDATED_NS = 50_000_000
 TIMEOUTS = ("chunk_timeout_s", "joint_state_timeout_s", "joint_state_loss_s")
@@ -181,6 +180,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self._statistics.record_images(chunk.image_stamps_ns, chunk.image_stamp_ns, sent_at_ns)
 
     def _take_inputs(self, now_ns: int) -> None:
+        self._monitor.arms_held = self._guard.mode is GuardMode.HOLDING
         checked_ns = self._monitor.checked_ns
         self._guard.controllers_checked_ns = self._sim_clock.from_steady_ns(checked_ns)
         if (states := self._inputs.take_states()) is not None:
@@ -195,9 +195,10 @@ class GuardNode(Node):  # type: ignore[misc]
 
         The controllers usually run in its process.
         """
-        for part in self._slices if joints else ():
-            if not joints.isdisjoint(range(part.start, part.stop)):
-                self._guard.disable_on_controller_loss(part, RESTARTED, now_ns)
+        for name, part in zip(self._config.controllers, self._slices, strict=True):
+            if joints and not joints.isdisjoint(range(part.start, part.stop)):
+                reason = f"{name} may have been restarted, as its joint states were"
+                self._guard.disable_on_controller_loss(part, reason, now_ns)
 
     def _on_controller_loss(self, index: int, reason: str) -> None:
         with self._lock:

@@ -20,7 +20,7 @@ MAX_SEQUENCE_GAP = 1000
 CONFLICT_NS = 1_000_000_000
 # A publisher that was silent for longer, and starts new sequence numbers, was restarted.
 SILENCE_NS = 100_000_000
-NONE: frozenset[int] = frozenset()
+NO_PARTS: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +172,22 @@ class PublisherConflictDetector:
     """Detector of two publishers of the same data, by the sequence numbers of their messages.
 
     DDS numbers the messages of each publisher. Numbers that alternate between two series come from
-    two publishers. A restarted publisher starts one new series. A lost message at
+    two publishers. A restarted publisher starts one new series after a silence. A lost message at
     the transition may look like one return to the old series. Middleware without sequence numbers
     is not checked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory_ns: int = CONFLICT_NS) -> None:
+        """Start without messages.
+
+        Args:
+            memory_ns: Longest silence after which a restart is detected.
+        """
+        self._memory_ns = max(CONFLICT_NS, memory_ns)
         self._series: list[_Series] = []
         self._jumped_ns: int | None = None
         self._detected_ns: int | None = None
-        self.conflicting = NONE
+        self.conflicting = NO_PARTS
 
     def add(self, parts: frozenset[int], sequence: int | None, arrival_ns: int) -> frozenset[int]:
         """Record the arrival of a message; return the parts whose publisher was restarted.
@@ -192,26 +198,34 @@ class PublisherConflictDetector:
             arrival_ns: Arrival time.
         """
         if sequence is None:
-            return NONE
-        restarted = NONE
-        live = [s for s in self._series if arrival_ns - s.arrival_ns <= CONFLICT_NS]
+            return NO_PARTS
+        restarted = NO_PARTS
+        live = [s for s in self._series if arrival_ns - s.arrival_ns <= self._memory_ns]
         match = self._match(live, parts, sequence)
-        if match is None:
-            silent = [s.parts for s in live if arrival_ns - s.arrival_ns > SILENCE_NS]
-            restarted = NONE.union(*silent) & parts
+        silent = [
+            s.parts
+            for s in live
+            if arrival_ns - s.arrival_ns > SILENCE_NS and sequence <= s.sequence and s.parts & parts
+        ]
+        # A restarted publisher may reach the numbers of a publisher of other parts.
+        if match is None or (silent and match.parts.isdisjoint(parts)):
+            restarted = NO_PARTS.union(*silent) & parts
             live.append(_Series(parts, sequence, arrival_ns))
         else:
             # A series that continues after another has begun: two publishers are active.
             later = [
                 s
                 for s in live
-                if s is not match and s.parts & parts and s.arrival_ns >= match.arrival_ns
+                if s is not match
+                and s.parts & parts
+                and s.arrival_ns >= match.arrival_ns
+                and arrival_ns - s.arrival_ns <= CONFLICT_NS
             ]
             if later:
                 if self._jumped_ns is not None and arrival_ns - self._jumped_ns <= CONFLICT_NS:
                     self._detected_ns = arrival_ns
                 self._jumped_ns = arrival_ns
-                self.conflicting = parts & NONE.union(*(s.parts for s in later))
+                self.conflicting = parts & NO_PARTS.union(*(s.parts for s in later))
             match.parts, match.sequence, match.arrival_ns = parts, sequence, arrival_ns
         self._series = live
         return restarted

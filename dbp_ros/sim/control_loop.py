@@ -18,6 +18,10 @@ STEPS_PER_COMMAND = 2
 NOISE_TIME_CONSTANT_S = 0.3
 # An arm that moved farther than the other, summed over its joints, is the one in use.
 MOVED_RAD = 0.3
+# Latest time at which the expert takes over from a policy, as a share of the time limit.
+MAX_TAKEOVER = 0.5
+# Random numbers of that time are independent of those of the reset.
+TAKEOVER_STREAM = 5
 
 
 class ControlLoop:
@@ -64,6 +68,7 @@ class Demonstration:
     """Recording of one episode of the expert; row `t` belongs to control step `t`.
 
     Attributes:
+        mode: Mode of the expert.
         success: Whether the task was solved.
         positions: At the start of the step. Shape (steps, 14).
         actions: Command of the expert for the end of the step. Shape (steps, 14).
@@ -73,6 +78,7 @@ class Demonstration:
         object_states: Of the task's objects at the start of the step. Shape (steps, nt).
     """
 
+    mode: str
     success: bool
     positions: Floats
     actions: Floats
@@ -92,8 +98,8 @@ def noisy_joints(mode: str) -> NDArray[np.bool_]:
     return np.concatenate(arms).astype(bool)
 
 
-class Executor(Protocol):
-    """Policy that drives the robot while the expert only labels."""
+class RolloutPolicy(Protocol):
+    """Policy at the rate of the demonstrations."""
 
     def reset(self, seed: int) -> None:
         """Start an episode."""
@@ -103,11 +109,11 @@ class Executor(Protocol):
 
 
 def active_mode(mode: str, moved: Array) -> str:
-    """Return the mode of the arm that a policy uses; the given one until an arm has moved.
+    """Return the mode of the arm that a policy uses; the given one if no arm has moved far.
 
     Args:
         mode: One of the task's modes; returned if it uses both arms.
-        moved: Distance of each joint from its start in [rad] and [m]. Shape (14,).
+        moved: Displacement of each joint from its start in [rad] and [m]. Shape (14,).
     """
     if mode not in SIDES:
         return mode
@@ -117,19 +123,49 @@ def active_mode(mode: str, moved: Array) -> str:
     return SIDES[int(np.argmax(distances))]
 
 
+def roll_out(
+    loop: ControlLoop, rig: CameraRig | None, policy: RolloutPolicy, mode: str, seed: int
+) -> str:
+    """Let a policy drive from the reset to a random time, before it solves the task.
+
+    Args:
+        loop: Control loop; it is reset.
+        rig: Cameras of this thread, or None for no images.
+        policy: The policy.
+        mode: One of the task's modes.
+        seed: Seed of the reset, of the policy and of the time.
+
+    Returns:
+        The mode in which the expert continues: that of the arm in use.
+    """
+    simulation, rng = loop.simulation, np.random.default_rng((seed, TAKEOVER_STREAM))
+    longest_ns = MAX_TAKEOVER * simulation.time_limit_s * NS_PER_S
+    while True:
+        end_ns = rng.uniform(0.0, longest_ns)
+        loop.reset(seed)
+        policy.reset(seed)
+        start = simulation.positions
+        while simulation.time_ns < end_ns and not simulation.terminated:
+            images = {} if rig is None else rig.render(simulation.data)
+            loop.step(policy.command(simulation.positions, images))
+        if not simulation.terminated:
+            return active_mode(mode, simulation.positions - start)
+        longest_ns = float(simulation.time_ns)
+
+
 def demonstrate(
     simulation: Simulation,
     rig: CameraRig | None,
     mode: str,
     seed: int,
     noise_rad: float,
-    executor: Executor | None = None,
+    policy: RolloutPolicy | None = None,
 ) -> Demonstration:
     """Record one episode of the expert with noise on the executed commands.
 
     The recorded actions are free of noise, so the data contain recoveries from the errors of a
-    policy (DART, arXiv 1703.09327). With an executor the robot visits the states of that policy,
-    and the recorded actions are still those of the expert (DAgger, arXiv 1011.0686).
+    policy (DART, arXiv 1703.09327). With a policy the recording starts where the expert takes over
+    from it, as in HG-DAgger (arXiv 1810.02890): each chunk of actions is then one of the expert.
 
     Args:
         simulation: Simulation; it is reset.
@@ -137,16 +173,15 @@ def demonstrate(
         mode: One of the task's modes.
         seed: Seed of the reset and of the noise.
         noise_rad: Standard deviation of the AR(1) noise.
-        executor: Policy whose commands are executed instead of those of the expert.
+        policy: Policy that drives until the expert takes over; None for the expert alone.
     """
     rng = np.random.default_rng((seed, 1))
     loop = ControlLoop(simulation)
     loop.reset(seed)
-    start = simulation.positions
+    if policy is not None:
+        mode = roll_out(loop, rig, policy, mode, seed)
     expert = Expert(simulation, mode)
     noisy = noisy_joints(mode)
-    if executor is not None:
-        executor.reset(seed)
     decay = np.exp(-1 / (NOISE_TIME_CONSTANT_S * CONTROL_HZ))
     noise: Array = np.zeros(len(simulation.home))
     rows: list[tuple[Array, Array, Array, float, int]] = []
@@ -156,21 +191,15 @@ def demonstrate(
             images.append(rig.render(simulation.data))
         positions, stamp_ns = simulation.positions, simulation.time_ns
         object_states = simulation.object_states
-        if executor is not None:
-            expert.mode = active_mode(mode, positions - start)
         action = expert.command()
-        executed = (
-            action
-            if executor is None
-            else executor.command(positions, images[-1] if images else {})
-        )
         innovation = rng.standard_normal(len(noise)) * noisy
         noise = decay * noise + noise_rad * np.sqrt(1 - decay**2) * innovation
-        loop.step(executed + noise)
+        loop.step(action + noise)
         rows.append((positions, object_states, action, simulation.reward, stamp_ns))
     columns = zip(*rows, strict=True)
     positions, object_states, actions, rewards, stamps_ns = map(np.asarray, columns)
     return Demonstration(
+        mode=mode,
         success=simulation.terminated,
         positions=positions.astype(np.float32),
         actions=actions.astype(np.float32),

@@ -74,9 +74,12 @@ class Expert:
         arms = self._solve(measured, waypoints)
         command = simulation.home.copy()
         for index, side in enumerate(SIDES):
-            if side not in waypoints:
-                continue
             start = index * (NUM_ARM_JOINTS + 1)
+            if side not in waypoints:
+                # At home already, unless a policy has moved it.
+                arm, step = slice(start, start + NUM_ARM_JOINTS), JOINT_SPEED_RAD_S * LOOKAHEAD_S
+                command[arm] = np.clip(command[arm], measured[arm] - step, measured[arm] + step)
+                continue
             command[start : start + NUM_ARM_JOINTS] = arms[side]
             opening, advance = measured[start + NUM_ARM_JOINTS], GRIPPER_SPEED_M_S * LOOKAHEAD_S
             opening += np.clip(waypoints[side].opening_m - opening, -advance, advance)

@@ -11,7 +11,7 @@ from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.scene import HOME, cell_spec
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.sim.tasks.task_object import object_state_names, object_states
-from dbp_ros.sim.variation import CellVariator, Variation
+from dbp_ros.sim.variation import SceneModifier, Variation
 from dbp_ros.types import Array, seconds_to_ns
 
 SUCCESS_DURATION_S = 0.5
@@ -61,7 +61,7 @@ class Simulation:
         self.time_limit_s = self.task.time_limit_s
         self.home = HOME.copy()
         self._actuators = np.array([self.model.actuator(name).id for name in self.joint_names])
-        self._variator = CellVariator(self.model, [item.body for item in self.task.objects])
+        self._modifier = SceneModifier(self.model, [item.body for item in self.task.objects])
         self._lock = threading.Lock()
         self.reset(0)
 
@@ -88,7 +88,7 @@ class Simulation:
             seed: Seed of random directions and colours.
         """
         with self._lock:
-            self._variator.apply(variation, np.random.default_rng((seed, VARIATION_STREAM)))
+            self._modifier.apply(variation, np.random.default_rng((seed, VARIATION_STREAM)))
 
     def command(self, positions: ArrayLike) -> None:
         """Set the targets of the position servos until the next command.

@@ -20,24 +20,24 @@ class Variation:
     Attributes:
         camera_shift_m: Shift of each camera, in a random direction.
         camera_turn_rad: Rotation of each camera about a random axis.
-        light: Brightness of all lights, relative to the nominal one.
+        light_ratio: Brightness of all lights, relative to the nominal one.
         light_colour: Brightness of red, green and blue, relative to the nominal one.
         object_colour: Share of a random colour in the colour of each object.
-        table: Brightness of the table, relative to the nominal one.
-        friction: Sliding friction of all contacts, relative to the nominal one.
-        mass: Mass of the objects, relative to the nominal one.
-        stiffness: Stiffness of the arm servos, relative to the nominal one.
+        table_ratio: Brightness of the table, relative to the nominal one.
+        friction_ratio: Sliding friction of all contacts, relative to the nominal one.
+        mass_ratio: Mass of the objects, relative to the nominal one.
+        stiffness_ratio: Stiffness of the arm servos, relative to the nominal one.
     """
 
     camera_shift_m: float = 0.0
     camera_turn_rad: float = 0.0
-    light: float = 1.0
+    light_ratio: float = 1.0
     light_colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
     object_colour: float = 0.0
-    table: float = 1.0
-    friction: float = 1.0
-    mass: float = 1.0
-    stiffness: float = 1.0
+    table_ratio: float = 1.0
+    friction_ratio: float = 1.0
+    mass_ratio: float = 1.0
+    stiffness_ratio: float = 1.0
 
 
 NOMINAL = Variation()
@@ -69,17 +69,17 @@ def sample_variation(scale: float, rng: np.random.Generator) -> Variation:
     return Variation(
         camera_shift_m=scale * float(rng.uniform(0.0, MAX_SHIFT_M)),
         camera_turn_rad=scale * float(rng.uniform(0.0, MAX_TURN_RAD)),
-        light=about_one(MAX_LIGHT_CHANGE),
+        light_ratio=about_one(MAX_LIGHT_CHANGE),
         light_colour=(red, green, blue),
         object_colour=scale * float(rng.uniform(0.0, MAX_OBJECT_COLOUR)),
-        table=about_one(MAX_TABLE_CHANGE),
-        friction=ratio(),
-        mass=ratio(),
-        stiffness=ratio(),
+        table_ratio=about_one(MAX_TABLE_CHANGE),
+        friction_ratio=ratio(),
+        mass_ratio=ratio(),
+        stiffness_ratio=ratio(),
     )
 
 
-class CellVariator:
+class SceneModifier:
     """Changes a scene from its nominal state. Not thread-safe."""
 
     def __init__(self, model: mujoco.MjModel, objects: Sequence[str]) -> None:
@@ -126,14 +126,14 @@ class CellVariator:
             getattr(model, name)[:] = value
         self._move_cameras(variation, rng)
         for light, value in zip(self._lights, self._nominal_lights, strict=True):
-            light[:] = value * variation.light * np.array(variation.light_colour)
+            light[:] = value * variation.light_ratio * np.array(variation.light_colour)
         self._colour_objects(variation.object_colour, rng)
         table = nominal["mat_rgba"][self._table, :3]
-        model.mat_rgba[self._table, :3] = np.minimum(1.0, variation.table * table)
-        model.geom_friction[:, 0] *= variation.friction
-        model.body_mass[self._bodies] *= variation.mass
-        model.body_inertia[self._bodies] *= variation.mass
-        self._set_stiffness(variation.stiffness)
+        model.mat_rgba[self._table, :3] = np.minimum(1.0, variation.table_ratio * table)
+        model.geom_friction[:, 0] *= variation.friction_ratio
+        model.body_mass[self._bodies] *= variation.mass_ratio
+        model.body_inertia[self._bodies] *= variation.mass_ratio
+        self._set_stiffness(variation.stiffness_ratio)
         extent, centre = model.stat.extent, np.array(model.stat.center)
         mujoco.mj_setConst(model, mujoco.MjData(model))
         # The scene sets the size that scales the clipping planes; it is not that of its geoms.

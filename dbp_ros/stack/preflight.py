@@ -107,5 +107,6 @@ def _require_weights(checkpoint: str, manifest: Manifest) -> None:
     if not checkpoint and TRAINING_SETTINGS not in manifest.made_by:
         raise ConfigError(
             f"the learner cannot start from model {manifest.name}, which has no training settings: "
-            "export it with this version of dbp_ros, or set checkpoint to its training run"
+            "export it with this version of dbp_ros, or set checkpoint to its training run (for a "
+            "version of a learner, its folder learner)"
         )

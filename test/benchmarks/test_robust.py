@@ -12,6 +12,7 @@ from benchmarks.robust import (
     NOMINAL_ROW,
     RobustConfig,
     missing_episodes,
+    names_of,
     plot,
     summary,
 )
@@ -23,7 +24,7 @@ def table(tmp_path: Path) -> ResultTable:
     table = ResultTable(tmp_path, NAME, COLUMNS, KEY)
     for name in DISTURBANCES:
         for seed in (0, 1):
-            row = {"task": "lift", "model": "lift_int8", "disturbance": name, "seed": seed}
+            row = names_of(RobustConfig(model="lift_int8")) | {"disturbance": name, "seed": seed}
             row |= {"duration_s": 3.0, "moved": "left", "decisions": 9}
             table.add(row | {"success": int(seed == 0 or name == NOMINAL_ROW)})
     return table
@@ -39,8 +40,8 @@ def test_only_missing_episodes_are_run(table: ResultTable) -> None:
 def test_the_table_is_summarised_and_plotted(table: ResultTable) -> None:
     rows = summary(table)
     assert [row["disturbance"] for row in rows] == list(DISTURBANCES)
-    assert rows[0]["lift_int8"].startswith("1.00 (")
-    assert rows[1]["lift_int8"].startswith("0.50 (")
+    assert rows[0]["lift lift_int8"].startswith("1.00 (")
+    assert rows[1]["lift lift_int8"].startswith("0.50 (")
     assert plot(table).stat().st_size > 0
 
 

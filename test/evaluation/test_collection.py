@@ -2,6 +2,7 @@
 
 import argparse
 
+import numpy as np
 import pytest
 import yaml
 
@@ -36,7 +37,9 @@ def test_dataset_yaml_describes_the_data_set(recorded):
     facts = yaml.safe_load((recorded / "dataset.yaml").read_text())
     assert facts["task"] == "lift"
     assert facts["versions"]["mujoco"] == "3.7.0"
-    assert facts["modes"]["left"]["success_rate"] == 1.0
+    (part,) = facts["parts"]
+    assert (part["first"], part["episodes"]) == (0, 3)
+    assert part["modes"]["left"]["success_rate"] == 1.0
     assert len(facts["cameras"]) == 3
 
 
@@ -49,14 +52,52 @@ def test_a_second_run_records_only_what_is_missing(recorded):
     assert read_episode(lost).mode == "right"
 
 
-def test_episodes_driven_by_a_policy_are_added_to_those_of_the_expert(tmp_path):
+def test_the_expert_takes_over_from_a_policy_in_added_episodes(tmp_path):
     words = ("--task", "lift", "--out", tmp_path, "--camera-backend", "raycast", "--workers", 1)
-    assert command(*words, "--episodes", 1, "--size", 16) == 0
-    added = ("--episodes", 1, "--first", 1, "--size", 84, "--policy", "lift_int8")
+    assert command(*words, "--episodes", 1) == 0
+    added = ("--episodes", 1, "--first", 1, "--policy", "lift_int8")
     assert command(*words, *added) == command(*words, *added) == 0
-    assert [read_episode(path).seed for path in episode_paths(tmp_path)] == [0, 1]
+    expert, recovery = (read_episode(path) for path in episode_paths(tmp_path))
+    assert (expert.seed, recovery.seed) == (0, 1)
+    assert expert.stamps_ns[0] == 0 < recovery.stamps_ns[0]
     facts = yaml.safe_load((tmp_path / "dataset.yaml").read_text())
     assert [("--policy" in line) for line in facts["command_lines"]] == [False, True]
+    assert [part["policy"] for part in facts["parts"]] == ["", "lift_int8"]
+
+
+def test_episodes_of_a_data_set_are_not_mixed_with_other_settings(recorded, capsys):
+    before = (recorded / "dataset.yaml").read_text()
+    words = ("--task", "lift", "--episodes", 3, "--out", recorded, "--size", 16, "--workers", 1)
+    for changes in (("--noise", 0.01), ("--randomisation", 1.0)):
+        assert command(*words, *changes) == 2
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "episodes 0 to 2 were recorded with" in shown
+        assert "--first 3 to add episodes" in shown
+    assert command(*words[:-4], "--size", 24, "--workers", 1) == 2
+    assert (recorded / "dataset.yaml").read_text() == before
+
+
+def test_randomised_episodes_have_other_images(recorded, tmp_path):
+    words = ("--task", "lift", "--episodes", 1, "--size", 16, "--workers", 1)
+    assert command(*words, "--out", tmp_path, "--randomisation", 1.0) == 0
+    nominal, varied = (read_episode(episode_path(path, 0)) for path in (recorded, tmp_path))
+    first = [episode.images["head_camera"][0].astype(int) for episode in (nominal, varied)]
+    assert np.abs(first[0] - first[1]).mean() > 2.0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--size", 16), "takes images of 84x84 from head_camera, this command records 16x16"),
+        (("--no-images",), "this command records 0x0"),
+        (("--policy", "nothing"), "nothing"),
+    ],
+)
+def test_a_policy_that_cannot_drive_is_refused(tmp_path, capsys, words, reason):
+    words = ("--task", "lift", "--policy", "lift_int8", "--out", tmp_path, *words)
+    assert command(*words) == 2
+    assert reason in " ".join(capsys.readouterr().out.split())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_with_other_episodes_is_refused(recorded, capsys):
@@ -73,7 +114,7 @@ def test_failed_episodes_are_not_saved(tmp_path):
     assert code == 1
     assert not list(tmp_path.glob("episode_*.npz"))
     facts = yaml.safe_load((tmp_path / "dataset.yaml").read_text())
-    assert facts["modes"]["left"]["successes"] == 0
+    assert facts["parts"][0]["modes"]["left"]["successes"] == 0
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,10 @@ def test_after_a_gap_commands_wait_for_a_check_of_the_controllers(moving):
     moving.guard.controllers_checked_ns = moving.now_ns
     moving.run(100, measured=False)
     assert moving.run(100, towards(AHEAD)) == [None] * 100
-    assert (moving.guard.mode, moving.guard.reason) == (GuardMode.HOLDING, "joint states are stale")
+    assert moving.guard.mode is GuardMode.HOLDING
+    assert moving.guard.reason == (
+        "joint states were interrupted: the controllers are being checked"
+    )
     moving.guard.controllers_checked_ns = moving.now_ns
     commands = [moving.positions, *moving.run(100, towards(AHEAD))]
     assert moving.guard.mode is GuardMode.TRACKING
@@ -94,6 +97,16 @@ def test_after_a_suspension_commands_start_at_the_measured_positions(moving):
     arms = moving.positions = moving.positions - 0.2
     commands = moving.run(100, towards(AHEAD))
     assert_smooth([arms, *commands])
+
+
+def test_after_a_suspension_commands_wait_for_a_check_of_the_controllers(moving):
+    moving.guard.controllers_checked_ns = moving.now_ns
+    moving.run(100)
+    moving.now_ns += NS_PER_S // 2
+    assert moving.run(100, towards(AHEAD)) == [None] * 100
+    moving.guard.controllers_checked_ns = moving.now_ns
+    moving.run(100, towards(AHEAD))
+    assert moving.guard.mode is GuardMode.TRACKING
 
 
 def test_a_jump_towards_the_command_is_plausible(moving):

@@ -117,6 +117,33 @@ def test_joints_of_a_restarted_publisher_are_returned():
     assert not detector.add(left, 2, 301 * MS)
 
 
+def test_a_restart_after_a_long_silence_is_detected_within_the_memory():
+    for memory_s, expected in ((5.0, ALL), (1.0, frozenset())):
+        detector = PublisherConflictDetector(round(memory_s * 1e9))
+        for number in range(1000, 1050):
+            detector.add(ALL, number, number * MS)
+        assert detector.add(ALL, 1, 3500 * MS) == expected
+
+
+def test_both_of_two_restarted_publishers_are_detected():
+    detector = PublisherConflictDetector()
+    left, right = frozenset({0, 1}), frozenset({2, 3})
+    for k in range(100):
+        detector.add(left, 50_000 + k, k * MS)
+        detector.add(right, 40_000 + k, k * MS)
+    restarted = [
+        detector.add(parts, number, (400 + k) * MS)
+        for k, (parts, number) in enumerate([(right, 4), (left, 5), (right, 5), (left, 6)])
+    ]
+    assert restarted == [right, left, frozenset(), frozenset()]
+
+
+def test_a_long_gap_of_one_publisher_is_not_a_restart():
+    detector = PublisherConflictDetector()
+    detector.add(ALL, 1, 0)
+    assert not detector.add(ALL, 5000, 900 * MS)
+
+
 def test_a_second_publisher_is_not_a_restart():
     detector = PublisherConflictDetector()
     for number in range(100, 150):

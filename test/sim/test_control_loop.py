@@ -5,6 +5,7 @@ import pytest
 
 from dbp_ros.sim.camera import open_cameras
 from dbp_ros.sim.control_loop import MOVED_RAD, ControlLoop, active_mode, demonstrate
+from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation
 
 
@@ -70,7 +71,7 @@ def test_noise_moves_only_the_arm_in_use(simulation):
 
 
 class Still:
-    """Executor that holds the home position."""
+    """Policy that holds the home position."""
 
     def __init__(self, home):
         self.home, self.seeds = home, []
@@ -82,20 +83,51 @@ class Still:
         return self.home
 
 
-def test_an_executor_drives_while_the_expert_labels(simulation):
-    executor = Still(simulation.home)
-    demonstration = demonstrate(simulation, None, "left", 5, 0.0, executor)
-    assert executor.seeds == [5]
-    assert not demonstration.success
-    assert len(demonstration.positions) == pytest.approx(30 * simulation.time_limit_s, abs=1)
-    settled = demonstration.positions[15:]
-    assert np.ptp(settled, axis=0).max() < 0.01
-    offsets = np.abs(demonstration.actions[15:] - settled).max(axis=0)
-    assert offsets[:6].max() > 0.05
-    assert offsets[7:13].max() < 0.05
+def test_the_recording_starts_where_the_expert_takes_over(simulation):
+    policy = Still(simulation.home)
+    demonstration = demonstrate(simulation, None, "left", 5, 0.0, policy)
+    assert policy.seeds == [5]
+    assert demonstration.success
+    assert demonstration.mode == "left"
+    taken_over_s = demonstration.stamps_ns[0] / 1e9
+    assert 0 < taken_over_s <= 0.5 * simulation.time_limit_s + 1 / 30
+    np.testing.assert_allclose(demonstration.positions[0], simulation.home, atol=0.02)
+    again = demonstrate(simulation, None, "left", 5, 0.0, policy)
+    np.testing.assert_array_equal(again.actions, demonstration.actions)
 
 
-def test_the_expert_labels_for_the_arm_that_a_policy_uses():
+def test_the_expert_takes_over_before_a_policy_solves_the_task(simulation):
+    class Solving(Still):
+        """Policy that repeats a demonstration."""
+
+        def command(self, positions, images):
+            self.step += 1
+            return actions[min(self.step, len(actions) - 1)]
+
+        def reset(self, seed):
+            super().reset(seed)
+            self.step = -1
+
+    for seed in range(4):
+        actions = demonstrate(simulation, None, "right", seed, 0.0).actions
+        policy = Solving(simulation.home)
+        demonstration = demonstrate(simulation, None, "left", seed, 0.0, policy)
+        assert demonstration.success
+        assert 0 < len(demonstration.actions) < len(actions) + 30
+
+
+def test_an_arm_that_a_policy_has_moved_returns_at_a_limited_speed(simulation):
+    loop = ControlLoop(simulation)
+    loop.reset(0)
+    away = simulation.home.copy()
+    away[7:10] += 0.5
+    for _ in range(60):
+        loop.step(away)
+    offset = Expert(simulation, "left").command() - simulation.positions
+    assert np.abs(offset[7:13]).max() == pytest.approx(1.8 * 0.075)
+
+
+def test_the_expert_continues_with_the_arm_that_a_policy_uses():
     moved = np.zeros(14)
     assert active_mode("right", moved) == "right"
     moved[1] = MOVED_RAD / 2

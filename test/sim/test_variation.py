@@ -1,4 +1,4 @@
-"""A varied cell differs from the nominal one as asked, and can be restored."""
+"""A varied cell differs from the nominal one by the given sizes, and can be restored."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ from dbp_ros.sim.variation import NOMINAL, Variation, sample_variation
 VISIBLE = (
     Variation(camera_shift_m=0.02),
     Variation(camera_turn_rad=0.05),
-    Variation(light=0.6),
+    Variation(light_ratio=0.6),
     Variation(light_colour=(1.1, 1.0, 0.9)),
     Variation(object_colour=0.5),
-    Variation(table=0.6),
+    Variation(table_ratio=0.6),
 )
-HIDDEN = (Variation(friction=1.3), Variation(mass=1.3), Variation(stiffness=1.3))
+HIDDEN = (Variation(friction_ratio=1.3), Variation(mass_ratio=1.3), Variation(stiffness_ratio=1.3))
 
 
 @pytest.fixture
@@ -49,6 +49,31 @@ def test_a_visible_variation_changes_open_cameras_and_is_restored(
         assert (render() != nominal).any()
         simulation.vary(NOMINAL, 1)
         assert (render() == nominal).all()
+
+
+def test_each_ratio_scales_its_quantity(simulation: Simulation) -> None:
+    model, cube = simulation.model, simulation.model.body("cube").id
+    servo = model.actuator("left_elbow_joint").id
+
+    def quantities() -> np.ndarray:
+        return np.array(
+            [
+                model.body_mass[cube],
+                model.body_inertia[cube, 0],
+                model.geom_friction[model.geom("table").id, 0],
+                model.actuator_gainprm[servo, 0],
+                model.actuator_biasprm[servo, 1],
+                model.actuator_biasprm[servo, 2],
+                model.vis.headlight.ambient[0],
+                model.light_diffuse[0, 0],
+            ]
+        )
+
+    nominal = quantities()
+    simulation.vary(
+        Variation(mass_ratio=2.0, friction_ratio=3.0, stiffness_ratio=4.0, light_ratio=0.5), 0
+    )
+    np.testing.assert_allclose(quantities() / nominal, [2, 2, 3, 4, 4, 2, 0.5, 0.5])
 
 
 @pytest.mark.parametrize("variation", HIDDEN)
@@ -91,8 +116,8 @@ def test_the_scale_of_the_randomisation_bounds_each_change() -> None:
     assert sample_variation(0.0, rng) == NOMINAL
     samples = [sample_variation(1.0, rng) for _ in range(200)]
     assert max(s.camera_shift_m for s in samples) <= 0.02
-    assert 0.6 <= min(s.light for s in samples) < 0.7
-    assert 1.3 < max(s.light for s in samples) <= 1.4
+    assert 0.6 <= min(s.light_ratio for s in samples) < 0.7
+    assert 1.3 < max(s.light_ratio for s in samples) <= 1.4
     assert len({replace(s, light_colour=NOMINAL.light_colour) for s in samples}) == 200
 
 

@@ -202,8 +202,9 @@ class LearnerWorker:
         difference = float(np.abs(parent.action - exported.action).max())
         if not difference <= self._parent.manifest.proof.tolerance:
             raise TrainingError(
-                f"{self._config.model} was not exported from {self._config.checkpoint}: their "
-                f"actions differ by {difference:.2g}; use the run of the model"
+                f"the actions of {self._config.model} differ by {difference:.2g} from those of "
+                f"{self._config.checkpoint or 'its own weights'}: set checkpoint to the run of the "
+                "model"
             )
 
 

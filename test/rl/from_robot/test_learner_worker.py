@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from recorded_bag import record_bag
+from toy_episodes import episode
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
@@ -16,7 +17,9 @@ from dbp_ros.data.recorder import bag_path
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
-from dbp_ros.learning.quantization import quantize_bundle
+from dbp_ros.learning.dataset import join_episodes
+from dbp_ros.learning.export import ExportMetadata, export_bundle
+from dbp_ros.learning.quantization import PRECISIONS, quantize_bundle
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.from_robot.learner_worker import LearnerWorker
 from dbp_ros.settings.finetune import FinetuneConfig
@@ -98,7 +101,7 @@ class Reports(list):
         return [report["version"] for report in self if "bundle" in report]
 
 
-@pytest.mark.parametrize("precision", ["float32", "int8_all"])
+@pytest.mark.parametrize("precision", ["float32", *PRECISIONS])
 def test_a_learner_starts_from_the_weights_of_the_model(config, pretrained, tmp_path, precision):
     model = pretrained[1]
     if precision != "float32":
@@ -116,6 +119,20 @@ def test_a_learner_starts_from_the_weights_of_the_model(config, pretrained, tmp_
     record(tmp_path / "out", 1, Model(read_bundle(tmp_path / "out" / "versions" / "1")))
     worker.process_new_episodes()
     assert reports.versions == [1, 2]
+
+
+def test_buffers_of_a_model_are_restored(pretrained, tmp_path):
+    annealed = replace(
+        pretrained[0],
+        tensors={
+            name: 0.5 * value if name.endswith("latent_scale") else value
+            for name, value in pretrained[0].tensors.items()
+        },
+    )
+    data = join_episodes((episode(index), str(index)) for index in range(5))
+    export_bundle(annealed, data, tmp_path / "toy", ExportMetadata("toy"))
+    restored = checkpoint_of(read_bundle(tmp_path / "toy")).part("average")
+    assert restored["method.latent_scale"].max() == 0.5
 
 
 def test_episodes_become_a_version_and_a_new_process_resumes(config, tmp_path):
@@ -297,5 +314,5 @@ def test_a_model_of_another_run_is_refused(config, pretrained, tmp_path):
         for name, value in pretrained[0].tensors.items()
     }
     write_checkpoint(tmp_path / "other", replace(pretrained[0], tensors=moved))
-    with pytest.raises(TrainingError, match="use the run of the model"):
+    with pytest.raises(TrainingError, match="to the run of the model"):
         LearnerWorker(replace(config, checkpoint=str(tmp_path / "other")), Reports().append)
