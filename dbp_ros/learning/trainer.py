@@ -1,6 +1,5 @@
 """Imitation learning: the training loop of every method."""
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +16,13 @@ from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.ema import ExponentialMovingAverage
+from dbp_ros.learning.learning_rate import learning_rate
 from dbp_ros.learning.methods.method import RegressionTarget, TrainingBatch
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.learning.training_data import TrainingData
 from dbp_ros.learning.training_log import TrainingLog
 from dbp_ros.learning.validation import validate
 
-FINAL_LEARNING_RATE = 0.01
 CHECK_LOSS_EVERY = 20
 
 Report = Callable[[int, dict[str, float]], None]
@@ -31,14 +30,6 @@ Report = Callable[[int, dict[str, float]], None]
 
 def no_report(update: int, row: dict[str, float]) -> None:
     """Report nothing."""
-
-
-def learning_rate(config: TrainConfig, update: int) -> float:
-    """Return the learning rate of an update: linear warm-up, cosine decay to a hundredth."""
-    warmup = min(1.0, (update + 1) / (config.warmup_steps + 1))
-    cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, update / config.num_steps))
-    decay = FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * cosine
-    return config.learning_rate * warmup * decay
 
 
 class Trainer:

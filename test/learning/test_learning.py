@@ -15,8 +15,9 @@ from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations, split_by_episode
+from dbp_ros.learning.learning_rate import learning_rate
 from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, relative_columns
-from dbp_ros.learning.trainer import Trainer, learning_rate
+from dbp_ros.learning.trainer import Trainer
 
 
 @pytest.fixture
