@@ -56,6 +56,8 @@ def fake(commander: Commander) -> Iterator[FakeRos2Control]:
     fake = FakeRos2Control()
     fake.start()
     wait_until(lambda: commander.publisher.get_subscription_count() == 1, "the controller")
+    # A command before the other direction of the discovery is lost.
+    wait_until(lambda: fake.controllers[LEFT].is_matched, "the controller to find its publisher")
     wait_until(lambda: commander.joint_states, "joint states")
     yield fake
     fake.stop()
