@@ -76,20 +76,19 @@ class RobustConfig(Settings):
     camera_backend: CameraBackend = setting("auto", "renderer")
 
 
-_evaluators: list[tuple[RobustConfig, PolicyEvaluator]] = []
+_evaluators: list[PolicyEvaluator] = []
 
 
 def _start_worker(config: RobustConfig) -> None:
     model = Model(read_bundle(bundle_directory(config.model)))
     settings = PolicyConfig(), GuardConfig()
-    evaluator = PolicyEvaluator(model, config.task, *settings, config.camera_backend)
-    _evaluators[:] = [(config, evaluator)]
+    _evaluators[:] = [PolicyEvaluator(model, config.task, *settings, config.camera_backend)]
 
 
 def _run(job: tuple[str, int]) -> Row:
-    (config, evaluator), (name, seed) = _evaluators[0], job
-    row = asdict(evaluator.run_episode(seed, DISTURBANCES[name]))
-    return row | names_of(config) | {"disturbance": name, "success": int(row["success"])}
+    name, seed = job
+    row = asdict(_evaluators[0].run_episode(seed, DISTURBANCES[name]))
+    return row | {"disturbance": name, "success": int(row["success"])}
 
 
 def names_of(config: RobustConfig) -> Row:
@@ -173,13 +172,13 @@ def run(arguments: argparse.Namespace) -> int:
     config = settings_from(RobustConfig, arguments)
     table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), terminal()
     table.describe(asdict(config))
-    missing = missing_episodes(config, table)
+    names, missing = names_of(config), missing_episodes(config, table)
     with progress_of(console) as progress:
         bar = progress.add_task(NAME, total=len(missing))
         for row in run_in_workers(
             _run, missing, config.workers, start=_start_worker, start_args=(config,)
         ):
-            table.add(row)
+            table.add(row | names)
             progress.advance(bar)
     show(console, f"success under disturbances: {config.task}", summary(table))
     console.print(f"{table.path}, {plot(table)}")

@@ -76,6 +76,6 @@ class DelayLine:
         self._queue: deque[Array | None] = deque([None] * periods)
 
     def shift(self, command: Array | None) -> Array | None:
-        """Add the command of this period, None if there is none; return the delayed."""
+        """Add the command of this period, None if there is none; return the delayed one."""
         self._queue.append(command)
         return self._queue.popleft()

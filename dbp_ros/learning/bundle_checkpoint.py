@@ -11,6 +11,7 @@ from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.graph_weights import ENCODER_PREFIX, HEAD_PREFIX, read_weights
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.policy.load import spec_of
 from dbp_ros.settings.fields import from_mapping
 
 NORMALISER = "normaliser."
@@ -25,13 +26,9 @@ def checkpoint_of(bundle: Bundle) -> Checkpoint:
         TrainingError: If the bundle has no settings or lacks a weight: an earlier version
             exported it.
     """
-    manifest = bundle.manifest
+    spec = spec_of(bundle.manifest)
     shape = PolicyShape(
-        state_names=manifest.states,
-        action_names=manifest.joints,
-        cameras={camera.name: (camera.height, camera.width) for camera in manifest.cameras},
-        clouds={cloud.name: (cloud.points, cloud.channels) for cloud in manifest.clouds},
-        step_s=manifest.action.step_s,
+        spec.states, spec.joints, dict(spec.cameras), dict(spec.clouds), spec.step_s
     )
     config = _config_of(bundle)
     weights = _weights_of(bundle, PolicyNetwork(shape, config))

@@ -185,7 +185,8 @@ class GuardNode(Node):  # type: ignore[misc]
         self._guard.controllers_checked_ns = self._sim_clock.from_steady_ns(checked_ns)
         if (states := self._inputs.take_states()) is not None:
             self._guard.add_measurement(states.positions, states.arrival_ns)
-        self._disable_on_restart(self._inputs.take_restarted_joints(), now_ns)
+        if restarted := self._inputs.take_restarted_joints():
+            self._disable_on_restart(restarted, now_ns)
         self._inputs.take_chunk(self._guard.accept)
         if self._guard.enabled and (topic := self._inputs.conflicting_topic(now_ns)):
             self._guard.stop(self._inputs.describe_conflict(topic))
@@ -196,7 +197,7 @@ class GuardNode(Node):  # type: ignore[misc]
         The controllers usually run in its process.
         """
         for name, part in zip(self._config.controllers, self._slices, strict=True):
-            if joints and not joints.isdisjoint(range(part.start, part.stop)):
+            if not joints.isdisjoint(range(part.start, part.stop)):
                 reason = f"{name} may have been restarted, as its joint states were"
                 self._guard.disable_on_controller_loss(part, reason, now_ns)
 

@@ -202,14 +202,10 @@ class PublisherConflictDetector:
         restarted = NO_PARTS
         live = [s for s in self._series if arrival_ns - s.arrival_ns <= self._memory_ns]
         match = self._match(live, parts, sequence)
-        silent = [
-            s.parts
-            for s in live
-            if arrival_ns - s.arrival_ns > SILENCE_NS and sequence <= s.sequence and s.parts & parts
-        ]
         # A restarted publisher may reach the numbers of a publisher of other parts.
-        if match is None or (silent and match.parts.isdisjoint(parts)):
-            restarted = NO_PARTS.union(*silent) & parts
+        if match is None or match.parts.isdisjoint(parts):
+            restarted = self._restarted(live, parts, sequence, arrival_ns)
+        if match is None or restarted:
             live.append(_Series(parts, sequence, arrival_ns))
         else:
             # A series that continues after another has begun: two publishers are active.
@@ -229,6 +225,18 @@ class PublisherConflictDetector:
             match.parts, match.sequence, match.arrival_ns = parts, sequence, arrival_ns
         self._series = live
         return restarted
+
+    @staticmethod
+    def _restarted(
+        series: Sequence[_Series], parts: frozenset[int], sequence: int, arrival_ns: int
+    ) -> frozenset[int]:
+        """Return the parts of silent series whose numbers a message begins again."""
+        silent = [
+            s.parts
+            for s in series
+            if arrival_ns - s.arrival_ns > SILENCE_NS and sequence <= s.sequence
+        ]
+        return NO_PARTS.union(*silent) & parts
 
     def detected(self, now_ns: int) -> bool:
         """Return whether two publishers were detected within the last second."""
