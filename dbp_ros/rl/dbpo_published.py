@@ -26,7 +26,7 @@ from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.rl.advantages import AdvantageEstimate, estimate_advantages
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.ppo import PPOLearner
-from dbp_ros.rl.ppo_batch import PPOBatch, Reference
+from dbp_ros.rl.ppo_batch import PPOBatch, Reference, Rows
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.settings.finetune import FinetuneConfig
@@ -121,12 +121,10 @@ class PublishedLearner(PPOLearner):
             self.config.gae_lambda,
         )
 
-    def _minibatches(self, count: int) -> tuple[Tensor, ...]:
+    def _minibatches(self, count: int) -> Rows:
         return (torch.randperm(count, generator=self._generator),)
 
-    def _update_actor(
-        self, batch: PPOBatch, reference: Reference, minibatches: tuple[Tensor, ...]
-    ) -> int:
+    def _update_actor(self, batch: PPOBatch, reference: Reference, minibatches: Rows) -> int:
         for step in range(NUM_LEARNING_EPOCHS):
             distribution = self.actor(batch.observation, batch.latent)
             log_ratio = distribution.log_prob(batch.action, batch.executed) - reference.log_prob
@@ -139,3 +137,9 @@ class PublishedLearner(PPOLearner):
             if bool((ratio - 1.0 - log_ratio).mean() > TARGET_KL):
                 return step + 1
         return NUM_LEARNING_EPOCHS
+
+    def _within_target_kl(
+        self, batch: PPOBatch, reference: Reference, minibatches: Rows, start: list[Tensor]
+    ) -> tuple[GaussianChunk, float]:
+        """Keep the whole update."""
+        return self._distribution(batch, minibatches), 1.0

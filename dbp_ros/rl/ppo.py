@@ -18,16 +18,20 @@ from dbp_ros.rl.advantages import AdvantageEstimate, episode_continues, estimate
 from dbp_ros.rl.critic import Critic
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
-from dbp_ros.rl.ppo_batch import PPOBatch, Reference, ppo_batch
-from dbp_ros.rl.ppo_loss import anchor_distance, clipped_surrogate, explained_variance, max_abs
+from dbp_ros.rl.ppo_batch import PPOBatch, Reference, Rows, ppo_batch
+from dbp_ros.rl.ppo_loss import (
+    adapted_anchor_weight,
+    anchor_distance,
+    clipped_surrogate,
+    explained_variance,
+    max_abs,
+)
 from dbp_ros.rl.reward_scaler import RewardScaler
 from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, with_prefix, without_prefix
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
+from dbp_ros.rl.trust_region import backtrack
 from dbp_ros.settings.finetune import FinetuneConfig
-
-ANCHOR_WEIGHT_FACTOR = 1.5
-ANCHOR_WEIGHT_RANGE = 1e3
 
 
 class PPOLearner(Learner):
@@ -104,19 +108,23 @@ class PPOLearner(Learner):
         minibatches = self._minibatches(len(batch))
         reference = self._reference(batch, minibatches)
         trains_actor = self.updates >= self.config.critic_warmup_updates
+        start = [parameter.detach().clone() for parameter in self._actor_parameters]
         steps = self._update_actor(batch, reference, minibatches) if trains_actor else 0
+        distribution, fraction = self._within_target_kl(batch, reference, minibatches, start)
         statistics = {
             "used": float(used.float().mean()),
             "log_prob_gap": max_abs((reference.log_prob - batch.log_prob)[batch.on_policy]),
             "reward_scale": self.scaler.scale,
             "explained": explained_variance(estimate, used),
             "actor_steps": float(steps),
-            **self._diagnostics(batch, reference, minibatches),
+            "update_fraction": fraction,
+            **self._diagnostics(batch, reference, distribution),
             "value_loss": self._update_critic(batch),
         }
-        if steps:
+        if steps and fraction:
             self.version += 1
-            self._adapt_anchor(statistics["anchor_distance"])
+            distance = statistics["anchor_distance"]
+            self.anchor_weight = adapted_anchor_weight(self.anchor_weight, distance, self.config)
             self._anneal_latents()
         self.updates += 1
         return statistics
@@ -149,13 +157,13 @@ class PPOLearner(Learner):
             self.config.gae_lambda,
         )
 
-    def _minibatches(self, count: int) -> tuple[Tensor, ...]:
+    def _minibatches(self, count: int) -> Rows:
         """Return all rows, shuffled, in minibatches of about equal size."""
         rows = torch.randperm(count, generator=self._generator)
         return rows.tensor_split(max(1, round(count / self.config.minibatch_size)))
 
     @torch.no_grad()
-    def _distribution(self, batch: PPOBatch, minibatches: tuple[Tensor, ...]) -> GaussianChunk:
+    def _distribution(self, batch: PPOBatch, minibatches: Rows) -> GaussianChunk:
         """Return the current distribution of every chunk, computed by minibatch.
 
         Floating-point sums depend on the batch shape. With the minibatches of the first epoch, the
@@ -167,7 +175,7 @@ class PPOLearner(Learner):
             mean[rows], log_sigma[rows] = part.mean, part.log_sigma
         return replace(part, mean=mean, log_sigma=log_sigma)
 
-    def _reference(self, batch: PPOBatch, minibatches: tuple[Tensor, ...]) -> Reference:
+    def _reference(self, batch: PPOBatch, minibatches: Rows) -> Reference:
         distribution = self._distribution(batch, minibatches)
         log_prob = distribution.log_prob(batch.action, batch.executed)
         ratio = (log_prob - batch.log_prob).exp().clamp(max=1.0)
@@ -178,10 +186,8 @@ class PPOLearner(Learner):
             anchor=self.actor.anchor_chunk(batch.observation, batch.latent, self._generator),
         )
 
-    def _update_actor(
-        self, batch: PPOBatch, reference: Reference, minibatches: tuple[Tensor, ...]
-    ) -> int:
-        """Train the actor until the KL target is reached; return the number of steps."""
+    def _update_actor(self, batch: PPOBatch, reference: Reference, minibatches: Rows) -> int:
+        """Train the actor until a minibatch reaches the KL target; return the number of steps."""
         steps, config = 0, self.config
         for _ in range(config.num_learning_epochs):
             for rows in minibatches:
@@ -200,6 +206,28 @@ class PPOLearner(Learner):
             minibatches = self._minibatches(len(batch))
         return steps
 
+    @property
+    def _actor_parameters(self) -> list[nn.Parameter]:
+        return [p for group in self._actor_optimiser.param_groups for p in group["params"]]
+
+    def _within_target_kl(
+        self, batch: PPOBatch, reference: Reference, minibatches: Rows, start: list[Tensor]
+    ) -> tuple[GaussianChunk, float]:
+        """Shorten the update of the actor until the KL divergence is within its target.
+
+        Returns:
+            The distribution of every chunk afterwards, and the remaining fraction of the update.
+        """
+        latest = reference.distribution
+
+        def divergence() -> float:
+            nonlocal latest
+            latest = self._distribution(batch, minibatches)
+            return float(reference.distribution.kl(latest, batch.executed).mean())
+
+        fraction = backtrack(self._actor_parameters, start, divergence, self.config.target_kl)
+        return (latest if fraction else reference.distribution), fraction
+
     def _step(self, loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
@@ -212,11 +240,10 @@ class PPOLearner(Learner):
         optimiser.step()
 
     def _diagnostics(
-        self, batch: PPOBatch, reference: Reference, minibatches: tuple[Tensor, ...]
+        self, batch: PPOBatch, reference: Reference, distribution: GaussianChunk
     ) -> Statistics:
         """Return statistics of the policy after the update."""
-        distribution, rows = self._distribution(batch, minibatches), torch.arange(len(batch))
-        unit = self.config.anchor_distance
+        rows, unit = torch.arange(len(batch)), self.config.anchor_distance
         distance = anchor_distance(distribution, batch, reference, rows, unit).mean().sqrt()
         return {
             "kl": float(reference.distribution.kl(distribution, batch.executed).mean()),
@@ -225,24 +252,11 @@ class PPOLearner(Learner):
             "anchor_weight": self.anchor_weight,
         }
 
-    def _adapt_anchor(self, distance: float) -> None:
-        """Increase the anchor weight if the policy is too far from the anchor, else decrease it."""
-        start = self.config.anchor_weight
-        change = (
-            ANCHOR_WEIGHT_FACTOR
-            if distance > self.config.anchor_distance
-            else 1.0 / ANCHOR_WEIGHT_FACTOR
-        )
-        low, high = start / ANCHOR_WEIGHT_RANGE, start * ANCHOR_WEIGHT_RANGE
-        self.anchor_weight = min(max(self.anchor_weight * change, low), high)
-
     def _anneal_latents(self) -> None:
         """Scale the latents of the next version down.
 
-        Each latent gives a different chunk, and few decisions share similar latents, so an update
-        improves each chunk only slightly. If the latents encode no choice of the task, all
-        decisions can improve a single chunk. The distribution of the latent is not optimised, so
-        the likelihoods remain exact.
+        Each latent gives a different chunk; without latents all decisions improve a single one.
+        The distribution of the latent is not optimised, so the likelihoods remain exact.
         """
         if self.config.latent_anneal_versions:
             scale = max(0.0, 1.0 - self.version / self.config.latent_anneal_versions)

@@ -8,6 +8,9 @@ from dbp_ros.rl.advantages import AdvantageEstimate
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.transitions import Transitions
 
+# Rows of a batch, one tensor for each minibatch.
+Rows = tuple[Tensor, ...]
+
 
 @dataclass(frozen=True)
 class PPOBatch:

@@ -6,6 +6,10 @@ from torch import Tensor
 from dbp_ros.rl.advantages import AdvantageEstimate
 from dbp_ros.rl.gaussian_chunk import GaussianChunk, sum_executed
 from dbp_ros.rl.ppo_batch import PPOBatch, Reference
+from dbp_ros.settings.finetune import FinetuneConfig
+
+ANCHOR_WEIGHT_FACTOR = 1.5
+ANCHOR_WEIGHT_RANGE = 1e3
 
 
 def clipped_surrogate(
@@ -46,6 +50,20 @@ def anchor_distance(
     difference = (distribution.mean - reference.anchor[rows]) / unit
     executed = batch.executed[rows]
     return sum_executed(difference.square().mean(2), executed) / executed
+
+
+def adapted_anchor_weight(weight: float, distance: float, config: FinetuneConfig) -> float:
+    """Return an increased anchor weight for a policy too far from the anchor, else a decreased one.
+
+    Args:
+        weight: Of the last update.
+        distance: RMS distance of the policy from the anchor.
+        config: Its largest distance, and the initial weight.
+    """
+    too_far = distance > config.anchor_distance
+    change = ANCHOR_WEIGHT_FACTOR if too_far else 1.0 / ANCHOR_WEIGHT_FACTOR
+    low = config.anchor_weight / ANCHOR_WEIGHT_RANGE
+    return min(max(weight * change, low), config.anchor_weight * ANCHOR_WEIGHT_RANGE)
 
 
 def max_abs(differences: Tensor) -> float:

@@ -242,3 +242,23 @@ def test_a_batch_without_usable_transitions_is_refused() -> None:
 def test_n_action_steps_beyond_the_horizon_is_refused() -> None:
     with pytest.raises(TrainingError, match="n_action_steps = 5, but a chunk has 4 points"):
         PPOLearner(policy(), FinetuneConfig(n_action_steps=5))
+
+
+@pytest.mark.parametrize("target_kl", [0.05, 1e-3])
+def test_an_update_is_shortened_to_its_target_kl(target_kl: float) -> None:
+    trained = learner(actor_learning_rate=1e-2, target_kl=target_kl)
+    before = [value.clone() for value in trained.actor.parameters()]
+    statistics = trained.update(sampled_transitions(trained))
+    assert 0.5 * target_kl < statistics["kl"] <= target_kl
+    assert 0.0 < statistics["update_fraction"] < 1.0
+    after = trained.actor.parameters()
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_an_update_without_a_step_within_the_target_makes_no_version() -> None:
+    trained = learner(actor_learning_rate=1e-2, target_kl=0.0)
+    before = [value.clone() for value in trained.actor.parameters()]
+    statistics = trained.update(sampled_transitions(trained))
+    assert (statistics["kl"], statistics["update_fraction"], trained.version) == (0.0, 0.0, 0)
+    for one, two in zip(before, trained.actor.parameters(), strict=True):
+        assert torch.equal(one, two)
