@@ -9,7 +9,14 @@ RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 CHECK_ROS := $(RUN)/python -c 'from dbp_ros.ros_support import require_wheels; require_wheels()'
 ARGS ?=
+TASK ?= transport
 EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,bench,test
+# Commands of `make model`.
+RANDOMISATION ?= $(if $(filter transport,$(TASK)),0.5,1)
+COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation $(RANDOMISATION) --out data/$(TASK)
+TRAIN = OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/$(TASK) --out build/train/$(1) --bfloat16 \
+  $(if $(wildcard build/train/$(1)/checkpoint.safetensors),--resume)
+EXPORT = $(RUN)/dbp export --run build/train/$(1) --data data/$(TASK) --out build/models/$(1) --name $(1)
 # No PyTorch, no DDS.
 FAST := $(addprefix test/,bundle data diagnosis hotswap motion nodes policy runtime sensing settings sim \
   stack telemetry test_architecture.py test_files.py)
@@ -51,12 +58,20 @@ bench: $(VENV)/.all ## measure this machine: short benchmarks, about 15 minutes
 	$(RUN)/dbp bench scale --seconds 2
 	$(RUN)/dbp bench rate --duration-s 15 $(ARGS)
 
-model: $(VENV)/.all ## collect, train, export and quantize the model in models/: about an hour
-	$(RUN)/dbp collect --task lift --episodes 300 --out data/lift
-	OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/lift --out build/train/lift --bfloat16
-	$(RUN)/dbp export --run build/train/lift --data data/lift --out models/lift --name lift
-	$(RUN)/dbp collect --task lift --episodes 8 --seed 200000 --out data/unseen
-	$(RUN)/dbp quantize --model lift --precision int8_all --data data/unseen --out models/lift_int8 --name lift_int8
+# Train on demonstrations, then also on episodes in which the expert takes over from that policy. The
+# same command resumes an interrupted one.
+model: $(VENV)/.all build/models/$(TASK)_expert/manifest.yaml ## train the model of TASK for models/: under two hours on two cores
+	$(COLLECT) --episodes 400 --first 400 --policy build/models/$(TASK)_expert
+	$(call TRAIN,$(TASK)) --initial-model build/models/$(TASK)_expert --learning-rate 5e-4
+	$(call EXPORT,$(TASK))
+	$(RUN)/dbp collect --task $(TASK) --episodes 8 --seed 200000 --out data/$(TASK)_unseen
+	$(RUN)/dbp quantize --model build/models/$(TASK) --precision int8 --data data/$(TASK)_unseen \
+	  --out models/$(TASK) --name $(TASK)
+
+build/models/$(TASK)_expert/manifest.yaml: | $(VENV)/.all
+	$(COLLECT) --episodes 400
+	$(call TRAIN,$(TASK)_expert)
+	$(call EXPORT,$(TASK)_expert)
 
 opengl: $(VENV)/.demo
 	@$(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' || { \

@@ -74,5 +74,10 @@ def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str
     data, run = f"data/{arguments.data.resolve().name}", f"build/train/{arguments.name}"
     export = f"dbp export --run {run} --data {data} --out models/{arguments.name}"
     export += f" --name {arguments.name} --version {arguments.version}"
-    train = train_command(checkpoint.config, data, run, checkpoint.selection)
-    return (*description.get("command_lines", ()), train, export)
+    initial = checkpoint.metadata.get("initial_model", {})
+    train = train_command(
+        checkpoint.config, data, run, checkpoint.selection, initial.get("path", "")
+    )
+    earlier = initial.get("commands", [])
+    recorded = [line for line in description.get("command_lines", []) if line not in earlier]
+    return (*earlier, *recorded, train, export)

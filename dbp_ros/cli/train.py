@@ -7,11 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_folder
+from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import load_demonstrations
@@ -27,6 +29,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="data set: a folder or a file")
     parser.add_argument("--out", type=Path, required=True, help="folder for the run")
     parser.add_argument(
+        "--initial-model", default="", help="model bundle whose weights are the initial ones"
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="resume the run in --out with its own settings and columns of the data set",
@@ -39,9 +44,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def train_command(config: TrainConfig, data: str, out: str, selection: Selection) -> str:
+def train_command(
+    config: TrainConfig, data: str, out: str, selection: Selection, initial_model: str
+) -> str:
     """Return the command line of a training run, without flags at their defaults."""
     words = ["dbp", "train", "--data", data, "--out", out]
+    words += ["--initial-model", initial_model] if initial_model else []
     return shlex.join([*words, *flags_of(selection), *flags_of(config)])
 
 
@@ -81,6 +89,14 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     trainer = Trainer(config, data, arguments.out, origin=origin)
     if checkpoint is not None:
         trainer.resume(checkpoint)
+    elif arguments.initial_model:
+        bundle = read_bundle(bundle_directory(arguments.initial_model))
+        model = {
+            "path": arguments.initial_model,
+            "sha256": bundle.sha256,
+            "commands": bundle.manifest.made_by.get("commands", []),
+        }
+        trainer.start_from(checkpoint_of(bundle), model)
     return trainer
 
 

@@ -54,6 +54,14 @@ class Checkpoint:
             if name.startswith(start)
         }
 
+    def optimiser_state(self) -> dict[int, dict[str, Tensor]]:
+        """Return the state of the optimiser by the index of the parameter."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in self.part("optimiser").items():
+            number, key = name.split("/")
+            state.setdefault(int(number), {})[key] = value
+        return state
+
     def policy(self) -> PolicyNetwork:
         """Return the policy with the averaged weights, in evaluation mode."""
         policy = PolicyNetwork(self.shape, self.config)

@@ -189,6 +189,7 @@ def _manifest(
             TRAINING_SETTINGS: asdict(checkpoint.config),
             "evaluations": checkpoint.config.num_inference_steps,
             "dataset": metadata["dataset"],
+            "initial_model": metadata.get("initial_model", {}).get("sha256", ""),
             "updates": metadata["update"],
             "train_s": metadata["train_s"],
             "versions": {

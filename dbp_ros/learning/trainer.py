@@ -15,6 +15,7 @@ from dbp_ros.learning.batch_sampler import BatchSampler, SampledBatch
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.distributed import average_gradients, require_divisible_batch
 from dbp_ros.learning.ema import ExponentialMovingAverage
 from dbp_ros.learning.learning_rate import learning_rate
 from dbp_ros.learning.methods.method import RegressionTarget, TrainingBatch
@@ -68,7 +69,9 @@ class Trainer:
             mixed_precision="bf16" if config.bfloat16 and config.device != "cpu" else "no",
         )
         self.device = self.accelerator.device
-        self._check()
+        if config.device == "cuda" and self.device.type != "cuda":
+            raise TrainingError("device = cuda, but PyTorch finds no GPU: use --device cpu")
+        require_divisible_batch(config, self.accelerator)
         prepared = TrainingData.of(config, data)
         self.validation_rows = prepared.validation_rows
         self.shape = PolicyShape.of(data)
@@ -92,20 +95,35 @@ class Trainer:
             TrainingLog(run) if run is not None and self.accelerator.is_main_process else None
         )
         self.origin = origin or {}
+        self.initial_model: dict[str, Any] = {}
         self.update, self.train_s = 0, 0.0
         self.metrics: dict[str, float] = {}
 
-    def _check(self) -> None:
-        config = self.config
-        parts = self.accelerator.num_processes * config.gradient_accumulation_steps
-        if config.batch_size % parts:
+    def start_from(self, trained: Checkpoint, model: dict[str, Any]) -> None:
+        """Take the averaged weights and the normaliser of a trained policy as the initial ones.
+
+        Args:
+            trained: The policy.
+            model: Its description for the checkpoints of this run.
+
+        Raises:
+            TrainingError: If it has other inputs, outputs or network settings.
+        """
+        if trained.shape != self.shape:
             raise TrainingError(
-                f"batch_size = {config.batch_size} cannot be split over "
-                f"{self.accelerator.num_processes} processes in "
-                f"{config.gradient_accumulation_steps} parts each: use a multiple of {parts}"
+                f"the initial model has inputs and outputs {trained.shape}, the data set has "
+                f"{self.shape}: use a model of the same robot, cameras and image size"
             )
-        if config.device == "cuda" and self.device.type != "cuda":
-            raise TrainingError("device = cuda, but PyTorch finds no GPU: use --device cpu")
+        weights = trained.part("average")
+        try:
+            for network in (self.policy, self.ema.network):
+                network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"the network differs from that of the initial model: {error}: give the network "
+                "settings of its manifest"
+            ) from error
+        self.initial_model = model
 
     def train(self, stop_at: int | None = None, report: Report = no_report) -> None:
         """Make updates up to `num_steps` of the settings, or `stop_at`.
@@ -156,7 +174,7 @@ class Trainer:
             group["lr"] = learning_rate(self.config, self.update)
         self.optimiser.zero_grad(set_to_none=True)
         loss, force_rms = self._accumulate()
-        self._average_gradients()
+        average_gradients(self.policy, self.accelerator)
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
         self.optimiser.step()
         self.ema.update(self.policy)
@@ -212,16 +230,6 @@ class Trainer:
         start = len(prediction) * accelerator.process_index
         return [target.rows(start + i * size, start + (i + 1) * size) for i in range(len(parts))]
 
-    def _average_gradients(self) -> None:
-        if self.accelerator.num_processes == 1:
-            return
-        gradients = [p.grad for p in self.policy.parameters() if p.grad is not None]
-        flat = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
-        start = 0
-        for gradient in gradients:
-            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
-            start += gradient.numel()
-
     def _validate(self, loss: Tensor, force_rms: Tensor) -> dict[str, float]:
         row: dict[str, float] = {
             "learning_rate": learning_rate(self.config, self.update - 1),
@@ -249,6 +257,7 @@ class Trainer:
             "train_s": round(self.train_s, 3),
             "metrics": self.metrics,
             "dataset": self.origin,
+            **({"initial_model": self.initial_model} if self.initial_model else {}),
         }
         on_cpu = {name: value.cpu() for name, value in tensors.items()}
         return Checkpoint(self.config, self.shape, metadata, on_cpu)
@@ -273,7 +282,7 @@ class Trainer:
         self.ema.updates = checkpoint.metadata["average_updates"]
         self.optimiser.load_state_dict(
             {
-                "state": _by_index(checkpoint.part("optimiser")),
+                "state": checkpoint.optimiser_state(),
                 "param_groups": self.optimiser.state_dict()["param_groups"],
             }
         )
@@ -281,13 +290,6 @@ class Trainer:
         self.update = checkpoint.metadata["update"]
         self.train_s = checkpoint.metadata["train_s"]
         self.metrics = checkpoint.metadata["metrics"]
+        self.initial_model = checkpoint.metadata.get("initial_model", {})
         if self.log is not None:
             self.log.truncate_after(self.update)
-
-
-def _by_index(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        number, key = name.split("/")
-        state.setdefault(int(number), {})[key] = value
-    return state

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.cli.main import main
@@ -93,6 +94,38 @@ def test_the_command_in_a_bundle_repeats_its_training(data: Path, run: Path) -> 
     assert one.config == two.config
     assert one.selection == two.selection
     assert one.metadata["dataset"] == two.metadata["dataset"]
+
+
+def test_a_run_starts_from_the_weights_of_a_bundle(data: Path, run: Path) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    bundle, continued = run.parent / "models" / "toy", run.with_name("continued")
+    words = ["export", "--run", str(run), "--data", str(data), "--out", str(bundle)]
+    assert main([*words, "--name", "toy"]) == 0
+    initial = ("--initial-model", str(bundle), "--learning-rate", "0")
+    assert train(data, continued, *CHOSEN, *initial) == 0
+    one, two = read_checkpoint(run), read_checkpoint(continued)
+    for name, value in one.part("average").items():
+        torch.testing.assert_close(value, two.part("average")[name], rtol=0, atol=1e-6)
+    words = ["export", "--run", str(continued), "--data", str(data), "--out", str(bundle) + "_2"]
+    assert main([*words, "--name", "toy"]) == 0
+    made_by = read_bundle(Path(f"{bundle}_2")).manifest.made_by
+    assert made_by["initial_model"] == read_bundle(bundle).sha256
+    assert any(f"--initial-model {bundle}" in line for line in made_by["commands"])
+    assert len(made_by["commands"]) == 4
+
+
+def test_the_weights_of_another_network_are_refused(
+    data: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    bundle = run.parent / "models" / "toy"
+    words = ["export", "--run", str(run), "--data", str(data), "--out", str(bundle)]
+    assert main([*words, "--name", "toy"]) == 0
+    initial = ("--initial-model", str(bundle))
+    assert train(data, run.with_name("wider"), *CHOSEN, *initial, "--width", "24") == 1
+    assert "differs from that of the initial model" in capsys.readouterr().err
+    assert train(data, run.with_name("other"), *initial) == 1
+    assert "the initial model has inputs and outputs" in capsys.readouterr().err
 
 
 def test_a_run_of_another_version_is_refused(data: Path, run: Path) -> None:
