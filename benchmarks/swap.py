@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.model_pusher import ModelPusher
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.cli.terminal import show, status_line, terminal
@@ -20,6 +19,7 @@ from dbp_ros.evaluation.report import plot_exceedance
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.evaluation.running_stack import Log, reference_loops, running_stack
 from dbp_ros.files import require_folder, write_text
+from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.policy import DECISION_RATE_HZ, PolicyConfig

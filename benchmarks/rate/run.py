@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.model_pusher import ModelPusher
 from benchmarks.rate.conditions import (
     Condition,
     parse_condition,
@@ -25,6 +24,7 @@ from dbp_ros.evaluation.result_table import ResultTable, Row, provenance
 from dbp_ros.evaluation.running_stack import Log, running_stack
 from dbp_ros.extras import install_hint, is_missing
 from dbp_ros.files import write_text
+from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.flags import add_settings, settings_from
 
 PERCENTILES = ("p50", "p99", "p999", "max")

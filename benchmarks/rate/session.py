@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.model_pusher import ModelPusher
 from benchmarks.rate.conditions import CONDITIONS, Condition, background_load
 from benchmarks.rate.process_usage import Usage, usage_below
 from dbp_ros.errors import DbpError
 from dbp_ros.evaluation.report import EpisodeResult, build_report
 from dbp_ros.evaluation.running_stack import Log, read_reference_loops, reference_loops
+from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot import CAMERAS

@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image as PILImage
 
+from dbp_ros.bundle.bundle import bundle_directory
+from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.report import EpisodeResult, build_report, plot_histograms
 from dbp_ros.evaluation.running_stack import (
     Log,
@@ -16,26 +18,49 @@ from dbp_ros.evaluation.running_stack import (
     running_stack,
 )
 from dbp_ros.files import require_folder, write_text
-from dbp_ros.nodes.episode_runner import EpisodeRunner
+from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.fields import Settings, setting
-from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import TaskName
 from dbp_ros.types import Image
 
 NOISE_MASK = 0xFC
 VIDEO_ZOOM = 4
 VIDEO_FRAME_MS = 66
+# Each has a model of its name.
+ALL_TASKS: tuple[TaskName, ...] = ("lift", "can", "transport")
 
 
 @dataclass(frozen=True)
 class DemoConfig(Settings):
-    """Settings of a demo."""
+    """Settings of a demo.
 
-    task: TaskName = setting("lift", "task of the simulated cell")
-    model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
+    Raises:
+        ConfigError: If a model is given for all tasks.
+    """
+
+    task: Literal[TaskName, "all"] = setting(
+        "transport", f"task of the simulated cell; all for {', '.join(ALL_TASKS)} in turn"
+    )
+    model: str = setting(
+        "", "model bundle: a folder, or a name under models/; empty for that of the task"
+    )
     episodes: int = setting(20, "number of episodes", ge=1)
     film: int = setting(3, "number of them to record as a video of the head camera", ge=0)
     out: Path = setting(Path("build/demo"), "folder for the report, the plot and the video")
+
+    def __post_init__(self) -> None:
+        """Check each value, and values that depend on each other."""
+        super().__post_init__()
+        if self.task == "all" and self.model:
+            raise ConfigError(f"model is {self.model}, but each task has its own: leave it empty")
+
+    def task_of(self, episode: int) -> str:
+        """Return the task of an episode."""
+        return ALL_TASKS[episode % len(ALL_TASKS)] if self.task == "all" else self.task
+
+    def model_of(self, task: str) -> str:
+        """Return the model of a task."""
+        return self.model or task
 
 
 @dataclass(frozen=True)
@@ -66,7 +91,9 @@ def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
         DbpError: If the stack does not start or does not respond.
     """
     require_folder(config.out)
-    with running_stack(config.task, config.model, config.out, EpisodeRunner, status) as runner:
+    first = config.task_of(0)
+    stack = first, config.model_of(first), config.out
+    with running_stack(*stack, ModelPusher, status) as runner:
         with reference_loops(config.out) as files:
             results = _run_episodes(config, runner, status, log)
         guard, policy, simulation = map(runner.statistics, ("guard", "policy", "simulation"))
@@ -84,9 +111,9 @@ def write_results(folder: Path, demo: DemoResult) -> None:
 
 
 def _run_episodes(
-    config: DemoConfig, runner: EpisodeRunner, status: Log, log: Log
+    config: DemoConfig, runner: ModelPusher, status: Log, log: Log
 ) -> list[EpisodeResult]:
-    limit_s = float(runner.statistics("simulation")["time_limit_s"])
+    task = config.task_of(0)
     for name in ("guard", "policy", "simulation"):
         runner.trigger(f"{name}/clear_statistics")
     results: list[EpisodeResult] = []
@@ -96,14 +123,19 @@ def _run_episodes(
     for number in range(config.episodes):
         if number == config.film:
             runner.stop_recording()
-        runner.reset()
+        if task != config.task_of(number):
+            task = config.task_of(number)
+            log(_change_task(runner, task, config.model_of(task)))
+        else:
+            runner.reset()
+        limit_s = float(runner.statistics("simulation")["time_limit_s"])
 
         def show_status(number: int = number) -> None:
             status(_live_line(number, config.episodes, results, runner))
 
         success, duration_s = runner.run_episode(limit_s, show_status)
         after = _periods(runner)
-        result = EpisodeResult(success, duration_s, *_rates(before, after))
+        result = EpisodeResult(success, duration_s, *_rates(before, after), task)
         log(_episode_line(number, config.episodes, result))
         results.append(result)
         before = after
@@ -111,19 +143,33 @@ def _run_episodes(
     return results
 
 
-def _periods(runner: EpisodeRunner) -> list[dict[str, float]]:
+def _change_task(runner: ModelPusher, task: str, model: str) -> str:
+    """Reset the cell with another task and swap in its model; return a line for the log."""
+    runner.set_task(task)
+    runner.reset()
+    # The model runs in shadow mode next to the active one, while control is disabled.
+    runner.activate_policy(True)
+    swap_s = runner.swap(bundle_directory(model), share_path=True)
+    runner.activate_policy(False)
+    return f"          {task}: swapped in its model in {swap_s:.1f} s"
+
+
+def _periods(runner: ModelPusher) -> list[dict[str, float]]:
     return [
         runner.statistics("policy")["decision_period"],
         runner.statistics("guard")["command_period"],
     ]
 
 
-def _rates(before: Sequence[dict[str, float]], after: Sequence[dict[str, float]]) -> list[float]:
+def _rates(
+    before: Sequence[dict[str, float]], after: Sequence[dict[str, float]]
+) -> tuple[float, float]:
     """Return the rates of decisions and commands between two measurements in [Hz]."""
-    return [
+    decisions, commands = (
         (b["periods"] - a["periods"]) / max(1e-9, b["active_s"] - a["active_s"])
         for a, b in zip(before, after, strict=True)
-    ]
+    )
+    return decisions, commands
 
 
 def _episode_line(number: int, episodes: int, result: EpisodeResult) -> str:
@@ -135,7 +181,7 @@ def _episode_line(number: int, episodes: int, result: EpisodeResult) -> str:
 
 
 def _live_line(
-    number: int, episodes: int, results: Sequence[EpisodeResult], runner: EpisodeRunner
+    number: int, episodes: int, results: Sequence[EpisodeResult], runner: ModelPusher
 ) -> str:
     policy, guard = runner.diagnostics.get("policy", {}), runner.diagnostics.get("guard", {})
     return (

@@ -22,6 +22,7 @@ class EpisodeResult:
     duration_s: float
     decision_rate_hz: float
     command_rate_hz: float
+    task: str = ""
 
 
 def count_missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tuple[int, int]:
@@ -89,7 +90,11 @@ def build_report(
     return {
         "task": task,
         "episodes": len(episodes),
-        "success_rate": sum(e.success for e in episodes) / max(1, len(episodes)),
+        "success_rate": success_rate(episodes),
+        "success_by_task": {
+            name: success_rate([e for e in episodes if e.task == name])
+            for name in sorted({e.task for e in episodes})
+        },
         "decision_rate_hz": policy["decision_period"]["rate_hz"],
         "command_rate_hz": guard["command_period"]["rate_hz"],
         "slowest_episode_decision_rate_hz": min((e.decision_rate_hz for e in episodes), default=0),
@@ -116,6 +121,11 @@ def build_report(
         "machine": machine_info(),
         "episode_results": [asdict(episode) for episode in episodes],
     }
+
+
+def success_rate(episodes: Sequence[EpisodeResult]) -> float:
+    """Return the share of successful episodes, 0 without any."""
+    return sum(episode.success for episode in episodes) / max(1, len(episodes))
 
 
 def unmet_requirements(report: dict[str, Any]) -> list[str]:
@@ -146,6 +156,11 @@ def report_table(report: dict[str, Any]) -> Table:
     table.add_section()
     for name, text in (
         ("success", f"{100 * report['success_rate']:.0f} %"),
+        *(
+            (f"success in {task}", f"{100 * rate:.0f} %")
+            for task, rate in report["success_by_task"].items()
+            if len(report["success_by_task"]) > 1
+        ),
         ("decisions [Hz]", f"{report['decision_rate_hz']:.1f}"),
         ("commands [Hz]", f"{report['command_rate_hz']:.1f}"),
         ("missed decisions", str(report["missed_decisions"])),

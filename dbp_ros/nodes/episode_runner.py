@@ -10,7 +10,9 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool, Trigger
@@ -132,6 +134,19 @@ class EpisodeRunner(Node):  # type: ignore[misc]
             response = self._calls.call(GetState, "policy/get_state", GetState.Request())
             if response.current_state.id != goal:
                 raise
+
+    def set_task(self, task: str) -> None:
+        """Set the task of the simulated cell from the next `reset` on.
+
+        Raises:
+            DbpError: If there is no such task, or no response in time.
+        """
+        request = SetParameters.Request(
+            parameters=[Parameter("task", value=task).to_parameter_msg()]
+        )
+        (result,) = self._calls.call(SetParameters, "simulation/set_parameters", request).results
+        if not result.successful:
+            raise DbpError(f"the task of the cell was not set: {result.reason}")
 
     def reset(self) -> None:
         """Bring the arms to rest and reset the simulation for the next episode.

@@ -20,11 +20,16 @@ ROS_ARGUMENTS, END_OF_ROS_ARGUMENTS = "--ros-args", "--"
 PARAMETER_FLAGS, FILE_FLAG, ASSIGNMENT = ("-p", "--param"), "--params-file", ":="
 
 
-def load_settings(node: Node, kind: type[Kind]) -> Kind:
-    """Declare and read one read-only parameter per field of a dataclass.
+def load_settings(node: Node, kind: type[Kind], writable: Sequence[str] = ()) -> Kind:
+    """Declare and read one parameter per field of a dataclass; they are read-only by default.
 
     An integer is accepted as a float. All parameters and parameter files of the command line are
     checked, as ROS 2 ignores undeclared ones.
+
+    Args:
+        node: The node.
+        kind: Settings dataclass.
+        writable: Parameters that the node allows to be set later.
 
     Raises:
         ConfigError: If a parameter is unknown, a file is for other nodes, or a value has the wrong
@@ -39,7 +44,8 @@ def load_settings(node: Node, kind: type[Kind]) -> Kind:
         default = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
         text = f"{leaf.doc} ({leaf.bounds})" if leaf.bounds else leaf.doc
         # The range is part of the description: the type may be a list, or dynamic.
-        descriptor = ParameterDescriptor(description=text, read_only=True, dynamic_typing=True)
+        read_only = leaf.name not in writable
+        descriptor = ParameterDescriptor(description=text, read_only=read_only, dynamic_typing=True)
         value = node.declare_parameter(leaf.name, default, descriptor).value
         # ROS 2 gives an empty list no type, and rclpy reads it as None.
         values[leaf.name] = [] if value is None else value

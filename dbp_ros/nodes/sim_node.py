@@ -8,12 +8,15 @@ the cameras have their own thread. It refuses to run next to other publishers of
 import sys
 import threading
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 from builtin_interfaces.msg import Time
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock as RosClock
 from rclpy.clock import ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64
@@ -36,6 +39,7 @@ from dbp_ros.runtime.sim_clock import SimClock
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.sim.controllers import JointTargets
 from dbp_ros.sim.simulation import Simulation
+from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.telemetry.latency import PeriodRecorder
 from dbp_ros.telemetry.trace import Hop, Trace
 from dbp_ros.types import NS_PER_S
@@ -47,6 +51,8 @@ CLOCK_RATE_HZ = 125.0
 # Periods of the physics to catch up after a delay; a longer delay is skipped.
 MAX_CATCH_UP_PERIODS = 10
 WATCH_PERIOD_S = 0.2
+# Parameter that may be set while the node runs.
+TASK = "task"
 # From the last joint states to the exit, to publish the reason.
 SHUTDOWN_DELAY_S = 0.5
 
@@ -57,7 +63,8 @@ class SimulationNode(Node):  # type: ignore[misc]
     def __init__(self) -> None:
         with prompt_discovery():
             super().__init__("simulation")
-        self._config = config = load_settings(self, SimulationConfig)
+        self._config = config = load_settings(self, SimulationConfig, writable=(TASK,))
+        self._next_task: str = config.task
         topic = self.resolve_topic_name("joint_states")
         with JointPublisherSearch(
             self.context, topic, config.joints, config.publisher_search_s
@@ -112,6 +119,7 @@ class SimulationNode(Node):  # type: ignore[misc]
             self, config, self._targets, lambda: self._simulation.positions
         )
         self._operator = CellOperator(self, self, self._sim_clock)
+        self.add_on_set_parameters_callback(self._set_task)
         diagnostics.DiagnosticsReporter(
             self, "simulation", self._state, self.statistics, self._clear, self._trace
         )
@@ -137,7 +145,7 @@ class SimulationNode(Node):  # type: ignore[misc]
     def statistics(self) -> dict[str, Any]:
         """Return the statistics, JSON-serialisable."""
         return {
-            "task": self._config.task,
+            "task": self._simulation.task.name,
             "seed": self._seed,
             "camera_backend": self._cameras.backend,
             "time_limit_s": self._simulation.time_limit_s,
@@ -148,17 +156,32 @@ class SimulationNode(Node):  # type: ignore[misc]
         }
 
     def reset(self) -> str:
-        """Reset the cell to the next seed, and return a message."""
+        """Reset the cell to the next seed, with the task of the parameter; return a message."""
+        simulation = self._simulation
+        if simulation.task.name != self._next_task:
+            simulation = Simulation(self._next_task)
         with self._lock:
             self._seed += 1
-            self._simulation.reset(self._seed)
-            self._targets.hold(self._simulation.positions)
+            simulation.reset(self._seed)
+            self._simulation = simulation
+            self._targets.hold(simulation.positions)
             self._controllers.clear()
-        return f"the cell is at the start of seed {self._seed}"
+        self._cameras.show(simulation)
+        return f"the cell is at the start of {simulation.task.name}, seed {self._seed}"
 
     def commanded_within(self, seconds: float) -> str:
         """Return a controller that received a command in the last seconds; empty if none did."""
         return self._controllers.commanded_within(seconds)
+
+    def _set_task(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        """Accept a task for the next reset."""
+        # All other parameters are read-only.
+        for parameter in parameters:
+            try:
+                self._next_task = make_task(str(parameter.value)).name
+            except ConfigError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
 
     def _read_commands(self) -> None:
         with self._lock:
@@ -226,7 +249,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         level, problem = self._controllers.state()
         if problem:
             return level, problem
-        return diagnostics.OK, f"{self._config.task}, seed {self._seed}"
+        return diagnostics.OK, f"{self._simulation.task.name}, seed {self._seed}"
 
     def _clear(self) -> None:
         self._period.clear()

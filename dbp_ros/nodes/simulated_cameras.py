@@ -89,23 +89,37 @@ class SimulatedCameras:
         }
         self._publishing.set()
 
+    def show(self, simulation: Simulation) -> None:
+        """Render another simulation from the next image on."""
+        self._simulation = simulation
+
     def close(self) -> None:
         """Stop the thread."""
         self.thread.stop()
 
     def _render(self, _: int) -> None:
-        if self._rig is None:
-            backend = self._config.camera_backend
-            self._node.get_logger().info(set_niceness(CAMERA_NICENESS))
-            self._rig = open_cameras(self._simulation.model, CAMERAS, *self._size, backend)
+        simulation = self._simulation
+        rig = self._rig_of(simulation)
         if not self._publishing.is_set():
             return
         index, camera = next(self._next_camera)
-        qpos = self._simulation.qpos
+        qpos = simulation.qpos
         captured_ns = self._sim_clock.now_ns()
-        image = self._noise.add(self._rig.render_camera(camera, qpos))
+        image = self._noise.add(rig.render_camera(camera, qpos))
         message = image_message(self._upscale(image), camera, self._stamp(captured_ns))
         self._topics[camera].publish(message)
         published_ns = self._sim_clock.now_ns()
         self.render_time.record(self._sim_clock.wall_duration_ns(captured_ns, published_ns))
         self._trace.add_span(Hop.RENDERED, captured_ns, published_ns, index, captured_ns)
+
+    def _rig_of(self, simulation: Simulation) -> CameraRig:
+        """Return the cameras of a simulation, opened at its first image."""
+        if self._rig is None:
+            self._node.get_logger().info(set_niceness(CAMERA_NICENESS))
+        elif self._rig.model is simulation.model:
+            return self._rig
+        else:
+            self._rig.close()
+        backend = self._config.camera_backend
+        self._rig = open_cameras(simulation.model, CAMERAS, *self._size, backend)
+        return self._rig

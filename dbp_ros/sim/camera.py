@@ -34,6 +34,7 @@ class CameraRig:
     Attributes:
         backend: `egl`, `osmesa` or `raycast`.
         names: Names of the cameras, in the order of `render`.
+        model: The rendered scene.
     """
 
     def __init__(
@@ -42,8 +43,8 @@ class CameraRig:
         """Store a renderer; use `open_cameras` to make one."""
         self.backend = backend
         self.names = names
+        self.model = model
         self._renderer = renderer
-        self._model = model
         self._data = mujoco.MjData(model)
 
     def render(self, data: mujoco.MjData) -> dict[str, Image]:
@@ -52,12 +53,12 @@ class CameraRig:
 
     def render_qpos(self, qpos: Array) -> dict[str, Image]:
         """Return an image of each camera at `qpos`. Shape (nq,)."""
-        set_qpos(self._model, self._data, qpos)
+        set_qpos(self.model, self._data, qpos)
         return self.render(self._data)
 
     def render_camera(self, name: str, qpos: Array) -> Image:
         """Return the image of one camera at `qpos`. Shape (nq,)."""
-        set_qpos(self._model, self._data, qpos)
+        set_qpos(self.model, self._data, qpos)
         return self._renderer.render(self._data, name)
 
     def close(self) -> None:

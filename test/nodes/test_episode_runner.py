@@ -6,11 +6,11 @@ import pytest
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
-from benchmarks.model_pusher import ModelPusher
 from dbp_ros.errors import DbpError
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner
+from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.qos import LATCHED
 

@@ -34,6 +34,7 @@ class ModelPusher(EpisodeRunner):
             DbpError: If it is refused, or takes too long.
         """
         start_s = time.monotonic()
+        self._ended.clear()
         sha256 = self._senders[share_path].announce(directory).sha256
         self.wait_for(lambda: sha256 in self._ended, "the swap", SWAP_LIMIT_S)
         end_s, reason = self._ended[sha256]
