@@ -26,8 +26,6 @@ METADATA, OUTCOME, ROLE = "dbp_ros.episode", "dbp_ros.outcome", "dbp_ros.role"
 # Metadata key: the failed and the current model version after a rollback, or null.
 FELL_BACK = "fell_back"
 CHUNK_BYTES = 256 * 1024
-# Noisy images compress badly, and compression would use CPU time of the robot.
-COMPRESSION = CompressionType.NONE
 CUT_OFF = "cut_off"
 # Exceptions of the decoder for a malformed message.
 DECODE_ERRORS = (struct.error, ValueError, IndexError, TypeError, OverflowError, MemoryError)
@@ -56,8 +54,8 @@ class EpisodeEnd:
 
     Attributes:
         outcome: `success` or `failure`.
-        termination_reason: `success`, `failure`, `time_limit`, `operator`, `policy`, or `cut_off`
-            if the recording is incomplete.
+        termination_reason: `success`, `failure`, `time_limit`, `operator`, `policy`, `control`
+            if control ended, or `cut_off` if the recording is incomplete.
         stamp_ns: Time of the end on the ROS clock.
     """
 
@@ -70,7 +68,11 @@ class BagWriter:
     """Writer of one bag; not thread-safe."""
 
     def __init__(
-        self, path: Path, topics: Mapping[str, BagTopic], metadata: Mapping[str, Any]
+        self,
+        path: Path,
+        topics: Mapping[str, BagTopic],
+        metadata: Mapping[str, Any],
+        compression: str = "none",
     ) -> None:
         """Open a file in an existing folder.
 
@@ -78,9 +80,10 @@ class BagWriter:
             path: The file.
             topics: The topics, by role.
             metadata: JSON-serialisable values of the episode.
+            compression: `none`, `lz4` or `zstd`.
         """
         self._file = path.open("wb")
-        self._writer = Writer(self._file, CHUNK_BYTES, COMPRESSION)
+        self._writer = Writer(self._file, CHUNK_BYTES, CompressionType[compression.upper()])
         self._writer.start(profile="ros2")
         encoded = {key: json.dumps(value) for key, value in metadata.items()}
         self._writer.add_metadata(METADATA, encoded)
@@ -186,7 +189,7 @@ def recover_bag(incomplete: Path, path: Path) -> None:
     a complete chunk is removed.
     """
     with atomic_file(path) as staging, staging.open("wb") as file:
-        writer = Writer(file, CHUNK_BYTES, COMPRESSION)
+        writer = Writer(file, CHUNK_BYTES, CompressionType.NONE)
         writer.start(profile="ros2")
         outcome, count = _to_strings(EpisodeEnd("failure", CUT_OFF, 0)), 0
         for record in _records(incomplete):

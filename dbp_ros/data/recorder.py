@@ -64,7 +64,11 @@ class BagRecorder:
     """
 
     def __init__(
-        self, folder: Path, topics: Mapping[str, BagTopic], on_bag_closed: Callable[[int], None]
+        self,
+        folder: Path,
+        topics: Mapping[str, BagTopic],
+        on_bag_closed: Callable[[int], None],
+        compression: str = "none",
     ) -> None:
         """Recover incomplete bags, and continue their numbering.
 
@@ -72,6 +76,7 @@ class BagRecorder:
             folder: Folder of the bags; created if missing.
             topics: The topics, by role.
             on_bag_closed: Called by the writer thread with the number of a complete bag.
+            compression: Of the bags; see `BagWriter`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.recovered = recover_bags(folder)
@@ -81,6 +86,7 @@ class BagRecorder:
         self.error: Exception | None = None
         self.name = "recorder"
         self._folder, self._topics, self._on_bag_closed = folder, topics, on_bag_closed
+        self._compression = compression
         self._preroll: deque[StampedMessage] = deque()
         self._latched: dict[str, StampedMessage] = {}
         self._newest_ns = 0
@@ -114,7 +120,7 @@ class BagRecorder:
 
         def open_bag() -> None:
             path = self._folder / f"{RECORDING}{number:06d}{SUFFIX}"
-            self._writer = BagWriter(path, self._topics, metadata)
+            self._writer = BagWriter(path, self._topics, metadata, self._compression)
             for message in preroll:
                 self._write(*message)
 

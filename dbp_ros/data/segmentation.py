@@ -1,4 +1,4 @@
-"""Segmentation into episodes by policy steps, success, a time limit and an operator."""
+"""Segmentation into episodes by policy steps, control, success, a time limit and an operator."""
 
 from collections.abc import Mapping
 from threading import Event
@@ -7,6 +7,7 @@ from typing import Any
 from dbp_ros.data.bag import EpisodeEnd
 from dbp_ros.data.recorder import END_TIMEOUT_S, BagRecorder
 from dbp_ros.errors import EpisodeError
+from dbp_ros.guard_state import GuardState
 from dbp_ros.telemetry.policy_step import PolicyStep
 from dbp_ros.types import seconds_to_ns
 
@@ -14,13 +15,14 @@ from dbp_ros.types import seconds_to_ns
 class EpisodeSegmenter:
     """Start and stop of a recorder at the boundaries of episodes.
 
-    An episode starts with the first step of a new episode of the policy, or on request of an
-    operator. It ends when the task becomes solved, at the time limit, on request of an operator,
-    or with the next episode of the policy. Policy steps after the end are not recorded. All
-    times are on the ROS clock.
+    Only motion under control is recorded. An episode starts with the first step of a new episode of
+    the policy, or on request of an operator. It ends when the task becomes solved, at the time
+    limit, on request of an operator, with control, or with the next episode of the policy. Policy
+    steps after the end are not recorded, unless only control ended. All times are on the ROS clock.
 
     Attributes:
         ended: Number of ended episodes, by termination reason.
+        over: Whether the episode of the policy is over, so that its next one must begin.
     """
 
     def __init__(
@@ -34,11 +36,30 @@ class EpisodeSegmenter:
             time_limit_s: Longest duration of an episode in [s], 0 for no limit.
         """
         self.ended: dict[str, int] = {}
+        self.over = False
         self._recorder, self._metadata = recorder, metadata
         self._limit_ns = seconds_to_ns(time_limit_s)
         self._begun_ns = 0
         self._latest: tuple[int, int] | None = None
-        self._solved = self._has_steps = False
+        self._controlled = self._solved = self._has_steps = False
+
+    @property
+    def waiting_for(self) -> str:
+        """What the next recording waits for, and its remedy; empty during one."""
+        if self._recorder.recording:
+            return ""
+        if not self._controlled:
+            return "control: call guard/enable_control (dbp enable)"
+        if self.over:
+            return "the next episode: dbp episode begin, or dbp episode new in simulation"
+        return "a decision of the policy: dbp activate, if it is inactive"
+
+    def on_guard_state(self, state: GuardState, now_ns: int) -> None:
+        """Pause while control is disabled or stopped; the running recording ends."""
+        self._controlled = state.enabled
+        if self._recorder.recording and not self._controlled:
+            self._end("failure", "control", now_ns)
+            self.over = False
 
     def on_policy_step(self, step: PolicyStep, now_ns: int) -> None:
         """Start an episode at its first step; call it before recording the step."""
@@ -48,6 +69,8 @@ class EpisodeSegmenter:
             # An operator starts an episode before its first policy step.
             if self._recorder.recording and previous and self._has_steps:
                 self._end("failure", "policy", now_ns)
+            self.over = False
+        if self._controlled and not self.over:
             self._begin(now_ns)
         self._has_steps = True
 
@@ -63,15 +86,21 @@ class EpisodeSegmenter:
         if late and self._recorder.recording:
             self._end("failure", "time_limit", now_ns)
 
-    def begin(self, now_ns: int) -> None:
-        """Start an episode on request of an operator.
+    def begin(self, now_ns: int) -> str:
+        """Start an episode on request of an operator, at the latest once control is enabled.
+
+        Returns:
+            What the recording waits for; empty if it has started.
 
         Raises:
             EpisodeError: If an episode is running.
         """
         if self._recorder.recording:
             raise EpisodeError("an episode is already running: end it first")
-        self._begin(now_ns)
+        self.over = False
+        if self._controlled:
+            self._begin(now_ns)
+        return f"waiting for {self.waiting_for}" if self.waiting_for else ""
 
     def end(self, outcome: str, now_ns: int) -> None:
         """End an episode as `success` or `failure` on request of an operator; wait for the disk.
@@ -104,4 +133,5 @@ class EpisodeSegmenter:
 
     def _end(self, outcome: str, reason: str, now_ns: int) -> Event:
         self.ended[reason] = self.ended.get(reason, 0) + 1
+        self.over = True
         return self._recorder.end(EpisodeEnd(outcome, reason, now_ns))

@@ -107,6 +107,7 @@ def run_demo_learn(config: LearnDemoConfig, status: Log, log: Log) -> dict[str, 
     settings = write_settings(config, time_limit_s)
     flags = (
         *("--learner", "--checkpoint", str(run.absolute()), "--config", str(settings)),
+        "--no-auto-reset",
         *("--real-time-factor", str(config.real_time_factor)),
     )
     stack = (TASK, str(model), config.out)

@@ -10,6 +10,8 @@ learner would record a motion. So `~/reset` is rejected while the arms are comma
 4. the policy begins an episode;
 5. control is enabled again, if it was enabled before;
 6. the learner begins an episode, if it was recording one before and is not recording now.
+
+With `auto_reset` it does so by itself when an episode is over, or the guard has stopped the arms.
 """
 
 import json
@@ -24,6 +26,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import CommandError, DbpError
 from dbp_ros.guard_state import GuardMode, GuardState
+from dbp_ros.nodes.auto_reset import AutoReset
 from dbp_ros.nodes.background_spinner import BackgroundSpinner
 from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.nodes.service_calls import CALL_LIMIT_S, ServiceCalls
@@ -42,7 +45,15 @@ POLL_S = 0.02
 
 
 class Cell(Protocol):
-    """The cell that is reset."""
+    """The cell that is reset.
+
+    Attributes:
+        episode_over: Whether its task is solved or the time limit is reached.
+    """
+
+    @property
+    def episode_over(self) -> bool:
+        """See above."""
 
     def reset(self) -> str:
         """Reset the cell to the next seed, and return a message."""
@@ -62,13 +73,16 @@ class CellOperator:
     refusal_limit_s = 10.0
     discovery_limit_s = 5.0
 
-    def __init__(self, owner: Node, cell: Cell, sim_clock: SimClock) -> None:
+    def __init__(
+        self, owner: Node, cell: Cell, sim_clock: SimClock, auto_reset: bool = False
+    ) -> None:
         """Create the services.
 
         Args:
             owner: Node of the cell, spun by another thread; its clients call the other nodes.
             cell: The cell that is reset.
             sim_clock: Clock of the cell.
+            auto_reset: Whether to begin the next episode when one is over.
         """
         self._owner, self._cell = owner, cell
         self._settle_s = SETTLE_S / min(1.0, sim_clock.real_time_factor)
@@ -88,6 +102,8 @@ class CellOperator:
         for name, action in (("reset", self.reset), ("new_episode", self.new_episode)):
             service = owner.resolve_service_name(f"~/{name}")
             self._node.create_service(Trigger, service, partial(self._handle, action))
+        if auto_reset:
+            AutoReset(self._node, self._is_due, partial(self.new_episode, after_stop=True))
         self._spinner = BackgroundSpinner("operator", (self._node,))
 
     def close(self) -> None:
@@ -104,8 +120,11 @@ class CellOperator:
         self._end_recording()
         return self._cell.reset()
 
-    def new_episode(self) -> str:
+    def new_episode(self, after_stop: bool = False) -> str:
         """Reset the cell and begin an episode in the whole stack; return a message.
+
+        Args:
+            after_stop: Whether to enable control again after a stop of the guard.
 
         Raises:
             DbpError: If a process does not respond in time, or rejects a call. Then control is
@@ -115,7 +134,8 @@ class CellOperator:
             self._wait_for(lambda: self._guard != GuardState(), "the guard to publish its state")
         if self._present(GUARD) and self._guard.emergency_stop:
             raise CommandError("the emergency stop is latched: call guard/reset first")
-        enabled = self._present(GUARD) and not self._guard.inactive
+        stopped = self._guard_is(GuardMode.STOPPED)
+        enabled = self._present(GUARD) and (not self._guard.inactive or (stopped and after_stop))
         recording = self._end_recording()
         stop_reason = self._disable()
         self._require_idle()
@@ -124,15 +144,20 @@ class CellOperator:
             time.sleep(self._settle_s)
             if self._present(POLICY):
                 self._call(Trigger, BEGIN, Trigger.Request())
-            if enabled and not stop_reason:
+            if enabled and (after_stop or not stop_reason):
                 self._enable()
             if recording:
                 self._begin_recording()
         except DbpError as error:
             raise CommandError(f"the cell was reset ({done}), but {error}") from error
-        if stop_reason:
+        if stop_reason and not after_stop:
             return f"{done}; control stays disabled: the guard had stopped the arms ({stop_reason})"
         return f"{done}; control is {'enabled again' if enabled else 'disabled, as before'}"
+
+    def _is_due(self) -> bool:
+        """Return whether an episode is over, or the guard stopped the arms by itself."""
+        stopped = self._guard_is(GuardMode.STOPPED) and not self._guard.emergency_stop
+        return stopped or (self._guard.enabled and self._cell.episode_over)
 
     def _present(self, state: str) -> bool:
         """Return whether a node is running, by the topic of its state."""

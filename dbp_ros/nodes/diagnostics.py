@@ -128,14 +128,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def trigger_callback(
-    action: Callable[[], None],
+    action: Callable[[], str | None],
 ) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
-    """Return a Trigger callback that runs an action, and returns its error as the message."""
+    """Return a Trigger callback that runs an action, and returns its message or its error."""
 
     def callback(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            action()
-            response.success = True
+            response.success, response.message = True, action() or ""
         except DbpError as error:
             response.success, response.message = False, str(error)
         return response

@@ -1,11 +1,13 @@
 """The learner node: records the episodes of an exploring policy and announces new versions.
 
 Images, joint states, policy steps and rewards are written to a bag for each episode. A separate
-process reads the bags and trains, so training never blocks the robot.
+process reads the bags and trains, so training never blocks the robot. Without a next episode an
+exploring policy waits, see `~/episode_over`.
 """
 
 import math
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from dbp_ros.data.bag import FELL_BACK, BagTopic
 from dbp_ros.data.recorder import BagRecorder
 from dbp_ros.data.segmentation import EpisodeSegmenter
 from dbp_ros.errors import BundleError, DbpError, EpisodeError
+from dbp_ros.guard_state import GuardState
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.camera_images import transport_of
@@ -85,6 +88,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             Path(config.out) / "episodes",
             self._bag_topics(topics),
             lambda _: self._learner.notify(),
+            config.bag_compression,
         )
         self._segmenter = EpisodeSegmenter(self._recorder, self._metadata, config.time_limit_s)
         for role, (kind, topic, qos) in topics.items():
@@ -94,14 +98,14 @@ class LearnerNode(Node):  # type: ignore[misc]
             else:
                 self.create_subscription(kind, topic, callback, qos, raw=True)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
+        self._episode_over = self.create_publisher(Bool, "~/episode_over", LATCHED)
+        self._was_over = False
         self._create_trigger("begin_episode", lambda: self._segmenter.begin(self._now_ns()))
         self._create_trigger("end_episode", lambda: self._segmenter.truncate(self._now_ns()))
         self._create_trigger("end_success", lambda: self._segmenter.end("success", self._now_ns()))
         self._create_trigger("end_failure", lambda: self._segmenter.end("failure", self._now_ns()))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(
-            1.0 / WATCH_RATE_HZ, lambda: self._segmenter.tick(self._now_ns()), clock=steady
-        )
+        self.create_timer(1.0 / WATCH_RATE_HZ, self._tick, clock=steady)
         diagnostics.DiagnosticsReporter(self, "learner", self._state, self.statistics, lambda: None)
         if self._recorder.recovered:
             self.get_logger().warning(
@@ -139,8 +143,24 @@ class LearnerNode(Node):  # type: ignore[misc]
             for role, (kind, topic, qos) in topics.items()
         }
 
-    def _create_trigger(self, service: str, action: Any) -> None:
-        self.create_service(Trigger, f"~/{service}", diagnostics.trigger_callback(action))
+    def _create_trigger(self, service: str, action: Callable[[], str | None]) -> None:
+        def act() -> str | None:
+            try:
+                return action()
+            finally:
+                self._publish_over()
+
+        self.create_service(Trigger, f"~/{service}", diagnostics.trigger_callback(act))
+
+    def _tick(self) -> None:
+        self._segmenter.tick(self._now_ns())
+        self._publish_over()
+
+    def _publish_over(self) -> None:
+        """Publish whether the policy has to begin its next episode, if that has changed."""
+        if self._was_over != self._segmenter.over:
+            self._was_over = self._segmenter.over
+            self._episode_over.publish(Bool(data=self._was_over))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -159,6 +179,9 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._recorder.record(role, data, now_ns)
         if role == "success":
             self._segmenter.on_success(value, now_ns)
+        elif role == "guard_state":
+            self._segmenter.on_guard_state(GuardState.parse(value), now_ns)
+        self._publish_over()
 
     def _on_model(self, message: String) -> None:
         """Add a rollback of the policy to the metadata of the next episodes."""
@@ -193,8 +216,13 @@ class LearnerNode(Node):  # type: ignore[misc]
             problems.append(f"no image on {topics}: is image_transport as in the policy?")
         if problems:
             return diagnostics.WARN, "; ".join(problems)
-        recording = f"recording episode {self._recorder.number}"
-        return diagnostics.OK, recording if self._recorder.recording else "waiting for an episode"
+        waiting_for = self._segmenter.waiting_for
+        sentence = (
+            f"waiting for {waiting_for}"
+            if waiting_for
+            else f"recording episode {self._recorder.number}"
+        )
+        return diagnostics.OK, "; ".join(filter(None, (sentence, self._learner.progress)))
 
 
 def _deserialise(kind: Any, data: bytes) -> Any:

@@ -44,6 +44,16 @@ class LearnerProcess:
         status = self._process.poll()
         return "" if status is None else f"the learner process ended ({status}), see its log"
 
+    @property
+    def progress(self) -> str:
+        """How far the next update is, and whether it changes the policy; empty at the start."""
+        if not self.statistics:
+            return "the learner process is starting"
+        waiting, needed = (self.statistics[k] for k in ("waiting_decisions", "needed_decisions"))
+        update, warmup = self.statistics["updates"] + 1, self.statistics["critic_warmup_updates"]
+        only = f" of the critic only, as the first {warmup}" if update <= warmup else ""
+        return f"{waiting} of {needed} decisions for update {update}{only}"
+
     def notify(self) -> None:
         """Notify the process of a new episode."""
         assert self._process.stdin is not None

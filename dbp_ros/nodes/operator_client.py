@@ -151,9 +151,8 @@ class OperatorClient:
         # Services are discovered one after another.
         self.spin_until(lambda: all(map(self.offers, services)), DISCOVERY_SPREAD_S)
         running = [name for name in names if self.offers(f"{name}/begin_episode")]
-        for name in running:
-            self.trigger(f"{name}/begin_episode")
-        return f"episode begun: {' and '.join(running)}"
+        notes = [self.trigger(f"{name}/begin_episode") for name in running]
+        return "; ".join(filter(None, (f"episode begun: {' and '.join(running)}", *notes)))
 
     def publishers(self, topic: str) -> list[str]:
         """Return the full names of the nodes that publish a topic."""

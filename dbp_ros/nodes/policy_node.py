@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from std_msgs.msg import Int64MultiArray, String
+from std_msgs.msg import Bool, Int64MultiArray, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -26,7 +26,7 @@ from dbp_ros.nodes.model_swap import ModelSwap
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.policy_inputs import PolicyInputs
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import COMMAND, EVENTS
+from dbp_ros.nodes.qos import COMMAND, EVENTS, LATCHED
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.policy.decision_rate import loop_rate_hz, override_note, with_decision_rate
 from dbp_ros.policy.exploring_runner import ExploringRunner
@@ -37,6 +37,10 @@ from dbp_ros.runtime.realtime import request_realtime
 from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.trace import Trace
+
+# Topic of the learner, for an exploring policy.
+EPISODE_OVER = "learner/episode_over"
+WAITING = "waiting for the next episode: dbp episode begin, or dbp episode new in simulation"
 
 
 class PolicyNode(ManagedNode):
@@ -63,6 +67,9 @@ class PolicyNode(ManagedNode):
         self.create_service(
             Trigger, "~/begin_episode", diagnostics.trigger_callback(self._begin_episode)
         )
+        self._episode_over = False
+        if config.explore:
+            self.create_subscription(Bool, EPISODE_OVER, self._on_episode_over, LATCHED)
         self._swap = ModelSwap(self, self._config, self._ignored)
         diagnostics.DiagnosticsReporter(
             self, "policy", self._state, self.statistics, self._clear, self._trace
@@ -178,6 +185,10 @@ class PolicyNode(ManagedNode):
         if loop is None or slot is None:
             # A transition timed out on a step that took too long.
             return
+        if self._episode_over:
+            # Exploration that is not recorded would move the arms in vain.
+            self._reason = WAITING
+            return
         try:
             chunk = slot.step(now_ns, loop.triggered)
         except ObservationError as error:
@@ -201,7 +212,11 @@ class PolicyNode(ManagedNode):
             self._decisions.publish(String(data=on_ros_time.to_json()))
 
     def _begin_episode(self) -> None:
+        self._episode_over = False
         self._swap.begin_episode()
+
+    def _on_episode_over(self, message: Bool) -> None:
+        self._episode_over = message.data
 
     def _stop_loop(self) -> None:
         if self._loop is not None:

@@ -118,7 +118,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._controllers = SimulatedControllers(
             self, config, self._targets, lambda: self._simulation.positions
         )
-        self._operator = CellOperator(self, self, self._sim_clock)
+        self._operator = CellOperator(self, self, self._sim_clock, config.auto_reset)
         self.add_on_set_parameters_callback(self._set_task)
         diagnostics.DiagnosticsReporter(
             self, "simulation", self._state, self.statistics, self._clear, self._trace
@@ -168,6 +168,12 @@ class SimulationNode(Node):  # type: ignore[misc]
             self._controllers.clear()
         self._cameras.show(simulation)
         return f"the cell is at the start of {simulation.task.name}, seed {self._seed}"
+
+    @property
+    def episode_over(self) -> bool:
+        """Whether the task is solved or its time limit is reached."""
+        limit_ns = self._simulation.time_limit_s * NS_PER_S
+        return self._simulation.terminated or self._simulation.time_ns >= limit_ns
 
     def commanded_within(self, seconds: float) -> str:
         """Return a controller that received a command in the last seconds; empty if none did."""

@@ -1,12 +1,14 @@
 """Settings of the learner node and of the bag node."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.policy import ImageTransportName, PolicyConfig
 from dbp_ros.settings.robot import CAMERAS
 
+BagCompression = Literal["none", "lz4", "zstd"]
 # File of a training run's weights.
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -38,6 +40,17 @@ class LearnerConfig(Settings):
     )
     max_waiting_episodes: int = setting(
         16, "Queue length of episodes; older ones are skipped and counted", ge=1
+    )
+    max_bags_mb: float = setting(
+        20_000.0,
+        "Largest total size of the recorded episodes [MB], the oldest are deleted; 0 for no limit",
+        ge=0.0,
+    )
+    max_bag_age_h: float = setting(
+        0.0, "Age at which an episode is deleted [h]; 0 for never", ge=0.0
+    )
+    bag_compression: BagCompression = setting(
+        "none", "Lossless compression of the episodes; costs CPU time"
     )
     finetune: FinetuneConfig = setting(FinetuneConfig(), "Settings of the algorithm")
     share_path: bool = setting(True, "Let a policy on this machine read the folder of a version")

@@ -20,6 +20,9 @@ class SimulationConfig(ControllersConfig, RealtimeConfig, SimClockConfig):
     publish_clock: bool = setting(
         False, "Publish `/clock`; always published if `real_time_factor` is not 1"
     )
+    auto_reset: bool = setting(
+        False, "Begin the next episode under control after success, the time limit or a stop"
+    )
     seed: int = setting(100_000, "Seed of the first episode; each adds 1", ge=0)
     joint_state_rate_hz: float = setting(250.0, "Joint states per second", ge=10.0, le=500.0)
     camera_rate_hz: float = setting(30.0, "Images per second", ge=1.0, le=120.0)

@@ -1,22 +1,20 @@
 """Checks before the processes of the stack start, for `ros2 launch` and `dbp up`."""
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
-from dbp_ros.bundle.manifest import TRAINING_SETTINGS, Manifest, require_joints
+from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.errors import ConfigError
 from dbp_ros.extras import install_hint, missing
-from dbp_ros.files import check_folder
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.ros_support import ros_problem
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.settings.learner import CHECKPOINT, LearnerConfig
 from dbp_ros.settings.parameter_files import NODES, check_file, settings_of
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.stack.learner_start import check_learner_start
 from dbp_ros.stack.processes import Process, StackConfig, processes
 from dbp_ros.stack.remaps import check_sources, rules_of
 
@@ -41,7 +39,8 @@ def checked_processes(config: StackConfig) -> list[Process]:
     if config.sim:
         simulation: SimulationConfig = settings["simulation"]
         simulation.controller_slices()
-    manifest = read_bundle(bundle_directory(config.model)).manifest
+    bundle = read_bundle(bundle_directory(config.model))
+    manifest = bundle.manifest
     require_joints(manifest, policy.joints)
     _require_same_joints(guard, policy)
     check_sources(
@@ -53,9 +52,7 @@ def checked_processes(config: StackConfig) -> list[Process]:
         [item.name for item in fields(StackConfig)],
     )
     if config.learner:
-        learner: LearnerConfig = settings["learner"]
-        _require_weights(learner.checkpoint, manifest)
-        check_folder(Path(learner.out), "out of the learner")
+        check_learner_start(settings["learner"], bundle)
     return stack
 
 
@@ -93,20 +90,4 @@ def _require_same_joints(guard: GuardConfig, policy: PolicyConfig) -> None:
     if different := sorted(set(guard.joints) ^ set(policy.joints)):
         raise ConfigError(
             f"guard.yaml and policy.yaml differ in joints; only one has {', '.join(different)}"
-        )
-
-
-def _require_weights(checkpoint: str, manifest: Manifest) -> None:
-    """Require a training run, or a model that the learner can start from."""
-    file = Path(checkpoint) / CHECKPOINT
-    if checkpoint and not file.is_file():
-        raise ConfigError(
-            f"checkpoint is {checkpoint!r}, but {file} is not a file: give the folder of the "
-            "training run that the model was exported from"
-        )
-    if not checkpoint and TRAINING_SETTINGS not in manifest.made_by:
-        raise ConfigError(
-            f"the learner cannot start from model {manifest.name}, which has no training settings: "
-            "export it with this version of dbp_ros, or set checkpoint to its training run (for a "
-            "version of a learner, its folder learner)"
         )

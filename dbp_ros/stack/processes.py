@@ -50,11 +50,14 @@ class StackConfig(Settings):
         GuardConfig.enable_control,
         "Enable control at the start; otherwise call guard/enable_control",
     )
-    learner: bool = setting(
-        False, "Explore with the policy and fine-tune it from its episodes; needs a checkpoint"
-    )
+    learner: bool = setting(False, "Explore with the policy and fine-tune it from its episodes")
     checkpoint: str = setting(
-        LearnerConfig.checkpoint, "Folder of the training run of the model, for the learner"
+        LearnerConfig.checkpoint,
+        "Folder of the training run of the model, for the learner; empty to start from the model",
+    )
+    auto_reset: bool = setting(
+        True,
+        "With sim and learner: begin the next episode after success, the time limit or a stop",
     )
     real_time_factor: float = setting(
         1.0,
@@ -164,7 +167,8 @@ def processes(config: StackConfig) -> list[Process]:
         nodes["learner"] = ("learner_node", {**model, **checkpoint, **task, **clock})
     if config.sim:
         publish_clock = {"publish_clock": True} if clock and not scaled else {}
-        nodes = {"simulation": ("sim_node", {**task, **factor, **publish_clock}), **nodes}
+        reset = {"auto_reset": True} if config.learner and config.auto_reset else {}
+        nodes = {"simulation": ("sim_node", {**task, **factor, **publish_clock, **reset}), **nodes}
     for name in nodes:
         if not (folder / f"{name}.yaml").is_file():
             raise ConfigError(f"{folder / name}.yaml is missing: copy it from config/")

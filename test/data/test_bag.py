@@ -34,9 +34,9 @@ def number(value: float) -> bytes:
     return b"\0\1\0\0" + struct.pack("<d", value)
 
 
-def write(path: Path, count: int, *, sync_every: int = 10) -> BagWriter:
+def write(path: Path, count: int, *, sync_every: int = 10, compression: str = "none") -> BagWriter:
     """Write a bag of numbered words, and keep it open."""
-    writer = BagWriter(path, TOPICS, {"task": "toy", "joints": ["elbow"]})
+    writer = BagWriter(path, TOPICS, {"task": "toy", "joints": ["elbow"]}, compression)
     for index in range(count):
         writer.write("words", text(f"word {index} {'x' * 200}"), index * SECOND_NS)
         writer.write("reward", number(index / 3), index * SECOND_NS)
@@ -49,8 +49,9 @@ def words(bag: Bag) -> list[int]:
     return [int(message.data.split()[1]) for _, message in bag.messages.get("words", [])]
 
 
-def test_a_bag_round_trips(tmp_path: Path) -> None:
-    write(tmp_path / "bag.mcap", 25).close(END)
+@pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
+def test_a_bag_round_trips(tmp_path: Path, compression: str) -> None:
+    write(tmp_path / "bag.mcap", 25, compression=compression).close(END)
     bag = read_bag(tmp_path / "bag.mcap")
     assert bag.metadata == {"task": "toy", "joints": ["elbow"]}
     assert bag.end == END

@@ -10,7 +10,10 @@ from dbp_ros.data.bag import BagTopic, read_bag
 from dbp_ros.data.recorder import BagRecorder, bag_numbers, bag_path
 from dbp_ros.data.segmentation import EpisodeSegmenter
 from dbp_ros.errors import EpisodeError
+from dbp_ros.guard_state import GuardMode, GuardState
 
+TRACKING, DISABLED = GuardState(GuardMode.TRACKING), GuardState(GuardMode.DISABLED)
+STOPPED = GuardState(GuardMode.STOPPED, "left_elbow_joint is 0.51 away from its command")
 SECOND_NS = 1_000_000_000
 TOPICS = {"words": BagTopic("/words", "std_msgs/msg/String", "string data")}
 
@@ -22,6 +25,7 @@ class Cell:
         self.folder, self.now_ns = folder, 100 * SECOND_NS
         self.recorder = BagRecorder(folder, TOPICS, lambda _: None)
         self.segmenter = EpisodeSegmenter(self.recorder, {"task": "toy"}, 10.0)
+        self.segmenter.on_guard_state(TRACKING, self.now_ns)
         self.number = 0
 
     def step(self, episode, number=None):
@@ -136,3 +140,50 @@ def test_an_end_that_cannot_be_written_raises(cell):
     cell.segmenter.begin(cell.now_ns)
     with pytest.raises(EpisodeError, match="was not written within 2 s"):
         cell.segmenter.end("success", cell.now_ns)
+
+
+def test_without_control_nothing_is_recorded(cell):
+    cell.segmenter.on_guard_state(DISABLED, cell.now_ns)
+    for _ in range(3):
+        cell.step(1)
+    assert not cell.recorder.recording
+    assert cell.segmenter.waiting_for == "control: call guard/enable_control (dbp enable)"
+    cell.segmenter.on_guard_state(TRACKING, cell.now_ns)
+    cell.step(1)
+    assert cell.segmenter.waiting_for == ""
+    cell.segmenter.end("success", cell.now_ns)
+    ((_, words),) = cell.bags()
+    assert words[-1] == (1, 4)
+
+
+@pytest.mark.parametrize("state", [DISABLED, STOPPED, GuardState()])
+def test_an_episode_ends_with_control_and_the_next_starts_with_it(cell, state):
+    cell.step(1)
+    cell.segmenter.on_guard_state(state, cell.now_ns)
+    assert not cell.segmenter.over
+    cell.step(1)
+    cell.segmenter.on_guard_state(TRACKING, cell.now_ns)
+    cell.step(1)
+    cell.segmenter.end("success", cell.now_ns)
+    assert [end for end, _ in cell.bags()] == [("failure", "control"), ("success", "success")]
+
+
+def test_after_its_end_an_episode_is_over_until_the_next_one(cell):
+    assert cell.segmenter.waiting_for.startswith("a decision of the policy")
+    cell.step(1)
+    cell.segmenter.end("success", cell.now_ns)
+    assert cell.segmenter.over
+    assert cell.segmenter.waiting_for.startswith("the next episode: dbp episode begin")
+    cell.step(1)
+    assert not cell.recorder.recording
+    cell.step(2)
+    assert cell.recorder.recording
+    assert not cell.segmenter.over
+
+
+def test_an_episode_of_an_operator_waits_for_control(cell):
+    cell.segmenter.on_guard_state(DISABLED, cell.now_ns)
+    assert cell.segmenter.begin(cell.now_ns).startswith("waiting for control")
+    cell.segmenter.on_guard_state(TRACKING, cell.now_ns)
+    cell.step(1)
+    assert cell.recorder.recording

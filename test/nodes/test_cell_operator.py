@@ -1,6 +1,7 @@
 """Services that reset the simulated cell."""
 
 import json
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -22,10 +23,11 @@ class FakeCell:
     """A cell that records resets, and may receive commands."""
 
     def __init__(self, called: list[str]) -> None:
-        self.called, self.commanded = called, ""
+        self.called, self.commanded, self.episode_over = called, "", False
 
     def reset(self) -> str:
         self.called.append("reset")
+        self.episode_over = False
         return "seed 7"
 
     def commanded_within(self, seconds: float) -> str:
@@ -35,14 +37,14 @@ class FakeCell:
 class Stack(Node):
     """Guard, policy and learner of a stack, with a record of their calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, auto_reset: bool = False) -> None:
         super().__init__("simulation")
         self.called: list[str] = []
         self.refusals: dict[str, str] = {}
         self.disabled_state = NOT_ENABLED
         self.recording = False
         self.cell = FakeCell(self.called)
-        self.operator = CellOperator(self, self.cell, SimClock())
+        self.operator = CellOperator(self, self.cell, SimClock(), auto_reset)
 
     def add_guard(self, state: str) -> None:
         self.guard = self.create_publisher(String, "guard/state", LATCHED)
@@ -190,3 +192,35 @@ def test_a_missing_guard_is_reported(stack: Stack) -> None:
     assert not done
     assert "no server for guard/enable_control" in problem
     assert stack.called == []
+
+
+@pytest.fixture
+def automatic(domain: int) -> Iterator[Stack]:
+    with spinning(partial(Stack, auto_reset=True)) as node:
+        yield node
+        node.operator.close()
+
+
+def test_the_next_episode_begins_when_one_is_over(automatic: Stack) -> None:
+    automatic.add_guard("tracking")
+    automatic.add_policy_and_learner()
+    for _ in range(2):
+        automatic.called.clear()
+        automatic.cell.episode_over = True
+        wait_until(lambda: "enable" in automatic.called, "the next episode")
+        assert automatic.called == ["disable", "reset", "begin policy", "enable"]
+
+
+def test_the_next_episode_begins_after_a_stop_of_the_guard(automatic: Stack) -> None:
+    automatic.disabled_state = "stopped: left_elbow_joint is 0.51 away from its command"
+    automatic.add_guard(automatic.disabled_state)
+    wait_until(lambda: "enable" in automatic.called, "the next episode")
+    assert automatic.called == ["disable", "reset guard", "reset", "enable"]
+
+
+@pytest.mark.parametrize("state", [NOT_ENABLED, "stopped: e-stop"])
+def test_no_episode_begins_against_the_operator(automatic: Stack, state: str) -> None:
+    automatic.cell.episode_over = True
+    automatic.add_guard(state)
+    time.sleep(1.0)
+    assert automatic.called == []

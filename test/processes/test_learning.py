@@ -84,6 +84,11 @@ def test_exploration_on_a_robot_produces_version_two(
     assert_recorded(out / "episodes")
 
 
+def publish_control(robot: FakeRobot) -> None:
+    """Publish that a guard tracks chunks."""
+    robot.create_publisher(String, "guard/state", LATCHED).publish(String(data="tracking"))
+
+
 def assert_other_cores(learner: int, guard: int) -> None:
     """Check that the learner and its worker do not use the guard's core."""
     children = Path(f"/proc/{learner}/task/{learner}/children").read_text(encoding="utf-8").split()
@@ -103,7 +108,8 @@ def test_a_learner_without_images_reports_their_topic(
         "image_transport": "compressed",
     }
     with process("learner_node", **learning):
-        robot.wait_for_state("learner", "waiting for an episode")
+        robot.wait_for_state("learner", "waiting for control: call guard/enable_control")
+        publish_control(robot)
         robot.call_service("learner/begin_episode")
         robot.wait_for_state("learner", f"no image on {CAMERA}/image_raw/compressed: is image_")
         robot.file_format = "png"
@@ -119,7 +125,8 @@ def test_a_learner_ignores_malformed_messages_and_records_the_rest(
         "out": tmp_path / "learner",
     }
     with process("learner_node", **learning) as learner:
-        robot.wait_for_state("learner", "waiting for an episode")
+        publish_control(robot)
+        robot.wait_for_state("learner", "waiting for a decision of the policy")
         robot.call_service("learner/begin_episode")
         for kind, topic, qos, values in (
             (String, "decision", EVENTS, ("", "[]", '{"number": "2"}')),
@@ -156,7 +163,8 @@ def test_a_new_episode_of_the_cell_ends_that_of_the_learner_before_the_arms_are_
     }
     cell = process("sim_node", task="reach", camera_backend="raycast")
     with process("learner_node", **learning), cell:
-        robot.wait_for_state("learner", "waiting for an episode")
+        publish_control(robot)
+        robot.wait_for_state("learner", "waiting for a decision of the policy")
         assert robot.call_service("learner/begin_episode")[0]
         robot.wait_for_state("learner", "recording episode 1")
         # Joint states for the recording; a busy machine delivers few.

@@ -18,6 +18,7 @@ VISIBLE = (
     Variation(light_ratio=0.6),
     Variation(light_colour=(1.1, 1.0, 0.9)),
     Variation(object_colour=0.5),
+    Variation(object_texture=0.5),
     Variation(table_ratio=0.6),
 )
 HIDDEN = (Variation(friction_ratio=1.3), Variation(mass_ratio=1.3), Variation(stiffness_ratio=1.3))

@@ -1,15 +1,19 @@
 """A stack is checked before its processes start."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy_bundle import write_toy_bundle
 
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.main import main
 from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import CHECKPOINT
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import StackConfig, processes
@@ -31,10 +35,18 @@ def config(root: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """A folder with a file of weights, which is not read."""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / CHECKPOINT).write_bytes(b"weights")
-    return tmp_path / "run"
+    """A training run of the default model, without weights."""
+    made_by = read_bundle(bundle_directory(PolicyConfig.model)).manifest.made_by
+    facts = {"dataset": made_by["dataset"], "update": made_by["updates"]}
+    return write_facts(tmp_path / "run", facts)
+
+
+def write_facts(run: Path, facts: dict[str, Any]) -> Path:
+    """Write a checkpoint with a description and no weights; return its folder."""
+    numpy = pytest.importorskip("safetensors.numpy")
+    run.mkdir(parents=True)
+    numpy.save_file({}, run / CHECKPOINT, {"header": json.dumps({"facts": facts})})
+    return run
 
 
 def test_the_processes_of_a_valid_stack_are_returned(checkpoint: Path, config: Path) -> None:
@@ -79,6 +91,29 @@ def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     stack = StackConfig(learner=True, checkpoint=str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match=r"nowhere/checkpoint\.safetensors is not a file"):
         checked_processes(stack)
+
+
+def test_a_checkpoint_of_another_training_run_is_refused(tmp_path: Path) -> None:
+    run = write_facts(tmp_path / "run", {"dataset": {"sha256": "12"}, "update": 5})
+    with pytest.raises(ConfigError, match=r"run is of another training run than model lift"):
+        checked_processes(StackConfig(learner=True, checkpoint=str(run)))
+
+
+def test_the_folder_of_another_model_is_refused(
+    tmp_path: Path, checkpoint: Path, config: Path
+) -> None:
+    out = tmp_path / "learner"
+    write_facts(out / "learner", {"finetuned": {"model": "0123456789abcdef"}})
+    (config / "learner.yaml").write_text(parameters(f"out: {out}"))
+    stack = StackConfig(learner=True, checkpoint=str(checkpoint), config=str(config))
+    with pytest.raises(ConfigError, match=r"holds the versions of another model \(0123456789ab\)"):
+        checked_processes(stack)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"weights")
+    with pytest.raises(ConfigError, match=r"checkpoint\.safetensors is not a checkpoint"):
+        checked_processes(StackConfig(learner=True, checkpoint=str(tmp_path)))
 
 
 def parameters(*lines: str, key: str = "/**") -> str:

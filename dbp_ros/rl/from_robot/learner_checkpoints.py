@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
 from dbp_ros.rl.checkpoint import finetuned_checkpoint, restore
 from dbp_ros.rl.learner import Learner
@@ -18,14 +19,15 @@ class LearnerCheckpoints:
         folder: Holds the newest checkpoint.
     """
 
-    def __init__(self, folder: Path, pretrained: Checkpoint) -> None:
+    def __init__(self, folder: Path, pretrained: Checkpoint, model: str) -> None:
         """Set the folder.
 
         Args:
             folder: Need not exist yet.
             pretrained: Checkpoint of the pretrained policy.
+            model: The sha256 of its bundle.
         """
-        self.folder, self._pretrained = folder, pretrained
+        self.folder, self._pretrained, self._model = folder, pretrained, model
 
     @property
     def exists(self) -> bool:
@@ -40,7 +42,8 @@ class LearnerCheckpoints:
             version: Its version.
             episode: Number of the last episode of its updates.
         """
-        state = finetuned_checkpoint(self._pretrained, learner, {"episode": episode})
+        progress = {"episode": episode, "model": self._model}
+        state = finetuned_checkpoint(self._pretrained, learner, progress)
         versions = self.folder / BY_VERSION
         write_checkpoint(versions / str(version), state)
         for path in versions.iterdir():
@@ -49,10 +52,20 @@ class LearnerCheckpoints:
         write_checkpoint(self.folder, state)
 
     def resume(self, learner: Learner) -> int:
-        """Restore the newest state, if any; return the number of its last episode."""
+        """Restore the newest state, if any; return the number of its last episode.
+
+        Raises:
+            TrainingError: If it is the state of another model.
+        """
         if not self.exists:
             return 0
         checkpoint = read_checkpoint(self.folder)
+        found = checkpoint.metadata["finetuned"].get("model", self._model)
+        if found != self._model:
+            raise TrainingError(
+                f"{self.folder} continues another model ({found[:12]} and not "
+                f"{self._model[:12]}): set out of the learner to another folder"
+            )
         restore(checkpoint, learner)
         return int(checkpoint.metadata["finetuned"]["episode"])
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.data.bag import FELL_BACK, read_bag
 from dbp_ros.data.bag_episode import BagEpisode
@@ -29,9 +29,10 @@ from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import read_checkpoint
+from dbp_ros.rl.from_robot.bag_retention import BagRetention
 from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue
 from dbp_ros.rl.from_robot.learner_checkpoints import LearnerCheckpoints
-from dbp_ros.rl.from_robot.policy_versions import PolicyVersions
+from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, golden_actions
 from dbp_ros.rl.from_robot.transition_extractor import MASKS, TransitionExtractor
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.registry import build_learner
@@ -78,12 +79,16 @@ class LearnerWorker:
                 f"algorithm = {learner.config.algorithm}: expected one with a stochastic policy"
             )
         self._learner = learner
-        self._checkpoints = LearnerCheckpoints(self._out / STATE, pretrained)
+        self._require_parent_actions()
+        self._checkpoints = LearnerCheckpoints(self._out / STATE, pretrained, self._parent.sha256)
         self._queue = EpisodeQueue(
             self._out / EPISODES,
             self._out / STATE / JOURNAL,
             self._checkpoints.resume(learner),
             config.max_waiting_episodes,
+        )
+        self._retention = BagRetention(
+            self._out / EPISODES, config.max_bags_mb, config.max_bag_age_h
         )
         self._versions = PolicyVersions(self._out / VERSIONS)
         # The first version is the pretrained policy and has its number.
@@ -106,11 +111,14 @@ class LearnerWorker:
         return {
             "version": self._version,
             "updates": self._learner.updates,
+            "critic_warmup_updates": self._learner.config.critic_warmup_updates,
             "waiting_decisions": self._usable_decisions(),
+            "needed_decisions": self._config.decisions_per_update,
             "largest_likelihood_difference": self._largest_gap,
             "episodes": self._counts["episodes"],
             "skipped_episodes": self._queue.skipped,
             "unreadable_episodes": self._counts["unreadable_episodes"],
+            "deleted_episodes": self._retention.deleted,
             "went_back": self._counts["went_back"],
             "refused_for_age": self._counts["refused_for_age"],
             "decisions": {
@@ -178,6 +186,7 @@ class LearnerWorker:
         self._transitions = []
         self._checkpoints.write(self._learner, self._version, self._queue.last)
         self._queue.acknowledge()
+        self._retention.apply(self._queue.last)
         self._export_version()
 
     def _export_version(self) -> None:
@@ -192,14 +201,16 @@ class LearnerWorker:
             self._checkpoints.write(self._learner, version, 0)
         if newest is None or newest.manifest.version < version:
             newest = self._versions.export(self._learner.actor, self._parent, version)
-        if version == self._first_version:
-            self._require_parent_actions(newest)
         bundle = {"directory": str(newest.directory.absolute()), "sha256": newest.sha256}
         self._report(self.statistics() | {"bundle": bundle})
 
-    def _require_parent_actions(self, first: Bundle) -> None:
-        parent, exported = read_golden(self._parent), read_golden(first)
-        difference = float(np.abs(parent.action - exported.action).max())
+    def _require_parent_actions(self) -> None:
+        """Require the weights of the model, before anything is written."""
+        expected, actions = (
+            read_golden(self._parent).action,
+            golden_actions(self._learner.actor, self._parent),
+        )
+        difference = float(np.abs(expected - actions).max())
         if not difference <= self._parent.manifest.proof.tolerance:
             raise TrainingError(
                 f"the actions of {self._config.model} differ by {difference:.2g} from those of "

@@ -137,7 +137,7 @@ class PolicyVersions:
             for camera in parent.manifest.cameras:
                 shutil.copyfile(parent.path(camera.encoder), staging / camera.encoder)
             _write_head(actor, staging / HEAD_FILE, self.newest)
-            actions = _golden_actions(actor, parent)
+            actions = golden_actions(actor, parent)
             write_golden(staging / GOLDEN_FILE, replace(read_golden(parent), action=actions))
             manifest = replace(
                 parent.manifest,
@@ -208,7 +208,7 @@ def _run_pytorch(
     return [value[0].numpy() for value in outputs]
 
 
-def _golden_actions(actor: StochasticPolicy, parent: Bundle) -> Floats:
+def golden_actions(actor: StochasticPolicy, parent: Bundle) -> Floats:
     """Return the actions without noise of the golden cases. Shape (cases, horizon, nu)."""
     return np.stack(
         [_run_pytorch(actor, *case, np.zeros_like(case[2]))[0] for case in _golden_inputs(parent)]

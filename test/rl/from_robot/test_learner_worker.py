@@ -290,3 +290,22 @@ def test_a_model_of_another_run_is_refused(config, pretrained, tmp_path):
     write_checkpoint(tmp_path / "other", replace(pretrained[0], tensors=moved))
     with pytest.raises(TrainingError, match="to the run of the model"):
         LearnerWorker(replace(config, checkpoint=str(tmp_path / "other")), Reports().append)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"], "something was written"
+
+
+def test_the_folder_of_another_model_is_refused(config, pretrained, tmp_path):
+    LearnerWorker(config, Reports().append)
+    shutil.copytree(pretrained[1].directory, tmp_path / "second")
+    write_manifest(tmp_path / "second", replace(pretrained[1].manifest, version=2))
+    with pytest.raises(TrainingError, match="continues another model"):
+        LearnerWorker(replace(config, model=str(tmp_path / "second")), Reports().append)
+
+
+def test_used_episodes_beyond_the_size_are_deleted(config, tmp_path):
+    worker = LearnerWorker(replace(config, max_bags_mb=1e-3), Reports().append)
+    for number in (1, 2):
+        newest = max((tmp_path / "versions").iterdir(), key=lambda path: int(path.name))
+        record(tmp_path, number, Model(read_bundle(newest)))
+        worker.process_new_episodes()
+    assert [path.name for path in (tmp_path / "episodes").iterdir()] == ["episode_000002.mcap"]
+    assert worker.statistics()["deleted_episodes"] == 1
