@@ -28,8 +28,8 @@ install: $(RUN)/python ## install into .venv; without PyTorch: make install EXTR
 	$(PIP) --editable '.[$(EXTRAS)]'
 	$(if $(findstring metaworld,$(EXTRAS)),$(PIP) --no-deps metaworld==3.1.1)
 
-demo: opengl ## run a policy in the simulated cell and measure it; options: make demo ARGS="--help"
-	@$(RUN)/dbp demo $(ARGS)
+demo: opengl ## run a policy in the simulated cell and measure it; TASK=lift|can|transport|all, ARGS="--help"
+	@$(RUN)/dbp demo --task $(TASK) $(ARGS)
 
 demo-learn: $(VENV)/.all opengl ## improve a policy online on the running stack: about 40 minutes
 	@$(RUN)/dbp demo-learn $(ARGS)

@@ -48,6 +48,7 @@ DISTURBANCES = {
     "warm light": Disturbance(Variation(light_colour=(1.15, 1.0, 0.85))),
     "cold light": Disturbance(Variation(light_colour=(0.85, 1.0, 1.15))),
     "object colour": Disturbance(Variation(object_colour=0.5)),
+    "object texture": Disturbance(Variation(object_texture=0.5)),
     "table brightness 0.6": Disturbance(Variation(table_ratio=0.6)),
     "camera noise": Disturbance(pixel_noise=12.0),
     "camera blur": Disturbance(blur_passes=3),

@@ -75,7 +75,6 @@ class RayCaster:
         self._source, self._model = model, copy.copy(model)
         # MuJoCo culls by the angles of the corners of a box, but its edges may extend further.
         self._model.geom_aabb[:, 3:] *= 1.2
-        self._visible = VISIBLE_GROUPS[model.geom_group] > 0
         self._frustums = {
             name: frustum_normals(float(model.cam_fovy[camera]), height, width)
             for name, camera in self._cameras.items()
@@ -119,7 +118,8 @@ class RayCaster:
         """Return which geoms may be in an image. Shape (ngeom,)."""
         radius = self._model.geom_rbound
         outside = self._rotated.geom_xpos @ self._frustums[name].T < -radius[:, None]
-        in_view: NDArray[np.bool_] = self._visible & ((radius == 0) | ~outside.any(axis=1))
+        visible = VISIBLE_GROUPS[self._source.geom_group] > 0
+        in_view: NDArray[np.bool_] = visible & ((radius == 0) | ~outside.any(axis=1))
         return in_view
 
     def _light(self, beams: Array) -> Array:

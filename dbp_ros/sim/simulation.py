@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from dbp_ros.errors import CommandError
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.scene import HOME, cell_spec
+from dbp_ros.sim.stripes import add_stripes
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.sim.tasks.task_object import object_state_names, object_states
 from dbp_ros.sim.variation import SceneModifier, Variation
@@ -53,6 +54,8 @@ class Simulation:
         self.task = make_task(task)
         scene = cell_spec()
         self.task.build(scene)
+        bodies = [item.body for item in self.task.objects]
+        add_stripes(scene, bodies)
         self.model = scene.compile()
         self.data = mujoco.MjData(self.model)
         self.joint_names = DUAL_UR5E_JOINTS
@@ -61,7 +64,7 @@ class Simulation:
         self.time_limit_s = self.task.time_limit_s
         self.home = HOME.copy()
         self._actuators = np.array([self.model.actuator(name).id for name in self.joint_names])
-        self._modifier = SceneModifier(self.model, [item.body for item in self.task.objects])
+        self._modifier = SceneModifier(self.model, bodies)
         self._lock = threading.Lock()
         self.reset(0)
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.settings.robot import CAMERAS
+from dbp_ros.sim.stripes import HIDDEN_GROUP, PREFIX, SHOWN_GROUP
 from dbp_ros.types import Array
 
 TABLE_MATERIAL = "table_top"
@@ -23,6 +25,7 @@ class Variation:
         light_ratio: Brightness of all lights, relative to the nominal one.
         light_colour: Brightness of red, green and blue, relative to the nominal one.
         object_colour: Share of a random colour in the colour of each object.
+        object_texture: Share of a random colour in stripes on each object.
         table_ratio: Brightness of the table, relative to the nominal one.
         friction_ratio: Sliding friction of all contacts, relative to the nominal one.
         mass_ratio: Mass of the objects, relative to the nominal one.
@@ -34,6 +37,7 @@ class Variation:
     light_ratio: float = 1.0
     light_colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
     object_colour: float = 0.0
+    object_texture: float = 0.0
     table_ratio: float = 1.0
     friction_ratio: float = 1.0
     mass_ratio: float = 1.0
@@ -47,6 +51,7 @@ MAX_TURN_RAD = float(np.deg2rad(3.0))
 MAX_LIGHT_CHANGE = 0.4
 MAX_COLOUR_CHANGE = 0.15
 MAX_OBJECT_COLOUR = 0.5
+MAX_OBJECT_TEXTURE = 0.5
 MAX_TABLE_CHANGE = 0.4
 MAX_PHYSICS_RATIO = 1.5
 
@@ -76,6 +81,7 @@ def sample_variation(scale: float, rng: np.random.Generator) -> Variation:
         friction_ratio=ratio(),
         mass_ratio=ratio(),
         stiffness_ratio=ratio(),
+        object_texture=scale * float(rng.uniform(0.0, MAX_OBJECT_TEXTURE)),
     )
 
 
@@ -92,7 +98,9 @@ class SceneModifier:
         self._model = model
         self._cameras = [model.camera(name).id for name in CAMERAS]
         self._bodies = [model.body(name).id for name in objects]
-        self._geoms = np.flatnonzero(np.isin(model.geom_bodyid, self._bodies))
+        geoms = np.flatnonzero(np.isin(model.geom_bodyid, self._bodies))
+        striped = np.array([model.geom(geom).name.startswith(PREFIX) for geom in geoms], bool)
+        self._geoms, self._stripes = geoms[~striped], geoms[striped]
         self._table = model.material(TABLE_MATERIAL).id
         arms = [model.actuator(k).name for k in range(model.nu)]
         self._servos = [k for k, name in enumerate(arms) if "gripper" not in name]
@@ -127,7 +135,9 @@ class SceneModifier:
         self._move_cameras(variation, rng)
         for light, value in zip(self._lights, self._nominal_lights, strict=True):
             light[:] = value * variation.light_ratio * np.array(variation.light_colour)
-        self._colour_objects(variation.object_colour, rng)
+        self._colour(self._geoms, variation.object_colour, rng)
+        self._colour(self._stripes, variation.object_texture, rng)
+        model.geom_group[self._stripes] = SHOWN_GROUP if variation.object_texture else HIDDEN_GROUP
         table = nominal["mat_rgba"][self._table, :3]
         model.mat_rgba[self._table, :3] = np.minimum(1.0, variation.table_ratio * table)
         model.geom_friction[:, 0] *= variation.friction_ratio
@@ -148,11 +158,11 @@ class SceneModifier:
             quat = self._nominal["cam_quat"][camera]
             mujoco.mju_mulQuat(self._model.cam_quat[camera], quat, turn)
 
-    def _colour_objects(self, share: float, rng: np.random.Generator) -> None:
-        """Mix a random colour into the colours of each object, the same in all its parts."""
+    def _colour(self, geoms: NDArray[np.int64], share: float, rng: np.random.Generator) -> None:
+        """Mix a random colour into the colours of geoms, the same in all parts of an object."""
         for body in self._bodies:
             colour = rng.uniform(0.0, 1.0, 3)
-            for geom in self._geoms[self._model.geom_bodyid[self._geoms] == body]:
+            for geom in geoms[self._model.geom_bodyid[geoms] == body]:
                 nominal = self._nominal["geom_rgba"][geom, :3]
                 self._model.geom_rgba[geom, :3] = (1 - share) * nominal + share * colour
 
