@@ -129,7 +129,7 @@ def select_by_name(names: str, known: Mapping[str, Known]) -> list[Known]:
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"no method '{name}': use some of {', '.join(known)}")
+            raise ConfigError(f"nothing is named '{name}': use some of {', '.join(known)}")
     if not wanted:
-        raise ConfigError(f"no method given: use some of {', '.join(known)}")
+        raise ConfigError(f"no name is given: use some of {', '.join(known)}")
     return [known[name] for name in dict.fromkeys(wanted)]

@@ -1,4 +1,4 @@
-"""`dbp bench modes`: mode coverage of each method on a bimodal toy task."""
+"""`dbp bench modes`: mode coverage of each method on toy tasks with several modes."""
 
 import argparse
 from collections.abc import Sequence
@@ -18,9 +18,10 @@ from benchmarks.methods import (
     evaluate_methods,
     group_by_training,
     in_table_order,
+    select_by_name,
     select_methods,
 )
-from benchmarks.two_routes import FIRST_SHARE, demonstrations, evaluate_modes
+from benchmarks.mode_toys import TOYS
 from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.evaluation.result_table import ResultTable, Row
@@ -30,13 +31,15 @@ from dbp_ros.settings.flags import check_at_least
 
 NAME = "modes"
 COLUMNS = (
-    *("method", "seed", "share_mode_1", "off_mode", "within_mode_ratio"),
+    *("toy", "method", "seed", "share_mode_1", "share_error", "off_mode", "within_mode_ratio"),
     *("nfe", "parameters", "updates", "train_s", "latency_ms"),
 )
-# Bounds of each metric for a run that covers both modes.
+KEY = ("toy", "method", "seed", "updates")
+MEASURES = COLUMNS[3:]
+# Bounds of each metric for a run that covers all modes.
 BOUNDS = MappingProxyType(
     {
-        "share_mode_1": (FIRST_SHARE - 0.05, FIRST_SHARE + 0.05),
+        "share_error": (0.0, 0.05),
         "off_mode": (0.0, 0.05),
         "within_mode_ratio": (0.0, 1.25),
     }
@@ -62,21 +65,28 @@ SHARED = replace(
 class ModesJob:
     """One training run and the methods evaluated on its network."""
 
+    toy: str
     methods: tuple[ComparedMethod, ...]
     seed: int
     updates: int
 
     def key(self, method: ComparedMethod) -> Row:
         """Return the key of a method's row."""
-        return {"method": method.name, "seed": self.seed, "updates": self.updates}
+        values = (self.toy, method.name, self.seed, self.updates)
+        return dict(zip(KEY, values, strict=True))
 
 
 def modes_jobs(
-    names: Sequence[ComparedMethod], seeds: int, updates: int, table: ResultTable
+    toys: Sequence[str],
+    names: Sequence[ComparedMethod],
+    seeds: int,
+    updates: int,
+    table: ResultTable,
 ) -> list[ModesJob]:
     """Return the runs missing in the table; methods with equal training share one."""
     wanted = (
-        ModesJob(group, seed, updates)
+        ModesJob(toy, group, seed, updates)
+        for toy in toys
         for seed in range(seeds)
         for group in group_by_training(names, SHARED)
     )
@@ -88,17 +98,17 @@ def modes_jobs(
 
 
 def run_modes(job: ModesJob) -> list[Row]:
-    """Train once on the two routes and evaluate each method."""
-    training = job.methods[0].training_config(SHARED)
+    """Train once on a toy task and evaluate each method."""
+    toy, training = TOYS[job.toy], job.methods[0].training_config(SHARED)
     trainer = Trainer(
-        replace(training, seed=job.seed, num_steps=job.updates), demonstrations(job.seed)
+        replace(training, seed=job.seed, num_steps=job.updates), toy.demonstrations(job.seed)
     )
     trainer.train()
 
     def evaluate(method: ComparedMethod, policy: PolicyNetwork) -> Row:
         return {
             **job.key(method),
-            **asdict(evaluate_modes(policy, job.seed)),
+            **asdict(toy.evaluate(policy, job.seed)),
             "parameters": sum(value.numel() for value in policy.parameters()),
         }
 
@@ -106,27 +116,28 @@ def run_modes(job: ModesJob) -> list[Row]:
 
 
 def covers_modes(run: Row) -> bool:
-    """Return whether a run covers both modes, that is, all metrics are within `BOUNDS`."""
+    """Return whether a run covers all modes, that is, all metrics are within `BOUNDS`."""
     return all(low <= float(run[measure]) <= high for measure, (low, high) in BOUNDS.items())
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return one row for each method: means over seeds, and the number that covers both modes."""
+    """Return one row for each toy and method: means over seeds, and how many cover all modes."""
     rows = []
-    for name in in_table_order(table.values("method")):
-        runs = [row for row in table.rows if row["method"] == name]
+    for toy, name in groups_of(table):
+        runs = [row for row in table.rows if (row["toy"], row["method"]) == (toy, name)]
         means = {
-            column: float(np.mean([float(run[column]) for run in runs])) for column in COLUMNS[2:]
+            column: float(np.mean([float(run[column]) for run in runs])) for column in MEASURES
         }
-        rows.append(
-            {
-                "method": name,
-                **means,
-                "both modes": sum(map(covers_modes, runs)),
-                "seeds": len(runs),
-            }
-        )
+        counts = {"all modes": sum(map(covers_modes, runs)), "seeds": len(runs)}
+        rows.append({"toy": toy, "method": name, **means, **counts})
     return rows
+
+
+def groups_of(table: ResultTable) -> list[tuple[str, str]]:
+    """Return the toys and methods in a table, in the order of `TOYS` and `METHODS`."""
+    present = {(row["toy"], row["method"]) for row in table.rows}
+    names = in_table_order(table.values("method"))
+    return [(toy, name) for toy in TOYS for name in names if (toy, name) in present]
 
 
 @dataclass(frozen=True)
@@ -143,9 +154,9 @@ class Panel:
 
 PANELS = (
     Panel(
-        "share_mode_1",
-        f"share of the first route\n(demonstrations: {FIRST_SHARE})",
-        *(0.0, 1.0, (0.0, 0.25, 0.5, 0.7, 1.0), False),
+        "share_error",
+        "error of the share of a route\n(demonstrations: 0)",
+        *(0.003, 1.0, (0.003, 0.01, 0.05, 0.2, 1.0), True),
     ),
     Panel(
         "off_mode",
@@ -162,36 +173,36 @@ NO_SAMPLE = "no sample on a route"
 
 
 def plot(table: ResultTable) -> Path:
-    """Plot the metrics of every run with their bounds; green runs cover both modes."""
-    names = in_table_order(table.values("method"))
+    """Plot the metrics of every run with their bounds; green runs cover all modes."""
+    names = groups_of(table)
     figure = Figure(figsize=(13, 1.6 + 0.34 * len(names)), layout="constrained")
     seeds, updates = len(table.values("seed")), ", ".join(table.values("updates"))
     figure.suptitle(
-        f"two routes, one demonstration per observation: {seeds} seeds, {updates} steps; "
-        "green runs cover both modes"
+        f"one demonstration per observation: {seeds} seeds, {updates} steps; "
+        "green runs cover all modes"
     )
     for index, (panel, axes) in enumerate(
         zip(PANELS, figure.subplots(1, len(PANELS), sharey=True), strict=True)
     ):
         _plot_runs(axes, panel, table, names)
         if index == 0:
-            axes.set_yticks(range(len(names)), [_label(table, name) for name in names])
+            axes.set_yticks(range(len(names)), [_label(table, *name) for name in names])
             axes.set_ylim(len(names) - 0.5, -0.5)
     path = table.directory / f"{NAME}.png"
     figure.savefig(path, dpi=110)
     return path
 
 
-def _label(table: ResultTable, name: str) -> str:
-    steps = int(table.numbers("nfe", method=name)[0])
-    return f"{name} ({steps} step{'' if steps == 1 else 's'})"
+def _label(table: ResultTable, toy: str, name: str) -> str:
+    steps = int(table.numbers("nfe", toy=toy, method=name)[0])
+    return f"{toy}: {name} ({steps} step{'' if steps == 1 else 's'})"
 
 
-def _plot_runs(axes: Axes, panel: Panel, table: ResultTable, names: list[str]) -> None:
+def _plot_runs(axes: Axes, panel: Panel, table: ResultTable, names: list[tuple[str, str]]) -> None:
     low, high = BOUNDS[panel.measure]
     axes.axvspan(max(low, panel.low), min(high, panel.high), color="tab:green", alpha=0.15)
     for row in table.rows:
-        y, value = names.index(row["method"]), float(row[panel.measure])
+        y, value = names.index((row["toy"], row["method"])), float(row[panel.measure])
         colour = "tab:green" if covers_modes(row) else "tab:red"
         if np.isnan(value):
             axes.text(panel.high, y, NO_SAMPLE, ha="right", va="center", color=colour)
@@ -212,6 +223,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     add_flags(parser, NAME, tuple(METHODS))
     parser.add_argument(
+        "--toys",
+        default="two_routes",
+        help=f"comma-separated toys: {', '.join(TOYS)} (default: %(default)s)",
+    )
+    parser.add_argument(
         "--updates",
         type=int,
         default=SHARED.num_steps,
@@ -226,10 +242,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_at_least(1, updates=arguments.updates)
     console = terminal()
     methods = select_methods(arguments.methods)
-    table = ResultTable(arguments.out, NAME, COLUMNS, ("method", "seed", "updates"))
-    jobs = modes_jobs(methods, arguments.seeds, arguments.updates, table)
+    toys = [toy.name for toy in select_by_name(arguments.toys, TOYS)]
+    table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
+    jobs = modes_jobs(toys, methods, arguments.seeds, arguments.updates, table)
     table.describe({"seeds": arguments.seeds, "updates": arguments.updates})
     run_jobs(table, jobs, run_modes, arguments.workers, console)
-    show(console, "two routes: 70 % of the demonstrations take the first", summary(table))
+    show(console, "several routes around an obstacle", summary(table))
     console.print(f"{table.path}, {plot(table)}")
     return 0

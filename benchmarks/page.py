@@ -88,13 +88,8 @@ SOURCES = {
     modes.NAME: Source(
         modes.summary,
         columns=(
-            "method",
-            "nfe",
-            "share_mode_1",
-            "off_mode",
-            "within_mode_ratio",
-            "both modes",
-            "seeds",
+            *("toy", "method", "nfe", "share_mode_1", "share_error", "off_mode"),
+            *("within_mode_ratio", "all modes", "seeds"),
         ),
     ),
     "metaworld": Source(metaworld.summary),

@@ -1,4 +1,7 @@
-"""The nearest rows of other episodes in a data set; see `dbp_ros.drift.nearest_neighbours`."""
+"""The nearest rows of other episodes in a data set; see `dbp_ros.drift.nearest_neighbours`.
+
+Images are compared by the principal components of their pixels at a low resolution.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from dbp_ros.drift.nearest_neighbours import nearest_neighbours
-from dbp_ros.types import Floats
+from dbp_ros.types import Floats, Image
+
+# Side of the compared images, and number of their principal components.
+COMPARED_PX, COMPONENTS = 12, 16
+# Rows that are reduced at once.
+PART = 1024
 
 
 @dataclass(frozen=True)
@@ -52,3 +60,30 @@ def find_neighbours(
     neighbour_rows[rows, :count] = rows[nearest.indices.numpy()]
     weights[rows, :count] = nearest.weights.numpy()
     return Neighbours(neighbour_rows, weights)
+
+
+def image_components(images: Image) -> Floats:
+    """Return principal components of images, with a total variance of 1.
+
+    Args:
+        images: Shape (n, height, width, 3).
+
+    Returns:
+        Shape (n, at most `COMPONENTS`).
+    """
+    small = np.concatenate(
+        [_reduced(images[start : start + PART]) for start in range(0, len(images), PART)]
+    )
+    centred = small - small.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    components: Floats = centred @ vectors[:, ::-1][:, :COMPONENTS]
+    total = float(np.maximum(values[::-1][:COMPONENTS], 0.0).sum())
+    return components / np.float32(max(np.sqrt(total), 1e-6))
+
+
+def _reduced(images: Image) -> Floats:
+    """Return images at a low resolution. Shape (n, values)."""
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    reduced = torch.nn.functional.adaptive_avg_pool2d(pixels, COMPARED_PX)
+    values: Floats = reduced.flatten(1).numpy()
+    return values

@@ -10,7 +10,11 @@ from dbp_ros.errors import TrainingError
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, split_by_episode
 from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, relative_columns
-from dbp_ros.learning.observation_neighbours import Neighbours, find_neighbours
+from dbp_ros.learning.observation_neighbours import (
+    Neighbours,
+    find_neighbours,
+    image_components,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class TrainingData:
 
         Raises:
             TrainingError: If no episode is left to train on, an action is constant, or neighbours
-                are configured for a data set with images or point clouds.
+                are configured for a data set with point clouds.
         """
         _check(config, data)
         rows, validation_rows = split_by_episode(data, config.validation_fraction, config.seed)
@@ -49,9 +53,11 @@ class TrainingData:
         )
         if not config.neighbours:
             return cls(rows, validation_rows, normaliser, None)
-        observed = data.state_history(np.arange(len(data.states)), config.n_obs_steps)
+        states = data.state_history(np.arange(len(data.states)), config.n_obs_steps)
+        observed = [normaliser.normalise_states(torch.from_numpy(states)).flatten(1).numpy()]
+        observed += [image_components(images) for images in data.images.values()]
         neighbours = find_neighbours(
-            normaliser.normalise_states(torch.from_numpy(observed)).flatten(1).numpy(),
+            np.concatenate(observed, axis=1),
             data.episode,
             rows,
             config.neighbours,
@@ -61,10 +67,9 @@ class TrainingData:
 
 
 def _check(config: TrainConfig, data: Demonstrations) -> None:
-    if config.neighbours and (data.images or data.points):
+    if config.neighbours and data.points:
         raise TrainingError(
-            f"neighbours = {config.neighbours}: distances between states ignore images and point "
-            "clouds: use --neighbours 0"
+            f"neighbours = {config.neighbours}: distances ignore point clouds: use --neighbours 0"
         )
     constant = data.constant_actions()
     if constant and not config.allow_constant_actions:

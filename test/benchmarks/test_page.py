@@ -23,8 +23,9 @@ def test_each_page_of_results_has_a_table_of_the_committed_csv() -> None:
 
 
 def test_the_results_of_the_readme_are_those_of_the_committed_csv() -> None:
+    # Of each benchmark the first rows: of the first toy.
     modes, metaworld = (
-        {row["method"]: row for row in SOURCES[name].summary(read_table(RESULTS, name))}
+        {row["method"]: row for row in reversed(SOURCES[name].summary(read_table(RESULTS, name)))}
         for name in ("modes", "metaworld")
     )
     rows = {

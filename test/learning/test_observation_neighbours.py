@@ -9,7 +9,11 @@ from toy_training import CONFIG
 
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.observation_neighbours import Neighbours, find_neighbours
+from dbp_ros.learning.observation_neighbours import (
+    Neighbours,
+    find_neighbours,
+    image_components,
+)
 from dbp_ros.learning.trainer import Trainer
 
 EPISODES, STEPS, K = 5, 7, 3
@@ -87,9 +91,24 @@ def test_neighbours_change_the_training_of_a_policy_without_images() -> None:
     assert float((weights - others).abs().max()) > 1e-5
 
 
-def test_neighbours_are_refused_for_data_with_images() -> None:
+def test_neighbours_in_images_show_the_same_scene_at_any_noise() -> None:
+    rng = np.random.default_rng(0)
+    centres = np.repeat(np.arange(4, 28, 6), 10)
+    images = rng.integers(0, 8, (len(centres), 32, 32, 3), np.uint8)
+    for image, centre in zip(images, centres, strict=True):
+        image[centre - 3 : centre + 3, 10:20] += 200
+    components = image_components(images)
+    assert components.dtype == np.float32
+    assert components.var(axis=0).sum() == pytest.approx(1.0, rel=1e-2)
+    rows = np.arange(len(centres))
+    found = find_neighbours(components, rows, rows, 5, 4.0)
+    assert (centres[found.rows] == centres[:, None]).all()
+
+
+def test_neighbours_of_data_with_images_are_used_and_those_with_points_refused() -> None:
     data = join_episodes((episode(index), str(index)) for index in range(5))
-    with pytest.raises(
-        TrainingError, match="neighbours = 2: distances between states ignore images"
-    ):
-        Trainer(replace(CONFIG, neighbours=2), data)
+    assert data.images
+    Trainer(replace(CONFIG, neighbours=2, num_steps=2), data).train()
+    points = {"cloud": np.zeros((len(data.states), 8, 3), np.float32)}
+    with pytest.raises(TrainingError, match="neighbours = 2: distances ignore point clouds"):
+        Trainer(replace(CONFIG, neighbours=2), replace(data, points=points))
