@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import chunks, modes, swap
+from benchmarks import chunks, modes, robust, swap
 from benchmarks.infer import precision, timing, whole_policy
 from benchmarks.infer import run as infer
 from benchmarks.metaworld import run as metaworld
@@ -92,6 +92,8 @@ SOURCES = {
             *("within_mode_ratio", "all modes", "seeds"),
         ),
     ),
+    robust.NAME: Source(robust.summary),
+    "robust_nominal": Source(robust.nominal_summary, robust.NAME),
     "metaworld": Source(metaworld.summary),
     "sim": Source(_sim),
     "rl": Source(

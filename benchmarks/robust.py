@@ -5,6 +5,7 @@ Each disturbance is applied alone, in lockstep with the simulation, on the same 
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,17 +14,15 @@ from matplotlib.figure import Figure
 
 from benchmarks.chunks import wilson_interval
 from benchmarks.flags import add_out
+from benchmarks.methods import select_by_name
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.evaluation.disturbance import UNDISTURBED, Disturbance
-from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
+from dbp_ros.evaluation.evaluation_pool import EpisodeJob, Evaluation, run_episodes
 from dbp_ros.evaluation.result_table import ResultTable, Row
-from dbp_ros.evaluation.worker_pool import run_in_workers
-from dbp_ros.policy.model import Model
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
-from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
@@ -32,7 +31,7 @@ from dbp_ros.sim.variation import Variation
 NAME = "robust"
 COLUMNS = (
     *("task", "model", "sha256", "disturbance", "seed"),
-    *("success", "duration_s", "moved", "decisions"),
+    *("variant", "success", "duration_s", "moved", "decisions"),
 )
 KEY = ("task", "sha256", "disturbance", "seed")
 # Digits of the identifier of a bundle.
@@ -72,24 +71,20 @@ class RobustConfig(Settings):
     task: TaskName = setting(SimulationConfig.task, "task of the simulated cell")
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
     episodes: int = setting(20, "episodes of each disturbance", ge=1)
+    disturbances: str = setting("", f"comma-separated, such as {NOMINAL_ROW}; empty for all")
     seed: int = setting(SimulationConfig.seed, "seed of the first episode", ge=0)
     workers: int = setting(os.cpu_count() or 1, "parallel processes", ge=1)
     camera_backend: CameraBackend = setting("auto", "renderer")
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the disturbances.
 
-_evaluators: list[PolicyEvaluator] = []
-
-
-def _start_worker(config: RobustConfig) -> None:
-    model = Model(read_bundle(bundle_directory(config.model)))
-    settings = PolicyConfig(), GuardConfig()
-    _evaluators[:] = [PolicyEvaluator(model, config.task, *settings, config.camera_backend)]
-
-
-def _run(job: tuple[str, int]) -> Row:
-    name, seed = job
-    row = asdict(_evaluators[0].run_episode(seed, DISTURBANCES[name]))
-    return row | {"disturbance": name, "success": int(row["success"])}
+        Raises:
+            ConfigError: If one is unknown.
+        """
+        known = {name: name for name in DISTURBANCES}
+        return select_by_name(self.disturbances, known) if self.disturbances else list(known)
 
 
 def names_of(config: RobustConfig) -> Row:
@@ -107,38 +102,63 @@ def names_of(config: RobustConfig) -> Row:
     }
 
 
-def missing_episodes(config: RobustConfig, table: ResultTable) -> list[tuple[str, int]]:
-    """Return the disturbances and seeds without a row, ordered by seed."""
+def missing_episodes(config: RobustConfig, table: ResultTable) -> list[EpisodeJob]:
+    """Return the episodes without a row, ordered by seed."""
     names = names_of(config)
     seeds = range(config.seed, config.seed + config.episodes)
-    wanted = [(name, seed) for seed in seeds for name in DISTURBANCES]
+    wanted = [EpisodeJob(seed, DISTURBANCES[name], name) for seed in seeds for name in config.names]
     return [
-        (name, seed)
-        for name, seed in wanted
-        if not table.has({**names, "disturbance": name, "seed": seed})
+        job for job in wanted if not table.has({**names, "disturbance": job.name, "seed": job.seed})
     ]
+
+
+def nominal_summary(table: ResultTable) -> list[Row]:
+    """Return one row for each model without disturbance: success, also by variant, and arms."""
+    rows = []
+    for task, model in _models(table):
+        episodes = _episodes(table, task, model, NOMINAL_ROW)
+        moved = [row["moved"] == "left" for row in episodes]
+        rows.append(
+            {
+                "task": task,
+                "model": model,
+                "episodes": len(episodes),
+                "success": _success(episodes),
+                "from the left": _success([r for r in episodes if r["variant"] == "left"]),
+                "from the right": _success([r for r in episodes if r["variant"] == "right"]),
+                "left arm moved more": f"{np.mean(moved):.2f}" if moved else "-",
+            }
+        )
+    return rows
+
+
+def _success(episodes: Sequence[Row]) -> str:
+    """Return the success rate with its 95 % interval, `-` without episodes."""
+    solved = sum(int(row["success"]) for row in episodes)
+    if not episodes:
+        return "-"
+    low, high = wilson_interval(solved, len(episodes))
+    return f"{solved / len(episodes):.2f} ({low:.2f} to {high:.2f})"
 
 
 def summary(table: ResultTable) -> list[Row]:
     """Return one row for each disturbance: success by task and model, with its 95 % interval."""
     return [
-        {"disturbance": name} | {" ".join(key): _solved(table, key, name) for key in _models(table)}
+        {"disturbance": name}
+        | {" ".join(key): _success(_episodes(table, *key, name)) for key in _models(table)}
         for name in DISTURBANCES
         if name in table.values("disturbance")
     ]
 
 
+def _episodes(table: ResultTable, task: str, model: str, disturbance: str) -> list[Row]:
+    wanted = task, model, disturbance
+    return [row for row in table.rows if (row["task"], row["model"], row["disturbance"]) == wanted]
+
+
 def _models(table: ResultTable) -> list[tuple[str, str]]:
     """Return the pairs of a task and a model."""
     return sorted({(row["task"], row["model"]) for row in table.rows})
-
-
-def _solved(table: ResultTable, key: tuple[str, str], name: str) -> str:
-    solved = table.numbers("success", task=key[0], model=key[1], disturbance=name)
-    if not solved:
-        return "-"
-    low, high = wilson_interval(round(sum(solved)), len(solved))
-    return f"{np.mean(solved):.2f} ({low:.2f} to {high:.2f})"
 
 
 def plot(table: ResultTable) -> Path:
@@ -174,13 +194,15 @@ def run(arguments: argparse.Namespace) -> int:
     table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), terminal()
     table.describe(asdict(config))
     names, missing = names_of(config), missing_episodes(config, table)
+    policy = PolicyConfig(model=config.model)
+    evaluation = Evaluation(config.task, policy, config.camera_backend)
     with progress_of(console) as progress:
         bar = progress.add_task(NAME, total=len(missing))
-        for row in run_in_workers(
-            _run, missing, config.workers, start=_start_worker, start_args=(config,)
-        ):
-            table.add(row | names)
+        for job, outcome in run_episodes(evaluation, missing, config.workers):
+            row = {**asdict(outcome), "success": int(outcome.success)}
+            table.add({**row, "disturbance": job.name, **names})
             progress.advance(bar)
+    show(console, "success without disturbance", nominal_summary(table))
     show(console, f"success under disturbances: {config.task}", summary(table))
     console.print(f"{table.path}, {plot(table)}")
     return 0

@@ -2,19 +2,18 @@
 
 import argparse
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal
-from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome, PolicyEvaluator
+from dbp_ros.evaluation.evaluation_pool import EpisodeJob, Evaluation, run_episodes
+from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome
 from dbp_ros.files import check_file, write_text
-from dbp_ros.policy.model import Model
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
-from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 
@@ -32,6 +31,7 @@ class EvaluateConfig(Settings):
         "time constant of the latent [s]; 0 holds it for an episode",
         ge=0.0,
     )
+    workers: int = setting(os.cpu_count() or 1, "parallel processes", ge=1)
     camera_backend: CameraBackend = setting("auto", "renderer")
 
 
@@ -54,14 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path | None = arguments.out
     if out is not None:
         check_file(out)
-    model = Model(read_bundle(bundle_directory(config.model)))
-    policy = PolicyConfig(latent_time_constant_s=config.latent_time_constant_s)
-    evaluator = PolicyEvaluator(model, config.task, policy, GuardConfig(), config.camera_backend)
+    policy = PolicyConfig(model=config.model, latent_time_constant_s=config.latent_time_constant_s)
+    evaluation = Evaluation(config.task, policy, config.camera_backend)
+    # An error is reported here and not by a worker.
+    evaluation.evaluator()
+    jobs = [EpisodeJob(config.seed + index) for index in range(config.episodes)]
     outcomes: list[EpisodeOutcome] = []
     with progress_of(terminal()) as progress:
         bar = progress.add_task("episodes", total=config.episodes)
-        for outcome in evaluator.run(range(config.seed, config.seed + config.episodes)):
-            outcomes.append(outcome)
+        for _, outcome in run_episodes(evaluation, jobs, config.workers):
+            outcomes = sorted([*outcomes, outcome], key=lambda one: one.seed)
             progress.advance(bar)
             if out is not None:
                 write_text(
@@ -72,11 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show(task: str, outcomes: Sequence[EpisodeOutcome]) -> None:
-    """Print the success rate and which arm moved."""
+    """Print the success rate, also of each variant of the scene, and which arm moved."""
     successes = sum(outcome.success for outcome in outcomes)
     arms = Counter(outcome.moved for outcome in outcomes)
     print(
         f"{task}: {successes} of {len(outcomes)} episodes succeed "
         f"({100 * successes / len(outcomes):.0f} %)"
     )
+    for variant in sorted({outcome.variant for outcome in outcomes} - {""}):
+        solved = [outcome.success for outcome in outcomes if outcome.variant == variant]
+        print(f"variant {variant}: {sum(solved)} of {len(solved)}")
     print(f"arm that moved: {', '.join(f'{side} {n}' for side, n in sorted(arms.items()))}")

@@ -4,7 +4,6 @@
 measures success, not latency.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +41,7 @@ class EpisodeOutcome:
         success: Whether the task was solved within the time limit.
         duration_s: Duration in simulated time.
         moved: Side of the arm that moved more, `left` or `right`.
+        variant: Variant of the scene; see `Task.variant`.
         limited: Fraction of commands that a limit changed.
         decisions: Number of decisions.
         jerk: RMS jerk of the arm joints in [rad/s^3].
@@ -51,6 +51,7 @@ class EpisodeOutcome:
     success: bool
     duration_s: float
     moved: str
+    variant: str
     limited: float
     decisions: int
     jerk: float
@@ -76,10 +77,6 @@ class PolicyEvaluator:
         sizes = {(camera.height, camera.width) for camera in model.manifest.cameras}
         height, width = max(sizes, default=(84, 84))
         self._rig = open_cameras(self._simulation.model, CAMERAS, height, width, backend)
-
-    def run(self, seeds: range) -> Iterator[EpisodeOutcome]:
-        """Run one episode for each seed."""
-        return map(self.run_episode, seeds)
 
     def run_episode(self, seed: int, disturbance: Disturbance = UNDISTURBED) -> EpisodeOutcome:
         """Run one episode until success or the time limit.
@@ -137,6 +134,7 @@ class _Rollout:
         simulation, guard = self._simulation, self._guard
         end_ns = START_NS + seconds_to_ns(simulation.time_limit_s)
         now_ns, path = START_NS, [simulation.positions]
+        variant = simulation.task.variant(simulation.data)
         guard.add_measurement(path[0], now_ns)
         guard.enable(now_ns)
         while now_ns < end_ns and not simulation.terminated:
@@ -152,6 +150,7 @@ class _Rollout:
             success=simulation.terminated,
             duration_s=(now_ns - START_NS) / NS_PER_S,
             moved=self._moved(np.array(path)),
+            variant=variant,
             limited=guard.counters.limited_commands / max(1, guard.counters.commands),
             decisions=self._decisions,
             jerk=self._jerk(np.array(path)),

@@ -62,6 +62,10 @@ class Can:
         (x, y), turn = rng.uniform(*np.transpose(ZONE_M)), rng.uniform(-np.pi, np.pi)
         place(model, data, "can", x, y, HEIGHT_M / 2, turn)
 
+    def variant(self, data: mujoco.MjData) -> str:
+        """Return an empty string: there is one variant."""
+        return ""
+
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
         """Return whether the can is in the bin and no arm touches it."""
         return BIN.contains(data, "can", HEIGHT_M / 2) and not touched_by_arm(model, data, "can")

@@ -43,6 +43,10 @@ class Lift:
         x, y = rng.uniform(-ZONE_M, ZONE_M, 2)
         place(model, data, "cube", x, y, CUBE_M / 2, rng.uniform(-YAW_RAD, YAW_RAD))
 
+    def variant(self, data: mujoco.MjData) -> str:
+        """Return an empty string: there is one variant."""
+        return ""
+
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
         """Return whether the cube is high enough."""
         return bool(data.body("cube").xpos[2] - CUBE_M / 2 >= LIFTED_M)

@@ -57,6 +57,10 @@ class Reach:
             x, y = rng.uniform(*np.transpose(ZONE_M))
             place(model, data, f"{side}_mat", x, OUTWARDS[side] * y, THICKNESS_M / 2, 0.0)
 
+    def variant(self, data: mujoco.MjData) -> str:
+        """Return an empty string: there is one variant."""
+        return ""
+
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
         """Return whether both grippers are at their targets."""
         return max(self._distances(data)) <= REACHED_M

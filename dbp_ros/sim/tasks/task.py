@@ -51,6 +51,9 @@ class Task(Protocol):
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
         """Place the objects at random; the arms are near home."""
 
+    def variant(self, data: mujoco.MjData) -> str:
+        """Return which variant of the scene a reset has chosen; empty if there is only one."""
+
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
         """Return whether the task is solved in this state."""
 

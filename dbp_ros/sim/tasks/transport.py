@@ -71,6 +71,10 @@ class Transport:
         x, y = rng.uniform(*BIN_ZONE_M)
         place(model, data, "bin", x, -out * y, 0.0, 0.0)
 
+    def variant(self, data: mujoco.MjData) -> str:
+        """Return the side of the giver."""
+        return OTHER[receiver_of(data)]
+
     def success(self, model: mujoco.MjModel, data: mujoco.MjData) -> bool:
         """Return whether the bar is in the bin and no arm touches it."""
         return BIN.contains(data, "bar", BAR_M[2] / 2) and not touched_by_arm(model, data, "bar")
@@ -87,7 +91,7 @@ class Transport:
         The phases are pick up, move to the handover, grasp, release, withdraw, put down. The
         receiver closes before the giver opens, and moves once the giver is clear of the bar.
         """
-        receiver = "left" if data.body("bin").xpos[1] > 0 else "right"
+        receiver = receiver_of(data)
         giver = OTHER[receiver]
         giver_grip, receiver_grip = end_grip(data, giver), end_grip(data, receiver)
         if BIN.contains(data, "bar", BAR_M[2] / 2):
@@ -106,6 +110,11 @@ class Transport:
             giver: carry(data, giver, "bar", HANDOVER, tool_along_y(giver)),
             receiver: retreat(receiver),
         }
+
+
+def receiver_of(data: mujoco.MjData) -> str:
+    """Return the arm that puts the bar into the bin."""
+    return "left" if data.body("bin").xpos[1] > 0 else "right"
 
 
 def tool_along_y(side: str) -> Array:
