@@ -18,7 +18,7 @@ from dbp_ros.rl.advantages import AdvantageEstimate, episode_continues, estimate
 from dbp_ros.rl.critic import Critic
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
-from dbp_ros.rl.ppo_batch import PPOBatch, Reference, Rows, ppo_batch
+from dbp_ros.rl.ppo_batch import PPOBatch, Reference, Rows, ppo_batch, usable_decisions
 from dbp_ros.rl.ppo_loss import (
     adapted_anchor_weight,
     anchor_distance,
@@ -26,6 +26,7 @@ from dbp_ros.rl.ppo_loss import (
     explained_variance,
     max_abs,
 )
+from dbp_ros.rl.recent_transitions import RecentTransitions
 from dbp_ros.rl.reward_scaler import RewardScaler
 from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, with_prefix, without_prefix
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
@@ -63,6 +64,7 @@ class PPOLearner(Learner):
         self.actor = self._build_actor(policy)
         self.critic = Critic(policy.observation_size, config.critic_hidden_dims)
         self.scaler = RewardScaler(config.reward_clip)
+        self._recent = RecentTransitions(config.reuse_updates)
         rate = config.actor_learning_rate
         groups: list[dict[str, Any]] = [
             {"params": list(self.actor.policy.method.parameters())},
@@ -102,12 +104,18 @@ class PPOLearner(Learner):
 
     def update(self, transitions: Transitions) -> Statistics:
         """Make one update; see `Learner.update`."""
-        used = self._usable(transitions)
+        config = self.config
+        usable_decisions(transitions, self.version, config.version_lag)
+        valid_reward = transitions.reward * transitions.valid
+        self.scaler(valid_reward, config.gamma**transitions.executed, transitions.ended)
+        transitions = self._recent.extend(transitions)
+        max_age = config.version_lag + config.reuse_updates
+        used = usable_decisions(transitions, self.version, max_age)
         estimate = self._estimate(transitions, used)
         batch = ppo_batch(transitions, estimate, used, self.version)
         minibatches = self._minibatches(len(batch))
         reference = self._reference(batch, minibatches)
-        trains_actor = self.updates >= self.config.critic_warmup_updates
+        trains_actor = self.updates >= config.critic_warmup_updates
         start = [parameter.detach().clone() for parameter in self._actor_parameters]
         steps = self._update_actor(batch, reference, minibatches) if trains_actor else 0
         distribution, fraction = self._within_target_kl(batch, reference, minibatches, start)
@@ -124,23 +132,10 @@ class PPOLearner(Learner):
         if steps and fraction:
             self.version += 1
             distance = statistics["anchor_distance"]
-            self.anchor_weight = adapted_anchor_weight(self.anchor_weight, distance, self.config)
+            self.anchor_weight = adapted_anchor_weight(self.anchor_weight, distance, config)
             self._anneal_latents()
         self.updates += 1
         return statistics
-
-    def _usable(self, transitions: Transitions) -> Tensor:
-        age = self.version - transitions.version
-        fresh = (age >= 0) & (age <= self.config.version_lag)
-        used = transitions.valid & fresh
-        if not bool(used.any()):
-            raise TrainingError(
-                f"none of {len(transitions)} decisions is usable: "
-                f"{int((~transitions.valid).sum())} are masked as invalid, "
-                f"{int((~fresh).sum())} are not of version {self.version} or up to "
-                f"{self.config.version_lag} older"
-            )
-        return used
 
     @torch.no_grad()
     def _estimate(self, transitions: Transitions, used: Tensor) -> AdvantageEstimate:
@@ -148,7 +143,7 @@ class PPOLearner(Learner):
         # Rewards during an intervention do not count towards the return of the policy.
         reward = transitions.reward * transitions.valid
         return estimate_advantages(
-            self.scaler(reward, discount, transitions.ended),
+            self.scaler.scaled(reward),
             self.critic(transitions.observation),
             self.critic(transitions.successor),
             discount,
@@ -282,6 +277,7 @@ class PPOLearner(Learner):
             **with_prefix("actor_optimiser", optimiser_tensors(self._actor_optimiser)),
             **with_prefix("critic_optimiser", optimiser_tensors(self._critic_optimiser)),
             **with_prefix("scaler", self.scaler.state_dict()),
+            **with_prefix("recent", self._recent.state_dict()),
             "counters": torch.tensor(counters, dtype=torch.float64),
             "generator": self._generator.get_state(),
         }
@@ -293,6 +289,7 @@ class PPOLearner(Learner):
         load_optimiser(self._actor_optimiser, without_prefix("actor_optimiser", state))
         load_optimiser(self._critic_optimiser, without_prefix("critic_optimiser", state))
         self.scaler.load_state_dict(without_prefix("scaler", state))
+        self._recent.load_state_dict(without_prefix("recent", state))
         version, updates, self.anchor_weight = state["counters"].tolist()
         self.version, self.updates = int(version), int(updates)
         self._generator.set_state(state["generator"])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from dbp_ros.errors import TrainingError
 from dbp_ros.rl.advantages import AdvantageEstimate
 from dbp_ros.rl.gaussian_chunk import GaussianChunk
 from dbp_ros.rl.transitions import Transitions
@@ -55,6 +56,29 @@ class Reference:
     log_prob: Tensor
     importance: Tensor
     anchor: Tensor
+
+
+def usable_decisions(transitions: Transitions, version: int, max_age: int) -> Tensor:
+    """Return which decisions are valid and recent enough. Shape (T, N), bool.
+
+    Args:
+        transitions: Of shape (T, N).
+        version: Of the current policy.
+        max_age: Versions by which the policy of a decision may be older.
+
+    Raises:
+        TrainingError: If there is none.
+    """
+    age = version - transitions.version
+    fresh = (age >= 0) & (age <= max_age)
+    usable = transitions.valid & fresh
+    if not bool(usable.any()):
+        raise TrainingError(
+            f"none of {len(transitions)} decisions is usable: "
+            f"{int((~transitions.valid).sum())} are masked as invalid, "
+            f"{int((~fresh).sum())} are not of version {version} or up to {max_age} older"
+        )
+    return usable
 
 
 def ppo_batch(

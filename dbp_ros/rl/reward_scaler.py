@@ -45,6 +45,10 @@ class RewardScaler:
             returns.append(self._running)
             self._running = torch.where(end, 0.0, self._running)
         self._merge(torch.stack(returns))
+        return self.scaled(reward)
+
+    def scaled(self, reward: Tensor) -> Tensor:
+        """Return rewards scaled by the current statistics."""
         return (reward / self.scale).clamp(-self._clip, self._clip)
 
     def _merge(self, values: Tensor) -> None:

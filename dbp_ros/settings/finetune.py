@@ -89,6 +89,9 @@ class FinetuneConfig(OffPolicyConfig):
     version_lag: int = setting(
         0, "versions by which the policy of a decision may be older than the learner's", ge=0
     )
+    reuse_updates: int = setting(
+        0, "earlier updates whose decisions an update uses again, importance-weighted", ge=0
+    )
     num_envs: int = setting(32, "parallel environments", ge=1)
     decisions_per_env: int = setting(16, "decisions of each environment per update", ge=1)
     threads: int = setting(1, "CPU threads", ge=1)

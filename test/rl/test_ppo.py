@@ -11,8 +11,10 @@ from sampled_transitions import CONFIG, observations_and_latents, policy, sample
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.ppo import PPOLearner
-from dbp_ros.rl.ppo_batch import ppo_batch
+from dbp_ros.rl.ppo_batch import ppo_batch, usable_decisions
+from dbp_ros.rl.recent_transitions import RecentTransitions
 from dbp_ros.rl.registry import build_learner
+from dbp_ros.rl.transitions import Transitions
 from dbp_ros.settings.finetune import FinetuneConfig
 
 ALL = ["dbpo", "dbpo_no_anchor", "dbpo_published", "gaussian_ppo"]
@@ -35,12 +37,15 @@ def test_rewarded_actions_become_more_likely(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALL)
-def test_a_resumed_learner_makes_a_bit_identical_update(algorithm: str, tmp_path: Path) -> None:
-    whole = learner(algorithm)
+@pytest.mark.parametrize("reuse_updates", [0, 1])
+def test_a_resumed_learner_makes_a_bit_identical_update(
+    algorithm: str, reuse_updates: int, tmp_path: Path
+) -> None:
+    whole = learner(algorithm, reuse_updates=reuse_updates)
     for seed in range(2):
         whole.update(sampled_transitions(whole, seed=seed))
     save_file(whole.state_dict(), tmp_path / "state.safetensors")
-    resumed = learner(algorithm)
+    resumed = learner(algorithm, reuse_updates=reuse_updates)
     resumed.load_state_dict(load_file(tmp_path / "state.safetensors"))
     torch.randn(7)
     transitions = sampled_transitions(whole, seed=2)
@@ -262,3 +267,33 @@ def test_an_update_without_a_step_within_the_target_makes_no_version() -> None:
     assert (statistics["kl"], statistics["update_fraction"], trained.version) == (0.0, 0.0, 0)
     for one, two in zip(before, trained.actor.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_reused_decisions_are_weighted_by_their_importance() -> None:
+    trained = learner(reuse_updates=1, actor_learning_rate=1e-3)
+    first = sampled_transitions(trained, seed=0)
+    trained.update(first)
+    joined = Transitions.concatenate([first, sampled_transitions(trained, seed=1)])
+    used = usable_decisions(joined, trained.version, 1)
+    estimate = trained._estimate(joined, used)
+    batch = ppo_batch(joined, estimate, used, trained.version)
+    importance = trained._reference(batch, trained._minibatches(len(batch))).importance
+    assert (importance[batch.on_policy] == 1.0).all()
+    old = importance[~batch.on_policy]
+    assert len(old) == 128
+    assert ((old > 0.0) & (old <= 1.0)).all()
+    assert float(old.min()) < 1.0
+
+
+@pytest.mark.parametrize(("reuse_updates", "expected"), [(0, [1, 1, 1, 1]), (2, [1, 2, 3, 3])])
+def test_the_transitions_of_earlier_updates_are_used_again(
+    reuse_updates: int, expected: list[int]
+) -> None:
+    recent, parts = RecentTransitions(reuse_updates), []
+    for seed in range(4):
+        joined = recent.extend(sampled_transitions(learner(), seed=seed))
+        parts.append(len(joined) / 128)
+        again = RecentTransitions(reuse_updates)
+        again.load_state_dict(recent.state_dict())
+        assert set(again.state_dict()) == set(recent.state_dict())
+    assert parts == expected
