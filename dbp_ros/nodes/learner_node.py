@@ -30,6 +30,7 @@ from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
+from dbp_ros.nodes.joined_learner import JoinedLearner
 from dbp_ros.nodes.learner_process import LearnerProcess
 from dbp_ros.nodes.message_definitions import message_definition
 from dbp_ros.nodes.model_sender import ModelSender
@@ -46,7 +47,7 @@ from dbp_ros.telemetry.policy_step import parse_policy_step
 RECORDED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT
 )
-WATCH_RATE_HZ = 20.0
+WATCH_RATE_HZ = 20
 # Types with one field, which are validated before they are recorded.
 VALIDATED = (Bool, Float64, String)
 
@@ -83,9 +84,9 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._sender = ModelSender(self, config.share_path)
         # The learner process inherits the affinity.
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
-        self._learner = LearnerProcess(config, self._announce)
+        self._learner = self._start_learner(config)
         self._recorder = BagRecorder(
-            Path(config.out) / "episodes",
+            self._learner.episodes,
             self._bag_topics(topics),
             lambda _: self._learner.notify(),
             config.bag_compression,
@@ -99,7 +100,7 @@ class LearnerNode(Node):  # type: ignore[misc]
                 self.create_subscription(kind, topic, callback, qos, raw=True)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
         self._episode_over = self.create_publisher(Bool, "~/episode_over", LATCHED)
-        self._was_over = False
+        self._was_over, self._ticks = False, 0
         self._create_trigger("begin_episode", lambda: self._segmenter.begin(self._now_ns()))
         self._create_trigger("end_episode", lambda: self._segmenter.truncate(self._now_ns()))
         self._create_trigger("end_success", lambda: self._segmenter.end("success", self._now_ns()))
@@ -112,6 +113,12 @@ class LearnerNode(Node):  # type: ignore[misc]
                 f"recovered the incomplete episodes {self._recorder.recovered}"
             )
             self._learner.notify()
+
+    def _start_learner(self, config: LearnerConfig) -> LearnerProcess | JoinedLearner:
+        if not config.join:
+            return LearnerProcess(config, self._announce)
+        robot = self.get_namespace().strip("/").replace("/", "_") or self.get_name()
+        return JoinedLearner(Path(config.join), robot, self._announce)
 
     def close(self) -> None:
         """Write everything to disk, and end the learner process."""
@@ -153,6 +160,10 @@ class LearnerNode(Node):  # type: ignore[misc]
         self.create_service(Trigger, f"~/{service}", diagnostics.trigger_callback(act))
 
     def _tick(self) -> None:
+        self._ticks += 1
+        if self._ticks % WATCH_RATE_HZ == 0:
+            # Another robot may have recorded an episode.
+            self._learner.notify()
         self._segmenter.tick(self._now_ns())
         self._publish_over()
 

@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from dbp_ros.settings.fields import to_json
-from dbp_ros.settings.learner import LearnerConfig
+from dbp_ros.settings.learner import EPISODES, LearnerConfig
 
 MODULE = "dbp_ros.rl.from_robot.learner_worker"
 GRACE_S = 3.0
 
 
 class LearnerProcess:
-    """A child process that runs `LearnerWorker`. It ends with this process."""
+    """A child process that runs `LearnerWorker`. It ends with this process.
+
+    Attributes:
+        episodes: Folder for the bags of this robot.
+        statistics: Last report of the process.
+    """
 
     def __init__(self, config: LearnerConfig, on_version: Callable[[Path], None]) -> None:
         """Start the process.
@@ -27,6 +32,7 @@ class LearnerProcess:
             config: Settings of the process.
             on_version: Called by the reader thread with the folder of each new version.
         """
+        self.episodes = Path(config.out) / EPISODES
         self.statistics: dict[str, Any] = {}
         self._on_version = on_version
         self._process = subprocess.Popen(

@@ -11,6 +11,8 @@ from dbp_ros.settings.robot import CAMERAS
 BagCompression = Literal["none", "lz4", "zstd"]
 # File of a training run's weights.
 CHECKPOINT = "checkpoint.safetensors"
+# Folders in `out` of a learner: bags, exported versions, and its own state.
+EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class LearnerConfig(Settings):
         "", "Folder of the training run of the model; empty to start from the weights of the model"
     )
     out: str = setting("runs/learner", "Folder of episodes, versions and the learner's state")
+    join: str = setting(
+        "", "Folder `out` of another robot's learner, which then learns from this robot, too"
+    )
     task: str = setting("", "Name of the task, stored with each episode")
     time_limit_s: float = setting(30.0, "Largest duration of an episode; 0 for no limit", ge=0.0)
     decisions_per_update: int = setting(256, "Decisions per update of the policy", ge=1)

@@ -8,10 +8,8 @@ from dbp_ros.bundle.bundle import Bundle
 from dbp_ros.bundle.manifest import TRAINING_SETTINGS
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import check_folder
-from dbp_ros.settings.learner import CHECKPOINT, LearnerConfig
+from dbp_ros.settings.learner import CHECKPOINT, STATE, LearnerConfig
 
-# Folder of the learner's state in its `out`.
-STATE = "learner"
 # Limit of the safetensors format.
 MAX_HEADER_BYTES = 100_000_000
 
@@ -23,8 +21,15 @@ def check_learner_start(config: LearnerConfig, bundle: Bundle) -> None:
         ConfigError: If the weights are missing or those of another model, or the folder cannot be
             written or is that of another model.
     """
-    check_folder(Path(config.out), "out of the learner")
-    if config.checkpoint:
+    folder = Path(config.join or config.out)
+    check_folder(folder, "join of the learner" if config.join else "out of the learner")
+    if config.join:
+        if not (folder / STATE / CHECKPOINT).is_file():
+            raise ConfigError(
+                f"join is {config.join}, where no learner has started: start the robot that runs "
+                "the learner first, and give its out"
+            )
+    elif config.checkpoint:
         _require_checkpoint_of(Path(config.checkpoint), bundle)
     elif TRAINING_SETTINGS not in bundle.manifest.made_by:
         raise ConfigError(
@@ -32,14 +37,14 @@ def check_learner_start(config: LearnerConfig, bundle: Bundle) -> None:
             "settings: export it with this version of dbp_ros, or set checkpoint to its training "
             f"run (for a version of a learner, its folder {STATE})"
         )
-    state = Path(config.out) / STATE
+    state = folder / STATE
     if (state / CHECKPOINT).is_file():
         model = _facts_of(state).get("finetuned", {}).get("model", bundle.sha256)
         if model != bundle.sha256:
             raise ConfigError(
-                f"{config.out} holds the versions of another model ({model[:12]}), and this is "
-                f"{bundle.manifest.name} ({bundle.sha256[:12]}): set out of the learner to another "
-                "folder, or remove that one"
+                f"{folder} holds the versions of another model ({model[:12]}), and this is "
+                f"{bundle.manifest.name} ({bundle.sha256[:12]}): use that model, or another folder "
+                "for the learner"
             )
 
 

@@ -55,6 +55,9 @@ class StackConfig(Settings):
         LearnerConfig.checkpoint,
         "Folder of the training run of the model, for the learner; empty to start from the model",
     )
+    join: str = setting(
+        LearnerConfig.join, "Folder of another robot's learner, to learn from this robot, too"
+    )
     auto_reset: bool = setting(
         True,
         "With sim and learner: begin the next episode after success, the time limit or a stop",
@@ -85,6 +88,8 @@ class StackConfig(Settings):
                 f"namespace is {self.namespace!r}, expected letters, digits and underscores, "
                 "such as cell_1"
             )
+        if self.join and not self.learner:
+            raise ConfigError(f"join is {self.join}: set learner, too, or leave join empty")
         if not self.model:
             raise ConfigError("model is empty, expected a folder or a name under models/")
         if self.sim:
@@ -163,8 +168,8 @@ def processes(config: StackConfig) -> list[Process]:
         ),
     }
     if config.learner:
-        checkpoint = {"checkpoint": config.checkpoint}
-        nodes["learner"] = ("learner_node", {**model, **checkpoint, **task, **clock})
+        start = {"checkpoint": config.checkpoint, **({"join": config.join} if config.join else {})}
+        nodes["learner"] = ("learner_node", {**model, **start, **task, **clock})
     if config.sim:
         publish_clock = {"publish_clock": True} if clock and not scaled else {}
         reset = {"auto_reset": True} if config.learner and config.auto_reset else {}

@@ -110,6 +110,17 @@ def test_the_folder_of_another_model_is_refused(
         checked_processes(stack)
 
 
+def test_a_robot_joins_only_a_learner_that_has_started(tmp_path: Path) -> None:
+    stack = StackConfig(learner=True, join=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"where no learner has started"):
+        checked_processes(stack)
+    model = read_bundle(bundle_directory(PolicyConfig.model)).sha256
+    write_facts(tmp_path / "learner", {"finetuned": {"model": model}})
+    assert checked_processes(stack)[-1].parameters["join"] == str(tmp_path)
+    with pytest.raises(ConfigError, match="set learner, too"):
+        StackConfig(join=str(tmp_path))
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b"weights")
     with pytest.raises(ConfigError, match=r"checkpoint\.safetensors is not a checkpoint"):

@@ -1,7 +1,7 @@
-"""Deletion of the oldest recorded episodes, by total size and age."""
+"""Deletion of the oldest recorded episodes of each robot, by total size and age."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dbp_ros.data.recorder import bag_numbers, bag_path
@@ -11,7 +11,7 @@ SECONDS_PER_HOUR = 3600.0
 
 
 class BagRetention:
-    """Limit of the bags in a folder. The newest bag remains, as it continues the numbering.
+    """Limit of the bags of each robot. The newest bag remains, as it continues the numbering.
 
     Attributes:
         deleted: Number of deleted bags.
@@ -21,27 +21,29 @@ class BagRetention:
         """Set the limits.
 
         Args:
-            folder: Folder of the bags.
-            max_mb: Largest total size in [MB], 0 for no limit.
+            folder: Folder of the bags, with a subfolder for each further robot.
+            max_mb: Largest total size of a robot's bags in [MB], 0 for no limit.
             max_age_h: Largest age of a bag in [h], 0 for no limit.
         """
         self.deleted = 0
         self._folder, self._max_mb, self._max_age_h = folder, max_mb, max_age_h
 
-    def apply(self, used: int) -> None:
+    def apply(self, used: Mapping[str, int]) -> None:
         """Delete bags beyond the limits.
 
         Args:
-            used: Number of the last episode that is not needed any more; later ones remain.
+            used: Number of the last episode of each robot that is not needed any more; later ones
+                remain.
         """
-        for path in list(self._excess(used)):
-            path.unlink(missing_ok=True)
-            self.deleted += 1
+        for robot, last in used.items():
+            for path in list(self._excess(self._folder / robot, last)):
+                path.unlink(missing_ok=True)
+                self.deleted += 1
 
-    def _excess(self, used: int) -> Iterator[Path]:
-        """Yield the bags to delete, the oldest first."""
-        numbers = bag_numbers(self._folder)
-        status = {number: bag_path(self._folder, number).stat() for number in numbers}
+    def _excess(self, folder: Path, used: int) -> Iterator[Path]:
+        """Yield the bags of a robot to delete, the oldest first."""
+        numbers = bag_numbers(folder)
+        status = {number: bag_path(folder, number).stat() for number in numbers}
         size = sum(one.st_size for one in status.values())
         oldest_s = time.time() - SECONDS_PER_HOUR * self._max_age_h
         for number in numbers[:-1]:
@@ -50,4 +52,4 @@ class BagRetention:
             if number > used or not (too_large or too_old):
                 return
             size -= status[number].st_size
-            yield bag_path(self._folder, number)
+            yield bag_path(folder, number)

@@ -1,65 +1,106 @@
-"""Queue of recorded episodes with repeatable deliveries after a restart."""
+"""Queue of the recorded episodes of all robots, with repeatable deliveries after a restart."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from dbp_ros.data.recorder import bag_numbers
+from dbp_ros.data.recorder import bag_numbers, bag_path
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import write_text
 
+# Folder name of the robot whose node runs the learner: its bags are not in a subfolder.
+OWN = ""
 
-class EpisodeQueue:
-    """Queue of the numbers of new episodes.
 
-    Beyond the capacity the oldest episodes are skipped. The selection depends on the time of the
-    call, so a journal records deliveries until they are acknowledged; a restarted process repeats
-    them.
+class RecordedEpisode(NamedTuple):
+    """An episode of a robot.
 
     Attributes:
-        last: Number of the last delivered episode.
+        robot: Subfolder of the robot's bags.
+        number: Number of the episode among those of the robot.
+    """
+
+    robot: str
+    number: int
+
+    def path(self, episodes: Path) -> Path:
+        """Return the path of the bag in the folder of all episodes."""
+        return bag_path(episodes / self.robot, self.number)
+
+
+class EpisodeQueue:
+    """Queue of new episodes.
+
+    Beyond the capacity the oldest episodes of a robot are skipped. The selection depends on the
+    time of the call, so a journal records deliveries until they are acknowledged; a restarted
+    process repeats them. Robots may be added at any time.
+
+    Attributes:
+        last: Number of the last delivered episode of each robot.
         skipped: Number of skipped episodes.
     """
 
-    def __init__(self, episodes: Path, journal: Path, acknowledged: int, capacity: int) -> None:
+    def __init__(
+        self, episodes: Path, journal: Path, acknowledged: Mapping[str, int], capacity: int
+    ) -> None:
         """Continue after the acknowledged episodes.
 
         Args:
-            episodes: Folder of the bags.
+            episodes: Folder of the bags, with a subfolder for each further robot.
             journal: File of the deliveries that are not acknowledged.
-            acknowledged: Number of the last acknowledged episode.
-            capacity: Episodes that may wait.
+            acknowledged: Number of the last acknowledged episode of each robot.
+            capacity: Episodes of a robot that may wait.
 
         Raises:
             TrainingError: If the journal cannot be read.
         """
-        self.last, self.skipped = acknowledged, 0
+        self.last, self.skipped = dict(acknowledged), 0
         self._episodes, self._journal, self._capacity = episodes, journal, capacity
-        self._delivered = [number for number in _read(journal) if number > acknowledged]
+        self._delivered = [one for one in _read(journal) if self._is_new(one)]
         self._repeats = list(self._delivered)
 
-    def new_episodes(self) -> Iterator[int]:
-        """Yield the numbers of the episodes to read, in order."""
+    @property
+    def robots(self) -> list[str]:
+        """Folder names of all robots."""
+        return [OWN, *sorted(path.name for path in self._episodes.glob("*/"))]
+
+    def new_episodes(self) -> Iterator[RecordedEpisode]:
+        """Yield the episodes to read, those of each robot in order."""
         while self._repeats:
-            self.last = self._repeats.pop(0)
-            yield self.last
-        waiting = [number for number in bag_numbers(self._episodes) if number > self.last]
-        skipped = waiting[: -self._capacity]
-        self.skipped += len(skipped)
-        for self.last in waiting[len(skipped) :]:
-            self._delivered.append(self.last)
+            yield self._deliver(self._repeats.pop(0))
+        for episode in self._waiting():
+            self._delivered.append(episode)
             write_text(self._journal, json.dumps(self._delivered))
-            yield self.last
+            yield self._deliver(episode)
 
     def acknowledge(self) -> None:
         """Remove the deliveries from the journal, once a checkpoint includes their updates."""
         self._delivered = []
 
+    def _is_new(self, episode: RecordedEpisode) -> bool:
+        return episode.number > self.last.get(episode.robot, 0)
 
-def _read(journal: Path) -> list[int]:
+    def _deliver(self, episode: RecordedEpisode) -> RecordedEpisode:
+        self.last[episode.robot] = episode.number
+        return episode
+
+    def _waiting(self) -> list[RecordedEpisode]:
+        """Return the new episodes, the newest of each robot only, in the order of their ends."""
+        waiting: list[RecordedEpisode] = []
+        for robot in self.robots:
+            numbers = bag_numbers(self._episodes / robot)
+            new = [one for one in (RecordedEpisode(robot, n) for n in numbers) if self._is_new(one)]
+            self.skipped += max(0, len(new) - self._capacity)
+            waiting += new[-self._capacity :]
+        return sorted(waiting, key=lambda one: one.path(self._episodes).stat().st_mtime_ns)
+
+
+def _read(journal: Path) -> list[RecordedEpisode]:
     if not journal.exists():
         return []
     try:
-        return [int(number) for number in json.loads(journal.read_text(encoding="utf-8"))]
+        found = json.loads(journal.read_text(encoding="utf-8"))
+        return [RecordedEpisode(str(robot), int(number)) for robot, number in found]
     except (OSError, ValueError, TypeError) as error:
         raise TrainingError(f"{journal} cannot be read ({error}): delete it") from error

@@ -1,6 +1,7 @@
 """Checkpoints of the learner: the newest state, and the state of each recent version."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from dbp_ros.errors import TrainingError
@@ -34,15 +35,15 @@ class LearnerCheckpoints:
         """Whether there is a checkpoint."""
         return (self.folder / CHECKPOINT).exists()
 
-    def write(self, learner: Learner, version: int, episode: int) -> None:
+    def write(self, learner: Learner, version: int, episodes: Mapping[str, int]) -> None:
         """Write the state of a learner, as the newest checkpoint and as that of its version.
 
         Args:
             learner: The learner.
             version: Its version.
-            episode: Number of the last episode of its updates.
+            episodes: Number of the last episode of its updates, by robot.
         """
-        progress = {"episode": episode, "model": self._model}
+        progress = {"episodes": dict(episodes), "model": self._model}
         state = finetuned_checkpoint(self._pretrained, learner, progress)
         versions = self.folder / BY_VERSION
         write_checkpoint(versions / str(version), state)
@@ -51,14 +52,14 @@ class LearnerCheckpoints:
                 shutil.rmtree(path)
         write_checkpoint(self.folder, state)
 
-    def resume(self, learner: Learner) -> int:
-        """Restore the newest state, if any; return the number of its last episode.
+    def resume(self, learner: Learner) -> dict[str, int]:
+        """Restore the newest state, if any; return its last episode of each robot.
 
         Raises:
             TrainingError: If it is the state of another model.
         """
         if not self.exists:
-            return 0
+            return {}
         checkpoint = read_checkpoint(self.folder)
         found = checkpoint.metadata["finetuned"].get("model", self._model)
         if found != self._model:
@@ -67,7 +68,7 @@ class LearnerCheckpoints:
                 f"{self._model[:12]}): set out of the learner to another folder"
             )
         restore(checkpoint, learner)
-        return int(checkpoint.metadata["finetuned"]["episode"])
+        return dict(checkpoint.metadata["finetuned"]["episodes"])
 
     def restore_version(self, learner: Learner, version: int) -> bool:
         """Restore the state of a version; return whether there is one."""

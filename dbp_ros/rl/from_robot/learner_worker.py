@@ -24,13 +24,12 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.data.bag import FELL_BACK, read_bag
 from dbp_ros.data.bag_episode import BagEpisode
-from dbp_ros.data.recorder import bag_path
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.rl.from_robot.bag_retention import BagRetention
-from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue
+from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue, RecordedEpisode
 from dbp_ros.rl.from_robot.learner_checkpoints import LearnerCheckpoints
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, golden_actions
 from dbp_ros.rl.from_robot.transition_extractor import MASKS, TransitionExtractor
@@ -39,10 +38,11 @@ from dbp_ros.rl.registry import build_learner
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.runtime.parent_death import die_with_parent
 from dbp_ros.settings.fields import from_json
-from dbp_ros.settings.learner import LearnerConfig
+from dbp_ros.settings.learner import EPISODES, STATE, VERSIONS, LearnerConfig
 
-EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
 JOURNAL, LOCK = "taken.json", "lock"
+# Name of the robot of the learner node in the statistics.
+OWN_NAME = "own"
 # Longer than the exit of a terminated process takes.
 LOCK_TIMEOUT_S = 60.0
 # Indices of the command line arguments.
@@ -98,6 +98,7 @@ class LearnerWorker:
         )
         self._transitions: list[Transitions] = []
         self._counts: Counter[str] = Counter()
+        self._robots: Counter[str] = Counter()
         self._largest_gap = 0.0
         self._last_update: dict[str, float] = {}
         self._export_version()
@@ -116,6 +117,7 @@ class LearnerWorker:
             "needed_decisions": self._config.decisions_per_update,
             "largest_likelihood_difference": self._largest_gap,
             "episodes": self._counts["episodes"],
+            "episodes_by_robot": dict(self._robots),
             "skipped_episodes": self._queue.skipped,
             "unreadable_episodes": self._counts["unreadable_episodes"],
             "deleted_episodes": self._retention.deleted,
@@ -131,22 +133,24 @@ class LearnerWorker:
 
     def process_new_episodes(self) -> None:
         """Read the new episodes, and update the policy whenever there are enough decisions."""
-        for number in self._queue.new_episodes():
-            self._add_episode(number)
+        for episode in self._queue.new_episodes():
+            self._add_episode(episode)
             if self._usable_decisions() >= self._config.decisions_per_update:
                 self._update_policy()
             self._report(self.statistics())
 
-    def _add_episode(self, number: int) -> None:
+    def _add_episode(self, episode: RecordedEpisode) -> None:
         """Extract the transitions of an episode."""
         self._counts["episodes"] += 1
+        self._robots[episode.robot or OWN_NAME] += 1
         try:
-            bag = read_bag(bag_path(self._out / EPISODES, number))
-            self._follow_rollback(bag.metadata.get(FELL_BACK), number - 1)
+            bag = read_bag(episode.path(self._out / EPISODES))
+            self._follow_rollback(bag.metadata.get(FELL_BACK), episode)
             extracted = self._extractor.extract(BagEpisode(bag))
         except (EpisodeError, TrainingError) as error:
             self._counts["unreadable_episodes"] += 1
-            print(f"episode {number} is skipped: {error}", file=sys.stderr, flush=True)
+            name = f"episode {episode.number} {episode.robot}".strip()
+            print(f"{name} is skipped: {error}", file=sys.stderr, flush=True)
             return
         self._counts.update(extracted.counts)
         self._largest_gap = max(self._largest_gap, extracted.largest_gap)
@@ -155,12 +159,12 @@ class LearnerWorker:
             fresh = self._fresh(extracted.transitions)
             self._counts["refused_for_age"] += int((~fresh).sum())
 
-    def _follow_rollback(self, rollback: dict[str, str] | None, last_episode: int) -> None:
+    def _follow_rollback(self, rollback: dict[str, str] | None, first: RecordedEpisode) -> None:
         """Restore the version that the robot runs after a rollback from the newest one.
 
         Args:
             rollback: The sha256 of the failed bundle, `from`, and of the running one, `to`.
-            last_episode: Number of the last episode before the rollback.
+            first: First episode after the rollback.
         """
         if rollback is None:
             return
@@ -172,7 +176,8 @@ class LearnerWorker:
         self._transitions = []
         self._counts["went_back"] += 1
         self._versions.delete_after(running)
-        self._checkpoints.write(self._learner, self._version, last_episode)
+        before = {**self._queue.last, first.robot: first.number - 1}
+        self._checkpoints.write(self._learner, self._version, before)
 
     def _fresh(self, transitions: Transitions) -> Tensor:
         """Return whether the version of each decision is recent enough. Shape (T, N)."""
@@ -198,7 +203,7 @@ class LearnerWorker:
                 f"{version}: use another folder, or restore its {STATE}"
             )
         if not self._checkpoints.exists:
-            self._checkpoints.write(self._learner, version, 0)
+            self._checkpoints.write(self._learner, version, {})
         if newest is None or newest.manifest.version < version:
             newest = self._versions.export(self._learner.actor, self._parent, version)
         bundle = {"directory": str(newest.directory.absolute()), "sha256": newest.sha256}

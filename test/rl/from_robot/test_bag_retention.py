@@ -21,9 +21,9 @@ def write(folder: Path, *numbers: int, hours: float = 0.0) -> None:
 def test_the_oldest_used_episodes_beyond_the_size_are_deleted(tmp_path: Path) -> None:
     write(tmp_path, 1, 2, 3, 4, 5)
     retention = BagRetention(tmp_path, 2.5, 0.0)
-    retention.apply(used=1)
+    retention.apply({"": 1})
     assert bag_numbers(tmp_path) == [2, 3, 4, 5]
-    retention.apply(used=5)
+    retention.apply({"": 5})
     assert bag_numbers(tmp_path) == [4, 5]
     assert retention.deleted == 3
 
@@ -31,13 +31,13 @@ def test_the_oldest_used_episodes_beyond_the_size_are_deleted(tmp_path: Path) ->
 def test_old_episodes_are_deleted_but_not_the_newest_one(tmp_path: Path) -> None:
     write(tmp_path, 1, 2, hours=3.0)
     write(tmp_path, 3, hours=1.0)
-    BagRetention(tmp_path, 0.0, 2.0).apply(used=3)
+    BagRetention(tmp_path, 0.0, 2.0).apply({"": 3})
     assert bag_numbers(tmp_path) == [3]
-    BagRetention(tmp_path, 0.5, 0.5).apply(used=3)
+    BagRetention(tmp_path, 0.5, 0.5).apply({"": 3})
     assert bag_numbers(tmp_path) == [3]
 
 
 def test_without_limits_nothing_is_deleted(tmp_path: Path) -> None:
     write(tmp_path, 1, 2, hours=1000.0)
-    BagRetention(tmp_path, 0.0, 0.0).apply(used=2)
+    BagRetention(tmp_path, 0.0, 0.0).apply({"": 2})
     assert bag_numbers(tmp_path) == [1, 2]

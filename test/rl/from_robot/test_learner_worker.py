@@ -309,3 +309,21 @@ def test_used_episodes_beyond_the_size_are_deleted(config, tmp_path):
         worker.process_new_episodes()
     assert [path.name for path in (tmp_path / "episodes").iterdir()] == ["episode_000002.mcap"]
     assert worker.statistics()["deleted_episodes"] == 1
+
+
+def test_episodes_of_another_robot_count_like_its_own(config, tmp_path):
+    reports = Reports()
+    worker = LearnerWorker(config, reports.append)
+    model = Model(read_bundle(tmp_path / "versions" / "1"))
+    record(tmp_path, 1, model, ticks=40)
+    other = tmp_path / "elsewhere"
+    (other / "episodes").mkdir(parents=True)
+    record(other, 1, model)
+    (tmp_path / "episodes" / "cell_2").mkdir()
+    shutil.move(bag_path(other / "episodes", 1), bag_path(tmp_path / "episodes" / "cell_2", 1))
+    worker.process_new_episodes()
+    assert reports.versions == [1, 2]
+    assert worker.statistics()["episodes_by_robot"] == {"own": 1, "cell_2": 1}
+    resumed = LearnerWorker(config, reports.append)
+    resumed.process_new_episodes()
+    assert resumed.statistics()["episodes"] == 0, "an episode was used twice"
