@@ -10,13 +10,14 @@ PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check install --constr
 CHECK_ROS := $(RUN)/python -c 'from dbp_ros.ros_support import require_wheels; require_wheels()'
 ARGS ?=
 TASK ?= transport
+SEED ?= 0
 EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,bench,test
 # Commands of `make model`.
 RANDOMISATION ?= $(if $(filter transport,$(TASK)),0.5,1)
 COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation $(RANDOMISATION) --out data/$(TASK)
 TRAIN = OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/$(TASK) --out build/train/$(1) --bfloat16 \
   $(if $(wildcard build/train/$(1)/checkpoint.safetensors),--resume)
-EXPORT = $(RUN)/dbp export --run build/train/$(1) --data data/$(TASK) --out build/models/$(1) --name $(1)
+EXPORT = $(RUN)/dbp export --run build/train/$(1) --data data/$(TASK) --out build/models/$(2) --name $(2)
 # No PyTorch, no DDS.
 FAST := $(addprefix test/,bundle data diagnosis hotswap motion nodes policy runtime sensing settings sim \
   stack telemetry test_architecture.py test_files.py)
@@ -31,8 +32,8 @@ install: $(RUN)/python ## install into .venv; without PyTorch: make install EXTR
 demo: opengl ## run a policy in the simulated cell and measure it; TASK=lift|can|transport|all, ARGS="--help"
 	@$(RUN)/dbp demo --task $(TASK) $(ARGS)
 
-demo-learn: $(VENV)/.all opengl ## improve a policy online on the running stack: about 40 minutes
-	@$(RUN)/dbp demo-learn $(ARGS)
+demo-learn: $(VENV)/.all opengl ## improve a policy online on the running stack, SEED=n: about 40 minutes
+	@$(RUN)/dbp demo-learn --seed $(SEED) $(ARGS)
 
 # First the tests that can share the machine, one per core; then, one at a time, those that measure
 # time or use DDS. ARGS may deselect all tests of one group (status 5), not of both.
@@ -63,15 +64,15 @@ bench: $(VENV)/.all ## measure this machine: short benchmarks, about 15 minutes
 model: $(VENV)/.all build/models/$(TASK)_expert/manifest.yaml ## train the model of TASK for models/: under two hours on two cores
 	$(COLLECT) --episodes 400 --first 400 --policy build/models/$(TASK)_expert
 	$(call TRAIN,$(TASK)) --initial-model build/models/$(TASK)_expert --learning-rate 5e-4
-	$(call EXPORT,$(TASK))
+	$(call EXPORT,$(TASK),$(TASK)_float32)
 	$(RUN)/dbp collect --task $(TASK) --episodes 8 --seed 200000 --out data/$(TASK)_unseen
-	$(RUN)/dbp quantize --model build/models/$(TASK) --precision int8 --data data/$(TASK)_unseen \
+	$(RUN)/dbp quantize --model build/models/$(TASK)_float32 --precision int8 --data data/$(TASK)_unseen \
 	  --out models/$(TASK) --name $(TASK)
 
 build/models/$(TASK)_expert/manifest.yaml: | $(VENV)/.all
 	$(COLLECT) --episodes 400
 	$(call TRAIN,$(TASK)_expert)
-	$(call EXPORT,$(TASK)_expert)
+	$(call EXPORT,$(TASK)_expert,$(TASK)_expert)
 
 opengl: $(VENV)/.demo
 	@$(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' || { \

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,17 +25,13 @@ def run_benchmarks(argv: Sequence[str]) -> int:
         argv: Command line after `dbp bench`.
 
     Returns:
-        The exit status of the benchmark; 1 with a message if there is no repository.
+        1 with a message if there is no repository; otherwise it does not return.
     """
     if not (REPOSITORY / "benchmarks" / "__main__.py").is_file():
         print(MISSING, file=sys.stderr)
         return 1
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "benchmarks", *argv]
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as child:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                # The child received SIGINT too; it finishes its current write.
-                continue
+    sys.stdout.flush()
+    # Replaces this process, so that a signal ends the benchmark and not only this command.
+    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})

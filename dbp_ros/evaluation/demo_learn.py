@@ -33,6 +33,7 @@ from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner
 from dbp_ros.resources import resource_directory
 from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.sim.tasks.registry import make_task
 
 NAME = "demo_learn"
@@ -40,6 +41,8 @@ TASK = WeakPolicy.task
 COLUMNS = ("episode", "end_s", "solved", "duration_s", "version", "swaps", "rollbacks")
 # The learner ends an episode at the time limit; the demo waits this much longer.
 END_MARGIN_S = 0.1
+# Episodes of different seeds start from different poses.
+EPISODE_SEEDS = 10_000
 # Time for the learner to load its libraries and to export the first version.
 START_LIMIT_S = 240.0
 
@@ -54,6 +57,7 @@ class LearnDemoConfig(Settings):
     )
     train_updates: int = setting(WeakPolicy.updates, "optimizer steps of the weak policy", ge=1)
     decisions_per_update: int = setting(200, "decisions per update of the learner", ge=1)
+    seed: int = setting(0, "seed of the learner and of the episodes", ge=0)
     real_time_factor: float = setting(1.0, "simulation time per second of wall time [s]", ge=0.05)
     out: Path = setting(Path("build/demo-learn"), "folder for all results")
 
@@ -72,8 +76,9 @@ def write_settings(config: LearnDemoConfig, time_limit_s: float) -> Path:
             "out": str((config.out / "learner").absolute()),
             "time_limit_s": time_limit_s,
             "decisions_per_update": config.decisions_per_update,
-            "finetune": FINETUNE,
+            "finetune": {**FINETUNE, "seed": config.seed},
         },
+        "simulation": {"seed": SimulationConfig.seed + EPISODE_SEEDS * config.seed},
     }
     for name, values in changes.items():
         path = folder / f"{name}.yaml"

@@ -87,7 +87,7 @@ class OneStep(Method):
         return self.forward(batch.observation, batch.noise)
 
     def target(self, prediction: Tensor, batch: TrainingBatch) -> RegressionTarget:
-        """Return the chunks moved path_velocity the field.
+        """Return the chunks moved along the drift.
 
         The loss is the published one, arXiv 2602.04770: the squared drift in units of its scale.
         Its value is nearly constant, since each force is normalised; its gradient is
