@@ -62,7 +62,7 @@ bench: $(VENV)/.all ## measure this machine: short benchmarks, about 15 minutes
 # Train on demonstrations, then also on episodes in which the expert takes over from that policy. The
 # same command resumes an interrupted one.
 model: $(VENV)/.all build/models/$(TASK)_expert/manifest.yaml ## train the model of TASK for models/: under two hours on two cores
-	$(COLLECT) --episodes 400 --first 400 --policy build/models/$(TASK)_expert
+	$(COLLECT) --episodes 400 --first 400 --policy build/models/$(TASK)_expert || [ $$? = 1 ]
 	$(call TRAIN,$(TASK)) --initial-model build/models/$(TASK)_expert --learning-rate 5e-4
 	$(call EXPORT,$(TASK),$(TASK)_float32)
 	$(RUN)/dbp collect --task $(TASK) --episodes 8 --seed 200000 --out data/$(TASK)_unseen
@@ -70,7 +70,9 @@ model: $(VENV)/.all build/models/$(TASK)_expert/manifest.yaml ## train the model
 	  --out models/$(TASK) --name $(TASK)
 
 build/models/$(TASK)_expert/manifest.yaml: | $(VENV)/.all
-	$(COLLECT) --episodes 400
+	@! ls data/$(TASK)/episode_0004* >/dev/null 2>&1 || { \
+	  echo "data/$(TASK) holds takeovers from an earlier policy: remove it"; exit 1; }
+	$(COLLECT) --episodes 400 || [ $$? = 1 ]
 	$(call TRAIN,$(TASK)_expert)
 	$(call EXPORT,$(TASK)_expert,$(TASK)_expert)
 

@@ -15,7 +15,7 @@ VERBS = (
     Verb("swap", "jitter of decisions during model swaps", ("ros", "sim")),
     Verb("chunks", "success and jerk by execution mode of chunks", ("sim",)),
     Verb("robust", "success under disturbances of cameras, light and robot", ("sim",)),
-    Verb("modes", "mode coverage on a bimodal toy task", ("learn",)),
+    Verb("modes", "mode coverage on a multimodal toy task", ("learn",)),
     Verb("sim", "success rate in the simulated cell", ("learn", "sim")),
     Verb("rl", "success rate of online learning", ("learn", "sim", "metaworld")),
     Verb("metaworld", "success rate on Meta-World tasks", ("learn", "sim", "metaworld")),

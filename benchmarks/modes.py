@@ -160,7 +160,7 @@ PANELS = (
     ),
     Panel(
         "off_mode",
-        "share of samples on neither route\n(demonstrations: 0)",
+        "share of samples on no route\n(demonstrations: 0)",
         *(0.003, 1.0, (0.003, 0.01, 0.05, 0.2, 1.0), True),
     ),
     Panel(

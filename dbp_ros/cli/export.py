@@ -71,8 +71,10 @@ def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str
     """Return the command lines that reproduce the bundle in a clone."""
     folder = arguments.data / DATASET_FILE
     description = yaml.safe_load(folder.read_text(encoding="utf-8")) if folder.exists() else {}
-    data, run = f"data/{arguments.data.resolve().name}", f"build/train/{arguments.name}"
-    export = f"dbp export --run {run} --data {data} --out models/{arguments.name}"
+    data = f"data/{arguments.data.resolve().name}"
+    run = _in_clone(arguments.source, f"build/train/{arguments.name}")
+    out = _in_clone(arguments.out, f"models/{arguments.name}")
+    export = f"dbp export --run {run} --data {data} --out {out}"
     export += f" --name {arguments.name} --version {arguments.version}"
     initial = checkpoint.metadata.get("initial_model", {})
     train = train_command(
@@ -81,3 +83,11 @@ def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str
     earlier = initial.get("commands", [])
     recorded = [line for line in description.get("command_lines", []) if line not in earlier]
     return (*earlier, *recorded, train, export)
+
+
+def _in_clone(path: Path, default: str) -> str:
+    """Return a path relative to the working directory, or a default if it is elsewhere."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return default

@@ -18,6 +18,7 @@ from mcap.records import Channel, DataEnd, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, Writer
 from mcap_ros2.decoder import DecoderFactory
+from zstandard import ZstdError
 
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import atomic_file
@@ -177,7 +178,7 @@ def _records(path: Path) -> Iterator[McapRecord]:
                 if isinstance(record, DataEnd):
                     return
                 yield record
-        except (McapError, struct.error, ValueError):
+        except (McapError, struct.error, ValueError, RuntimeError, ZstdError):
             # The remainder of an incomplete file is unreadable.
             return
 

@@ -17,12 +17,13 @@ class EpisodeSegmenter:
 
     Only motion under control is recorded. An episode starts with the first step of a new episode of
     the policy, or on request of an operator. It ends when the task becomes solved, at the time
-    limit, on request of an operator, with control, or with the next episode of the policy. Policy
-    steps after the end are not recorded, unless only control ended. All times are on the ROS clock.
+    limit, on request of an operator, when control is disabled, or with the next episode of the
+    policy. Policy steps after the end are not recorded; if control was disabled, the recording
+    continues as another episode once it is enabled. All times are on the ROS clock.
 
     Attributes:
         ended: Number of ended episodes, by termination reason.
-        over: Whether the episode of the policy is over, so that its next one must begin.
+        over: Whether the current episode of the policy is over, so that its next one must begin.
     """
 
     def __init__(
@@ -42,6 +43,11 @@ class EpisodeSegmenter:
         self._begun_ns = 0
         self._latest: tuple[int, int] | None = None
         self._controlled = self._solved = self._has_steps = False
+
+    @property
+    def episode_over(self) -> int:
+        """Number of the episode of the policy that is over; 0 if none is."""
+        return self._latest[0] if self.over and self._latest is not None else 0
 
     @property
     def waiting_for(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from PIL import Image as PILImage
 
-from dbp_ros.bundle.bundle import bundle_directory
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.report import EpisodeResult, build_report, plot_histograms
 from dbp_ros.evaluation.running_stack import (
@@ -91,6 +91,8 @@ def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
         DbpError: If the stack does not start or does not respond.
     """
     require_folder(config.out)
+    for number in range(min(config.episodes, len(ALL_TASKS))):
+        read_bundle(bundle_directory(config.model_of(config.task_of(number))))
     first = config.task_of(0)
     stack = first, config.model_of(first), config.out
     with running_stack(*stack, ModelPusher, status) as runner:
@@ -126,6 +128,7 @@ def _run_episodes(
         if task != config.task_of(number):
             task = config.task_of(number)
             log(_change_task(runner, task, config.model_of(task)))
+            before = _periods(runner)
         else:
             runner.reset()
         limit_s = float(runner.statistics("simulation")["time_limit_s"])

@@ -93,7 +93,7 @@ def build_report(
         "success_rate": success_rate(episodes),
         "success_by_task": {
             name: success_rate([e for e in episodes if e.task == name])
-            for name in sorted({e.task for e in episodes})
+            for name in sorted({e.task for e in episodes} - {""})
         },
         "decision_rate_hz": policy["decision_period"]["rate_hz"],
         "command_rate_hz": guard["command_period"]["rate_hz"],

@@ -153,10 +153,10 @@ class MotionGuard:
         self._limiter.set_command(self.lost_joints, self._limiter.command)
         self.disable_on_fault(reason)
 
-    def stop(self, reason: str) -> None:
-        """Bring the arms to rest and latch the stop until `reset`."""
-        if not self.stop_reason:
-            self.counters.stops += 1
+    def stop(self, reason: str, replace: bool = False) -> None:
+        """Bring the arms to rest and latch the stop; `replace` the reason of an earlier one."""
+        if replace or not self.stop_reason:
+            self.counters.stops += not self.stop_reason
             self.stop_reason = reason
             self._followed.clear()
             self._set_mode(GuardMode.STOPPED, reason)

@@ -45,15 +45,11 @@ POLL_S = 0.02
 
 
 class Cell(Protocol):
-    """The cell that is reset.
-
-    Attributes:
-        episode_over: Whether its task is solved or the time limit is reached.
-    """
+    """The cell that is reset."""
 
     @property
     def episode_over(self) -> bool:
-        """See above."""
+        """Whether the task is solved or the time limit is reached."""
 
     def reset(self) -> str:
         """Reset the cell to the next seed, and return a message."""
@@ -102,8 +98,10 @@ class CellOperator:
         for name, action in (("reset", self.reset), ("new_episode", self.new_episode)):
             service = owner.resolve_service_name(f"~/{name}")
             self._node.create_service(Trigger, service, partial(self._handle, action))
+        self._auto_reset: AutoReset | None = None
         if auto_reset:
-            AutoReset(self._node, self._is_due, partial(self.new_episode, after_stop=True))
+            begin = partial(self.new_episode, enable=True)
+            self._auto_reset = AutoReset(self._node, self._is_due, self._is_blocked, begin)
         self._spinner = BackgroundSpinner("operator", (self._node,))
 
     def close(self) -> None:
@@ -120,11 +118,11 @@ class CellOperator:
         self._end_recording()
         return self._cell.reset()
 
-    def new_episode(self, after_stop: bool = False) -> str:
+    def new_episode(self, enable: bool = False) -> str:
         """Reset the cell and begin an episode in the whole stack; return a message.
 
         Args:
-            after_stop: Whether to enable control again after a stop of the guard.
+            enable: Whether to enable control even if it is disabled or the guard has stopped.
 
         Raises:
             DbpError: If a process does not respond in time, or rejects a call. Then control is
@@ -134,8 +132,7 @@ class CellOperator:
             self._wait_for(lambda: self._guard != GuardState(), "the guard to publish its state")
         if self._present(GUARD) and self._guard.emergency_stop:
             raise CommandError("the emergency stop is latched: call guard/reset first")
-        stopped = self._guard_is(GuardMode.STOPPED)
-        enabled = self._present(GUARD) and (not self._guard.inactive or (stopped and after_stop))
+        enabled = self._present(GUARD) and (enable or not self._guard.inactive)
         recording = self._end_recording()
         stop_reason = self._disable()
         self._require_idle()
@@ -144,15 +141,23 @@ class CellOperator:
             time.sleep(self._settle_s)
             if self._present(POLICY):
                 self._call(Trigger, BEGIN, Trigger.Request())
-            if enabled and (after_stop or not stop_reason):
+            if enabled and (enable or not stop_reason):
                 self._enable()
             if recording:
                 self._begin_recording()
         except DbpError as error:
             raise CommandError(f"the cell was reset ({done}), but {error}") from error
-        if stop_reason and not after_stop:
+        if stop_reason and not enable:
             return f"{done}; control stays disabled: the guard had stopped the arms ({stop_reason})"
         return f"{done}; control is {'enabled again' if enabled else 'disabled, as before'}"
+
+    @property
+    def problem(self) -> str:
+        """Why no episode begins by itself any more; empty if there is no problem."""
+        return self._auto_reset.problem if self._auto_reset is not None else ""
+
+    def _is_blocked(self) -> bool:
+        return self._guard.emergency_stop
 
     def _is_due(self) -> bool:
         """Return whether an episode is over, or the guard stopped the arms by itself."""

@@ -58,7 +58,7 @@ class JoinedLearner:
         """Do nothing: the learner looks for new episodes by itself."""
 
     def close(self) -> None:
-        """Stop to watch the versions."""
+        """Stop watching the versions."""
         self._closing.set()
         self._thread.join()
         self._resources.close()
@@ -66,7 +66,7 @@ class JoinedLearner:
     def _watch(self) -> None:
         announced: Path | None = None
         while not self._closing.wait(POLL_S):
-            # A version appears as a whole; after a rollback the newest is an older one.
+            # A version appears as a whole.
             found = [path.parent for path in self._versions.glob(f"[0-9]*/{MANIFEST}")]
             newest = max(found, key=lambda path: int(path.name), default=None)
             if newest is not None and newest != announced:

@@ -17,11 +17,12 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, Float64, String
+from std_msgs.msg import Bool, Float64, Int64, String
 from std_srvs.srv import Trigger
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.data.bag import FELL_BACK, BagTopic
+from dbp_ros.data.bag_retention import BagRetention
 from dbp_ros.data.recorder import BagRecorder
 from dbp_ros.data.segmentation import EpisodeSegmenter
 from dbp_ros.errors import BundleError, DbpError, EpisodeError
@@ -85,10 +86,12 @@ class LearnerNode(Node):  # type: ignore[misc]
         # The learner process inherits the affinity.
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._learner = self._start_learner(config)
+        limits = config.max_bags_mb, config.max_bag_age_h, config.max_waiting_episodes
+        self._retention = BagRetention(self._learner.episodes, *limits)
         self._recorder = BagRecorder(
             self._learner.episodes,
             self._bag_topics(topics),
-            lambda _: self._learner.notify(),
+            self._on_bag_closed,
             config.bag_compression,
         )
         self._segmenter = EpisodeSegmenter(self._recorder, self._metadata, config.time_limit_s)
@@ -99,8 +102,9 @@ class LearnerNode(Node):  # type: ignore[misc]
             else:
                 self.create_subscription(kind, topic, callback, qos, raw=True)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
-        self._episode_over = self.create_publisher(Bool, "~/episode_over", LATCHED)
-        self._was_over, self._ticks = False, 0
+        self._episode_over = self.create_publisher(Int64, "~/episode_over", LATCHED)
+        self._published_over, self._ticks = -1, 0
+        self._publish_over()
         self._create_trigger("begin_episode", lambda: self._segmenter.begin(self._now_ns()))
         self._create_trigger("end_episode", lambda: self._segmenter.truncate(self._now_ns()))
         self._create_trigger("end_success", lambda: self._segmenter.end("success", self._now_ns()))
@@ -132,6 +136,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             "recording": self._recorder.recording,
             "ended": dict(self._segmenter.ended),
             "mended_episodes": len(self._recorder.recovered),
+            "deleted_episodes": self._retention.deleted,
             "dropped_messages": self._recorder.dropped,
             "ignored_messages": dict(self._ignored.counts),
             "learner": self._learner.statistics,
@@ -168,10 +173,14 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._publish_over()
 
     def _publish_over(self) -> None:
-        """Publish whether the policy has to begin its next episode, if that has changed."""
-        if self._was_over != self._segmenter.over:
-            self._was_over = self._segmenter.over
-            self._episode_over.publish(Bool(data=self._was_over))
+        """Publish the number of the policy's episode that is over, if that has changed."""
+        if self._published_over != self._segmenter.episode_over:
+            self._published_over = self._segmenter.episode_over
+            self._episode_over.publish(Int64(data=self._published_over))
+
+    def _on_bag_closed(self, _: int) -> None:
+        self._retention.apply()
+        self._learner.notify()
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

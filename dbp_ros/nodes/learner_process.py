@@ -57,7 +57,7 @@ class LearnerProcess:
             return "the learner process is starting"
         waiting, needed = (self.statistics[k] for k in ("waiting_decisions", "needed_decisions"))
         update, warmup = self.statistics["updates"] + 1, self.statistics["critic_warmup_updates"]
-        only = f" of the critic only, as the first {warmup}" if update <= warmup else ""
+        only = f" (the first {warmup} train the critic only)" if update <= warmup else ""
         return f"{waiting} of {needed} decisions for update {update}{only}"
 
     def notify(self) -> None:

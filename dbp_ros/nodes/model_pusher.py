@@ -25,10 +25,11 @@ class ModelPusher(EpisodeRunner):
         self._senders = {share: ModelSender(self, share) for share in (True, False)}
         self.rolled_back = 0
         self._ended: dict[str, tuple[float, str]] = {}
+        self._active = ""
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
 
     def swap(self, directory: Path, share_path: bool) -> float:
-        """Return the time in [s] from the announcement of a bundle to its activation.
+        """Return the time in [s] from the announcement of a bundle to its activation, 0 if active.
 
         Raises:
             DbpError: If it is refused, or takes too long.
@@ -36,6 +37,8 @@ class ModelPusher(EpisodeRunner):
         start_s = time.monotonic()
         self._ended.clear()
         sha256 = self._senders[share_path].announce(directory).sha256
+        if sha256 == self._active:
+            return 0.0
         self.wait_for(lambda: sha256 in self._ended, "the swap", SWAP_LIMIT_S)
         end_s, reason = self._ended[sha256]
         if reason:
@@ -46,6 +49,7 @@ class ModelPusher(EpisodeRunner):
         state = self.parse_swap_status(message)
         if state is None:
             return
+        self._active = state.sha256
         self.rolled_back += state.phase == "rolled_back"
         if state.phase in ("active", "refused", "rolled_back"):
             reason = "" if state.phase == "active" else state.reason

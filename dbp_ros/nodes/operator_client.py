@@ -1,5 +1,6 @@
 """Service calls of an operator to a running stack, without the `ros2` command."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -151,8 +152,18 @@ class OperatorClient:
         # Services are discovered one after another.
         self.spin_until(lambda: all(map(self.offers, services)), DISCOVERY_SPREAD_S)
         running = [name for name in names if self.offers(f"{name}/begin_episode")]
-        notes = [self.trigger(f"{name}/begin_episode") for name in running]
+        notes = [self._begin_episode(name) for name in running]
         return "; ".join(filter(None, (f"episode begun: {' and '.join(running)}", *notes)))
+
+    def _begin_episode(self, name: str) -> str:
+        try:
+            return self.trigger(f"{name}/begin_episode")
+        except DbpError:
+            # A learner has begun to record with the first decision of the policy.
+            statistics = json.loads(self.trigger(f"{name}/statistics"))
+            if not statistics.get("recording"):
+                raise
+            return ""
 
     def publishers(self, topic: str) -> list[str]:
         """Return the full names of the nodes that publish a topic."""

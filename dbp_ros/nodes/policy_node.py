@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from std_msgs.msg import Bool, Int64MultiArray, String
+from std_msgs.msg import Int64, Int64MultiArray, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -38,7 +38,7 @@ from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.trace import Trace
 
-# Topic of the learner, for an exploring policy.
+# Topic of the learner with the number of the exploring policy's episode that is over, 0 for none.
 EPISODE_OVER = "learner/episode_over"
 WAITING = "waiting for the next episode: dbp episode begin, or dbp episode new in simulation"
 
@@ -67,9 +67,9 @@ class PolicyNode(ManagedNode):
         self.create_service(
             Trigger, "~/begin_episode", diagnostics.trigger_callback(self._begin_episode)
         )
-        self._episode_over = False
+        self._episode_over = 0
         if config.explore:
-            self.create_subscription(Bool, EPISODE_OVER, self._on_episode_over, LATCHED)
+            self.create_subscription(Int64, EPISODE_OVER, self._on_episode_over, LATCHED)
         self._swap = ModelSwap(self, self._config, self._ignored)
         diagnostics.DiagnosticsReporter(
             self, "policy", self._state, self.statistics, self._clear, self._trace
@@ -185,8 +185,8 @@ class PolicyNode(ManagedNode):
         if loop is None or slot is None:
             # A transition timed out on a step that took too long.
             return
-        if self._episode_over:
-            # Exploration that is not recorded would move the arms in vain.
+        if self._episode_over == slot.execution.episode:
+            # Exploration that is not recorded teaches nothing.
             self._reason = WAITING
             return
         try:
@@ -212,10 +212,9 @@ class PolicyNode(ManagedNode):
             self._decisions.publish(String(data=on_ros_time.to_json()))
 
     def _begin_episode(self) -> None:
-        self._episode_over = False
         self._swap.begin_episode()
 
-    def _on_episode_over(self, message: Bool) -> None:
+    def _on_episode_over(self, message: Int64) -> None:
         self._episode_over = message.data
 
     def _stop_loop(self) -> None:
@@ -238,7 +237,7 @@ class PolicyNode(ManagedNode):
             if thread is not None and thread.error is not None:
                 return diagnostics.ERROR, f"the {thread.name} failed: {thread.error}"
         sentences = [self._reason or "deciding", *filter(None, self._problems())]
-        fine = self._loop is None or sentences == ["deciding"]
+        fine = self._loop is None or sentences in (["deciding"], [WAITING])
         if self._slot is not None:
             # An intended setting: mentioned, but not a warning.
             note = override_note(self._config, self._slot.active.runner.model.manifest)

@@ -181,8 +181,9 @@ class SimulationNode(Node):  # type: ignore[misc]
 
     def _set_task(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Accept a task for the next reset."""
-        # All other parameters are read-only.
         for parameter in parameters:
+            if parameter.name != TASK:
+                continue
             try:
                 self._next_task = make_task(str(parameter.value)).name
             except ConfigError as error:
@@ -255,6 +256,8 @@ class SimulationNode(Node):  # type: ignore[misc]
         level, problem = self._controllers.state()
         if problem:
             return level, problem
+        if self._operator.problem:
+            return diagnostics.ERROR, self._operator.problem
         return diagnostics.OK, f"{self._simulation.task.name}, seed {self._seed}"
 
     def _clear(self) -> None:

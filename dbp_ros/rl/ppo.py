@@ -231,7 +231,8 @@ class PPOLearner(Learner):
             )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), self.config.max_grad_norm)
+        parameters, largest = network.parameters(), self.config.max_grad_norm
+        nn.utils.clip_grad_norm_(parameters, largest, error_if_nonfinite=True)
         optimiser.step()
 
     def _diagnostics(

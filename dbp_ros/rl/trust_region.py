@@ -36,5 +36,6 @@ def backtrack(
         fraction *= MARGIN / math.sqrt(excess) if math.isfinite(excess) else 0.0
         fraction = fraction if fraction >= MIN_FRACTION else 0.0
         for parameter, before, after in zip(parameters, start, end, strict=True):
-            parameter.copy_(torch.lerp(before, after, fraction))
+            # An interpolation would keep values that are not finite.
+            parameter.copy_(torch.lerp(before, after, fraction) if fraction else before)
     return fraction

@@ -8,6 +8,8 @@ from dbp_ros.settings.fields import Settings, setting
 
 Algorithm = Literal["dbpo", "dbpo_no_anchor", "dbpo_published", "gaussian_ppo", "dfp"]
 ANNEALED = ("dbpo", "dbpo_no_anchor")
+# Algorithms that weight the decisions of an older policy by their importance ratio.
+REUSING = ("dbpo", "dbpo_no_anchor", "gaussian_ppo")
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,11 @@ class FinetuneConfig(OffPolicyConfig):
             raise ConfigError(
                 f"latent_anneal_versions = {self.latent_anneal_versions}: expected 0 for "
                 f"algorithm = {self.algorithm}, only {' and '.join(ANNEALED)} anneal the latent"
+            )
+        if self.reuse_updates and self.algorithm not in REUSING:
+            raise ConfigError(
+                f"reuse_updates = {self.reuse_updates}: expected 0 for algorithm = "
+                f"{self.algorithm}, only {', '.join(REUSING)} weight earlier decisions"
             )
         if self.num_positives > self.num_candidates:
             raise ConfigError(

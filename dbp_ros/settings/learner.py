@@ -44,11 +44,12 @@ class LearnerConfig(Settings):
         1, "Versions by which the policy of a decision may be older than the learner's", ge=0
     )
     max_waiting_episodes: int = setting(
-        16, "Queue length of episodes; older ones are skipped and counted", ge=1
+        16, "Queue length of a robot's episodes; older ones are skipped and counted", ge=1
     )
     max_bags_mb: float = setting(
         20_000.0,
-        "Largest total size of the recorded episodes [MB], the oldest are deleted; 0 for no limit",
+        "Largest total size of a robot's episodes [MB]; the oldest are deleted, except for those "
+        "that may wait; 0 for no limit",
         ge=0.0,
     )
     max_bag_age_h: float = setting(

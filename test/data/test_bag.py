@@ -50,6 +50,18 @@ def words(bag: Bag) -> list[int]:
 
 
 @pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
+def test_a_bag_with_a_damaged_chunk_is_read_up_to_it(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "bag.mcap"
+    write(path, 40, compression=compression).close(END)
+    data = bytearray(path.read_bytes())
+    # A chunk names its compression before its records.
+    start = len(data) // 2 if compression == "none" else data.index(compression.encode()) + 20
+    data[start : start + 64] = bytes(64)
+    path.write_bytes(data)
+    assert len(words(read_bag(path))) < 40
+
+
+@pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
 def test_a_bag_round_trips(tmp_path: Path, compression: str) -> None:
     write(tmp_path / "bag.mcap", 25, compression=compression).close(END)
     bag = read_bag(tmp_path / "bag.mcap")

@@ -172,13 +172,13 @@ def test_after_its_end_an_episode_is_over_until_the_next_one(cell):
     assert cell.segmenter.waiting_for.startswith("a decision of the policy")
     cell.step(1)
     cell.segmenter.end("success", cell.now_ns)
-    assert cell.segmenter.over
+    assert cell.segmenter.episode_over == 1
     assert cell.segmenter.waiting_for.startswith("the next episode: dbp episode begin")
     cell.step(1)
     assert not cell.recorder.recording
     cell.step(2)
     assert cell.recorder.recording
-    assert not cell.segmenter.over
+    assert cell.segmenter.episode_over == 0
 
 
 def test_an_episode_of_an_operator_waits_for_control(cell):

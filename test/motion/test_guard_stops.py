@@ -28,6 +28,13 @@ def test_the_first_reason_of_a_stop_is_reported_and_counted_once(moving):
     assert moving.guard.counters.stops == 1
 
 
+def test_an_emergency_stop_replaces_the_reason_of_an_earlier_stop(moving):
+    moving.guard.stop("left_elbow_joint is 0.51 away from its command")
+    moving.guard.stop("e-stop", replace=True)
+    assert moving.guard.stop_reason == moving.guard.reason == "e-stop"
+    assert moving.guard.counters.stops == 1
+
+
 def test_a_stop_can_be_reset_only_at_rest(moving):
     moving.guard.stop("e-stop")
     moving.run(1)

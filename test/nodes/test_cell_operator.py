@@ -70,8 +70,10 @@ class Stack(Node):
     def enable(self, request, response):
         response = self.reply("enable" if request.data else "disable", request, response)
         if response.success:
-            state = "holding: waiting for a chunk" if request.data else self.disabled_state
-            self.guard.publish(String(data=state))
+            self.guard_state = (
+                "holding: waiting for a chunk" if request.data else self.disabled_state
+            )
+            self.guard.publish(String(data=self.guard_state))
         return response
 
     def reset_guard(self, request, response):
@@ -224,3 +226,35 @@ def test_no_episode_begins_against_the_operator(automatic: Stack, state: str) ->
     automatic.add_guard(state)
     time.sleep(1.0)
     assert automatic.called == []
+
+
+def test_a_failed_start_is_tried_again_although_it_has_disabled_control(
+    automatic: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dbp_ros.nodes.auto_reset.RETRY_S", 0.5)
+    automatic.operator.refusal_limit_s = 0.1
+    automatic.add_guard("tracking")
+    automatic.refusals["enable"] = "left_gripper_controller is inactive"
+    automatic.cell.episode_over = True
+    wait_until(lambda: automatic.called.count("reset") >= 2, "a second attempt")
+    automatic.refusals.clear()
+    wait_until(lambda: automatic.guard_state == "holding: waiting for a chunk", "control")
+    attempts = automatic.called.count("reset")
+    time.sleep(1.0)
+    assert automatic.called.count("reset") == attempts
+
+
+def test_after_many_failures_the_cell_says_why_no_episode_begins(
+    automatic: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dbp_ros.nodes.auto_reset.RETRY_S", 0.01)
+    monkeypatch.setattr("dbp_ros.nodes.auto_reset.MAX_FAILURES", 3)
+    automatic.operator.refusal_limit_s = 0.01
+    automatic.add_guard("tracking")
+    automatic.refusals["enable"] = "left_gripper_controller is inactive"
+    automatic.cell.episode_over = True
+    wait_until(lambda: automatic.operator.problem, "the problem")
+    assert automatic.operator.problem.startswith("no new episode after 3 attempts: the cell was")
+    attempts = automatic.called.count("reset")
+    time.sleep(0.5)
+    assert automatic.called.count("reset") == attempts

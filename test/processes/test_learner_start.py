@@ -52,7 +52,7 @@ def test_a_learner_starts_from_a_shipped_model_without_an_operator(
         runner.wait_for(learned, "a new version", LIMIT_S)
         learner = runner.statistics("learner")
     print(*seen, sep="\n")
-    assert any("for update 1 of the critic only, as the first 1" in state for state in seen)
+    assert any("for update 1 (the first 1 train the critic only)" in state for state in seen)
     assert any("waiting for the next episode" in state for state in seen)
     assert 0 < learner["learner"]["largest_likelihood_difference"] <= 1e-4
     for number in bag_numbers(episodes):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,13 +88,17 @@ class EpisodeQueue:
 
     def _waiting(self) -> list[RecordedEpisode]:
         """Return the new episodes, the newest of each robot only, in the order of their ends."""
-        waiting: list[RecordedEpisode] = []
+        waiting: list[tuple[int, RecordedEpisode]] = []
         for robot in self.robots:
             numbers = bag_numbers(self._episodes / robot)
             new = [one for one in (RecordedEpisode(robot, n) for n in numbers) if self._is_new(one)]
             self.skipped += max(0, len(new) - self._capacity)
-            waiting += new[-self._capacity :]
-        return sorted(waiting, key=lambda one: one.path(self._episodes).stat().st_mtime_ns)
+            # A clock that was set back does not change the order of a robot's episodes.
+            ends = accumulate(
+                (one.path(self._episodes).stat().st_mtime_ns for one in new[-self._capacity :]), max
+            )
+            waiting += zip(ends, new[-self._capacity :], strict=True)
+        return [episode for _, episode in sorted(waiting)]
 
 
 def _read(journal: Path) -> list[RecordedEpisode]:

@@ -61,14 +61,20 @@ class LearnerCheckpoints:
         if not self.exists:
             return {}
         checkpoint = read_checkpoint(self.folder)
-        found = checkpoint.metadata["finetuned"].get("model", self._model)
+        progress = checkpoint.metadata["finetuned"]
+        if "episodes" not in progress:
+            raise TrainingError(
+                f"{self.folder} is of an earlier version of dbp_ros: set out of the learner to "
+                "another folder"
+            )
+        found = progress["model"]
         if found != self._model:
             raise TrainingError(
                 f"{self.folder} continues another model ({found[:12]} and not "
                 f"{self._model[:12]}): set out of the learner to another folder"
             )
         restore(checkpoint, learner)
-        return dict(checkpoint.metadata["finetuned"]["episodes"])
+        return dict(progress["episodes"])
 
     def restore_version(self, learner: Learner, version: int) -> bool:
         """Restore the state of a version; return whether there is one."""

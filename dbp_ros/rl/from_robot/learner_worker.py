@@ -28,8 +28,7 @@ from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import read_checkpoint
-from dbp_ros.rl.from_robot.bag_retention import BagRetention
-from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue, RecordedEpisode
+from dbp_ros.rl.from_robot.episode_queue import OWN, EpisodeQueue, RecordedEpisode
 from dbp_ros.rl.from_robot.learner_checkpoints import LearnerCheckpoints
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, golden_actions
 from dbp_ros.rl.from_robot.transition_extractor import MASKS, TransitionExtractor
@@ -87,9 +86,6 @@ class LearnerWorker:
             self._checkpoints.resume(learner),
             config.max_waiting_episodes,
         )
-        self._retention = BagRetention(
-            self._out / EPISODES, config.max_bags_mb, config.max_bag_age_h
-        )
         self._versions = PolicyVersions(self._out / VERSIONS)
         # The first version is the pretrained policy and has its number.
         self._first_version = self._parent.manifest.version
@@ -101,6 +97,7 @@ class LearnerWorker:
         self._robots: Counter[str] = Counter()
         self._largest_gap = 0.0
         self._last_update: dict[str, float] = {}
+        self._reported = ""
         self._export_version()
 
     @property
@@ -120,7 +117,6 @@ class LearnerWorker:
             "episodes_by_robot": dict(self._robots),
             "skipped_episodes": self._queue.skipped,
             "unreadable_episodes": self._counts["unreadable_episodes"],
-            "deleted_episodes": self._retention.deleted,
             "went_back": self._counts["went_back"],
             "refused_for_age": self._counts["refused_for_age"],
             "decisions": {
@@ -160,13 +156,14 @@ class LearnerWorker:
             self._counts["refused_for_age"] += int((~fresh).sum())
 
     def _follow_rollback(self, rollback: dict[str, str] | None, first: RecordedEpisode) -> None:
-        """Restore the version that the robot runs after a rollback from the newest one.
+        """Restore the version that the only robot runs after a rollback from the newest one.
 
         Args:
             rollback: The sha256 of the failed bundle, `from`, and of the running one, `to`.
             first: First episode after the rollback.
         """
-        if rollback is None:
+        if rollback is None or self._queue.robots != [OWN]:
+            # The other robots continue with their version until the next one.
             return
         failed, running = (self._versions.version_of(rollback[end]) for end in ("from", "to"))
         if running is None or failed != self._version or running >= failed:
@@ -191,7 +188,6 @@ class LearnerWorker:
         self._transitions = []
         self._checkpoints.write(self._learner, self._version, self._queue.last)
         self._queue.acknowledge()
-        self._retention.apply(self._queue.last)
         self._export_version()
 
     def _export_version(self) -> None:
@@ -206,8 +202,11 @@ class LearnerWorker:
             self._checkpoints.write(self._learner, version, {})
         if newest is None or newest.manifest.version < version:
             newest = self._versions.export(self._learner.actor, self._parent, version)
-        bundle = {"directory": str(newest.directory.absolute()), "sha256": newest.sha256}
-        self._report(self.statistics() | {"bundle": bundle})
+        if newest.sha256 != self._reported:
+            # An update of the critic only makes no version.
+            self._reported = newest.sha256
+            bundle = {"directory": str(newest.directory.absolute()), "sha256": newest.sha256}
+            self._report(self.statistics() | {"bundle": bundle})
 
     def _require_parent_actions(self) -> None:
         """Require the weights of the model, before anything is written."""

@@ -301,16 +301,6 @@ def test_the_folder_of_another_model_is_refused(config, pretrained, tmp_path):
         LearnerWorker(replace(config, model=str(tmp_path / "second")), Reports().append)
 
 
-def test_used_episodes_beyond_the_size_are_deleted(config, tmp_path):
-    worker = LearnerWorker(replace(config, max_bags_mb=1e-3), Reports().append)
-    for number in (1, 2):
-        newest = max((tmp_path / "versions").iterdir(), key=lambda path: int(path.name))
-        record(tmp_path, number, Model(read_bundle(newest)))
-        worker.process_new_episodes()
-    assert [path.name for path in (tmp_path / "episodes").iterdir()] == ["episode_000002.mcap"]
-    assert worker.statistics()["deleted_episodes"] == 1
-
-
 def test_episodes_of_another_robot_count_like_its_own(config, tmp_path):
     reports = Reports()
     worker = LearnerWorker(config, reports.append)
@@ -327,3 +317,26 @@ def test_episodes_of_another_robot_count_like_its_own(config, tmp_path):
     resumed = LearnerWorker(config, reports.append)
     resumed.process_new_episodes()
     assert resumed.statistics()["episodes"] == 0, "an episode was used twice"
+
+
+def test_a_rollback_of_one_of_several_robots_changes_nothing(config, tmp_path):
+    worker = LearnerWorker(config, Reports().append)
+    first = read_bundle(tmp_path / "versions" / "1")
+    record(tmp_path, 1, Model(first))
+    worker.process_new_episodes()
+    second = read_bundle(tmp_path / "versions" / "2")
+    (tmp_path / "episodes" / "cell_2").mkdir()
+    record(tmp_path, 2, Model(first), fell_back={"from": second.sha256, "to": first.sha256})
+    worker.process_new_episodes()
+    assert worker.statistics()["went_back"] == 0
+    assert (tmp_path / "versions" / "2").exists()
+
+
+def test_a_state_of_an_earlier_version_is_refused(config, tmp_path):
+    LearnerWorker(config, Reports().append)
+    state = read_checkpoint(tmp_path / "learner")
+    finetuned = {k: v for k, v in state.metadata["finetuned"].items() if k != "episodes"}
+    metadata = {**state.metadata, "finetuned": finetuned}
+    write_checkpoint(tmp_path / "learner", replace(state, metadata=metadata))
+    with pytest.raises(TrainingError, match="is of an earlier version of dbp_ros"):
+        LearnerWorker(config, Reports().append)
