@@ -13,9 +13,10 @@ TASK ?= transport
 SEED ?= 0
 EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,bench,test
 # Commands of `make model`.
+STEPS ?= $(if $(filter lift,$(TASK)),4000,7000)
 RANDOMISATION ?= $(if $(filter transport,$(TASK)),0.5,1)
 COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation $(RANDOMISATION) --out data/$(TASK)
-TRAIN = OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/$(TASK) --out build/train/$(1) --bfloat16 \
+TRAIN = OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/$(TASK) --out build/train/$(1) --bfloat16 --num-steps $(STEPS) \
   $(if $(wildcard build/train/$(1)/checkpoint.safetensors),--resume)
 EXPORT = $(RUN)/dbp export --run build/train/$(1) --data data/$(TASK) --out build/models/$(2) --name $(2)
 # No PyTorch, no DDS.
@@ -77,13 +78,13 @@ build/models/$(TASK)_expert/manifest.yaml: | $(VENV)/.all
 	$(call EXPORT,$(TASK)_expert,$(TASK)_expert)
 
 opengl: $(VENV)/.demo
-	@$(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' || { \
+	@$(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.BACKEND == "disable")' || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "installing libegl1 libgl1, to render images"; \
 	    { apt-get -qq update && apt-get -qq install -y --no-install-recommends libegl1 libgl1; } \
 	      >/dev/null 2>&1; \
 	  fi; \
-	  $(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.CHOSEN == "disable")' \
+	  $(RUN)/python -c 'import dbp_ros.sim.gl as gl; exit(gl.BACKEND == "disable")' \
 	    || echo "OpenGL is missing: images are ray-traced; for better images: apt-get install libegl1 libgl1"; }
 
 clean: ## remove the files that the other targets wrote

@@ -129,3 +129,14 @@ def test_colcon_installs_executables_and_resources(
         text=True,
     )
     assert Path(found.stdout.strip()) in (source, prefix / "share" / "dbp_ros"), found.stderr
+
+
+def test_the_python_snippets_of_the_makefile_run(root: Path) -> None:
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    snippets = set(re.findall(r"\$\(RUN\)/python -c '([^']*dbp_ros[^']*)'", makefile))
+    assert len(snippets) >= 2
+    for snippet in snippets:
+        result = subprocess.run(
+            [sys.executable, "-c", snippet.replace("$$", "$")], capture_output=True, text=True
+        )
+        assert "Traceback" not in result.stderr, result.stderr
