@@ -13,8 +13,8 @@ from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner
 
 LIMIT_S = 240.0
-EPISODES = 3
-TASK = "lift"
+EPISODES = 2
+TASK = "transport"
 
 
 def write_config(root: Path, folder: Path) -> Path:
