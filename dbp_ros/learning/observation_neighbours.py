@@ -41,7 +41,7 @@ def find_neighbours(
     """Find the nearest training rows of other episodes.
 
     Args:
-        observed: Normalised states. Shape (steps, size).
+        observed: Normalised states and components of images. Shape (steps, size).
         episode: Number of each row's episode. Shape (steps,).
         rows: Training rows; other rows are no neighbours and have none. Shape (n,).
         count: Number of neighbours, K.
