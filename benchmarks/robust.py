@@ -142,10 +142,14 @@ def _success(episodes: Sequence[Row]) -> str:
 
 
 def summary(table: ResultTable) -> list[Row]:
-    """Return one row for each disturbance: success by task and model, with its 95 % interval."""
+    """Return one row for each disturbance: success by task and model, with its 95 % interval.
+
+    Models that ran without disturbances only are in `nominal_summary`.
+    """
+    models = _disturbed_models(table)
     return [
         {"disturbance": name}
-        | {" ".join(key): _success(_episodes(table, *key, name)) for key in _models(table)}
+        | {" ".join(key): _success(_episodes(table, *key, name)) for key in models}
         for name in DISTURBANCES
         if name in table.values("disturbance")
     ]
@@ -156,6 +160,12 @@ def _episodes(table: ResultTable, task: str, model: str, disturbance: str) -> li
     return [row for row in table.rows if (row["task"], row["model"], row["disturbance"]) == wanted]
 
 
+def _disturbed_models(table: ResultTable) -> list[tuple[str, str]]:
+    """Return the pairs of a task and a model that ran under disturbances; all if none did."""
+    disturbed = [row for row in table.rows if row["disturbance"] != NOMINAL_ROW]
+    return sorted({(row["task"], row["model"]) for row in disturbed}) or _models(table)
+
+
 def _models(table: ResultTable) -> list[tuple[str, str]]:
     """Return the pairs of a task and a model."""
     return sorted({(row["task"], row["model"]) for row in table.rows})
@@ -163,7 +173,7 @@ def _models(table: ResultTable) -> list[tuple[str, str]]:
 
 def plot(table: ResultTable) -> Path:
     """Plot the success of each model under each disturbance."""
-    names, models = [row["disturbance"] for row in summary(table)], _models(table)
+    names, models = [row["disturbance"] for row in summary(table)], _disturbed_models(table)
     figure = Figure(figsize=(2.5 + 3.2 * len(models), 1.2 + 0.3 * len(names)), layout="constrained")
     panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
     for axes, (task, model) in zip(panels, models, strict=True):
