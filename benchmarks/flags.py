@@ -1,8 +1,13 @@
 """Flags shared by the benchmarks."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
+
+from dbp_ros.errors import ConfigError
+
+Known = TypeVar("Known")
 
 
 def add_out(parser: argparse.ArgumentParser, names: str) -> None:
@@ -25,3 +30,23 @@ def add_suite(
         default=default,
         help=f"{help_text} (default: {default})",
     )
+
+
+def select_by_name(names: str, known: Mapping[str, Known], kind: str) -> list[Known]:
+    """Return the values of comma-separated names, without repetitions.
+
+    Args:
+        names: Names, separated by commas.
+        known: All values by name.
+        kind: What a name is, for the errors.
+
+    Raises:
+        ConfigError: If a name is unknown or none is given.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(f"no {kind} '{name}': use some of {', '.join(known)}")
+    if not wanted:
+        raise ConfigError(f"no {kind} given: use some of {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(wanted)]

@@ -1,17 +1,15 @@
 """Training methods compared by the benchmarks, all with the same trainer and network heads."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from benchmarks.decision import decision_latency_ms
-from dbp_ros.errors import ConfigError
+from benchmarks.flags import select_by_name
 from dbp_ros.evaluation.result_table import Row
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.learning.trainer import Trainer
-
-Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -117,19 +115,4 @@ def in_table_order(names: Iterable[str]) -> list[str]:
 
 def select_methods(names: str) -> list[ComparedMethod]:
     """Return methods by comma-separated names; see `select_by_name`."""
-    return select_by_name(names, METHODS)
-
-
-def select_by_name(names: str, known: Mapping[str, Known]) -> list[Known]:
-    """Return the values of comma-separated names, without repetitions.
-
-    Raises:
-        ConfigError: If a name is unknown or none is given.
-    """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    for name in wanted:
-        if name not in known:
-            raise ConfigError(f"nothing is named '{name}': use some of {', '.join(known)}")
-    if not wanted:
-        raise ConfigError(f"no name is given: use some of {', '.join(known)}")
-    return [known[name] for name in dict.fromkeys(wanted)]
+    return select_by_name(names, METHODS, "method")

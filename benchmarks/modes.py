@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.comparison import add_flags, check_flags, run_jobs
+from benchmarks.flags import select_by_name
 from benchmarks.methods import (
     BASE_CONFIG,
     METHODS,
@@ -18,7 +19,6 @@ from benchmarks.methods import (
     evaluate_methods,
     group_by_training,
     in_table_order,
-    select_by_name,
     select_methods,
 )
 from benchmarks.mode_toys import TOYS
@@ -242,7 +242,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_at_least(1, updates=arguments.updates)
     console = terminal()
     methods = select_methods(arguments.methods)
-    toys = [toy.name for toy in select_by_name(arguments.toys, TOYS)]
+    toys = [toy.name for toy in select_by_name(arguments.toys, TOYS, "toy")]
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     jobs = modes_jobs(toys, methods, arguments.seeds, arguments.updates, table)
     table.describe({"seeds": arguments.seeds, "updates": arguments.updates})

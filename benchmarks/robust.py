@@ -13,8 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.chunks import wilson_interval
-from benchmarks.flags import add_out
-from benchmarks.methods import select_by_name
+from benchmarks.flags import add_out, select_by_name
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.cli.terminal import progress_of, show, terminal
@@ -84,7 +83,9 @@ class RobustConfig(Settings):
             ConfigError: If one is unknown.
         """
         known = {name: name for name in DISTURBANCES}
-        return select_by_name(self.disturbances, known) if self.disturbances else list(known)
+        if not self.disturbances:
+            return list(known)
+        return select_by_name(self.disturbances, known, "disturbance")
 
 
 def names_of(config: RobustConfig) -> Row:

@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.comparison import add_flags, check_flags, run_jobs
-from benchmarks.flags import add_suite
-from benchmarks.methods import select_by_name
+from benchmarks.flags import add_suite, select_by_name
 from benchmarks.rl.envs import SUITES, select_envs
 from benchmarks.rl.training import COLUMNS, KEY, METHODS, NAME, rl_jobs, run_rl
 from dbp_ros.cli.terminal import show, terminal
@@ -38,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run missing jobs, print the tables and save the plot."""
     check_flags(arguments)
     console = terminal()
-    methods = select_by_name(arguments.methods, METHODS)
+    methods = select_by_name(arguments.methods, METHODS, "method")
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     table.describe({"suite": arguments.suite, "seeds": arguments.seeds})
     jobs = rl_jobs(methods, select_envs(arguments.suite, arguments.envs), arguments.seeds, table)

@@ -4,6 +4,7 @@
 measures success, not latency.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,6 +78,10 @@ class PolicyEvaluator:
         sizes = {(camera.height, camera.width) for camera in model.manifest.cameras}
         height, width = max(sizes, default=(84, 84))
         self._rig = open_cameras(self._simulation.model, CAMERAS, height, width, backend)
+
+    def run(self, seeds: range) -> Iterator[EpisodeOutcome]:
+        """Run one episode for each seed."""
+        return map(self.run_episode, seeds)
 
     def run_episode(self, seed: int, disturbance: Disturbance = UNDISTURBED) -> EpisodeOutcome:
         """Run one episode until success or the time limit.

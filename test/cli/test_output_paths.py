@@ -118,8 +118,9 @@ def test_an_interrupted_evaluation_keeps_its_finished_episodes(tmp_path: Path) -
             time.sleep(0.05)
         child.send_signal(signal.SIGINT)
         assert child.wait(60) == 130
-    outcomes = json.loads(out.read_text())
-    assert [outcome["seed"] for outcome in outcomes] == list(range(7, 7 + len(outcomes)))
+    seeds = [outcome["seed"] for outcome in json.loads(out.read_text())]
+    assert seeds
+    assert seeds == sorted(set(seeds) & set(range(7, 107)))
 
 
 def test_a_folder_is_created_and_left_empty(tmp_path: Path) -> None:

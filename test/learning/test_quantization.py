@@ -55,7 +55,7 @@ def test_nothing_is_written_into_the_folder_of_the_source(
 def test_the_golden_cases_are_those_of_full_precision(shipped: Bundle, tmp_path: Path) -> None:
     bundle = quantized(shipped, tmp_path / "small", "int8")
     np.testing.assert_array_equal(read_golden(bundle).action, read_golden(shipped).action)
-    assert bundle.manifest.proof.tolerance == 10 * shipped.manifest.proof.tolerance
+    assert bundle.manifest.proof.tolerance == 20 * shipped.manifest.proof.tolerance
 
 
 def test_the_manifest_names_source_and_command(shipped: Bundle, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_bundle_outside_of_the_tolerance_is_not_written(shipped: Bundle, tmp_p
     shutil.copytree(shipped.directory, strict)
     golden = replace(shipped.manifest.proof, tolerance=1e-5)
     write_manifest(strict, replace(shipped.manifest, proof=golden))
-    with pytest.raises(BundleError, match=r"from full precision, .* most 0\.0001"):
+    with pytest.raises(BundleError, match=r"from full precision, .* most 0\.0002"):
         quantized(read_bundle(strict), tmp_path / "small", "int8")
     assert not (tmp_path / "small").exists()
 

@@ -1,4 +1,4 @@
-"""A toy policy, and a listener to the diagnostics of a learner."""
+"""A toy policy, a fake guard, and a listener to the diagnostics of a learner."""
 
 import time
 from dataclasses import replace
@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from processes.fake_robot import CAMERA, FakeRobot, wait_until
-from std_srvs.srv import Trigger
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
 from toy_episodes import episode
 from toy_training import CONFIG
 
+from dbp_ros.guard_state import NOT_ENABLED
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.export import ExportMetadata, export_bundle
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 # The machine is shared with other processes.
@@ -45,6 +48,19 @@ def imitate(folder: Path) -> Path:
         read_checkpoint(folder / "run"), data, folder / "models" / "toy", ExportMetadata("toy")
     )
     return folder
+
+
+def publish_control(robot: FakeRobot) -> None:
+    """Act as a guard that tracks chunks, until control is disabled."""
+    state = robot.create_publisher(String, "guard/state", LATCHED)
+
+    def enable(request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        state.publish(String(data="tracking" if request.data else f"disabled: {NOT_ENABLED}"))
+        response.success = True
+        return response
+
+    robot.create_service(SetBool, "guard/enable_control", enable)
+    state.publish(String(data="tracking"))
 
 
 class DiagnosticsListener:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes.fake_robot import CAMERA, CONFIG, FakeRobot, png_of, process, wait_until
+from processes.learner_setup import publish_control
 from sensor_msgs.msg import CompressedImage, Image
 from toy_bundle import write_toy_bundle
 
@@ -103,7 +104,9 @@ def test_a_learner_records_a_remapped_compressed_camera(
         "image_transport": "compressed",
     }
     with process("learner_node", remaps=REMAPS, **settings):
-        zed.wait_for_state("learner", "waiting for an episode")
+        zed.wait_for_state("learner", "waiting for control")
         assert zed.count_subscribers(f"{BASE}/compressed") == 1
+        publish_control(zed)
+        zed.wait_for_state("learner", "waiting for a decision of the policy")
         zed.call_service("learner/begin_episode")
         zed.wait_for_state("learner", "recording episode 1")

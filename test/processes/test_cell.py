@@ -167,16 +167,17 @@ def test_a_new_episode_is_one_call_and_a_reset_under_control_is_rejected(
     assert "simulation/new_episode" in problem
     swinging.middle = None
     done = dbp("episode", "new")
-    assert done == "the cell is at the start of seed 100001; control is enabled again"
+    assert done == "the cell is at the start of reach, seed 100001; control is enabled again"
     swinging.wait_for_state("guard", "holding: waiting for a chunk")
     assert swinging.travel(0.5).max() < SAG_RAD
     assert swinging.call("guard/enable_control", False)[0]
     swinging.wait_for_state("guard", "disabled")
     done, what = swinging.call("simulation/new_episode")
     assert done, what
-    assert what == "the cell is at the start of seed 100002; control is disabled, as before"
+    assert what == "the cell is at the start of reach, seed 100002; control is disabled, as before"
     swinging.wait_for_state("guard", "disabled")
-    assert swinging.call("simulation/reset") == (True, "the cell is at the start of seed 100003")
+    done = swinging.call("simulation/reset")
+    assert done == (True, "the cell is at the start of reach, seed 100003")
 
 
 def test_a_second_cell_refuses_to_start(operator: Operator, cell: subprocess.Popen[str]) -> None:

@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes.fake_robot import CAMERA, FakeRobot, process, wait_until
-from processes.learner_setup import DiagnosticsListener
+from processes.learner_setup import DiagnosticsListener, publish_control
 from std_msgs.msg import Float64, String
-from std_srvs.srv import SetBool
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.bag import read_bag
 from dbp_ros.data.bag_episode import BagEpisode
 from dbp_ros.data.recorder import bag_path
-from dbp_ros.guard_state import NOT_ENABLED
 from dbp_ros.nodes.qos import EVENTS, LATCHED
 from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
@@ -84,19 +82,6 @@ def test_exploration_on_a_robot_produces_version_two(
     encoder = first.manifest.cameras[0].encoder
     assert first.manifest.files[encoder] == second.manifest.files[encoder]
     assert_recorded(out / "episodes")
-
-
-def publish_control(robot: FakeRobot) -> None:
-    """Act as a guard that tracks chunks, until control is disabled."""
-    state = robot.create_publisher(String, "guard/state", LATCHED)
-
-    def enable(request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        state.publish(String(data="tracking" if request.data else f"disabled: {NOT_ENABLED}"))
-        response.success = True
-        return response
-
-    robot.create_service(SetBool, "guard/enable_control", enable)
-    state.publish(String(data="tracking"))
 
 
 def assert_other_cores(learner: int, guard: int) -> None:
