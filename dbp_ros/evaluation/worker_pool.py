@@ -43,6 +43,9 @@ def run_in_workers(
                 yield job.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # Their jobs may take minutes; files are written atomically.
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             raise
 
 
