@@ -8,6 +8,7 @@ from dbp_ros.data.bag import EpisodeEnd
 from dbp_ros.data.recorder import END_TIMEOUT_S, BagRecorder
 from dbp_ros.errors import EpisodeError
 from dbp_ros.guard_state import GuardState
+from dbp_ros.settings.learner import NEXT_EPISODE
 from dbp_ros.telemetry.policy_step import PolicyStep
 from dbp_ros.types import seconds_to_ns
 
@@ -57,7 +58,7 @@ class EpisodeSegmenter:
         if not self._controlled:
             return "control: call guard/enable_control (dbp enable)"
         if self.over:
-            return "the next episode: dbp episode begin, or dbp episode new in simulation"
+            return NEXT_EPISODE
         return "a decision of the policy: dbp activate, if it is inactive"
 
     def on_guard_state(self, state: GuardState, now_ns: int) -> None:

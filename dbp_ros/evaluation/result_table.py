@@ -131,8 +131,11 @@ def _text(value: Any) -> str:
 
 def command_line() -> str:
     """Return the command line of this process, starting with `dbp`."""
-    name = Path(sys.argv[0]).name
-    return shlex.join(["dbp" if name == "__main__.py" else name, *sys.argv[1:]])
+    path = Path(sys.argv[0])
+    words = [path.name]
+    if path.name == "__main__.py":
+        words = ["dbp", "bench"] if path.parent.name == "benchmarks" else ["dbp"]
+    return shlex.join([*words, *sys.argv[1:]])
 
 
 def _installed(names: Iterable[str]) -> Iterable[tuple[str, str]]:

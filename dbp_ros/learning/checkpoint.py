@@ -4,6 +4,7 @@ No pickle: opening an untrusted checkpoint runs no code.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,19 +55,20 @@ class Checkpoint:
             if name.startswith(start)
         }
 
-    def optimiser_state(self) -> dict[int, dict[str, Tensor]]:
-        """Return the state of the optimiser by the index of the parameter."""
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in self.part("optimiser").items():
-            number, key = name.split("/")
-            state.setdefault(int(number), {})[key] = value
-        return state
-
     def policy(self) -> PolicyNetwork:
         """Return the policy with the averaged weights, in evaluation mode."""
         policy = PolicyNetwork(self.shape, self.config)
         policy.load_state_dict(self.part("average"))
         return policy.eval().requires_grad_(False)
+
+
+def by_number(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Return tensors named `number/name` by number, then by name."""
+    groups: dict[int, dict[str, Tensor]] = {}
+    for path, value in tensors.items():
+        number, name = path.split("/")
+        groups.setdefault(int(number), {})[name] = value
+    return groups
 
 
 def write_checkpoint(run: Path, checkpoint: Checkpoint) -> None:

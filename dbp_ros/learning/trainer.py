@@ -12,7 +12,7 @@ from torch import Tensor
 from dbp_ros.drift.encoders import PointCloudEncoder
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.batch_sampler import BatchSampler, SampledBatch
-from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, write_checkpoint
+from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, by_number, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.distributed import average_gradients, require_divisible_batch
@@ -282,7 +282,7 @@ class Trainer:
         self.ema.updates = checkpoint.metadata["average_updates"]
         self.optimiser.load_state_dict(
             {
-                "state": checkpoint.optimiser_state(),
+                "state": by_number(checkpoint.part("optimiser")),
                 "param_groups": self.optimiser.state_dict()["param_groups"],
             }
         )

@@ -160,9 +160,9 @@ class CellOperator:
         return self._guard.emergency_stop
 
     def _is_due(self) -> bool:
-        """Return whether an episode is over, or the guard stopped the arms by itself."""
-        stopped = self._guard_is(GuardMode.STOPPED) and not self._guard.emergency_stop
-        return stopped or (self._guard.enabled and self._cell.episode_over)
+        """Return whether an episode is over, or the guard stopped the arms."""
+        over = self._guard.enabled and self._cell.episode_over
+        return over or self._guard_is(GuardMode.STOPPED)
 
     def _present(self, state: str) -> bool:
         """Return whether a node is running, by the topic of its state."""

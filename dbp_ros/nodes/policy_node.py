@@ -35,12 +35,13 @@ from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import request_realtime
 from dbp_ros.runtime.sim_clock import SimClock, scale_timeouts
+from dbp_ros.settings.learner import NEXT_EPISODE
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.trace import Trace
 
 # Topic of the learner with the number of the exploring policy's episode that is over, 0 for none.
 EPISODE_OVER = "learner/episode_over"
-WAITING = "waiting for the next episode: dbp episode begin, or dbp episode new in simulation"
+WAITING = f"waiting for {NEXT_EPISODE}"
 
 
 class PolicyNode(ManagedNode):

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from torch import Tensor
 
+from dbp_ros.learning.checkpoint import by_number
 from dbp_ros.rl.transitions import Transitions
 
 
@@ -39,8 +40,4 @@ class RecentTransitions:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore a state."""
-        parts: dict[str, dict[str, Tensor]] = {}
-        for name, value in state.items():
-            number, field = name.split("/")
-            parts.setdefault(number, {})[field] = value
-        self._parts = [Transitions(**parts[number]) for number in sorted(parts, key=int)]
+        self._parts = [Transitions(**part) for _, part in sorted(by_number(state).items())]

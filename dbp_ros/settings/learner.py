@@ -13,6 +13,8 @@ BagCompression = Literal["none", "lz4", "zstd"]
 CHECKPOINT = "checkpoint.safetensors"
 # Folders in `out` of a learner: bags, exported versions, and its own state.
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
+# What learner and exploring policy wait for between episodes, with the remedy.
+NEXT_EPISODE = "the next episode: dbp episode begin, or dbp episode new in simulation"
 
 
 @dataclass(frozen=True)

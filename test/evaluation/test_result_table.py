@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.evaluation.result_table import ResultTable, standard_error
+from dbp_ros.evaluation.result_table import ResultTable, command_line, standard_error
 
 
 def table(folder: Path) -> ResultTable:
@@ -48,3 +48,18 @@ def test_a_number_in_a_key_is_found(tmp_path: Path) -> None:
     assert table.has({"rate_hz": 125.0})
     assert table.numbers("cores", rate_hz=125.0) == [0.5]
     assert not table.has({"rate_hz": 250.0})
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("/clone/benchmarks/__main__.py", "dbp bench"),
+        ("/clone/dbp_ros/cli/__main__.py", "dbp"),
+        ("/clone/.venv/bin/dbp", "dbp"),
+    ],
+)
+def test_a_recorded_command_can_be_given_again(
+    program: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [program, "modes", "--seeds", "3"])
+    assert command_line() == f"{name} modes --seeds 3"

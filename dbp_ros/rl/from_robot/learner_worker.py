@@ -210,10 +210,8 @@ class LearnerWorker:
 
     def _require_parent_actions(self) -> None:
         """Require the weights of the model, before anything is written."""
-        expected, actions = (
-            read_golden(self._parent).action,
-            golden_actions(self._learner.actor, self._parent),
-        )
+        expected = read_golden(self._parent).action
+        actions = golden_actions(self._learner.actor, self._parent)
         difference = float(np.abs(expected - actions).max())
         if not difference <= self._parent.manifest.proof.tolerance:
             raise TrainingError(
