@@ -53,7 +53,11 @@ class FakeRobot(Node):
         config = ControllersConfig()
         self.joints = list(config.joints)
         self.positions = np.full(len(self.joints), 0.04)
+        # Arrival and positions of all joints, whenever the last controller gets a command.
         self.commands: list[tuple[int, np.ndarray]] = []
+        # Arrivals and positions of each controller's joints; messages of two controllers may be
+        # taken in another order than they were sent in.
+        self.received: dict[str, list[tuple[int, np.ndarray]]] = {c: [] for c in config.controllers}
         # Gaps in its own joint states, which explain holds of the guard.
         self.silences_s: list[float] = []
         self._measured_ns = time.monotonic_ns()
@@ -75,7 +79,7 @@ class FakeRobot(Node):
             self.create_subscription(
                 Float64MultiArray,
                 f"{name}/commands",
-                partial(self._on_command, part),
+                partial(self._on_command, name, part),
                 EVERY_COMMAND,
             )
         for name in ("guard", "policy", "learner"):
@@ -87,10 +91,12 @@ class FakeRobot(Node):
             RateThread("camera", 30, self._capture),
         ]
 
-    def _on_command(self, part: slice, message: Float64MultiArray) -> None:
+    def _on_command(self, name: str, part: slice, message: Float64MultiArray) -> None:
         self.positions[part] = message.data
+        arrival_ns = time.monotonic_ns()
+        self.received[name].append((arrival_ns, self.positions[part].copy()))
         if part.stop == len(self.positions):
-            self.commands.append((time.monotonic_ns(), self.positions.copy()))
+            self.commands.append((arrival_ns, self.positions.copy()))
 
     def _on_state(self, name: str, message: String) -> None:
         self.states[name] = message.data
@@ -233,17 +239,27 @@ def is_silent(robot: FakeRobot) -> bool:
 
 
 def assert_within_limits(robot: FakeRobot, period_s: float = PERIOD_S) -> None:
-    """Check all received commands against the limits."""
-    commands = np.array([command for _, command in robot.commands])
-    velocity = np.diff(commands, axis=0) / period_s
-    acceleration = np.diff(velocity, axis=0) / period_s
-    assert len(commands) > 100
-    assert (commands <= np.array(CONFIG.position_upper) + 1e-9).all(), "a joint is too far"
-    assert (commands >= np.array(CONFIG.position_lower) - 1e-9).all(), "a joint is not far enough"
-    speed, change = np.abs(velocity), np.abs(acceleration)
-    worst = np.argmax((change / np.array(CONFIG.acceleration_limit)).max(axis=1))
-    joint, around = np.argmax(change[worst]), slice(max(0, worst - 2), worst + 6)
-    arrivals_ms = np.array([arrival for arrival, _ in robot.commands])[around] / 1e6
-    about = f"joint {joint} goes {commands[around, joint]}, each {np.diff(arrivals_ms)} ms later"
-    assert (speed <= np.array(CONFIG.velocity_limit) + 1e-6).all(), about
-    assert (change <= np.array(CONFIG.acceleration_limit) + 1e-3).all(), about
+    """Check all received commands of each controller against the limits."""
+    config = ControllersConfig()
+    for (name, received), part in zip(
+        robot.received.items(), config.controller_slices(), strict=True
+    ):
+        commands = np.array([command for _, command in received])
+        velocity = np.diff(commands, axis=0) / period_s
+        acceleration = np.diff(velocity, axis=0) / period_s
+        assert len(commands) > 100
+        assert (commands <= np.array(CONFIG.position_upper[part]) + 1e-9).all(), f"{name}: too far"
+        assert (commands >= np.array(CONFIG.position_lower[part]) - 1e-9).all(), (
+            f"{name}: not far enough"
+        )
+        speed, change = np.abs(velocity), np.abs(acceleration)
+        relative = change / np.array(CONFIG.acceleration_limit[part])
+        worst, joint = np.unravel_index(np.argmax(relative), relative.shape)
+        around = slice(max(0, worst - 2), worst + 6)
+        arrivals_ms = np.array([arrival for arrival, _ in received])[around] / 1e6
+        about = (
+            f"joint {joint} of {name} goes {commands[around, joint]}, "
+            f"each {np.diff(arrivals_ms)} ms later"
+        )
+        assert (speed <= np.array(CONFIG.velocity_limit[part]) + 1e-6).all(), about
+        assert (change <= np.array(CONFIG.acceleration_limit[part]) + 1e-3).all(), about
