@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dbp_ros.bundle.bundle import Bundle
 from dbp_ros.runtime.ros_domain import lease_domain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,3 +40,12 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def root() -> Path:
     """The root of the source tree."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def float_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of full precision, with a head of ordinary width."""
+    pytest.importorskip("torch")
+    from toy_training import export_float_bundle
+
+    return export_float_bundle(tmp_path_factory.mktemp("models") / "toy")

@@ -1,6 +1,16 @@
-"""Settings that train on toy episodes in seconds."""
+"""Settings that train on toy episodes in seconds, and a policy of ordinary width."""
 
+from dataclasses import replace
+from pathlib import Path
+
+from toy_episodes import episode
+
+from dbp_ros.bundle.bundle import Bundle, read_bundle
+from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.dataset import join_episodes
+from dbp_ros.learning.export import ExportMetadata, export_bundle
+from dbp_ros.learning.trainer import Trainer
 
 CONFIG = TrainConfig(
     num_steps=6,
@@ -17,3 +27,13 @@ CONFIG = TrainConfig(
     threads=1,
     allow_constant_actions=True,
 )
+ORDINARY_WIDTH = replace(CONFIG, width=256, branch_width=128, channels=(16, 16, 16, 16))
+
+
+def export_float_bundle(folder: Path) -> Bundle:
+    """Train a policy of ordinary width for a few steps, and export it."""
+    data = join_episodes((episode(index), str(index)) for index in range(5))
+    run = folder.parent / "run"
+    Trainer(ORDINARY_WIDTH, data, run).train()
+    export_bundle(read_checkpoint(run), data, folder, ExportMetadata(folder.name))
+    return read_bundle(folder)

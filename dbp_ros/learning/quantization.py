@@ -6,7 +6,7 @@ bundle has the same inputs and outputs; the actions of its golden cases are thos
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,7 +34,7 @@ from dbp_ros.policy.model import Model
 from dbp_ros.types import Floats
 
 LINEAR, CONVOLUTION = ("MatMul", "Gemm"), ("Conv",)
-# Smaller tensors need little bandwidth, and may be shapes or scales.
+# Smaller tensors need little bandwidth, and may be shapes, scales or the joints' start positions.
 SMALLEST_WEIGHT = 1024
 # CPUs without VNNI add two products in 16 bits, which 8-bit weights overflow. With 7-bit weights a
 # bundle gives the same actions on every CPU.
@@ -161,23 +161,49 @@ def _head_feeds(source: Bundle, recorded: GoldenCases) -> Iterator[Feed]:
 
 
 def _dynamic(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Quantise the head's weights to 8 bits, with dynamic scales of the activations."""
+    """Quantise the head's weights to 8 bits, with dynamic scales of the activations.
+
+    The layers that read the joint positions, and small ones, remain in full precision.
+    """
     head = directory / source.manifest.head
     with _quiet():
         quantize_dynamic(
             head,
             head,
             op_types_to_quantize=LINEAR,
+            nodes_to_exclude=_precise_layers(onnx.load(head).graph),
             per_channel=True,
             reduce_range=REDUCE_RANGE,
             weight_type=QuantType.QInt8,
         )
 
 
+def _precise_layers(graph: onnx.GraphProto) -> list[str]:
+    """Return the linear layers that cost little in full precision and much error in 8 bits.
+
+    Joint positions share a tensor, and thus one scale, with larger image features: 8 bits of it
+    are some 0.01 rad.
+    """
+    sizes = {weight.name: int(np.prod(weight.dims)) for weight in graph.initializer}
+    observed, precise = {"positions"}, []
+    for node in graph.node:
+        reads_positions = not observed.isdisjoint(node.input)
+        if node.op_type not in LINEAR:
+            observed.update(node.output if reads_positions else ())
+        elif reads_positions or any(sizes.get(name, 0) < SMALLEST_WEIGHT for name in node.input[1:2]):
+            # The quantiser splits a Gemm into this MatMul and an Add.
+            precise += [node.name, f"{node.name}_MatMul"]
+    return precise
+
+
 def _static(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Quantise the head's weights and activations to 8 bits, calibrated on observations."""
+    """Quantise the head's weights and activations to 8 bits, calibrated on observations.
+
+    The same layers as in `_dynamic` remain in full precision.
+    """
     feeds = _head_feeds(source, recorded)
-    _quantize_static(directory / source.manifest.head, feeds, LINEAR)
+    head = directory / source.manifest.head
+    _quantize_static(head, feeds, LINEAR, _precise_layers(onnx.load(head).graph))
 
 
 def _int8_all(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
@@ -189,7 +215,9 @@ def _int8_all(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
         _quantize_static(directory / camera.encoder, feeds, CONVOLUTION)
 
 
-def _quantize_static(path: Path, feeds: Iterator[Feed], op_types: tuple[str, ...]) -> None:
+def _quantize_static(
+    path: Path, feeds: Iterator[Feed], op_types: tuple[str, ...], precise: Sequence[str] = ()
+) -> None:
     with _quiet():
         quantize_static(
             path,
@@ -197,6 +225,7 @@ def _quantize_static(path: Path, feeds: Iterator[Feed], op_types: tuple[str, ...
             _RecordedFeeds(feeds),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=op_types,
+            nodes_to_exclude=list(precise),
             per_channel=True,
             reduce_range=REDUCE_RANGE,
             activation_type=QuantType.QUInt8,
