@@ -18,6 +18,7 @@ VERBS = (
     Verb("modes", "mode coverage on a multimodal toy task", ("learn",)),
     Verb("sim", "success rate in the simulated cell", ("learn", "sim")),
     Verb("rl", "success rate of online learning", ("learn", "sim", "metaworld")),
+    Verb("falls", "falls of the success during online learning", ("learn", "sim", "metaworld")),
     Verb("metaworld", "success rate on Meta-World tasks", ("learn", "sim", "metaworld")),
 )
 
@@ -45,6 +46,8 @@ def load(verb: str) -> Register:
             from benchmarks.sim.run import register
         case "rl":
             from benchmarks.rl.run import register
+        case "falls":
+            from benchmarks.rl.falls import register
         case "metaworld":
             from benchmarks.metaworld.run import register
         case _:

@@ -18,17 +18,19 @@ from benchmarks.infer import precision, timing, whole_policy
 from benchmarks.infer import run as infer
 from benchmarks.metaworld import run as metaworld
 from benchmarks.rate import report as rate
+from benchmarks.rl import falls
 from benchmarks.rl import run as rl
 from benchmarks.scale import points
 from benchmarks.scale import run as scale
 from benchmarks.sim import run as sim
 from dbp_ros.errors import ConfigError
+from dbp_ros.evaluation.learning_report import WINDOW
 from dbp_ros.evaluation.result_table import ResultTable, Row
+from dbp_ros.evaluation.success_curve import fall_p_value, largest_fall
 from dbp_ros.files import check_file, write_text
 
 TABLE = re.compile(r"(<!-- (\w+)(?: (\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 PAGES = Path("docs/results")
-WINDOWS = (20, 100)
 
 
 def _sim(table: ResultTable) -> Iterator[Row]:
@@ -53,9 +55,10 @@ def _demo_learn(table: ResultTable) -> Iterator[Row]:
     solved = [row["solved"] == "True" for row in table.rows]
     report = json.loads(table.path.with_suffix(".json").read_text(encoding="utf-8"))
     rows: dict[str, float] = {"episodes": len(solved), "duration [min]": report["wall_s"] / 60}
-    for window in WINDOWS:
-        rows[f"success in the first {window} episodes"] = sum(solved[:window]) / window
-        rows[f"success in the last {window} episodes"] = sum(solved[-window:]) / window
+    rows[f"success in the first {WINDOW} episodes"] = sum(solved[:WINDOW]) / WINDOW
+    rows[f"success in the last {WINDOW} episodes"] = sum(solved[-WINDOW:]) / WINDOW
+    rows[f"largest fall of the success in {WINDOW} episodes"] = largest_fall(solved, WINDOW)
+    rows["p-value of this fall"] = fall_p_value(solved, WINDOW)
     for name in ("swaps", "rollbacks", "missed_commands", "guard_stops"):
         rows[name.replace("_", " ")] = report[name]
     yield from ({"metric": name, "value": value} for name, value in rows.items())
@@ -104,6 +107,7 @@ SOURCES = {
         ),
     ),
     "demo_learn": Source(_demo_learn),
+    "falls": Source(falls.summary),
     "evaluate": Source(_evaluate, precision.NAME),
 }
 

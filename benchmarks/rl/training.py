@@ -44,6 +44,8 @@ def _method(name: Algorithm, pretrained_by: str, **settings: Any) -> RlMethod:
     return RlMethod(name, pretrained_by, settings)
 
 
+# Settings that some algorithms do not have.
+PLAIN = {"latent_anneal_versions": 0, "reuse_updates": 0}
 METHODS: Mapping[str, RlMethod] = MappingProxyType(
     {
         method.name: method
@@ -51,10 +53,10 @@ METHODS: Mapping[str, RlMethod] = MappingProxyType(
             _method("dbpo", "dbp"),
             _method("dbpo_no_anchor", "dbp"),
             # A new latent for each decision.
-            _method("dbpo_published", "dbp", latent_time_constant_s=1e-6, latent_anneal_versions=0),
+            _method("dbpo_published", "dbp", latent_time_constant_s=1e-6, **PLAIN),
             _method("gaussian_ppo", "bc_mse", latent_anneal_versions=0),
             # Many small steps: each decision is sampled repeatedly.
-            _method("dfp", "dbp", minibatch_size=256, latent_anneal_versions=0),
+            _method("dfp", "dbp", minibatch_size=256, **PLAIN),
         )
     }
 )

@@ -14,10 +14,10 @@ from typing import Any
 import yaml
 
 from dbp_ros.evaluation.learning_report import (
+    SHORT_WINDOW,
     LearningEpisode,
     SwapMark,
     learning_report,
-    moving_success,
     plot_learning,
 )
 from dbp_ros.evaluation.report import count_missed, machine_info
@@ -28,6 +28,7 @@ from dbp_ros.evaluation.running_stack import (
     reference_loops,
     running_stack,
 )
+from dbp_ros.evaluation.success_curve import moving_success
 from dbp_ros.evaluation.weak_policy import FINETUNE, HORIZON, WeakPolicy
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner
@@ -196,10 +197,10 @@ class LearningRun:
         self._table.add(asdict(episode) | counts)
 
     def _line(self, episode: LearningEpisode) -> str:
-        rate = moving_success(self.episodes)
+        rate = moving_success([episode.solved for episode in self.episodes], SHORT_WINDOW)
         return (
             f"{episode.episode:4}/{self._config.episodes}   "
             f"{'solved' if episode.solved else 'failed'} in {episode.duration_s:4.1f} s   "
             f"version {episode.version:3}   after {episode.end_s:5.0f} s   "
-            + (f"last 20: {rate[-1]:.2f}" if len(rate) else "")
+            + (f"last {SHORT_WINDOW}: {rate[-1]:.2f}" if len(rate) else "")
         )

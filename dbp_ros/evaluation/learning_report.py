@@ -9,10 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dbp_ros.types import Array
+from dbp_ros.evaluation.success_curve import fall_p_value, largest_fall, moving_success
 
-WINDOW = 20
-MAX_INITIAL_SUCCESS, MIN_FINAL_SUCCESS, MIN_SWAPS = 0.6, 0.85, 10
+WINDOW, SHORT_WINDOW = 50, 20
+MIN_FINAL_SUCCESS, MIN_GAIN, MIN_SWAPS = 0.9, 0.1, 10
+# A fall of the success rate that is less probable than this is not chance.
+MIN_FALL_P_VALUE = 0.05
 MINUTE_S = 60.0
 
 
@@ -54,14 +56,6 @@ class SwapMark:
     reason: str
 
 
-def moving_success(episodes: Sequence[LearningEpisode], window: int = WINDOW) -> Array:
-    """Return the success rate over each full window. Shape (max(0, episodes - window + 1),)."""
-    if len(episodes) < window:
-        return np.zeros(0)
-    solved = np.array([episode.solved for episode in episodes], float)
-    return np.convolve(solved, np.full(window, 1.0 / window), "valid")
-
-
 def learning_report(
     episodes: Sequence[LearningEpisode],
     marks: Sequence[SwapMark],
@@ -80,12 +74,18 @@ def learning_report(
         machine_stalls: Deadline misses that a delay of an idle reference loop explains.
         guard_stops: Stops by the guard because of a tracking error.
     """
-    first, last = episodes[:WINDOW], episodes[-WINDOW:]
+    solved = [episode.solved for episode in episodes]
+    rates = {
+        f"success_{which}_{window}": float(np.mean(part))
+        for window in (SHORT_WINDOW, WINDOW)
+        for which, part in (("first", solved[:window]), ("last", solved[-window:]))
+    }
     return {
         "episodes": len(episodes),
         "swaps": sum(mark.phase == "active" for mark in marks),
-        "success_first_20": float(np.mean([episode.solved for episode in first])),
-        "success_last_20": float(np.mean([episode.solved for episode in last])),
+        **rates,
+        "largest_fall_50": largest_fall(solved, WINDOW),
+        "fall_p_value": fall_p_value(solved, WINDOW),
         "missed_commands": missed_commands,
         "machine_stalls": machine_stalls,
         "guard_stops": guard_stops,
@@ -100,10 +100,12 @@ def learning_report(
 
 def unmet_requirements(report: dict[str, Any]) -> list[str]:
     """Return one sentence for each requirement that a run does not meet."""
-    first, last = report["success_first_20"], report["success_last_20"]
+    last, least = report["success_last_50"], report["success_first_50"] + MIN_GAIN
+    p_value = report["fall_p_value"]
     checks = (
-        ("success_first_20", first <= MAX_INITIAL_SUCCESS, f"at most {MAX_INITIAL_SUCCESS}"),
-        ("success_last_20", last >= MIN_FINAL_SUCCESS, f"at least {MIN_FINAL_SUCCESS}"),
+        ("success_last_50", last >= MIN_FINAL_SUCCESS, f"at least {MIN_FINAL_SUCCESS}"),
+        ("success_last_50", last >= least, f"at least {least:.2f}, {MIN_GAIN} above the first 50"),
+        ("fall_p_value", p_value >= MIN_FALL_P_VALUE, f"at least {MIN_FALL_P_VALUE}"),
         ("swaps", report["swaps"] >= MIN_SWAPS, f"at least {MIN_SWAPS}"),
         ("missed_commands", report["missed_commands"] == 0, "0"),
     )
@@ -144,10 +146,9 @@ def _plot_success(
         label = None if text in labelled else text
         labelled.add(text)
         axes.axvline(x, color="C3" if rolled_back else "C1", linewidth=0.8, alpha=0.7, label=label)
-    solved = [float(episode.solved) for episode in episodes]
-    axes.plot(xs, solved, ".", color="grey", alpha=0.35, label="episode")
-    rate = moving_success(episodes)
+    solved = [episode.solved for episode in episodes]
+    axes.plot(xs, np.array(solved, float), ".", color="grey", alpha=0.35, label="episode")
+    rate = moving_success(solved, WINDOW)
     axes.plot(xs[len(xs) - len(rate) :], rate, color="C0", label=f"last {WINDOW} episodes")
-    for limit in (MAX_INITIAL_SUCCESS, MIN_FINAL_SUCCESS):
-        axes.axhline(limit, color="black", linewidth=0.6, linestyle=":")
+    axes.axhline(MIN_FINAL_SUCCESS, color="black", linewidth=0.6, linestyle=":")
     axes.grid(alpha=0.3)

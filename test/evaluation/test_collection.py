@@ -55,14 +55,14 @@ def test_a_second_run_records_only_what_is_missing(recorded):
 def test_the_expert_takes_over_from_a_policy_in_added_episodes(tmp_path):
     words = ("--task", "lift", "--out", tmp_path, "--camera-backend", "raycast", "--workers", 1)
     assert command(*words, "--episodes", 1) == 0
-    added = ("--episodes", 1, "--first", 1, "--policy", "lift_int8")
+    added = ("--episodes", 1, "--first", 1, "--policy", "lift")
     assert command(*words, *added) == command(*words, *added) == 0
     expert, recovery = (read_episode(path) for path in episode_paths(tmp_path))
     assert (expert.seed, recovery.seed) == (0, 1)
     assert expert.stamps_ns[0] == 0 < recovery.stamps_ns[0]
     facts = yaml.safe_load((tmp_path / "dataset.yaml").read_text())
     assert [("--policy" in line) for line in facts["command_lines"]] == [False, True]
-    assert [part["policy"] for part in facts["parts"]] == ["", "lift_int8"]
+    assert [part["policy"] for part in facts["parts"]] == ["", "lift"]
 
 
 def test_episodes_of_a_data_set_are_not_mixed_with_other_settings(recorded, capsys):
@@ -94,7 +94,7 @@ def test_randomised_episodes_have_other_images(recorded, tmp_path):
     ],
 )
 def test_a_policy_that_cannot_drive_is_refused(tmp_path, capsys, words, reason):
-    words = ("--task", "lift", "--policy", "lift_int8", "--out", tmp_path, *words)
+    words = ("--task", "lift", "--policy", "lift", "--out", tmp_path, *words)
     assert command(*words) == 2
     assert reason in " ".join(capsys.readouterr().out.split())
     assert list(tmp_path.iterdir()) == []

@@ -37,7 +37,7 @@ def test_a_delay_line_returns_commands_periods_later() -> None:
 
 
 def test_episodes_under_a_disturbance_are_repeatable() -> None:
-    model = Model(read_bundle(bundle_directory("lift_int8")))
+    model = Model(read_bundle(bundle_directory("lift")))
     evaluator = PolicyEvaluator(model, "lift", PolicyConfig(), GuardConfig(), "raycast")
     disturbance = Disturbance(
         dropped_images=0.2, pixel_noise=4.0, image_delay_s=0.03, command_delay_s=0.06
