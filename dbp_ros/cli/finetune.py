@@ -8,12 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.envs.engines import ENGINES, open_vector_env
 from dbp_ros.envs.env import CameraView
 from dbp_ros.envs.registry import ENV_IDS, EnvSpec
 from dbp_ros.errors import DbpError, TrainingError
 from dbp_ros.files import check_folder
+from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from dbp_ros.rl.best_of_n import compare_deployments
 from dbp_ros.rl.checkpoint import finetune_config_of
@@ -31,8 +33,12 @@ def register(parser: argparse.ArgumentParser) -> None:
         "Fine-tune a trained policy in an environment, from its rewards, and evaluate it at "
         "intervals on fixed seeds."
     )
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--run", dest="source", metavar="RUN", type=Path, help="folder of the training run"
+    )
+    source.add_argument(
+        "--initial-model", default="", help="model bundle to start from instead of a training run"
     )
     parser.add_argument("--env", required=True, help=ENV_IDS)
     parser.add_argument("--out", type=Path, required=True, help="folder for the new run")
@@ -118,8 +124,13 @@ def _start(arguments: argparse.Namespace) -> tuple[Checkpoint, bool]:
         return read_checkpoint(arguments.out), True
     if path.exists():
         raise TrainingError(f"{path} exists: give --resume to continue it, or another --out")
+    if arguments.initial_model:
+        return checkpoint_of(read_bundle(bundle_directory(arguments.initial_model))), False
     if arguments.source is None:
-        raise DbpError("--run is missing: give the folder of the training run to start from")
+        raise DbpError(
+            "--run is missing: give the folder of the training run to start from, or a bundle with "
+            "--initial-model"
+        )
     return read_checkpoint(arguments.source), False
 
 

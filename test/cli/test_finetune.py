@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.main import main
+from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
@@ -62,6 +64,18 @@ def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
     assert "give --resume" in capsys.readouterr().err
     assert finetune(trained, "out", "--resume", "--steps", "900") == 0
     assert read_checkpoint(out).metadata["finetuned"]["steps"] == 960
+
+
+def test_fine_tuning_starts_from_the_weights_of_a_shipped_bundle(tmp_path: Path) -> None:
+    words = ["finetune", "--initial-model", "transport", "--env", "cell/transport"]
+    words += ["--out", str(tmp_path / "out"), "--num-envs", "1", "--decisions-per-env", "2"]
+    words += ["--eval-episodes", "1", "--actor-learning-rate", "0", "--steps", "8"]
+    assert main(words) == 0
+    before = checkpoint_of(read_bundle(bundle_directory("transport"))).part("average")
+    after = read_checkpoint(tmp_path / "out").part("average")
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        torch.testing.assert_close(after[name], weight, rtol=0, atol=0)
 
 
 def test_dfp_prints_success_and_latency_of_best_of_n(
