@@ -13,9 +13,8 @@ TASK ?= transport
 SEED ?= 0
 EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,bench,test
 # Commands of `make model`.
-STEPS ?= $(if $(filter lift,$(TASK)),4000,7000)
-RANDOMISATION ?= $(if $(filter transport,$(TASK)),0.5,1)
-COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation $(RANDOMISATION) --out data/$(TASK)
+STEPS ?= 7000
+COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation 1 --out data/$(TASK)
 TRAIN = OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/$(TASK) --out build/train/$(1) --bfloat16 --num-steps $(STEPS) \
   $(if $(wildcard build/train/$(1)/checkpoint.safetensors),--resume)
 EXPORT = $(RUN)/dbp export --run build/train/$(1) --data data/$(TASK) --out build/models/$(2) --name $(2)
@@ -56,7 +55,7 @@ docs: $(VENV)/.docs ## build the documentation into build/docs
 	$(RUN)/python -m sphinx -W --keep-going -q -E -b html docs build/docs
 
 bench: $(VENV)/.all ## measure this machine: short benchmarks, about 15 minutes
-	$(RUN)/dbp bench infer --backbones small,unet_64 --runtimes onnxruntime,torch --seconds 5
+	$(RUN)/dbp bench infer --parts backbones --backbones small,unet_64 --runtimes onnxruntime,torch --seconds 5
 	$(RUN)/dbp bench scale --seconds 2
 	$(RUN)/dbp bench rate --duration-s 15 $(ARGS)
 

@@ -14,7 +14,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--episodes", type=int, default=5)
     arguments = parser.parse_args()
-    model = Model(read_bundle(bundle_directory("lift_int8")))
+    model = Model(read_bundle(bundle_directory("lift")))
     evaluator = PolicyEvaluator(model, "lift", PolicyConfig(), GuardConfig(), "auto")
     outcomes = list(evaluator.run(range(arguments.episodes)))
     for outcome in outcomes:

@@ -4,7 +4,7 @@ import numpy as np
 
 from dbp_ros.policy import load_policy
 
-policy = load_policy("lift_int8")
+policy = load_policy("lift")
 print(f"{len(policy.joints)} joints, cameras: {', '.join(policy.cameras)}")
 print(f"a chunk is {policy.horizon} points, {1e3 * policy.step_s:.1f} ms apart")
 

@@ -1,6 +1,6 @@
 """Start the stack for two arms: guard, policy and, with `sim:=true`, the simulated cell.
 
-    ros2 launch dbp_ros dual_arm.launch.py model:=lift_int8 sim:=true enable_control:=true
+    ros2 launch dbp_ros dual_arm.launch.py model:=lift sim:=true enable_control:=true
     ros2 launch dbp_ros dual_arm.launch.py head_camera:=/camera/camera/color/image_raw
 
 A `name:=value` that is not a launch argument is a remap rule, e.g. of a camera. Settings, files and

@@ -21,6 +21,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.settings.flags import check_at_least
 
+FLOAT_MODEL = "build/models/lift_float32"
 PARTS = ("policy", "precision", "backbones")
 
 
@@ -32,7 +33,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         "inference steps. Rows in the table are not repeated."
     )
     parser.add_argument(
-        "--model", default="lift", help="float32 bundle: name or folder (default: lift)"
+        "--model",
+        default=FLOAT_MODEL,
+        help=f"float32 bundle: name or folder (default: {FLOAT_MODEL}, from make model TASK=lift)",
     )
     parser.add_argument(
         "--data", type=Path, help="data set for the errors (default: the golden cases)"

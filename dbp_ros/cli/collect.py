@@ -56,8 +56,8 @@ class CollectConfig(Settings):
     )
     randomisation: float = setting(
         0.0,
-        "domain randomisation; 1 for cameras within 2 cm and 3 degrees, light within 40 %, and "
-        "friction, mass and stiffness within a factor of 1.5",
+        "domain randomisation; 1 for cameras within 1 cm and 1 degree, light within 40 %, half of "
+        "a random colour on objects, and friction, mass and stiffness within a factor of 1.25",
         ge=0.0,
         le=2.0,
     )

@@ -190,7 +190,9 @@ def _precise_layers(graph: onnx.GraphProto) -> list[str]:
         reads_positions = not observed.isdisjoint(node.input)
         if node.op_type not in LINEAR:
             observed.update(node.output if reads_positions else ())
-        elif reads_positions or any(sizes.get(name, 0) < SMALLEST_WEIGHT for name in node.input[1:2]):
+        elif reads_positions or any(
+            sizes.get(name, 0) < SMALLEST_WEIGHT for name in node.input[1:2]
+        ):
             # The quantiser splits a Gemm into this MatMul and an Add.
             precise += [node.name, f"{node.name}_MatMul"]
     return precise

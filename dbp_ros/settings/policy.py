@@ -21,7 +21,7 @@ class PolicyConfig(SwapConfig, RealtimeConfig, SimClockConfig):
     realtime_priority: int = setting(
         40, "SCHED_FIFO priority of the decision loop, 0 for none", ge=0, le=99
     )
-    model: str = setting("lift_int8", "Model bundle: a folder, or a name under models/")
+    model: str = setting("lift", "Model bundle: a folder, or a name under models/")
     joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
     decision_rate_hz: float = setting(
         0.0,

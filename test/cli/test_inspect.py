@@ -142,5 +142,5 @@ def test_a_shipped_bundle_is_described_by_its_name_without_extras() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shown = words(done.stdout)
-    assert "left_elbow_joint rad from -0.28234 to 0.06429 relative to measured" in shown
-    assert "left_gripper_joint m from 0.03801 to 0.08501" in shown
+    assert "left_elbow_joint rad from -0.27957 to 0.06898 relative to measured" in shown
+    assert "left_gripper_joint m from 0.03792 to 0.08501" in shown

@@ -111,7 +111,7 @@ def test_a_page_that_cannot_be_written_is_refused(
 
 def test_an_interrupted_evaluation_keeps_its_finished_episodes(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "outcomes.json"
-    words = ["evaluate", "--model", "lift_int8", "--episodes", "100", "--seed", "7"]
+    words = ["evaluate", "--model", "lift", "--episodes", "100", "--seed", "7"]
     command = [sys.executable, "-m", "dbp_ros.cli", *words, "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         while child.poll() is None and not out.exists():
@@ -168,7 +168,7 @@ def test_a_full_disk_is_reported_in_one_sentence(
 
 
 def test_a_closed_output_causes_no_traceback() -> None:
-    dbp = f"{sys.executable} -m dbp_ros.cli inspect lift_int8"
+    dbp = f"{sys.executable} -m dbp_ros.cli inspect lift"
     assert shutil.which("bash")
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{dbp} | true"], capture_output=True, text=True

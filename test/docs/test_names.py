@@ -107,7 +107,7 @@ def test_each_hop_of_the_walkthroughs_exists() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_each_python_snippet_runs(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for block in blocks(page, "python"):
-        policy = load_policy("lift_int8")
+        policy = load_policy("lift")
         images = {camera: np.zeros((84, 84, 3), np.uint8) for camera in policy.cameras}
         positions = np.zeros(len(policy.joints), np.float32)
         values = {"positions": positions, "images": images}

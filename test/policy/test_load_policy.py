@@ -33,7 +33,7 @@ SEEN = {"head": np.zeros((4, 4, 3), np.uint8)}
 
 
 def test_the_shipped_policy_is_loaded_and_called() -> None:
-    policy = load_policy("lift_int8")
+    policy = load_policy("lift")
     images = {name: np.zeros((84, 84, 3), np.uint8) for name in policy.cameras}
     chunk = policy(np.zeros(len(policy.joints)), images)
     assert chunk.shape == (policy.horizon, len(policy.joints))
@@ -108,7 +108,7 @@ def test_a_cloud_of_another_shape_is_refused() -> None:
 
 def test_loading_a_policy_imports_neither_torch_nor_ros() -> None:
     code = (
-        "import sys; from dbp_ros.policy import load_policy; load_policy('lift_int8'); "
+        "import sys; from dbp_ros.policy import load_policy; load_policy('lift'); "
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

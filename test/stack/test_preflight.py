@@ -82,9 +82,11 @@ def test_a_model_for_other_joints_is_refused(tmp_path: Path) -> None:
         checked_processes(StackConfig(model=str(folder)))
 
 
-def test_a_model_that_the_learner_cannot_start_from_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"cannot start from model lift_int8, .* set checkpoint"):
-        checked_processes(StackConfig(learner=True))
+def test_a_model_that_the_learner_cannot_start_from_is_refused(tmp_path: Path) -> None:
+    joints = GuardConfig().joints
+    folder = write_toy_bundle(tmp_path / "toy", graph_joints=joints, graph_cameras=CAMERAS)
+    with pytest.raises(ConfigError, match=r"cannot start from model .*toy, .* set checkpoint"):
+        checked_processes(StackConfig(learner=True, model=str(folder)))
 
 
 def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
