@@ -195,7 +195,11 @@ def spinning(make: Callable[[], Spun]) -> Iterator[Spun]:
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     ended = threading.Event()
     failures: list[Exception] = []
-    node = make()
+    try:
+        node = make()
+    except BaseException:
+        rclpy.try_shutdown()
+        raise
     executor = EventsExecutor()
     executor.add_node(node)
 

@@ -56,8 +56,8 @@ class ForeignSimulator(FakeRobot):
         """Return the simulation time."""
         return ns_to_stamp(self.time_ns)
 
-    def _on_command(self, part, message) -> None:
-        super()._on_command(part, message)
+    def _on_command(self, name, part, message) -> None:
+        super()._on_command(name, part, message)
         if part.start == 0:
             self.errors_rad.append(float(message.data[0] - planned(self.time_ns)[0]))
 
