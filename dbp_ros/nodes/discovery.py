@@ -11,14 +11,11 @@ announces itself twice a second (config/fastdds.xml), and local participants can
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from rclpy.node import Node
 
-# UDP ports by domain and participant, as defined by the RTPS standard.
-FIRST_PORT, PORTS_PER_DOMAIN, PORTS_PER_PARTICIPANT, PARTICIPANTS = 7400, 250, 2, 120
-UNICAST_OFFSET = 10
-SOCKETS = Path("/proc/net/udp")
+from dbp_ros.runtime.ros_domain import local_participants
+
 # Length of the participant prefix of a GUID.
 PREFIX_BYTES = 12
 # DDS topic that every ROS participant publishes.
@@ -53,17 +50,6 @@ def undiscovered_participants(node: Node) -> int:
     infos = node.get_publishers_info_by_topic(PARTICIPANTS_TOPIC, no_mangle=True)
     known = {bytes(info.endpoint_gid)[:PREFIX_BYTES] for info in infos}
     return max(0, local_participants(node.context.get_domain_id()) - len(known))
-
-
-def local_participants(domain: int) -> int:
-    """Return the number of participants of a domain on this computer; 0 if unknown."""
-    try:
-        lines = SOCKETS.read_text(encoding="ascii").splitlines()[1:]
-    except OSError:
-        return 0
-    first = FIRST_PORT + PORTS_PER_DOMAIN * domain + UNICAST_OFFSET
-    ports = set(range(first, first + PARTICIPANTS * PORTS_PER_PARTICIPANT, PORTS_PER_PARTICIPANT))
-    return len(ports & {int(line.split()[1].rpartition(":")[2], 16) for line in lines})
 
 
 def _set_threads(cores: set[int], policy: int, parameters: os.sched_param) -> None:

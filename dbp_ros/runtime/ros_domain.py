@@ -12,8 +12,11 @@ from dbp_ros.errors import ConfigError
 
 # The ports of higher domains overlap Linux's ephemeral ports.
 DOMAINS = range(1, 102)
-# DDS maps domains to UDP ports; Fast DDS numbers its shared-memory ports likewise.
-FIRST_PORT, PORTS_PER_DOMAIN = 7400, 250
+# UDP ports by domain and participant, as defined by the RTPS standard; Fast DDS numbers its
+# shared-memory ports likewise.
+FIRST_PORT, PORTS_PER_DOMAIN, PORTS_PER_PARTICIPANT, PARTICIPANTS = 7400, 250, 2, 120
+UNICAST_OFFSET = 10
+SOCKETS = Path("/proc/net/udp")
 SHARED_MEMORY = Path("/dev/shm")
 WORLD_WRITABLE = 0o1777
 READ_WRITE = 0o666
@@ -38,9 +41,10 @@ def lease_domain(directory: Path | None = None) -> Iterator[int]:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(WORLD_WRITABLE)
-    # A random start avoids reusing a domain right after its release.
+    # A random start avoids reusing a domain right after its release. Others, such as a robot, take
+    # no lease: a domain in which they are is the last choice.
     start = random.randrange(len(DOMAINS))
-    for domain in (*DOMAINS[start:], *DOMAINS[:start]):
+    for domain in sorted((*DOMAINS[start:], *DOMAINS[:start]), key=local_participants):
         descriptor = _lock(folder / f"{domain}.lock")
         if descriptor is not None:
             _remove_stale_ports(domain)
@@ -50,6 +54,17 @@ def lease_domain(directory: Path | None = None) -> Iterator[int]:
                 os.close(descriptor)
             return
     raise ConfigError(f"all {len(DOMAINS)} ROS domains are leased in {folder}: end other runs")
+
+
+def local_participants(domain: int) -> int:
+    """Return the number of participants of a domain on this computer; 0 if unknown."""
+    try:
+        lines = SOCKETS.read_text(encoding="ascii").splitlines()[1:]
+    except OSError:
+        return 0
+    first = FIRST_PORT + PORTS_PER_DOMAIN * domain + UNICAST_OFFSET
+    ports = set(range(first, first + PARTICIPANTS * PORTS_PER_PARTICIPANT, PORTS_PER_PARTICIPANT))
+    return len(ports & {int(line.split()[1].rpartition(":")[2], 16) for line in lines})
 
 
 def _remove_stale_ports(domain: int) -> None:

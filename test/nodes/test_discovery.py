@@ -10,8 +10,9 @@ import pytest
 from rclpy.context import Context
 from rclpy.node import Node
 
-from dbp_ros.nodes.discovery import local_participants, prompt_discovery, undiscovered_participants
+from dbp_ros.nodes.discovery import prompt_discovery, undiscovered_participants
 from dbp_ros.nodes.middleware import environment
+from dbp_ros.runtime.ros_domain import local_participants
 
 TRIES = 5
 SERVE = """
