@@ -46,6 +46,6 @@ def root() -> Path:
 def float_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle of full precision, with a head of ordinary width."""
     pytest.importorskip("torch")
-    from toy_training import export_float_bundle
+    from toy_training import ORDINARY_WIDTH, train_toy
 
-    return export_float_bundle(tmp_path_factory.mktemp("models") / "toy")
+    return train_toy(tmp_path_factory.mktemp("float"), ORDINARY_WIDTH)[1]

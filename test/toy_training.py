@@ -6,7 +6,7 @@ from pathlib import Path
 from toy_episodes import episode
 
 from dbp_ros.bundle.bundle import Bundle, read_bundle
-from dbp_ros.learning.checkpoint import read_checkpoint
+from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.export import ExportMetadata, export_bundle
@@ -30,10 +30,10 @@ CONFIG = TrainConfig(
 ORDINARY_WIDTH = replace(CONFIG, width=256, branch_width=128, channels=(16, 16, 16, 16))
 
 
-def export_float_bundle(folder: Path) -> Bundle:
-    """Train a policy of ordinary width for a few steps, and export it."""
+def train_toy(folder: Path, config: TrainConfig = CONFIG) -> tuple[Checkpoint, Bundle]:
+    """Train for a few steps in `folder/run` and export to `folder/toy`."""
     data = join_episodes((episode(index), str(index)) for index in range(5))
-    run = folder.parent / "run"
-    Trainer(ORDINARY_WIDTH, data, run).train()
-    export_bundle(read_checkpoint(run), data, folder, ExportMetadata(folder.name))
-    return read_bundle(folder)
+    Trainer(config, data, folder / "run").train()
+    checkpoint = read_checkpoint(folder / "run")
+    export_bundle(checkpoint, data, folder / "toy", ExportMetadata("toy"))
+    return checkpoint, read_bundle(folder / "toy")

@@ -23,6 +23,7 @@ from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.evaluation.learning_report import WINDOW
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.evaluation.success_curve import fall_p_value, largest_fall, moving_success
+from dbp_ros.evaluation.weak_policy import DECISIONS_PER_UPDATE
 from dbp_ros.rl.collector import Collector
 from dbp_ros.rl.learner import Learner
 from dbp_ros.rl.online_training import FIRST_EVALUATION_SEED, SEEDS_PER_RUN
@@ -35,7 +36,6 @@ KEY = ("variant", "seed", "episodes")
 MEASURES = ("first_50", "last_50", "largest_fall", "p_value", "evaluated", "kl", "versions")
 COLUMNS = (*KEY, *MEASURES, "curve")
 EPISODES = 900
-DECISIONS_PER_UPDATE = 200
 EVALUATED = 100
 # Points of the moving success in the table, for the plot.
 CURVE_STEP = 10

@@ -29,7 +29,7 @@ from dbp_ros.evaluation.running_stack import (
     running_stack,
 )
 from dbp_ros.evaluation.success_curve import moving_success
-from dbp_ros.evaluation.weak_policy import FINETUNE, HORIZON, WeakPolicy
+from dbp_ros.evaluation.weak_policy import DECISIONS_PER_UPDATE, FINETUNE, HORIZON, WeakPolicy
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner
 from dbp_ros.resources import resource_directory
@@ -57,7 +57,9 @@ class LearnDemoConfig(Settings):
         WeakPolicy.demonstrations, "number of demonstrations for the weak policy", ge=2
     )
     train_updates: int = setting(WeakPolicy.updates, "optimizer steps of the weak policy", ge=1)
-    decisions_per_update: int = setting(200, "decisions per update of the learner", ge=1)
+    decisions_per_update: int = setting(
+        DECISIONS_PER_UPDATE, "decisions per update of the learner", ge=1
+    )
     seed: int = setting(0, "seed of the learner and of the episodes", ge=0)
     real_time_factor: float = setting(1.0, "simulation time per second of wall time [s]", ge=0.05)
     out: Path = setting(Path("build/demo-learn"), "folder for all results")

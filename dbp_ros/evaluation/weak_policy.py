@@ -27,6 +27,7 @@ NETWORK = (
     # One thread, because other processes use the cores.
     *("--threads", "1"),
 )
+DECISIONS_PER_UPDATE = 200
 # Decisions on a robot are expensive: five a second, one exploration dimension per joint. An update
 # uses each decision again for seven further updates; see `dbp bench falls`.
 FINETUNE: dict[str, Any] = {

@@ -43,8 +43,9 @@ def lease_domain(directory: Path | None = None) -> Iterator[int]:
         folder.chmod(WORLD_WRITABLE)
     # A random start avoids reusing a domain right after its release. Others, such as a robot, take
     # no lease: a domain in which they are is the last choice.
-    start = random.randrange(len(DOMAINS))
-    for domain in sorted((*DOMAINS[start:], *DOMAINS[:start]), key=local_participants):
+    start, bound = random.randrange(len(DOMAINS)), _bound_ports()
+    rotated = (*DOMAINS[start:], *DOMAINS[:start])
+    for domain in sorted(rotated, key=lambda domain: len(bound & _participant_ports(domain))):
         descriptor = _lock(folder / f"{domain}.lock")
         if descriptor is not None:
             _remove_stale_ports(domain)
@@ -58,13 +59,21 @@ def lease_domain(directory: Path | None = None) -> Iterator[int]:
 
 def local_participants(domain: int) -> int:
     """Return the number of participants of a domain on this computer; 0 if unknown."""
+    return len(_bound_ports() & _participant_ports(domain))
+
+
+def _bound_ports() -> set[int]:
+    """Return the UDP ports in use on this computer; none if unknown."""
     try:
         lines = SOCKETS.read_text(encoding="ascii").splitlines()[1:]
     except OSError:
-        return 0
+        return set()
+    return {int(line.split()[1].rpartition(":")[2], 16) for line in lines}
+
+
+def _participant_ports(domain: int) -> set[int]:
     first = FIRST_PORT + PORTS_PER_DOMAIN * domain + UNICAST_OFFSET
-    ports = set(range(first, first + PARTICIPANTS * PORTS_PER_PARTICIPANT, PORTS_PER_PARTICIPANT))
-    return len(ports & {int(line.split()[1].rpartition(":")[2], 16) for line in lines})
+    return set(range(first, first + PARTICIPANTS * PORTS_PER_PARTICIPANT, PORTS_PER_PARTICIPANT))
 
 
 def _remove_stale_ports(domain: int) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.infer import precision, whole_policy
 from benchmarks.infer.whole_policy import SplitPolicy, WholePolicy
@@ -35,7 +36,10 @@ def test_each_policy_has_one_row(float_bundle: Bundle, tmp_path: Path) -> None:
     assert len(table.rows) == 6
     speed_up = {row["policy"]: row["speed-up"] for row in whole_policy.summary(table)}
     assert speed_up["whole graph"] == 1
-    assert speed_up["split"] > 0
+    [whole_ms], [split_ms] = (
+        table.numbers("working_per_decision_ms", way=way) for way in ("whole graph", "split")
+    )
+    assert speed_up["split"] == pytest.approx(whole_ms / split_ms)
 
 
 def test_each_precision_has_a_row_with_its_error(float_bundle: Bundle, tmp_path: Path) -> None:

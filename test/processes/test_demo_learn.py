@@ -10,17 +10,9 @@ from processes.dbp_command import output_with_logs, run_dbp
 from dbp_ros.evaluation.demo_learn import COLUMNS
 
 LEARNING_REPORT_KEYS = {
-    *("episodes", "swaps", "success_first_50", "success_last_50", "missed_commands"),
-    *(
-        "largest_fall_50",
-        "fall_p_value",
-        "rollbacks",
-        "max_logprob_error",
-        "wall_s",
-        "updates",
-        "decisions",
-        "swap_marks",
-    ),
+    *("episodes", "swaps", "success_first_20", "success_last_20", "missed_commands"),
+    *("success_first_50", "success_last_50", "largest_fall_50", "fall_p_value"),
+    *("rollbacks", "max_logprob_error", "wall_s", "updates", "decisions", "swap_marks"),
 }
 MAX_LOGPROB_ERROR = 1e-4
 

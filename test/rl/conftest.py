@@ -2,14 +2,8 @@
 
 import pytest
 import torch
-from toy_episodes import episode
-from toy_training import CONFIG
+from toy_training import train_toy
 
-from dbp_ros.bundle.bundle import read_bundle
-from dbp_ros.learning.checkpoint import read_checkpoint
-from dbp_ros.learning.dataset import join_episodes
-from dbp_ros.learning.export import ExportMetadata, export_bundle
-from dbp_ros.learning.trainer import Trainer
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.settings.finetune import FinetuneConfig
@@ -22,12 +16,7 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="session")
 def pretrained(tmp_path_factory):
     """Return a checkpoint and its exported bundle."""
-    folder = tmp_path_factory.mktemp("pretrained")
-    data = join_episodes((episode(index), str(index)) for index in range(5))
-    Trainer(CONFIG, data, folder / "run").train()
-    checkpoint = read_checkpoint(folder / "run")
-    export_bundle(checkpoint, data, folder / "toy", ExportMetadata("toy"))
-    return checkpoint, read_bundle(folder / "toy")
+    return train_toy(tmp_path_factory.mktemp("pretrained"))
 
 
 @pytest.fixture(scope="session")
