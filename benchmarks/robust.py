@@ -20,10 +20,10 @@ from dbp_ros.cli.terminal import progress_of, show, terminal
 from dbp_ros.evaluation.disturbance import UNDISTURBED, Disturbance
 from dbp_ros.evaluation.evaluation_pool import EpisodeJob, Evaluation, run_episodes
 from dbp_ros.evaluation.result_table import ResultTable, Row
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 from dbp_ros.sim.variation import Variation
 

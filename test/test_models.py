@@ -13,8 +13,8 @@ from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.cli import collect, export, quantize, train
 from dbp_ros.policy.model import Model
 from dbp_ros.resources import resource_directory
+from dbp_ros.settings.dual_ur5e import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.robot import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.upscaling import Upscaler
 
 MODELS = resource_directory() / "models"

@@ -13,9 +13,9 @@ from dbp_ros.errors import DbpError
 from dbp_ros.evaluation.report import EpisodeResult, build_report
 from dbp_ros.evaluation.running_stack import Log, read_reference_loops, reference_loops
 from dbp_ros.nodes.model_pusher import ModelPusher
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.settings.simulation import TaskName
 
 POLL_S = 0.05

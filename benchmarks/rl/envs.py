@@ -25,8 +25,8 @@ from dbp_ros.files import locked
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.settings.finetune import FinetuneConfig
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.types import VectorEnv
 

@@ -24,7 +24,7 @@ from dbp_ros.learning.export import GOLDEN_FILE, HEAD_FILE
 from dbp_ros.learning.onnx_graphs import export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.policy.model import Model
-from dbp_ros.settings.robot import ARM_JOINTS
+from dbp_ros.settings.dual_ur5e import ARM_JOINTS
 
 ENCODER = "encoder.onnx"
 STEP_S = 1 / 30

@@ -27,9 +27,9 @@ from dbp_ros.evaluation.collection import (
     resolve_backend,
 )
 from dbp_ros.files import require_folder, write_text
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
-from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.settings.simulation import CameraBackend
 from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.sim.tasks.registry import TASKS, make_task

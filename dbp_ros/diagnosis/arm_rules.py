@@ -49,7 +49,7 @@ def _no_controller(s: Snapshot, controller: ControllerStatus) -> Finding:
     own = {controller.topic.name for controller in s.controllers}
     others = [name for name in s.command_topics if name not in own]
     near = get_close_matches(controller.topic.name, others, 1, 0.0)
-    guess = f", or correct controllers in guard.yaml: there is {near[0]}" if near else ""
+    guess = f", or correct the description of the robot: there is {near[0]}" if near else ""
     return Finding(
         ERROR,
         controller.topic.name,
@@ -80,7 +80,7 @@ def _mismatch(controller: ControllerStatus) -> Iterator[Finding]:
         ERROR,
         controller.name,
         sentence,
-        "correct its joints, or joints and controller_sizes in guard.yaml",
+        "correct its joints, or those in the description of the robot",
     )
 
 
@@ -138,7 +138,7 @@ def _missing(s: Snapshot, topic: str, streams: tuple[TopicStream, ...]) -> Itera
         ERROR,
         topic,
         f"missing joints: {listed(missing)}; published: {listed(published) or 'none'}{guess}",
-        "start the driver of the missing joints, or correct joints in guard.yaml and policy.yaml",
+        "start the driver of the missing joints, or correct the description of the robot",
     )
 
 

@@ -134,7 +134,7 @@ def different_parameters(s: Snapshot) -> Iterator[Finding]:
             ERROR,
             "policy",
             f"joints differ: {'; '.join(difference)}",
-            "set the same joints in guard.yaml and policy.yaml",
+            "start both with the same robot, and remove joints from guard.yaml and policy.yaml",
         )
     for name in SHARED:
         values = {

@@ -7,7 +7,7 @@ import numpy as np
 
 from dbp_ros.envs.env import CameraView, Env, StepResult
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.sim.camera import CameraRig, camera_names, open_cameras
 from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop
 from dbp_ros.sim.simulation import Simulation

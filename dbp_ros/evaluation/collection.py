@@ -13,7 +13,7 @@ from dbp_ros.data.episode import Episode, episode_path, read_episode, write_epis
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.worker_pool import run_in_workers
 from dbp_ros.policy import load_policy
-from dbp_ros.settings.robot import CAMERAS, DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.control_loop import CONTROL_HZ, Demonstration, demonstrate
 from dbp_ros.sim.simulation import Simulation

@@ -16,9 +16,9 @@ from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.decision_rate import with_decision_rate
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.types import NS_PER_S, Array, Frame, seconds_to_ns

@@ -66,11 +66,11 @@ def check_home(
     if len(home) != len(joints):
         raise CommandError(
             f"home_positions has {len(home)} numbers, expected {len(joints)}, one for each joint: "
-            "set it in guard.yaml"
+            "correct the description of the robot"
         )
     for joint, position, low, high in zip(joints, home, lower, upper, strict=True):
         if not low <= position <= high:
             raise CommandError(
                 f"home_positions has {position:g} for {joint}, expected {low:g} to {high:g}: "
-                "correct it in guard.yaml"
+                "correct the description of the robot"
             )

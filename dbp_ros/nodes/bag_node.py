@@ -22,7 +22,6 @@ from dbp_ros.nodes.process import run_node
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
 from dbp_ros.settings.learner import BagConfig
-from dbp_ros.settings.robot import ControllersConfig
 
 
 class BagNode(Node):  # type: ignore[misc]
@@ -34,8 +33,7 @@ class BagNode(Node):  # type: ignore[misc]
         types: dict[str, Any] = {"joint_states": JointState, "action_chunk": JointTrajectory}
         images = transport_of(config.image_transport)
         types |= {images.topic(self, camera): images.message_type for camera in config.cameras}
-        controllers = ControllersConfig().controllers
-        types |= {f"{name}/commands": Float64MultiArray for name in controllers}
+        types |= {f"{name}/commands": Float64MultiArray for name in config.controllers}
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._bytes = self._messages = 0
         self._recorder = BagRecorder(Path(config.out), self._bag_topics(types), lambda _: None)

@@ -26,7 +26,7 @@ from std_msgs.msg import Float64MultiArray
 
 from dbp_ros.motion.controllers import ControllerState
 from dbp_ros.nodes.qos import COMMAND_PUBLISHER, EVENTS
-from dbp_ros.settings.robot import ControllersConfig
+from dbp_ros.settings.controllers import ControllersConfig
 
 WATCH_RATE_HZ = 20.0
 ACTIVITY = "Controllers Activity"

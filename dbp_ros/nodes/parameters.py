@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, from_mapping, leaves
-from dbp_ros.settings.parameter_files import check_file, unknown_parameter
+from dbp_ros.settings.parameter_files import check_file, settings_of, unknown_parameter
 from dbp_ros.settings.parameter_yaml import Block
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -40,7 +40,8 @@ def load_settings(node: Node, kind: type[Kind], writable: Sequence[str] = ()) ->
         if problem := unknown_parameter(name, kind):
             raise ConfigError(problem)
     values = {}
-    for leaf in leaves(kind()):
+    robot = node._parameter_overrides.get("robot")
+    for leaf in leaves(settings_of(kind, {} if robot is None else {"robot": robot.value})):
         default = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
         text = f"{leaf.doc} ({leaf.bounds})" if leaf.bounds else leaf.doc
         # The range is part of the description: the type may be a list, or dynamic.

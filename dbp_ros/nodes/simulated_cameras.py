@@ -18,7 +18,7 @@ from dbp_ros.nodes.qos import SENSOR
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import set_niceness
 from dbp_ros.runtime.sim_clock import SimClock
-from dbp_ros.settings.robot import CAMERAS
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.sensor_noise import SensorNoise

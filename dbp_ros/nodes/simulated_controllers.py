@@ -13,7 +13,7 @@ from std_srvs.srv import SetBool
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.background_spinner import BackgroundSpinner
 from dbp_ros.nodes.controller_node import ControllerNode
-from dbp_ros.settings.robot import ControllersConfig
+from dbp_ros.settings.controllers import ControllersConfig
 from dbp_ros.sim.controllers import ForwardController, JointTargets
 from dbp_ros.types import Array, seconds_to_ns
 

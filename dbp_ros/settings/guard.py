@@ -1,11 +1,11 @@
 """Settings of the guard."""
 
 from dataclasses import dataclass
-from math import pi
 
+from dbp_ros.settings.controllers import ControllersConfig, HomeConfig
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 from dbp_ros.settings.fields import setting
 from dbp_ros.settings.process import RealtimeConfig, SimClockConfig
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS, ControllersConfig, HomeConfig, both_arms
 
 
 @dataclass(frozen=True)
@@ -16,23 +16,21 @@ class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, SimClockConfig)
         45, "SCHED_FIFO priority of the loop, 0 for none; keep below 50", ge=0, le=99
     )
     position_lower: tuple[float, ...] = setting(
-        both_arms((-2 * pi, -2 * pi, -pi, -2 * pi, -2 * pi, -2 * pi), 0.0),
-        "Smallest command of each joint [rad, m]",
+        DUAL_UR5E.limits("min_position"), "Smallest command of each joint [rad, m]"
     )
     position_upper: tuple[float, ...] = setting(
-        both_arms((2 * pi, 2 * pi, pi, 2 * pi, 2 * pi, 2 * pi), 0.085),
-        "Largest command of each joint [rad, m]",
+        DUAL_UR5E.limits("max_position"), "Largest command of each joint [rad, m]"
     )
     velocity_limit: tuple[float, ...] = setting(
-        both_arms((2.0, 2.0, 2.0, 2.5, 2.5, 2.5), 0.2),
-        "Velocity limit of each joint [rad/s, m/s]",
-        ge=1e-6,
+        DUAL_UR5E.limits("max_velocity"), "Velocity limit of each joint [rad/s, m/s]", ge=1e-6
     )
     acceleration_limit: tuple[float, ...] = setting(
-        both_arms((12.0,) * 6, 2.0), "Acceleration limit of each joint [rad/s^2, m/s^2]", ge=1e-6
+        DUAL_UR5E.limits("max_acceleration"),
+        "Acceleration limit of each joint [rad/s^2, m/s^2]",
+        ge=1e-6,
     )
     tracking_error_limit: tuple[float, ...] = setting(
-        both_arms((0.25,) * 6, 0.07),
+        DUAL_UR5E.limits("max_tracking_error"),
         "Distance of command and measurement that latches a stop; for a gripper between the width "
         "of a grasped object and the stroke [rad, m]",
         ge=1e-6,
@@ -45,8 +43,7 @@ class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, SimClockConfig)
         le=1.0,
     )
     gripper_joints: tuple[str, ...] = setting(
-        tuple(joint for joint in DUAL_UR5E_JOINTS if "gripper" in joint),
-        "Joints that a grasped object may block",
+        DUAL_UR5E.gripper_joints, "Joints that a grasped object may block"
     )
     position_margin: float = setting(
         0.25,
@@ -57,7 +54,9 @@ class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, SimClockConfig)
     rest_speed: float = setting(
         0.1, "Share of velocity_limit above which control cannot be enabled", ge=1e-3
     )
-    command_rate_hz: float = setting(500.0, "Commands per second", ge=10.0, le=1000.0)
+    command_rate_hz: float = setting(
+        DUAL_UR5E.command_rate_hz, "Commands per second", ge=10.0, le=1000.0
+    )
     chunk_timeout_s: float = setting(0.1, "Age of a chunk at which the arms stop", ge=0.01, le=5.0)
     joint_state_timeout_s: float = setting(
         0.1, "Gap of the joint states at which the arms stop", ge=0.01, le=5.0

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from dbp_ros.settings.controllers import ControllersConfig
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.policy import ImageTransportName, PolicyConfig
-from dbp_ros.settings.robot import CAMERAS
 
 BagCompression = Literal["none", "lz4", "zstd"]
 # File of a training run's weights.
@@ -18,11 +19,11 @@ NEXT_EPISODE = "the next episode: dbp episode begin, or dbp episode new in simul
 
 
 @dataclass(frozen=True)
-class BagConfig(Settings):
+class BagConfig(ControllersConfig):
     """Settings of the bag node, which records the topics of the stack."""
 
     out: str = setting("runs/bags", "Folder of the bags")
-    cameras: tuple[str, ...] = setting(CAMERAS, "Cameras to record")
+    cameras: tuple[str, ...] = setting(DUAL_UR5E.camera_names, "Cameras to record")
     image_transport: ImageTransportName = setting("raw", "Image transport of the policy")
     bag_s: float = setting(60.0, "Duration of a bag [s]", ge=1.0)
 

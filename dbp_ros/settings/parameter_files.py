@@ -5,6 +5,7 @@ Files are checked before the stack starts and in the node.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
+from dbp_ros.settings.robot_files import settings_for
 from dbp_ros.settings.simulation import SimulationConfig
 
 # Settings of each node of the stack with parameters.
@@ -79,13 +81,29 @@ def _check_block(path: Path, block: Block, kind: type[Settings]) -> None:
 def settings_of(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
     """Return the settings of parameters, without those that rclpy declares in every node.
 
+    Values that are not given follow from the description of the robot.
+
     Raises:
         ConfigError: If a name is unknown, or a value has the wrong type or is out of its range.
     """
     for name in STANDARD:
         if name in values:
             convert(bool, values[name], name)
-    return from_mapping(kind, {n: value for n, value in values.items() if not is_standard(n)})
+    own = {name: value for name, value in values.items() if not is_standard(name)}
+    return from_mapping(kind, {**robot_settings(kind, own.get("robot")), **own})
+
+
+def robot_settings(kind: type[Settings], robot: Any) -> dict[str, Any]:
+    """Return the settings of a node that follow from a description of a robot; none without one.
+
+    Raises:
+        ConfigError: If the description is invalid.
+    """
+    if robot is None:
+        return {}
+    known = {item.name for item in fields(kind)}
+    found = settings_for(convert(str, robot, "robot"))
+    return {name: value for name, value in found.items() if name in known}
 
 
 def is_standard(name: str) -> bool:

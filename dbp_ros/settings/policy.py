@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from dbp_ros.settings.controllers import RobotConfig
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.process import RealtimeConfig, SimClockConfig
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 from dbp_ros.settings.swap import SwapConfig
 
 # Default control rate of exported bundles, and of the benchmarks.
@@ -15,14 +16,14 @@ ExecutionProvider = Literal["cpu", "cuda", "tensorrt"]
 
 
 @dataclass(frozen=True)
-class PolicyConfig(SwapConfig, RealtimeConfig, SimClockConfig):
+class PolicyConfig(RobotConfig, SwapConfig, RealtimeConfig, SimClockConfig):
     """Settings of the policy node."""
 
     realtime_priority: int = setting(
         40, "SCHED_FIFO priority of the decision loop, 0 for none", ge=0, le=99
     )
     model: str = setting("lift", "Model bundle: a folder, or a name under models/")
-    joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints of the robot")
+    joints: tuple[str, ...] = setting(DUAL_UR5E.joints, "Joints of the robot")
     decision_rate_hz: float = setting(
         0.0,
         "Smallest number of decisions per second; 0 for control_rate_hz of the model's manifest",
@@ -58,7 +59,7 @@ class PolicyConfig(SwapConfig, RealtimeConfig, SimClockConfig):
         le=3600.0,
     )
     camera_joints: tuple[str, ...] = setting(
-        ("left_wrist*=left_*,!*gripper*", "right_wrist*=right_*,!*gripper*"),
+        DUAL_UR5E.camera_joints,
         "Joints whose motion must change a camera's image, each as camera=joint,joint; * matches "
         "any letters, ! excludes joints, and camera=off disables the check. A camera without an "
         "item may have a static view",

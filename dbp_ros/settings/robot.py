@@ -1,73 +1,241 @@
-"""Joints, cameras and controllers of the robot; the defaults describe the dual UR5e cell."""
+"""Description of a robot: arms, limits, start pose, controllers, cameras and collision shapes.
 
-from dataclasses import dataclass
-from itertools import accumulate
+A description is a YAML file, such as those in `config/robots/`. Every node takes its joints,
+limits, controllers and cameras from it; a parameter of the node overrides a value.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.parameter_yaml import nearest
 
-SIDES = ("left", "right")
-ARM_JOINTS = (
-    *("shoulder_pan_joint", "shoulder_lift_joint", "elbow_joint"),
-    *("wrist_1_joint", "wrist_2_joint", "wrist_3_joint"),
-)
-DUAL_UR5E_JOINTS = tuple(
-    f"{side}_{joint}" for side in SIDES for joint in (*ARM_JOINTS, "gripper_joint")
-)
-CAMERAS = ("head_camera", "left_wrist_camera", "right_wrist_camera")
-# Grippers open, pointing down next to the zone that both arms reach.
-DUAL_UR5E_HOME = (
-    *(-0.439, -1.743, 2.045, -1.873, -1.571, -0.439, 0.085),
-    *(-0.202, -1.743, 2.045, -1.873, -1.571, -0.202, 0.085),
-)
-
-
-def both_arms(arm: tuple[float, ...], gripper: float) -> tuple[float, ...]:
-    """Return one value per joint of the dual UR5e from those of one arm and one gripper."""
-    return (*arm, gripper, *arm, gripper)
+NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class ControllersConfig(Settings):
-    """Joints and the controllers that command them."""
+class JointLimits(Settings):
+    """Limits of one joint, with the names of ROS; in [rad], or [m] for a stroke."""
 
-    joints: tuple[str, ...] = setting(DUAL_UR5E_JOINTS, "Joints to command")
-    controllers: tuple[str, ...] = setting(
-        (
-            "left_forward_position_controller",
-            "left_gripper_controller",
-            "right_forward_position_controller",
-            "right_gripper_controller",
-        ),
-        "Controllers to command, each on <controller>/commands",
+    min_position: float = setting(MISSING, "Smallest command [rad, m]")
+    max_position: float = setting(MISSING, "Largest command [rad, m]")
+    max_velocity: float = setting(MISSING, "Velocity limit [rad/s, m/s]", ge=1e-6)
+    max_acceleration: float = setting(MISSING, "Acceleration limit [rad/s^2, m/s^2]", ge=1e-6)
+    max_tracking_error: float = setting(
+        MISSING,
+        "Distance of command and measurement that latches a stop; for a gripper between the width "
+        "of a grasped object and the stroke [rad, m]",
+        ge=1e-6,
     )
-    controller_sizes: tuple[int, ...] = setting(
-        (6, 1, 6, 1), "Joints of each controller, in the order of `joints`", ge=1
+    has_position_limits: bool = setting(True, "Must be true")
+    has_velocity_limits: bool = setting(True, "Must be true")
+    has_acceleration_limits: bool = setting(True, "Must be true")
+
+    def __post_init__(self) -> None:
+        """Check that all limits are present, finite and in order."""
+        super().__post_init__()
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is False:
+                raise ConfigError(f"{item.name} is false, but the guard needs this limit")
+            if not math.isfinite(value):
+                raise ConfigError(f"{item.name} is {value}, expected a finite number")
+        if self.min_position >= self.max_position:
+            raise ConfigError(
+                f"min_position {self.min_position:g} is not below max_position "
+                f"{self.max_position:g}"
+            )
+
+
+@dataclass(frozen=True)
+class GripperDescription(Settings):
+    """Joints of a gripper. They may be blocked by a grasped object."""
+
+    joints: tuple[str, ...] = setting(MISSING, "Commanded joints, not those that mimic them")
+    controller: str = setting("", "Forward controller; empty for that of the arm")
+
+
+@dataclass(frozen=True)
+class ArmDescription(Settings):
+    """Joints, frames and controllers of one arm."""
+
+    joints: tuple[str, ...] = setting(MISSING, "Joints from the base to the tip")
+    controller: str = setting(MISSING, "Forward controller, commanded by the guard")
+    base: str = setting(MISSING, "Link that does not move")
+    tip: str = setting(MISSING, "Link of the hand, the end of the drawn path")
+    homing_controller: str = setting("", "Trajectory controller for `dbp home`; empty for none")
+    gripper: GripperDescription | None = setting(None, "Gripper")
+
+    @property
+    def gripper_joints(self) -> tuple[str, ...]:
+        """Joints of the gripper; empty without one."""
+        return self.gripper.joints if self.gripper else ()
+
+    def controllers(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the name and the joints of each forward controller, the arm first."""
+        if self.gripper is None or not self.gripper.controller:
+            yield self.controller, (*self.joints, *self.gripper_joints)
+        else:
+            yield self.controller, self.joints
+            yield self.gripper.controller, self.gripper.joints
+
+
+@dataclass(frozen=True)
+class CameraDescription(Settings):
+    """Topics, frame and images of one camera."""
+
+    topic: str = setting("", "Topic of raw images; empty for <camera>/image_raw")
+    frame: str = setting("", "Optical frame in the URDF; empty if unknown")
+    moved_by: tuple[str, ...] = setting(
+        (),
+        "Joints that move the camera, with the wildcard *; ! excludes. Empty for a camera that "
+        "may see a static scene",
+    )
+    detect_frozen: bool = setting(True, "Reject images that do not change while the arms move")
+    width: int = setting(640, "Columns of an image, for simulation [px]", ge=8, le=3840)
+    height: int = setting(480, "Rows of an image, for simulation [px]", ge=8, le=2160)
+    rate_hz: float = setting(30.0, "Images per second, for simulation", ge=1.0, le=240.0)
+    vertical_fov_deg: float = setting(48.0, "Field of view, for simulation", ge=5.0, le=150.0)
+
+
+@dataclass(frozen=True)
+class Capsule(Settings):
+    """Set of the points within a radius of a segment, in the frame of a link."""
+
+    start: Point = setting(MISSING, "First end of the segment [m]")
+    end: Point = setting(MISSING, "Second end of the segment [m]")
+    radius: float = setting(MISSING, "Radius [m]", ge=1e-4, le=2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobotDescription(Settings):
+    """Description of a robot with one or more arms.
+
+    The order of all joint vectors is: for each arm its joints, then those of its gripper.
+    """
+
+    name: str = setting(MISSING, "Name of the robot")
+    urdf: str = setting(MISSING, "URDF or xacro file, relative to this file")
+    arms: dict[str, ArmDescription] = setting(MISSING, "Arms by name")
+    joint_limits: dict[str, JointLimits] = setting(MISSING, "Limits of every commanded joint")
+    home: dict[str, float] = setting(MISSING, "Start pose for `dbp home` [rad, m]")
+    home_speed: float = setting(
+        0.2, "Share of the velocity and acceleration limits for `dbp home`", ge=0.01, le=1.0
+    )
+    command_rate_hz: float = setting(
+        500.0, "Commands per second; update_rate of ros2_control", ge=10.0, le=1000.0
+    )
+    joint_states_topic: str = setting("joint_states", "Topic of the joint states")
+    cameras: dict[str, CameraDescription] = setting(MISSING, "Cameras by name")
+    collision_capsules: dict[str, tuple[Capsule, ...]] = setting(
+        MISSING, "Shapes for collision checks by link"
+    )
+    allowed_collisions: tuple[tuple[str, str], ...] = setting(
+        (), "Pairs of links that may touch, besides neighbours"
     )
 
-    def controller_slices(self) -> list[slice]:
-        """Return the slice of a command for each controller.
+    def __post_init__(self) -> None:
+        """Check names and completeness.
 
         Raises:
-            ConfigError: If the sizes do not add up to the joints.
+            ConfigError: If a joint occurs twice or lacks limits or start pose, a name is unknown
+                or invalid, or the start pose is beyond the limits.
         """
-        sizes = self.controller_sizes
-        if len(sizes) != len(self.controllers) or sum(sizes) != len(self.joints):
-            raise ConfigError(
-                f"controller_sizes {sizes} for {len(self.controllers)} controllers add up to "
-                f"{sum(sizes)}, expected one size per controller and the sum {len(self.joints)}"
-            )
-        ends = accumulate(sizes)
-        return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        super().__post_init__()
+        if not self.arms:
+            raise ConfigError("arms is empty, expected at least one arm")
+        self._check_names()
+        _require_unique("joint", self.joints)
+        _require_unique("controller", self.controllers)
+        _require_same_joints("joint_limits", self.joint_limits, self.joints)
+        _require_same_joints("home", self.home, self.joints)
+        for joint, position in self.home.items():
+            limits = self.joint_limits[joint]
+            if not limits.min_position <= position <= limits.max_position:
+                raise ConfigError(
+                    f"home.{joint} is {position:g}, expected {limits.min_position:g} to "
+                    f"{limits.max_position:g}"
+                )
+
+    def _check_names(self) -> None:
+        for what, names in (("arms", self.arms), ("cameras", self.cameras)):
+            for name in names:
+                if not NAME.fullmatch(name):
+                    raise ConfigError(
+                        f"{what} has {name!r}, expected letters, digits and underscores"
+                    )
+        for name, arm in self.arms.items():
+            if not arm.joints:
+                raise ConfigError(f"arms.{name}.joints is empty")
+
+    @cached_property
+    def joints(self) -> tuple[str, ...]:
+        """Commanded joints in the order of all joint vectors."""
+        return tuple(j for arm in self.arms.values() for j in (*arm.joints, *arm.gripper_joints))
+
+    @property
+    def gripper_joints(self) -> tuple[str, ...]:
+        """Commanded joints of all grippers."""
+        return tuple(joint for arm in self.arms.values() for joint in arm.gripper_joints)
+
+    @property
+    def forward_controllers(self) -> dict[str, tuple[str, ...]]:
+        """Joints of each forward controller, in the order of the joints."""
+        return dict(pair for arm in self.arms.values() for pair in arm.controllers())
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """Forward controllers in the order of the joints."""
+        return tuple(name for arm in self.arms.values() for name, _ in arm.controllers())
+
+    @property
+    def controller_sizes(self) -> tuple[int, ...]:
+        """Number of joints of each forward controller."""
+        return tuple(len(j) for arm in self.arms.values() for _, j in arm.controllers())
+
+    @property
+    def home_positions(self) -> tuple[float, ...]:
+        """Start pose in [rad] and [m]."""
+        return tuple(self.home[joint] for joint in self.joints)
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Names of the cameras."""
+        return tuple(self.cameras)
+
+    @property
+    def camera_joints(self) -> tuple[str, ...]:
+        """Setting `camera_joints` of the policy node."""
+        rules = {
+            name: ",".join(camera.moved_by) if camera.detect_frozen else "off"
+            for name, camera in self.cameras.items()
+        }
+        return tuple(f"{name}={rule}" for name, rule in rules.items() if rule)
+
+    def limits(self, name: str) -> tuple[float, ...]:
+        """Return one limit of every joint, such as `max_velocity`."""
+        return tuple(getattr(self.joint_limits[joint], name) for joint in self.joints)
 
 
-@dataclass(frozen=True)
-class HomeConfig(Settings):
-    """Start pose of the arms; `dbp home` reads it from the guard."""
+def _require_unique(what: str, names: Iterable[str]) -> None:
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            raise ConfigError(f"{what} {name} occurs twice in arms")
+        seen.add(name)
 
-    home_positions: tuple[float, ...] = setting(
-        DUAL_UR5E_HOME, "Start pose of each joint, for `dbp home` [rad, m]"
-    )
-    home_speed: float = setting(
-        0.2, "Share of velocity_limit and acceleration_limit for `dbp home`", ge=0.01, le=1.0
-    )
+
+def _require_same_joints(what: str, given: Iterable[str], joints: tuple[str, ...]) -> None:
+    given = tuple(given)
+    for name in given:
+        if name not in joints:
+            near = nearest(name, joints)
+            guess = f"did you mean {near}?" if near else f"joints are {', '.join(joints)}"
+            raise ConfigError(f"{what}.{name} is no joint of the arms: {guess}")
+    if missing := [name for name in joints if name not in given]:
+        raise ConfigError(f"{what} lacks {', '.join(missing)}")

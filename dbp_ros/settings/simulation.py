@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from dbp_ros.settings.controllers import ControllersConfig
 from dbp_ros.settings.fields import setting
 from dbp_ros.settings.process import RealtimeConfig, SimClockConfig
-from dbp_ros.settings.robot import ControllersConfig
 
 TaskName = Literal["reach", "lift", "can", "transport"]
 CameraBackend = Literal["auto", "egl", "osmesa", "raycast"]

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dbp_ros.settings.robot import ARM_JOINTS, SIDES
+from dbp_ros.settings.dual_ur5e import ARM_JOINTS, SIDES
 from dbp_ros.sim.camera import CameraRig
 from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation

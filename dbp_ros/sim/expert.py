@@ -9,7 +9,7 @@ import mink
 import numpy as np
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.robot import ARM_JOINTS, SIDES
+from dbp_ros.settings.dual_ur5e import ARM_JOINTS, SIDES
 from dbp_ros.sim.scene import GRIPPER_STROKE_M, cell_spec
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.task import Waypoint

@@ -5,13 +5,13 @@ from importlib import resources
 import mujoco
 import numpy as np
 
-from dbp_ros.settings.robot import DUAL_UR5E_HOME, SIDES
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E, SIDES
 
 ASSETS = resources.files("dbp_ros.sim") / "assets"
 GRIPPER_STROKE_M = 0.085
 # Collision bits: an arm collides with objects, fingers (bit 1) and the other arm, not with itself.
 ARM_BITS = {"left": (2, 5), "right": (4, 3)}
-HOME = np.array(DUAL_UR5E_HOME)
+HOME = np.array(DUAL_UR5E.home_positions)
 
 
 def load_spec(name: str) -> mujoco.MjSpec:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dbp_ros.errors import CommandError
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.sim.scene import HOME, cell_spec
 from dbp_ros.sim.stripes import add_stripes
 from dbp_ros.sim.tasks.registry import make_task

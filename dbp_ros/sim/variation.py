@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from dbp_ros.settings.robot import CAMERAS
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.sim.stripes import HIDDEN_GROUP, PREFIX, SHOWN_GROUP
 from dbp_ros.types import Array
 

@@ -12,7 +12,7 @@ from dbp_ros.ros_support import ros_problem
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.parameter_files import NODES, check_file, settings_of
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.robot import CAMERAS
+from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.stack.learner_start import check_learner_start
 from dbp_ros.stack.processes import Process, StackConfig, processes
@@ -39,6 +39,7 @@ def checked_processes(config: StackConfig) -> list[Process]:
     if config.sim:
         simulation: SimulationConfig = settings["simulation"]
         simulation.controller_slices()
+    robot = read_robot(config.robot)
     bundle = read_bundle(bundle_directory(config.model))
     manifest = bundle.manifest
     require_joints(manifest, policy.joints)
@@ -46,7 +47,7 @@ def checked_processes(config: StackConfig) -> list[Process]:
     check_sources(
         rules_of(config.remap),
         config.namespace.strip("/"),
-        tuple(dict.fromkeys((*manifest.camera_names, *CAMERAS))),
+        tuple(dict.fromkeys((*manifest.camera_names, *robot.cameras))),
         guard.controllers,
         NODES,
         [item.name for item in fields(StackConfig)],

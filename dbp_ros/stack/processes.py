@@ -13,13 +13,17 @@ from pathlib import Path
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.resources import resource_directory
+from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.fields import Settings, convert, setting
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.process import MAX_REAL_TIME_FACTOR, MIN_REAL_TIME_FACTOR
+from dbp_ros.settings.robot_files import path_of, read_robot
 from dbp_ros.settings.simulation import SimulationConfig, TaskName
-from dbp_ros.stack.remaps import EXAMPLE, Rule, rules_of
+from dbp_ros.stack.remaps import EXAMPLE, Rule, robot_rules, rules_of
+
+Parameters = dict[str, str | bool | float]
 
 NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 # The guard limits more of an exploring policy's commands, which must not cause a rollback.
@@ -39,6 +43,9 @@ LAUNCH_ARGUMENTS = (
 class StackConfig(Settings):
     """Arguments of the launch file and of `dbp up`; other settings are in the parameter files."""
 
+    robot: str = setting(
+        DEFAULT_ROBOT, "Description of the robot: a name in config/robots/, or a file"
+    )
     model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
     task: str = setting(
         SimulationConfig.task,
@@ -95,6 +102,9 @@ class StackConfig(Settings):
         if self.sim:
             convert(TaskName, self.task, "task")
         rules_of(self.remap)
+        # The nodes may have another working directory.
+        if robot_path := path_of(self.robot):
+            object.__setattr__(self, "robot", str(robot_path))
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ class Process:
     name: str
     module: str
     parameter_file: Path
-    parameters: dict[str, str | bool | float] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=dict)
     remaps: tuple[Rule, ...] = ()
 
     def command(self, namespace: str) -> list[str]:
@@ -149,23 +159,18 @@ def processes(config: StackConfig) -> list[Process]:
     """Return the processes of a stack, in the order in which they start.
 
     Raises:
-        ConfigError: If a parameter file is missing.
+        ConfigError: If a parameter file or the description of the robot is missing or invalid.
     """
     folder = Path(config.config).expanduser() if config.config else resource_directory() / "config"
     scaled = config.real_time_factor != 1.0
-    clock: dict[str, str | bool | float] = (
-        {"use_sim_time": True} if scaled or config.use_sim_time else {}
-    )
-    factor: dict[str, str | bool | float] = (
-        {"real_time_factor": config.real_time_factor} if scaled else {}
-    )
-    model, task = {"model": config.model}, {"task": config.task}
-    nodes = {
-        "guard": ("guard_node", {"enable_control": config.enable_control, **clock, **factor}),
-        "policy": (
-            "policy_node",
-            {**model, **(EXPLORING if config.learner else {}), **clock, **factor},
-        ),
+    clock: Parameters = {"use_sim_time": True} if scaled or config.use_sim_time else {}
+    factor: Parameters = {"real_time_factor": config.real_time_factor} if scaled else {}
+    model, task, robot = {"model": config.model}, {"task": config.task}, {"robot": config.robot}
+    control = {"enable_control": config.enable_control}
+    exploring = EXPLORING if config.learner else {}
+    nodes: dict[str, tuple[str, Parameters]] = {
+        "guard": ("guard_node", {**robot, **control, **clock, **factor}),
+        "policy": ("policy_node", {**robot, **model, **exploring, **clock, **factor}),
     }
     if config.learner:
         start = {"checkpoint": config.checkpoint, **({"join": config.join} if config.join else {})}
@@ -173,12 +178,21 @@ def processes(config: StackConfig) -> list[Process]:
     if config.sim:
         publish_clock = {"publish_clock": True} if clock and not scaled else {}
         reset = {"auto_reset": True} if config.learner and config.auto_reset else {}
-        nodes = {"simulation": ("sim_node", {**task, **factor, **publish_clock, **reset}), **nodes}
+        simulation = {**robot, **task, **factor, **publish_clock, **reset}
+        nodes = {"simulation": ("sim_node", simulation), **nodes}
     for name in nodes:
         if not (folder / f"{name}.yaml").is_file():
             raise ConfigError(f"{folder / name}.yaml is missing: copy it from config/")
-    rules = rules_of(config.remap)
+    rules = _all_rules(config)
     return [
         Process(name, f"dbp_ros.nodes.{module}", folder / f"{name}.yaml", parameters, rules)
         for name, (module, parameters) in nodes.items()
     ]
+
+
+def _all_rules(config: StackConfig) -> tuple[Rule, ...]:
+    """Return the remap rules of a stack; those of its arguments override those of the robot."""
+    given = rules_of(config.remap)
+    sources = {source for source, _ in given}
+    robot = robot_rules(read_robot(config.robot))
+    return (*given, *(rule for rule in robot if rule[0] not in sources))

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Sequence
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.parameter_yaml import nearest
+from dbp_ros.settings.robot import RobotDescription
 
 Rule = tuple[str, str]
 
 ASSIGNMENT = ":="
 NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
-RAW, COMPRESSED = "image_raw", "compressed"
+RAW, COMPRESSED, JOINT_STATES = "image_raw", "compressed", "joint_states"
 # Topics of the stack except those of cameras and controllers and private topics of nodes.
 TOPICS = (
-    *("joint_states", "action_chunk", "decision", "reward", "success", "intervention"),
+    *(JOINT_STATES, "action_chunk", "decision", "reward", "success", "intervention"),
     *("action_chunk/image_stamps", "model_announcement", "model_chunk", "model_request"),
 )
 GLOBAL_TOPICS = ("/clock", "/diagnostics")
@@ -39,6 +40,19 @@ def rules_of(text: str) -> tuple[Rule, ...]:
                 raise ConfigError(f"remap has {source} twice: {rules[source]} and {target}")
             rules[source] = target
     return tuple(rules.items())
+
+
+def robot_rules(robot: RobotDescription) -> tuple[Rule, ...]:
+    """Return the remap rules of topics whose names in a description are not the default ones."""
+    rules = [
+        rule
+        for name, camera in robot.cameras.items()
+        if camera.topic and camera.topic != f"{name}/{RAW}"
+        for rule in _expanded(name, camera.topic)
+    ]
+    if robot.joint_states_topic != JOINT_STATES:
+        rules.append((JOINT_STATES, robot.joint_states_topic))
+    return tuple(rules)
 
 
 def _parsed(rule: str) -> Rule:

@@ -16,7 +16,7 @@ from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.rl.rollout import run_episodes
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.sim.control_loop import CONTROL_HZ, demonstrate
 from dbp_ros.sim.simulation import Simulation
 

@@ -20,7 +20,7 @@ from benchmarks.rl.run import plot, summary
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
 HERE = np.zeros(1, np.int64)
 

@@ -17,8 +17,9 @@ from processes.fake_robot import process
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
+from dbp_ros.settings.controllers import ControllersConfig
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.robot import CAMERAS, ControllersConfig
 
 CONTROLLERS = ControllersConfig.controllers
 # Services of every node of rclpy, and its topics.

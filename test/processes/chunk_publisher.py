@@ -10,7 +10,7 @@ from dbp_ros.nodes.conversions import ChunkWriter
 from dbp_ros.nodes.qos import COMMAND
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.runtime.rate_loop import RateThread
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.types import NS_PER_S, ActionChunk
 
 RATE_HZ = 50

@@ -27,8 +27,8 @@ from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.steady_clock import ns_to_stamp
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import running_threads
+from dbp_ros.settings.controllers import ControllersConfig
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.settings.robot import ControllersConfig
 
 EVERY_COMMAND = 1000
 DRIVER_PRIORITY = 30

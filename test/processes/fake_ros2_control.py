@@ -26,8 +26,9 @@ from rclpy.node import Node
 
 from dbp_ros.motion.following import SLIP_SHARE
 from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.settings.controllers import ControllersConfig
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS, SIDES
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS, SIDES, ControllersConfig
 
 START = np.array([0.2, -1.4, 1.5, -1.6, -1.5, 0.3, 0.04, -0.2, -1.7, 1.3, -1.2, 1.5, -0.3, 0.05])
 CONFIG, GUARD = ControllersConfig(), GuardConfig()

@@ -18,7 +18,7 @@ from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.export import ExportMetadata, export_bundle
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.nodes.qos import LATCHED
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
 # The machine is shared with other processes.
 LIMIT_S = 200.0

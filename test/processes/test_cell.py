@@ -18,8 +18,8 @@ from dbp_ros.nodes.conversions import ChunkWriter, SteadyClock
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.runtime.rate_loop import RateThread
+from dbp_ros.settings.controllers import ControllersConfig
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.settings.robot import ControllersConfig
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.types import ActionChunk
 

@@ -18,7 +18,7 @@ from toy_bundle import write_toy_bundle
 from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import SENSOR
 from dbp_ros.runtime.rate_loop import RateThread
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
 RESUMPTIONS = 8
 

@@ -19,7 +19,7 @@ from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
 LEFT_BROADCASTER, RIGHT_BROADCASTER = ONE_EACH_ARM
 (BROADCASTER,) = ONE_BROADCASTER

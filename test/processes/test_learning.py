@@ -17,7 +17,7 @@ from dbp_ros.data.bag import read_bag
 from dbp_ros.data.bag_episode import BagEpisode
 from dbp_ros.data.recorder import bag_path
 from dbp_ros.nodes.qos import EVENTS, LATCHED
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
 LIKELIHOOD = 1e-4
 # The cell starts each episode at another pose.

@@ -19,7 +19,7 @@ from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
 from dbp_ros.nodes.qos import COMMAND_PUBLISHER
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
 SEED = 14
 # Time between a fault and its end: without transition events the guard needs it to reanchor.

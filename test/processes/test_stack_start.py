@@ -17,9 +17,9 @@ from rclpy.node import Node
 
 from dbp_ros.nodes.process import spinning
 from dbp_ros.nodes.robot_watch import LIMIT_S
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.parameter_files import NODES
-from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.stack.remaps import check_sources
 
 HINT = "nothing publishes"

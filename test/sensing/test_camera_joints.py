@@ -12,8 +12,8 @@ from dbp_ros.sensing.camera_joints import (
     frozen_image_detector,
     joints_in_view,
 )
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
 
 JOINTS = ("left_a", "left_b", "left_gripper_joint", "right_a", "right_finger_joint")
 
@@ -49,7 +49,7 @@ def test_the_first_item_that_matches_a_camera_applies(item, expected):
 
 @pytest.mark.parametrize("item", ["head_camera", "=left_*", "head_camera=", ""])
 def test_an_item_without_a_camera_or_joints_is_refused_with_an_example(item):
-    with pytest.raises(ConfigError, match=r"expected camera=joints, such as 'left_wrist\*="):
+    with pytest.raises(ConfigError, match=r"expected camera=joints, such as 'left_wrist_camera="):
         check_camera_joints(PolicyConfig(camera_joints=(item,)))
 
 

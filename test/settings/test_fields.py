@@ -7,6 +7,8 @@ from typing import get_args
 import pytest
 
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.controllers import ControllersConfig
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.settings.fields import from_mapping, leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
@@ -17,7 +19,6 @@ from dbp_ros.settings.policy import (
     PolicyConfig,
 )
 from dbp_ros.settings.process import RealtimeConfig
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS, ControllersConfig
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 from dbp_ros.settings.swap import SwapConfig
 

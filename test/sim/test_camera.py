@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.robot import CAMERAS
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.sim import gl
 from dbp_ros.sim.camera import open_cameras
 from dbp_ros.sim.control_loop import ControlLoop

@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from dbp_ros.settings.robot import ARM_JOINTS, CAMERAS, DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import ARM_JOINTS, CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.scene import HOME, cell_spec
 
 DH = ((0.1625, 0, np.pi / 2), (0, -0.425, 0), (0, -0.3922, 0))

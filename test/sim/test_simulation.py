@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dbp_ros.errors import CommandError, ConfigError
-from dbp_ros.settings.robot import DUAL_UR5E_JOINTS
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.sim.simulation import Simulation, set_qpos
 
 

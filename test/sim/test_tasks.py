@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from dbp_ros.settings.robot import SIDES
+from dbp_ros.settings.dual_ur5e import SIDES
 from dbp_ros.sim.control_loop import ControlLoop, demonstrate
 from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dbp_ros.settings.robot import SIDES
+from dbp_ros.settings.dual_ur5e import SIDES
 from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop
 from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation

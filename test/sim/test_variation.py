@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dbp_ros.settings.robot import CAMERAS
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.sim.camera import open_cameras
 from dbp_ros.sim.control_loop import ControlLoop
 from dbp_ros.sim.expert import Expert

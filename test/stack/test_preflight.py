@@ -11,10 +11,10 @@ from toy_bundle import write_toy_bundle
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.main import main
 from dbp_ros.errors import ConfigError, DbpError
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import CHECKPOINT
 from dbp_ros.settings.policy import PolicyConfig
-from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import StackConfig, processes
 

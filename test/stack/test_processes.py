@@ -9,6 +9,8 @@ from dbp_ros.settings.flags import from_strings
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.stack.processes import StackConfig, processes
 
+ROBOT = {"robot": "ur5e_dual"}
+
 
 def test_the_simulated_cell_is_started_on_request_only() -> None:
     assert [p.name for p in processes(StackConfig(sim=True))] == ["simulation", "guard", "policy"]
@@ -21,8 +23,9 @@ def test_a_learner_requires_an_exploring_policy() -> None:
         for config in (StackConfig(), StackConfig(learner=True, checkpoint="runs/can", task="can"))
     )
     assert "learner" not in plain
-    assert plain["policy"].parameters == {"model": PolicyConfig.model}
+    assert plain["policy"].parameters == {**ROBOT, "model": PolicyConfig.model}
     assert learning["policy"].parameters == {
+        **ROBOT,
         "model": PolicyConfig.model,
         "explore": True,
         "max_limited_increase": 1.0,
@@ -36,7 +39,7 @@ def test_a_learner_requires_an_exploring_policy() -> None:
 
 def test_control_is_disabled_by_default() -> None:
     guard = {p.name: p for p in processes(StackConfig())}["guard"]
-    assert guard.parameters == {"enable_control": False}
+    assert guard.parameters == {**ROBOT, "enable_control": False}
 
 
 def test_a_command_line_quotes_strings_and_names_the_namespace() -> None:
@@ -77,15 +80,20 @@ def test_a_real_time_factor_applies_to_all_nodes_and_sets_use_sim_time() -> None
 def test_another_simulator_may_be_slower_than_real_time() -> None:
     config = from_strings(StackConfig, {"real_time_factor": "0.25"})
     assert {process.name: process.parameters for process in processes(config)} == {
-        "guard": {"enable_control": False, "use_sim_time": True, "real_time_factor": 0.25},
-        "policy": {"model": PolicyConfig.model, "use_sim_time": True, "real_time_factor": 0.25},
+        "guard": {**ROBOT, "enable_control": False, "use_sim_time": True, "real_time_factor": 0.25},
+        "policy": {
+            **ROBOT,
+            "model": PolicyConfig.model,
+            "use_sim_time": True,
+            "real_time_factor": 0.25,
+        },
     }
 
 
 def test_another_clock_may_be_used_at_real_time() -> None:
     given = {p.name: p.parameters for p in processes(StackConfig(use_sim_time=True, sim=True))}
     assert [given[name].get("use_sim_time") for name in ("guard", "policy")] == [True] * 2
-    assert given["simulation"] == {"task": "lift", "publish_clock": True}
+    assert given["simulation"] == {**ROBOT, "task": "lift", "publish_clock": True}
     assert all("real_time_factor" not in parameters for parameters in given.values())
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.parameter_files import NODES
-from dbp_ros.settings.robot import CAMERAS
 from dbp_ros.stack.processes import StackConfig, processes, remaps_among
 from dbp_ros.stack.remaps import check_sources, rules_of
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
-from dbp_ros.settings.robot import SIDES
+from dbp_ros.settings.dual_ur5e import SIDES
 from dbp_ros.sim.scene import GRIPPER_STROKE_M
 from dbp_ros.sim.tasks.grasp import CRUISE_M_S
 from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down

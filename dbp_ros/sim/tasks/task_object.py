@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from dbp_ros.settings.robot import SIDES
+from dbp_ros.settings.dual_ur5e import SIDES
 from dbp_ros.types import Array
 
 AXES = ("x", "y", "z")
