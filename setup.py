@@ -62,7 +62,7 @@ setup(
     zip_safe=False,
     # To run the policy on a GPU: pip uninstall onnxruntime, then pip install onnxruntime-gpu.
     # There is no extra for it: both contain the same files and conflict.
-    install_requires=["numpy", "pyyaml", "onnxruntime", "pillow"],
+    install_requires=["numpy", "pyyaml", "onnxruntime", "pillow", "xacro>=2.1"],
     extras_require={
         # Only for machines without a ROS 2 installation.
         "ros": [

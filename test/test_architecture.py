@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "drift": {"errors"},
     "learning": BELOW | {"drift", "data", "policy"},
     "rl": BELOW | {"drift", "data", "policy", "learning"},
+    "robots": GROUND | {"settings"},
     "stack": BELOW | {"motion"},
     "nodes": BELOW | {"policy", "hotswap", "motion", "data", "sim", "diagnosis"},
     "evaluation": BELOW
@@ -56,6 +57,7 @@ SHOWN = {"rich", "matplotlib", "PIL"}
 MAY_NEED = {
     "sensing": {"PIL"},
     "policy": {"onnxruntime"},
+    "robots": {"xacro"},
     "drift": TORCH,
     "learning": TRAINING,
     "rl": TRAINING,

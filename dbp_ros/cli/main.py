@@ -33,6 +33,9 @@ VERBS = (
     Verb("cell activate", "activate a controller of the simulated cell", ROS),
     Verb("cell deactivate", "deactivate a controller of the simulated cell", ROS),
     Verb("cell protective-stop", "put the simulated arms into a protective stop", ROS),
+    Verb("robot list", "list the descriptions of robots", ()),
+    Verb("robot check", "check a description of a robot against its URDF", ()),
+    Verb("robot new", "write a first description of a robot from its URDF", ()),
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of the scripted expert", ("sim",)),
     Verb("train", "train a policy on recorded episodes", ("learn",)),
@@ -45,6 +48,7 @@ VERBS = (
 )
 GROUPS = {
     "episode": "begin and end episodes of a running stack",
+    "robot": "describe robots and check the descriptions",
     "cell": "inject robot faults into the simulated cell",
 }
 
@@ -80,6 +84,10 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.evaluate import register
         case "bench":
             from dbp_ros.cli.bench import register
+        case "robot list" | "robot check" | "robot new":
+            from dbp_ros.cli.robot import register_of
+
+            return register_of(verb)
         case _:
             from dbp_ros.cli.operator_verbs import register_of
 

@@ -1,0 +1,1 @@
+"""Models of robots: URDF, kinematics, collision checks."""

@@ -1,0 +1,135 @@
+"""`dbp robot`: a first description of a foreign URDF, and what the check finds in a wrong one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from dbp_ros.cli.main import main
+from dbp_ros.robots.check import check_robot
+from dbp_ros.robots.draft import find_arms
+from dbp_ros.robots.shapes import capsules_of
+from dbp_ros.robots.urdf import parse_urdf, read_urdf
+from dbp_ros.settings.robot_files import read_robot, robot_file
+
+FOREIGN = Path(__file__).with_name("foreign.urdf")
+
+
+def drafted(folder: Path, *flags: str) -> Path:
+    out = folder / "porter.yaml"
+    assert main(["robot", "new", "--urdf", str(FOREIGN), "--out", str(out), *flags]) == 0
+    return out
+
+
+def test_the_arms_of_a_foreign_urdf_are_found() -> None:
+    left, right = find_arms(read_urdf(FOREIGN))
+    assert (left.name, right.name) == ("l", "r")
+    assert [joint.name for joint in left.joints] == ["l_j-1", "l_j-2", "l_j-3"]
+    assert [joint.name for joint in left.gripper] == ["l_jaw_a_slide"]
+    assert (left.base, left.tip) == ("torso", "l_a3")
+    assert [joint.name for joint in right.joints] == ["r_first", "r_second", "r_third"]
+    assert list(right.gripper) == []
+    assert right.tip == "r_tool"
+
+
+def test_a_first_description_is_valid_and_says_what_to_check(tmp_path: Path) -> None:
+    out = drafted(tmp_path)
+    robot = read_robot(str(out))
+    assert robot.forward_controllers == {
+        "l_forward_position_controller": ("l_j-1", "l_j-2", "l_j-3"),
+        "l_gripper_controller": ("l_jaw_a_slide",),
+        "r_forward_position_controller": ("r_first", "r_second", "r_third"),
+    }
+    assert robot.home["l_j-3"] == 1.0, "0 is beyond its limits"
+    assert robot.cameras["eye"].moved_by == ("r_first", "r_second", "r_third")
+    (problem,) = check_robot(str(out))
+    assert problem.level == "warning"
+    assert "torso_lift moves in the URDF and is not commanded" in problem.text
+    text = out.read_text()
+    assert "check: guesses for l_a2: no readable mesh" in text
+    assert "no velocity limit for the joint above" in text
+
+
+def test_a_description_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = drafted(tmp_path)
+    out.write_text("mine")
+    assert main(["robot", "new", "--urdf", str(FOREIGN), "--out", str(out)]) == 1
+    assert "exists: set --out to another file, or add --force" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    drafted(tmp_path, "--force")
+
+
+def test_a_urdf_without_an_arm_is_refused() -> None:
+    with pytest.raises(Exception, match="0 independent joints and no branch with at least 3"):
+        find_arms(parse_urdf('<robot name="r"><link name="a"/></robot>'))
+
+
+def test_a_mesh_gives_the_capsule_around_it(tmp_path: Path) -> None:
+    corners = np.array([[0, 0, 0], [0.4, 0.02, -0.02], [0.4, -0.02, 0.02]], dtype="<f4")
+    triangle = np.zeros(1, [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("rest", "<u2")])
+    triangle["corners"] = corners
+    (tmp_path / "porter" / "meshes").mkdir(parents=True)
+    header = bytes(80) + (1).to_bytes(4, "little")
+    (tmp_path / "porter" / "meshes" / "arm.stl").write_bytes(header + triangle.tobytes())
+    (tmp_path / "porter" / "urdf").mkdir()
+    shapes = capsules_of(read_urdf(FOREIGN), "l_a2", tmp_path / "porter" / "urdf")
+    assert not shapes.guessed
+    (capsule,) = shapes.capsules
+    assert capsule.radius == pytest.approx(0.02)
+    np.testing.assert_allclose([capsule.start, capsule.end], [[0.02, 0, 0], [0.38, 0, 0]])
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("joint_limits.left_elbow_joint.max_position", 4.0, "max_position is 4, expected at most 3.14"),
+    ("joint_limits.left_elbow_joint.max_velocity", 9.0, "max_velocity is 9, expected at most 3.14"),
+    ("arms.left.tip", "left_tol0", "left_tol0 is no link of the URDF: did you mean left_tool0"),
+    ("arms.left.base", "right_base_link", "right_base_link is not between world and left_tcp"),
+    ("cameras.head_camera.frame", "nowhere", "nowhere is no link of the URDF"),
+    ("cameras.head_camera.moved_by", ["hip_*"], "hip_* matches no joint of the arms"),
+    ("cameras.head_camera.moved_by", ["left_elbow*"], "but in the URDF no joint moves head_camera"),
+    ("allowed_collisions", [["left_x", "world"]], "left_x, which has no capsules"),
+    ("collision_capsules", {}, "is empty: collisions are not checked"),
+    ("home.left_elbow_joint", 3.1, "overlap by"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "reason"), WRONG)
+def test_a_contradiction_with_the_urdf_is_found(
+    tmp_path: Path, key: str, value: Any, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = yaml.safe_load(robot_file("ur5e_dual").read_text())
+    values["urdf"] = str(robot_file("ur5e_dual").parent / values["urdf"])
+    *groups, name = key.split(".")
+    inner = values
+    for group in groups:
+        # Anchors of YAML share one object.
+        inner[group] = dict(inner[group])
+        inner = inner[group]
+    inner[name] = value
+    path = tmp_path / "robot.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    status = main(["robot", "check", str(path)])
+    shown = capsys.readouterr().out
+    assert reason in shown
+    assert status == int("error:" in shown)
+
+
+def test_joints_in_another_order_are_found(tmp_path: Path) -> None:
+    text = robot_file("ur5e_dual").read_text()
+    urdf = robot_file("ur5e_dual").parent / "urdf" / "ur5e_dual.urdf.xacro"
+    text = text.replace("urdf/ur5e_dual.urdf.xacro", str(urdf))
+    lines = ["      - left_elbow_joint\n", "      - left_wrist_1_joint\n"]
+    path = tmp_path / "robot.yaml"
+    path.write_text(text.replace("".join(lines), "".join(reversed(lines))))
+    (problem,) = check_robot(str(path))
+    assert problem.level == "error"
+    assert "list these, in this order" in problem.text
+
+
+def test_the_robots_that_ship_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["robot", "list"]) == 0
+    assert "so101_dual: left (5 joints) and right (5 joints)" in capsys.readouterr().out
