@@ -31,16 +31,28 @@ MAY_IMPORT = {
     "hotswap": BELOW | {"policy"},
     "motion": BELOW,
     "data": BELOW,
-    "sim": BELOW,
+    "sim": BELOW | {"robots"},
     "envs": BELOW | {"sim"},
     "drift": {"errors"},
     "learning": BELOW | {"drift", "data", "policy"},
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
     "stack": BELOW | {"motion"},
-    "nodes": BELOW | {"policy", "hotswap", "motion", "data", "sim", "diagnosis"},
+    "nodes": BELOW | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis"},
     "evaluation": BELOW
-    | {"policy", "hotswap", "motion", "data", "sim", "envs", "learning", "rl", "stack", "nodes"},
+    | {
+        "robots",
+        "policy",
+        "hotswap",
+        "motion",
+        "data",
+        "sim",
+        "envs",
+        "learning",
+        "rl",
+        "stack",
+        "nodes",
+    },
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

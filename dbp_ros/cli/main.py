@@ -23,6 +23,7 @@ VERBS = (
     Verb("stop", "emergency stop: bring the arms to rest and latch the stop", ()),
     Verb("reset", "clear a latched stop", ROS),
     Verb("home", "move the arms to the robot's start pose", ROS),
+    Verb("joint-test", "move each joint in turn and measure whether it follows", ROS),
     Verb("activate", "activate the policy: it publishes actions", ROS),
     Verb("deactivate", "deactivate the policy: it publishes no actions", ROS),
     Verb("rollback", "return to the previous model", ROS),

@@ -7,12 +7,15 @@ from functools import partial
 from typing import Any
 
 from dbp_ros.cli.command import Register
+from dbp_ros.errors import DbpError
 from dbp_ros.nodes.connection import connected
-from dbp_ros.nodes.homing import Homing
+from dbp_ros.nodes.homing import move_home
+from dbp_ros.nodes.joint_test import run_joint_test
 from dbp_ros.nodes.operator_client import OperatorClient
 
 # Upper bound for a new episode; each of its steps has its own timeout.
 NEW_EPISODE_TIMEOUT_S = 90.0
+ENABLE = {"--enable": {"action": "store_true", "help": "enable control first if disabled"}}
 CONTROLLER = {"controller": {"help": "controller name, e.g. left_forward_position_controller"}}
 
 
@@ -44,7 +47,16 @@ def _reset(operator: OperatorClient, _: argparse.Namespace) -> str:
 
 
 def _home(operator: OperatorClient, arguments: argparse.Namespace) -> str:
-    return Homing(operator, partial(print, flush=True)).run(arguments.enable)
+    return move_home(operator, partial(print, flush=True), arguments.enable)
+
+
+def _joint_test(operator: OperatorClient, arguments: argparse.Namespace) -> str:
+    motions = run_joint_test(operator, partial(print, flush=True), arguments.enable)
+    for motion in motions:
+        print(f"{motion.joint}: commanded {motion.commanded:+.3f}, moved {motion.moved:+.3f}")
+    if problems := [motion.problem for motion in motions if motion.problem]:
+        raise DbpError("; ".join(problems))
+    return f"{len(motions)} joints follow their commands"
 
 
 def _activate(operator: OperatorClient, _: argparse.Namespace) -> str:
@@ -109,7 +121,14 @@ VERBS = {
         "straight line in joint space, within the guard's limits. Check the path first: the motion "
         "does not avoid obstacles or the other arm, and grippers open. Ctrl-C holds the arms.",
         _home,
-        {"--enable": {"action": "store_true", "help": "enable control first if it is disabled"}},
+        ENABLE,
+    ),
+    "joint-test": OperatorVerb(
+        "Deactivate the policy and move each joint in turn by up to 0.1 rad and back, slowly and "
+        "within the guard's limits. Finds joints that do not follow, move in the opposite "
+        "direction, or move another joint. Ctrl-C holds the arms.",
+        _joint_test,
+        ENABLE,
     ),
     "activate": OperatorVerb(
         "Activate the policy. It loads its model first if none is loaded.", _activate

@@ -19,6 +19,7 @@ from dbp_ros.evaluation.running_stack import (
 )
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
+from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.simulation import TaskName
 from dbp_ros.types import Image
@@ -38,6 +39,11 @@ class DemoConfig(Settings):
         ConfigError: If a model is given for all tasks.
     """
 
+    robot: str = setting(
+        DEFAULT_ROBOT,
+        "description of the robot: a name in config/robots/, or a file; other robots than that of "
+        "the cell move joint by joint, without a policy",
+    )
     task: Literal[TaskName, "all"] = setting(
         "transport", f"task of the simulated cell; all for {', '.join(ALL_TASKS)} in turn"
     )

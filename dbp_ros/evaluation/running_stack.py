@@ -69,7 +69,7 @@ def running_stack(
         try:
             runner.wait_for(lambda: _ready(stack, runner, log), "the stack to start", start_limit_s)
         except DbpError as error:
-            raise DbpError(f"{error}; the end of {log}:\n{_tail(log)}") from error
+            raise DbpError(f"{error}; the end of {log}:\n{log_tail(log)}") from error
         runner.activate_policy(False)
         yield runner
 
@@ -77,7 +77,7 @@ def running_stack(
 def _ready(stack: "subprocess.Popen[bytes]", runner: EpisodeRunner, log: Path) -> bool:
     if stack.poll() is not None:
         raise DbpError(f"the stack ended with status {stack.returncode}")
-    if "is not restarted" in _tail(log):
+    if "is not restarted" in log_tail(log):
         raise DbpError("a process of the stack ended")
     started = all(name in runner.states for name in runner.processes)
     return started and runner.states["policy"] == "deciding"
@@ -133,7 +133,7 @@ def _wait_for_files(files: Sequence[Path], limit_s: float) -> None:
     while missing := [file for file in files if not file.exists()]:
         if time.monotonic() > deadline_s:
             log = missing[0].with_suffix(".log")
-            raise DbpError(f"the reference loop did not start; the end of {log}:\n{_tail(log)}")
+            raise DbpError(f"the reference loop did not start; the end of {log}:\n{log_tail(log)}")
         time.sleep(POLL_S)
 
 
@@ -155,5 +155,6 @@ def module_process(module: Sequence[str], log: Path) -> Iterator["subprocess.Pop
                 process.wait()
 
 
-def _tail(log: Path) -> str:
+def log_tail(log: Path) -> str:
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])

@@ -1,4 +1,4 @@
-"""Simulated cell with the topics and services of a real one.
+"""Simulated cell, or the simulated arms of another robot, with the topics of a real one.
 
 It publishes joint states and images, and follows forward command controllers, which hold their
 last command. The physics thread runs on the steady clock and reads the commands between two steps;
@@ -37,8 +37,9 @@ from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import request_realtime
 from dbp_ros.runtime.sim_clock import SimClock
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.sim.arm_simulation import NO_TASK, ArmSimulation
 from dbp_ros.sim.controllers import JointTargets
-from dbp_ros.sim.simulation import Simulation
+from dbp_ros.sim.robot_simulation import simulation_of
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.telemetry.latency import PeriodRecorder
 from dbp_ros.telemetry.trace import Hop, Trace
@@ -58,13 +59,13 @@ SHUTDOWN_DELAY_S = 0.5
 
 
 class SimulationNode(Node):  # type: ignore[misc]
-    """Node with the topics of a dual-arm robot around a `Simulation`."""
+    """Node with the topics of a robot around its simulation."""
 
     def __init__(self) -> None:
         with prompt_discovery():
             super().__init__("simulation")
         self._config = config = load_settings(self, SimulationConfig, writable=(TASK,))
-        self._next_task: str = config.task
+        self._task = self._next_task = str(config.task)
         topic = self.resolve_topic_name("joint_states")
         with JointPublisherSearch(
             self.context, topic, config.joints, config.publisher_search_s
@@ -80,10 +81,10 @@ class SimulationNode(Node):  # type: ignore[misc]
         """Build the scene and open the cameras."""
         config = self._config
         self._sim_clock = SimClock(config.real_time_factor)
-        self._simulation = Simulation(config.task)
+        self._simulation = simulation_of(config.robot, config.task)
         if config.joints != self._simulation.joint_names:
             raise ConfigError(
-                f"joints are {config.joints}, but the cell has {self._simulation.joint_names}"
+                f"joints are {config.joints}, but the robot has {self._simulation.joint_names}"
             )
         self._seed = config.seed
         self._simulation.reset(self._seed)
@@ -145,7 +146,7 @@ class SimulationNode(Node):  # type: ignore[misc]
     def statistics(self) -> dict[str, Any]:
         """Return the statistics, JSON-serialisable."""
         return {
-            "task": self._simulation.task.name,
+            "task": self._simulation.task_name,
             "seed": self._seed,
             "camera_backend": self._cameras.backend,
             "time_limit_s": self._simulation.time_limit_s,
@@ -158,16 +159,20 @@ class SimulationNode(Node):  # type: ignore[misc]
     def reset(self) -> str:
         """Reset the cell to the next seed, with the task of the parameter; return a message."""
         simulation = self._simulation
-        if simulation.task.name != self._next_task:
-            simulation = Simulation(self._next_task)
+        if self._task != self._next_task:
+            simulation = simulation_of(self._config.robot, self._next_task)
         with self._lock:
             self._seed += 1
             simulation.reset(self._seed)
-            self._simulation = simulation
+            self._simulation, self._task = simulation, self._next_task
             self._targets.hold(simulation.positions)
             self._controllers.clear()
         self._cameras.show(simulation)
-        return f"the cell is at the start of {simulation.task.name}, seed {self._seed}"
+        return f"the cell is at the start of {self._describe(simulation)}, seed {self._seed}"
+
+    def _describe(self, simulation: ArmSimulation) -> str:
+        task = simulation.task_name
+        return f"{self._config.robot} without a task" if task == NO_TASK else task
 
     @property
     def episode_over(self) -> bool:
@@ -258,7 +263,7 @@ class SimulationNode(Node):  # type: ignore[misc]
             return level, problem
         if self._operator.problem:
             return diagnostics.ERROR, self._operator.problem
-        return diagnostics.OK, f"{self._simulation.task.name}, seed {self._seed}"
+        return diagnostics.OK, f"{self._describe(self._simulation)}, seed {self._seed}"
 
     def _clear(self) -> None:
         self._period.clear()

@@ -18,11 +18,10 @@ from dbp_ros.nodes.qos import SENSOR
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import set_niceness
 from dbp_ros.runtime.sim_clock import SimClock
-from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.sim.arm_simulation import ArmSimulation
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.sensor_noise import SensorNoise
-from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.upscaling import Upscaler
 from dbp_ros.telemetry.latency import Histogram
 from dbp_ros.telemetry.trace import Hop, Trace
@@ -43,7 +42,7 @@ class SimulatedCameras:
         self,
         node: Node,
         config: SimulationConfig,
-        simulation: Simulation,
+        simulation: ArmSimulation,
         sim_clock: SimClock,
         trace: Trace,
         stamp: Callable[[int], Time],
@@ -68,11 +67,11 @@ class SimulatedCameras:
         self._noise = SensorNoise(*self._size, config.seed)
         self._upscale = Upscaler(self._size, (config.image_height, config.image_width))
         self._rig: CameraRig | None = None
-        self._next_camera = cycle(enumerate(CAMERAS))
+        self._next_camera = cycle(enumerate(config.cameras))
         self._publishing = threading.Event()
         self._topics: dict[str, Publisher] = {}
-        trace.cameras = CAMERAS
-        rate_hz = len(CAMERAS) * config.camera_rate_hz
+        trace.cameras = config.cameras
+        rate_hz = max(1, len(config.cameras)) * config.camera_rate_hz
         self.thread = RateThread("cameras", rate_hz, self._render, sim_clock=sim_clock)
         self.thread.start()
 
@@ -85,11 +84,11 @@ class SimulatedCameras:
         """Start to render and publish."""
         self._topics = {
             name: self._node.create_publisher(Image, f"{name}/image_raw", SENSOR)
-            for name in CAMERAS
+            for name in self._config.cameras
         }
         self._publishing.set()
 
-    def show(self, simulation: Simulation) -> None:
+    def show(self, simulation: ArmSimulation) -> None:
         """Render another simulation from the next image on."""
         self._simulation = simulation
 
@@ -100,7 +99,7 @@ class SimulatedCameras:
     def _render(self, _: int) -> None:
         simulation = self._simulation
         rig = self._rig_of(simulation)
-        if not self._publishing.is_set():
+        if not (self._publishing.is_set() and self._topics):
             return
         index, camera = next(self._next_camera)
         qpos = simulation.qpos
@@ -112,7 +111,7 @@ class SimulatedCameras:
         self.render_time.record(self._sim_clock.wall_duration_ns(captured_ns, published_ns))
         self._trace.add_span(Hop.RENDERED, captured_ns, published_ns, index, captured_ns)
 
-    def _rig_of(self, simulation: Simulation) -> CameraRig:
+    def _rig_of(self, simulation: ArmSimulation) -> CameraRig:
         """Return the cameras of a simulation, opened at its first image."""
         if self._rig is None:
             self._node.get_logger().info(set_niceness(CAMERA_NICENESS))
@@ -121,5 +120,5 @@ class SimulatedCameras:
         else:
             self._rig.close()
         backend = self._config.camera_backend
-        self._rig = open_cameras(simulation.model, CAMERAS, *self._size, backend)
+        self._rig = open_cameras(simulation.model, self._config.cameras, *self._size, backend)
         return self._rig

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dbp_ros.settings.controllers import ControllersConfig
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 from dbp_ros.settings.fields import setting
 from dbp_ros.settings.process import RealtimeConfig, SimClockConfig
 
@@ -24,6 +25,7 @@ class SimulationConfig(ControllersConfig, RealtimeConfig, SimClockConfig):
         False, "Begin the next episode under control after success, the time limit or a stop"
     )
     seed: int = setting(100_000, "Seed of the first episode; each adds 1", ge=0)
+    cameras: tuple[str, ...] = setting(DUAL_UR5E.camera_names, "Cameras to render")
     joint_state_rate_hz: float = setting(250.0, "Joint states per second", ge=10.0, le=500.0)
     camera_rate_hz: float = setting(30.0, "Images per second", ge=1.0, le=120.0)
     image_height: int = setting(84, "Height of the images [px]", ge=8, le=2160)

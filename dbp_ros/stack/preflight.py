@@ -32,7 +32,6 @@ def checked_processes(config: StackConfig) -> list[Process]:
     stack = processes(config)
     settings = {process.name: _settings_of(process, config) for process in stack}
     guard: GuardConfig = settings["guard"]
-    policy: PolicyConfig = settings["policy"]
     # The constructors check rules across several settings.
     MotionGuard(guard)
     guard.controller_slices()
@@ -40,20 +39,23 @@ def checked_processes(config: StackConfig) -> list[Process]:
         simulation: SimulationConfig = settings["simulation"]
         simulation.controller_slices()
     robot = read_robot(config.robot)
-    bundle = read_bundle(bundle_directory(config.model))
-    manifest = bundle.manifest
-    require_joints(manifest, policy.joints)
-    _require_same_joints(guard, policy)
+    cameras = list(robot.cameras)
+    if config.policy:
+        bundle = read_bundle(bundle_directory(config.model))
+        cameras += bundle.manifest.camera_names
+        policy: PolicyConfig = settings["policy"]
+        require_joints(bundle.manifest, policy.joints)
+        _require_same_joints(guard, policy)
+        if config.learner:
+            check_learner_start(settings["learner"], bundle)
     check_sources(
         rules_of(config.remap),
         config.namespace.strip("/"),
-        tuple(dict.fromkeys((*manifest.camera_names, *robot.cameras))),
+        tuple(dict.fromkeys(cameras)),
         guard.controllers,
         NODES,
         [item.name for item in fields(StackConfig)],
     )
-    if config.learner:
-        check_learner_start(settings["learner"], bundle)
     return stack
 
 

@@ -47,6 +47,7 @@ class StackConfig(Settings):
         DEFAULT_ROBOT, "Description of the robot: a name in config/robots/, or a file"
     )
     model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
+    policy: bool = setting(True, "Start the policy; without it, move the arms by other chunks")
     task: str = setting(
         SimulationConfig.task,
         "Task of the simulated cell: reach, lift, can or transport; with a real robot, a label for "
@@ -97,6 +98,8 @@ class StackConfig(Settings):
             )
         if self.join and not self.learner:
             raise ConfigError(f"join is {self.join}: set learner, too, or leave join empty")
+        if self.learner and not self.policy:
+            raise ConfigError("learner needs the policy: set policy, too")
         if not self.model:
             raise ConfigError("model is empty, expected a folder or a name under models/")
         if self.sim:
@@ -170,8 +173,9 @@ def processes(config: StackConfig) -> list[Process]:
     exploring = EXPLORING if config.learner else {}
     nodes: dict[str, tuple[str, Parameters]] = {
         "guard": ("guard_node", {**robot, **control, **clock, **factor}),
-        "policy": ("policy_node", {**robot, **model, **exploring, **clock, **factor}),
     }
+    if config.policy:
+        nodes["policy"] = ("policy_node", {**robot, **model, **exploring, **clock, **factor})
     if config.learner:
         start = {"checkpoint": config.checkpoint, **({"join": config.join} if config.join else {})}
         nodes["learner"] = ("learner_node", {**model, **start, **task, **clock})

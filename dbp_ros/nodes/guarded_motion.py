@@ -1,0 +1,232 @@
+"""Motion of the arms along a path, with chunks to the guard in place of the policy."""
+
+import time
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from lifecycle_msgs.msg import State
+from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from dbp_ros.errors import DbpError
+from dbp_ros.guard_state import GuardMode, GuardState
+from dbp_ros.nodes.operator_client import DISCOVERY_S, DISCOVERY_SPREAD_S, OperatorClient
+from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.types import Array
+
+GUARD_PARAMETERS = (
+    *("joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),
+    *("position_lower", "position_upper", "tracking_error_limit", "real_time_factor"),
+)
+CHUNK_RATE_HZ = 50.0
+# Times of the points of a chunk after its stamp, in [s].
+POINT_TIMES_S = tuple(0.05 * k for k in range(1, 11))
+# Fractions of the tracking limit: an arm within the first has arrived; beyond the second, the path
+# is paused.
+ARRIVED, LAGGING = 0.2, 0.6
+SETTLE_S = 3.0
+STATE_S = 2.0
+
+
+class Path(Protocol):
+    """Path in joint space, at rest at both ends."""
+
+    duration_s: float
+    goal: Array
+
+    def positions(self, times_s: Array) -> Array:
+        """Return positions. Shape (n, nu) for times of shape (n,), in [s]."""
+
+
+@dataclass(frozen=True)
+class MotionLimits:
+    """Limits of the guard for a slow motion; all of shape (nu,), in [rad], [m] and [s].
+
+    Attributes:
+        lower: Position limits.
+        upper: Position limits.
+        velocity: Share `home_speed` of the velocity limits.
+        acceleration: Share `home_speed` of the acceleration limits.
+        tolerance: Limits of the tracking error.
+    """
+
+    lower: Array
+    upper: Array
+    velocity: Array
+    acceleration: Array
+    tolerance: Array
+
+
+class GuardedMotion:
+    """Motion of the arms by an operator, through the guard.
+
+    Attributes:
+        joints: Joints of the guard, in the order of all positions.
+        home: Start pose of the robot in [rad] and [m]. Shape (nu,).
+        limits: Limits of the motion.
+    """
+
+    def __init__(self, operator: OperatorClient, report: Callable[[str], None]) -> None:
+        """Read the parameters of the guard, and subscribe to its state and to joint states.
+
+        Args:
+            operator: Connection to the stack.
+            report: Prints a line of progress.
+
+        Raises:
+            DbpError: If there is no guard, or it is of another version.
+        """
+        self._operator = operator
+        self._report = report
+        self._state = GuardState()
+        self._positions: dict[str, float] = {}
+        node = operator.node
+        node.create_subscription(String, "guard/state", self._on_state, LATCHED)
+        node.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
+        settings = self._guard_settings()
+        self.joints: list[str] = list(settings["joints"])
+        self.home = np.array(settings["home_positions"])
+        self.limits = MotionLimits(
+            np.array(settings["position_lower"]),
+            np.array(settings["position_upper"]),
+            settings["home_speed"] * np.array(settings["velocity_limit"]),
+            settings["home_speed"] * np.array(settings["acceleration_limit"]),
+            np.array(settings["tracking_error_limit"]),
+        )
+        self._real_time_factor = float(settings["real_time_factor"])
+
+    def start(self, enable: bool) -> Array:
+        """Deactivate the policy and enable control; return the positions of the arms.
+
+        Args:
+            enable: Whether to enable control if it is disabled.
+
+        Raises:
+            DbpError: If the arms cannot be moved.
+        """
+        enabled = self._require_ready(enable)
+        self._deactivate_policy()
+        self._require_only_publisher()
+        start = self._first_positions()
+        if not enabled:
+            self._operator.enable_control(True)
+            self._operator.spin_until(lambda: self._state.enabled, STATE_S)
+        return start
+
+    def _guard_settings(self) -> dict[str, Any]:
+        request = GetParameters.Request(names=list(GUARD_PARAMETERS))
+        response = self._operator.call(GetParameters, "guard/get_parameters", request)
+        values = map(parameter_value_to_python, response.values)
+        settings = dict(zip(GUARD_PARAMETERS, values, strict=True))
+        if unset := [name for name, value in settings.items() if value is None]:
+            raise DbpError(
+                f"the guard has no parameter {', '.join(unset)}: it is of another version"
+            )
+        return settings
+
+    def wall_duration_s(self, path: Path) -> float:
+        """Return the shortest duration of a path in wall time, in [s]."""
+        return path.duration_s / self._real_time_factor
+
+    def _deactivate_policy(self) -> None:
+        if not self._operator.spin_until(
+            lambda: self._operator.offers("policy/get_state"), DISCOVERY_SPREAD_S
+        ):
+            return
+        if self._operator.policy_state() == State.PRIMARY_STATE_ACTIVE:
+            self._operator.deactivate_policy()
+            self._report("the policy is deactivated")
+
+    def _require_only_publisher(self) -> None:
+        policy = f"{self._operator.namespace}/policy"
+        if others := sorted(set(self._operator.publishers("action_chunk")) - {policy}):
+            raise DbpError(f"{', '.join(others)} also publishes action_chunk: end it first")
+
+    def _first_positions(self) -> Array:
+        """Wait for the position of every joint; return them. Shape (nu,)."""
+        known = self._positions
+        if not self._operator.spin_until(lambda: all(j in known for j in self.joints), STATE_S):
+            missing = [joint for joint in self.joints if joint not in known]
+            raise DbpError(f"missing in joint_states: {', '.join(missing)}; see dbp status")
+        return self._measured()
+
+    def _require_ready(self, enable: bool) -> bool:
+        """Check that control is enabled or may be enabled; return whether it is enabled."""
+        if not self._operator.spin_until(lambda: self._state != GuardState(), STATE_S):
+            raise DbpError("the guard publishes no state: see dbp status")
+        if self._state.mode is GuardMode.STOPPED:
+            raise DbpError(f"the guard is {self._state}: dbp reset, then dbp enable")
+        enabled = self._state.enabled
+        if not enabled and not enable:
+            raise DbpError(f"the guard is {self._state}: use --enable, or dbp enable first")
+        return enabled
+
+    def follow(self, path: Path, on_step: Callable[[float, Array], None]) -> None:
+        """Publish a path until the arms arrive; pause it while an arm lags.
+
+        Args:
+            path: The path, from the present positions.
+            on_step: Called with the time on the path in [s] and the measured positions.
+
+        Raises:
+            DbpError: If the arms do not arrive, or the guard stops them.
+        """
+        chunks = self._operator.node.create_publisher(JointTrajectory, "action_chunk", COMMAND)
+        self._operator.spin_until(lambda: chunks.get_subscription_count() > 0, DISCOVERY_S)
+        path_s, before = 0.0, time.monotonic()
+        deadline = before + 2.0 * self.wall_duration_s(path) + SETTLE_S
+        while path_s < path.duration_s or not self._near(path.goal, ARRIVED):
+            now = time.monotonic()
+            if self._near(path.positions(np.array([path_s]))[0], LAGGING):
+                path_s += self._real_time_factor * (now - before)
+            before = now
+            if now > deadline:
+                raise DbpError(self._explain_delay(path.goal))
+            if not self._state.enabled:
+                raise DbpError(f"the guard is {self._state}: the motion is not complete")
+            chunks.publish(self._chunk(path, path_s))
+            on_step(path_s, self._measured())
+            self._operator.spin(1.0 / CHUNK_RATE_HZ)
+
+    def _chunk(self, path: Path, path_s: float) -> JointTrajectory:
+        """Return the points of the path after `path_s`, with stamp zero, which means now."""
+        message = JointTrajectory(joint_names=self.joints)
+        times_s = np.array([path_s + time_s for time_s in POINT_TIMES_S])
+        for time_s, positions in zip(POINT_TIMES_S, path.positions(times_s), strict=True):
+            message.points.append(
+                JointTrajectoryPoint(
+                    positions=array("d", positions.tobytes()),
+                    time_from_start=Duration(nanosec=round(1e9 * time_s)),
+                )
+            )
+        return message
+
+    def _near(self, positions: Array, fraction: float) -> bool:
+        return bool(
+            (np.abs(self._measured() - positions) <= fraction * self.limits.tolerance).all()
+        )
+
+    def _measured(self) -> Array:
+        return np.array([self._positions[joint] for joint in self.joints])
+
+    def _explain_delay(self, goal: Array) -> str:
+        error = np.abs(self._measured() - goal)
+        worst = int(np.argmax(error / self.limits.tolerance))
+        return (
+            f"{self.joints[worst]} is still {error[worst]:.3f} rad or m from the goal; the guard "
+            f"is {self._state}: check for a blocked arm or an inactive controller, see dbp status"
+        )
+
+    def _on_state(self, message: String) -> None:
+        self._state = GuardState.parse(message.data)
+
+    def _on_joint_states(self, message: JointState) -> None:
+        if len(message.position) == len(message.name):
+            self._positions.update(zip(message.name, message.position, strict=True))

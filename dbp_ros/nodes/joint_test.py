@@ -1,0 +1,113 @@
+"""`dbp joint-test`: each joint in turn moves slowly to and fro, and its motion is measured.
+
+It finds joints that do not move, move in the opposite direction, or move another joint, before a
+policy moves them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dbp_ros.errors import DbpError
+from dbp_ros.motion.joint_sweeps import JointSweeps
+from dbp_ros.nodes.guarded_motion import GuardedMotion
+from dbp_ros.nodes.operator_client import OperatorClient
+from dbp_ros.types import Array
+
+# Shares of the amplitude that the joint must reach, and that other joints must not.
+MIN_MOVED, MAX_OTHERS = 0.6, 0.5
+
+
+@dataclass(frozen=True)
+class JointMotion:
+    """Measured motion while one joint was commanded, in [rad] or [m].
+
+    Attributes:
+        joint: The joint.
+        commanded: Its largest commanded displacement.
+        moved: Its measured displacement of the largest magnitude.
+        other: The other joint that moved most, compared to the displacement it would be tested by.
+        other_moved: The displacement of that joint.
+        other_share: That displacement as a share of its own test.
+    """
+
+    joint: str
+    commanded: float
+    moved: float
+    other: str
+    other_moved: float
+    other_share: float
+
+    @property
+    def problem(self) -> str:
+        """What is wrong; empty if the joint moved as commanded."""
+        share = self.moved / self.commanded
+        if share < -MAX_OTHERS:
+            return f"{self.joint} moves in the opposite direction: correct its sign in the driver"
+        if self.other_share > MAX_OTHERS:
+            return (
+                f"a command of {self.joint} moves {self.other}: correct the order of the joints "
+                "in the description of the robot or in its controller"
+            )
+        if share < MIN_MOVED:
+            return f"{self.joint} does not follow: check its controller and its limits"
+        return ""
+
+
+class SweepRecorder:
+    """Largest displacements of all joints while each of them is commanded."""
+
+    def __init__(self, joints: list[str], path: JointSweeps) -> None:
+        self._joints, self._path = joints, path
+        # Row: commanded joint, column: measured joint.
+        self._largest = np.zeros((len(joints), len(joints)))
+
+    def record(self, path_s: float, positions: Array) -> None:
+        """Record the measured positions at a time on the path."""
+        row = self._largest[int(self._path.moving_joints(np.array([path_s]))[0])]
+        displacement = positions - self._path.goal
+        np.copyto(row, displacement, where=np.abs(displacement) > np.abs(row))
+
+    def motions(self) -> Iterator[JointMotion]:
+        """Yield the motion of each joint, in the order of the test."""
+        amplitude = self._path.amplitude
+        for k, joint in enumerate(self._joints):
+            shares = np.abs(self._largest[k] / amplitude)
+            shares[k] = -1.0
+            other = int(np.argmax(shares))
+            moved = self._largest[k]
+            yield JointMotion(
+                joint,
+                float(amplitude[k]),
+                float(moved[k]),
+                self._joints[other],
+                float(moved[other]),
+                float(shares[other]),
+            )
+
+
+def run_joint_test(
+    operator: OperatorClient, report: Callable[[str], None], enable: bool
+) -> list[JointMotion]:
+    """Move each joint in turn by up to 0.1 rad and back; return the measured motions.
+
+    Args:
+        operator: Connection to the stack.
+        report: Prints a line of progress.
+        enable: Whether to enable control if it is disabled.
+
+    Raises:
+        DbpError: If there is no guard, the arms cannot move, or they do not return.
+    """
+    motion = GuardedMotion(operator, report)
+    limits = motion.limits
+    start = motion.start(enable)
+    if not ((limits.lower <= start) & (start <= limits.upper)).all():
+        joint = motion.joints[int(np.argmax((start < limits.lower) | (start > limits.upper)))]
+        raise DbpError(f"{joint} is beyond its position limits: move the arm, or run dbp home")
+    path = JointSweeps(start, limits.lower, limits.upper, limits.velocity, limits.acceleration)
+    report(f"moving {len(motion.joints)} joints in {motion.wall_duration_s(path):.0f} s")
+    recorder = SweepRecorder(motion.joints, path)
+    motion.follow(path, recorder.record)
+    return list(recorder.motions())
