@@ -1,11 +1,13 @@
-"""Start the stack for two arms: guard, policy and, with `sim:=true`, the simulated cell.
+"""Start the stack: guard, policy and, with `sim:=true`, the simulated cell.
 
     ros2 launch dbp_ros dual_arm.launch.py model:=lift sim:=true enable_control:=true
+    ros2 launch dbp_ros dual_arm.launch.py robot:=franka_dual hardware:=mock policy:=false
     ros2 launch dbp_ros dual_arm.launch.py head_camera:=/camera/camera/color/image_raw
 
 A `name:=value` that is not a launch argument is a remap rule, e.g. of a camera. Settings, files and
 the model are checked before a process starts. `dbp up` starts the same processes without ros2
-launch; they are listed in dbp_ros/stack/processes.py.
+launch; they are listed in dbp_ros/stack/processes.py. `hardware` starts ros2_control as well, see
+dbp_ros/stack/hardware.py.
 """
 
 import sys
@@ -18,6 +20,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from dbp_ros.settings.flags import from_strings
+from dbp_ros.stack.hardware import hardware_nodes
 from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import ESSENTIAL, StackConfig, remaps_among
 
@@ -41,7 +44,21 @@ def stack(context):
     words = sys.argv[1:] if FILE in {Path(word).name for word in sys.argv} else []
     values["remap"] = " ".join([values["remap"], *remaps_among(words)])
     config = from_strings(StackConfig, values)
-    return [
+    hardware = [
+        Node(
+            package=node.package or None,
+            executable=node.executable,
+            name=node.name if node.is_ros_node else None,
+            exec_name=node.name,
+            namespace=config.namespace or None,
+            parameters=list(node.parameters),
+            arguments=list(node.arguments),
+            remappings=list(node.remaps),
+            output="screen",
+        )
+        for node in hardware_nodes(config)
+    ]
+    return hardware + [
         Node(
             executable=sys.executable,
             arguments=["-m", process.module],

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "learning": BELOW | {"drift", "data", "policy"},
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
-    "stack": BELOW | {"motion"},
+    "stack": BELOW | {"motion", "robots"},
     "nodes": BELOW | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis"},
     "evaluation": BELOW
     | {

@@ -37,6 +37,8 @@ VERBS = (
     Verb("robot list", "list the descriptions of robots", ()),
     Verb("robot check", "check a description of a robot against its URDF", ()),
     Verb("robot new", "write a first description of a robot from its URDF", ()),
+    Verb("robot controllers", "print the parameters of ros2_control for a robot", ()),
+    Verb("robot mjcf", "write the MuJoCo scene of a robot", ("sim",)),
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of the scripted expert", ("sim",)),
     Verb("train", "train a policy on recorded episodes", ("learn",)),
@@ -85,7 +87,9 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.evaluate import register
         case "bench":
             from dbp_ros.cli.bench import register
-        case "robot list" | "robot check" | "robot new":
+        case "robot mjcf":
+            from dbp_ros.cli.robot_mjcf import register
+        case "robot list" | "robot check" | "robot new" | "robot controllers":
             from dbp_ros.cli.robot import register_of
 
             return register_of(verb)

@@ -9,6 +9,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.files import check_file, write_text
 from dbp_ros.robots.check import Problem, check_robot, urdf_path
 from dbp_ros.robots.draft import draft_description
+from dbp_ros.robots.ros2_control import controllers_yaml
 from dbp_ros.robots.urdf import read_urdf
 from dbp_ros.settings.robot import NAME, RobotDescription
 from dbp_ros.settings.robot_files import SUFFIX, read_robot, robot_file, robot_names
@@ -22,6 +23,7 @@ def register_of(name: str) -> Register:
         "robot list": register_list,
         "robot check": register_check,
         "robot new": register_new,
+        "robot controllers": register_controllers,
     }[name]
 
 
@@ -54,6 +56,27 @@ def register_new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="file to write (default: NAME.yaml)")
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     parser.set_defaults(run=run_new)
+
+
+def register_controllers(parser: argparse.ArgumentParser) -> None:
+    """Add the verb `robot controllers`."""
+    parser.description = (
+        "Print the parameter file of ros2_control for a robot: update rate, command limits, a "
+        "forward controller per arm and gripper, a trajectory controller per arm for homing, and "
+        "the broadcaster of the joint states."
+    )
+    parser.add_argument("robot", help=ROBOT_HELP)
+    parser.set_defaults(run=run_controllers)
+
+
+def run_controllers(arguments: argparse.Namespace) -> int:
+    """Print the parameter file.
+
+    Raises:
+        ConfigError: If the description cannot be read.
+    """
+    print(controllers_yaml(read_robot(arguments.robot)), end="")
+    return 0
 
 
 def run_list(_: argparse.Namespace) -> int:

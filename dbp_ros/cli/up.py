@@ -38,6 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     arguments.remap = " ".join(filter(None, (arguments.remap, *_remaps(arguments.remaps))))
     config: StackConfig = settings_from(StackConfig, arguments)
+    if config.hardware != "none":
+        raise ConfigError(
+            f"hardware is {config.hardware}, which needs packages of ROS 2: use ros2 launch "
+            "dbp_ros dual_arm.launch.py, or start the hardware by itself"
+        )
     supervisor = Supervisor(
         {process.name: process.command(config.namespace) for process in checked_processes(config)},
         os.environ,

@@ -22,7 +22,8 @@ class ArmSimulation(ABC):
     `velocities` are thread-safe.
 
     Attributes:
-        model: The scene. Do not write to it.
+        spec: The scene, to be edited and compiled for another simulator.
+        model: The scene, compiled. Do not write to it.
         data: The state. Only for the thread that calls `advance`.
         joint_names: Names of the columns of every joint vector.
         step_ns: Length of a physics step.
@@ -33,16 +34,17 @@ class ArmSimulation(ABC):
     time_limit_s: float
 
     def __init__(
-        self, model: mujoco.MjModel, joint_names: Sequence[str], home: Sequence[float]
+        self, spec: mujoco.MjSpec, joint_names: Sequence[str], home: Sequence[float]
     ) -> None:
         """Prepare the state; call `reset` before the first step.
 
         Args:
-            model: The scene, with an actuator of the name of each joint.
+            spec: The scene, with an actuator of the name of each joint.
             joint_names: Commanded joints.
             home: Initial position of each joint.
         """
-        self.model = model
+        self.spec = spec
+        self.model = model = spec.compile()
         self.data = mujoco.MjData(model)
         self.joint_names = tuple(joint_names)
         self.step_ns = seconds_to_ns(model.opt.timestep)

@@ -60,7 +60,7 @@ class RobotSimulation(ArmSimulation):
     def __init__(self, robot: RobotDescription, urdf: Urdf) -> None:
         """Compose the scene, and reset."""
         self._urdf = urdf
-        super().__init__(compiled(robot, urdf), robot.joints, robot.home_positions)
+        super().__init__(robot_scene(robot, urdf), robot.joints, robot.home_positions)
         self.time_limit_s = TIME_LIMIT_S
         self.reset(0)
 
@@ -98,13 +98,13 @@ class RobotSimulation(ArmSimulation):
             self.data.joint(name).qpos[0] = position
 
 
-def compiled(robot: RobotDescription, urdf: Urdf) -> mujoco.MjModel:
+def robot_scene(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
     """Return the scene of a robot, with a position servo per joint.
 
     The gain of a servo is its natural frequency squared, times the inertia about the joint in the
     start pose.
     """
-    spec = robot_spec(robot, urdf)
+    spec = _without_actuators(robot, urdf)
     model = spec.compile()
     data = mujoco.MjData(model)
     for joint, position in robot.home.items():
@@ -117,11 +117,11 @@ def compiled(robot: RobotDescription, urdf: Urdf) -> mujoco.MjModel:
         gain = inertia[dof, dof] * SERVO_FREQUENCY**2
         actuator = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         actuator.set_to_position(kp=gain, kv=2.0 * gain / SERVO_FREQUENCY)
-    return spec.compile()
+    return spec
 
 
-def robot_spec(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
-    """Return the scene of a robot without actuators."""
+def _without_actuators(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
+    """Return the scene of a robot without its servos."""
     spec = mujoco.MjSpec.from_string(_without_shapes(urdf.text))
     spec.option.timestep = STEP_S
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST

@@ -40,7 +40,7 @@ class Simulation(ArmSimulation):
         bodies = [item.body for item in self.task.objects]
         add_stripes(scene, bodies)
         self.object_state_names = object_state_names(self.task.objects)
-        super().__init__(scene.compile(), DUAL_UR5E_JOINTS, DUAL_UR5E.home_positions)
+        super().__init__(scene, DUAL_UR5E_JOINTS, DUAL_UR5E.home_positions)
         self.time_limit_s = self.task.time_limit_s
         self._modifier = SceneModifier(self.model, bodies)
         self.reset(0)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Literal
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.resources import resource_directory
@@ -24,6 +25,9 @@ from dbp_ros.settings.simulation import SimulationConfig, TaskName
 from dbp_ros.stack.remaps import EXAMPLE, Rule, robot_rules, rules_of
 
 Parameters = dict[str, str | bool | float]
+Hardware = Literal["none", "mock", "mujoco", "gazebo", "ur"]
+# Hardware of ros2_control that publishes /clock.
+SIMULATORS = ("mujoco", "gazebo")
 
 NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 # The guard limits more of an exploring policy's commands, which must not cause a rollback.
@@ -53,7 +57,17 @@ class StackConfig(Settings):
         "Task of the simulated cell: reach, lift, can or transport; with a real robot, a label for "
         "the learner's episodes",
     )
-    sim: bool = setting(False, "Start the simulated cell, in place of a real robot")
+    sim: bool = setting(
+        False, "Start the simulated cell or, for another robot, its arms, in place of a real robot"
+    )
+    hardware: Hardware = setting(
+        "none",
+        "Start ros2_control with this hardware, its controllers and robot_state_publisher; none if "
+        "they run already; only with ros2 launch",
+    )
+    addresses: str = setting(
+        "", "Address of each arm for the hardware ur, such as left=192.168.1.2 right=192.168.1.3"
+    )
     enable_control: bool = setting(
         GuardConfig.enable_control,
         "Enable control at the start; otherwise call guard/enable_control",
@@ -96,6 +110,7 @@ class StackConfig(Settings):
                 f"namespace is {self.namespace!r}, expected letters, digits and underscores, "
                 "such as cell_1"
             )
+        self._check_hardware()
         if self.join and not self.learner:
             raise ConfigError(f"join is {self.join}: set learner, too, or leave join empty")
         if self.learner and not self.policy:
@@ -108,6 +123,26 @@ class StackConfig(Settings):
         # The nodes may have another working directory.
         if robot_path := path_of(self.robot):
             object.__setattr__(self, "robot", str(robot_path))
+
+    def _check_hardware(self) -> None:
+        if self.sim and self.hardware != "none":
+            raise ConfigError(f"hardware is {self.hardware} and sim is true: set only one of them")
+        if self.addresses and self.hardware != "ur":
+            raise ConfigError(f"addresses is {self.addresses!r}, but hardware is {self.hardware}")
+        if self.hardware == "ur":
+            words = self.addresses.split()
+            given = sorted(word.partition("=")[0] for word in words if word.partition("=")[2])
+            expected = sorted(read_robot(self.robot).arms)
+            if given != expected or len(words) != len(expected):
+                example = " ".join(f"{arm}=192.168.1.{k + 2}" for k, arm in enumerate(expected))
+                raise ConfigError(
+                    f"addresses is {self.addresses!r}, expected one for each arm, such as {example}"
+                )
+        if self.hardware in SIMULATORS and self.real_time_factor != 1.0:
+            raise ConfigError(
+                f"real_time_factor is {self.real_time_factor}, but hardware {self.hardware} has "
+                "its own clock: leave it at 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -166,7 +201,8 @@ def processes(config: StackConfig) -> list[Process]:
     """
     folder = Path(config.config).expanduser() if config.config else resource_directory() / "config"
     scaled = config.real_time_factor != 1.0
-    clock: Parameters = {"use_sim_time": True} if scaled or config.use_sim_time else {}
+    other_clock = config.use_sim_time or config.hardware in SIMULATORS
+    clock: Parameters = {"use_sim_time": True} if scaled or other_clock else {}
     factor: Parameters = {"real_time_factor": config.real_time_factor} if scaled else {}
     model, task, robot = {"model": config.model}, {"task": config.task}, {"robot": config.robot}
     control = {"enable_control": config.enable_control}

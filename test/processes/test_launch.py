@@ -83,7 +83,7 @@ def test_the_end_of_the_guard_ends_the_launch_with_an_error(
         os.kill(guard, number)
         printed, _ = child.communicate(timeout=60)
     assert child.returncode != 0
-    assert "no process commands the arms, ending the stack" in printed
+    assert "nothing commands the arms any more, ending the stack" in printed
     assert not Path(f"/proc/{policy}").exists()
 
 
@@ -95,3 +95,91 @@ def test_an_interrupted_launch_ends_without_an_error(domain: int, root: Path) ->
         printed, _ = child.communicate(timeout=60)
     assert child.returncode == 0, printed
     assert "ending the stack" not in printed
+
+
+# Packages and executables that the launch file starts besides those of this package.
+PACKAGES = {
+    "robot_state_publisher": ["robot_state_publisher"],
+    "controller_manager": ["ros2_control_node", "spawner"],
+    "mujoco_ros2_control": ["ros2_control_node"],
+    "ros_gz_sim": ["create"],
+    "ros_gz_bridge": ["parameter_bridge"],
+    "ros_gz_image": ["image_bridge"],
+    "ur_client_library": [],
+    "ur_robot_driver": [],
+}
+RECORDER = """#!/usr/bin/env python3
+import os, sys, time
+with open(os.path.join(os.environ["RECORDED"], f"{os.getpid()}.txt"), "w") as file:
+    file.write("\\0".join([os.path.relpath(sys.argv[0], os.environ["PREFIX"]), *sys.argv[1:]]))
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Packages whose executables record their command lines and wait."""
+    found = tmp_path / "prefix"
+    index = found / "share" / "ament_index" / "resource_index" / "packages"
+    index.mkdir(parents=True)
+    files = [found / "bin" / "gz"]
+    for package, executables in PACKAGES.items():
+        (index / package).touch()
+        (found / "share" / package).mkdir()
+        files += [found / "lib" / package / name for name in executables]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(RECORDER)
+        file.chmod(0o755)
+    (tmp_path / "recorded").mkdir()
+    monkeypatch.setenv("PREFIX", str(found))
+    monkeypatch.setenv("RECORDED", str(tmp_path / "recorded"))
+    monkeypatch.setenv("ROS_HOME", str(tmp_path / "ros_home"))
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(found))
+    monkeypatch.setenv("PATH", f"{found / 'bin'}:{os.environ['PATH']}")
+    return found
+
+
+def recorded(folder: Path, count: int) -> dict[str, list[str]]:
+    """Return the words of each executable, by its path below the prefix."""
+    deadline = time.monotonic() + 30
+    while len(files := list(folder.glob("*.txt"))) < count:
+        assert time.monotonic() < deadline, f"{len(files)} of {count} executables were started"
+        time.sleep(0.1)
+    time.sleep(0.5)
+    lines = [file.read_text().split("\0") for file in files]
+    assert len(lines) == count
+    return {words[0]: words[1:] for words in lines}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "executables"),
+    [
+        ("mock", 4),
+        ("mujoco", 4),
+        ("gazebo", 7),
+        ("ur", 4),
+    ],
+)
+def test_the_launch_file_starts_the_hardware(
+    domain: int, root: Path, prefix: Path, tmp_path: Path, hardware: str, executables: int
+) -> None:
+    words = [f"hardware:={hardware}", "namespace:=cell"]
+    words += ["addresses:=left=10.0.0.1 right=10.0.0.2"] if hardware == "ur" else []
+    with launch(root, *words) as child:
+        try:
+            commands = recorded(tmp_path / "recorded", executables)
+        finally:
+            child.send_signal(signal.SIGINT)
+            printed, _ = child.communicate(timeout=60)
+    assert "lib/robot_state_publisher/robot_state_publisher" in commands, printed
+    assert "__ns:=/cell" in commands["lib/robot_state_publisher/robot_state_publisher"]
+    assert "lib/controller_manager/spawner" in commands
+    if hardware == "gazebo":
+        assert commands["bin/gz"][:4] == ["sim", "-r", "-s", "--headless-rendering"]
+        return
+    package = "mujoco_ros2_control" if hardware == "mujoco" else "controller_manager"
+    manager = commands[f"lib/{package}/ros2_control_node"]
+    file = tmp_path / "ros_home" / "dbp_ros" / f"ur5e_dual_{hardware}" / "controllers.yaml"
+    assert manager[manager.index("--params-file") + 1] == str(file)
+    assert "~/robot_description:=robot_description" in manager

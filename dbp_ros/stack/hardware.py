@@ -1,0 +1,154 @@
+"""Nodes of other packages that make a robot with ros2_control: driver, simulator, controllers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.files import require_folder, write_text
+from dbp_ros.resources import resource_directory
+from dbp_ros.robots.ros2_control import (
+    BROADCASTER,
+    controllers_yaml,
+    hardware_urdf,
+    homing_controllers,
+)
+from dbp_ros.settings.robot import RobotDescription
+from dbp_ros.settings.robot_files import read_robot
+from dbp_ros.stack.processes import SIMULATORS, StackConfig
+
+DESCRIPTION = "robot_description"
+WORLD = "cell"
+# Time in which the controller manager must appear, in [s].
+SPAWN_TIMEOUT_S = "60"
+
+
+@dataclass(frozen=True)
+class HardwareNode:
+    """Node or program of another package.
+
+    Attributes:
+        name: Its name in the log.
+        executable: Executable.
+        package: Package of the executable; empty for a program on the path.
+        parameters: Parameter files, and parameters by name.
+        arguments: Words of its command line.
+        remaps: ROS remap rules.
+    """
+
+    name: str
+    executable: str
+    package: str = ""
+    parameters: tuple[str | dict[str, Any], ...] = ()
+    arguments: tuple[str, ...] = ()
+    remaps: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_ros_node(self) -> bool:
+        """Whether it has a node name, which a program or a spawner has not."""
+        return bool(self.package) and self.executable != "spawner"
+
+
+def generated_folder(config: StackConfig) -> Path:
+    """Return the folder of the files that are generated for a robot and its hardware."""
+    home = Path(os.environ.get("ROS_HOME") or Path.home() / ".ros")
+    return home / "dbp_ros" / f"{read_robot(config.robot).name}_{config.hardware}"
+
+
+def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
+    """Return the nodes of a robot's hardware, in the order of their start; none for `none`.
+
+    Writes the parameter file of the controllers and, for MuJoCo, the scene.
+
+    Raises:
+        ConfigError: If the description, its URDF or an address is wrong.
+    """
+    if config.hardware == "none":
+        return []
+    robot, folder = read_robot(config.robot), generated_folder(config)
+    require_folder(folder, "ROS_HOME")
+    simulated = config.hardware in SIMULATORS
+    controllers = folder / "controllers.yaml"
+    write_text(controllers, controllers_yaml(robot, simulated))
+    scene = folder / "scene.xml"
+    if config.hardware == "mujoco":
+        _write_scene(config, scene)
+    arguments = {"controllers": str(controllers), "scene": str(scene)}
+    urdf = hardware_urdf(
+        config.robot, config.hardware, folder, {**arguments, "addresses": config.addresses}
+    )
+    clock: dict[str, Any] = {"use_sim_time": True} if simulated else {}
+    state_publisher = HardwareNode(
+        "robot_state_publisher",
+        "robot_state_publisher",
+        "robot_state_publisher",
+        ({DESCRIPTION: urdf.text, **clock},),
+    )
+    managers = {
+        "mock": [_manager("controller_manager", controllers)],
+        "ur": [_manager("controller_manager", controllers)],
+        "mujoco": [_manager("mujoco_ros2_control", controllers, clock)],
+        "gazebo": _gazebo(robot),
+    }
+    return [state_publisher, *managers[config.hardware], *_spawners(robot)]
+
+
+def _manager(
+    package: str, controllers: Path, parameters: dict[str, Any] | None = None
+) -> HardwareNode:
+    return HardwareNode(
+        "controller_manager",
+        "ros2_control_node",
+        package,
+        (str(controllers), *([parameters] if parameters else [])),
+        remaps=((f"~/{DESCRIPTION}", DESCRIPTION),),
+    )
+
+
+def _spawners(robot: RobotDescription) -> list[HardwareNode]:
+    """Return a spawner of the active controllers, and one of those for homing, inactive."""
+    timeout = ("--controller-manager-timeout", SPAWN_TIMEOUT_S)
+    active = (BROADCASTER, *robot.controllers)
+    spawners = [HardwareNode("spawner", "spawner", "controller_manager", (), (*active, *timeout))]
+    if homing := tuple(homing_controllers(robot)):
+        words = (*homing, "--inactive", *timeout)
+        spawners.append(HardwareNode("homing_spawner", "spawner", "controller_manager", (), words))
+    return spawners
+
+
+def _gazebo(robot: RobotDescription) -> list[HardwareNode]:
+    """Return the server of Gazebo, and the bridges of its clock and cameras."""
+    world = resource_directory() / "config" / "worlds" / f"{WORLD}.sdf"
+    topics = [camera.topic or f"{name}/image_raw" for name, camera in robot.cameras.items()]
+    infos = [f"{topic.rpartition('/')[0]}/camera_info" for topic in topics]
+    bridged = [
+        "/clock@rosgraph_msgs/msg/Clock[gz.msgs.Clock",
+        *(f"{info}@sensor_msgs/msg/CameraInfo[gz.msgs.CameraInfo" for info in infos),
+    ]
+    create = ("-world", WORLD, "-name", robot.name, "-topic", DESCRIPTION)
+    nodes = [
+        HardwareNode(
+            "gazebo", "gz", arguments=("sim", "-r", "-s", "--headless-rendering", str(world))
+        ),
+        HardwareNode("create", "create", "ros_gz_sim", (), create),
+        HardwareNode("bridge", "parameter_bridge", "ros_gz_bridge", (), tuple(bridged)),
+    ]
+    if topics:
+        nodes.append(HardwareNode("images", "image_bridge", "ros_gz_image", (), tuple(topics)))
+    return nodes
+
+
+def _write_scene(config: StackConfig, scene: Path) -> None:
+    """Write the MJCF of a robot by `dbp robot mjcf`, which needs MuJoCo; this process does not."""
+    command = ("robot", "mjcf", config.robot, "--task", config.task, "--out", str(scene))
+    _run((sys.executable, "-m", "dbp_ros.cli", *command))
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(f"{' '.join(command[2:])} failed: {done.stderr.strip()}")

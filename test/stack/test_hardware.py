@@ -1,0 +1,104 @@
+"""Nodes of ros2_control and of simulators that the launch file starts."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.settings.robot_files import read_robot, robot_names
+from dbp_ros.stack.hardware import HardwareNode, hardware_nodes
+from dbp_ros.stack.processes import StackConfig, processes
+
+EXECUTABLES = {
+    "mock": ["robot_state_publisher", "ros2_control_node", "spawner", "spawner"],
+    "mujoco": ["robot_state_publisher", "ros2_control_node", "spawner", "spawner"],
+    "gazebo": [
+        *("robot_state_publisher", "gz", "create", "parameter_bridge", "image_bridge"),
+        *("spawner", "spawner"),
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def ros_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ROS_HOME", str(tmp_path))
+    return tmp_path
+
+
+def nodes_of(robot: str, hardware: str) -> dict[str, HardwareNode]:
+    nodes = hardware_nodes(StackConfig(robot=robot, hardware=hardware))
+    assert [node.executable for node in nodes] == EXECUTABLES[hardware]
+    return {node.name: node for node in nodes}
+
+
+def test_no_hardware_is_started_by_default() -> None:
+    assert hardware_nodes(StackConfig()) == []
+
+
+@pytest.mark.parametrize("hardware", EXECUTABLES)
+@pytest.mark.parametrize("robot", robot_names())
+def test_the_nodes_of_each_hardware(robot: str, hardware: str, ros_home: Path) -> None:
+    nodes = nodes_of(robot, hardware)
+    description = read_robot(robot)
+    folder = ros_home / "dbp_ros" / f"{robot}_{hardware}"
+    controllers = yaml.safe_load((folder / "controllers.yaml").read_text())
+    simulated = hardware != "mock"
+    manager = controllers["/**/controller_manager"]["ros__parameters"]
+    assert manager.get("use_sim_time", False) is simulated
+    (parameters,) = nodes["robot_state_publisher"].parameters
+    assert isinstance(parameters, dict)
+    assert parameters.get("use_sim_time", False) is simulated
+    assert str(folder) in parameters["robot_description"] or hardware == "mock"
+    active = nodes["spawner"].arguments
+    assert active[: 1 + len(description.controllers)] == (
+        "joint_state_broadcaster",
+        *description.controllers,
+    )
+    assert "--inactive" in nodes["homing_spawner"].arguments
+    named = {*active, *nodes["homing_spawner"].arguments} & set(manager)
+    assert named == {name for name, value in manager.items() if isinstance(value, dict)}
+
+
+def test_mujoco_has_its_own_controller_manager_and_scene(ros_home: Path) -> None:
+    manager = nodes_of("so101_dual", "mujoco")["controller_manager"]
+    assert manager.package == "mujoco_ros2_control"
+    assert ("~/robot_description", "robot_description") in manager.remaps
+    assert (ros_home / "dbp_ros" / "so101_dual_mujoco" / "scene.xml").is_file()
+
+
+def test_gazebo_starts_its_world_and_bridges_every_camera() -> None:
+    nodes = nodes_of("aloha", "gazebo")
+    world = Path(nodes["gazebo"].arguments[-1])
+    (found,) = ElementTree.parse(world).getroot().findall("world")
+    assert found.get("name") in nodes["create"].arguments
+    assert any("Sensors" in p.get("name", "") for p in found.findall("plugin"))
+    cameras = read_robot("aloha").cameras.values()
+    assert nodes["images"].arguments == tuple(camera.topic for camera in cameras)
+    bridged = nodes["bridge"].arguments
+    assert bridged[0] == "/clock@rosgraph_msgs/msg/Clock[gz.msgs.Clock"
+    assert len(bridged) == 1 + len(cameras)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"hardware": "mok"}, "hardware is 'mok', expected one of none, mock"),
+        ({"hardware": "mock", "sim": True}, "set only one of them"),
+        ({"hardware": "ur"}, "expected one for each arm, such as left=192.168.1.2 right="),
+        ({"hardware": "ur", "addresses": "left=a left=b"}, "expected one for each arm"),
+        ({"hardware": "ur", "addresses": "left=a right="}, "expected one for each arm"),
+        ({"addresses": "left=a right=b"}, "but hardware is none"),
+        ({"hardware": "gazebo", "real_time_factor": 2.0}, "has its own clock"),
+    ],
+)
+def test_contradictory_arguments_are_refused(values: dict, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        StackConfig(**values)
+
+
+@pytest.mark.parametrize("hardware", ["mujoco", "gazebo"])
+def test_the_stack_follows_the_clock_of_a_simulator(hardware: str) -> None:
+    for process in processes(StackConfig(hardware=hardware)):
+        assert process.parameters["use_sim_time"] is True
