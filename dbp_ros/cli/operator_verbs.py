@@ -12,9 +12,17 @@ from dbp_ros.nodes.connection import connected
 from dbp_ros.nodes.homing import move_home
 from dbp_ros.nodes.joint_test import run_joint_test
 from dbp_ros.nodes.operator_client import OperatorClient
+from dbp_ros.nodes.trajectory_homing import home_by_trajectory
+from dbp_ros.stack.controller_switch import switch_controllers
 
 # Upper bound for a new episode; each of its steps has its own timeout.
 NEW_EPISODE_TIMEOUT_S = 90.0
+TRAJECTORY = {
+    "--trajectory": {
+        "action": "store_true",
+        "help": "move by the trajectory controllers; --enable then enables control at the end",
+    }
+}
 ENABLE = {"--enable": {"action": "store_true", "help": "enable control first if disabled"}}
 CONTROLLER = {"controller": {"help": "controller name, e.g. left_forward_position_controller"}}
 
@@ -47,7 +55,10 @@ def _reset(operator: OperatorClient, _: argparse.Namespace) -> str:
 
 
 def _home(operator: OperatorClient, arguments: argparse.Namespace) -> str:
-    return move_home(operator, partial(print, flush=True), arguments.enable)
+    report = partial(print, flush=True)
+    if arguments.trajectory:
+        return home_by_trajectory(operator, report, arguments.enable, switch_controllers)
+    return move_home(operator, report, arguments.enable)
 
 
 def _joint_test(operator: OperatorClient, arguments: argparse.Namespace) -> str:
@@ -119,9 +130,11 @@ VERBS = {
     "home": OperatorVerb(
         "Deactivate the policy and move the arms to home_positions of the guard: slowly, on a "
         "straight line in joint space, within the guard's limits. Check the path first: the motion "
-        "does not avoid obstacles or the other arm, and grippers open. Ctrl-C holds the arms.",
+        "does not avoid obstacles or the other arm, and grippers open. Ctrl-C holds the arms. With "
+        "--trajectory, control must be disabled: the trajectory controllers of ros2_control take "
+        "over from the forward controllers, move the arms and return.",
         _home,
-        ENABLE,
+        {**ENABLE, **TRAJECTORY},
     ),
     "joint-test": OperatorVerb(
         "Deactivate the policy and move each joint in turn by up to 0.1 rad and back, slowly and "

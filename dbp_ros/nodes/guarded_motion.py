@@ -22,7 +22,7 @@ from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.types import Array
 
 GUARD_PARAMETERS = (
-    *("joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),
+    *("robot", "joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),
     *("position_lower", "position_upper", "tracking_error_limit", "real_time_factor"),
 )
 CHUNK_RATE_HZ = 50.0
@@ -68,6 +68,7 @@ class GuardedMotion:
     """Motion of the arms by an operator, through the guard.
 
     Attributes:
+        robot: Description of the robot, as given to the guard.
         joints: Joints of the guard, in the order of all positions.
         home: Start pose of the robot in [rad] and [m]. Shape (nu,).
         limits: Limits of the motion.
@@ -91,6 +92,7 @@ class GuardedMotion:
         node.create_subscription(String, "guard/state", self._on_state, LATCHED)
         node.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
         settings = self._guard_settings()
+        self.robot: str = settings["robot"]
         self.joints: list[str] = list(settings["joints"])
         self.home = np.array(settings["home_positions"])
         self.limits = MotionLimits(
@@ -114,7 +116,7 @@ class GuardedMotion:
         enabled = self._require_ready(enable)
         self._deactivate_policy()
         self._require_only_publisher()
-        start = self._first_positions()
+        start = self.measured_positions()
         if not enabled:
             self._operator.enable_control(True)
             self._operator.spin_until(lambda: self._state.enabled, STATE_S)
@@ -135,6 +137,10 @@ class GuardedMotion:
         """Return the shortest duration of a path in wall time, in [s]."""
         return path.duration_s / self._real_time_factor
 
+    def _wait_for_state(self) -> None:
+        if not self._operator.spin_until(lambda: self._state != GuardState(), STATE_S):
+            raise DbpError("the guard publishes no state: see dbp status")
+
     def _deactivate_policy(self) -> None:
         if not self._operator.spin_until(
             lambda: self._operator.offers("policy/get_state"), DISCOVERY_SPREAD_S
@@ -149,7 +155,7 @@ class GuardedMotion:
         if others := sorted(set(self._operator.publishers("action_chunk")) - {policy}):
             raise DbpError(f"{', '.join(others)} also publishes action_chunk: end it first")
 
-    def _first_positions(self) -> Array:
+    def measured_positions(self) -> Array:
         """Wait for the position of every joint; return them. Shape (nu,)."""
         known = self._positions
         if not self._operator.spin_until(lambda: all(j in known for j in self.joints), STATE_S):
@@ -159,14 +165,24 @@ class GuardedMotion:
 
     def _require_ready(self, enable: bool) -> bool:
         """Check that control is enabled or may be enabled; return whether it is enabled."""
-        if not self._operator.spin_until(lambda: self._state != GuardState(), STATE_S):
-            raise DbpError("the guard publishes no state: see dbp status")
+        self._wait_for_state()
         if self._state.mode is GuardMode.STOPPED:
             raise DbpError(f"the guard is {self._state}: dbp reset, then dbp enable")
         enabled = self._state.enabled
         if not enabled and not enable:
             raise DbpError(f"the guard is {self._state}: use --enable, or dbp enable first")
         return enabled
+
+    def require_disabled(self) -> None:
+        """Check that the guard does not command the arms.
+
+        Raises:
+            DbpError: If control is enabled, or a stop is latched.
+        """
+        self._wait_for_state()
+        if self._state.mode is not GuardMode.DISABLED:
+            remedy = "dbp reset" if self._state.mode is GuardMode.STOPPED else "dbp disable"
+            raise DbpError(f"the guard is {self._state}, expected disabled: {remedy} first")
 
     def follow(self, path: Path, on_step: Callable[[float, Array], None]) -> None:
         """Publish a path until the arms arrive; pause it while an arm lags.
@@ -182,13 +198,13 @@ class GuardedMotion:
         self._operator.spin_until(lambda: chunks.get_subscription_count() > 0, DISCOVERY_S)
         path_s, before = 0.0, time.monotonic()
         deadline = before + 2.0 * self.wall_duration_s(path) + SETTLE_S
-        while path_s < path.duration_s or not self._near(path.goal, ARRIVED):
+        while path_s < path.duration_s or not self.is_near(path.goal, ARRIVED):
             now = time.monotonic()
-            if self._near(path.positions(np.array([path_s]))[0], LAGGING):
+            if self.is_near(path.positions(np.array([path_s]))[0], LAGGING):
                 path_s += self._real_time_factor * (now - before)
             before = now
             if now > deadline:
-                raise DbpError(self._explain_delay(path.goal))
+                raise DbpError(self.explain_delay(path.goal))
             if not self._state.enabled:
                 raise DbpError(f"the guard is {self._state}: the motion is not complete")
             chunks.publish(self._chunk(path, path_s))
@@ -208,7 +224,8 @@ class GuardedMotion:
             )
         return message
 
-    def _near(self, positions: Array, fraction: float) -> bool:
+    def is_near(self, positions: Array, fraction: float) -> bool:
+        """Return whether all joints are within a share of the tracking limits of positions."""
         return bool(
             (np.abs(self._measured() - positions) <= fraction * self.limits.tolerance).all()
         )
@@ -216,7 +233,8 @@ class GuardedMotion:
     def _measured(self) -> Array:
         return np.array([self._positions[joint] for joint in self.joints])
 
-    def _explain_delay(self, goal: Array) -> str:
+    def explain_delay(self, goal: Array) -> str:
+        """Return a sentence about the joint that is farthest from a goal."""
         error = np.abs(self._measured() - goal)
         worst = int(np.argmax(error / self.limits.tolerance))
         return (

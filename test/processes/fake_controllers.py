@@ -1,6 +1,7 @@
 """Fake controllers of ros2_control: lifecycle nodes that read and write the hardware."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from lifecycle_msgs.msg import State, Transition, TransitionEvent
@@ -9,6 +10,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.nodes.qos import SENSOR
 
@@ -179,13 +181,17 @@ class ForwardController(Controller):
 
 
 class TrajectoryController(Controller):
-    """Fake `joint_trajectory_controller`: moves some joints slowly.
+    """Fake `joint_trajectory_controller`: moves to the last point of a trajectory, slowly.
 
     Attributes:
         target: Target of its joints. Shape (joints,).
     """
 
     SPEED = 0.5
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.create_subscription(JointTrajectory, "~/joint_trajectory", self._on_trajectory, 10)
 
     def perform(self, transition: str) -> None:
         super().perform(transition)
@@ -195,3 +201,10 @@ class TrajectoryController(Controller):
     def update(self, now_ns: int) -> None:
         here, step = self.hardware.commands[self._indices], self.SPEED * PERIOD_S
         self.hardware.write(self._indices, here + np.clip(self.target - here, -step, step))
+
+    def _on_trajectory(self, message: JointTrajectory) -> None:
+        assert tuple(message.joint_names) == self.joints
+        times_s = [p.time_from_start.sec + 1e-9 * p.time_from_start.nanosec for p in message.points]
+        assert times_s == sorted(set(times_s)), "times must increase"
+        if self.state == ACTIVE:
+            self.target = np.array(message.points[-1].positions)

@@ -43,7 +43,7 @@ JOINTS_OF = {
     for name, part in zip(CONFIG.controllers, CONFIG.controller_slices(), strict=True)
 }
 LEFT, LEFT_GRIPPER, RIGHT, RIGHT_GRIPPER = CONFIG.controllers
-TRAJECTORY = "left_joint_trajectory_controller"
+TRAJECTORY, RIGHT_TRAJECTORY = (f"{side}_joint_trajectory_controller" for side in SIDES)
 ONE_BROADCASTER = {"joint_state_broadcaster": DUAL_UR5E_JOINTS}
 ONE_EACH_ARM = {
     f"{side}_joint_state_broadcaster": tuple(j for j in DUAL_UR5E_JOINTS if j.startswith(side))
@@ -59,6 +59,7 @@ DEFAULTS: dict[str, tuple[type[Controller], Sequence[str]]] = {
     **{name: (ForwardController, joints) for name, joints in JOINTS_OF.items()},
     **{name: (Broadcaster, joints) for name, joints in ONE_BROADCASTER.items()},
     TRAJECTORY: (TrajectoryController, JOINTS_OF[LEFT]),
+    RIGHT_TRAJECTORY: (TrajectoryController, JOINTS_OF[RIGHT]),
 }
 ACTIVE_AT_START = frozenset((*JOINTS_OF, *ONE_BROADCASTER))
 
