@@ -229,7 +229,8 @@ def require_joints(manifest: Manifest, joints: tuple[str, ...]) -> None:
         raise BundleError(
             f"model {manifest.name} is for {len(manifest.joints)} joints, the robot has "
             f"{len(joints)}: the robot lacks {', '.join(missing) or 'none'}, the model lacks "
-            f"{', '.join(extra) or 'none'}"
+            f"{', '.join(extra) or 'none'}: train with --robot, whose description maps the names "
+            "of the data to the joints"
         )
     if manifest.action.meaning != JOINT_POSITION:
         raise BundleError(

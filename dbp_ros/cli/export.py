@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_new_folder(arguments.out, MANIFEST)
     checkpoint = read_checkpoint(arguments.source)
     recorded = checkpoint.metadata["dataset"].get("sha256")
-    if recorded is not None and recorded != open_episodes(arguments.data).sha256():
+    episodes = open_episodes(arguments.data, checkpoint.selection)
+    if recorded is not None and recorded != episodes.sha256():
         raise TrainingError(
             f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
             "give the folder that the policy was trained on"

@@ -83,7 +83,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     origin = {
         "name": arguments.data.resolve().name,
         "episodes": data.episodes,
-        "sha256": open_episodes(arguments.data).sha256(),
+        "sha256": open_episodes(arguments.data, selection).sha256(),
         **({"selection": selection.to_dict()} if selection != DEFAULT_SELECTION else {}),
     }
     trainer = Trainer(config, data, arguments.out, origin=origin)

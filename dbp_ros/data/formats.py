@@ -3,41 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from dbp_ros.data.episode import DATASET_FILE, SUFFIX, Episode
+from dbp_ros.data.episode import DATASET_FILE, SUFFIX
+from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.npz_folder import NpzFolder
+from dbp_ros.data.robot_mapping import MappedEpisodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
 from dbp_ros.extras import install_hint
+from dbp_ros.settings.robot_files import read_robot
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
-
-
-class EpisodeSet(Protocol):
-    """Episodes in a fixed order, read one at a time."""
-
-    @property
-    def origin(self) -> str:
-        """Path of the set, for error messages."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each episode for error messages, in order."""
-
-    def __len__(self) -> int: ...
-
-    def read(self, index: int) -> Episode:
-        """Read one episode into memory.
-
-        Raises:
-            EpisodeError: If it is damaged; with the set, the episode and the field.
-            IndexError: If there is no such episode.
-        """
-
-    def sha256(self) -> str:
-        """Return the sha256 over the sorted sha256 of the files of the set."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +108,9 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
     for data_format in FORMATS:
         if data_format.matches(path):
             try:
-                return data_format.open(path, selection)
+                found = data_format.open(path, selection)
+                robot = selection.robot
+                return MappedEpisodes(found, read_robot(robot)) if robot else found
             except ModuleNotFoundError as error:
                 library = (error.name or "dbp_ros").partition(".")[0]
                 if library == "dbp_ros":

@@ -27,6 +27,11 @@ class Selection(Settings):
     step_s: float | None = setting(
         None, "time between two rows in [s], if the data set does not store it"
     )
+    robot: str = setting(
+        "",
+        "description of a robot: a name in config/robots/, or a file; states and actions are then "
+        "its joints in [rad] and [m], and cameras have its names, see `data` in the description",
+    )
     stride: int | None = setting(None, "read every n-th row, with steps n times as long", ge=1)
 
     def __post_init__(self) -> None:

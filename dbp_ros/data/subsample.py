@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.formats import EpisodeSet
+from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.errors import EpisodeError
 
 

@@ -15,8 +15,9 @@ from dbp_ros.learning.augmentation import Augmentation
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
-from dbp_ros.learning.normaliser import METRES, RADIANS, Normaliser, unit_of
+from dbp_ros.learning.normaliser import Normaliser
 from dbp_ros.learning.observation_neighbours import Neighbours
+from dbp_ros.learning.units import METRES, RADIANS, ColumnUnits
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class BatchSampler:
         self._config, self._data, self._rows = config, data, rows
         self._neighbours = neighbours
         self._augment = Augmentation.of(config)
-        self._state_std = state_noise_std(config, data.state_names, normaliser)
+        self._state_std = state_noise_std(config, data.state_names, data.units, normaliser)
         self.generator = torch.Generator().manual_seed(config.seed)
 
     def sample(self, num_samples: int, own: slice) -> SampledBatch:
@@ -109,13 +110,15 @@ class BatchSampler:
         return augmented.reshape(-1, history, *augmented.shape[1:])
 
 
-def state_noise_std(config: TrainConfig, names: tuple[str, ...], normaliser: Normaliser) -> Tensor:
+def state_noise_std(
+    config: TrainConfig, names: tuple[str, ...], units: ColumnUnits, normaliser: Normaliser
+) -> Tensor:
     """Return the standard deviation of the noise on each state, in its unit. Shape (ns,)."""
     absolute = {RADIANS: config.position_noise_rad, METRES: config.gripper_noise_m}
     half_ranges = normaliser.state_half_range.cpu().tolist()
     return torch.tensor(
         [
-            absolute.get(unit_of(name), config.state_noise * half_range)
+            absolute.get(units.of(name), config.state_noise * half_range)
             for name, half_range in zip(names, half_ranges, strict=True)
         ]
     )

@@ -11,16 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.formats import EpisodeSet, open_episodes
+from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
+from dbp_ros.learning.units import BY_NAME, RADIANS, ColumnUnits
 from dbp_ros.types import Floats, Image
 
 CONSTANT_BELOW = 1e-4
+# Two full turns; a UR5e turns by one from zero.
+LARGEST_ANGLE_RAD = 4.0 * math.pi
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Demonstrations:
         first: First row of each row's episode. Shape (steps,).
         last: Last row of each row's episode. Shape (steps,).
         episode: Number of each row's episode. Shape (steps,).
+        units: Units of the columns.
     """
 
     state_names: tuple[str, ...]
@@ -50,6 +55,7 @@ class Demonstrations:
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     episode: NDArray[np.int64]
+    units: ColumnUnits = BY_NAME
 
     @classmethod
     def from_arrays(
@@ -185,9 +191,30 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
         episodes = open_episodes(path, selection)
         if selection.stride is not None:
             episodes = SubsampledEpisodes(episodes, selection.stride)
-        return read_demonstrations(episodes)
+        units = ColumnUnits.of_robot(selection.robot)
+        found = replace(read_demonstrations(episodes), units=units)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
+    _check_angles(path, found)
+    return found
+
+
+def _check_angles(path: Path, data: Demonstrations) -> None:
+    """Check that the values of joints can be angles in [rad].
+
+    Raises:
+        TrainingError: If a joint turns by more than two full rotations from zero.
+    """
+    columns = ((data.state_names, data.states), (data.action_names, data.actions))
+    for names, values in columns:
+        for index, name in enumerate(names):
+            low, high = float(values[:, index].min()), float(values[:, index].max())
+            if data.units.of(name) == RADIANS and max(-low, high) > LARGEST_ANGLE_RAD:
+                raise TrainingError(
+                    f"{path}: {name} runs from {low:g} to {high:g}, which cannot be an angle in "
+                    "[rad]: give --robot with a description whose data section has the unit, such "
+                    "as {unit: deg}"
+                )
 
 
 def read_demonstrations(episodes: EpisodeSet) -> Demonstrations:

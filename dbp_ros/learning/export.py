@@ -29,9 +29,9 @@ from dbp_ros.files import atomic_folder
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.graph_weights import ENCODER_PREFIX, HEAD_PREFIX, name_weights
-from dbp_ros.learning.normaliser import unit_of
 from dbp_ros.learning.onnx_graphs import export_cloud_encoder, export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_tensor
+from dbp_ros.learning.units import ColumnUnits
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.policy import DECISION_RATE_HZ
 
@@ -158,7 +158,8 @@ def _manifest(
     checkpoint: Checkpoint, policy: PolicyNetwork, directory: Path, info: ExportMetadata
 ) -> Manifest:
     shape, metadata, sizes = checkpoint.shape, checkpoint.metadata, policy.feature_sizes
-    joints = all(unit_of(name) for name in shape.action_names)
+    units = ColumnUnits.of_robot(checkpoint.selection.robot)
+    joints = all(units.of(name) for name in shape.action_names)
     return Manifest(
         format=FORMAT,
         name=info.name,
@@ -181,7 +182,7 @@ def _manifest(
         control_rate_hz=info.control_rate_hz,
         proof=GoldenSpec(GOLDEN_FILE, GOLDEN_TOLERANCE * _unit(policy)),
         files={path.name: sha256_of(path) for path in sorted(directory.iterdir())},
-        normaliser=policy.normaliser.describe(shape.state_names, shape.action_names),
+        normaliser=policy.normaliser.describe(shape.state_names, shape.action_names, units),
         made_by={
             "commands": list(info.commands),
             "seed": checkpoint.config.seed,

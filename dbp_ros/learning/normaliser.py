@@ -14,16 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from dbp_ros.learning.config import TrainConfig
+from dbp_ros.learning.units import BY_NAME, METRES, RADIANS, UNKNOWN, ColumnUnits
 from dbp_ros.types import Floats
-
-RADIANS, METRES, UNKNOWN = "rad", "m", ""
-
-
-def unit_of(name: str) -> str:
-    """Return the unit of a column by its name: [m] of a gripper, [rad] of a joint, or unknown."""
-    if "gripper" in name:
-        return METRES
-    return RADIANS if name.endswith("joint") else UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -39,14 +31,17 @@ class SmallestRanges:
         """Return the bounds of a configuration."""
         return cls(config.smallest_range_rad, config.smallest_range_m, config.smallest_range)
 
-    def each(self, names: Sequence[str]) -> Floats:
+    def each(self, names: Sequence[str], units: ColumnUnits = BY_NAME) -> Floats:
         """Return the lower bound of each column. Shape (columns,)."""
         bounds = {RADIANS: self.rad, METRES: self.m, UNKNOWN: self.other}
-        return np.array([bounds[unit_of(name)] for name in names], np.float32)
+        return np.array([bounds[units.of(name)] for name in names], np.float32)
 
 
 def relative_columns(
-    state_names: Sequence[str], action_names: Sequence[str], relative: bool
+    state_names: Sequence[str],
+    action_names: Sequence[str],
+    relative: bool,
+    units: ColumnUnits = BY_NAME,
 ) -> Floats:
     """Return a 1 where an action is relative to a state: arm joints of the same name.
 
@@ -54,13 +49,14 @@ def relative_columns(
         state_names: Columns of the states.
         action_names: Columns of the actions.
         relative: False for absolute actions only.
+        units: Units of the columns.
 
     Returns:
         Shape (ns, nu).
     """
     return np.array(
         [
-            [float(relative and state == action and unit_of(action) == RADIANS)]
+            [float(relative and state == action and units.of(action) == RADIANS)]
             for state in state_names
             for action in action_names
         ],
@@ -113,7 +109,12 @@ class Normaliser(nn.Module):
         offset = normalised * self.action_half_range + self.action_centre
         return offset + (measured @ self.relative_to).unsqueeze(-2)
 
-    def describe(self, state_names: Sequence[str], action_names: Sequence[str]) -> dict[str, Any]:
+    def describe(
+        self,
+        state_names: Sequence[str],
+        action_names: Sequence[str],
+        units: ColumnUnits = BY_NAME,
+    ) -> dict[str, Any]:
         """Return the range of each column, for the manifest."""
         relative = self.relative_to.sum(0) > 0
         low = (self.action_centre - self.action_half_range).amin(0)
@@ -121,7 +122,7 @@ class Normaliser(nn.Module):
         return {
             "state": {
                 name: {
-                    "unit": unit_of(name) or "unknown",
+                    "unit": units.of(name) or "unknown",
                     "range": _range(
                         self.state_centre[i] - self.state_half_range[i],
                         self.state_centre[i] + self.state_half_range[i],
@@ -131,7 +132,7 @@ class Normaliser(nn.Module):
             },
             "action": {
                 name: {
-                    "unit": unit_of(name) or "unknown",
+                    "unit": units.of(name) or "unknown",
                     "meaning": "relative_to_measured" if relative[i] else "absolute",
                     "range": _range(low[i], high[i]),
                 }

@@ -45,11 +45,13 @@ class TrainingData:
         rows, validation_rows = split_by_episode(data, config.validation_fraction, config.seed)
         floors = SmallestRanges.of(config)
         normaliser = fit_normaliser(
-            relative_columns(data.state_names, data.action_names, config.relative_actions),
+            relative_columns(
+                data.state_names, data.action_names, config.relative_actions, data.units
+            ),
             data.states[rows],
             data.chunks(rows, config.horizon),
-            floors.each(data.state_names),
-            floors.each(data.action_names),
+            floors.each(data.state_names, data.units),
+            floors.each(data.action_names, data.units),
         )
         if not config.neighbours:
             return cls(rows, validation_rows, normaliser, None)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from dbp_ros.drift.energy import energy_score
 from dbp_ros.learning.dataset import Demonstrations
-from dbp_ros.learning.normaliser import METRES, unit_of
 from dbp_ros.learning.policy_network import PolicyNetwork, image_tensor
+from dbp_ros.learning.units import METRES
 
 SAMPLES = 8
 LARGEST_SET = 512
@@ -66,7 +66,7 @@ def validate(
         for i in range(0, len(selected), _BATCH_SIZE)
     ]
     scores, squares, variances = (torch.cat(values) for values in zip(*batches, strict=True))
-    arms = torch.tensor([unit_of(name) != METRES for name in data.action_names])
+    arms = torch.tensor([data.units.of(name) != METRES for name in data.action_names])
     arm = squares[:, :, arms].mean(2)
     best = arm.argmin(1)
     gripper = squares[torch.arange(len(best)), best][:, ~arms]

@@ -7,7 +7,17 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    NoReturn,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 
@@ -21,7 +31,10 @@ _hints: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
 
 def setting(default: Any, doc: str, *, ge: float | None = None, le: float | None = None) -> Any:
     """Return a dataclass field with a description and a closed range from `ge` to `le`."""
-    return field(default=default, metadata={"doc": doc, "ge": ge, "le": le})
+    metadata = {"doc": doc, "ge": ge, "le": le}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,7 @@ def convert(kind: Any, value: Any, name: str) -> Any:
         if value not in arguments:
             raise ConfigError(f"{name} is {value!r:.80}, expected one of {', '.join(arguments)}")
         return value
-    if origin is UnionType:
+    if origin in (UnionType, Union):
         return None if value is None else convert(arguments[0], value, name)
     if origin is np.ndarray:
         return _array(value, name)

@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.parameter_yaml import nearest
 
@@ -139,6 +140,10 @@ class RobotDescription(Settings):
         (), "Pairs of links that may touch, besides neighbours"
     )
 
+    data: DataMapping = setting(
+        DataMapping(), "Names and units of joints and cameras in data sets of other sources"
+    )
+
     def __post_init__(self) -> None:
         """Check names and completeness.
 
@@ -154,6 +159,8 @@ class RobotDescription(Settings):
         _require_unique("controller", self.controllers)
         _require_same_joints("joint_limits", self.joint_limits, self.joints)
         _require_same_joints("home", self.home, self.joints)
+        _require_known("data.joints", self.data.joints, self.joints)
+        _require_known("data.cameras", self.data.cameras, tuple(self.cameras))
         for joint, position in self.home.items():
             limits = self.joint_limits[joint]
             if not limits.min_position <= position <= limits.max_position:
@@ -232,10 +239,14 @@ def _require_unique(what: str, names: Iterable[str]) -> None:
 
 def _require_same_joints(what: str, given: Iterable[str], joints: tuple[str, ...]) -> None:
     given = tuple(given)
-    for name in given:
-        if name not in joints:
-            near = nearest(name, joints)
-            guess = f"did you mean {near}?" if near else f"joints are {', '.join(joints)}"
-            raise ConfigError(f"{what}.{name} is no joint of the arms: {guess}")
+    _require_known(what, given, joints)
     if missing := [name for name in joints if name not in given]:
         raise ConfigError(f"{what} lacks {', '.join(missing)}")
+
+
+def _require_known(what: str, given: Iterable[str], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            near = nearest(name, known)
+            guess = f"did you mean {near}?" if near else f"the robot has {', '.join(known)}"
+            raise ConfigError(f"{what}.{name} is not of the robot: {guess}")

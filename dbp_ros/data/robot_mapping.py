@@ -1,0 +1,121 @@
+"""Episodes with the joints, units and cameras of a robot, from a data set with other names."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.errors import EpisodeError
+from dbp_ros.settings.parameter_yaml import nearest
+from dbp_ros.settings.robot import RobotDescription
+from dbp_ros.types import Floats
+
+# Share of a joint's range, at least 0.1 rad or m, by which recorded values may exceed its limits.
+RANGE_MARGIN, MIN_MARGIN = 0.2, 0.1
+
+
+class MappedEpisodes:
+    """Set of episodes in the names and units of a robot.
+
+    States and actions are the joints of the robot in its order. Cameras have the names of the
+    description; those that the data lack are left out.
+    """
+
+    def __init__(self, episodes: EpisodeSet, robot: RobotDescription) -> None:
+        """Wrap a set.
+
+        Args:
+            episodes: Set in its own names.
+            robot: Description with the mapping of its data.
+        """
+        self._episodes, self._robot = episodes, robot
+        self.origin, self.names = episodes.origin, episodes.names
+
+    def __len__(self) -> int:
+        return len(self._episodes)
+
+    def read(self, index: int) -> Episode:
+        """Read one episode; see `EpisodeSet.read`.
+
+        Raises:
+            EpisodeError: If a column of a joint is missing, or values are far beyond its limits.
+        """
+        try:
+            return map_episode(self._episodes.read(index), self._robot)
+        except EpisodeError as error:
+            raise EpisodeError(f"{self.names[index]}: {error}") from error
+
+    def sha256(self) -> str:
+        """Return the hash of the original set."""
+        return self._episodes.sha256()
+
+
+def map_episode(episode: Episode, robot: RobotDescription) -> Episode:
+    """Return an episode in the names and units of a robot.
+
+    Raises:
+        EpisodeError: If a column of a joint is missing, or its values are far beyond its limits.
+    """
+    columns = [robot.data.columns(joint) for joint in robot.joints]
+    states = _converted(
+        "state", episode.states, episode.state_names, [state for state, _ in columns], robot
+    )
+    actions = _converted(
+        "action", episode.actions, episode.action_names, [action for _, action in columns], robot
+    )
+    keys = {robot.data.key_of(camera): camera for camera in robot.cameras}
+    return replace(
+        episode,
+        state_names=robot.joints,
+        action_names=robot.joints,
+        states=states,
+        actions=actions,
+        images={keys.get(key, key): images for key, images in episode.images.items()},
+    )
+
+
+def _converted(
+    what: str,
+    values: Floats,
+    names: Sequence[str],
+    columns: Sequence[str],
+    robot: RobotDescription,
+) -> Floats:
+    """Return the columns of the robot's joints, in [rad] and [m]. Shape (steps, nu)."""
+    for joint, column in zip(robot.joints, columns, strict=True):
+        if column not in names:
+            near = nearest(column, names)
+            guess = f"did you mean {near}?" if near else f"it has {', '.join(names)}"
+            raise EpisodeError(
+                f"no {what} {column!r} for {joint}: {guess} Correct data in the description of "
+                f"{robot.name}"
+            )
+    conversions = np.array([robot.data.conversion(joint) for joint in robot.joints])
+    chosen = values[:, [names.index(column) for column in columns]].astype(np.float64)
+    converted: Floats = (chosen * conversions[:, 0] + conversions[:, 1]).astype(np.float32)
+    for index, joint in enumerate(robot.joints):
+        recorded = values[:, names.index(columns[index])]
+        _check_range(what, columns[index], recorded, converted[:, index], robot, joint)
+    return converted
+
+
+def _check_range(
+    what: str,
+    column: str,
+    recorded: Floats,
+    converted: Floats,
+    robot: RobotDescription,
+    joint: str,
+) -> None:
+    limits = robot.joint_limits[joint]
+    low, high = limits.min_position, limits.max_position
+    margin = max(MIN_MARGIN, RANGE_MARGIN * (high - low))
+    if low - margin <= converted.min() and converted.max() <= high + margin:
+        return
+    raise EpisodeError(
+        f"{what} {column} runs from {recorded.min():g} to {recorded.max():g}, which is "
+        f"{converted.min():g} to {converted.max():g} for {joint} with limits {low:g} to {high:g}: "
+        f"set unit, sign or ranges of {joint} in data of the description of {robot.name}"
+    )

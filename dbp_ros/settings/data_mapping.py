@@ -1,0 +1,87 @@
+"""Names and units of a robot's joints and cameras in data sets that others recorded."""
+
+from dataclasses import dataclass
+from math import pi
+from typing import Literal
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.settings.fields import Settings, setting
+
+Unit = Literal["rad", "deg", "m", "mm"]
+# Factor from a unit to [rad] or [m].
+FACTORS: dict[str, float] = {"rad": 1.0, "deg": pi / 180.0, "m": 1.0, "mm": 1e-3}
+JOINT, CAMERA = "{joint}", "{camera}"
+
+
+@dataclass(frozen=True)
+class JointColumn(Settings):
+    """Columns of one joint in a data set, and the conversion of their values.
+
+    A value is converted by its unit and sign, or linearly between two ranges.
+    """
+
+    state: str = setting("", "Column of the state; empty for the pattern of the mapping")
+    action: str = setting("", "Column of the action; empty for that of the state")
+    unit: Unit | None = setting(None, "Unit; that of the mapping if not given")
+    sign: int = setting(1, "-1 if the joint turns in the opposite direction", ge=-1, le=1)
+    data_range: tuple[float, float] | None = setting(None, "Two values in the data")
+    robot_range: tuple[float, float] | None = setting(None, "The same in [rad] or [m]")
+
+    def __post_init__(self) -> None:
+        """Check values that depend on each other."""
+        super().__post_init__()
+        if self.sign == 0:
+            raise ConfigError("sign is 0, expected 1 or -1")
+        if (self.data_range is None) != (self.robot_range is None):
+            raise ConfigError("expected data_range and robot_range, or neither")
+        if self.data_range is not None and self.data_range[0] == self.data_range[1]:
+            raise ConfigError(f"data_range is {self.data_range}, expected two different values")
+        if self.data_range is not None and (self.unit is not None or self.sign != 1):
+            raise ConfigError("expected data_range and robot_range, or unit and sign, not both")
+
+    def conversion(self, unit: str) -> tuple[float, float]:
+        """Return factor and offset from the data to [rad] or [m].
+
+        Args:
+            unit: Unit of the mapping.
+        """
+        if self.data_range is None or self.robot_range is None:
+            return self.sign * FACTORS[self.unit or unit], 0.0
+        (data_low, data_high), (low, high) = self.data_range, self.robot_range
+        factor = (high - low) / (data_high - data_low)
+        return factor, low - factor * data_low
+
+
+@dataclass(frozen=True)
+class DataMapping(Settings):
+    """Names and units in data sets of a robot; the defaults are the robot's own."""
+
+    state: str = setting(JOINT, "Pattern of the columns of the state")
+    action: str = setting("", "Pattern of the columns of the action; empty for that of the state")
+    unit: Unit = setting("rad", "Unit of joints without an item; a gripper may need a range")
+    joints: dict[str, JointColumn] = setting({}, "Joints that differ from this")
+    camera: str = setting(CAMERA, "Pattern of the names of the cameras")
+    cameras: dict[str, str] = setting({}, "Cameras that differ from this: camera of the robot: key")
+
+    def __post_init__(self) -> None:
+        """Check the patterns."""
+        super().__post_init__()
+        for name, part in (("state", JOINT), ("action", JOINT), ("camera", CAMERA)):
+            pattern = getattr(self, name)
+            if pattern and part not in pattern:
+                raise ConfigError(f"{name} is {pattern!r}, expected a pattern with {part}")
+
+    def columns(self, joint: str) -> tuple[str, str]:
+        """Return the columns of a joint in the state and in the action."""
+        item = self.joints.get(joint, JointColumn())
+        state = item.state or self.state.replace(JOINT, joint)
+        pattern = self.action.replace(JOINT, joint)
+        return state, item.action or pattern or state
+
+    def conversion(self, joint: str) -> tuple[float, float]:
+        """Return factor and offset of a joint from the data to [rad] or [m]."""
+        return self.joints.get(joint, JointColumn()).conversion(self.unit)
+
+    def key_of(self, camera: str) -> str:
+        """Return the key of a camera in the data."""
+        return self.cameras.get(camera, self.camera.replace(CAMERA, camera))
