@@ -28,6 +28,7 @@ from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.view import ViewConfig
 from dbp_ros.stack.processes import StackConfig
 from dbp_ros.telemetry.policy_step import PolicyStep
 
@@ -38,6 +39,7 @@ NODES = {
     "policy": PolicyConfig,
     "learner": LearnerConfig,
     "simulation": SimulationConfig,
+    "view": ViewConfig,
     "model_sender": ModelSenderConfig,
 }
 LONGEST_DEFAULT = 40

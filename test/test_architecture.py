@@ -59,7 +59,8 @@ MAY_IMPORT["cli"] = set(MAY_IMPORT)
 LIGHT = {"numpy", "yaml"}
 ROS = {
     *("builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces", "rclpy"),
-    *("rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
+    *("geometry_msgs", "rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs"),
+    *("trajectory_msgs", "visualization_msgs"),
 }
 TORCH = {"torch"}
 TRAINING = TORCH | {"accelerate", "onnx", "onnxruntime", "onnxscript", "safetensors", "matplotlib"}

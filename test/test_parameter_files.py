@@ -13,6 +13,7 @@ from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.view import ViewConfig
 from dbp_ros.stack.processes import StackConfig, processes
 
 PARAMETER_FILES = {
@@ -20,6 +21,7 @@ PARAMETER_FILES = {
     "learner.yaml": LearnerConfig,
     "policy.yaml": PolicyConfig,
     "simulation.yaml": SimulationConfig,
+    "view.yaml": ViewConfig,
 }
 
 

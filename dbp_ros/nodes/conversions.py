@@ -1,10 +1,12 @@
 """Conversion of messages to the types of `dbp_ros.types` and back, with all checks."""
 
+import math
 from array import array
 from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 
 from dbp_ros.errors import CommandError, ObservationError
@@ -167,3 +169,20 @@ class ChunkWriter:
             chunk.positions,
             clocks.ros_durations_ns(chunk.due_ns - chunk.stamp_ns),
         )
+
+
+def camera_info_message(image: ImageMessage, vertical_fov_deg: float) -> CameraInfo:
+    """Return the intrinsics of a pinhole camera with square pixels and no distortion.
+
+    Args:
+        image: Image of the camera, with its size, stamp and frame.
+        vertical_fov_deg: Vertical field of view.
+    """
+    focal_px = 0.5 * image.height / math.tan(math.radians(vertical_fov_deg) / 2.0)
+    centre_x, centre_y = image.width / 2.0, image.height / 2.0
+    message = CameraInfo(header=image.header, height=image.height, width=image.width)
+    message.distortion_model, message.d = "plumb_bob", [0.0] * 5
+    message.k = [focal_px, 0.0, centre_x, 0.0, focal_px, centre_y, 0.0, 0.0, 1.0]
+    message.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    message.p = [focal_px, 0.0, centre_x, 0.0, 0.0, focal_px, centre_y, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return message

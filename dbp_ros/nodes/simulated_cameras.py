@@ -11,9 +11,9 @@ from itertools import cycle
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
-from dbp_ros.nodes.conversions import image_message
+from dbp_ros.nodes.conversions import camera_info_message, image_message
 from dbp_ros.nodes.qos import SENSOR
 from dbp_ros.runtime.rate_loop import RateThread
 from dbp_ros.runtime.realtime import set_niceness
@@ -70,6 +70,8 @@ class SimulatedCameras:
         self._next_camera = cycle(enumerate(config.cameras))
         self._publishing = threading.Event()
         self._topics: dict[str, Publisher] = {}
+        self._info_topics: dict[str, Publisher] = {}
+        self._infos: dict[str, CameraInfo] = {}
         trace.cameras = config.cameras
         rate_hz = max(1, len(config.cameras)) * config.camera_rate_hz
         self.thread = RateThread("cameras", rate_hz, self._render, sim_clock=sim_clock)
@@ -82,10 +84,10 @@ class SimulatedCameras:
 
     def publish(self) -> None:
         """Start to render and publish."""
-        self._topics = {
-            name: self._node.create_publisher(Image, f"{name}/image_raw", SENSOR)
-            for name in self._config.cameras
-        }
+        create = self._node.create_publisher
+        names = self._config.cameras
+        self._info_topics = {n: create(CameraInfo, f"{n}/camera_info", SENSOR) for n in names}
+        self._topics = {name: create(Image, f"{name}/image_raw", SENSOR) for name in names}
         self._publishing.set()
 
     def show(self, simulation: ArmSimulation) -> None:
@@ -107,6 +109,11 @@ class SimulatedCameras:
         image = self._noise.add(rig.render_camera(camera, qpos))
         message = image_message(self._upscale(image), camera, self._stamp(captured_ns))
         self._topics[camera].publish(message)
+        if camera not in self._infos:
+            field_of_view_deg = float(simulation.model.camera(camera).fovy[0])
+            self._infos[camera] = camera_info_message(message, field_of_view_deg)
+        self._infos[camera].header.stamp = message.header.stamp
+        self._info_topics[camera].publish(self._infos[camera])
         published_ns = self._sim_clock.now_ns()
         self.render_time.record(self._sim_clock.wall_duration_ns(captured_ns, published_ns))
         self._trace.add_span(Hop.RENDERED, captured_ns, published_ns, index, captured_ns)

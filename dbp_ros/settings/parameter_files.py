@@ -17,6 +17,7 @@ from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.robot_files import settings_for
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.view import ViewConfig
 
 # Settings of each node of the stack with parameters.
 NODES: Mapping[str, type[Settings]] = {
@@ -25,6 +26,7 @@ NODES: Mapping[str, type[Settings]] = {
     "learner": LearnerConfig,
     "simulation": SimulationConfig,
     "bag": BagConfig,
+    "view": ViewConfig,
     "model_sender": ModelSenderConfig,
 }
 # Parameters that rclpy declares in every node; both are of type bool.

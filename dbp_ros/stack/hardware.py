@@ -11,12 +11,14 @@ from typing import Any
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.resources import resource_directory
+from dbp_ros.robots.check import urdf_path
 from dbp_ros.robots.ros2_control import (
     BROADCASTER,
     controllers_yaml,
     hardware_urdf,
     homing_controllers,
 )
+from dbp_ros.robots.urdf import Urdf, read_urdf
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.stack.processes import SIMULATORS, StackConfig
@@ -60,7 +62,7 @@ def generated_folder(config: StackConfig) -> Path:
 
 
 def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
-    """Return the nodes of a robot's hardware, in the order of their start; none for `none`.
+    """Return the nodes of a robot's hardware and of the view, in the order of their start.
 
     Writes the parameter file of the controllers and, for MuJoCo, the scene.
 
@@ -68,7 +70,9 @@ def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
         ConfigError: If the description, its URDF or an address is wrong.
     """
     if config.hardware == "none":
-        return []
+        if not config.view:
+            return []
+        return [_state_publisher(read_urdf(urdf_path(config.robot)), {}), _rviz()]
     robot, folder = read_robot(config.robot), generated_folder(config)
     require_folder(folder, "ROS_HOME")
     simulated = config.hardware in SIMULATORS
@@ -82,19 +86,25 @@ def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
         config.robot, config.hardware, folder, {**arguments, "addresses": config.addresses}
     )
     clock: dict[str, Any] = {"use_sim_time": True} if simulated else {}
-    state_publisher = HardwareNode(
-        "robot_state_publisher",
-        "robot_state_publisher",
-        "robot_state_publisher",
-        ({DESCRIPTION: urdf.text, **clock},),
-    )
     managers = {
         "mock": [_manager("controller_manager", controllers)],
         "ur": [_manager("controller_manager", controllers)],
         "mujoco": [_manager("mujoco_ros2_control", controllers, clock)],
         "gazebo": _gazebo(robot),
     }
-    return [state_publisher, *managers[config.hardware], *_spawners(robot)]
+    nodes = [_state_publisher(urdf, clock), *managers[config.hardware], *_spawners(robot)]
+    return [*nodes, _rviz(clock)] if config.view else nodes
+
+
+def _state_publisher(urdf: Urdf, clock: dict[str, Any]) -> HardwareNode:
+    name = "robot_state_publisher"
+    return HardwareNode(name, name, name, ({DESCRIPTION: urdf.text, **clock},))
+
+
+def _rviz(clock: dict[str, Any] | None = None) -> HardwareNode:
+    view = resource_directory() / "config" / "views" / "stack.rviz"
+    parameters = (clock,) if clock else ()
+    return HardwareNode("rviz", "rviz2", "rviz2", parameters, ("-d", str(view)))
 
 
 def _manager(

@@ -65,6 +65,11 @@ class StackConfig(Settings):
         "Start ros2_control with this hardware, its controllers and robot_state_publisher; none if "
         "they run already; only with ros2 launch",
     )
+    view: bool = setting(
+        False,
+        "Publish robot_description, the robot and the chunks as markers; with ros2 launch also "
+        "start robot_state_publisher and RViz",
+    )
     addresses: str = setting(
         "", "Address of each arm for the hardware ur, such as left=192.168.1.2 right=192.168.1.3"
     )
@@ -220,6 +225,8 @@ def processes(config: StackConfig) -> list[Process]:
         reset = {"auto_reset": True} if config.learner and config.auto_reset else {}
         simulation = {**robot, **task, **factor, **publish_clock, **reset}
         nodes = {"simulation": ("sim_node", simulation), **nodes}
+    if config.view:
+        nodes["view"] = ("view_node", {**robot, **clock})
     for name in nodes:
         if not (folder / f"{name}.yaml").is_file():
             raise ConfigError(f"{folder / name}.yaml is missing: copy it from config/")

@@ -141,3 +141,8 @@ def test_the_learner_offers_the_documented_topics_and_services(probe: Node, tmp_
 def test_the_model_sender_offers_the_documented_topics(probe: Node) -> None:
     with process("model_sender"):
         assert_as_documented(probe, "model_sender")
+
+
+def test_the_view_offers_the_documented_topics_and_services(probe: Node) -> None:
+    with process("view_node"):
+        assert_as_documented(probe, "view")

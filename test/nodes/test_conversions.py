@@ -14,7 +14,13 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.nodes.camera_images import transport_of
-from dbp_ros.nodes.conversions import ChunkReader, ChunkWriter, JointReader, image_message
+from dbp_ros.nodes.conversions import (
+    ChunkReader,
+    ChunkWriter,
+    JointReader,
+    camera_info_message,
+    image_message,
+)
 from dbp_ros.nodes.steady_clock import SteadyClock, ns_to_stamp
 from dbp_ros.sensing.image_decoding import decode_raw
 from dbp_ros.types import NS_PER_S, ActionChunk, Array
@@ -268,3 +274,13 @@ def test_a_joint_repeated_in_a_small_message_is_refused() -> None:
     message = JointState(name=["a", "b", "a"], position=[1.0, 2.0, 3.0])
     with pytest.raises(ObservationError, match="names a more than once"):
         read(message, JointReader(("a", "b")))
+
+
+def test_intrinsics_project_the_edge_of_the_view_to_the_edge_of_the_image() -> None:
+    image = image_message(np.zeros((480, 640, 3), np.uint8), "head_camera", Time(sec=3))
+    info = camera_info_message(image, 60.0)
+    projection = np.array(info.p).reshape(3, 4)
+    edge = projection @ [0.0, np.tan(np.radians(30.0)), 1.0, 1.0]
+    np.testing.assert_allclose(edge[:2] / edge[2], [320.0, 480.0])
+    np.testing.assert_allclose(projection[:, :3], np.array(info.k).reshape(3, 3))
+    assert (info.header, info.height, info.width) == (image.header, 480, 640)
