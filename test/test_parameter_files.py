@@ -1,6 +1,5 @@
-"""The parameter files and the compose files."""
+"""The parameter files."""
 
-import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -57,17 +56,3 @@ def test_parameter_files_do_not_set_what_the_stack_overrides(root: Path) -> None
 def test_an_unknown_parameter_is_named(root: Path) -> None:
     with pytest.raises(ConfigError, match="no comand_rate_hz"):
         from_mapping(GuardConfig, {"comand_rate_hz": 250.0})
-
-
-@pytest.mark.parametrize(
-    ("file", "sim"), [("compose.yaml", "sim:=${SIM:-true}"), ("compose.robot.yaml", "sim:=false")]
-)
-def test_a_compose_file_sets_the_argument_sim(root: Path, file: str, sim: str) -> None:
-    document = yaml.safe_load((root / "docker" / file).read_text(encoding="utf-8"))
-    words = document["services"]["stack"]["command"]
-    assert words[:4] == ["ros2", "launch", "dbp_ros", "dual_arm.launch.py"]
-    assert [word for word in words if word.startswith("sim:=")] == [sim]
-    known = {item.name for item in fields(StackConfig)}
-    # ros2 launch refuses an argument with an empty value.
-    assert all(re.fullmatch(r"(\w+):=.*[^-]\}?", w)[1] in known for w in words[4:])
-    assert not any(word.endswith((":=", ":-}")) for word in words)
