@@ -18,6 +18,7 @@ VERBS = (
         "up", "start the stack: guard, policy and, with --sim, the simulated cell", ("ros", "sim")
     ),
     Verb("status", "show the state of a running stack, its faults and their remedies", ROS),
+    Verb("doctor", "examine this computer and the running stack, with remedies", ROS),
     Verb("enable", "enable control: the guard commands the arms", ROS),
     Verb("disable", "bring the arms to rest and disable control", ROS),
     Verb("stop", "emergency stop: bring the arms to rest and latch the stop", ()),
@@ -67,6 +68,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.up import register
         case "status":
             from dbp_ros.cli.status import register
+        case "doctor":
+            from dbp_ros.cli.doctor import register
         case "stop":
             from dbp_ros.cli.stop import register
         case "trace":

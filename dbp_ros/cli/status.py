@@ -32,13 +32,13 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the state of the stack; return 2 for errors, 1 for warnings, else 0."""
     if not arguments.watch:
-        return _show(_complete_snapshot(arguments.namespace), arguments.json, False)
+        return _show(take_complete_snapshot(arguments.namespace), arguments.json, False)
     with connected(arguments.namespace, PURPOSE) as operator:
         while True:
             _show(_take_snapshot(operator), arguments.json, True)
 
 
-def _complete_snapshot(namespace: str) -> Snapshot:
+def take_complete_snapshot(namespace: str) -> Snapshot:
     """Take a snapshot; repeat it once if a local process was not discovered."""
     with connected(namespace, PURPOSE) as operator:
         snapshot = _take_snapshot(operator)

@@ -6,7 +6,7 @@ from typing import Any
 
 # Required and optional nodes of the stack.
 REQUIRED = ("guard", "policy")
-OPTIONAL = ("simulation", "learner", "bag", "model_sender")
+OPTIONAL = ("simulation", "learner", "bag", "model_sender", "view")
 # Lifecycle labels.
 ACTIVE, INACTIVE = "active", "inactive"
 
@@ -87,6 +87,8 @@ class TopicStream:
         stamp_age_s: Age of the newest timestamp on arrival, in [s]; None if unknown.
         stamp_problem: Fault of its timestamps; empty if there is none.
         problem: Fault of its content; empty if there is none.
+        message_bytes: Size of the largest message.
+        lost_share: Share of the messages that did not arrive, by their sequence numbers.
     """
 
     names: tuple[str, ...] = ()
@@ -94,6 +96,8 @@ class TopicStream:
     stamp_age_s: float | None = None
     stamp_problem: str = ""
     problem: str = ""
+    message_bytes: int = 0
+    lost_share: float = 0.0
 
 
 @dataclass(frozen=True)

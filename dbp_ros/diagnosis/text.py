@@ -25,7 +25,17 @@ def lines(snapshot: Snapshot, findings: Sequence[Finding], colour: bool = False)
     shown += ["", *_columns([_node_row(node) for node in snapshot.nodes.values()])]
     if topics := _topic_rows(snapshot):
         shown += ["", *_columns(topics)]
-    shown.append("")
+    return [*shown, "", *finding_lines(findings, colour)]
+
+
+def finding_lines(findings: Sequence[Finding], colour: bool = False) -> list[str]:
+    """Return findings as lines of text.
+
+    Args:
+        findings: Findings of the diagnosis rules.
+        colour: Whether to colour the levels with ANSI codes.
+    """
+    shown = []
     for (level, sentence, action), subjects in _grouped(findings).items():
         name = LEVEL_NAMES[level].upper()
         if colour:

@@ -24,7 +24,10 @@ PARAMETERS = {
         *("joints", "controllers", "controller_sizes", "joint_state_timeout_s"),
         *("use_sim_time", "real_time_factor"),
     ),
-    "policy": ("joints", "image_max_age_s", "use_sim_time", "real_time_factor"),
+    "policy": (
+        *("joints", "image_max_age_s", "execution_provider", "use_sim_time"),
+        "real_time_factor",
+    ),
     "simulation": ("use_sim_time", "real_time_factor"),
     "learner": ("use_sim_time",),
 }

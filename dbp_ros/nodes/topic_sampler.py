@@ -77,6 +77,8 @@ class _Series:
     names: tuple[str, ...]
     check: StampCheck
     sequence: int = 0
+    missing: int = 0
+    largest_bytes: int = 0
     first_ns: int = 0
     last_ns: int = 0
     count: int = 0
@@ -97,6 +99,8 @@ class _Series:
             self.stamp_age_s,
             self.stamp_problem if frequent else "",
             self.problem,
+            self.largest_bytes,
+            self.missing / max(1, self.missing + self.count),
         )
 
 
@@ -147,7 +151,7 @@ class TopicSampler:
             if taken is None:
                 return
             message, info = taken
-            self._add(self.read(message), info)
+            self._add(self.read(message), len(message), info)
             self._count += 1
             if self.max_messages and self._count >= self.max_messages:
                 self.close()
@@ -158,9 +162,10 @@ class TopicSampler:
             self.node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def _add(self, sample: SampledMessage, info: dict[str, Any]) -> None:
+    def _add(self, sample: SampledMessage, size: int, info: dict[str, Any]) -> None:
         series = self._series_of(sample.names, info["publication_sequence_number"] or 0)
         series.count += 1
+        series.largest_bytes = max(series.largest_bytes, size)
         series.last_ns = info["source_timestamp"]
         series.first_ns = series.first_ns or series.last_ns
         series.problem = sample.problem or series.problem
@@ -187,7 +192,9 @@ class TopicSampler:
             if series.names == names and 0 < sequence - series.sequence <= MAX_SEQUENCE_GAP
         ]
         if gaps:
-            series = self._series[min(gaps)[1]]
+            gap, number = min(gaps)
+            series = self._series[number]
+            series.missing += gap - 1
         else:
             series = _Series(names, StampCheck(self.topic, round(self.max_age_s * NS_PER_S)))
             self._series.append(series)
