@@ -28,7 +28,8 @@ while not received or received[-1] != "done":
     rclpy.spin_once(node, timeout_sec=0.05)
     publisher.publish(String(data="done" if received else "hello"))
 with open("/proc/self/maps") as maps:
-    print("fastrtps_port" in maps.read(), flush=True)
+    opened = maps.read()
+    print("fastrtps_port" in opened or "fastdds_port" in opened, flush=True)
 while not select.select([sys.stdin], [], [], 0.0)[0]:
     publisher.publish(String(data="done"))
     rclpy.spin_once(node, timeout_sec=0.05)
