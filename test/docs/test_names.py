@@ -13,6 +13,8 @@ from docs_pages import INLINE, PAGES, ROOT, blocks, inline_code, name, text
 
 import dbp_ros
 from dbp_ros.policy import load_policy
+from dbp_ros.settings.data_mapping import DataMapping
+from dbp_ros.settings.fields import from_mapping
 
 README_LINES = 150
 DOTTED = re.compile(r"dbp_ros(\.\w+)+")
@@ -30,7 +32,7 @@ FOREIGN = {
     *("update_rate", "enforce_command_limits", "common_interfaces", "n_obs_steps"),
 }
 SOURCES = ("dbp_ros", "benchmarks", "config", "launch", "docs/results", "examples")
-SUFFIXES = {".py", ".yaml", ".csv"}
+SUFFIXES = {".py", ".yaml", ".csv", ".xacro"}
 
 
 @cache
@@ -119,7 +121,16 @@ def test_each_python_snippet_runs(page: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_no_snippet_of_another_language_is_unchecked(page: Path) -> None:
     languages = set(re.findall(r"^```(\S+)$", text(page), re.MULTILINE))
-    assert {"{toctree}", "{glossary}", "{eval-rst}", "sh", "python", "text"} >= languages
+    known = {"{toctree}", "{glossary}", "{eval-rst}", "sh", "python", "text", "yaml"}
+    assert known >= languages
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=name)
+def test_yaml_is_a_mapping_of_data(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        (key, values), *rest = yaml.safe_load(block).items()
+        assert (key, rest) == ("data", [])
+        from_mapping(DataMapping, values)
 
 
 def test_the_new_names_of_the_changelog_exist() -> None:
