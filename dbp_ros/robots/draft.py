@@ -18,7 +18,7 @@ from dbp_ros.settings.robot import NAME, Capsule
 # Joints from which on a branch of the URDF counts as an arm.
 MIN_ARM_JOINTS = 3
 GRIPPER = re.compile(r"gripper|finger|jaw|knuckle|claw|thumb|grip\b", re.IGNORECASE)
-TIP = re.compile(r"tcp|tool|grasp|ee_|end_effector|gripper_frame", re.IGNORECASE)
+TIP = re.compile(r"tcp|tool|grasp|ee_|_ee$|effector|gripper_frame|flange|hand$", re.IGNORECASE)
 OPTICAL_FRAME = "_optical_frame"
 # Time in which a joint reaches its velocity limit, in [s].
 REACH_VELOCITY_S = 0.25
@@ -49,7 +49,7 @@ def find_arms(urdf: Urdf) -> list[Arm]:
         count = len(_moving_below(urdf, urdf.root))
         raise ConfigError(
             f"the URDF has {count} independent joints and no branch with at least "
-            f"{MIN_ARM_JOINTS} of them, which would be an arm"
+            f"{MIN_ARM_JOINTS} of them besides grippers, which would be an arm"
         )
     found = [_arm(urdf, joint) for joint in starts]
     names = _arm_names([[joint.name for joint in arm.joints] for arm in found])
@@ -62,7 +62,7 @@ def find_arms(urdf: Urdf) -> list[Arm]:
 def _starts(urdf: Urdf, link: str) -> list[Joint]:
     """Return the first joint of each arm below a link."""
     below = [joint for joint in urdf.joints.values() if joint.parent == link]
-    arms = [joint for joint in below if len(_moving_from(urdf, joint)) >= MIN_ARM_JOINTS]
+    arms = [joint for joint in below if _arm_joints_from(urdf, joint) >= MIN_ARM_JOINTS]
     if len(arms) > 1:
         return [start for joint in arms for start in _starts_from(urdf, joint)]
     return _starts_from(urdf, arms[0]) if arms else []
@@ -74,6 +74,16 @@ def _starts_from(urdf: Urdf, joint: Joint) -> list[Joint]:
     if joint.moves and len(below) <= 1:
         return [joint]
     return below
+
+
+def _arm_joints_from(urdf: Urdf, joint: Joint) -> int:
+    """Return the length of the longest chain from a joint on, without joints of grippers.
+
+    A chain has the independent joints only: four casters with two wheels each are no arm.
+    """
+    own = joint.moves and not joint.mimic and not _is_gripper(urdf, joint)
+    below = (found for found in urdf.joints.values() if found.parent == joint.child)
+    return own + max((_arm_joints_from(urdf, found) for found in below), default=0)
 
 
 def _moving_below(urdf: Urdf, link: str) -> list[Joint]:
@@ -132,7 +142,7 @@ def _arm_names(joints: Sequence[Sequence[str]]) -> list[str]:
     for names in joints:
         words = zip(*(name.split("_") for name in names), strict=False)
         shared = takewhile(lambda position: len(set(position)) == 1, words)
-        prefixes.append("_".join(position[0] for position in shared))
+        prefixes.append("_".join(position[0] for position in shared).removesuffix("_joint"))
     usable = len(set(prefixes)) == len(prefixes) and all(map(NAME.fullmatch, prefixes))
     return prefixes if usable else [f"arm_{number}" for number in range(1, len(joints) + 1)]
 
@@ -177,7 +187,7 @@ def draft_description(urdf: Urdf, path: Path, name: str, urdf_name: str) -> str:
         "",
         "# Start pose for `dbp home`. check: the middle of each joint, or 0",
         "home:",
-        *(f"  {joint}: {position:g}" for joint, position in home.items()),
+        *(f"  {joint}: {_text(position)}" for joint, position in home.items()),
         "home_speed: 0.2",
         "",
         "joint_states_topic: joint_states",
@@ -212,7 +222,7 @@ def _arm_lines(arm: Arm) -> Iterator[str]:
 def _limits(joint: Joint) -> tuple[float, float, float]:
     bounded = math.isfinite(joint.lower) and math.isfinite(joint.upper)
     low, high = (joint.lower, joint.upper) if bounded else (-NO_POSITION_LIMIT, NO_POSITION_LIMIT)
-    known = math.isfinite(joint.velocity) and joint.velocity > 0.0
+    known = math.isfinite(joint.velocity)
     return low, high, joint.velocity if known else NO_VELOCITY_LIMIT
 
 
@@ -221,12 +231,18 @@ def _limit_lines(joint: Joint, is_gripper: bool) -> Iterator[str]:
     error = 0.8 * (high - low) if is_gripper else min(ARM_ERROR, 0.5 * (high - low))
     yield f"  {joint.name}:"
     yield (
-        f"    {{min_position: {low:g}, max_position: {high:g}, max_velocity: {velocity:g}, "
+        f"    {{min_position: {_text(low)}, max_position: {_text(high)}, "
+        f"max_velocity: {_text(velocity)}, "
         f"max_acceleration: {velocity / REACH_VELOCITY_S:g},"
     )
     yield f"     max_tracking_error: {error:g}}}"
     if joint.velocity == math.inf:
         yield "  # check: the URDF has no velocity limit for the joint above"
+
+
+def _text(value: float) -> str:
+    """Return a number with six decimals, without zeros at its end."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _middle(joint: Joint) -> float:

@@ -15,6 +15,8 @@ STL_HEADER, STL_TRIANGLE = 84, 50
 PACKAGE = "package://"
 # Radius of a link without geometry that can be read, in [m].
 UNKNOWN_RADIUS = 0.05
+# Smallest radius of a capsule, and largest size of a shape, in [m].
+SMALLEST_RADIUS, LARGEST_SHAPE = 0.001, 3.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ def capsules_of(urdf: Urdf, link: str, folder: Path) -> LinkShapes:
     for collision in urdf.links[link].findall("collision"):
         bounds = _bounds(collision.find("geometry"), folder)
         if bounds is None:
+            return LinkShapes(_guess(urdf, link), guessed=True)
+        if float(np.max(bounds[1] - bounds[0])) > LARGEST_SHAPE:
+            # Most likely a mesh in [mm].
             return LinkShapes(_guess(urdf, link), guessed=True)
         found.append(_around(*bounds, pose_of(collision.find("origin"), link)))
     return LinkShapes(tuple(found))
@@ -101,7 +106,7 @@ def _around(low: Array, high: Array, pose: Array) -> Capsule:
     reach = np.zeros(3)
     reach[axis] = max(0.0, float(half[axis]) - radius)
     ends = [pose[:3, :3] @ (middle + sign * reach) + pose[:3, 3] for sign in (-1.0, 1.0)]
-    return Capsule(_point(ends[0]), _point(ends[1]), round(radius, 4))
+    return Capsule(_point(ends[0]), _point(ends[1]), max(SMALLEST_RADIUS, round(radius, 4)))
 
 
 def _guess(urdf: Urdf, link: str) -> tuple[Capsule, ...]:

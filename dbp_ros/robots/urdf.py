@@ -200,8 +200,8 @@ def _joint(element: Element) -> Joint:
         axis / (length or 1.0),
         _number(limit, "lower", 0.0, name) if bounded else -math.inf,
         _number(limit, "upper", 0.0, name) if bounded else math.inf,
-        _number(limit, "velocity", math.inf, name),
-        None if mimic is None else _mimic(mimic, name),
+        abs(_number(limit, "velocity", 0.0, name)) or math.inf,
+        None if mimic is None or kind == "fixed" else _mimic(mimic, name),
     )
 
 

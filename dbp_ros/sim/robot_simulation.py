@@ -1,5 +1,6 @@
 """Physics of a robot from its description: position servos without contacts."""
 
+from typing import Any
 from xml.etree import ElementTree
 
 import mujoco
@@ -8,7 +9,7 @@ import numpy as np
 from dbp_ros.robots.check import urdf_path
 from dbp_ros.robots.urdf import Urdf, read_urdf
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
-from dbp_ros.settings.robot import RobotDescription
+from dbp_ros.settings.robot import Capsule, RobotDescription
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.sim.arm_simulation import NO_TASK, ArmSimulation
 from dbp_ros.sim.simulation import Simulation
@@ -22,6 +23,10 @@ COUPLING_S = 0.005
 SERVO_FREQUENCY = 60.0
 # Geometry of links, in place of which the scene has the capsules of the description.
 SHAPES = ("visual", "collision")
+# Smallest principal inertia of a link, in [kg m^2].
+MIN_INERTIA = 1e-9
+# A shorter capsule is a sphere.
+MIN_LENGTH_M = 1e-4
 COMPILER = {
     "fusestatic": "false",
     "discardvisual": "false",
@@ -122,7 +127,7 @@ def robot_scene(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
 
 def _without_actuators(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
     """Return the scene of a robot without its servos."""
-    spec = mujoco.MjSpec.from_string(_without_shapes(urdf.text))
+    spec = mujoco.MjSpec.from_string(_for_mujoco(urdf.text))
     spec.option.timestep = STEP_S
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     for body in spec.bodies[1:]:
@@ -134,8 +139,7 @@ def _without_actuators(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
     for number, (link, capsules) in enumerate(robot.collision_capsules.items()):
         for capsule in capsules:
             spec.body(link).add_geom(
-                type=mujoco.mjtGeom.mjGEOM_CAPSULE,
-                fromto=[*capsule.start, *capsule.end],
+                **_shape(capsule),
                 size=[capsule.radius, 0.0, 0.0],
                 rgba=COLOURS[number % len(COLOURS)],
                 contype=0,
@@ -146,7 +150,7 @@ def _without_actuators(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
         body = spec.body(camera.frame) if camera.frame else spec.worldbody
         body.add_camera(name=name, quat=OPTICAL_TO_CAMERA, fovy=camera.vertical_fov_deg)
     for joint in urdf.joints.values():
-        if joint.mimic:
+        if joint.mimic and urdf.joints[joint.mimic.joint].moves:
             spec.add_equality(
                 type=mujoco.mjtEq.mjEQ_JOINT,
                 objtype=mujoco.mjtObj.mjOBJ_JOINT,
@@ -169,13 +173,36 @@ def _without_actuators(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
     return spec
 
 
-def _without_shapes(text: str) -> str:
-    """Return a URDF for MuJoCo, without the geometry of its links."""
+def _shape(capsule: Capsule) -> dict[str, Any]:
+    """Return type and place of the geom of a capsule, which may be a sphere."""
+    start, end = np.array(capsule.start), np.array(capsule.end)
+    if np.linalg.norm(end - start) < MIN_LENGTH_M:
+        return {"type": mujoco.mjtGeom.mjGEOM_SPHERE, "pos": start}
+    return {"type": mujoco.mjtGeom.mjGEOM_CAPSULE, "fromto": [*start, *end]}
+
+
+def _for_mujoco(text: str) -> str:
+    """Return a URDF without the geometry of its links, and without impossible inertias."""
     document = ElementTree.fromstring(text)
     for link in document.findall("link"):
-        for shape in [child for child in link if child.tag in SHAPES]:
-            link.remove(shape)
+        for child in list(link):
+            if child.tag in SHAPES or (child.tag == "inertial" and not _is_possible(child)):
+                link.remove(child)
     for element in [child for child in document if child.tag not in ("link", "joint")]:
         document.remove(element)
     ElementTree.SubElement(ElementTree.SubElement(document, "mujoco"), "compiler", COMPILER)
     return ElementTree.tostring(document, encoding="unicode")
+
+
+def _is_possible(inertial: ElementTree.Element) -> bool:
+    """Return whether mass and inertia of a link are those of a body; MuJoCo refuses others."""
+    mass, inertia = inertial.find("mass"), inertial.find("inertia")
+    if mass is None or inertia is None:
+        return False
+    names = (("ixx", "ixy", "ixz"), ("ixy", "iyy", "iyz"), ("ixz", "iyz", "izz"))
+    try:
+        matrix = np.array([[float(inertia.get(name, "0")) for name in row] for row in names])
+        smallest = float(np.linalg.eigvalsh(matrix).min())
+        return float(mass.get("value", "0")) > 0.0 and smallest > MIN_INERTIA
+    except ValueError:
+        return False

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from dbp_ros.cli.main import main
+from dbp_ros.errors import ConfigError
 from dbp_ros.robots.check import check_robot
 from dbp_ros.robots.draft import find_arms
 from dbp_ros.robots.shapes import capsules_of
@@ -64,8 +65,55 @@ def test_a_description_is_not_overwritten(
 
 
 def test_a_urdf_without_an_arm_is_refused() -> None:
-    with pytest.raises(Exception, match="0 independent joints and no branch with at least 3"):
+    with pytest.raises(ConfigError, match="0 independent joints and no branch with at least 3"):
         find_arms(parse_urdf('<robot name="r"><link name="a"/></robot>'))
+
+
+def chain(*joints: tuple[str, str, str], kind: str = "continuous") -> str:
+    """Return a URDF of joints, each with its name, parent and child."""
+    links = {link for _, *ends in joints for link in ends}
+    elements = [f'<link name="{link}"/>' for link in sorted(links)]
+    for name, parent, child in joints:
+        ends = f'<parent link="{parent}"/><child link="{child}"/>'
+        elements.append(f'<joint name="{name}" type="{kind}">{ends}<axis xyz="0 0 1"/></joint>')
+    return f'<robot name="r">{"".join(elements)}</robot>'
+
+
+def test_wheels_and_a_gripper_of_many_joints_are_no_arms() -> None:
+    wheels = [(f"caster_{k}", "base", f"caster_{k}_link") for k in range(4)]
+    wheels += [
+        (f"wheel_{k}{s}", f"caster_{k}_link", f"wheel_{k}{s}") for k in range(4) for s in "ab"
+    ]
+    arm = [
+        ("left_1_joint", "base", "l1"),
+        ("left_2_joint", "l1", "l2"),
+        ("left_3_joint", "l2", "l3"),
+    ]
+    fingers = [("finger_1", "l3", "f1"), ("finger_2", "f1", "f2"), ("finger_3", "f2", "f3")]
+    (found,) = find_arms(parse_urdf(chain(*wheels, *arm, *fingers)))
+    assert [joint.name for joint in found.joints] == [
+        "left_1_joint",
+        "left_2_joint",
+        "left_3_joint",
+    ]
+    assert [joint.name for joint in found.gripper] == ["finger_1", "finger_2", "finger_3"]
+    with pytest.raises(ConfigError, match="no branch with at least 3 of them besides grippers"):
+        find_arms(parse_urdf(chain(*fingers)))
+
+
+def test_an_arm_is_named_by_the_words_that_its_joints_share() -> None:
+    arms = [
+        (f"{side}_joint_{k}", f"{side}{k - 1}" if k else "base", f"{side}{k}")
+        for side in ("left", "right")
+        for k in range(3)
+    ]
+    assert [arm.name for arm in find_arms(parse_urdf(chain(*arms)))] == ["left", "right"]
+    plain = [
+        (f"{side}{k}", f"{side}{k - 1}" if k else "base", f"{side}{k}")
+        for side in "ab"
+        for k in range(3)
+    ]
+    assert [arm.name for arm in find_arms(parse_urdf(chain(*plain)))] == ["arm_1", "arm_2"]
 
 
 def test_a_mesh_gives_the_capsule_around_it(tmp_path: Path) -> None:

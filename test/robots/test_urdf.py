@@ -87,3 +87,18 @@ def test_an_axis_need_not_be_normalised() -> None:
 def test_a_joint_that_cannot_be_commanded_is_refused(name: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         Kinematics(read_urdf(FOREIGN), [name])
+
+
+def test_a_velocity_of_zero_is_no_limit_and_a_negative_one_has_the_wrong_sign() -> None:
+    def velocity(value: str) -> float:
+        limit = f'<limit lower="-1" upper="1" velocity="{value}"/>'
+        text = document(joint("j", "a", "b", limit, "revolute"), joint("k", "b", "c"))
+        return parse_urdf(text).joints["j"].velocity
+
+    assert velocity("0") == np.inf
+    assert velocity("-2") == 2.0
+
+
+def test_a_fixed_joint_mimics_nothing() -> None:
+    text = document(joint("j", "a", "b", '<mimic joint="k"/>'), joint("k", "b", "c"))
+    assert parse_urdf(text).joints["j"].mimic is None

@@ -67,6 +67,9 @@ def test_meshes_and_inertias_are_not_needed() -> None:
     text = read_urdf(urdf_path("so101_dual")).text
     bare = text.replace("<inertial>", "<!--").replace("</inertial>", "-->")
     assert "<inertial>" not in bare
-    simulation = RobotSimulation(robot, parse_urdf(bare))
-    simulation.advance(100)
-    np.testing.assert_allclose(simulation.positions, simulation.home, atol=1e-3)
+    impossible = text.replace('ixy="0"', 'ixy="1"')
+    assert impossible != text
+    for changed in (bare, impossible):
+        simulation = RobotSimulation(robot, parse_urdf(changed))
+        simulation.advance(100)
+        np.testing.assert_allclose(simulation.positions, simulation.home, atol=1e-3)
