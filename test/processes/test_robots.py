@@ -20,10 +20,6 @@ def require_motion(robot: str, out: Path, joints: int) -> None:
     assert (out / "robot.png").stat().st_size > 1000
 
 
-def test_a_robot_that_ships_moves_under_the_guard(tmp_path: Path) -> None:
-    require_motion("aloha", tmp_path, 14)
-
-
 def test_a_robot_from_a_foreign_urdf_moves_under_the_guard(tmp_path: Path) -> None:
     robot = tmp_path / "porter.yaml"
     assert run_dbp("robot", "new", "--urdf", FOREIGN, "--out", robot).returncode == 0

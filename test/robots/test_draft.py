@@ -9,11 +9,15 @@ import yaml
 
 from dbp_ros.cli.main import main
 from dbp_ros.errors import ConfigError
+from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.robots.check import check_robot
 from dbp_ros.robots.draft import find_arms
 from dbp_ros.robots.shapes import capsules_of
 from dbp_ros.robots.urdf import parse_urdf, read_urdf
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.parameter_files import settings_of
 from dbp_ros.settings.robot_files import read_robot, robot_file
+from dbp_ros.sim.robot_simulation import simulation_of
 
 FOREIGN = Path(__file__).with_name("foreign.urdf")
 
@@ -114,6 +118,26 @@ def test_an_arm_is_named_by_the_words_that_its_joints_share() -> None:
         for k in range(3)
     ]
     assert [arm.name for arm in find_arms(parse_urdf(chain(*plain)))] == ["arm_1", "arm_2"]
+
+
+def test_three_arms_work_like_two(tmp_path: Path) -> None:
+    arms = [
+        (f"{side}_joint_{k}", f"{side}{k - 1}" if k else "base", f"{side}{k}")
+        for side in ("left", "middle", "right")
+        for k in range(3)
+    ]
+    (tmp_path / "three.urdf").write_text(chain(*arms))
+    out = tmp_path / "three.yaml"
+    words = ["robot", "new", "--urdf", str(tmp_path / "three.urdf"), "--name", "three"]
+    assert main([*words, "--out", str(out)]) == 0
+    assert [p.level for p in check_robot(str(out))] == ["warning"], "no collision shapes"
+    config = settings_of(GuardConfig, {"robot": str(out)})
+    assert config.controller_sizes == (3, 3, 3)
+    MotionGuard(config)
+    simulation = simulation_of(str(out), "lift")
+    simulation.command(simulation.home + 0.1)
+    simulation.advance(500)
+    np.testing.assert_allclose(simulation.positions, simulation.home + 0.1, atol=1e-3)
 
 
 def test_a_mesh_gives_the_capsule_around_it(tmp_path: Path) -> None:
