@@ -1,7 +1,6 @@
 """`dbp demo --robot`: the simulated arms of a description move joint by joint under the guard."""
 
 import json
-import os
 import subprocess
 import time
 from contextlib import ExitStack
@@ -14,12 +13,11 @@ from matplotlib.figure import Figure
 
 from dbp_ros.errors import DbpError
 from dbp_ros.evaluation.report import machine_info
-from dbp_ros.evaluation.running_stack import Log, log_tail, module_process
+from dbp_ros.evaluation.running_stack import Log, log_tail, module_process, own_domain
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.connection import connected
 from dbp_ros.nodes.joint_test import JointMotion, run_joint_test
 from dbp_ros.nodes.operator_client import OperatorClient
-from dbp_ros.runtime.ros_domain import lease_domain
 from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import StackConfig
 
@@ -67,11 +65,7 @@ def run_robot_demo(robot: str, out: Path, status: Log) -> RobotDemoResult:
     checked_processes(StackConfig(robot=robot, sim=True, policy=False))
     log = out / "stack.log"
     with ExitStack() as resources:
-        domain = resources.enter_context(lease_domain())
-        os.environ |= {
-            "ROS_DOMAIN_ID": str(domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        }
+        resources.enter_context(own_domain())
         up = ("dbp_ros.cli", "up", "--robot", robot, "--sim", "--no-policy")
         stack = resources.enter_context(module_process(up, log))
         operator = resources.enter_context(connected(purpose="demo"))

@@ -57,11 +57,7 @@ def running_stack(
     checked_processes(StackConfig(sim=True, task=task, model=model))
     log = folder / "stack.log"
     with ExitStack() as resources:
-        domain = resources.enter_context(lease_domain())
-        os.environ |= {
-            "ROS_DOMAIN_ID": str(domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        }
+        resources.enter_context(own_domain())
         up = ("dbp_ros.cli", "up", "--sim", "--task", task, "--model", model, *flags)
         stack = resources.enter_context(module_process(up, log))
         runner = resources.enter_context(spinning(make_client))
@@ -72,6 +68,17 @@ def running_stack(
             raise DbpError(f"{error}; the end of {log}:\n{log_tail(log)}") from error
         runner.activate_policy(False)
         yield runner
+
+
+@contextmanager
+def own_domain() -> Iterator[None]:
+    """Lease a ROS domain for this process and its children, on the loopback interface."""
+    with lease_domain() as domain:
+        os.environ |= {
+            "ROS_DOMAIN_ID": str(domain),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        }
+        yield
 
 
 def _ready(stack: "subprocess.Popen[bytes]", runner: EpisodeRunner, log: Path) -> bool:
