@@ -111,7 +111,7 @@ def _around(low: Array, high: Array, pose: Array) -> Capsule:
 
 def _guess(urdf: Urdf, link: str) -> tuple[Capsule, ...]:
     """Return a capsule from the origin of a link to that of the next one."""
-    after = next((joint for joint in urdf.joints.values() if joint.parent == link), None)
+    after = next(iter(urdf.joints_below(link)), None)
     end = np.zeros(3) if after is None else after.origin[:3, 3]
     return (Capsule((0.0, 0.0, 0.0), _point(end), UNKNOWN_RADIUS),)
 

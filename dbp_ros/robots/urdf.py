@@ -80,6 +80,10 @@ class Urdf:
     joints: Mapping[str, Joint]
     text: str
 
+    def joints_below(self, link: str) -> list[Joint]:
+        """Return the joints that a link carries."""
+        return [joint for joint in self.joints.values() if joint.parent == link]
+
     def joint_above(self, link: str) -> Joint | None:
         """Return the joint that moves a link, None for the root."""
         return next((joint for joint in self.joints.values() if joint.child == link), None)

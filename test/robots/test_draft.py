@@ -10,8 +10,8 @@ import yaml
 from dbp_ros.cli.main import main
 from dbp_ros.errors import ConfigError
 from dbp_ros.motion.guard import MotionGuard
+from dbp_ros.robots.arms import find_arms
 from dbp_ros.robots.check import check_robot
-from dbp_ros.robots.draft import find_arms
 from dbp_ros.robots.shapes import capsules_of
 from dbp_ros.robots.urdf import parse_urdf, read_urdf
 from dbp_ros.settings.guard import GuardConfig
