@@ -20,6 +20,7 @@ RAW, COMPRESSED, JOINT_STATES = "image_raw", "compressed", "joint_states"
 TOPICS = (
     *(JOINT_STATES, "action_chunk", "decision", "reward", "success", "intervention"),
     *("action_chunk/image_stamps", "model_announcement", "model_chunk", "model_request"),
+    "robot_description",
 )
 GLOBAL_TOPICS = ("/clock", "/diagnostics")
 EXAMPLE = "head_camera:=/camera/color/image_raw"
@@ -107,7 +108,8 @@ def check_sources(
         ConfigError: If a source does not exist; the message suggests the nearest name.
     """
     prefix = f"/{namespace}/" if namespace else "/"
-    images = [f"{camera}/{topic}" for camera in cameras for topic in (RAW, f"{RAW}/{COMPRESSED}")]
+    of_camera = (RAW, f"{RAW}/{COMPRESSED}", "camera_info")
+    images = [f"{camera}/{topic}" for camera in cameras for topic in of_camera]
     for source, target in rules:
         name = source.removeprefix(prefix)
         exact = name in TOPICS or name in images or (f"/{name}" in GLOBAL_TOPICS and not namespace)

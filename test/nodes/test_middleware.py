@@ -39,7 +39,7 @@ while not select.select([sys.stdin], [], [], 0.0)[0]:
 def test_each_range_has_its_profile() -> None:
     def profiles(present: dict[str, str]) -> set[str]:
         chosen = environment(present, FAST_DDS)
-        return {Path(chosen[name]).name for name in PROFILE_VARIABLES}
+        return {Path(chosen[name]).name for name in PROFILE_VARIABLES if name in chosen}
 
     assert profiles({}) == {"fastdds.xml"}
     assert profiles({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}) == {"fastdds.xml"}
