@@ -84,9 +84,13 @@ def test_a_container_has_its_own_domain_and_may_write_models_and_recordings(
     service = merged(root / "docker", f"{name}.yaml", "stack")
     assert int(service["environment"]["ROS_DOMAIN_ID"]) > 0
     assert service["environment"]["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
-    assert {*service["volumes"]} == {"models:/data/models", "runs:/data/runs"}
+    assert {*service["volumes"]} == {
+        "models:/data/models",
+        "runs:/data/runs",
+        "robots:/data/robots",
+    }
     declared = yaml.safe_load((root / "docker" / f"{name}.yaml").read_text())["volumes"]
-    assert {*declared} == {"models", "runs"}
+    assert {*declared} == {"models", "runs", "robots"}
     assert service["ulimits"] == {"rtprio": 99, "memlock": -1}
 
 

@@ -52,6 +52,13 @@ def register_new(parser: argparse.ArgumentParser) -> None:
         "`check:`."
     )
     parser.add_argument("--urdf", required=True, type=Path, help="URDF or xacro file of the robot")
+    parser.add_argument(
+        "--urdf-arguments",
+        nargs="*",
+        default=[],
+        metavar="NAME:=VALUE",
+        help="arguments of the xacro file, stored in the description",
+    )
     parser.add_argument("--name", default="", help="name of the robot (default: that in the URDF)")
     parser.add_argument("--out", type=Path, help="file to write (default: NAME.yaml)")
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
@@ -111,18 +118,29 @@ def run_new(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigError: If the URDF cannot be read or has no arm, or the file exists.
     """
-    urdf = read_urdf(arguments.urdf)
+    given = dict(_argument(word) for word in arguments.urdf_arguments)
+    urdf = read_urdf(arguments.urdf, given)
     name = arguments.name or urdf.name
     if not NAME.fullmatch(name):
         raise ConfigError(f"the robot is called {name!r}: set --name to letters, digits and _")
     out = arguments.out or Path(f"{name}{SUFFIX}")
+    if out.suffix != SUFFIX:
+        raise ConfigError(f"--out is {out}, expected a file that ends in {SUFFIX}")
     check_file(out)
     if out.exists() and not arguments.force:
         raise ConfigError(f"{out} exists: set --out to another file, or add --force")
     relative = os.path.relpath(arguments.urdf.absolute(), out.absolute().parent)
-    write_text(out, draft_description(urdf, arguments.urdf, name, relative))
+    write_text(out, draft_description(urdf, arguments.urdf, name, relative, given))
+    read_robot(str(out.absolute()))
     print(f"wrote {out}; edit what is marked by `check:`, then run: dbp robot check {out}")
     return 0
+
+
+def _argument(word: str) -> tuple[str, str]:
+    name, assignment, value = word.partition(":=")
+    if not (name and assignment):
+        raise ConfigError(f"--urdf-arguments has {word!r}, expected name:=value")
+    return name, value
 
 
 def _print_robot(robot: RobotDescription) -> None:

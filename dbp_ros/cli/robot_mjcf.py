@@ -5,19 +5,19 @@ from pathlib import Path
 
 from dbp_ros.cli.robot import ROBOT_HELP
 from dbp_ros.files import check_file, write_text
+from dbp_ros.robots.check import urdf_of
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.sim.mjcf import scene_xml
-from dbp_ros.sim.robot_simulation import simulation_of
+from dbp_ros.sim.robot_simulation import RobotSimulation
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
     parser.description = (
         "Write the MuJoCo scene of a robot, with a position actuator per joint, its cameras and "
-        "the keyframe `home`, for mujoco_ros2_control."
+        "the keyframe `home`, without objects and contacts, for mujoco_ros2_control."
     )
     parser.add_argument("robot", help=ROBOT_HELP)
-    parser.add_argument("--task", default="lift", help="task of the simulated cell (default: lift)")
     parser.add_argument("--out", required=True, type=Path, help="file to write")
     parser.set_defaults(run=run)
 
@@ -26,10 +26,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the scene.
 
     Raises:
-        ConfigError: If the description, its URDF or the task is invalid.
+        ConfigError: If the description or its URDF is invalid.
     """
     check_file(arguments.out)
-    simulation = simulation_of(arguments.robot, arguments.task)
-    write_text(arguments.out, scene_xml(simulation, read_robot(arguments.robot)))
+    robot = read_robot(arguments.robot)
+    simulation = RobotSimulation(robot, urdf_of(arguments.robot))
+    write_text(arguments.out, scene_xml(simulation, robot))
     print(f"wrote {arguments.out}")
     return 0

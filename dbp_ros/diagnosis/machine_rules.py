@@ -17,6 +17,8 @@ DEFAULT_BUFFER_BYTES = 4 << 20
 # Images of one camera that a receive buffer should hold.
 BUFFERED_IMAGES = 2
 SUPPORTED = ("jazzy", "kilted", "lyrical", "rolling")
+# Distributions whose messages are built for NumPy 1.
+NUMPY_1 = ("jazzy", "kilted")
 MIDDLEWARE = "rmw_fastrtps_cpp"
 LIMITS_FILE = "/etc/security/limits.d/dbp_ros.conf"
 
@@ -29,14 +31,14 @@ def realtime(m: MachineSnapshot, _: Snapshot) -> Iterator[Finding]:
             "real-time rights",
             f"the largest priority is {m.max_priority}, the guard asks for {NEEDED_PRIORITY}: "
             "commands have more jitter",
-            f"echo '$USER - rtprio 98' | sudo tee --append {LIMITS_FILE}, and log in again",
+            f'echo "$USER - rtprio 98" | sudo tee --append {LIMITS_FILE}, and log in again',
         )
     if not m.is_root and 0 <= m.locked_memory_bytes < NEEDED_LOCKED_BYTES:
         yield Finding(
             WARNING,
             "locked memory",
             f"a process may lock {_size(m.locked_memory_bytes)}: page faults may delay commands",
-            f"echo '$USER - memlock unlimited' | sudo tee --append {LIMITS_FILE}, and log in again",
+            f'echo "$USER - memlock unlimited" | sudo tee --append {LIMITS_FILE}, and log in again',
         )
     if m.realtime_share < 0.9:
         yield Finding(
@@ -200,7 +202,7 @@ def ros(m: MachineSnapshot, _: Snapshot) -> Iterator[Finding]:
             f"export RMW_IMPLEMENTATION={MIDDLEWARE}",
         )
     numpy = m.packages.get("numpy", "")
-    if m.ros_distribution and m.launch_is_installed and numpy.startswith("2."):
+    if m.ros_distribution in NUMPY_1 and m.launch_is_installed and numpy.startswith("2."):
         yield Finding(
             ERROR,
             "ROS 2",

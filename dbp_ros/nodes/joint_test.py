@@ -56,16 +56,23 @@ class JointMotion:
 
 
 class SweepRecorder:
-    """Largest displacements of all joints while each of them is commanded."""
+    """Largest displacements of all joints while each of them is commanded.
+
+    Attributes:
+        tested: Number of joints that were commanded so far.
+    """
 
     def __init__(self, joints: list[str], path: JointSweeps) -> None:
         self._joints, self._path = joints, path
+        self.tested = 0
         # Row: commanded joint, column: measured joint.
         self._largest = np.zeros((len(joints), len(joints)))
 
     def record(self, path_s: float, positions: Array) -> None:
         """Record the measured positions at a time on the path."""
-        row = self._largest[int(self._path.moving_joints(np.array([path_s]))[0])]
+        moving = int(self._path.moving_joints(np.array([path_s]))[0])
+        self.tested = moving + 1
+        row = self._largest[moving]
         displacement = positions - self._path.goal
         np.copyto(row, displacement, where=np.abs(displacement) > np.abs(row))
 
@@ -92,6 +99,8 @@ def run_joint_test(
 ) -> list[JointMotion]:
     """Move each joint in turn by up to 0.1 rad and back; return the measured motions.
 
+    If an arm does not follow, the motions end with its joint.
+
     Args:
         operator: Connection to the stack.
         report: Prints a line of progress.
@@ -109,5 +118,12 @@ def run_joint_test(
     path = JointSweeps(start, limits.lower, limits.upper, limits.velocity, limits.acceleration)
     report(f"moving {len(motion.joints)} joints in {motion.wall_duration_s(path):.0f} s")
     recorder = SweepRecorder(motion.joints, path)
-    motion.follow(path, recorder.record)
+    try:
+        motion.follow(path, recorder.record)
+    except DbpError:
+        # A joint with the wrong sign stops the path: what was measured so far says why.
+        motions = list(recorder.motions())[: recorder.tested]
+        if any(found.problem for found in motions):
+            return motions
+        raise
     return list(recorder.motions())

@@ -23,9 +23,8 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.robots.check import urdf_path
+from dbp_ros.robots.check import urdf_of
 from dbp_ros.robots.kinematics import Kinematics
-from dbp_ros.robots.urdf import read_urdf
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
 from dbp_ros.sensing.joint_states import JointStateMerger
@@ -46,7 +45,7 @@ class ViewNode(Node):  # type: ignore[misc]
         super().__init__("view")
         config = load_settings(self, ViewConfig)
         robot = read_robot(config.robot)
-        urdf = read_urdf(urdf_path(config.robot))
+        urdf = urdf_of(config.robot)
         os.nice(NICENESS)
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._robot, self._frame = robot, urdf.root

@@ -96,11 +96,19 @@ def _arm(urdf: Urdf, start: Joint) -> Arm:
             joints.append(following)
         link = following.child
         below = urdf.joints_below(link)
+        if _are_fingers(urdf, link):
+            break
         following = max(below, key=lambda j: len(_moving_from(urdf, j)), default=None)
         if following is not None and not _moving_from(urdf, following):
             break
     last = joints[-1].child
     return Arm("", joints, _moving_below(urdf, last), start.parent, _tip(urdf, last))
+
+
+def _are_fingers(urdf: Urdf, link: str) -> bool:
+    """Return whether a link carries several branches that only slide: fingers of any name."""
+    moving = [found for joint in urdf.joints_below(link) if (found := _moving_from(urdf, joint))]
+    return len(moving) > 1 and all(j.kind == "prismatic" for branch in moving for j in branch)
 
 
 def _is_gripper(urdf: Urdf, joint: Joint) -> bool:

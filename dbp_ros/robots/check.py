@@ -1,6 +1,6 @@
 """Check of a robot's description against its URDF."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from dbp_ros.errors import ConfigError
 from dbp_ros.robots.collision import CollisionModel
 from dbp_ros.robots.kinematics import Kinematics
-from dbp_ros.robots.urdf import Urdf, read_urdf
+from dbp_ros.robots.urdf import Joint, Urdf, read_urdf
 from dbp_ros.settings.parameter_yaml import nearest
 from dbp_ros.settings.robot import ArmDescription, RobotDescription
 from dbp_ros.settings.robot_files import read_robot, robot_file
@@ -47,6 +47,20 @@ def urdf_path(robot: str) -> Path:
     return robot_file(robot).parent / read_robot(robot).urdf
 
 
+def urdf_of(robot: str, arguments: Mapping[str, str] | None = None) -> Urdf:
+    """Return the URDF of a description.
+
+    Args:
+        robot: Name of a description in `config/robots/`, or the path of a file.
+        arguments: Arguments of its xacro file besides those in the description.
+
+    Raises:
+        ConfigError: If the description or its URDF is invalid.
+    """
+    given = {**read_robot(robot).urdf_arguments, **(arguments or {})}
+    return read_urdf(urdf_path(robot), given)
+
+
 def check_robot(robot: str) -> list[Problem]:
     """Return the problems of a description, errors first; empty if there are none.
 
@@ -56,7 +70,7 @@ def check_robot(robot: str) -> list[Problem]:
     Raises:
         ConfigError: If the description itself or its URDF cannot be read.
     """
-    description, urdf = read_robot(robot), read_urdf(urdf_path(robot))
+    description, urdf = read_robot(robot), urdf_of(robot)
     problems = [
         *_joint_problems(description, urdf),
         *_link_problems(description, urdf),
@@ -83,10 +97,19 @@ def _joint_problems(robot: RobotDescription, urdf: Urdf) -> Iterator[Problem]:
             yield _beyond(key, "max_position", limits.max_position, "at most", joint.upper)
         if limits.max_velocity > joint.velocity + ROUNDING:
             yield _beyond(key, "max_velocity", limits.max_velocity, "at most", joint.velocity)
+        yield from _unit_problem(robot, name, joint)
     for joint in urdf.joints.values():
         if joint.moves and not joint.mimic and joint.name not in robot.joints:
             text = "moves in the URDF and is not commanded: its position is taken as zero"
             yield Problem("warning", "arms", f"{joint.name} {text}")
+
+
+def _unit_problem(robot: RobotDescription, name: str, joint: Joint) -> Iterator[Problem]:
+    unit = robot.data.unit_of(name)
+    wrong = ("deg",) if joint.kind == "prismatic" else ("m", "mm")
+    if unit in wrong:
+        text = f"unit is {unit}, but the joint is {joint.kind} in the URDF"
+        yield Problem("error", f"data.joints.{name}", text)
 
 
 def _beyond(key: str, name: str, value: float, relation: str, limit: float) -> Problem:

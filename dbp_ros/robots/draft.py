@@ -1,7 +1,9 @@
 """First description of a robot, from its URDF."""
 
+import json
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,13 @@ from dbp_ros.robots.arms import Arm, find_arms
 from dbp_ros.robots.collision import CollisionModel
 from dbp_ros.robots.shapes import capsules_of
 from dbp_ros.robots.urdf import Joint, Urdf
-from dbp_ros.settings.robot import Capsule
+from dbp_ros.settings.robot import NAME, Capsule
 
 OPTICAL_FRAME = "_optical_frame"
+# Names that YAML reads as strings without quotes.
+PLAIN = re.compile(
+    r"(?!(on|off|yes|no|y|n|true|false|null)$)[a-z_/.][\w./-]*", re.ASCII | re.IGNORECASE
+)
 # Time in which a joint reaches its velocity limit, in [s].
 REACH_VELOCITY_S = 0.25
 ARM_ERROR = 0.25
@@ -20,7 +26,9 @@ ARM_ERROR = 0.25
 NO_POSITION_LIMIT, NO_VELOCITY_LIMIT = 2 * math.pi, 1.0
 
 
-def draft_description(urdf: Urdf, path: Path, name: str, urdf_name: str) -> str:
+def draft_description(
+    urdf: Urdf, path: Path, name: str, urdf_name: str, arguments: Mapping[str, str] | None = None
+) -> str:
     """Return the YAML of a first description; what it guesses is marked by `check:`.
 
     Args:
@@ -28,6 +36,7 @@ def draft_description(urdf: Urdf, path: Path, name: str, urdf_name: str) -> str:
         path: Its file, for the paths of meshes.
         name: Name of the robot.
         urdf_name: Path of the URDF, relative to the description.
+        arguments: Arguments of the xacro file.
 
     Raises:
         ConfigError: If the URDF has no arm.
@@ -43,10 +52,13 @@ def draft_description(urdf: Urdf, path: Path, name: str, urdf_name: str) -> str:
         f"# First description of {name} from {path.name}. Edit what is marked by `check:`, then:",
         "# dbp robot check FILE; dbp up --robot FILE",
         f"name: {name}",
-        f"urdf: {urdf_name}",
+        f"urdf: {_quoted(urdf_name)}",
+        *(["urdf_arguments:"] if arguments else []),
+        *(f"  {_quoted(key)}: {json.dumps(value)}" for key, value in (arguments or {}).items()),
         "",
         "# All joint vectors have the order of the arms below, each with its gripper last.",
-        "# check: controllers of ros2_control that forward positions",
+        "# check: arms and grippers, found by the branches of the URDF and the names of joints;",
+        "# controllers of ros2_control that forward positions",
         "arms:",
         *(line for arm in arms for line in _arm_lines(arm)),
         "",
@@ -60,13 +72,13 @@ def draft_description(urdf: Urdf, path: Path, name: str, urdf_name: str) -> str:
         "",
         "# Start pose for `dbp home`. check: the middle of each joint, or 0",
         "home:",
-        *(f"  {joint}: {_text(position)}" for joint, position in home.items()),
+        *(f"  {_quoted(joint)}: {_text(position)}" for joint, position in home.items()),
         "home_speed: 0.2",
         "",
         "joint_states_topic: joint_states",
         *_camera_lines(urdf, [joint.name for joint in joints]),
         "",
-        "# Capsules in the frames of the links [m], from the collision geometry.",
+        "# Capsules in the frames of the links [m], about the size of the collision geometry.",
         *([f"# check: guesses for {', '.join(guessed)}: no readable mesh"] if guessed else []),
         "collision_capsules:" if capsules else "collision_capsules: {}",
         *(line for link, found in capsules.items() for line in _capsule_lines(link, found)),
@@ -74,26 +86,32 @@ def draft_description(urdf: Urdf, path: Path, name: str, urdf_name: str) -> str:
     model = CollisionModel(urdf, list(home), capsules)
     if pairs := model.overlaps(np.array(list(home.values()))):
         lines += ["# Pairs whose capsules overlap in the start pose. check: can they touch?"]
-        lines += ["allowed_collisions:", *(f"  - [{a}, {b}]" for a, b in pairs)]
+        lines += ["allowed_collisions:", *(f"  - [{_quoted(a)}, {_quoted(b)}]" for a, b in pairs)]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a string of YAML: `1` or `on` would be read as another type."""
+    return name if PLAIN.fullmatch(name) else json.dumps(name)
 
 
 def _arm_lines(arm: Arm) -> Iterator[str]:
     yield f"  {arm.name}:"
-    yield f"    base: {arm.base}"
-    yield f"    tip: {arm.tip}"
+    yield f"    base: {_quoted(arm.base)}"
+    yield f"    tip: {_quoted(arm.tip)}"
     yield "    joints:"
-    yield from (f"      - {joint.name}" for joint in arm.joints)
+    yield from (f"      - {_quoted(joint.name)}" for joint in arm.joints)
     yield f"    controller: {arm.name}_forward_position_controller"
     yield f"    homing_controller: {arm.name}_joint_trajectory_controller"
     if arm.gripper:
         yield "    gripper:"
-        yield f"      joints: [{', '.join(joint.name for joint in arm.gripper)}]"
+        yield f"      joints: [{', '.join(_quoted(joint.name) for joint in arm.gripper)}]"
         yield f"      controller: {arm.name}_gripper_controller"
 
 
 def _limits(joint: Joint) -> tuple[float, float, float]:
     bounded = math.isfinite(joint.lower) and math.isfinite(joint.upper)
+    bounded &= joint.lower < joint.upper
     low, high = (joint.lower, joint.upper) if bounded else (-NO_POSITION_LIMIT, NO_POSITION_LIMIT)
     known = math.isfinite(joint.velocity)
     return low, high, joint.velocity if known else NO_VELOCITY_LIMIT
@@ -102,15 +120,17 @@ def _limits(joint: Joint) -> tuple[float, float, float]:
 def _limit_lines(joint: Joint, is_gripper: bool) -> Iterator[str]:
     low, high, velocity = _limits(joint)
     error = 0.8 * (high - low) if is_gripper else min(ARM_ERROR, 0.5 * (high - low))
-    yield f"  {joint.name}:"
+    yield f"  {_quoted(joint.name)}:"
     yield (
         f"    {{min_position: {_text(low)}, max_position: {_text(high)}, "
         f"max_velocity: {_text(velocity)}, "
         f"max_acceleration: {velocity / REACH_VELOCITY_S:g},"
     )
     yield f"     max_tracking_error: {error:g}}}"
-    if joint.velocity == math.inf:
-        yield "  # check: the URDF has no velocity limit for the joint above"
+    unknown = ["velocity"] if joint.velocity == math.inf else []
+    unknown += [] if math.isfinite(joint.lower) and joint.lower < joint.upper else ["position"]
+    if unknown:
+        yield f"  # check: the URDF has no {' and '.join(unknown)} limit for the joint above"
 
 
 def _text(value: float) -> str:
@@ -134,14 +154,16 @@ def _camera_lines(urdf: Urdf, joints: Sequence[str]) -> list[str]:
         ]
     lines = ["# check: topics; the default is <camera>/image_raw", "cameras:"]
     for frame in frames:
-        above = [j.name for j in urdf.chain(urdf.root, frame) if j.name in joints]
+        above = [_quoted(j.name) for j in urdf.chain(urdf.root, frame) if j.name in joints]
         moved_by = f", moved_by: [{', '.join(above)}]" if above else ""
-        lines.append(f"  {frame.removesuffix(OPTICAL_FRAME)}: {{frame: {frame}{moved_by}}}")
+        name = re.sub(r"\W", "_", frame.removesuffix(OPTICAL_FRAME), flags=re.ASCII)
+        name = name if NAME.fullmatch(name) else f"camera_{name}"
+        lines.append(f"  {name}: {{frame: {_quoted(frame)}{moved_by}}}")
     return lines
 
 
 def _capsule_lines(link: str, shapes: Sequence[Capsule]) -> Iterator[str]:
-    yield f"  {link}:"
+    yield f"  {_quoted(link)}:"
     for shape in shapes:
         start, end = (", ".join(f"{x:g}" for x in point) for point in (shape.start, shape.end))
         yield f"    - {{start: [{start}], end: [{end}], radius: {shape.radius:g}}}"

@@ -17,14 +17,16 @@ class Kinematics:
         links: Names of the links, in the order of the poses.
     """
 
-    def __init__(self, urdf: Urdf, joints: Sequence[str], links: Sequence[str] = ()) -> None:
+    def __init__(
+        self, urdf: Urdf, joints: Sequence[str], links: Sequence[str] | None = None
+    ) -> None:
         """Prepare the poses of some links.
 
         Args:
             urdf: The robot.
             joints: Joints of a position vector, in its order. Other joints stay at zero; those that
                 mimic a joint follow it.
-            links: Links; empty for all.
+            links: Links; None for all.
 
         Raises:
             ConfigError: If a joint or link is unknown, or a joint is fixed or mimics another one.
@@ -38,12 +40,12 @@ class Kinematics:
             if not joint.moves or joint.mimic:
                 what = f"mimics {joint.mimic.joint}" if joint.mimic else "is fixed"
                 raise ConfigError(f"joint {name} {what} in the URDF: it cannot be commanded")
-        for link in links:
+        for link in links or ():
             if link not in urdf.links:
                 near = nearest(link, urdf.links)
                 guess = f": did you mean {near}?" if near else ""
                 raise ConfigError(f"link {link} is not in the URDF{guess}")
-        self.links = tuple(links or urdf.links)
+        self.links = tuple(urdf.links if links is None else links)
         self._root = urdf.root
         self._columns = {name: column for column, name in enumerate(joints)}
         self._joints = _joints_to(urdf, self.links)
@@ -63,6 +65,8 @@ class Kinematics:
         for joint in self._joints:
             motion = _motion(joint, self._position(joint, positions))
             found[joint.child] = found[joint.parent] @ joint.origin @ motion
+        if not self.links:
+            return np.zeros((*batch, 0, 4, 4))
         return np.stack([found[link] for link in self.links], axis=-3)
 
     def _position(self, joint: Joint, positions: Array) -> Array:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 import yaml
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import write_text
-from dbp_ros.robots.check import urdf_path
+from dbp_ros.robots.check import urdf_of
 from dbp_ros.robots.urdf import Urdf, read_urdf
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.settings.robot_files import read_robot, robot_file, robot_folder
@@ -17,6 +18,14 @@ from dbp_ros.settings.robot_files import read_robot, robot_file, robot_folder
 BROADCASTER = "joint_state_broadcaster"
 FORWARD = "forward_command_controller/ForwardCommandController"
 TRAJECTORY = "joint_trajectory_controller/JointTrajectoryController"
+MOCK = "mock_components/GenericSystem"
+# Plugins of each hardware, the main one first.
+PLUGINS = {
+    "mock": (MOCK,),
+    "mujoco": ("mujoco_ros2_control/MujocoSystemInterface",),
+    "gazebo": ("gz_ros2_control/GazeboSimSystem",),
+    "ur": ("ur_robot_driver/URPositionHardwareInterface", MOCK),
+}
 # Share of the tracking error limit within which a trajectory has to end.
 GOAL_SHARE = 0.2
 WRAPPER = """<?xml version="1.0"?>
@@ -96,8 +105,14 @@ def hardware_urdf(robot: str, hardware: str, folder: Path, arguments: Mapping[st
         ConfigError: If the description or its URDF is invalid, or lacks an argument.
     """
     given = {"hardware": hardware, **arguments}
-    urdf = read_urdf(urdf_path(robot), given)
-    if "<ros2_control" in urdf.text:
+    urdf = urdf_of(robot, given)
+    if plugins := plugins_of(urdf):
+        if wrong := sorted(set(plugins) - set(PLUGINS[hardware])):
+            raise ConfigError(
+                f"the URDF of {robot} has ros2_control with {', '.join(wrong)}, but hardware is "
+                f"{hardware}, which is {PLUGINS[hardware][0]}: select the plugin by the xacro "
+                "argument hardware, or remove ros2_control from the URDF to get it from here"
+            )
         return urdf
     plain = folder / "plain.urdf"
     write_text(plain, urdf.text)
@@ -109,7 +124,10 @@ def hardware_urdf(robot: str, hardware: str, folder: Path, arguments: Mapping[st
         hardware=quoteattr(str(robot_folder() / "urdf" / "ros2_control.xacro")),
     )
     write_text(wrapper, text)
-    found = read_urdf(wrapper, given)
-    if "<ros2_control" not in found.text:
-        raise ConfigError(f"{wrapper} has no hardware {hardware}")
-    return found
+    return read_urdf(wrapper, given)
+
+
+def plugins_of(urdf: Urdf) -> list[str]:
+    """Return the hardware plugins of ros2_control in a URDF."""
+    elements = ElementTree.fromstring(urdf.text).iterfind("ros2_control/hardware/plugin")
+    return [(element.text or "").strip() for element in elements]

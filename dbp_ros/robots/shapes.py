@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from dbp_ros.errors import ConfigError
 from dbp_ros.robots.urdf import Urdf, pose_of
 from dbp_ros.settings.robot import Capsule
 from dbp_ros.types import Array
@@ -21,7 +22,7 @@ SMALLEST_RADIUS, LARGEST_SHAPE = 0.001, 3.0
 
 @dataclass(frozen=True)
 class LinkShapes:
-    """Capsules around a link.
+    """Capsules of a link.
 
     Attributes:
         capsules: A capsule per shape.
@@ -33,16 +34,25 @@ class LinkShapes:
 
 
 def capsules_of(urdf: Urdf, link: str, folder: Path) -> LinkShapes:
-    """Return capsules around the collision geometry of a link.
+    """Return capsules of about the size of the collision geometry of a link.
+
+    A capsule touches the long faces of the bounding box of a shape, so the edges of the box are
+    outside of it.
 
     Args:
         urdf: The robot.
         link: The link.
         folder: Folder of the URDF file, for the paths of meshes.
+
+    Raises:
+        ConfigError: If a number of a shape is missing or wrong, or a mesh cannot be read.
     """
     found: list[Capsule] = []
     for collision in urdf.links[link].findall("collision"):
-        bounds = _bounds(collision.find("geometry"), folder)
+        try:
+            bounds = _bounds(collision.find("geometry"), folder)
+        except (ValueError, IndexError, OSError) as error:
+            raise ConfigError(f"the collision geometry of {link} cannot be read: {error}") from None
         if bounds is None:
             return LinkShapes(_guess(urdf, link), guessed=True)
         if float(np.max(bounds[1] - bounds[0])) > LARGEST_SHAPE:
@@ -68,7 +78,9 @@ def _bounds(geometry: Element | None, folder: Path) -> tuple[Array, Array] | Non
         return _mesh_bounds(shape, folder)
     else:
         return None
-    return (-half, half) if np.isfinite(half).all() else None
+    if half.shape != (3,) or not (half >= 0.0).all():
+        raise ValueError(f"{shape.tag} with {dict(shape.attrib)}, expected sizes of at least 0")
+    return -half, half
 
 
 def _mesh_bounds(shape: Element, folder: Path) -> tuple[Array, Array] | None:
@@ -98,7 +110,7 @@ def _mesh_path(name: str, folder: Path) -> Path | None:
 
 
 def _around(low: Array, high: Array, pose: Array) -> Capsule:
-    """Return the capsule around a box, along its longest side."""
+    """Return the capsule in a box, along its longest side."""
     half, middle = (high - low) / 2, (high + low) / 2
     axis = int(np.argmax(half))
     others = [k for k in range(3) if k != axis]

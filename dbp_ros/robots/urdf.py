@@ -253,9 +253,12 @@ def _attribute(element: Element, name: str) -> str:
 def _number(element: Element | None, name: str, default: float, joint: str) -> float:
     text = None if element is None else element.get(name)
     try:
-        return default if text is None else float(text)
+        number = default if text is None else float(text)
     except ValueError:
-        raise ConfigError(f"{name} of joint {joint} is {text!r}, expected a number") from None
+        number = math.nan
+    if math.isnan(number):
+        raise ConfigError(f"{name} of joint {joint} is {text!r}, expected a number")
+    return number
 
 
 def _vector(element: Element | None, name: str, default: tuple[float, ...], where: str) -> Array:

@@ -34,8 +34,10 @@ class JointColumn(Settings):
             raise ConfigError("sign is 0, expected 1 or -1")
         if (self.data_range is None) != (self.robot_range is None):
             raise ConfigError("expected data_range and robot_range, or neither")
-        if self.data_range is not None and self.data_range[0] == self.data_range[1]:
-            raise ConfigError(f"data_range is {self.data_range}, expected two different values")
+        for name in ("data_range", "robot_range"):
+            ends = getattr(self, name)
+            if ends is not None and ends[0] == ends[1]:
+                raise ConfigError(f"{name} is {ends}, expected two different values")
         if self.data_range is not None and (self.unit is not None or self.sign != 1):
             raise ConfigError("expected data_range and robot_range, or unit and sign, not both")
 
@@ -81,6 +83,11 @@ class DataMapping(Settings):
     def conversion(self, joint: str) -> tuple[float, float]:
         """Return factor and offset of a joint from the data to [rad] or [m]."""
         return self.joints.get(joint, JointColumn()).conversion(self.unit)
+
+    def unit_of(self, joint: str) -> str:
+        """Return the unit of a joint in the data; empty if it is converted between two ranges."""
+        item = self.joints.get(joint, JointColumn())
+        return "" if item.data_range else item.unit or self.unit
 
     def key_of(self, camera: str) -> str:
         """Return the key of a camera in the data."""

@@ -16,6 +16,9 @@ from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.parameter_yaml import nearest
 
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+TOPIC = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
+# Nodes of ros2_control besides the controllers of a description.
+RESERVED_NODES = ("controller_manager", "joint_state_broadcaster")
 Point = tuple[float, float, float]
 
 
@@ -122,6 +125,7 @@ class RobotDescription(Settings):
 
     name: str = setting(MISSING, "Name of the robot")
     urdf: str = setting(MISSING, "URDF or xacro file, relative to this file")
+    urdf_arguments: dict[str, str] = setting({}, "Arguments of the xacro file")
     arms: dict[str, ArmDescription] = setting(MISSING, "Arms by name")
     joint_limits: dict[str, JointLimits] = setting(MISSING, "Limits of every commanded joint")
     home: dict[str, float] = setting(MISSING, "Start pose for `dbp home` [rad, m]")
@@ -155,8 +159,17 @@ class RobotDescription(Settings):
         if not self.arms:
             raise ConfigError("arms is empty, expected at least one arm")
         self._check_names()
+        self._check_topics()
         _require_unique("joint", self.joints)
-        _require_unique("controller", self.controllers)
+        _require_unique("controller", (*RESERVED_NODES, *self._all_controllers()))
+        if self.command_rate_hz != round(self.command_rate_hz):
+            raise ConfigError(
+                f"command_rate_hz is {self.command_rate_hz:g}, expected a whole number, as "
+                "update_rate of ros2_control is one"
+            )
+        states, actions = zip(*map(self.data.columns, self.joints), strict=True)
+        _require_unique("column of the state", states, "data")
+        _require_unique("column of the action", actions, "data")
         _require_same_joints("joint_limits", self.joint_limits, self.joints)
         _require_same_joints("home", self.home, self.joints)
         _require_known("data.joints", self.data.joints, self.joints)
@@ -169,8 +182,28 @@ class RobotDescription(Settings):
                     f"{limits.max_position:g}"
                 )
 
+    def _all_controllers(self) -> list[str]:
+        homing = (arm.homing_controller for arm in self.arms.values())
+        return [*self.controllers, *filter(None, homing)]
+
+    def _check_topics(self) -> None:
+        topics = {f"cameras.{name}.topic": camera.topic for name, camera in self.cameras.items()}
+        for key, topic in {**topics, "joint_states_topic": self.joint_states_topic}.items():
+            if topic and not TOPIC.fullmatch(topic):
+                raise ConfigError(f"{key} is {topic!r}, expected a topic name, such as /camera/raw")
+            if topic.endswith("/compressed"):
+                raise ConfigError(f"{key} is {topic}: give the topic of the raw images")
+        if not self.joint_states_topic:
+            raise ConfigError("joint_states_topic is empty, expected a topic name")
+
     def _check_names(self) -> None:
-        for what, names in (("arms", self.arms), ("cameras", self.cameras)):
+        named: dict[str, Iterable[str]] = {
+            "name": [self.name],
+            "controllers": self._all_controllers(),
+            "arms": self.arms,
+            "cameras": self.cameras,
+        }
+        for what, names in named.items():
             for name in names:
                 if not NAME.fullmatch(name):
                     raise ConfigError(
@@ -229,11 +262,11 @@ class RobotDescription(Settings):
         return tuple(getattr(self.joint_limits[joint], name) for joint in self.joints)
 
 
-def _require_unique(what: str, names: Iterable[str]) -> None:
+def _require_unique(what: str, names: Iterable[str], where: str = "arms") -> None:
     seen = set[str]()
     for name in names:
         if name in seen:
-            raise ConfigError(f"{what} {name} occurs twice in arms")
+            raise ConfigError(f"{what} {name} occurs twice in {where}")
         seen.add(name)
 
 

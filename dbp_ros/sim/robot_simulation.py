@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import mujoco
 import numpy as np
 
-from dbp_ros.robots.check import urdf_path
-from dbp_ros.robots.urdf import Urdf, read_urdf
-from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
+from dbp_ros.robots.check import urdf_of
+from dbp_ros.robots.urdf import Urdf
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 from dbp_ros.settings.robot import Capsule, RobotDescription
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.sim.arm_simulation import NO_TASK, ArmSimulation
@@ -54,9 +54,17 @@ def simulation_of(robot: str, task: str) -> ArmSimulation:
         ConfigError: If the description, its URDF or the task is invalid.
     """
     description = read_robot(robot)
-    if description.joints == DUAL_UR5E_JOINTS:
+    if _is_cell(description):
         return Simulation(task)
-    return RobotSimulation(description, read_urdf(urdf_path(robot)))
+    return RobotSimulation(description, urdf_of(robot))
+
+
+def _is_cell(robot: RobotDescription) -> bool:
+    """Return whether a description is that of the cell, perhaps with other limits or topics."""
+    return all(
+        getattr(robot, name) == getattr(DUAL_UR5E, name)
+        for name in ("joints", "home_positions", "camera_names", "name")
+    )
 
 
 class RobotSimulation(ArmSimulation):
@@ -150,15 +158,11 @@ def _without_actuators(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
         body = spec.body(camera.frame) if camera.frame else spec.worldbody
         body.add_camera(name=name, quat=OPTICAL_TO_CAMERA, fovy=camera.vertical_fov_deg)
     for joint in urdf.joints.values():
+        if joint.moves and not joint.mimic and joint.name not in robot.joints:
+            # A joint that nothing commands stays at zero, as the kinematics assume.
+            _couple(spec, joint.name, "", 0.0, 0.0)
         if joint.mimic and urdf.joints[joint.mimic.joint].moves:
-            spec.add_equality(
-                type=mujoco.mjtEq.mjEQ_JOINT,
-                objtype=mujoco.mjtObj.mjOBJ_JOINT,
-                name1=joint.name,
-                name2=joint.mimic.joint,
-                data=[joint.mimic.offset, joint.mimic.multiplier, *([0.0] * 9)],
-                solref=[COUPLING_S, 1.0],
-            )
+            _couple(spec, joint.name, joint.mimic.joint, joint.mimic.offset, joint.mimic.multiplier)
     spec.visual.headlight.ambient = [0.4, 0.4, 0.4]
     spec.worldbody.add_geom(
         type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3.0, 3.0, 0.1], rgba=FLOOR, contype=0, conaffinity=0
@@ -171,6 +175,20 @@ def _without_actuators(robot: RobotDescription, urdf: Urdf) -> mujoco.MjSpec:
             castshadow=False,
         )
     return spec
+
+
+def _couple(
+    spec: mujoco.MjSpec, joint: str, followed: str, offset: float, multiplier: float
+) -> None:
+    """Constrain a joint to another one, or to a constant if `followed` is empty."""
+    spec.add_equality(
+        type=mujoco.mjtEq.mjEQ_JOINT,
+        objtype=mujoco.mjtObj.mjOBJ_JOINT,
+        name1=joint,
+        name2=followed,
+        data=[offset, multiplier, *([0.0] * 9)],
+        solref=[COUPLING_S, 1.0],
+    )
 
 
 def _shape(capsule: Capsule) -> dict[str, Any]:

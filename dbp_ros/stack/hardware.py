@@ -11,17 +11,18 @@ from typing import Any
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.resources import resource_directory
-from dbp_ros.robots.check import urdf_path
+from dbp_ros.robots.check import urdf_of
 from dbp_ros.robots.ros2_control import (
     BROADCASTER,
     controllers_yaml,
     hardware_urdf,
     homing_controllers,
 )
-from dbp_ros.robots.urdf import Urdf, read_urdf
+from dbp_ros.robots.urdf import Urdf
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.settings.robot_files import read_robot
-from dbp_ros.stack.processes import SIMULATORS, StackConfig
+from dbp_ros.stack.processes import SIMULATORS, StackConfig, all_rules
+from dbp_ros.stack.remaps import JOINT_STATES, Rule
 
 DESCRIPTION = "robot_description"
 WORLD = "cell"
@@ -72,7 +73,8 @@ def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
     if config.hardware == "none":
         if not config.view:
             return []
-        return [_state_publisher(read_urdf(urdf_path(config.robot)), {}), _rviz()]
+        clock: dict[str, Any] = {"use_sim_time": True} if config.use_sim_time else {}
+        return [_state_publisher(urdf_of(config.robot), clock, all_rules(config)), _rviz(clock)]
     robot, folder = read_robot(config.robot), generated_folder(config)
     require_folder(folder, "ROS_HOME")
     simulated = config.hardware in SIMULATORS
@@ -82,10 +84,11 @@ def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
     if config.hardware == "mujoco":
         _write_scene(config, scene)
     arguments = {"controllers": str(controllers), "scene": str(scene)}
+    arguments |= {"namespace": f"/{config.namespace.strip('/')}" if config.namespace else ""}
     urdf = hardware_urdf(
         config.robot, config.hardware, folder, {**arguments, "addresses": config.addresses}
     )
-    clock: dict[str, Any] = {"use_sim_time": True} if simulated else {}
+    clock = {"use_sim_time": True} if simulated else {}
     managers = {
         "mock": [_manager("controller_manager", controllers)],
         "ur": [_manager("controller_manager", controllers)],
@@ -96,9 +99,10 @@ def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
     return [*nodes, _rviz(clock)] if config.view else nodes
 
 
-def _state_publisher(urdf: Urdf, clock: dict[str, Any]) -> HardwareNode:
+def _state_publisher(urdf: Urdf, clock: dict[str, Any], rules: Sequence[Rule] = ()) -> HardwareNode:
     name = "robot_state_publisher"
-    return HardwareNode(name, name, name, ({DESCRIPTION: urdf.text, **clock},))
+    remaps = tuple(rule for rule in rules if rule[0] == JOINT_STATES)
+    return HardwareNode(name, name, name, ({DESCRIPTION: urdf.text, **clock},), remaps=remaps)
 
 
 def _rviz(clock: dict[str, Any] | None = None) -> HardwareNode:
@@ -154,7 +158,7 @@ def _gazebo(robot: RobotDescription) -> list[HardwareNode]:
 
 def _write_scene(config: StackConfig, scene: Path) -> None:
     """Write the MJCF of a robot by `dbp robot mjcf`, which needs MuJoCo; this process does not."""
-    command = ("robot", "mjcf", config.robot, "--task", config.task, "--out", str(scene))
+    command = ("robot", "mjcf", config.robot, "--out", str(scene))
     _run((sys.executable, "-m", "dbp_ros.cli", *command))
 
 

@@ -22,7 +22,7 @@ from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.process import MAX_REAL_TIME_FACTOR, MIN_REAL_TIME_FACTOR
 from dbp_ros.settings.robot_files import path_of, read_robot
 from dbp_ros.settings.simulation import SimulationConfig, TaskName
-from dbp_ros.stack.remaps import EXAMPLE, Rule, robot_rules, rules_of
+from dbp_ros.stack.remaps import EXAMPLE, JOINT_STATES, Rule, robot_rules, rules_of
 
 Parameters = dict[str, str | bool | float]
 Hardware = Literal["none", "mock", "mujoco", "gazebo", "ur"]
@@ -143,6 +143,11 @@ class StackConfig(Settings):
                 raise ConfigError(
                     f"addresses is {self.addresses!r}, expected one for each arm, such as {example}"
                 )
+        if self.hardware != "none" and JOINT_STATES in dict(rules_of(self.remap)):
+            raise ConfigError(
+                f"hardware is {self.hardware}, whose controllers publish {JOINT_STATES}: do not "
+                "remap it"
+            )
         if self.hardware in SIMULATORS and self.real_time_factor != 1.0:
             raise ConfigError(
                 f"real_time_factor is {self.real_time_factor}, but hardware {self.hardware} has "
@@ -230,16 +235,19 @@ def processes(config: StackConfig) -> list[Process]:
     for name in nodes:
         if not (folder / f"{name}.yaml").is_file():
             raise ConfigError(f"{folder / name}.yaml is missing: copy it from config/")
-    rules = _all_rules(config)
+    rules = all_rules(config)
     return [
         Process(name, f"dbp_ros.nodes.{module}", folder / f"{name}.yaml", parameters, rules)
         for name, (module, parameters) in nodes.items()
     ]
 
 
-def _all_rules(config: StackConfig) -> tuple[Rule, ...]:
+def all_rules(config: StackConfig) -> tuple[Rule, ...]:
     """Return the remap rules of a stack; those of its arguments override those of the robot."""
     given = rules_of(config.remap)
     sources = {source for source, _ in given}
+    if config.hardware != "none":
+        # The broadcaster that is started with the hardware publishes on the default topic.
+        sources.add(JOINT_STATES)
     robot = robot_rules(read_robot(config.robot))
     return (*given, *(rule for rule in robot if rule[0] not in sources))

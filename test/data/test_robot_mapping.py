@@ -108,6 +108,10 @@ def test_a_missing_column_and_impossible_values_are_refused() -> None:
             "expected two different values",
         ),
         (
+            {"joints": {"a": {"data_range": [0, 1], "robot_range": [2, 2]}}},
+            r"robot_range is \(2.0, 2.0\), expected two different values",
+        ),
+        (
             {"joints": {"a": {"data_range": [0, 1], "robot_range": [0, 1], "unit": "deg"}}},
             "not both",
         ),

@@ -50,6 +50,19 @@ def test_exchanged_joints_are_named() -> None:
     assert found[2] == ""
 
 
+def test_a_joint_that_stops_the_test_is_the_last_one_that_counts() -> None:
+    lower, upper = np.array([-2.0, -2.0, 0.0]), np.array([2.0, 2.0, 0.08])
+    path = JointSweeps(START, lower, upper, np.full(3, 0.4), np.full(3, 2.0))
+    recorder = SweepRecorder(JOINTS, path)
+    for time_s in np.arange(0.0, 0.55 * path.duration_s, 0.02):
+        commanded = path.positions(np.array([time_s]))[0]
+        recorder.record(time_s, START + [1.0, -0.75, 1.0] * (commanded - START))
+    motions = list(recorder.motions())[: recorder.tested]
+    assert [motion.joint for motion in motions] == ["shoulder", "elbow"]
+    assert motions[0].problem == ""
+    assert "elbow moves in the opposite direction" in motions[1].problem
+
+
 def test_joints_that_move_together_are_named() -> None:
     coupled = np.array([[1.0, 0.0, 0.0], [0.8, 1.0, 0.0], [0.0, 0.0, 1.0]])
     found = problems(lambda commanded: START + coupled @ (commanded - START))

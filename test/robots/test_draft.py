@@ -11,7 +11,7 @@ from dbp_ros.cli.main import main
 from dbp_ros.errors import ConfigError
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.robots.arms import find_arms
-from dbp_ros.robots.check import check_robot
+from dbp_ros.robots.check import check_robot, urdf_of
 from dbp_ros.robots.shapes import capsules_of
 from dbp_ros.robots.urdf import parse_urdf, read_urdf
 from dbp_ros.settings.guard import GuardConfig
@@ -54,7 +54,7 @@ def test_a_first_description_is_valid_and_says_what_to_check(tmp_path: Path) -> 
     assert "torso_lift moves in the URDF and is not commanded" in problem.text
     text = out.read_text()
     assert "check: guesses for l_a2: no readable mesh" in text
-    assert "no velocity limit for the joint above" in text
+    assert "no velocity and position limit for the joint above" in text
 
 
 def test_a_description_is_not_overwritten(
@@ -120,6 +120,61 @@ def test_an_arm_is_named_by_the_words_that_its_joints_share() -> None:
     assert [arm.name for arm in find_arms(parse_urdf(chain(*plain)))] == ["arm_1", "arm_2"]
 
 
+def test_names_that_yaml_reads_as_numbers_and_missing_limits_are_kept(tmp_path: Path) -> None:
+    text = chain(*((str(k + 1), f"l{k}", f"l{k + 1}") for k in range(4)), kind="revolute")
+    text = text.replace('<axis xyz="0 0 1"/>', '<axis xyz="0 0 1"/><limit effort="1"/>')
+    text = text.replace('name="l4"', 'name="left-cam_optical_frame"').replace(
+        'link="l4"', 'link="left-cam_optical_frame"'
+    )
+    (tmp_path / "servos.urdf").write_text(text)
+    out = tmp_path / "servos.yaml"
+    words = ["robot", "new", "--urdf", str(tmp_path / "servos.urdf"), "--name", "servos"]
+    assert main([*words, "--out", str(out)]) == 0
+    robot = read_robot(str(out))
+    assert robot.joints == ("1", "2", "3", "4")
+    assert list(robot.cameras) == ["left_cam"]
+    assert "no velocity and position limit for the joint above" in out.read_text()
+
+
+def test_fingers_of_any_name_are_a_gripper() -> None:
+    text = chain(*((f"j{k}", f"l{k}", f"l{k + 1}") for k in range(3)))
+    pincers = "".join(
+        f'<link name="pad{k}"/><joint name="pincer{k}" type="prismatic"><parent link="l3"/>'
+        f'<child link="pad{k}"/><limit lower="0" upper="0.04"/></joint>'
+        for k in range(2)
+    )
+    (arm,) = find_arms(parse_urdf(text.replace("</robot>", f"{pincers}</robot>")))
+    assert [joint.name for joint in arm.joints] == ["j0", "j1", "j2"]
+    assert [joint.name for joint in arm.gripper] == ["pincer0", "pincer1"]
+
+
+def test_arguments_of_a_xacro_file_are_part_of_the_description(tmp_path: Path) -> None:
+    text = FOREIGN.read_text().replace(
+        'name="porter"', 'name="porter" xmlns:xacro="http://www.ros.org/wiki/xacro"'
+    )
+    text = text.replace("<link", '<xacro:arg name="height" default="0.5"/><link', 1)
+    text = text.replace('xyz="0 0 0.5"', 'xyz="0 0 $(arg height)"')
+    (tmp_path / "porter.xacro").write_text(text)
+    out = tmp_path / "porter.yaml"
+    words = ["robot", "new", "--urdf", str(tmp_path / "porter.xacro"), "--out", str(out)]
+    assert main([*words, "--urdf-arguments", "height"]) == 1
+    assert main([*words, "--urdf-arguments", "height:=0.9"]) == 0
+    assert read_robot(str(out)).urdf_arguments == {"height": "0.9"}
+    assert urdf_of(str(out)).joints["torso_lift"].origin[2, 3] == 0.9
+
+
+@pytest.mark.parametrize("shape", ['box size="a b c"', 'box size="1 1"', 'sphere radius="-1"'])
+def test_wrong_collision_geometry_is_named(
+    tmp_path: Path, shape: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = FOREIGN.read_text().replace('box size="0.2 0.3 0.6"', shape)
+    (tmp_path / "porter.urdf").write_text(text)
+    assert main(["robot", "new", "--urdf", str(tmp_path / "porter.urdf"), "--name", "p"]) == 1
+    error = capsys.readouterr().err
+    assert "the collision geometry of torso cannot be read" in error
+    assert error.count("\n") == 1
+
+
 def test_three_arms_work_like_two(tmp_path: Path) -> None:
     arms = [
         (f"{side}_joint_{k}", f"{side}{k - 1}" if k else "base", f"{side}{k}")
@@ -164,6 +219,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("cameras.head_camera.moved_by", ["hip_*"], "hip_* matches no joint of the arms"),
     ("cameras.head_camera.moved_by", ["left_elbow*"], "but in the URDF no joint moves head_camera"),
     ("allowed_collisions", [["left_x", "world"]], "left_x, which has no capsules"),
+    ("data", {"unit": "deg"}, "unit is deg, but the joint is prismatic in the URDF"),
     ("collision_capsules", {}, "is empty: collisions are not checked"),
     ("home.left_elbow_joint", 3.1, "overlap by"),
 ]

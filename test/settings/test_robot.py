@@ -127,6 +127,18 @@ WRONG = [
     ("home", {"base_joint": 0.0}, "home lacks elbow_joint, finger_joint"),
     ("cameras", {"top-camera": {}}, "cameras has 'top-camera'"),
     ("collision_capsules", {"a": [{"start": [0, 0], "end": [0, 0, 1], "radius": 1}]}, "list of 3"),
+    ("arms.arm.homing_controller", "arm_controller", "controller arm_controller occurs twice"),
+    ("arms.arm.controller", "joint_state_broadcaster", "joint_state_broadcaster occurs twice"),
+    ("arms.arm.controller", "left arm", "controllers has 'left arm'"),
+    ("name", "../x", r"name has '\.\./x'"),
+    ("joint_states_topic", "bad topic", "joint_states_topic is 'bad topic', expected a topic"),
+    ("cameras.top_camera.topic", "/a/compressed", "give the topic of the raw images"),
+    (
+        "data",
+        {"joints": {"elbow_joint": {"state": "base_joint"}}},
+        "base_joint occurs twice in dat",
+    ),
+    ("command_rate_hz", 62.5, "expected a whole number"),
     ("command_rate_hz", 5000, "command_rate_hz = 5000.0, expected from 10.0 to 1000.0"),
 ]
 

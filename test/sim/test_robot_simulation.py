@@ -1,12 +1,15 @@
 """Simulated arms from the description of a robot."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from dbp_ros.cli.main import main
 from dbp_ros.robots.check import urdf_path
 from dbp_ros.robots.urdf import parse_urdf, read_urdf
 from dbp_ros.settings.robot import RobotDescription
-from dbp_ros.settings.robot_files import read_robot
+from dbp_ros.settings.robot_files import read_robot, robot_file
 from dbp_ros.sim.camera import open_cameras
 from dbp_ros.sim.robot_simulation import RobotSimulation, simulation_of
 from dbp_ros.sim.simulation import Simulation
@@ -42,6 +45,28 @@ def test_every_joint_reaches_its_command(simulation: RobotSimulation) -> None:
 def read_robot_of(simulation: RobotSimulation) -> RobotDescription:
     robots = [read_robot(name) for name in ROBOTS]
     return next(robot for robot in robots if robot.joints == simulation.joint_names)
+
+
+def test_another_start_pose_is_not_that_of_the_cell(tmp_path: Path) -> None:
+    text = robot_file("ur5e_dual").read_text(encoding="utf-8")
+    urdf = robot_file("ur5e_dual").parent / "urdf" / "ur5e_dual.urdf.xacro"
+    text = text.replace("urdf/ur5e_dual.urdf.xacro", str(urdf))
+    same, other = tmp_path / "same.yaml", tmp_path / "other.yaml"
+    same.write_text(text.replace("max_velocity: 2.0", "max_velocity: 1.0"))
+    other.write_text(text.replace("left_elbow_joint: 2.045", "left_elbow_joint: 1.9"))
+    assert isinstance(simulation_of(str(same), "lift"), Simulation)
+    assert simulation_of(str(other), "lift").home[2] == 1.9
+
+
+def test_a_joint_that_nothing_commands_stays_at_zero(tmp_path: Path) -> None:
+    robot = tmp_path / "porter.yaml"
+    foreign = Path(__file__).parents[1] / "robots" / "foreign.urdf"
+    assert main(["robot", "new", "--urdf", str(foreign), "--out", str(robot)]) == 0
+    simulation = simulation_of(str(robot), "lift")
+    for sign in (1.0, -1.0):
+        simulation.command(simulation.home + 0.3 * sign)
+        simulation.advance(500)
+    assert abs(simulation.data.joint("torso_lift").qpos[0]) < 2e-3
 
 
 def test_fingers_that_mimic_follow() -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.robot_files import read_robot, robot_names
+from dbp_ros.settings.robot_files import read_robot, robot_file, robot_names
 from dbp_ros.stack.hardware import HardwareNode, hardware_nodes
 from dbp_ros.stack.processes import StackConfig, processes
 
@@ -96,6 +96,22 @@ def test_gazebo_starts_its_world_and_bridges_every_camera() -> None:
 def test_contradictory_arguments_are_refused(values: dict, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         StackConfig(**values)
+
+
+def test_the_controllers_that_are_started_publish_on_the_default_topic(tmp_path: Path) -> None:
+    text = robot_file("so101_dual").read_text(encoding="utf-8")
+    urdf = robot_file("so101_dual").parent / "urdf" / "so101_dual.urdf.xacro"
+    text = text.replace("urdf/so101_dual.urdf.xacro", str(urdf))
+    text = text.replace("joint_states_topic: joint_states", "joint_states_topic: /mine")
+    (tmp_path / "robot.yaml").write_text(text)
+    robot = str(tmp_path / "robot.yaml")
+    rule = ("joint_states", "/mine")
+    assert rule in processes(StackConfig(robot=robot))[0].remaps
+    assert rule not in processes(StackConfig(robot=robot, hardware="mock"))[0].remaps
+    (publisher, _) = hardware_nodes(StackConfig(robot=robot, view=True))
+    assert publisher.remaps == (rule,)
+    with pytest.raises(ConfigError, match="do not remap it"):
+        StackConfig(hardware="mock", remap="joint_states:=/other")
 
 
 @pytest.mark.parametrize("hardware", ["mujoco", "gazebo"])
