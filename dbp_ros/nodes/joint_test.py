@@ -121,7 +121,7 @@ def run_joint_test(
     try:
         motion.follow(path, recorder.record)
     except DbpError:
-        # A joint with the wrong sign stops the path: what was measured so far says why.
+        # A joint with the wrong sign stops the path; the motions so far name it.
         motions = list(recorder.motions())[: recorder.tested]
         if any(found.problem for found in motions):
             return motions
