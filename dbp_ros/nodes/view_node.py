@@ -1,5 +1,7 @@
 """Node that publishes what RViz and Foxglove show: the robot, and the chunk as paths of its hands.
 
+It also reports links whose collision capsules overlap.
+
 Its priority is low, and it reads only the newest messages at its own rate, so it slows nothing.
 """
 
@@ -24,6 +26,7 @@ from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.robots.check import urdf_of
+from dbp_ros.robots.collision import Clearance, CollisionModel
 from dbp_ros.robots.kinematics import Kinematics
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
@@ -52,6 +55,10 @@ class ViewNode(Node):  # type: ignore[misc]
         self._arms = list(robot.arms)
         self._tips = Kinematics(urdf, robot.joints, [arm.tip for arm in robot.arms.values()])
         self._body = Kinematics(urdf, robot.joints, list(robot.collision_capsules))
+        self._collisions = CollisionModel(
+            urdf, robot.joints, robot.collision_capsules, robot.allowed_collisions
+        )
+        self._clearance: Clearance | None = None
         steady = SteadyClock(self.get_clock())
         self._chunks, self._joints = ChunkReader(robot.joints, steady), JointReader(robot.joints)
         self._merger = JointStateMerger(robot.joints)
@@ -73,7 +80,11 @@ class ViewNode(Node):  # type: ignore[misc]
 
     def statistics(self) -> dict[str, Any]:
         """Return the statistics, JSON-serialisable."""
-        return {"ignored_messages": self._ignored}
+        found: dict[str, Any] = {"ignored_messages": self._ignored}
+        if self._clearance is not None:
+            found["clearance_m"] = round(self._clearance.distance, 4)
+            found["closest_links"] = list(self._clearance.links)
+        return found
 
     def _publish_description(self) -> None:
         """Publish the description once, unless robot_state_publisher does."""
@@ -96,6 +107,8 @@ class ViewNode(Node):  # type: ignore[misc]
         self._chunk = message
 
     def _publish(self) -> None:
+        if self._positions is not None:
+            self._clearance = self._collisions.clearance(self._positions)
         if self._positions is not None and self._robot_topic.get_subscription_count():
             poses = self._body.poses(self._positions)
             capsules = self._robot.collision_capsules
@@ -128,6 +141,8 @@ class ViewNode(Node):  # type: ignore[misc]
     def _state(self) -> tuple[bytes, str]:
         if self._positions is None:
             return diagnostics.WARN, "waiting for joint states"
+        if self._clearance is not None and self._clearance.problem:
+            return diagnostics.WARN, self._clearance.problem
         return diagnostics.OK, f"showing {self._robot.name}"
 
 

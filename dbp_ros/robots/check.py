@@ -19,8 +19,6 @@ from dbp_ros.settings.robot_files import read_robot, robot_file
 Level = Literal["error", "warning"]
 # Differences of limits that come from rounding in the files.
 ROUNDING = 1e-4
-# Clearance of the start pose below which a warning is given, in [m].
-MIN_HOME_CLEARANCE = 0.0
 
 
 @dataclass(frozen=True)
@@ -202,11 +200,6 @@ def _home_problems(robot: RobotDescription, urdf: Urdf) -> Iterator[Problem]:
         yield Problem("error", "allowed_collisions", str(error))
         return
     closest = model.clearance(np.array(robot.home_positions))
-    if closest and closest.distance < MIN_HOME_CLEARANCE:
-        yield Problem(
-            "error",
-            "home",
-            f"the capsules of {' and '.join(closest.links)} overlap by "
-            f"{-1000 * closest.distance:.0f} mm: correct home, the capsules, or add the pair to "
-            "allowed_collisions",
-        )
+    if closest and closest.problem:
+        remedy = "correct home, the capsules, or add the pair to allowed_collisions"
+        yield Problem("error", "home", f"{closest.problem}: {remedy}")

@@ -24,6 +24,14 @@ class Clearance:
     links: tuple[str, str]
     distance: float
 
+    @property
+    def problem(self) -> str:
+        """Sentence about an overlap; empty if there is none."""
+        if self.distance >= 0.0:
+            return ""
+        overlap_mm = -1000.0 * self.distance
+        return f"the capsules of {' and '.join(self.links)} overlap by {overlap_mm:.0f} mm"
+
 
 class CollisionModel:
     """Capsules of a robot in the frames of its links.

@@ -24,6 +24,7 @@ TOPICS = (
     ("view/chunk", MarkerArray, 1),
     ("view/robot", MarkerArray, 1),
     ("robot_description", String, LATCHED),
+    ("view/state", String, LATCHED),
 )
 
 
@@ -35,7 +36,8 @@ def test_the_view_shows_robot_and_chunk(robot: FakeRobot) -> None:
     policy.start()
     try:
         with process("view_node"):
-            wait_until(lambda: len(found) == 3, "all topics", lambda: str(found))
+            wait_until(lambda: len(found) == len(TOPICS), "all topics", lambda: str(found))
+            wait_until(lambda: "waiting" not in found["view/state"].data, "the state")
     finally:
         policy.close()
     urdf = ElementTree.fromstring(found["robot_description"].data)

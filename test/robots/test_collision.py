@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dbp_ros.robots.collision import segment_distances
+from dbp_ros.robots.collision import Clearance, segment_distances
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,8 @@ def test_distances_agree_with_a_search() -> None:
         searched = np.linalg.norm(p[:, None] - q[None], axis=2).min()
         assert found <= searched + 1e-12
         assert found == pytest.approx(searched, abs=0.02)
+
+
+def test_only_an_overlap_is_a_problem() -> None:
+    assert Clearance(("a", "b"), 0.0).problem == ""
+    assert Clearance(("a", "b"), -0.0123).problem == "the capsules of a and b overlap by 12 mm"
