@@ -50,7 +50,7 @@ def draft_description(
     guessed = [link for link, found in shapes.items() if found.guessed]
     lines = [
         f"# First description of {name} from {path.name}. Edit what is marked by `check:`, then:",
-        "# dbp robot check FILE; dbp up --robot FILE",
+        "# dbp robot check FILE; dbp demo --robot FILE",
         f"name: {name}",
         f"urdf: {_quoted(urdf_name)}",
         *(["urdf_arguments:"] if arguments else []),
