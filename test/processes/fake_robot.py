@@ -106,9 +106,12 @@ class FakeRobot(Node):
         if now_ns - last_ns > SILENT_NS:
             self.silences_s.append((now_ns - last_ns) / 1e9)
         if self.measures:
-            message = JointState(name=self.joints)
+            # The test may remove a joint at any time.
+            names = list(self.joints)
+            columns = [CONFIG.joints.index(name) for name in names]
+            message = JointState(name=names)
             message.header.stamp = self.stamp()
-            message.position = array("d", self.positions[: len(self.joints)].tobytes())
+            message.position = array("d", self.positions[columns].tobytes())
             self._joint_states.publish(message)
 
     def stamp(self, of_image: bool = False) -> Time:
