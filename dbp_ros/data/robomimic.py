@@ -24,14 +24,16 @@ REWARDS = "rewards"
 STEP_S = 1 / 20
 # Low-dimensional observations of robomimic's own configurations.
 DEFAULT_STATE = re.compile(r"object|robot\d+_(eef_pos|eef_quat|gripper_qpos)")
+GRIPPER_POSITION = re.compile(r"robot\d+_eef_pos")
 
 
 class RobomimicFile:
     """The demonstrations of one file, by number.
 
     By default the state is `object` and the poses and openings of the grippers, sorted by name; if
-    these are missing, every low-dimensional observation. The cameras are the observations
-    `*_image`. Actions are those of the environment, usually relative ones from -1 to 1.
+    no position of a gripper is stored, every low-dimensional observation. The cameras are all
+    observations of shape (steps, height, width, 3), whatever their names.
+    Actions are those of the environment, usually relative ones from -1 to 1.
     """
 
     def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
@@ -100,8 +102,9 @@ def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
         raise EpisodeError("the demonstrations have no obs: extract the observations first")
     shapes = {key: value.shape for key, value in demo["obs"].items()}
     low = sorted(key for key, shape in shapes.items() if len(shape) <= 2)
-    default = [key for key in low if DEFAULT_STATE.fullmatch(key)] or low
-    cameras = sorted(key for key in shapes if key.endswith("_image"))
+    has_position = any(GRIPPER_POSITION.fullmatch(key) for key in low)
+    default = [key for key in low if DEFAULT_STATE.fullmatch(key)] if has_position else low
+    cameras = sorted(key for key, shape in shapes.items() if len(shape) == 4 and shape[3] == 3)
     actions = [
         key for key, value in demo.items() if hasattr(value, "shape") and len(value.shape) == 2
     ]

@@ -38,6 +38,46 @@ def test_without_the_default_keys_the_state_has_every_low_dimensional_one(robomi
     assert one.state_names == tuple(f"robot0_joint_vel.{column}" for column in range(3))
 
 
+def test_without_the_position_of_a_gripper_no_observation_is_left_out(robomimic_file):
+    with h5py.File(robomimic_file, "r+") as file:
+        for demo in file["data"].values():
+            del demo["obs/robot0_eef_pos"]
+    one = open_episodes(robomimic_file).read(0)
+    assert one.state_names[0] == "robot0_gripper_qpos.0"
+    assert one.state_names[1:] == tuple(f"robot0_joint_vel.{column}" for column in range(3))
+
+
+@pytest.fixture
+def libero_file(tmp_path, demonstrations):
+    path = tmp_path / "libero_demo.hdf5"
+    with h5py.File(path, "w") as file:
+        for number, one in enumerate(demonstrations):
+            demo = file.create_group(f"data/demo_{number}")
+            demo["obs/agentview_rgb"] = one.image
+            demo["obs/eye_in_hand_rgb"] = 255 - one.image
+            demo["obs/joint_states"] = one.state
+            demo["obs/gripper_states"] = one.state[:, :2]
+            demo["actions"] = one.action
+    return path
+
+
+def test_cameras_are_found_under_any_name(libero_file, demonstrations):
+    one = open_episodes(libero_file).read(1)
+    assert sorted(one.images) == ["agentview_rgb", "eye_in_hand_rgb"]
+    assert one.state_names[:2] == ("gripper_states.0", "gripper_states.1")
+    chosen = Selection(state=("joint_states",), images=("eye_in_hand_rgb",))
+    one = open_episodes(libero_file, chosen).read(1)
+    assert list(one.images) == ["eye_in_hand_rgb"]
+    np.testing.assert_array_equal(one.images["eye_in_hand_rgb"], 255 - demonstrations[1].image)
+    np.testing.assert_array_equal(one.states, demonstrations[1].state)
+
+
+def test_a_camera_of_another_shape_is_rejected_with_those_that_fit(robomimic_file):
+    chosen = Selection(images=("agentview_depth",))
+    with pytest.raises(EpisodeError, match="'agentview_depth' for images: use one of agentview_im"):
+        open_episodes(robomimic_file, chosen)
+
+
 def test_the_state_has_the_selected_keys_in_order(robomimic_file, demonstrations):
     keys = ("robot0_joint_vel", "robot0_eef_pos")
     one = open_episodes(robomimic_file, Selection(state=keys)).read(0)
