@@ -8,12 +8,12 @@ from pathlib import Path
 
 from dbp_ros.cli.operator_verbs import add_namespace
 from dbp_ros.cli.status import take_complete_snapshot
-from dbp_ros.diagnosis.findings import LEVEL_NAMES, Finding
+from dbp_ros.diagnosis.findings import Finding
 from dbp_ros.diagnosis.machine import MachineSnapshot, read_machine
 from dbp_ros.diagnosis.machine_rules import evaluate_machine
 from dbp_ros.diagnosis.rules import evaluate_rules, exit_status
 from dbp_ros.diagnosis.snapshot import Snapshot
-from dbp_ros.diagnosis.text import finding_lines
+from dbp_ros.diagnosis.text import finding_lines, findings_data
 from dbp_ros.ros_support import ros_problem
 
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     findings = [*evaluate_machine(machine, snapshot), *_of_stack(snapshot)]
     findings.sort(key=lambda finding: -finding.level)
     if arguments.json:
-        print(json.dumps(_as_data(machine, findings), indent=2))
+        print(json.dumps({**findings_data(findings), "machine": asdict(machine)}, indent=2))
     else:
         print(_summary(machine, snapshot))
         print("\n".join(finding_lines(findings)))
@@ -61,11 +61,3 @@ def _summary(machine: MachineSnapshot, snapshot: Snapshot) -> str:
         f"{machine.cores} cores, Python {machine.python}, ROS 2 {ros}, "
         f"{machine.disk_free_bytes >> 30} GB free, stack: {', '.join(running) or 'not running'}\n"
     )
-
-
-def _as_data(machine: MachineSnapshot, findings: list[Finding]) -> dict[str, object]:
-    return {
-        "exit_status": exit_status(findings),
-        "findings": [{**asdict(f), "level": LEVEL_NAMES[f.level]} for f in findings],
-        "machine": asdict(machine),
-    }

@@ -8,7 +8,7 @@ import numpy as np
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.errors import EpisodeError
-from dbp_ros.settings.parameter_yaml import nearest
+from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.types import Floats
 
@@ -86,10 +86,9 @@ def _converted(
     """Return the columns of the robot's joints, in [rad] and [m]. Shape (steps, nu)."""
     for joint, column in zip(robot.joints, columns, strict=True):
         if column not in names:
-            near = nearest(column, names)
-            guess = f"did you mean {near}?" if near else f"it has {', '.join(names)}"
+            guess = suggestion(column, names, f"it has {', '.join(names)}")
             raise EpisodeError(
-                f"no {what} {column!r} for {joint}: {guess} Correct data in the description of "
+                f"no {what} {column!r} for {joint}{guess} Correct data in the description of "
                 f"{robot.name}"
             )
     conversions = np.array([robot.data.conversion(joint) for joint in robot.joints])

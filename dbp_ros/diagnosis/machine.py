@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-CPU_PROVIDER = "CPUExecutionProvider"
 # Packages whose versions matter; either build of ONNX Runtime.
 PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu")
 

@@ -50,10 +50,14 @@ def finding_lines(findings: Sequence[Finding], colour: bool = False) -> list[str
 
 def as_data(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, Any]:
     """Return snapshot and findings as data for JSON."""
+    return {**findings_data(findings), **asdict(snapshot)}
+
+
+def findings_data(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return findings and the exit status as data for JSON."""
     return {
         "exit_status": exit_status(list(findings)),
         "findings": [{**asdict(f), "level": LEVEL_NAMES[f.level]} for f in findings],
-        **asdict(snapshot),
     }
 
 

@@ -5,15 +5,16 @@ from array import array
 from collections.abc import Sequence
 
 import numpy as np
-from builtin_interfaces.msg import Time
+from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.nodes.cdr import UNREADABLE, CachedNames, CdrReader, TrajectoryWriter
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.sensing.joint_states import JointLayout, JointReadings
-from dbp_ros.types import ActionChunk, Image
+from dbp_ros.types import NS_PER_S, ActionChunk, Array, Image
 
 # Publishers of joint states with different joint names.
 MAX_LAYOUTS = 8
@@ -169,6 +170,26 @@ class ChunkWriter:
             chunk.positions,
             clocks.ros_durations_ns(chunk.due_ns - chunk.stamp_ns),
         )
+
+
+def trajectory_message(joints: Sequence[str], times_s: Array, positions: Array) -> JointTrajectory:
+    """Return a trajectory with stamp zero, which means now.
+
+    Args:
+        joints: Names of the columns of the positions.
+        times_s: Times of the points after the stamp, in [s]. Shape (n,).
+        positions: In [rad] and [m]. Shape (n, number of joints).
+    """
+    message = JointTrajectory(joint_names=list(joints))
+    for time_s, point in zip(times_s, positions, strict=True):
+        seconds, nanoseconds = divmod(round(NS_PER_S * time_s), NS_PER_S)
+        message.points.append(
+            JointTrajectoryPoint(
+                positions=array("d", point.tobytes()),
+                time_from_start=Duration(sec=seconds, nanosec=nanoseconds),
+            )
+        )
+    return message
 
 
 def camera_info_message(image: ImageMessage, vertical_fov_deg: float) -> CameraInfo:

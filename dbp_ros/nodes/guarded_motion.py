@@ -1,22 +1,21 @@
 """Motion of the arms along a path, with chunks to the guard in place of the policy."""
 
 import time
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from builtin_interfaces.msg import Duration
 from lifecycle_msgs.msg import State
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.errors import DbpError
 from dbp_ros.guard_state import GuardMode, GuardState
+from dbp_ros.nodes.conversions import trajectory_message
 from dbp_ros.nodes.operator_client import DISCOVERY_S, DISCOVERY_SPREAD_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.types import Array
@@ -27,7 +26,7 @@ GUARD_PARAMETERS = (
 )
 CHUNK_RATE_HZ = 50.0
 # Times of the points of a chunk after its stamp, in [s].
-POINT_TIMES_S = tuple(0.05 * k for k in range(1, 11))
+POINT_TIMES_S: Array = 0.05 * np.arange(1, 11, dtype=np.float64)
 # Fractions of the tracking limit: an arm within the first has arrived; beyond the second, the path
 # is paused.
 ARRIVED, LAGGING = 0.2, 0.6
@@ -213,16 +212,8 @@ class GuardedMotion:
 
     def _chunk(self, path: Path, path_s: float) -> JointTrajectory:
         """Return the points of the path after `path_s`, with stamp zero, which means now."""
-        message = JointTrajectory(joint_names=self.joints)
-        times_s = np.array([path_s + time_s for time_s in POINT_TIMES_S])
-        for time_s, positions in zip(POINT_TIMES_S, path.positions(times_s), strict=True):
-            message.points.append(
-                JointTrajectoryPoint(
-                    positions=array("d", positions.tobytes()),
-                    time_from_start=Duration(nanosec=round(1e9 * time_s)),
-                )
-            )
-        return message
+        positions = path.positions(path_s + POINT_TIMES_S)
+        return trajectory_message(self.joints, POINT_TIMES_S, positions)
 
     def is_near(self, positions: Array, fraction: float) -> bool:
         """Return whether all joints are within a share of the tracking limits of positions."""

@@ -5,23 +5,21 @@ motion, forward controllers active again, control enabled.
 """
 
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from builtin_interfaces.msg import Duration
 from rclpy.publisher import Publisher
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.errors import DbpError
 from dbp_ros.motion.homing import HomingPath, check_home
+from dbp_ros.nodes.conversions import trajectory_message
 from dbp_ros.nodes.guarded_motion import ARRIVED, SETTLE_S, GuardedMotion
 from dbp_ros.nodes.operator_client import DISCOVERY_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND
 from dbp_ros.robots.ros2_control import homing_controllers
 from dbp_ros.settings.robot_files import read_robot
-from dbp_ros.types import NS_PER_S
 
 # Time between two points of the trajectory, in [s].
 POINT_S = 0.1
@@ -104,13 +102,4 @@ def _trajectory(path: HomingPath, names: Sequence[str], joints: Sequence[str]) -
     columns = [list(names).index(joint) for joint in joints]
     count = max(2, round(path.duration_s / POINT_S))
     times_s = np.linspace(0.0, path.duration_s, count + 1)[1:]
-    message = JointTrajectory(joint_names=list(joints))
-    for time_s, positions in zip(times_s, path.positions(times_s), strict=True):
-        seconds, nanoseconds = divmod(round(NS_PER_S * time_s), NS_PER_S)
-        message.points.append(
-            JointTrajectoryPoint(
-                positions=array("d", positions[columns].tobytes()),
-                time_from_start=Duration(sec=seconds, nanosec=nanoseconds),
-            )
-        )
-    return message
+    return trajectory_message(joints, times_s, path.positions(times_s)[:, columns])

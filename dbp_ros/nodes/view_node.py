@@ -55,9 +55,7 @@ class ViewNode(Node):  # type: ignore[misc]
         self._arms = list(robot.arms)
         self._tips = Kinematics(urdf, robot.joints, [arm.tip for arm in robot.arms.values()])
         self._body = Kinematics(urdf, robot.joints, list(robot.collision_capsules))
-        self._collisions = CollisionModel(
-            urdf, robot.joints, robot.collision_capsules, robot.allowed_collisions
-        )
+        self._collisions = CollisionModel.of_robot(robot, urdf)
         self._clearance: Clearance | None = None
         steady = SteadyClock(self.get_clock())
         self._chunks, self._joints = ChunkReader(robot.joints, steady), JointReader(robot.joints)

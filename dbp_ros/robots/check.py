@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,8 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.robots.collision import CollisionModel
 from dbp_ros.robots.kinematics import Kinematics
 from dbp_ros.robots.urdf import Joint, Urdf, read_urdf
-from dbp_ros.settings.parameter_yaml import nearest
+from dbp_ros.settings.joint_patterns import match_joints
+from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.robot import ArmDescription, RobotDescription
 from dbp_ros.settings.robot_files import read_robot, robot_file
 
@@ -124,8 +124,7 @@ def _link_problems(robot: RobotDescription, urdf: Urdf) -> Iterator[Problem]:
     ]
     for key, link in named:
         if link and link not in urdf.links:
-            near = nearest(link, urdf.links)
-            guess = f": did you mean {near}?" if near else ""
+            guess = suggestion(link, urdf.links)
             yield Problem("error", key, f"{link} is no link of the URDF{guess}")
 
 
@@ -159,7 +158,7 @@ def _gripper_problems(key: str, arm: ArmDescription, urdf: Urdf) -> Iterator[Pro
 def _camera_problems(robot: RobotDescription, urdf: Urdf) -> Iterator[Problem]:
     for name, camera in robot.cameras.items():
         key = f"cameras.{name}"
-        listed = _matching(camera.moved_by, robot.joints)
+        listed = set(match_joints(robot.joints, ",".join(camera.moved_by)))
         if camera.moved_by and not listed:
             patterns = ", ".join(camera.moved_by)
             yield Problem("error", f"{key}.moved_by", f"{patterns} matches no joint of the arms")
@@ -177,25 +176,12 @@ def _camera_problems(robot: RobotDescription, urdf: Urdf) -> Iterator[Problem]:
             )
 
 
-def _matching(patterns: tuple[str, ...], joints: tuple[str, ...]) -> set[str]:
-    included = [pattern for pattern in patterns if not pattern.startswith("!")]
-    excluded = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
-    return {
-        joint
-        for joint in joints
-        if any(fnmatchcase(joint, pattern) for pattern in included)
-        and not any(fnmatchcase(joint, pattern) for pattern in excluded)
-    }
-
-
 def _home_problems(robot: RobotDescription, urdf: Urdf) -> Iterator[Problem]:
     if not robot.collision_capsules:
         yield Problem("warning", "collision_capsules", "is empty: collisions are not checked")
         return
     try:
-        model = CollisionModel(
-            urdf, robot.joints, robot.collision_capsules, robot.allowed_collisions
-        )
+        model = CollisionModel.of_robot(robot, urdf)
     except ConfigError as error:
         yield Problem("error", "allowed_collisions", str(error))
         return

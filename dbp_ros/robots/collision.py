@@ -9,7 +9,7 @@ import numpy as np
 from dbp_ros.errors import ConfigError
 from dbp_ros.robots.kinematics import Kinematics
 from dbp_ros.robots.urdf import Urdf
-from dbp_ros.settings.robot import Capsule
+from dbp_ros.settings.robot import Capsule, RobotDescription
 from dbp_ros.types import Array
 
 # Links closer than this number of moving joints are neighbours, whose capsules may overlap.
@@ -84,6 +84,15 @@ class CollisionModel:
             dtype=bool,
         )
         self._first, self._second = first[is_wanted], second[is_wanted]
+
+    @classmethod
+    def of_robot(cls, robot: RobotDescription, urdf: Urdf) -> "CollisionModel":
+        """Return the model of a description, for positions of its joints.
+
+        Raises:
+            ConfigError: See the constructor.
+        """
+        return cls(urdf, robot.joints, robot.collision_capsules, robot.allowed_collisions)
 
     def distances(self, positions: Array) -> Array:
         """Return the distance of each pair of capsules.

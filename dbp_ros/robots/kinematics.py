@@ -6,7 +6,7 @@ import numpy as np
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.robots.urdf import Joint, Urdf
-from dbp_ros.settings.parameter_yaml import nearest
+from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.types import Array
 
 
@@ -34,16 +34,14 @@ class Kinematics:
         for name in joints:
             joint = urdf.joints.get(name)
             if joint is None:
-                near = nearest(name, [j.name for j in urdf.joints.values() if j.moves])
-                guess = f": did you mean {near}?" if near else ""
+                guess = suggestion(name, [j.name for j in urdf.joints.values() if j.moves])
                 raise ConfigError(f"joint {name} is not in the URDF{guess}")
             if not joint.moves or joint.mimic:
                 what = f"mimics {joint.mimic.joint}" if joint.mimic else "is fixed"
                 raise ConfigError(f"joint {name} {what} in the URDF: it cannot be commanded")
         for link in links or ():
             if link not in urdf.links:
-                near = nearest(link, urdf.links)
-                guess = f": did you mean {near}?" if near else ""
+                guess = suggestion(link, urdf.links)
                 raise ConfigError(f"link {link} is not in the URDF{guess}")
         self.links = tuple(urdf.links if links is None else links)
         self._root = urdf.root

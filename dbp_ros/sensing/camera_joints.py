@@ -7,24 +7,13 @@ import numpy as np
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.sensing.frozen_image import FrozenImageDetector
+from dbp_ros.settings.joint_patterns import match_joints
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import Indices, seconds_to_ns
 
 OFF = "off"
 # Joints of a camera that is not listed. Grippers move too little to change an image.
 ARMS = "*,!*gripper*,!*finger*,!*knuckle*"
-
-
-def match_joints(joints: Sequence[str], patterns: str) -> list[str]:
-    """Return the joints that match a comma-separated pattern and none that begins with `!`."""
-    listed = [pattern.strip() for pattern in patterns.split(",")]
-    included = [pattern for pattern in listed if not pattern.startswith("!")]
-    excluded = [pattern[1:] for pattern in listed if pattern.startswith("!")]
-    return [joint for joint in joints if _any(joint, included) and not _any(joint, excluded)]
-
-
-def _any(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def rule_for(camera: str, camera_joints: Sequence[str]) -> str | None:

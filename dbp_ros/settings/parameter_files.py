@@ -13,7 +13,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, convert, from_mapping, leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
-from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks
+from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks, suggestion
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.robot_files import settings_for
 from dbp_ros.settings.simulation import SimulationConfig
@@ -143,6 +143,5 @@ def _wrong_name(key: str, node: str, nodes: Iterable[str]) -> str:
         meant = f"{node.rpartition('/')[0]}/{name}"
         return f"'{key}' does not match {meant}: use the key '/**' or '/**/{name}'"
     names = [other.rpartition("/")[2] for other in nodes]
-    near = nearest(name, names)
-    guess = f"did you mean {near}?" if near else f"expected '/**' or one of {', '.join(names)}"
-    return f"'{key}' is not a node of the stack: {guess}"
+    guess = suggestion(name, names, f"expected '/**' or one of {', '.join(names)}")
+    return f"'{key}' is not a node of the stack{guess}"

@@ -163,3 +163,16 @@ def _line(node: yaml.Node) -> int:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the most similar known name; empty if there is none."""
     return next(iter(difflib.get_close_matches(name, list(known), 1)), "")
+
+
+def suggestion(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the end of an error about an unknown name: a colon and the most similar known name.
+
+    Args:
+        name: The unknown name.
+        known: The known names.
+        otherwise: What to write in place of a name if none is similar; empty for no end.
+    """
+    near = nearest(name, known)
+    text = f"did you mean {near}?" if near else otherwise
+    return f": {text}" if text else ""

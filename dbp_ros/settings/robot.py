@@ -13,7 +13,7 @@ from functools import cached_property
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.fields import Settings, setting
-from dbp_ros.settings.parameter_yaml import nearest
+from dbp_ros.settings.parameter_yaml import suggestion
 
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 TOPIC = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
@@ -280,6 +280,5 @@ def _require_same_joints(what: str, given: Iterable[str], joints: tuple[str, ...
 def _require_known(what: str, given: Iterable[str], known: tuple[str, ...]) -> None:
     for name in given:
         if name not in known:
-            near = nearest(name, known)
-            guess = f"did you mean {near}?" if near else f"the robot has {', '.join(known)}"
-            raise ConfigError(f"{what}.{name} is not of the robot: {guess}")
+            guess = suggestion(name, known, f"the robot has {', '.join(known)}")
+            raise ConfigError(f"{what}.{name} is not of the robot{guess}")

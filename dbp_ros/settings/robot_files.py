@@ -9,7 +9,7 @@ import yaml
 from dbp_ros.errors import ConfigError
 from dbp_ros.resources import resource_directory
 from dbp_ros.settings.fields import from_mapping
-from dbp_ros.settings.parameter_yaml import nearest
+from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.robot import RobotDescription
 
 FOLDER = "robots"
@@ -56,9 +56,8 @@ def robot_file(robot: str) -> Path:
     if given:
         raise ConfigError(f"robot is {robot}, but {path} is no file")
     names = robot_names()
-    near = nearest(robot, names)
-    guess = f"did you mean {near}?" if near else f"expected a file or one of {', '.join(names)}"
-    raise ConfigError(f"robot is {robot!r}, which is not in {robot_folder()}: {guess}")
+    guess = suggestion(robot, names, f"expected a file or one of {', '.join(names)}")
+    raise ConfigError(f"robot is {robot!r}, which is not in {robot_folder()}{guess}")
 
 
 def read_robot(robot: str) -> RobotDescription:

@@ -158,11 +158,8 @@ def _gazebo(robot: RobotDescription) -> list[HardwareNode]:
 
 def _write_scene(config: StackConfig, scene: Path) -> None:
     """Write the MJCF of a robot by `dbp robot mjcf`, which needs MuJoCo; this process does not."""
-    command = ("robot", "mjcf", config.robot, "--out", str(scene))
-    _run((sys.executable, "-m", "dbp_ros.cli", *command))
-
-
-def _run(command: Sequence[str]) -> None:
+    words = ("dbp_ros.cli", "robot", "mjcf", config.robot, "--out", str(scene))
+    command = (sys.executable, "-m", *words)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ConfigError(f"{' '.join(command[2:])} failed: {done.stderr.strip()}")
+        raise ConfigError(f"{' '.join(words)} failed: {done.stderr.strip()}")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.parameter_yaml import nearest
+from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.robot import RobotDescription
 
 Rule = tuple[str, str]
@@ -116,8 +116,8 @@ def check_sources(
         given = source.removesuffix(f"/{COMPRESSED}").removesuffix(f"/{RAW}")
         below = name.split("/")[0] in {*controllers, *nodes} and "/" in name and given == source
         if not (exact or below or source in GLOBAL_TOPICS):
-            near = nearest(given, (*cameras, *TOPICS, *settings, *controllers))
-            guess = f"did you mean {near}?" if near else f"cameras are {', '.join(cameras)}"
+            known = (*cameras, *TOPICS, *settings, *controllers)
+            guess = suggestion(given, known, f"cameras are {', '.join(cameras)}")
             raise ConfigError(
-                f"{given}:={target}: {given} is neither a camera nor a topic of the stack: {guess}"
+                f"{given}:={target}: {given} is neither a camera nor a topic of the stack{guess}"
             )

@@ -122,7 +122,7 @@ def test_every_gripper_is_last_in_its_arm(robot: RobotDescription) -> None:
 def test_arms_do_not_touch_at_home_and_touch_when_both_reach_to_one_point(
     robot: RobotDescription, urdf: Urdf
 ) -> None:
-    model = CollisionModel(urdf, robot.joints, robot.collision_capsules, robot.allowed_collisions)
+    model = CollisionModel.of_robot(robot, urdf)
     arms = list(robot.arms.values())
     first, second = (set(_links_below(urdf, arm.base)) for arm in arms)
     between = [p for p in model.pairs if {p[0] in first, p[0] in second} == {True, False}]
