@@ -9,9 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes.fake_robot import (
-    CAMERA,
-    CONFIG,
-    SPEED_RAD_S,
     FakeRobot,
     driving_in_real_time,
     moves,
@@ -19,16 +16,15 @@ from processes.fake_robot import (
     wait_until,
 )
 from processes.foreign_simulator import AMPLITUDE_RAD, ForeignSimulator
+from processes.turner import write_turner
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from stamps import stamp_to_ns
-from toy_bundle import write_toy_bundle
 
 from dbp_ros.nodes.process import spinning
 from dbp_ros.types import NS_PER_S
 
-STEP_S = 1 / 30
 FACTOR = 2.0
 
 
@@ -95,17 +91,8 @@ def test_the_guard_holds_when_the_simulation_and_its_clock_end(listener: FakeRob
 
 @pytest.fixture
 def turner(tmp_path: Path) -> Path:
-    """A model that turns both shoulders at a constant speed in simulation time."""
-    velocity = np.zeros(len(CONFIG.joints))
-    velocity[[0, 7]] = SPEED_RAD_S
-    ramp = np.arange(1, 9)[:, None] * STEP_S * velocity
-    return write_toy_bundle(
-        tmp_path / "turner",
-        graph_joints=CONFIG.joints,
-        graph_cameras=(CAMERA,),
-        ramp=ramp,
-        step_s=STEP_S,
-    )
+    """A model that turns both shoulders at a constant speed in the foreign simulation."""
+    return write_turner(tmp_path / "turner", mean_pixel=0.5)
 
 
 @pytest.fixture

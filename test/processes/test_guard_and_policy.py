@@ -24,21 +24,15 @@ from processes.fake_robot import (
     rests,
     wait_until,
 )
+from processes.swap_listener import NOISE_MEAN
+from processes.turner import write_turner
 from toy_bundle import write_toy_bundle
-
-STEP_S = 1 / 30
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that turns both shoulders at a constant speed."""
-    velocity = np.zeros(len(CONFIG.joints))
-    velocity[[0, 7]] = SPEED_RAD_S
-    ramp = np.arange(1, 9)[:, None] * STEP_S * velocity
-    folder = tmp_path_factory.mktemp("models") / "turner"
-    return write_toy_bundle(
-        folder, graph_joints=CONFIG.joints, graph_cameras=(CAMERA,), ramp=ramp, step_s=STEP_S
-    )
+    return write_turner(tmp_path_factory.mktemp("models") / "turner", NOISE_MEAN)
 
 
 @pytest.fixture

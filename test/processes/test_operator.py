@@ -5,12 +5,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from processes.dbp_command import DBP, run_dbp
 from processes.fake_robot import (
-    CAMERA,
-    CONFIG,
     FakeRobot,
     assert_within_limits,
     moves,
@@ -18,7 +15,8 @@ from processes.fake_robot import (
     rests,
     wait_until,
 )
-from toy_bundle import write_toy_bundle
+from processes.swap_listener import NOISE_MEAN
+from processes.turner import write_turner
 from trajectory_msgs.msg import JointTrajectory
 
 HOME = [0.2, -0.3, 0.25, -0.2, -0.1, 0.1, 0.07, 0.3, -0.2, 0.2, -0.25, 0.0, 0.15, 0.03]
@@ -81,16 +79,7 @@ def homing_guard(robot: FakeRobot) -> Iterator["subprocess.Popen[str]"]:
 def test_home_deactivates_the_policy_and_moves_the_arms(
     robot: FakeRobot, homing_guard: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
-    velocity = np.zeros(len(CONFIG.joints))
-    velocity[[0, 7]] = 0.5
-    ramp = np.arange(1, 9)[:, None] / 30 * velocity
-    model = write_toy_bundle(
-        tmp_path / "turner",
-        graph_joints=CONFIG.joints,
-        graph_cameras=(CAMERA,),
-        ramp=ramp,
-        step_s=1 / 30,
-    )
+    model = write_turner(tmp_path / "turner", NOISE_MEAN)
     with process("policy_node", model=model):
         wait_until(lambda: moves(robot), "the arms to move", lambda: str(robot.states))
         done = run_dbp("home")
