@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "sim": BELOW | {"robots"},
     "envs": BELOW | {"sim"},
     "drift": {"errors"},
-    "learning": BELOW | {"drift", "data", "policy"},
+    "learning": BELOW | {"drift", "data", "policy", "robots"},
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
     "stack": BELOW | {"motion", "robots"},

@@ -97,7 +97,7 @@ def _expected(manifest: Manifest) -> dict[str, tuple[type, tuple[int, ...]]]:
     }
     return {
         "positions": (np.float32, (length, len(manifest.states))),
-        "latent": (np.float32, chunk),
+        "latent": (np.float32, manifest.latent_shape),
         "action": (np.float32, chunk),
         **images,
         **points,

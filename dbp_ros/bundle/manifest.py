@@ -70,11 +70,13 @@ class ActionSpec:
             data set, which the stack cannot command.
         horizon: Number of points.
         step_s: Time between two points.
+        latent_size: Columns of the latent, and of a normalised action; 0 for one per joint.
     """
 
     meaning: Literal["absolute_joint_position", "as_recorded"]
     horizon: int
     step_s: float
+    latent_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class GoldenSpec:
 
 # Settings of the training in `Manifest.made_by`; bundles of earlier versions have none.
 TRAINING_SETTINGS = "config"
+# Chains of the arms in `Manifest.made_by`, if the network controls end effectors.
+ARMS = "arms"
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,11 @@ class Manifest:
     normaliser: dict[str, Any] = field(default_factory=dict)
     made_by: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """Shape of the latent, and of a normalised chunk."""
+        return self.action.horizon, self.action.latent_size or len(self.joints)
 
     @property
     def camera_names(self) -> tuple[str, ...]:
@@ -197,6 +206,7 @@ def check_manifest(manifest: Manifest, source: str) -> None:
         or not manifest.joints,
         "states: expected unique names": len(set(manifest.states)) != len(manifest.states),
         "action.horizon: expected at least 1": manifest.action.horizon < 1,
+        "action.latent_size: expected at least 0": manifest.action.latent_size < 0,
         "action.step_s: expected more than 0": not 0 < manifest.action.step_s < math.inf,
         "history.length: expected at least 1": manifest.history.length < 1,
         "history.step_s: expected more than 0": not 0 < manifest.history.step_s < math.inf,

@@ -96,7 +96,7 @@ def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Gold
     chosen = np.sort(generator.choice(len(recorded.states), count, replace=False))
     batch = recorded.batch(chosen, manifest.action.horizon, manifest.history.length)
     columns = [recorded.state_names.index(name) for name in manifest.states]
-    shape = (count, manifest.action.horizon, len(manifest.joints))
+    shape = (count, *manifest.latent_shape)
     return GoldenCases(
         positions=batch.states.numpy()[..., columns],
         images={name: batch.images[name].numpy() for name in manifest.camera_names},

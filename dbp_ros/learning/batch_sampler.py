@@ -66,12 +66,13 @@ class BatchSampler:
             config: Settings.
             data: The data set.
             rows: Training rows.
-            normaliser: Gives the unit of the state noise.
+            normaliser: Gives the unit of the state noise, and the shape of the noise samples.
             neighbours: Rows whose chunks are added as positives.
         """
         self._config, self._data, self._rows = config, data, rows
         self._neighbours = neighbours
         self._augment = Augmentation.of(config)
+        self._chunk_shape = config.horizon, normaliser.action_size
         self._state_std = state_noise_std(config, data.state_names, data.units, normaliser)
         self.generator = torch.Generator().manual_seed(config.seed)
 
@@ -91,7 +92,7 @@ class BatchSampler:
         lags = {camera: self._lag(config.batch_size)[own] for camera in data.images}
         size = (config.batch_size, config.n_obs_steps, len(data.state_names))
         state_noise = torch.randn(size, generator=generator) * self._state_std
-        shape = (config.batch_size, num_samples, config.horizon, len(data.action_names))
+        shape = (config.batch_size, num_samples, *self._chunk_shape)
         noise = torch.randn(shape, generator=generator)
         uniform = torch.rand(config.batch_size, num_samples, 3, generator=generator)
         batch = data.batch(rows[own], config.horizon, config.n_obs_steps, lags, self._neighbours)

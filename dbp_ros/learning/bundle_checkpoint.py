@@ -5,13 +5,14 @@ from typing import Any
 from torch import Tensor
 
 from dbp_ros.bundle.bundle import Bundle
-from dbp_ros.bundle.manifest import TRAINING_SETTINGS
+from dbp_ros.bundle.manifest import ARMS, TRAINING_SETTINGS
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.graph_weights import ENCODER_PREFIX, HEAD_PREFIX, read_weights
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.policy.load import spec_of
+from dbp_ros.robots.arm_chain import ArmChain
 from dbp_ros.settings.fields import from_mapping
 
 NORMALISER = "normaliser."
@@ -27,8 +28,14 @@ def checkpoint_of(bundle: Bundle) -> Checkpoint:
             exported it.
     """
     spec = spec_of(bundle.manifest)
+    arms = bundle.manifest.made_by.get(ARMS, [])
     shape = PolicyShape(
-        spec.states, spec.joints, dict(spec.cameras), dict(spec.clouds), spec.step_s
+        state_names=spec.states,
+        action_names=spec.joints,
+        cameras=dict(spec.cameras),
+        clouds=dict(spec.clouds),
+        step_s=spec.step_s,
+        arms=tuple(from_mapping(ArmChain, arm) for arm in arms),
     )
     config = _config_of(bundle)
     weights = _weights_of(bundle, PolicyNetwork(shape, config))

@@ -73,7 +73,14 @@ class TrainConfig(Settings):
     weight_decay: float = setting(1e-4, "decoupled weight decay", ge=0.0)
     max_grad_norm: float = setting(1.0, "largest norm of the gradient", ge=0.0)
     ema_decay: float = setting(0.999, "largest EMA decay of the weights", le=1.0)
-    relative_actions: bool = setting(True, "arm joint targets relative to measured positions")
+    action_space: Literal["joint", "end_effector"] = setting(
+        "joint",
+        "space of the network's actions; with end_effector, poses of the hands, which inverse "
+        "kinematics in the exported graph converts to joints; needs --robot",
+    )
+    relative_actions: bool = setting(
+        True, "targets of arm joints, or of hands, relative to the measured ones"
+    )
     position_noise_rad: float = setting(0.003, "noise on measured arm joints", ge=0.0)
     gripper_noise_m: float = setting(0.0005, "noise on measured grippers", ge=0.0)
     state_noise: float = setting(0.0, "noise on other states, relative to half their range", ge=0.0)

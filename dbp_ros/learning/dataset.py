@@ -20,6 +20,7 @@ from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_r
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
 from dbp_ros.learning.units import BY_NAME, RADIANS, ColumnUnits
+from dbp_ros.robots.arm_chain import ArmChain, arm_chains
 from dbp_ros.types import Floats, Image
 
 CONSTANT_BELOW = 1e-4
@@ -43,6 +44,7 @@ class Demonstrations:
         last: Last row of each row's episode. Shape (steps,).
         episode: Number of each row's episode. Shape (steps,).
         units: Units of the columns.
+        arms: Chains of the robot's arms; empty for an unknown robot.
     """
 
     state_names: tuple[str, ...]
@@ -56,6 +58,7 @@ class Demonstrations:
     last: NDArray[np.int64]
     episode: NDArray[np.int64]
     units: ColumnUnits = BY_NAME
+    arms: tuple[ArmChain, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -192,7 +195,8 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
         if selection.stride is not None:
             episodes = SubsampledEpisodes(episodes, selection.stride)
         units = ColumnUnits.of_robot(selection.robot)
-        found = replace(read_demonstrations(episodes), units=units)
+        arms = arm_chains(selection.robot) if selection.robot else ()
+        found = replace(read_demonstrations(episodes), units=units, arms=arms)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
     _check_angles(path, found)

@@ -11,6 +11,7 @@ from dbp_ros import __version__
 from dbp_ros.bundle.bundle import read_bundle, sha256_of
 from dbp_ros.bundle.golden import GoldenCases, write_golden
 from dbp_ros.bundle.manifest import (
+    ARMS,
     AS_RECORDED,
     ENCODING,
     FORMAT,
@@ -104,7 +105,7 @@ def export_bundle(
     Raises:
         TrainingError: If the difference exceeds 1e-5, or the data set has other columns or sensors.
     """
-    shape = PolicyShape.of(data)
+    shape = PolicyShape.of(data, checkpoint.config)
     if shape != checkpoint.shape:
         raise TrainingError(
             f"expected {checkpoint.shape}, got {shape}: use the data set that the policy was "
@@ -167,7 +168,10 @@ def _manifest(
         joints=shape.action_names,
         states=shape.state_names,
         action=ActionSpec(
-            JOINT_POSITION if joints else AS_RECORDED, policy.chunk_shape[0], shape.step_s
+            JOINT_POSITION if joints else AS_RECORDED,
+            policy.chunk_shape[0],
+            shape.step_s,
+            policy.chunk_shape[1],
         ),
         history=HistorySpec(policy.n_obs_steps, shape.step_s),
         cameras=tuple(
@@ -188,6 +192,7 @@ def _manifest(
             "seed": checkpoint.config.seed,
             "method": checkpoint.config.method,
             TRAINING_SETTINGS: asdict(checkpoint.config),
+            **({ARMS: [asdict(arm) for arm in shape.arms]} if shape.arms else {}),
             "evaluations": checkpoint.config.num_inference_steps,
             "dataset": metadata["dataset"],
             "initial_model": metadata.get("initial_model", {}).get("sha256", ""),

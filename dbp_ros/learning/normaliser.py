@@ -1,11 +1,12 @@
 """Normalisation of states and actions to about [-1, 1].
 
-Actions of arm joints are relative to the measured position, all others absolute. Each point of the
-chunk has its own scale. Ranges come from the training episodes and have a lower bound, so the noise
-of a joint at rest is not amplified.
+Actions of arm joints are relative to the measured position, all others absolute; actions of end
+effectors are in `end_effector_actions`. Each point of the chunk has its own scale. Ranges come from
+the training episodes and have a lower bound, so the noise of a joint at rest is not amplified.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.units import BY_NAME, METRES, RADIANS, UNKNOWN, ColumnUnits
 from dbp_ros.types import Floats
+
+# Rows of a data set that are fitted at a time.
+FITTED_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,10 @@ class SmallestRanges:
         """Return the bounds of a configuration."""
         return cls(config.smallest_range_rad, config.smallest_range_m, config.smallest_range)
 
-    def each(self, names: Sequence[str], units: ColumnUnits = BY_NAME) -> Floats:
-        """Return the lower bound of each column. Shape (columns,)."""
+    def each(self, units: Iterable[str]) -> Floats:
+        """Return the lower bound of each column by its unit. Shape (columns,)."""
         bounds = {RADIANS: self.rad, METRES: self.m, UNKNOWN: self.other}
-        return np.array([bounds[units.of(name)] for name in names], np.float32)
+        return np.array([bounds[unit] for unit in units], np.float32)
 
 
 def relative_columns(
@@ -64,27 +68,33 @@ def relative_columns(
     ).reshape(len(state_names), len(action_names))
 
 
-class Normaliser(nn.Module):
+@dataclass(frozen=True)
+class ActionColumn:
+    """Name, unit and meaning of one column of an action before scaling."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+class Normaliser(nn.Module, ABC):
     """Scales of a data set, saved and exported with the weights.
 
     Attributes:
-        relative_to: 1 where an action is relative to a state. Shape (ns, nu).
         state_centre: In the states' units. Shape (ns,).
         state_half_range: Shape (ns,).
-        action_centre: Of relative or absolute actions. Shape (horizon, nu).
-        action_half_range: Shape (horizon, nu).
+        action_centre: Of relative or absolute actions. Shape (horizon, columns).
+        action_half_range: Shape (horizon, columns).
     """
 
-    relative_to: Tensor
     state_centre: Tensor
     state_half_range: Tensor
     action_centre: Tensor
     action_half_range: Tensor
 
     def __init__(self, states: int, actions: int, horizon: int) -> None:
-        """Build the identity; see `fit_normaliser`."""
+        """Build the identity; see `fit`."""
         super().__init__()
-        self.register_buffer("relative_to", torch.zeros(states, actions))
         self.register_buffer("state_centre", torch.zeros(states))
         self.register_buffer("state_half_range", torch.ones(states))
         self.register_buffer("action_centre", torch.zeros(horizon, actions))
@@ -94,6 +104,11 @@ class Normaliser(nn.Module):
         """Return measured states in about [-1, 1]. Shape (..., ns)."""
         return (states - self.state_centre) / self.state_half_range
 
+    @property
+    def action_size(self) -> int:
+        """Number of columns of a normalised action."""
+        return int(self.action_centre.shape[1])
+
     def normalise_actions(self, actions: Tensor, measured: Tensor) -> Tensor:
         """Return normalised actions.
 
@@ -101,13 +116,47 @@ class Normaliser(nn.Module):
             actions: Absolute, in their own units. Shape (..., horizon, nu).
             measured: Newest states. Shape (..., ns).
         """
-        offset = actions - (measured @ self.relative_to).unsqueeze(-2)
-        return (offset - self.action_centre) / self.action_half_range
+        return (self.offsets(actions, measured) - self.action_centre) / self.action_half_range
 
     def absolute_actions(self, normalised: Tensor, measured: Tensor) -> Tensor:
         """Return absolute actions in their own units; inverse of `normalise_actions`."""
-        offset = normalised * self.action_half_range + self.action_centre
-        return offset + (measured @ self.relative_to).unsqueeze(-2)
+        offsets = normalised * self.action_half_range + self.action_centre
+        return self.restored(offsets, measured)
+
+    @abstractmethod
+    def offsets(self, actions: Tensor, measured: Tensor) -> Tensor:
+        """Return actions in the space of the network before scaling."""
+
+    @abstractmethod
+    def restored(self, offsets: Tensor, measured: Tensor) -> Tensor:
+        """Return absolute actions; inverse of `offsets`."""
+
+    @abstractmethod
+    def action_columns(self, action_names: Sequence[str], units: ColumnUnits) -> list[ActionColumn]:
+        """Return the columns of an action before scaling."""
+
+    def fit(
+        self, states: Floats, chunks: Floats, state_floor: Floats, action_floor: Floats
+    ) -> None:
+        """Fit the scales to training data.
+
+        Args:
+            states: Shape (steps, ns).
+            chunks: Absolute action chunk of each step. Shape (steps, horizon, nu).
+            state_floor: Lower bound of each state's range. Shape (ns,).
+            action_floor: Lower bound of the range of each column before scaling.
+        """
+        tensors = torch.from_numpy(chunks), torch.from_numpy(states)
+        parts = zip(*(torch.split(tensor, FITTED_ROWS) for tensor in tensors), strict=True)
+        offsets = [self.offsets(*part) for part in parts]
+        for name, values, floor in (
+            ("state", states, state_floor),
+            ("action", torch.cat(offsets).numpy(), action_floor),
+        ):
+            low, high = values.min(0), values.max(0)
+            getattr(self, f"{name}_centre").copy_(torch.from_numpy((low + high) / 2))
+            half_range = np.maximum(high - low, floor) / 2
+            getattr(self, f"{name}_half_range").copy_(torch.from_numpy(half_range))
 
     def describe(
         self,
@@ -116,9 +165,9 @@ class Normaliser(nn.Module):
         units: ColumnUnits = BY_NAME,
     ) -> dict[str, Any]:
         """Return the range of each column, for the manifest."""
-        relative = self.relative_to.sum(0) > 0
         low = (self.action_centre - self.action_half_range).amin(0)
         high = (self.action_centre + self.action_half_range).amax(0)
+        columns = self.action_columns(action_names, units)
         return {
             "state": {
                 name: {
@@ -131,12 +180,12 @@ class Normaliser(nn.Module):
                 for i, name in enumerate(state_names)
             },
             "action": {
-                name: {
-                    "unit": units.of(name) or "unknown",
-                    "meaning": "relative_to_measured" if relative[i] else "absolute",
+                column.name: {
+                    "unit": column.unit or "unknown",
+                    "meaning": column.meaning,
                     "range": _range(low[i], high[i]),
                 }
-                for i, name in enumerate(action_names)
+                for i, column in enumerate(columns)
             },
         }
 
@@ -145,31 +194,32 @@ def _range(low: Tensor, high: Tensor) -> list[float]:
     return [round(float(low), 5), round(float(high), 5)]
 
 
-def fit_normaliser(
-    relative_to: Floats,
-    states: Floats,
-    chunks: Floats,
-    state_floor: Floats,
-    action_floor: Floats,
-) -> Normaliser:
-    """Fit the scales of training data.
+class JointNormaliser(Normaliser):
+    """Scales of actions in their own units, relative to measured states where configured.
 
-    Args:
-        relative_to: From `relative_columns`. Shape (ns, nu).
-        states: Shape (steps, ns).
-        chunks: Absolute action chunk of each step. Shape (steps, horizon, nu).
-        state_floor: Lower bound of each state's range. Shape (ns,).
-        action_floor: Lower bound of each action's range. Shape (nu,).
+    Attributes:
+        relative_to: 1 where an action is relative to a state. Shape (ns, nu).
     """
-    offsets = chunks - (states @ relative_to)[:, None]
-    fitted = Normaliser(relative_to.shape[0], relative_to.shape[1], chunks.shape[1])
-    fitted.relative_to.copy_(torch.from_numpy(relative_to))
-    for name, values, floor in (
-        ("state", states, state_floor),
-        ("action", offsets, action_floor),
-    ):
-        low, high = values.min(0), values.max(0)
-        getattr(fitted, f"{name}_centre").copy_(torch.from_numpy((low + high) / 2))
-        half_range = np.maximum(high - low, floor) / 2
-        getattr(fitted, f"{name}_half_range").copy_(torch.from_numpy(half_range))
-    return fitted
+
+    relative_to: Tensor
+
+    def __init__(self, states: int, actions: int, horizon: int) -> None:
+        """Build the identity; see `Normaliser.fit`."""
+        super().__init__(states, actions, horizon)
+        self.register_buffer("relative_to", torch.zeros(states, actions))
+
+    def offsets(self, actions: Tensor, measured: Tensor) -> Tensor:
+        """Return actions relative to the measured states where configured."""
+        return actions - (measured @ self.relative_to).unsqueeze(-2)
+
+    def restored(self, offsets: Tensor, measured: Tensor) -> Tensor:
+        """Return absolute actions."""
+        return offsets + (measured @ self.relative_to).unsqueeze(-2)
+
+    def action_columns(self, action_names: Sequence[str], units: ColumnUnits) -> list[ActionColumn]:
+        """Return the columns of an action before scaling."""
+        relative = self.relative_to.sum(0) > 0
+        return [
+            ActionColumn(name, units.of(name), "relative_to_measured" if one else "absolute")
+            for name, one in zip(action_names, relative, strict=True)
+        ]

@@ -10,8 +10,10 @@ from dbp_ros.drift.encoders import CentreCrop, KeypointEncoder, PointCloudEncode
 from dbp_ros.learning.augmentation import cropped_size
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.end_effector_actions import EndEffectorNormaliser
 from dbp_ros.learning.methods.registry import build_method
-from dbp_ros.learning.normaliser import Normaliser
+from dbp_ros.learning.normaliser import JointNormaliser, Normaliser
+from dbp_ros.robots.arm_chain import ArmChain
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class PolicyShape:
         cameras: Image height and width of each camera.
         clouds: Points and channels of each point cloud.
         step_s: Time between two points of a chunk, in [s].
+        arms: Chains of the arms whose end effectors the network controls; empty for joints.
     """
 
     state_names: tuple[str, ...]
@@ -31,13 +34,27 @@ class PolicyShape:
     cameras: dict[str, tuple[int, int]]
     clouds: dict[str, tuple[int, int]]
     step_s: float
+    arms: tuple[ArmChain, ...] = ()
 
     @classmethod
-    def of(cls, data: Demonstrations) -> "PolicyShape":
+    def of(cls, data: Demonstrations, config: TrainConfig) -> "PolicyShape":
         """Return the shape of a policy for a data set."""
         cameras = {name: (image.shape[1], image.shape[2]) for name, image in data.images.items()}
         clouds = {name: (cloud.shape[1], cloud.shape[2]) for name, cloud in data.points.items()}
-        return cls(data.state_names, data.action_names, cameras, clouds, data.step_s)
+        arms = data.arms if config.action_space == "end_effector" else ()
+        return cls(data.state_names, data.action_names, cameras, clouds, data.step_s, arms)
+
+    def normaliser(self, config: TrainConfig) -> Normaliser:
+        """Return an identity normaliser for the action space of a configuration.
+
+        Raises:
+            TrainingError: If the actions are poses, and the robot is unknown.
+        """
+        if config.action_space == "joint":
+            return JointNormaliser(len(self.state_names), len(self.action_names), config.horizon)
+        return EndEffectorNormaliser(
+            self.arms, self.state_names, self.action_names, config.horizon, config.relative_actions
+        )
 
 
 def image_encoder(config: TrainConfig, height: int, width: int) -> nn.Module:
@@ -71,9 +88,8 @@ class PolicyNetwork(nn.Module):
         for name, (_, channels) in shape.clouds.items():
             encoder = PointCloudEncoder(channels=channels, feature_size=config.features)
             self.encoders[_module_name(name)] = encoder
-        states, actions = len(shape.state_names), len(shape.action_names)
-        self.method = build_method(config, self.observation_size, actions)
-        self.normaliser = Normaliser(states, actions, config.horizon)
+        self.normaliser = shape.normaliser(config)
+        self.method = build_method(config, self.observation_size, self.normaliser.action_size)
 
     def encoder(self, sensor: str) -> nn.Module:
         """Return the encoder of a camera or a point cloud."""
@@ -97,7 +113,7 @@ class PolicyNetwork(nn.Module):
 
     @property
     def chunk_shape(self) -> tuple[int, int]:
-        """Horizon and number of actions."""
+        """Shape of the latent and of a normalised chunk."""
         return self.method.head.horizon, self.method.head.actions
 
     def encode(
@@ -140,7 +156,7 @@ class PolicyNetwork(nn.Module):
         Args:
             states: Raw. Shape (B, history, ns).
             features: Of each sensor. Shapes (B, history, feature_size).
-            latent: Standard normal. Shape (B, G, horizon, nu).
+            latent: Standard normal. Shape (B, G, *chunk_shape).
 
         Returns:
             Shape (B, G, horizon, nu).

@@ -117,6 +117,7 @@ def spec_of(network: PolicyNetwork) -> PolicySpec:
         horizon=network.chunk_shape[0],
         n_obs_steps=network.n_obs_steps,
         step_s=shape.step_s,
+        latent_size=network.chunk_shape[1],
     )
 
 

@@ -74,7 +74,7 @@ class Trainer:
         require_divisible_batch(config, self.accelerator)
         prepared = TrainingData.of(config, data)
         self.validation_rows = prepared.validation_rows
-        self.shape = PolicyShape.of(data)
+        self.shape = PolicyShape.of(data, config)
         self.policy = PolicyNetwork(self.shape, config)
         self.policy.normaliser = prepared.normaliser
         for name, cloud in data.points.items():

@@ -9,12 +9,18 @@ from numpy.typing import NDArray
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, split_by_episode
-from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, relative_columns
+from dbp_ros.learning.normaliser import (
+    JointNormaliser,
+    Normaliser,
+    SmallestRanges,
+    relative_columns,
+)
 from dbp_ros.learning.observation_neighbours import (
     Neighbours,
     find_neighbours,
     image_components,
 )
+from dbp_ros.learning.policy_network import PolicyShape
 
 
 @dataclass(frozen=True)
@@ -43,16 +49,7 @@ class TrainingData:
         """
         _check(config, data)
         rows, validation_rows = split_by_episode(data, config.validation_fraction, config.seed)
-        floors = SmallestRanges.of(config)
-        normaliser = fit_normaliser(
-            relative_columns(
-                data.state_names, data.action_names, config.relative_actions, data.units
-            ),
-            data.states[rows],
-            data.chunks(rows, config.horizon),
-            floors.each(data.state_names, data.units),
-            floors.each(data.action_names, data.units),
-        )
+        normaliser = _fitted_normaliser(config, data, rows)
         if not config.neighbours:
             return cls(rows, validation_rows, normaliser, None)
         states = data.state_history(np.arange(len(data.states)), config.n_obs_steps)
@@ -66,6 +63,26 @@ class TrainingData:
             config.neighbour_bandwidth,
         )
         return cls(rows, validation_rows, normaliser, neighbours)
+
+
+def _fitted_normaliser(
+    config: TrainConfig, data: Demonstrations, rows: NDArray[np.int64]
+) -> Normaliser:
+    """Return the normaliser of training rows."""
+    normaliser, floors = PolicyShape.of(data, config).normaliser(config), SmallestRanges.of(config)
+    if isinstance(normaliser, JointNormaliser):
+        relative = relative_columns(
+            data.state_names, data.action_names, config.relative_actions, data.units
+        )
+        normaliser.relative_to.copy_(torch.from_numpy(relative))
+    columns = normaliser.action_columns(data.action_names, data.units)
+    normaliser.fit(
+        data.states[rows],
+        data.chunks(rows, config.horizon),
+        floors.each(data.units.of(name) for name in data.state_names),
+        floors.each(column.unit for column in columns),
+    )
+    return normaliser
 
 
 def _check(config: TrainConfig, data: Demonstrations) -> None:

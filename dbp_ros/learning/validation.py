@@ -88,7 +88,7 @@ def _errors(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return energy scores (B,), squared errors (B, G, nu) and variances (B, nu)."""
     horizon, nu = policy.chunk_shape
-    device = policy.normaliser.relative_to.device
+    device = policy.normaliser.state_centre.device
     batch = data.batch(rows, horizon, policy.n_obs_steps).to(device)
     latent = torch.randn(len(rows), SAMPLES, horizon, nu, generator=generator).to(device)
     images = {name: image_tensor(image) for name, image in batch.images.items()}

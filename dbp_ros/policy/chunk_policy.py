@@ -26,6 +26,7 @@ class PolicySpec:
         horizon: Points in an action chunk.
         n_obs_steps: Observations that the policy takes.
         step_s: Time between two points of a chunk, and between two observations, in [s].
+        latent_size: Columns of the latent; 0 for one per joint.
     """
 
     states: tuple[str, ...]
@@ -35,6 +36,12 @@ class PolicySpec:
     horizon: int
     n_obs_steps: int
     step_s: float
+    latent_size: int = 0
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """Shape of the latent."""
+        return self.horizon, self.latent_size or len(self.joints)
 
 
 class ChunkPolicy(ABC):
@@ -62,7 +69,7 @@ class ChunkPolicy(ABC):
                 whole episode.
         """
         self.spec = spec
-        self._latent = AR1Latent((spec.horizon, len(spec.joints)), latent_time_constant_s)
+        self._latent = AR1Latent(spec.latent_shape, latent_time_constant_s)
         self.reset(seed)
 
     @property

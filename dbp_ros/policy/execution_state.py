@@ -44,10 +44,10 @@ class ExecutionState:
         self._latents: dict[tuple[int, int], AR1Latent] = {}
 
     def latent(self, shape: tuple[int, int]) -> AR1Latent:
-        """Return the latent that all models of one chunk shape share.
+        """Return the latent that all models of one latent shape share.
 
         Args:
-            shape: Horizon and number of joints.
+            shape: `Manifest.latent_shape`.
         """
         if shape not in self._latents:
             latent = AR1Latent(shape, self._time_constant_s)

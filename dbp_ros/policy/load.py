@@ -40,6 +40,7 @@ def spec_of(manifest: Manifest) -> PolicySpec:
         horizon=manifest.action.horizon,
         n_obs_steps=manifest.history.length,
         step_s=manifest.action.step_s,
+        latent_size=manifest.action.latent_size,
     )
 
 

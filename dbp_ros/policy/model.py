@@ -26,12 +26,12 @@ Signature: TypeAlias = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class SampledChunk:
-    """A sampled chunk with the parameters of its distribution. Shapes (horizon, nu).
+    """A sampled chunk with the parameters of its distribution.
 
     Attributes:
-        action: Absolute joint positions in [rad] and [m].
-        normalised: The same chunk, normalised and not clipped.
-        log_std: Logarithm of the standard deviations.
+        action: Absolute joint positions in [rad] and [m]. Shape (horizon, nu).
+        normalised: The same chunk, normalised and not clipped. Shape `Manifest.latent_shape`.
+        log_std: Logarithm of the standard deviations. Same shape.
     """
 
     action: Floats
@@ -61,7 +61,7 @@ class Model:
         self._input_names = dict.fromkeys(manifest.camera_names, "image")
         self._input_names |= {cloud.name: "points" for cloud in manifest.clouds}
         self._shapes = {name: encoder.inputs[0].shape for name, encoder in self._encoders.items()}
-        shape = (1, manifest.action.horizon, len(manifest.joints))
+        shape = (1, *manifest.latent_shape)
         self._zero_noise = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
         self._check_signatures()
 
@@ -99,7 +99,7 @@ class Model:
             positions: Measured states, oldest first, in the manifest's order; for a robot joint
                 positions in [rad] and [m]. Shape (history, ns).
             features: Features of each sensor, oldest first. Shapes (history, feature_size).
-            latent: Standard normal noise. Shape (horizon, nu).
+            latent: Standard normal noise. Shape `Manifest.latent_shape`.
 
         Returns:
             Actions; for a robot absolute joint positions in [rad] and [m]. Shape (horizon, nu).
@@ -117,7 +117,7 @@ class Model:
             positions: See `predict`.
             features: See `predict`.
             latent: See `predict`.
-            noise: Standard normal. Shape (horizon, nu).
+            noise: Standard normal. Same shape as the latent.
         """
         feeds = self._feeds(positions, features, latent) | {"noise": noise[None]}
         outputs = self._head.run(["action", "normalised", "log_std"], feeds)
@@ -176,9 +176,10 @@ class Model:
     def _check_signatures(self) -> None:
         manifest = self.manifest
         nu, horizon, length = len(manifest.joints), manifest.action.horizon, manifest.history.length
+        latent: Tensor = (FLOAT, (1, *manifest.latent_shape))
         inputs: Signature = {
             "positions": (FLOAT, (1, length, len(manifest.states))),
-            "latent": (FLOAT, (1, horizon, nu)),
+            "latent": latent,
         }
         frames: dict[str, Tensor] = {
             camera.name: (PIXEL, (camera.height, camera.width, 3)) for camera in manifest.cameras
@@ -191,10 +192,9 @@ class Model:
             features: Signature = {"features": (FLOAT, (1, sensor.feature_size))}
             self._check(sensor.encoder, "takes", encoder.inputs, frame)
             self._check(sensor.encoder, "returns", encoder.outputs, features)
-        chunk: Tensor = (FLOAT, (1, horizon, nu))
-        outputs = {"action": chunk}
+        outputs: Signature = {"action": (FLOAT, (1, horizon, nu))}
         if manifest.stochastic:
-            inputs["noise"] = outputs["normalised"] = outputs["log_std"] = chunk
+            inputs["noise"] = outputs["normalised"] = outputs["log_std"] = latent
         self._check(manifest.head, "takes", self._head.inputs, inputs)
         self._check(manifest.head, "returns", self._head.outputs, outputs)
 

@@ -78,7 +78,7 @@ class PolicyRunner:
         steps = np.arange(1, manifest.action.horizon + 1)
         self._due_ns = steps * seconds_to_ns(manifest.action.step_s)
         self._executed_due_ns = self._due_ns[: self._num_executed]
-        self._latent = self.execution.latent((manifest.action.horizon, len(manifest.joints)))
+        self._latent = self.execution.latent(manifest.latent_shape)
 
     def _configure(self, config: PolicyConfig) -> None:
         """Set how a subclass executes a chunk."""

@@ -83,7 +83,7 @@ def test_rows_of_a_batch_are_augmented_as_in_the_whole_batch() -> None:
 def test_training_crops_at_random_and_deployment_at_the_centre() -> None:
     config = replace(CONFIG, crop=0.75, brightness=0.0, contrast=0.0, pixel_noise=0.0)
     data = join_episodes((episode(index), str(index)) for index in range(2))
-    policy = PolicyNetwork(PolicyShape.of(data), config)
+    policy = PolicyNetwork(PolicyShape.of(data, config), config)
     sampler = BatchSampler(config, data, np.arange(len(data.states)), policy.normaliser, None)
     images = sampler.sample(1, slice(0, config.batch_size)).batch.images["head"]
     assert images.shape == (config.batch_size, 1, 3, 18, 24)

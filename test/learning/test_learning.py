@@ -16,8 +16,14 @@ from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations, split_by_episode
 from dbp_ros.learning.learning_rate import learning_rate
-from dbp_ros.learning.normaliser import Normaliser, SmallestRanges, fit_normaliser, relative_columns
+from dbp_ros.learning.normaliser import (
+    JointNormaliser,
+    Normaliser,
+    SmallestRanges,
+    relative_columns,
+)
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.learning.units import BY_NAME
 
 
 @pytest.fixture
@@ -70,10 +76,11 @@ def test_the_normaliser_is_fitted_on_training_episodes_only(folder: Path, tmp_pa
 
 def fitted(data: Demonstrations, relative: bool = True) -> Normaliser:
     """Return a normaliser of chunks of 5 points."""
-    floors = SmallestRanges(rad=0.02, m=0.002, other=0.01).each(JOINTS)
-    relative_to = relative_columns(JOINTS, JOINTS, relative)
-    chunks = data.chunks(np.arange(len(data.states)), 5)
-    return fit_normaliser(relative_to, data.states, chunks, floors, floors)
+    floors = SmallestRanges(rad=0.02, m=0.002, other=0.01).each(map(BY_NAME.of, JOINTS))
+    found = JointNormaliser(len(JOINTS), len(JOINTS), 5)
+    found.relative_to.copy_(torch.from_numpy(relative_columns(JOINTS, JOINTS, relative)))
+    found.fit(data.states, data.chunks(np.arange(len(data.states)), 5), floors, floors)
+    return found
 
 
 def test_a_constant_action_is_refused_by_name(data: Demonstrations, tmp_path: Path) -> None:
