@@ -13,14 +13,14 @@ from dbp_ros.settings.robot_files import read_robot
 ROBOTS = ("ur5e_dual", "franka_dual", "aloha", "so101_dual")
 
 
-def near_home(chains: tuple[ArmChain, ...], robot: str, spread: float) -> torch.Tensor:
+def near_home(chains: tuple[ArmChain, ...], robot: str, distance: float) -> torch.Tensor:
     """Return random positions of the arms. Shape (50, arms, joints)."""
     home = read_robot(robot).home
     rng = np.random.default_rng(0)
     arms = []
     for chain in chains:
         base = np.array([home[joint] for joint in chain.joints])
-        drawn = base + rng.uniform(-spread, spread, (50, len(base)))
+        drawn = base + rng.uniform(-distance, distance, (50, len(base)))
         arms.append(np.clip(drawn, chain.lower, chain.upper))
     return torch.from_numpy(np.stack(arms, 1)).float()
 
