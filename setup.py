@@ -74,6 +74,8 @@ setup(
         "learn": [*LEARN],
         # Online learning on a robot.
         "learner": [*LEARN, *BAGS],
+        # Recording of episodes on any robot.
+        "record": [*BAGS, "rich"],
         # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot.
         "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow", *BAGS],
         # Dependencies of Meta-World. It pins another MuJoCo version than it works with, so it is
@@ -109,6 +111,7 @@ setup(
             "learner_node = dbp_ros.nodes.learner_node:main",
             "model_sender = dbp_ros.nodes.model_sender:main",
             "policy_node = dbp_ros.nodes.policy_node:main",
+            "recorder_node = dbp_ros.nodes.recorder_node:main",
             "sim_node = dbp_ros.nodes.sim_node:main",
         ]
     },

@@ -20,6 +20,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "learn": _LEARN,
     "data": ("h5py", "zarr", "pyarrow", *_BAGS),
     "learner": (*_LEARN, *_BAGS),
+    "record": (*_BAGS, "rich"),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),
     "ray": ("ray",),
     "bench": ("psutil",),

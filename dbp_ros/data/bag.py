@@ -55,8 +55,9 @@ class EpisodeEnd:
 
     Attributes:
         outcome: `success` or `failure`.
-        termination_reason: `success`, `failure`, `time_limit`, `operator`, `policy`, `control`
-            if control ended, or `cut_off` if the recording is incomplete.
+        termination_reason: `success`, `failure`, `time_limit`, `operator` if an operator ended it
+            without a result, `policy`, `control` if control ended, `disk` if the disk became full,
+            or `cut_off` if the recording is incomplete.
         stamp_ns: Time of the end on the ROS clock.
     """
 
@@ -112,6 +113,10 @@ class BagWriter:
         self._writer.add_metadata(OUTCOME, _to_strings(end))
         self._writer.finish()
         self.sync()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file without an end, to delete it."""
         self._file.close()
 
 

@@ -3,12 +3,12 @@
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dbp_ros.data.bag import BagTopic, BagWriter, EpisodeEnd, recover_bag
+from dbp_ros.data.ring_buffer import RingBuffer, StampedMessage
 from dbp_ros.types import seconds_to_ns
 
 SUFFIX = ".mcap"
@@ -17,12 +17,12 @@ SYNC_S, POLL_S = 0.5, 0.1
 # The first policy step of an episode is computed from messages that arrived before it.
 PREROLL_S = 1.0
 QUEUE_SIZE = 4000
+# Memory of the queue, for images on a slow disk.
+QUEUE_BYTES = 256_000_000
 # Timeout of the end of an episode, which is not dropped if the queue is full.
 END_TIMEOUT_S = 2.0
 
 WriteTask = Callable[[], None]
-# Role, serialised message and time of arrival.
-StampedMessage = tuple[str, bytes, int]
 
 
 def bag_path(folder: Path, number: int) -> Path:
@@ -52,14 +52,17 @@ def recover_bags(folder: Path) -> list[int]:
 class BagRecorder:
     """Recorder of a robot's topics, one bag for each episode.
 
-    One thread calls `record`, `begin` and `end`, which never block on the disk: a writer thread
-    empties a queue. Messages are dropped and counted while the queue is full.
+    One thread calls `record`, `begin`, `end`, `discard` and `keep`, which never block on the disk:
+    a writer thread empties a queue. Messages are dropped and counted while the queue is full.
 
     Attributes:
         recovered: Numbers of the bags recovered from an earlier run.
         number: Number of the current or last episode.
         recording: Whether an episode is being recorded.
+        messages: Messages of the current or last episode.
+        size_bytes: Size of these messages.
         dropped: Messages that were not recorded.
+        buffer: Messages before the next episode.
         error: Exception that ended the writer thread, or None.
     """
 
@@ -69,6 +72,7 @@ class BagRecorder:
         topics: Mapping[str, BagTopic],
         on_bag_closed: Callable[[int], None],
         compression: str = "none",
+        buffer: RingBuffer | None = None,
     ) -> None:
         """Recover incomplete bags, and continue their numbering.
 
@@ -77,20 +81,24 @@ class BagRecorder:
             topics: The topics, by role.
             on_bag_closed: Called by the writer thread with the number of a complete bag.
             compression: Of the bags; see `BagWriter`.
+            buffer: Empty buffer for the messages before an episode; by default of `PREROLL_S`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.recovered = recover_bags(folder)
         self.number = max(bag_numbers(folder), default=0)
         self.recording = False
-        self.dropped = 0
+        self.messages = self.size_bytes = self.dropped = 0
+        self.buffer = buffer or RingBuffer(PREROLL_S)
         self.error: Exception | None = None
         self.name = "recorder"
         self._folder, self._topics, self._on_bag_closed = folder, topics, on_bag_closed
         self._compression = compression
-        self._preroll: deque[StampedMessage] = deque()
+        # Latched messages from before those of the buffer.
         self._latched: dict[str, StampedMessage] = {}
         self._newest_ns = 0
         self._tasks: queue.Queue[WriteTask] = queue.Queue(QUEUE_SIZE)
+        # Each has one writer: the calling thread, and the writer thread.
+        self._queued_bytes = self._written_bytes = 0
         self._closing = threading.Event()
         self._writer: BagWriter | None = None
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
@@ -99,39 +107,22 @@ class BagRecorder:
     def record(self, role: str, data: bytes, stamp_ns: int) -> None:
         """Record a serialised message, or buffer it for the start of the next episode."""
         self._newest_ns = stamp_ns
-        if self._topics[role].latched:
-            self._latched[role] = role, data, stamp_ns
-        if self.recording:
-            self._enqueue(lambda: self._write(role, data, stamp_ns))
+        if not self.recording:
+            self._update_latched(self.buffer.add((role, data, stamp_ns)))
             return
-        self._preroll.append((role, data, stamp_ns))
-        while self._preroll[0][2] < self._preroll_ns:
-            self._preroll.popleft()
-
-    @property
-    def _preroll_ns(self) -> int:
-        return self._newest_ns - seconds_to_ns(PREROLL_S)
+        self._update_latched([(role, data, stamp_ns)])
+        if self._queued_bytes - self._written_bytes > QUEUE_BYTES:
+            self.dropped += 1
+        elif self._enqueue(lambda: self._write_queued(role, data, stamp_ns)):
+            self._queued_bytes += len(data)
+            self._count(data)
 
     def begin(self, metadata: Mapping[str, Any]) -> None:
         """Begin an episode with the messages of the last second and the latched ones."""
-        self.number += 1
-        preroll, number = [*self._older_latched(), *self._preroll], self.number
-        self._preroll.clear()
-
-        def open_bag() -> None:
-            path = self._folder / f"{RECORDING}{number:06d}{SUFFIX}"
-            self._writer = BagWriter(path, self._topics, metadata, self._compression)
-            for message in preroll:
-                self._write(*message)
-
-        self.recording = self._enqueue(open_bag)
-
-    def _older_latched(self) -> Iterator[StampedMessage]:
-        """Yield latched messages from before the preroll, with its start as their stamp."""
-        in_preroll = {role for role, _, _ in self._preroll}
-        for role, data, stamp_ns in self._latched.values():
-            if role not in in_preroll:
-                yield role, data, max(stamp_ns, self._preroll_ns)
+        messages, start_ns = self.buffer.take(), self._newest_ns - seconds_to_ns(PREROLL_S)
+        self._update_latched(message for message in messages if message[2] < start_ns)
+        preroll = [message for message in messages if message[2] >= start_ns]
+        self._begin(metadata, preroll, start_ns)
 
     def end(self, end: EpisodeEnd) -> threading.Event:
         """End the episode, and return an event that is set when the bag is on the disk."""
@@ -142,13 +133,79 @@ class BagRecorder:
             if self._writer is not None:
                 self._writer.close(end)
                 self._writer = None
-                path = bag_path(self._folder, number)
-                path.with_name(f"{RECORDING}{number:06d}{SUFFIX}").rename(path)
+                self._path(number).rename(bag_path(self._folder, number))
                 on_disk.set()
                 self._on_bag_closed(number)
 
         self._enqueue(close_bag, END_TIMEOUT_S)
         return on_disk
+
+    def discard(self) -> threading.Event:
+        """End the episode and delete its bag; the next one has its number.
+
+        Returns:
+            An event that is set when the bag is deleted.
+        """
+        number, deleted = self.number, threading.Event()
+        self.recording = False
+        self.number -= 1
+
+        def delete_bag() -> None:
+            if self._writer is not None:
+                self._writer.abandon()
+                self._writer = None
+                self._path(number).unlink()
+            deleted.set()
+
+        self._enqueue(delete_bag, END_TIMEOUT_S)
+        return deleted
+
+    def keep(self, metadata: Mapping[str, Any], end: EpisodeEnd) -> bool:
+        """Write the messages of the buffer as an episode, and empty the buffer.
+
+        Returns:
+            Whether they are queued for the writer thread.
+        """
+        messages = self.buffer.take()
+        self._begin(metadata, messages, messages[0][2] if messages else self._newest_ns)
+        self._update_latched(messages)
+        if self.recording:
+            self.end(end)
+            return True
+        return False
+
+    def _begin(
+        self, metadata: Mapping[str, Any], messages: Sequence[StampedMessage], start_ns: int
+    ) -> None:
+        """Begin an episode with messages, after the latched ones that are older than its start."""
+        older = [(role, data, start_ns) for role, data, _ in self._latched.values()]
+        first = [*older, *messages]
+        number = self.number + 1
+
+        def open_bag() -> None:
+            self._writer = BagWriter(self._path(number), self._topics, metadata, self._compression)
+            for message in first:
+                self._write(*message)
+
+        self.recording = self._enqueue(open_bag)
+        if self.recording:
+            self.number, self.messages, self.size_bytes = number, 0, 0
+            for _, data, _ in first:
+                self._count(data)
+
+    def _update_latched(self, messages: Iterable[StampedMessage]) -> None:
+        """Store the messages that stay in effect after they have left the buffer."""
+        for message in messages:
+            if self._topics[message[0]].latched:
+                self._latched[message[0]] = message
+
+    def _count(self, data: bytes) -> None:
+        self.messages += 1
+        self.size_bytes += len(data)
+
+    def _path(self, number: int) -> Path:
+        """Return the path of the bag of an episode that is not finished."""
+        return self._folder / f"{RECORDING}{number:06d}{SUFFIX}"
 
     def close(self) -> None:
         """Write the queued messages and stop; the bag of a running episode stays incomplete."""
@@ -162,6 +219,10 @@ class BagRecorder:
             self.dropped += 1
             return False
         return True
+
+    def _write_queued(self, role: str, data: bytes, stamp_ns: int) -> None:
+        self._written_bytes += len(data)
+        self._write(role, data, stamp_ns)
 
     def _write(self, role: str, data: bytes, stamp_ns: int) -> None:
         if self._writer is not None:

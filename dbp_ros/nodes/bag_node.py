@@ -1,7 +1,6 @@
 """Recorder of the topics of the stack in rosbag2 files (MCAP)."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.data.bag import BagTopic, EpisodeEnd
+from dbp_ros.data.bag import EpisodeEnd
 from dbp_ros.data.recorder import BagRecorder
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.camera_images import transport_of
-from dbp_ros.nodes.learner_node import RECORDED
-from dbp_ros.nodes.message_definitions import message_definition
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
+from dbp_ros.nodes.recorded_topics import RecordedTopic, bag_topics, subscribe_recorded
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
 from dbp_ros.settings.learner import BagConfig
@@ -36,10 +34,9 @@ class BagNode(Node):  # type: ignore[misc]
         types |= {f"{name}/commands": Float64MultiArray for name in config.controllers}
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._bytes = self._messages = 0
-        self._recorder = BagRecorder(Path(config.out), self._bag_topics(types), lambda _: None)
-        for topic, message_type in types.items():
-            callback = partial(self._record, topic)
-            self.create_subscription(message_type, topic, callback, RECORDED, raw=True)
+        topics = {topic: RecordedTopic(kind, topic) for topic, kind in types.items()}
+        self._recorder = BagRecorder(Path(config.out), bag_topics(self, topics), lambda _: None)
+        subscribe_recorded(self, topics, self._record)
         self._begin()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(config.bag_s, self._split, clock=steady)
@@ -56,16 +53,6 @@ class BagNode(Node):  # type: ignore[misc]
             "messages": self._messages,
             "bytes": self._bytes,
             "dropped_messages": self._recorder.dropped,
-        }
-
-    def _bag_topics(self, types: dict[str, Any]) -> dict[str, BagTopic]:
-        names = {
-            topic: f"{cls.__module__.split('.')[0]}/msg/{cls.__name__}"
-            for topic, cls in types.items()
-        }
-        return {
-            topic: BagTopic(self.resolve_topic_name(topic), name, message_definition(name))
-            for topic, name in names.items()
         }
 
     def _record(self, topic: str, data: bytes) -> None:

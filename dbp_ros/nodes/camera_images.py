@@ -17,7 +17,7 @@ from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.sensing.image_decoding import decode_compressed, decode_raw
 from dbp_ros.types import Frame, Image
 
-BASE = "image_raw"
+BASE, INFO = "image_raw", "camera_info"
 
 
 @dataclass(slots=True)
@@ -103,6 +103,18 @@ TRANSPORTS = {
     "raw": ImageTransport(ImageMessage, "", read_raw_image),
     "compressed": ImageTransport(CompressedImage, "/compressed", read_compressed_image),
 }
+
+
+def camera_info_topic(node: Node, camera: str) -> str:
+    """Return the topic of the intrinsics of a camera under the remap rules of a node.
+
+    A rule for `<camera>/camera_info` has priority. Otherwise the topic is in the namespace of the
+    images, as in image_transport.
+    """
+    name = f"{camera}/{INFO}"
+    if _remapped(node, name) is not None:
+        return name
+    return f"{TRANSPORTS['raw'].topic(node, camera).rpartition('/')[0]}/{INFO}"
 
 
 def transport_of(name: str) -> ImageTransport:

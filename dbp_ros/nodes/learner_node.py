@@ -5,23 +5,18 @@ process reads the bags and trains, so training never blocks the robot. Without a
 exploring policy waits, see `~/episode_over`.
 """
 
-import math
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, Float64, Int64, String
+from std_msgs.msg import Int64, String
 from std_srvs.srv import Trigger
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
-from dbp_ros.data.bag import FELL_BACK, BagTopic
+from dbp_ros.data.bag import FELL_BACK
 from dbp_ros.data.bag_retention import BagRetention
 from dbp_ros.data.recorder import BagRecorder
 from dbp_ros.data.segmentation import EpisodeSegmenter
@@ -29,28 +24,20 @@ from dbp_ros.errors import BundleError, DbpError, EpisodeError
 from dbp_ros.guard_state import GuardState
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes import diagnostics
-from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.joined_learner import JoinedLearner
 from dbp_ros.nodes.learner_process import LearnerProcess
-from dbp_ros.nodes.message_definitions import message_definition
 from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import EVENTS, LATCHED
-from dbp_ros.nodes.stateful_topic import subscribe_stateful
+from dbp_ros.nodes.qos import LATCHED
+from dbp_ros.nodes.recorded_topics import bag_topics, episode_topics, subscribe_recorded
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 
-# Depth for recording every message.
-RECORDED = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT
-)
 WATCH_RATE_HZ = 20
-# Types with one field, which are validated before they are recorded.
-VALIDATED = (Bool, Float64, String)
 
 
 class LearnerNode(Node):  # type: ignore[misc]
@@ -60,17 +47,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         super().__init__("learner")
         config = load_settings(self, LearnerConfig)
         manifest = read_bundle(bundle_directory(config.model)).manifest
-        topics: dict[str, tuple[Any, str, QoSProfile]] = {
-            "joint_states": (JointState, "joint_states", RECORDED),
-            "decision": (String, "decision", EVENTS),
-            "reward": (Float64, "reward", RECORDED),
-            "success": (Bool, "success", LATCHED),
-            "intervention": (Bool, "intervention", LATCHED),
-            "guard_state": (String, "guard/state", LATCHED),
-        }
-        images = transport_of(config.image_transport)
-        for camera in manifest.camera_names:
-            topics[f"image.{camera}"] = (images.message_type, images.topic(self, camera), RECORDED)
+        self._topics = episode_topics(self, manifest.camera_names, config.image_transport)
         self._metadata: dict[str, Any] = {
             "task": config.task,
             "joints": list(manifest.joints),
@@ -80,7 +57,7 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._problems: dict[str, str] = {}
         self._ignored = IgnoredMessages(self.get_logger().warning)
         self._missing_images = {
-            r: topic for r, (_, topic, _) in topics.items() if r.startswith("image.")
+            role: topic.name for role, topic in self._topics.items() if role.startswith("image.")
         }
         self._sender = ModelSender(self, config.share_path)
         # The learner process inherits the affinity.
@@ -90,17 +67,12 @@ class LearnerNode(Node):  # type: ignore[misc]
         self._retention = BagRetention(self._learner.episodes, *limits)
         self._recorder = BagRecorder(
             self._learner.episodes,
-            self._bag_topics(topics),
+            bag_topics(self, self._topics),
             self._on_bag_closed,
             config.bag_compression,
         )
         self._segmenter = EpisodeSegmenter(self._recorder, self._metadata, config.time_limit_s)
-        for role, (kind, topic, qos) in topics.items():
-            callback = partial(self._record, role, kind)
-            if qos is LATCHED:
-                subscribe_stateful(self, kind, topic, callback, raw=True)
-            else:
-                self.create_subscription(kind, topic, callback, qos, raw=True)
+        subscribe_recorded(self, self._topics, self._record)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
         self._episode_over = self.create_publisher(Int64, "~/episode_over", LATCHED)
         self._published_over, self._ticks = -1, 0
@@ -142,19 +114,6 @@ class LearnerNode(Node):  # type: ignore[misc]
             "learner": self._learner.statistics,
         }
 
-    def _bag_topics(self, topics: dict[str, tuple[Any, str, QoSProfile]]) -> dict[str, BagTopic]:
-        kinds = {kind: kind.__module__.split(".")[0] for kind, _, _ in topics.values()}
-        names = {kind: f"{package}/msg/{kind.__name__}" for kind, package in kinds.items()}
-        return {
-            role: BagTopic(
-                self.resolve_topic_name(topic),
-                names[kind],
-                message_definition(names[kind]),
-                latched=qos is LATCHED,
-            )
-            for role, (kind, topic, qos) in topics.items()
-        }
-
     def _create_trigger(self, service: str, action: Callable[[], str | None]) -> None:
         def act() -> str | None:
             try:
@@ -185,12 +144,12 @@ class LearnerNode(Node):  # type: ignore[misc]
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def _record(self, role: str, kind: Any, data: bytes) -> None:
+    def _record(self, role: str, data: bytes) -> None:
         """Record a message; drop a malformed one, which would make the bag unreadable."""
         now_ns = self._now_ns()
         self._missing_images.pop(role, None)
         try:
-            value: Any = _deserialise(kind, data) if kind in VALIDATED else None
+            value = self._topics[role].value(data)
             if role == "decision":
                 self._segmenter.on_policy_step(parse_policy_step(value), now_ns)
         except EpisodeError as error:
@@ -243,21 +202,6 @@ class LearnerNode(Node):  # type: ignore[misc]
             else f"recording episode {self._recorder.number}"
         )
         return diagnostics.OK, "; ".join(filter(None, (sentence, self._learner.progress)))
-
-
-def _deserialise(kind: Any, data: bytes) -> Any:
-    """Return the value of a serialised message of one field.
-
-    Raises:
-        EpisodeError: If it cannot be deserialised, or is a number that is not finite.
-    """
-    try:
-        value = deserialize_message(data, kind).data
-    except RuntimeError as error:
-        raise EpisodeError(f"{len(data)} bytes are no {kind.__name__}") from error
-    if isinstance(value, float) and not math.isfinite(value):
-        raise EpisodeError(f"{value}, expected a finite number")
-    return value
 
 
 def main() -> int:

@@ -19,6 +19,10 @@ COMMAND = QoSProfile(
 COMMAND_PUBLISHER = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=20, reliability=ReliabilityPolicy.RELIABLE
 )
+# Depth for recording every message; matches reliable and best-effort publishers.
+RECORDED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT
+)
 # Every message counts, even a late one.
 EVENTS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=50, reliability=ReliabilityPolicy.RELIABLE

@@ -15,6 +15,7 @@ from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks, suggestion
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
+from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.robot_files import settings_for
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.settings.view import ViewConfig
@@ -25,6 +26,7 @@ NODES: Mapping[str, type[Settings]] = {
     "policy": PolicyConfig,
     "learner": LearnerConfig,
     "simulation": SimulationConfig,
+    "recorder": RecorderConfig,
     "bag": BagConfig,
     "view": ViewConfig,
     "model_sender": ModelSenderConfig,

@@ -7,11 +7,13 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.errors import ConfigError
 from dbp_ros.extras import install_hint, missing
+from dbp_ros.files import check_folder
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.ros_support import ros_problem
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.parameter_files import NODES, check_file, settings_of
 from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.stack.learner_start import check_learner_start
@@ -38,6 +40,10 @@ def checked_processes(config: StackConfig) -> list[Process]:
     if config.sim:
         simulation: SimulationConfig = settings["simulation"]
         simulation.controller_slices()
+    if config.recorder:
+        recorder: RecorderConfig = settings["recorder"]
+        recorder.buttons()
+        check_folder(recorder.folder(), "out of the recorder")
     robot = read_robot(config.robot)
     cameras = list(robot.cameras)
     if config.policy:
@@ -62,7 +68,8 @@ def checked_processes(config: StackConfig) -> list[Process]:
 def _require_libraries(config: StackConfig) -> None:
     if problem := ros_problem():
         raise ConfigError(problem)
-    extras = ["ros", *(["sim"] if config.sim else []), *(["learner"] if config.learner else [])]
+    wanted = {"sim": config.sim, "learner": config.learner, "record": config.recorder}
+    extras = ["ros", *(extra for extra, needed in wanted.items() if needed)]
     missing_libraries = missing(*extras)
     if missing_libraries:
         library = next(iter(missing_libraries.values()))[0]

@@ -55,7 +55,7 @@ class StackConfig(Settings):
     task: str = setting(
         SimulationConfig.task,
         "Task of the simulated cell: reach, lift, can or transport; with a real robot, a label for "
-        "the learner's episodes",
+        "the episodes of the learner and the recorder",
     )
     sim: bool = setting(
         False, "Start the simulated cell or, for another robot, its arms, in place of a real robot"
@@ -84,6 +84,9 @@ class StackConfig(Settings):
     )
     join: str = setting(
         LearnerConfig.join, "Folder of another robot's learner, to learn from this robot, too"
+    )
+    recorder: bool = setting(
+        False, "Start the recorder, which records episodes on request, whatever drives the robot"
     )
     auto_reset: bool = setting(
         True,
@@ -225,6 +228,8 @@ def processes(config: StackConfig) -> list[Process]:
     if config.learner:
         start = {"checkpoint": config.checkpoint, **({"join": config.join} if config.join else {})}
         nodes["learner"] = ("learner_node", {**model, **start, **task, **clock})
+    if config.recorder:
+        nodes["recorder"] = ("recorder_node", {**robot, **task, **clock})
     if config.sim:
         publish_clock = {"publish_clock": True} if clock and not scaled else {}
         reset = {"auto_reset": True} if config.learner and config.auto_reset else {}
