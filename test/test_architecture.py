@@ -87,7 +87,7 @@ TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
 ROS_VERBS = {
     *("demo.py", "demo_learn.py", "trace.py"),
-    *("operator_verbs.py", "status.py"),
+    *("operator_verbs.py", "status.py", "record.py"),
 }
 ROS_EVALUATIONS = (
     "dbp_ros.nodes",

@@ -40,6 +40,7 @@ VERBS = (
     Verb("robot new", "write a first description of a robot from its URDF", ()),
     Verb("robot controllers", "print the parameters of ros2_control for a robot", ()),
     Verb("robot mjcf", "write the MuJoCo scene of a robot", ("sim",)),
+    Verb("record", "record episodes of a robot, whatever drives it", ("ros", "record")),
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of the scripted expert", ("sim",)),
     Verb("train", "train a policy on recorded episodes", ("learn",)),
@@ -72,6 +73,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.doctor import register
         case "stop":
             from dbp_ros.cli.stop import register
+        case "record":
+            from dbp_ros.cli.record import register
         case "trace":
             from dbp_ros.cli.trace import register
         case "collect":

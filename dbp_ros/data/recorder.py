@@ -186,6 +186,8 @@ class BagRecorder:
             self._writer = BagWriter(self._path(number), self._topics, metadata, self._compression)
             for message in first:
                 self._write(*message)
+            # A kill from now on leaves an episode.
+            self._sync()
 
         self.recording = self._enqueue(open_bag)
         if self.recording:

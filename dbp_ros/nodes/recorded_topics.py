@@ -3,9 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -25,8 +24,7 @@ from dbp_ros.nodes.stateful_topic import subscribe_stateful
 VALIDATED = (Bool, Float64, String)
 
 
-@dataclass(frozen=True)
-class RecordedTopic:
+class RecordedTopic(NamedTuple):
     """One topic of a recorder.
 
     Attributes:

@@ -118,6 +118,10 @@ class RecorderNode(Node):  # type: ignore[misc]
             "megabytes": round(recorder.size_bytes / BYTES_PER_MB, 1),
             "megabytes_per_s": round(arrivals.bytes_per_s / BYTES_PER_MB, 2),
             "rates_hz": {self._topics[r].name: round(v, 1) for r, v in arrivals.rates_hz.items()},
+            "required_hz": {
+                self.resolve_topic_name(self._topics[role].name): round(arrivals.rates_hz[role], 1)
+                for role in self._required
+            },
             "missing": self._missing,
             "dropped_messages": recorder.dropped,
             "lost_messages": {self._topics[r].name: count for r, count in self._lost.items()},
@@ -142,7 +146,9 @@ class RecorderNode(Node):  # type: ignore[misc]
     def _run(self, command: str) -> str:
         """Execute a command of an operator."""
         sentence = self._session.run(command, self._now_ns())
-        self.get_logger().info(sentence)
+        if not self._recorder.recording:
+            # The log of the state has the begin of an episode.
+            self.get_logger().info(sentence)
         return sentence
 
     def _tick(self) -> None:

@@ -60,7 +60,7 @@ class Supervisor:
         try:
             # Fork before the first thread: Python code between fork and exec is then safe.
             for name, command in self._commands.items():
-                self._children[name] = _start(command, self._variables)
+                self._children[name] = start_process(command, self._variables)
             readers = [_forward_output(name, child) for name, child in self._children.items()]
             self._watch()
         finally:
@@ -133,7 +133,8 @@ def print_line(name: str, line: str) -> None:
             pass
 
 
-def _start(command: Sequence[str], variables: Mapping[str, str]) -> "subprocess.Popen[str]":
+def start_process(command: Sequence[str], variables: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Start a process in its own session, with its output in a pipe; it ends with this process."""
     return subprocess.Popen(
         command,
         env=variables,

@@ -53,9 +53,10 @@ class StackConfig(Settings):
     model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
     policy: bool = setting(True, "Start the policy; without it, move the arms by other chunks")
     task: str = setting(
-        SimulationConfig.task,
-        "Task of the simulated cell: reach, lift, can or transport; with a real robot, a label for "
-        "the episodes of the learner and the recorder",
+        "",
+        "Task of the simulated cell: reach, lift, can or transport, empty for "
+        f"{SimulationConfig.task}; with a real robot, a label for the episodes of the learner and "
+        "the recorder",
     )
     sim: bool = setting(
         False, "Start the simulated cell or, for another robot, its arms, in place of a real robot"
@@ -125,7 +126,7 @@ class StackConfig(Settings):
             raise ConfigError("learner needs the policy: set policy, too")
         if not self.model:
             raise ConfigError("model is empty, expected a folder or a name under models/")
-        if self.sim:
+        if self.sim and self.task:
             convert(TaskName, self.task, "task")
         rules_of(self.remap)
         # The nodes may have another working directory.
@@ -217,7 +218,9 @@ def processes(config: StackConfig) -> list[Process]:
     other_clock = config.use_sim_time or config.hardware in SIMULATORS
     clock: Parameters = {"use_sim_time": True} if scaled or other_clock else {}
     factor: Parameters = {"real_time_factor": config.real_time_factor} if scaled else {}
-    model, task, robot = {"model": config.model}, {"task": config.task}, {"robot": config.robot}
+    simulated_task = SimulationConfig.task if config.sim else ""
+    model, task = {"model": config.model}, {"task": config.task or simulated_task}
+    robot = {"robot": config.robot}
     control = {"enable_control": config.enable_control}
     exploring = EXPLORING if config.learner else {}
     nodes: dict[str, tuple[str, Parameters]] = {
