@@ -20,6 +20,7 @@ from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.cli.command import Command, Verb
 from dbp_ros.cli.main import DBP
 from dbp_ros.data.formats import FORMATS
+from dbp_ros.data.recording_manifest import RecordingManifest
 from dbp_ros.evaluation import report
 from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
 from dbp_ros.nodes import qos
@@ -27,6 +28,7 @@ from dbp_ros.settings.fields import leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
+from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.settings.view import ViewConfig
 from dbp_ros.stack.processes import StackConfig
@@ -38,6 +40,7 @@ NODES = {
     "guard": GuardConfig,
     "policy": PolicyConfig,
     "learner": LearnerConfig,
+    "recorder": RecorderConfig,
     "simulation": SimulationConfig,
     "view": ViewConfig,
     "model_sender": ModelSenderConfig,
@@ -246,6 +249,11 @@ def attributes(kind: Any) -> dict[str, str]:
     return {name: " ".join(value.split()) for name, value in found}
 
 
+def recording_manifest() -> Iterator[str]:
+    """Yield the metadata of a bag of the recorder."""
+    yield from fields_of(RecordingManifest)
+
+
 def run_report() -> list[str]:
     """Return the keys of `report.json`, from the function that builds it."""
     function = ast.parse(inspect.getsource(report.build_report)).body[0]
@@ -268,5 +276,6 @@ PAGES: dict[str, Callable[[], Iterable[str]]] = {
     "manifest": manifest,
     "policy_step": policy_step,
     "swap_status": swap_status,
+    "recording_manifest": recording_manifest,
     "run_report": run_report,
 }

@@ -11,6 +11,7 @@ from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.settings.view import ViewConfig
 from dbp_ros.stack.processes import StackConfig, processes
@@ -19,6 +20,7 @@ PARAMETER_FILES = {
     "guard.yaml": GuardConfig,
     "learner.yaml": LearnerConfig,
     "policy.yaml": PolicyConfig,
+    "recorder.yaml": RecorderConfig,
     "simulation.yaml": SimulationConfig,
     "view.yaml": ViewConfig,
 }
@@ -49,7 +51,7 @@ def test_parameter_files_write_floats_as_floats(root: Path, name: str) -> None:
 
 
 def test_parameter_files_do_not_set_what_the_stack_overrides(root: Path) -> None:
-    for process in processes(StackConfig(learner=True, checkpoint="run")):
+    for process in processes(StackConfig(learner=True, checkpoint="run", recorder=True)):
         assert not set(process.parameters) & set(parameters(process.parameter_file)), process.name
 
 

@@ -93,11 +93,11 @@ def _episode_begin(operator: OperatorClient, _: argparse.Namespace) -> str:
 
 
 def _episode_success(operator: OperatorClient, _: argparse.Namespace) -> str:
-    return operator.trigger("learner/end_success") or "the episode is recorded as a success"
+    return operator.end_episode("success") or "the episode is recorded as a success"
 
 
 def _episode_failure(operator: OperatorClient, _: argparse.Namespace) -> str:
-    return operator.trigger("learner/end_failure") or "the episode is recorded as a failure"
+    return operator.end_episode("failure") or "the episode is recorded as a failure"
 
 
 def _cell_activate(operator: OperatorClient, arguments: argparse.Namespace) -> str:
@@ -158,14 +158,14 @@ VERBS = {
         _episode_new,
     ),
     "episode begin": OperatorVerb(
-        "Begin an episode of the policy and, if a learner runs, start recording it.",
+        "Begin an episode of the policy and, if a learner or a recorder runs, start recording it.",
         _episode_begin,
     ),
     "episode success": OperatorVerb(
-        "End the episode that the learner records, as a success.", _episode_success
+        "End the episode that the learner or the recorder records, as a success.", _episode_success
     ),
     "episode failure": OperatorVerb(
-        "End the episode that the learner records, as a failure.", _episode_failure
+        "End the episode that the learner or the recorder records, as a failure.", _episode_failure
     ),
     "cell activate": OperatorVerb(
         "Activate a controller of the simulated cell. Commands received before are discarded.",

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
@@ -26,6 +26,8 @@ TRANSITION_S = 60.0
 NAMES_S = 2.0
 SLICE_S = 0.02
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
+# Nodes that record episodes.
+RECORDERS = ("learner", "recorder")
 
 
 class OperatorClient:
@@ -140,26 +142,57 @@ class OperatorClient:
             self._transition(Transition.TRANSITION_DEACTIVATE, "deactivate")
 
     def begin_episode(self) -> str:
-        """Begin an episode of the policy and the learner, as far as they run.
+        """Begin an episode of the policy, the learner and the recorder, as far as they run.
 
         Raises:
-            DbpError: If neither runs, or one does not respond or rejects the request.
+            DbpError: If none runs, or one does not respond or rejects the request.
         """
-        names = ("policy", "learner")
-        services = [f"{name}/begin_episode" for name in names]
-        if not self.spin_until(lambda: any(map(self.offers, services)), DISCOVERY_S):
-            raise DbpError(self._explain_absence(self.node.resolve_service_name(services[0])))
-        # Services are discovered one after another.
-        self.spin_until(lambda: all(map(self.offers, services)), DISCOVERY_SPREAD_S)
-        running = [name for name in names if self.offers(f"{name}/begin_episode")]
+        running = self._owners("begin_episode", ("policy", *RECORDERS))
         notes = [self._begin_episode(name) for name in running]
         return "; ".join(filter(None, (f"episode begun: {' and '.join(running)}", *notes)))
+
+    def end_episode(self, outcome: str) -> str:
+        """End the episode of the learner and the recorder, as far as they run.
+
+        Args:
+            outcome: `success` or `failure`.
+
+        Raises:
+            DbpError: If none runs, or all reject the request or do not respond.
+        """
+        service = f"end_{outcome}"
+        notes: list[str] = []
+        errors: list[str] = []
+        for name in self._owners(service, RECORDERS):
+            try:
+                notes.append(self.trigger(f"{name}/{service}"))
+            except DbpError as error:
+                errors.append(str(error))
+        if not notes:
+            raise DbpError("; ".join(errors))
+        return "; ".join(filter(None, (*notes, *errors)))
+
+    def _owners(self, service: str, names: Sequence[str]) -> list[str]:
+        """Return those nodes that offer a service.
+
+        Raises:
+            DbpError: If none does.
+        """
+        services = {name: f"{name}/{service}" for name in names}
+        if not self.spin_until(lambda: any(map(self.offers, services.values())), DISCOVERY_S):
+            raise DbpError(
+                self._explain_absence(self.node.resolve_service_name(services[names[0]]))
+            )
+        # Services are discovered one after another.
+        self.spin_until(lambda: all(map(self.offers, services.values())), DISCOVERY_SPREAD_S)
+        return [name for name in names if self.offers(services[name])]
 
     def _begin_episode(self, name: str) -> str:
         try:
             return self.trigger(f"{name}/begin_episode")
         except DbpError:
-            # A learner has begun to record with the first decision of the policy.
+            # A learner has begun to record with the first decision of the policy; a recorder may
+            # have been started by a key.
             statistics = json.loads(self.trigger(f"{name}/statistics"))
             if not statistics.get("recording"):
                 raise

@@ -138,6 +138,13 @@ def test_the_learner_offers_the_documented_topics_and_services(probe: Node, tmp_
         assert_as_documented(probe, "learner")
 
 
+def test_the_recorder_offers_the_documented_topics_and_services(
+    probe: Node, tmp_path: Path
+) -> None:
+    with process("recorder_node", out=tmp_path, joy_buttons="[begin=0]"):
+        assert_as_documented(probe, "recorder")
+
+
 def test_the_model_sender_offers_the_documented_topics(probe: Node) -> None:
     with process("model_sender"):
         assert_as_documented(probe, "model_sender")

@@ -19,9 +19,13 @@ from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.parameter_yaml import read_blocks
 from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
 
-KINDS = (BagConfig, GuardConfig, LearnerConfig, PolicyConfig, SimulationConfig)
+KINDS = (
+    *(BagConfig, GuardConfig, LearnerConfig, PolicyConfig, RecorderConfig),
+    SimulationConfig,
+)
 
 pytestmark = pytest.mark.usefixtures("domain")
 
@@ -247,6 +251,7 @@ MISSPELT = {
     "policy_node": ("policy", "image_transprot: raw", "did you mean image_transport"),
     "sim_node": ("simulation", "camera_rate: 30.0", "did you mean camera_rate_hz"),
     "learner_node": ("learner", "checkpiont: x", "did you mean checkpoint"),
+    "recorder_node": ("recorder", "ring_bufer_s: 5.0", "did you mean ring_buffer_s"),
     "bag_node": ("bag", "bags: 30.0", "did you mean bag_s"),
     "model_sender": ("model_sender", "share_paths: true", "did you mean share_path"),
 }

@@ -94,12 +94,12 @@ def test_an_episode_has_the_messages_of_the_robot_and_a_manifest(
         wait_until(lambda: statistics(robot)["task"] == "unfold", "the task")
         word.publish(String(data="keep_last"))
         wait_until(lambda: bag_numbers(tmp_path) == [1, 2, 3], "three episodes")
-    first, second, kept = (read_bag(bag_path(tmp_path, number)) for number in (1, 2, 3))
+    first, second, last = (read_bag(bag_path(tmp_path, number)) for number in (1, 2, 3))
     assert_manifest(first)
     assert_messages(first)
-    ends = [(bag.end.outcome, bag.end.termination_reason) for bag in (first, second, kept)]
+    ends = [(bag.end.outcome, bag.end.termination_reason) for bag in (first, second, last)]
     assert ends == [("success", "success"), ("failure", "failure"), ("failure", "operator")]
-    assert (second.metadata["task"], kept.metadata["task"]) == ("fold", "unfold")
+    assert (second.metadata["task"], last.metadata["task"]) == ("fold", "unfold")
 
 
 def press(robot: FakeRobot, button: int, state: str) -> None:
@@ -204,6 +204,20 @@ def test_a_second_recorder_of_a_folder_is_refused(robot: FakeRobot, tmp_path: Pa
         )
         assert refused.returncode == 1
         assert f"error: another recorder writes to {tmp_path}" in refused.stderr
+
+
+def test_dbp_episode_begins_and_ends_an_episode_of_the_recorder(
+    robot: FakeRobot, tmp_path: Path
+) -> None:
+    with recorder(tmp_path):
+        wait_for_messages(robot)
+        begun = run_dbp("episode", "begin")
+        assert "episode begun: recorder; recording episode 1" in begun.stdout, begun.stderr
+        assert "episode 1: failure" in run_dbp("episode", "failure").stdout
+        refused = run_dbp("episode", "success")
+        assert refused.returncode == 1
+        assert "no episode is running: begin one first" in refused.stderr
+    assert read_bag(bag_path(tmp_path, 1)).end.outcome == "failure"
 
 
 def test_dbp_record_records_episodes_by_keys(robot: FakeRobot, tmp_path: Path) -> None:

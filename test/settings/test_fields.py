@@ -19,12 +19,13 @@ from dbp_ros.settings.policy import (
     PolicyConfig,
 )
 from dbp_ros.settings.process import RealtimeConfig
+from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 from dbp_ros.settings.swap import SwapConfig
 
 KINDS = (
     *(BagConfig, ControllersConfig, GuardConfig, LearnerConfig, ModelSenderConfig, PolicyConfig),
-    *(RealtimeConfig, SimulationConfig, SwapConfig),
+    *(RealtimeConfig, RecorderConfig, SimulationConfig, SwapConfig),
 )
 
 

@@ -37,6 +37,15 @@ def test_a_learner_requires_an_exploring_policy() -> None:
     }
 
 
+def test_a_recorder_has_the_task_as_a_label() -> None:
+    real = {p.name: p for p in processes(StackConfig(recorder=True, policy=False))}
+    assert list(real) == ["guard", "recorder"]
+    assert real["recorder"].parameters == {**ROBOT, "task": ""}
+    labelled = processes(StackConfig(recorder=True, task="fold a towel"))[-1]
+    assert labelled.parameters["task"] == "fold a towel"
+    assert processes(StackConfig(recorder=True, sim=True))[-1].parameters["task"] == "lift"
+
+
 def test_control_is_disabled_by_default() -> None:
     guard = {p.name: p for p in processes(StackConfig())}["guard"]
     assert guard.parameters == {**ROBOT, "enable_control": False}
