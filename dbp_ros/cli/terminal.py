@@ -1,6 +1,6 @@
 """Terminal output with rich, without markup or emoji in the text."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, JustifyMethod
@@ -14,8 +14,6 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
-
-from dbp_ros.evaluation.result_table import Row
 
 # Width of output that does not go to a terminal, at most [columns].
 MAX_WIDTH = 500
@@ -56,7 +54,7 @@ def status_line(console: Console, line: str = "") -> Iterator[Callable[[str], No
         yield lambda text: status.update(Text(text))
 
 
-def show(console: Console, title: str, rows: Sequence[Row]) -> None:
+def show(console: Console, title: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Print rows as a table."""
     view = Table(title=title)
     for column in rows[0] if rows else ():
