@@ -127,6 +127,8 @@ def recording_line(statistics: Mapping[str, Any]) -> str:
             f"waiting, {statistics['episode']} episodes, {statistics['buffered_s']:.0f} s buffered"
         )
     parts = [state, f"{statistics['megabytes_per_s']:.1f} MB/s, {_disk(statistics)}"]
+    if statistics["writing"]:
+        parts.append("the last episode is being written")
     lost = sum(statistics["lost_messages"].values())
     if statistics["dropped_messages"] or lost:
         parts.append(f"{statistics['dropped_messages']} dropped, {lost} lost")

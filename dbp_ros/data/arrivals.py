@@ -12,6 +12,7 @@ class Arrivals:
     Attributes:
         rates_hz: Messages per second of each role, between the last two calls of `update`.
         bytes_per_s: Bytes per second of all roles.
+        lost: Messages that the middleware has lost, by role.
     """
 
     def __init__(self, roles: Iterable[str], now_ns: int) -> None:
@@ -23,6 +24,8 @@ class Arrivals:
         """
         self.rates_hz = dict.fromkeys(roles, 0.0)
         self.bytes_per_s = 0.0
+        self.lost: Counter[str] = Counter()
+        self._started: set[str] = set()
         self._last_ns = dict.fromkeys(self.rates_hz, now_ns)
         self._updated_ns = now_ns
         self._counts: Counter[str] = Counter()
@@ -33,6 +36,12 @@ class Arrivals:
         self._counts[role] += 1
         self._size_bytes += size_bytes
         self._last_ns[role] = now_ns
+        self._started.add(role)
+
+    def add_lost(self, role: str, count: int) -> None:
+        """Count lost messages, except for those from before the first message."""
+        if role in self._started:
+            self.lost[role] += count
 
     def update(self, now_ns: int) -> None:
         """Compute the rates since the last call."""

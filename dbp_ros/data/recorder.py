@@ -160,19 +160,16 @@ class BagRecorder:
         self._enqueue(delete_bag, END_TIMEOUT_S)
         return deleted
 
-    def keep(self, metadata: Mapping[str, Any], end: EpisodeEnd) -> bool:
+    def keep(self, metadata: Mapping[str, Any], end: EpisodeEnd) -> threading.Event | None:
         """Write the messages of the buffer as an episode, and empty the buffer.
 
         Returns:
-            Whether they are queued for the writer thread.
+            An event that is set when the bag is on the disk; None if the queue is full.
         """
         messages = self.buffer.take()
         self._begin(metadata, messages, messages[0][2] if messages else self._newest_ns)
         self._update_latched(messages)
-        if self.recording:
-            self.end(end)
-            return True
-        return False
+        return self.end(end) if self.recording else None
 
     def _begin(
         self, metadata: Mapping[str, Any], messages: Sequence[StampedMessage], start_ns: int

@@ -6,7 +6,7 @@ from typing import Any
 
 from dbp_ros.data.bag import EpisodeEnd
 from dbp_ros.data.disk_space import DiskSpace
-from dbp_ros.data.recorder import END_TIMEOUT_S, PREROLL_S, BagRecorder
+from dbp_ros.data.recorder import PREROLL_S, BagRecorder
 from dbp_ros.data.ring_buffer import BYTES_PER_MB
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.recorder import COMMANDS
@@ -14,12 +14,15 @@ from dbp_ros.types import NS_PER_S
 
 # Termination reason of an episode that ends because of the disk.
 DISK = "disk"
+SLOW = "the queue of the writer is full: use a faster disk"
 
 
 class RecordingSession:
     """Start and stop of a recorder on request of an operator.
 
-    Every request returns a sentence for the operator. All times are on the ROS clock.
+    Every request returns a sentence for the operator. None waits for the disk, as the messages of
+    that time would be lost; `writing` states when an episode is on the disk. All times are on the
+    ROS clock.
 
     Attributes:
         ended: Number of ended episodes, by termination reason.
@@ -48,6 +51,7 @@ class RecordingSession:
         self._recorder, self._metadata = recorder, metadata
         self._disk, self._missing = disk, missing
         self._begun_ns = 0
+        self._unwritten: list[Event] = []
 
     def run(self, command: str, now_ns: int) -> str:
         """Execute one of `COMMANDS`.
@@ -80,34 +84,30 @@ class RecordingSession:
             raise EpisodeError(problem)
         self._recorder.begin(self._metadata())
         if not self._recorder.recording:
-            raise EpisodeError("the queue of the writer is full: use a faster disk")
+            raise EpisodeError(SLOW)
         self._begun_ns, self.problem = now_ns, ""
         return f"recording episode {self._recorder.number}"
 
     def end(self, outcome: str, now_ns: int) -> str:
-        """End the episode as `success` or `failure`, and wait until it is on the disk.
+        """End the episode as `success` or `failure`.
 
         Raises:
-            EpisodeError: If no episode is running, or its end cannot be written.
+            EpisodeError: If no episode is running.
         """
         self._require_running()
         sentence = f"episode {self._recorder.number}: {outcome}, {self._extent(now_ns)}"
-        if not self._end(outcome, outcome, now_ns).wait(END_TIMEOUT_S):
-            raise EpisodeError(
-                f"the end was not written within {END_TIMEOUT_S:g} s: free space on the disk"
-            )
+        self._end(outcome, outcome, now_ns)
         return sentence
 
     def discard(self, now_ns: int) -> str:
         """Delete the running episode; the next one has its number.
 
         Raises:
-            EpisodeError: If no episode is running, or it cannot be deleted.
+            EpisodeError: If no episode is running.
         """
         self._require_running()
         sentence = f"episode {self._recorder.number} discarded, {self._extent(now_ns)}"
-        if not self._recorder.discard().wait(END_TIMEOUT_S):
-            raise EpisodeError(f"the episode was not deleted within {END_TIMEOUT_S:g} s")
+        self._unwritten.append(self._recorder.discard())
         self.discarded += 1
         return sentence
 
@@ -129,8 +129,10 @@ class RecordingSession:
         if problem := self._disk.problem(buffer.size_bytes):
             raise EpisodeError(problem)
         duration_s, wanted_s, short = buffer.duration_s, buffer.limit_s, buffer.short
-        if not self._recorder.keep(self._metadata(), EpisodeEnd("failure", "operator", now_ns)):
-            raise EpisodeError("the queue of the writer is full: use a faster disk")
+        end = EpisodeEnd("failure", "operator", now_ns)
+        if (on_disk := self._recorder.keep(self._metadata(), end)) is None:
+            raise EpisodeError(SLOW)
+        self._unwritten.append(on_disk)
         self._count("operator")
         limit = (
             f"; {wanted_s:g} s do not fit into {buffer.max_mb:g} MB: raise ring_buffer_mb, or "
@@ -161,9 +163,15 @@ class RecordingSession:
         """Return the duration of the running episode in [s]; 0 without one."""
         return (now_ns - self._begun_ns) / NS_PER_S if self._recorder.recording else 0.0
 
-    def _end(self, outcome: str, reason: str, now_ns: int) -> Event:
+    @property
+    def writing(self) -> bool:
+        """Whether an ended episode is not yet on the disk."""
+        self._unwritten = [on_disk for on_disk in self._unwritten if not on_disk.is_set()]
+        return bool(self._unwritten)
+
+    def _end(self, outcome: str, reason: str, now_ns: int) -> None:
         self._count(reason)
-        return self._recorder.end(EpisodeEnd(outcome, reason, now_ns))
+        self._unwritten.append(self._recorder.end(EpisodeEnd(outcome, reason, now_ns)))
 
     def _count(self, reason: str) -> None:
         self.ended[reason] = self.ended.get(reason, 0) + 1

@@ -1,7 +1,6 @@
 """Topics of a recorder: subscriptions to serialised messages, and their description in a bag."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,15 +9,17 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, Float64, String
+from sensor_msgs.msg import CameraInfo, JointState
+from std_msgs.msg import Bool, Float64, Float64MultiArray, String
+from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.data.bag import BagTopic
 from dbp_ros.errors import EpisodeError
-from dbp_ros.nodes.camera_images import transport_of
+from dbp_ros.nodes.camera_images import camera_info_topic, transport_of
 from dbp_ros.nodes.message_definitions import message_definition
 from dbp_ros.nodes.qos import EVENTS, LATCHED, RECORDED
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
+from dbp_ros.settings.recorder import RecorderConfig
 
 # Types with one field, which are validated before they are recorded.
 VALIDATED = (Bool, Float64, String)
@@ -84,6 +85,23 @@ def episode_topics(
     }
 
 
+def recorder_topics(node: Node, config: RecorderConfig) -> dict[str, RecordedTopic]:
+    """Return the topics of the recorder by role."""
+    return {
+        **episode_topics(node, config.cameras, config.image_transport),
+        "chunk": RecordedTopic(JointTrajectory, "action_chunk"),
+        "model": RecordedTopic(String, "policy/model", LATCHED),
+        **{
+            f"command.{controller}": RecordedTopic(Float64MultiArray, f"{controller}/commands")
+            for controller in config.controllers
+        },
+        **{
+            f"camera_info.{camera}": RecordedTopic(CameraInfo, camera_info_topic(node, camera))
+            for camera in config.cameras
+        },
+    }
+
+
 def bag_topics(node: Node, topics: Mapping[str, RecordedTopic]) -> dict[str, BagTopic]:
     """Return the description of topics for a bag, by role.
 
@@ -105,7 +123,7 @@ def subscribe_recorded(
     node: Node,
     topics: Mapping[str, RecordedTopic],
     record: Callable[[str, bytes], None],
-    lost: Counter[str] | None = None,
+    on_lost: Callable[[str, int], None] | None = None,
 ) -> None:
     """Subscribe to the serialised messages of topics.
 
@@ -113,7 +131,7 @@ def subscribe_recorded(
         node: Node that subscribes.
         topics: The topics, by role.
         record: Called with the role and each message.
-        lost: Counts by role the messages that the middleware has lost, if given.
+        on_lost: Called with the role and the number of messages that the middleware has lost.
     """
     for role, topic in topics.items():
         callback = partial(record, role)
@@ -121,12 +139,12 @@ def subscribe_recorded(
             subscribe_stateful(node, topic.kind, topic.name, callback, raw=True)
             continue
         events = None
-        if lost is not None:
-            events = SubscriptionEventCallbacks(message_lost=partial(_count_lost, lost, role))
+        if on_lost is not None:
+            events = SubscriptionEventCallbacks(message_lost=partial(_report, on_lost, role))
         node.create_subscription(
             topic.kind, topic.name, callback, topic.qos, raw=True, event_callbacks=events
         )
 
 
-def _count_lost(lost: Counter[str], role: str, event: Any) -> None:
-    lost[role] += event.total_count_change
+def _report(on_lost: Callable[[str, int], None], role: str, event: Any) -> None:
+    on_lost(role, event.total_count_change)

@@ -6,7 +6,6 @@ their publishers. An operator begins and ends episodes, see `RecordingInputs`.
 
 import sys
 import time
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -14,8 +13,6 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CameraInfo
-from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.data.arrivals import Arrivals
@@ -28,17 +25,10 @@ from dbp_ros.errors import BundleError, ConfigError, EpisodeError
 from dbp_ros.files import locked, require_folder
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes import diagnostics
-from dbp_ros.nodes.camera_images import camera_info_topic
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import LATCHED
-from dbp_ros.nodes.recorded_topics import (
-    RecordedTopic,
-    bag_topics,
-    episode_topics,
-    subscribe_recorded,
-)
+from dbp_ros.nodes.recorded_topics import bag_topics, recorder_topics, subscribe_recorded
 from dbp_ros.nodes.recording_inputs import RecordingInputs
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
@@ -64,7 +54,7 @@ class RecorderNode(Node):  # type: ignore[misc]
         self._required = [r for r in self._topics if r == "joint_states" or r.startswith("image.")]
         self._model: SwapStatus | None = None
         self._chunk = b""
-        self._lost: Counter[str] = Counter()
+        self._lost_before = 0
         self._ignored = IgnoredMessages(self.get_logger().warning)
         self._arrivals = Arrivals(self._topics, time.monotonic_ns())
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
@@ -88,12 +78,10 @@ class RecorderNode(Node):  # type: ignore[misc]
             self._recorder, self._metadata, self._disk, lambda: self._missing
         )
         self._inputs = RecordingInputs(self, self._run, config.task, config.buttons())
-        subscribe_recorded(self, self._topics, self._record, self._lost)
+        subscribe_recorded(self, self._topics, self._record, self._arrivals.add_lost)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._tick, clock=steady)
-        diagnostics.DiagnosticsReporter(
-            self, "recorder", self._state, self.statistics, self._lost.clear
-        )
+        diagnostics.DiagnosticsReporter(self, "recorder", self._state, self.statistics, self._clear)
         self.get_logger().info(f"episodes of {config.robot} are written to {folder}")
         if self._recorder.recovered:
             self.get_logger().warning(
@@ -112,6 +100,7 @@ class RecorderNode(Node):  # type: ignore[misc]
         remaining_s = self._disk.remaining_s(arrivals.bytes_per_s)
         return {
             "recording": recorder.recording,
+            "writing": self._session.writing,
             "episode": recorder.number,
             "duration_s": round(self._session.duration_s(self._now_ns()), 1),
             "messages": recorder.messages,
@@ -124,7 +113,7 @@ class RecorderNode(Node):  # type: ignore[misc]
             },
             "missing": self._missing,
             "dropped_messages": recorder.dropped,
-            "lost_messages": {self._topics[r].name: count for r, count in self._lost.items()},
+            "lost_messages": {self._topics[r].name: count for r, count in arrivals.lost.items()},
             "ignored_messages": dict(self._ignored.counts),
             "buffered_s": round(recorder.buffer.duration_s, 1),
             "buffered_mb": round(recorder.buffer.size_bytes / BYTES_PER_MB, 1),
@@ -136,6 +125,10 @@ class RecorderNode(Node):  # type: ignore[misc]
             "task": self._inputs.task,
         }
 
+    def _clear(self) -> None:
+        self._arrivals.lost.clear()
+        self._lost_before = 0
+
     @property
     def _missing(self) -> str:
         """Required topics without messages, as a sentence; empty if there are none."""
@@ -146,7 +139,9 @@ class RecorderNode(Node):  # type: ignore[misc]
     def _run(self, command: str) -> str:
         """Execute a command of an operator."""
         sentence = self._session.run(command, self._now_ns())
-        if not self._recorder.recording:
+        if self._recorder.recording:
+            self._lost_before = self._arrivals.lost.total()
+        else:
             # The log of the state has the begin of an episode.
             self.get_logger().info(sentence)
         return sentence
@@ -191,33 +186,20 @@ class RecorderNode(Node):  # type: ignore[misc]
             return diagnostics.ERROR, f"the {self._recorder.name} failed: {self._recorder.error}"
         recording = self._recorder.recording
         sentence = f"recording episode {self._recorder.number}" if recording else WAITING
-        dropped = self._recorder.dropped
+        if self._session.writing:
+            sentence = f"{sentence}; the last episode is being written"
+        lost = recording and self._arrivals.lost.total() > self._lost_before
+        # Counts, which would change the state with every message, are in the statistics.
         problems = [
             self._session.problem,
             self._missing,
-            f"{dropped} messages dropped: use a faster disk" if dropped else "",
+            "messages were dropped: use a faster disk" if self._recorder.dropped else "",
+            "messages of this episode were lost: see network in dbp doctor" if lost else "",
             self._ignored.problem,
         ]
         if problem := "; ".join(filter(None, problems)):
             return diagnostics.WARN, f"{sentence}; {problem}"
         return diagnostics.OK, sentence
-
-
-def recorder_topics(node: Node, config: RecorderConfig) -> dict[str, RecordedTopic]:
-    """Return the topics of the recorder by role."""
-    return {
-        **episode_topics(node, config.cameras, config.image_transport),
-        "chunk": RecordedTopic(JointTrajectory, "action_chunk"),
-        "model": RecordedTopic(String, "policy/model", LATCHED),
-        **{
-            f"command.{controller}": RecordedTopic(Float64MultiArray, f"{controller}/commands")
-            for controller in config.controllers
-        },
-        **{
-            f"camera_info.{camera}": RecordedTopic(CameraInfo, camera_info_topic(node, camera))
-            for camera in config.cameras
-        },
-    }
 
 
 def with_chunk_step(manifest: RecordingManifest, chunk: bytes) -> RecordingManifest:

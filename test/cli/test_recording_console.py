@@ -13,6 +13,7 @@ from dbp_ros.errors import DbpError
 
 WAITING = {
     "recording": False,
+    "writing": False,
     "episode": 3,
     "duration_s": 0.0,
     "messages": 0,
@@ -68,6 +69,7 @@ def test_the_line_of_a_running_episode_has_its_size_and_losses():
     line = recording_line(RECORDING)
     assert line.startswith("RECORDING episode 3, 12.3 s, 9000 messages, 101.8 MB | ")
     assert "| 2 dropped, 1 lost |" in line
+    assert "the last episode is being written" in recording_line({**RECORDING, "writing": True})
 
 
 def test_the_line_names_missing_topics():

@@ -1,6 +1,7 @@
 """Episodes on request of an operator: outcomes, ring buffer, disk space."""
 
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,13 @@ class Robot:
             data = b"\0\1\0\0" + struct.pack("<d", self.now_ns / SECOND_NS)
             self.recorder.record(role, data, self.now_ns)
             self.session.tick(self.now_ns)
+
+    def wait(self) -> None:
+        """Wait until all ended episodes are on the disk."""
+        deadline_s = time.monotonic() + 20.0
+        while self.session.writing:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
 
     def run(self, command: str) -> str:
         return self.session.run(command, self.now_ns)
@@ -88,6 +96,7 @@ def test_a_discarded_episode_leaves_no_file_and_gives_its_number_to_the_next_one
     robot.run("begin")
     robot.publish(2)
     assert robot.run("discard").startswith("episode 1 discarded, 2.0 s")
+    robot.wait()
     assert list(tmp_path.iterdir()) == []
     robot.run("begin")
     robot.publish(1)
@@ -197,6 +206,14 @@ def test_rates_are_those_since_the_last_update():
     arrivals.update(3 * SECOND_NS)
     assert arrivals.rates_hz["joints"] == 0.0
     assert arrivals.silent(["joints"], SECOND_NS, 2 * SECOND_NS) == ["joints"]
+
+
+def test_messages_from_before_the_first_one_are_not_lost():
+    arrivals = Arrivals(["joints"], 0)
+    arrivals.add_lost("joints", 1006)
+    arrivals.add("joints", 100, SECOND_NS)
+    arrivals.add_lost("joints", 3)
+    assert arrivals.lost == {"joints": 3}
 
 
 def test_a_full_queue_drops_messages_and_counts_them(tmp_path):

@@ -157,6 +157,7 @@ def test_a_kill_at_any_moment_loses_no_finished_episode_and_at_most_a_second_of_
             if number < MOMENTS:
                 child.send_signal(signal.SIGCONT)
                 trigger(robot, rng.choice(["end_success", "end_failure", "discard_episode"]))
+                wait_until(lambda: not statistics(robot)["writing"], "the end on the disk")
     with recorder(folder):
         wait_until(lambda: len(bag_numbers(folder)) > len(finished), "the recovered episode")
     lost_s = [lost_to_a_kill(*moment) for moment in moments]
