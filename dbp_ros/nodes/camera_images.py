@@ -111,10 +111,12 @@ def camera_info_topic(node: Node, camera: str) -> str:
     A rule for `<camera>/camera_info` has priority. Otherwise the topic is in the namespace of the
     images, as in image_transport.
     """
-    name = f"{camera}/{INFO}"
-    if _remapped(node, name) is not None:
-        return name
-    return f"{TRANSPORTS['raw'].topic(node, camera).rpartition('/')[0]}/{INFO}"
+    info, images = f"{camera}/{INFO}", f"{camera}/{BASE}"
+    resolved: str = node.resolve_topic_name(TRANSPORTS["raw"].topic(node, camera))
+    default = resolved == node.resolve_topic_name(images, only_expand=True)
+    if default or _remapped(node, info) is not None:
+        return info
+    return f"{resolved.rpartition('/')[0]}/{INFO}"
 
 
 def transport_of(name: str) -> ImageTransport:

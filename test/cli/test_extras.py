@@ -161,6 +161,11 @@ def test_every_library_of_an_extra_is_installed_by_a_requirement_of_setup(
             "needs torch; from the clone: pip install '.[learner]'",
         ),
         (
+            "dbp up --recorder",
+            "mcap",
+            "the stack needs mcap; from the clone: pip install '.[record]'",
+        ),
+        (
             "bench rate --conditions 84-record",
             "mcap",
             "84-record needs mcap; from the clone: pip install '.[data]'",
