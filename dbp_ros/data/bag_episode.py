@@ -1,51 +1,17 @@
 """Episodes of bags: policy steps, measurements, images, rewards and interventions."""
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-
-import numpy as np
+from typing import Any
 
 from dbp_ros.data.bag import CUT_OFF, Bag
+from dbp_ros.data.joint_messages import merged_joint_states, stamp_of
+from dbp_ros.data.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.guard_state import GuardState
 from dbp_ros.sensing.image_decoding import decode_image
-from dbp_ros.sensing.joint_states import JointLayout, JointStateMerger
 from dbp_ros.telemetry.policy_step import PolicyStep, parse_policy_step
-from dbp_ros.types import NS_PER_S, Array, Image, seconds_to_ns
-
-# Tolerance of a stamp, since the policy converts stamps between clocks and back.
-STAMP_TOLERANCE_NS = 1_000_000
-
-Value = TypeVar("Value")
-
-
-class StampedSeries(Generic[Value]):
-    """Timestamped values with lookup by time."""
-
-    def __init__(self, samples: Iterable[tuple[int, Value]]) -> None:
-        """Store samples, given in any order."""
-        ordered = sorted(samples, key=lambda sample: sample[0])
-        self.stamps_ns = [stamp_ns for stamp_ns, _ in ordered]
-        self.values = [value for _, value in ordered]
-
-    def latest(self, stamp_ns: int) -> Value | None:
-        """Return the newest value at or before a time, or None."""
-        index = bisect_right(self.stamps_ns, stamp_ns) - 1
-        return self.values[index] if index >= 0 else None
-
-    def at(self, stamp_ns: int) -> Value | None:
-        """Return the value with this stamp, within `STAMP_TOLERANCE_NS`, or None."""
-        index = bisect_right(self.stamps_ns, stamp_ns + STAMP_TOLERANCE_NS) - 1
-        found = index >= 0 and abs(self.stamps_ns[index] - stamp_ns) <= STAMP_TOLERANCE_NS
-        return self.values[index] if found else None
-
-    def between(self, start_ns: int, end_ns: int) -> list[Value]:
-        """Return the values in effect in an interval: the last one before it, and all within."""
-        first = max(0, bisect_right(self.stamps_ns, start_ns) - 1)
-        return self.values[first : bisect_right(self.stamps_ns, end_ns)]
+from dbp_ros.types import Image, seconds_to_ns
 
 
 @dataclass(frozen=True)
@@ -77,6 +43,7 @@ class BagEpisode:
         policy_steps: In order of time.
         positions: In [rad] and [m]. Values of shape (nu,).
         images: Image messages of each camera.
+        published_rewards: By time of arrival.
     """
 
     def __init__(self, bag: Bag) -> None:
@@ -93,15 +60,18 @@ class BagEpisode:
         self.policy_steps = _of_last_episode(
             [parse_policy_step(m.data) for _, m in messages.get("decision", [])]
         )
-        self.positions = StampedSeries(_positions(messages.get("joint_states", []), self.joints))
+        merged = merged_joint_states(messages.get("joint_states", []), self.joints)
+        self.positions = StampedSeries((states.stamp_ns, states.positions) for _, states in merged)
         self.images = {
             camera: StampedSeries(
-                (_stamp_ns(m), m) for _, m in messages.get(f"image.{camera}", []) if m.data
+                (stamp_of(m), m) for _, m in messages.get(f"image.{camera}", []) if m.data
             )
             for camera in metadata["cameras"]
         }
         rewards = [(ns, float(m.data)) for ns, m in messages.get("reward", [])]
-        self._rewards = StampedSeries((ns, value) for ns, value in rewards if math.isfinite(value))
+        self.published_rewards = StampedSeries(
+            (ns, value) for ns, value in rewards if math.isfinite(value)
+        )
         self._interventions = StampedSeries(
             (ns, bool(m.data)) for ns, m in messages.get("intervention", [])
         )
@@ -163,13 +133,13 @@ class BagEpisode:
         Without published rewards, the last point of a successful episode has reward one, all
         others zero.
         """
-        if not self._rewards.values:
+        if not self.published_rewards.values:
             solved = chunk.is_last and self.end.outcome == "success"
             return [0.0] * (chunk.executed - 1) + [float(solved)]
         due_ns = [
             chunk.policy_step.stamp_ns + k * self.step_ns for k in range(1, chunk.executed + 1)
         ]
-        return [self._rewards.latest(min(ns, chunk.end_ns)) or 0.0 for ns in due_ns]
+        return [self.published_rewards.latest(min(ns, chunk.end_ns)) or 0.0 for ns in due_ns]
 
 
 def _of_last_episode(steps: list[PolicyStep]) -> list[PolicyStep]:
@@ -184,26 +154,6 @@ def _of_last_episode(steps: list[PolicyStep]) -> list[PolicyStep]:
     return selected[::-1]
 
 
-def _positions(
-    messages: Iterable[tuple[int, Any]], joints: tuple[str, ...]
-) -> Iterable[tuple[int, Array]]:
-    """Yield the positions of all joints, merged from all drivers as in the policy."""
-    merger = JointStateMerger(joints)
-    layouts: dict[tuple[str, ...], JointLayout] = {}
-    for arrival_ns, message in messages:
-        names = tuple(message.name)
-        if names not in layouts:
-            layouts[names] = JointLayout(names, joints)
-        try:
-            readings = layouts[names].readings(np.asarray(message.position), _stamp_ns(message))
-        except ObservationError:
-            # The policy also drops such a message.
-            continue
-        states = merger.add(readings, arrival_ns) if readings else None
-        if states is not None:
-            yield states.stamp_ns, states.positions
-
-
 def _decoded(messages: dict[str, Any]) -> dict[str, Image] | None:
     if any(message is None for message in messages.values()):
         return None
@@ -211,7 +161,3 @@ def _decoded(messages: dict[str, Any]) -> dict[str, Image] | None:
         return {camera: decode_image(message) for camera, message in messages.items()}
     except ObservationError:
         return None
-
-
-def _stamp_ns(message: Any) -> int:
-    return int(message.header.stamp.sec) * NS_PER_S + int(message.header.stamp.nanosec)

@@ -1,9 +1,10 @@
 """Sets of episodes in any supported format."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dbp_ros.data.bag_paths import bag_paths
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.npz_folder import NpzFolder
@@ -11,6 +12,7 @@ from dbp_ros.data.robot_mapping import MappedEpisodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
 from dbp_ros.extras import install_hint
+from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.robot_files import read_robot
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -26,12 +28,15 @@ class DataFormat:
         layout: Files on disk, for error messages.
         matches: Returns whether a path has this format.
         open: Imports the reader and its library, and opens a data set.
+        has_own_names: Whether a data set may have other names and units than the robot, which
+            `data` in its description maps; a bag has those of the robot.
     """
 
     name: str
     layout: str
     matches: Callable[[Path], bool]
     open: Callable[[Path, Selection], EpisodeSet]
+    has_own_names: bool = True
 
 
 def _open_lerobot(path: Path, selection: Selection) -> EpisodeSet:
@@ -50,6 +55,12 @@ def _open_robomimic(path: Path, selection: Selection) -> EpisodeSet:
     from dbp_ros.data.robomimic import RobomimicFile
 
     return RobomimicFile(path, selection)
+
+
+def _open_bags(path: Path, selection: Selection) -> EpisodeSet:
+    from dbp_ros.data.bag_set import BagSet
+
+    return BagSet(path, selection)
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:
@@ -89,6 +100,14 @@ FORMATS = (
         lambda path: (path / DATASET_FILE).is_file() or any(path.glob(f"episode_*{SUFFIX}")),
         NpzFolder,
     ),
+    DataFormat(
+        "bag",
+        "episode_*.mcap of a recorder of this package, a bag of rosbag2 (a folder with "
+        "metadata.yaml, or one .mcap or .db3 file), or a folder of bags",
+        lambda path: bool(bag_paths(path)),
+        _open_bags,
+        has_own_names=False,
+    ),
 )
 
 
@@ -109,8 +128,12 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
         if data_format.matches(path):
             try:
                 found = data_format.open(path, selection)
-                robot = selection.robot
-                return MappedEpisodes(found, read_robot(robot)) if robot else found
+                if not selection.robot:
+                    return found
+                robot = read_robot(selection.robot)
+                if not data_format.has_own_names:
+                    robot = replace(robot, data=DataMapping())
+                return MappedEpisodes(found, robot)
             except ModuleNotFoundError as error:
                 library = (error.name or "dbp_ros").partition(".")[0]
                 if library == "dbp_ros":

@@ -1,0 +1,138 @@
+"""Data sets of bags: episodes of the recorders of this package, and recordings of rosbag2."""
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from dbp_ros.data.bag import EpisodeEnd, read_bag
+from dbp_ros.data.bag_paths import bag_paths
+from dbp_ros.data.bag_rows import read_images, sample_rows
+from dbp_ros.data.bag_streams import read_streams
+from dbp_ros.data.bag_summary import POLICY_STEPS, BagSummary, read_summary
+from dbp_ros.data.bag_topics import BagTopics, RobotTopics, choose_topics
+from dbp_ros.data.episode import Episode
+from dbp_ros.data.hashing import files_sha256
+from dbp_ros.data.policy_episode import read_policy_episode
+from dbp_ros.data.read_errors import error_context
+from dbp_ros.data.rosbag import Rosbag
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
+from dbp_ros.errors import EpisodeError
+from dbp_ros.sensing.image_decoding import DEPTH
+from dbp_ros.settings.robot_files import read_robot
+
+# Time between two rows of a recording that does not store it: cameras of robots run at 30 Hz.
+STEP_S = 1 / 30
+# A recording without an outcome is a demonstration that its operator ended.
+UNKNOWN_END = EpisodeEnd("success", "operator", 0)
+
+
+class BagSet:
+    """Bags as episodes.
+
+    The state is the measured positions, the action the command one step later: the commands of
+    the controllers if all were recorded, else the points of trajectories, else the measured
+    position one step later. A key of the action is `commands`, `measured`, or the topic of a
+    trajectory or of other joint states, such as those of a leading arm.
+
+    Rows of an episode with policy steps are the observations of these steps, and the control
+    steps in between; see `read_policy_episode`.
+    """
+
+    def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
+        """Find the bags and the topics of the first one.
+
+        Raises:
+            EpisodeError: If there are none, or the first one lacks a selected topic.
+        """
+        self.origin, self._selection = str(path), selection
+        self._paths = bag_paths(path)
+        if not self._paths:
+            raise EpisodeError(f"{path} has no bags: give a bag, or a folder of bags")
+        self.names = tuple(one.name for one in self._paths)
+        self._robot = read_robot(selection.robot) if selection.robot else None
+        with error_context(str(self._paths[0])):
+            self._topics_of_first()
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @cached_property
+    def unused(self) -> dict[str, tuple[int, ...]]:
+        """Topics of the first bag that are not read."""
+        types, topics = self._topics_of_first()
+        return {topic: () for topic in types if topic not in topics.read}
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Topics of the first bag that are read, for the user to check."""
+        _, topics = self._topics_of_first()
+        return (topics.describe(),)
+
+    def read(self, index: int) -> Episode:
+        """Read one episode; see `EpisodeSet`."""
+        path = self._paths[index]
+        with error_context(str(path)):
+            summary = read_summary(path) if path.is_file() else None
+            if summary is not None and POLICY_STEPS in summary.topics:
+                return read_policy_episode(read_bag(path), self._selection)
+            return self._read_streams(path, summary)
+
+    def sha256(self) -> str:
+        """Return the sha256 over the sorted sha256 of the files of all bags."""
+        return files_sha256(
+            file
+            for path in self._paths
+            for file in ([path] if path.is_file() else sorted(path.iterdir()))
+            if file.is_file()
+        )
+
+    def _topics_of_first(self) -> tuple[dict[str, str], BagTopics]:
+        path = self._paths[0]
+        summary = read_summary(path) if path.is_file() else None
+        with Rosbag(path) as bag:
+            return dict(bag.topics), self._topics(bag, summary)
+
+    def _topics(self, bag: Rosbag, summary: BagSummary | None) -> BagTopics:
+        """Return the role of each topic, by the metadata of the bag if it has any."""
+        robot = RobotTopics.of(self._robot) if self._robot else None
+        if summary is not None and summary.robot_topics is not None:
+            robot = summary.robot_topics
+        topics = choose_topics(bag.topics, self._selection, robot)
+        if topics.chosen_cameras:
+            return topics
+        colour = {name: t for name, t in topics.cameras.items() if not _is_depth(bag, t)}
+        return replace(topics, cameras=colour)
+
+    def _read_streams(self, path: Path, summary: BagSummary | None) -> Episode:
+        metadata = summary.metadata if summary else {}
+        end = summary.end if summary else UNKNOWN_END
+        step_s = self._selection.step_s or (summary.step_s if summary else None) or STEP_S
+        with Rosbag(path) as bag:
+            topics = self._topics(bag, summary)
+            streams = read_streams(bag, topics)
+            rows = sample_rows(streams, step_s)
+            images = read_images(bag, topics.cameras, rows)
+        return Episode(
+            task=str(metadata.get("task") or "unknown"),
+            seed=-1,
+            mode="",
+            outcome=end.outcome,
+            termination_reason=end.termination_reason,
+            state_names=streams.joints,
+            action_names=streams.joints,
+            step_s=step_s,
+            states=rows.states,
+            actions=rows.actions,
+            rewards=np.zeros(len(rows.stamps_ns), np.float32),
+            stamps_ns=rows.stamps_ns,
+            images=images,
+        )
+
+
+def _is_depth(bag: Rosbag, topic: str) -> bool:
+    """Return whether the first image of a topic is a depth image."""
+    first = next(bag.messages((topic,))).value
+    encoding = str(getattr(first, "encoding", "") or getattr(first, "format", ""))
+    return "compressedDepth" in encoding or encoding.split(";")[0].strip() in DEPTH

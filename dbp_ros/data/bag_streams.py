@@ -1,0 +1,205 @@
+"""Streams of a recording: positions, actions and the arrivals of images, on the recorder's clock.
+
+A value is in effect from its arrival on, as for a policy that ran at that time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dbp_ros.data.action_sources import (
+    ActionSource,
+    HeldCommands,
+    MeasuredPositions,
+    PartialCommand,
+    RecordedTrajectory,
+    Trajectories,
+)
+from dbp_ros.data.bag_topics import BagTopics
+from dbp_ros.data.joint_messages import joint_readings, merged_joint_states, stamp_of
+from dbp_ros.data.rosbag import Rosbag
+from dbp_ros.data.stamp_checks import IMAGE_GAP_S, JOINT_STATE_GAP_S, check_stamps
+from dbp_ros.data.stamped_series import StampedSeries
+from dbp_ros.errors import EpisodeError
+from dbp_ros.types import NS_PER_S, Array
+
+# Longest time from the stamp of a trajectory to its arrival, in [s].
+TRAJECTORY_DELAY_S = 5.0
+
+Messages = list[tuple[int, Any]]
+
+
+@dataclass(frozen=True)
+class BagStreams:
+    """Streams of a recording by time of arrival.
+
+    Attributes:
+        joints: Names of the columns of positions and actions.
+        positions: Of all joints, in [rad] and [m]. Values of shape (nu,).
+        actions: Commands of the same joints.
+        image_arrivals_ns: Arrival of each image of each camera, in order.
+    """
+
+    joints: tuple[str, ...]
+    positions: StampedSeries[Array]
+    actions: ActionSource
+    image_arrivals_ns: Mapping[str, list[int]]
+
+
+@dataclass
+class _Times:
+    """Arrivals and stamps of the messages of one topic."""
+
+    arrivals_ns: list[int] = field(default_factory=list)
+    stamps_ns: list[int] = field(default_factory=list)
+
+
+def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
+    """Read everything except pixels.
+
+    Raises:
+        EpisodeError: If a joint or its command is missing or ambiguous, a topic has a gap, or a
+            clock stepped.
+    """
+    messages: dict[str, Messages] = {topic: [] for topic in (*topics.states, *topics.actions)}
+    times: dict[str, _Times] = {topic: _Times() for topic in topics.read}
+    for message in bag.messages(topics.read):
+        times[message.topic].arrivals_ns.append(message.arrival_ns)
+        if hasattr(message.value, "header"):
+            times[message.topic].stamps_ns.append(stamp_of(message.value))
+        if message.topic in messages:
+            messages[message.topic].append((message.arrival_ns, message.value))
+    _check_times(topics, times)
+    joints = topics.joints or _joints_of(messages, topics.states)
+    _check_unique(messages, topics.states, joints)
+    states = _in_order(messages[topic] for topic in topics.states)
+    positions = StampedSeries(
+        (arrival_ns, merged.positions) for arrival_ns, merged in merged_joint_states(states, joints)
+    )
+    if not positions.values:
+        found = ", ".join(_joints_of(messages, topics.states))
+        lacking = [joint for joint in joints if joint not in found] or joints
+        raise EpisodeError(
+            f"no valid positions of {', '.join(lacking)} on {' and '.join(topics.states)}, which "
+            f"name {found}: record all joint states, or correct the names"
+        )
+    return BagStreams(
+        joints=joints,
+        positions=positions,
+        actions=_actions(topics, messages, joints, positions),
+        image_arrivals_ns={
+            camera: times[topic].arrivals_ns for camera, topic in topics.cameras.items()
+        },
+    )
+
+
+def _check_times(topics: BagTopics, times: Mapping[str, _Times]) -> None:
+    """Check gaps and clocks of the joint states and cameras."""
+    required = [*topics.states, *topics.cameras.values()]
+    for topic in required:
+        if not times[topic].arrivals_ns:
+            raise EpisodeError(f"{topic} has no messages: record it again")
+    end_ns = max(times[topic].arrivals_ns[-1] for topic in required)
+    for topic in required:
+        gap_s = JOINT_STATE_GAP_S if topic in topics.states else IMAGE_GAP_S
+        check_stamps(topic, times[topic].arrivals_ns, times[topic].stamps_ns, gap_s, end_ns)
+
+
+def _joints_of(messages: Mapping[str, Messages], states: Iterable[str]) -> tuple[str, ...]:
+    """Return all joints that joint states name, by topic and in order of appearance."""
+    named = (name for topic in states for _, value in messages[topic] for name in value.name)
+    return tuple(dict.fromkeys(named))
+
+
+def _check_unique(
+    messages: Mapping[str, Messages], states: Iterable[str], joints: tuple[str, ...]
+) -> None:
+    """Raise `EpisodeError` if several topics name a joint."""
+    topic_of: dict[str, str] = {}
+    for topic in states:
+        for name in _joints_of(messages, (topic,)):
+            other = topic_of.setdefault(name, topic)
+            if name in joints and other != topic:
+                raise EpisodeError(
+                    f"{name} is on {other} and on {topic}: choose the topics of the state with "
+                    "--state, such as that of the following arm"
+                )
+
+
+def _in_order(parts: Iterable[Messages]) -> Messages:
+    return sorted((one for part in parts for one in part), key=lambda message: message[0])
+
+
+def _actions(
+    topics: BagTopics,
+    messages: Mapping[str, Messages],
+    joints: tuple[str, ...],
+    positions: StampedSeries[Array],
+) -> ActionSource:
+    if topics.action == "measured":
+        return MeasuredPositions(positions)
+    received = [(topic, one) for topic in topics.actions for one in messages[topic]]
+    received.sort(key=lambda message: message[1][0])
+    source: ActionSource
+    if topics.action == "commands":
+        source = HeldCommands(joints, _commands(received, topics.actions, joints))
+    elif topics.action == "joint_states":
+        readings = joint_readings((one for _, one in received), joints)
+        source = HeldCommands(
+            joints, (PartialCommand(ns, one.indices, one.positions) for ns, one in readings)
+        )
+    else:
+        source = Trajectories(joints, _trajectories(received, joints))
+    if source.missing:
+        raise EpisodeError(
+            f"no command of {', '.join(source.missing)} on {' and '.join(topics.actions)}: record "
+            "the commands of all joints, or use the positions one step later with --action measured"
+        )
+    return source
+
+
+def _commands(
+    received: Iterable[tuple[str, tuple[int, Any]]],
+    actions: Mapping[str, tuple[str, ...]],
+    joints: tuple[str, ...],
+) -> Iterator[PartialCommand]:
+    """Yield the commands of controllers; joints that are not in `joints` are left out."""
+    for topic, (arrival_ns, message) in received:
+        names, data = actions[topic], np.asarray(message.data, np.float64)
+        if len(data) != len(names):
+            raise EpisodeError(
+                f"a command on {topic} has {len(data)} values, expected {len(names)}: "
+                f"{', '.join(names)}"
+            )
+        chosen = [name in joints for name in names]
+        indices = [joints.index(name) for name in names if name in joints]
+        yield PartialCommand(arrival_ns, np.array(indices, np.int64), data[chosen])
+
+
+def _trajectories(
+    received: Iterable[tuple[str, tuple[int, Any]]], joints: tuple[str, ...]
+) -> Iterator[RecordedTrajectory]:
+    """Yield the trajectories of the joints; one without points is left out."""
+    for topic, (arrival_ns, message) in received:
+        names = list(message.joint_names)
+        columns = [column for column, name in enumerate(names) if name in joints]
+        if not (columns and len(message.points)):
+            continue
+        stamp_ns = stamp_of(message) or arrival_ns
+        if abs(stamp_ns - arrival_ns) > TRAJECTORY_DELAY_S * NS_PER_S:
+            raise EpisodeError(
+                f"a trajectory on {topic} is stamped {(stamp_ns - arrival_ns) / NS_PER_S:+.2f} s "
+                f"from its arrival at {arrival_ns / NS_PER_S:.3f}, expected at most "
+                f"{TRAJECTORY_DELAY_S:g} s: the clocks differ; use --action measured"
+            )
+        delays = [point.time_from_start for point in message.points]
+        due_ns = [stamp_ns + int(delay.sec) * NS_PER_S + int(delay.nanosec) for delay in delays]
+        positions = np.array([np.asarray(point.positions) for point in message.points], np.float64)
+        yield RecordedTrajectory(
+            arrival_ns,
+            np.array([joints.index(names[column]) for column in columns], np.int64),
+            np.array(due_ns, np.int64),
+            positions[:, columns],
+        )

@@ -1,0 +1,84 @@
+"""Metadata and topics of a bag of this package, without its messages."""
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcap.exceptions import McapError
+from mcap.reader import make_reader
+
+from dbp_ros.data.bag import METADATA, OUTCOME, ROLE, EpisodeEnd
+from dbp_ros.data.bag_topics import RobotTopics
+from dbp_ros.errors import EpisodeError
+
+# Roles of topics.
+JOINT_STATES, POLICY_STEPS, IMAGE = "joint_states", "decision", "image."
+UNREADABLE = (McapError, OSError, struct.error, ValueError, KeyError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class BagSummary:
+    """Content of a complete bag.
+
+    Attributes:
+        metadata: Values written at the start of the episode.
+        end: End of the episode.
+        topics: Topic of each role with messages.
+    """
+
+    metadata: dict[str, Any]
+    end: EpisodeEnd
+    topics: dict[str, str]
+
+    @property
+    def robot_topics(self) -> RobotTopics | None:
+        """Joints and topics of the robot; None if the recorder did not store them."""
+        joints = tuple(self.metadata.get("joints", ()))
+        if not joints or JOINT_STATES not in self.topics:
+            return None
+        remaining, controllers = list(joints), {}
+        for name, size in self.metadata.get("controllers", {}).items():
+            controllers[name], remaining = tuple(remaining[:size]), remaining[size:]
+        cameras = {
+            role.removeprefix(IMAGE): topic
+            for role, topic in self.topics.items()
+            if role.startswith(IMAGE)
+        }
+        return RobotTopics(joints, self.topics[JOINT_STATES], cameras, controllers)
+
+    @property
+    def step_s(self) -> float | None:
+        """Time between two points of a chunk in [s]; None if no policy ran."""
+        no_policy = self.metadata.get("model", "") is None
+        return None if no_policy else self.metadata.get("step_s")
+
+
+def read_summary(path: Path) -> BagSummary | None:
+    """Return the content of a bag; None for a file of another recorder.
+
+    Raises:
+        EpisodeError: If a bag of this package has no end.
+    """
+    try:
+        with path.open("rb") as file:
+            reader = make_reader(file)
+            records = {record.name: record.metadata for record in reader.iter_metadata()}
+            summary = reader.get_summary()
+    except UNREADABLE:
+        return None
+    if METADATA not in records or summary is None or summary.statistics is None:
+        return None
+    if OUTCOME not in records:
+        raise EpisodeError(f"{path} is incomplete: start its recorder again, which recovers it")
+    end, counts = records[OUTCOME], summary.statistics.channel_message_counts
+    return BagSummary(
+        metadata={key: json.loads(value) for key, value in records[METADATA].items()},
+        end=EpisodeEnd(end["outcome"], end["termination_reason"], int(end["stamp_ns"])),
+        topics={
+            channel.metadata[ROLE]: channel.topic
+            for channel in summary.channels.values()
+            if ROLE in channel.metadata and counts.get(channel.id, 0)
+        },
+    )
