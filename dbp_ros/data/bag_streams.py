@@ -3,7 +3,7 @@
 A value is in effect from its arrival on, as for a policy that ran at that time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,19 +71,19 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
             times[message.topic].stamps_ns.append(stamp_of(message.value))
         if message.topic in messages:
             messages[message.topic].append((message.arrival_ns, message.value))
-    _check_times(topics, times)
     joints = topics.joints or _joints_of(messages, topics.states)
-    _check_unique(messages, topics.states, joints)
-    states = _in_order(messages[topic] for topic in topics.states)
+    states = _topics_of(messages, topics.states, joints)
+    _check_times(states, topics.cameras.values(), times)
+    received = _in_order(messages[topic] for topic in states)
     positions = StampedSeries(
-        (arrival_ns, merged.positions) for arrival_ns, merged in merged_joint_states(states, joints)
+        (ns, merged.positions) for ns, merged in merged_joint_states(received, joints)
     )
     if not positions.values:
-        found = ", ".join(_joints_of(messages, topics.states))
+        found = _joints_of(messages, topics.states)
         lacking = [joint for joint in joints if joint not in found] or joints
         raise EpisodeError(
             f"no valid positions of {', '.join(lacking)} on {' and '.join(topics.states)}, which "
-            f"name {found}: record all joint states, or correct the names"
+            f"name {', '.join(found)}: record all joint states, or correct the names"
         )
     return BagStreams(
         joints=joints,
@@ -95,15 +95,14 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
     )
 
 
-def _check_times(topics: BagTopics, times: Mapping[str, _Times]) -> None:
+def _check_times(
+    states: Collection[str], cameras: Collection[str], times: Mapping[str, _Times]
+) -> None:
     """Check gaps and clocks of the joint states and cameras."""
-    required = [*topics.states, *topics.cameras.values()]
+    required = [topic for topic in (*states, *cameras) if times[topic].arrivals_ns]
+    end_ns = max((times[topic].arrivals_ns[-1] for topic in required), default=0)
     for topic in required:
-        if not times[topic].arrivals_ns:
-            raise EpisodeError(f"{topic} has no messages: record it again")
-    end_ns = max(times[topic].arrivals_ns[-1] for topic in required)
-    for topic in required:
-        gap_s = JOINT_STATE_GAP_S if topic in topics.states else IMAGE_GAP_S
+        gap_s = JOINT_STATE_GAP_S if topic in states else IMAGE_GAP_S
         check_stamps(topic, times[topic].arrivals_ns, times[topic].stamps_ns, gap_s, end_ns)
 
 
@@ -113,19 +112,24 @@ def _joints_of(messages: Mapping[str, Messages], states: Iterable[str]) -> tuple
     return tuple(dict.fromkeys(named))
 
 
-def _check_unique(
+def _topics_of(
     messages: Mapping[str, Messages], states: Iterable[str], joints: tuple[str, ...]
-) -> None:
-    """Raise `EpisodeError` if several topics name a joint."""
+) -> tuple[str, ...]:
+    """Return the topics of joint states that name any of the joints.
+
+    Raises:
+        EpisodeError: If several topics name a joint.
+    """
     topic_of: dict[str, str] = {}
     for topic in states:
         for name in _joints_of(messages, (topic,)):
-            other = topic_of.setdefault(name, topic)
-            if name in joints and other != topic:
+            other = topic_of.setdefault(name, topic) if name in joints else topic
+            if other != topic:
                 raise EpisodeError(
                     f"{name} is on {other} and on {topic}: choose the topics of the state with "
                     "--state, such as that of the following arm"
                 )
+    return tuple(dict.fromkeys(topic_of.values()))
 
 
 def _in_order(parts: Iterable[Messages]) -> Messages:

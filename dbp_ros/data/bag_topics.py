@@ -124,7 +124,7 @@ def _states(
     selected = tuple(key for key in keys if key.startswith("/"))
     if selected:
         return choose("state", selected, (), available)
-    if robot and (topic := find_topic(robot.joint_states, available)):
+    if robot and (topic := f"/{robot.joint_states.strip('/')}") in available:
         return (topic,)
     found = tuple(topic for topic in available if topic not in actions)
     if not found:

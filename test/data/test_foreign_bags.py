@@ -1,0 +1,267 @@
+"""Recordings of rosbag2 as data sets: every storage, and topics of robots of others."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from foreign_bags import (
+    ARMS,
+    CAMERA,
+    DELAY_NS,
+    JOINTS,
+    SECOND_NS,
+    START_NS,
+    STEP_NS,
+    Robot,
+    command,
+    joint_state,
+    pixels,
+    position,
+    raw_image,
+    write_bag,
+    write_old_database,
+    write_split_bag,
+)
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
+
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.selection import Selection
+from dbp_ros.errors import EpisodeError
+
+MCAP, SQLITE = StoragePlugin.MCAP, StoragePlugin.SQLITE3
+# Joint states are published at 100 Hz, so a row is at most this much older than its time.
+PERIOD_NS = SECOND_NS // 100
+WRITERS = {
+    "mcap": write_bag,
+    "mcap, chunks": lambda p, m: write_bag(p, m, MCAP, CompressionMode.STORAGE),
+    "mcap, file": lambda p, m: write_bag(p, m, MCAP, CompressionMode.FILE),
+    "mcap, messages": lambda p, m: write_bag(p, m, MCAP, CompressionMode.MESSAGE),
+    "sqlite3": lambda p, m: write_bag(p, m, SQLITE),
+    "sqlite3, file": lambda p, m: write_bag(p, m, SQLITE, CompressionMode.FILE),
+    "sqlite3, messages": lambda p, m: write_bag(p, m, SQLITE, CompressionMode.MESSAGE),
+    "split mcap": lambda p, m: write_split_bag(p, m, MCAP),
+    "split sqlite3": lambda p, m: write_split_bag(p, m, SQLITE),
+    "old sqlite3": lambda p, m: write_old_database(p.with_suffix(".db3"), m),
+}
+ROBOT = """
+name: cell
+urdf: cell.urdf
+arms:
+  left: {base: a, tip: b, joints: [left_elbow_joint, left_wrist_joint], controller: left_controller}
+  right: {base: a, tip: b, joints: [right_elbow_joint], controller: right_controller}
+command_rate_hz: 100.0
+joint_limits:
+  left_elbow_joint: &limits
+    {min_position: -1, max_position: 1, max_velocity: 1, max_acceleration: 1,
+     max_tracking_error: 1}
+  left_wrist_joint: *limits
+  right_elbow_joint: *limits
+home: {left_elbow_joint: 0, left_wrist_joint: 0, right_elbow_joint: 0}
+home_speed: 0.2
+collision_capsules: {}
+cameras:
+  head_camera: {}
+"""
+
+
+@pytest.fixture
+def robot(tmp_path: Path) -> str:
+    path = tmp_path / "cell.yaml"
+    path.write_text(ROBOT)
+    return str(path)
+
+
+def read(path: Path, index: int = 0, **selected):
+    return open_episodes(path, Selection(**selected)).read(index)
+
+
+def expected_positions(episode, function=position, later_ns: int = 0) -> np.ndarray:
+    """Return the newest sinusoidal values that had arrived at each row."""
+    times = (episode.stamps_ns + later_ns - DELAY_NS - START_NS) // PERIOD_NS * PERIOD_NS + START_NS
+    return np.array([[function(joint, int(ns)) for joint in JOINTS] for ns in times], np.float32)
+
+
+@pytest.mark.parametrize("storage", WRITERS)
+def test_every_storage_gives_the_same_rows(tmp_path: Path, storage: str) -> None:
+    episode = read(WRITERS[storage](tmp_path / "bag", Robot().messages()))
+    assert episode.state_names == episode.action_names == JOINTS
+    assert episode.step_s == 1 / 30
+    assert len(episode) == 59
+    np.testing.assert_array_equal(np.diff(episode.stamps_ns), STEP_NS)
+    np.testing.assert_array_equal(episode.states, expected_positions(episode))
+    np.testing.assert_array_equal(episode.actions, expected_positions(episode, position, STEP_NS))
+    assert list(episode.images) == ["head_camera"]
+    for row, image in enumerate(episode.images["head_camera"]):
+        np.testing.assert_array_equal(image, pixels(row))
+
+
+def test_images_have_arrived_before_their_row(tmp_path: Path) -> None:
+    episode = read(write_bag(tmp_path / "bag", Robot().messages()), step_s=0.05)
+    newest = (episode.stamps_ns - DELAY_NS - START_NS) // STEP_NS
+    np.testing.assert_array_equal(episode.images["head_camera"][:, 0, 0, 0], newest)
+    assert episode.step_s == 0.05
+
+
+def test_compressed_images_are_read(tmp_path: Path, robot: str) -> None:
+    path = write_bag(tmp_path / "bag", Robot(compressed=True).messages())
+    for selected in ({}, {"robot": robot}, {"images": ("head_camera",)}):
+        np.testing.assert_array_equal(read(path, **selected).images["head_camera"][7], pixels(7))
+
+
+def test_a_folder_of_bags_has_an_episode_for_each(tmp_path: Path) -> None:
+    for name, steps in (("b", 30), ("a", 20), ("c", 25)):
+        write_bag(tmp_path / "set" / name, Robot(steps).messages())
+    episodes = open_episodes(tmp_path / "set")
+    assert episodes.names == ("a", "b", "c")
+    assert [len(episodes.read(index)) for index in range(3)] == [19, 29, 24]
+    before = episodes.sha256()
+    (tmp_path / "set" / "labels.yaml").write_text("a: success")
+    assert open_episodes(tmp_path / "set").sha256() == before
+    write_bag(tmp_path / "set" / "d", Robot(20).messages())
+    assert open_episodes(tmp_path / "set").sha256() != before
+
+
+def test_one_file_is_an_episode(tmp_path: Path) -> None:
+    folder = write_bag(tmp_path / "bag", Robot().messages())
+    (file,) = folder.glob("*.mcap")
+    np.testing.assert_array_equal(read(file).states, read(folder).states)
+
+
+def test_the_commands_of_a_robots_controllers_are_the_actions(tmp_path: Path, robot: str) -> None:
+    path = write_bag(tmp_path / "bag", Robot(commands=True, trajectories=True).messages())
+    episode = read(path, robot=robot)
+    np.testing.assert_array_equal(episode.actions, expected_positions(episode, command, STEP_NS))
+    measured = read(path, robot=robot, action="measured")
+    np.testing.assert_array_equal(measured.actions, expected_positions(measured, position, STEP_NS))
+
+
+def test_trajectories_are_the_actions_without_commands(tmp_path: Path, robot: str) -> None:
+    path = write_bag(tmp_path / "bag", Robot(trajectories=True).messages())
+    for selected in ({}, {"robot": robot}):
+        episode = read(path, **selected)
+        later_ns = episode.stamps_ns + STEP_NS
+        exact = np.array([[command(joint, int(ns)) for joint in JOINTS] for ns in later_ns])
+        np.testing.assert_allclose(episode.actions, exact, atol=2e-3)
+
+
+def test_joint_states_of_a_leading_arm_are_the_actions_if_chosen(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "bag", Robot(leader=True).messages())
+    episode = read(path, action="/leader/joint_states")
+    np.testing.assert_array_equal(episode.states, expected_positions(episode))
+    np.testing.assert_array_equal(episode.actions, expected_positions(episode, command, STEP_NS))
+    with pytest.raises(EpisodeError, match=r"left_elbow_joint is on /leader.* and on /left/joint"):
+        read(path)
+    states = read(path, state=("/left/joint_states", "/right/joint_states"))
+    np.testing.assert_array_equal(states.states, expected_positions(states))
+
+
+def test_joints_can_be_chosen_by_name(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "bag", Robot().messages())
+    episode = read(path, state=("right_elbow_joint",))
+    np.testing.assert_array_equal(episode.states, expected_positions(episode)[:, 2:])
+    with pytest.raises(EpisodeError, match="no valid positions of knee on /left/joint_states and"):
+        read(path, state=("knee",))
+
+
+def test_topics_that_are_not_read_are_listed(tmp_path: Path) -> None:
+    messages = Robot(commands=True).messages()
+    episodes = open_episodes(write_bag(tmp_path / "bag", messages), Selection(images=()))
+    assert set(episodes.unused) == {CAMERA, *(f"/{arm}_controller/commands" for arm in ARMS)}
+    (note,) = episodes.notes
+    assert note == (
+        "state: /left/joint_states, /right/joint_states; action: measured positions one step "
+        "later, as no commands are read; images: none"
+    )
+
+
+def test_depth_images_are_left_out_unless_they_are_chosen(tmp_path: Path) -> None:
+    depth = "/head_camera/depth/image_rect"
+    stamps = range(START_NS, START_NS + 60 * STEP_NS, STEP_NS)
+    extra = [
+        (depth, "sensor_msgs/msg/Image", ns + DELAY_NS, raw_image(0, ns, "16UC1")) for ns in stamps
+    ]
+    path = write_bag(tmp_path / "bag", Robot(extra=extra).messages())
+    assert list(read(path).images) == ["head_camera"]
+    assert depth in open_episodes(path).unused
+    with pytest.raises(EpisodeError, match=f"{depth} at .*a depth image"):
+        read(path, images=(depth,))
+
+
+def test_a_step_of_a_clock_is_refused_with_topic_and_time(tmp_path: Path) -> None:
+    stepped = START_NS + SECOND_NS
+
+    def clock_ns(topic: str, stamp_ns: int) -> int:
+        return 3 * SECOND_NS if topic == "/right/joint_states" and stamp_ns >= stepped else 0
+
+    path = write_bag(tmp_path / "bag", Robot(clock_ns=clock_ns).messages())
+    message = r"the stamps on /right/joint_states step by \+3\.00 s .* after 0\.99 s .*a clock was"
+    with pytest.raises(EpisodeError, match=message):
+        read(path)
+
+
+def test_a_constant_difference_of_clocks_is_no_error(tmp_path: Path) -> None:
+    path = write_bag(
+        tmp_path / "bag", Robot(clock_ns=lambda topic, ns: -500 * SECOND_NS).messages()
+    )
+    assert len(read(path)) == 59
+
+
+@pytest.mark.parametrize(("topic", "seconds"), [("/left/joint_states", 0.7), (CAMERA, 1.2)])
+def test_a_gap_is_refused_with_topic_and_time(tmp_path: Path, topic: str, seconds: float) -> None:
+    first, last = START_NS + SECOND_NS // 2, START_NS + int((0.5 + seconds) * SECOND_NS)
+    messages = Robot(drop=lambda name, ns: name == topic and first < ns < last).messages()
+    path = write_bag(tmp_path / "bag", messages)
+    with pytest.raises(EpisodeError, match=rf"no message on {topic} for {seconds}\d s after 0\.5"):
+        read(path)
+
+
+def test_a_camera_that_stops_is_a_gap(tmp_path: Path) -> None:
+    stop = START_NS + SECOND_NS // 2
+    messages = Robot(drop=lambda name, ns: name == CAMERA and ns > stop).messages()
+    with pytest.raises(EpisodeError, match=f"no message on {CAMERA} for 1.4"):
+        read(write_bag(tmp_path / "bag", messages))
+
+
+def test_missing_inputs_are_named(tmp_path: Path, robot: str) -> None:
+    only_left = Robot(drop=lambda name, ns: name.startswith("/right")).messages()
+    path = write_bag(tmp_path / "left", only_left)
+    with pytest.raises(EpisodeError, match="no valid positions of right_elbow_joint on /left/"):
+        read(path, robot=robot)
+    no_states = Robot(drop=lambda name, ns: name.endswith("joint_states")).messages()
+    with pytest.raises(
+        EpisodeError, match=r"no topic of sensor_msgs/msg/JointState, the bag has /"
+    ):
+        read(write_bag(tmp_path / "without", no_states))
+    one_controller = Robot(commands=True, drop=lambda name, ns: name.startswith("/right_co"))
+    path = write_bag(tmp_path / "controller", one_controller.messages())
+    with pytest.raises(EpisodeError, match=r"no commands of every controller: .*right_controller"):
+        read(path, robot=robot, action="commands")
+    with pytest.raises(EpisodeError, match="no key 'torque' for action: use commands, measured"):
+        read(path, action="torque")
+    with pytest.raises(EpisodeError, match="no key 'wrist' for images: use one of head_camera"):
+        read(path, images=("wrist",))
+
+
+def test_values_far_beyond_the_limits_of_a_robot_are_refused(tmp_path: Path, robot: str) -> None:
+    stamps = range(START_NS, START_NS + 60 * STEP_NS, PERIOD_NS)
+    degrees = [
+        (
+            *("/right/joint_states", "sensor_msgs/msg/JointState", ns + DELAY_NS),
+            joint_state(ARMS["right"], [57.0], ns),
+        )
+        for ns in stamps
+    ]
+    messages = Robot(extra=degrees).messages()
+    messages = [m for m in messages if m[0] != "/right/joint_states" or m[3].position[0] == 57.0]
+    with pytest.raises(EpisodeError, match="state right_elbow_joint runs from 57 to 57"):
+        read(write_bag(tmp_path / "bag", messages), robot=robot)
+
+
+def test_an_incomplete_file_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    folder = write_bag(tmp_path / "bag", Robot().messages())
+    (file,) = folder.glob("*.mcap")
+    file.write_bytes(file.read_bytes()[:-5000])
+    with pytest.raises(EpisodeError, match="is not a complete bag"):
+        open_episodes(folder)
+    with pytest.raises(EpisodeError, match="is not a complete bag"):
+        open_episodes(file)
