@@ -10,7 +10,7 @@ from dbp_ros.data.bag import EpisodeEnd, read_bag
 from dbp_ros.data.bag_paths import bag_paths
 from dbp_ros.data.bag_rows import read_images, sample_rows
 from dbp_ros.data.bag_streams import read_streams
-from dbp_ros.data.bag_summary import POLICY_STEPS, BagSummary, read_summary
+from dbp_ros.data.bag_summary import POLICY_STEPS, BagSummary, policy_topics, read_summary
 from dbp_ros.data.bag_topics import BagTopics, RobotTopics, choose_topics
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.hashing import files_sha256
@@ -96,6 +96,8 @@ class BagSet:
 
     def _topics(self, bag: Rosbag, summary: BagSummary | None) -> BagTopics:
         """Return the role of each topic, by the metadata of the bag if it has any."""
+        if summary is not None and POLICY_STEPS in summary.topics:
+            return policy_topics(summary, self._selection)
         robot = RobotTopics.of(self._robot) if self._robot else None
         if summary is not None and summary.robot_topics is not None:
             robot = summary.robot_topics

@@ -10,11 +10,20 @@ from mcap.exceptions import McapError
 from mcap.reader import make_reader
 
 from dbp_ros.data.bag import METADATA, OUTCOME, ROLE, EpisodeEnd
-from dbp_ros.data.bag_topics import RobotTopics
+from dbp_ros.data.bag_topics import (
+    CHUNKS,
+    CONTROLLERS,
+    MEASURED,
+    ActionKind,
+    BagTopics,
+    RobotTopics,
+)
+from dbp_ros.data.selection import Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
-# Roles of topics.
-JOINT_STATES, POLICY_STEPS, IMAGE = "joint_states", "decision", "image."
+# Roles of topics; those of cameras and controllers end with their name.
+JOINT_STATES, POLICY_STEPS, IMAGE, COMMAND = "joint_states", "decision", "image.", "command."
+LABELS = ("reward", "intervention")
 UNREADABLE = (McapError, OSError, struct.error, ValueError, KeyError, RuntimeError)
 
 
@@ -81,4 +90,31 @@ def read_summary(path: Path) -> BagSummary | None:
             for channel in summary.channels.values()
             if ROLE in channel.metadata and counts.get(channel.id, 0)
         },
+    )
+
+
+def policy_topics(summary: BagSummary, selection: Selection) -> BagTopics:
+    """Return the role of the topics of an episode with policy steps.
+
+    Raises:
+        EpisodeError: If a selected key is missing.
+    """
+    topics, joints = summary.topics, tuple(summary.metadata["joints"])
+    state = choose("state", selection.state, joints, joints)
+    cameras = {camera: topics.get(f"{IMAGE}{camera}", "") for camera in summary.metadata["cameras"]}
+    chosen = choose("images", selection.images, cameras, cameras)
+    commands = [f"{COMMAND}{name}" for name in summary.metadata.get("controllers", {})]
+    sources: dict[str, tuple[str, ...]] = {MEASURED: (), CHUNKS: (topics[POLICY_STEPS],)}
+    if commands and all(role in topics for role in commands):
+        sources[CONTROLLERS] = tuple(topics[role] for role in commands)
+    action = choose_action(selection.action, list(sources)[-1], sources)
+    kinds: dict[str, ActionKind] = {MEASURED: "measured", CHUNKS: "chunks", CONTROLLERS: "commands"}
+    return BagTopics(
+        joints=state,
+        states=(topics[JOINT_STATES],),
+        action=kinds[action],
+        actions=dict.fromkeys(sources[action], ()),
+        cameras={camera: cameras[camera] for camera in chosen},
+        chosen_cameras=True,
+        labels=tuple(topics[role] for role in LABELS if role in topics),
     )

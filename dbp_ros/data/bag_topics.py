@@ -9,9 +9,9 @@ from dbp_ros.data.selection import Selection, choose
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.robot import RobotDescription
 
-ActionKind = Literal["commands", "trajectories", "joint_states", "measured"]
+ActionKind = Literal["commands", "chunks", "trajectories", "joint_states", "measured"]
 # Actions that a selection names without a topic.
-CONTROLLERS, MEASURED = "commands", "measured"
+CONTROLLERS, CHUNKS, MEASURED = "commands", "chunks", "measured"
 RAW, COMPRESSED, DEPTH = "image_raw", "compressed", "compressedDepth"
 
 
@@ -50,6 +50,7 @@ class BagTopics:
             them.
         cameras: Topic of each camera.
         chosen_cameras: Whether the cameras were named; others may be depth cameras.
+        labels: Topics of rewards and interventions.
     """
 
     joints: tuple[str, ...]
@@ -58,6 +59,7 @@ class BagTopics:
     actions: Mapping[str, tuple[str, ...]]
     cameras: Mapping[str, str]
     chosen_cameras: bool
+    labels: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Return a sentence about what is read, for the user to check."""
@@ -72,7 +74,7 @@ class BagTopics:
     @property
     def read(self) -> set[str]:
         """All topics with a role."""
-        return {*self.states, *self.actions, *self.cameras.values()}
+        return {*self.states, *self.actions, *self.cameras.values(), *self.labels}
 
 
 def choose_topics(

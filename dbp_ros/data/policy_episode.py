@@ -9,16 +9,14 @@ import numpy as np
 from dbp_ros.data.action_sources import HeldCommands, PartialCommand
 from dbp_ros.data.bag import Bag
 from dbp_ros.data.bag_episode import BagEpisode, ExecutedChunk
+from dbp_ros.data.bag_summary import COMMAND
+from dbp_ros.data.bag_topics import CHUNKS, CONTROLLERS, MEASURED
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.selection import Selection, choose
 from dbp_ros.data.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.sensing.image_decoding import decode_image
 from dbp_ros.types import Array, Floats, Image
-
-CHUNKS, COMMANDS, MEASURED = "chunks", "commands", "measured"
-# Role of the commands of a controller.
-ROLE = "command.{controller}"
 
 
 @dataclass(frozen=True)
@@ -129,10 +127,10 @@ def _decoded(message: Any, camera: str, stamp_ns: int) -> Image:
 def _actions(bag: Bag, episode: BagEpisode, rows: list[PolicyRow], key: str) -> Floats:
     """Return the action of each row. Shape (steps, nu)."""
     commands = recorded_commands(bag, episode.joints)
-    available = [MEASURED, CHUNKS, *([COMMANDS] if commands else [])]
+    available = [MEASURED, CHUNKS, *([CONTROLLERS] if commands else [])]
     (source,) = choose("action", (key or available[-1],), (), available)
     at: Callable[[int], Array | None] = episode.positions.latest
-    if source == COMMANDS and commands is not None:
+    if source == CONTROLLERS and commands is not None:
         at = commands.at
     actions = []
     for row in rows:
@@ -154,7 +152,7 @@ def recorded_commands(bag: Bag, joints: tuple[str, ...]) -> HeldCommands | None:
     for controller, size in bag.metadata.get("controllers", {}).items():
         indices = np.arange(first, first + size)
         first += size
-        for arrival_ns, message in bag.messages.get(ROLE.format(controller=controller), []):
+        for arrival_ns, message in bag.messages.get(f"{COMMAND}{controller}", []):
             positions = np.asarray(message.data, np.float64)
             if len(positions) == size:
                 received.append(PartialCommand(arrival_ns, indices, positions))

@@ -77,5 +77,6 @@ class ExploringRunner(PolicyRunner):
             action=sample.action[: self._num_executed],
             log_prob=log_density(noise, sample.log_std, self._num_executed),
             executed=self._num_executed,
+            noise=noise,
         )
         return sample.action

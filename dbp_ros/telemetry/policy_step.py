@@ -34,6 +34,8 @@ class PolicyStep:
         action: The executed points, absolute, in [rad] and [m]. Shape (executed, nu).
         log_prob: Log-probability density of the executed points.
         executed: Number of executed points, from the first.
+        noise: Exploration noise of the sample, in standard deviations; null in a bag of an earlier
+            version. Shape (horizon, nu).
     """
 
     sha256: str
@@ -49,6 +51,7 @@ class PolicyStep:
     action: Floats
     log_prob: float
     executed: int
+    noise: Floats | None = None
 
     def with_stamps(self, to_clock: Callable[[int], int]) -> "PolicyStep":
         """Return a copy with its stamps on another clock.
@@ -76,6 +79,8 @@ def parse_policy_step(text: str) -> PolicyStep:
         raise EpisodeError(f"a policy step cannot be read: {error}") from error
     shape = step.normalised.shape
     expected = {"latent": shape, "log_std": shape, "action": (step.executed, *shape[1:])}
+    if step.noise is not None:
+        expected["noise"] = shape
     found = {name: getattr(step, name).shape for name in expected}
     if len(shape) != 2 or found != expected or step.positions.ndim != 2:
         raise EpisodeError(f"a step has shapes {found}, expected {expected} with two axes each")

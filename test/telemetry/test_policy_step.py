@@ -29,6 +29,12 @@ def test_a_policy_step_is_read():
     assert (decision.number, decision.normalised.shape) == (2, (2, 1))
 
 
+def test_the_noise_of_an_earlier_version_is_unknown():
+    assert parse_policy_step(json.dumps(DECISION)).noise is None
+    noise = parse_policy_step(json.dumps(DECISION | {"noise": [[0.5], [-0.5]]})).noise
+    assert noise.tolist() == [[0.5], [-0.5]]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -47,6 +53,7 @@ def test_a_policy_step_is_read():
         {"action": [[float("inf")]]},
         {"action": [[10**400]]},
         {"action": [[0.5], [0.5]]},
+        {"noise": [[0.5]]},
         {"extra": 1},
     ],
 )
