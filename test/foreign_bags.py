@@ -21,10 +21,30 @@ SECOND_NS = 1_000_000_000
 STEP_NS = SECOND_NS // 30
 # Time from a stamp to the arrival of its message.
 DELAY_NS = 2_000_000
+# Description of the robot.
+ROBOT = """
+name: cell
+urdf: cell.urdf
+arms:
+  left: {base: a, tip: b, joints: [left_elbow_joint, left_wrist_joint], controller: left_controller}
+  right: {base: a, tip: b, joints: [right_elbow_joint], controller: right_controller}
+command_rate_hz: 100.0
+joint_limits:
+  left_elbow_joint: &limits
+    {min_position: -1, max_position: 1, max_velocity: 1, max_acceleration: 1,
+     max_tracking_error: 1}
+  left_wrist_joint: *limits
+  right_elbow_joint: *limits
+home: {left_elbow_joint: 0, left_wrist_joint: 0, right_elbow_joint: 0}
+home_speed: 0.2
+collision_capsules: {}
+cameras:
+  head_camera: {}
+"""
 ARMS = {"left": ("left_elbow_joint", "left_wrist_joint"), "right": ("right_elbow_joint",)}
 JOINTS = (*ARMS["left"], *ARMS["right"])
 CAMERA = "/head_camera/image_raw"
-SIZE = (6, 8)
+SIZE = (24, 32)
 
 Message = tuple[str, str, int, Any]
 

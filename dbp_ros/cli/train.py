@@ -9,7 +9,7 @@ from rich.progress import TimeRemainingColumn
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
-from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.formats import describe_choices, open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_folder
@@ -63,6 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
         f"cameras: {', '.join(data.images) or 'none'}, "
         f"point clouds: {', '.join(data.points) or 'none'}"
     )
+    if not arguments.resume:
+        for choice in describe_choices(arguments.data, settings_from(Selection, arguments)):
+            console.print(choice, soft_wrap=True, highlight=False)
     _train(trainer, console)
     trainer.close()
     console.print(

@@ -30,6 +30,7 @@ class DataFormat:
         open: Imports the reader and its library, and opens a data set.
         has_own_names: Whether a data set may have other names and units than the robot, which
             `data` in its description maps; a bag has those of the robot.
+        describe: Returns what the reader chose by itself, for the user to check.
     """
 
     name: str
@@ -37,6 +38,7 @@ class DataFormat:
     matches: Callable[[Path], bool]
     open: Callable[[Path, Selection], EpisodeSet]
     has_own_names: bool = True
+    describe: Callable[[Path, Selection], tuple[str, ...]] = lambda path, selection: ()
 
 
 def _open_lerobot(path: Path, selection: Selection) -> EpisodeSet:
@@ -61,6 +63,12 @@ def _open_bags(path: Path, selection: Selection) -> EpisodeSet:
     from dbp_ros.data.bag_set import BagSet
 
     return BagSet(path, selection)
+
+
+def _describe_bags(path: Path, selection: Selection) -> tuple[str, ...]:
+    from dbp_ros.data.bag_set import BagSet
+
+    return BagSet(path, selection).notes
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:
@@ -107,6 +115,7 @@ FORMATS = (
         lambda path: bool(bag_paths(path)),
         _open_bags,
         has_own_names=False,
+        describe=_describe_bags,
     ),
 )
 
@@ -142,3 +151,13 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
                 raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
     layouts = "\n".join(f"  {item.name}: {item.layout}" for item in FORMATS)
     raise EpisodeError(f"{path} has no known data format:\n{layouts}")
+
+
+def describe_choices(path: Path, selection: Selection = DEFAULT_SELECTION) -> tuple[str, ...]:
+    """Return what the reader of a data set chose by itself, such as the topics of a bag.
+
+    Raises:
+        EpisodeError: If the set cannot be opened.
+    """
+    found = next((one for one in FORMATS if one.matches(path)), None)
+    return found.describe(path, selection) if found else ()

@@ -9,6 +9,7 @@ from foreign_bags import (
     CAMERA,
     DELAY_NS,
     JOINTS,
+    ROBOT,
     SECOND_NS,
     START_NS,
     STEP_NS,
@@ -43,25 +44,6 @@ WRITERS = {
     "split sqlite3": lambda p, m: write_split_bag(p, m, SQLITE),
     "old sqlite3": lambda p, m: write_old_database(p.with_suffix(".db3"), m),
 }
-ROBOT = """
-name: cell
-urdf: cell.urdf
-arms:
-  left: {base: a, tip: b, joints: [left_elbow_joint, left_wrist_joint], controller: left_controller}
-  right: {base: a, tip: b, joints: [right_elbow_joint], controller: right_controller}
-command_rate_hz: 100.0
-joint_limits:
-  left_elbow_joint: &limits
-    {min_position: -1, max_position: 1, max_velocity: 1, max_acceleration: 1,
-     max_tracking_error: 1}
-  left_wrist_joint: *limits
-  right_elbow_joint: *limits
-home: {left_elbow_joint: 0, left_wrist_joint: 0, right_elbow_joint: 0}
-home_speed: 0.2
-collision_capsules: {}
-cameras:
-  head_camera: {}
-"""
 
 
 @pytest.fixture
