@@ -17,7 +17,7 @@ from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.policy_episode import read_policy_episode
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.rosbag import Rosbag
-from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose
 from dbp_ros.errors import EpisodeError
 from dbp_ros.sensing.image_decoding import DEPTH
 from dbp_ros.settings.robot_files import read_robot
@@ -116,16 +116,17 @@ class BagSet:
             streams = read_streams(bag, topics)
             rows = sample_rows(streams, step_s)
             images = read_images(bag, topics.cameras, rows)
+        columns = choose("state", topics.columns, streams.joints, streams.joints)
         return Episode(
             task=str(metadata.get("task") or "unknown"),
             seed=-1,
             mode="",
             outcome=end.outcome,
             termination_reason=end.termination_reason,
-            state_names=streams.joints,
+            state_names=columns,
             action_names=streams.joints,
             step_s=step_s,
-            states=rows.states,
+            states=rows.states[:, [streams.joints.index(joint) for joint in columns]],
             actions=rows.actions,
             rewards=np.zeros(len(rows.stamps_ns), np.float32),
             stamps_ns=rows.stamps_ns,

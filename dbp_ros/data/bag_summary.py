@@ -110,7 +110,8 @@ def policy_topics(summary: BagSummary, selection: Selection) -> BagTopics:
     action = choose_action(selection.action, list(sources)[-1], sources)
     kinds: dict[str, ActionKind] = {MEASURED: "measured", CHUNKS: "chunks", CONTROLLERS: "commands"}
     return BagTopics(
-        joints=state,
+        joints=joints,
+        columns=state,
         states=(topics[JOINT_STATES],),
         action=kinds[action],
         actions=dict.fromkeys(sources[action], ()),

@@ -44,6 +44,7 @@ class BagTopics:
 
     Attributes:
         joints: Names of the joints; empty for all that the messages name.
+        columns: Joints of the state; None for all.
         states: Topics of joint states.
         action: Source of the actions.
         actions: Topics of the actions with the joints of each; no joints if the messages name
@@ -54,6 +55,7 @@ class BagTopics:
     """
 
     joints: tuple[str, ...]
+    columns: tuple[str, ...] | None
     states: tuple[str, ...]
     action: ActionKind
     actions: Mapping[str, tuple[str, ...]]
@@ -91,17 +93,18 @@ def choose_topics(
     Raises:
         EpisodeError: If a topic is missing, or a name stands for several.
     """
-    if selection.points:
-        raise EpisodeError(f"no point clouds are read from bags, got {selection.points[0]}")
+    choose("points", selection.points, (), ())
     action, actions = _actions(types, selection.action, robot)
     states = _states(types, selection.state or (), robot, actions)
     named = tuple(key for key in selection.state or () if not key.startswith("/"))
+    all_columns = selection.state is None or (selection.state and not named)
     cameras = robot_cameras(types, robot) if robot else all_cameras(types)
     chosen = tuple(_camera_of(key, cameras) for key in selection.images or ())
     if selection.images is not None:
         cameras = {name: cameras[name] for name in choose("images", chosen, (), cameras)}
     return BagTopics(
-        joints=named or (robot.joints if robot else ()),
+        joints=robot.joints if robot else (),
+        columns=None if all_columns else named,
         states=states,
         action=action,
         actions=actions,
@@ -151,8 +154,8 @@ def _actions(
     commands = controller_topics(types, robot) if robot else {}
     if key not in ("", CONTROLLERS):
         raise EpisodeError(
-            f"no key {key!r} for action: use {CONTROLLERS}, {MEASURED}, or a topic of "
-            f"{JOINT_STATE} or {TRAJECTORY}"
+            f"no key {key!r} for action: use one of {CONTROLLERS}, {MEASURED}, and the topics of "
+            f"{JOINT_STATE} and {TRAJECTORY}"
         )
     if commands:
         return "commands", commands

@@ -58,8 +58,7 @@ def read_policy_episode(bag: Bag, selection: Selection) -> Episode:
             f"step_s is {selection.step_s}, but the policy had steps of {recorded.step_s} s: leave "
             "out --step-s, or use --stride for longer steps"
         )
-    if selection.points:
-        raise EpisodeError(f"no point clouds are read from bags, got {selection.points[0]}")
+    choose("points", selection.points, (), ())
     rows = list(_rows(recorded))
     joints = choose("state", selection.state, recorded.joints, recorded.joints)
     cameras = choose("images", selection.images, recorded.images, recorded.images)

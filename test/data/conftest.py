@@ -11,9 +11,16 @@ import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 import zarr
+from foreign_bags import Robot, write_bag
+from own_bags import write_own_bag
 from PIL import Image
+from recorded_bag import record_bag
+from toy_bundle import write_toy_bundle
 
+from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.episode import Episode, episode_path, write_episode
+from dbp_ros.data.recorder import bag_path
+from dbp_ros.policy.model import Model
 
 LENGTHS = (3, 5, 4)
 
@@ -223,3 +230,21 @@ def lerobot_folder(tmp_path, demonstrations):
     tasks = pyarrow.table({"task_index": [0, 1], "task": ["lift", "stack"]})
     parquet.write_table(tasks, folder / "meta" / "tasks.parquet")
     return folder
+
+
+@pytest.fixture
+def bag_folder(tmp_path):
+    """Return a folder with three recordings of rosbag2."""
+    for name in "abc":
+        write_bag(tmp_path / "bags" / name, Robot(steps=20).messages())
+    return tmp_path / "bags"
+
+
+@pytest.fixture
+def policy_bag_folder(tmp_path):
+    """Return a folder with three episodes of an exploring policy."""
+    model = Model(read_bundle(write_toy_bundle(tmp_path / "toy", log_std=-3.0)))
+    bag = record_bag(model, 40, (8, 12), n_action_steps=3)
+    for number in (1, 2, 3):
+        write_own_bag(bag_path(tmp_path / "episodes", number), bag)
+    return tmp_path / "episodes"

@@ -137,11 +137,12 @@ def test_joint_states_of_a_leading_arm_are_the_actions_if_chosen(tmp_path: Path)
     np.testing.assert_array_equal(states.states, expected_positions(states))
 
 
-def test_joints_can_be_chosen_by_name(tmp_path: Path) -> None:
+def test_joints_of_the_state_can_be_chosen_by_name(tmp_path: Path) -> None:
     path = write_bag(tmp_path / "bag", Robot().messages())
     episode = read(path, state=("right_elbow_joint",))
+    assert episode.action_names == JOINTS
     np.testing.assert_array_equal(episode.states, expected_positions(episode)[:, 2:])
-    with pytest.raises(EpisodeError, match="no valid positions of knee on /left/joint_states and"):
+    with pytest.raises(EpisodeError, match="no key 'knee' for state: use one of left_elbow_joint"):
         read(path, state=("knee",))
 
 
@@ -218,7 +219,7 @@ def test_missing_inputs_are_named(tmp_path: Path, robot: str) -> None:
     path = write_bag(tmp_path / "controller", one_controller.messages())
     with pytest.raises(EpisodeError, match=r"no commands of every controller: .*right_controller"):
         read(path, robot=robot, action="commands")
-    with pytest.raises(EpisodeError, match="no key 'torque' for action: use commands, measured"):
+    with pytest.raises(EpisodeError, match="no key 'torque' for action: use one of commands"):
         read(path, action="torque")
     with pytest.raises(EpisodeError, match="no key 'wrist' for images: use one of head_camera"):
         read(path, images=("wrist",))

@@ -18,6 +18,8 @@ DATA_SETS = (
     "replay_buffer",
     "zipped_replay_buffer",
     "lerobot_folder",
+    "bag_folder",
+    "policy_bag_folder",
 )
 
 
@@ -106,7 +108,7 @@ def test_an_unknown_key_is_an_error_that_lists_the_known_ones(path, field):
 
 
 def test_an_unknown_action_is_an_error_that_lists_the_known_ones(path):
-    with pytest.raises(EpisodeError, match=r"'torque' for action: use one of .*action"):
+    with pytest.raises(EpisodeError, match="'torque' for action: use one of"):
         open_episodes(path, Selection(action="torque"))
 
 
