@@ -36,8 +36,8 @@ class ReplayedDecision:
         stamp_ns: Time of its observation on the ROS clock.
         problem: Why it could not be computed; empty if it was.
         differences: Largest absolute difference from the recorded decision: of the `normalised`
-            chunk, its `log_std`, the executed `action` in [rad] and [m], the `log_prob`, and the
-            `states` and `images` of the row that `dbp train` reads.
+            chunk, its `log_std`, the executed `action` in [rad] and [m], the `log_prob`, and, if
+            `dbp train` reads a row of that time, of its `states` and `images`.
     """
 
     bag: Path
@@ -117,7 +117,8 @@ def _replay_bag(path: Path, load: Callable[[str], Model | None]) -> Iterator[Rep
             problem = "its noise is not in the bag: it was recorded by an earlier version"
         else:
             differences = _differences(model, step, images)
-            differences |= _row_differences(rows, row_of[step.stamp_ns], step, images)
+            if step.stamp_ns in row_of:
+                differences |= _row_differences(rows, row_of[step.stamp_ns], step, images)
         yield ReplayedDecision(path, step.number, step.stamp_ns, problem, differences)
 
 
