@@ -16,6 +16,7 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.bag import read_bag
 from dbp_ros.data.bag_episode import BagEpisode
 from dbp_ros.data.recorder import bag_path
+from dbp_ros.evaluation.decision_replay import read_bundles, replay_decisions
 from dbp_ros.nodes.qos import EVENTS, LATCHED
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
@@ -82,6 +83,18 @@ def test_exploration_on_a_robot_produces_version_two(
     encoder = first.manifest.cameras[0].encoder
     assert first.manifest.files[encoder] == second.manifest.files[encoder]
     assert_recorded(out / "episodes")
+    assert_replayed(out / "episodes", out / "versions")
+
+
+def assert_replayed(episodes: Path, versions: Path) -> None:
+    """Check that the decisions of the running policy follow bit for bit from their bags."""
+    decisions = list(replay_decisions(episodes, read_bundles(versions)))
+    # An image of a decision may be lost on its way to the recorder.
+    computed = [decision for decision in decisions if not decision.problem]
+    print(f"{len(computed)} of {len(decisions)} decisions replayed")
+    assert len(computed) > 0.5 * len(decisions) > 10
+    assert [decision.describe() for decision in computed if not decision.exact] == []
+    assert all("states" in decision.differences for decision in computed)
 
 
 def assert_other_cores(learner: int, guard: int) -> None:
