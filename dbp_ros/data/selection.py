@@ -32,6 +32,10 @@ class Selection(Settings):
         "description of a robot: a name in config/robots/, or a file; states and actions are then "
         "its joints in [rad] and [m], and cameras have its names, see `data` in the description",
     )
+    image_size: tuple[int, int] | None = setting(
+        None,
+        "height and width to which images are reduced in memory; that of the data if not given",
+    )
     stride: int | None = setting(None, "read every n-th row, with steps n times as long", ge=1)
 
     def __post_init__(self) -> None:
@@ -42,6 +46,8 @@ class Selection(Settings):
             twice = [key for key in keys if keys.count(key) > 1]
             if twice:
                 raise EpisodeError(f"{field} names {twice[0]} twice: name each key once")
+        if self.image_size is not None and min(self.image_size) < 8:
+            raise EpisodeError(f"image_size is {self.image_size}, expected at least 8 pixels each")
         if self.step_s is not None and not 0 < self.step_s < float("inf"):
             raise EpisodeError(f"step_s is {self.step_s}, expected seconds above 0")
 

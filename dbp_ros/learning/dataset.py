@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.image_size import with_image_size
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import EpisodeError, TrainingError
@@ -196,7 +197,8 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
             episodes = SubsampledEpisodes(episodes, selection.stride)
         units = ColumnUnits.of_robot(selection.robot)
         arms = arm_chains(selection.robot) if selection.robot else ()
-        found = replace(read_demonstrations(episodes), units=units, arms=arms)
+        read = read_demonstrations(episodes, selection.image_size)
+        found = replace(read, units=units, arms=arms)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
     _check_angles(path, found)
@@ -221,14 +223,23 @@ def _check_angles(path: Path, data: Demonstrations) -> None:
                 )
 
 
-def read_demonstrations(episodes: EpisodeSet) -> Demonstrations:
+def read_demonstrations(
+    episodes: EpisodeSet, image_size: tuple[int, int] | None = None
+) -> Demonstrations:
     """Read a whole data set into memory.
+
+    Args:
+        episodes: The set.
+        image_size: Height and width of the images in memory; that of the data if None.
 
     Raises:
         EpisodeError: If an episode is damaged.
         TrainingError: If there are none, or one differs from the first.
     """
-    return join_episodes((episodes.read(index), name) for index, name in enumerate(episodes.names))
+    return join_episodes(
+        (with_image_size(episodes.read(index), image_size), name)
+        for index, name in enumerate(episodes.names)
+    )
 
 
 def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:

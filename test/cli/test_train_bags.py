@@ -58,10 +58,10 @@ def test_selected_topics_and_the_hash_of_the_files_are_stored(
     recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    flags = ("--images", "--step-s", "0.1", "--action", "measured")
+    flags = ("--image-size", "12", "16", "--step-s", "0.1", "--action", "measured")
     assert train(recordings, run, *flags) == 0
     checkpoint = read_checkpoint(run)
-    assert checkpoint.shape.cameras == {}
+    assert checkpoint.shape.cameras == {"head_camera": (12, 16)}
     assert checkpoint.selection.step_s == 0.1
     write_bag(recordings / "lift_4", Robot().messages())
     assert export(recordings, run, tmp_path / "toy") == 1
