@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from mcap.writer import Writer as McapWriter
 from PIL import Image as PilImage
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
@@ -206,6 +207,23 @@ def write_split_bag(folder: Path, messages: Sequence[Message], storage: StorageP
     description["rosbag2_bagfile_information"]["relative_file_paths"] = names
     (folder / "metadata.yaml").write_text(yaml.safe_dump(description))
     return folder
+
+
+def write_mcap(path: Path, messages: Sequence[Message], *arguments: Any, **options: Any) -> Path:
+    """Write one MCAP file with definitions of ROS 2; see `mcap.writer.Writer` for the options."""
+    with path.open("wb") as file:
+        writer = McapWriter(file, 1 << 16, *arguments, **options)
+        writer.start(profile="ros2")
+        channels: dict[str, int] = {}
+        for topic, kind, arrival_ns, message in messages:
+            if topic not in channels:
+                definition = TYPES.generate_msgdef(kind, ros_version=2)[0].encode()
+                schema = writer.register_schema(kind, "ros2msg", definition)
+                channels[topic] = writer.register_channel(topic, "cdr", schema)
+            data = bytes(TYPES.serialize_cdr(message, kind))
+            writer.add_message(channels[topic], arrival_ns, data, arrival_ns)
+        writer.finish()
+    return path
 
 
 def write_old_database(path: Path, messages: Sequence[Message]) -> Path:

@@ -58,8 +58,8 @@ class Rosbag(AbstractContextManager["Rosbag"]):
         # The storage plugins raise many types of errors for damaged files.
         except Exception as error:
             raise EpisodeError(
-                f"{path} is not a complete bag ({error}): restore it with `ros2 bag reindex` or "
-                "`mcap recover`"
+                f"{path} cannot be opened as a bag ({error}): restore an incomplete one with "
+                "`ros2 bag reindex` or `mcap recover`"
             ) from error
         found = {one.topic: one.msgtype for one in self._reader.connections if one.msgcount}
         self.topics = dict(sorted(found.items()))

@@ -20,9 +20,11 @@ from foreign_bags import (
     position,
     raw_image,
     write_bag,
+    write_mcap,
     write_old_database,
     write_split_bag,
 )
+from mcap.writer import CompressionType
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from dbp_ros.data.formats import open_episodes
@@ -42,6 +44,9 @@ WRITERS = {
     "sqlite3, messages": lambda p, m: write_bag(p, m, SQLITE, CompressionMode.MESSAGE),
     "split mcap": lambda p, m: write_split_bag(p, m, MCAP),
     "split sqlite3": lambda p, m: write_split_bag(p, m, SQLITE),
+    "one file": lambda p, m: write_mcap(p.with_suffix(".mcap"), m, CompressionType.NONE),
+    "one file, lz4": lambda p, m: write_mcap(p.with_suffix(".mcap"), m, CompressionType.LZ4),
+    "one file, no chunks": lambda p, m: write_mcap(p.with_suffix(".mcap"), m, use_chunking=False),
     "old sqlite3": lambda p, m: write_old_database(p.with_suffix(".db3"), m),
 }
 
@@ -244,7 +249,7 @@ def test_an_incomplete_file_is_refused_with_its_remedy(tmp_path: Path) -> None:
     folder = write_bag(tmp_path / "bag", Robot().messages())
     (file,) = folder.glob("*.mcap")
     file.write_bytes(file.read_bytes()[:-5000])
-    with pytest.raises(EpisodeError, match="is not a complete bag"):
+    with pytest.raises(EpisodeError, match=r"cannot be opened as a bag .*: restore an incomplete"):
         open_episodes(folder)
-    with pytest.raises(EpisodeError, match="is not a complete bag"):
+    with pytest.raises(EpisodeError, match=r"cannot be opened as a bag .*: restore an incomplete"):
         open_episodes(file)
