@@ -1,7 +1,6 @@
 """Data sets of bags: episodes of the recorders of this package, and recordings of rosbag2."""
 
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -53,22 +52,20 @@ class BagSet:
         self.names = tuple(one.name for one in self._paths)
         self._robot = read_robot(selection.robot) if selection.robot else None
         with error_context(str(self._paths[0])):
-            self._topics_of_first()
+            self._types, self._first = self._topics_of_first()
 
     def __len__(self) -> int:
         return len(self._paths)
 
-    @cached_property
+    @property
     def unused(self) -> dict[str, tuple[int, ...]]:
         """Topics of the first bag that are not read."""
-        types, topics = self._topics_of_first()
-        return {topic: () for topic in types if topic not in topics.read}
+        return {topic: () for topic in self._types if topic not in self._first.read}
 
-    @cached_property
+    @property
     def notes(self) -> tuple[str, ...]:
         """Topics of the first bag that are read, for the user to check."""
-        _, topics = self._topics_of_first()
-        return (topics.describe(),)
+        return (self._first.describe(),)
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet`."""
@@ -76,7 +73,8 @@ class BagSet:
         with error_context(str(path)):
             summary = read_summary(path) if path.is_file() else None
             if summary is not None and POLICY_STEPS in summary.topics:
-                return read_policy_episode(read_bag(path), self._selection)
+                action = self._same_action(policy_topics(summary, self._selection))
+                return read_policy_episode(read_bag(path), replace(self._selection, action=action))
             return self._read_streams(path, summary)
 
     def sha256(self) -> str:
@@ -107,12 +105,26 @@ class BagSet:
         colour = {name: t for name, t in topics.cameras.items() if not _is_depth(bag, t)}
         return replace(topics, cameras=colour)
 
+    def _same_action(self, topics: BagTopics) -> str:
+        """Return the source of the actions.
+
+        Raises:
+            EpisodeError: If it is not that of the first bag.
+        """
+        if topics.action != self._first.action:
+            raise EpisodeError(
+                f"the actions are {topics.action}, and those of {self.names[0]} are "
+                f"{self._first.action}: choose one with --action, such as measured"
+            )
+        return topics.action
+
     def _read_streams(self, path: Path, summary: BagSummary | None) -> Episode:
         metadata = summary.metadata if summary else {}
         end = summary.end if summary else UNKNOWN_END
         step_s = self._selection.step_s or (summary.step_s if summary else None) or STEP_S
         with Rosbag(path) as bag:
             topics = self._topics(bag, summary)
+            self._same_action(topics)
             streams = read_streams(bag, topics)
             rows = sample_rows(streams, step_s)
             images = read_images(bag, topics.cameras, rows)

@@ -122,6 +122,14 @@ def test_the_commands_of_a_robots_controllers_are_the_actions(tmp_path: Path, ro
     np.testing.assert_array_equal(measured.actions, expected_positions(measured, position, STEP_NS))
 
 
+def test_all_bags_of_a_set_have_the_same_source_of_actions(tmp_path: Path, robot: str) -> None:
+    write_bag(tmp_path / "set" / "a", Robot(commands=True).messages())
+    write_bag(tmp_path / "set" / "b", Robot().messages())
+    with pytest.raises(EpisodeError, match="the actions are measured, and those of a are commands"):
+        read(tmp_path / "set", 1, robot=robot)
+    assert len(read(tmp_path / "set", 1, robot=robot, action="measured")) == 59
+
+
 def test_trajectories_are_the_actions_without_commands(tmp_path: Path, robot: str) -> None:
     path = write_bag(tmp_path / "bag", Robot(trajectories=True).messages())
     for selected in ({}, {"robot": robot}):

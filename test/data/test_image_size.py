@@ -1,4 +1,4 @@
-"""Images reduced for training are those that the exported encoder makes of camera images."""
+"""Images reduced for training equal those of the graph of an exported encoder."""
 
 import numpy as np
 import pytest
