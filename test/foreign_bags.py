@@ -28,7 +28,7 @@ name: cell
 urdf: cell.urdf
 arms:
   left: {base: a, tip: b, joints: [left_elbow_joint, left_wrist_joint], controller: left_controller}
-  right: {base: a, tip: b, joints: [right_elbow_joint], controller: right_controller}
+  right: {base: a, tip: d, joints: [right_elbow_joint], controller: right_controller}
 command_rate_hz: 100.0
 joint_limits:
   left_elbow_joint: &limits
@@ -42,12 +42,26 @@ collision_capsules: {}
 cameras:
   head_camera: {}
 """
+URDF = """<robot name="cell"><link name="a"/><link name="b"/><link name="c"/><link name="d"/>
+{}</robot>"""
+URDF_JOINT = """<joint name="{}" type="revolute"><parent link="{}"/><child link="{}"/>
+<axis xyz="0 0 1"/><origin xyz="0.3 0 0"/>
+<limit lower="-1" upper="1" velocity="1" effort="1"/></joint>"""
+LINKS = {"left_elbow_joint": "ac", "left_wrist_joint": "cb", "right_elbow_joint": "ad"}
 ARMS = {"left": ("left_elbow_joint", "left_wrist_joint"), "right": ("right_elbow_joint",)}
 JOINTS = (*ARMS["left"], *ARMS["right"])
 CAMERA = "/head_camera/image_raw"
 SIZE = (24, 32)
 
 Message = tuple[str, str, int, Any]
+
+
+def write_robot(folder: Path) -> Path:
+    """Write the description of the robot and its URDF."""
+    joints = "".join(URDF_JOINT.format(name, *links) for name, links in LINKS.items())
+    (folder / "cell.urdf").write_text(URDF.format(joints))
+    (folder / "cell.yaml").write_text(ROBOT)
+    return folder / "cell.yaml"
 
 
 def position(joint: str, stamp_ns: int) -> float:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from foreign_bags import JOINTS, ROBOT, Robot, write_bag
+from foreign_bags import JOINTS, Robot, write_bag, write_robot
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import JOINT_POSITION
@@ -38,9 +38,7 @@ def export(data: Path, run: Path, bundle: Path) -> int:
 def test_recordings_are_trained_and_exported(
     recordings: Path, tmp_path: Path, with_robot: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    robot = tmp_path / "cell.yaml"
-    robot.write_text(ROBOT)
-    flags = ("--robot", str(robot)) if with_robot else ()
+    flags = ("--robot", str(write_robot(tmp_path))) if with_robot else ()
     run, bundle = tmp_path / "run", tmp_path / "models" / "toy"
     assert train(recordings, run, *flags) == 0
     printed = " ".join(capsys.readouterr().out.split())

@@ -9,7 +9,6 @@ from foreign_bags import (
     CAMERA,
     DELAY_NS,
     JOINTS,
-    ROBOT,
     SECOND_NS,
     START_NS,
     STEP_NS,
@@ -22,6 +21,7 @@ from foreign_bags import (
     write_bag,
     write_mcap,
     write_old_database,
+    write_robot,
     write_split_bag,
 )
 from mcap.writer import CompressionType
@@ -53,9 +53,7 @@ WRITERS = {
 
 @pytest.fixture
 def robot(tmp_path: Path) -> str:
-    path = tmp_path / "cell.yaml"
-    path.write_text(ROBOT)
-    return str(path)
+    return str(write_robot(tmp_path))
 
 
 def read(path: Path, index: int = 0, **selected):
