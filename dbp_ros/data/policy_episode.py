@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from dbp_ros.data.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.sensing.image_decoding import decode_image
 from dbp_ros.types import Array, Floats, Image
+
+# Largest ratio of the smallest time between policy steps to the time of their executed points.
+MAX_STEP_RATIO = 1.5
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def read_policy_episode(bag: Bag, selection: Selection) -> Episode:
             f"step_s is {selection.step_s}, but the policy had steps of {recorded.step_s} s: leave "
             "out --step-s, or use --stride for longer steps"
         )
+    _check_step(recorded)
     choose("points", selection.points, (), ())
     rows = list(_rows(recorded))
     joints = choose("state", selection.state, recorded.joints, recorded.joints)
@@ -78,6 +83,24 @@ def read_policy_episode(bag: Bag, selection: Selection) -> Episode:
         stamps_ns=np.array([row.stamp_ns for row in rows], np.int64),
         images={name: _images(bag, recorded, rows, name) for name in cameras},
     )
+
+
+def _check_step(episode: BagEpisode) -> None:
+    """Check the control step against the time between policy steps.
+
+    Raises:
+        EpisodeError: If all policy steps are further apart than their executed points.
+    """
+    ratios = [
+        (following.stamp_ns - step.stamp_ns) / (step.executed * episode.step_ns)
+        for step, following in pairwise(episode.policy_steps)
+    ]
+    if ratios and min(ratios) > MAX_STEP_RATIO:
+        raise EpisodeError(
+            f"step_s in the metadata is {episode.step_s}, but the points of the policy steps are "
+            f"at least {min(ratios) * episode.step_s:.3g} s apart: begin an episode after the "
+            "policy has published a chunk"
+        )
 
 
 def _rows(episode: BagEpisode) -> Iterator[PolicyRow]:

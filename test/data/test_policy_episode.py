@@ -158,6 +158,13 @@ def test_keys_are_selected(record, read):
         read(record(40), state=("knee",))
 
 
+def test_a_control_step_that_contradicts_the_policy_steps_is_refused(record, read):
+    bag = record(60)
+    bag.metadata["step_s"] = 0.002
+    with pytest.raises(EpisodeError, match=r"step_s in the metadata is 0\.002, but the points"):
+        read(bag)
+
+
 def test_an_episode_without_policy_steps_is_sampled(record, read):
     bag = record(60)
     del bag.messages["decision"]

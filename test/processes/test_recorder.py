@@ -23,6 +23,8 @@ from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.data.bag import Bag, read_bag
+from dbp_ros.data.episode import Episode
+from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.recorder import bag_numbers, bag_path, recover_bags
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes.conversions import trajectory_message
@@ -100,6 +102,7 @@ def test_an_episode_has_the_messages_of_the_robot_and_a_manifest(
     ends = [(bag.end.outcome, bag.end.termination_reason) for bag in (first, second, last)]
     assert ends == [("success", "success"), ("failure", "failure"), ("failure", "operator")]
     assert (second.metadata["task"], last.metadata["task"]) == ("fold", "unfold")
+    assert_rows(open_episodes(tmp_path).read(0))
 
 
 def press(robot: FakeRobot, button: int, state: str) -> None:
@@ -123,6 +126,16 @@ def assert_manifest(bag: Bag) -> None:
     assert (found["joints"], found["cameras"]) == (list(DUAL_UR5E_JOINTS), [CAMERA])
     assert found["controllers"][CONTROLLER] == 6
     assert (found["control_rate_hz"], found["step_s"]) == (500.0, 0.02)
+
+
+def assert_rows(episode: Episode) -> None:
+    """Check the episode that `dbp train` reads."""
+    assert (episode.task, episode.outcome) == ("fold", "success")
+    assert episode.state_names == episode.action_names == DUAL_UR5E_JOINTS
+    # The step of the chunks of the policy; the first row follows the first chunk.
+    assert episode.step_s == 0.02
+    assert len(episode) > 45
+    assert episode.images[CAMERA].shape[1:] == (8, 12, 3)
 
 
 def assert_messages(bag: Bag) -> None:
