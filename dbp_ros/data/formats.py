@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.labelled_episodes import with_labels
 from dbp_ros.data.npz_folder import NpzFolder
 from dbp_ros.data.robot_mapping import MappedEpisodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
@@ -93,7 +94,7 @@ FORMATS = (
 
 
 def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
-    """Detect the format of a data set, and open it.
+    """Detect the format of a data set, and open it with its labels applied.
 
     Args:
         path: A folder or a file.
@@ -103,19 +104,38 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
         EpisodeError: If the path does not exist, its format is unknown, the library of the format
             is not installed, or the set is damaged, empty, or lacks a selected key.
     """
+    found = with_labels(open_recordings(path, selection), path)
+    robot = selection.robot
+    return MappedEpisodes(found, read_robot(robot)) if robot else found
+
+
+def open_recordings(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
+    """Detect the format of a data set, and open it as recorded: in its own names, without labels.
+
+    Raises:
+        EpisodeError: As `open_episodes` does.
+    """
+    data_format = format_of(path)
+    try:
+        return data_format.open(path, selection)
+    except ModuleNotFoundError as error:
+        library = (error.name or "dbp_ros").partition(".")[0]
+        if library == "dbp_ros":
+            raise
+        hint = install_hint(library)
+        raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
+
+
+def format_of(path: Path) -> DataFormat:
+    """Return the format of a data set.
+
+    Raises:
+        EpisodeError: If the path does not exist, or its format is unknown.
+    """
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
     for data_format in FORMATS:
         if data_format.matches(path):
-            try:
-                found = data_format.open(path, selection)
-                robot = selection.robot
-                return MappedEpisodes(found, read_robot(robot)) if robot else found
-            except ModuleNotFoundError as error:
-                library = (error.name or "dbp_ros").partition(".")[0]
-                if library == "dbp_ros":
-                    raise
-                hint = install_hint(library)
-                raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
+            return data_format
     layouts = "\n".join(f"  {item.name}: {item.layout}" for item in FORMATS)
     raise EpisodeError(f"{path} has no known data format:\n{layouts}")

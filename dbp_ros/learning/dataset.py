@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dbp_ros.data.column_units import BY_NAME, RADIANS, ColumnUnits
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.formats import open_episodes
@@ -19,7 +20,6 @@ from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
-from dbp_ros.learning.units import BY_NAME, RADIANS, ColumnUnits
 from dbp_ros.types import Floats, Image
 
 CONSTANT_BELOW = 1e-4
