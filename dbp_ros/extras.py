@@ -18,7 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "sim": ("mujoco", "mink", "daqp", "rich", "matplotlib"),
     "learn": _LEARN,
-    "data": ("h5py", "zarr", "pyarrow", *_BAGS),
+    "data": ("h5py", "zarr", "pyarrow", *_BAGS, "rich", "matplotlib"),
     "learner": (*_LEARN, *_BAGS),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),
     "ray": ("ray",),
