@@ -64,10 +64,11 @@ def change_labels(path: Path, given: list[str], changes: dict[str, Any]) -> None
     """
     names = open_recordings(path).names
     labels = read_labels(path)
-    for name in find_episodes(given, names, str(path)):
-        labels[name] = replace(labels.get(name, NO_LABEL), **changes)
-        print(f"{name}: {described(labels[name])}")
+    chosen = find_episodes(given, names, str(path))
+    labels |= {name: replace(labels.get(name, NO_LABEL), **changes) for name in chosen}
     write_labels(path, labels)
+    for name in chosen:
+        print(f"{name}: {described(labels[name])}")
     print(f"wrote {labels_path(path)}")
 
 

@@ -11,6 +11,7 @@ from dbp_ros.data.episode_listing import NUMBERS_ONLY
 from dbp_ros.data.episode_names import find_episodes
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import elapsed_s, trimmed_rows
+from dbp_ros.data.labels import EpisodeLabel
 from dbp_ros.data.motion_limits import motion_limits
 from dbp_ros.errors import ConfigError, EpisodeError
 
@@ -65,8 +66,11 @@ def _check(path: Path, given: list[str], start_s: float | None, end_s: float | N
     """Check that the limits leave a step of every episode.
 
     Raises:
+        ConfigError: If they are negative or not in order.
         EpisodeError: If they do not.
     """
+    # It refuses limits that are negative or not in order.
+    EpisodeLabel(start_s=start_s, end_s=end_s)
     episodes = open_recordings(path, NUMBERS_ONLY)
     for name in find_episodes(given, episodes.names, str(path)):
         episode = episodes.read(episodes.names.index(name))

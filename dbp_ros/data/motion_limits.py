@@ -6,8 +6,9 @@ from dbp_ros.data.episode import Episode
 from dbp_ros.data.labelled_episodes import elapsed_s
 from dbp_ros.errors import EpisodeError
 
-# A joint has moved when it differs from its first or last position by this share of its range.
-MOVED_SHARE = 0.02
+# A joint has moved when it differs from its first or last position by this share of its range, and
+# by this share of the largest range: smaller motion is noise.
+MOVED_SHARE, NOISE_SHARE = 0.02, 0.005
 # A column with a smaller share of the largest range only has noise.
 RANGE_SHARE = 0.02
 # Time that stays before and after the motion, in [s].
@@ -28,7 +29,7 @@ def motion_limits(episode: Episode) -> tuple[float, float]:
     if largest == 0.0:
         raise EpisodeError("no joint moves: discard the episode")
     moving = ranges >= RANGE_SHARE * largest
-    threshold = MOVED_SHARE * ranges[moving]
+    threshold = np.maximum(MOVED_SHARE * ranges[moving], NOISE_SHARE * largest)
     states = states[:, moving]
     begun = (np.abs(states - states[0]) > threshold).any(axis=1)
     unfinished = (np.abs(states - states[-1]) > threshold).any(axis=1)

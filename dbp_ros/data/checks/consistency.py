@@ -161,7 +161,7 @@ def _lag_finding(lag: float, step_s: float) -> EpisodeFinding:
     value = f"{lag:.1f} steps"
     late = lag * step_s > LATE_S
     if not late and lag >= LEAST_LAG:
-        sentence = f"the state follows the action by {lag:.1f} steps ({1e3 * lag * step_s:.0f} ms)"
+        sentence = f"the state follows the action after {1e3 * lag * step_s:.0f} ms"
         return EpisodeFinding("note", "", "lag", sentence, value=value)
     if late:
         sentence = f"the state follows the action late, by {lag * step_s:.2f} s"
