@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dbp_ros.data.column_units import ColumnUnits
 from dbp_ros.settings.robot import RobotDescription
 
+GRIPPERS = "grippers"
 SIDES = ("left", "right")
 # Columns that stay readable in one plot.
 MAX_COLUMNS = 8
@@ -36,9 +37,8 @@ def group_columns(
     groups: dict[tuple[str, str], list[str]] = {}
     for name in names:
         groups.setdefault((_title(name, robot), units.of(name)), []).append(name)
-    return [
-        part for (title, unit), columns in groups.items() for part in _parts(title, unit, columns)
-    ]
+    arms_first = sorted(groups.items(), key=lambda group: group[0][0] == GRIPPERS)
+    return [part for (title, unit), columns in arms_first for part in _parts(title, unit, columns)]
 
 
 def _title(name: str, robot: RobotDescription | None) -> str:
@@ -46,12 +46,12 @@ def _title(name: str, robot: RobotDescription | None) -> str:
         if name in description.joints:
             return f"arm {arm}"
         if name in description.gripper_joints:
-            return "grippers"
+            return GRIPPERS
     key, _, column = name.rpartition(".")
     if key and column.isdigit():
         return key
     if "gripper" in name:
-        return "grippers"
+        return GRIPPERS
     side = next((side for side in SIDES if name.startswith(side)), "")
     return f"{side} joints".strip() if name.endswith("joint") else side or "other columns"
 

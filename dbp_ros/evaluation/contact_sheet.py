@@ -24,7 +24,9 @@ COLOURS = (
     *("#E69F00", "#56B4E9", "#000000", "#8C6D31"),
 )
 IMAGES = 8
-WIDTH_IN, IMAGE_IN, PLOT_IN, TITLE_IN, DPI = 14.0, 1.75, 2.0, 0.5, 110
+WIDTH_IN, IMAGE_IN, PLOT_IN, TITLE_IN, DPI = 14.0, 1.65, 2.0, 0.5, 110
+# Height of the plot of the reward relative to one of joints.
+REWARD_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def write_contact_sheet(
     names = tuple(dict.fromkeys((*episode.state_names, *episode.action_names)))
     groups = group_columns(names, units, robot)
     rows = len(episode.images)
-    heights = [IMAGE_IN * rows] * bool(rows) + [PLOT_IN * (len(groups) + 1)]
+    heights = [IMAGE_IN * rows] * bool(rows) + [PLOT_IN * (len(groups) + REWARD_SHARE)]
     figure = Figure(figsize=(WIDTH_IN, sum(heights) + TITLE_IN), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(_headline(title, episode), fontsize=12, x=0.01, ha="left")
@@ -88,26 +90,29 @@ def image_rows(steps: int, count: int = IMAGES) -> list[int]:
 def _draw_images(part: SubFigure, episode: Episode) -> None:
     rows, times_s = image_rows(len(episode)), elapsed_s(episode)
     grid = part.subplots(len(episode.images), len(rows), squeeze=False)
+    for axes, row in zip(grid[0], rows, strict=True):
+        axes.set_title(f"{times_s[row]:.2f} s", fontsize=9, pad=3)
     for line, (camera, images) in zip(grid, episode.images.items(), strict=True):
         for axes, row in zip(line, rows, strict=True):
             axes.imshow(images[row])
             axes.set_xticks([])
             axes.set_yticks([])
-            axes.set_title(f"{times_s[row]:.2f} s", fontsize=9, pad=3)
         line[0].set_ylabel(camera.replace("_", " "), fontsize=9)
 
 
 def _draw_plots(part: SubFigure, episode: Episode, groups: Sequence[ColumnGroup]) -> None:
     times_s = elapsed_s(episode)
-    plots = part.subplots(len(groups) + 1, 1, sharex=True, squeeze=False)[:, 0]
+    ratios = [1.0] * len(groups) + [REWARD_SHARE]
+    plots = part.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     for axes, group in zip(plots, groups, strict=False):
         _draw_group(axes, times_s, episode, group)
     reward = plots[-1]
     reward.step(times_s, episode.rewards, where="post", color=COLOURS[0], linewidth=1.4)
-    reward.set_title("reward", fontsize=10, loc="left")
     reward.set_ylabel("reward", fontsize=9)
     reward.set_xlabel("time since the first step [s]", fontsize=9)
     for axes in plots:
+        for row in image_rows(len(episode)) if episode.images else ():
+            axes.axvline(times_s[row], color="#999999", linewidth=0.8, linestyle=":")
         axes.grid(alpha=0.3)
         axes.tick_params(labelsize=8)
         axes.set_xlim(times_s[0], max(times_s[-1], times_s[0] + episode.step_s))
