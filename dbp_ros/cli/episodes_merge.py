@@ -11,7 +11,7 @@ from rich.console import Console
 from dbp_ros.cli.episodes_list import BYTES_PER_MB, PATH_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
-from dbp_ros.data.formats import format_of, open_episodes, open_recordings
+from dbp_ros.data.formats import open_episodes, open_recordings
 from dbp_ros.data.set_metadata import combined_metadata
 from dbp_ros.data.set_writing import (
     SourceEpisode,
@@ -93,9 +93,8 @@ def announce(console: Console, paths: Sequence[Path], episodes: Sequence[SourceE
     first = open_episodes(paths[0]).read(0)
     arrays = [first.states, first.actions, *first.images.values(), *first.points.values()]
     megabytes = len(episodes) * sum(array.nbytes for array in arrays) / BYTES_PER_MB
-    names = ", ".join(dict.fromkeys(format_of(path).name for path in paths))
     console.print(
-        f"{len(episodes)} episodes of {names} are converted to episode_*{SUFFIX}: about "
+        f"{len(episodes)} episodes are converted to episode_*{SUFFIX}: about "
         f"{megabytes:.0f} MB before compression, with labels applied. Only state, action, reward, "
         "stamps, images and point clouds of the default selection are written.",
         soft_wrap=True,

@@ -104,38 +104,34 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
         EpisodeError: If the path does not exist, its format is unknown, the library of the format
             is not installed, or the set is damaged, empty, or lacks a selected key.
     """
-    found = with_labels(open_recordings(path, selection), path)
-    robot = selection.robot
-    return MappedEpisodes(found, read_robot(robot)) if robot else found
+    return _open(path, selection, with_labels)
 
 
 def open_recordings(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
-    """Detect the format of a data set, and open it as recorded: in its own names, without labels.
+    """Open a data set as `open_episodes` does, but without its labels.
 
     Raises:
         EpisodeError: As `open_episodes` does.
     """
-    data_format = format_of(path)
-    try:
-        return data_format.open(path, selection)
-    except ModuleNotFoundError as error:
-        library = (error.name or "dbp_ros").partition(".")[0]
-        if library == "dbp_ros":
-            raise
-        hint = install_hint(library)
-        raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
+    return _open(path, selection, lambda episodes, _: episodes)
 
 
-def format_of(path: Path) -> DataFormat:
-    """Return the format of a data set.
-
-    Raises:
-        EpisodeError: If the path does not exist, or its format is unknown.
-    """
+def _open(
+    path: Path, selection: Selection, wrap: Callable[[EpisodeSet, Path], EpisodeSet]
+) -> EpisodeSet:
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
     for data_format in FORMATS:
         if data_format.matches(path):
-            return data_format
+            try:
+                found = wrap(data_format.open(path, selection), path)
+                robot = selection.robot
+                return MappedEpisodes(found, read_robot(robot)) if robot else found
+            except ModuleNotFoundError as error:
+                library = (error.name or "dbp_ros").partition(".")[0]
+                if library == "dbp_ros":
+                    raise
+                hint = install_hint(library)
+                raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
     layouts = "\n".join(f"  {item.name}: {item.layout}" for item in FORMATS)
     raise EpisodeError(f"{path} has no known data format:\n{layouts}")

@@ -51,7 +51,10 @@ def common_suffix(episodes: Sequence[SourceEpisode]) -> str:
         `.npz`, `.mcap`, or nothing if the episodes must be converted.
     """
     suffixes = {
-        Path(one.name).suffix if (one.data / one.name).is_file() else "" for one in episodes
+        Path(one.name).suffix
+        if one.name.startswith("episode_") and (one.data / one.name).is_file()
+        else ""
+        for one in episodes
     }
     suffix = suffixes.pop() if len(suffixes) == 1 else ""
     return suffix if suffix in FIRST_NUMBER else ""

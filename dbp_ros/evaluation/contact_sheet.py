@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from dbp_ros.data.column_groups import ColumnGroup, group_columns
 from dbp_ros.data.column_units import ColumnUnits
@@ -16,13 +17,14 @@ from dbp_ros.data.episode import Episode
 from dbp_ros.data.labelled_episodes import elapsed_s
 from dbp_ros.files import atomic_file
 from dbp_ros.settings.robot import RobotDescription
-from dbp_ros.types import Array, Floats
+from dbp_ros.types import NS_PER_S, Array, Floats
 
 # Colours that colour-blind readers can distinguish (Okabe and Ito, 2008).
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
     *("#E69F00", "#56B4E9", "#000000", "#8C6D31"),
 )
+INTERVENTION = "#F0E442"
 IMAGES = 8
 WIDTH_IN, IMAGE_IN, PLOT_IN, TITLE_IN, DPI = 14.0, 1.65, 2.0, 0.5, 110
 # Height of the plot of the reward relative to one of joints.
@@ -48,6 +50,7 @@ def write_contact_sheet(
     episode: Episode,
     units: ColumnUnits,
     robot: RobotDescription | None = None,
+    interventions: Sequence[tuple[int, int]] = (),
 ) -> None:
     """Write the contact sheet of an episode as PNG.
 
@@ -57,6 +60,7 @@ def write_contact_sheet(
         episode: The episode, with at least one step.
         units: Units of its columns.
         robot: Robot whose arms group the columns; None to group them by name.
+        interventions: Times in [ns] from which and until which a human drove the arms.
     """
     names = tuple(dict.fromkeys((*episode.state_names, *episode.action_names)))
     groups = group_columns(names, units, robot)
@@ -68,7 +72,8 @@ def write_contact_sheet(
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     if rows:
         _draw_images(parts[0], episode)
-    _draw_plots(parts[-1], episode, groups)
+    plots = _draw_plots(parts[-1], episode, groups)
+    _draw_interventions(plots, episode, interventions)
     with atomic_file(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI)
 
@@ -100,7 +105,8 @@ def _draw_images(part: SubFigure, episode: Episode) -> None:
         line[0].set_ylabel(camera.replace("_", " "), fontsize=9)
 
 
-def _draw_plots(part: SubFigure, episode: Episode, groups: Sequence[ColumnGroup]) -> None:
+def _draw_plots(part: SubFigure, episode: Episode, groups: Sequence[ColumnGroup]) -> Sequence[Axes]:
+    """Draw the groups of columns and the reward over time; return the plots, that last."""
     times_s = elapsed_s(episode)
     ratios = [1.0] * len(groups) + [REWARD_SHARE]
     plots = part.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
@@ -116,6 +122,21 @@ def _draw_plots(part: SubFigure, episode: Episode, groups: Sequence[ColumnGroup]
         axes.grid(alpha=0.3)
         axes.tick_params(labelsize=8)
         axes.set_xlim(times_s[0], max(times_s[-1], times_s[0] + episode.step_s))
+    return list(plots)
+
+
+def _draw_interventions(
+    plots: Sequence[Axes], episode: Episode, interventions: Sequence[tuple[int, int]]
+) -> None:
+    first_ns, last_ns = int(episode.stamps_ns[0]), int(episode.stamps_ns[-1])
+    inside = [pair for pair in interventions if pair[1] > first_ns and pair[0] < last_ns]
+    for start_ns, end_ns in inside:
+        for axes in plots:
+            start_s, end_s = (start_ns - first_ns) / NS_PER_S, (end_ns - first_ns) / NS_PER_S
+            axes.axvspan(start_s, end_s, color=INTERVENTION, alpha=0.5, linewidth=0)
+    if inside:
+        patch = Patch(color=INTERVENTION, alpha=0.5, label="intervention")
+        plots[-1].legend(handles=[patch], fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _draw_group(axes: Axes, times_s: Array, episode: Episode, group: ColumnGroup) -> None:
