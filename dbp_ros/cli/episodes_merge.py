@@ -91,8 +91,10 @@ def announce(console: Console, paths: Sequence[Path], episodes: Sequence[SourceE
     if common_suffix(episodes):
         return
     first = open_episodes(paths[0]).read(0)
-    arrays = [first.states, first.actions, *first.images.values(), *first.points.values()]
-    megabytes = len(episodes) * sum(array.nbytes for array in arrays) / BYTES_PER_MB
+    size = first.states.nbytes + first.actions.nbytes
+    size += sum(images.nbytes for images in first.images.values())
+    size += sum(cloud.nbytes for cloud in first.points.values())
+    megabytes = len(episodes) * size / BYTES_PER_MB
     console.print(
         f"{len(episodes)} episodes are converted to episode_*{SUFFIX}: about "
         f"{megabytes:.0f} MB before compression, with labels applied. Only state, action, reward, "

@@ -58,8 +58,8 @@ class LabelledEpisodes:
             EpisodeError: If it is damaged, or its label leaves no step.
         """
         name = self.names[index]
+        episode = self._episodes.read(self._indices[index])
         try:
-            episode = self._episodes.read(self._indices[index])
             return apply_label(episode, self._labels.get(name, NO_LABEL))
         except EpisodeError as error:
             raise EpisodeError(f"{name}: {error}") from error

@@ -1,5 +1,6 @@
 """Contact sheet of an episode: images of every camera, and plots of joints and rewards."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ IMAGES = 8
 WIDTH_IN, IMAGE_IN, PLOT_IN, TITLE_IN, DPI = 14.0, 1.65, 2.0, 0.5, 110
 # Height of the plot of the reward relative to one of joints.
 REWARD_SHARE = 0.7
+# Characters of the name of a camera in one line.
+LABEL_WIDTH = 18
 
 
 @dataclass(frozen=True)
@@ -102,18 +105,21 @@ def _draw_images(part: SubFigure, episode: Episode) -> None:
             axes.imshow(images[row])
             axes.set_xticks([])
             axes.set_yticks([])
-        line[0].set_ylabel(camera.replace("_", " "), fontsize=9)
+        line[0].set_ylabel(textwrap.fill(camera.replace("_", " "), LABEL_WIDTH), fontsize=9)
 
 
 def _draw_plots(part: SubFigure, episode: Episode, groups: Sequence[ColumnGroup]) -> Sequence[Axes]:
     """Draw the groups of columns and the reward over time; return the plots, that last."""
     times_s = elapsed_s(episode)
+    end_s = times_s[-1] + episode.step_s
     ratios = [1.0] * len(groups) + [REWARD_SHARE]
     plots = part.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     for axes, group in zip(plots, groups, strict=False):
         _draw_group(axes, times_s, episode, group)
     reward = plots[-1]
-    reward.step(times_s, episode.rewards, where="post", color=COLOURS[0], linewidth=1.4)
+    # The reward of a step holds until its end.
+    rewards = np.append(episode.rewards, episode.rewards[-1:])
+    reward.step(np.append(times_s, end_s), rewards, where="post", color=COLOURS[0], linewidth=1.4)
     reward.set_ylabel("reward", fontsize=9)
     reward.set_xlabel("time since the first step [s]", fontsize=9)
     for axes in plots:
@@ -121,7 +127,7 @@ def _draw_plots(part: SubFigure, episode: Episode, groups: Sequence[ColumnGroup]
             axes.axvline(times_s[row], color="#999999", linewidth=0.8, linestyle=":")
         axes.grid(alpha=0.3)
         axes.tick_params(labelsize=8)
-        axes.set_xlim(times_s[0], max(times_s[-1], times_s[0] + episode.step_s))
+        axes.set_xlim(times_s[0], end_s)
     return list(plots)
 
 

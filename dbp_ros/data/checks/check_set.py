@@ -63,5 +63,6 @@ def check_episode(
 
 
 def _unreadable(name: str, error: EpisodeError) -> EpisodeFinding:
-    fix = "correct the data, or discard the episode with dbp episodes label --discard"
-    return EpisodeFinding("error", name, "data", f"it cannot be read: {error}", fix)
+    fix = "correct what the message names, or discard the episode with dbp episodes label --discard"
+    reason = str(error).removeprefix(f"{name}: ")
+    return EpisodeFinding("error", name, "data", f"it cannot be read: {reason}", fix)

@@ -13,10 +13,10 @@ from dbp_ros.types import Array, Flags, Indices
 LONG_STEPS = 1.5
 # Share by which the median interval may differ from the step of the episode.
 RATE_TOLERANCE = 0.05
-# A clock step is told from missing rows by the motion across it: rows before and after it that
-# measure the speed, and the share of the expected motion below which no time has passed.
+# The motion across a long interval distinguishes a clock step from missing rows: rows before and
+# after it that measure the speed, and the share of the expected motion below which no time passed.
 SPEED_ROWS, MOTION_SHARE = 3, 0.5
-# Intervals of fewer steps are too short to tell the two causes from each other.
+# Intervals of fewer steps are too short to distinguish the two causes.
 MIN_CLOCK_STEPS = 3.0
 
 
