@@ -45,12 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If the output exists or cannot be written, or a set is given twice.
         EpisodeError: If a set cannot be opened, or differs from the first.
     """
+    check_new(arguments.out)
     paths: list[Path] = arguments.paths
     resolved = [path.resolve() for path in paths]
     for path in resolved:
         if resolved.count(path) > 1:
             raise ConfigError(f"{path} is given twice: give each set once")
-    check_new(arguments.out)
     episodes = [one for path in paths for one in source_episodes(path)]
     require_same_spec(paths)
     words = ["dbp", "episodes", "merge", *map(in_clone, paths), "--out", in_clone(arguments.out)]
@@ -72,14 +72,14 @@ def in_clone(data: Path) -> str:
 
 
 def check_new(out: Path) -> None:
-    """Check that a folder does not exist or is empty, and can be written.
+    """Check that a folder can be written, and does not exist or is empty.
 
     Raises:
         ConfigError: If it is not.
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError(f"--out {out} exists: give a new folder")
     check_folder(out)
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(f"--out {out} has files: give a new folder")
 
 
 def announce(console: Console, paths: Sequence[Path], episodes: Sequence[SourceEpisode]) -> None:

@@ -15,7 +15,7 @@ from dbp_ros.data.interventions import intervention_intervals
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.contact_sheet import SheetTitle, write_contact_sheet
-from dbp_ros.files import check_file, require_folder
+from dbp_ros.files import check_file, check_folder, require_folder
 from dbp_ros.settings.robot_files import read_robot
 
 SUFFIX, BAG_SUFFIX = ".png", ".mcap"
@@ -51,11 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If the output cannot be written, or the description of the robot is invalid.
         EpisodeError: If the set cannot be opened, or has no such episode.
     """
+    out = arguments.out or Path("sheets")
+    check_out = check_file if out.suffix == SUFFIX else check_folder
+    check_out(out)
     episodes = open_episodes(arguments.path, Selection(robot=arguments.robot))
     names = list(episodes.names)
     if arguments.episodes:
         names = find_episodes(arguments.episodes, episodes.names, str(arguments.path))
-    files = _files(arguments.out or Path("sheets"), names)
+    files = _files(out, names)
     robot = read_robot(arguments.robot) if arguments.robot else None
     units, console = ColumnUnits.of_robot(arguments.robot), terminal()
     with progress_of(console, disable=not console.is_terminal) as progress:
@@ -80,14 +83,13 @@ def _files(out: Path, names: list[str]) -> dict[str, Path]:
     """Return the file of each sheet.
 
     Raises:
-        ConfigError: If it cannot be written, or one file is given for several episodes.
+        ConfigError: If one file is given for several episodes.
     """
     if out.suffix == SUFFIX:
         if len(names) > 1:
             raise ConfigError(
                 f"--out is the file {out} for {len(names)} episodes: give one EPISODE or a folder"
             )
-        check_file(out)
         return {names[0]: out}
     require_folder(out)
     return {name: out / f"{_file_name(name)}{SUFFIX}" for name in names}

@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If the output exists or cannot be written.
         EpisodeError: If the set cannot be opened, or the parts are invalid.
     """
+    check_new(arguments.out)
     check_at_least(0, seed=arguments.seed)
     parts = parse_parts(arguments.parts)
-    check_new(arguments.out)
     episodes = source_episodes(arguments.path)
     names = [one.name for one in episodes]
     chosen = partition(parts, names, arguments.seed, str(arguments.path))

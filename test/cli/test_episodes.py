@@ -213,7 +213,7 @@ def test_merge_refuses_sets_that_differ_and_leaves_nothing(
 
 
 def test_new_sets_replace_nothing(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    exists = f"--out {data} exists: give a new folder"
+    exists = f"--out {data} has files: give a new folder"
     assert exists in error_of(capsys, "merge", data, "--out", data)
     assert exists in error_of(capsys, "split", data, "--out", data, "--parts", "a=1-2")
     line = error_of(capsys, "merge", data, data, "--out", data.with_name("out"))

@@ -7,7 +7,7 @@ import numpy as np
 from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.labelled_episodes import elapsed_s
-from dbp_ros.types import Array, Flags, Indices
+from dbp_ros.types import NS_PER_S, Array, Flags, Indices
 
 # An interval of more than this many steps misses a row.
 LONG_STEPS = 1.5
@@ -24,7 +24,7 @@ def check_stamps(name: str, episode: Episode) -> Iterator[EpisodeFinding]:
     """Find clocks that run backwards or step, missing rows, and another rate than `step_s`."""
     if len(episode) < 2:
         return
-    intervals_s, times_s = np.diff(episode.stamps_ns) / 1e9, elapsed_s(episode)
+    intervals_s, times_s = np.diff(episode.stamps_ns) / NS_PER_S, elapsed_s(episode)
     yield from _backwards(name, intervals_s, times_s)
     (long,) = np.nonzero(intervals_s > LONG_STEPS * episode.step_s)
     stepped = _without_motion(episode, intervals_s, long)
