@@ -8,11 +8,11 @@ from dbp_ros.cli.episodes_list import PATH_HELP
 from dbp_ros.cli.robot import ROBOT_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.bag import read_bag
-from dbp_ros.data.column_units import ColumnUnits
 from dbp_ros.data.episode_names import find_episodes
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.interventions import intervention_intervals
 from dbp_ros.data.selection import Selection
+from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.contact_sheet import SheetTitle, write_contact_sheet
 from dbp_ros.files import check_file, check_folder, require_folder

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dbp_ros.data.column_units import ColumnUnits
+from dbp_ros.data.units import ColumnUnits
 from dbp_ros.settings.robot import RobotDescription
 
 GRIPPERS = "grippers"

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dbp_ros.data.column_groups import ColumnGroup, group_columns
-from dbp_ros.data.column_units import ColumnUnits
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.labelled_episodes import elapsed_s
+from dbp_ros.data.units import ColumnUnits
 from dbp_ros.files import atomic_file
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.types import NS_PER_S, Array, Floats

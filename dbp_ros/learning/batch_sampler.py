@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dbp_ros.data.column_units import METRES, RADIANS, ColumnUnits
+from dbp_ros.data.units import METRES, RADIANS, ColumnUnits
 from dbp_ros.learning.augmentation import Augmentation
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.config import TrainConfig

@@ -24,7 +24,7 @@ from dbp_ros.bundle.manifest import (
     Manifest,
     write_manifest,
 )
-from dbp_ros.data.column_units import ColumnUnits
+from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
 from dbp_ros.learning.checkpoint import Checkpoint

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dbp_ros.data.column_units import BY_NAME, METRES, RADIANS, UNKNOWN, ColumnUnits
+from dbp_ros.data.units import BY_NAME, METRES, RADIANS, UNKNOWN, ColumnUnits
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.types import Floats
 

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from settings.test_robot import one_arm
 
-from dbp_ros.data.column_units import METRES, RADIANS
 from dbp_ros.data.episode import DATASET_FILE, Episode, episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.robot_mapping import map_episode
 from dbp_ros.data.selection import Selection
+from dbp_ros.data.units import METRES, RADIANS
 from dbp_ros.errors import ConfigError, EpisodeError, TrainingError
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.settings.data_mapping import DataMapping

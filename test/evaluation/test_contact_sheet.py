@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from toy_episodes import episode
 
-from dbp_ros.data.column_units import BY_NAME
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.units import BY_NAME
 from dbp_ros.evaluation.contact_sheet import SheetTitle, image_rows, write_contact_sheet
 
 TITLE = SheetTitle("episode_000000.npz", "data/toy")

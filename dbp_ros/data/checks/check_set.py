@@ -8,9 +8,9 @@ from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.checks.following import Following, check_following, measure_following
 from dbp_ros.data.checks.joints import check_jumps, check_limits
 from dbp_ros.data.checks.stamps import check_stamps
-from dbp_ros.data.column_units import ColumnUnits
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.settings.robot_files import read_robot

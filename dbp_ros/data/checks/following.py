@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dbp_ros.data.checks.finding import EpisodeFinding
-from dbp_ros.data.column_units import BY_NAME, METRES, RADIANS, ColumnUnits
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.units import BY_NAME, METRES, RADIANS, ColumnUnits
 from dbp_ros.types import Array
 
 # Longest lag that is searched in both directions, in [s], and as a share of the episode.
