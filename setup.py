@@ -77,7 +77,11 @@ setup(
         # Recording of episodes on any robot.
         "record": [*BAGS, "rich"],
         # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot.
-        "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow", "rosbags>=0.11,<1", *BAGS],
+        "data": [
+            *("h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow", "rosbags>=0.11,<1", *BAGS),
+            # Tables and contact sheets of `dbp episodes`.
+            *("rich", "matplotlib"),
+        ],
         # Dependencies of Meta-World. It pins another MuJoCo version than it works with, so it is
         # installed separately: `pip install --no-deps metaworld==3.1.1`.
         "metaworld": ["gymnasium>=1.1,<2", "scipy", "imageio", "packaging"],

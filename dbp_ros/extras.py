@@ -18,7 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "sim": ("mujoco", "mink", "daqp", "rich", "matplotlib"),
     "learn": _LEARN,
-    "data": ("h5py", "zarr", "pyarrow", *_BAGS, "rosbags"),
+    "data": ("h5py", "zarr", "pyarrow", *_BAGS, "rosbags", "rich", "matplotlib"),
     "learner": (*_LEARN, *_BAGS),
     "record": (*_BAGS, "rich"),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),

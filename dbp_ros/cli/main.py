@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from dbp_ros.cli import bench
+from dbp_ros.cli import bench, episodes
 from dbp_ros.cli.command import Command, Register, Verb
 
 ROS = ("ros",)
@@ -43,6 +43,7 @@ VERBS = (
     Verb("record", "record episodes of a robot, whatever drives it", ("ros", "record")),
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of the scripted expert", ("sim",)),
+    *episodes.VERBS,
     Verb("train", "train a policy on recorded episodes", ("learn",)),
     Verb("finetune", "fine-tune a trained policy from rewards", ("learn", "sim", "metaworld")),
     Verb("export", "export a training run as a model bundle", ("learn",)),
@@ -53,6 +54,7 @@ VERBS = (
 )
 GROUPS = {
     "episode": "begin and end episodes of a running stack",
+    "episodes": "look at data sets, check, label and arrange them",
     "robot": "describe robots and check the descriptions",
     "cell": "inject robot faults into the simulated cell",
 }
@@ -99,6 +101,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.robot import register_of
 
             return register_of(verb)
+        case _ if verb.startswith("episodes "):
+            return episodes.load(verb)
         case _:
             from dbp_ros.cli.operator_verbs import register_of
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from dbp_ros.data.bag_paths import bag_paths
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.labelled_episodes import with_labels
 from dbp_ros.data.npz_folder import NpzFolder
 from dbp_ros.data.robot_mapping import MappedEpisodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
@@ -121,7 +122,7 @@ FORMATS = (
 
 
 def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
-    """Detect the format of a data set, and open it.
+    """Detect the format of a data set, and open it with its labels applied.
 
     Args:
         path: A folder or a file.
@@ -131,12 +132,27 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
         EpisodeError: If the path does not exist, its format is unknown, the library of the format
             is not installed, or the set is damaged, empty, or lacks a selected key.
     """
+    return _open(path, selection, with_labels)
+
+
+def open_recordings(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
+    """Open a data set as `open_episodes` does, but without its labels.
+
+    Raises:
+        EpisodeError: As `open_episodes` does.
+    """
+    return _open(path, selection, lambda episodes, _: episodes)
+
+
+def _open(
+    path: Path, selection: Selection, wrap: Callable[[EpisodeSet, Path], EpisodeSet]
+) -> EpisodeSet:
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
     for data_format in FORMATS:
         if data_format.matches(path):
             try:
-                found = data_format.open(path, selection)
+                found = wrap(data_format.open(path, selection), path)
                 if not selection.robot:
                     return found
                 robot = read_robot(selection.robot)

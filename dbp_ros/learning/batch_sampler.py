@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dbp_ros.data.units import METRES, RADIANS, ColumnUnits
 from dbp_ros.learning.augmentation import Augmentation
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.normaliser import Normaliser
 from dbp_ros.learning.observation_neighbours import Neighbours
-from dbp_ros.learning.units import METRES, RADIANS, ColumnUnits
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.image_size import with_image_size
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.subsample import SubsampledEpisodes
+from dbp_ros.data.units import BY_NAME, RADIANS, ColumnUnits
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
-from dbp_ros.learning.units import BY_NAME, RADIANS, ColumnUnits
 from dbp_ros.robots.arm_chain import ArmChain, arm_chains
 from dbp_ros.types import Floats, Image
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dbp_ros.data.units import METRES, UNKNOWN, ColumnUnits
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.arm_kinematics import ArmKinematics
 from dbp_ros.learning.normaliser import ActionColumn, Normaliser
-from dbp_ros.learning.units import METRES, UNKNOWN, ColumnUnits
 from dbp_ros.robots.arm_chain import ArmChain
 
 # Position, and the first two columns of the rotation matrix: Y. Zhou et al., "On the Continuity of

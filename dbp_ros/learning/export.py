@@ -25,6 +25,7 @@ from dbp_ros.bundle.manifest import (
     Manifest,
     write_manifest,
 )
+from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
 from dbp_ros.learning.checkpoint import Checkpoint
@@ -32,7 +33,6 @@ from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.graph_weights import ENCODER_PREFIX, HEAD_PREFIX, name_weights
 from dbp_ros.learning.onnx_graphs import export_cloud_encoder, export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_tensor
-from dbp_ros.learning.units import ColumnUnits
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.policy import DECISION_RATE_HZ
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dbp_ros.data.units import BY_NAME, METRES, RADIANS, UNKNOWN, ColumnUnits
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.units import BY_NAME, METRES, RADIANS, UNKNOWN, ColumnUnits
 from dbp_ros.types import Floats
 
 # Rows of a data set that are fitted at a time.

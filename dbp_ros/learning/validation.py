@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dbp_ros.data.units import METRES
 from dbp_ros.drift.energy import energy_score
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.policy_network import PolicyNetwork, image_tensor
-from dbp_ros.learning.units import METRES
 
 SAMPLES = 8
 LARGEST_SET = 512

@@ -100,7 +100,7 @@ def test_a_folder_of_bags_has_an_episode_for_each(tmp_path: Path) -> None:
     assert episodes.names == ("a", "b", "c")
     assert [len(episodes.read(index)) for index in range(3)] == [19, 29, 24]
     before = episodes.sha256()
-    (tmp_path / "set" / "labels.yaml").write_text("a: success")
+    (tmp_path / "set" / "notes.txt").write_text("other files")
     assert open_episodes(tmp_path / "set").sha256() == before
     write_bag(tmp_path / "set" / "d", Robot(20).messages())
     assert open_episodes(tmp_path / "set").sha256() != before

@@ -12,9 +12,9 @@ from dbp_ros.data.episode import DATASET_FILE, Episode, episode_path, write_epis
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.robot_mapping import map_episode
 from dbp_ros.data.selection import Selection
+from dbp_ros.data.units import METRES, RADIANS
 from dbp_ros.errors import ConfigError, EpisodeError, TrainingError
 from dbp_ros.learning.dataset import load_demonstrations
-from dbp_ros.learning.units import METRES, RADIANS
 from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.robot import RobotDescription

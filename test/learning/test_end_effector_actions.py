@@ -9,13 +9,13 @@ import torch
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import require_joints
+from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.end_effector_actions import EndEffectorNormaliser
 from dbp_ros.learning.trained_policy import TrainedPolicy, train
-from dbp_ros.learning.units import ColumnUnits
 from dbp_ros.policy import load_policy
 from dbp_ros.robots.arm_chain import arm_chains
 from dbp_ros.settings.robot_files import read_robot

@@ -11,6 +11,7 @@ from toy_episodes import JOINTS, episode
 from toy_training import CONFIG
 
 from dbp_ros.data.episode import episode_path, write_episode
+from dbp_ros.data.units import BY_NAME
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
@@ -23,7 +24,6 @@ from dbp_ros.learning.normaliser import (
     relative_columns,
 )
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.learning.units import BY_NAME
 
 
 @pytest.fixture

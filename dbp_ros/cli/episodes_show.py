@@ -1,0 +1,101 @@
+"""`dbp episodes show`: draw images, joints and rewards of episodes."""
+
+import argparse
+from pathlib import Path
+
+from dbp_ros.cli.episodes_label import EPISODE_HELP
+from dbp_ros.cli.episodes_list import PATH_HELP
+from dbp_ros.cli.robot import ROBOT_HELP
+from dbp_ros.cli.terminal import progress_of, terminal
+from dbp_ros.data.bag import read_bag
+from dbp_ros.data.episode_names import find_episodes
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.interventions import intervention_intervals
+from dbp_ros.data.selection import Selection
+from dbp_ros.data.units import ColumnUnits
+from dbp_ros.errors import ConfigError, EpisodeError
+from dbp_ros.evaluation.contact_sheet import SheetTitle, write_contact_sheet
+from dbp_ros.files import check_file, check_folder, require_folder
+from dbp_ros.settings.robot_files import read_robot
+
+SUFFIX, BAG_SUFFIX = ".png", ".mcap"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the verb."""
+    parser.description = (
+        "Write a contact sheet of each episode: images of every camera with their times, states "
+        "and actions of each group of joints, and the reward. Labels are applied."
+    )
+    parser.epilog = "example: dbp episodes show data/transport 0 7-9 --out build/sheets"
+    parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
+    parser.add_argument(
+        "episodes", metavar="EPISODE", nargs="*", help=f"{EPISODE_HELP}; all if none is given"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help=f"file that ends in {SUFFIX} for one episode, or a folder (default: sheets in the "
+        "working directory)",
+    )
+    parser.add_argument(
+        "--robot", default="", help=f"{ROBOT_HELP}, for its arms and units (default: by name)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the sheets.
+
+    Raises:
+        ConfigError: If the output cannot be written, or the description of the robot is invalid.
+        EpisodeError: If the set cannot be opened, or has no such episode.
+    """
+    out = arguments.out or Path("sheets")
+    check_out = check_file if out.suffix == SUFFIX else check_folder
+    check_out(out)
+    episodes = open_episodes(arguments.path, Selection(robot=arguments.robot))
+    names = list(episodes.names)
+    if arguments.episodes:
+        names = find_episodes(arguments.episodes, episodes.names, str(arguments.path))
+    files = _files(out, names)
+    robot = read_robot(arguments.robot) if arguments.robot else None
+    units, console = ColumnUnits.of_robot(arguments.robot), terminal()
+    with progress_of(console, disable=not console.is_terminal) as progress:
+        for name in progress.track(names, description="draw"):
+            episode = episodes.read(episodes.names.index(name))
+            if not len(episode):
+                raise EpisodeError(f"{name} has no steps: discard it with dbp episodes label")
+            title = SheetTitle(name, str(arguments.path))
+            intervals = _interventions(arguments.path / name)
+            write_contact_sheet(files[name], title, episode, units, robot, intervals)
+            console.print(str(files[name]), soft_wrap=True, highlight=False)
+    return 0
+
+
+def _interventions(file: Path) -> list[tuple[int, int]]:
+    """Return the interventions in a bag of a recorder of this package; none of other files."""
+    is_bag = file.suffix == BAG_SUFFIX and file.name.startswith("episode_")
+    return intervention_intervals(read_bag(file)) if is_bag and file.is_file() else []
+
+
+def _files(out: Path, names: list[str]) -> dict[str, Path]:
+    """Return the file of each sheet.
+
+    Raises:
+        ConfigError: If one file is given for several episodes.
+    """
+    if out.suffix == SUFFIX:
+        if len(names) > 1:
+            raise ConfigError(
+                f"--out is the file {out} for {len(names)} episodes: give one EPISODE or a folder"
+            )
+        return {names[0]: out}
+    require_folder(out)
+    return {name: out / f"{_file_name(name)}{SUFFIX}" for name in names}
+
+
+def _file_name(episode: str) -> str:
+    """Return the name of an episode without its suffix, fit for a file."""
+    stem = episode.removesuffix(".npz").removesuffix(".mcap")
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in stem)

@@ -1,0 +1,68 @@
+"""`dbp episodes split`: distribute a data set over new ones."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from dbp_ros.cli.episodes_list import PATH_HELP
+from dbp_ros.cli.episodes_merge import announce, check_new, in_clone, summary, write_set
+from dbp_ros.cli.terminal import terminal
+from dbp_ros.data.partition import parse_parts, partition
+from dbp_ros.data.set_writing import source_episodes
+from dbp_ros.files import atomic_folder
+from dbp_ros.settings.flags import check_at_least
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the verb."""
+    parser.description = (
+        "Distribute the episodes of a data set over new sets, one folder in --out for each part: "
+        "at random by fractions, or by lists of episodes. Files of dbp_ros are hard-linked and "
+        "renumbered with their labels; sets of other formats are converted to episode_*.npz. "
+        "Discarded episodes are left out."
+    )
+    parser.epilog = (
+        "examples: dbp episodes split data/transport --out data/parts --parts train=0.9 test=0.1; "
+        "dbp episodes split data/transport --out data/parts --parts train=0-39 test=40-49"
+    )
+    parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
+    parser.add_argument("--out", type=Path, required=True, help="new folder for the parts")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        required=True,
+        metavar="NAME=VALUE",
+        help="name of a part and its share with a decimal point, as in train=0.9, or its "
+        "episodes, as in test=0-9,12",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice (default: 0)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the parts.
+
+    Raises:
+        ConfigError: If the output exists or cannot be written.
+        EpisodeError: If the set cannot be opened, or the parts are invalid.
+    """
+    check_new(arguments.out)
+    check_at_least(0, seed=arguments.seed)
+    parts = parse_parts(arguments.parts)
+    episodes = source_episodes(arguments.path)
+    names = [one.name for one in episodes]
+    chosen = partition(parts, names, arguments.seed, str(arguments.path))
+    words = ["dbp", "episodes", "split", in_clone(arguments.path), "--out"]
+    words += [in_clone(arguments.out), "--parts", *arguments.parts]
+    command = shlex.join([*words, "--seed", str(arguments.seed)])
+    console = terminal()
+    announce(console, [arguments.path], episodes)
+    with atomic_folder(arguments.out) as folder:
+        for part, indices in chosen.items():
+            (folder / part).mkdir()
+            write_set(folder / part, [episodes[index] for index in indices], command, console)
+    for part in chosen:
+        console.print(summary(arguments.out / part), soft_wrap=True, highlight=False)
+    if rest := len(names) - sum(map(len, chosen.values())):
+        console.print(f"{rest} episodes are in no part")
+    return 0

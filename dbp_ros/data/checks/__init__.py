@@ -1,0 +1,1 @@
+"""Checks of recorded episodes, each family in a module of pure functions."""

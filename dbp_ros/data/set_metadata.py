@@ -1,0 +1,107 @@
+"""`dataset.yaml` of a set whose episodes come from other sets."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dbp_ros.data.episode import DATASET_FILE
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.set_writing import SourceEpisode
+from dbp_ros.errors import EpisodeError
+
+# Statistics of a part, which hold for all of its episodes together.
+STATISTICS = "modes"
+
+
+def read_metadata(data: Path) -> dict[str, Any]:
+    """Return the content of `dataset.yaml`; empty if the set has none.
+
+    Raises:
+        EpisodeError: If it cannot be read.
+    """
+    path = data / DATASET_FILE
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise EpisodeError(f"{path} is not valid YAML: {reason}") from error
+    if not isinstance(content, dict):
+        raise EpisodeError(f"{path} is not a mapping: correct it or delete it")
+    return content
+
+
+def combined_metadata(
+    episodes: Sequence[SourceEpisode], numbers: Sequence[int], command: str
+) -> dict[str, Any]:
+    """Return the metadata of a new set.
+
+    Values that all sources share stay. The parts of each source have the new numbers of their
+    episodes.
+
+    Args:
+        episodes: The episodes, those of a source in their order.
+        numbers: New number of each episode.
+        command: Command line that makes the set.
+    """
+    paths = list(dict.fromkeys(one.data for one in episodes))
+    contents = {path: read_metadata(path) for path in paths}
+    own = ("command_lines", "parts", "sources", "task")
+    shared = {
+        key: value
+        for key, value in contents[paths[0]].items()
+        if key not in own and all(content.get(key) == value for content in contents.values())
+    }
+    tasks = dict.fromkeys(str(c["task"]) for c in contents.values() if "task" in c)
+    lines = dict.fromkeys(line for c in contents.values() for line in c.get("command_lines", []))
+    return {
+        **({"task": ", ".join(tasks)} if tasks else {}),
+        "command_lines": [*lines, command],
+        **shared,
+        "sources": [_source(path, episodes, numbers) for path in paths],
+        "parts": [
+            part
+            for path in paths
+            for part in _parts(path, contents[path].get("parts", []), episodes, numbers)
+        ],
+    }
+
+
+def _source(
+    path: Path, episodes: Sequence[SourceEpisode], numbers: Sequence[int]
+) -> dict[str, Any]:
+    """Return name, hash and names of the episodes of a source, by their new numbers."""
+    chosen = {
+        number: one.name for one, number in zip(episodes, numbers, strict=True) if one.data == path
+    }
+    name = path.resolve().name
+    return {"name": name, "sha256": open_episodes(path).sha256(), "episodes": chosen}
+
+
+def _parts(
+    path: Path,
+    parts: Sequence[Mapping[str, Any]],
+    episodes: Sequence[SourceEpisode],
+    numbers: Sequence[int],
+) -> list[dict[str, Any]]:
+    """Return the parts of a source with episodes in the new set."""
+    found = []
+    for part in parts:
+        old = range(part["first"], part["first"] + part["episodes"])
+        new = [
+            number
+            for one, number in zip(episodes, numbers, strict=True)
+            if one.data == path and _number(one.name) in old
+        ]
+        if new:
+            settings = {key: value for key, value in part.items() if key != STATISTICS}
+            found.append({**settings, "first": min(new), "episodes": len(new)})
+    return found
+
+
+def _number(name: str) -> int:
+    digits = Path(name).stem.rpartition("_")[2]
+    return int(digits) if digits.isdigit() else -1

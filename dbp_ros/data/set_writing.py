@@ -1,0 +1,141 @@
+"""New data sets of episodes from others: files are linked and renumbered, or converted."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbp_ros.data.episode import SUFFIX, write_episode
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, write_labels
+from dbp_ros.data.spec import SetSpec, differences, spec_of
+from dbp_ros.errors import EpisodeError
+
+BAG_SUFFIX = ".mcap"
+# Number of the first episode; the recorder of bags starts at 1.
+FIRST_NUMBER = {SUFFIX: 0, BAG_SUFFIX: 1}
+
+
+@dataclass(frozen=True)
+class SourceEpisode:
+    """An episode of a data set.
+
+    Attributes:
+        data: Path of the set.
+        name: Name of the episode.
+        label: Its label; empty if it has none.
+    """
+
+    data: Path
+    name: str
+    label: EpisodeLabel = NO_LABEL
+
+
+def source_episodes(data: Path) -> list[SourceEpisode]:
+    """Return the episodes of a set that are not discarded, with their labels.
+
+    Raises:
+        EpisodeError: If the set cannot be opened.
+    """
+    labels = read_labels(data)
+    return [
+        SourceEpisode(data, name, labels.get(name, NO_LABEL)) for name in open_episodes(data).names
+    ]
+
+
+def common_suffix(episodes: Sequence[SourceEpisode]) -> str:
+    """Return the suffix of the episodes if each is a file of this package, all of one kind.
+
+    Returns:
+        `.npz`, `.mcap`, or nothing if the episodes must be converted.
+    """
+    suffixes = {
+        Path(one.name).suffix
+        if one.name.startswith("episode_") and (one.data / one.name).is_file()
+        else ""
+        for one in episodes
+    }
+    suffix = suffixes.pop() if len(suffixes) == 1 else ""
+    return suffix if suffix in FIRST_NUMBER else ""
+
+
+def require_same_spec(paths: Sequence[Path]) -> None:
+    """Require that the first episodes of all sets have the same columns, step and cameras.
+
+    Raises:
+        EpisodeError: If a set differs from the first, with each difference.
+    """
+    specs = [(path, spec_of(open_episodes(path).read(0))) for path in paths]
+    for path, spec in specs[1:]:
+        if different := differences(specs[0][1], spec):
+            found = "; ".join(f"{field}: {text}" for field, text in different.items())
+            raise EpisodeError(
+                f"{path} does not fit {specs[0][0]}: {found}. Merge only sets of one robot, rate "
+                "and cameras"
+            )
+
+
+def link_episodes(folder: Path, episodes: Sequence[SourceEpisode], suffix: str) -> list[str]:
+    """Write renumbered hard links to the files of episodes, or copies on another disk.
+
+    Args:
+        folder: Empty folder.
+        episodes: Episodes that are files with this suffix.
+        suffix: `.npz` or `.mcap`.
+
+    Returns:
+        The new names, in order.
+    """
+    names, labels = [], {}
+    for number, one in enumerate(episodes, FIRST_NUMBER[suffix]):
+        name = f"episode_{number:06d}{suffix}"
+        _link(one.data / one.name, folder / name)
+        names.append(name)
+        labels[name] = one.label
+    write_labels(folder, labels)
+    return names
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def convert_episodes(
+    folder: Path,
+    episodes: Sequence[SourceEpisode],
+    on_written: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Write episodes of any format as `.npz` files, with their labels applied.
+
+    Args:
+        folder: Empty folder.
+        episodes: The episodes.
+        on_written: Called after each episode.
+
+    Returns:
+        The new names, in order.
+
+    Raises:
+        EpisodeError: If an episode is damaged, or differs from the first.
+    """
+    sets = {data: open_episodes(data) for data in {one.data for one in episodes}}
+    expected: SetSpec | None = None
+    names = []
+    for number, one in enumerate(episodes):
+        episodes_of = sets[one.data]
+        episode = episodes_of.read(episodes_of.names.index(one.name))
+        expected = expected or spec_of(episode)
+        if different := differences(expected, spec_of(episode)):
+            field, text = next(iter(different.items()))
+            raise EpisodeError(
+                f"{one.data}, {one.name}: {field}: {text}, unlike the first episode: discard it "
+                "with dbp episodes label --discard"
+            )
+        names.append(f"episode_{number:06d}{SUFFIX}")
+        write_episode(folder / names[-1], episode)
+        on_written()
+    return names

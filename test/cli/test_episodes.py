@@ -1,0 +1,220 @@
+"""`dbp episodes` from its command line to its files, output and exit status."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from toy_episodes import episode
+
+from dbp_ros.cli.main import main
+from dbp_ros.data.episode import Episode, episode_path, write_episode
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.labels import EpisodeLabel, read_labels
+from dbp_ros.extras import missing
+
+pytestmark = pytest.mark.skipif(bool(missing("data")), reason="the extra data is not installed")
+
+STEPS, STEP_S = 60, 0.1
+NAMES = tuple(f"episode_{index:06d}.npz" for index in range(4))
+
+
+def following(seed: int) -> Episode:
+    """Return an episode without a fault, whose state follows the action by one step."""
+    rng = np.random.default_rng(seed)
+    times_s = STEP_S * np.arange(STEPS + 1)[:, None]
+    path = np.array([0.5, 0.4, 0.03]) * np.sin([0.9, 1.3, 1.1] * times_s + rng.uniform(0, 6, 3))
+    return episode(
+        seed,
+        STEPS,
+        step_s=STEP_S,
+        states=path[:-1].astype(np.float32),
+        actions=path[1:].astype(np.float32),
+        stamps_ns=np.rint(1e9 * STEP_S * np.arange(STEPS)).astype(np.int64),
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for index in range(4):
+        write_episode(episode_path(tmp_path / "set", index), following(index))
+    return tmp_path / "set"
+
+
+def dbp(*words: object) -> int:
+    return main(["episodes", *map(str, words)])
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Run a command that must be refused with one sentence, and return it."""
+    assert dbp(*words) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_list_prints_a_row_per_episode_and_the_totals(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dbp("label", data, "1", "--discard")
+    dbp("label", data, "2", "--outcome", "failure")
+    capsys.readouterr()
+    assert dbp("list", data) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in NAMES)
+    assert "success, discarded" in printed
+    assert "3 episodes, 1 failure, 2 success, 1 discarded; 180 steps, 18.0 s" in printed
+    assert "cameras: head 32 x 24, wrist 32 x 24" in printed
+
+
+def test_list_prints_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dbp("list", data, "--json", "--images") == 0
+    listing = json.loads(capsys.readouterr().out)
+    assert [one["episode"] for one in listing["episodes"]] == list(NAMES)
+    assert listing["episodes"][0]["cameras"] == {"head": [24, 32], "wrist": [24, 32]}
+
+
+def test_list_fails_with_an_unreadable_episode(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    episode_path(data, 3).write_bytes(b"damaged")
+    assert dbp("list", data) == 1
+    assert "unreadable: " in capsys.readouterr().out
+
+
+def test_check_of_a_clean_set_succeeds(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dbp("check", data) == 0
+    printed = capsys.readouterr().out
+    assert "no faults found" in printed
+    assert "the state follows the action after 100 ms" in printed
+
+
+def test_check_prints_a_fault_with_episode_value_time_and_fix(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = following(2)
+    images = one.images["head"].copy()
+    images[20:40] = images[20]
+    write_episode(episode_path(data, 2), replace(one, images={**one.images, "head": images}))
+    assert dbp("check", data) == 1
+    printed = capsys.readouterr().out
+    assert "ERROR  head of episode_000002.npz at 2.00 s (1.90 s): the same image" in printed
+    assert "do: check cable and driver of the camera" in printed
+    assert dbp("check", data, "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    (found,) = [one for one in report["findings"] if one["level"] == "error"]
+    assert report["exit_status"] == 1
+    assert (found["episode"], found["field"], found["time_s"]) == (NAMES[2], "head", 2.0)
+
+
+def test_check_ignores_discarded_episodes(data: Path) -> None:
+    episode_path(data, 3).write_bytes(b"damaged")
+    assert dbp("check", data) == 1
+    dbp("label", data, NAMES[3], "--discard")
+    assert dbp("check", data) == 0
+
+
+def test_check_names_a_label_without_its_episode(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dbp("label", data, "3", "--outcome", "failure")
+    episode_path(data, 3).unlink()
+    capsys.readouterr()
+    assert dbp("check", data) == 1
+    assert "the set has no such episode" in capsys.readouterr().out
+
+
+def test_label_sets_and_restores_several_episodes(data: Path) -> None:
+    assert dbp("label", data, "0", "2-3", "--outcome", "failure", "--task", "stack") == 0
+    assert dbp("label", data, NAMES[2], "--discard") == 0
+    assert read_labels(data)[NAMES[2]] == EpisodeLabel("failure", "stack", True)
+    assert dbp("label", data, "2", "--restore") == 0
+    assert read_labels(data)[NAMES[2]] == EpisodeLabel("failure", "stack")
+    assert open_episodes(data).read(3).outcome == "failure"
+
+
+def test_label_refuses_what_it_cannot_apply(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "has no episode '9'" in error_of(capsys, "label", data, "9", "--discard")
+    assert "nothing to set: give --outcome" in error_of(capsys, "label", data, "1")
+    assert "--task is empty" in error_of(capsys, "label", data, "1", "--task", " ")
+    assert "does not exist" in error_of(capsys, "label", data / "x", "1", "--discard")
+    assert read_labels(data) == {}
+
+
+def test_trim_sets_and_clears_the_limits(data: Path) -> None:
+    assert dbp("trim", data, "1", "--start", "1", "--end", "3.05") == 0
+    assert len(open_episodes(data).read(1)) == 21
+    assert dbp("trim", data, "1", "--clear") == 0
+    assert len(open_episodes(data).read(1)) == STEPS
+
+
+def test_trim_refuses_limits_that_leave_no_step(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = {
+        ("--start", "7"): "no step from 7 s",
+        ("--start", "2", "--end", "1"): "end_s is 1, expected a time after start_s 2",
+        ("--start", "-1"): "start_s is -1, expected seconds of at least 0",
+        ("--end", "90"): "--end is 90 s, expected at most 5.900 s",
+        ("--start", "1", "--suggest"): "give --start and --end, or --suggest, or --clear",
+        (): "give --start and --end, or --suggest, or --clear",
+    }
+    for words, message in limits.items():
+        assert message in error_of(capsys, "trim", data, "1", *words)
+    assert read_labels(data) == {}
+
+
+def test_the_suggested_command_is_accepted(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dbp("trim", data, "0-1", "--suggest") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert dbp(*lines[1].split()[2:]) == 0
+    assert read_labels(data)[NAMES[0]].end_s is not None
+
+
+def test_show_writes_an_image_for_each_episode(data: Path, tmp_path: Path) -> None:
+    assert dbp("show", data, "1", "3", "--out", tmp_path / "sheets") == 0
+    files = sorted(path.name for path in (tmp_path / "sheets").iterdir())
+    assert files == ["episode_000001.png", "episode_000003.png"]
+    with Image.open(tmp_path / "sheets" / files[0]) as image:
+        assert image.width > 1000
+
+
+def test_show_refuses_one_file_for_several_episodes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error_of(capsys, "show", data, "--out", tmp_path / "a.png")
+    assert "for 4 episodes: give one EPISODE or a folder" in line
+
+
+def test_split_and_merge_return_the_episodes_with_their_labels(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dbp("label", data, "1", "--outcome", "failure")
+    dbp("label", data, "0", "--discard")
+    parts, joined = tmp_path / "parts", tmp_path / "joined"
+    assert dbp("split", data, "--out", parts, "--parts", "train=1-2", "test=3") == 0
+    assert "1 discarded episodes are left out" in capsys.readouterr().out
+    assert dbp("merge", parts / "test", parts / "train", "--out", joined) == 0
+    read = [open_episodes(joined).read(index) for index in range(3)]
+    assert [one.seed for one in read] == [3, 1, 2]
+    assert [one.outcome for one in read] == ["success", "failure", "success"]
+
+
+def test_merge_refuses_sets_that_differ_and_leaves_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_episode(episode_path(tmp_path / "other", 0), replace(following(0), images={}))
+    line = error_of(capsys, "merge", data, tmp_path / "other", "--out", tmp_path / "out")
+    assert "other does not fit" in line
+    assert "cameras: without head, wrist" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "set"]
+
+
+def test_new_sets_replace_nothing(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exists = f"--out {data} has files: give a new folder"
+    assert exists in error_of(capsys, "merge", data, "--out", data)
+    assert exists in error_of(capsys, "split", data, "--out", data, "--parts", "a=1-2")
+    line = error_of(capsys, "merge", data, data, "--out", data.with_name("out"))
+    assert "is given twice" in line
