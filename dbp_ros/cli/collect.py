@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.cli.collect_env import EnvCollectConfig, collect_in_env, env_plan_of
+from dbp_ros.cli.env_flags import add_env_flags, env_spec_from, refuse_flags
 from dbp_ros.cli.terminal import progress_of, show_table, terminal
-from dbp_ros.data.episode import DATASET_FILE, SUFFIX
+from dbp_ros.data.dataset_file import begin_part, write_description
+from dbp_ros.data.episode import SUFFIX
+from dbp_ros.envs.registry import ENV_IDS
 from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.evaluation.collection import (
     CollectedEpisode,
@@ -26,8 +29,9 @@ from dbp_ros.evaluation.collection import (
     require_policy,
     resolve_backend,
 )
-from dbp_ros.files import require_folder, write_text
+from dbp_ros.files import require_folder
 from dbp_ros.settings.dual_ur5e import CAMERAS
+from dbp_ros.settings.environment import EnvConfig
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.simulation import CameraBackend
@@ -41,16 +45,25 @@ PART_SETTINGS = ("seed", "noise_rad", "randomisation", "policy_sha256")
 
 @dataclass(frozen=True)
 class CollectConfig(Settings):
-    """Flags of `dbp collect` except `--task`."""
+    """Flags of `dbp collect` for the simulated cell and for environments."""
 
     episodes: int = setting(100, "number of episodes", ge=1)
     first: int = setting(0, "number of the first episode, to add episodes to a data set", ge=0)
     out: str = setting("", f"folder for the episodes, *{SUFFIX}; empty for data/TASK")
     seed: int = setting(0, "seed of episode 0; each episode adds 1", ge=0)
-    modes: str = setting("", "comma-separated modes of the task, in turn; empty for all")
     policy: str = setting(
-        "", "model bundle that drives until the expert takes over at a random time; empty for none"
+        "",
+        "model bundle: in the cell it drives until the expert takes over at a random time, in an "
+        "environment it takes the place of the demonstrator; empty for none",
     )
+    workers: int = setting(2, "parallel processes", ge=1)
+
+
+@dataclass(frozen=True)
+class CellCollectConfig(Settings):
+    """Flags of `dbp collect` that need `--task`."""
+
+    modes: str = setting("", "comma-separated modes of the task, in turn; empty for all")
     noise: float = setting(
         0.005, "standard deviation of the noise on executed commands [rad]", ge=0.0
     )
@@ -62,7 +75,6 @@ class CollectConfig(Settings):
         le=2.0,
     )
     size: int = setting(84, "height and width of an image [px]", ge=1)
-    workers: int = setting(2, "parallel processes", ge=1)
     camera_backend: CameraBackend = setting("auto", "renderer")
     images: bool = setting(True, "record images")
 
@@ -97,16 +109,17 @@ def command_of(plan: CollectionPlan, first: int, episodes: int) -> str:
 
 
 def begin_metadata(plan: CollectionPlan, episodes: range, backend: str) -> dict[str, Any]:
-    """Add the episodes of a command to `dataset.yaml` before they are recorded.
-
-    Returns:
-        The content, whose last part describes these episodes.
-
-    Raises:
-        ConfigError: If some of these episodes were recorded with other settings.
-    """
-    path = plan.directory / DATASET_FILE
-    earlier = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """Add the episodes of a command to `dataset.yaml`; see `begin_part`."""
+    description = {
+        "task": plan.task,
+        "control_hz": CONTROL_HZ,
+        "cameras": list(CAMERAS) if plan.size else [],
+        "size": plan.size,
+        "camera_backend": backend,
+        "versions": {
+            name: importlib.metadata.version(name) for name in ("mujoco", "mink", "numpy")
+        },
+    }
     part = {
         "first": episodes.start,
         "episodes": len(episodes),
@@ -116,60 +129,8 @@ def begin_metadata(plan: CollectionPlan, episodes: range, backend: str) -> dict[
         "policy": plan.policy,
         "policy_sha256": read_bundle(bundle_directory(plan.policy)).sha256 if plan.policy else "",
     }
-    parts = []
-    for known in earlier.get("parts", []):
-        if overlapping(known, part):
-            require_same_settings(known, part, path)
-            part = joined_parts(known, part)
-        else:
-            parts.append(known)
     command = command_of(plan, episodes.start, len(episodes))
-    lines = [line for line in earlier.get("command_lines", []) if line != command]
-    metadata = {
-        "task": plan.task,
-        "command_lines": [*lines, command],
-        "control_hz": CONTROL_HZ,
-        "cameras": list(CAMERAS) if plan.size else [],
-        "size": plan.size,
-        "camera_backend": backend,
-        "versions": {
-            name: importlib.metadata.version(name) for name in ("mujoco", "mink", "numpy")
-        },
-        "parts": [*parts, part],
-    }
-    write_metadata(plan, metadata)
-    return metadata
-
-
-def overlapping(part: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Return whether two parts of a data set share an episode."""
-    episodes = [range(one["first"], one["first"] + one["episodes"]) for one in (part, other)]
-    return not set(episodes[0]).isdisjoint(episodes[1])
-
-
-def joined_parts(part: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Return two overlapping parts as one."""
-    first = min(part["first"], other["first"])
-    end = max(part["first"] + part["episodes"], other["first"] + other["episodes"])
-    return {**other, "first": first, "episodes": end - first}
-
-
-def require_same_settings(known: dict[str, Any], part: dict[str, Any], path: Path) -> None:
-    """Raise `ConfigError` if two parts of a data set have different settings."""
-    different = [name for name in PART_SETTINGS if known[name] != part[name]]
-    if different:
-        end = known["first"] + known["episodes"]
-        raise ConfigError(
-            f"{path}: episodes {known['first']} to {end - 1} were recorded with "
-            f"{', '.join(f'{name} {known[name]!r}' for name in different)}, this command has "
-            f"{', '.join(repr(part[name]) for name in different)}: use another --out, or "
-            f"--first {end} to add episodes"
-        )
-
-
-def write_metadata(plan: CollectionPlan, metadata: dict[str, Any]) -> None:
-    """Write `dataset.yaml`."""
-    write_text(plan.directory / DATASET_FILE, yaml.safe_dump(metadata, sort_keys=False))
+    return begin_part(plan.directory, command, description, part, PART_SETTINGS)
 
 
 def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -> None:
@@ -187,14 +148,14 @@ def show(console: Console, table: dict[str, dict[str, float]], seconds: float) -
     console.print(f"recorded in {seconds:.0f} s")
 
 
-def plan_of(task_name: str, config: CollectConfig) -> CollectionPlan:
+def plan_of(task_name: str, config: CollectConfig, cell: CellCollectConfig) -> CollectionPlan:
     """Return the collection plan of a command line.
 
     Raises:
         ConfigError: If the task or a mode is unknown.
     """
     task = make_task(task_name)
-    modes = tuple(config.modes.split(",")) if config.modes else task.modes
+    modes = tuple(cell.modes.split(",")) if cell.modes else task.modes
     for mode in modes:
         if mode not in task.modes:
             raise ConfigError(
@@ -204,12 +165,12 @@ def plan_of(task_name: str, config: CollectConfig) -> CollectionPlan:
         task=task.name,
         modes=modes,
         seed=config.seed,
-        noise_rad=config.noise,
-        size=config.size if config.images else 0,
-        backend=config.camera_backend,
+        noise_rad=cell.noise,
+        size=cell.size if cell.images else 0,
+        backend=cell.camera_backend,
         directory=Path(config.out or f"data/{task.name}"),
         policy=config.policy,
-        randomisation=config.randomisation,
+        randomisation=cell.randomisation,
     )
 
 
@@ -218,45 +179,79 @@ def run(arguments: argparse.Namespace) -> int:
     console = terminal()
     try:
         config = settings_from(CollectConfig, arguments)
-        plan = plan_of(arguments.task, config)
-        require_policy(plan)
-        backend = resolve_backend(plan)
-        require_folder(plan.directory)
-        indices = range(config.first, config.first + config.episodes)
-        found = {index: find_recorded(plan, index) for index in indices}
-        outcomes = [outcome for outcome in found.values() if outcome is not None]
-        missing = [index for index, outcome in found.items() if outcome is None]
-        metadata = begin_metadata(plan, indices, backend)
-        started = time.monotonic()
-        with progress_of(console, TimeRemainingColumn()) as progress:
-            bar = progress.add_task(
-                f"{plan.task} ({backend})", total=config.episodes, completed=len(outcomes)
+        cell = settings_from(CellCollectConfig, arguments)
+        env = settings_from(EnvCollectConfig, arguments)
+        episodes = range(config.first, config.first + config.episodes)
+        if arguments.env:
+            refuse_flags(cell, "is for the simulated cell and not for --env")
+            spec = env_spec_from(arguments)
+            plan = env_plan_of(spec, env, config.policy, config.seed, config.out)
+            successes = collect_in_env(plan, episodes, config.workers, console)
+        else:
+            for settings in (env, settings_from(EnvConfig, arguments)):
+                refuse_flags(settings, "needs --env")
+            successes = collect_in_cell(
+                plan_of(arguments.task, config, cell), episodes, config.workers, console
             )
-            for outcome in collect_missing(plan, missing, config.workers):
-                outcomes.append(outcome)
-                progress.advance(bar)
     except DbpError as error:
         console.print(f"dbp collect: {error}", style="red", soft_wrap=True)
         return 2
     except BrokenProcessPool:
         console.print("dbp collect: a worker was killed; the same command resumes", style="red")
         return 2
+    return 0 if sum(successes) >= MIN_SUCCESS_RATE * len(successes) else 1
+
+
+def collect_in_cell(
+    plan: CollectionPlan, episodes: range, workers: int, console: Console
+) -> list[bool]:
+    """Record the missing episodes of a task of the simulated cell.
+
+    Returns:
+        Whether each episode succeeded, also of those that were recorded before.
+
+    Raises:
+        DbpError: If the policy or the renderer is unsuitable, or the folder holds episodes of
+            other settings.
+    """
+    require_policy(plan)
+    backend = resolve_backend(plan)
+    require_folder(plan.directory)
+    found = {index: find_recorded(plan, index) for index in episodes}
+    outcomes = [outcome for outcome in found.values() if outcome is not None]
+    missing = [index for index, outcome in found.items() if outcome is None]
+    metadata = begin_metadata(plan, episodes, backend)
+    started = time.monotonic()
+    with progress_of(console, TimeRemainingColumn()) as progress:
+        bar = progress.add_task(
+            f"{plan.task} ({backend})", total=len(episodes), completed=len(outcomes)
+        )
+        for outcome in collect_missing(plan, missing, workers):
+            outcomes.append(outcome)
+            progress.advance(bar)
     table = rates_by_mode(outcomes, plan.modes)
     metadata["parts"][-1]["modes"] = table
-    write_metadata(plan, metadata)
+    write_description(plan.directory, metadata)
     show(console, table, time.monotonic() - started)
-    solved = sum(outcome.success for outcome in outcomes)
-    return 0 if solved >= MIN_SUCCESS_RATE * len(outcomes) else 1
+    return [outcome.success for outcome in outcomes]
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb to the `dbp` command."""
     parser.description = (
-        "Record demonstrations of the scripted expert in the simulated cell, in parallel. With "
-        "--policy the expert takes over from a policy, and only its part is recorded. The same "
-        "command resumes an interrupted collection. Exit status 1 if less than "
-        f"{MIN_SUCCESS_RATE:.0%} of the episodes succeed."
+        "Record demonstrations in parallel: of the scripted expert in the simulated cell with "
+        "--task, or of a demonstrator of yours or a policy in an environment with --env. In the "
+        "cell, with --policy the expert takes over from a policy, and only its part is recorded. "
+        "The same command resumes an interrupted collection. Exit status 1 if less than "
+        f"{MIN_SUCCESS_RATE:.0%} of the episodes succeed, which --policy with --env does not check."
     )
-    parser.add_argument("--task", required=True, help=f"one of {', '.join(sorted(TASKS))}")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--task", default="", help=f"one of {', '.join(sorted(TASKS))}")
+    source.add_argument("--env", default="", help=f"environment: {ENV_IDS}")
     add_settings(parser, CollectConfig)
+    cell = parser.add_argument_group("simulated cell", "flags that need --task")
+    add_settings(cell, CellCollectConfig)
+    env = parser.add_argument_group("environments", "flags that need --env")
+    add_settings(env, EnvCollectConfig)
+    add_env_flags(parser)
     parser.set_defaults(run=run)
