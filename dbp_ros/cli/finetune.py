@@ -110,6 +110,10 @@ def run(arguments: argparse.Namespace) -> int:
         f"{arguments.out / CHECKPOINT}: {training.steps} environment steps in "
         f"{training.wall_s:.0f} s, {arguments.out / CURVE}"
     )
+    if training.clipped:
+        console.print(
+            f"{training.clipped} actions exceeded their range while exploring and were clipped"
+        )
     return 0
 
 

@@ -4,7 +4,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dbp_ros.types import Array, Floats, Image
+
+# Rounding of float32 is no excess of an action over its range.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,11 @@ class Env(ABC):
     def clip(self, action: Array) -> Array:
         """Return the closest action within the range of the environment. Shape (nu,)."""
         return action
+
+    def excess(self, action: Array) -> float:
+        """Return the largest distance by which an action exceeds its range."""
+        largest = float(np.abs(action - self.clip(action)).max(initial=0.0))
+        return largest if largest > ROUNDING else 0.0
 
     def render(self) -> dict[str, Image]:
         """Return the current image of each camera: rgb8, shapes (height, width, 3)."""

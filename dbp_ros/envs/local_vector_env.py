@@ -71,6 +71,7 @@ class LocalVectorEnv:
             info["terminated"][indices],
             info["truncated"][indices],
             info["success"][indices],
+            info["clipped"][indices],
         )
 
     def render(self, indices: Indices) -> dict[str, Image]:

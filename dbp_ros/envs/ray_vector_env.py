@@ -53,6 +53,7 @@ class RayVectorEnv:
             np.concatenate([part.terminated for part in parts])[order],
             np.concatenate([part.truncated for part in parts])[order],
             np.concatenate([part.successes for part in parts])[order],
+            np.concatenate([part.clipped for part in parts])[order],
         )
 
     def render(self, indices: Indices) -> dict[str, Image]:

@@ -10,9 +10,6 @@ from dbp_ros.errors import EnvError
 from dbp_ros.evaluation.env_actors import Actor, EnvObservation
 from dbp_ros.types import Array
 
-# Rounding of float32 is no excess of an action over its bounds.
-ROUNDING = 1e-6
-
 
 @dataclass(frozen=True)
 class EnvStep:
@@ -69,8 +66,7 @@ def rollout(env: Env, actor: Actor, seed: int) -> Iterator[EnvStep]:
         requested = _checked(actor.act(observation), env)
         action = env.clip(requested)
         result = env.step(action)
-        excess = float(np.abs(requested - action).max(initial=0.0))
-        yield EnvStep(observation, action, excess if excess > ROUNDING else 0.0, result)
+        yield EnvStep(observation, action, env.excess(requested), result)
         state, ended = result.state, result.terminated or result.truncated
 
 
