@@ -29,11 +29,13 @@ class RayVectorEnv:
             workers: Number of workers, capped at `num_envs`.
         """
         self._owner = not ray.is_initialized()
+        cluster = bool(os.environ.get("RAY_ADDRESS"))
         if self._owner:
-            cpus = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+            cpus = {} if cluster else {"num_cpus": workers}
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **cpus)
         parts = np.array_split(np.arange(num_envs), min(workers, num_envs))
-        worker = ray.remote(num_cpus=1)(LocalVectorEnv)
+        # On one machine, the workers of training and evaluation share the cores.
+        worker = ray.remote(num_cpus=1 if cluster else 0)(LocalVectorEnv)
         self._workers = [worker.remote(spec, len(part)) for part in parts]
         self._ends = np.cumsum([len(part) for part in parts])
         self.num_envs = num_envs
@@ -79,7 +81,11 @@ class RayVectorEnv:
             )
             for owner in np.unique(owners)
         ]
-        results: list[Any] = ray.get(pending)
+        try:
+            results: list[Any] = ray.get(pending)
+        except ray.exceptions.RayTaskError as error:
+            # Its text is the traceback of the worker.
+            raise error.cause from None
         return results
 
     def _order(self, indices: Indices) -> Indices:
