@@ -124,7 +124,7 @@ def expert(observation):
 
 
 def strong_expert(observation):
-    return 50 * (observation[2:] - observation[:2])
+    return 5 * (observation[2:] - observation[:2])
 
 
 class Expert:

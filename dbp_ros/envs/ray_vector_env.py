@@ -64,7 +64,9 @@ class RayVectorEnv:
         return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
     def close(self) -> None:
-        """Stop the workers."""
+        """Stop the workers, and Ray if this environment started it."""
+        if not ray.is_initialized():
+            return
         for worker in self._workers:
             ray.kill(worker)
         if self._owner:

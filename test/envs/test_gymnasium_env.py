@@ -195,16 +195,17 @@ def test_an_exception_of_an_environment_has_its_own_file_and_line(module: Path) 
 def test_a_state_that_is_not_finite_is_refused() -> None:
     env = make("Diverging")
     env.reset(0)
-    with pytest.raises(EnvError, match=r"returned state.0 = nan, expected a finite number"):
+    with pytest.raises(EnvError, match="returned state.0 = nan, expected"):
         env.step(np.zeros(2))
 
 
 def test_an_episode_without_end_is_refused_unless_it_gets_a_time_limit() -> None:
     env = make("Endless")
     env.reset(0)
+    for _ in range(10_000):
+        env.step(np.zeros(2))
     with pytest.raises(EnvError, match="has not ended after 10000 steps: give --max-episode-st"):
-        for _ in range(10_001):
-            env.step(np.zeros(2))
+        env.step(np.zeros(2))
     limited = make("Endless", max_episode_steps=3)
     limited.reset(0)
     assert [limited.step(np.zeros(2)).truncated for _ in range(3)] == [False, False, True]
