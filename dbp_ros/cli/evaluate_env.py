@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from dbp_ros.cli.terminal import progress_of, terminal
+from dbp_ros.envs.column_names import require_view
 from dbp_ros.envs.env_check import describe_env
 from dbp_ros.envs.registry import CELL, EnvSpec
 from dbp_ros.errors import EnvError
@@ -61,11 +62,20 @@ def with_view(spec: EnvSpec, model: str) -> EnvSpec:
     """Return an environment with the observations and actions of a model bundle.
 
     Raises:
-        EnvError: If it is a simulated cell.
+        EnvError: If it is a simulated cell, or a task of Meta-World with other columns.
         BundleError: If the bundle is missing or damaged.
     """
     if spec.id.startswith(CELL):
         raise EnvError(
             f"--env {spec.id}: give --task {spec.id.removeprefix(CELL)}, which also runs the guard"
         )
-    return replace(spec, view=view_of(model))
+    view, spec = view_of(model), replace(spec, evaluation=True)
+    if not spec.is_gymnasium:
+        own = spec.io_spec()
+        require_view(spec.id, own, view)
+        if (own.state_names, own.action_names) != (view.state_names, view.action_names):
+            raise EnvError(
+                f"the columns of model {model} have another order than those of {spec.id}: train a "
+                "policy on data of this environment"
+            )
+    return replace(spec, view=view)

@@ -18,7 +18,8 @@ def describe_env(spec: EnvSpec) -> list[str]:
         lines = [
             f"{spec.id}: states {', '.join(env.state_names) or 'none'}; "
             f"actions {', '.join(env.action_names)}; cameras {', '.join(env.cameras) or 'none'}",
-            f"control step {env.step_s:g} s from {env.step_source}",
+            f"control step {env.step_s:g} s from {env.step_source}; "
+            f"success from {env.success_source}",
         ]
     finally:
         env.close()

@@ -49,7 +49,7 @@ def test_an_error_of_a_worker_is_raised_as_in_one_process() -> None:
     env = RayVectorEnv(EnvSpec("Pendulum-v1"), 1, workers=1)
     try:
         env.reset(np.zeros(1, int), (0,))
-        with pytest.raises(CommandError, match="^the action of environment 0 is not finite"):
+        with pytest.raises(CommandError, match=r"^the action of environment 0 is not finite"):
             env.step(np.zeros(1, int), np.full((1, 1), np.nan, np.float32))
     finally:
         env.close()
