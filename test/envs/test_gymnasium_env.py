@@ -266,6 +266,17 @@ def test_a_vector_environment_reports_clipped_actions(processes: bool) -> None:
         envs.close()
 
 
+def test_an_exception_in_a_process_is_one_sentence(recwarn: pytest.WarningsRecorder) -> None:
+    envs = LocalVectorEnv(EnvSpec(f"{MODULE}:FailsInStep"), 1, processes=True)
+    try:
+        envs.reset(np.zeros(1, int), (0,))
+        with pytest.raises(EnvError, match="step raised RuntimeError: battery empty"):
+            envs.step(np.zeros(1, int), np.zeros((1, 2), np.float32))
+    finally:
+        envs.close()
+    assert not [warning for warning in recwarn if "ERROR" in str(warning.message)]
+
+
 def test_the_check_describes_an_environment_and_compares_two_resets() -> None:
     lines = describe_env(EnvSpec(f"{MODULE}:Named"))
     assert "states x, y, goal_x, goal_y; actions vx, vy; cameras none" in lines[0]
