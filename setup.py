@@ -70,7 +70,10 @@ setup(
             "ros-jazzy-common-interfaces",
             "ros-rclpy[fastrtps]==7.1.6",
         ],
-        "sim": ["mujoco==3.7.0", "mink>=1.1,<2", "daqp", "rich", "pillow", "matplotlib"],
+        "sim": [
+            *("mujoco==3.7.0", "mink>=1.1,<2", "daqp", "gymnasium>=1.1,<2", "rich", "pillow"),
+            "matplotlib",
+        ],
         "learn": [*LEARN],
         # Online learning on a robot.
         "learner": [*LEARN, *BAGS],

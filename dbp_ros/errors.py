@@ -2,11 +2,23 @@
 
 
 class DbpError(Exception):
-    """Base class of all errors that the user can fix."""
+    """Base class of all errors that the user can fix.
+
+    Attributes:
+        exit_status: Exit status of the `dbp` command.
+    """
+
+    exit_status = 1
 
 
 class ConfigError(DbpError):
     """Invalid parameter, parameter file or command line."""
+
+
+class EnvError(ConfigError):
+    """Environment or demonstrator of the user that is missing, unsuitable or raises."""
+
+    exit_status = 2
 
 
 class BundleError(DbpError):

@@ -16,7 +16,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *("rclpy", "builtin_interfaces", "diagnostic_msgs", "lifecycle_msgs", "rcl_interfaces"),
         *("rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
     ),
-    "sim": ("mujoco", "mink", "daqp", "rich", "matplotlib"),
+    "sim": ("mujoco", "mink", "daqp", "gymnasium", "rich", "matplotlib"),
     "learn": _LEARN,
     "data": ("h5py", "zarr", "pyarrow", *_BAGS, "rosbags", "rich", "matplotlib"),
     "learner": (*_LEARN, *_BAGS),

@@ -74,6 +74,8 @@ class VectorStepResult:
         terminated: Whether the episode ended in a terminal state. Shape (n,).
         truncated: Whether the time limit was reached. Shape (n,).
         successes: Whether the task is solved. Shape (n,).
+        clipped: Whether the action exceeded its range; None if the environment has no range.
+            Shape (n,).
     """
 
     states: Floats
@@ -81,6 +83,7 @@ class VectorStepResult:
     terminated: Flags
     truncated: Flags
     successes: Flags
+    clipped: Flags | None = None
 
     @property
     def ended(self) -> Flags:

@@ -93,8 +93,9 @@ ROS_EVALUATIONS = (
     "dbp_ros.nodes",
     *(f"dbp_ros.evaluation.{name}" for name in ("demo", "running_stack", "stack_trace")),
 )
-# Imports inside functions, each for a choice at run time: a verb, a data format, a GL backend.
-LAZY = {"cli/main.py", "cli/episodes.py", "data/formats.py", "sim/gl.py"}
+# Imports inside functions, each for a choice at run time: a verb, a data format, an environment, a
+# GL backend.
+LAZY = {"cli/main.py", "cli/episodes.py", "data/formats.py", "envs/registry.py", "sim/gl.py"}
 
 
 def part_of(path: Path) -> str:

@@ -58,7 +58,8 @@ class Command:
         """Run a command line without the program name.
 
         Returns:
-            The exit status: 1 after an error that the user can fix, 130 after Ctrl-C.
+            The exit status: 1 after an error that the user can fix, 2 if it is in an environment
+            of the user, 130 after Ctrl-C.
         """
         with recorded_interrupts() as interrupts:
             try:
@@ -134,6 +135,7 @@ def _report(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif isinstance(error, DbpError):
         print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
     elif isinstance(error, OSError):
         print(f"error: {_message(error)}", file=sys.stderr)
     else:

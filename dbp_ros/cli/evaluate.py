@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dbp_ros.cli.env_flags import add_env_flags, env_spec_from, refuse_flags
+from dbp_ros.cli.evaluate_env import EnvEvaluateConfig, evaluate_env, with_view
 from dbp_ros.cli.terminal import progress_of, terminal
+from dbp_ros.envs.registry import ENV_IDS
+from dbp_ros.evaluation.confidence import wilson_interval
+from dbp_ros.evaluation.env_evaluation import EnvEvaluation
 from dbp_ros.evaluation.evaluation_pool import EpisodeJob, Evaluation, run_episodes
 from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome
 from dbp_ros.files import check_file, write_text
+from dbp_ros.settings.environment import EnvConfig
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.policy import PolicyConfig
@@ -19,11 +25,21 @@ from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskNam
 
 
 @dataclass(frozen=True)
+class CellEvaluateConfig(Settings):
+    """Flags of `dbp evaluate` for the simulated cell."""
+
+    task: TaskName | None = setting(
+        None,
+        f"task of the simulated cell; {SimulationConfig.task} if neither it nor --env is given",
+    )
+    camera_backend: CameraBackend = setting("auto", "renderer")
+
+
+@dataclass(frozen=True)
 class EvaluateConfig(Settings):
-    """Flags of `dbp evaluate` except `--out`."""
+    """Flags of `dbp evaluate` for the simulated cell and for environments."""
 
     model: str = setting(PolicyConfig.model, "model bundle: a folder, or a name under models/")
-    task: TaskName = setting(SimulationConfig.task, "task")
     episodes: int = setting(50, "number of episodes", ge=1)
     seed: int = setting(SimulationConfig.seed, "seed of the first episode; each adds 1", ge=0)
     latent_time_constant_s: float = setting(
@@ -32,13 +48,19 @@ class EvaluateConfig(Settings):
         ge=0.0,
     )
     workers: int = setting(os.cpu_count() or 1, "parallel processes", ge=1)
-    camera_backend: CameraBackend = setting("auto", "renderer")
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
-    parser.description = "Run a policy in lockstep with the simulation and print its success rate."
+    parser.description = (
+        "Run a policy in lockstep with the simulated cell, or with an environment of gymnasium, "
+        "and print its success rate."
+    )
+    add_settings(parser, CellEvaluateConfig)
+    parser.add_argument("--env", default="", help=f"environment instead of a task: {ENV_IDS}")
     add_settings(parser, EvaluateConfig)
+    add_settings(parser, EnvEvaluateConfig)
+    add_env_flags(parser)
     parser.add_argument("--out", type=Path, help="JSON file for the outcome of each episode")
     parser.set_defaults(run=run)
 
@@ -47,15 +69,34 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the episodes, write each outcome at once, and print the success rate.
 
     Raises:
-        ConfigError: If a number is out of range, the task or the backend is unknown, or the file
-            cannot be written.
+        ConfigError: If a number is out of range, the task, the environment or the backend is
+            unknown, or the file cannot be written.
     """
     config = settings_from(EvaluateConfig, arguments)
-    out: Path | None = arguments.out
-    if out is not None:
-        check_file(out)
+    cell = settings_from(CellEvaluateConfig, arguments)
+    env = settings_from(EnvEvaluateConfig, arguments)
+    if arguments.out is not None:
+        check_file(arguments.out)
+    if arguments.env:
+        refuse_flags(cell, "is for the simulated cell and not for --env")
+        evaluation = EnvEvaluation(
+            with_view(env_spec_from(arguments), config.model),
+            config.model,
+            env.n_action_steps,
+            config.latent_time_constant_s,
+        )
+        seeds = range(config.seed, config.seed + config.episodes)
+        return evaluate_env(evaluation, seeds, config.workers, arguments.out)
+    for settings in (env, settings_from(EnvConfig, arguments)):
+        refuse_flags(settings, "needs --env")
+    return evaluate_cell(config, cell, arguments.out)
+
+
+def evaluate_cell(config: EvaluateConfig, cell: CellEvaluateConfig, out: Path | None) -> int:
+    """Run the episodes of a task of the simulated cell; see `run`."""
+    task = cell.task or SimulationConfig.task
     policy = PolicyConfig(model=config.model, latent_time_constant_s=config.latent_time_constant_s)
-    evaluation = Evaluation(config.task, policy, config.camera_backend)
+    evaluation = Evaluation(task, policy, cell.camera_backend)
     # An error is reported here and not by a worker.
     evaluation.evaluator()
     jobs = [EpisodeJob(config.seed + index) for index in range(config.episodes)]
@@ -69,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
                 write_text(
                     out, json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n"
                 )
-    show(config.task, outcomes)
+    show(task, outcomes)
     return 0
 
 
@@ -77,9 +118,10 @@ def show(task: str, outcomes: Sequence[EpisodeOutcome]) -> None:
     """Print the success rate, also of each variant of the scene, and which arm moved."""
     successes = sum(outcome.success for outcome in outcomes)
     arms = Counter(outcome.moved for outcome in outcomes)
+    low, high = (100 * end for end in wilson_interval(successes, len(outcomes)))
     print(
         f"{task}: {successes} of {len(outcomes)} episodes succeed "
-        f"({100 * successes / len(outcomes):.0f} %)"
+        f"({100 * successes / len(outcomes):.0f} %, 95 % interval {low:.0f} to {high:.0f} %)"
     )
     for variant in sorted({outcome.variant for outcome in outcomes} - {""}):
         solved = [outcome.success for outcome in outcomes if outcome.variant == variant]

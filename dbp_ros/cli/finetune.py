@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.cli.env_flags import add_env_flags, env_spec_from
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.envs.engines import ENGINES, open_vector_env
 from dbp_ros.envs.env import CameraView
+from dbp_ros.envs.env_check import describe_env
 from dbp_ros.envs.registry import ENV_IDS, EnvSpec
 from dbp_ros.errors import DbpError, TrainingError
 from dbp_ros.files import check_folder
@@ -23,7 +25,7 @@ from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.settings.finetune import FinetuneConfig
-from dbp_ros.settings.flags import add_settings, check_at_least, settings_from
+from dbp_ros.settings.flags import add_settings, check_at_least, flags_of, settings_from
 from dbp_ros.types import VectorEnv
 
 
@@ -55,6 +57,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, help="number of Ray workers (default: 1)")
     add_settings(parser, OnlineTrainingConfig)
     add_settings(parser, FinetuneConfig)
+    add_env_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -70,8 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     learner = build_learner(pretrained.policy(), settings)
     shape = pretrained.shape
-    spec = EnvSpec(arguments.env, view=CameraView(shape.state_names, shape.cameras, shape.step_s))
+    view = CameraView(shape.state_names, shape.cameras, shape.step_s, shape.action_names)
+    spec = replace(env_spec_from(arguments), view=view)
     check_io_spec(pretrained, spec)
+    if spec.is_gymnasium:
+        for line in describe_env(spec):
+            console.print(line, highlight=False, soft_wrap=True)
     environment = open_vector_env(
         spec, learner.config.num_envs, arguments.engine, arguments.workers
     )
@@ -89,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
             environment,
             eval_env,
             arguments.out,
-            origin={"env": arguments.env},
+            origin={"env": arguments.env, **_flags_of(spec)},
         )
         if resumed:
             training.resume(pretrained)
@@ -103,7 +110,17 @@ def run(arguments: argparse.Namespace) -> int:
         f"{arguments.out / CHECKPOINT}: {training.steps} environment steps in "
         f"{training.wall_s:.0f} s, {arguments.out / CURVE}"
     )
+    if training.clipped:
+        console.print(
+            f"{training.clipped} actions exceeded their range while exploring and were clipped"
+        )
     return 0
+
+
+def _flags_of(spec: EnvSpec) -> dict[str, list[str]]:
+    """Return the flags of an environment for the checkpoint, none at their defaults."""
+    flags = flags_of(spec.config)
+    return {"env_flags": flags} if flags else {}
 
 
 def _compare(learner: DFPLearner, seeds: range, eval_env: VectorEnv, console: Console) -> None:

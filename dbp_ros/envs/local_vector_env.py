@@ -1,5 +1,6 @@
 """Vector environment on this machine, in this process or with one process per environment."""
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -11,6 +12,8 @@ from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.envs.vector_env_adapter import VectorEnvAdapter
 from dbp_ros.errors import CommandError
 from dbp_ros.types import Floats, Image, Indices, VectorStepResult
+
+PROCESS_ERROR = r".*ERROR: (Received the|Traceback|Raising the)"
 
 
 def make_env(spec: EnvSpec, index: int) -> VectorEnvAdapter:
@@ -36,6 +39,8 @@ class LocalVectorEnv:
         Raises:
             ConfigError: If the environment does not exist.
         """
+        # gymnasium warns with the traceback of a process before it raises the same exception.
+        warnings.filterwarnings("ignore", PROCESS_ERROR, UserWarning)
         vector = AsyncVectorEnv if processes else SyncVectorEnv
         makers = [partial(make_env, spec, index) for index in range(num_envs)]
         self._vector: Any = vector(makers, autoreset_mode=AutoresetMode.DISABLED)
@@ -71,6 +76,7 @@ class LocalVectorEnv:
             info["terminated"][indices],
             info["truncated"][indices],
             info["success"][indices],
+            info["clipped"][indices],
         )
 
     def render(self, indices: Indices) -> dict[str, Image]:

@@ -78,13 +78,17 @@ class MetaworldEnv(Env):
 
     def step(self, action: Array) -> StepResult:
         """Do one control step; see `Env.step`."""
-        state, _, _, _, info = self._env.step(np.clip(action, -1, 1))
+        state, _, _, _, info = self._env.step(self.clip(action))
         self._steps += 1
         success = bool(info["success"])
         truncated = self._steps >= self._limit
         return StepResult(
             to_hand_frame(state.astype(np.float32)), float(success), success, truncated, success
         )
+
+    def clip(self, action: Array) -> Array:
+        """Return the closest action in [-1, 1]; see `Env.clip`."""
+        return action.clip(-1, 1)
 
     def close(self) -> None:
         """Close the environment."""

@@ -29,11 +29,13 @@ class RayVectorEnv:
             workers: Number of workers, capped at `num_envs`.
         """
         self._owner = not ray.is_initialized()
+        cluster = bool(os.environ.get("RAY_ADDRESS"))
         if self._owner:
-            cpus = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+            cpus = {} if cluster else {"num_cpus": workers}
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **cpus)
         parts = np.array_split(np.arange(num_envs), min(workers, num_envs))
-        worker = ray.remote(num_cpus=1)(LocalVectorEnv)
+        # On one machine, the workers of training and evaluation share the cores.
+        worker = ray.remote(num_cpus=1 if cluster else 0)(LocalVectorEnv)
         self._workers = [worker.remote(spec, len(part)) for part in parts]
         self._ends = np.cumsum([len(part) for part in parts])
         self.num_envs = num_envs
@@ -53,6 +55,7 @@ class RayVectorEnv:
             np.concatenate([part.terminated for part in parts])[order],
             np.concatenate([part.truncated for part in parts])[order],
             np.concatenate([part.successes for part in parts])[order],
+            np.concatenate([part.clipped for part in parts])[order],
         )
 
     def render(self, indices: Indices) -> dict[str, Image]:
@@ -61,7 +64,9 @@ class RayVectorEnv:
         return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
     def close(self) -> None:
-        """Stop the workers."""
+        """Stop the workers, and Ray if this environment started it."""
+        if not ray.is_initialized():
+            return
         for worker in self._workers:
             ray.kill(worker)
         if self._owner:
@@ -78,7 +83,11 @@ class RayVectorEnv:
             )
             for owner in np.unique(owners)
         ]
-        results: list[Any] = ray.get(pending)
+        try:
+            results: list[Any] = ray.get(pending)
+        except ray.exceptions.RayTaskError as error:
+            # Its text is the traceback of the worker.
+            raise error.cause from None
         return results
 
     def _order(self, indices: Indices) -> Indices:

@@ -40,12 +40,14 @@ class VectorEnvAdapter(gymnasium.Env):  # type: ignore[misc]
         """Do one control step, or none for a NaN action. Shape (nu,)."""
         if np.isnan(action).any():
             return self._state, 0.0, False, False, {}
+        clipped = self._env.excess(action) > 0
         result = self._env.step(action)
         self._state = result.state
         info = {
             "terminated": result.terminated,
             "truncated": result.truncated and not result.terminated,
             "success": result.success,
+            "clipped": clipped,
         }
         return result.state, result.reward, False, False, info
 

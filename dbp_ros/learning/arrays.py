@@ -41,12 +41,12 @@ def episode_rows(lengths: Sequence[int]) -> tuple[Rows, Rows, Rows]:
 
 
 def column_names(names: Sequence[str], stem: str, count: int) -> tuple[str, ...]:
-    """Return the names, or `stem_0` and so on if empty.
+    """Return the names, or `stem.0` and so on if empty.
 
     Raises:
         TrainingError: If they are not unique, or their number is not that of the columns.
     """
-    names = tuple(names) or tuple(f"{stem}_{index}" for index in range(count))
+    names = tuple(names) or tuple(f"{stem}.{index}" for index in range(count))
     if len(names) != count or len(set(names)) != count:
         raise TrainingError(
             f"{stem}_names: expected {count} unique names, one for each column, got "

@@ -89,8 +89,8 @@ class Demonstrations:
             images: rgb8 of each camera, the same with (steps, height, width, 3), uint8.
             episode_ends: Row after the last of each episode, for concatenated arrays; one episode
                 if None.
-            state_names: Of the columns; `state_0` and so on if empty.
-            action_names: Of the columns; `action_0` and so on if empty.
+            state_names: Of the columns; `state.0` and so on if empty.
+            action_names: Of the columns; `action.0` and so on if empty.
 
         Raises:
             TrainingError: If the arrays do not match, or a number is not finite.

@@ -24,12 +24,14 @@ class CollectedBatch:
         steps: Number of control steps.
         returns: Undiscounted return of each ended episode.
         successes: Whether each ended episode was solved.
+        clipped: Number of actions that exceeded their range.
     """
 
     transitions: Transitions
     steps: int
     returns: list[float]
     successes: list[bool]
+    clipped: int
 
 
 class Collector:
@@ -64,10 +66,12 @@ class Collector:
         parts: list[Transitions] = []
         returns: list[float] = []
         successes: list[bool] = []
+        clipped = 0
         for _ in range(decisions):
             transitions, result = self._step()
             parts.append(transitions)
             self._returns += result.undiscounted
+            clipped += int(result.clipped.sum())
             ended = np.flatnonzero(result.ended)
             if len(ended):
                 returns += self._returns[ended].tolist()
@@ -75,7 +79,7 @@ class Collector:
                 self._returns[ended] = 0.0
                 self._reset(ended)
         joined = Transitions.concatenate(parts)
-        return CollectedBatch(joined, int(joined.executed.sum()), returns, successes)
+        return CollectedBatch(joined, int(joined.executed.sum()), returns, successes, clipped)
 
     def _step(self) -> tuple[Transitions, ChunkResult]:
         rollout, learner = self._rollout, self._learner

@@ -68,6 +68,7 @@ class OnlineTraining:
         updates: Number of updates.
         wall_s: Wall time of the training, without evaluations.
         cpu_s: CPU time of this process.
+        clipped: Actions of this process that exceeded their range while exploring.
         row: Last row of the log.
     """
 
@@ -101,6 +102,7 @@ class OnlineTraining:
         self._env = ResumableEnv(env)
         self._collector = Collector(self._env, learner, count(seed * SEEDS_PER_RUN), seed)
         self.steps, self.updates, self.wall_s, self.cpu_s = 0, 0, 0.0, 0.0
+        self.clipped = 0
         self.row: Statistics = {}
         self._solved: list[bool] = []
 
@@ -138,6 +140,7 @@ class OnlineTraining:
         statistics = self.learner.update(collected.transitions)
         self.steps += collected.steps
         self._solved += collected.successes
+        self.clipped += collected.clipped
         self.updates += 1
         self.wall_s += time.monotonic() - wall_start
         self.cpu_s += time.process_time() - cpu_start

@@ -29,12 +29,14 @@ class ChunkResult:
         terminated: Shape (n,).
         truncated: Shape (n,).
         solved: Whether the task was solved at a point. Shape (n,).
+        clipped: Number of points whose action exceeded its range. Shape (n,).
     """
 
     def __init__(self, count: int) -> None:
         """Start without points."""
         self.executed = np.zeros(count, np.int64)
         self.reward, self.undiscounted = np.zeros(count), np.zeros(count)
+        self.clipped = np.zeros(count, np.int64)
         self.terminated, self.truncated, self.solved = np.zeros((3, count), bool)
 
     @property
@@ -50,6 +52,8 @@ class ChunkResult:
         self.terminated[live] = step.terminated
         self.truncated[live] = step.truncated
         self.solved[live] |= step.successes
+        if step.clipped is not None:
+            self.clipped[live] += step.clipped
 
 
 class VectorRollout:

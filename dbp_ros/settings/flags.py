@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, from_mapping, leaves
@@ -81,7 +81,7 @@ def _flag(name: str) -> str:
 
 def _keywords(kind: Any, filled: bool) -> dict[str, Any]:
     """Return the keywords of `add_argument` for a type."""
-    if get_origin(kind) is UnionType:
+    if get_origin(kind) in (UnionType, Union):
         kind = get_args(kind)[0]
     if kind is bool:
         return {"action": argparse.BooleanOptionalAction}

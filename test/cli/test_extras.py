@@ -147,7 +147,11 @@ def test_every_library_of_an_extra_is_installed_by_a_requirement_of_setup(
         ("dbp demo", "sensor_msgs", "pip install '.[ros]' (or source a ROS 2 installation)"),
         ("dbp demo", "matplotlib", "from the clone: pip install '.[sim]'"),
         ("dbp train", "matplotlib", "from the clone: pip install '.[learn]'"),
-        ("dbp finetune", "metaworld", "metaworld; pip install --no-deps metaworld==3.1.1"),
+        (
+            "dbp evaluate --env metaworld/push",
+            "metaworld",
+            "metaworld/push needs metaworld; pip install --no-deps metaworld==3.1.1",
+        ),
         ("dbp inspect", "onnxruntime", "needs onnxruntime; from the clone: pip install .\n"),
         ("dbp up --sim", "mujoco", "the stack needs mujoco; from the clone: pip install '.[sim]'"),
         (

@@ -15,7 +15,7 @@ from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
 # Pendulum's: three states, one action, a step of 0.05 s, episodes of 200.
-SHAPE = PolicyShape(("state_0", "state_1", "state_2"), ("action_0",), {}, {}, 0.05)
+SHAPE = PolicyShape(("state.0", "state.1", "state.2"), ("action.0",), {}, {}, 0.05)
 SMALL = (
     "--num-envs 4 --decisions-per-env 10 --eval-episodes 2 --eval-every 2 --critic-warmup-updates 0"
 )
@@ -91,9 +91,9 @@ def test_dfp_prints_success_and_latency_of_best_of_n(
 def test_a_policy_for_another_environment_is_refused(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert finetune(trained, "out", env="Hopper-v5") == 1
-    assert "Hopper-v5 has ('state_0'" in capsys.readouterr().err
-    assert finetune(trained, "out", env="Pendul-v1") == 1
+    assert finetune(trained, "out", env="Hopper-v5") == 2
+    assert "has 3 states, state.0, state.1, state.2; Hopper-v5 has 11" in capsys.readouterr().err
+    assert finetune(trained, "out", env="Pendul-v1") == 2
     assert "gymnasium cannot make 'Pendul-v1'" in capsys.readouterr().err
     assert not (trained.parent / "out").exists()
 
@@ -121,7 +121,7 @@ def test_a_policy_with_cameras_resumes_fine_tuning_bit_identically(with_camera: 
 def test_an_environment_without_the_cameras_is_refused(
     with_camera: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert finetune(with_camera, "out", env="Hopper-v5") == 1
+    assert finetune(with_camera, "out", env="Hopper-v5") == 2
     printed = capsys.readouterr().err
     assert "uses the cameras head_camera, but Hopper-v5 has states only" in printed
     tail = replace(WITH_CAMERA, cameras={"tail_camera": (24, 32)})

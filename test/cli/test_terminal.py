@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from dbp_ros.cli import collect
+from dbp_ros.cli import collect_cell
 from dbp_ros.cli.terminal import progress_of, show, show_table, status_line, terminal
 from dbp_ros.evaluation.report import EpisodeResult, build_report, report_table
 from dbp_ros.telemetry.latency import Histogram, PeriodRecorder
@@ -51,7 +51,7 @@ def test_the_table_of_a_demo_has_its_units(capsys: pytest.CaptureFixture[str]) -
 
 def test_the_table_of_collected_episodes_has_its_units(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"episodes": 2, "successes": 1, "success_rate": 0.5, "mean_duration_s": 3.0}
-    collect.show(terminal(), {"left": row}, 1.0)
+    collect_cell.show(terminal(), {"left": row}, 1.0)
     assert "mean length [s]" in capsys.readouterr().out
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.registry import EnvSpec
+from dbp_ros.errors import CommandError
 
 pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
 
@@ -23,7 +24,7 @@ def test_two_workers_step_like_two_local_environments(name: str, columns: int) -
             indices = everywhere[: 5 - step % 5]
             actions = chance.uniform(-1, 1, (len(indices), columns))
             one, two = (env.step(indices, actions.astype(np.float32)) for env in (local, remote))
-            for column in ("states", "rewards", "terminated", "truncated", "successes"):
+            for column in ("states", "rewards", "terminated", "truncated", "successes", "clipped"):
                 np.testing.assert_array_equal(getattr(one, column), getattr(two, column))
             if step == 10:
                 again = np.array([4, 1])
@@ -32,3 +33,23 @@ def test_two_workers_step_like_two_local_environments(name: str, columns: int) -
     finally:
         remote.close()
         local.close()
+
+
+def test_training_and_evaluation_run_at_the_same_time() -> None:
+    first, second = (RayVectorEnv(EnvSpec("Pendulum-v1"), 2, workers=2) for _ in range(2))
+    try:
+        for env in (first, second):
+            assert env.reset(np.arange(2), (0, 1)).shape == (2, 3)
+    finally:
+        first.close()
+        second.close()
+
+
+def test_an_error_of_a_worker_is_raised_as_in_one_process() -> None:
+    env = RayVectorEnv(EnvSpec("Pendulum-v1"), 1, workers=1)
+    try:
+        env.reset(np.zeros(1, int), (0,))
+        with pytest.raises(CommandError, match=r"^the action of environment 0 is not finite"):
+            env.step(np.zeros(1, int), np.full((1, 1), np.nan, np.float32))
+    finally:
+        env.close()

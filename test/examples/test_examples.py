@@ -16,6 +16,7 @@ SCRIPTS = {
     "drift_loss.py": (["--num-steps", "3", "--plot", "{folder}/plot.png"], "between modes: "),
     "train_from_arrays.py": (["--num-steps", "3"], "ONNX Runtime ["),
     "evaluate_in_cell.py": (["--episodes", "1"], "1 of 1 solved"),
+    "own_environment.py": ([], "solved: True"),
     "your_environment.py": (["--num-steps", "3", "--episodes", "2"], "of 2 episodes solved"),
 }
 

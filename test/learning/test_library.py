@@ -31,7 +31,7 @@ def test_a_policy_is_trained_from_arrays_and_called(trained: TrainedPolicy) -> N
     chunk = trained([0.1, 0.2, 0.3])
     assert chunk.shape == (trained.horizon, 2) == (3, 2)
     assert trained.step_s == 0.1
-    assert trained.states == ("state_0", "state_1", "state_2")
+    assert trained.states == ("state.0", "state.1", "state.2")
     assert trained.metrics["validation_energy_score"] > 0
 
 

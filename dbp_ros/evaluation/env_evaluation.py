@@ -1,0 +1,91 @@
+"""Evaluation of a model bundle in an environment, in worker processes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dbp_ros.envs.env import Env
+from dbp_ros.envs.registry import EnvSpec
+from dbp_ros.evaluation.confidence import bootstrap_interval, wilson_interval
+from dbp_ros.evaluation.env_actors import BundleActor
+from dbp_ros.evaluation.env_rollout import EnvOutcome, notes_of, outcome_of, rollout
+from dbp_ros.evaluation.worker_pool import run_in_workers
+
+
+@dataclass(frozen=True)
+class EnvEvaluation:
+    """What is evaluated.
+
+    Attributes:
+        spec: The environment, with the view of the model.
+        model: Model bundle.
+        n_action_steps: Executed points of a chunk; None for the control rate of the model.
+        latent_time_constant_s: Time constant of the latent in [s].
+    """
+
+    spec: EnvSpec
+    model: str
+    n_action_steps: int | None
+    latent_time_constant_s: float
+
+    def actor(self) -> BundleActor:
+        """Load the model.
+
+        Raises:
+            DbpError: If it is missing or damaged, or its chunks are too short.
+        """
+        return BundleActor(self.model, self.n_action_steps, self.latent_time_constant_s)
+
+
+class EnvEvaluator:
+    """Environment and model of a worker process, made for its first episode."""
+
+    def __init__(self, evaluation: EnvEvaluation) -> None:
+        """Prepare the evaluation."""
+        self._evaluation = evaluation
+
+    @cached_property
+    def _env(self) -> Env:
+        return self._evaluation.spec.make()
+
+    @cached_property
+    def _actor(self) -> BundleActor:
+        return self._evaluation.actor()
+
+    def run_episode(self, seed: int) -> EnvOutcome:
+        """Run the episode of a seed."""
+        return outcome_of(self._env, seed, rollout(self._env, self._actor, seed))
+
+
+_evaluators: list[EnvEvaluator] = []
+
+
+def _start_worker(evaluation: EnvEvaluation) -> None:
+    _evaluators[:] = [EnvEvaluator(evaluation)]
+
+
+def _run(seed: int) -> EnvOutcome:
+    return _evaluators[0].run_episode(seed)
+
+
+def evaluate_in_env(
+    evaluation: EnvEvaluation, seeds: Sequence[int], workers: int
+) -> Iterator[EnvOutcome]:
+    """Run an episode for each seed in parallel; yield each outcome as soon as it has ended."""
+    return run_in_workers(_run, seeds, workers, start=_start_worker, start_args=(evaluation,))
+
+
+def summary(env_id: str, outcomes: Sequence[EnvOutcome]) -> list[str]:
+    """Return success and return with their 95 % confidence intervals, and notes."""
+    returns = [outcome.episode_return for outcome in outcomes]
+    solved = sum(outcome.success for outcome in outcomes)
+    low, high = (100 * end for end in wilson_interval(solved, len(outcomes)))
+    worst, best = bootstrap_interval(returns)
+    return [
+        f"{env_id}: {solved} of {len(outcomes)} episodes succeed "
+        f"({100 * solved / len(outcomes):.0f} %, 95 % interval {low:.0f} to {high:.0f} %)",
+        f"return {np.mean(returns):.4g} (95 % interval {worst:.4g} to {best:.4g})",
+        *notes_of(outcomes),
+    ]
