@@ -18,6 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "sim": ("mujoco", "mink", "daqp", "rich", "matplotlib"),
     "learn": _LEARN,
+    "import": ("onnx",),
     "data": ("h5py", "zarr", "pyarrow", *_BAGS),
     "learner": (*_LEARN, *_BAGS),
     "record": (*_BAGS, "rich"),

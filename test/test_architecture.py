@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "sensing": GROUND | {"settings", "runtime"},
     "diagnosis": {"guard_state", "types"},
     "policy": BELOW,
+    "policy_import": BELOW | {"policy"},
     "hotswap": BELOW | {"policy"},
     "motion": BELOW,
     "data": BELOW,
@@ -70,6 +71,7 @@ SHOWN = {"rich", "matplotlib", "PIL"}
 MAY_NEED = {
     "sensing": {"PIL"},
     "policy": {"onnxruntime"},
+    "policy_import": {"onnx", "onnxruntime"},
     "robots": {"xacro"},
     "drift": TORCH,
     "learning": TRAINING,
