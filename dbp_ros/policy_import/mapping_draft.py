@@ -1,12 +1,14 @@
 """First mapping of a graph, from the names and shapes of its inputs and outputs."""
 
-import json
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import yaml
 
-from dbp_ros.policy_import.foreign_graph import ForeignGraph, TensorSpec
+from dbp_ros.policy_import.foreign_graph import ForeignGraph, Size, TensorSpec
 
+POSITION_WORDS = ("state", "joint", "pos")
 NOISE_WORDS = ("noise", "latent", "x_t", "epsilon")
 IMAGE_LAYOUTS = {
     3: ("CHW", "HWC"),
@@ -28,10 +30,11 @@ def draft_mapping(
     """
     images = {n: layout for n, s in graph.inputs.items() if (layout := image_layout(s))}
     action = next(iter(graph.outputs))
+    columns = graph.outputs[action].shape[-1:]
     vectors = {
         name: spec
         for name, spec in graph.inputs.items()
-        if name not in images and _is_vector(spec) and not _is_noise(name)
+        if name not in images and not _is_noise(name) and _is_vector(name, spec, columns)
     }
     noise = [name for name in graph.inputs if name not in images and _is_noise(name)]
     constants = [n for n in graph.inputs if n not in images | vectors and n not in noise]
@@ -64,8 +67,11 @@ def image_layout(spec: TensorSpec) -> str:
     return ""
 
 
-def _is_vector(spec: TensorSpec) -> bool:
-    return spec.dtype.kind == "f" and len(spec.shape) in VECTOR_LAYOUTS
+def _is_vector(name: str, spec: TensorSpec, columns: tuple[Size, ...]) -> bool:
+    """Return whether an input may be joint positions, by its name or the number of columns."""
+    named = any(word in name.lower() for word in POSITION_WORDS)
+    is_vector = spec.dtype.kind == "f" and len(spec.shape) in VECTOR_LAYOUTS
+    return is_vector and (named or spec.shape[-1:] == columns)
 
 
 def _is_noise(name: str) -> bool:
@@ -99,8 +105,12 @@ def _position_lines(name: str, spec: TensorSpec) -> list[str]:
         "    # check: mean and std, or min and max, if the graph does not normalise",
         "    # mean: []",
         "    # std: []",
-        *(["    history: 1"] if "T" in layout and isinstance(spec.shape[1], str) else []),
+        *(["    history: 1  # check"] if _has_free_time(layout, spec) else []),
     ]
+
+
+def _has_free_time(layout: str, spec: TensorSpec) -> bool:
+    return "T" in layout and isinstance(spec.shape[layout.index("T")], str)
 
 
 def _all_image_lines(
@@ -116,6 +126,7 @@ def _all_image_lines(
             f"  {_quoted(name)}:  # {spec}",
             f"    camera: {_quoted(camera)}  # check: camera of the robot",
             f"    layout: {layout}",
+            *(["    history: 1  # check"] if _has_free_time(layout, spec) else []),
             *(["    size: [224, 224]  # check: height and width in training"] if free else []),
             f"    range: {'[0, 255]' if is_byte else '[0, 1]  # check: values of black and white'}",
             *([] if is_byte else ["    # check: mean and std, if the graph does not normalise"]),
@@ -163,5 +174,5 @@ def _section(title: str, items: Iterator[list[str]] | list[list[str]]) -> list[s
 
 
 def _quoted(text: str) -> str:
-    """Return a YAML string."""
-    return json.dumps(text)
+    """Return a YAML string, in quotes where it needs them."""
+    return str(yaml.safe_dump(text, width=math.inf).splitlines()[0])

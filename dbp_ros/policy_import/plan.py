@@ -131,16 +131,16 @@ def _with_window(
     name: str, item: PositionsInput | ImageInput, spec: TensorSpec, axes: Mapping[str, Size]
 ) -> tuple[TensorSpec, int]:
     """Return the fixed shape of an input and its number of observations."""
+    if "T" not in axes and item.history > 1:
+        raise ConfigError(
+            f"{name}: history is {item.history}, and layout {item.layout} has no axis T"
+        )
     window = axes.get("T", 1)
     if not isinstance(window, int):
         window = item.history
     elif item.history not in (1, window):
         raise ConfigError(
             f"{name}: history is {item.history}, the graph takes {window} observations: remove it"
-        )
-    if "T" not in axes and item.history > 1:
-        raise ConfigError(
-            f"{name}: history is {item.history}, and layout {item.layout} has no axis T"
         )
     shape = tuple(window if letter == "T" else size for letter, size in axes.items())
     return TensorSpec(spec.dtype, shape), window
