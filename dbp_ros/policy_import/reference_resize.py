@@ -23,7 +23,7 @@ def resize(pixels: Image, image: ImageInput, size: tuple[int, int]) -> Array:
         scale = min(scales) if image.fit == "pad" else max(scales)
         scales = scale, scale
     rows, columns = _weights(height, scales[0], image), _weights(width, scales[1], image)
-    resized = np.einsum("ih,hwc,jw->ijc", rows, pixels.astype(np.float64), columns)
+    resized = np.einsum("ih,hwc,jw->ijc", rows, pixels.astype(np.float64), columns, optimize=True)
     return _fitted(resized, size)
 
 
