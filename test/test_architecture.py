@@ -85,7 +85,7 @@ MAY_NEED = {
 }
 
 # The verbs that train or export need torch.
-TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py"}
+TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py", "import_lerobot.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
 ROS_VERBS = {
     *("demo.py", "demo_learn.py", "trace.py"),
