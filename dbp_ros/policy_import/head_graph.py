@@ -40,7 +40,7 @@ def head_model(
         camera = mapping.images[name].camera
         values.append(float_tensor(f"features.{camera}", (1, plan.history, size)))
         given += _feed_features(builder, plan, name, branch)
-    values.append(float_tensor("latent", (1, plan.horizon, nu)))
+    values.append(float_tensor("latent", (1, plan.horizon, plan.latent_size)))
     _feed_noise(builder, plan)
     constants = [_constant(plan, name) for name in mapping.constants]
     outputs = [f"{POLICY}{name}" for name in mapping.actions]

@@ -179,7 +179,7 @@ def _manifest(
         version=info.version,
         joints=mapping.joints,
         states=mapping.joints,
-        action=ActionSpec(JOINT_POSITION, plan.horizon, mapping.step_s),
+        action=ActionSpec(JOINT_POSITION, plan.horizon, mapping.step_s, plan.latent_size),
         history=HistorySpec(plan.history, plan.observation_step_s),
         cameras=tuple(cameras),
         clouds=(),

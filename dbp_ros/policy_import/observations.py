@@ -44,14 +44,13 @@ def _cases(
     sizes: Mapping[str, tuple[int, int]],
     count: int,
 ) -> GoldenCases:
-    nu = len(plan.mapping.joints)
     positions = _positions(plan, generator, count)
     cameras = {name: image.camera for name, image in plan.mapping.images.items()}
     images = {
         cameras[name]: np.stack([_images(plan.history, size, generator) for _ in range(count)])
         for name, size in sizes.items()
     }
-    latent = generator.standard_normal((count, plan.horizon, nu), np.float32)
+    latent = generator.standard_normal((count, plan.horizon, plan.latent_size), np.float32)
     actions = [
         reference.predict(positions[case], {c: i[case] for c, i in images.items()}, latent[case])
         for case in range(count)

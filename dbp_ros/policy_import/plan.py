@@ -44,6 +44,12 @@ class ImportPlan:
         """Time between two observations in [s]."""
         return self.mapping.observation_step_s or self.mapping.step_s
 
+    @property
+    def latent_size(self) -> int:
+        """Columns of the latent: one for each joint, or more if the noise inputs need them."""
+        noise = sum(int(np.prod(self.shape_of(name))) for name in self.mapping.noise)
+        return max(len(self.mapping.joints), -(-noise // self.horizon))
+
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Return the shape of an input."""
         return tuple(int(size) for size in self.inputs[name].shape)
@@ -86,9 +92,7 @@ def plan_import(graph: ForeignGraph, mapping: PolicyMapping) -> ImportPlan:
         inputs[name] = _fixed(f"constants.{name}", graph.inputs[name], constant.shape)
         _require_values(name, inputs[name], constant.value)
     points = _output_points(graph, mapping, inputs)
-    plan = ImportPlan(mapping, inputs, windows, sizes, points, _horizon(mapping, points))
-    _require_enough_latent(plan)
-    return plan
+    return ImportPlan(mapping, inputs, windows, sizes, points, _horizon(mapping, points))
 
 
 def _require_names(graph: ForeignGraph, mapping: PolicyMapping) -> None:
@@ -222,16 +226,3 @@ def _horizon(mapping: PolicyMapping, points: Mapping[str, int]) -> int:
             "points: execute at most those"
         )
     return horizon
-
-
-def _require_enough_latent(plan: ImportPlan) -> None:
-    """Raise `ConfigError` if the noise inputs are larger than the latent of a chunk."""
-    sizes = {name: int(np.prod(plan.shape_of(name))) for name in plan.mapping.noise}
-    available = plan.horizon * len(plan.mapping.joints)
-    if sum(sizes.values()) > available:
-        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        raise ConfigError(
-            f"the noise inputs have {listed} values, the latent of {plan.horizon} points of "
-            f"{len(plan.mapping.joints)} joints has {available}: map them to constants with "
-            "value 0, or export a smaller one"
-        )

@@ -29,7 +29,7 @@ class ReferencePolicy:
         Args:
             positions: Measured joint positions, oldest first. Shape (history, nu).
             images: Images by camera, oldest first. Shapes (history, height, width, 3).
-            latent: Standard normal noise. Shape (horizon, nu).
+            latent: Standard normal noise. Shape (horizon, latent_size).
         """
         plan, mapping = self._plan, self._plan.mapping
         measured = {

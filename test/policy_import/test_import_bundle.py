@@ -179,6 +179,17 @@ def test_the_runner_gives_a_history_and_the_latent_to_the_policy(
     np.testing.assert_allclose(steps_s, 0.05 * np.arange(1, HORIZON + 1))
 
 
+def test_noise_that_is_larger_than_a_chunk_widens_the_latent(
+    tmp_path: Path, import_into: ImportInto
+) -> None:
+    path = write_state_policy(tmp_path / "flow.onnx", 3, history=6)
+    folder, _ = import_into(path, noise=["joints"], actions={"deltas": {"layout": "TD"}})
+    chunk = load_policy(folder, seed=2)(MEASURED)
+    latent = np.random.default_rng(2).standard_normal((HORIZON, 5), np.float32)
+    raw = np.tanh(latent.ravel()[:18] @ waves(18, 3 * HORIZON)).reshape(HORIZON, 3)
+    np.testing.assert_allclose(chunk, raw, atol=1e-5)
+
+
 def test_a_history_of_images_reaches_the_policy(tmp_path: Path, import_into: ImportInto) -> None:
     values = VIDEO_POLICY | {
         "images": {"video": {**VIDEO_POLICY["images"]["video"], "history": 2}},

@@ -63,11 +63,6 @@ VIDEO = VIDEO_POLICY["images"]["video"]
         ({"actions": {"action": {"skip_points": 4}}}, "skip_points is 4, the graph returns 4 poi"),
         ({"actions": {"action": {"layout": "ND"}}}, r"float32 \(1, 4, 3\), and layout ND has 2"),
         ({"step_s": 0.5, "n_action_steps": 4}, "are 0.5 decisions per second, expected from 1 to"),
-        (
-            {"positions": {}, "noise": ["observation.state", "observation.image"], "images": {}},
-            r"have observation.state 3, observation.image 576 values, the latent of 4 points of 3 "
-            "joints has 12: map them to constants",
-        ),
     ],
 )
 def test_a_mapping_of_another_graph_is_refused(

@@ -126,3 +126,26 @@ def test_the_choices_of_a_setting_match_the_implementation(module, name, choices
 def test_a_value_that_is_none_of_its_choices_is_refused_by_name(kind, name):
     with pytest.raises(ConfigError, match=f"{name} is 'nope', expected one of "):
         from_mapping(kind, {name: "nope"})
+
+
+@dataclass(frozen=True)
+class Range(Settings):
+    low: float = setting(0.0, "Lower end")
+    high: float = setting(1.0, "Upper end")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.low > self.high:
+            raise ConfigError(f"low is {self.low}, expected at most high, {self.high}")
+
+
+@dataclass(frozen=True)
+class Ranges(Settings):
+    joints: dict[str, Range] = setting({}, "Range of each joint")
+
+
+def test_a_check_of_several_values_names_their_group() -> None:
+    with pytest.raises(ConfigError, match=r"^joints.elbow: low is 2.0, expected at most high"):
+        from_mapping(Ranges, {"joints": {"elbow": {"low": 2}}})
+    with pytest.raises(ConfigError, match=r"^low is 2.0"):
+        from_mapping(Range, {"low": 2})
