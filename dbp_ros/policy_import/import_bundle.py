@@ -1,6 +1,6 @@
 """Import of a foreign graph as a model bundle, verified against the original graph."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from dbp_ros.policy_import.encoder_graph import encoder_model
 from dbp_ros.policy_import.foreign_graph import ForeignGraph, nodes_of
 from dbp_ros.policy_import.graph_split import ImageBranch, image_branch
 from dbp_ros.policy_import.head_graph import feature_size, head_model
+from dbp_ros.policy_import.mapping_file import write_mapping
 from dbp_ros.policy_import.observations import golden_cases, other_sizes
 from dbp_ros.policy_import.plan import ImportPlan, plan_import
 from dbp_ros.policy_import.reference_policy import ReferencePolicy
@@ -36,6 +37,7 @@ from dbp_ros.settings.policy_mapping import PolicyMapping
 
 HEAD_FILE = "head.onnx"
 GOLDEN_FILE = "proof.npz"
+MAPPING_FILE = "mapping.yaml"
 # Share of the golden tolerance that the import may use on this machine.
 IMPORT_SHARE = 0.1
 LAYERS = {"Conv", "Gemm", "MatMul"}
@@ -100,6 +102,7 @@ def import_policy(
         for image, encoder in encoders.items():
             _save(encoder, staging / encoder_file(mapping.images[image].camera))
         _save(head_model(model, plan, branches), staging / HEAD_FILE)
+        write_mapping(staging / MAPPING_FILE, mapping)
         golden = golden_cases(plan, reference)
         write_golden(staging / GOLDEN_FILE, golden)
         manifest = _manifest(graph, plan, branches, staging, info)
@@ -191,7 +194,7 @@ def _manifest(
             "commands": [info.command] if info.command else [],
             "method": "import",
             "source": {"file": graph.path.name, "sha256": graph.sha256, "opset": graph.opset},
-            "mapping": asdict(mapping),
+            "mapping": MAPPING_FILE,
             "versions": {"dbp_ros": __version__, "onnx": version("onnx")},
         },
     )

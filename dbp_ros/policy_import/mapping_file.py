@@ -1,11 +1,13 @@
-"""Files of mappings."""
+"""YAML files of mappings."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
 
 from dbp_ros.bundle.manifest import UNREADABLE
 from dbp_ros.errors import ConfigError
+from dbp_ros.files import write_text
 from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.policy_mapping import PolicyMapping
 
@@ -28,3 +30,8 @@ def read_mapping(path: Path) -> PolicyMapping:
         return from_mapping(PolicyMapping, values)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def write_mapping(path: Path, mapping: PolicyMapping) -> None:
+    """Write a mapping with all its values, which `read_mapping` reads."""
+    write_text(path, yaml.safe_dump(asdict(mapping), sort_keys=False, width=100))

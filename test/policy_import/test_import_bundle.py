@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from policy_import.conftest import ImportInto
+from policy_import.conftest import ImportInto, mapping_of
 from policy_import.foreign_graphs import (
     HORIZON,
     image_action,
@@ -24,6 +24,7 @@ from dbp_ros.errors import BundleError
 from dbp_ros.policy import load_policy
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.policy_import.mapping_file import read_mapping
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, Frame
 
@@ -243,6 +244,12 @@ def test_the_import_is_reproducible(tmp_path: Path, import_into: ImportInto) -> 
     path = write_image_policy(tmp_path / "act.onnx")
     first = read_bundle(import_into(path, **IMAGE_POLICY)[0])
     assert read_bundle(import_into(path, **IMAGE_POLICY)[0]).sha256 == first.sha256
+
+
+def test_a_bundle_contains_its_mapping(tmp_path: Path, import_into: ImportInto) -> None:
+    folder, _ = import_into(write_image_policy(tmp_path / "act.onnx"), **IMAGE_POLICY)
+    assert read_mapping(folder / "mapping.yaml") == mapping_of(**IMAGE_POLICY)
+    assert "mapping.yaml" in read_bundle(folder).manifest.files
 
 
 def test_a_bundle_that_differs_from_the_original_is_not_written(

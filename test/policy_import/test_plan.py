@@ -174,5 +174,6 @@ def test_external_weights_become_part_of_the_bundle(
     assert sorted(file.name for file in folder.iterdir()) == [
         "head.onnx",
         "manifest.yaml",
+        "mapping.yaml",
         "proof.npz",
     ]

@@ -1,7 +1,7 @@
 """Settings have valid defaults; a wrong value is refused with the reason."""
 
 import importlib
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from typing import get_args
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.controllers import ControllersConfig
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
-from dbp_ros.settings.fields import from_mapping, leaves
+from dbp_ros.settings.fields import Settings, from_mapping, leaves, setting
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.policy import (
