@@ -95,6 +95,7 @@ def command(arguments: argparse.Namespace) -> str:
     """Return the command line that imports the policy again."""
     words = ["dbp", "import", arguments.policy.name, "--mapping", arguments.mapping.name]
     words += ["--out", f"models/{arguments.out.name}", "--version", arguments.version]
+    words += ["--name", arguments.name] if arguments.name else []
     return shlex.join(map(str, words))
 
 
