@@ -79,6 +79,8 @@ setup(
         "learner": [*LEARN, *BAGS],
         # Recording of episodes on any robot.
         "record": [*BAGS, "rich"],
+        # Policies that were trained elsewhere.
+        "import": ["onnx"],
         # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot.
         "data": [
             *("h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow", "rosbags>=0.11,<1", *BAGS),

@@ -28,6 +28,13 @@ from dbp_ros.settings.fields import leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
+from dbp_ros.settings.policy_mapping import (
+    ActionOutput,
+    ConstantInput,
+    ImageInput,
+    PolicyMapping,
+    PositionsInput,
+)
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.settings.view import ViewConfig
@@ -202,6 +209,17 @@ def manifest() -> Iterator[str]:
     yield from fields_of(Manifest)
 
 
+def policy_mapping() -> Iterator[str]:
+    """Yield the settings of a mapping of `dbp import`, and those of its inputs and outputs."""
+    for kind in (PolicyMapping, PositionsInput, ImageInput, ConstantInput, ActionOutput):
+        yield from ("", f"`{kind.__name__}`: {escaped(_first_line(kind))}")
+        rows = [
+            (literal(item.name), _type(item.type), _default(item.default), item.metadata["doc"])
+            for item in fields(kind)
+        ]
+        yield from table(("key", "type", "default", "description"), rows)
+
+
 def policy_step() -> Iterator[str]:
     """Yield the fields of the JSON on `decision`."""
     yield from fields_of(PolicyStep)
@@ -274,6 +292,7 @@ PAGES: dict[str, Callable[[], Iterable[str]]] = {
     "qos_profiles": qos_profiles,
     "data_formats": data_formats,
     "manifest": manifest,
+    "policy_mapping": policy_mapping,
     "policy_step": policy_step,
     "swap_status": swap_status,
     "recording_manifest": recording_manifest,

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "sensing": GROUND | {"settings", "runtime"},
     "diagnosis": {"guard_state", "types"},
     "policy": BELOW,
+    "policy_import": BELOW | {"policy"},
     "hotswap": BELOW | {"policy"},
     "motion": BELOW,
     "data": BELOW,
@@ -70,6 +71,7 @@ SHOWN = {"rich", "matplotlib", "PIL"}
 MAY_NEED = {
     "sensing": {"PIL"},
     "policy": {"onnxruntime"},
+    "policy_import": {"onnx", "onnxruntime"},
     "robots": {"xacro"},
     "drift": TORCH,
     "learning": TRAINING,
@@ -83,7 +85,7 @@ MAY_NEED = {
 }
 
 # The verbs that train or export need torch.
-TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py"}
+TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py", "import_lerobot.py"}
 # The verbs that run the whole stack are the only ones that need ROS.
 ROS_VERBS = {
     *("demo.py", "demo_learn.py", "trace.py"),

@@ -47,6 +47,8 @@ VERBS = (
     Verb("train", "train a policy on recorded episodes", ("learn",)),
     Verb("finetune", "fine-tune a trained policy from rewards", ("learn", "sim")),
     Verb("export", "export a training run as a model bundle", ("learn",)),
+    Verb("import", "import an ONNX policy that was trained elsewhere", ("import",)),
+    Verb("import-lerobot", "write an ACT policy of LeRobot as an ONNX graph", ("learn",)),
     Verb("quantize", "quantize a model bundle", ("learn", "sim")),
     Verb("inspect", "describe a model bundle and verify it on this machine", ()),
     Verb("evaluate", "measure the success rate of a model in simulation", ("sim",)),
@@ -87,6 +89,10 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.finetune import register
         case "export":
             from dbp_ros.cli.export import register
+        case "import":
+            from dbp_ros.cli.import_policy import register
+        case "import-lerobot":
+            from dbp_ros.cli.import_lerobot import register
         case "quantize":
             from dbp_ros.cli.quantize import register
         case "inspect":

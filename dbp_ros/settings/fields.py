@@ -105,7 +105,11 @@ def from_mapping(kind: type[Kind], values: Any, prefix: str = "") -> Kind:
         name: _checked(known[name].metadata, hints[name], value, f"{prefix}{name}")
         for name, value in given.items()
     }
-    return kind(**checked)
+    try:
+        return kind(**checked)
+    except ConfigError as error:
+        # Checks of values that depend on each other do not know the name of their group.
+        raise ConfigError(f"{prefix.rstrip('.')}: {error}" if prefix else str(error)) from error
 
 
 def convert(kind: Any, value: Any, name: str) -> Any:

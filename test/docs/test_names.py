@@ -15,6 +15,7 @@ import dbp_ros
 from dbp_ros.policy import load_policy
 from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.fields import from_mapping
+from dbp_ros.settings.policy_mapping import PolicyMapping
 
 README_LINES = 150
 DOTTED = re.compile(r"dbp_ros(\.\w+)+")
@@ -25,7 +26,7 @@ FOLDERS = (
     *(".ci", ".github", "benchmarks", "config", "dbp_ros", "docker", "docs", "examples", "launch"),
     *("models", "test"),
 )
-MADE_BY_A_COMMAND = {"models/mine", "models/small"}
+MADE_BY_A_COMMAND = {"models/mine", "models/small", "models/act"}
 # Terms of ros2_control, of the kernel and of other libraries.
 FOREIGN = {
     *("forward_command_controller", "interface_name", "joint_state_broadcaster"),
@@ -126,11 +127,14 @@ def test_no_snippet_of_another_language_is_unchecked(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=name)
-def test_yaml_is_a_mapping_of_data(page: Path) -> None:
+def test_yaml_is_a_mapping_of_data_or_of_a_policy(page: Path) -> None:
     for block in blocks(page, "yaml"):
-        (key, values), *rest = yaml.safe_load(block).items()
-        assert (key, rest) == ("data", [])
-        from_mapping(DataMapping, values)
+        match yaml.safe_load(block):
+            case {"data": values, **rest}:
+                assert not rest
+                from_mapping(DataMapping, values)
+            case mapping:
+                from_mapping(PolicyMapping, mapping)
 
 
 def test_the_new_names_of_the_changelog_exist() -> None:

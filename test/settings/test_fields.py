@@ -1,7 +1,7 @@
 """Settings have valid defaults; a wrong value is refused with the reason."""
 
 import importlib
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from typing import get_args
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.controllers import ControllersConfig
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
-from dbp_ros.settings.fields import from_mapping, leaves
+from dbp_ros.settings.fields import Settings, from_mapping, leaves, setting
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import BagConfig, LearnerConfig
 from dbp_ros.settings.policy import (
@@ -126,3 +126,26 @@ def test_the_choices_of_a_setting_match_the_implementation(module, name, choices
 def test_a_value_that_is_none_of_its_choices_is_refused_by_name(kind, name):
     with pytest.raises(ConfigError, match=f"{name} is 'nope', expected one of "):
         from_mapping(kind, {name: "nope"})
+
+
+@dataclass(frozen=True)
+class Range(Settings):
+    low: float = setting(0.0, "Lower end")
+    high: float = setting(1.0, "Upper end")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.low > self.high:
+            raise ConfigError(f"low is {self.low}, expected at most high, {self.high}")
+
+
+@dataclass(frozen=True)
+class Ranges(Settings):
+    joints: dict[str, Range] = setting({}, "Range of each joint")
+
+
+def test_a_check_of_several_values_names_their_group() -> None:
+    with pytest.raises(ConfigError, match=r"^joints.elbow: low is 2.0, expected at most high"):
+        from_mapping(Ranges, {"joints": {"elbow": {"low": 2}}})
+    with pytest.raises(ConfigError, match=r"^low is 2.0"):
+        from_mapping(Range, {"low": 2})

@@ -1,0 +1,1 @@
+"""Import of ONNX policies that were trained elsewhere, as model bundles."""

@@ -1,0 +1,150 @@
+"""An ONNX graph that was trained elsewhere: its inputs, outputs and values on the CPU."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import AttributeProto, helper
+
+from dbp_ros.bundle.bundle import sha256_of
+from dbp_ros.errors import BundleError
+
+# A size that depends on the input has a name in the graph, or none.
+Size: TypeAlias = int | str
+Tensors: TypeAlias = dict[str, NDArray[Any]]
+
+# Operators whose output differs from run to run.
+RANDOM = {
+    *("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
+    *("Bernoulli", "Multinomial"),
+}
+STANDARD_DOMAINS = {"", "ai.onnx"}
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Type and shape of an input or output.
+
+    Attributes:
+        dtype: Type of the elements.
+        shape: Sizes of the axes; names for those that are not fixed.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[Size, ...]
+
+    def __str__(self) -> str:
+        """Return type and shape, such as `float32 (1, 3, height, width)`."""
+        return f"{self.dtype} ({', '.join(map(str, self.shape))})"
+
+
+class ForeignGraph:
+    """Graph of a policy, run without any change.
+
+    Attributes:
+        path: The ONNX file.
+        model: Its content.
+        inputs: Inputs by name.
+        outputs: Outputs by name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Load a graph.
+
+        Raises:
+            BundleError: If the file cannot be loaded, or the graph is not deterministic.
+        """
+        self.path = path
+        try:
+            self.model = onnx.load(path)
+            self._session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        except Exception as error:
+            first_line = str(error).splitlines()[0]
+            raise BundleError(
+                f"{path} cannot be loaded ({first_line}): expected an ONNX file that ONNX Runtime "
+                f"{ort.__version__} runs, with its external data in the same folder"
+            ) from error
+        graph = self.model.graph
+        weights = {weight.name for weight in graph.initializer}
+        self.inputs = {i.name: _spec(path, i) for i in graph.input if i.name not in weights}
+        self.outputs = {output.name: _spec(path, output) for output in graph.output}
+        bodies = (graph, *self.model.functions)
+        operators = {node.op_type for body in bodies for node in nodes_of(body)}
+        if found := sorted(operators & RANDOM):
+            raise BundleError(
+                f"{path} samples random numbers ({', '.join(found)}), so it has no reproducible "
+                "output: export it with the noise as an input, and map that to noise"
+            )
+
+    @property
+    def opset(self) -> int:
+        """Version of the standard operators."""
+        return opset_of(self.model)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file."""
+        return sha256_of(self.path)
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes, with those of subgraphs."""
+        return sum(1 for _ in nodes_of(self.model.graph))
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> Tensors:
+        """Return all outputs by name.
+
+        Raises:
+            BundleError: If the graph cannot run with these inputs.
+        """
+        try:
+            values = self._session.run(None, dict(feeds))
+        except Exception as error:
+            first_line = str(error).splitlines()[0]
+            shapes = ", ".join(f"{name} {value.shape}" for name, value in feeds.items())
+            raise BundleError(
+                f"{self.path} does not run with {shapes} ({first_line}): correct the sizes in the "
+                "mapping"
+            ) from error
+        return dict(zip(self.outputs, values, strict=True))
+
+
+def nodes_of(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
+    """Yield all nodes of a graph or a function, with those of subgraphs."""
+    for node in graph.node:
+        yield node
+        for subgraph in subgraphs_of(node):
+            yield from nodes_of(subgraph)
+
+
+def subgraphs_of(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """Yield the graphs in the attributes of a node."""
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.GRAPH:
+            yield attribute.g
+        elif attribute.type == AttributeProto.GRAPHS:
+            yield from attribute.graphs
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Return the version of the standard operators of a model."""
+    versions = (item.version for item in model.opset_import if item.domain in STANDARD_DOMAINS)
+    return int(max(versions))
+
+
+def _spec(path: Path, value: onnx.ValueInfoProto) -> TensorSpec:
+    if not value.type.HasField("tensor_type"):
+        raise BundleError(
+            f"{path}: {value.name} is no tensor: export a policy of tensors without sequences"
+        )
+    tensor = value.type.tensor_type
+    sizes = tuple(
+        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?"
+        for dim in tensor.shape.dim
+    )
+    return TensorSpec(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), sizes)

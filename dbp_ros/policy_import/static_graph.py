@@ -1,0 +1,69 @@
+"""A graph with fixed input shapes, folded constants and the operators of the bundle's opset."""
+
+import tempfile
+from pathlib import Path
+
+import onnx
+import onnx.compose
+import onnx.version_converter
+import onnxruntime as ort
+
+from dbp_ros.errors import BundleError
+from dbp_ros.policy_import.foreign_graph import ForeignGraph, nodes_of, opset_of
+from dbp_ros.policy_import.graph_builder import OPSET
+from dbp_ros.policy_import.plan import ImportPlan
+
+POLICY = "policy/"
+
+
+def static_graph(graph: ForeignGraph, plan: ImportPlan) -> onnx.ModelProto:
+    """Return an equivalent graph whose tensors are named `policy/...`.
+
+    With fixed shapes ONNX Runtime folds the operators that only compute shapes, which would
+    otherwise connect the images with the other inputs.
+
+    Raises:
+        BundleError: If the graph is of an old opset and cannot be converted.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    for value in model.graph.input:
+        if value.name in plan.inputs:
+            for dim, size in zip(
+                value.type.tensor_type.shape.dim, plan.shape_of(value.name), strict=True
+            ):
+                dim.dim_value = size
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    del model.graph.value_info[:]
+    if graph.opset < OPSET:
+        model = _converted(graph, model)
+    return onnx.compose.add_prefix(_folded(model), POLICY)
+
+
+def _converted(graph: ForeignGraph, model: onnx.ModelProto) -> onnx.ModelProto:
+    try:
+        converted = onnx.version_converter.convert_version(model, OPSET)
+    except Exception as error:
+        first_line = str(error).splitlines()[0]
+        raise BundleError(
+            f"{graph.path} has opset {graph.opset} and cannot be converted to {OPSET} "
+            f"({first_line}): export it with opset_version={OPSET} or later"
+        ) from error
+    return converted
+
+
+def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model after the basic optimisations of ONNX Runtime, if its operators allow it."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "source.onnx"), Path(folder, "folded.onnx")
+        onnx.save(model, source)
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(target)
+        options.log_severity_level = 3
+        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        folded = onnx.load(target)
+    domains = {node.domain for node in nodes_of(model.graph)}
+    unusual = {node.domain for node in nodes_of(folded.graph)} - domains
+    return folded if not unusual and opset_of(folded) >= OPSET else model
