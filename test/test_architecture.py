@@ -76,7 +76,10 @@ MAY_NEED = {
     "drift": TORCH,
     "learning": TRAINING,
     "rl": TRAINING,
-    "data": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2", "rosbags", "zstandard"},
+    "data": {
+        *("h5py", "zarr", "imagecodecs", "pyarrow", "PIL", "mcap", "mcap_ros2", "rosbags"),
+        "zstandard",
+    },
     "sim": {"mujoco", "mink", "daqp", "PIL"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,

@@ -1,22 +1,24 @@
-"""Replay buffers of Diffusion Policy: a zarr store.
+"""Replay buffers of Diffusion Policy and UMI: a zarr store.
 
 Every array below `data` concatenates all episodes along its first axis, time. `meta/episode_ends`
 holds the row after the last row of each episode. 3D Diffusion Policy adds clouds as
 `data/point_cloud`.
 """
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
-import zarr.storage
 
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Layout, Values, make_episode
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
+from dbp_ros.data.zarr_store import ENDS, codec_error, open_store
 from dbp_ros.errors import EpisodeError
 
 STATE = "state"
@@ -31,8 +33,9 @@ STEP_S = 1 / 10
 class DiffusionPolicyStore:
     """The episodes of one store, a folder or a zip file.
 
-    By default the state is `state`, the action `action`, the camera `img`, the cloud `point_cloud`
-    if present. Timestamps come from `timestamp` if present.
+    By default the state is `state`, the action `action`, the cameras all arrays of shape (steps,
+    height, width, 3), the cloud `point_cloud` if present. Timestamps come from `timestamp` if
+    present. A store without `action`, such as those of UMI, needs a selection.
     """
 
     def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
@@ -44,11 +47,14 @@ class DiffusionPolicyStore:
         self.origin = str(path)
         self._path = path
         with error_context(self.origin):
-            store = str(path) if path.is_dir() else zarr.storage.ZipStore(str(path), mode="r")
-            root: Any = zarr.open_group(store, mode="r")
-            self._data = root["data"]
-            self._ends = _episode_ends(np.asarray(root["meta"]["episode_ends"][:]))
-            self._layout = _layout(set(self._data.keys()), selection)
+            root = open_store(path)
+            self._ends = _episode_ends(np.asarray(root[ENDS][:]))
+            self._data = _arrays(root)
+            shapes = {key: tuple(array.shape[1:]) for key, array in self._data.items()}
+            self._layout = _layout(shapes, selection)
+            if self._layout.seconds and selection.step_s is None:
+                self._layout = replace(self._layout, step_s=self._median_step_s())
+            self.unused = self._layout.unused(shapes)
         self._task = path.name.removesuffix(".zip").removesuffix(".zarr")
         self.names = tuple(f"episode {index}" for index in range(len(self._ends)))
 
@@ -62,6 +68,11 @@ class DiffusionPolicyStore:
             first = self._ends[number - 1] if number else 0
             rows = slice(first, self._ends[number])
             return make_episode(lambda key: self._rows(key, rows), self._layout, self._task, None)
+
+    def _median_step_s(self) -> float:
+        """Return the median time between two rows of the first episode, in [s]."""
+        rows = self._rows(self._layout.seconds, slice(0, self._ends[0]))
+        return float(np.median(np.diff(rows.reshape(-1)))) if len(rows) > 1 else STEP_S
 
     def _rows(self, key: str, rows: slice) -> Values:
         array = self._data[key]
@@ -88,12 +99,40 @@ def _episode_ends(ends: Values) -> list[int]:
     return [int(end) for end in ends]
 
 
-def _layout(available: set[str], selection: Selection) -> Layout:
+def _arrays(root: Any) -> dict[str, Any]:
+    try:
+        return dict(root["data"].arrays())
+    except ValueError as error:
+        raise codec_error(error) from error
+
+
+def _layout(shapes: dict[str, RowShape], selection: Selection) -> Layout:
+    if ACTION not in shapes and not selection.action:
+        raise EpisodeError(_without_action(shapes))
+    if ACTION not in shapes and selection.step_s is None and SECONDS not in shapes:
+        raise EpisodeError(
+            "the store has neither a rate nor timestamps: give the time between two rows with "
+            "--step-s, such as 0.05 for 20 Hz"
+        )
+    cameras = sorted(key for key, shape in shapes.items() if len(shape) == 3 and shape[2] == 3)
+    cameras += [IMAGE] if IMAGE in shapes and IMAGE not in cameras else []
     return Layout(
-        state=choose("state", selection.state, (STATE,), available),
-        action=choose_action(selection.action, ACTION, available),
-        images=choose("images", selection.images, {IMAGE} & available, available),
-        points=choose("points", selection.points, {CLOUD} & available, available),
+        state=choose("state", selection.state, (STATE,), shapes),
+        action=choose_action(selection.action, ACTION, shapes),
+        images=choose("images", selection.images, cameras, shapes),
+        points=choose("points", selection.points, {CLOUD} & set(shapes), shapes),
         step_s=selection.step_s or STEP_S,
-        seconds=SECONDS if SECONDS in available else "",
+        seconds=SECONDS if SECONDS in shapes else "",
+    )
+
+
+def _without_action(shapes: dict[str, RowShape]) -> str:
+    """Return the error of a store that records no commands, with a selection that fits."""
+    constant = re.compile(r".*(start|end)_pose")
+    low = [key for key in sorted(shapes) if len(shapes[key]) <= 1 and not constant.fullmatch(key)]
+    keys = [key for key in low if key != SECONDS] or sorted(shapes)
+    return (
+        f"no key {ACTION!r} for action: use one of {', '.join(sorted(shapes))}. A store of UMI has "
+        "no commands, its actions are the poses of the hand: "
+        f"--action {'+'.join(keys)} --state {' '.join(keys)}"
     )

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dbp_ros.data.array_files import HDF5_SUFFIXES, open_npz_arrays
 from dbp_ros.data.bag_paths import bag_paths
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.labelled_episodes import with_labels
 from dbp_ros.data.npz_folder import NpzFolder
-from dbp_ros.data.robot_mapping import MappedEpisodes
+from dbp_ros.data.robot_mapping import MappedEpisodes, mapped_keys
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
+from dbp_ros.data.unit_conversion import ConvertedEpisodes
+from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError
 from dbp_ros.extras import install_hint
 from dbp_ros.settings.data_mapping import DataMapping
@@ -54,10 +57,18 @@ def _open_diffusion_policy(path: Path, selection: Selection) -> EpisodeSet:
     return DiffusionPolicyStore(path, selection)
 
 
-def _open_robomimic(path: Path, selection: Selection) -> EpisodeSet:
-    from dbp_ros.data.robomimic import RobomimicFile
+def _open_hdf5(path: Path, selection: Selection) -> EpisodeSet:
+    from dbp_ros.data.hdf5 import open_hdf5
 
-    return RobomimicFile(path, selection)
+    return open_hdf5(path, selection)
+
+
+def _has_hdf5(path: Path) -> bool:
+    """Return whether a path is an HDF5 file, or a folder of them or of folders of them."""
+    if path.is_file():
+        return _begins_with(path, HDF5_MAGIC)
+    candidates = (file for suffix in HDF5_SUFFIXES for file in path.rglob(f"*{suffix}"))
+    return any(_begins_with(file, HDF5_MAGIC) for file in candidates)
 
 
 def _open_bags(path: Path, selection: Selection) -> EpisodeSet:
@@ -79,6 +90,11 @@ def _begins_with(path: Path, magic: bytes) -> bool:
         return file.read(len(magic)) == magic
 
 
+def _has_episode_ends(path: Path) -> bool:
+    ends = Path("meta", "episode_ends")
+    return (path / ends).is_dir() or sum(1 for one in path.glob("*") if (one / ends).is_dir()) == 1
+
+
 def _is_zip(path: Path) -> bool:
     # An .npz episode is also a zip file, but a data set of them is a folder.
     return path.suffix != SUFFIX and _begins_with(path, ZIP_MAGIC)
@@ -92,16 +108,10 @@ FORMATS = (
         _open_lerobot,
     ),
     DataFormat(
-        "Diffusion Policy",
-        "a .zarr folder or .zarr.zip with data/ and meta/episode_ends",
-        lambda path: (path / "meta" / "episode_ends").is_dir() or _is_zip(path),
+        "Diffusion Policy, UMI",
+        "a .zarr folder, a folder of it, or a zip of either, with data/ and meta/episode_ends",
+        lambda path: _has_episode_ends(path) or _is_zip(path),
         _open_diffusion_policy,
-    ),
-    DataFormat(
-        "robomimic",
-        "an .hdf5 file with data/demo_0, data/demo_1, ...",
-        lambda path: _begins_with(path, HDF5_MAGIC),
-        _open_robomimic,
     ),
     DataFormat(
         "dbp_ros",
@@ -118,7 +128,22 @@ FORMATS = (
         has_own_names=False,
         describe=_describe_bags,
     ),
+    DataFormat(
+        "HDF5 (robomimic, LIBERO, ALOHA)",
+        "an .hdf5 file with data/demo_0, data/demo_1, ..., or with one episode of an array per "
+        "key, or a folder of such files",
+        _has_hdf5,
+        _open_hdf5,
+    ),
+    DataFormat(
+        "NumPy",
+        f"a folder of {SUFFIX} files with one episode each, an array per key",
+        lambda path: any(path.glob(f"*{SUFFIX}")),
+        open_npz_arrays,
+    ),
 )
+# Marks of data sets of TensorFlow Datasets, which need TensorFlow to be read.
+TENSORFLOW_FILES = ("dataset_info.json", "*/dataset_info.json", "*.tfrecord*", "*/*.tfrecord*")
 
 
 def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
@@ -147,26 +172,55 @@ def open_recordings(path: Path, selection: Selection = DEFAULT_SELECTION) -> Epi
 def _open(
     path: Path, selection: Selection, wrap: Callable[[EpisodeSet, Path], EpisodeSet]
 ) -> EpisodeSet:
+    data_format = format_of(path)
+    try:
+        return _converted(data_format, path, selection, wrap)
+    except ModuleNotFoundError as error:
+        library = (error.name or "dbp_ros").partition(".")[0]
+        if library == "dbp_ros":
+            raise
+        hint = install_hint(library)
+        raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
+
+
+def format_of(path: Path) -> DataFormat:
+    """Detect the format of a data set.
+
+    Raises:
+        EpisodeError: If the path does not exist, or its format is unknown.
+    """
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
     for data_format in FORMATS:
         if data_format.matches(path):
-            try:
-                found = wrap(data_format.open(path, selection), path)
-                if not selection.robot:
-                    return found
-                robot = read_robot(selection.robot)
-                if not data_format.has_own_names:
-                    robot = replace(robot, data=DataMapping())
-                return MappedEpisodes(found, robot)
-            except ModuleNotFoundError as error:
-                library = (error.name or "dbp_ros").partition(".")[0]
-                if library == "dbp_ros":
-                    raise
-                hint = install_hint(library)
-                raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
+            return data_format
+    if any(True for pattern in TENSORFLOW_FILES for _ in path.glob(pattern)):
+        raise EpisodeError(
+            f"{path} is a data set of TensorFlow Datasets (RLDS), which is not read: convert it to "
+            "LeRobot v3 or to one .npz file per episode first"
+        )
     layouts = "\n".join(f"  {item.name}: {item.layout}" for item in FORMATS)
     raise EpisodeError(f"{path} has no known data format:\n{layouts}")
+
+
+def _converted(
+    data_format: DataFormat,
+    path: Path,
+    selection: Selection,
+    wrap: Callable[[EpisodeSet, Path], EpisodeSet],
+) -> EpisodeSet:
+    """Open a set in the names of a robot, or in the chosen units."""
+    episodes = data_format.open(path, selection)
+    if not selection.robot:
+        units, found = ColumnUnits.of_selection(selection), wrap(episodes, path)
+        return ConvertedEpisodes(found, units) if units.converts else found
+    robot = read_robot(selection.robot)
+    if not data_format.has_own_names:
+        robot = replace(robot, data=DataMapping())
+    keys = mapped_keys(robot, episodes.unused) if selection.state is None else ()
+    if keys:
+        episodes = data_format.open(path, replace(selection, state=keys))
+    return MappedEpisodes(wrap(episodes, path), robot)
 
 
 def describe_choices(path: Path, selection: Selection = DEFAULT_SELECTION) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import RowShape
+from dbp_ros.data.selection import JOIN
 from dbp_ros.errors import EpisodeError
 from dbp_ros.types import NS_PER_S, Floats, Image
 
@@ -21,7 +23,7 @@ class Layout:
 
     Attributes:
         state: Keys whose columns, in this order, make the state.
-        action: Key of the action.
+        action: Key of the action; several keys are joined by `+`.
         images: Keys of the cameras.
         points: Keys of the point clouds.
         step_s: Time between two rows, in [s].
@@ -38,6 +40,21 @@ class Layout:
     rewards: str = ""
     seconds: str = ""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def action_keys(self) -> tuple[str, ...]:
+        """Keys whose columns, in this order, make the action."""
+        return tuple(self.action.split(JOIN))
+
+    def unused(self, shapes: Mapping[str, RowShape]) -> dict[str, RowShape]:
+        """Return the keys without a role, sorted.
+
+        Args:
+            shapes: Shape of a row of each key of the data set.
+        """
+        named = {*self.state, *self.action_keys, *self.images, *self.points}
+        named |= {self.rewards, self.seconds}
+        return {key: shapes[key] for key in sorted(shapes) if key not in named}
 
 
 def make_episode(
@@ -56,8 +73,10 @@ def make_episode(
         EpisodeError: If there are no rows, or a key has a number of rows other than the action,
             a non-finite number, or values of another type.
     """
-    actions = _table(layout.action, read(layout.action), None)
-    steps = len(actions)
+    first, *others = layout.action_keys
+    commands = {first: _table(first, read(first), None)}
+    steps = len(commands[first])
+    commands |= {key: _table(key, read(key), steps) for key in others}
     if steps == 0:
         raise EpisodeError(f"{layout.action} has no rows, expected at least one: drop the episode")
     tables = {key: _table(key, read(key), steps) for key in layout.state}
@@ -67,11 +86,11 @@ def make_episode(
         mode="",
         outcome="failure" if success is False else "success",
         termination_reason={True: "success", False: "failure", None: "operator"}[success],
-        state_names=_state_names(tables, layout.columns),
-        action_names=_column_names(layout.action, actions, layout.columns),
+        state_names=_names(tables, layout.columns),
+        action_names=_names(commands, layout.columns),
         step_s=layout.step_s,
         states=np.concatenate([np.zeros((steps, 0), np.float32), *tables.values()], axis=1),
-        actions=actions,
+        actions=np.concatenate([*commands.values()], axis=1),
         rewards=_rewards(read, layout, steps),
         stamps_ns=_stamps_ns(read, layout, steps),
         images={key: _images(key, read(key), steps) for key in layout.images},
@@ -107,9 +126,7 @@ def _finite(key: str, values: Values) -> Floats:
     return floats
 
 
-def _state_names(
-    tables: Mapping[str, Floats], columns: Mapping[str, tuple[str, ...]]
-) -> tuple[str, ...]:
+def _names(tables: Mapping[str, Floats], columns: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     names = [name for key in tables for name in _column_names(key, tables[key], columns)]
     if len(set(names)) < len(names):
         # Two keys with equal column names, such as position and velocity of a joint.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.episode_set import EpisodeSet, RowShape
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, labels_path, read_labels
 from dbp_ros.errors import EpisodeError
@@ -47,6 +47,11 @@ class LabelledEpisodes:
                 f"{self.origin}: all {len(episodes)} episodes are discarded: restore some with "
                 "dbp episodes label --restore"
             )
+
+    @property
+    def unused(self) -> Mapping[str, RowShape]:
+        """Keys of the original set that are not read."""
+        return self._episodes.unused
 
     def __len__(self) -> int:
         return len(self.names)

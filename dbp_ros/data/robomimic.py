@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Layout, Values, make_episode
 from dbp_ros.data.read_errors import error_context
@@ -51,7 +52,9 @@ class RobomimicFile:
             self._task = str(environment.get("env_name", "unknown"))
             self._sparse = arguments.get("reward_shaping") is False
             step_s = _step_s(arguments, selection)
-            self._layout = _layout(file["data"][self.names[0]], selection, step_s)
+            demo = file["data"][self.names[0]]
+            self._layout = _layout(demo, selection, step_s)
+            self.unused = self._layout.unused(_row_shapes(demo))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -97,6 +100,12 @@ def _step_s(arguments: dict[str, Any], selection: Selection) -> float:
     return float(1 / control_hz)
 
 
+def _row_shapes(demo: Any) -> dict[str, RowShape]:
+    """Return the shape of a row of each array of a demonstration and of its observations."""
+    arrays = {**{key: demo[key] for key in demo}, **{key: demo["obs"][key] for key in demo["obs"]}}
+    return {key: tuple(a.shape[1:]) for key, a in arrays.items() if isinstance(a, h5py.Dataset)}
+
+
 def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
     if "obs" not in demo:
         raise EpisodeError("the demonstrations have no obs: extract the observations first")
@@ -105,12 +114,11 @@ def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
     has_position = any(GRIPPER_POSITION.fullmatch(key) for key in low)
     default = [key for key in low if DEFAULT_STATE.fullmatch(key)] if has_position else low
     cameras = sorted(key for key, shape in shapes.items() if len(shape) == 4 and shape[3] == 3)
-    actions = [
-        key for key, value in demo.items() if hasattr(value, "shape") and len(value.shape) == 2
-    ]
+    # LIBERO has further states of the robot next to the observations.
+    tables = [key for key, value in demo.items() if len(getattr(value, "shape", ())) == 2]
     return Layout(
-        state=choose("state", selection.state, default, low),
-        action=choose_action(selection.action, ACTIONS, actions),
+        state=choose("state", selection.state, default, {*low, *tables} - {ACTIONS}),
+        action=choose_action(selection.action, ACTIONS, {*tables, *low}),
         images=choose("images", selection.images, cameras, cameras),
         points=choose("points", selection.points, (), shapes),
         step_s=step_s,
@@ -119,8 +127,10 @@ def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
 
 
 def _array(demo: Any, key: str, layout: Layout) -> Values:
-    group = demo if key in (layout.action, layout.rewards) else demo["obs"]
-    if key not in group:
-        raise EpisodeError(f"no key {key}: use one of {', '.join(sorted(group))}")
-    values: Values = group[key][()]
+    observations = demo["obs"]
+    is_command = key in (*layout.action_keys, layout.rewards)
+    found = [group for group in (observations, demo) if key in group]
+    if not found:
+        raise EpisodeError(f"no key {key}: use one of {', '.join(sorted(observations))}")
+    values: Values = found[-1 if is_command else 0][key][()]
     return values

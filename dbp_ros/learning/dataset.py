@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.episode_set import EpisodeSet, RowShape
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.image_size import with_image_size
+from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.subsample import SubsampledEpisodes
-from dbp_ros.data.units import BY_NAME, RADIANS, ColumnUnits
+from dbp_ros.data.unit_check import check_units, column_ranges
+from dbp_ros.data.units import BY_NAME, ColumnUnits
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
@@ -25,8 +27,6 @@ from dbp_ros.robots.arm_chain import ArmChain, arm_chains
 from dbp_ros.types import Floats, Image
 
 CONSTANT_BELOW = 1e-4
-# Two full turns; a UR5e turns by one from zero.
-LARGEST_ANGLE_RAD = 4.0 * math.pi
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Demonstrations:
         episode: Number of each row's episode. Shape (steps,).
         units: Units of the columns.
         arms: Chains of the robot's arms; empty for an unknown robot.
+        unused: Shape of a row of each key of the data set that is not read.
     """
 
     state_names: tuple[str, ...]
@@ -60,6 +61,7 @@ class Demonstrations:
     episode: NDArray[np.int64]
     units: ColumnUnits = BY_NAME
     arms: tuple[ArmChain, ...] = ()
+    unused: Mapping[str, RowShape] = field(default_factory=dict)
 
     @classmethod
     def from_arrays(
@@ -76,7 +78,7 @@ class Demonstrations:
         """Build a data set from arrays in memory.
 
         An action is the command for one step after the state of its row. Columns whose names end
-        in `joint` are joints in [rad], those that contain `gripper` are in [m]. An action of a
+        in `joint` are joints in [rad], those that end in `gripper_joint` are in [m]. An action of a
         joint is learned relative to the state of the same name. If the data are pairs of an
         observation and a chunk, make episodes of one step with the flattened chunk as the action,
         and train with `horizon=1`.
@@ -188,39 +190,24 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
     """Read a whole data set into memory.
 
     Raises:
-        TrainingError: If it is empty, lacks a key of the selection, or an episode is damaged or
-            differs from the first.
+        TrainingError: If it is empty, lacks a key of the selection, an episode is damaged or
+            differs from the first, or the unit of a joint is undecided or contradicts its values.
     """
     try:
         episodes = open_episodes(path, selection)
         if selection.stride is not None:
             episodes = SubsampledEpisodes(episodes, selection.stride)
-        units = ColumnUnits.of_robot(selection.robot)
+        units = ColumnUnits.of_selection(selection)
         arms = arm_chains(selection.robot) if selection.robot else ()
         read = read_demonstrations(episodes, selection.image_size)
-        found = replace(read, units=units, arms=arms)
+        found = replace(read, units=units, arms=arms, unused=episodes.unused)
+        columns = column_ranges("state", found.state_names, found.states, units)
+        columns += column_ranges("action", found.action_names, found.actions, units)
+        with error_context(str(path)):
+            check_units(columns, selection)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
-    _check_angles(path, found)
     return found
-
-
-def _check_angles(path: Path, data: Demonstrations) -> None:
-    """Check that the values of joints can be angles in [rad].
-
-    Raises:
-        TrainingError: If a joint turns by more than two full rotations from zero.
-    """
-    columns = ((data.state_names, data.states), (data.action_names, data.actions))
-    for names, values in columns:
-        for index, name in enumerate(names):
-            low, high = float(values[:, index].min()), float(values[:, index].max())
-            if data.units.of(name) == RADIANS and max(-low, high) > LARGEST_ANGLE_RAD:
-                raise TrainingError(
-                    f"{path}: {name} runs from {low:g} to {high:g}, which cannot be an angle in "
-                    "[rad]: give --robot with a description whose data section has the unit, such "
-                    "as {unit: deg}"
-                )
 
 
 def read_demonstrations(
@@ -305,21 +292,3 @@ def _require_spec(expected: dict[str, Any], episode: Episode, name: str) -> None
                 f"{name}: expected {what} {expected[what]} as in the first episode, got {found}: "
                 "keep different episodes in separate folders"
             )
-
-
-def split_by_episode(
-    demonstrations: Demonstrations, fraction: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return training rows and validation rows; no episode is in both.
-
-    Raises:
-        TrainingError: If no episode is left to train on.
-    """
-    count = demonstrations.episodes
-    validation = round(count * fraction) if count > 1 else 0
-    validation = max(validation, 1) if fraction > 0 and count > 1 else validation
-    if validation >= count:
-        raise TrainingError(f"{count} episodes leave none to train on at fraction {fraction}")
-    order = np.random.default_rng(seed).permutation(count)
-    held_out = np.isin(demonstrations.episode, order[:validation])
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

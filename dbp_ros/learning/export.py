@@ -159,7 +159,7 @@ def _manifest(
     checkpoint: Checkpoint, policy: PolicyNetwork, directory: Path, info: ExportMetadata
 ) -> Manifest:
     shape, metadata, sizes = checkpoint.shape, checkpoint.metadata, policy.feature_sizes
-    units = ColumnUnits.of_robot(checkpoint.selection.robot)
+    units = ColumnUnits.of_selection(checkpoint.selection)
     joints = all(units.of(name) for name in shape.action_names)
     return Manifest(
         format=FORMAT,

@@ -60,12 +60,16 @@ def relative_columns(
     """
     return np.array(
         [
-            [float(relative and state == action and units.of(action) == RADIANS)]
+            [float(relative and state == action and _is_arm_joint(action, units))]
             for state in state_names
             for action in action_names
         ],
         np.float32,
     ).reshape(len(state_names), len(action_names))
+
+
+def _is_arm_joint(column: str, units: ColumnUnits) -> bool:
+    return units.of(column) == RADIANS and not units.is_gripper(column)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.dataset import Demonstrations, split_by_episode
+from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.normaliser import (
     JointNormaliser,
     Normaliser,
@@ -97,3 +97,21 @@ def _check(config: TrainConfig, data: Demonstrations) -> None:
             "check how they were recorded, or accept them with allow_constant_actions "
             "(--allow-constant-actions)"
         )
+
+
+def split_by_episode(
+    demonstrations: Demonstrations, fraction: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return training rows and validation rows; no episode is in both.
+
+    Raises:
+        TrainingError: If no episode is left to train on.
+    """
+    count = demonstrations.episodes
+    validation = round(count * fraction) if count > 1 else 0
+    validation = max(validation, 1) if fraction > 0 and count > 1 else validation
+    if validation >= count:
+        raise TrainingError(f"{count} episodes leave none to train on at fraction {fraction}")
+    order = np.random.default_rng(seed).permutation(count)
+    held_out = np.isin(demonstrations.episode, order[:validation])
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

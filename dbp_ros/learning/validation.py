@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dbp_ros.data.units import METRES
 from dbp_ros.drift.energy import energy_score
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.policy_network import PolicyNetwork, image_tensor
@@ -66,7 +65,7 @@ def validate(
         for i in range(0, len(selected), _BATCH_SIZE)
     ]
     scores, squares, variances = (torch.cat(values) for values in zip(*batches, strict=True))
-    arms = torch.tensor([data.units.of(name) != METRES for name in data.action_names])
+    arms = torch.tensor([not data.units.is_gripper(name) for name in data.action_names])
     arm = squares[:, :, arms].mean(2)
     best = arm.argmin(1)
     gripper = squares[torch.arange(len(best)), best][:, ~arms]

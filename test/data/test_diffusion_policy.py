@@ -1,10 +1,15 @@
 """Reading and rejecting replay buffers of Diffusion Policy."""
 
 import json
+import sys
+import zipfile
+from pathlib import Path
+from subprocess import run
 
 import numpy as np
 import pytest
 import zarr
+from imagecodecs.numcodecs import Jpegxl
 
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.selection import Selection
@@ -70,6 +75,7 @@ def test_timestamps_are_read(replay_buffer):
     seconds = 1.7e9 + np.linspace(0, 2, 12) ** 2
     add(replay_buffer, "data/timestamp", seconds)
     one = open_episodes(replay_buffer).read(1)
+    assert one.step_s == pytest.approx(np.median(np.diff(seconds[:3])), rel=1e-4)
     np.testing.assert_allclose(one.stamps_ns / 1e9, seconds[3:8], rtol=0, atol=1e-6)
 
 
@@ -145,3 +151,105 @@ def test_invalid_metadata_is_an_error(replay_buffer):
     (replay_buffer / "data" / "state" / ".zarray").write_text(json.dumps({"shape": "?"})[:5])
     with pytest.raises(EpisodeError, match=r"pusht\.zarr"):
         open_episodes(replay_buffer).read(0)
+
+
+def zipped(folder: Path, path: Path, above: str) -> Path:
+    """Return a zip file with the files of a folder below another folder."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, f"{above}{file.relative_to(folder)}")
+    return path
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_store_may_be_in_a_folder_of_a_folder_or_of_a_zip(tmp_path, zarr_format):
+    store = tmp_path / "outer" / "pusht.zarr"
+    root = zarr.open_group(str(store), mode="w", zarr_format=zarr_format)
+    rows = np.arange(8, dtype=np.float32).reshape(4, 2)
+    for key in ("state", "action"):
+        root.create_array(f"data/{key}", data=rows)
+    root.create_array("meta/episode_ends", data=np.array([1, 4]))
+    archive = zipped(store, tmp_path / "download.zip", "pusht/replay.zarr/")
+    for path in (store.parent, archive):
+        np.testing.assert_array_equal(open_episodes(path).read(1).states, rows[1:])
+
+
+def test_a_zip_without_a_store_is_an_error(tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("one.txt", "one")
+    with pytest.raises(EpisodeError, match=r"photos\.zip: has no meta/episode_ends"):
+        open_episodes(tmp_path / "photos.zip")
+
+
+@pytest.fixture
+def umi_store(tmp_path):
+    """Return a store with the arrays of UMI: poses, widths, JPEG XL images, and no action."""
+    path = tmp_path / "dataset.zarr.zip"
+    store = zarr.storage.ZipStore(str(path), mode="w")
+    root = zarr.open_group(store, mode="w", zarr_format=2)
+    wave = np.sin(np.linspace(0, 6, 12, dtype=np.float32))[:, None]
+    for key, width in (
+        *(("robot0_eef_pos", 3), ("robot0_eef_rot_axis_angle", 3), ("robot0_gripper_width", 1)),
+        *(("robot0_demo_start_pose", 6), ("robot0_demo_end_pose", 6)),
+    ):
+        root.create_array(f"data/{key}", data=np.tile(wave, width))
+    images = np.arange(12 * 8 * 8 * 3).reshape(12, 8, 8, 3).astype(np.uint8)
+    root.create_array(
+        "data/camera0_rgb",
+        data=images,
+        chunks=(1, 8, 8, 3),
+        compressors=Jpegxl(level=99, numthreads=1),
+    )
+    root.create_array("meta/episode_ends", data=np.array([5, 12]))
+    store.close()
+    return path
+
+
+def test_a_store_of_umi_needs_an_action_and_a_rate(umi_store):
+    with pytest.raises(EpisodeError) as error:
+        open_episodes(umi_store)
+    keys = ("robot0_eef_pos", "robot0_eef_rot_axis_angle", "robot0_gripper_width")
+    advice = f"--action {'+'.join(keys)} --state {' '.join(keys)}"
+    assert str(error.value).endswith(advice)
+    chosen = Selection(action="+".join(keys), state=keys)
+    with pytest.raises(EpisodeError, match=r"neither a rate nor timestamps: give .* --step-s"):
+        open_episodes(umi_store, chosen)
+
+
+def test_poses_and_jpeg_xl_images_of_umi_are_read(umi_store):
+    keys = ("robot0_eef_pos", "robot0_gripper_width")
+    chosen = Selection(action="+".join(keys), state=keys, step_s=1 / 60)
+    episodes = open_episodes(umi_store, chosen)
+    one = episodes.read(1)
+    assert one.action_names == (*(f"robot0_eef_pos.{i}" for i in range(3)), f"{keys[1]}.0")
+    np.testing.assert_array_equal(one.actions, one.states)
+    pixels = np.arange(12 * 8 * 8 * 3).reshape(12, 8, 8, 3).astype(np.uint8)
+    np.testing.assert_array_equal(one.images["camera0_rgb"], pixels[5:])
+    assert episodes.unused == {
+        "robot0_demo_end_pose": (6,),
+        "robot0_demo_start_pose": (6,),
+        "robot0_eef_rot_axis_angle": (3,),
+    }
+
+
+def test_a_missing_codec_is_an_error_that_names_its_package(umi_store):
+    # A new process, in which the library cannot be imported.
+    script = (
+        "import sys; sys.modules['imagecodecs'] = None\n"
+        "from pathlib import Path\n"
+        "from dbp_ros.data.formats import open_episodes\n"
+        "from dbp_ros.errors import EpisodeError\n"
+        "try:\n    open_episodes(Path(sys.argv[1]))\n"
+        "except EpisodeError as error:\n    print(error)\n"
+    )
+    command = [sys.executable, "-c", script, str(umi_store)]
+    done = run(command, capture_output=True, text=True, check=True)
+    assert "its arrays need the codec imagecodecs_jpegxl of imagecodecs; " in done.stdout
+    assert "pip install" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_an_unknown_key_among_those_of_an_action_is_an_error(replay_buffer):
+    with pytest.raises(EpisodeError, match="no key 'torque' for action"):
+        open_episodes(replay_buffer, Selection(action="action+torque"))

@@ -7,9 +7,11 @@ from subprocess import run
 import numpy as np
 import pytest
 
+from dbp_ros.data.bag_set import BagSet
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.formats import FORMATS, open_episodes
 from dbp_ros.data.selection import Selection, choose
+from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import EpisodeError
 
 DATA_SETS = (
@@ -120,6 +122,26 @@ def test_only_the_action_can_be_selected(path):
     assert not one.points
 
 
+def test_keys_that_are_not_read_are_listed_with_the_shape_of_a_row(path):
+    every = open_episodes(path)
+    few = open_episodes(path, Selection(state=(), images=(), points=()))
+    one = every.read(0)
+    sensors = {**one.images, **one.points}
+    assert sensors or one.states.size
+    for name, rows in sensors.items():
+        assert name not in every.unused
+        # A bag lists its topics, of which some belong to a key.
+        if not isinstance(every, BagSet):
+            assert few.unused[name] == rows.shape[1:]
+    assert set(every.unused) < set(few.unused)
+
+
+def test_wrappers_list_what_is_not_read(recordings):
+    chosen = Selection(state=("c", "a"), points=())
+    unused = SubsampledEpisodes(open_episodes(recordings, chosen), 2).unused
+    assert unused == {"b": (), "head_depth": (7, 6)}
+
+
 def test_a_duplicate_key_is_rejected():
     with pytest.raises(EpisodeError, match="state names elbow twice"):
         Selection(state=("elbow", "wrist", "elbow"))
@@ -163,7 +185,7 @@ def test_a_missing_library_is_an_error_with_the_fix(robomimic_file):
         [sys.executable, "-c", script, robomimic_file], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == (
-        "reading robomimic needs h5py; from the clone: pip install '.[data]'"
+        "reading HDF5 (robomimic, LIBERO, ALOHA) needs h5py; from the clone: pip install '.[data]'"
     )
 
 

@@ -10,9 +10,9 @@ from settings.test_robot import one_arm
 
 from dbp_ros.data.episode import DATASET_FILE, Episode, episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.robot_mapping import map_episode
+from dbp_ros.data.robot_mapping import MappedEpisodes, map_episode
 from dbp_ros.data.selection import Selection
-from dbp_ros.data.units import METRES, RADIANS
+from dbp_ros.data.units import RADIANS
 from dbp_ros.errors import ConfigError, EpisodeError, TrainingError
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.settings.data_mapping import DataMapping
@@ -146,7 +146,8 @@ def test_training_reads_a_data_set_in_the_names_of_the_robot(tmp_path: Path) -> 
     assert found.action_names == robot.joints
     assert tuple(found.images) == robot.camera_names
     assert found.units.of("left_shoulder_pan") == RADIANS
-    assert found.units.of("left_gripper") == METRES
+    assert found.units.of("left_gripper") == RADIANS
+    assert found.units.is_gripper("left_gripper")
     assert found.states[0, 0] == pytest.approx(np.radians(20.0))
     assert found.states[0, 5] == pytest.approx(-0.174533 + 0.4 * (1.74533 + 0.174533), abs=1e-5)
 
@@ -156,7 +157,7 @@ def test_an_angle_that_cannot_be_in_radians_is_refused(tmp_path: Path) -> None:
     data = written(tmp_path / "data", episode(values, values))
     with pytest.raises(
         TrainingError,
-        match=r"left_elbow_joint runs from 0 to 57\.3, which cannot be .*give --robot",
+        match=r"left_elbow_joint runs from 0 to 57\.3, which cannot be an angle",
     ):
         load_demonstrations(data)
 
@@ -171,3 +172,18 @@ def test_the_hash_of_the_data_is_that_of_the_files(tmp_path: Path) -> None:
     assert mapped.sha256() == open_episodes(data).sha256()
     assert mapped.read(0) is not None
     assert replace(mapped.read(0), images={}).state_names == robot.joints
+
+
+def test_columns_of_no_joint_are_listed(tmp_path: Path) -> None:
+    robot = robot_with(state="q.{joint}", action="{joint}")
+    values = dict.fromkeys(robot.joints, 0.5)
+    states = {**{f"q.{joint}": 0.5 for joint in robot.joints}, "force": 1.0}
+    data = written(tmp_path / "data", episode(states, {**values, "grip": 1.0}))
+    mapped = MappedEpisodes(open_episodes(data), robot)
+    assert mapped.unused == {"state force": (), "action grip": ()}
+
+
+def test_the_error_of_a_missing_column_is_in_sentences() -> None:
+    robot = robot_with(state="zz_{joint}_zz")
+    with pytest.raises(EpisodeError, match=r"it has a\. Correct data in the description of"):
+        map_episode(episode({"a": 1.0}, {"a": 1.0}), robot)

@@ -15,7 +15,7 @@ from dbp_ros.data.units import BY_NAME
 from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.dataset import Demonstrations, load_demonstrations, split_by_episode
+from dbp_ros.learning.dataset import Demonstrations, load_demonstrations
 from dbp_ros.learning.learning_rate import learning_rate
 from dbp_ros.learning.normaliser import (
     JointNormaliser,
@@ -24,6 +24,7 @@ from dbp_ros.learning.normaliser import (
     relative_columns,
 )
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.learning.training_data import split_by_episode
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_no_episode_is_in_both_splits(data: Demonstrations) -> None:
 def test_the_normaliser_is_fitted_on_training_episodes_only(folder: Path, tmp_path: Path) -> None:
     held_out = split_by_episode(load_demonstrations(folder), 0.2, CONFIG.seed)[1]
     index = int(load_demonstrations(folder).episode[held_out[0]])
-    outlier = episode(0, states=np.full((9, 3), 9, np.float32))
+    outlier = episode(0, states=np.full((9, 3), 9, np.float32) * np.array([1, 1, 0.02], np.float32))
     write_episode(episode_path(folder, index), outlier)
     trainer = Trainer(CONFIG, load_demonstrations(folder), tmp_path / "run")
     highest = trainer.policy.normaliser.state_centre + trainer.policy.normaliser.state_half_range

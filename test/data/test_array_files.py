@@ -1,0 +1,161 @@
+"""Folders with one file per episode, several HDF5 files, and data sets that are not read."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.selection import Selection
+from dbp_ros.errors import EpisodeError
+
+STEPS = 6
+
+
+def wave(width: int, index: int = 0) -> np.ndarray:
+    return np.sin(np.arange(STEPS * width, dtype=np.float32).reshape(STEPS, width) + index)
+
+
+def images(index: int = 0) -> np.ndarray:
+    return np.full((STEPS, 8, 10, 3), 10 + index, np.uint8)
+
+
+@pytest.fixture
+def npz_folder(tmp_path: Path) -> Path:
+    """Return a folder of archives under names of another project."""
+    folder = tmp_path / "arrays"
+    folder.mkdir()
+    for index in range(3):
+        np.savez(
+            folder / f"trial{index}.npz",
+            joints=wave(7, index),
+            command=wave(7, index + 1),
+            front=images(index),
+            label="pour",
+            version=np.array(2),
+        )
+    return folder
+
+
+@pytest.fixture
+def aloha_folder(tmp_path: Path) -> Path:
+    """Return a folder in the layout of ALOHA: a file per episode, without compression."""
+    folder = tmp_path / "aloha"
+    folder.mkdir()
+    for index in range(2):
+        with h5py.File(folder / f"episode_{index}.hdf5", "w") as file:
+            file.attrs["sim"] = False
+            file["action"] = wave(14, index + 1)
+            file["observations/qpos"] = wave(14, index)
+            file["observations/qvel"] = wave(14)
+            file["observations/images/cam_high"] = images(index)
+    return folder
+
+
+@pytest.fixture
+def libero_folder(tmp_path: Path) -> Path:
+    """Return a folder with a file per task, each with demonstrations."""
+    folder = tmp_path / "libero"
+    folder.mkdir()
+    for task in range(2):
+        with h5py.File(folder / f"task{task}_demo.hdf5", "w") as file:
+            data = file.create_group("data")
+            arguments = {"env_name": f"Task{task}", "env_kwargs": {"control_freq": 20}}
+            data.attrs["env_args"] = json.dumps(arguments)
+            for index in range(2 + task):
+                demo = data.create_group(f"demo_{index}")
+                demo["actions"] = wave(7, task)
+                demo["robot_states"] = wave(9)
+                demo["obs/joint_states"] = wave(7, index)
+                demo["obs/gripper_states"] = wave(2)
+                demo["obs/agentview_rgb"] = images(index)
+                demo["obs/eye_in_hand_rgb"] = images()
+    return folder
+
+
+def test_keys_of_archives_have_the_chosen_roles(npz_folder: Path) -> None:
+    chosen = Selection(state=("joints",), action="command", step_s=0.05)
+    episodes = open_episodes(npz_folder, chosen)
+    one = episodes.read(2)
+    assert episodes.names == ("trial0.npz", "trial1.npz", "trial2.npz")
+    np.testing.assert_array_equal(one.states, wave(7, 2))
+    np.testing.assert_array_equal(one.actions, wave(7, 3))
+    np.testing.assert_array_equal(one.images["front"], images(2))
+    assert one.step_s == 0.05
+    assert episodes.unused == {}
+    assert len(episodes.sha256()) == 64
+
+
+def test_archives_without_a_rate_or_known_keys_need_a_selection(npz_folder: Path) -> None:
+    chosen = Selection(state=("joints",), action="command")
+    with pytest.raises(EpisodeError, match="give the time between two rows with --step-s"):
+        open_episodes(npz_folder, chosen)
+    with pytest.raises(EpisodeError, match="no key 'state' for state: use one of command, front"):
+        open_episodes(npz_folder, Selection(step_s=0.05))
+
+
+def test_an_archive_of_objects_is_an_error_with_its_file(npz_folder: Path) -> None:
+    chosen = Selection(state=("joints",), action="command", step_s=0.05)
+    np.savez(npz_folder / "trial1.npz", joints=np.array([{}, None]), command=wave(7))
+    with pytest.raises(EpisodeError, match=r"trial1\.npz cannot be read"):
+        open_episodes(npz_folder, chosen).read(1)
+
+
+def test_an_episode_of_aloha_is_a_file(aloha_folder: Path) -> None:
+    episodes = open_episodes(aloha_folder, Selection(step_s=0.02))
+    one = episodes.read(1)
+    np.testing.assert_array_equal(one.states, wave(14, 1))
+    np.testing.assert_array_equal(one.actions, wave(14, 2))
+    assert one.state_names[0] == "observations.qpos.0"
+    assert set(one.images) == {"observations.images.cam_high"}
+    assert episodes.unused == {"observations.qvel": (14,)}
+    assert len(open_episodes(aloha_folder / "episode_0.hdf5", Selection(step_s=0.02))) == 1
+
+
+def test_timestamps_give_the_rate(aloha_folder: Path) -> None:
+    for file in aloha_folder.iterdir():
+        with h5py.File(file, "r+") as opened:
+            opened["timestamp"] = 3.0 + np.arange(STEPS) / 50
+    one = open_episodes(aloha_folder).read(0)
+    assert one.step_s == pytest.approx(0.02)
+    assert one.stamps_ns[0] == 3_000_000_000
+
+
+def test_demonstrations_of_several_files_are_one_set(libero_folder: Path) -> None:
+    episodes = open_episodes(libero_folder)
+    assert episodes.names == (
+        *("task0_demo.hdf5, demo_0", "task0_demo.hdf5, demo_1", "task1_demo.hdf5, demo_0"),
+        *("task1_demo.hdf5, demo_1", "task1_demo.hdf5, demo_2"),
+    )
+    last = episodes.read(4)
+    assert last.task == "Task1"
+    np.testing.assert_array_equal(last.actions, wave(7, 1))
+    np.testing.assert_array_equal(last.images["agentview_rgb"], images(2))
+    assert episodes.unused == {"robot_states": (9,)}
+    with pytest.raises(IndexError):
+        episodes.read(5)
+
+
+def test_states_next_to_the_observations_can_be_chosen(libero_folder: Path) -> None:
+    chosen = Selection(state=("robot_states", "joint_states"), images=("eye_in_hand_rgb",))
+    one = open_episodes(libero_folder, chosen).read(0)
+    assert one.states.shape == (STEPS, 16)
+    assert set(one.images) == {"eye_in_hand_rgb"}
+
+
+def test_the_hash_of_several_files_changes_with_one(libero_folder: Path) -> None:
+    before = open_episodes(libero_folder).sha256()
+    with h5py.File(libero_folder / "task1_demo.hdf5", "r+") as file:
+        file["data/demo_0/actions"][0] = 0.5
+    assert open_episodes(libero_folder).sha256() != before
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "1.0.0/train.tfrecord-00000-of-00001"])
+def test_a_data_set_of_tensorflow_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "bridge" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    with pytest.raises(EpisodeError, match=r"bridge is a data set of TensorFlow .*convert it to"):
+        open_episodes(tmp_path / "bridge")
