@@ -91,6 +91,14 @@ def _try_to_write(folder: Path) -> None:
                 path.rmdir()
 
 
+def shown_path(path: Path) -> str:
+    """Return a path relative to the working directory if it is within, otherwise as given."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)
+
+
 def _unwritable(path: Path, flag: str, error: OSError, kind: str) -> ConfigError:
     reason = error.strerror or str(error)
     return ConfigError(f"{flag} {path} cannot be written ({reason}): give another {kind}")

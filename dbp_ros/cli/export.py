@@ -1,19 +1,20 @@
 """`dbp export`: export a training run as a model bundle."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 import yaml
 
 from dbp_ros.bundle.manifest import MANIFEST
-from dbp_ros.cli.train import train_command
 from dbp_ros.data.episode import DATASET_FILE
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.errors import TrainingError
-from dbp_ros.files import check_new_folder
+from dbp_ros.files import check_new_folder, shown_path
 from dbp_ros.learning.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.export import ExportMetadata, export_bundle
+from dbp_ros.settings.policy import DECISION_RATE_HZ
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--control-rate-hz",
         type=float,
-        default=125.0,
+        default=DECISION_RATE_HZ,
         help="control rate of the model [Hz] (default: %(default)s)",
     )
     parser.set_defaults(run=run)
@@ -69,26 +70,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Return the command lines that reproduce the bundle in a clone."""
-    folder = arguments.data / DATASET_FILE
-    description = yaml.safe_load(folder.read_text(encoding="utf-8")) if folder.exists() else {}
-    data = f"data/{arguments.data.resolve().name}"
-    run = _in_clone(arguments.source, f"build/train/{arguments.name}")
-    out = _in_clone(arguments.out, f"models/{arguments.name}")
-    export = f"dbp export --run {run} --data {data} --out {out}"
-    export += f" --name {arguments.name} --version {arguments.version}"
-    initial = checkpoint.metadata.get("initial_model", {})
-    train = train_command(
-        checkpoint.config, data, run, checkpoint.selection, initial.get("path", "")
-    )
-    earlier = initial.get("commands", [])
+    """Return the command lines that produced the bundle, as they were given."""
+    file = arguments.data / DATASET_FILE
+    description = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    words = ["dbp", "export", "--run", shown_path(arguments.source)]
+    words += ["--data", shown_path(arguments.data), "--out", shown_path(arguments.out)]
+    words += ["--name", arguments.name, "--version", str(arguments.version)]
+    if arguments.control_rate_hz != DECISION_RATE_HZ:
+        words += ["--control-rate-hz", f"{arguments.control_rate_hz:g}"]
+    earlier = checkpoint.metadata.get("initial_model", {}).get("commands", [])
     recorded = [line for line in description.get("command_lines", []) if line not in earlier]
-    return (*earlier, *recorded, train, export)
-
-
-def _in_clone(path: Path, default: str) -> str:
-    """Return a path relative to the working directory, or a default if it is elsewhere."""
-    try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return default
+    trained = checkpoint.metadata.get("commands", [])
+    return (*earlier, *recorded, *trained, shlex.join(words))

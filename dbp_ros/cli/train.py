@@ -11,13 +11,15 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import describe_choices, open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
+from dbp_ros.data.taken import Taken, shape_text
 from dbp_ros.errors import TrainingError
-from dbp_ros.files import check_folder
+from dbp_ros.files import check_folder, shown_path
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.dataset import load_demonstrations
+from dbp_ros.learning.dataset import Demonstrations, load_demonstrations
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.settings.fields import Settings, leaves
 from dbp_ros.settings.flags import add_settings, flags_of, settings_from
 
 
@@ -44,25 +46,24 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def train_command(
-    config: TrainConfig, data: str, out: str, selection: Selection, initial_model: str
-) -> str:
+def train_command(arguments: argparse.Namespace) -> str:
     """Return the command line of a training run, without flags at their defaults."""
-    words = ["dbp", "train", "--data", data, "--out", out]
-    words += ["--initial-model", initial_model] if initial_model else []
-    return shlex.join([*words, *flags_of(selection), *flags_of(config)])
+    words = ["dbp", "train", "--data", shown_path(arguments.data)]
+    words += ["--out", shown_path(arguments.out)]
+    words += ["--initial-model", arguments.initial_model] if arguments.initial_model else []
+    words += ["--resume"] if arguments.resume else []
+    for kind in (Selection, TrainConfig):
+        words += flags_of(settings_from(kind, arguments))
+    return shlex.join(words)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train or resume training; only the main process prints."""
     trainer = _trainer(arguments)
     console, data = terminal(quiet=not trainer.accelerator.is_main_process), trainer.data
-    console.print(
-        f"{data.episodes} episodes, {len(data.states)} steps of {data.step_s:.4f} s, "
-        f"{len(data.state_names)} states, {len(data.action_names)} actions, "
-        f"cameras: {', '.join(data.images) or 'none'}, "
-        f"point clouds: {', '.join(data.points) or 'none'}"
-    )
+    counts = f"{data.episodes} episodes, {len(data.states)} steps"
+    for line in (f"{arguments.data}: {counts}", *_taken(data).lines()):
+        console.print(line, soft_wrap=True, highlight=False)
     if not arguments.resume:
         for choice in describe_choices(arguments.data, settings_from(Selection, arguments)):
             console.print(choice, soft_wrap=True, highlight=False)
@@ -80,16 +81,22 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     if path.exists() and not arguments.resume:
         raise TrainingError(f"{path} exists: give --resume to continue it, or another --out")
     checkpoint = read_checkpoint(arguments.out) if arguments.resume else None
-    config = checkpoint.config if checkpoint else settings_from(TrainConfig, arguments)
-    selection = checkpoint.selection if checkpoint else settings_from(Selection, arguments)
+    config, selection = settings_from(TrainConfig, arguments), settings_from(Selection, arguments)
+    if checkpoint is not None:
+        _check_resumed(config, checkpoint.config)
+        _check_resumed(selection, checkpoint.selection)
+        config, selection = checkpoint.config, checkpoint.selection
     data = load_demonstrations(arguments.data, selection)
     origin = {
         "name": arguments.data.resolve().name,
         "episodes": data.episodes,
         "sha256": open_episodes(arguments.data, selection).sha256(),
         **({"selection": selection.to_dict()} if selection != DEFAULT_SELECTION else {}),
+        "unused": {key: shape_text(shape) for key, shape in data.unused.items()},
     }
     trainer = Trainer(config, data, arguments.out, origin=origin)
+    earlier = checkpoint.metadata.get("commands", ()) if checkpoint else ()
+    trainer.commands = (*earlier, train_command(arguments))
     if checkpoint is not None:
         trainer.resume(checkpoint)
     elif arguments.initial_model:
@@ -101,6 +108,29 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         }
         trainer.start_from(checkpoint_of(bundle), model)
     return trainer
+
+
+def _check_resumed(given: Settings, stored: Settings) -> None:
+    """Check that no setting is given that differs from those of the run."""
+    defaults = leaves(type(stored)())
+    for one, stored_one, default in zip(leaves(given), leaves(stored), defaults, strict=True):
+        if one.value not in (default.value, stored_one.value):
+            raise TrainingError(
+                f"{one.name} is {one.value}, and the run in --out has {stored_one.value}: leave it "
+                "out with --resume, or start another run in another --out"
+            )
+
+
+def _taken(data: Demonstrations) -> Taken:
+    return Taken(
+        state_names=data.state_names,
+        action_names=data.action_names,
+        images={camera: images.shape[1:] for camera, images in data.images.items()},
+        points={sensor: clouds.shape[1:] for sensor, clouds in data.points.items()},
+        step_s=data.step_s,
+        units=data.units,
+        unused=data.unused,
+    )
 
 
 def _train(trainer: Trainer, console: Console) -> None:

@@ -96,6 +96,7 @@ class Trainer:
         )
         self.origin = origin or {}
         self.initial_model: dict[str, Any] = {}
+        self.commands: tuple[str, ...] = ()
         self.update, self.train_s = 0, 0.0
         self.metrics: dict[str, float] = {}
 
@@ -257,6 +258,7 @@ class Trainer:
             "train_s": round(self.train_s, 3),
             "metrics": self.metrics,
             "dataset": self.origin,
+            "commands": list(self.commands),
             **({"initial_model": self.initial_model} if self.initial_model else {}),
         }
         on_cpu = {name: value.cpu() for name, value in tensors.items()}

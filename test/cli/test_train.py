@@ -12,6 +12,8 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.cli.main import main
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint
+from dbp_ros.learning.dataset import load_demonstrations
+from dbp_ros.learning.trainer import Trainer
 
 SETTINGS = (
     *(
@@ -198,4 +200,68 @@ def test_the_help_lists_the_keys_of_a_data_set(capsys: pytest.CaptureFixture[str
         main(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "--images [IMAGES ...] keys of the cameras; no key for no images" in shown
-    assert "--action ACTION key of the action" in shown
+    assert "--action ACTION key of the action; several keys are joined by +" in shown
+
+
+def test_training_prints_what_is_taken_and_what_is_left(
+    data: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{data}: 3 episodes, 27 steps" in lines
+    assert "rate: 20 Hz, steps of 0.05 s" in lines
+    assert "state: 5 columns" in lines
+    unknown = "  [unknown] its name does not determine a unit:"
+    assert f"{unknown} robot0_gripper_qpos.0, robot0_gripper_qpos.1, robot0_eef_pos.0 to " in (
+        "\n".join(lines)
+    )
+    assert f"{unknown} actions.0 to actions.3" in lines
+    assert "  the action is taken as recorded: no policy node runs such a model" in "\n".join(lines)
+    assert "cameras: agentview_image (24 x 24 x 3)" in lines
+    assert "not read: object (5), wrist_image (24 x 24 x 3)" in lines
+    left = read_checkpoint(run).metadata["dataset"]["unused"]
+    assert left == {"object": "5", "wrist_image": "24 x 24 x 3"}
+
+
+def test_a_bundle_lists_the_commands_as_they_were_given(
+    data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.parent)
+    assert train(data, run, *CHOSEN) == 0
+    words = ["export", "--run", "run", "--data", str(data), "--out", "my toy", "--name", "toy"]
+    assert main([*words, "--control-rate-hz", "50"]) == 0
+    first, export = read_bundle(run.parent / "my toy").manifest.made_by["commands"]
+    assert first.startswith("dbp train --data demo.hdf5 --out run --state robot0_gripper_qpos ")
+    assert " --num-steps 5 " in first
+    assert export == (
+        "dbp export --run run --data demo.hdf5 --out 'my toy' --name toy --version 1 "
+        "--control-rate-hz 50"
+    )
+
+
+def test_a_resumed_run_lists_its_resumption(data: Path, run: Path) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    whole = read_checkpoint(run)
+    stopped, origin = run.with_name("stopped"), whole.metadata["dataset"]
+    demonstrations = load_demonstrations(data, whole.selection)
+    trainer = Trainer(whole.config, demonstrations, stopped, origin=origin)
+    trainer.commands = ("dbp train",)
+    trainer.train(stop_at=2)
+    assert main(["train", "--data", str(data), "--out", str(stopped), "--resume"]) == 0
+    resumption = f"dbp train --data {data} --out {stopped} --resume"
+    assert read_checkpoint(stopped).metadata["commands"] == ["dbp train", resumption]
+
+
+def test_a_path_outside_of_the_working_directory_is_listed_as_given(data: Path, run: Path) -> None:
+    assert train(data, run) == 0
+    (command,) = read_checkpoint(run).metadata["commands"]
+    assert command.startswith(f"dbp train --data {data} --out {run} ")
+
+
+def test_a_setting_that_a_resumed_run_does_not_have_is_refused(
+    data: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, run, *CHOSEN) == 0
+    assert train(data, run, *CHOSEN, "--resume") == 0
+    assert train(data, run, "--resume", "--width", "24") == 1
+    assert "width is 24, and the run in --out has 16" in capsys.readouterr().err

@@ -44,7 +44,7 @@ def test_recordings_are_trained_and_exported(
     printed = " ".join(capsys.readouterr().out.split())
     source = "commands on /left_controller/commands" if with_robot else "measured positions one"
     assert f"action: {source}" in printed
-    assert "4 episodes, 236 steps of 0.0333 s, 3 states, 3 actions" in printed
+    assert "4 episodes, 236 steps rate: 30 Hz, steps of 0.03333 s state: 3 columns" in printed
     assert export(recordings, run, bundle) == 0
     manifest = read_bundle(bundle).manifest
     assert manifest.joints == manifest.states == JOINTS
