@@ -44,6 +44,7 @@ VERBS = (
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of an expert", ("sim",)),
     *episodes.VERBS,
+    Verb("data show", "describe a data set, with what is odd and how to train on it", ("data",)),
     Verb("train", "train a policy on recorded episodes", ("learn",)),
     Verb("finetune", "fine-tune a trained policy from rewards", ("learn", "sim")),
     Verb("export", "export a training run as a model bundle", ("learn",)),
@@ -56,6 +57,7 @@ VERBS = (
 )
 GROUPS = {
     "episode": "begin and end episodes of a running stack",
+    "data": "describe data sets",
     "episodes": "look at data sets, check, label and arrange them",
     "robot": "describe robots and check the descriptions",
     "cell": "inject robot faults into the simulated cell",
@@ -103,6 +105,10 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.bench import register
         case "robot mjcf":
             from dbp_ros.cli.robot_mjcf import register
+        case "data show":
+            from dbp_ros.cli.data import register_of
+
+            return register_of(verb)
         case "robot list" | "robot check" | "robot new" | "robot controllers":
             from dbp_ros.cli.robot import register_of
 

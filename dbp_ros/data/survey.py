@@ -1,0 +1,225 @@
+"""Survey of a data set: size, rate, columns, sensors, what is not read, and problems."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from dbp_ros.data.episode_set import RowShape
+from dbp_ros.data.episode_survey import EpisodeSurvey
+from dbp_ros.data.formats import format_of, open_episodes
+from dbp_ros.data.selection import Selection
+from dbp_ros.data.survey_problems import constant_columns, find_problems, suggested_units
+from dbp_ros.data.unit_check import ColumnRange
+from dbp_ros.data.units import ColumnUnits
+from dbp_ros.errors import EpisodeError
+from dbp_ros.settings.flags import flags_of
+
+# Episodes whose images are read, at most.
+IMAGE_EPISODES = 3
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the state or the action.
+
+    Attributes:
+        role: `state` or `action`.
+        name: Name of the column.
+        unit: Unit after reading; empty if it is unknown.
+        reason: What determines the unit.
+        low: Smallest value after reading.
+        high: Largest value after reading.
+    """
+
+    role: str
+    name: str
+    unit: str
+    reason: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Key:
+    """A camera, a point cloud, or a key that is not read.
+
+    Attributes:
+        role: `camera`, `point cloud` or `not read`.
+        name: The key.
+        shape: Shape of a row.
+        low: Smallest value; None if it is unknown.
+        high: Largest value; None if it is unknown.
+    """
+
+    role: str
+    name: str
+    shape: RowShape
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A data set as it is read with a selection.
+
+    Attributes:
+        path: The set.
+        format: Name of its format.
+        episodes: Number of episodes.
+        surveyed: Number of episodes that were read for the survey.
+        shortest: Rows of the shortest episode that was read.
+        median: Median rows of an episode.
+        longest: Rows of the longest episode that was read.
+        total_s: Duration of all episodes in [s], an estimate if some were not read.
+        step_s: Time between two rows, in [s].
+        columns: Columns of the state and the action.
+        keys: Cameras, point clouds, and keys that are not read.
+        problems: What is odd, in sentences.
+        command: Command line that trains on the set.
+    """
+
+    path: str
+    format: str
+    episodes: int
+    surveyed: int
+    shortest: int
+    median: float
+    longest: int
+    total_s: float
+    step_s: float
+    columns: tuple[Column, ...]
+    keys: tuple[Key, ...]
+    problems: tuple[str, ...] = field(default=())
+    command: str = ""
+
+
+def survey(path: Path, selection: Selection, sample: int) -> Survey:
+    """Read a sample of episodes, evenly over the set, and describe the set.
+
+    Images are read of a few of them only.
+
+    Args:
+        path: Folder or file of a data set.
+        selection: What to read.
+        sample: Number of episodes to read.
+
+    Raises:
+        EpisodeError: If the set cannot be opened, or none of the episodes can be read.
+    """
+    episodes = open_episodes(path, selection)
+    found, problems = _read(path, selection, _evenly(len(episodes), sample))
+    first, steps = found[0], [one.steps for one in found]
+    units = ColumnUnits.of_selection(selection)
+    ranges = _ranges(found, units)
+    problems += find_problems(found, ranges, selection)
+    return Survey(
+        path=str(path),
+        format=format_of(path).name,
+        episodes=len(episodes),
+        surveyed=len(found),
+        shortest=min(steps),
+        median=float(np.median(steps)),
+        longest=max(steps),
+        total_s=float(np.mean(steps)) * len(episodes) * first.step_s,
+        step_s=first.step_s,
+        columns=tuple(_column(one, units) for one in ranges),
+        keys=(*_sensors(found), *_unused(path, selection, episodes.unused)),
+        problems=tuple(problems),
+        command=_command(path, selection, ranges),
+    )
+
+
+def _evenly(count: int, sample: int) -> list[int]:
+    """Return at most `sample` of `count` indices, evenly."""
+    indices: list[int] = np.linspace(0, count - 1, min(sample, count)).round().astype(int).tolist()
+    return indices
+
+
+def _read(
+    path: Path, selection: Selection, indices: Sequence[int]
+) -> tuple[list[EpisodeSurvey], list[str]]:
+    """Return the surveys of readable episodes, and the errors of the others.
+
+    Images are read of a few episodes only.
+    """
+    whole = open_episodes(path, selection)
+    columns = open_episodes(path, replace(selection, images=(), points=()))
+    with_images = {indices[index] for index in _evenly(len(indices), IMAGE_EPISODES)}
+    found, errors = [], []
+    for index in indices:
+        episodes = whole if index in with_images else columns
+        try:
+            found.append(EpisodeSurvey.of(episodes.names[index], episodes.read(index)))
+        except EpisodeError as error:
+            errors.append(str(error))
+    if not found:
+        raise EpisodeError(f"none of {len(errors)} episodes can be read: {errors[0]}")
+    return found, errors
+
+
+def _ranges(found: Sequence[EpisodeSurvey], units: ColumnUnits) -> list[ColumnRange]:
+    """Return the range of each column, over the episodes with the columns of the first."""
+    first, ranges = found[0], []
+    for side in ("state", "action"):
+        names = getattr(first, f"{side}_names")
+        alike = [one for one in found if getattr(one, f"{side}_names") == names]
+        for index, name in enumerate(names):
+            bounds = [getattr(one, f"{side}s")[index] for one in alike]
+            factor = units.factor(name)
+            low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+            ranges.append(ColumnRange(side, name, low / factor, high / factor, factor))
+    return ranges
+
+
+def _column(one: ColumnRange, units: ColumnUnits) -> Column:
+    low, high = one.low * one.factor, one.high * one.factor
+    return Column(one.side, one.name, units.of(one.name), units.reason(one.name), low, high)
+
+
+def _sensors(found: Sequence[EpisodeSurvey]) -> list[Key]:
+    shapes: dict[str, RowShape] = {}
+    for one in found:
+        shapes |= {name: shape for name, shape in one.shapes.items() if name not in shapes}
+    keys = []
+    for name, shape in shapes.items():
+        bounds = [one.sensors[name] for one in found if name in one.sensors]
+        low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+        is_camera = any(name in one.cameras for one in found)
+        keys.append(Key("camera" if is_camera else "point cloud", name, shape, low, high))
+    return keys
+
+
+def _unused(path: Path, selection: Selection, unused: Mapping[str, RowShape]) -> list[Key]:
+    """Return the keys that are not read, with the ranges of columns in the first episode."""
+    keys = []
+    for name, shape in unused.items():
+        key = Key("not read", name, shape)
+        if len(shape) <= 1:
+            # Not all can be read as a state, such as a key with other rows than the action.
+            with suppress(EpisodeError):
+                chosen = Selection(
+                    state=(name,),
+                    action=selection.action,
+                    images=(),
+                    points=(),
+                    step_s=selection.step_s,
+                )
+                values = open_episodes(path, chosen).read(0).states
+                key = replace(key, low=float(values.min()), high=float(values.max()))
+        keys.append(key)
+    return keys
+
+
+def _command(path: Path, selection: Selection, ranges: Sequence[ColumnRange]) -> str:
+    """Return a command line that trains with the units that fit; empty if none fits."""
+    chosen = suggested_units(ranges, selection)
+    if chosen is None:
+        return ""
+    words = ["dbp", "train", "--data", str(path), *flags_of(chosen)]
+    if any(column.side == "action" for column in constant_columns(ranges)):
+        words.append("--allow-constant-actions")
+    return shlex.join([*words, "--out", f"build/train/{path.resolve().stem}"])
