@@ -49,6 +49,9 @@ class DiffusionPolicyStore:
             self._data = root["data"]
             self._ends = _episode_ends(np.asarray(root["meta"]["episode_ends"][:]))
             self._layout = _layout(set(self._data.keys()), selection)
+            self.unused = self._layout.unused(
+                {key: tuple(array.shape[1:]) for key, array in self._data.arrays()}
+            )
         self._task = path.name.removesuffix(".zip").removesuffix(".zarr")
         self.names = tuple(f"episode {index}" for index in range(len(self._ends)))
 

@@ -1,8 +1,12 @@
 """Interface of a set of episodes."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from dbp_ros.data.episode import Episode
+
+# Shape of one row of a key: () for a number, (7,) for seven columns, (480, 640, 3) for an image.
+RowShape = tuple[int, ...]
 
 
 class EpisodeSet(Protocol):
@@ -15,6 +19,14 @@ class EpisodeSet(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Name of each episode for error messages, in order."""
+
+    @property
+    def unused(self) -> Mapping[str, RowShape]:
+        """Keys that are in the set and are not read, with the shape of a row.
+
+        With the mapping of a robot also columns that belong to no joint: `state NAME` and
+        `action NAME`, of shape ().
+        """
 
     def __len__(self) -> int: ...
 

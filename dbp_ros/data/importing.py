@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import RowShape
 from dbp_ros.errors import EpisodeError
 from dbp_ros.types import NS_PER_S, Floats, Image
 
@@ -38,6 +39,15 @@ class Layout:
     rewards: str = ""
     seconds: str = ""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def unused(self, shapes: Mapping[str, RowShape]) -> dict[str, RowShape]:
+        """Return the keys without a role, sorted.
+
+        Args:
+            shapes: Shape of a row of each key of the data set.
+        """
+        named = {*self.state, self.action, *self.images, *self.points, self.rewards, self.seconds}
+        return {key: shapes[key] for key in sorted(shapes) if key not in named}
 
 
 def make_episode(

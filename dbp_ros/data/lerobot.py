@@ -14,6 +14,7 @@ import pyarrow.parquet as parquet
 from PIL import Image as PilImage
 
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Layout, Values, make_episode
 from dbp_ros.data.read_errors import error_context
@@ -27,6 +28,8 @@ SUCCESS = "next.success"
 SECONDS = "timestamp"
 EPISODE = "episode_index"
 FRAME = "frame_index"
+# Features that locate a row in the data set.
+INDICES = {EPISODE, FRAME, "index", "task_index"}
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 RECORD_COLUMNS = (EPISODE, "length", "data/chunk_index", "data/file_index")
 
@@ -54,6 +57,7 @@ class LeRobotFolder:
             self._data_path: str = info.get("data_path") or DATA_PATH
             self._layout = _layout(self._features, selection, 1 / info["fps"])
             self._records = _records(path)
+            self.unused = self._layout.unused(_row_shapes(self._features))
         self.names = tuple(f"episode {record[EPISODE]}" for record in self._records)
 
     def __len__(self) -> int:
@@ -160,6 +164,12 @@ def _layout(features: dict[str, dict[str, Any]], selection: Selection, step_s: f
         seconds=SECONDS if SECONDS in features else "",
         columns={key: _names(features[key].get("names")) for key in numbers},
     )
+
+
+def _row_shapes(features: dict[str, dict[str, Any]]) -> dict[str, RowShape]:
+    """Return the shape of a row of each feature except indices."""
+    named = {key: feature for key, feature in features.items() if key not in INDICES}
+    return {key: tuple(map(int, feature["shape"])) for key, feature in named.items()}
 
 
 def _is_depth_map(feature: dict[str, Any]) -> bool:

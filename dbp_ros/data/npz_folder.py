@@ -1,9 +1,11 @@
 """Data sets of `dbp collect`: a folder with an `episode_*.npz` for each episode."""
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from dbp_ros.data.episode import Episode, episode_paths, read_episode
+from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
@@ -32,6 +34,16 @@ class NpzFolder:
 
     def __len__(self) -> int:
         return len(self._paths)
+
+    @cached_property
+    def unused(self) -> dict[str, RowShape]:
+        """Columns, cameras and point clouds of the first episode that are not read."""
+        whole, taken = read_episode(self._paths[0]), self.read(0)
+        columns: dict[str, RowShape] = dict.fromkeys(whole.state_names, ())
+        images = {name: rows.shape[1:] for name, rows in whole.images.items()}
+        shapes = columns | images | {name: rows.shape[1:] for name, rows in whole.points.items()}
+        read = {*taken.state_names, *taken.images, *taken.points}
+        return {name: shapes[name] for name in sorted(shapes) if name not in read}
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet`."""

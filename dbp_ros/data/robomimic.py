@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Layout, Values, make_episode
 from dbp_ros.data.read_errors import error_context
@@ -51,7 +52,9 @@ class RobomimicFile:
             self._task = str(environment.get("env_name", "unknown"))
             self._sparse = arguments.get("reward_shaping") is False
             step_s = _step_s(arguments, selection)
-            self._layout = _layout(file["data"][self.names[0]], selection, step_s)
+            demo = file["data"][self.names[0]]
+            self._layout = _layout(demo, selection, step_s)
+            self.unused = self._layout.unused(_row_shapes(demo))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -95,6 +98,12 @@ def _step_s(arguments: dict[str, Any], selection: Selection) -> float:
     if not control_hz > 0:
         raise EpisodeError(f"control_freq of env_args is {control_hz}, expected a rate above 0")
     return float(1 / control_hz)
+
+
+def _row_shapes(demo: Any) -> dict[str, RowShape]:
+    """Return the shape of a row of each array of a demonstration and of its observations."""
+    arrays = {**{key: demo[key] for key in demo}, **{key: demo["obs"][key] for key in demo["obs"]}}
+    return {key: tuple(a.shape[1:]) for key, a in arrays.items() if isinstance(a, h5py.Dataset)}
 
 
 def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.episode_set import EpisodeSet, RowShape
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.robot import RobotDescription
@@ -32,6 +33,16 @@ class MappedEpisodes:
         """
         self._episodes, self._robot = episodes, robot
         self.origin, self.names = episodes.origin, episodes.names
+
+    @cached_property
+    def unused(self) -> dict[str, RowShape]:
+        """Keys that are not read, and the columns of the first episode that are no joint's."""
+        found, columns = self._episodes.read(0), map(self._robot.data.columns, self._robot.joints)
+        states, actions = (set(side) for side in zip(*columns, strict=True))
+        unused: dict[str, RowShape] = dict(self._episodes.unused)
+        unused |= {f"state {name}": () for name in found.state_names if name not in states}
+        unused |= {f"action {name}": () for name in found.action_names if name not in actions}
+        return unused
 
     def __len__(self) -> int:
         return len(self._episodes)
@@ -86,7 +97,7 @@ def _converted(
     """Return the columns of the robot's joints, in [rad] and [m]. Shape (steps, nu)."""
     for joint, column in zip(robot.joints, columns, strict=True):
         if column not in names:
-            guess = suggestion(column, names, f"it has {', '.join(names)}")
+            guess = suggestion(column, names, f"it has {', '.join(names)}.")
             raise EpisodeError(
                 f"no {what} {column!r} for {joint}{guess} Correct data in the description of "
                 f"{robot.name}"

@@ -1,9 +1,10 @@
 """Subsampling of episodes, for a policy with longer control steps than the recording."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.episode_set import EpisodeSet, RowShape
 from dbp_ros.errors import EpisodeError
 
 
@@ -22,6 +23,11 @@ class SubsampledEpisodes:
         self.names = tuple(
             f"{name}, from row {first}" for name in episodes.names for first in range(stride)
         )
+
+    @property
+    def unused(self) -> Mapping[str, RowShape]:
+        """Keys of the original set that are not read."""
+        return self._episodes.unused
 
     def __len__(self) -> int:
         return len(self.names)

@@ -10,6 +10,7 @@ import pytest
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.formats import FORMATS, open_episodes
 from dbp_ros.data.selection import Selection, choose
+from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import EpisodeError
 
 DATA_SETS = (
@@ -116,6 +117,24 @@ def test_only_the_action_can_be_selected(path):
     assert one.actions.any()
     assert not one.images
     assert not one.points
+
+
+def test_keys_that_are_not_read_are_listed_with_the_shape_of_a_row(path):
+    every = open_episodes(path)
+    few = open_episodes(path, Selection(state=(), images=(), points=()))
+    one = every.read(0)
+    sensors = {**one.images, **one.points}
+    assert sensors or one.states.size
+    for name, rows in sensors.items():
+        assert name not in every.unused
+        assert few.unused[name] == rows.shape[1:]
+    assert set(every.unused) < set(few.unused)
+
+
+def test_wrappers_list_what_is_not_read(recordings):
+    chosen = Selection(state=("c", "a"), points=())
+    unused = SubsampledEpisodes(open_episodes(recordings, chosen), 2).unused
+    assert unused == {"b": (), "head_depth": (7, 6)}
 
 
 def test_a_duplicate_key_is_rejected():

@@ -190,3 +190,8 @@ def test_invalid_env_args_are_an_error(robomimic_file, text):
         file["data"].attrs["env_args"] = text
     with pytest.raises(EpisodeError, match=r"demo\.hdf5"):
         open_episodes(robomimic_file)
+
+
+def test_what_is_not_read_of_a_demonstration_is_listed(robomimic_file):
+    unused = open_episodes(robomimic_file).unused
+    assert unused == {"agentview_depth": (6, 8, 1), "dones": (), "robot0_joint_vel": (3,)}

@@ -10,7 +10,7 @@ from settings.test_robot import one_arm
 
 from dbp_ros.data.episode import DATASET_FILE, Episode, episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.robot_mapping import map_episode
+from dbp_ros.data.robot_mapping import MappedEpisodes, map_episode
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError, EpisodeError, TrainingError
 from dbp_ros.learning.dataset import load_demonstrations
@@ -171,3 +171,18 @@ def test_the_hash_of_the_data_is_that_of_the_files(tmp_path: Path) -> None:
     assert mapped.sha256() == open_episodes(data).sha256()
     assert mapped.read(0) is not None
     assert replace(mapped.read(0), images={}).state_names == robot.joints
+
+
+def test_columns_of_no_joint_are_listed(tmp_path: Path) -> None:
+    robot = robot_with(state="q.{joint}", action="{joint}")
+    values = dict.fromkeys(robot.joints, 0.5)
+    states = {**{f"q.{joint}": 0.5 for joint in robot.joints}, "force": 1.0}
+    data = written(tmp_path / "data", episode(states, {**values, "grip": 1.0}))
+    mapped = MappedEpisodes(open_episodes(data), robot)
+    assert mapped.unused == {"state force": (), "action grip": ()}
+
+
+def test_the_error_of_a_missing_column_is_in_sentences() -> None:
+    robot = robot_with(state="zz_{joint}_zz")
+    with pytest.raises(EpisodeError, match=r"it has a\. Correct data in the description of"):
+        map_episode(episode({"a": 1.0}, {"a": 1.0}), robot)
