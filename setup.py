@@ -77,7 +77,7 @@ setup(
         # Recording of episodes on any robot.
         "record": [*BAGS, "rich"],
         # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot.
-        "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "pillow", *BAGS],
+        "data": ["h5py>=3.10", "zarr>=2.18", "pyarrow>=17", "av>=14", "pillow", *BAGS],
         # Dependencies of Meta-World. It pins another MuJoCo version than it works with, so it is
         # installed separately: `pip install --no-deps metaworld==3.1.1`.
         "metaworld": ["gymnasium>=1.1,<2", "scipy", "imageio", "packaging"],

@@ -18,7 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "sim": ("mujoco", "mink", "daqp", "rich", "matplotlib"),
     "learn": _LEARN,
-    "data": ("h5py", "zarr", "pyarrow", *_BAGS),
+    "data": ("h5py", "zarr", "pyarrow", "av", *_BAGS),
     "learner": (*_LEARN, *_BAGS),
     "record": (*_BAGS, "rich"),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),

@@ -74,7 +74,7 @@ MAY_NEED = {
     "drift": TORCH,
     "learning": TRAINING,
     "rl": TRAINING,
-    "data": {"h5py", "zarr", "pyarrow", "PIL", "mcap", "mcap_ros2", "zstandard"},
+    "data": {"h5py", "zarr", "pyarrow", "av", "PIL", "mcap", "mcap_ros2", "zstandard"},
     "sim": {"mujoco", "mink", "daqp", "PIL"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,
