@@ -7,10 +7,10 @@ from pathlib import Path
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.npz_folder import NpzFolder
+from dbp_ros.data.reader_imports import reader_imports
 from dbp_ros.data.robot_mapping import MappedEpisodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
-from dbp_ros.extras import install_hint
 from dbp_ros.settings.robot_files import read_robot
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -66,8 +66,8 @@ def _is_zip(path: Path) -> bool:
 
 FORMATS = (
     DataFormat(
-        "LeRobot v3",
-        "a folder with meta/info.json, meta/episodes/ and data/",
+        "LeRobot v2 and v3",
+        "a folder with meta/info.json and data/, and videos/ if cameras are stored as video",
         lambda path: (path / "meta" / "info.json").is_file(),
         _open_lerobot,
     ),
@@ -101,21 +101,16 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
 
     Raises:
         EpisodeError: If the path does not exist, its format is unknown, the library of the format
-            is not installed, or the set is damaged, empty, or lacks a selected key.
+            is not installed or cannot be imported, or the set is damaged, empty, or lacks a
+            selected key.
     """
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
     for data_format in FORMATS:
         if data_format.matches(path):
-            try:
+            with reader_imports(data_format.name):
                 found = data_format.open(path, selection)
-                robot = selection.robot
-                return MappedEpisodes(found, read_robot(robot)) if robot else found
-            except ModuleNotFoundError as error:
-                library = (error.name or "dbp_ros").partition(".")[0]
-                if library == "dbp_ros":
-                    raise
-                hint = install_hint(library)
-                raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
+            robot = selection.robot
+            return MappedEpisodes(found, read_robot(robot)) if robot else found
     layouts = "\n".join(f"  {item.name}: {item.layout}" for item in FORMATS)
     raise EpisodeError(f"{path} has no known data format:\n{layouts}")
