@@ -27,6 +27,9 @@ EPISODES_PATH = f"meta/episodes/{_CHUNK_FILE}.parquet"
 DATA_PATH = f"data/{_CHUNK_FILE}.parquet"
 VIDEO_PATH = f"videos/{{video_key}}/{_CHUNK_FILE}.mp4"
 FILES_PER_CHUNK = 1000
+# Sizes after which a new file begins.
+DATA_BYTES = 100 << 20
+VIDEO_BYTES = 200 << 20
 
 # Version 2.
 V2_EPISODES_PATH = "meta/episodes.jsonl"
