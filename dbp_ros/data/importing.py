@@ -163,9 +163,11 @@ def _increasing(key: str, values: Values, steps: int, unit_ns: int) -> NDArray[n
     """Return timestamps of a unit in [ns]. Shape (steps,)."""
     _check_rows(key, values, steps)
     _finite(key, values)
-    is_float = values.dtype.kind == "f"
-    exact = values.reshape(steps).astype(np.float64 if is_float else np.int64) * unit_ns
-    stamps_ns: NDArray[np.int64] = np.rint(exact).astype(np.int64) if is_float else exact
+    rows = values.reshape(steps)
+    if rows.dtype.kind == "f":
+        rows = np.rint(rows.astype(np.float64) * unit_ns).astype(np.int64)
+        unit_ns = 1
+    stamps_ns: NDArray[np.int64] = rows.astype(np.int64) * unit_ns
     not_increasing = np.flatnonzero(np.diff(stamps_ns) <= 0)
     if len(not_increasing):
         raise EpisodeError(

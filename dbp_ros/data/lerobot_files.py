@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from dbp_ros.data.lerobot_layout import (
     VIDEO_BYTES,
     VIDEO_PATH,
 )
-from dbp_ros.data.video_encoding import VideoCodec, VideoWriter
+from dbp_ros.data.video_encoding import Encoding, VideoWriter
 from dbp_ros.types import Image
 
 # Name that pandas gives to the column of an index without a name.
@@ -62,28 +61,18 @@ class VideoFiles:
     """Videos of one camera; a new one begins when a file is full."""
 
     def __init__(
-        self,
-        folder: Path,
-        key: str,
-        codec: VideoCodec,
-        crf: int,
-        rate_hz: Fraction,
-        size: tuple[int, int],
-        max_bytes: int = VIDEO_BYTES,
+        self, folder: Path, key: str, encoding: Encoding, max_bytes: int = VIDEO_BYTES
     ) -> None:
         """Prepare the files.
 
         Args:
             folder: The data set.
             key: Key of the camera.
-            codec: Codec of the videos.
-            crf: Constant rate factor.
-            rate_hz: Frames per second.
-            size: Height and width in pixels.
+            encoding: How to encode.
             max_bytes: Size after which a file is full.
         """
-        self._folder, self._key, self._max_bytes = folder, key, max_bytes
-        self._codec, self._crf, self._rate_hz, self._size = codec, crf, rate_hz, size
+        self._folder, self._key = folder, key
+        self._encoding, self._max_bytes = encoding, max_bytes
         self._number = 0
         self._writer: VideoWriter | None = None
 
@@ -98,9 +87,8 @@ class VideoFiles:
             path = VIDEO_PATH.format(
                 video_key=self._key, chunk_index=chunk_index, file_index=file_index
             )
-            self._writer = VideoWriter(
-                self._folder / path, self._codec, self._crf, self._rate_hz, self._size
-            )
+            height, width = images.shape[1:3]
+            self._writer = VideoWriter(self._folder / path, self._encoding, (height, width))
         start, written = self._writer.frames, self._writer
         written.add(images)
         if written.path.stat().st_size > self._max_bytes:
@@ -109,8 +97,8 @@ class VideoFiles:
         located = {
             "chunk_index": chunk_index,
             "file_index": file_index,
-            "from_timestamp": float(start / self._rate_hz),
-            "to_timestamp": float(written.frames / self._rate_hz),
+            "from_timestamp": float(start / self._encoding.rate_hz),
+            "to_timestamp": float(written.frames / self._encoding.rate_hz),
         }
         return {f"videos/{self._key}/{name}": value for name, value in located.items()}
 
@@ -127,15 +115,14 @@ class VideoFiles:
 
 def task_table(tasks: Sequence[str]) -> Any:
     """Return the list of tasks: a table of pandas whose index is the text."""
-    columns = [
-        {"name": TASK, "field_name": TASK, "pandas_type": "int64", "numpy_type": "int64"},
-        {"name": None, "field_name": INDEX, "pandas_type": "unicode", "numpy_type": "object"},
-    ]
-    names = {"name": None, "field_name": None, "pandas_type": "unicode", "numpy_type": "object"}
+    text = {"pandas_type": "unicode", "numpy_type": "object"}
+    names = {"name": None, "field_name": None, **text, "metadata": {"encoding": "UTF-8"}}
+    index = {"name": None, "field_name": INDEX, **text, "metadata": None}
+    number = {"pandas_type": "int64", "numpy_type": "int64", "metadata": None}
     pandas = {
         "index_columns": [INDEX],
-        "column_indexes": [names | {"metadata": {"encoding": "UTF-8"}}],
-        "columns": [column | {"metadata": None} for column in columns],
+        "column_indexes": [names],
+        "columns": [{"name": TASK, "field_name": TASK, **number}, index],
         "creator": {"library": "pyarrow", "version": pyarrow.__version__},
         "pandas_version": "2.2.0",
     }

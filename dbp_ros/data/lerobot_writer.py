@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -19,16 +20,25 @@ from dbp_ros.data.lerobot_layout import (
     EPISODE,
     EPISODES_PATH,
     FILES_PER_CHUNK,
-    IMAGES,
     INFO_PATH,
     STATISTICS_PATH,
     TASKS_PATH,
     VIDEO_BYTES,
     VIDEO_PATH,
 )
-from dbp_ros.data.lerobot_schema import LeRobotSchema, feature_key, to_cells, to_column
+from dbp_ros.data.lerobot_schema import (
+    camera_keys,
+    fps_of,
+    number_features,
+    number_rows,
+    rate_of,
+    to_cells,
+    to_column,
+)
 from dbp_ros.data.lerobot_statistics import FeatureStatistics
-from dbp_ros.data.video_encoding import PIXEL_FORMAT, VideoCodec, find_codec
+from dbp_ros.data.spec import SetSpec, spec_of
+from dbp_ros.data.uniform_episodes import uniform_episodes
+from dbp_ros.data.video_encoding import PIXEL_FORMAT, Encoding, VideoCodec, find_codec
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import atomic_folder, write_text
 from dbp_ros.settings.fields import Settings, setting
@@ -71,16 +81,15 @@ def write_lerobot(
         EpisodeError: If an episode is damaged or differs from the first, or its images cannot be
             encoded.
     """
-    if not episodes.names:
-        raise EpisodeError(f"{episodes.origin} has no episode, expected at least one")
+    found = uniform_episodes(episodes)
+    first = next(found)
     with atomic_folder(directory) as folder:
-        first = episodes.read(0)
-        with LeRobotWriter(folder, LeRobotSchema.of(first), config) as writer:
-            for index, name in enumerate(episodes.names):
-                episode = episodes.read(index) if index else first
+        with LeRobotWriter(folder, spec_of(first), config) as writer:
+            for index, episode in enumerate(chain([first], found)):
                 try:
                     writer.add(episode)
                 except EpisodeError as error:
+                    name = episodes.names[index]
                     raise EpisodeError(f"{episodes.origin}, {name}: {error}") from error
                 report(index + 1)
         writer.write_metadata(robot_type)
@@ -89,26 +98,28 @@ def write_lerobot(
 class LeRobotWriter:
     """Files of a LeRobot data set that is being written."""
 
-    def __init__(self, folder: Path, schema: LeRobotSchema, config: LeRobotExport) -> None:
+    def __init__(self, folder: Path, spec: SetSpec, config: LeRobotExport) -> None:
         """Prepare the files.
 
         Args:
             folder: An empty folder.
-            schema: What all episodes have in common.
+            spec: What all episodes have in common.
             config: How images are stored.
 
         Raises:
-            EpisodeError: If PyAV cannot encode the videos.
+            EpisodeError: If PyAV cannot encode the videos, or two cameras get the same key.
         """
-        self._folder, self._schema = folder, schema
+        self._folder, self._spec = folder, spec
+        self._rate_hz = rate_of(spec.step_s)
+        self._keys = camera_keys(spec.images)
+        self._numbers = number_features(spec)
         self._codec = find_codec(config.codec) if config.images_as == "video" else None
         self._data = DataFiles(folder)
         self._videos: dict[str, VideoFiles] = {}
         if self._codec is not None:
             crf = self._codec.crf if config.crf is None else config.crf
-            for camera, size in schema.cameras.items():
-                key = feature_key(IMAGES, camera)
-                self._videos[key] = VideoFiles(folder, key, self._codec, crf, schema.rate_hz, size)
+            encoding = Encoding(self._codec, crf, self._rate_hz)
+            self._videos = {key: VideoFiles(folder, key, encoding) for key in self._keys.values()}
         self._statistics = FeatureStatistics()
         self._records: list[dict[str, Any]] = []
         self._tasks: dict[str, int] = {}
@@ -131,17 +142,15 @@ class LeRobotWriter:
         """Append an episode.
 
         Raises:
-            EpisodeError: If it differs from the others.
+            EpisodeError: If its images cannot be encoded.
         """
-        self._schema.check(episode)
         index, steps = len(self._records), len(episode)
         task = self._tasks.setdefault(episode.task, len(self._tasks))
-        values = self._schema.values(episode, index, self._rows, task)
-        images = {feature_key(IMAGES, name): pixels for name, pixels in episode.images.items()}
+        values = number_rows(episode, index, self._rows, task)
+        images = {key: episode.images[camera] for camera, key in self._keys.items()}
         columns = {key: to_column(rows) for key, rows in values.items()}
-        columns |= {
-            key: to_cells(pixels) for key, pixels in images.items() if key not in self._videos
-        }
+        if self._codec is None:
+            columns |= {key: to_cells(pixels) for key, pixels in images.items()}
         record = {EPISODE: index, "tasks": [episode.task], "length": steps}
         record |= self._data.add(pyarrow.table(columns))
         record |= {"dataset_from_index": self._rows, "dataset_to_index": self._rows + steps}
@@ -173,32 +182,32 @@ class LeRobotWriter:
             "chunks_size": FILES_PER_CHUNK,
             "data_files_size_in_mb": DATA_BYTES // MEBIBYTE,
             "video_files_size_in_mb": VIDEO_BYTES // MEBIBYTE,
-            "fps": self._schema.fps,
+            "fps": fps_of(self._rate_hz),
             "splits": {"train": f"0:{len(self._records)}"},
             "data_path": DATA_PATH,
             "video_path": VIDEO_PATH if self._videos else None,
-            "features": self._schema.numbers() | self._cameras(),
+            "features": self._numbers | self._cameras(),
         }
 
     def _cameras(self) -> dict[str, dict[str, Any]]:
         names = ["height", "width", "channels"]
-        features = {}
-        for camera, size in self._schema.cameras.items():
-            feature: dict[str, Any] = {"dtype": "image", "shape": [*size, 3], "names": names}
+        features: dict[str, dict[str, Any]] = {}
+        for camera, key in self._keys.items():
+            shape = self._spec.images[camera]
+            feature: dict[str, Any] = {"dtype": "image", "shape": list(shape), "names": names}
             if self._codec is not None:
-                feature |= {"dtype": "video", "info": _video_info(self._codec, size, self._schema)}
-            features[feature_key(IMAGES, camera)] = feature
+                feature |= {"dtype": "video", "info": self._video_info(self._codec, shape)}
+            features[key] = feature
         return features
 
-
-def _video_info(codec: VideoCodec, size: tuple[int, int], schema: LeRobotSchema) -> dict[str, Any]:
-    return {
-        "video.height": size[0],
-        "video.width": size[1],
-        "video.codec": codec.name,
-        "video.pix_fmt": PIXEL_FORMAT,
-        "video.is_depth_map": False,
-        "video.fps": schema.fps,
-        "video.channels": 3,
-        "has_audio": False,
-    }
+    def _video_info(self, codec: VideoCodec, shape: tuple[int, ...]) -> dict[str, Any]:
+        return {
+            "video.height": shape[0],
+            "video.width": shape[1],
+            "video.codec": codec.name,
+            "video.pix_fmt": PIXEL_FORMAT,
+            "video.is_depth_map": False,
+            "video.fps": fps_of(self._rate_hz),
+            "video.channels": 3,
+            "has_audio": False,
+        }

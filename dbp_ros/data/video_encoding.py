@@ -56,6 +56,21 @@ CODECS = {
 }
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """How videos are encoded.
+
+    Attributes:
+        codec: Codec.
+        crf: Constant rate factor.
+        rate_hz: Frames per second.
+    """
+
+    codec: VideoCodec
+    crf: int
+    rate_hz: Fraction
+
+
 def find_codec(name: str) -> VideoCodec:
     """Return a codec; the first with an encoder for `auto`.
 
@@ -76,22 +91,19 @@ def find_codec(name: str) -> VideoCodec:
 class VideoWriter:
     """An mp4 file of one camera."""
 
-    def __init__(
-        self, path: Path, codec: VideoCodec, crf: int, rate_hz: Fraction, size: tuple[int, int]
-    ) -> None:
+    def __init__(self, path: Path, encoding: Encoding, size: tuple[int, int]) -> None:
         """Create the file.
 
         Args:
             path: Where to write. The folder is created.
-            codec: Codec of the video.
-            crf: Constant rate factor.
-            rate_hz: Frames per second.
+            encoding: How to encode.
             size: Height and width in pixels.
 
         Raises:
             EpisodeError: If the codec cannot encode images of this size.
         """
         height, width = size
+        codec, rate_hz = encoding.codec, encoding.rate_hz
         if codec.even and (height % 2 or width % 2):
             raise EpisodeError(
                 f"images of {width} x {height} pixels, but {codec.name} needs an even width and "
@@ -99,7 +111,7 @@ class VideoWriter:
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.frames = path, 0
-        options = {**codec.options, "crf": str(crf), "g": str(KEYFRAME_EVERY)}
+        options = {**codec.options, "crf": str(encoding.crf), "g": str(KEYFRAME_EVERY)}
         self._container = av.open(str(path), "w", format="mp4")
         self._stream: Any = self._container.add_stream(codec.encoder, rate=rate_hz, options=options)
         self._stream.height, self._stream.width = height, width
