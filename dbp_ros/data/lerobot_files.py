@@ -91,7 +91,7 @@ class VideoFiles:
             self._writer = VideoWriter(self._folder / path, self._encoding, (height, width))
         start, written = self._writer.frames, self._writer
         written.add(images)
-        if written.path.stat().st_size > self._max_bytes:
+        if written.encoded_bytes > self._max_bytes:
             self.close()
             self._number += 1
         located = {

@@ -89,7 +89,13 @@ def find_codec(name: str) -> VideoCodec:
 
 
 class VideoWriter:
-    """An mp4 file of one camera."""
+    """An mp4 file of one camera.
+
+    Attributes:
+        path: The file.
+        frames: Number of images added.
+        encoded_bytes: Size of the images that the encoder has returned.
+    """
 
     def __init__(self, path: Path, encoding: Encoding, size: tuple[int, int]) -> None:
         """Create the file.
@@ -110,7 +116,7 @@ class VideoWriter:
                 "height: use another codec, or store the images as png"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.frames = path, 0
+        self.path, self.frames, self.encoded_bytes = path, 0, 0
         options = {**codec.options, "crf": str(encoding.crf), "g": str(KEYFRAME_EVERY)}
         self._container = av.open(str(path), "w", format="mp4")
         self._stream: Any = self._container.add_stream(codec.encoder, rate=rate_hz, options=options)
@@ -140,6 +146,7 @@ class VideoWriter:
     def _mux(self, frame: Any) -> None:
         try:
             for packet in self._stream.encode(frame):
+                self.encoded_bytes += packet.size
                 self._container.mux(packet)
         except av.FFmpegError as error:
             raise EpisodeError(
