@@ -94,7 +94,7 @@ ROS_EVALUATIONS = (
     *(f"dbp_ros.evaluation.{name}" for name in ("demo", "running_stack", "stack_trace")),
 )
 # Imports inside functions, each for a choice at run time: a verb, a data format, a GL backend.
-LAZY = {"cli/main.py", "data/formats.py", "sim/gl.py"}
+LAZY = {"cli/main.py", "data/exports.py", "data/formats.py", "sim/gl.py"}
 
 
 def part_of(path: Path) -> str:

@@ -1,15 +1,19 @@
 """`dbp episodes export`: write a data set in the format of another project."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.exports import (
+    LeRobotExport,
+    Report,
+    RobomimicExport,
+    export_lerobot,
+    export_robomimic,
+)
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.lerobot_layout import INFO_PATH
-from dbp_ros.data.lerobot_writer import LeRobotExport, write_lerobot
-from dbp_ros.data.robomimic_writer import RobomimicExport, write_robomimic
 from dbp_ros.data.selection import Selection
 from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import ConfigError
@@ -71,15 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write(
-    arguments: argparse.Namespace, episodes: EpisodeSet, report: Callable[[int], None]
-) -> None:
+def _write(arguments: argparse.Namespace, episodes: EpisodeSet, report: Report) -> None:
     if arguments.to == ROBOMIMIC:
         config = settings_from(RobomimicExport, arguments)
-        write_robomimic(episodes, arguments.out, config, report)
+        export_robomimic(episodes, arguments.out, config, report)
         return
     robot_type = read_robot(arguments.robot).name if arguments.robot else ""
-    write_lerobot(
+    export_lerobot(
         episodes, arguments.out, settings_from(LeRobotExport, arguments), robot_type, report
     )
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.library_imports import library_imports
 from dbp_ros.data.npz_folder import NpzFolder
-from dbp_ros.data.reader_imports import reader_imports
 from dbp_ros.data.robot_mapping import MappedEpisodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
@@ -108,7 +108,7 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
     for data_format in FORMATS:
         if data_format.matches(path):
-            with reader_imports(data_format.name):
+            with library_imports(f"reading {data_format.name}"):
                 found = data_format.open(path, selection)
             robot = selection.robot
             return MappedEpisodes(found, read_robot(robot)) if robot else found

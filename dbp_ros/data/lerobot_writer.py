@@ -1,18 +1,17 @@
 """Export of episodes as a LeRobot data set of version 3.0."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet as parquet
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.exports import LeRobotExport, Report
 from dbp_ros.data.lerobot_files import DataFiles, VideoFiles, task_table
 from dbp_ros.data.lerobot_layout import (
     DATA_BYTES,
@@ -41,24 +40,8 @@ from dbp_ros.data.uniform_episodes import uniform_episodes
 from dbp_ros.data.video_encoding import PIXEL_FORMAT, Encoding, VideoCodec, find_codec
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import atomic_folder, write_text
-from dbp_ros.settings.fields import Settings, setting
 
 MEBIBYTE = 1 << 20
-
-
-@dataclass(frozen=True)
-class LeRobotExport(Settings):
-    """How images are stored."""
-
-    images_as: Literal["video", "png"] = setting(
-        "video", "images of cameras: video is small and lossy, png is exact"
-    )
-    codec: Literal["auto", "av1", "h264"] = setting(
-        "auto", "codec of the videos; auto is the first that this PyAV can encode"
-    )
-    crf: int | None = setting(
-        None, "constant rate factor of the videos, more is smaller and worse", ge=0, le=51
-    )
 
 
 def write_lerobot(
@@ -66,7 +49,7 @@ def write_lerobot(
     directory: Path,
     config: LeRobotExport,
     robot_type: str = "",
-    report: Callable[[int], None] = lambda written: None,
+    report: Report = lambda written: None,
 ) -> None:
     """Write a set as a folder of LeRobot v3.0, which replaces an older folder when complete.
 

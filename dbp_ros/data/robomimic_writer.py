@@ -5,8 +5,7 @@ columns of `obs/state` and `actions` are in their attribute `names`; robomimic i
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.exports import Report, RobomimicExport
 from dbp_ros.data.robomimic import ACTIONS, NAMES, REWARDS, STAMPS_NS
 from dbp_ros.data.uniform_episodes import uniform_episodes
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import atomic_file
-from dbp_ros.settings.fields import Settings, setting
 
 Values = NDArray[Any]
 STATE = "state"
@@ -29,20 +28,11 @@ GYM_TYPE = 2
 COMPRESSION = {"compression": "gzip", "compression_opts": 1}
 
 
-@dataclass(frozen=True)
-class RobomimicExport(Settings):
-    """Filter keys of the file."""
-
-    validation_share: float = setting(
-        0.1, "share of the demonstrations in mask/valid; the others are in mask/train", ge=0, le=0.9
-    )
-
-
 def write_robomimic(
     episodes: EpisodeSet,
     path: Path,
     config: RobomimicExport,
-    report: Callable[[int], None] = lambda written: None,
+    report: Report = lambda written: None,
 ) -> None:
     """Write a set as an HDF5 file of robomimic, which replaces an older file when complete.
 

@@ -1,4 +1,4 @@
-"""Conversion of failed imports of a reader's libraries to `EpisodeError`."""
+"""Conversion of failed imports of the libraries of a data format to `EpisodeError`."""
 
 import io
 import sys
@@ -20,14 +20,14 @@ MODULE_BODY = "<module>"
 
 
 @contextmanager
-def reader_imports(data_format: str) -> Iterator[None]:
+def library_imports(purpose: str) -> Iterator[None]:
     """Convert a failed import inside the block to an `EpisodeError` with the fix.
 
     NumPy prints a page of advice about an incompatible extension module; it is dropped if the
     import fails.
 
     Args:
-        data_format: Format whose reader is imported, for the message.
+        purpose: What the libraries are for, as `reading LeRobot`, for the message.
 
     Raises:
         EpisodeError: If a library is not installed, or cannot be imported.
@@ -41,7 +41,7 @@ def reader_imports(data_format: str) -> Iterator[None]:
         if not library:
             raise
         printed = io.StringIO()
-        raise EpisodeError(f"reading {data_format} needs {library}") from error
+        raise EpisodeError(f"{purpose} needs {library}") from error
     finally:
         sys.stderr.write(printed.getvalue())
 
