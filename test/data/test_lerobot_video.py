@@ -184,6 +184,18 @@ def test_a_frame_of_the_next_episode_is_never_taken(damaged):
         open_episodes(damaged).read(0)
 
 
+def test_frames_of_earlier_episodes_are_not_decoded(damaged):
+    # The frames of episode 0 are overwritten, the index at the end of the file is not.
+    path = video_file(damaged)
+    whole = bytearray(path.read_bytes())
+    whole[100 : len(whole) // 5] = bytes(len(whole) // 5 - 100)
+    path.write_bytes(whole)
+    episodes = open_episodes(damaged, Selection(images=(TOP,)))
+    with pytest.raises(EpisodeError, match=r"episode 0: .*cannot be decoded"):
+        episodes.read(0)
+    assert len(episodes.read(2)) == LENGTHS[2]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_truncated_video_is_an_error_with_its_camera(damaged, share):
     path = video_file(damaged)
