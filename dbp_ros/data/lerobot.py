@@ -16,7 +16,7 @@ from PIL import Image as PilImage
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Values, make_episode
-from dbp_ros.data.lerobot_features import IMAGE, VIDEO, lerobot_layout, row_shapes
+from dbp_ros.data.lerobot_features import IMAGE, VIDEO, layout_of, row_shapes
 from dbp_ros.data.lerobot_layout import EPISODE, FRAME, SECONDS, SUCCESS, TASK
 from dbp_ros.data.lerobot_metadata import EpisodeRecord, read_info, read_records, read_tasks
 from dbp_ros.data.read_errors import error_context
@@ -45,7 +45,7 @@ class LeRobotFolder:
         with error_context(self.origin):
             info = read_info(path)
             self._features: dict[str, dict[str, Any]] = info["features"]
-            self._layout = lerobot_layout(self._features, selection, 1 / info["fps"])
+            self._layout = layout_of(self._features, selection, 1 / info["fps"])
             videos = [key for key in self._layout.images if self._dtype(key) == VIDEO]
             self._records = read_records(path, info, videos)
             is_unnamed = TASK in self._features and not all(one.tasks for one in self._records)

@@ -5,7 +5,7 @@ from typing import Any
 
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.importing import Layout
-from dbp_ros.data.lerobot_layout import ACTION, INDICES, REWARD, SECONDS, STAMP_NS, STATE
+from dbp_ros.data.lerobot_layout import ACTION, INDICES, REWARD, SECONDS, STAMP_NS, STATE, SUCCESS
 from dbp_ros.data.selection import Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
@@ -13,7 +13,7 @@ Features = Mapping[str, Mapping[str, Any]]
 IMAGE, VIDEO = "image", "video"
 
 
-def lerobot_layout(features: Features, selection: Selection, step_s: float) -> Layout:
+def layout_of(features: Features, selection: Selection, step_s: float) -> Layout:
     """Return the role of each feature.
 
     Raises:
@@ -43,8 +43,9 @@ def lerobot_layout(features: Features, selection: Selection, step_s: float) -> L
 
 
 def row_shapes(features: Features) -> dict[str, RowShape]:
-    """Return the shape of a row of each feature except indices."""
-    named = {key: feature for key, feature in features.items() if key not in INDICES}
+    """Return the shape of a row of each feature except indices and success, which are read."""
+    read = {*INDICES, SUCCESS}
+    named = {key: feature for key, feature in features.items() if key not in read}
     return {key: tuple(map(int, feature["shape"])) for key, feature in named.items()}
 
 
