@@ -16,7 +16,7 @@ LENGTHS = (40, 60, 50, 45)
 FILES = ((0, 1, 2), (3,))
 TOP, WRIST = "observation.images.top", "observation.images.left_wrist"
 CAMERAS = {TOP: (48, 64), WRIST: (36, 50)}
-JOINTS = ("waist", "elbow", "wrist")
+JOINTS = ("waist_joint", "elbow_joint", "wrist_joint")
 # Difference of a decoded from an encoded pixel; consecutive frames differ by more.
 LOSS = 15
 CODECS = {"av1": "libsvtav1", "h264": "libx264"}
