@@ -15,8 +15,9 @@ from dbp_ros.types import Image
 PIXEL_FORMAT = "yuv420p"
 # Every second frame is a keyframe, so that a reader which draws frames at random decodes two.
 KEYFRAME_EVERY = 2
-# The AV1 encoder prints its settings to stderr unless only errors are logged.
-os.environ.setdefault("SVT_LOG", "1")
+# The AV1 encoder prints its settings to stderr, and an error if it is closed after Ctrl-C; errors
+# are also exceptions of PyAV.
+os.environ.setdefault("SVT_LOG", "0")
 
 
 @dataclass(frozen=True)
