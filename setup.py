@@ -82,10 +82,10 @@ setup(
         # Policies that were trained elsewhere.
         "import": ["onnx"],
         # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot. imagecodecs
-        # decodes the JPEG XL images of UMI.
+        # decodes the JPEG XL images of UMI, and av the videos of LeRobot.
         "data": [
-            *("h5py>=3.10", "zarr>=2.18", "imagecodecs>=2024.6.1", "pyarrow>=17", "pillow"),
-            *("rosbags>=0.11,<1", *BAGS),
+            *("h5py>=3.10", "zarr>=2.18", "imagecodecs>=2024.6.1", "pyarrow>=17", "av>=14"),
+            *("pillow", "rosbags>=0.11,<1", *BAGS),
             # Tables and contact sheets of `dbp episodes`.
             *("rich", "matplotlib"),
         ],

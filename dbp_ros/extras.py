@@ -19,7 +19,10 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "sim": ("mujoco", "mink", "daqp", "gymnasium", "rich", "matplotlib"),
     "learn": _LEARN,
     "import": ("onnx",),
-    "data": ("h5py", "zarr", "imagecodecs", "pyarrow", *_BAGS, "rosbags", "rich", "matplotlib"),
+    "data": (
+        *("h5py", "zarr", "imagecodecs", "pyarrow", "av", *_BAGS, "rosbags"),
+        *("rich", "matplotlib"),
+    ),
     "learner": (*_LEARN, *_BAGS),
     "record": (*_BAGS, "rich"),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),

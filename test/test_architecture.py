@@ -77,7 +77,7 @@ MAY_NEED = {
     "learning": TRAINING,
     "rl": TRAINING,
     "data": {
-        *("h5py", "zarr", "imagecodecs", "pyarrow", "PIL", "mcap", "mcap_ros2", "rosbags"),
+        *("h5py", "zarr", "imagecodecs", "pyarrow", "av", "PIL", "mcap", "mcap_ros2", "rosbags"),
         "zstandard",
     },
     "sim": {"mujoco", "mink", "daqp", "PIL"},
@@ -100,7 +100,10 @@ ROS_EVALUATIONS = (
 )
 # Imports inside functions, each for a choice at run time: a verb, a data format, an environment, a
 # GL backend.
-LAZY = {"cli/main.py", "cli/episodes.py", "data/formats.py", "envs/registry.py", "sim/gl.py"}
+LAZY = {
+    *("cli/main.py", "cli/episodes.py", "data/exports.py", "data/formats.py"),
+    *("envs/registry.py", "sim/gl.py"),
+}
 
 
 def part_of(path: Path) -> str:

@@ -12,6 +12,7 @@ VERBS = (
     Verb("episodes trim", "set where an episode starts and ends", DATA),
     Verb("episodes merge", "join data sets into a new one", DATA),
     Verb("episodes split", "distribute a data set over new ones", DATA),
+    Verb("episodes export", "write a data set for LeRobot or robomimic", DATA),
     Verb("episodes replay", "compute recorded decisions again and compare them", REPLAY),
 )
 
@@ -33,6 +34,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.episodes_merge import register
         case "episodes split":
             from dbp_ros.cli.episodes_split import register
+        case "episodes export":
+            from dbp_ros.cli.episodes_export import register
         case "episodes replay":
             from dbp_ros.cli.episodes_replay import register
         case _:

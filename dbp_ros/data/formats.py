@@ -9,13 +9,13 @@ from dbp_ros.data.bag_paths import bag_paths
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.labelled_episodes import with_labels
+from dbp_ros.data.library_imports import library_imports
 from dbp_ros.data.npz_folder import NpzFolder
 from dbp_ros.data.robot_mapping import MappedEpisodes, mapped_keys
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.unit_conversion import ConvertedEpisodes
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError
-from dbp_ros.extras import install_hint
 from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.robot_files import read_robot
 
@@ -102,8 +102,8 @@ def _is_zip(path: Path) -> bool:
 
 FORMATS = (
     DataFormat(
-        "LeRobot v3",
-        "a folder with meta/info.json, meta/episodes/ and data/",
+        "LeRobot v2 and v3",
+        "a folder with meta/info.json and data/, and videos/ if cameras are stored as video",
         lambda path: (path / "meta" / "info.json").is_file(),
         _open_lerobot,
     ),
@@ -155,7 +155,8 @@ def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> Episo
 
     Raises:
         EpisodeError: If the path does not exist, its format is unknown, the library of the format
-            is not installed, or the set is damaged, empty, or lacks a selected key.
+            is not installed or cannot be imported, or the set is damaged, empty, or lacks a
+            selected key.
     """
     return _open(path, selection, with_labels)
 
@@ -173,14 +174,8 @@ def _open(
     path: Path, selection: Selection, wrap: Callable[[EpisodeSet, Path], EpisodeSet]
 ) -> EpisodeSet:
     data_format = format_of(path)
-    try:
+    with library_imports(f"reading {data_format.name}"):
         return _converted(data_format, path, selection, wrap)
-    except ModuleNotFoundError as error:
-        library = (error.name or "dbp_ros").partition(".")[0]
-        if library == "dbp_ros":
-            raise
-        hint = install_hint(library)
-        raise EpisodeError(f"reading {data_format.name} needs {library}; {hint}") from error
 
 
 def format_of(path: Path) -> DataFormat:

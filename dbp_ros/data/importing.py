@@ -29,6 +29,7 @@ class Layout:
         step_s: Time between two rows, in [s].
         rewards: Key of the rewards; empty for zeros.
         seconds: Key of the timestamps in [s]; empty for multiples of `step_s`.
+        stamps_ns: Key of measured timestamps in [ns], which replace `seconds`; empty for none.
         columns: Column names by key, if the data set has any.
     """
 
@@ -39,6 +40,7 @@ class Layout:
     step_s: float
     rewards: str = ""
     seconds: str = ""
+    stamps_ns: str = ""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -53,7 +55,7 @@ class Layout:
             shapes: Shape of a row of each key of the data set.
         """
         named = {*self.state, *self.action_keys, *self.images, *self.points}
-        named |= {self.rewards, self.seconds}
+        named |= {self.rewards, self.seconds, self.stamps_ns}
         return {key: shapes[key] for key in sorted(shapes) if key not in named}
 
 
@@ -153,21 +155,29 @@ def _rewards(read: Callable[[str], Values], layout: Layout, steps: int) -> Float
 
 
 def _stamps_ns(read: Callable[[str], Values], layout: Layout, steps: int) -> NDArray[np.int64]:
+    if layout.stamps_ns:
+        return _increasing(layout.stamps_ns, read(layout.stamps_ns), steps, 1)
     if not layout.seconds:
         nominal_ns: NDArray[np.int64] = np.rint(
             np.arange(steps, dtype=np.float64) * layout.step_s * NS_PER_S
         ).astype(np.int64)
         return nominal_ns
-    values = read(layout.seconds)
-    _check_rows(layout.seconds, values, steps)
-    _finite(layout.seconds, values)
-    seconds = values.reshape(steps).astype(np.float64)
-    stamps_ns: NDArray[np.int64] = np.rint(seconds * NS_PER_S).astype(np.int64)
+    return _increasing(layout.seconds, read(layout.seconds), steps, NS_PER_S)
+
+
+def _increasing(key: str, values: Values, steps: int, unit_ns: int) -> NDArray[np.int64]:
+    """Return timestamps of a unit in [ns]. Shape (steps,)."""
+    _check_rows(key, values, steps)
+    _finite(key, values)
+    rows = values.reshape(steps)
+    if rows.dtype.kind == "f":
+        rows = np.rint(rows.astype(np.float64) * unit_ns).astype(np.int64)
+        unit_ns = 1
+    stamps_ns: NDArray[np.int64] = rows.astype(np.int64) * unit_ns
     not_increasing = np.flatnonzero(np.diff(stamps_ns) <= 0)
     if len(not_increasing):
         raise EpisodeError(
-            f"{layout.seconds} does not increase after step {int(not_increasing[0])}: drop the "
-            "episode"
+            f"{key} does not increase after step {int(not_increasing[0])}: drop the episode"
         )
     return stamps_ns
 

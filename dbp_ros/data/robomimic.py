@@ -22,6 +22,9 @@ from dbp_ros.errors import EpisodeError
 
 ACTIONS = "actions"
 REWARDS = "rewards"
+# Written by this package: measured time of each row, and column names as an attribute.
+STAMPS_NS = "stamps_ns"
+NAMES = "names"
 STEP_S = 1 / 20
 # Low-dimensional observations of robomimic's own configurations.
 DEFAULT_STATE = re.compile(r"object|robot\d+_(eef_pos|eef_quat|gripper_qpos)")
@@ -123,12 +126,19 @@ def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
         points=choose("points", selection.points, (), shapes),
         step_s=step_s,
         rewards=REWARDS if REWARDS in demo else "",
+        stamps_ns=STAMPS_NS if STAMPS_NS in demo else "",
+        columns=_column_names({**demo["obs"], **{key: demo[key] for key in actions}}),
     )
+
+
+def _column_names(arrays: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    named = {key: array.attrs[NAMES] for key, array in arrays.items() if NAMES in array.attrs}
+    return {key: tuple(map(str, names)) for key, names in named.items()}
 
 
 def _array(demo: Any, key: str, layout: Layout) -> Values:
     observations = demo["obs"]
-    is_command = key in (*layout.action_keys, layout.rewards)
+    is_command = key in (*layout.action_keys, layout.rewards, layout.stamps_ns)
     found = [group for group in (observations, demo) if key in group]
     if not found:
         raise EpisodeError(f"no key {key}: use one of {', '.join(sorted(observations))}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet, RowShape
@@ -19,6 +20,8 @@ class SubsampledEpisodes:
             stride: Rows per step.
         """
         self._episodes, self._stride = episodes, stride
+        # Its phases are read one after the other, and an episode may be decoded from videos.
+        self._read = lru_cache(maxsize=1)(episodes.read)
         self.origin = episodes.origin
         self.names = tuple(
             f"{name}, from row {first}" for name in episodes.names for first in range(stride)
@@ -35,7 +38,7 @@ class SubsampledEpisodes:
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet.read`."""
         number, first = divmod(index, self._stride)
-        return subsample(self._episodes.read(number), self._stride, first)
+        return subsample(self._read(number), self._stride, first)
 
     def sha256(self) -> str:
         """Return the hash of the original set."""

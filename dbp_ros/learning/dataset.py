@@ -23,7 +23,6 @@ from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
-from dbp_ros.robots.arm_chain import ArmChain, arm_chains
 from dbp_ros.types import Floats, Image
 
 CONSTANT_BELOW = 1e-4
@@ -45,7 +44,7 @@ class Demonstrations:
         last: Last row of each row's episode. Shape (steps,).
         episode: Number of each row's episode. Shape (steps,).
         units: Units of the columns.
-        arms: Chains of the robot's arms; empty for an unknown robot.
+        robot: Name or file of the robot's description; empty if unknown.
         unused: Shape of a row of each key of the data set that is not read.
     """
 
@@ -60,7 +59,7 @@ class Demonstrations:
     last: NDArray[np.int64]
     episode: NDArray[np.int64]
     units: ColumnUnits = BY_NAME
-    arms: tuple[ArmChain, ...] = ()
+    robot: str = ""
     unused: Mapping[str, RowShape] = field(default_factory=dict)
 
     @classmethod
@@ -198,9 +197,8 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
         if selection.stride is not None:
             episodes = SubsampledEpisodes(episodes, selection.stride)
         units = ColumnUnits.of_selection(selection)
-        arms = arm_chains(selection.robot) if selection.robot else ()
         read = read_demonstrations(episodes, selection.image_size)
-        found = replace(read, units=units, arms=arms, unused=episodes.unused)
+        found = replace(read, units=units, robot=selection.robot, unused=episodes.unused)
         columns = column_ranges("state", found.state_names, found.states, units)
         columns += column_ranges("action", found.action_names, found.actions, units)
         with error_context(str(path)):

@@ -13,7 +13,7 @@ from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.end_effector_actions import EndEffectorNormaliser
 from dbp_ros.learning.methods.registry import build_method
 from dbp_ros.learning.normaliser import JointNormaliser, Normaliser
-from dbp_ros.robots.arm_chain import ArmChain
+from dbp_ros.robots.arm_chain import ArmChain, arm_chains
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,15 @@ class PolicyShape:
 
     @classmethod
     def of(cls, data: Demonstrations, config: TrainConfig) -> "PolicyShape":
-        """Return the shape of a policy for a data set."""
+        """Return the shape of a policy for a data set.
+
+        Raises:
+            ConfigError: If actions are poses, and the URDF of the robot is missing or invalid.
+        """
         cameras = {name: (image.shape[1], image.shape[2]) for name, image in data.images.items()}
         clouds = {name: (cloud.shape[1], cloud.shape[2]) for name, cloud in data.points.items()}
-        arms = data.arms if config.action_space == "end_effector" else ()
+        has_poses = config.action_space == "end_effector" and data.robot
+        arms = arm_chains(data.robot) if has_poses else ()
         return cls(data.state_names, data.action_names, cameras, clouds, data.step_s, arms)
 
     def normaliser(self, config: TrainConfig) -> Normaliser:

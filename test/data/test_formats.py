@@ -210,3 +210,44 @@ def test_the_hash_of_recordings_is_independent_of_their_names(recordings, episod
     assert open_episodes(recordings).sha256() == before
     write_episode(episode_path(recordings, 10), episode)
     assert open_episodes(recordings).sha256() != before
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        ("ImportError('numpy.core.multiarray failed to import')", "ImportError: numpy.core"),
+        ("AttributeError('_ARRAY_API not found')", "AttributeError: _ARRAY_API not found"),
+        ("ValueError('numpy.dtype size changed')", "ValueError: numpy.dtype size changed"),
+    ],
+)
+def test_a_library_of_another_numpy_is_one_sentence_with_the_fix(
+    lerobot_folder, tmp_path, raised, reason
+):
+    # A new process, in which another pyarrow is found first.
+    broken = tmp_path / "libraries" / "pyarrow"
+    broken.mkdir(parents=True)
+    advice = "import sys\nsys.stderr.write('A module that was compiled with NumPy 1.x ...\\n')\n"
+    (broken / "__init__.py").write_text(f"{advice}raise {raised}\n")
+    script = (
+        f"import sys; sys.path.insert(0, {str(broken.parent)!r})\n"
+        "from pathlib import Path\n"
+        "from dbp_ros.data.formats import open_episodes\n"
+        "from dbp_ros.errors import EpisodeError\n"
+        "try:\n    open_episodes(Path(sys.argv[1]))\n"
+        "except EpisodeError as error:\n    print(error)\n"
+    )
+    done = run(
+        [sys.executable, "-c", script, lerobot_folder], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith(
+        "reading LeRobot v2 and v3 needs pyarrow, which cannot be imported"
+    )
+    assert f"with NumPy {np.__version__} ({reason}" in done.stdout
+    assert done.stdout.endswith("pip install --upgrade pyarrow numpy\n")
+
+
+def test_an_error_of_a_reader_is_not_taken_for_that_of_an_import(lerobot_folder):
+    (lerobot_folder / "meta" / "info.json").write_text('{"codebase_version": "v3.0", "fps": []}')
+    with pytest.raises(EpisodeError, match="cannot be read"):
+        open_episodes(lerobot_folder)

@@ -112,6 +112,7 @@ def test_a_set_without_rewards_success_and_tasks_is_read(lerobot_folder):
         drop_column(data_file(lerobot_folder, index), "next.reward")
         drop_column(data_file(lerobot_folder, index), "next.success")
     drop_column(records_file(lerobot_folder), "tasks")
+    (lerobot_folder / "meta" / "tasks.parquet").unlink()
     one = open_episodes(lerobot_folder).read(0)
     assert not one.rewards.any()
     assert (one.outcome, one.termination_reason) == ("success", "operator")
@@ -122,15 +123,6 @@ def test_a_scalar_per_row_is_one_column(lerobot_folder):
     change_column(data_file(lerobot_folder), "action", np.arange(8, dtype=np.float32))
     one = open_episodes(lerobot_folder).read(1)
     assert one.actions.tolist() == [[3], [4], [5], [6], [7]]
-
-
-def test_video_is_rejected_with_the_fix_unless_unselected(lerobot_folder):
-    change_feature(lerobot_folder, TOP, dtype="video")
-    for index in (0, 1):
-        drop_column(data_file(lerobot_folder, index), TOP)
-    with pytest.raises(EpisodeError, match=f"{TOP} is stored as video.*select no images"):
-        open_episodes(lerobot_folder)
-    assert not open_episodes(lerobot_folder, Selection(images=())).read(0).images
 
 
 def test_a_depth_map_is_not_a_camera(lerobot_folder):
@@ -206,9 +198,19 @@ def test_a_set_without_episodes_is_rejected(lerobot_folder):
 
 
 def test_an_older_version_is_rejected_with_the_fix(lerobot_folder):
-    change_info(lerobot_folder, codebase_version="v2.1")
-    with pytest.raises(EpisodeError, match=r"is v2\.1, expected v3\.0: convert it"):
+    change_info(lerobot_folder, codebase_version="v1.6")
+    with pytest.raises(EpisodeError, match=r"is v1\.6, expected v2\.0, v2\.1 or v3\.0: convert it"):
         open_episodes(lerobot_folder)
+
+
+def test_measured_stamps_replace_the_nominal_timestamps(lerobot_folder):
+    features = json.loads((lerobot_folder / "meta" / "info.json").read_text())["features"]
+    change_info(lerobot_folder, features=features | {"stamp_ns": {"dtype": "int64", "shape": [1]}})
+    measured = 1_700_000_000_000_000_001 + 20_000_003 * np.arange(4)
+    path = data_file(lerobot_folder, 1)
+    table = parquet.read_table(path, partitioning=None)
+    parquet.write_table(table.append_column("stamp_ns", pyarrow.array(measured)), path)
+    np.testing.assert_array_equal(open_episodes(lerobot_folder).read(2).stamps_ns, measured)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])

@@ -35,3 +35,19 @@ def test_every_row_starts_a_step_of_one_phase(tmp_path):
 def test_a_stride_longer_than_the_episode_is_rejected():
     with pytest.raises(EpisodeError, match="less than a step of 1000"):
         subsample(episode(0), 1000)
+
+
+def test_an_episode_is_read_once_for_all_of_its_phases():
+    indices = []
+
+    class CountingEpisodes:
+        origin, names = "memory", ("first", "second")
+
+        def read(self, index):
+            indices.append(index)
+            return episode(index)
+
+    phases = SubsampledEpisodes(CountingEpisodes(), 3)
+    for index in range(len(phases)):
+        phases.read(index)
+    assert indices == [0, 1]

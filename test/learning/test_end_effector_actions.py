@@ -46,7 +46,7 @@ def demonstrations(episodes: int = 4) -> Demonstrations:
         action_names=ROBOT.joints,
     )
     units = ColumnUnits.of_robot(ROBOT.name)
-    return replace(data, units=units, arms=arm_chains(ROBOT.name))
+    return replace(data, units=units, robot=ROBOT.name)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,9 @@ def trained() -> TrainedPolicy:
 @pytest.mark.parametrize("relative", [True, False])
 def test_normalised_poses_restore_the_joint_positions(relative: bool) -> None:
     data = demonstrations()
-    normaliser = EndEffectorNormaliser(data.arms, ROBOT.joints, ROBOT.joints, 8, relative)
+    normaliser = EndEffectorNormaliser(
+        arm_chains(ROBOT.name), ROBOT.joints, ROBOT.joints, 8, relative
+    )
     rows = np.arange(20)
     chunks = torch.from_numpy(data.chunks(rows, 8))
     measured = torch.from_numpy(data.states[rows])
@@ -70,7 +72,7 @@ def test_normalised_poses_restore_the_joint_positions(relative: bool) -> None:
 
 def test_relative_poses_do_not_depend_on_the_place_of_a_motion() -> None:
     data = demonstrations()
-    normaliser = EndEffectorNormaliser(data.arms, ROBOT.joints, ROBOT.joints, 1, True)
+    normaliser = EndEffectorNormaliser(arm_chains(ROBOT.name), ROBOT.joints, ROBOT.joints, 1, True)
     measured = torch.tensor([ROBOT.home_positions])
     turned = measured.clone()
     turned[:, [ROBOT.joints.index(f"{side}_shoulder_pan_joint") for side in ("left", "right")]] += 1
@@ -114,7 +116,7 @@ def test_a_bundle_continues_the_training_of_its_policy(
 
 
 def test_poses_need_the_description_of_the_robot() -> None:
-    unknown = replace(demonstrations(), arms=())
+    unknown = replace(demonstrations(), robot="")
     with pytest.raises(TrainingError, match="give --robot"):
         train(unknown, CONFIG)
 

@@ -1,0 +1,108 @@
+"""`dbp episodes export`: write a data set in the format of another project."""
+
+import argparse
+from pathlib import Path
+
+from dbp_ros.cli.terminal import progress_of, terminal
+from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.exports import (
+    LeRobotExport,
+    Report,
+    RobomimicExport,
+    export_lerobot,
+    export_robomimic,
+)
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.lerobot_layout import INFO_PATH
+from dbp_ros.data.selection import Selection
+from dbp_ros.data.subsample import SubsampledEpisodes
+from dbp_ros.errors import ConfigError
+from dbp_ros.files import check_file, check_new_folder
+from dbp_ros.settings.flags import add_settings, flags_of, settings_from
+from dbp_ros.settings.robot_files import read_robot
+
+LEROBOT, ROBOMIMIC = "lerobot", "robomimic"
+EXPORTS = {LEROBOT: LeRobotExport, ROBOMIMIC: RobomimicExport}
+HDF5_SUFFIX = ".hdf5"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the verb."""
+    parser.description = (
+        "Write a data set of any format that dbp train reads as a folder of LeRobot v3.0 or as an "
+        "HDF5 file of robomimic. The set is written next to --out and renamed when it is "
+        "complete. What LeRobot stores as video is lossy; --images-as png is exact."
+    )
+    parser.epilog = "example: dbp episodes export data/transport --to lerobot --out data/lerobot"
+    parser.add_argument("path", metavar="PATH", type=Path, help="data set: a folder or a file")
+    parser.add_argument("--to", required=True, choices=sorted(EXPORTS), help="format to write")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        help=f"folder to write for {LEROBOT}, file *{HDF5_SUFFIX} for {ROBOMIMIC}",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing data set")
+    columns = parser.add_argument_group(
+        "columns of the data set", "the format of the data set sets the defaults"
+    )
+    add_settings(columns, Selection)
+    for name, kind in EXPORTS.items():
+        add_settings(parser.add_argument_group(f"with --to {name}"), kind)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the data set.
+
+    Raises:
+        ConfigError: If --out cannot be written, or a flag belongs to the other format.
+        EpisodeError: If the set or one of its episodes cannot be read or written.
+    """
+    _check_flags(arguments)
+    _check_out(arguments)
+    selection = settings_from(Selection, arguments)
+    episodes = open_episodes(arguments.path, selection)
+    if selection.stride is not None:
+        episodes = SubsampledEpisodes(episodes, selection.stride)
+    console = terminal()
+    with progress_of(console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("export", total=len(episodes))
+        _write(arguments, episodes, lambda count: progress.update(bar, completed=count))
+    console.print(f"wrote {len(episodes)} episodes to {arguments.out}", soft_wrap=True)
+    if (arguments.out / "videos").is_dir():
+        console.print("cameras are videos, which are lossy; --images-as png is exact")
+    return 0
+
+
+def _write(arguments: argparse.Namespace, episodes: EpisodeSet, report: Report) -> None:
+    if arguments.to == ROBOMIMIC:
+        config = settings_from(RobomimicExport, arguments)
+        export_robomimic(episodes, arguments.out, config, report)
+        return
+    robot_type = read_robot(arguments.robot).name if arguments.robot else ""
+    export_lerobot(
+        episodes, arguments.out, settings_from(LeRobotExport, arguments), robot_type, report
+    )
+
+
+def _check_flags(arguments: argparse.Namespace) -> None:
+    for name, kind in EXPORTS.items():
+        given = flags_of(settings_from(kind, arguments))
+        if name != arguments.to and given:
+            raise ConfigError(f"{given[0]} applies only with --to {name}: leave it out")
+
+
+def _check_out(arguments: argparse.Namespace) -> None:
+    out: Path = arguments.out
+    if arguments.to == ROBOMIMIC:
+        if out.suffix != HDF5_SUFFIX:
+            raise ConfigError(f"--out is {out}, expected a file that ends in {HDF5_SUFFIX}")
+        check_file(out)
+    else:
+        check_new_folder(out, INFO_PATH)
+    source, target = arguments.path.resolve(), out.resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise ConfigError(f"--out {out} and {arguments.path} overlap: give another --out")
+    if out.exists() and not arguments.force:
+        raise ConfigError(f"--out {out} exists: give another, or add --force to replace it")

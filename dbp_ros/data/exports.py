@@ -1,0 +1,63 @@
+"""Exports of episodes to the formats of other projects."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.library_imports import library_imports
+from dbp_ros.settings.fields import Settings, setting
+
+# Called with the number of episodes written.
+Report = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class LeRobotExport(Settings):
+    """How a data set of LeRobot stores images."""
+
+    images_as: Literal["video", "png"] = setting(
+        "video", "images of cameras: video is small and lossy, png is exact"
+    )
+    codec: Literal["auto", "av1", "h264"] = setting(
+        "auto", "codec of the videos; auto is the first that this PyAV can encode"
+    )
+    crf: int | None = setting(
+        None, "constant rate factor of the videos, more is smaller and worse", ge=0, le=51
+    )
+
+
+@dataclass(frozen=True)
+class RobomimicExport(Settings):
+    """Filter keys of a file of robomimic."""
+
+    validation_share: float = setting(
+        0.1, "share of the demonstrations in mask/valid; the others are in mask/train", ge=0, le=0.9
+    )
+
+
+def export_lerobot(
+    episodes: EpisodeSet, directory: Path, config: LeRobotExport, robot_type: str, report: Report
+) -> None:
+    """Write a set as a folder of LeRobot v3.0; see `write_lerobot`.
+
+    Raises:
+        EpisodeError: If a library is missing, or an episode cannot be read or written.
+    """
+    with library_imports("writing LeRobot"):
+        from dbp_ros.data.lerobot_writer import write_lerobot
+    write_lerobot(episodes, directory, config, robot_type, report)
+
+
+def export_robomimic(
+    episodes: EpisodeSet, path: Path, config: RobomimicExport, report: Report
+) -> None:
+    """Write a set as an HDF5 file of robomimic; see `write_robomimic`.
+
+    Raises:
+        EpisodeError: If a library is missing, or an episode cannot be read or written.
+    """
+    with library_imports("writing robomimic"):
+        from dbp_ros.data.robomimic_writer import write_robomimic
+    write_robomimic(episodes, path, config, report)
