@@ -127,7 +127,7 @@ def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
         step_s=step_s,
         rewards=REWARDS if REWARDS in demo else "",
         stamps_ns=STAMPS_NS if STAMPS_NS in demo else "",
-        columns=_column_names({**demo["obs"], **{key: demo[key] for key in actions}}),
+        columns=_column_names({**demo["obs"], **{key: demo[key] for key in tables}}),
     )
 
 

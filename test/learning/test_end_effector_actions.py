@@ -71,7 +71,6 @@ def test_normalised_poses_restore_the_joint_positions(relative: bool) -> None:
 
 
 def test_relative_poses_do_not_depend_on_the_place_of_a_motion() -> None:
-    data = demonstrations()
     normaliser = EndEffectorNormaliser(arm_chains(ROBOT.name), ROBOT.joints, ROBOT.joints, 1, True)
     measured = torch.tensor([ROBOT.home_positions])
     turned = measured.clone()
