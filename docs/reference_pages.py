@@ -20,7 +20,7 @@ from dbp_ros.bundle.manifest import Manifest
 from dbp_ros.cli.command import Command, Verb
 from dbp_ros.cli.main import DBP
 from dbp_ros.data.formats import FORMATS
-from dbp_ros.data.recording_manifest import RecordingManifest
+from dbp_ros.data.recording.recording_manifest import RecordingManifest
 from dbp_ros.evaluation import report
 from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
 from dbp_ros.nodes import qos

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from foreign_bags import TYPES, floats, joint_state
 
-from dbp_ros.data.bag import Bag, BagTopic, BagWriter
-from dbp_ros.data.joint_messages import stamp_of
+from dbp_ros.data.bags.bag import Bag, BagTopic, BagWriter
+from dbp_ros.data.bags.joint_messages import stamp_of
 
 IMAGE, JOINT_STATE, STRING, FLOAT = (
     *("sensor_msgs/msg/Image", "sensor_msgs/msg/JointState"),

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from dbp_ros.data.bag import Bag, EpisodeEnd
+from dbp_ros.data.bags.bag import Bag, EpisodeEnd
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy.exploring_runner import ExploringRunner
 from dbp_ros.sensing.joint_states import JointReadings, JointStateMerger

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dbp_ros.cli.command import Register
 from dbp_ros.data.selection import Selection
-from dbp_ros.data.survey import IMAGE_EPISODES, Column, Key, Survey, survey
-from dbp_ros.data.taken import shape_text
+from dbp_ros.data.survey.survey import IMAGE_EPISODES, Column, Key, Survey, survey
+from dbp_ros.data.survey.taken import shape_text
 from dbp_ros.settings.flags import add_settings, check_at_least, settings_from
 
 SAMPLE = 20

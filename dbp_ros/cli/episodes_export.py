@@ -13,7 +13,7 @@ from dbp_ros.data.exports import (
     export_robomimic,
 )
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.lerobot_layout import INFO_PATH
+from dbp_ros.data.lerobot.layout import INFO_PATH
 from dbp_ros.data.selection import Selection
 from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import ConfigError

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dbp_ros.cli.terminal import progress_of, show_table, terminal
-from dbp_ros.data.episode_listing import EpisodeEntry, EpisodeListing, list_episodes
+from dbp_ros.data.survey.episode_listing import EpisodeEntry, EpisodeListing, list_episodes
 
 BYTES_PER_MB = 1e6
 PATH_HELP = "data set: a folder or a file in any format that dbp train reads"

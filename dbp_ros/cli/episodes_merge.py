@@ -10,10 +10,8 @@ from rich.console import Console
 
 from dbp_ros.cli.episodes_list import BYTES_PER_MB, PATH_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
-from dbp_ros.data.episode import DATASET_FILE, SUFFIX
-from dbp_ros.data.formats import open_episodes, open_recordings
-from dbp_ros.data.set_metadata import combined_metadata
-from dbp_ros.data.set_writing import (
+from dbp_ros.data.editing.set_metadata import combined_metadata
+from dbp_ros.data.editing.set_writing import (
     SourceEpisode,
     common_suffix,
     convert_episodes,
@@ -21,6 +19,8 @@ from dbp_ros.data.set_writing import (
     require_same_spec,
     source_episodes,
 )
+from dbp_ros.data.episode import DATASET_FILE, SUFFIX
+from dbp_ros.data.formats import open_episodes, open_recordings
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import atomic_folder, check_folder, write_text
 

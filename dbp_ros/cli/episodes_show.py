@@ -7,10 +7,10 @@ from dbp_ros.cli.episodes_label import EPISODE_HELP
 from dbp_ros.cli.episodes_list import PATH_HELP
 from dbp_ros.cli.robot import ROBOT_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
-from dbp_ros.data.bag import read_bag
-from dbp_ros.data.episode_names import find_episodes
+from dbp_ros.data.bags.bag import read_bag
+from dbp_ros.data.bags.interventions import intervention_intervals
+from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.interventions import intervention_intervals
 from dbp_ros.data.selection import Selection
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import ConfigError, EpisodeError

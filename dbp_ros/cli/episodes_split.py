@@ -7,8 +7,8 @@ from pathlib import Path
 from dbp_ros.cli.episodes_list import PATH_HELP
 from dbp_ros.cli.episodes_merge import announce, check_new, in_clone, summary, write_set
 from dbp_ros.cli.terminal import terminal
-from dbp_ros.data.partition import parse_parts, partition
-from dbp_ros.data.set_writing import source_episodes
+from dbp_ros.data.editing.partition import parse_parts, partition
+from dbp_ros.data.editing.set_writing import source_episodes
 from dbp_ros.files import atomic_folder
 from dbp_ros.settings.flags import check_at_least
 

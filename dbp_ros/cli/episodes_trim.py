@@ -7,12 +7,12 @@ from typing import Any
 
 from dbp_ros.cli.episodes_label import EPISODE_HELP, change_labels
 from dbp_ros.cli.episodes_list import PATH_HELP
-from dbp_ros.data.episode_listing import NUMBERS_ONLY
-from dbp_ros.data.episode_names import find_episodes
+from dbp_ros.data.editing.episode_names import find_episodes
+from dbp_ros.data.editing.motion_limits import motion_limits
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import elapsed_s, trimmed_rows
 from dbp_ros.data.labels import EpisodeLabel
-from dbp_ros.data.motion_limits import motion_limits
+from dbp_ros.data.survey.episode_listing import NUMBERS_ONLY
 from dbp_ros.errors import ConfigError, EpisodeError
 
 

@@ -11,7 +11,7 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import describe_choices, open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
-from dbp_ros.data.taken import Taken, shape_text
+from dbp_ros.data.survey.taken import Taken, shape_text
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_folder, shown_path
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of

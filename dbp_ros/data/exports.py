@@ -46,7 +46,7 @@ def export_lerobot(
         EpisodeError: If a library is missing, or an episode cannot be read or written.
     """
     with library_imports("writing LeRobot"):
-        from dbp_ros.data.lerobot_writer import write_lerobot
+        from dbp_ros.data.lerobot.writer import write_lerobot
     write_lerobot(episodes, directory, config, robot_type, report)
 
 
@@ -59,5 +59,5 @@ def export_robomimic(
         EpisodeError: If a library is missing, or an episode cannot be read or written.
     """
     with library_imports("writing robomimic"):
-        from dbp_ros.data.robomimic_writer import write_robomimic
+        from dbp_ros.data.foreign.robomimic_writer import write_robomimic
     write_robomimic(episodes, path, config, report)

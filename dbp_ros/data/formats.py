@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dbp_ros.data.array_files import HDF5_SUFFIXES, open_npz_arrays
-from dbp_ros.data.bag_paths import bag_paths
+from dbp_ros.data.bags.bag_paths import bag_paths
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.foreign.array_files import HDF5_SUFFIXES, open_npz_arrays
 from dbp_ros.data.labelled_episodes import with_labels
 from dbp_ros.data.library_imports import library_imports
 from dbp_ros.data.npz_folder import NpzFolder
@@ -46,19 +46,19 @@ class DataFormat:
 
 
 def _open_lerobot(path: Path, selection: Selection) -> EpisodeSet:
-    from dbp_ros.data.lerobot import LeRobotFolder
+    from dbp_ros.data.lerobot.folder import LeRobotFolder
 
     return LeRobotFolder(path, selection)
 
 
 def _open_diffusion_policy(path: Path, selection: Selection) -> EpisodeSet:
-    from dbp_ros.data.diffusion_policy import DiffusionPolicyStore
+    from dbp_ros.data.foreign.diffusion_policy import DiffusionPolicyStore
 
     return DiffusionPolicyStore(path, selection)
 
 
 def _open_hdf5(path: Path, selection: Selection) -> EpisodeSet:
-    from dbp_ros.data.hdf5 import open_hdf5
+    from dbp_ros.data.foreign.hdf5 import open_hdf5
 
     return open_hdf5(path, selection)
 
@@ -72,13 +72,13 @@ def _has_hdf5(path: Path) -> bool:
 
 
 def _open_bags(path: Path, selection: Selection) -> EpisodeSet:
-    from dbp_ros.data.bag_set import BagSet
+    from dbp_ros.data.bags.bag_set import BagSet
 
     return BagSet(path, selection)
 
 
 def _describe_bags(path: Path, selection: Selection) -> tuple[str, ...]:
-    from dbp_ros.data.bag_set import BagSet
+    from dbp_ros.data.bags.bag_set import BagSet
 
     return BagSet(path, selection).notes
 

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from dbp_ros.data.column_groups import ColumnGroup, group_columns
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.labelled_episodes import elapsed_s
+from dbp_ros.data.survey.column_groups import ColumnGroup, group_columns
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.files import atomic_file
 from dbp_ros.settings.robot import RobotDescription

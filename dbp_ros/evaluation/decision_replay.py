@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import MANIFEST
-from dbp_ros.data.bag import read_bag
-from dbp_ros.data.bag_episode import BagEpisode
-from dbp_ros.data.bag_paths import bag_paths
-from dbp_ros.data.bag_summary import POLICY_STEPS, read_summary
+from dbp_ros.data.bags.bag import read_bag
+from dbp_ros.data.bags.bag_episode import BagEpisode
+from dbp_ros.data.bags.bag_paths import bag_paths
+from dbp_ros.data.bags.bag_summary import POLICY_STEPS, read_summary
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.errors import EpisodeError

@@ -10,8 +10,8 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.data.bag import EpisodeEnd
-from dbp_ros.data.recorder import BagRecorder
+from dbp_ros.data.bags.bag import EpisodeEnd
+from dbp_ros.data.recording.recorder import BagRecorder
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.camera_images import transport_of
 from dbp_ros.nodes.parameters import load_settings

@@ -16,10 +16,10 @@ from std_msgs.msg import Int64, String
 from std_srvs.srv import Trigger
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
-from dbp_ros.data.bag import FELL_BACK
-from dbp_ros.data.bag_retention import BagRetention
-from dbp_ros.data.recorder import BagRecorder
-from dbp_ros.data.segmentation import EpisodeSegmenter
+from dbp_ros.data.bags.bag import FELL_BACK
+from dbp_ros.data.recording.bag_retention import BagRetention
+from dbp_ros.data.recording.recorder import BagRecorder
+from dbp_ros.data.recording.segmentation import EpisodeSegmenter
 from dbp_ros.errors import BundleError, DbpError, EpisodeError
 from dbp_ros.guard_state import GuardState
 from dbp_ros.hotswap.swap_status import SwapStatus

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Bool, Float64, Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.data.bag import BagTopic
+from dbp_ros.data.bags.bag import BagTopic
 from dbp_ros.errors import EpisodeError
 from dbp_ros.nodes.camera_images import camera_info_topic, transport_of
 from dbp_ros.nodes.message_definitions import message_definition

@@ -15,12 +15,12 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.data.arrivals import Arrivals
-from dbp_ros.data.disk_space import DiskSpace
-from dbp_ros.data.recorder import PREROLL_S, BagRecorder
-from dbp_ros.data.recording_manifest import RecordingManifest, manifest_of
-from dbp_ros.data.recording_session import RecordingSession
-from dbp_ros.data.ring_buffer import BYTES_PER_MB, RingBuffer
+from dbp_ros.data.recording.arrivals import Arrivals
+from dbp_ros.data.recording.disk_space import DiskSpace
+from dbp_ros.data.recording.recorder import PREROLL_S, BagRecorder
+from dbp_ros.data.recording.recording_manifest import RecordingManifest, manifest_of
+from dbp_ros.data.recording.recording_session import RecordingSession
+from dbp_ros.data.recording.ring_buffer import BYTES_PER_MB, RingBuffer
 from dbp_ros.errors import BundleError, ConfigError, EpisodeError
 from dbp_ros.files import locked, require_folder
 from dbp_ros.hotswap.swap_status import SwapStatus

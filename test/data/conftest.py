@@ -19,7 +19,7 @@ from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.data.episode import Episode, episode_path, write_episode
-from dbp_ros.data.recorder import bag_path
+from dbp_ros.data.recording.recorder import bag_path
 from dbp_ros.policy.model import Model
 
 LENGTHS = (3, 5, 4)

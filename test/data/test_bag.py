@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from mcap.reader import make_reader
 
-from dbp_ros.data.bag import Bag, BagTopic, BagWriter, EpisodeEnd, read_bag, recover_bag
-from dbp_ros.data.recorder import BagRecorder, bag_numbers, bag_path, recover_bags
+from dbp_ros.data.bags.bag import Bag, BagTopic, BagWriter, EpisodeEnd, read_bag, recover_bag
+from dbp_ros.data.recording.recorder import BagRecorder, bag_numbers, bag_path, recover_bags
 from dbp_ros.errors import EpisodeError
 
 SECOND_NS = 1_000_000_000
@@ -208,7 +208,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, str(Path(sys.argv[2])))
 from data.test_bag import TOPICS, text
-from dbp_ros.data.recorder import BagRecorder
+from dbp_ros.data.recording.recorder import BagRecorder
 recorder = BagRecorder(Path(sys.argv[1]), TOPICS, lambda _: None)
 recorder.begin({"task": "toy"})
 while True:

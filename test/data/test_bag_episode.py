@@ -14,9 +14,9 @@ from recorded_bag import START_NS, TICK_NS, joint_state, record_bag
 from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle.bundle import read_bundle
-from dbp_ros.data.bag import EpisodeEnd
-from dbp_ros.data.bag_episode import BagEpisode
-from dbp_ros.data.stamped_series import StampedSeries
+from dbp_ros.data.bags.bag import EpisodeEnd
+from dbp_ros.data.bags.bag_episode import BagEpisode
+from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError
 from dbp_ros.policy.model import Model
 

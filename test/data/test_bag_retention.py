@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from dbp_ros.data.bag_retention import BagRetention
-from dbp_ros.data.recorder import bag_numbers, bag_path
+from dbp_ros.data.recording.bag_retention import BagRetention
+from dbp_ros.data.recording.recorder import bag_numbers, bag_path
 
 MB = 1_000_000
 

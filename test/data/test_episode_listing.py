@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from toy_episodes import episode
 
-from dbp_ros.data.bag import Bag
-from dbp_ros.data.column_groups import group_columns
+from dbp_ros.data.bags.bag import Bag
+from dbp_ros.data.bags.interventions import intervention_intervals
+from dbp_ros.data.editing.episode_names import find_episodes
+from dbp_ros.data.editing.motion_limits import MARGIN_S, motion_limits
 from dbp_ros.data.episode import episode_path, write_episode
-from dbp_ros.data.episode_listing import list_episodes
-from dbp_ros.data.episode_names import find_episodes
-from dbp_ros.data.interventions import intervention_intervals
 from dbp_ros.data.labels import EpisodeLabel, write_labels
-from dbp_ros.data.motion_limits import MARGIN_S, motion_limits
+from dbp_ros.data.survey.column_groups import group_columns
+from dbp_ros.data.survey.episode_listing import list_episodes
 from dbp_ros.data.units import BY_NAME, ColumnUnits
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.robot_files import read_robot

@@ -7,7 +7,7 @@ from subprocess import run
 import numpy as np
 import pytest
 
-from dbp_ros.data.bag_set import BagSet
+from dbp_ros.data.bags.bag_set import BagSet
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.formats import FORMATS, open_episodes
 from dbp_ros.data.selection import Selection, choose

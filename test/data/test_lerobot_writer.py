@@ -15,11 +15,11 @@ from PIL import Image
 
 from dbp_ros.data.exports import LeRobotExport
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.lerobot_files import DataFiles, VideoFiles
-from dbp_ros.data.lerobot_schema import number_rows, to_column
-from dbp_ros.data.lerobot_writer import write_lerobot
+from dbp_ros.data.lerobot.files import DataFiles, VideoFiles
+from dbp_ros.data.lerobot.schema import number_rows, to_column
+from dbp_ros.data.lerobot.video_encoding import CODECS, Encoding
+from dbp_ros.data.lerobot.writer import write_lerobot
 from dbp_ros.data.selection import Selection
-from dbp_ros.data.video_encoding import CODECS, Encoding
 from dbp_ros.errors import EpisodeError
 
 HEAD, WRIST = "observation.images.head_camera", "observation.images.wrist_image_raw"

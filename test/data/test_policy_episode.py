@@ -11,10 +11,10 @@ from recorded_bag import START_NS, TICK_NS, record_bag
 from toy_bundle import JOINTS, write_toy_bundle
 
 from dbp_ros.bundle.bundle import read_bundle
-from dbp_ros.data.bag import EpisodeEnd
-from dbp_ros.data.bag_episode import BagEpisode
+from dbp_ros.data.bags.bag import EpisodeEnd
+from dbp_ros.data.bags.bag_episode import BagEpisode
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.recorder import bag_path
+from dbp_ros.data.recording.recorder import bag_path
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import EpisodeError
 from dbp_ros.policy.model import Model

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.data.arrivals import Arrivals
-from dbp_ros.data.bag import BagTopic, EpisodeEnd, read_bag
-from dbp_ros.data.disk_space import BYTES_PER_GB, DiskSpace
-from dbp_ros.data.recorder import BagRecorder, bag_numbers, bag_path
-from dbp_ros.data.recording_manifest import manifest_of
-from dbp_ros.data.recording_session import RecordingSession
-from dbp_ros.data.ring_buffer import OVERHEAD_BYTES, RingBuffer
+from dbp_ros.data.bags.bag import BagTopic, EpisodeEnd, read_bag
+from dbp_ros.data.recording.arrivals import Arrivals
+from dbp_ros.data.recording.disk_space import BYTES_PER_GB, DiskSpace
+from dbp_ros.data.recording.recorder import BagRecorder, bag_numbers, bag_path
+from dbp_ros.data.recording.recording_manifest import manifest_of
+from dbp_ros.data.recording.recording_session import RecordingSession
+from dbp_ros.data.recording.ring_buffer import OVERHEAD_BYTES, RingBuffer
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 from dbp_ros.settings.recorder import COMMANDS, RecorderConfig

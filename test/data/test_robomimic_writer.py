@@ -9,8 +9,8 @@ import pytest
 from exported_sets import ListedEpisodes, episode, episodes
 
 from dbp_ros.data.exports import RobomimicExport
+from dbp_ros.data.foreign.robomimic_writer import write_robomimic
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.robomimic_writer import write_robomimic
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import EpisodeError
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from dbp_ros.data.bag import BagTopic, read_bag
-from dbp_ros.data.recorder import BagRecorder, bag_numbers, bag_path
-from dbp_ros.data.segmentation import EpisodeSegmenter
+from dbp_ros.data.bags.bag import BagTopic, read_bag
+from dbp_ros.data.recording.recorder import BagRecorder, bag_numbers, bag_path
+from dbp_ros.data.recording.segmentation import EpisodeSegmenter
 from dbp_ros.errors import EpisodeError
 from dbp_ros.guard_state import GuardMode, GuardState
 

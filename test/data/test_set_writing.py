@@ -8,12 +8,9 @@ import pytest
 import yaml
 from toy_episodes import episode
 
-from dbp_ros.data.episode import DATASET_FILE, episode_path, read_episode, write_episode
-from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.labels import EpisodeLabel, read_labels, write_labels
-from dbp_ros.data.partition import parse_parts, partition
-from dbp_ros.data.set_metadata import combined_metadata
-from dbp_ros.data.set_writing import (
+from dbp_ros.data.editing.partition import parse_parts, partition
+from dbp_ros.data.editing.set_metadata import combined_metadata
+from dbp_ros.data.editing.set_writing import (
     SourceEpisode,
     common_suffix,
     convert_episodes,
@@ -21,6 +18,9 @@ from dbp_ros.data.set_writing import (
     require_same_spec,
     source_episodes,
 )
+from dbp_ros.data.episode import DATASET_FILE, episode_path, read_episode, write_episode
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.labels import EpisodeLabel, read_labels, write_labels
 from dbp_ros.errors import EpisodeError
 
 

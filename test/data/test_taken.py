@@ -3,7 +3,7 @@
 import pytest
 
 from dbp_ros.data.selection import Selection
-from dbp_ros.data.taken import Taken, compact, shape_text, unfit_for_policy_node
+from dbp_ros.data.survey.taken import Taken, compact, shape_text, unfit_for_policy_node
 from dbp_ros.data.units import ColumnUnits
 
 JOINTS = ("left_a_joint", "left_b_joint", "left_gripper_joint")

@@ -8,7 +8,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Float64, String
 
-from dbp_ros.data.bag import BagTopic, BagWriter, EpisodeEnd, read_bag
+from dbp_ros.data.bags.bag import BagTopic, BagWriter, EpisodeEnd, read_bag
 from dbp_ros.errors import ConfigError
 from dbp_ros.nodes.message_definitions import message_definition
 from dbp_ros.nodes.steady_clock import ns_to_stamp

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Float64, String
 
-from dbp_ros.data.recording_manifest import manifest_of
+from dbp_ros.data.recording.recording_manifest import manifest_of
 from dbp_ros.errors import EpisodeError
 from dbp_ros.nodes.conversions import trajectory_message
 from dbp_ros.nodes.qos import LATCHED

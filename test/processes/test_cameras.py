@@ -12,8 +12,8 @@ from processes.learner_setup import publish_control
 from sensor_msgs.msg import CompressedImage, Image
 from toy_bundle import write_toy_bundle
 
-from dbp_ros.data.bag import read_bag
-from dbp_ros.data.recorder import bag_path
+from dbp_ros.data.bags.bag import read_bag
+from dbp_ros.data.recording.recorder import bag_path
 from dbp_ros.nodes.qos import SENSOR
 from dbp_ros.sensing.image_decoding import decode_image
 

@@ -27,8 +27,8 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from dbp_ros.bundle.bundle import read_bundle
-from dbp_ros.data.bag import read_bag
-from dbp_ros.data.recorder import bag_numbers, bag_path
+from dbp_ros.data.bags.bag import read_bag
+from dbp_ros.data.recording.recorder import bag_numbers, bag_path
 from dbp_ros.nodes.learner_process import MODULE
 from dbp_ros.nodes.qos import EVENTS, LATCHED, MODEL_CHUNKS
 from dbp_ros.settings.fields import to_json

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dbp_ros.data.bag import read_bag
-from dbp_ros.data.recorder import bag_numbers, bag_path
+from dbp_ros.data.bags.bag import read_bag
+from dbp_ros.data.recording.recorder import bag_numbers, bag_path
 from dbp_ros.evaluation.running_stack import running_stack
 from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.nodes.learning_episode_runner import LearningEpisodeRunner

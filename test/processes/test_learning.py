@@ -13,9 +13,9 @@ from processes.learner_setup import DiagnosticsListener, publish_control
 from std_msgs.msg import Float64, String
 
 from dbp_ros.bundle.bundle import read_bundle
-from dbp_ros.data.bag import read_bag
-from dbp_ros.data.bag_episode import BagEpisode
-from dbp_ros.data.recorder import bag_path
+from dbp_ros.data.bags.bag import read_bag
+from dbp_ros.data.bags.bag_episode import BagEpisode
+from dbp_ros.data.recording.recorder import bag_path
 from dbp_ros.evaluation.decision_replay import read_bundles, replay_decisions
 from dbp_ros.nodes.qos import EVENTS, LATCHED
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS

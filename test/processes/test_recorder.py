@@ -22,10 +22,10 @@ from stamps import stamp_to_ns
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.data.bag import Bag, read_bag
+from dbp_ros.data.bags.bag import Bag, read_bag
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.recorder import bag_numbers, bag_path, recover_bags
+from dbp_ros.data.recording.recorder import bag_numbers, bag_path, recover_bags
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes.conversions import trajectory_message
 from dbp_ros.nodes.qos import COMMAND_PUBLISHER, EVENTS, LATCHED

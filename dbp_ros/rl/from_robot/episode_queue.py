@@ -6,7 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from dbp_ros.data.recorder import bag_numbers, bag_path
+from dbp_ros.data.recording.recorder import bag_numbers, bag_path
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import write_text
 

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.golden import read_golden
-from dbp_ros.data.bag import FELL_BACK, read_bag
-from dbp_ros.data.bag_episode import BagEpisode
+from dbp_ros.data.bags.bag import FELL_BACK, read_bag
+from dbp_ros.data.bags.bag_episode import BagEpisode
 from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of

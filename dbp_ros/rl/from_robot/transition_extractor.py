@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dbp_ros.data.bag_episode import BagEpisode, ExecutedChunk
+from dbp_ros.data.bags.bag_episode import BagEpisode, ExecutedChunk
 from dbp_ros.learning.policy_network import PolicyNetwork
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, encode_images, recomputed_log_prob

@@ -11,9 +11,9 @@ from recorded_bag import record_bag
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.cli import episodes_replay
-from dbp_ros.data.bag_episode import BagEpisode
+from dbp_ros.data.bags.bag_episode import BagEpisode
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.recorder import bag_path
+from dbp_ros.data.recording.recorder import bag_path
 from dbp_ros.errors import BundleError, EpisodeError
 from dbp_ros.evaluation.decision_replay import read_bundles, replay_decisions
 from dbp_ros.learning.dataset import load_demonstrations

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.data.recorder import bag_path
+from dbp_ros.data.recording.recorder import bag_path
 from dbp_ros.errors import TrainingError
 from dbp_ros.rl.from_robot.episode_queue import OWN, EpisodeQueue
 

@@ -11,8 +11,8 @@ from recorded_bag import record_bag
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.bundle.manifest import write_manifest
-from dbp_ros.data.bag import FELL_BACK, BagTopic, BagWriter
-from dbp_ros.data.recorder import bag_path
+from dbp_ros.data.bags.bag import FELL_BACK, BagTopic, BagWriter
+from dbp_ros.data.recording.recorder import bag_path
 from dbp_ros.errors import TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.learning.quantization import quantize_bundle

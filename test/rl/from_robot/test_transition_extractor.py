@@ -8,8 +8,8 @@ import torch
 from recorded_bag import START_NS, record_bag
 
 from dbp_ros.bundle.bundle import read_bundle
-from dbp_ros.data.bag import EpisodeEnd
-from dbp_ros.data.bag_episode import BagEpisode
+from dbp_ros.data.bags.bag import EpisodeEnd
+from dbp_ros.data.bags.bag_episode import BagEpisode
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions
 from dbp_ros.rl.from_robot.transition_extractor import TransitionExtractor

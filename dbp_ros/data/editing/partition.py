@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dbp_ros.data.episode_names import find_episodes
+from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.errors import EpisodeError
 
 PART_NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)

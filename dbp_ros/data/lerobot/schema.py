@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PilImage
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.lerobot_layout import (
+from dbp_ros.data.lerobot.layout import (
     ACTION,
     DONE,
     EPISODE,

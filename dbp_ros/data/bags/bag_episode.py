@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from dbp_ros.data.bag import CUT_OFF, Bag
-from dbp_ros.data.joint_messages import merged_joint_states, stamp_of
-from dbp_ros.data.stamped_series import StampedSeries
+from dbp_ros.data.bags.bag import CUT_OFF, Bag
+from dbp_ros.data.bags.joint_messages import merged_joint_states, stamp_of
+from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.guard_state import GuardState
 from dbp_ros.sensing.image_decoding import decode_image

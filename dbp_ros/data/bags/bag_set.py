@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dbp_ros.data.bag import EpisodeEnd, read_bag
-from dbp_ros.data.bag_paths import bag_paths
-from dbp_ros.data.bag_rows import read_images, sample_rows
-from dbp_ros.data.bag_streams import read_streams
-from dbp_ros.data.bag_summary import POLICY_STEPS, BagSummary, policy_topics, read_summary
-from dbp_ros.data.bag_topics import BagTopics, RobotTopics, choose_topics
+from dbp_ros.data.bags.bag import EpisodeEnd, read_bag
+from dbp_ros.data.bags.bag_paths import bag_paths
+from dbp_ros.data.bags.bag_rows import read_images, sample_rows
+from dbp_ros.data.bags.bag_streams import read_streams
+from dbp_ros.data.bags.bag_summary import POLICY_STEPS, BagSummary, policy_topics, read_summary
+from dbp_ros.data.bags.bag_topics import BagTopics, RobotTopics, choose_topics
+from dbp_ros.data.bags.policy_episode import read_policy_episode
+from dbp_ros.data.bags.rosbag import Rosbag
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.hashing import files_sha256
-from dbp_ros.data.policy_episode import read_policy_episode
 from dbp_ros.data.read_errors import error_context
-from dbp_ros.data.rosbag import Rosbag
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose
 from dbp_ros.errors import EpisodeError
 from dbp_ros.sensing.image_decoding import DEPTH

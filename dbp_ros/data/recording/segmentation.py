@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from threading import Event
 from typing import Any
 
-from dbp_ros.data.bag import EpisodeEnd
-from dbp_ros.data.recorder import END_TIMEOUT_S, BagRecorder
+from dbp_ros.data.bags.bag import EpisodeEnd
+from dbp_ros.data.recording.recorder import END_TIMEOUT_S, BagRecorder
 from dbp_ros.errors import EpisodeError
 from dbp_ros.guard_state import GuardState
 from dbp_ros.settings.learner import NEXT_EPISODE

@@ -8,13 +8,13 @@ from typing import Any
 
 import h5py
 
-from dbp_ros.data.array_files import HDF5_SUFFIXES, ArrayFiles
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet, RowShape
+from dbp_ros.data.foreign.array_files import HDF5_SUFFIXES, ArrayFiles
+from dbp_ros.data.foreign.robomimic import RobomimicFile
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Values
 from dbp_ros.data.read_errors import error_context
-from dbp_ros.data.robomimic import RobomimicFile
 from dbp_ros.data.selection import Selection
 
 

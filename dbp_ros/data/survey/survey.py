@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from dbp_ros.data.episode_set import RowShape
-from dbp_ros.data.episode_survey import EpisodeSurvey
 from dbp_ros.data.formats import format_of, open_episodes
 from dbp_ros.data.selection import Selection
-from dbp_ros.data.survey_problems import constant_columns, find_problems, suggested_units
+from dbp_ros.data.survey.episode_survey import EpisodeSurvey
+from dbp_ros.data.survey.survey_problems import constant_columns, find_problems, suggested_units
 from dbp_ros.data.unit_check import ColumnRange
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError

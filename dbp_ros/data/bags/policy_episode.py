@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from dbp_ros.data.action_sources import HeldCommands, PartialCommand
-from dbp_ros.data.bag import Bag
-from dbp_ros.data.bag_episode import BagEpisode, ExecutedChunk
-from dbp_ros.data.bag_summary import COMMAND
-from dbp_ros.data.bag_topics import CHUNKS, CONTROLLERS, MEASURED
+from dbp_ros.data.bags.action_sources import HeldCommands, PartialCommand
+from dbp_ros.data.bags.bag import Bag
+from dbp_ros.data.bags.bag_episode import BagEpisode, ExecutedChunk
+from dbp_ros.data.bags.bag_summary import COMMAND
+from dbp_ros.data.bags.bag_topics import CHUNKS, CONTROLLERS, MEASURED
+from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.selection import Selection, choose
-from dbp_ros.data.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.sensing.image_decoding import decode_image
 from dbp_ros.types import Array, Floats, Image

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dbp_ros.data.rosbag import COMMANDS, IMAGES, JOINT_STATE, TRAJECTORY
+from dbp_ros.data.bags.rosbag import COMMANDS, IMAGES, JOINT_STATE, TRAJECTORY
 from dbp_ros.data.selection import Selection, choose
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.robot import RobotDescription

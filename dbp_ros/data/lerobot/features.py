@@ -5,7 +5,7 @@ from typing import Any
 
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.importing import Layout
-from dbp_ros.data.lerobot_layout import ACTION, INDICES, REWARD, SECONDS, STAMP_NS, STATE, SUCCESS
+from dbp_ros.data.lerobot.layout import ACTION, INDICES, REWARD, SECONDS, STAMP_NS, STATE, SUCCESS
 from dbp_ros.data.selection import Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import RowShape
+from dbp_ros.data.foreign.zarr_store import ENDS, codec_error, open_store
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Layout, Values, make_episode
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
-from dbp_ros.data.zarr_store import ENDS, codec_error, open_store
 from dbp_ros.errors import EpisodeError
 
 STATE = "state"

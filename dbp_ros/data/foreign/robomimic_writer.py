@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.exports import Report, RobomimicExport
-from dbp_ros.data.robomimic import ACTIONS, NAMES, REWARDS, STAMPS_NS
+from dbp_ros.data.foreign.robomimic import ACTIONS, NAMES, REWARDS, STAMPS_NS
 from dbp_ros.data.uniform_episodes import uniform_episodes
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import atomic_file

@@ -12,8 +12,8 @@ import pyarrow.parquet as parquet
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.exports import LeRobotExport, Report
-from dbp_ros.data.lerobot_files import DataFiles, VideoFiles, task_table
-from dbp_ros.data.lerobot_layout import (
+from dbp_ros.data.lerobot.files import DataFiles, VideoFiles, task_table
+from dbp_ros.data.lerobot.layout import (
     DATA_BYTES,
     DATA_PATH,
     EPISODE,
@@ -25,7 +25,7 @@ from dbp_ros.data.lerobot_layout import (
     VIDEO_BYTES,
     VIDEO_PATH,
 )
-from dbp_ros.data.lerobot_schema import (
+from dbp_ros.data.lerobot.schema import (
     camera_keys,
     fps_of,
     number_features,
@@ -34,10 +34,10 @@ from dbp_ros.data.lerobot_schema import (
     to_cells,
     to_column,
 )
-from dbp_ros.data.lerobot_statistics import FeatureStatistics
+from dbp_ros.data.lerobot.statistics import FeatureStatistics
+from dbp_ros.data.lerobot.video_encoding import PIXEL_FORMAT, Encoding, VideoCodec, find_codec
 from dbp_ros.data.spec import SetSpec, spec_of
 from dbp_ros.data.uniform_episodes import uniform_episodes
-from dbp_ros.data.video_encoding import PIXEL_FORMAT, Encoding, VideoCodec, find_codec
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import atomic_folder, write_text
 

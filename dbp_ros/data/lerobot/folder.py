@@ -16,12 +16,12 @@ from PIL import Image as PilImage
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Values, make_episode
-from dbp_ros.data.lerobot_features import IMAGE, VIDEO, layout_of, row_shapes
-from dbp_ros.data.lerobot_layout import EPISODE, FRAME, SECONDS, SUCCESS, TASK
-from dbp_ros.data.lerobot_metadata import EpisodeRecord, read_info, read_records, read_tasks
+from dbp_ros.data.lerobot.features import IMAGE, VIDEO, layout_of, row_shapes
+from dbp_ros.data.lerobot.layout import EPISODE, FRAME, SECONDS, SUCCESS, TASK
+from dbp_ros.data.lerobot.metadata import EpisodeRecord, read_info, read_records, read_tasks
+from dbp_ros.data.lerobot.video import read_frames
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
-from dbp_ros.data.video import read_frames
 from dbp_ros.errors import EpisodeError
 
 

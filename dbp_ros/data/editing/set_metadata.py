@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
+from dbp_ros.data.editing.set_writing import SourceEpisode
 from dbp_ros.data.episode import DATASET_FILE
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.set_writing import SourceEpisode
 from dbp_ros.errors import EpisodeError
 
 # Statistics of a part, which hold for all of its episodes together.

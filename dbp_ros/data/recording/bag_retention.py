@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from dbp_ros.data.recorder import bag_numbers, bag_path
+from dbp_ros.data.recording.recorder import bag_numbers, bag_path
 
 BYTES_PER_MB = 1_000_000
 SECONDS_PER_HOUR = 3600.0

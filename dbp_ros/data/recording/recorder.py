@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.data.bag import BagTopic, BagWriter, EpisodeEnd, recover_bag
-from dbp_ros.data.ring_buffer import RingBuffer, StampedMessage
+from dbp_ros.data.bags.bag import BagTopic, BagWriter, EpisodeEnd, recover_bag
+from dbp_ros.data.recording.ring_buffer import RingBuffer, StampedMessage
 from dbp_ros.types import seconds_to_ns
 
 SUFFIX = ".mcap"

@@ -9,8 +9,8 @@ from typing import Any
 from mcap.exceptions import McapError
 from mcap.reader import make_reader
 
-from dbp_ros.data.bag import METADATA, OUTCOME, ROLE, EpisodeEnd
-from dbp_ros.data.bag_topics import (
+from dbp_ros.data.bags.bag import METADATA, OUTCOME, ROLE, EpisodeEnd
+from dbp_ros.data.bags.bag_topics import (
     CHUNKS,
     CONTROLLERS,
     MEASURED,

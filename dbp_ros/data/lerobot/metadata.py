@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
-from dbp_ros.data.lerobot_layout import (
+from dbp_ros.data.lerobot.layout import (
     DATA_PATH,
     EPISODE,
     FILES_PER_CHUNK,
@@ -21,7 +21,7 @@ from dbp_ros.data.lerobot_layout import (
     V2_VIDEO_PATH,
     VIDEO_PATH,
 )
-from dbp_ros.data.video import VideoSegment
+from dbp_ros.data.lerobot.video import VideoSegment
 from dbp_ros.errors import EpisodeError
 
 LENGTH, TASKS = "length", "tasks"

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet as parquet
 
-from dbp_ros.data.lerobot_layout import (
+from dbp_ros.data.lerobot.layout import (
     DATA_BYTES,
     DATA_PATH,
     FILES_PER_CHUNK,
@@ -16,7 +16,7 @@ from dbp_ros.data.lerobot_layout import (
     VIDEO_BYTES,
     VIDEO_PATH,
 )
-from dbp_ros.data.video_encoding import Encoding, VideoWriter
+from dbp_ros.data.lerobot.video_encoding import Encoding, VideoWriter
 from dbp_ros.types import Image
 
 # Name that pandas gives to the column of an index without a name.

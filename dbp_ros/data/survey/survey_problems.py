@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from dbp_ros.data.episode_survey import EpisodeSurvey
 from dbp_ros.data.selection import FROM_NAMES, Selection
-from dbp_ros.data.taken import compact, unfit_for_policy_node
+from dbp_ros.data.survey.episode_survey import EpisodeSurvey
+from dbp_ros.data.survey.taken import compact, unfit_for_policy_node
 from dbp_ros.data.unit_check import ColumnRange, check_units, possible_units
 from dbp_ros.data.units import ColumnUnits, looks_like_arm_joint, looks_like_gripper
 from dbp_ros.errors import EpisodeError

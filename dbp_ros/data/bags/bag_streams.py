@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dbp_ros.data.action_sources import (
+from dbp_ros.data.bags.action_sources import (
     ActionSource,
     HeldCommands,
     MeasuredPositions,
@@ -17,11 +17,11 @@ from dbp_ros.data.action_sources import (
     RecordedTrajectory,
     Trajectories,
 )
-from dbp_ros.data.bag_topics import BagTopics
-from dbp_ros.data.joint_messages import joint_readings, merged_joint_states, stamp_of
-from dbp_ros.data.rosbag import Rosbag
-from dbp_ros.data.stamp_checks import IMAGE_GAP_S, JOINT_STATE_GAP_S, check_stamps
-from dbp_ros.data.stamped_series import StampedSeries
+from dbp_ros.data.bags.bag_topics import BagTopics
+from dbp_ros.data.bags.joint_messages import joint_readings, merged_joint_states, stamp_of
+from dbp_ros.data.bags.rosbag import Rosbag
+from dbp_ros.data.bags.stamp_checks import IMAGE_GAP_S, JOINT_STATE_GAP_S, check_stamps
+from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError
 from dbp_ros.types import NS_PER_S, Array
 

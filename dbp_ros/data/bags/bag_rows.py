@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dbp_ros.data.bag_streams import BagStreams
-from dbp_ros.data.rosbag import Rosbag
+from dbp_ros.data.bags.bag_streams import BagStreams
+from dbp_ros.data.bags.rosbag import Rosbag
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.sensing.image_decoding import decode_image
 from dbp_ros.types import NS_PER_S, Array, Floats, Image, Indices, seconds_to_ns

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Any
 
-from dbp_ros.data.bag import EpisodeEnd
-from dbp_ros.data.disk_space import DiskSpace
-from dbp_ros.data.recorder import PREROLL_S, BagRecorder
-from dbp_ros.data.ring_buffer import BYTES_PER_MB
+from dbp_ros.data.bags.bag import EpisodeEnd
+from dbp_ros.data.recording.disk_space import DiskSpace
+from dbp_ros.data.recording.recorder import PREROLL_S, BagRecorder
+from dbp_ros.data.recording.ring_buffer import BYTES_PER_MB
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.recorder import COMMANDS
 from dbp_ros.types import NS_PER_S

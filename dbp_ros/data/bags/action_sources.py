@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dbp_ros.data.stamped_series import StampedSeries
+from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.types import Array, Indices
 
 

@@ -1,6 +1,6 @@
 """Interventions of a human in a recorded episode."""
 
-from dbp_ros.data.bag import Bag
+from dbp_ros.data.bags.bag import Bag
 
 
 def intervention_intervals(bag: Bag) -> list[tuple[int, int]]:

@@ -1,0 +1,1 @@
+"""Readers and writers of robomimic, LIBERO, ALOHA, Diffusion Policy and UMI."""

@@ -1,0 +1,1 @@
+"""Data sets of LeRobot: reader, writer and videos."""

@@ -1,0 +1,1 @@
+"""Descriptions of data sets for people."""
