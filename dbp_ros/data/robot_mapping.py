@@ -89,7 +89,12 @@ def map_episode(episode: Episode, robot: RobotDescription) -> Episode:
         "state", episode.states, episode.state_names, [state for state, _ in columns], robot
     )
     actions = _converted(
-        "action", episode.actions, episode.action_names, [action for _, action in columns], robot
+        "action",
+        episode.actions,
+        episode.action_names,
+        [action for _, action in columns],
+        robot,
+        measured=states,
     )
     keys = {robot.data.key_of(camera): camera for camera in robot.cameras}
     return replace(
@@ -108,8 +113,18 @@ def _converted(
     names: Sequence[str],
     columns: Sequence[str],
     robot: RobotDescription,
+    measured: Floats | None = None,
 ) -> Floats:
-    """Return the columns of the robot's joints, in [rad] and [m]. Shape (steps, nu)."""
+    """Return the columns of the robot's joints, in [rad] and [m]. Shape (steps, nu).
+
+    Args:
+        what: `state` or `action`.
+        values: The table. Shape (steps, columns).
+        names: Names of its columns.
+        columns: Column of each joint.
+        robot: Description of the robot.
+        measured: Measured positions, to which actions of kind `delta` are added; None for states.
+    """
     for joint, column in zip(robot.joints, columns, strict=True):
         if column not in names:
             guess = suggestion(column, names, f"it has {', '.join(names)}.")
@@ -117,9 +132,14 @@ def _converted(
                 f"no {what} {column!r} for {joint}{guess} Correct data in the description of "
                 f"{robot.name}"
             )
-    conversions = np.array([robot.data.conversion(joint) for joint in robot.joints])
+    is_action = measured is not None
+    conversions = [robot.data.conversion(joint, is_action) for joint in robot.joints]
+    factors, offsets = np.array(conversions).T
     chosen = values[:, [names.index(column) for column in columns]].astype(np.float64)
-    converted: Floats = (chosen * conversions[:, 0] + conversions[:, 1]).astype(np.float32)
+    if measured is not None:
+        deltas = np.array([robot.data.is_delta(joint) for joint in robot.joints])
+        offsets = np.where(deltas, measured, offsets)
+    converted: Floats = (chosen * factors + offsets).astype(np.float32)
     for index, joint in enumerate(robot.joints):
         recorded = values[:, names.index(columns[index])]
         _check_range(what, columns[index], recorded, converted[:, index], robot, joint)

@@ -8,6 +8,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, setting
 
 Unit = Literal["rad", "deg", "m", "mm"]
+ActionKind = Literal["absolute", "delta"]
 # Factor from a unit to [rad] or [m].
 FACTORS: dict[str, float] = {"rad": 1.0, "deg": pi / 180.0, "m": 1.0, "mm": 1e-3}
 JOINT, CAMERA = "{joint}", "{camera}"
@@ -17,7 +18,8 @@ JOINT, CAMERA = "{joint}", "{camera}"
 class JointColumn(Settings):
     """Columns of one joint in a data set, and the conversion of their values.
 
-    A value is converted by its unit and sign, or linearly between two ranges.
+    A value is converted by its unit and sign, or linearly between two ranges. An action of kind
+    `delta` is added to the measured position of its row.
     """
 
     state: str = setting("", "Column of the state; empty for the pattern of the mapping")
@@ -26,30 +28,39 @@ class JointColumn(Settings):
     sign: int = setting(1, "-1 if the joint turns in the opposite direction", ge=-1, le=1)
     data_range: tuple[float, float] | None = setting(None, "Two values in the data")
     robot_range: tuple[float, float] | None = setting(None, "The same in [rad] or [m]")
+    action_range: tuple[float, float] | None = setting(
+        None, "Two values of the action in the data that are robot_range, such as [1, -1]"
+    )
+    action_kind: ActionKind | None = setting(
+        None, "absolute or delta; that of the mapping if not given"
+    )
 
     def __post_init__(self) -> None:
         """Check values that depend on each other."""
         super().__post_init__()
         if self.sign == 0:
             raise ConfigError("sign is 0, expected 1 or -1")
-        if (self.data_range is None) != (self.robot_range is None):
-            raise ConfigError("expected data_range and robot_range, or neither")
-        for name in ("data_range", "robot_range"):
+        ranges = self.data_range is not None or self.action_range is not None
+        if ranges != (self.robot_range is not None):
+            raise ConfigError("expected robot_range with data_range or action_range, or none")
+        for name in ("data_range", "robot_range", "action_range"):
             ends = getattr(self, name)
             if ends is not None and ends[0] == ends[1]:
                 raise ConfigError(f"{name} is {ends}, expected two different values")
         if self.data_range is not None and (self.unit is not None or self.sign != 1):
             raise ConfigError("expected data_range and robot_range, or unit and sign, not both")
 
-    def conversion(self, unit: str) -> tuple[float, float]:
+    def conversion(self, unit: str, is_action: bool = False) -> tuple[float, float]:
         """Return factor and offset from the data to [rad] or [m].
 
         Args:
             unit: Unit of the mapping.
+            is_action: Whether for the column of the action instead of that of the state.
         """
-        if self.data_range is None or self.robot_range is None:
+        data_range = (self.action_range if is_action else None) or self.data_range
+        if data_range is None or self.robot_range is None:
             return self.sign * FACTORS[self.unit or unit], 0.0
-        (data_low, data_high), (low, high) = self.data_range, self.robot_range
+        (data_low, data_high), (low, high) = data_range, self.robot_range
         factor = (high - low) / (data_high - data_low)
         return factor, low - factor * data_low
 
@@ -61,6 +72,9 @@ class DataMapping(Settings):
     state: str = setting(JOINT, "Pattern of the columns of the state")
     action: str = setting("", "Pattern of the columns of the action; empty for that of the state")
     unit: Unit = setting("rad", "Unit of joints without an item; a gripper may need a range")
+    action_kind: ActionKind = setting(
+        "absolute", "Meaning of actions: positions, or deltas that are added to the measured ones"
+    )
     joints: dict[str, JointColumn] = setting({}, "Joints that differ from this")
     camera: str = setting(CAMERA, "Pattern of the names of the cameras")
     cameras: dict[str, str] = setting({}, "Cameras that differ from this: camera of the robot: key")
@@ -80,9 +94,14 @@ class DataMapping(Settings):
         pattern = self.action.replace(JOINT, joint)
         return state, item.action or pattern or state
 
-    def conversion(self, joint: str) -> tuple[float, float]:
-        """Return factor and offset of a joint from the data to [rad] or [m]."""
-        return self.joints.get(joint, JointColumn()).conversion(self.unit)
+    def conversion(self, joint: str, is_action: bool = False) -> tuple[float, float]:
+        """Return factor and offset of a joint from the data to [rad] or [m]; see `JointColumn`."""
+        return self.joints.get(joint, JointColumn()).conversion(self.unit, is_action)
+
+    def is_delta(self, joint: str) -> bool:
+        """Return whether the action of a joint is added to its measured position."""
+        item = self.joints.get(joint, JointColumn())
+        return (item.action_kind or self.action_kind) == "delta"
 
     def unit_of(self, joint: str) -> str:
         """Return the unit of a joint in the data; empty if it is converted between two ranges."""

@@ -72,6 +72,30 @@ def test_names_order_units_signs_and_ranges_are_those_of_the_robot() -> None:
     np.testing.assert_allclose(found.actions[0], [np.pi / 6, np.pi / 4, 0.5], atol=1e-6)
 
 
+def test_deltas_are_added_to_the_measured_positions() -> None:
+    robot = robot_with(
+        unit="deg",
+        action_kind="delta",
+        joints={
+            "elbow_joint": {"action_kind": "absolute"},
+            "finger_joint": {
+                "unit": "rad",
+                "action_range": [1, -1],
+                "robot_range": [-1.0, 2.0],
+                "action_kind": "absolute",
+            },
+        },
+    )
+    base, elbow, finger = robot.joints
+    found = map_episode(
+        episode({base: 90.0, elbow: 45.0, finger: 1.5}, {base: 9.0, elbow: 20.0, finger: -1.0}),
+        robot,
+    )
+    np.testing.assert_allclose(found.states[0], [np.pi / 2, np.pi / 4, 1.5], atol=1e-6)
+    np.testing.assert_allclose(found.actions[0], [0.55 * np.pi, np.pi / 9, 2.0], atol=1e-6)
+    np.testing.assert_allclose(found.actions[-1], [0.0, 0.0, 0.5], atol=1e-6)
+
+
 def test_cameras_have_the_names_of_the_robot() -> None:
     robot = robot_with(camera="images.{camera}")
     names = dict.fromkeys(robot.joints, 0.5)
@@ -102,7 +126,7 @@ def test_a_missing_column_and_impossible_values_are_refused() -> None:
         ({"state": "q"}, "state is 'q', expected a pattern with {joint}"),
         ({"unit": "degrees"}, "unit is 'degrees', expected one of rad, deg, m, mm"),
         ({"joints": {"a": {"sign": 0}}}, "sign is 0, expected 1 or -1"),
-        ({"joints": {"a": {"data_range": [0, 1]}}}, "data_range and robot_range, or neither"),
+        ({"joints": {"a": {"data_range": [0, 1]}}}, "robot_range with data_range or action_range"),
         (
             {"joints": {"a": {"data_range": [1, 1], "robot_range": [0, 1]}}},
             "expected two different values",
