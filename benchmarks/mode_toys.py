@@ -73,6 +73,7 @@ class ModesToy:
             first=rows,
             last=rows,
             episode=rows,
+            by_policy=np.zeros(len(rows), bool),
         )
 
     def _states(self, condition: Floats) -> Floats:

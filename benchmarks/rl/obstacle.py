@@ -129,6 +129,7 @@ def demonstrations(seed: int) -> Demonstrations:
         first=(ends - lengths)[numbers],
         last=(ends - 1)[numbers],
         episode=numbers,
+        by_policy=np.zeros(len(numbers), bool),
     )
 
 

@@ -62,12 +62,15 @@ def _size(found: Survey) -> list[str]:
     everything = found.surveyed == found.episodes
     source = "" if everything else f", from {found.surveyed} episodes that were read"
     about = "" if everything else "about "
+    share = found.intervention_share
+    driven = f"interventions: {share or 0:.1%} of the steps in episodes of a policy"
     return [
         f"{found.path}: {found.format}",
         f"episodes: {found.episodes}, {about}{found.total_s:.4g} s in total",
         f"steps of an episode: {found.shortest} to {found.longest}, median {found.median:g}"
         f"{source}",
         f"rate: {1 / found.step_s:.6g} Hz, steps of {found.step_s:.4g} s",
+        *([] if share is None else [driven]),
     ]
 
 

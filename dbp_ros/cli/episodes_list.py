@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -104,10 +105,23 @@ def totals(listing: EpisodeListing) -> list[str]:
     steps = sum(entry.steps for entry in used)
     megabytes = listing.size_bytes / BYTES_PER_MB
     lines = [f"{', '.join(counts)}; {steps} steps, {seconds:.1f} s, {megabytes:.1f} MB"]
+    lines += _interventions(used)
     lines.append(f"cameras: {_cameras(listing.cameras) or 'none'}")
     if listing.unused_labels:
         lines.append(f"labels of episodes that do not exist: {', '.join(listing.unused_labels)}")
     return lines
+
+
+def _interventions(entries: Sequence[EpisodeEntry]) -> list[str]:
+    by_policy = [entry for entry in entries if entry.intervention_steps is not None]
+    if not by_policy:
+        return []
+    human = sum(entry.intervention_steps or 0 for entry in by_policy)
+    steps = sum(entry.steps for entry in by_policy)
+    return [
+        f"interventions: {human} of {steps} steps ({human / max(steps, 1):.1%}) in "
+        f"{len(by_policy)} episodes of a policy"
+    ]
 
 
 def _cameras(cameras: dict[str, tuple[int, int]]) -> str:

@@ -7,8 +7,6 @@ from dbp_ros.cli.episodes_label import EPISODE_HELP
 from dbp_ros.cli.episodes_list import PATH_HELP
 from dbp_ros.cli.robot import ROBOT_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
-from dbp_ros.data.bags.bag import read_bag
-from dbp_ros.data.bags.interventions import intervention_intervals
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.selection import Selection
@@ -18,7 +16,7 @@ from dbp_ros.evaluation.contact_sheet import SheetTitle, write_contact_sheet
 from dbp_ros.files import check_file, check_folder, require_folder
 from dbp_ros.settings.robot_files import read_robot
 
-SUFFIX, BAG_SUFFIX = ".png", ".mcap"
+SUFFIX = ".png"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -67,16 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
             if not len(episode):
                 raise EpisodeError(f"{name} has no steps: discard it with dbp episodes label")
             title = SheetTitle(name, str(arguments.path))
-            intervals = _interventions(arguments.path / name)
-            write_contact_sheet(files[name], title, episode, units, robot, intervals)
+            write_contact_sheet(files[name], title, episode, units, robot)
             console.print(str(files[name]), soft_wrap=True, highlight=False)
     return 0
-
-
-def _interventions(file: Path) -> list[tuple[int, int]]:
-    """Return the interventions in a bag of a recorder of this package; none of other files."""
-    is_bag = file.suffix == BAG_SUFFIX and file.name.startswith("episode_")
-    return intervention_intervals(read_bag(file)) if is_bag and file.is_file() else []
 
 
 def _files(out: Path, names: list[str]) -> dict[str, Path]:

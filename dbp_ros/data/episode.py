@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import atomic_file
-from dbp_ros.types import Floats, Image
+from dbp_ros.types import Flags, Floats, Image
 
 SUFFIX = ".npz"
 DATASET_FILE = "dataset.yaml"
@@ -42,6 +42,8 @@ class Episode:
         images: Newest image of each camera. Shapes (steps, height, width, 3).
         points: Newest point cloud of each sensor: x, y, z in [m], optionally colours from 0 to 1.
             Shapes (steps, points, 3 or 6).
+        interventions: Whether a human drove each step of an episode of a policy; None for a
+            demonstration. Shape (steps,).
     """
 
     task: str
@@ -58,6 +60,7 @@ class Episode:
     stamps_ns: NDArray[np.int64]
     images: dict[str, Image] = field(default_factory=dict)
     points: dict[str, Floats] = field(default_factory=dict)
+    interventions: Flags | None = None
 
     def __len__(self) -> int:
         return len(self.states)
@@ -94,6 +97,26 @@ class Episode:
                     f"{sensor} has shape {cloud.shape}, expected ({steps}, points, 3 or 6)"
                 )
             _check_finite(sensor, cloud)
+        flags = self.interventions
+        if flags is not None and (flags.shape != (steps,) or flags.dtype != bool):
+            raise EpisodeError(
+                f"interventions has shape {flags.shape} of {flags.dtype}, expected ({steps},) of "
+                "bool: whether a human drove each step"
+            )
+
+    @property
+    def by_policy(self) -> Flags:
+        """Whether a policy, not a human, drove each step. Shape (steps,)."""
+        return np.zeros(len(self), bool) if self.interventions is None else ~self.interventions
+
+    @property
+    def intervention_steps(self) -> int | None:
+        """Number of steps that a human drove, None for a demonstration."""
+        return None if self.interventions is None else int(self.interventions.sum())
+
+    def interventions_at(self, rows: slice) -> Flags | None:
+        """Return the interventions of some rows, None for a demonstration."""
+        return None if self.interventions is None else self.interventions[rows]
 
 
 def _check_finite(name: str, value: NDArray[Any]) -> None:
@@ -124,6 +147,8 @@ def write_episode(path: Path, episode: Episode) -> None:
         f"images.{camera}": images for camera, images in episode.images.items()
     }
     arrays |= {f"points.{sensor}": cloud for sensor, cloud in episode.points.items()}
+    if episode.interventions is not None:
+        arrays["interventions"] = episode.interventions
     with atomic_file(path) as staging, staging.open("wb") as file:
         np.savez_compressed(
             file,
@@ -160,6 +185,7 @@ def read_episode(path: Path) -> Episode:
                 stamps_ns=archive["stamps_ns"],
                 images=_with_prefix("images.", archive),
                 points=_with_prefix("points.", archive),
+                interventions=archive.get("interventions"),
             )
     except EpisodeError as error:
         raise EpisodeError(f"{path}: {error}") from error

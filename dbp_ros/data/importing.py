@@ -11,7 +11,7 @@ from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.selection import JOIN
 from dbp_ros.errors import EpisodeError
-from dbp_ros.types import NS_PER_S, Floats, Image
+from dbp_ros.types import NS_PER_S, Flags, Floats, Image
 
 Values = NDArray[Any]
 WHITE = 255.0
@@ -30,6 +30,7 @@ class Layout:
         rewards: Key of the rewards; empty for zeros.
         seconds: Key of the timestamps in [s]; empty for multiples of `step_s`.
         stamps_ns: Key of measured timestamps in [ns], which replace `seconds`; empty for none.
+        interventions: Key of the flags of interventions; empty for none.
         columns: Column names by key, if the data set has any.
     """
 
@@ -41,6 +42,7 @@ class Layout:
     rewards: str = ""
     seconds: str = ""
     stamps_ns: str = ""
+    interventions: str = ""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -55,7 +57,7 @@ class Layout:
             shapes: Shape of a row of each key of the data set.
         """
         named = {*self.state, *self.action_keys, *self.images, *self.points}
-        named |= {self.rewards, self.seconds, self.stamps_ns}
+        named |= {self.rewards, self.seconds, self.stamps_ns, self.interventions}
         return {key: shapes[key] for key in sorted(shapes) if key not in named}
 
 
@@ -97,6 +99,7 @@ def make_episode(
         stamps_ns=_stamps_ns(read, layout, steps),
         images={key: _images(key, read(key), steps) for key in layout.images},
         points={key: _cloud(key, read(key), steps) for key in layout.points},
+        interventions=_interventions(read, layout.interventions, steps),
     )
 
 
@@ -152,6 +155,21 @@ def _rewards(read: Callable[[str], Values], layout: Layout, steps: int) -> Float
     if table.shape[1] != 1:
         raise EpisodeError(f"{layout.rewards} has {table.shape[1]} columns, expected 1")
     return table[:, 0]
+
+
+def _interventions(read: Callable[[str], Values], key: str, steps: int) -> Flags | None:
+    """Return whether a human drove each step; None if there was no policy."""
+    if not key:
+        return None
+    values = read(key)
+    _check_rows(key, values, steps)
+    if not np.isin(values, (0, 1)).all() or values.size != steps:
+        raise EpisodeError(
+            f"{key} has shape {values.shape} and values from {values.min():g} to "
+            f"{values.max():g}, expected ({steps},) and only 0 and 1: correct the flags"
+        )
+    flags: Flags = values.reshape(steps).astype(bool)
+    return None if flags.all() else flags
 
 
 def _stamps_ns(read: Callable[[str], Values], layout: Layout, steps: int) -> NDArray[np.int64]:

@@ -138,4 +138,5 @@ def _rows(episode: Episode, rows: slice) -> Episode:
         stamps_ns=episode.stamps_ns[rows],
         images={camera: images[rows] for camera, images in episode.images.items()},
         points={sensor: cloud[rows] for sensor, cloud in episode.points.items()},
+        interventions=episode.interventions_at(rows),
     )

@@ -7,6 +7,7 @@ from functools import lru_cache
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet, RowShape
 from dbp_ros.errors import EpisodeError
+from dbp_ros.types import Flags
 
 
 class SubsampledEpisodes:
@@ -48,8 +49,8 @@ class SubsampledEpisodes:
 def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:
     """Return an episode with steps of `stride` rows from row `first` on.
 
-    Actions and rewards are those of the last row of each step, other values those of the first. An
-    incomplete step at the end is dropped.
+    Actions and rewards are those of the last row of each step, other values those of the first. A
+    step is an intervention if any of its rows is. An incomplete step at the end is dropped.
 
     Raises:
         EpisodeError: If there is no complete step.
@@ -60,6 +61,7 @@ def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:
             f"{len(episode)} rows from row {first} on are less than a step of {stride} rows: use a "
             "smaller stride"
         )
+    rows = slice(first, first + stride * steps)
     starts = slice(first, first + stride * steps, stride)
     ends = slice(first + stride - 1, first + stride * steps, stride)
     return replace(
@@ -71,4 +73,12 @@ def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:
         stamps_ns=episode.stamps_ns[starts],
         images={name: images[starts] for name, images in episode.images.items()},
         points={name: clouds[starts] for name, clouds in episode.points.items()},
+        interventions=_any_of_each(episode.interventions_at(rows), stride),
     )
+
+
+def _any_of_each(flags: Flags | None, stride: int) -> Flags | None:
+    if flags is None:
+        return None
+    found: Flags = flags.reshape(-1, stride).any(axis=1)
+    return found

@@ -18,7 +18,7 @@ from dbp_ros.data.survey.column_groups import ColumnGroup, group_columns
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.files import atomic_file
 from dbp_ros.settings.robot import RobotDescription
-from dbp_ros.types import NS_PER_S, Array, Floats
+from dbp_ros.types import Array, Floats
 
 # Colours that colour-blind readers can distinguish (Okabe and Ito, 2008).
 COLOURS = (
@@ -53,7 +53,6 @@ def write_contact_sheet(
     episode: Episode,
     units: ColumnUnits,
     robot: RobotDescription | None = None,
-    interventions: Sequence[tuple[int, int]] = (),
 ) -> None:
     """Write the contact sheet of an episode as PNG.
 
@@ -63,7 +62,6 @@ def write_contact_sheet(
         episode: The episode, with at least one step.
         units: Units of its columns.
         robot: Robot whose arms group the columns; None to group them by name.
-        interventions: Times in [ns] from which and until which a human drove the arms.
     """
     names = tuple(dict.fromkeys((*episode.state_names, *episode.action_names)))
     groups = group_columns(names, units, robot)
@@ -76,7 +74,7 @@ def write_contact_sheet(
     if rows:
         _draw_images(parts[0], episode)
     plots = _draw_plots(parts[-1], episode, groups)
-    _draw_interventions(plots, episode, interventions)
+    _draw_interventions(plots, episode)
     with atomic_file(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI)
 
@@ -131,18 +129,17 @@ def _draw_plots(part: SubFigure, episode: Episode, groups: Sequence[ColumnGroup]
     return list(plots)
 
 
-def _draw_interventions(
-    plots: Sequence[Axes], episode: Episode, interventions: Sequence[tuple[int, int]]
-) -> None:
-    first_ns, last_ns = int(episode.stamps_ns[0]), int(episode.stamps_ns[-1])
-    inside = [pair for pair in interventions if pair[1] > first_ns and pair[0] < last_ns]
-    for start_ns, end_ns in inside:
+def _draw_interventions(plots: Sequence[Axes], episode: Episode) -> None:
+    if episode.interventions is None or not episode.interventions.any():
+        return
+    times_s = elapsed_s(episode)
+    times_s = np.append(times_s, times_s[-1] + episode.step_s)
+    changes = np.diff(episode.interventions.astype(np.int8), prepend=0, append=0)
+    for start, end in np.flatnonzero(changes).reshape(-1, 2):
         for axes in plots:
-            start_s, end_s = (start_ns - first_ns) / NS_PER_S, (end_ns - first_ns) / NS_PER_S
-            axes.axvspan(start_s, end_s, color=INTERVENTION, alpha=0.5, linewidth=0)
-    if inside:
-        patch = Patch(color=INTERVENTION, alpha=0.5, label="intervention")
-        plots[-1].legend(handles=[patch], fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            axes.axvspan(times_s[start], times_s[end], color=INTERVENTION, alpha=0.5, linewidth=0)
+    patch = Patch(color=INTERVENTION, alpha=0.5, label="intervention")
+    plots[-1].legend(handles=[patch], fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _draw_group(axes: Axes, times_s: Array, episode: Episode, group: ColumnGroup) -> None:

@@ -17,7 +17,8 @@ from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations
 from dbp_ros.learning.normaliser import Normaliser
-from dbp_ros.learning.observation_neighbours import Neighbours
+from dbp_ros.learning.training_data import TrainingData
+from dbp_ros.types import Array
 
 
 @dataclass(frozen=True)
@@ -52,28 +53,21 @@ class BatchSampler:
         generator: Source of all random numbers.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        data: Demonstrations,
-        rows: NDArray[np.int64],
-        normaliser: Normaliser,
-        neighbours: Neighbours | None,
-    ) -> None:
+    def __init__(self, config: TrainConfig, data: Demonstrations, prepared: TrainingData) -> None:
         """Sample from the training rows.
 
         Args:
             config: Settings.
             data: The data set.
-            rows: Training rows.
-            normaliser: Gives the unit of the state noise, and the shape of the noise samples.
-            neighbours: Rows whose chunks are added as positives.
+            prepared: Its training rows with their weights and neighbours, and the normaliser,
+                which gives the unit of the state noise and the shape of the noise samples.
         """
-        self._config, self._data, self._rows = config, data, rows
-        self._neighbours = neighbours
+        self._config, self._data = config, data
+        self._rows, self._neighbours = prepared.rows, prepared.neighbours
+        self._cumulative = _cumulative_weights(prepared.weights)
         self._augment = Augmentation.of(config)
-        self._chunk_shape = config.horizon, normaliser.action_size
-        self._state_std = state_noise_std(config, data.state_names, data.units, normaliser)
+        self._chunk_shape = config.horizon, prepared.normaliser.action_size
+        self._state_std = state_noise_std(config, data.state_names, data.units, prepared.normaliser)
         self.generator = torch.Generator().manual_seed(config.seed)
 
     def sample(self, num_samples: int, own: slice) -> SampledBatch:
@@ -87,8 +81,7 @@ class BatchSampler:
             own: Rows of this process.
         """
         config, generator, data = self._config, self.generator, self._data
-        indices = torch.randint(len(self._rows), (config.batch_size,), generator=generator).numpy()
-        rows = self._rows[indices]
+        rows = self._rows[self._indices(config.batch_size)]
         lags = {camera: self._lag(config.batch_size)[own] for camera in data.images}
         size = (config.batch_size, config.n_obs_steps, len(data.state_names))
         state_noise = torch.randn(size, generator=generator) * self._state_std
@@ -100,6 +93,16 @@ class BatchSampler:
         augmented = replace(batch, states=batch.states + state_noise[own], images=images)
         return SampledBatch(augmented, noise[own], uniform[own])
 
+    def _indices(self, count: int) -> NDArray[np.int64]:
+        """Return random indices of training rows, with replacement. Shape (count,)."""
+        size, cumulative = len(self._rows), self._cumulative
+        if cumulative is None:
+            return torch.randint(size, (count,), generator=self.generator).numpy()
+        uniform = torch.rand(count, dtype=torch.float64, generator=self.generator).numpy()
+        found = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
+        # A product may be rounded up to the last sum.
+        return np.minimum(found, size - 1)
+
     def _lag(self, count: int) -> NDArray[np.int64]:
         uniform = torch.rand(count, generator=self.generator)
         return (uniform < self._config.late_frame_probability).long().numpy()
@@ -109,6 +112,11 @@ class BatchSampler:
         rows = slice(own.start * history, own.stop * history)
         augmented = self._augment(images.flatten(0, 1), self.generator, rows, count * history)
         return augmented.reshape(-1, history, *augmented.shape[1:])
+
+
+def _cumulative_weights(weights: Array) -> Array | None:
+    """Return the running sums of weights; None if all are equal."""
+    return None if np.ptp(weights) == 0 else np.cumsum(weights)
 
 
 def state_noise_std(

@@ -84,6 +84,15 @@ class TrainConfig(Settings):
     position_noise_rad: float = setting(0.003, "noise on measured arm joints", ge=0.0)
     gripper_noise_m: float = setting(0.0005, "noise on measured grippers", ge=0.0)
     state_noise: float = setting(0.0, "noise on other states, relative to half their range", ge=0.0)
+    policy_row_weight: float = setting(
+        1.0,
+        "sampling weight of rows in which a policy drove, relative to those of demonstrations; "
+        "0 leaves them out, as HG-DAgger does",
+        ge=0.0,
+    )
+    intervention_row_weight: float = setting(
+        1.0, "the same for rows in which a human drove in an episode of a policy", ge=0.0
+    )
     late_frame_probability: float = setting(
         0.5, "probability of the image of the step before", ge=0.0, le=1.0
     )

@@ -23,7 +23,7 @@ from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
-from dbp_ros.types import Floats, Image
+from dbp_ros.types import Flags, Floats, Image
 
 CONSTANT_BELOW = 1e-4
 
@@ -43,6 +43,7 @@ class Demonstrations:
         first: First row of each row's episode. Shape (steps,).
         last: Last row of each row's episode. Shape (steps,).
         episode: Number of each row's episode. Shape (steps,).
+        by_policy: Whether a policy, not a human, drove each row. Shape (steps,).
         units: Units of the columns.
         robot: Name or file of the robot's description; empty if unknown.
         unused: Shape of a row of each key of the data set that is not read.
@@ -58,6 +59,7 @@ class Demonstrations:
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     episode: NDArray[np.int64]
+    by_policy: Flags
     units: ColumnUnits = BY_NAME
     robot: str = ""
     unused: Mapping[str, RowShape] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class Demonstrations:
             first=first,
             last=last,
             episode=numbers,
+            by_policy=np.zeros(len(numbers), bool),
         )
 
     @property
@@ -264,6 +267,7 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
         first=first,
         last=last,
         episode=numbers,
+        by_policy=np.concatenate([e.by_policy for e in joined]),
     )
 
 

@@ -88,9 +88,7 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=True,
         )
-        self.sampler = BatchSampler(
-            config, data, prepared.rows, prepared.normaliser, prepared.neighbours
-        )
+        self.sampler = BatchSampler(config, data, prepared)
         self.log = (
             TrainingLog(run) if run is not None and self.accelerator.is_main_process else None
         )

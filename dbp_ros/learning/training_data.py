@@ -21,6 +21,8 @@ from dbp_ros.learning.observation_neighbours import (
     image_components,
 )
 from dbp_ros.learning.policy_network import PolicyShape
+from dbp_ros.learning.row_weights import row_weights
+from dbp_ros.types import Array
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,15 @@ class TrainingData:
     """Training and validation rows of a data set, split by episode.
 
     Attributes:
-        rows: Training rows.
-        validation_rows: Rows of the validation episodes.
+        rows: Training rows, without those of weight 0.
+        weights: Sampling weight of each training row, above 0. Shape (rows,).
+        validation_rows: Rows of the validation episodes, without those of weight 0.
         normaliser: Fitted to the training rows.
         neighbours: Of the training rows; None if not configured.
     """
 
     rows: NDArray[np.int64]
+    weights: Array
     validation_rows: NDArray[np.int64]
     normaliser: Normaliser
     neighbours: Neighbours | None
@@ -44,14 +48,19 @@ class TrainingData:
         """Split a data set and fit its statistics.
 
         Raises:
-            TrainingError: If no episode is left to train on, an action is constant, or neighbours
-                are configured for a data set with point clouds.
+            TrainingError: If no episode or row is left to train on, an action is constant, or
+                neighbours are configured for a data set with point clouds.
         """
         _check(config, data)
-        rows, validation_rows = split_by_episode(data, config.validation_fraction, config.seed)
+        weights = row_weights(config, data)
+        rows, validation_rows = (
+            part[weights[part] > 0]
+            for part in split_by_episode(data, config.validation_fraction, config.seed)
+        )
+        _check_rows(config, rows)
         normaliser = _fitted_normaliser(config, data, rows)
         if not config.neighbours:
-            return cls(rows, validation_rows, normaliser, None)
+            return cls(rows, weights[rows], validation_rows, normaliser, None)
         states = data.state_history(np.arange(len(data.states)), config.n_obs_steps)
         observed = [normaliser.normalise_states(torch.from_numpy(states)).flatten(1).numpy()]
         observed += [image_components(images) for images in data.images.values()]
@@ -62,7 +71,7 @@ class TrainingData:
             config.neighbours,
             config.neighbour_bandwidth,
         )
-        return cls(rows, validation_rows, normaliser, neighbours)
+        return cls(rows, weights[rows], validation_rows, normaliser, neighbours)
 
 
 def _fitted_normaliser(
@@ -96,6 +105,15 @@ def _check(config: TrainConfig, data: Demonstrations) -> None:
             f"these actions are constant in all {data.episodes} episodes: {', '.join(constant)}: "
             "check how they were recorded, or accept them with allow_constant_actions "
             "(--allow-constant-actions)"
+        )
+
+
+def _check_rows(config: TrainConfig, rows: NDArray[np.int64]) -> None:
+    if not len(rows):
+        raise TrainingError(
+            f"policy_row_weight = {config.policy_row_weight:g}, intervention_row_weight = "
+            f"{config.intervention_row_weight:g}: all rows of the training episodes have weight 0: "
+            "add demonstrations or episodes with interventions, or raise the weights"
         )
 
 

@@ -27,6 +27,17 @@ def test_an_episode_round_trips(tmp_path, episode):
     np.testing.assert_array_equal(back.points["head_depth"], episode.points["head_depth"])
 
 
+def test_interventions_round_trip(tmp_path, episode):
+    path = episode_path(tmp_path, 0)
+    flags = np.arange(len(episode)) % 3 == 0
+    write_episode(path, dataclasses.replace(episode, interventions=flags))
+    np.testing.assert_array_equal(read_episode(path).interventions, flags)
+    write_episode(path, episode)
+    with np.load(path) as archive:
+        assert "interventions" not in archive.files
+    assert read_episode(path).interventions is None
+
+
 def test_the_length_is_the_number_of_steps(episode):
     assert len(episode) == 5
 

@@ -2,20 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from toy_episodes import episode
 
-from dbp_ros.data.bags.bag import Bag
-from dbp_ros.data.bags.interventions import intervention_intervals
+from dbp_ros.cli.episodes_list import totals
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.editing.motion_limits import MARGIN_S, motion_limits
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.labels import EpisodeLabel, write_labels
+from dbp_ros.data.selection import Selection
 from dbp_ros.data.survey.column_groups import group_columns
 from dbp_ros.data.survey.episode_listing import list_episodes
+from dbp_ros.data.survey.survey import survey
 from dbp_ros.data.units import BY_NAME, ColumnUnits
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.robot_files import read_robot
@@ -157,11 +157,11 @@ def test_a_large_group_is_divided() -> None:
     assert sum(len(g.columns) for g in groups) == 20
 
 
-def test_interventions_are_the_times_between_their_messages() -> None:
-    def flag(stamp_ns: int, value: bool) -> tuple[int, SimpleNamespace]:
-        return stamp_ns, SimpleNamespace(data=value)
-
-    messages = [flag(1, False), flag(5, True), flag(6, True), flag(9, False), flag(20, True)]
-    bag = Bag(messages={"intervention": messages, "joint_states": [(30, None)]})
-    assert intervention_intervals(bag) == [(5, 9), (20, 30)]
-    assert intervention_intervals(Bag()) == []
+def test_interventions_are_counted_in_episodes_of_a_policy(tmp_path: Path) -> None:
+    flags = (None, np.arange(9) < 3, np.zeros(9, bool))
+    for index, one in enumerate(flags):
+        write_episode(episode_path(tmp_path, index), episode(index, interventions=one))
+    listing = list_episodes(tmp_path)
+    assert [entry.intervention_steps for entry in listing.episodes] == [None, 3, 0]
+    assert "interventions: 3 of 18 steps (16.7%) in 2 episodes of a policy" in totals(listing)
+    assert survey(tmp_path, Selection(), 3).intervention_share == pytest.approx(3 / 18)

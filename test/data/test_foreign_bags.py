@@ -12,6 +12,7 @@ from foreign_bags import (
     SECOND_NS,
     START_NS,
     STEP_NS,
+    TYPES,
     Robot,
     command,
     joint_state,
@@ -155,6 +156,20 @@ def test_joints_of_the_state_can_be_chosen_by_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(episode.states, expected_positions(episode)[:, 2:])
     with pytest.raises(EpisodeError, match="no key 'knee' for state: use one of left_elbow_joint"):
         read(path, state=("knee",))
+
+
+def test_interventions_of_any_recorder_are_read(tmp_path: Path) -> None:
+    kind = "std_msgs/msg/Bool"
+    times_ns = START_NS + SECOND_NS // 2, START_NS + SECOND_NS
+    extra = [
+        ("/cell/intervention", kind, ns, TYPES.types[kind](ns == times_ns[0])) for ns in times_ns
+    ]
+    found = read(write_bag(tmp_path / "bag", Robot(extra=extra).messages()))
+    expected = (found.stamps_ns < times_ns[1]) & (found.stamps_ns + STEP_NS > times_ns[0])
+    assert 14 <= expected.sum() <= 17
+    np.testing.assert_array_equal(found.interventions, expected)
+    demonstration = read(write_bag(tmp_path / "demonstration", Robot().messages()))
+    assert demonstration.interventions is None
 
 
 def test_topics_that_are_not_read_are_listed(tmp_path: Path) -> None:

@@ -266,3 +266,18 @@ def test_cameras_whose_names_become_one_key_are_an_error(tmp_path):
 def test_a_set_without_episodes_is_an_error(tmp_path):
     with pytest.raises(EpisodeError, match="memory has no episode"):
         write_lerobot(ListedEpisodes([]), tmp_path / "out", PNG)
+
+
+def test_interventions_are_written_and_read_next_to_demonstrations(tmp_path):
+    listed = episodes().episodes[:2]
+    flags = np.arange(len(listed[1])) % 4 == 0
+    listed[1] = replace(listed[1], interventions=flags)
+    path = tmp_path / "set"
+    write_lerobot(ListedEpisodes(listed), path, PNG)
+    found = open_episodes(path)
+    assert found.read(0).interventions is None
+    np.testing.assert_array_equal(found.read(1).interventions, flags)
+    assert "intervention" not in " ".join(found.unused)
+    record = records_of(path)[0]
+    assert rows_of(path, record).column("intervention").to_pylist() == [True] * record["length"]
+    assert info_of(path)["features"]["intervention"]["dtype"] == "bool"

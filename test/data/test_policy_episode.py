@@ -121,6 +121,41 @@ def test_measured_positions_are_the_actions_while_a_human_drives(record, read):
     np.testing.assert_array_equal(measured[4], later.astype(np.float32))
 
 
+def test_rows_are_interventions_from_the_message_on_to_the_opposite(record, read):
+    bag = record(60)
+    begin_ns, end_ns = START_NS + 25 * TICK_NS, START_NS + 31 * TICK_NS
+    bag.messages["intervention"] = [
+        (START_NS, value(False)),
+        (begin_ns, value(True)),
+        (end_ns, value(False)),
+    ]
+    episode = read(bag)
+    later_ns = episode.stamps_ns + STEP_NS
+    expected = (episode.stamps_ns < end_ns) & (later_ns > begin_ns)
+    assert 2 <= expected.sum() < len(episode)
+    np.testing.assert_array_equal(episode.interventions, expected)
+
+
+def test_without_messages_a_policy_drove_every_row(record, read):
+    episode = read(record(60))
+    assert episode.interventions.tolist() == [False] * len(episode)
+
+
+def test_without_policy_steps_the_rows_of_a_policy_have_interventions_too(record, read):
+    bag = record(60)
+    del bag.messages["decision"]
+    assert not read(bag, action="measured").interventions.any()
+    begin_ns = START_NS + 25 * TICK_NS
+    bag.messages["intervention"] = [(begin_ns, value(True))]
+    episode = read(bag, action="measured")
+    expected = episode.stamps_ns + round(1e9 * episode.step_s) > begin_ns
+    assert 2 <= expected.sum() < len(episode)
+    np.testing.assert_array_equal(episode.interventions, expected)
+    bag.metadata["model"] = None
+    del bag.messages["intervention"]
+    assert read(bag, action="measured").interventions is None
+
+
 def test_outcome_task_and_rewards_are_those_of_the_bag(record, read):
     won = read(record(40))
     assert (won.task, won.outcome, won.termination_reason) == ("toy", "success", "success")

@@ -113,3 +113,18 @@ def test_a_camera_with_the_key_of_the_state_is_an_error(tmp_path):
     twice = replace(one, images={"/state": one.images["head_camera"]})
     with pytest.raises(EpisodeError, match="two observations become the key state"):
         write_robomimic(ListedEpisodes([twice]), tmp_path / "demo.hdf5", DEFAULT)
+
+
+def test_interventions_are_written_and_read_next_to_demonstrations(tmp_path):
+    listed = episodes().episodes[:2]
+    flags = np.arange(len(listed[1])) % 4 == 0
+    listed[1] = replace(listed[1], interventions=flags)
+    path = tmp_path / "set.hdf5"
+    write_robomimic(ListedEpisodes(listed), path, RobomimicExport())
+    found = open_episodes(path)
+    assert found.read(0).interventions is None
+    np.testing.assert_array_equal(found.read(1).interventions, flags)
+    assert "intervention" not in " ".join(found.unused)
+    with h5py.File(path) as file:
+        assert "interventions" not in file["data/demo_0"]
+        assert file["data/demo_1/interventions"][()].tolist() == flags.tolist()

@@ -51,3 +51,10 @@ def test_an_episode_is_read_once_for_all_of_its_phases():
     for index in range(len(phases)):
         phases.read(index)
     assert indices == [0, 1]
+
+
+def test_a_step_is_an_intervention_if_any_of_its_rows_is():
+    whole = episode(0, interventions=np.arange(9) == 4)
+    assert subsample(whole, 3).interventions.tolist() == [False, True, False]
+    assert subsample(whole, 2, 1).interventions.tolist() == [False, True, False, False]
+    assert subsample(episode(0), 3).interventions is None

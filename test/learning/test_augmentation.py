@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from toy_episodes import episode
@@ -12,6 +11,7 @@ from dbp_ros.learning.augmentation import Augmentation
 from dbp_ros.learning.batch_sampler import BatchSampler
 from dbp_ros.learning.dataset import join_episodes
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
+from dbp_ros.learning.training_data import TrainingData
 
 HEIGHT, WIDTH = 12, 16
 NOTHING = Augmentation(crop=1.0, shift_px=0, brightness=0.0, contrast=0.0, pixel_noise=0.0)
@@ -84,7 +84,7 @@ def test_training_crops_at_random_and_deployment_at_the_centre() -> None:
     config = replace(CONFIG, crop=0.75, brightness=0.0, contrast=0.0, pixel_noise=0.0)
     data = join_episodes((episode(index), str(index)) for index in range(2))
     policy = PolicyNetwork(PolicyShape.of(data, config), config)
-    sampler = BatchSampler(config, data, np.arange(len(data.states)), policy.normaliser, None)
+    sampler = BatchSampler(config, data, TrainingData.of(config, data))
     images = sampler.sample(1, slice(0, config.batch_size)).batch.images["head"]
     assert images.shape == (config.batch_size, 1, 3, 18, 24)
     image = torch.from_numpy(data.images["head"][:1]).permute(0, 3, 1, 2).float()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbp_ros.data.bags.bag import CUT_OFF, Bag
+from dbp_ros.data.bags.interventions import INTERVENTION, intervention_series
 from dbp_ros.data.bags.joint_messages import merged_joint_states, stamp_of
 from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError, ObservationError
@@ -44,6 +45,7 @@ class BagEpisode:
         positions: In [rad] and [m]. Values of shape (nu,).
         images: Image messages of each camera.
         published_rewards: By time of arrival.
+        interventions: Whether a human drives, by time of arrival.
     """
 
     def __init__(self, bag: Bag) -> None:
@@ -72,9 +74,7 @@ class BagEpisode:
         self.published_rewards = StampedSeries(
             (ns, value) for ns, value in rewards if math.isfinite(value)
         )
-        self._interventions = StampedSeries(
-            (ns, bool(m.data)) for ns, m in messages.get("intervention", [])
-        )
+        self.interventions = intervention_series(messages.get(INTERVENTION, []))
         self._stops = StampedSeries(
             (ns, GuardState.parse(m.data).inactive) for ns, m in messages.get("guard_state", [])
         )
@@ -111,7 +111,7 @@ class BagEpisode:
 
     def has_intervention(self, chunk: ExecutedChunk) -> bool:
         """Return whether a human drove the arms during a chunk."""
-        return any(self._interventions.between(chunk.policy_step.stamp_ns, chunk.end_ns))
+        return any(self.interventions.between(chunk.policy_step.stamp_ns, chunk.end_ns))
 
     def guard_stopped(self, chunk: ExecutedChunk) -> bool:
         """Return whether the guard had stopped the arms or was disabled at the end of a chunk."""

@@ -11,6 +11,7 @@ from dbp_ros.data.bags.bag_rows import read_images, sample_rows
 from dbp_ros.data.bags.bag_streams import read_streams
 from dbp_ros.data.bags.bag_summary import POLICY_STEPS, BagSummary, policy_topics, read_summary
 from dbp_ros.data.bags.bag_topics import BagTopics, RobotTopics, choose_topics
+from dbp_ros.data.bags.interventions import intervention_rows
 from dbp_ros.data.bags.policy_episode import read_policy_episode
 from dbp_ros.data.bags.rosbag import Rosbag
 from dbp_ros.data.episode import Episode
@@ -20,6 +21,7 @@ from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose
 from dbp_ros.errors import EpisodeError
 from dbp_ros.sensing.image_decoding import DEPTH
 from dbp_ros.settings.robot_files import read_robot
+from dbp_ros.types import seconds_to_ns
 
 # Time between two rows of a recording that does not store it: cameras of robots run at 30 Hz.
 STEP_S = 1 / 30
@@ -128,6 +130,12 @@ class BagSet:
             streams = read_streams(bag, topics)
             rows = sample_rows(streams, step_s)
             images = read_images(bag, topics.cameras, rows)
+        has_policy = summary is not None and summary.step_s is not None
+        interventions = None
+        if has_policy or streams.interventions.values:
+            interventions = intervention_rows(
+                streams.interventions, rows.stamps_ns, seconds_to_ns(step_s)
+            )
         columns = choose("state", topics.columns, streams.joints, streams.joints)
         return Episode(
             task=str(metadata.get("task") or "unknown"),
@@ -143,6 +151,7 @@ class BagSet:
             rewards=np.zeros(len(rows.stamps_ns), np.float32),
             stamps_ns=rows.stamps_ns,
             images=images,
+            interventions=interventions,
         )
 
 

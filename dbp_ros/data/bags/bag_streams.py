@@ -18,6 +18,7 @@ from dbp_ros.data.bags.action_sources import (
     Trajectories,
 )
 from dbp_ros.data.bags.bag_topics import BagTopics
+from dbp_ros.data.bags.interventions import intervention_series
 from dbp_ros.data.bags.joint_messages import joint_readings, merged_joint_states, stamp_of
 from dbp_ros.data.bags.rosbag import Rosbag
 from dbp_ros.data.bags.stamp_checks import IMAGE_GAP_S, JOINT_STATE_GAP_S, check_stamps
@@ -40,12 +41,14 @@ class BagStreams:
         positions: Of all joints, in [rad] and [m]. Values of shape (nu,).
         actions: Commands of the same joints.
         image_arrivals_ns: Arrival of each image of each camera, in order.
+        interventions: Whether a human drives instead of a policy.
     """
 
     joints: tuple[str, ...]
     positions: StampedSeries[Array]
     actions: ActionSource
     image_arrivals_ns: Mapping[str, list[int]]
+    interventions: StampedSeries[bool]
 
 
 @dataclass
@@ -63,7 +66,8 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
         EpisodeError: If a joint or its command is missing or ambiguous, a topic has a gap, or a
             clock stepped.
     """
-    messages: dict[str, Messages] = {topic: [] for topic in (*topics.states, *topics.actions)}
+    numbers = (*topics.states, *topics.actions, topics.intervention)
+    messages: dict[str, Messages] = {topic: [] for topic in numbers}
     times: dict[str, _Times] = {topic: _Times() for topic in topics.read}
     for message in bag.messages(topics.read):
         times[message.topic].arrivals_ns.append(message.arrival_ns)
@@ -92,6 +96,7 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
         image_arrivals_ns={
             camera: times[topic].arrivals_ns for camera, topic in topics.cameras.items()
         },
+        interventions=intervention_series(messages[topics.intervention]),
     )
 
 

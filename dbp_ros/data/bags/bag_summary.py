@@ -18,12 +18,13 @@ from dbp_ros.data.bags.bag_topics import (
     BagTopics,
     RobotTopics,
 )
+from dbp_ros.data.bags.interventions import INTERVENTION
 from dbp_ros.data.selection import Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
 # Roles of topics; those of cameras and controllers end with their name.
 JOINT_STATES, POLICY_STEPS, IMAGE, COMMAND = "joint_states", "decision", "image.", "command."
-LABELS = ("reward", "intervention")
+LABELS = ("reward", INTERVENTION)
 UNREADABLE = (McapError, OSError, struct.error, ValueError, KeyError, RuntimeError)
 
 
@@ -55,7 +56,9 @@ class BagSummary:
             for role, topic in self.topics.items()
             if role.startswith(IMAGE)
         }
-        return RobotTopics(joints, self.topics[JOINT_STATES], cameras, controllers)
+        states = self.topics[JOINT_STATES]
+        intervention = self.topics.get(INTERVENTION, INTERVENTION)
+        return RobotTopics(joints, states, cameras, controllers, intervention)
 
     @property
     def step_s(self) -> float | None:

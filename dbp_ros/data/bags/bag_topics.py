@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dbp_ros.data.bags.rosbag import COMMANDS, IMAGES, JOINT_STATE, TRAJECTORY
+from dbp_ros.data.bags.interventions import INTERVENTION
+from dbp_ros.data.bags.rosbag import BOOL, COMMANDS, IMAGES, JOINT_STATE, TRAJECTORY
 from dbp_ros.data.selection import Selection, choose
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.robot import RobotDescription
@@ -24,12 +25,14 @@ class RobotTopics:
         joint_states: Topic of the joint states.
         cameras: Topic of the raw images of each camera.
         controllers: Joints of each forward controller.
+        intervention: Topic of interventions.
     """
 
     joints: tuple[str, ...]
     joint_states: str
     cameras: Mapping[str, str]
     controllers: Mapping[str, tuple[str, ...]]
+    intervention: str = INTERVENTION
 
     @classmethod
     def of(cls, robot: RobotDescription) -> "RobotTopics":
@@ -52,6 +55,7 @@ class BagTopics:
         cameras: Topic of each camera.
         chosen_cameras: Whether the cameras were named; others may be depth cameras.
         labels: Topics of rewards and interventions.
+        intervention: Topic of interventions without policy steps; empty if there is none.
     """
 
     joints: tuple[str, ...]
@@ -62,6 +66,7 @@ class BagTopics:
     cameras: Mapping[str, str]
     chosen_cameras: bool
     labels: tuple[str, ...] = ()
+    intervention: str = ""
 
     def describe(self) -> str:
         """Return a sentence about what is read, for the user to check."""
@@ -76,7 +81,8 @@ class BagTopics:
     @property
     def read(self) -> set[str]:
         """All topics with a role."""
-        return {*self.states, *self.actions, *self.cameras.values(), *self.labels}
+        labels = {*self.labels, self.intervention} - {""}
+        return {*self.states, *self.actions, *self.cameras.values(), *labels}
 
 
 def choose_topics(
@@ -102,6 +108,7 @@ def choose_topics(
     chosen = tuple(_camera_of(key, cameras) for key in selection.images or ())
     if selection.images is not None:
         cameras = {name: cameras[name] for name in choose("images", chosen, (), cameras)}
+    flags = [topic for topic, kind in types.items() if kind == BOOL]
     return BagTopics(
         joints=robot.joints if robot else (),
         columns=None if all_columns else named,
@@ -110,6 +117,7 @@ def choose_topics(
         actions=actions,
         cameras=cameras,
         chosen_cameras=robot is not None or selection.images is not None,
+        intervention=find_topic(robot.intervention if robot else INTERVENTION, flags) or "",
     )
 
 

@@ -1,18 +1,38 @@
 """Interventions of a human in a recorded episode."""
 
-from dbp_ros.data.bags.bag import Bag
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dbp_ros.data.bags.stamped_series import StampedSeries
+from dbp_ros.types import Flags
+
+# Role in bags of this package, and name of the topic.
+INTERVENTION = "intervention"
 
 
-def intervention_intervals(bag: Bag) -> list[tuple[int, int]]:
-    """Return the times in [ns] from which and until which a human drove the arms."""
-    messages = bag.messages.get("intervention", [])
-    last_ns = max((stamp_ns for role in bag.messages.values() for stamp_ns, _ in role), default=0)
-    found: list[tuple[int, int]] = []
-    start_ns: int | None = None
-    for stamp_ns, message in sorted(messages, key=lambda pair: pair[0]):
-        if message.data and start_ns is None:
-            start_ns = stamp_ns
-        elif not message.data and start_ns is not None:
-            found.append((start_ns, stamp_ns))
-            start_ns = None
-    return found if start_ns is None else [*found, (start_ns, last_ns)]
+def intervention_series(messages: Iterable[tuple[int, Any]]) -> StampedSeries[bool]:
+    """Return the times in [ns] from which a human, or a policy, drives.
+
+    Args:
+        messages: `std_msgs/msg/Bool` by time of arrival.
+    """
+    return StampedSeries((ns, bool(message.data)) for ns, message in messages)
+
+
+def intervention_rows(
+    series: StampedSeries[bool], stamps_ns: NDArray[np.int64], step_ns: int
+) -> Flags:
+    """Return whether a human drove at any time from each row to the next.
+
+    Args:
+        series: By time; without values a policy drove.
+        stamps_ns: Time of each row. Shape (steps,).
+        step_ns: Time between two rows.
+
+    Returns:
+        Shape (steps,).
+    """
+    return np.array([any(series.between(ns, ns + step_ns - 1)) for ns in stamps_ns.tolist()], bool)

@@ -12,6 +12,7 @@ from dbp_ros.data.bags.bag import Bag
 from dbp_ros.data.bags.bag_episode import BagEpisode, ExecutedChunk
 from dbp_ros.data.bags.bag_summary import COMMAND
 from dbp_ros.data.bags.bag_topics import CHUNKS, CONTROLLERS, MEASURED
+from dbp_ros.data.bags.interventions import intervention_rows
 from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.selection import Selection, choose
@@ -68,6 +69,7 @@ def read_policy_episode(bag: Bag, selection: Selection) -> Episode:
     joints = choose("state", selection.state, recorded.joints, recorded.joints)
     cameras = choose("images", selection.images, recorded.images, recorded.images)
     states = np.stack([_state(recorded, row) for row in rows])
+    stamps_ns = np.array([row.stamp_ns for row in rows], np.int64)
     return Episode(
         task=str(bag.metadata.get("task") or "unknown"),
         seed=-1,
@@ -80,8 +82,9 @@ def read_policy_episode(bag: Bag, selection: Selection) -> Episode:
         states=states[:, [recorded.joints.index(joint) for joint in joints]],
         actions=_actions(bag, recorded, rows, selection.action),
         rewards=_rewards(recorded, rows),
-        stamps_ns=np.array([row.stamp_ns for row in rows], np.int64),
+        stamps_ns=stamps_ns,
         images={name: _images(bag, recorded, rows, name) for name in cameras},
+        interventions=intervention_rows(recorded.interventions, stamps_ns, recorded.step_ns),
     )
 
 

@@ -20,6 +20,7 @@ TYPES = get_typestore(Stores.ROS2_JAZZY)
 JOINT_STATE = "sensor_msgs/msg/JointState"
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 COMMANDS = "std_msgs/msg/Float64MultiArray"
+BOOL = "std_msgs/msg/Bool"
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 

@@ -7,6 +7,7 @@ ignored: the training run splits the episodes itself.
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from dbp_ros.errors import EpisodeError
 
 ACTIONS = "actions"
 REWARDS = "rewards"
-# Written by this package: measured time of each row, and column names as an attribute.
+# Written by this package: measured time of each row, whether a human drove it in an episode of a
+# policy, and column names as an attribute.
 STAMPS_NS = "stamps_ns"
+INTERVENTIONS = "interventions"
 NAMES = "names"
 STEP_S = 1 / 20
 # Low-dimensional observations of robomimic's own configurations.
@@ -57,7 +60,8 @@ class RobomimicFile:
             step_s = _step_s(arguments, selection)
             demo = file["data"][self.names[0]]
             self._layout = _layout(demo, selection, step_s)
-            self.unused = self._layout.unused(_row_shapes(demo))
+            shapes = _row_shapes(demo)
+            self.unused = replace(self._layout, interventions=INTERVENTIONS).unused(shapes)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -70,12 +74,13 @@ class RobomimicFile:
         name = self.names[index]
         with error_context(f"{self.origin}, {name}"), h5py.File(self._path, "r") as file:
             demo = file["data"][name]
-            success = None
+            layout, success = self._layout, None
+            # Demonstrations may be in one file with episodes of a policy.
+            if INTERVENTIONS in demo:
+                layout = replace(layout, interventions=INTERVENTIONS)
             if self._sparse and self._layout.rewards:
                 success = bool((_array(demo, REWARDS, self._layout) > 0).any())
-            return make_episode(
-                lambda key: _array(demo, key, self._layout), self._layout, self._task, success
-            )
+            return make_episode(lambda key: _array(demo, key, layout), layout, self._task, success)
 
     def sha256(self) -> str:
         """Return the sha256 over the sha256 of the file."""
@@ -138,7 +143,8 @@ def _column_names(arrays: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 def _array(demo: Any, key: str, layout: Layout) -> Values:
     observations = demo["obs"]
-    is_command = key in (*layout.action_keys, layout.rewards, layout.stamps_ns)
+    labels = (layout.rewards, layout.stamps_ns, layout.interventions)
+    is_command = key in (*layout.action_keys, *labels)
     found = [group for group in (observations, demo) if key in group]
     if not found:
         raise EpisodeError(f"no key {key}: use one of {', '.join(sorted(observations))}")

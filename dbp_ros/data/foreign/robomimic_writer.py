@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.exports import Report, RobomimicExport
-from dbp_ros.data.foreign.robomimic import ACTIONS, NAMES, REWARDS, STAMPS_NS
+from dbp_ros.data.foreign.robomimic import (
+    ACTIONS,
+    INTERVENTIONS,
+    NAMES,
+    REWARDS,
+    STAMPS_NS,
+)
 from dbp_ros.data.uniform_episodes import uniform_episodes
 from dbp_ros.errors import EpisodeError
 from dbp_ros.files import atomic_file
@@ -78,6 +84,8 @@ def _write_demonstration(demo: Any, episode: Episode) -> None:
     demo[REWARDS] = episode.rewards
     demo["dones"] = (np.arange(steps) == steps - 1).astype(np.int64)
     demo[STAMPS_NS] = episode.stamps_ns
+    if episode.interventions is not None:
+        demo[INTERVENTIONS] = episode.interventions
     observations = demo.create_group("obs")
     for key, values in _observations(episode).items():
         options = COMPRESSION | {"chunks": (1, *values.shape[1:])} if values.ndim > 2 else {}

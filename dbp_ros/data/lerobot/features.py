@@ -5,7 +5,16 @@ from typing import Any
 
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.importing import Layout
-from dbp_ros.data.lerobot.layout import ACTION, INDICES, REWARD, SECONDS, STAMP_NS, STATE, SUCCESS
+from dbp_ros.data.lerobot.layout import (
+    ACTION,
+    INDICES,
+    INTERVENTION,
+    REWARD,
+    SECONDS,
+    STAMP_NS,
+    STATE,
+    SUCCESS,
+)
 from dbp_ros.data.selection import Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
@@ -38,6 +47,7 @@ def layout_of(features: Features, selection: Selection, step_s: float) -> Layout
         rewards=REWARD if REWARD in features else "",
         seconds=SECONDS if SECONDS in features else "",
         stamps_ns=STAMP_NS if STAMP_NS in features else "",
+        interventions=INTERVENTION if INTERVENTION in features else "",
         columns={key: _column_names(features[key].get("names")) for key in numbers},
     )
 

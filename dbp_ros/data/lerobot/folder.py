@@ -77,7 +77,7 @@ class LeRobotFolder:
         layout = self._layout
         stored = {key for key in layout.images if self._dtype(key) != VIDEO}
         needed = {EPISODE, FRAME, *layout.state, *layout.action_keys, *stored, *layout.points}
-        needed |= {layout.rewards, layout.seconds, layout.stamps_ns} - {""}
+        needed |= {layout.rewards, layout.seconds, layout.stamps_ns, layout.interventions} - {""}
         needed |= {SUCCESS} & set(self._features)
         needed |= {TASK} if self._tasks and not record.tasks else set()
         path = record.data

@@ -18,6 +18,8 @@ TASK = "task_index"
 INDICES = (FRAME, EPISODE, ROW, TASK)
 # Written by this package: measured time in [ns], next to the nominal `timestamp`.
 STAMP_NS = "stamp_ns"
+# Written by this package: whether a human, not a policy, drove; true in all of a demonstration.
+INTERVENTION = "intervention"
 
 INFO_PATH = "meta/info.json"
 STATISTICS_PATH = "meta/stats.json"

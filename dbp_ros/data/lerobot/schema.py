@@ -17,6 +17,7 @@ from dbp_ros.data.lerobot.layout import (
     EPISODE,
     FRAME,
     IMAGES,
+    INTERVENTION,
     REWARD,
     ROW,
     SECONDS,
@@ -69,7 +70,8 @@ def number_features(spec: SetSpec) -> dict[str, dict[str, Any]]:
     for sensor, key in _keys(POINTS, spec.points).items():
         features[key] = _feature("float32", spec.points[sensor])
     features |= {REWARD: _feature("float32"), DONE: _feature("bool")}
-    features |= {SUCCESS: _feature("bool"), STAMP_NS: _feature("int64")}
+    features |= {SUCCESS: _feature("bool"), INTERVENTION: _feature("bool")}
+    features[STAMP_NS] = _feature("int64")
     features[SECONDS] = _feature("float32")
     features |= {key: _feature("int64") for key in (FRAME, EPISODE, ROW, TASK)}
     return features
@@ -91,10 +93,12 @@ def number_rows(episode: Episode, index: int, first_row: int, task: int) -> dict
     rows[ACTION] = episode.actions
     rows |= {key: episode.points[name] for name, key in _keys(POINTS, episode.points).items()}
     rows = {key: values.astype(np.float32) for key, values in rows.items()}
+    flags = episode.interventions
     return rows | {
         REWARD: episode.rewards.astype(np.float32),
         DONE: is_last,
         SUCCESS: is_last & (episode.outcome == "success"),
+        INTERVENTION: np.ones(steps, bool) if flags is None else flags,
         STAMP_NS: episode.stamps_ns.astype(np.int64),
         SECONDS: (frames / float(rate_of(episode.step_s))).astype(np.float32),
         FRAME: frames,

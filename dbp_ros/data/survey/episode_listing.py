@@ -27,6 +27,7 @@ class EpisodeEntry:
         steps: Number of steps.
         rate_hz: Steps per second.
         mode: Strategy of the demonstrator; empty if unknown.
+        intervention_steps: Steps that a human drove; None for a demonstration.
         cameras: Height and width of the images by camera; None if they were not read.
         size_bytes: Size of its own file; None if a file holds several episodes.
         discarded: Whether its label leaves it out.
@@ -42,6 +43,7 @@ class EpisodeEntry:
     steps: int = 0
     rate_hz: float = 0.0
     mode: str = ""
+    intervention_steps: int | None = None
     cameras: dict[str, tuple[int, int]] | None = None
     size_bytes: int | None = None
     discarded: bool = False
@@ -116,6 +118,7 @@ def _described(
         steps=len(episode),
         rate_hz=1 / episode.step_s,
         mode=episode.mode,
+        intervention_steps=episode.intervention_steps,
         cameras=_cameras(episode) if images else None,
         discarded=label.discarded,
         trimmed=len(episode) < len(recorded),

@@ -21,6 +21,7 @@ class EpisodeSurvey:
         name: Name of the episode.
         steps: Number of rows.
         step_s: Nominal time between two rows, in [s].
+        intervention_steps: Rows that a human drove; None for a demonstration.
         longest_gap_s: Longest time between two stamps, in [s].
         state_names: Columns of the state.
         action_names: Columns of the action.
@@ -36,6 +37,7 @@ class EpisodeSurvey:
     name: str
     steps: int
     step_s: float
+    intervention_steps: int | None
     longest_gap_s: float
     state_names: tuple[str, ...]
     action_names: tuple[str, ...]
@@ -56,6 +58,7 @@ class EpisodeSurvey:
             name=name,
             steps=len(episode),
             step_s=episode.step_s,
+            intervention_steps=episode.intervention_steps,
             longest_gap_s=float(gaps_ns.max(initial=0)) / NS_PER_S,
             state_names=episode.state_names,
             action_names=episode.action_names,

@@ -76,6 +76,8 @@ class Survey:
         longest: Rows of the longest episode that was read.
         total_s: Duration of all episodes in [s], an estimate if some were not read.
         step_s: Time between two rows, in [s].
+        intervention_share: Share of the rows that a human drove in episodes of a policy; None if
+            there are only demonstrations.
         columns: Columns of the state and the action.
         keys: Cameras, point clouds, and keys that are not read.
         problems: What is odd, in sentences.
@@ -91,6 +93,7 @@ class Survey:
     longest: int
     total_s: float
     step_s: float
+    intervention_share: float | None
     columns: tuple[Column, ...]
     keys: tuple[Key, ...]
     problems: tuple[str, ...] = field(default=())
@@ -126,11 +129,17 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
         longest=max(steps),
         total_s=float(np.mean(steps)) * len(episodes) * first.step_s,
         step_s=first.step_s,
+        intervention_share=_intervention_share(found),
         columns=tuple(_column(one, units) for one in ranges),
         keys=(*_sensors(found), *_unused(path, selection, episodes.unused)),
         problems=tuple(problems),
         command=_command(path, selection, ranges),
     )
+
+
+def _intervention_share(found: Sequence[EpisodeSurvey]) -> float | None:
+    counts = [(n, one.steps) for one in found if (n := one.intervention_steps) is not None]
+    return sum(n for n, _ in counts) / sum(steps for _, steps in counts) if counts else None
 
 
 def _evenly(count: int, sample: int) -> list[int]:
