@@ -62,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     trainer = _trainer(arguments)
     console, data = terminal(quiet=not trainer.accelerator.is_main_process), trainer.data
     counts = f"{data.episodes} episodes, {len(data.states)} steps"
+    if data.by_policy.any():
+        counts += f", {data.by_policy.sum()} of them by a policy"
     for line in (f"{arguments.data}: {counts}", *_taken(data).lines()):
         console.print(line, soft_wrap=True, highlight=False)
     if not arguments.resume:

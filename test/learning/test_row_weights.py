@@ -83,7 +83,9 @@ def test_rows_without_weight_are_not_validated_either() -> None:
 
 def test_data_without_a_row_to_train_on_are_refused() -> None:
     data = replace(recorded(), by_policy=np.ones(3 * STEPS, bool))
-    with pytest.raises(TrainingError, match="policy_row_weight = 0, intervention_row_weight = 1: all"):
+    with pytest.raises(
+        TrainingError, match="policy_row_weight = 0, intervention_row_weight = 1: all"
+    ):
         TrainingData.of(replace(LARGE, policy_row_weight=0.0), data)
 
 
