@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
+
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet, RowShape
 from dbp_ros.errors import EpisodeError
@@ -80,5 +82,5 @@ def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:
 def _any_of_each(flags: Flags | None, stride: int) -> Flags | None:
     if flags is None:
         return None
-    found: Flags = flags.reshape(-1, stride).any(axis=1)
+    found: Flags = np.any(flags.reshape(-1, stride), axis=1)
     return found

@@ -101,7 +101,8 @@ class BatchSampler:
         uniform = torch.rand(count, dtype=torch.float64, generator=self.generator).numpy()
         found = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
         # A product may be rounded up to the last sum.
-        return np.minimum(found, size - 1)
+        indices: NDArray[np.int64] = np.minimum(found, size - 1)
+        return indices
 
     def _lag(self, count: int) -> NDArray[np.int64]:
         uniform = torch.rand(count, generator=self.generator)

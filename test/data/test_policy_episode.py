@@ -147,12 +147,19 @@ def test_without_policy_steps_the_rows_of_a_policy_have_interventions_too(record
     assert not read(bag, action="measured").interventions.any()
     begin_ns = START_NS + 25 * TICK_NS
     bag.messages["intervention"] = [(begin_ns, value(True))]
-    episode = read(bag, action="measured")
-    expected = episode.stamps_ns + round(1e9 * episode.step_s) > begin_ns
-    assert 2 <= expected.sum() < len(episode)
-    np.testing.assert_array_equal(episode.interventions, expected)
+    for model in ("toy", None):
+        bag.metadata["model"] = model
+        episode = read(bag, action="measured")
+        expected = episode.stamps_ns + round(1e9 * episode.step_s) > begin_ns
+        assert 2 <= expected.sum() < len(episode)
+        np.testing.assert_array_equal(episode.interventions, expected)
+
+
+def test_a_latched_value_of_an_earlier_policy_is_no_policy_in_a_demonstration(record, read):
+    bag = record(60)
+    del bag.messages["decision"]
     bag.metadata["model"] = None
-    del bag.messages["intervention"]
+    bag.messages["intervention"] = [(START_NS, value(False))]
     assert read(bag, action="measured").interventions is None
 
 

@@ -132,7 +132,8 @@ class BagSet:
             images = read_images(bag, topics.cameras, rows)
         has_policy = summary is not None and summary.step_s is not None
         interventions = None
-        if has_policy or streams.interventions.values:
+        # A latched False of an earlier policy is in the recordings of demonstrations, too.
+        if has_policy or any(streams.interventions.values):
             interventions = intervention_rows(
                 streams.interventions, rows.stamps_ns, seconds_to_ns(step_s)
             )
