@@ -1,5 +1,6 @@
 """Labels of episodes: the file, and the set with the labels applied."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.formats import open_episodes, open_recordings
 from dbp_ros.data.labelled_episodes import apply_label, trimmed_rows
 from dbp_ros.data.labels import EpisodeLabel, labels_path, read_labels, unused_labels, write_labels
+from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.learning.dataset import load_demonstrations
 
@@ -135,3 +137,13 @@ def test_an_invalid_file_is_an_error_with_its_path(data: Path, text: str, messag
 def test_limits_are_finite_and_not_negative(seconds: float) -> None:
     with pytest.raises(ConfigError, match="expected seconds of at least 0"):
         EpisodeLabel(start_s=seconds)
+
+
+def test_limits_units_and_image_sizes_keep_the_interventions_of_the_rows(tmp_path: Path) -> None:
+    flags = np.arange(30) % 7 == 3
+    write_episode(episode_path(tmp_path, 0), replace(timed(0), interventions=flags))
+    write_labels(tmp_path, {NAMES[0]: EpisodeLabel(start_s=0.5, end_s=2.0)})
+    converted = open_episodes(tmp_path, Selection(units="deg")).read(0)
+    np.testing.assert_array_equal(converted.interventions, flags[5:21])
+    data = load_demonstrations(tmp_path, Selection(image_size=(12, 16)))
+    np.testing.assert_array_equal(data.by_policy, ~flags[5:21])
