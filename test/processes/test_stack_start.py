@@ -3,16 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from processes.fake_robot import FakeRobot, process, wait_until
+from processes.stack_process import up
 from rclpy.node import Node
 
 from dbp_ros.nodes.process import spinning
@@ -23,38 +19,6 @@ from dbp_ros.settings.parameter_files import NODES
 from dbp_ros.stack.remaps import check_sources
 
 HINT = "nothing publishes"
-
-
-class Log:
-    """The output lines of a process, read in a thread."""
-
-    def __init__(self, child: subprocess.Popen[str]) -> None:
-        self.lines: list[str] = []
-        self._stream = child.stdout
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self._stream is not None
-        for line in self._stream:
-            self.lines.append(line)
-
-    def has(self, *words: str) -> bool:
-        return any(all(word in line for word in words) for line in self.lines)
-
-    def wait_for(self, *words: str) -> None:
-        wait_until(lambda: self.has(*words), f"the log to have {words}", lambda: str(self.lines))
-
-
-@contextmanager
-def up(*words: str) -> Iterator[tuple[subprocess.Popen[str], Log]]:
-    """Run `dbp up` within the block."""
-    command = [sys.executable, "-m", "dbp_ros.cli", "up", *words]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        yield child, Log(child)
-    finally:
-        child.send_signal(signal.SIGINT)
-        child.wait(timeout=30)
 
 
 def children(pid: int) -> list[int]:

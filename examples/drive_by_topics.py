@@ -1,0 +1,64 @@
+"""Move the arms by topics, as a teleoperation node does: joint states in, action chunks out.
+
+Replace `ArmDriver.target` with the joints of a leader arm, or with what a gamepad commands.
+"""
+
+import argparse
+import sys
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from dbp_ros.nodes.conversions import trajectory_message
+from dbp_ros.nodes.process import run_node
+from dbp_ros.nodes.qos import COMMAND_PUBLISHER, SENSOR
+from dbp_ros.settings.robot_files import read_robot
+from dbp_ros.types import Array
+
+RATE_HZ = 30
+# Points of a chunk: if the node stops, the guard holds the last one.
+TIMES_S = np.arange(1, 9) / RATE_HZ
+ARM_RAD, GRIPPER_M = 0.25, -0.03
+PERIOD_S = 4.0
+
+
+class ArmDriver(Node):
+    """Node that moves every joint of a robot to and fro, from its first measured position."""
+
+    def __init__(self, robot: str) -> None:
+        super().__init__("arm_driver")
+        self._joints = read_robot(robot).joints
+        self._start: Array | None = None
+        self._time_s = 0.0
+        self._amplitude = np.array([GRIPPER_M if "gripper" in j else ARM_RAD for j in self._joints])
+        self._chunks = self.create_publisher(JointTrajectory, "action_chunk", COMMAND_PUBLISHER)
+        self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
+        self.create_timer(1 / RATE_HZ, self._publish)
+
+    def target(self, times_s: Array) -> Array:
+        """Return the positions of the joints at some times, in [rad] and [m]."""
+        waves = (1 - np.cos(2 * np.pi * times_s / PERIOD_S)) / 2
+        return self._start + waves[:, None] * self._amplitude
+
+    def _on_joint_states(self, message: JointState) -> None:
+        if self._start is None:
+            measured = dict(zip(message.name, message.position, strict=True))
+            self._start = np.array([measured[joint] for joint in self._joints])
+
+    def _publish(self) -> None:
+        if self._start is not None:
+            points = self.target(self._time_s + TIMES_S)
+            self._chunks.publish(trajectory_message(self._joints, TIMES_S, points))
+            self._time_s += 1 / RATE_HZ
+
+    def close(self) -> None:
+        """Have no threads to stop."""
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--robot", default="ur5e_dual")
+    arguments = parser.parse_args()
+    sys.exit(run_node(lambda: ArmDriver(arguments.robot), []))
