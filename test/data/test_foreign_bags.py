@@ -88,6 +88,16 @@ def test_images_have_arrived_before_their_row(tmp_path: Path) -> None:
     assert episode.step_s == 0.05
 
 
+def test_the_rows_are_the_same_for_any_selected_cameras(tmp_path: Path, robot: str) -> None:
+    late = START_NS + 10 * STEP_NS
+    lost = Robot(commands=True, drop=lambda topic, ns: topic == CAMERA and ns < late)
+    path = write_bag(tmp_path / "bag", lost.messages())
+    for selected in ({}, {"robot": robot}):
+        stamps_ns = read(path, **selected).stamps_ns
+        assert stamps_ns[0] == late + DELAY_NS
+        np.testing.assert_array_equal(read(path, images=(), **selected).stamps_ns, stamps_ns)
+
+
 def test_compressed_images_are_read(tmp_path: Path, robot: str) -> None:
     path = write_bag(tmp_path / "bag", Robot(compressed=True).messages())
     for selected in ({}, {"robot": robot}, {"images": ("head_camera",)}):

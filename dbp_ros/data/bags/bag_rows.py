@@ -34,15 +34,16 @@ class BagRows:
 def sample_rows(streams: BagStreams, step_s: float) -> BagRows:
     """Sample streams from the first time on at which all of them have a value.
 
+    The first row, to which the times of labels refer, does not depend on the selected cameras.
+
     Raises:
         EpisodeError: If they have no value at the same time for a whole step.
     """
     step_ns, positions = seconds_to_ns(step_s), streams.positions
-    firsts = [positions.stamps_ns[0], *(ns[0] for ns in streams.image_arrivals_ns.values())]
     stamps: list[int] = []
     states: list[Array] = []
     actions: list[Array] = []
-    for stamp_ns in range(max(firsts), positions.stamps_ns[-1] - step_ns + 1, step_ns):
+    for stamp_ns in range(streams.start_ns, positions.stamps_ns[-1] - step_ns + 1, step_ns):
         state, action = positions.latest(stamp_ns), streams.actions.at(stamp_ns + step_ns)
         if state is not None and action is not None:
             stamps.append(stamp_ns)

@@ -102,10 +102,12 @@ class BagSet:
         if summary is not None and summary.robot_topics is not None:
             robot = summary.robot_topics
         topics = choose_topics(bag.topics, self._selection, robot)
-        if topics.chosen_cameras:
+        if robot is not None:
             return topics
-        colour = {name: t for name, t in topics.cameras.items() if not _is_depth(bag, t)}
-        return replace(topics, cameras=colour)
+        recorded = topics.recorded_cameras
+        colour = {name: topic for name, topic in recorded.items() if not _is_depth(bag, topic)}
+        cameras = colour if self._selection.images is None else topics.cameras
+        return replace(topics, cameras=cameras, recorded_cameras=colour)
 
     def _same_action(self, topics: BagTopics) -> str:
         """Return the source of the actions.

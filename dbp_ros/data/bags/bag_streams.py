@@ -40,7 +40,8 @@ class BagStreams:
         joints: Names of the columns of positions and actions.
         positions: Of all joints, in [rad] and [m]. Values of shape (nu,).
         actions: Commands of the same joints.
-        image_arrivals_ns: Arrival of each image of each camera, in order.
+        image_arrivals_ns: Arrival of each image of each selected camera, in order.
+        start_ns: Time from which on all joints and all cameras, selected or not, have a value.
         interventions: Whether a human drives instead of a policy.
     """
 
@@ -48,6 +49,7 @@ class BagStreams:
     positions: StampedSeries[Array]
     actions: ActionSource
     image_arrivals_ns: Mapping[str, list[int]]
+    start_ns: int
     interventions: StampedSeries[bool]
 
 
@@ -96,8 +98,15 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
         image_arrivals_ns={
             camera: times[topic].arrivals_ns for camera, topic in topics.cameras.items()
         },
+        start_ns=max([positions.stamps_ns[0], *_first_images_ns(bag, topics)]),
         interventions=intervention_series(messages[topics.intervention]),
     )
+
+
+def _first_images_ns(bag: Rosbag, topics: BagTopics) -> list[int]:
+    """Return the arrival of the first image of each camera, selected or not."""
+    cameras = {*topics.cameras.values(), *topics.recorded_cameras.values()}
+    return [next(bag.messages((topic,))).arrival_ns for topic in cameras]
 
 
 def _check_times(

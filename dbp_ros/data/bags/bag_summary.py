@@ -119,6 +119,6 @@ def policy_topics(summary: BagSummary, selection: Selection) -> BagTopics:
         action=kinds[action],
         actions=dict.fromkeys(sources[action], ()),
         cameras={camera: cameras[camera] for camera in chosen},
-        chosen_cameras=True,
+        recorded_cameras=cameras,
         labels=tuple(topics[role] for role in LABELS if role in topics),
     )

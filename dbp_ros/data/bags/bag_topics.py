@@ -52,8 +52,8 @@ class BagTopics:
         action: Source of the actions.
         actions: Topics of the actions with the joints of each; no joints if the messages name
             them.
-        cameras: Topic of each camera.
-        chosen_cameras: Whether the cameras were named; others may be depth cameras.
+        cameras: Topic of each selected camera.
+        recorded_cameras: Topic of each camera, selected or not.
         labels: Topics of rewards and interventions.
         intervention: Topic of interventions without policy steps; empty if there is none.
     """
@@ -64,7 +64,7 @@ class BagTopics:
     action: ActionKind
     actions: Mapping[str, tuple[str, ...]]
     cameras: Mapping[str, str]
-    chosen_cameras: bool
+    recorded_cameras: Mapping[str, str]
     labels: tuple[str, ...] = ()
     intervention: str = ""
 
@@ -104,10 +104,11 @@ def choose_topics(
     states = _states(types, selection.state or (), robot, actions)
     named = tuple(key for key in selection.state or () if not key.startswith("/"))
     all_columns = selection.state is None or (selection.state and not named)
-    cameras = robot_cameras(types, robot) if robot else all_cameras(types)
-    chosen = tuple(_camera_of(key, cameras) for key in selection.images or ())
+    recorded = robot_cameras(types, robot) if robot else all_cameras(types)
+    chosen: Collection[str] = recorded
     if selection.images is not None:
-        cameras = {name: cameras[name] for name in choose("images", chosen, (), cameras)}
+        keys = tuple(_camera_of(key, recorded) for key in selection.images)
+        chosen = choose("images", keys, (), recorded)
     flags = [topic for topic, kind in types.items() if kind == BOOL]
     return BagTopics(
         joints=robot.joints if robot else (),
@@ -115,8 +116,8 @@ def choose_topics(
         states=states,
         action=action,
         actions=actions,
-        cameras=cameras,
-        chosen_cameras=robot is not None or selection.images is not None,
+        cameras={name: recorded[name] for name in chosen},
+        recorded_cameras=recorded,
         intervention=find_topic(robot.intervention if robot else INTERVENTION, flags) or "",
     )
 
