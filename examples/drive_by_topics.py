@@ -20,12 +20,11 @@ from dbp_ros.types import Array
 RATE_HZ = 30
 # Points of a chunk: if the node stops, the guard holds the last one.
 TIMES_S = np.arange(1, 9) / RATE_HZ
-ARM_RAD, GRIPPER_M = 0.25, -0.03
-PERIOD_S = 4.0
+PERIOD_S, ARM_RAD, GRIPPER_M = 4.0, 0.25, -0.03
 
 
 class ArmDriver(Node):
-    """Node that moves every joint of a robot to and fro, from its first measured position."""
+    """Node that moves both hands round in ellipses, from the first measured position."""
 
     def __init__(self, robot: str) -> None:
         super().__init__("arm_driver")
@@ -33,14 +32,16 @@ class ArmDriver(Node):
         self._start: Array | None = None
         self._time_s = 0.0
         self._amplitude = np.array([GRIPPER_M if "gripper" in j else ARM_RAD for j in self._joints])
+        self._sideways = ["shoulder_pan" in joint for joint in self._joints]
         self._chunks = self.create_publisher(JointTrajectory, "action_chunk", COMMAND_PUBLISHER)
         self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
         self.create_timer(1 / RATE_HZ, self._publish)
 
     def target(self, times_s: Array) -> Array:
         """Return the positions of the joints at some times, in [rad] and [m]."""
-        waves = (1 - np.cos(2 * np.pi * times_s / PERIOD_S)) / 2
-        return self._start + waves[:, None] * self._amplitude
+        phases = 2 * np.pi * times_s[:, None] / PERIOD_S
+        waves = np.where(self._sideways, np.sin(phases), (1 - np.cos(phases)) / 2)
+        return self._start + waves * self._amplitude
 
     def _on_joint_states(self, message: JointState) -> None:
         if self._start is None:

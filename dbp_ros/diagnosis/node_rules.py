@@ -23,12 +23,22 @@ def missing_nodes(s: Snapshot) -> Iterator[Finding]:
         sentence = f"not running in the namespace {s.namespace or '/'}, with {s.place}"
         yield Finding(ERROR, "stack", sentence, _found_elsewhere(s) or "dbp up")
         return
+    drivers = _other_chunk_publishers(s)
     for name in absent:
         if name == "guard":
             sentence = "not running: the controllers hold their last command"
+        elif drivers:
+            yield Finding(NOTE, name, f"not running: {listed(drivers)} publishes action chunks")
+            continue
         else:
             sentence = "not running: no action chunks, the guard holds the arms"
         yield Finding(ERROR, name, sentence, "read its log, and restart the stack")
+
+
+def _other_chunk_publishers(s: Snapshot) -> list[str]:
+    """Return the nodes that publish action chunks in place of the policy, such as a leader arm."""
+    publishers = s.chunks.topic.publishers if s.chunks else ()
+    return sorted({one.node for one in publishers if one.node != s.full_name("policy")})
 
 
 def _found_elsewhere(s: Snapshot) -> str:

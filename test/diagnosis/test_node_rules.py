@@ -14,8 +14,9 @@ from diagnosis.snapshots import (
 )
 
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding
+from dbp_ros.diagnosis.node_rules import missing_nodes
 from dbp_ros.diagnosis.rules import evaluate_rules, exit_status
-from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot
+from dbp_ros.diagnosis.snapshot import Endpoint, NodeStatus, Snapshot, StreamSource, TopicStatus
 
 
 def test_a_healthy_stack_has_no_findings():
@@ -52,6 +53,17 @@ def test_an_empty_domain_is_reported_with_the_domain_and_the_remedy():
 def test_a_node_that_is_not_running_is_named(name, words):
     stopped = replace(HEALTHY, nodes={**HEALTHY.nodes, name: NodeStatus(name)})
     assert_named(stopped, ERROR, name, "not running", words)
+
+
+def test_a_policy_that_another_node_replaces_is_no_fault():
+    driver = TopicStatus("/action_chunk", publishers=(Endpoint("/arm_driver"),))
+    driven = replace(
+        HEALTHY,
+        nodes={**HEALTHY.nodes, "policy": NodeStatus("policy")},
+        chunks=StreamSource(driver),
+    )
+    assert_named(driven, NOTE, "policy", "not running: /arm_driver publishes action chunks")
+    assert exit_status(list(missing_nodes(driven))) == 0
 
 
 def test_two_guards_with_the_same_name_are_named_with_their_processes():
