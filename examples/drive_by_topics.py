@@ -3,7 +3,6 @@
 Replace `ArmDriver.target` with the joints of a leader arm, or with what a gamepad commands.
 """
 
-import argparse
 import sys
 
 import numpy as np
@@ -17,6 +16,7 @@ from dbp_ros.nodes.qos import COMMAND_PUBLISHER, SENSOR
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.types import Array
 
+JOINTS = read_robot("ur5e_dual").joints
 RATE_HZ = 30
 # Points of a chunk: if the node stops, the guard holds the last one.
 TIMES_S = np.arange(1, 9) / RATE_HZ
@@ -26,13 +26,12 @@ PERIOD_S, ARM_RAD, GRIPPER_M = 4.0, 0.25, -0.03
 class ArmDriver(Node):
     """Node that moves both hands round in ellipses, from the first measured position."""
 
-    def __init__(self, robot: str) -> None:
+    def __init__(self) -> None:
         super().__init__("arm_driver")
-        self._joints = read_robot(robot).joints
         self._start: Array | None = None
         self._time_s = 0.0
-        self._amplitude = np.array([GRIPPER_M if "gripper" in j else ARM_RAD for j in self._joints])
-        self._sideways = ["shoulder_pan" in joint for joint in self._joints]
+        self._amplitude = np.array([GRIPPER_M if "gripper" in j else ARM_RAD for j in JOINTS])
+        self._sideways = ["shoulder_pan" in joint for joint in JOINTS]
         self._chunks = self.create_publisher(JointTrajectory, "action_chunk", COMMAND_PUBLISHER)
         self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
         self.create_timer(1 / RATE_HZ, self._publish)
@@ -46,20 +45,17 @@ class ArmDriver(Node):
     def _on_joint_states(self, message: JointState) -> None:
         if self._start is None:
             measured = dict(zip(message.name, message.position, strict=True))
-            self._start = np.array([measured[joint] for joint in self._joints])
+            self._start = np.array([measured[joint] for joint in JOINTS])
 
     def _publish(self) -> None:
         if self._start is not None:
             points = self.target(self._time_s + TIMES_S)
-            self._chunks.publish(trajectory_message(self._joints, TIMES_S, points))
+            self._chunks.publish(trajectory_message(JOINTS, TIMES_S, points))
             self._time_s += 1 / RATE_HZ
 
     def close(self) -> None:
-        """Have no threads to stop."""
+        """Stop no threads, as the node has none."""
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--robot", default="ur5e_dual")
-    arguments = parser.parse_args()
-    sys.exit(run_node(lambda: ArmDriver(arguments.robot), []))
+    sys.exit(run_node(ArmDriver))
