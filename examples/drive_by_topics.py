@@ -14,13 +14,11 @@ from dbp_ros.nodes.conversions import trajectory_message
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND_PUBLISHER, SENSOR
 from dbp_ros.settings.robot_files import read_robot
-from dbp_ros.types import Array
 
 JOINTS = read_robot("ur5e_dual").joints
-RATE_HZ = 30
+RATE_HZ, PERIOD_S, ARM_RAD, GRIPPER_M = 30, 4.0, 0.25, -0.03
 # Points of a chunk: if the node stops, the guard holds the last one.
 TIMES_S = np.arange(1, 9) / RATE_HZ
-PERIOD_S, ARM_RAD, GRIPPER_M = 4.0, 0.25, -0.03
 
 
 class ArmDriver(Node):
@@ -28,24 +26,24 @@ class ArmDriver(Node):
 
     def __init__(self) -> None:
         super().__init__("arm_driver")
-        self._start: Array | None = None
-        self._time_s = 0.0
+        self._measured: dict[str, float] = {}
+        self._start, self._time_s = None, 0.0
         self._amplitude = np.array([GRIPPER_M if "gripper" in j else ARM_RAD for j in JOINTS])
         self._sideways = ["shoulder_pan" in joint for joint in JOINTS]
         self._chunks = self.create_publisher(JointTrajectory, "action_chunk", COMMAND_PUBLISHER)
         self.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
         self.create_timer(1 / RATE_HZ, self._publish)
 
-    def target(self, times_s: Array) -> Array:
+    def target(self, times_s: np.ndarray) -> np.ndarray:
         """Return the positions of the joints at some times, in [rad] and [m]."""
         phases = 2 * np.pi * times_s[:, None] / PERIOD_S
         waves = np.where(self._sideways, np.sin(phases), (1 - np.cos(phases)) / 2)
         return self._start + waves * self._amplitude
 
     def _on_joint_states(self, message: JointState) -> None:
-        if self._start is None:
-            measured = dict(zip(message.name, message.position, strict=True))
-            self._start = np.array([measured[joint] for joint in JOINTS])
+        self._measured.update(zip(message.name, message.position, strict=True))
+        if self._start is None and self._measured.keys() >= set(JOINTS):
+            self._start = np.array([self._measured[joint] for joint in JOINTS])
 
     def _publish(self) -> None:
         if self._start is not None:
