@@ -57,10 +57,22 @@ def _open_diffusion_policy(path: Path, selection: Selection) -> EpisodeSet:
     return DiffusionPolicyStore(path, selection)
 
 
+def _describe_diffusion_policy(path: Path, selection: Selection) -> tuple[str, ...]:
+    from dbp_ros.data.foreign.diffusion_policy import DiffusionPolicyStore
+
+    return DiffusionPolicyStore(path, selection).notes
+
+
 def _open_hdf5(path: Path, selection: Selection) -> EpisodeSet:
     from dbp_ros.data.foreign.hdf5 import open_hdf5
 
     return open_hdf5(path, selection)
+
+
+def _describe_hdf5(path: Path, selection: Selection) -> tuple[str, ...]:
+    from dbp_ros.data.foreign.hdf5 import describe_hdf5
+
+    return describe_hdf5(path, selection)
 
 
 def _has_hdf5(path: Path) -> bool:
@@ -112,6 +124,7 @@ FORMATS = (
         "a .zarr folder, a folder of it, or a zip of either, with data/ and meta/episode_ends",
         lambda path: _has_episode_ends(path) or _is_zip(path),
         _open_diffusion_policy,
+        describe=_describe_diffusion_policy,
     ),
     DataFormat(
         "dbp_ros",
@@ -134,6 +147,7 @@ FORMATS = (
         "key, or a folder of such files",
         _has_hdf5,
         _open_hdf5,
+        describe=_describe_hdf5,
     ),
     DataFormat(
         "NumPy",
@@ -219,7 +233,7 @@ def _converted(
 
 
 def describe_choices(path: Path, selection: Selection = DEFAULT_SELECTION) -> tuple[str, ...]:
-    """Return what the reader of a data set chose by itself, such as the topics of a bag.
+    """Return what the reader of a data set chose by itself, such as topics or a rate.
 
     Raises:
         EpisodeError: If the set cannot be opened.

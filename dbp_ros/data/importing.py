@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import RowShape
+from dbp_ros.data.image_rows import WHITE, rgb8
 from dbp_ros.data.selection import JOIN
 from dbp_ros.errors import EpisodeError
 from dbp_ros.types import NS_PER_S, Flags, Floats, Image
 
 Values = NDArray[Any]
-WHITE = 255.0
 
 
 @dataclass(frozen=True)
@@ -203,17 +203,7 @@ def _increasing(key: str, values: Values, steps: int, unit_ns: int) -> NDArray[n
 def _images(key: str, values: Values, steps: int) -> Image:
     """Return pixels as rgb8. Shape (steps, height, width, 3)."""
     _check_rows(key, values, steps)
-    if values.dtype == np.uint8:
-        return values
-    lowest, highest = float(values.min()), float(values.max())
-    # NaN fails the comparison.
-    if not (lowest >= 0 and highest <= WHITE) or 0 < highest <= 1:
-        raise EpisodeError(
-            f"{key} runs from {lowest:g} to {highest:g}, expected colours from 0 to 255: "
-            "scale the images"
-        )
-    pixels: Image = np.rint(values).astype(np.uint8)
-    return pixels
+    return rgb8(key, values)
 
 
 def _cloud(key: str, values: Values, steps: int) -> Floats:

@@ -26,24 +26,26 @@ class ValidationScore:
             ([rad] for arms, without grippers). Samples of other modes increase it.
         best_error: The same for the best sample of each observation.
         std: Standard deviation of the samples of an observation.
-        best_gripper_error_m: RMS distance of the best sample's grippers.
+        best_gripper_error: RMS distance of the best sample's grippers, in their unit; None without
+            grippers.
     """
 
     energy_score: float
     error: float
     best_error: float
     std: float
-    best_gripper_error_m: float
+    best_gripper_error: float | None
 
     def metrics(self) -> dict[str, float]:
         """Return the metrics of the log and the checkpoint."""
-        return {
+        values = {
             "validation_energy_score": self.energy_score,
             "validation_error": self.error,
             "validation_best_error": self.best_error,
             "validation_spread": self.std,
-            "validation_best_gripper_error_m": self.best_gripper_error_m,
+            "validation_best_gripper_error": self.best_gripper_error,
         }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @torch.no_grad()
@@ -74,7 +76,7 @@ def validate(
         error=_rms(arm),
         best_error=_rms(arm.min(1).values),
         std=_rms(variances[:, arms]),
-        best_gripper_error_m=_rms(gripper) if gripper.numel() else 0.0,
+        best_gripper_error=_rms(gripper) if gripper.numel() else None,
     )
 
 

@@ -39,8 +39,18 @@ def open_hdf5(path: Path, selection: Selection) -> EpisodeSet:
     return RobomimicFile(path, selection) if path.is_file() else RobomimicFolder(path, selection)
 
 
+def describe_hdf5(path: Path, selection: Selection) -> tuple[str, ...]:
+    """Return what the reader of a file or a folder assumes, in sentences."""
+    episodes = open_hdf5(path, selection)
+    return episodes.notes if isinstance(episodes, RobomimicFile | RobomimicFolder) else ()
+
+
 class RobomimicFolder:
-    """The demonstrations of several files, such as one per task in LIBERO."""
+    """The demonstrations of several files, such as one per task in LIBERO.
+
+    Attributes:
+        notes: What the reader assumes, in sentences.
+    """
 
     def __init__(self, path: Path, selection: Selection) -> None:
         """Read the metadata of each file.
@@ -52,6 +62,7 @@ class RobomimicFolder:
         self._files = [RobomimicFile(file, selection) for file in self._paths]
         self._ends = list(accumulate(map(len, self._files)))
         self.unused = self._files[0].unused
+        self.notes = tuple(dict.fromkeys(note for file in self._files for note in file.notes))
         self.names = tuple(
             f"{file.relative_to(path)}, {name}"
             for file, demonstrations in zip(self._paths, self._files, strict=True)
