@@ -21,6 +21,8 @@ from dbp_ros.settings.robot_files import read_robot
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
+# Data sets named in an error, at most.
+MAX_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -208,8 +210,24 @@ def format_of(path: Path) -> DataFormat:
             f"{path} is a data set of TensorFlow Datasets (RLDS), which is not read: convert it to "
             "LeRobot v3 or to one .npz file per episode first"
         )
+    inside = _sets_around(path)
+    if inside:
+        raise EpisodeError(f"{path} is no data set: give {inside}")
     layouts = "\n".join(f"  {item.name}: {item.layout}" for item in FORMATS)
     raise EpisodeError(f"{path} has no known data format:\n{layouts}")
+
+
+def _sets_around(path: Path) -> str:
+    """Return the data sets in a folder, or the folder of a file if that is one; empty if none."""
+    if path.is_file():
+        return f"its folder {path.parent}" if _matches(path.parent) else ""
+    names = [child.name for child in sorted(path.iterdir()) if _matches(child)]
+    rest = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return f"one of the data sets in it: {', '.join(names[:MAX_LISTED])}{rest}" if names else ""
+
+
+def _matches(path: Path) -> bool:
+    return any(data_format.matches(path) for data_format in FORMATS)
 
 
 def _converted(

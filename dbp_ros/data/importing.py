@@ -78,9 +78,9 @@ def make_episode(
             a non-finite number, or values of another type.
     """
     first, *others = layout.action_keys
-    commands = {first: _table(first, read(first), None)}
+    commands = {first: _table(first, _matrix(first, read(first)), None)}
     steps = len(commands[first])
-    commands |= {key: _table(key, read(key), steps) for key in others}
+    commands |= {key: _table(key, _matrix(key, read(key)), steps) for key in others}
     if steps == 0:
         raise EpisodeError(f"{layout.action} has no rows, expected at least one: drop the episode")
     tables = {key: _table(key, read(key), steps) for key in layout.state}
@@ -108,6 +108,20 @@ def _table(key: str, values: Values, steps: int | None) -> Floats:
     _check_rows(key, values, steps)
     width = int(np.prod(values.shape[1:]))
     return _finite(key, values).reshape(len(values), width)
+
+
+def _matrix(key: str, values: Values) -> Values:
+    """Return an action, whose rows are numbers or vectors.
+
+    Raises:
+        EpisodeError: If it has more axes, such as several stacked episodes.
+    """
+    if values.ndim > 2:
+        raise EpisodeError(
+            f"{key} has shape {values.shape}, expected (steps, columns): store each episode apart, "
+            "and flatten its rows"
+        )
+    return values
 
 
 def _check_rows(key: str, values: Values, steps: int | None) -> None:

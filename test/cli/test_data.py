@@ -112,6 +112,13 @@ def test_the_command_line_has_the_units_that_fit(
     assert max(column["high"] for column in found["columns"]) == pytest.approx(1.0, abs=0.01)
 
 
+def test_given_units_are_kept_in_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(capsys, record(tmp_path / "arm", 0.5), "--units", "deg")
+    assert text.splitlines()[-1].split()[4:8] == ["--units", "deg", "--gripper-units", "rad"]
+
+
 def test_ticks_have_no_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, record(tmp_path / "arm", 2000.0))
     assert text.splitlines()[-1] == "no command line fits: map the joints with --robot"

@@ -143,4 +143,17 @@ class LeRobotFolder:
 
 
 def _to_array(rows: Any, key: str) -> Values:
-    return np.asarray(rows.column(key).to_pylist())
+    """Return a column of numbers.
+
+    Raises:
+        EpisodeError: If a row lacks a value, or has another number of columns than the first.
+    """
+    values = rows.column(key).to_pylist()
+    widths = [len(row) if isinstance(row, list) else int(row is not None) for row in values]
+    unlike = next((step for step, width in enumerate(widths) if width != widths[0]), None)
+    if unlike is not None:
+        raise EpisodeError(
+            f"{key} has {widths[unlike]} values at step {unlike}, expected {widths[0]} as at step "
+            "0: drop the episode"
+        )
+    return np.asarray(values)

@@ -16,15 +16,18 @@ def suggested_units(ranges: Sequence[ColumnRange], selection: Selection) -> Sele
     """Return the selection with the most likely units where they are undecided.
 
     Returns:
-        None if no unit that can be given fits.
+        None if no unit that can be given fits, or a given one does not.
     """
     if not unit_problems(ranges, selection):
         return selection
     if selection.robot:
         return None
-    arm = _likely([column for column in ranges if looks_like_arm_joint(column.name)])
-    gripper = _likely([column for column in ranges if looks_like_gripper(column.name)])
-    choices = [(arm, FROM_NAMES), (FROM_NAMES, gripper), (arm, gripper)]
+    arm, gripper = selection.units, selection.gripper_units
+    if arm == FROM_NAMES:
+        arm = _likely([column for column in ranges if looks_like_arm_joint(column.name)])
+    if gripper == FROM_NAMES:
+        gripper = _likely([column for column in ranges if looks_like_gripper(column.name)])
+    choices = [(arm, selection.gripper_units), (selection.units, gripper), (arm, gripper)]
     for units, gripper_units in choices:
         given = {"units": units, "gripper_units": gripper_units}
         chosen = from_mapping(Selection, {**selection.to_dict(), **given})
