@@ -1,11 +1,9 @@
 """Images of a foreign format as rgb8."""
 
-import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PilImage
 
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.errors import EpisodeError
@@ -35,15 +33,18 @@ def rgb8(key: str, values: NDArray[Any]) -> Image:
     Args:
         key: Key of the camera, for errors.
         values: Colours from 0 to 255, or fractions from 0 to 1. Shape (steps, height, width, 3) or
-            (steps, 3, height, width). Or bytes of a JPEG or PNG file in each row, as ALOHA stores
-            them, padded to equal length. Shape (steps, bytes).
+            (steps, 3, height, width).
 
     Raises:
-        EpisodeError: If the values are other colours, or all are 0 or 1, which may be either scale,
-            or an image cannot be decoded.
+        EpisodeError: If the rows are no images, the values are other colours, or all are 0 or 1,
+            which may be either scale.
     """
-    if values.ndim == 2 and values.dtype == np.uint8 and len(values):
-        return np.stack([_decoded(key, step, row) for step, row in enumerate(values)])
+    if values.ndim == 2:
+        raise EpisodeError(
+            f"{key} has shape {values.shape}, expected (steps, height, width, 3): compressed "
+            "images, as some sets of ALOHA have, do not define the order of their colours, so "
+            "store them decoded as rgb8"
+        )
     if has_colours_first(values.shape[1:]):
         values = np.moveaxis(values, 1, -1)
     if values.dtype == np.uint8:
@@ -58,15 +59,3 @@ def rgb8(key: str, values: NDArray[Any]) -> Image:
         )
     pixels: Image = np.rint(values * WHITE if fractions else values).astype(np.uint8)
     return np.ascontiguousarray(pixels)
-
-
-def _decoded(key: str, step: int, row: NDArray[np.uint8]) -> Image:
-    """Return the image in a file's bytes as rgb8. Shape (height, width, 3)."""
-    try:
-        with PilImage.open(io.BytesIO(row.tobytes())) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise EpisodeError(
-            f"{key} at step {step} is neither an image nor the bytes of one, expected (height, "
-            f"width, 3) or a JPEG or PNG file, got {row.shape[0]} bytes: choose another key"
-        ) from error

@@ -23,7 +23,8 @@ class ValidationScore:
     Attributes:
         energy_score: Of normalised chunks, divided by the root of their size. Lower is better.
         error: RMS distance of all samples to the demonstration, in the unit of the actions
-            ([rad] for arms, without grippers). Samples of other modes increase it.
+            ([rad] for arms; grippers only if there are no others). Samples of other modes
+            increase it.
         best_error: The same for the best sample of each observation.
         std: Standard deviation of the samples of an observation.
         best_gripper_error: RMS distance of the best sample's grippers, in their unit; None without
@@ -67,7 +68,7 @@ def validate(
         for i in range(0, len(selected), _BATCH_SIZE)
     ]
     scores, squares, variances = (torch.cat(values) for values in zip(*batches, strict=True))
-    arms = torch.tensor([not data.units.is_gripper(name) for name in data.action_names])
+    arms = _arms(data)
     arm = squares[:, :, arms].mean(2)
     best = arm.argmin(1)
     gripper = squares[torch.arange(len(best)), best][:, ~arms]
@@ -78,6 +79,12 @@ def validate(
         std=_rms(variances[:, arms]),
         best_gripper_error=_rms(gripper) if gripper.numel() else None,
     )
+
+
+def _arms(data: Demonstrations) -> Tensor:
+    """Return which actions are not those of grippers; all if there are no others. Shape (nu,)."""
+    arms = torch.tensor([not data.units.is_gripper(name) for name in data.action_names])
+    return arms if arms.any() else ~arms
 
 
 def _rms(squares: Tensor) -> float:

@@ -76,3 +76,13 @@ def test_the_error_of_grippers_is_logged_only_with_grippers(tmp_path: Path, join
     Trainer(CONFIG, data, tmp_path).train()
     logged_names = (tmp_path / "log.csv").read_text().splitlines()[0].split(",")
     assert ("validation_best_gripper_error" in logged_names) == ("gripper" in joint)
+
+
+def test_actions_of_grippers_alone_have_an_error(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).uniform(size=(2, 3, 6, 1)).astype(np.float32)
+    gripper = ("left_gripper_joint",)
+    data = Demonstrations.from_arrays(
+        *values, step_s=0.05, state_names=gripper, action_names=gripper
+    )
+    Trainer(CONFIG, data, tmp_path).train()
+    assert "nan" not in (tmp_path / "log.csv").read_text()
