@@ -116,6 +116,7 @@ def test_given_units_are_kept_in_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = shown(capsys, record(tmp_path / "arm", 0.5), "--units", "deg")
+    assert "--gripper-units rad, and the values may also be normalised to -1 to 1" in text
     assert text.splitlines()[-1].split()[4:8] == ["--units", "deg", "--gripper-units", "rad"]
 
 

@@ -3,7 +3,7 @@
 A value is in effect from its arrival on, as for a policy that ran at that time.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,12 +83,7 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
         (ns, merged.positions) for ns, merged in merged_joint_states(received, joints)
     )
     if not positions.values:
-        found = _joints_of(messages, topics.states)
-        lacking = [joint for joint in joints if joint not in found] or joints
-        raise EpisodeError(
-            f"no valid positions of {', '.join(lacking)} on {' and '.join(topics.states)}, which "
-            f"name {', '.join(found)}: record all joint states, or correct the names"
-        )
+        raise _without_positions(topics.states, joints, _joints_of(messages, topics.states))
     return BagStreams(
         joints=joints,
         positions=positions,
@@ -97,6 +92,26 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
             camera: times[topic].arrivals_ns for camera, topic in topics.cameras.items()
         },
         interventions=intervention_series(messages[topics.intervention]),
+    )
+
+
+def _without_positions(
+    states: Iterable[str], joints: Sequence[str], found: Sequence[str]
+) -> EpisodeError:
+    """Return the error of joint states that never give the positions of all joints.
+
+    Args:
+        states: Topics of the joint states.
+        joints: Joints that are needed.
+        found: Joints that the messages name.
+    """
+    lacking = [joint for joint in joints if joint not in found]
+    fix = "record all joint states, or correct the names"
+    if not lacking:
+        fix = "the messages lack positions of some joints, let their drivers publish them"
+    return EpisodeError(
+        f"no valid positions of {', '.join(lacking or joints)} on {' and '.join(states)}, which "
+        f"name {', '.join(found)}: {fix}"
     )
 
 

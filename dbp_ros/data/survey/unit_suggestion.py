@@ -22,11 +22,10 @@ def suggested_units(ranges: Sequence[ColumnRange], selection: Selection) -> Sele
         return selection
     if selection.robot:
         return None
-    arm, gripper = selection.units, selection.gripper_units
-    if arm == FROM_NAMES:
-        arm = _likely([column for column in ranges if looks_like_arm_joint(column.name)])
-    if gripper == FROM_NAMES:
-        gripper = _likely([column for column in ranges if looks_like_gripper(column.name)])
+    arm_joints = [column for column in ranges if looks_like_arm_joint(column.name)]
+    grippers = [column for column in ranges if looks_like_gripper(column.name)]
+    arm = _likely(arm_joints, selection.units)
+    gripper = _likely(grippers, selection.gripper_units)
     choices = [(arm, selection.gripper_units), (selection.units, gripper), (arm, gripper)]
     for units, gripper_units in choices:
         given = {"units": units, "gripper_units": gripper_units}
@@ -38,8 +37,10 @@ def suggested_units(ranges: Sequence[ColumnRange], selection: Selection) -> Sele
     return None
 
 
-def _likely(columns: Sequence[ColumnRange]) -> str:
-    """Return the unit of the column with the largest values."""
+def _likely(columns: Sequence[ColumnRange], given: str) -> str:
+    """Return the given unit, or that of the column with the largest values if it is by name."""
+    if given != FROM_NAMES:
+        return given
     possible = _possible(columns)
     return FLAGS.get(possible[0], FROM_NAMES) if possible else FROM_NAMES
 
