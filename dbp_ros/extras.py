@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from importlib.metadata import packages_distributions
 
 from dbp_ros.ros_support import wheels_problem
 
@@ -65,5 +66,7 @@ def is_missing(library: str) -> bool:
         spec = importlib.util.find_spec(library)
     except (ImportError, ValueError):
         return True
-    # A folder of that name in the working directory is a namespace package without a loader.
-    return spec is None or spec.loader is None
+    if spec is None or spec.loader is not None:
+        return spec is None
+    # A namespace package has no loader: an installed one, or a folder of the working directory.
+    return library not in packages_distributions()

@@ -71,6 +71,7 @@ def _size(found: Survey) -> list[str]:
         f"{source}",
         f"rate: {1 / found.step_s:.6g} Hz, steps of {found.step_s:.4g} s",
         *([] if share is None else [driven]),
+        *found.choices,
     ]
 
 
@@ -105,9 +106,13 @@ def _key_row(key: Key) -> tuple[str, str, str]:
 def _end(found: Survey) -> list[str]:
     problems = ["- " + problem.replace("\n", "\n  ") for problem in found.problems]
     lines = ["", *(["problems:", *problems] if problems else ["no problems"]), ""]
+    if found.unreadable:
+        count = f"{found.unreadable} of {found.unreadable + found.surveyed}"
+        return [*lines, f"no command line: {count} episodes cannot be read, see the problems"]
     if not found.command:
         return [*lines, "no command line fits: map the joints with --robot"]
-    return [*lines, found.command]
+    assumed = [f"check before training: this assumes {found.assumption}"] * bool(found.assumption)
+    return [*lines, *assumed, found.command]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], indent: str) -> list[str]:

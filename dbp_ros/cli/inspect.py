@@ -10,7 +10,7 @@ from typing import Any
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle, read_manifest, sha256_of
 from dbp_ros.bundle.golden import read_golden
-from dbp_ros.bundle.manifest import MANIFEST, Manifest
+from dbp_ros.bundle.manifest import AS_RECORDED, MANIFEST, Manifest
 from dbp_ros.policy.model import Model
 
 REPETITIONS = 50
@@ -84,9 +84,12 @@ def chunk(manifest: Manifest) -> list[Row]:
     """Return horizon, meaning and rate of an action chunk."""
     action = manifest.action
     horizon_s = action.horizon * action.step_s
+    meaning = action.meaning.replace("_", " ")
+    if action.meaning == AS_RECORDED:
+        meaning = f"{meaning}: no policy node runs the model, only the simulator of its data"
     return [
         ("horizon", f"{action.horizon} points, {action.step_s:.4g} s apart, {horizon_s:.3g} s"),
-        ("point", action.meaning.replace("_", " ")),
+        ("point", meaning),
         ("control rate", f"{manifest.control_rate_hz:g} Hz"),
     ]
 

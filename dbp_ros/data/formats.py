@@ -21,6 +21,8 @@ from dbp_ros.settings.robot_files import read_robot
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
+# Data sets named in an error, at most.
+MAX_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,22 @@ def _open_diffusion_policy(path: Path, selection: Selection) -> EpisodeSet:
     return DiffusionPolicyStore(path, selection)
 
 
+def _describe_diffusion_policy(path: Path, selection: Selection) -> tuple[str, ...]:
+    from dbp_ros.data.foreign.diffusion_policy import DiffusionPolicyStore
+
+    return DiffusionPolicyStore(path, selection).notes
+
+
 def _open_hdf5(path: Path, selection: Selection) -> EpisodeSet:
     from dbp_ros.data.foreign.hdf5 import open_hdf5
 
     return open_hdf5(path, selection)
+
+
+def _describe_hdf5(path: Path, selection: Selection) -> tuple[str, ...]:
+    from dbp_ros.data.foreign.hdf5 import describe_hdf5
+
+    return describe_hdf5(path, selection)
 
 
 def _has_hdf5(path: Path) -> bool:
@@ -112,6 +126,7 @@ FORMATS = (
         "a .zarr folder, a folder of it, or a zip of either, with data/ and meta/episode_ends",
         lambda path: _has_episode_ends(path) or _is_zip(path),
         _open_diffusion_policy,
+        describe=_describe_diffusion_policy,
     ),
     DataFormat(
         "dbp_ros",
@@ -134,6 +149,7 @@ FORMATS = (
         "key, or a folder of such files",
         _has_hdf5,
         _open_hdf5,
+        describe=_describe_hdf5,
     ),
     DataFormat(
         "NumPy",
@@ -194,8 +210,24 @@ def format_of(path: Path) -> DataFormat:
             f"{path} is a data set of TensorFlow Datasets (RLDS), which is not read: convert it to "
             "LeRobot v3 or to one .npz file per episode first"
         )
+    inside = _sets_around(path)
+    if inside:
+        raise EpisodeError(f"{path} is no data set: give {inside}")
     layouts = "\n".join(f"  {item.name}: {item.layout}" for item in FORMATS)
     raise EpisodeError(f"{path} has no known data format:\n{layouts}")
+
+
+def _sets_around(path: Path) -> str:
+    """Return the data sets in a folder, or the folder of a file if that is one; empty if none."""
+    if path.is_file():
+        return f"its folder {path.parent}" if _matches(path.parent) else ""
+    names = [child.name for child in sorted(path.iterdir()) if _matches(child)]
+    rest = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return f"one of the data sets in it: {', '.join(names[:MAX_LISTED])}{rest}" if names else ""
+
+
+def _matches(path: Path) -> bool:
+    return any(data_format.matches(path) for data_format in FORMATS)
 
 
 def _converted(
@@ -219,7 +251,7 @@ def _converted(
 
 
 def describe_choices(path: Path, selection: Selection = DEFAULT_SELECTION) -> tuple[str, ...]:
-    """Return what the reader of a data set chose by itself, such as the topics of a bag.
+    """Return what the reader of a data set chose by itself, such as topics or a rate.
 
     Raises:
         EpisodeError: If the set cannot be opened.

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import RowShape
+from dbp_ros.data.image_rows import WHITE, rgb8
 from dbp_ros.data.selection import JOIN
 from dbp_ros.errors import EpisodeError
 from dbp_ros.types import NS_PER_S, Flags, Floats, Image
 
 Values = NDArray[Any]
-WHITE = 255.0
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def make_episode(
             a non-finite number, or values of another type.
     """
     first, *others = layout.action_keys
-    commands = {first: _table(first, read(first), None)}
+    commands = {first: _table(first, _matrix(first, read(first)), None)}
     steps = len(commands[first])
-    commands |= {key: _table(key, read(key), steps) for key in others}
+    commands |= {key: _table(key, _matrix(key, read(key)), steps) for key in others}
     if steps == 0:
         raise EpisodeError(f"{layout.action} has no rows, expected at least one: drop the episode")
     tables = {key: _table(key, read(key), steps) for key in layout.state}
@@ -108,6 +108,20 @@ def _table(key: str, values: Values, steps: int | None) -> Floats:
     _check_rows(key, values, steps)
     width = int(np.prod(values.shape[1:]))
     return _finite(key, values).reshape(len(values), width)
+
+
+def _matrix(key: str, values: Values) -> Values:
+    """Return an action, whose rows are numbers or vectors.
+
+    Raises:
+        EpisodeError: If it has more axes, such as several stacked episodes.
+    """
+    if values.ndim > 2:
+        raise EpisodeError(
+            f"{key} has shape {values.shape}, expected (steps, columns): store each episode apart, "
+            "and flatten its rows"
+        )
+    return values
 
 
 def _check_rows(key: str, values: Values, steps: int | None) -> None:
@@ -203,17 +217,7 @@ def _increasing(key: str, values: Values, steps: int, unit_ns: int) -> NDArray[n
 def _images(key: str, values: Values, steps: int) -> Image:
     """Return pixels as rgb8. Shape (steps, height, width, 3)."""
     _check_rows(key, values, steps)
-    if values.dtype == np.uint8:
-        return values
-    lowest, highest = float(values.min()), float(values.max())
-    # NaN fails the comparison.
-    if not (lowest >= 0 and highest <= WHITE) or 0 < highest <= 1:
-        raise EpisodeError(
-            f"{key} runs from {lowest:g} to {highest:g}, expected colours from 0 to 255: "
-            "scale the images"
-        )
-    pixels: Image = np.rint(values).astype(np.uint8)
-    return pixels
+    return rgb8(key, values)
 
 
 def _cloud(key: str, values: Values, steps: int) -> Floats:

@@ -136,7 +136,7 @@ def possible_units(column: ColumnRange) -> list[str]:
         return (
             ["metres", "radians"]
             if largest <= LARGEST_OPENING_M
-            else ["radians", "normalised to 0 to 1"]
+            else ["radians", f"normalised to {'0' if low >= 0 else '-1'} to 1"]
         )
     return ["radians"] if largest > 1.0 else ["radians", "normalised to -1 to 1"]
 

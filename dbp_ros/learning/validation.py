@@ -23,27 +23,30 @@ class ValidationScore:
     Attributes:
         energy_score: Of normalised chunks, divided by the root of their size. Lower is better.
         error: RMS distance of all samples to the demonstration, in the unit of the actions
-            ([rad] for arms, without grippers). Samples of other modes increase it.
+            ([rad] for arms; grippers only if there are no others). Samples of other modes
+            increase it.
         best_error: The same for the best sample of each observation.
         std: Standard deviation of the samples of an observation.
-        best_gripper_error_m: RMS distance of the best sample's grippers.
+        best_gripper_error: RMS distance of the best sample's grippers, in their unit; None without
+            grippers.
     """
 
     energy_score: float
     error: float
     best_error: float
     std: float
-    best_gripper_error_m: float
+    best_gripper_error: float | None
 
     def metrics(self) -> dict[str, float]:
         """Return the metrics of the log and the checkpoint."""
-        return {
+        values = {
             "validation_energy_score": self.energy_score,
             "validation_error": self.error,
             "validation_best_error": self.best_error,
             "validation_spread": self.std,
-            "validation_best_gripper_error_m": self.best_gripper_error_m,
+            "validation_best_gripper_error": self.best_gripper_error,
         }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @torch.no_grad()
@@ -65,7 +68,7 @@ def validate(
         for i in range(0, len(selected), _BATCH_SIZE)
     ]
     scores, squares, variances = (torch.cat(values) for values in zip(*batches, strict=True))
-    arms = torch.tensor([not data.units.is_gripper(name) for name in data.action_names])
+    arms = _arms(data)
     arm = squares[:, :, arms].mean(2)
     best = arm.argmin(1)
     gripper = squares[torch.arange(len(best)), best][:, ~arms]
@@ -74,8 +77,14 @@ def validate(
         error=_rms(arm),
         best_error=_rms(arm.min(1).values),
         std=_rms(variances[:, arms]),
-        best_gripper_error_m=_rms(gripper) if gripper.numel() else 0.0,
+        best_gripper_error=_rms(gripper) if gripper.numel() else None,
     )
+
+
+def _arms(data: Demonstrations) -> Tensor:
+    """Return which actions are not those of grippers; all if there are no others. Shape (nu,)."""
+    arms = torch.tensor([not data.units.is_gripper(name) for name in data.action_names])
+    return arms if arms.any() else ~arms
 
 
 def _rms(squares: Tensor) -> float:

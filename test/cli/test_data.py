@@ -68,6 +68,7 @@ def test_every_key_is_shown_with_its_role_shape_and_range(
     assert "episodes: 3, 3 s in total" in lines
     assert "steps of an episode: 20 to 20, median 20" in lines
     assert "rate: 20 Hz, steps of 0.05 s" in lines
+    assert any(line.startswith("rate: 20 Hz is assumed") for line in lines)
     assert "state: 3 columns, read as float32" in lines
     assert "action: 4 columns, read as float32" in lines
     assert "wrist_image 8 x 10 x 3 90 to 90" in lines
@@ -99,12 +100,24 @@ def test_the_command_line_has_the_units_that_fit(
 ) -> None:
     text = shown(capsys, record(tmp_path / "arm", 57.3))
     assert "may be degrees or normalised to -100 to 100" in text
-    command = text.splitlines()[-1].split()
+    assumption, command_line = text.splitlines()[-2:]
+    assert assumption.startswith("check before training: this assumes --units deg, and the values")
+    command = command_line.split()
     assert command[4:8] == ["--units", "deg", "--gripper-units", "deg"]
+    assert "as recorded: no policy node" not in text
     found = json.loads(shown(capsys, tmp_path / "arm", *command[4:8], "--json"))
     assert found["problems"] == []
+    assert found["assumption"] == ""
     assert {column["unit"] for column in found["columns"]} == {"rad"}
     assert max(column["high"] for column in found["columns"]) == pytest.approx(1.0, abs=0.01)
+
+
+def test_given_units_are_kept_in_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(capsys, record(tmp_path / "arm", 0.5), "--units", "deg")
+    assert "--gripper-units rad, and the values may also be normalised to -1 to 1" in text
+    assert text.splitlines()[-1].split()[4:8] == ["--units", "deg", "--gripper-units", "rad"]
 
 
 def test_ticks_have_no_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,6 +168,9 @@ def test_an_unreadable_episode_and_an_unlike_length_are_problems(
     text = shown(capsys, data)
     assert "episode_000001.npz is not a complete episode" in text
     assert "- episode_000003.npz has 100 steps, the median is 20" in text
+    assert text.splitlines()[-1] == (
+        "no command line: 1 of 4 episodes cannot be read, see the problems"
+    )
 
 
 def test_a_large_set_is_sampled_and_the_text_states_it(

@@ -3,6 +3,7 @@
 Libraries that its extras do not bring are made unavailable in a process of its own.
 """
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from benchmarks.__main__ import VERBS as BENCHMARKS
 from dbp_ros.cli.command import Verb
 from dbp_ros.cli.main import VERBS
-from dbp_ros.extras import EXTRAS, SEPARATE, install_hint, missing
+from dbp_ros.extras import EXTRAS, SEPARATE, install_hint, is_missing, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = """
@@ -205,3 +206,10 @@ def test_a_folder_in_the_working_directory_is_not_taken_for_a_library(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(EXTRAS, "some", ("no_such_library", "yaml"))
     assert missing("some") == {"some": ["no_such_library"]}
+
+
+@pytest.mark.parametrize("library", ["rosbags", "no_such_library"])
+def test_a_namespace_package_is_missing_only_if_it_is_not_installed(library: str) -> None:
+    spec = importlib.util.find_spec(library)
+    assert spec is None or spec.loader is None
+    assert is_missing(library) == (library == "no_such_library")

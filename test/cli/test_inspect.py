@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import CloudSpec
-from dbp_ros.cli.inspect import sensors
+from dbp_ros.cli.inspect import chunk, sensors
 from dbp_ros.cli.main import main
 
 NORMALISER = {
@@ -93,6 +94,12 @@ def test_inference_times_of_the_head_and_every_encoder_are_printed(
     shown = words(capsys.readouterr().out)
     for what in ("head", "head_camera", "left_wrist_camera"):
         assert re.search(rf"{what} \d+\.\d\d ms, median of 50", shown)
+
+
+def test_a_model_that_no_policy_node_runs_states_it(bundle: Path) -> None:
+    manifest = read_bundle(write_toy_bundle(bundle)).manifest
+    other = replace(manifest, action=replace(manifest.action, meaning="as_recorded"))
+    assert "no policy node runs the model" in dict(chunk(other))["point"]
 
 
 def test_a_point_cloud_is_described(bundle: Path) -> None:

@@ -99,8 +99,39 @@ def test_archives_without_a_rate_or_known_keys_need_a_selection(npz_folder: Path
 def test_an_archive_of_objects_is_an_error_with_its_file(npz_folder: Path) -> None:
     chosen = Selection(state=("joints",), action="command", step_s=0.05)
     np.savez(npz_folder / "trial1.npz", joints=np.array([{}, None]), command=wave(7))
-    with pytest.raises(EpisodeError, match=r"trial1\.npz cannot be read"):
+    with pytest.raises(EpisodeError, match=r"trial1\.npz: has no .* numbers for front, joints, as"):
         open_episodes(npz_folder, chosen).read(1)
+
+
+def test_objects_that_are_not_chosen_are_left(npz_folder: Path) -> None:
+    chosen = Selection(state=("joints",), action="command", images=(), step_s=0.05)
+    np.savez(
+        npz_folder / "trial0.npz", joints=wave(7), command=wave(7), info=np.array([{}] * STEPS)
+    )
+    assert len(open_episodes(npz_folder, chosen).read(0)) == STEPS
+
+
+def timed(folder: Path, stamps: np.ndarray, first: int = STEPS) -> Path:
+    """Write two archives with timestamps, the first with some rows only."""
+    folder.mkdir()
+    for index, rows in enumerate((first, STEPS)):
+        arrays = {"state": wave(7), "action": wave(7), "timestamp": stamps}
+        np.savez(folder / f"{index}.npz", **{key: array[:rows] for key, array in arrays.items()})
+    return folder
+
+
+def test_the_rate_is_that_of_the_first_episode_with_two_rows(tmp_path: Path) -> None:
+    folder = timed(tmp_path / "timed", np.arange(STEPS) / 20, first=1)
+    assert open_episodes(folder).read(0).step_s == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("step", [50.0, 50_000_000, 0.0])
+def test_timestamps_that_are_no_seconds_are_replaced_by_a_step(tmp_path: Path, step: float) -> None:
+    folder = timed(tmp_path / "timed", 1.7e9 + np.arange(STEPS) * step)
+    with pytest.raises(EpisodeError, match=r"timestamp advances by .* replace it with --step-s"):
+        open_episodes(folder)
+    one = open_episodes(folder, Selection(step_s=0.05)).read(0)
+    assert one.stamps_ns[1] == 50_000_000
 
 
 def test_an_episode_of_aloha_is_a_file(aloha_folder: Path) -> None:
@@ -112,6 +143,31 @@ def test_an_episode_of_aloha_is_a_file(aloha_folder: Path) -> None:
     assert set(one.images) == {"observations.images.cam_high"}
     assert episodes.unused == {"observations.qvel": (14,)}
     assert len(open_episodes(aloha_folder / "episode_0.hdf5", Selection(step_s=0.02))) == 1
+
+
+def test_compressed_images_of_aloha_are_an_error_with_the_reason(aloha_folder: Path) -> None:
+    for file in aloha_folder.iterdir():
+        with h5py.File(file, "r+") as opened:
+            opened["compressed"] = np.zeros((STEPS, 30), np.uint8)
+    chosen = Selection(step_s=0.02, images=("compressed",))
+    with pytest.raises(EpisodeError, match=r"\(6, 30\), expected .* order of their colours"):
+        open_episodes(aloha_folder, chosen).read(0)
+
+
+def test_a_file_with_groups_of_episodes_is_an_error(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "maniskill.h5", "w") as file:
+        for index in range(2):
+            file[f"traj_{index}/obs"] = wave(7)
+            file[f"traj_{index}/actions"] = wave(7)
+    with pytest.raises(EpisodeError, match="has groups traj_0, traj_1, expected data/demo_0"):
+        open_episodes(tmp_path / "maniskill.h5")
+
+
+def test_an_action_of_stacked_episodes_is_an_error(tmp_path: Path) -> None:
+    stacked = {"state": np.zeros((4, STEPS, 7)), "action": np.zeros((4, STEPS, 7))}
+    np.savez(tmp_path / "all.npz", **stacked)
+    with pytest.raises(EpisodeError, match=r"action has shape \(4, 6, 7\), expected \(steps, col"):
+        open_episodes(tmp_path, Selection(step_s=0.05)).read(0)
 
 
 def test_timestamps_give_the_rate(aloha_folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import zarr
 from imagecodecs.numcodecs import Jpegxl
 
-from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.formats import describe_choices, open_episodes
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import EpisodeError
 
@@ -39,6 +39,12 @@ def test_values_missing_in_the_format_have_defaults(path):
     assert not one.rewards.any()
     assert (one.outcome, one.termination_reason) == ("success", "operator")
     assert open_episodes(path, Selection(step_s=0.05)).read(1).step_s == 0.05
+
+
+def test_the_assumed_rate_is_a_choice_of_the_reader(path):
+    (choice,) = describe_choices(path)
+    assert choice.startswith("rate: 10 Hz is assumed")
+    assert describe_choices(path, Selection(step_s=0.05)) == ()
 
 
 def test_zarr_version_3_is_read(replay_buffer):
@@ -97,17 +103,37 @@ def test_a_non_finite_number_is_an_error_with_episode_key_and_step(replay_buffer
         open_episodes(replay_buffer).read(1)
 
 
-@pytest.mark.parametrize("scale", [1 / 255, 2.0, -1.0, np.nan])
+@pytest.mark.parametrize("scale", [1 / 200, 2.0, -1.0, np.nan])
 def test_images_of_another_range_are_an_error(replay_buffer, scale):
     add(replay_buffer, "data/img", np.full((12, 6, 8, 3), 200.0 * scale, np.float32))
     with pytest.raises(EpisodeError, match=r"episode 0: img runs from .* from 0 to 255"):
         open_episodes(replay_buffer).read(0)
 
 
-def test_channel_first_images_are_an_error(replay_buffer):
-    add(replay_buffer, "data/img", np.zeros((12, 3, 6, 8), np.uint8))
-    with pytest.raises(EpisodeError, match="episode 0: img has shape"):
-        open_episodes(replay_buffer).read(0)
+def test_fractions_of_white_are_scaled(replay_buffer):
+    add(replay_buffer, "data/img", np.full((12, 6, 8, 3), 51 / 255, np.float32))
+    assert (open_episodes(replay_buffer).read(0).images["img"] == 51).all()
+
+
+def test_channel_first_images_are_read(replay_buffer):
+    colours = np.arange(3, dtype=np.uint8)[:, None, None]
+    add(replay_buffer, "data/img", np.broadcast_to(colours, (12, 3, 8, 10)).copy())
+    images = open_episodes(replay_buffer).read(0).images["img"]
+    assert images.shape[1:] == (8, 10, 3)
+    assert images[0, 0, 0].tolist() == [0, 1, 2]
+
+
+def test_plural_keys_are_the_default_and_no_store_of_umi(replay_buffer):
+    group = zarr.open_group(str(replay_buffer), mode="r+")
+    for key in ("state", "action"):
+        add(replay_buffer, f"data/{key}s", group[f"data/{key}"][:])
+        del group[f"data/{key}"]
+    one = open_episodes(replay_buffer).read(0)
+    assert (one.state_names[0], one.action_names[0]) == ("states.0", "actions.0")
+    del group["data/actions"]
+    with pytest.raises(EpisodeError, match="no key 'action' for action") as raised:
+        open_episodes(replay_buffer)
+    assert "UMI" not in str(raised.value)
 
 
 def test_a_short_array_is_an_error(replay_buffer):
@@ -238,7 +264,7 @@ def test_a_missing_codec_is_an_error_that_names_its_package(umi_store):
     script = (
         "import sys; sys.modules['imagecodecs'] = None\n"
         "from pathlib import Path\n"
-        "from dbp_ros.data.formats import open_episodes\n"
+        "from dbp_ros.data.formats import describe_choices, open_episodes\n"
         "from dbp_ros.errors import EpisodeError\n"
         "try:\n    open_episodes(Path(sys.argv[1]))\n"
         "except EpisodeError as error:\n    print(error)\n"

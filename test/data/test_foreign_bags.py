@@ -241,6 +241,15 @@ def test_a_camera_that_stops_is_a_gap(tmp_path: Path) -> None:
         read(write_bag(tmp_path / "bag", messages))
 
 
+def test_joint_states_without_positions_are_named_as_such(tmp_path: Path) -> None:
+    messages = Robot().messages()
+    for _, _, _, message in messages:
+        if hasattr(message, "velocity"):
+            message.velocity, message.position = message.position, message.velocity
+    with pytest.raises(EpisodeError, match="the messages lack positions of some joints"):
+        read(write_bag(tmp_path / "bag", messages))
+
+
 def test_missing_inputs_are_named(tmp_path: Path, robot: str) -> None:
     only_left = Robot(drop=lambda name, ns: name.startswith("/right")).messages()
     path = write_bag(tmp_path / "left", only_left)

@@ -1,5 +1,6 @@
 """Conformance of every data format."""
 
+import json
 import sys
 from hashlib import sha256
 from subprocess import run
@@ -157,10 +158,9 @@ def test_keys_keep_the_order_of_the_selection():
     assert choose("state", ("b", "a"), ("a",), ("a", "b")) == ("b", "a")
 
 
-def test_an_unknown_format_is_an_error_that_lists_the_known_ones(tmp_path, episode):
+def test_an_unknown_format_is_an_error_that_lists_the_known_ones(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    write_episode(tmp_path / "one" / "lonely.npz", episode)
-    for path in (tmp_path, tmp_path / "notes.txt", tmp_path / "one" / "lonely.npz"):
+    for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(EpisodeError) as error:
             open_episodes(path)
         assert all(known.layout in str(error.value) for known in FORMATS)
@@ -248,6 +248,17 @@ def test_a_library_of_another_numpy_is_one_sentence_with_the_fix(
 
 
 def test_an_error_of_a_reader_is_not_taken_for_that_of_an_import(lerobot_folder):
-    (lerobot_folder / "meta" / "info.json").write_text('{"codebase_version": "v3.0", "fps": []}')
+    info = {"codebase_version": "v3.0", "fps": 1, "features": {"a": 1}}
+    (lerobot_folder / "meta" / "info.json").write_text(json.dumps(info))
     with pytest.raises(EpisodeError, match="cannot be read"):
         open_episodes(lerobot_folder)
+
+
+def test_sets_in_a_folder_and_the_folder_of_a_file_are_suggested(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / "sets" / name).mkdir(parents=True)
+        np.savez(tmp_path / "sets" / name / "0.npz", state=np.zeros((3, 1)))
+    with pytest.raises(EpisodeError, match="give one of the data sets in it: first, second"):
+        open_episodes(tmp_path / "sets")
+    with pytest.raises(EpisodeError, match=r"give its folder .*first"):
+        open_episodes(tmp_path / "sets" / "first" / "0.npz")

@@ -77,6 +77,12 @@ def test_columns_without_unique_names_are_numbered(lerobot_folder, names):
     assert one.state_names == tuple(f"observation.state.{column}" for column in range(3))
 
 
+@pytest.mark.parametrize("names", [[["x", "y", "z"]], {"arm": ["x", "y"], "hand": ["z"]}])
+def test_names_can_be_in_groups(lerobot_folder, names):
+    change_feature(lerobot_folder, "observation.state", names=names)
+    assert open_episodes(lerobot_folder).read(0).state_names == ("x", "y", "z")
+
+
 def test_names_can_be_indices_by_name(lerobot_folder):
     change_feature(lerobot_folder, "observation.state", names={"z": 2, "x": 0, "y": 1})
     assert open_episodes(lerobot_folder).read(0).state_names == ("x", "y", "z")
@@ -220,6 +226,35 @@ def test_a_truncated_file_is_an_error_with_its_episode(lerobot_folder, share):
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(EpisodeError, match="episode 2 cannot be read"):
         open_episodes(lerobot_folder).read(2)
+
+
+def test_a_row_with_other_columns_is_an_error_with_its_step(lerobot_folder):
+    table = parquet.read_table(data_file(lerobot_folder), partitioning=None)
+    actions = table.column("action").to_pylist()
+    for step, wrong in ((1, None), (2, [0.0])):
+        changed = [*actions[:step], wrong, *actions[step + 1 :]]
+        change_column(data_file(lerobot_folder), "action", changed)
+        with pytest.raises(EpisodeError, match=f"action has . values at step {step}, expected 2"):
+            open_episodes(lerobot_folder).read(0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fps": "30"}, "fps is '30'"),
+        ({"fps": None}, "fps is None"),
+        ({"features": None}, "has no"),
+    ],
+)
+def test_wrong_metadata_is_named(lerobot_folder, changes, message):
+    change_info(lerobot_folder, **changes)
+    with pytest.raises(EpisodeError, match=message):
+        open_episodes(lerobot_folder)
+
+
+def test_a_step_other_than_the_stored_one_is_an_error(lerobot_folder):
+    with pytest.raises(EpisodeError, match=r"step_s is 3, and the data set stores a step of"):
+        open_episodes(lerobot_folder, Selection(step_s=3.0))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"codebase_version": "v3.0", "fps": 0}'])

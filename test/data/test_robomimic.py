@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.formats import describe_choices, open_episodes
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import EpisodeError
 
@@ -86,9 +86,36 @@ def test_the_state_has_the_selected_keys_in_order(robomimic_file, demonstrations
 
 
 def test_the_rate_is_that_of_the_environment(robomimic_file):
-    one = open_episodes(robomimic_file, Selection(step_s=1.0)).read(0)
+    one = open_episodes(robomimic_file, Selection(step_s=0.04)).read(0)
     assert one.step_s == 1 / 25
     assert one.stamps_ns.tolist() == [0, 40_000_000, 80_000_000]
+    with pytest.raises(EpisodeError, match=r"step_s is 1, .* stores a step of 0\.04 s"):
+        open_episodes(robomimic_file, Selection(step_s=1.0))
+
+
+def test_an_assumed_rate_is_a_choice_of_the_reader(robomimic_file):
+    assert describe_choices(robomimic_file) == ()
+    with h5py.File(robomimic_file, "r+") as file:
+        del file["data"].attrs["env_args"]
+    (choice,) = describe_choices(robomimic_file)
+    assert choice.startswith("rate: 20 Hz is assumed")
+    assert describe_choices(robomimic_file.parent) == (choice,)
+    assert describe_choices(robomimic_file, Selection(step_s=0.5)) == ()
+
+
+def test_channel_first_cameras_are_read(robomimic_file):
+    with h5py.File(robomimic_file, "r+") as file:
+        for demo in file["data"].values():
+            demo["obs/front"] = np.zeros((len(demo["actions"]), 3, 8, 10), np.uint8)
+    assert open_episodes(robomimic_file).read(0).images["front"].shape[1:] == (8, 10, 3)
+
+
+def test_other_names_of_demonstrations_are_listed_in_the_error(robomimic_file):
+    with h5py.File(robomimic_file, "r+") as file:
+        for name in list(file["data"]):
+            file.move(f"data/{name}", f"data/{name.replace('demo', 'episode')}")
+    with pytest.raises(EpisodeError, match="no data/demo_0, data holds episode_10, episode_2"):
+        open_episodes(robomimic_file)
 
 
 def test_without_env_args_the_rate_is_selected_or_the_default(robomimic_file):

@@ -143,8 +143,9 @@ def test_an_episode_that_differs_from_the_first_is_refused_by_name(
 
 
 def test_an_empty_folder_and_an_empty_episode_are_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
     with pytest.raises(TrainingError, match="has no known data format"):
-        load_demonstrations(tmp_path)
+        load_demonstrations(tmp_path / "empty")
     write_episode(episode_path(folder, 1), episode(1, steps=0))
     with pytest.raises(TrainingError, match=r"episode_000001.npz has no steps"):
         load_demonstrations(folder)

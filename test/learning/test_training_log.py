@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from toy_training import CONFIG
 
+from dbp_ros.learning.dataset import Demonstrations
+from dbp_ros.learning.trainer import Trainer
 from dbp_ros.learning.training_log import TrainingLog, read_log
 
 
@@ -62,3 +66,23 @@ def test_a_resumed_run_truncates_the_rows_that_it_writes_again(tmp_path: Path) -
 def test_truncating_a_missing_log_creates_nothing(tmp_path: Path) -> None:
     TrainingLog(tmp_path / "run").truncate_after(10)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("joint", ["left_gripper_joint", "left_elbow_joint"])
+def test_the_error_of_grippers_is_logged_only_with_grippers(tmp_path: Path, joint: str) -> None:
+    joints = ("left_wrist_joint", joint)
+    values = np.random.default_rng(0).uniform(size=(2, 3, 6, 2)).astype(np.float32)
+    data = Demonstrations.from_arrays(*values, step_s=0.05, state_names=joints, action_names=joints)
+    Trainer(CONFIG, data, tmp_path).train()
+    logged_names = (tmp_path / "log.csv").read_text().splitlines()[0].split(",")
+    assert ("validation_best_gripper_error" in logged_names) == ("gripper" in joint)
+
+
+def test_actions_of_grippers_alone_have_an_error(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).uniform(size=(2, 3, 6, 1)).astype(np.float32)
+    gripper = ("left_gripper_joint",)
+    data = Demonstrations.from_arrays(
+        *values, step_s=0.05, state_names=gripper, action_names=gripper
+    )
+    Trainer(CONFIG, data, tmp_path).train()
+    assert "nan" not in (tmp_path / "log.csv").read_text()

@@ -3,7 +3,7 @@
 A value is in effect from its arrival on, as for a policy that ran at that time.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,12 +85,7 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
         (ns, merged.positions) for ns, merged in merged_joint_states(received, joints)
     )
     if not positions.values:
-        found = _joints_of(messages, topics.states)
-        lacking = [joint for joint in joints if joint not in found] or joints
-        raise EpisodeError(
-            f"no valid positions of {', '.join(lacking)} on {' and '.join(topics.states)}, which "
-            f"name {', '.join(found)}: record all joint states, or correct the names"
-        )
+        raise _without_positions(topics.states, joints, _joints_of(messages, topics.states))
     return BagStreams(
         joints=joints,
         positions=positions,
@@ -107,6 +102,26 @@ def _first_images_ns(bag: Rosbag, topics: BagTopics) -> list[int]:
     """Return the arrival of the first image of each camera, selected or not."""
     cameras = {*topics.cameras.values(), *topics.recorded_cameras.values()}
     return [next(bag.messages((topic,))).arrival_ns for topic in cameras]
+
+
+def _without_positions(
+    states: Iterable[str], joints: Sequence[str], found: Sequence[str]
+) -> EpisodeError:
+    """Return the error of joint states that never give the positions of all joints.
+
+    Args:
+        states: Topics of the joint states.
+        joints: Joints that are needed.
+        found: Joints that the messages name.
+    """
+    lacking = [joint for joint in joints if joint not in found]
+    fix = "record all joint states, or correct the names"
+    if not lacking:
+        fix = "the messages lack positions of some joints, let their drivers publish them"
+    return EpisodeError(
+        f"no valid positions of {', '.join(lacking or joints)} on {' and '.join(states)}, which "
+        f"name {', '.join(found)}: {fix}"
+    )
 
 
 def _check_times(

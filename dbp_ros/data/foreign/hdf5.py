@@ -1,5 +1,6 @@
 """HDF5 data sets: demonstrations of robomimic and LIBERO, or one episode per file as of ALOHA."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Collection
 from itertools import accumulate
@@ -16,6 +17,11 @@ from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Values
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import Selection
+from dbp_ros.errors import EpisodeError
+
+# Groups of one episode each, as of ManiSkill, and the largest number of them in an error.
+EPISODE_GROUP = re.compile(r"(traj|trajectory|episode|ep|demo|rollout)_?\d+")
+MAX_LISTED = 5
 
 
 def hdf5_files(path: Path) -> list[Path]:
@@ -28,19 +34,45 @@ def open_hdf5(path: Path, selection: Selection) -> EpisodeSet:
     """Open a file, or a folder of files.
 
     Raises:
-        EpisodeError: If a file is damaged or a key is missing.
+        EpisodeError: If a file is damaged or of another layout, or a key is missing.
     """
     files = [path] if path.is_file() else hdf5_files(path)
     with error_context(str(files[0])), h5py.File(files[0], "r") as file:
         has_demonstrations = "data" in file
         is_empty = len(file) == 0
+        _check_one_episode(file)
     if not has_demonstrations and not is_empty:
         return Hdf5Arrays(path, files, selection)
     return RobomimicFile(path, selection) if path.is_file() else RobomimicFolder(path, selection)
 
 
+def _check_one_episode(file: Any) -> None:
+    """Check that a file has no groups of episodes, other than those of robomimic.
+
+    Raises:
+        EpisodeError: If it has several, of which a key would read one only.
+    """
+    groups = [name for name in file if EPISODE_GROUP.fullmatch(name)]
+    episodes = [name for name in groups if isinstance(file[name], h5py.Group)]
+    if len(episodes) > 1:
+        raise EpisodeError(
+            f"has groups {', '.join(episodes[:MAX_LISTED])}, expected data/demo_0, data/demo_1, "
+            "..., or one episode per file: convert it to one of them"
+        )
+
+
+def describe_hdf5(path: Path, selection: Selection) -> tuple[str, ...]:
+    """Return what the reader of a file or a folder assumes, in sentences."""
+    episodes = open_hdf5(path, selection)
+    return episodes.notes if isinstance(episodes, RobomimicFile | RobomimicFolder) else ()
+
+
 class RobomimicFolder:
-    """The demonstrations of several files, such as one per task in LIBERO."""
+    """The demonstrations of several files, such as one per task in LIBERO.
+
+    Attributes:
+        notes: What the reader assumes, in sentences.
+    """
 
     def __init__(self, path: Path, selection: Selection) -> None:
         """Read the metadata of each file.
@@ -52,6 +84,7 @@ class RobomimicFolder:
         self._files = [RobomimicFile(file, selection) for file in self._paths]
         self._ends = list(accumulate(map(len, self._files)))
         self.unused = self._files[0].unused
+        self.notes = tuple(dict.fromkeys(note for file in self._files for note in file.notes))
         self.names = tuple(
             f"{file.relative_to(path)}, {name}"
             for file, demonstrations in zip(self._paths, self._files, strict=True)

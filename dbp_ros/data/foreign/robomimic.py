@@ -16,8 +16,10 @@ import h5py
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.hashing import files_sha256
+from dbp_ros.data.image_rows import is_image
 from dbp_ros.data.importing import Layout, Values, make_episode
 from dbp_ros.data.read_errors import error_context
+from dbp_ros.data.row_stamps import assumed_rate, stored_step
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
@@ -29,6 +31,8 @@ STAMPS_NS = "stamps_ns"
 INTERVENTIONS = "interventions"
 NAMES = "names"
 STEP_S = 1 / 20
+# Groups named in an error, at most.
+MAX_LISTED = 5
 # Low-dimensional observations of robomimic's own configurations.
 DEFAULT_STATE = re.compile(r"object|robot\d+_(eef_pos|eef_quat|gripper_qpos)")
 GRIPPER_POSITION = re.compile(r"robot\d+_eef_pos")
@@ -39,15 +43,20 @@ class RobomimicFile:
 
     By default the state is `object` and the poses and openings of the grippers, sorted by name; if
     no position of a gripper is stored, every low-dimensional observation. The cameras are all
-    observations of shape (steps, height, width, 3), whatever their names.
+    observations of shape (steps, height, width, 3) or (steps, 3, height, width), whatever their
+    names.
     Actions are those of the environment, usually relative ones from -1 to 1.
+
+    Attributes:
+        notes: What the reader assumes, in sentences.
     """
 
     def __init__(self, path: Path, selection: Selection = DEFAULT_SELECTION) -> None:
         """Read the metadata of the file.
 
         Raises:
-            EpisodeError: If the file is damaged or empty, or a key is missing.
+            EpisodeError: If the file is damaged or empty, a key is missing, or another step is
+                selected than the file stores.
         """
         self.origin = str(path)
         self._path = path
@@ -58,6 +67,8 @@ class RobomimicFile:
             self._task = str(environment.get("env_name", "unknown"))
             self._sparse = arguments.get("reward_shaping") is False
             step_s = _step_s(arguments, selection)
+            is_assumed = "control_freq" not in arguments and selection.step_s is None
+            self.notes = (assumed_rate(step_s),) if is_assumed else ()
             demo = file["data"][self.names[0]]
             self._layout = _layout(demo, selection, step_s)
             shapes = _row_shapes(demo)
@@ -90,7 +101,10 @@ class RobomimicFile:
 def _demonstrations(file: Any) -> tuple[str, ...]:
     found = [name for name in file.get("data", ()) if re.fullmatch(r"demo_\d+", name)]
     if not found:
-        raise EpisodeError("no data/demo_0: give a file with demonstrations")
+        groups = ", ".join(list(file.get("data", ()))[:MAX_LISTED]) or "nothing"
+        raise EpisodeError(
+            f"no data/demo_0, data holds {groups}: name the demonstrations demo_0, demo_1, ..."
+        )
     return tuple(sorted(found, key=lambda name: int(name.removeprefix("demo_"))))
 
 
@@ -105,7 +119,7 @@ def _step_s(arguments: dict[str, Any], selection: Selection) -> float:
         return selection.step_s or STEP_S
     if not control_hz > 0:
         raise EpisodeError(f"control_freq of env_args is {control_hz}, expected a rate above 0")
-    return float(1 / control_hz)
+    return stored_step(float(1 / control_hz), selection.step_s)
 
 
 def _row_shapes(demo: Any) -> dict[str, RowShape]:
@@ -121,7 +135,7 @@ def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
     low = sorted(key for key, shape in shapes.items() if len(shape) <= 2)
     has_position = any(GRIPPER_POSITION.fullmatch(key) for key in low)
     default = [key for key in low if DEFAULT_STATE.fullmatch(key)] if has_position else low
-    cameras = sorted(key for key, shape in shapes.items() if len(shape) == 4 and shape[3] == 3)
+    cameras = sorted(key for key, shape in shapes.items() if is_image(shape[1:]))
     # LIBERO has further states of the robot next to the observations.
     tables = [key for key, value in demo.items() if len(getattr(value, "shape", ())) == 2]
     return Layout(

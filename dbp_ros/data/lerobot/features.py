@@ -70,5 +70,7 @@ def _column_names(names: Any) -> tuple[str, ...]:
     if isinstance(names, dict):
         if all(isinstance(value, int) for value in names.values()):
             return tuple(sorted(names, key=lambda name: int(names[name])))
-        names = [name for part in names.values() for name in part]
-    return tuple(str(name) for name in names or ())
+        names = list(names.values())
+    # A group of names is a list of its own.
+    parts = [name if isinstance(name, list) else [name] for name in names or ()]
+    return tuple(str(name) for part in parts for name in part)

@@ -21,6 +21,7 @@ from dbp_ros.data.lerobot.layout import EPISODE, FRAME, SECONDS, SUCCESS, TASK
 from dbp_ros.data.lerobot.metadata import EpisodeRecord, read_info, read_records, read_tasks
 from dbp_ros.data.lerobot.video import read_frames
 from dbp_ros.data.read_errors import error_context
+from dbp_ros.data.row_stamps import stored_step
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
 
@@ -38,14 +39,15 @@ class LeRobotFolder:
 
         Raises:
             EpisodeError: If the folder is damaged, empty or of another version, a key is missing,
-                or a camera is a depth map.
+                a camera is a depth map, or another step is selected than `fps`.
         """
         self.origin = str(path)
         self._path = path
         with error_context(self.origin):
             info = read_info(path)
             self._features: dict[str, dict[str, Any]] = info["features"]
-            self._layout = layout_of(self._features, selection, 1 / info["fps"])
+            step_s = stored_step(1 / info["fps"], selection.step_s)
+            self._layout = layout_of(self._features, selection, step_s)
             videos = [key for key in self._layout.images if self._dtype(key) == VIDEO]
             self._records = read_records(path, info, videos)
             is_unnamed = TASK in self._features and not all(one.tasks for one in self._records)
@@ -141,4 +143,17 @@ class LeRobotFolder:
 
 
 def _to_array(rows: Any, key: str) -> Values:
-    return np.asarray(rows.column(key).to_pylist())
+    """Return a column of numbers.
+
+    Raises:
+        EpisodeError: If a row lacks a value, or has another number of columns than the first.
+    """
+    values = rows.column(key).to_pylist()
+    widths = [len(row) if isinstance(row, list) else int(row is not None) for row in values]
+    unlike = next((step for step, width in enumerate(widths) if width != widths[0]), None)
+    if unlike is not None:
+        raise EpisodeError(
+            f"{key} has {widths[unlike]} values at step {unlike}, expected {widths[0]} as at step "
+            "0: drop the episode"
+        )
+    return np.asarray(values)

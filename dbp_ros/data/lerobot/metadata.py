@@ -53,7 +53,8 @@ def read_info(folder: Path) -> dict[str, Any]:
     """Return the content of `meta/info.json`.
 
     Raises:
-        EpisodeError: If the version is not 2 or 3, or the rate is not above 0.
+        EpisodeError: If the version is not 2 or 3, the rate is not a number above 0, or the list
+            of features is missing.
     """
     info: dict[str, Any] = json.loads((folder / INFO_PATH).read_text(encoding="utf-8"))
     version = str(info.get("codebase_version"))
@@ -62,8 +63,11 @@ def read_info(folder: Path) -> dict[str, Any]:
             f"codebase_version is {version}, expected v2.0, v2.1 or v3.0: convert it with "
             "LeRobot's converter"
         )
-    if not info["fps"] > 0:
-        raise EpisodeError(f"fps is {info['fps']}, expected a rate above 0")
+    rate_hz = info.get("fps")
+    if not isinstance(rate_hz, int | float) or not rate_hz > 0:
+        raise EpisodeError(f"fps is {rate_hz!r}, expected a rate above 0: correct {INFO_PATH}")
+    if not isinstance(info.get("features"), dict):
+        raise EpisodeError(f"{INFO_PATH} has no features: copy the data set again")
     return info
 
 

@@ -3,16 +3,17 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from dbp_ros.data.episode_set import RowShape
-from dbp_ros.data.formats import format_of, open_episodes
+from dbp_ros.data.formats import describe_choices, format_of, open_episodes
 from dbp_ros.data.selection import Selection
 from dbp_ros.data.survey.episode_survey import EpisodeSurvey
-from dbp_ros.data.survey.survey_problems import constant_columns, find_problems, suggested_units
+from dbp_ros.data.survey.survey_problems import constant_columns, find_problems
+from dbp_ros.data.survey.unit_suggestion import assumed_units, suggested_units
 from dbp_ros.data.unit_check import ColumnRange
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError
@@ -80,8 +81,13 @@ class Survey:
             there are only demonstrations.
         columns: Columns of the state and the action.
         keys: Cameras, point clouds, and keys that are not read.
+        choices: What the reader chose by itself, in sentences.
         problems: What is odd, in sentences.
-        command: Command line that trains on the set.
+        command: Command line that trains on the set; empty if no units fit, or an episode cannot
+            be read.
+        assumption: Unit that the command line assumes although the values allow others; empty if
+            it assumes none.
+        unreadable: Number of episodes that were tried and cannot be read.
     """
 
     path: str
@@ -96,8 +102,11 @@ class Survey:
     intervention_share: float | None
     columns: tuple[Column, ...]
     keys: tuple[Key, ...]
-    problems: tuple[str, ...] = field(default=())
+    choices: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     command: str = ""
+    assumption: str = ""
+    unreadable: int = 0
 
 
 def survey(path: Path, selection: Selection, sample: int) -> Survey:
@@ -114,11 +123,11 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
         EpisodeError: If the set cannot be opened, or none of the episodes can be read.
     """
     episodes = open_episodes(path, selection)
-    found, problems = _read(path, selection, _evenly(len(episodes), sample))
+    found, errors = _read(path, selection, _evenly(len(episodes), sample))
     first, steps = found[0], [one.steps for one in found]
     units = ColumnUnits.of_selection(selection)
     ranges = _ranges(found, units)
-    problems += find_problems(found, ranges, selection)
+    chosen = None if errors else suggested_units(ranges, selection)
     return Survey(
         path=str(path),
         format=format_of(path).name,
@@ -132,8 +141,11 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
         intervention_share=_intervention_share(found),
         columns=tuple(_column(one, units) for one in ranges),
         keys=(*_sensors(found), *_unused(path, selection, episodes.unused)),
-        problems=tuple(problems),
-        command=_command(path, selection, ranges),
+        choices=describe_choices(path, selection),
+        problems=(*errors, *find_problems(found, ranges, selection)),
+        command=_command(path, chosen, ranges) if chosen else "",
+        assumption=assumed_units(ranges, selection, chosen) if chosen else "",
+        unreadable=len(errors),
     )
 
 
@@ -224,11 +236,8 @@ def _unused(path: Path, selection: Selection, unused: Mapping[str, RowShape]) ->
 
 
 def _command(path: Path, selection: Selection, ranges: Sequence[ColumnRange]) -> str:
-    """Return a command line that trains with the units that fit; empty if none fits."""
-    chosen = suggested_units(ranges, selection)
-    if chosen is None:
-        return ""
-    words = ["dbp", "train", "--data", str(path), *flags_of(chosen)]
+    """Return a command line that trains with a selection."""
+    words = ["dbp", "train", "--data", str(path), *flags_of(selection)]
     if any(column.side == "action" for column in constant_columns(ranges)):
         words.append("--allow-constant-actions")
     return shlex.join([*words, "--out", f"build/train/{path.resolve().stem}"])

@@ -2,22 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from dbp_ros.data.selection import FROM_NAMES, Selection
+from dbp_ros.data.selection import Selection
 from dbp_ros.data.survey.episode_survey import EpisodeSurvey
 from dbp_ros.data.survey.taken import compact, unfit_for_policy_node
-from dbp_ros.data.unit_check import ColumnRange, check_units, possible_units
-from dbp_ros.data.units import ColumnUnits, looks_like_arm_joint, looks_like_gripper
-from dbp_ros.errors import EpisodeError
-from dbp_ros.settings.fields import from_mapping
+from dbp_ros.data.survey.unit_suggestion import unit_problems
+from dbp_ros.data.unit_check import ColumnRange
+from dbp_ros.data.units import ColumnUnits
 
 CONSTANT_BELOW = 1e-4
 # Ratio of an episode's length to the median, and of a gap to a step, that is odd.
 UNLIKE_LENGTH, LONG_GAP = 3.0, 1.5
 # Brightest pixel of a black camera.
 BLACK_BELOW = 8
-FLAGS = {"radians": "rad", "degrees": "deg", "metres": "m"}
 
 
 def find_problems(
@@ -31,59 +28,22 @@ def find_problems(
         selection: What was read.
     """
     first, units = found[0], ColumnUnits.of_selection(selection)
+    undecided = unit_problems(ranges, selection)
+    unfit = unfit_for_policy_node(first.state_names, first.action_names, units)
     return [
-        *_unit_problems(ranges, selection),
+        *undecided,
         *_constant(ranges),
         *_unlike(found),
         *_gaps(found),
         *_cameras(found),
         *_copied_states(found),
-        *filter(None, [unfit_for_policy_node(first.state_names, first.action_names, units)]),
+        *([unfit] if unfit and not undecided else []),
     ]
 
 
 def constant_columns(ranges: Sequence[ColumnRange]) -> list[ColumnRange]:
     """Return the columns that do not change."""
     return [column for column in ranges if column.high - column.low <= CONSTANT_BELOW]
-
-
-def suggested_units(ranges: Sequence[ColumnRange], selection: Selection) -> Selection | None:
-    """Return the selection with the most likely units where they are undecided.
-
-    Returns:
-        None if no unit that can be given fits.
-    """
-    if not _unit_problems(ranges, selection):
-        return selection
-    if selection.robot:
-        return None
-    arm = _likely([column for column in ranges if looks_like_arm_joint(column.name)])
-    gripper = _likely([column for column in ranges if looks_like_gripper(column.name)])
-    choices = [(arm, FROM_NAMES), (FROM_NAMES, gripper), (arm, gripper)]
-    for units, gripper_units in choices:
-        given = {"units": units, "gripper_units": gripper_units}
-        chosen = from_mapping(Selection, {**selection.to_dict(), **given})
-        factors = ColumnUnits.of_selection(chosen).factor
-        converted = [replace(column, factor=factors(column.name)) for column in ranges]
-        if not _unit_problems(converted, chosen):
-            return chosen
-    return None
-
-
-def _likely(columns: Sequence[ColumnRange]) -> str:
-    """Return the unit of the column with the largest values."""
-    if not columns:
-        return FROM_NAMES
-    largest = max(columns, key=lambda column: column.largest)
-    return FLAGS.get(possible_units(largest)[0], FROM_NAMES)
-
-
-def _unit_problems(ranges: Sequence[ColumnRange], selection: Selection) -> list[str]:
-    try:
-        check_units(ranges, selection)
-    except EpisodeError as error:
-        return [str(error)]
-    return []
 
 
 def _constant(ranges: Sequence[ColumnRange]) -> Iterator[str]:

@@ -64,7 +64,8 @@ def unfit_for_policy_node(
     if any(units.of(name) == UNKNOWN for name in action_names):
         return (
             "the action is taken as recorded: no policy node runs such a model, only the simulator "
-            "of the data"
+            "of the data; for a robot, name its description with --robot, whose data section maps "
+            "columns to joints"
         )
     if tuple(state_names) != tuple(action_names):
         return (
