@@ -1,5 +1,6 @@
 """Libraries of each extra of the package, and installation hints for missing ones."""
 
+import importlib.metadata
 import importlib.util
 from collections.abc import Sequence
 
@@ -65,5 +66,11 @@ def is_missing(library: str) -> bool:
         spec = importlib.util.find_spec(library)
     except (ImportError, ValueError):
         return True
-    # A folder of that name in the working directory is a namespace package without a loader.
-    return spec is None or spec.loader is None
+    if spec is None or spec.loader is not None:
+        return spec is None
+    # A package without __init__.py has no loader, as has a folder in the working directory.
+    try:
+        importlib.metadata.distribution(library)
+    except importlib.metadata.PackageNotFoundError:
+        return True
+    return False

@@ -17,7 +17,7 @@ import pytest
 from benchmarks.__main__ import VERBS as BENCHMARKS
 from dbp_ros.cli.command import Verb
 from dbp_ros.cli.main import VERBS
-from dbp_ros.extras import EXTRAS, SEPARATE, install_hint, missing
+from dbp_ros.extras import EXTRAS, SEPARATE, install_hint, is_missing, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = """
@@ -205,3 +205,9 @@ def test_a_folder_in_the_working_directory_is_not_taken_for_a_library(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(EXTRAS, "some", ("no_such_library", "yaml"))
     assert missing("some") == {"some": ["no_such_library"]}
+
+
+def test_a_library_without_an_init_file_is_installed() -> None:
+    if not distributions_of("rosbags"):
+        pytest.skip("not installed: rosbags")
+    assert not is_missing("rosbags")
