@@ -16,6 +16,7 @@ from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.image_size import with_image_size
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
+from dbp_ros.data.spec import CONSTANT_BELOW
 from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.data.uniform_episodes import require_uniform
 from dbp_ros.data.unit_check import check_units, column_ranges
@@ -25,8 +26,6 @@ from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_r
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
 from dbp_ros.types import Flags, Floats, Image
-
-CONSTANT_BELOW = 1e-4
 
 
 @dataclass(frozen=True)

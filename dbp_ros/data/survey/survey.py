@@ -127,8 +127,8 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
         shortest=min(steps),
         median=float(np.median(steps)),
         longest=max(steps),
-        total_s=float(np.mean(steps)) * len(episodes) * first.step_s,
-        step_s=first.step_s,
+        total_s=float(np.mean(steps)) * len(episodes) * first.spec.step_s,
+        step_s=first.spec.step_s,
         intervention_share=_intervention_share(found),
         columns=tuple(_column(one, units) for one in ranges),
         keys=(*_sensors(found), *_unused(path, selection, episodes.unused)),
@@ -172,10 +172,10 @@ def _read(
 
 def _ranges(found: Sequence[EpisodeSurvey], units: ColumnUnits) -> list[ColumnRange]:
     """Return the range of each column, over the episodes with the columns of the first."""
-    first, ranges = found[0], []
+    ranges = []
     for side in ("state", "action"):
-        names = getattr(first, f"{side}_names")
-        alike = [one for one in found if getattr(one, f"{side}_names") == names]
+        names = getattr(found[0].spec, f"{side}s")
+        alike = [one for one in found if getattr(one.spec, f"{side}s") == names]
         for index, name in enumerate(names):
             bounds = [getattr(one, f"{side}s")[index] for one in alike]
             factor = units.factor(name)
@@ -192,12 +192,12 @@ def _column(one: ColumnRange, units: ColumnUnits) -> Column:
 def _sensors(found: Sequence[EpisodeSurvey]) -> list[Key]:
     shapes: dict[str, RowShape] = {}
     for one in found:
-        shapes |= {name: shape for name, shape in one.shapes.items() if name not in shapes}
+        shapes = {**one.spec.images, **one.spec.points, **shapes}
     keys = []
     for name, shape in shapes.items():
         bounds = [one.sensors[name] for one in found if name in one.sensors]
         low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
-        is_camera = any(name in one.cameras for one in found)
+        is_camera = any(name in one.spec.images for one in found)
         keys.append(Key("camera" if is_camera else "point cloud", name, shape, low, high))
     return keys
 
