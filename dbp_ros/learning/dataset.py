@@ -11,13 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet, RowShape
+from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.image_size import with_image_size
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.spec import CONSTANT_BELOW
-from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.data.uniform_episodes import require_uniform
 from dbp_ros.data.unit_check import check_units, column_ranges
 from dbp_ros.data.units import BY_NAME, ColumnUnits
@@ -197,11 +195,11 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
     """
     try:
         episodes = open_episodes(path, selection)
-        if selection.stride is not None:
-            episodes = SubsampledEpisodes(episodes, selection.stride)
         units = ColumnUnits.of_selection(selection)
-        read = read_demonstrations(episodes, selection.image_size)
-        found = replace(read, units=units, robot=selection.robot, unused=episodes.unused)
+        found = join_episodes(
+            (episodes.read(index), name) for index, name in enumerate(episodes.names)
+        )
+        found = replace(found, units=units, robot=selection.robot, unused=episodes.unused)
         columns = column_ranges("state", found.state_names, found.states, units)
         columns += column_ranges("action", found.action_names, found.actions, units)
         with error_context(str(path)):
@@ -209,24 +207,6 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
     return found
-
-
-def read_demonstrations(
-    episodes: EpisodeSet, image_size: tuple[int, int] | None = None
-) -> Demonstrations:
-    """Read a whole data set into memory.
-
-    Args:
-        episodes: The set.
-        image_size: Height and width of the images in memory; that of the data if None.
-
-    Raises:
-        TrainingError: If there are none, or one is damaged or differs from the first.
-    """
-    return join_episodes(
-        (with_image_size(episodes.read(index), image_size), name)
-        for index, name in enumerate(episodes.names)
-    )
 
 
 def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:

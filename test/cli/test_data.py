@@ -190,3 +190,11 @@ def test_episodes_with_other_columns_or_without_steps_are_problems(
     difference = "without fr3_finger_joint1 and with fr3_finger_joint2, unlike episode_000000.npz"
     assert f"- episode_000001.npz: action {difference}" in text
     assert "- episode_000002.npz has no steps" in text
+
+
+def test_a_stride_is_in_the_command_line_and_changes_no_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(capsys, record(tmp_path / "arm", 1.0), "--units", "rad", "--stride", "2")
+    assert "episodes: 4, 4 s in total" in text
+    assert "--stride 2" in text.splitlines()[-1]

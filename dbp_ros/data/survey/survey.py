@@ -107,12 +107,13 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
 
     Args:
         path: Folder or file of a data set.
-        selection: What to read.
+        selection: What to read. Its stride applies to the command line only.
         sample: Number of episodes to read.
 
     Raises:
         EpisodeError: If the set cannot be opened, or none of the episodes can be read.
     """
+    given, selection = selection, replace(selection, stride=None)
     episodes = open_episodes(path, selection)
     found, problems = _read(path, selection, _evenly(len(episodes), sample))
     first, steps = found[0], [one.steps for one in found]
@@ -133,7 +134,7 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
         columns=tuple(_column(one, units) for one in ranges),
         keys=(*_sensors(found), *_unused(path, selection, episodes.unused)),
         problems=tuple(problems),
-        command=_command(path, selection, ranges),
+        command=_command(path, given, ranges),
     )
 
 
