@@ -69,6 +69,7 @@ def _size(found: Survey) -> list[str]:
         f"{source}",
         f"rate: {1 / found.step_s:.6g} Hz, steps of {found.step_s:.4g} s",
         *([] if share is None else [driven]),
+        *found.choices,
     ]
 
 

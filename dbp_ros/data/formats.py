@@ -231,5 +231,4 @@ def describe_choices(path: Path, selection: Selection = DEFAULT_SELECTION) -> tu
     Raises:
         EpisodeError: If the set cannot be opened.
     """
-    found = next((one for one in FORMATS if one.matches(path)), None)
-    return found.describe(path, selection) if found else ()
+    return format_of(path).describe(path, selection)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dbp_ros.data.episode_set import RowShape
-from dbp_ros.data.formats import format_of, open_episodes
+from dbp_ros.data.formats import describe_choices, format_of, open_episodes
 from dbp_ros.data.selection import Selection
 from dbp_ros.data.survey.episode_survey import EpisodeSurvey
 from dbp_ros.data.survey.survey_problems import constant_columns, find_problems, suggested_units
@@ -69,6 +69,7 @@ class Survey:
     Attributes:
         path: The set.
         format: Name of its format.
+        choices: What the reader chose by itself, such as the topics of a bag.
         episodes: Number of episodes.
         surveyed: Number of episodes that were read for the survey.
         shortest: Rows of the shortest episode that was read.
@@ -86,6 +87,7 @@ class Survey:
 
     path: str
     format: str
+    choices: tuple[str, ...]
     episodes: int
     surveyed: int
     shortest: int
@@ -123,6 +125,7 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
     return Survey(
         path=str(path),
         format=format_of(path).name,
+        choices=describe_choices(path, selection),
         episodes=len(episodes),
         surveyed=len(found),
         shortest=min(steps),
