@@ -26,8 +26,8 @@ def register_show(parser: argparse.ArgumentParser) -> None:
     """Add the verb `data show`."""
     parser.description = (
         "Describe a data set in any supported format: episodes, rate, columns with units and "
-        "ranges, cameras, what is not read, what is odd, and the command line that trains on it. "
-        "Exit status 0 also if there are problems."
+        "ranges, cameras, unread keys, problems, and the command line that trains on it. Exit "
+        "status 0 also if there are problems."
     )
     parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
     parser.add_argument(

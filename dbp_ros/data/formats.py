@@ -36,7 +36,7 @@ class DataFormat:
         open: Imports the reader and its library, and opens a data set.
         has_own_names: Whether a data set may have other names and units than the robot, which
             `data` in its description maps; a bag has those of the robot.
-        describe: Returns what the reader chose by itself, for the user to check.
+        describe: Returns what the reader chose without a flag, for the user to check.
     """
 
     name: str
@@ -226,7 +226,7 @@ def _converted(
 
 
 def describe_choices(path: Path, selection: Selection = DEFAULT_SELECTION) -> tuple[str, ...]:
-    """Return what the reader of a data set chose by itself, such as the topics of a bag.
+    """Return what the reader of a data set chose without a flag, such as the topics of a bag.
 
     Raises:
         EpisodeError: If the set cannot be opened.

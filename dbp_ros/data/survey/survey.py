@@ -69,7 +69,7 @@ class Survey:
     Attributes:
         path: The set.
         format: Name of its format.
-        choices: What the reader chose by itself, such as the topics of a bag.
+        choices: What the reader chose without a flag, such as the topics of a bag.
         episodes: Number of episodes.
         surveyed: Number of episodes that were read for the survey.
         shortest: Rows of the shortest episode that was read.
@@ -81,7 +81,7 @@ class Survey:
             there are only demonstrations.
         columns: Columns of the state and the action.
         keys: Cameras, point clouds, and keys that are not read.
-        problems: What is odd, in sentences.
+        problems: Problems that matter for training, in sentences.
         command: Command line that trains on the set.
     """
 

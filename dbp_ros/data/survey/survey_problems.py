@@ -22,7 +22,7 @@ FLAGS = {"radians": "rad", "degrees": "deg", "metres": "m"}
 def find_problems(
     found: Sequence[EpisodeSurvey], ranges: Sequence[ColumnRange], selection: Selection
 ) -> list[str]:
-    """Return what is odd in the surveyed episodes, in sentences.
+    """Return the problems of the surveyed episodes, in sentences.
 
     Args:
         found: At least one episode.
