@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from benchmarks.flags import add_out
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, show, terminal
+from dbp_ros.evaluation.confidence import wilson_interval
 from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.policy.model import Model
@@ -133,14 +134,6 @@ def summary(table: ResultTable) -> list[Row]:
         }
         for mode in table.values("way")
     ]
-
-
-def wilson_interval(solved: int, count: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a success rate."""
-    z = 1.96
-    centre = (solved + z**2 / 2) / (count + z**2)
-    half = z / (count + z**2) * (solved * (count - solved) / count + z**2 / 4) ** 0.5
-    return centre - half, centre + half
 
 
 def _solved(table: ResultTable, mode: str) -> str:

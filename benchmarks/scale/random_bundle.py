@@ -11,6 +11,8 @@ from dbp_ros.bundle.golden import GoldenCases, write_golden
 from dbp_ros.bundle.manifest import (
     ENCODING,
     FORMAT,
+    GOLDEN_FILE,
+    HEAD_FILE,
     JOINT_POSITION,
     ActionSpec,
     CameraSpec,
@@ -20,7 +22,6 @@ from dbp_ros.bundle.manifest import (
     write_manifest,
 )
 from dbp_ros.learning.config import TrainConfig
-from dbp_ros.learning.export import GOLDEN_FILE, HEAD_FILE
 from dbp_ros.learning.onnx_graphs import export_encoder, export_head
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.policy.model import Model

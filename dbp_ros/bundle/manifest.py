@@ -13,6 +13,8 @@ from dbp_ros.settings.fields import from_mapping
 
 FORMAT = 1
 MANIFEST = "manifest.yaml"
+HEAD_FILE = "head.onnx"
+GOLDEN_FILE = "proof.npz"
 JOINT_POSITION: Final = "absolute_joint_position"
 AS_RECORDED: Final = "as_recorded"
 ENCODING: Final = "rgb8"

@@ -8,10 +8,11 @@ from itertools import groupby
 from pathlib import Path
 
 from dbp_ros.cli.command import Register
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection
 from dbp_ros.data.selection import Selection
 from dbp_ros.data.survey.survey import IMAGE_EPISODES, Column, Key, Survey, survey
 from dbp_ros.data.survey.taken import shape_text
-from dbp_ros.settings.flags import add_settings, check_at_least, settings_from
+from dbp_ros.settings.flags import check_at_least, settings_from
 
 SAMPLE = 20
 
@@ -25,10 +26,10 @@ def register_show(parser: argparse.ArgumentParser) -> None:
     """Add the verb `data show`."""
     parser.description = (
         "Describe a data set in any supported format: episodes, rate, columns with units and "
-        "ranges, cameras, what is not read, what is odd, and the command line that trains on it. "
-        "Exit status 0 also if there are problems."
+        "ranges, cameras, unread keys, problems, and the command line that trains on it. Exit "
+        "status 0 also if there are problems."
     )
-    parser.add_argument("path", type=Path, help="data set: a folder or a file")
+    parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
     parser.add_argument(
         "--sample",
         type=int,
@@ -36,10 +37,7 @@ def register_show(parser: argparse.ArgumentParser) -> None:
         help="number of episodes to read, evenly over the set (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    columns = parser.add_argument_group(
-        "columns of the data set", "the format of the data set sets the defaults"
-    )
-    add_settings(columns, Selection)
+    add_selection(parser)
     parser.set_defaults(run=run_show)
 
 

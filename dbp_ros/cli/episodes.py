@@ -3,7 +3,6 @@
 from dbp_ros.cli.command import Register, Verb
 
 DATA = ("data",)
-REPLAY = ("learner", "data")
 VERBS = (
     Verb("episodes list", "list the episodes of a data set", DATA),
     Verb("episodes show", "draw images, joints and rewards of episodes", DATA),
@@ -13,7 +12,7 @@ VERBS = (
     Verb("episodes merge", "join data sets into a new one", DATA),
     Verb("episodes split", "distribute a data set over new ones", DATA),
     Verb("episodes export", "write a data set for LeRobot or robomimic", DATA),
-    Verb("episodes replay", "compute recorded decisions again and compare them", REPLAY),
+    Verb("episodes replay", "compute recorded decisions again and compare them", DATA),
 )
 
 

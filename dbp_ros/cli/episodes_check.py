@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dbp_ros.cli.episodes_list import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP
 from dbp_ros.cli.robot import ROBOT_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.checks.check_set import check_set

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.exports import (
@@ -15,7 +16,6 @@ from dbp_ros.data.exports import (
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.lerobot.layout import INFO_PATH
 from dbp_ros.data.selection import Selection
-from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import check_file, check_new_folder
 from dbp_ros.settings.flags import add_settings, flags_of, settings_from
@@ -34,7 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "complete. What LeRobot stores as video is lossy; --images-as png is exact."
     )
     parser.epilog = "example: dbp episodes export data/transport --to lerobot --out data/lerobot"
-    parser.add_argument("path", metavar="PATH", type=Path, help="data set: a folder or a file")
+    parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
     parser.add_argument("--to", required=True, choices=sorted(EXPORTS), help="format to write")
     parser.add_argument(
         "--out",
@@ -43,10 +43,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help=f"folder to write for {LEROBOT}, file *{HDF5_SUFFIX} for {ROBOMIMIC}",
     )
     parser.add_argument("--force", action="store_true", help="replace an existing data set")
-    columns = parser.add_argument_group(
-        "columns of the data set", "the format of the data set sets the defaults"
-    )
-    add_settings(columns, Selection)
+    add_selection(parser)
     for name, kind in EXPORTS.items():
         add_settings(parser.add_argument_group(f"with --to {name}"), kind)
     parser.set_defaults(run=run)
@@ -61,10 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check_flags(arguments)
     _check_out(arguments)
-    selection = settings_from(Selection, arguments)
-    episodes = open_episodes(arguments.path, selection)
-    if selection.stride is not None:
-        episodes = SubsampledEpisodes(episodes, selection.stride)
+    episodes = open_episodes(arguments.path, settings_from(Selection, arguments))
     console = terminal()
     with progress_of(console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("export", total=len(episodes))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.cli.episodes_list import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, labels_path, read_labels, write_labels

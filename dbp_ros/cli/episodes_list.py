@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from dbp_ros.cli.data_flags import PATH_HELP
 from dbp_ros.cli.terminal import progress_of, show_table, terminal
 from dbp_ros.data.survey.episode_listing import EpisodeEntry, EpisodeListing, list_episodes
 
 BYTES_PER_MB = 1e6
-PATH_HELP = "data set: a folder or a file in any format that dbp train reads"
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from dbp_ros.cli.episodes_list import BYTES_PER_MB, PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP
+from dbp_ros.cli.episodes_list import BYTES_PER_MB
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.editing.set_metadata import combined_metadata
 from dbp_ros.data.editing.set_writing import (

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from dbp_ros.cli.data_flags import PATH_HELP
 from dbp_ros.cli.episodes_label import EPISODE_HELP
-from dbp_ros.cli.episodes_list import PATH_HELP
 from dbp_ros.cli.robot import ROBOT_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.editing.episode_names import find_episodes

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from dbp_ros.cli.episodes_list import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP
 from dbp_ros.cli.episodes_merge import announce, check_new, in_clone, summary, write_set
 from dbp_ros.cli.terminal import terminal
 from dbp_ros.data.editing.partition import parse_parts, partition

@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from dbp_ros.cli.data_flags import PATH_HELP
 from dbp_ros.cli.episodes_label import EPISODE_HELP, change_labels
-from dbp_ros.cli.episodes_list import PATH_HELP
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.editing.motion_limits import motion_limits
 from dbp_ros.data.formats import open_recordings

@@ -12,7 +12,7 @@ from dbp_ros.cli.env_flags import add_env_flags, env_spec_from, refuse_flags
 from dbp_ros.cli.evaluate_env import EnvEvaluateConfig, evaluate_env, with_view
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.envs.registry import ENV_IDS
-from dbp_ros.evaluation.confidence import wilson_interval
+from dbp_ros.evaluation.confidence import success_line
 from dbp_ros.evaluation.env_evaluation import EnvEvaluation
 from dbp_ros.evaluation.evaluation_pool import EpisodeJob, Evaluation, run_episodes
 from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome
@@ -118,11 +118,7 @@ def show(task: str, outcomes: Sequence[EpisodeOutcome]) -> None:
     """Print the success rate, also of each variant of the scene, and which arm moved."""
     successes = sum(outcome.success for outcome in outcomes)
     arms = Counter(outcome.moved for outcome in outcomes)
-    low, high = (100 * end for end in wilson_interval(successes, len(outcomes)))
-    print(
-        f"{task}: {successes} of {len(outcomes)} episodes succeed "
-        f"({100 * successes / len(outcomes):.0f} %, 95 % interval {low:.0f} to {high:.0f} %)"
-    )
+    print(success_line(task, successes, len(outcomes)))
     for variant in sorted({outcome.variant for outcome in outcomes} - {""}):
         solved = [outcome.success for outcome in outcomes if outcome.variant == variant]
         print(f"variant {variant}: {sum(solved)} of {len(solved)}")

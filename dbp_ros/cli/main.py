@@ -44,7 +44,7 @@ VERBS = (
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of an expert", ("sim",)),
     *episodes.VERBS,
-    Verb("data show", "describe a data set, with what is odd and how to train on it", ("data",)),
+    Verb("data show", "describe a data set, its problems and how to train on it", ("data",)),
     Verb("train", "train a policy on recorded episodes", ("learn",)),
     Verb("finetune", "fine-tune a trained policy from rewards", ("learn", "sim")),
     Verb("export", "export a training run as a model bundle", ("learn",)),

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.cli.data_flags import add_selection
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import describe_choices, open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
@@ -38,10 +39,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="resume the run in --out with its own settings and columns of the data set",
     )
-    columns = parser.add_argument_group(
-        "columns of the data set", "the format of the data set sets the defaults"
-    )
-    add_settings(columns, Selection)
+    add_selection(parser)
     add_settings(parser, TrainConfig)
     parser.set_defaults(run=run)
 

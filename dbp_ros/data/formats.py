@@ -8,11 +8,13 @@ from dbp_ros.data.bags.bag_paths import bag_paths
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.foreign.array_files import HDF5_SUFFIXES, open_npz_arrays
+from dbp_ros.data.image_size import ResizedEpisodes
 from dbp_ros.data.labelled_episodes import with_labels
 from dbp_ros.data.library_imports import library_imports
 from dbp_ros.data.npz_folder import NpzFolder
 from dbp_ros.data.robot_mapping import MappedEpisodes, mapped_keys
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
+from dbp_ros.data.subsample import SubsampledEpisodes
 from dbp_ros.data.unit_conversion import ConvertedEpisodes
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError
@@ -36,7 +38,7 @@ class DataFormat:
         open: Imports the reader and its library, and opens a data set.
         has_own_names: Whether a data set may have other names and units than the robot, which
             `data` in its description maps; a bag has those of the robot.
-        describe: Returns what the reader chose by itself, for the user to check.
+        describe: Returns what the reader chose without a flag, for the user to check.
     """
 
     name: str
@@ -163,7 +165,7 @@ TENSORFLOW_FILES = ("dataset_info.json", "*/dataset_info.json", "*.tfrecord*", "
 
 
 def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
-    """Detect the format of a data set, and open it with its labels applied.
+    """Detect the format of a data set, and open it with its labels and the selection applied.
 
     Args:
         path: A folder or a file.
@@ -191,7 +193,12 @@ def _open(
 ) -> EpisodeSet:
     data_format = format_of(path)
     with library_imports(f"reading {data_format.name}"):
-        return _converted(data_format, path, selection, wrap)
+        episodes = _converted(data_format, path, selection, wrap)
+    if selection.image_size is not None:
+        episodes = ResizedEpisodes(episodes, selection.image_size)
+    if selection.stride is not None:
+        episodes = SubsampledEpisodes(episodes, selection.stride)
+    return episodes
 
 
 def format_of(path: Path) -> DataFormat:
@@ -251,10 +258,9 @@ def _converted(
 
 
 def describe_choices(path: Path, selection: Selection = DEFAULT_SELECTION) -> tuple[str, ...]:
-    """Return what the reader of a data set chose by itself, such as topics or a rate.
+    """Return what the reader of a data set chose without a flag, such as topics or a rate.
 
     Raises:
         EpisodeError: If the set cannot be opened.
     """
-    found = next((one for one in FORMATS if one.matches(path)), None)
-    return found.describe(path, selection) if found else ()
+    return format_of(path).describe(path, selection)

@@ -3,24 +3,37 @@
 The graph of a trained encoder resizes the images of the cameras to this size in the same way.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from dbp_ros.data.derived_episodes import DerivedEpisodes
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.types import Array, Image, Indices
 
 
-def with_image_size(episode: Episode, size: tuple[int, int] | None) -> Episode:
-    """Return an episode whose images have a height and a width; itself for None."""
-    if size is None:
-        return episode
-    images: Mapping[str, Image] = {
-        camera: np.stack([resize(image, size) for image in images])
-        for camera, images in episode.images.items()
-    }
-    return replace(episode, images=dict(images))
+class ResizedEpisodes(DerivedEpisodes):
+    """Set of episodes whose images have another size."""
+
+    def __init__(self, episodes: EpisodeSet, size: tuple[int, int]) -> None:
+        """Wrap a set.
+
+        Args:
+            episodes: Set with images in the size of the data.
+            size: New height and width.
+        """
+        super().__init__(episodes)
+        self._size = size
+
+    def read(self, index: int) -> Episode:
+        """Read one episode; see `EpisodeSet.read`."""
+        episode = self._episodes.read(index)
+        images = {
+            camera: np.stack([resize(image, self._size) for image in images])
+            for camera, images in episode.images.items()
+        }
+        return replace(episode, images=images)
 
 
 def resize(image: Image, size: tuple[int, int]) -> Image:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from dbp_ros.data.derived_episodes import DerivedEpisodes
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet, RowShape
+from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, labels_path, read_labels
 from dbp_ros.errors import EpisodeError
 from dbp_ros.types import NS_PER_S, Array
 
 
-class LabelledEpisodes:
+class LabelledEpisodes(DerivedEpisodes):
     """Set without its discarded episodes, with labelled outcomes, tasks and limits.
 
     A label of an episode that is not in the set has no effect.
@@ -34,8 +35,8 @@ class LabelledEpisodes:
         Raises:
             EpisodeError: If every episode is discarded.
         """
-        self._episodes, self._labels, self._labels_sha256 = episodes, labels, labels_sha256
-        self.origin = episodes.origin
+        super().__init__(episodes)
+        self._labels, self._labels_sha256 = labels, labels_sha256
         self._indices = [
             index
             for index, name in enumerate(episodes.names)
@@ -47,14 +48,6 @@ class LabelledEpisodes:
                 f"{self.origin}: all {len(episodes)} episodes are discarded: restore some with "
                 "dbp episodes label --restore"
             )
-
-    @property
-    def unused(self) -> Mapping[str, RowShape]:
-        """Keys of the original set that are not read."""
-        return self._episodes.unused
-
-    def __len__(self) -> int:
-        return len(self.names)
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet.read`.

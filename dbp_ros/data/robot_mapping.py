@@ -1,11 +1,12 @@
 """Episodes with the joints, units and cameras of a robot, from a data set with other names."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from dbp_ros.data.derived_episodes import DerivedEpisodes
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet, RowShape
 from dbp_ros.errors import EpisodeError
@@ -17,7 +18,7 @@ from dbp_ros.types import Floats
 RANGE_MARGIN, MIN_MARGIN = 0.2, 0.1
 
 
-class MappedEpisodes:
+class MappedEpisodes(DerivedEpisodes):
     """Set of episodes in the names and units of a robot.
 
     States and actions are the joints of the robot in its order. Cameras have the names of the
@@ -31,21 +32,22 @@ class MappedEpisodes:
             episodes: Set in its own names.
             robot: Description with the mapping of its data.
         """
-        self._episodes, self._robot = episodes, robot
-        self.origin, self.names = episodes.origin, episodes.names
+        super().__init__(episodes)
+        self._robot = robot
+
+    @property
+    def unused(self) -> Mapping[str, RowShape]:
+        """Keys that are not read, and the columns of the first episode that are no joint's."""
+        return self._unused
 
     @cached_property
-    def unused(self) -> dict[str, RowShape]:
-        """Keys that are not read, and the columns of the first episode that are no joint's."""
+    def _unused(self) -> dict[str, RowShape]:
         found, columns = self._episodes.read(0), map(self._robot.data.columns, self._robot.joints)
         states, actions = (set(side) for side in zip(*columns, strict=True))
         unused: dict[str, RowShape] = dict(self._episodes.unused)
         unused |= {f"state {name}": () for name in found.state_names if name not in states}
         unused |= {f"action {name}": () for name in found.action_names if name not in actions}
         return unused
-
-    def __len__(self) -> int:
-        return len(self._episodes)
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet.read`.
@@ -57,10 +59,6 @@ class MappedEpisodes:
             return map_episode(self._episodes.read(index), self._robot)
         except EpisodeError as error:
             raise EpisodeError(f"{self.names[index]}: {error}") from error
-
-    def sha256(self) -> str:
-        """Return the hash of the original set."""
-        return self._episodes.sha256()
 
 
 def mapped_keys(robot: RobotDescription, unused: Collection[str]) -> tuple[str, ...]:

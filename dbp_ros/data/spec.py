@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from dbp_ros.data.episode import Episode
 
 STEP_TOLERANCE = 1e-3
+# Range of a column up to which it is constant.
+CONSTANT_BELOW = 1e-4
 
 
 @dataclass(frozen=True)

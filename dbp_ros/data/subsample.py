@@ -1,18 +1,18 @@
 """Subsampling of episodes, for a policy with longer control steps than the recording."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
+from dbp_ros.data.derived_episodes import DerivedEpisodes
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet, RowShape
+from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.errors import EpisodeError
 from dbp_ros.types import Flags
 
 
-class SubsampledEpisodes:
+class SubsampledEpisodes(DerivedEpisodes):
     """Set with `stride` subsampled episodes, one per phase, for each original episode."""
 
     def __init__(self, episodes: EpisodeSet, stride: int) -> None:
@@ -22,30 +22,18 @@ class SubsampledEpisodes:
             episodes: Set with all rows.
             stride: Rows per step.
         """
-        self._episodes, self._stride = episodes, stride
+        super().__init__(episodes)
+        self._stride = stride
         # Its phases are read one after the other, and an episode may be decoded from videos.
         self._read = lru_cache(maxsize=1)(episodes.read)
-        self.origin = episodes.origin
         self.names = tuple(
             f"{name}, from row {first}" for name in episodes.names for first in range(stride)
         )
-
-    @property
-    def unused(self) -> Mapping[str, RowShape]:
-        """Keys of the original set that are not read."""
-        return self._episodes.unused
-
-    def __len__(self) -> int:
-        return len(self.names)
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet.read`."""
         number, first = divmod(index, self._stride)
         return subsample(self._read(number), self._stride, first)
-
-    def sha256(self) -> str:
-        """Return the hash of the original set."""
-        return self._episodes.sha256()
 
 
 def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:

@@ -1,10 +1,10 @@
-"""Episodes of a set that all have the columns, rate and cameras of the first."""
+"""Episodes that all have the columns, rate and cameras of the first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
-from dbp_ros.data.spec import differences, spec_of
+from dbp_ros.data.spec import SetSpec, differences, spec_of
 from dbp_ros.errors import EpisodeError
 
 
@@ -16,17 +16,32 @@ def uniform_episodes(episodes: EpisodeSet) -> Iterator[Episode]:
     """
     if not episodes.names:
         raise EpisodeError(f"{episodes.origin} has no episode, expected at least one")
-    expected = None
-    for index, name in enumerate(episodes.names):
-        episode = episodes.read(index)
+    return require_uniform(
+        (f"{episodes.origin}, {name}", episodes.read(index))
+        for index, name in enumerate(episodes.names)
+    )
+
+
+def require_uniform(episodes: Iterable[tuple[str, Episode]]) -> Iterator[Episode]:
+    """Yield episodes, each after its comparison with the first.
+
+    Args:
+        episodes: Pairs of a name for error messages and the episode.
+
+    Raises:
+        EpisodeError: If one has no steps, or differs from the first.
+    """
+    first: tuple[str, SetSpec] | None = None
+    for name, episode in episodes:
         if len(episode) == 0:
-            raise EpisodeError(f"{episodes.origin}, {name} has no steps: drop the episode")
-        expected = expected or spec_of(episode)
-        different = differences(expected, spec_of(episode))
-        if different:
-            field, text = next(iter(different.items()))
             raise EpisodeError(
-                f"{episodes.origin}, {name} differs from {episodes.names[0]} in {field} ({text}): "
-                "drop it, or select what all episodes have"
+                f"{name} has no steps: discard it with dbp episodes label, or record it again"
+            )
+        spec = spec_of(episode)
+        first = first or (name, spec)
+        for field, difference in differences(first[1], spec).items():
+            raise EpisodeError(
+                f"{name} differs from {first[0]} in {field} ({difference}): discard it with "
+                "dbp episodes label, or keep different episodes in separate folders"
             )
         yield episode

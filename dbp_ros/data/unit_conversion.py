@@ -1,17 +1,18 @@
 """Conversion of a data set's columns to [rad] and [m]."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from dbp_ros.data.derived_episodes import DerivedEpisodes
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet, RowShape
+from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.types import Floats
 
 
-class ConvertedEpisodes:
+class ConvertedEpisodes(DerivedEpisodes):
     """Set of episodes whose joints are converted from the chosen units."""
 
     def __init__(self, episodes: EpisodeSet, units: ColumnUnits) -> None:
@@ -21,16 +22,8 @@ class ConvertedEpisodes:
             episodes: Set in the units of the data.
             units: Chosen units.
         """
-        self._episodes, self._units = episodes, units
-        self.origin, self.names = episodes.origin, episodes.names
-
-    @property
-    def unused(self) -> Mapping[str, RowShape]:
-        """Keys of the original set that are not read."""
-        return self._episodes.unused
-
-    def __len__(self) -> int:
-        return len(self._episodes)
+        super().__init__(episodes)
+        self._units = units
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet.read`."""
@@ -45,7 +38,3 @@ class ConvertedEpisodes:
         factors = np.array([self._units.factor(name) for name in names])
         converted: Floats = (values * factors).astype(np.float32)
         return converted
-
-    def sha256(self) -> str:
-        """Return the hash of the original set."""
-        return self._episodes.sha256()

@@ -22,6 +22,15 @@ def wilson_interval(successes: int, count: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def success_line(name: str, successes: int, count: int) -> str:
+    """Return the success rate of a task or environment with its interval, as a line of text."""
+    low, high = (100 * end for end in wilson_interval(successes, count))
+    return (
+        f"{name}: {successes} of {count} episodes succeed "
+        f"({100 * successes / count:.0f} %, 95 % interval {low:.0f} to {high:.0f} %)"
+    )
+
+
 def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean."""
     samples = np.asarray(values, float)

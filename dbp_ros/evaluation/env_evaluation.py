@@ -8,7 +8,7 @@ import numpy as np
 
 from dbp_ros.envs.env import Env
 from dbp_ros.envs.registry import EnvSpec
-from dbp_ros.evaluation.confidence import bootstrap_interval, wilson_interval
+from dbp_ros.evaluation.confidence import bootstrap_interval, success_line
 from dbp_ros.evaluation.env_actors import BundleActor
 from dbp_ros.evaluation.env_rollout import EnvOutcome, notes_of, outcome_of, rollout
 from dbp_ros.evaluation.worker_pool import run_in_workers
@@ -81,11 +81,9 @@ def summary(env_id: str, outcomes: Sequence[EnvOutcome]) -> list[str]:
     """Return success and return with their 95 % confidence intervals, and notes."""
     returns = [outcome.episode_return for outcome in outcomes]
     solved = sum(outcome.success for outcome in outcomes)
-    low, high = (100 * end for end in wilson_interval(solved, len(outcomes)))
     worst, best = bootstrap_interval(returns)
     return [
-        f"{env_id}: {solved} of {len(outcomes)} episodes succeed "
-        f"({100 * solved / len(outcomes):.0f} %, 95 % interval {low:.0f} to {high:.0f} %)",
+        success_line(env_id, solved, len(outcomes)),
         f"return {np.mean(returns):.4g} (95 % interval {worst:.4g} to {best:.4g})",
         *notes_of(outcomes),
     ]

@@ -99,7 +99,7 @@ def outcome_of(env: Env, seed: int, steps: Iterable[EnvStep]) -> EnvOutcome:
 
 
 def notes_of(outcomes: Sequence[EnvOutcome]) -> list[str]:
-    """Return what a user must know of episodes: the source of success, and clipped actions."""
+    """Return notes on episodes for the user: the source of success, and clipped actions."""
     sources = sorted({outcome.success_source for outcome in outcomes})
     notes = [f"success is read from {' and '.join(sources)}"] if sources else []
     if len(sources) > 1:

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet, RowShape
+from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.image_size import with_image_size
 from dbp_ros.data.read_errors import error_context
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
-from dbp_ros.data.subsample import SubsampledEpisodes
+from dbp_ros.data.spec import CONSTANT_BELOW
+from dbp_ros.data.uniform_episodes import require_uniform
 from dbp_ros.data.unit_check import check_units, column_ranges
 from dbp_ros.data.units import BY_NAME, ColumnUnits
 from dbp_ros.errors import EpisodeError, TrainingError
@@ -24,8 +24,6 @@ from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_r
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
 from dbp_ros.types import Flags, Floats, Image
-
-CONSTANT_BELOW = 1e-4
 
 
 @dataclass(frozen=True)
@@ -197,11 +195,11 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
     """
     try:
         episodes = open_episodes(path, selection)
-        if selection.stride is not None:
-            episodes = SubsampledEpisodes(episodes, selection.stride)
         units = ColumnUnits.of_selection(selection)
-        read = read_demonstrations(episodes, selection.image_size)
-        found = replace(read, units=units, robot=selection.robot, unused=episodes.unused)
+        found = join_episodes(
+            (episodes.read(index), name) for index, name in enumerate(episodes.names)
+        )
+        found = replace(found, units=units, robot=selection.robot, unused=episodes.unused)
         columns = column_ranges("state", found.state_names, found.states, units)
         columns += column_ranges("action", found.action_names, found.actions, units)
         with error_context(str(path)):
@@ -211,25 +209,6 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
     return found
 
 
-def read_demonstrations(
-    episodes: EpisodeSet, image_size: tuple[int, int] | None = None
-) -> Demonstrations:
-    """Read a whole data set into memory.
-
-    Args:
-        episodes: The set.
-        image_size: Height and width of the images in memory; that of the data if None.
-
-    Raises:
-        EpisodeError: If an episode is damaged.
-        TrainingError: If there are none, or one differs from the first.
-    """
-    return join_episodes(
-        (with_image_size(episodes.read(index), image_size), name)
-        for index, name in enumerate(episodes.names)
-    )
-
-
 def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
     """Concatenate episodes.
 
@@ -237,22 +216,20 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
         episodes: Pairs of an episode and its name for error messages.
 
     Raises:
-        TrainingError: If there are none, or one is empty or differs from the first.
+        TrainingError: If there are none, or one has no steps or differs from the first.
     """
     joined: list[Episode] = []
-    spec: dict[str, Any] = {}
     images: dict[str, list[Image]] = {}
     clouds: dict[str, list[Floats]] = {}
-    for episode, name in episodes:
-        if len(episode) == 0:
-            raise TrainingError(f"{name} has no steps: delete it or record it again")
-        spec = spec or _spec(episode)
-        _require_spec(spec, episode, name)
-        for camera, frames in episode.images.items():
-            images.setdefault(camera, []).append(frames)
-        for sensor, cloud in episode.points.items():
-            clouds.setdefault(sensor, []).append(cloud)
-        joined.append(replace(episode, images={}, points={}))
+    try:
+        for episode in require_uniform((name, episode) for episode, name in episodes):
+            for camera, frames in episode.images.items():
+                images.setdefault(camera, []).append(frames)
+            for sensor, cloud in episode.points.items():
+                clouds.setdefault(sensor, []).append(cloud)
+            joined.append(replace(episode, images={}, points={}))
+    except EpisodeError as error:
+        raise TrainingError(str(error)) from error
     if not joined:
         raise TrainingError("expected at least one episode, got none: record some first")
     first, last, numbers = episode_rows([len(episode) for episode in joined])
@@ -274,23 +251,3 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
 def _concatenated(parts: dict[str, list[Any]], name: str) -> Any:
     """Concatenate the arrays of one sensor and free the parts."""
     return np.concatenate(parts.pop(name))
-
-
-def _spec(episode: Episode) -> dict[str, Any]:
-    """Return the properties that all episodes of a data set share."""
-    return {
-        "states": episode.state_names,
-        "actions": episode.action_names,
-        "step_s": episode.step_s,
-        "cameras": {camera: images.shape[1:] for camera, images in episode.images.items()},
-        "point clouds": {sensor: cloud.shape[1:] for sensor, cloud in episode.points.items()},
-    }
-
-
-def _require_spec(expected: dict[str, Any], episode: Episode, name: str) -> None:
-    for what, found in _spec(episode).items():
-        if found != expected[what]:
-            raise TrainingError(
-                f"{name}: expected {what} {expected[what]} as in the first episode, got {found}: "
-                "keep different episodes in separate folders"
-            )

@@ -15,6 +15,8 @@ from dbp_ros.bundle.manifest import (
     AS_RECORDED,
     ENCODING,
     FORMAT,
+    GOLDEN_FILE,
+    HEAD_FILE,
     JOINT_POSITION,
     TRAINING_SETTINGS,
     ActionSpec,
@@ -36,8 +38,6 @@ from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape, image_te
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.policy import DECISION_RATE_HZ
 
-HEAD_FILE = "head.onnx"
-GOLDEN_FILE = "proof.npz"
 LARGEST_DIFFERENCE = 1e-5
 GOLDEN_TOLERANCE = 1e-3
 GOLDEN_CASES = 8

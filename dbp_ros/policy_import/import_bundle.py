@@ -13,6 +13,8 @@ from dbp_ros.bundle.golden import GoldenCases, write_golden
 from dbp_ros.bundle.manifest import (
     ENCODING,
     FORMAT,
+    GOLDEN_FILE,
+    HEAD_FILE,
     JOINT_POSITION,
     ActionSpec,
     CameraSpec,
@@ -35,8 +37,6 @@ from dbp_ros.policy_import.reference_policy import ReferencePolicy
 from dbp_ros.policy_import.static_graph import POLICY, static_graph
 from dbp_ros.settings.policy_mapping import PolicyMapping
 
-HEAD_FILE = "head.onnx"
-GOLDEN_FILE = "proof.npz"
 MAPPING_FILE = "mapping.yaml"
 # Share of the golden tolerance that the import may use on this machine.
 IMPORT_SHARE = 0.1

@@ -15,7 +15,6 @@ from benchmarks.chunks import (
     mode_settings,
     plot,
     summary,
-    wilson_interval,
 )
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator, rms_jerk
@@ -67,13 +66,6 @@ def test_whole_chunks_lower_the_decision_rate() -> None:
         assert outcome.jerk > 0
     assert rates_hz["every decision"] >= DECISION_RATE_HZ
     assert 3 < rates_hz["whole chunks"] < 4
-
-
-def test_the_interval_of_few_episodes_is_wide_even_at_full_success() -> None:
-    low, high = wilson_interval(18, 18)
-    assert low == pytest.approx(0.824, abs=1e-3)
-    assert high == pytest.approx(1.0)
-    assert wilson_interval(9, 18)[0] == pytest.approx(1 - wilson_interval(9, 18)[1])
 
 
 def test_only_missing_episodes_are_run_ordered_by_seed(tmp_path: Path) -> None:

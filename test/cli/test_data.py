@@ -80,8 +80,10 @@ def test_black_and_frozen_cameras_are_problems(
     demonstrations: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = shown(capsys, demonstrations)
-    assert "- agentview_image is black in demo_0 to demo_2" in text
-    assert "- wrist_image shows one image only in demo_0 to demo_2" in text
+    others = "also in demo_1, demo_2"
+    assert f"- agentview_image of demo_0 at 0.00 s: 20 of 20 images are black; {others}" in text
+    frozen = "the same image is repeated while joints move"
+    assert f"- wrist_image of demo_0 at 0.00 s: {frozen}; {others}" in text
 
 
 def test_a_selection_changes_what_is_read(
@@ -134,7 +136,8 @@ def test_gaps_copied_states_and_constant_columns_are_problems(
     still[:, 2] = 0.5
     data = record(tmp_path / "arm", 1.0, stamps_ns=stamps_ns, states=still, actions=still)
     text = shown(capsys, data)
-    assert "- 4 of 4 episodes have gaps between stamps, the longest of 0.45 s" in text
+    assert "- stamps of episode_000000.npz at 0.40 s: the clock steps forward" in text
+    assert "; also in episode_000001.npz, episode_000002.npz, episode_000003.npz" in text
     assert "- constant columns of the action: fr3_joint3" in text
     assert "- every action equals the state of its row" in text
     assert "--allow-constant-actions" in text.splitlines()[-1]
@@ -186,3 +189,28 @@ def test_a_set_that_cannot_be_opened_is_an_error(
 ) -> None:
     assert main(["data", "show", str(tmp_path / "gone")]) == 1
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_episodes_with_other_columns_or_without_steps_are_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = record(tmp_path / "arm", 1.0)
+    renamed = (*JOINTS[:-1], "fr3_finger_joint2")
+    record(tmp_path / "other", 1.0, state_names=renamed, action_names=renamed)
+    episode_path(data, 1).write_bytes(episode_path(tmp_path / "other", 1).read_bytes())
+    none = {"states": np.zeros((0, 8), np.float32), "actions": np.zeros((0, 8), np.float32)}
+    none |= {"rewards": np.zeros(0, np.float32), "stamps_ns": np.zeros(0, np.int64)}
+    record(tmp_path / "empty", 1.0, **none)
+    episode_path(data, 2).write_bytes(episode_path(tmp_path / "empty", 2).read_bytes())
+    text = shown(capsys, data)
+    difference = "without fr3_finger_joint1 and with fr3_finger_joint2, unlike episode_000000.npz"
+    assert f"- episode_000001.npz: action {difference}" in text
+    assert "- episode_000002.npz has no steps" in text
+
+
+def test_a_stride_is_in_the_command_line_and_changes_no_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(capsys, record(tmp_path / "arm", 1.0), "--units", "rad", "--stride", "2")
+    assert "episodes: 4, 4 s in total" in text
+    assert "--stride 2" in text.splitlines()[-1]

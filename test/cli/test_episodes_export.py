@@ -54,6 +54,12 @@ def test_only_the_selected_columns_and_rows_are_exported(data: Path, tmp_path: P
     assert one.images.keys() == {"observation.images.head_camera"}
 
 
+def test_images_are_exported_in_the_given_size(data: Path, tmp_path: Path) -> None:
+    export(data, "--to", "robomimic", "--out", tmp_path / "out.hdf5", "--image-size", "8", "10")
+    images = open_episodes(tmp_path / "out.hdf5").read(0).images
+    assert {one.shape[1:] for one in images.values()} == {(8, 10, 3)}
+
+
 def test_an_exported_set_can_be_exported_again(data: Path, tmp_path: Path) -> None:
     export(data, "--to", "lerobot", "--out", tmp_path / "out", "--images-as", "png")
     export(tmp_path / "out", "--to", "robomimic", "--out", tmp_path / "out.hdf5")

@@ -64,3 +64,10 @@ def test_selected_topics_and_the_hash_of_the_files_are_stored(
     write_bag(recordings / "lift_4", Robot().messages())
     assert export(recordings, run, tmp_path / "toy") == 1
     assert "is not the data set of" in capsys.readouterr().err
+
+
+def test_the_topics_that_are_read_are_shown(
+    recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "show", str(recordings)]) == 0
+    assert "action: measured positions one" in " ".join(capsys.readouterr().out.split())

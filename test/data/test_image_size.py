@@ -6,7 +6,9 @@ import torch
 from torch.nn import functional
 from toy_episodes import episode
 
-from dbp_ros.data.image_size import resize, with_image_size
+from dbp_ros.data.episode import episode_path, write_episode
+from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.image_size import resize
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError, EpisodeError
 
@@ -22,12 +24,12 @@ def test_images_are_resized_as_by_the_graph_of_an_encoder(size):
     assert np.abs(difference).max() <= 0.501
 
 
-def test_only_the_images_of_an_episode_change():
+def test_only_the_images_of_an_episode_change(tmp_path):
     one = episode(0)
-    small = with_image_size(one, (12, 16))
+    write_episode(episode_path(tmp_path, 0), one)
+    small = open_episodes(tmp_path, Selection(image_size=(12, 16))).read(0)
     assert {images.shape for images in small.images.values()} == {(len(one), 12, 16, 3)}
     np.testing.assert_array_equal(small.states, one.states)
-    assert with_image_size(one, None) is one
 
 
 @pytest.mark.parametrize("size", [(4, 32), (), (24,), (24, 32, 3)])

@@ -103,7 +103,7 @@ def test_an_interrupted_export_leaves_the_old_file_and_no_other(tmp_path, export
 def test_an_episode_unlike_the_first_is_an_error(tmp_path):
     first, second, *_ = episodes().episodes
     other = replace(second, action_names=("elbow", "waist"))
-    with pytest.raises(EpisodeError, match="memory, number 1 differs from number 0 in action"):
+    with pytest.raises(EpisodeError, match=r"number 1 differs from .* in action"):
         write_robomimic(ListedEpisodes([first, other]), tmp_path / "demo.hdf5", DEFAULT)
     assert not list(tmp_path.iterdir())
 

@@ -214,7 +214,7 @@ def all_cameras(types: Mapping[str, str]) -> dict[str, str]:
 
 
 def find_topic(name: str, topics: Collection[str]) -> str | None:
-    """Return the topic with a name, in whatever namespace; None if there is none.
+    """Return the topic with a name, in any namespace; None if there is none.
 
     Raises:
         EpisodeError: If the name is that of topics in several namespaces.

@@ -8,13 +8,11 @@ import numpy as np
 from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.checks.following import Following
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.spec import SetSpec, differences, spec_of
+from dbp_ros.data.spec import CONSTANT_BELOW, SetSpec, differences, spec_of
 from dbp_ros.types import Floats
 
 # An episode is too short or too long beyond this factor of the median.
 LENGTH_FACTOR = 3.0
-# Range of a column up to which it does not move.
-STILL = 1e-5
 # Lag beyond which the state follows late, in [s]; lag below which it does not follow, in steps.
 LATE_S, LEAST_LAG = 0.3, 0.5
 # Deviation from the median lag of the set, in steps.
@@ -123,7 +121,7 @@ def _still_columns(episodes: Sequence[EpisodeSummary]) -> Iterator[EpisodeFindin
     spec = episodes[0].spec
     names = [(name, "state") for name in spec.states] + [(name, "action") for name in spec.actions]
     for (name, side), lowest, highest in zip(names, low, high, strict=True):
-        if highest - lowest <= STILL:
+        if highest - lowest <= CONSTANT_BELOW:
             yield EpisodeFinding(
                 "warning",
                 "",

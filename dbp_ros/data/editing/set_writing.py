@@ -9,7 +9,8 @@ from pathlib import Path
 from dbp_ros.data.episode import SUFFIX, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, write_labels
-from dbp_ros.data.spec import SetSpec, differences, spec_of
+from dbp_ros.data.spec import differences, spec_of
+from dbp_ros.data.uniform_episodes import require_uniform
 from dbp_ros.errors import EpisodeError
 
 BAG_SUFFIX = ".mcap"
@@ -123,18 +124,12 @@ def convert_episodes(
         EpisodeError: If an episode is damaged, or differs from the first.
     """
     sets = {data: open_episodes(data) for data in {one.data for one in episodes}}
-    expected: SetSpec | None = None
+    read = (
+        (f"{one.data}, {one.name}", sets[one.data].read(sets[one.data].names.index(one.name)))
+        for one in episodes
+    )
     names = []
-    for number, one in enumerate(episodes):
-        episodes_of = sets[one.data]
-        episode = episodes_of.read(episodes_of.names.index(one.name))
-        expected = expected or spec_of(episode)
-        if different := differences(expected, spec_of(episode)):
-            field, text = next(iter(different.items()))
-            raise EpisodeError(
-                f"{one.data}, {one.name}: {field}: {text}, unlike the first episode: discard it "
-                "with dbp episodes label --discard"
-            )
+    for number, episode in enumerate(require_uniform(read)):
         names.append(f"episode_{number:06d}{SUFFIX}")
         write_episode(folder / names[-1], episode)
         on_written()

@@ -70,6 +70,7 @@ class Survey:
     Attributes:
         path: The set.
         format: Name of its format.
+        choices: What the reader chose without a flag, such as the topics of a bag.
         episodes: Number of episodes.
         surveyed: Number of episodes that were read for the survey.
         shortest: Rows of the shortest episode that was read.
@@ -81,8 +82,7 @@ class Survey:
             there are only demonstrations.
         columns: Columns of the state and the action.
         keys: Cameras, point clouds, and keys that are not read.
-        choices: What the reader chose by itself, in sentences.
-        problems: What is odd, in sentences.
+        problems: Problems that matter for training, in sentences.
         command: Command line that trains on the set; empty if no units fit, or an episode cannot
             be read.
         assumption: Unit that the command line assumes although the values allow others; empty if
@@ -92,6 +92,7 @@ class Survey:
 
     path: str
     format: str
+    choices: tuple[str, ...]
     episodes: int
     surveyed: int
     shortest: int
@@ -102,7 +103,6 @@ class Survey:
     intervention_share: float | None
     columns: tuple[Column, ...]
     keys: tuple[Key, ...]
-    choices: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     command: str = ""
     assumption: str = ""
@@ -116,35 +116,36 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
 
     Args:
         path: Folder or file of a data set.
-        selection: What to read.
+        selection: What to read. Its stride applies to the command line only.
         sample: Number of episodes to read.
 
     Raises:
         EpisodeError: If the set cannot be opened, or none of the episodes can be read.
     """
+    given, selection = selection, replace(selection, stride=None)
     episodes = open_episodes(path, selection)
     found, errors = _read(path, selection, _evenly(len(episodes), sample))
     first, steps = found[0], [one.steps for one in found]
     units = ColumnUnits.of_selection(selection)
     ranges = _ranges(found, units)
-    chosen = None if errors else suggested_units(ranges, selection)
+    chosen = None if errors else suggested_units(ranges, given)
     return Survey(
         path=str(path),
         format=format_of(path).name,
+        choices=describe_choices(path, selection),
         episodes=len(episodes),
         surveyed=len(found),
         shortest=min(steps),
         median=float(np.median(steps)),
         longest=max(steps),
-        total_s=float(np.mean(steps)) * len(episodes) * first.step_s,
-        step_s=first.step_s,
+        total_s=float(np.mean(steps)) * len(episodes) * first.spec.step_s,
+        step_s=first.spec.step_s,
         intervention_share=_intervention_share(found),
         columns=tuple(_column(one, units) for one in ranges),
         keys=(*_sensors(found), *_unused(path, selection, episodes.unused)),
-        choices=describe_choices(path, selection),
         problems=(*errors, *find_problems(found, ranges, selection)),
         command=_command(path, chosen, ranges) if chosen else "",
-        assumption=assumed_units(ranges, selection, chosen) if chosen else "",
+        assumption=assumed_units(ranges, given, chosen) if chosen else "",
         unreadable=len(errors),
     )
 
@@ -184,10 +185,10 @@ def _read(
 
 def _ranges(found: Sequence[EpisodeSurvey], units: ColumnUnits) -> list[ColumnRange]:
     """Return the range of each column, over the episodes with the columns of the first."""
-    first, ranges = found[0], []
+    ranges = []
     for side in ("state", "action"):
-        names = getattr(first, f"{side}_names")
-        alike = [one for one in found if getattr(one, f"{side}_names") == names]
+        names = getattr(found[0].spec, f"{side}s")
+        alike = [one for one in found if getattr(one.spec, f"{side}s") == names]
         for index, name in enumerate(names):
             bounds = [getattr(one, f"{side}s")[index] for one in alike]
             factor = units.factor(name)
@@ -204,12 +205,12 @@ def _column(one: ColumnRange, units: ColumnUnits) -> Column:
 def _sensors(found: Sequence[EpisodeSurvey]) -> list[Key]:
     shapes: dict[str, RowShape] = {}
     for one in found:
-        shapes |= {name: shape for name, shape in one.shapes.items() if name not in shapes}
+        shapes = {**one.spec.images, **one.spec.points, **shapes}
     keys = []
     for name, shape in shapes.items():
         bounds = [one.sensors[name] for one in found if name in one.sensors]
         low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
-        is_camera = any(name in one.cameras for one in found)
+        is_camera = any(name in one.spec.images for one in found)
         keys.append(Key("camera" if is_camera else "point cloud", name, shape, low, high))
     return keys
 

@@ -1,49 +1,47 @@
 """Problems of a data set that matter for training on it."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from dbp_ros.data.checks.consistency import LENGTH_FACTOR
+from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.selection import Selection
+from dbp_ros.data.spec import CONSTANT_BELOW, differences
 from dbp_ros.data.survey.episode_survey import EpisodeSurvey
 from dbp_ros.data.survey.taken import compact, unfit_for_policy_node
 from dbp_ros.data.survey.unit_suggestion import unit_problems
 from dbp_ros.data.unit_check import ColumnRange
 from dbp_ros.data.units import ColumnUnits
 
-CONSTANT_BELOW = 1e-4
-# Ratio of an episode's length to the median, and of a gap to a step, that is odd.
-UNLIKE_LENGTH, LONG_GAP = 3.0, 1.5
-# Brightest pixel of a black camera.
-BLACK_BELOW = 8
-
 
 def find_problems(
     found: Sequence[EpisodeSurvey], ranges: Sequence[ColumnRange], selection: Selection
 ) -> list[str]:
-    """Return what is odd in the surveyed episodes, in sentences.
+    """Return the problems of the surveyed episodes, in sentences.
 
     Args:
         found: At least one episode.
         ranges: Range of each column.
         selection: What was read.
     """
-    first, units = found[0], ColumnUnits.of_selection(selection)
+    spec, units = found[0].spec, ColumnUnits.of_selection(selection)
     undecided = unit_problems(ranges, selection)
-    unfit = unfit_for_policy_node(first.state_names, first.action_names, units)
+    unfit = unfit_for_policy_node(spec.states, spec.actions, units)
     return [
         *undecided,
         *_constant(ranges),
         *_unlike(found),
-        *_gaps(found),
-        *_cameras(found),
+        *_faults([finding for one in found for finding in one.findings]),
         *_copied_states(found),
         *([unfit] if unfit and not undecided else []),
     ]
 
 
 def constant_columns(ranges: Sequence[ColumnRange]) -> list[ColumnRange]:
-    """Return the columns that do not change."""
-    return [column for column in ranges if column.high - column.low <= CONSTANT_BELOW]
+    """Return the columns that do not change, by the same limit as in training."""
+    return [one for one in ranges if (one.high - one.low) * one.factor <= CONSTANT_BELOW]
 
 
 def _constant(ranges: Sequence[ColumnRange]) -> Iterator[str]:
@@ -54,36 +52,32 @@ def _constant(ranges: Sequence[ColumnRange]) -> Iterator[str]:
 
 
 def _unlike(found: Sequence[EpisodeSurvey]) -> Iterator[str]:
-    median = sorted(one.steps for one in found)[len(found) // 2]
+    median = float(np.median([one.steps for one in found]))
     for one in found:
-        if not median / UNLIKE_LENGTH <= one.steps <= median * UNLIKE_LENGTH:
-            yield f"{one.name} has {one.steps} steps, the median is {median}"
-    for what in ("state_names", "action_names", "step_s", "shapes"):
-        values = {one.name: str(getattr(one, what)) for one in found if getattr(one, what)}
-        usual = Counter(values.values()).most_common(1)[:1]
-        others = [name for name, value in values.items() if value != usual[0][0]]
-        if others:
-            yield f"{what} of {compact(others)} differ from those of the other episodes"
+        if not median / LENGTH_FACTOR <= one.steps <= median * LENGTH_FACTOR:
+            yield f"{one.name} has {one.steps} steps, the median is {median:g}"
+    # Images and point clouds are read of a few episodes only.
+    first = next((one for one in found if one.sensors), found[0])
+    others: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        spec = one.spec
+        if not one.sensors:
+            spec = replace(spec, images=first.spec.images, points=first.spec.points)
+        for field, difference in differences(first.spec, spec).items():
+            others.setdefault((field, difference), []).append(one.name)
+    for (field, difference), names in others.items():
+        yield f"{compact(names)}: {field} {difference}, unlike {first.name}"
 
 
-def _gaps(found: Sequence[EpisodeSurvey]) -> Iterator[str]:
-    late = [one for one in found if one.longest_gap_s > LONG_GAP * one.step_s]
-    if late:
-        worst = max(late, key=lambda one: one.longest_gap_s)
-        yield (
-            f"{len(late)} of {len(found)} episodes have gaps between stamps, the longest of "
-            f"{worst.longest_gap_s:.3g} s in {worst.name}, at steps of {worst.step_s:.3g} s"
-        )
-
-
-def _cameras(found: Sequence[EpisodeSurvey]) -> Iterator[str]:
-    for camera in dict.fromkeys(camera for one in found for camera in one.cameras):
-        black = [one.name for one in found if one.sensors.get(camera, (0, 255))[1] < BLACK_BELOW]
-        frozen = [one.name for one in found if camera in one.frozen and one.name not in black]
-        if black:
-            yield f"{camera} is black in {compact(black)}"
-        if frozen:
-            yield f"{camera} shows one image only in {compact(frozen)}"
+def _faults(findings: Sequence[EpisodeFinding]) -> Iterator[str]:
+    """Return one sentence for each kind of fault of a field, which has one fix."""
+    kinds: dict[tuple[str, str], list[EpisodeFinding]] = {}
+    for finding in findings:
+        kinds.setdefault((finding.field, finding.fix), []).append(finding)
+    for first, *rest in kinds.values():
+        time = "" if first.time_s is None else f" at {first.time_s:.2f} s"
+        others = f"; also in {compact(one.episode for one in rest)}" if rest else ""
+        yield f"{first.field} of {first.episode}{time}: {first.sentence}{others}"
 
 
 def _copied_states(found: Sequence[EpisodeSurvey]) -> Iterator[str]:

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
 from dbp_ros.bundle.golden import read_golden, write_golden
-from dbp_ros.bundle.manifest import write_manifest
+from dbp_ros.bundle.manifest import GOLDEN_FILE, HEAD_FILE, write_manifest
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
-from dbp_ros.learning.export import GOLDEN_FILE, HEAD_FILE, LARGEST_DIFFERENCE
+from dbp_ros.learning.export import LARGEST_DIFFERENCE
 from dbp_ros.learning.onnx_graphs import write_graph
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
