@@ -25,7 +25,7 @@ class Condition:
     Attributes:
         name: For example `640-record`.
         size: Height and width of the images.
-        load: `idle`, `swap` for model swaps, `record` for a bag, or `hog` for a CPU load.
+        load: `idle`, `swap` for model swaps, `record` with the recorder, or `hog` for a CPU load.
     """
 
     name: str
@@ -64,7 +64,7 @@ def write_config(condition: Condition, folder: Path) -> Path:
 def background_load(condition: Condition, folder: Path) -> Iterator[None]:
     """Run the background load of a condition; its log and bags go to `folder`."""
     commands = {
-        "record": ("dbp_ros.nodes.bag_node", "--ros-args", "-p", f"out:={folder / 'bags'}"),
+        "record": ("dbp_ros.nodes.recorder_node", "--ros-args", "-p", f"out:={folder / 'bags'}"),
         "hog": ("benchmarks.rate.cpu_load",),
     }
     if condition.load not in commands:

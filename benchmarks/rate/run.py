@@ -41,7 +41,7 @@ COUNTED = (
     *("missed_decisions", "missed_commands", "decisions", "commands", "refused_decisions"),
     *("decision_rate_hz", "command_rate_hz", "episodes", "success_rate"),
 )
-PROCESSES = ("simulation", "policy", "guard", "bag")
+PROCESSES = ("simulation", "policy", "guard", "recorder")
 COLUMNS = (
     *("condition", "seconds", *COUNTED, "machine_stalls", "frames_hz"),
     *(f"{name}_{percentile}_ms" for name in MEASURED for percentile in PERCENTILES),
@@ -132,7 +132,7 @@ def _row(condition: Condition, config: RateConfig, measurement: Measurement) -> 
             float(np.median(measurement.swap_times_s)) if measurement.swap_times_s else ""
         )
     if measurement.recorded:
-        row["recorded_mb"] = measurement.recorded["bytes"] / 1e6
+        row["recorded_mb"] = measurement.recorded["megabytes"]
         row["recorded_dropped"] = measurement.recorded["dropped_messages"]
     return row
 

@@ -21,6 +21,8 @@ from dbp_ros.settings.simulation import TaskName
 POLL_S = 0.05
 # Time from the start of control until the arms move.
 SETTLE_S = 2.0
+# Time in which the recorder receives a message of each topic.
+RECORDER_START_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,14 @@ class Session:
             background_load(self._condition, self._folder),
             reference_loops(self._folder) as files,
         ):
+            if self._condition.load == "record":
+                self._begin_recording()
             for name in ("guard", "policy", "simulation"):
                 client.trigger(f"{name}/clear_statistics")
             before = usage_below(os.getpid())
             times_s, refused = self._run_episodes(models)
             after = usage_below(os.getpid())
-            recorded = client.statistics("bag") if self._condition.load == "record" else {}
+            recorded = client.statistics("recorder") if self._condition.load == "record" else {}
             guard, policy, cell = map(client.statistics, ("guard", "policy", "simulation"))
         reference, *pinned = read_reference_loops(files)
         rates = _rates(policy, guard)
@@ -98,6 +102,22 @@ class Session:
         passed_s = after.at_s - before.at_s
         frames_hz = policy["encoded_images"] / len(CAMERAS) / passed_s
         return Measurement(report, bars, (before, after), frames_hz, times_s, refused, recorded)
+
+    def _begin_recording(self) -> None:
+        """Begin an episode of the recorder once it receives all its topics.
+
+        Raises:
+            DbpError: If it does not begin in time.
+        """
+        deadline_s = time.monotonic() + RECORDER_START_S
+        while True:
+            try:
+                self._client.trigger("recorder/begin_episode")
+                return
+            except DbpError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(POLL_S)
 
     def _run_episodes(self, models: Sequence[Path]) -> tuple[list[float], int]:
         """Run episodes and swaps; return the durations of swaps and the number of refused ones."""

@@ -40,7 +40,7 @@ VERBS = (
     Verb("robot new", "write a first description of a robot from its URDF", ()),
     Verb("robot controllers", "print the parameters of ros2_control for a robot", ()),
     Verb("robot mjcf", "write the MuJoCo scene of a robot", ("sim",)),
-    Verb("record", "record episodes of a robot, whatever drives it", ("ros", "record")),
+    Verb("record", "record episodes of a robot driven by any node", ("ros", "record")),
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of an expert", ("sim",)),
     *episodes.VERBS,

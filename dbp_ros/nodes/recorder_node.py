@@ -1,4 +1,4 @@
-"""The recorder node: records episodes of a robot, whatever drives it.
+"""The recorder node: records episodes of a robot, driven by any node.
 
 A bag has the measurements, images, commands, chunks and decisions of one episode, as serialised by
 their publishers. An operator begins and ends episodes, see `RecordingInputs`.

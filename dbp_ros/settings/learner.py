@@ -1,10 +1,8 @@
-"""Settings of the learner node and of the bag node."""
+"""Settings of the learner node."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from dbp_ros.settings.controllers import ControllersConfig
-from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.policy import ImageTransportName, PolicyConfig
@@ -16,16 +14,6 @@ CHECKPOINT = "checkpoint.safetensors"
 EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
 # What learner and exploring policy wait for between episodes, with the remedy.
 NEXT_EPISODE = "the next episode: dbp episode begin, or dbp episode new in simulation"
-
-
-@dataclass(frozen=True)
-class BagConfig(ControllersConfig):
-    """Settings of the bag node, which records the topics of the stack."""
-
-    out: str = setting("runs/bags", "Folder of the bags")
-    cameras: tuple[str, ...] = setting(DUAL_UR5E.camera_names, "Cameras to record")
-    image_transport: ImageTransportName = setting("raw", "Image transport of the policy")
-    bag_s: float = setting(60.0, "Duration of a bag [s]", ge=1.0)
 
 
 @dataclass(frozen=True)

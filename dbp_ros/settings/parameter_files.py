@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, convert, from_mapping, leaves
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.settings.learner import BagConfig, LearnerConfig
+from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks, suggestion
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.recorder import RecorderConfig
@@ -27,7 +27,6 @@ NODES: Mapping[str, type[Settings]] = {
     "learner": LearnerConfig,
     "simulation": SimulationConfig,
     "recorder": RecorderConfig,
-    "bag": BagConfig,
     "view": ViewConfig,
     "model_sender": ModelSenderConfig,
 }

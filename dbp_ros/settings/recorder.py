@@ -18,7 +18,7 @@ COMMANDS = ("begin", "success", "failure", "discard", "keep_last", "toggle")
 
 @dataclass(frozen=True)
 class RecorderConfig(ControllersConfig):
-    """Settings of the recorder node, which records episodes of a robot, whatever drives it."""
+    """Settings of the recorder node, which records episodes of a robot driven by any node."""
 
     cameras: tuple[str, ...] = setting(DUAL_UR5E.camera_names, "Cameras to record")
     command_rate_hz: float = setting(

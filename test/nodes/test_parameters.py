@@ -16,14 +16,14 @@ from dbp_ros.nodes.parameters import check_arguments, load_settings
 from dbp_ros.settings.fields import leaves
 from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.settings.learner import BagConfig, LearnerConfig
+from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.parameter_yaml import read_blocks
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
 
 KINDS = (
-    *(BagConfig, GuardConfig, LearnerConfig, PolicyConfig, RecorderConfig),
+    *(GuardConfig, LearnerConfig, PolicyConfig, RecorderConfig),
     SimulationConfig,
 )
 
@@ -252,7 +252,6 @@ MISSPELT = {
     "sim_node": ("simulation", "camera_rate: 30.0", "did you mean camera_rate_hz"),
     "learner_node": ("learner", "checkpiont: x", "did you mean checkpoint"),
     "recorder_node": ("recorder", "ring_bufer_s: 5.0", "did you mean ring_buffer_s"),
-    "bag_node": ("bag", "bags: 30.0", "did you mean bag_s"),
     "model_sender": ("model_sender", "share_paths: true", "did you mean share_path"),
 }
 

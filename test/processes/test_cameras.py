@@ -1,4 +1,4 @@
-"""Remapped cameras with other encodings, for policy, bag and learner."""
+"""Remapped cameras with other encodings, for policy, recorder and learner."""
 
 import subprocess
 import time
@@ -80,16 +80,18 @@ def moves_left(robot: FakeRobot) -> bool:
 
 
 @pytest.mark.parametrize(("transport", "suffix"), [("raw", ""), ("compressed", "/compressed")])
-def test_a_bag_records_a_remapped_camera(
+def test_the_recorder_records_a_remapped_camera(
     zed: FakeRobot, tmp_path: Path, transport: str, suffix: str
 ) -> None:
     out = tmp_path / "bags"
     settings = {"out": out, "cameras": f"[{CAMERA}]", "image_transport": transport}
-    with process("bag_node", remaps=REMAPS, **settings):
-        wait_until(lambda: zed.count_subscribers(BASE + suffix), "the bag to subscribe")
+    with process("recorder_node", remaps=REMAPS, **settings):
+        wait_until(lambda: zed.count_subscribers(BASE + suffix), "the recorder to subscribe")
+        wait_until(lambda: zed.call_service("recorder/begin_episode")[0], "the images")
         time.sleep(1.0)
-    messages = read_bag(bag_path(out, 1)).messages
-    ((_, images),) = [item for item in messages.items() if "image" in item[0]]
+        assert zed.call_service("recorder/end_success")[0]
+        wait_until(bag_path(out, 1).exists, "the bag")
+    images = read_bag(bag_path(out, 1)).messages[f"image.{CAMERA}"]
     assert len(images) > 10
     assert {decode_image(message).shape for _, message in images} == {(*SIZE, 3)}
 

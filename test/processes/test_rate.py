@@ -19,7 +19,7 @@ def test_a_condition_is_measured_once(tmp_path: Path) -> None:
     assert int(row["decisions"]) > 50
     assert float(row["recorded_mb"]) > 0.5
     assert row["recorded_dropped"] == "0"
-    for name in ("simulation", "policy", "guard", "bag"):
+    for name in ("simulation", "policy", "guard", "recorder"):
         assert float(row[f"{name}_cores"]) > 0
         assert float(row[f"{name}_mb"]) > 10
     report = json.loads((tmp_path / "rate.json").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from dbp_ros.settings.controllers import ControllersConfig
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 from dbp_ros.settings.fields import Settings, from_mapping, leaves, setting
 from dbp_ros.settings.guard import GuardConfig
-from dbp_ros.settings.learner import BagConfig, LearnerConfig
+from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import (
     ExecutionProvider,
     ImageTransportName,
@@ -24,7 +24,7 @@ from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskNam
 from dbp_ros.settings.swap import SwapConfig
 
 KINDS = (
-    *(BagConfig, ControllersConfig, GuardConfig, LearnerConfig, ModelSenderConfig, PolicyConfig),
+    *(ControllersConfig, GuardConfig, LearnerConfig, ModelSenderConfig, PolicyConfig),
     *(RealtimeConfig, RecorderConfig, SimulationConfig, SwapConfig),
 )
 
