@@ -57,8 +57,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb and its flags."""
     parser.description = (
         "Record episodes of a running robot: joint states, images, commands, chunks and decisions "
-        f"at full rate, with any node driving it. In a terminal, {KEYS}. A foot pedal is a keyboard: "
-        "program it to send b, s, f, d or k, or t if it has one key."
+        f"at full rate, with any node driving it. In a terminal, {KEYS}. A foot pedal is a "
+        "keyboard: program it to send b, s, f, d or k, or t if it has one key."
     )
     add_settings(parser, RecordConfig)
     add_namespace(parser)

@@ -87,7 +87,8 @@ class StackConfig(Settings):
         LearnerConfig.join, "Folder of another robot's learner, to learn from this robot, too"
     )
     recorder: bool = setting(
-        False, "Start the recorder, which records episodes on request, with any node driving the robot"
+        False,
+        "Start the recorder, which records episodes on request, with any node driving the robot",
     )
     auto_reset: bool = setting(
         True,

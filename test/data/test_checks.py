@@ -26,7 +26,7 @@ def test_missing_rows_are_counted() -> None:
         images={},
     )
     (found,) = check_stamps("a", dropped)
-    assert found.sentence.startswith("4 rows are missing in 1 gaps")
+    assert found.sentence.startswith("4 rows are missing, the longest gap of 1")
     assert (found.episode, found.field, found.value) == ("a", "stamps", "0.2500 s")
     assert found.time_s == pytest.approx(29 * STEP_S)
 

@@ -88,7 +88,7 @@ def _missing_rows(
         "error",
         name,
         "stamps",
-        f"{count} rows are missing in {len(rows)} gaps, the longest at this time",
+        f"{count} rows are missing, the longest gap of {len(rows)} is at this time",
         "check disk and network of the recording computer, and trim the episode or discard it",
         f"{intervals_s[longest]:.4f} s",
         float(elapsed_s(episode)[longest]),
