@@ -11,7 +11,7 @@ VERBS = (
     Verb("episodes trim", "set where an episode starts and ends", DATA),
     Verb("episodes merge", "join data sets into a new one", DATA),
     Verb("episodes split", "distribute a data set over new ones", DATA),
-    Verb("episodes export", "write a data set for LeRobot or robomimic", DATA),
+    Verb("episodes export", "write a data set for LeRobot, robomimic or as bags", DATA),
     Verb("episodes replay", "compute recorded decisions again and compare them", DATA),
 )
 

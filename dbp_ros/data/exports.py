@@ -8,9 +8,12 @@ from typing import Literal
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.library_imports import library_imports
 from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.robot import RobotDescription
 
 # Called with the number of episodes written.
 Report = Callable[[int], None]
+# Name of an exported bag by the index of its episode.
+EXPORTED_BAG = "episode_{:06d}.mcap"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class RobomimicExport(Settings):
 
     validation_share: float = setting(
         0.1, "share of the demonstrations in mask/valid; the others are in mask/train", ge=0, le=0.9
+    )
+
+
+@dataclass(frozen=True)
+class McapExport(Settings):
+    """How bags are stored."""
+
+    compression: Literal["none", "lz4", "zstd"] = setting(
+        "zstd", "compression of the bags; images are PNG files in any case"
     )
 
 
@@ -61,3 +73,20 @@ def export_robomimic(
     with library_imports("writing robomimic"):
         from dbp_ros.data.foreign.robomimic_writer import write_robomimic
     write_robomimic(episodes, path, config, report)
+
+
+def export_mcap(
+    episodes: EpisodeSet,
+    directory: Path,
+    config: McapExport,
+    robot: RobotDescription | None,
+    report: Report,
+) -> None:
+    """Write a set as a folder of rosbag2 files, one per episode; see `write_bags`.
+
+    Raises:
+        EpisodeError: If a library is missing, or an episode cannot be read or written.
+    """
+    with library_imports("writing bags"):
+        from dbp_ros.data.bags.bag_export import write_bags
+    write_bags(episodes, directory, config, robot, report)

@@ -1,13 +1,16 @@
 """`dbp episodes export`, through its parser."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from exported_sets import episode
+from foreign_bags import JOINTS, write_robot
 
 from dbp_ros.cli.episodes_export import register
+from dbp_ros.data.bags.rosbag import COMMANDS, Rosbag
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.selection import Selection
@@ -39,6 +42,36 @@ def test_a_set_is_exported_and_the_result_is_named(
     found, source = open_episodes(tmp_path / name), open_episodes(data)
     assert len(found) == 3
     np.testing.assert_array_equal(found.read(2).states, source.read(2).states)
+
+
+def test_bags_are_replaced_only_with_force(data: Path, tmp_path: Path) -> None:
+    words = (data, "--to", "mcap", "--out", tmp_path / "out", "--points")
+    assert export(*words) == 0
+    names = [f"episode_{index:06d}.mcap" for index in range(3)]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    one, expected = open_episodes(tmp_path / "out").read(2), open_episodes(data).read(2)
+    np.testing.assert_array_equal(one.actions, expected.actions[:-1])
+    with pytest.raises(ConfigError, match=r"out exists: give another, or add --force"):
+        export(*words)
+    assert export(*words, "--force") == 0
+
+
+def test_point_clouds_must_be_left_out_of_bags(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(EpisodeError, match=r"episode_000000\.npz: the point clouds head_depth"):
+        export(data, "--to", "mcap", "--out", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_with_a_robot_bags_have_the_commands_of_its_controllers(tmp_path: Path) -> None:
+    columns = {"state_names": JOINTS, "action_names": JOINTS, "points": {}}
+    one = episode(0, 8)
+    recorded = replace(one, **columns, states=one.states / 2, actions=one.states / 4)
+    write_episode(episode_path(tmp_path / "data", 0), recorded)
+    robot = ("--robot", write_robot(tmp_path))
+    export(tmp_path / "data", "--to", "mcap", "--out", tmp_path / "out", *robot)
+    with Rosbag(tmp_path / "out/episode_000000.mcap") as bag:
+        commands = bag.of_types(COMMANDS)
+    assert commands == ("/left_controller/commands", "/right_controller/commands")
 
 
 def test_only_the_selected_columns_and_rows_are_exported(data: Path, tmp_path: Path) -> None:
@@ -79,6 +112,9 @@ def test_an_existing_set_is_replaced_only_with_force(data: Path, tmp_path: Path)
     ("words", "message"),
     [
         (("--to", "robomimic", "--out", "out.hdf5", "--crf", "20"), "--crf applies only with --to"),
+        (("--to", "mcap", "--out", "out", "--crf", "20"), "--crf applies only with --to lerobot"),
+        (("--to", "mcap", "--out", "data", "--force"), "contains other files"),
+        (("--to", "mcap", "--out", "out", "--compression", "gz"), "compression is 'gz', expected"),
         (("--to", "robomimic", "--out", "out"), r"expected a file that ends in \.hdf5"),
         (("--to", "lerobot", "--out", "data", "--force"), "contains other files"),
         (("--to", "lerobot", "--out", "data/new"), "overlap: give another --out"),

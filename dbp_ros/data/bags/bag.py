@@ -26,6 +26,8 @@ from dbp_ros.files import atomic_file
 METADATA, OUTCOME, ROLE = "dbp_ros.episode", "dbp_ros.outcome", "dbp_ros.role"
 # Metadata key: the failed and the current model version after a rollback, or null.
 FELL_BACK = "fell_back"
+# Metadata key of an exported episode: time between two rows, in [s].
+ROW_STEP_S = "row_step_s"
 CHUNK_BYTES = 256 * 1024
 CUT_OFF = "cut_off"
 # Exceptions of the decoder for a malformed message.

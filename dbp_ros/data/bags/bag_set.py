@@ -9,7 +9,13 @@ from dbp_ros.data.bags.bag import EpisodeEnd, read_bag
 from dbp_ros.data.bags.bag_paths import bag_paths
 from dbp_ros.data.bags.bag_rows import read_images, sample_rows
 from dbp_ros.data.bags.bag_streams import read_streams
-from dbp_ros.data.bags.bag_summary import POLICY_STEPS, BagSummary, policy_topics, read_summary
+from dbp_ros.data.bags.bag_summary import (
+    JOINT_COMMANDS,
+    POLICY_STEPS,
+    BagSummary,
+    policy_topics,
+    read_summary,
+)
 from dbp_ros.data.bags.bag_topics import BagTopics, RobotTopics, choose_topics
 from dbp_ros.data.bags.interventions import intervention_rows
 from dbp_ros.data.bags.policy_episode import read_policy_episode
@@ -101,7 +107,10 @@ class BagSet:
         robot = RobotTopics.of(self._robot) if self._robot else None
         if summary is not None and summary.robot_topics is not None:
             robot = summary.robot_topics
-        topics = choose_topics(bag.topics, self._selection, robot)
+        selection = self._selection
+        if summary is not None and JOINT_COMMANDS in summary.topics and not selection.action:
+            selection = replace(selection, action=summary.topics[JOINT_COMMANDS])
+        topics = choose_topics(bag.topics, selection, robot)
         if robot is not None:
             return topics
         recorded = topics.recorded_cameras
@@ -132,7 +141,7 @@ class BagSet:
             streams = read_streams(bag, topics)
             rows = sample_rows(streams, step_s)
             images = read_images(bag, topics.cameras, rows)
-        has_policy = summary is not None and summary.step_s is not None
+        has_policy = summary is not None and summary.has_policy
         interventions = None
         # A latched False of an earlier policy is in the recordings of demonstrations, too.
         if has_policy or any(streams.interventions.values):

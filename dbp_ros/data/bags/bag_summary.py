@@ -9,7 +9,7 @@ from typing import Any
 from mcap.exceptions import McapError
 from mcap.reader import make_reader
 
-from dbp_ros.data.bags.bag import METADATA, OUTCOME, ROLE, EpisodeEnd
+from dbp_ros.data.bags.bag import METADATA, OUTCOME, ROLE, ROW_STEP_S, EpisodeEnd
 from dbp_ros.data.bags.bag_topics import (
     CHUNKS,
     CONTROLLERS,
@@ -24,7 +24,10 @@ from dbp_ros.errors import EpisodeError
 
 # Roles of topics; those of cameras and controllers end with their name.
 JOINT_STATES, POLICY_STEPS, IMAGE, COMMAND = "joint_states", "decision", "image.", "command."
-LABELS = ("reward", INTERVENTION)
+# Role of the commands of all joints in exported bags without controllers.
+JOINT_COMMANDS = "joint_commands"
+REWARD = "reward"
+LABELS = (REWARD, INTERVENTION)
 UNREADABLE = (McapError, OSError, struct.error, ValueError, KeyError, RuntimeError)
 
 
@@ -61,10 +64,17 @@ class BagSummary:
         return RobotTopics(joints, states, cameras, controllers, intervention)
 
     @property
-    def step_s(self) -> float | None:
-        """Time between two points of a chunk in [s]; None if no policy ran."""
+    def has_policy(self) -> bool:
+        """Whether a policy ran."""
         no_policy = self.metadata.get("model", "") is None
-        return None if no_policy else self.metadata.get("step_s")
+        return not no_policy and "step_s" in self.metadata
+
+    @property
+    def step_s(self) -> float | None:
+        """Time between two exported rows, or two points of a chunk, in [s]; None if unknown."""
+        chunk_step_s = self.metadata["step_s"] if self.has_policy else None
+        step_s: float | None = self.metadata.get(ROW_STEP_S, chunk_step_s)
+        return step_s
 
 
 def read_summary(path: Path) -> BagSummary | None:

@@ -20,8 +20,10 @@ TYPES = get_typestore(Stores.ROS2_JAZZY)
 JOINT_STATE = "sensor_msgs/msg/JointState"
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 COMMANDS = "std_msgs/msg/Float64MultiArray"
+FLOAT = "std_msgs/msg/Float64"
 BOOL = "std_msgs/msg/Bool"
-IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+IMAGES = ("sensor_msgs/msg/Image", COMPRESSED_IMAGE)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Features of an episode in a LeRobot data set, and its rows."""
 
-import io
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from PIL import Image as PilImage
 
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.lerobot.layout import (
@@ -26,6 +24,7 @@ from dbp_ros.data.lerobot.layout import (
     SUCCESS,
     TASK,
 )
+from dbp_ros.data.png import encode_png
 from dbp_ros.data.spec import SetSpec
 from dbp_ros.errors import EpisodeError
 from dbp_ros.types import Image
@@ -35,7 +34,6 @@ OBSERVATION = "observation."
 POINTS = "observation.points."
 # Rates of cameras are whole numbers, or as 30000/1001.
 MAX_DENOMINATOR = 1001
-PNG_COMPRESSION = 3
 
 
 def rate_of(step_s: float) -> Fraction:
@@ -126,16 +124,10 @@ def to_cells(images: Image) -> Any:
     """Return images as a column of PNG files."""
     kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
     cells = [
-        {"bytes": _png(pixels), "path": f"frame-{step:06d}.png"}
+        {"bytes": encode_png(pixels), "path": f"frame-{step:06d}.png"}
         for step, pixels in enumerate(images)
     ]
     return pyarrow.array(cells, kind)
-
-
-def _png(pixels: Image) -> bytes:
-    buffer = io.BytesIO()
-    PilImage.fromarray(pixels).save(buffer, "PNG", compress_level=PNG_COMPRESSION)
-    return buffer.getvalue()
 
 
 def _feature(
