@@ -42,9 +42,16 @@ def sha256_of(path: Path) -> str:
 
 
 def bundle_directory(model: str) -> Path:
-    """Return the folder of a bundle given by path, or by its bare name under `models/`."""
+    """Return the folder of a bundle given by path, or by its bare name under `models/`.
+
+    A bare name that is not under `models/` may be a bundle in the current directory.
+    """
     path = Path(model).expanduser()
-    return resource_directory() / "models" / model if path.parent == Path() else path
+    if "/" in model or path.is_absolute():
+        return path
+    named = resource_directory() / "models" / model
+    is_here = (path / MANIFEST).is_file() and not (named / MANIFEST).is_file()
+    return path if is_here else named
 
 
 def read_manifest(directory: Path) -> Manifest:

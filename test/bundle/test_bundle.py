@@ -107,3 +107,15 @@ def test_a_bare_name_is_a_bundle_under_models_and_a_path_is_a_folder(tmp_path, r
     assert bundle_directory("lift") == root / "models" / "lift"
     assert bundle_directory(str(tmp_path)) == tmp_path
     assert bundle_directory("~/lift") == Path.home() / "lift"
+
+
+def test_a_bare_name_that_is_not_under_models_is_a_bundle_in_the_current_directory(
+    make_bundle, root, monkeypatch
+):
+    directory = make_bundle()
+    monkeypatch.chdir(directory.parent)
+    assert bundle_directory(directory.name).resolve() == directory.resolve()
+    (directory.parent / "lift").symlink_to(directory)
+    assert bundle_directory("lift") == root / "models" / "lift"
+    assert bundle_directory("./lift").resolve() == directory.resolve()
+    assert bundle_directory("lft") == root / "models" / "lft"
