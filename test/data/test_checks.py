@@ -107,6 +107,14 @@ def test_images_of_one_colour_are_found(colour: int, kind: str) -> None:
     assert found.time_s == pytest.approx(30 * STEP_S)
 
 
+def test_a_small_object_before_a_plain_background_is_no_image_of_one_colour() -> None:
+    def place(images: np.ndarray) -> None:
+        images[30:33] = 90
+        images[30:33, 2, 1:3] = 255
+
+    assert not list(check_cameras("a", with_images(place)))
+
+
 def jump(states: np.ndarray) -> None:
     states[50:, 1] += 1.5
 

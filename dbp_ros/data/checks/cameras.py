@@ -72,9 +72,8 @@ def _runs(repeated: Flags) -> Iterator[tuple[int, int]]:
 
 
 def _one_colour(name: str, camera: str, images: Image, times_s: Array) -> Iterator[EpisodeFinding]:
-    sampled = images[:, ::PIXEL_STRIDE, ::PIXEL_STRIDE].reshape(len(images), -1, 3)
-    brightness = sampled.mean(axis=(1, 2))
-    uniform = sampled.std(axis=1).max(axis=1, initial=0.0) <= UNIFORM
+    brightness = images[:, ::PIXEL_STRIDE, ::PIXEL_STRIDE].mean(axis=(1, 2, 3))
+    uniform = np.array([_is_uniform(image) for image in images], bool)
     black, white = uniform & (brightness <= BLACK), uniform & (brightness >= WHITE)
     kinds = {"black": black, "white": white, "of one colour": uniform & ~black & ~white}
     for kind, found in kinds.items():
@@ -89,3 +88,12 @@ def _one_colour(name: str, camera: str, images: Image, times_s: Array) -> Iterat
                 f"brightness {brightness[rows[0]]:.0f} of 255",
                 float(times_s[rows[0]]),
             )
+
+
+def _is_uniform(image: Image) -> bool:
+    """Return whether an image has one colour, for most images from a part of its pixels.
+
+    A small object may lie between the sampled pixels, so a uniform sample is not enough.
+    """
+    sampled = image[::PIXEL_STRIDE, ::PIXEL_STRIDE]
+    return all(bool((pixels.std(axis=(0, 1)) <= UNIFORM).all()) for pixels in (sampled, image))
