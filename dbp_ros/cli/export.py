@@ -53,9 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     recorded = checkpoint.metadata["dataset"].get("sha256")
     episodes = open_episodes(arguments.data, checkpoint.selection)
     if recorded is not None and recorded != episodes.sha256():
+        robot = checkpoint.selection.robot
+        mapping = f", or data in the description {robot}," if robot else ""
         raise TrainingError(
-            f"{arguments.data} is not the data set of {arguments.source}, or it has changed: "
-            "give the folder that the policy was trained on"
+            f"{arguments.data} is not the data set of {arguments.source}, or it{mapping} has "
+            "changed: give the data set that the policy was trained on"
         )
     label = ExportMetadata(
         arguments.name,

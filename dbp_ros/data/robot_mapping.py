@@ -1,7 +1,9 @@
 """Episodes with the joints, units and cameras of a robot, from a data set with other names."""
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +12,7 @@ from dbp_ros.data.derived_episodes import DerivedEpisodes
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet, RowShape
 from dbp_ros.errors import EpisodeError
+from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.types import Floats
@@ -59,6 +62,14 @@ class MappedEpisodes(DerivedEpisodes):
             return map_episode(self._episodes.read(index), self._robot)
         except EpisodeError as error:
             raise EpisodeError(f"{self.names[index]}: {error}") from error
+
+    def sha256(self) -> str:
+        """Return the hash of the original set and of the mapping, if the names or units differ."""
+        original, robot = self._episodes.sha256(), self._robot
+        if robot.data == DataMapping():
+            return original
+        mapping = json.dumps([robot.joints, [*robot.cameras], asdict(robot.data)], sort_keys=True)
+        return hashlib.sha256(f"{original}\n{mapping}".encode()).hexdigest()
 
 
 def mapped_keys(robot: RobotDescription, unused: Collection[str]) -> tuple[str, ...]:

@@ -198,6 +198,14 @@ def test_the_hash_of_the_data_is_that_of_the_files(tmp_path: Path) -> None:
     assert replace(mapped.read(0), images={}).state_names == robot.joints
 
 
+def test_a_changed_mapping_changes_the_hash_of_the_set(tmp_path: Path) -> None:
+    values = dict.fromkeys(robot_with().joints, 0.5)
+    data = open_episodes(written(tmp_path / "data", episode(values, values)))
+    robots = robot_with(), robot_with(unit="deg"), robot_with(joints={"elbow_joint": {"sign": -1}})
+    assert len({MappedEpisodes(data, robot).sha256() for robot in robots}) == 3
+    assert MappedEpisodes(data, robots[0]).sha256() == data.sha256()
+
+
 def test_columns_of_no_joint_are_listed(tmp_path: Path) -> None:
     robot = robot_with(state="q.{joint}", action="{joint}")
     values = dict.fromkeys(robot.joints, 0.5)
