@@ -78,6 +78,8 @@ def draft_description(
         "joint_states_topic: joint_states",
         *_camera_lines(urdf, [joint.name for joint in joints]),
         "",
+        *_data_lines(joints[0].name),
+        "",
         "# Capsules in the frames of the links [m], about the size of the collision geometry.",
         *([f"# check: guesses for {', '.join(guessed)}: no readable mesh"] if guessed else []),
         "collision_capsules:" if capsules else "collision_capsules: {}",
@@ -160,6 +162,17 @@ def _camera_lines(urdf: Urdf, joints: Sequence[str]) -> list[str]:
         name = name if NAME.fullmatch(name) else f"camera_{name}"
         lines.append(f"  {name}: {{frame: {_quoted(frame)}{moved_by}}}")
     return lines
+
+
+def _data_lines(joint: str) -> list[str]:
+    """Return the mapping of data of one joint and one camera, as comments."""
+    return [
+        "# check: columns, units and cameras of data sets that others recorded, such as",
+        "# data:",
+        "#   joints:",
+        f"#     {_quoted(joint)}: {{state: robot0_joint_pos.0, action: actions.0, unit: rad}}",
+        "#   cameras: {wrist_camera: robot0_eye_in_hand_image}",
+    ]
 
 
 def _capsule_lines(link: str, shapes: Sequence[Capsule]) -> Iterator[str]:

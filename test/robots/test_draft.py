@@ -57,6 +57,20 @@ def test_a_first_description_is_valid_and_says_what_to_check(tmp_path: Path) -> 
     assert "no velocity and position limit for the joint above" in text
 
 
+def test_the_mapping_of_data_in_a_first_description_is_valid_without_its_comment(
+    tmp_path: Path,
+) -> None:
+    text = drafted(tmp_path).read_text()
+    assert "# data:" in text
+    _, _, after = text.partition("# data:")
+    lines = after.partition("\n\n")[0].replace("\n# ", "\n").replace("wrist_camera", "eye")
+    out = tmp_path / "mapped.yaml"
+    out.write_text(text.replace("urdf:", f"data:{lines}\nurdf:", 1))
+    data = read_robot(str(out)).data
+    assert data.columns("l_j-1") == ("robot0_joint_pos.0", "actions.0")
+    assert data.key_of("eye") == "robot0_eye_in_hand_image"
+
+
 def test_a_description_is_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
