@@ -12,7 +12,7 @@ from dbp_ros.cli.data_flags import add_selection
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import describe_choices, open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
-from dbp_ros.data.survey.taken import Taken, shape_text
+from dbp_ros.data.survey.taken import Taken, cameras_not_of_robot, shape_text
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_folder, shown_path
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
@@ -65,8 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
     for line in (f"{arguments.data}: {counts}", *_taken(data).lines()):
         console.print(line, soft_wrap=True, highlight=False)
     if not arguments.resume:
-        for choice in describe_choices(arguments.data, settings_from(Selection, arguments)):
-            console.print(choice, soft_wrap=True, highlight=False)
+        selection = settings_from(Selection, arguments)
+        unmapped = cameras_not_of_robot(data.images, selection.robot)
+        for line in (*describe_choices(arguments.data, selection), *filter(None, [unmapped])):
+            console.print(line, soft_wrap=True, highlight=False)
     _train(trainer, console)
     trainer.close()
     console.print(

@@ -5,93 +5,28 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import yaml
 from cli.test_train import SETTINGS
-from settings.test_robot import limits
+from foreign_arms import CAMERAS, CONTROL_HZ, STEPS, wave, write_description, write_two_arms
+from motion.guard_cell import DT, Cell
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import Manifest, require_joints
 from dbp_ros.cli.main import main
 from dbp_ros.data.episode import Episode, episode_path, write_episode
+from dbp_ros.guard_state import GuardMode
+from dbp_ros.motion.guard import MotionGuard
+from dbp_ros.policy.model import Model
+from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.parameter_files import settings_of
+from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.robot_files import read_robot
-
-STEPS = 12
-ARM_JOINTS = 6
-
-
-def wave(width: int, seed: int) -> np.ndarray:
-    phases = np.random.default_rng(seed).uniform(0, 6, width)
-    return np.sin(np.linspace(0, 3, STEPS)[:, None] + phases).astype(np.float32)
+from dbp_ros.types import ActionChunk, Frame
 
 
 @pytest.fixture
 def two_arms(tmp_path: Path) -> Path:
-    """Return a file of robomimic with 14 joint targets of two arms with grippers."""
-    path = tmp_path / "two_arms.hdf5"
-    with h5py.File(path, "w") as file:
-        for index in range(4):
-            demo = file.create_group(f"data/demo_{index}")
-            demo["actions"] = 0.5 + 0.4 * wave(14, index)
-            for arm in range(2):
-                demo[f"obs/robot{arm}_joint_pos"] = wave(ARM_JOINTS, index + arm)
-                demo[f"obs/robot{arm}_eef_pos"] = wave(3, index)
-                demo[f"obs/robot{arm}_gripper_qpos"] = 0.5 + 0.4 * wave(1, index)
-            demo["obs/agentview_image"] = np.full((STEPS, 24, 24, 3), 9, np.uint8)
-    return path
-
-
-def description(folder: Path) -> Path:
-    """Write a robot whose joints are columns `KEY.INDEX` of the data."""
-    arms, columns = {}, {}
-    for number, side in enumerate(("left", "right")):
-        joints = [f"{side}_a{index}" for index in range(1, ARM_JOINTS + 1)]
-        arms[side] = {
-            "base": f"{side}_base",
-            "tip": f"{side}_tip",
-            "controller": f"{side}_controller",
-            "joints": joints,
-            "gripper": {"joints": [f"{side}_claw"]},
-        }
-        for index, joint in enumerate((*joints, f"{side}_claw")):
-            key = f"robot{number}_joint_pos.{index}"
-            state = f"robot{number}_gripper_qpos.0" if joint.endswith("claw") else key
-            columns[joint] = {"state": state, "action": f"actions.{7 * number + index}"}
-    values = {
-        "name": "two_arms",
-        "urdf": "two_arms.urdf",
-        "arms": arms,
-        "joint_limits": {joint: limits() for joint in columns},
-        "home": dict.fromkeys(columns, 0.5),
-        "cameras": {"front": {}},
-        "collision_capsules": {},
-        "data": {"joints": columns},
-    }
-    values["data"]["cameras"] = {"front": "agentview_image"}
-    (folder / "two_arms.urdf").write_text(urdf(arms))
-    path = folder / "two_arms.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
-
-
-def urdf(arms: dict) -> str:
-    """Return a robot whose arms are chains from their base to their tip, with a claw."""
-    parts = ['<link name="world"/>']
-    for side, arm in arms.items():
-        (claw,) = arm["gripper"]["joints"]
-        links = [arm["base"], *(f"{joint}_link" for joint in arm["joints"][:-1]), arm["tip"]]
-        parts.append(joint_xml(f"{side}_mount", "fixed", "world", arm["base"]))
-        parts += map(joint_xml, arm["joints"], ["revolute"] * ARM_JOINTS, links, links[1:])
-        parts.append(joint_xml(claw, "revolute", arm["tip"], f"{claw}_link"))
-        parts += [f'<link name="{link}"/>' for link in (*links, f"{claw}_link")]
-    return f'<robot name="two_arms">{"".join(parts)}</robot>'
-
-
-def joint_xml(name: str, kind: str, parent: str, child: str) -> str:
-    return (
-        f'<joint name="{name}" type="{kind}"><parent link="{parent}"/><child link="{child}"/>'
-        '<origin xyz="0 0 0.1"/><axis xyz="0 1 0"/>'
-        '<limit lower="-1" upper="2" velocity="1" effort="1"/></joint>'
-    )
+    return write_two_arms(tmp_path / "two_arms.hdf5")
 
 
 def exported(data: Path, folder: Path, *flags: str) -> Manifest:
@@ -105,15 +40,44 @@ def exported(data: Path, folder: Path, *flags: str) -> Manifest:
 def test_two_foreign_arms_are_mapped_to_the_joints_of_their_description(
     two_arms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    robot = description(tmp_path)
+    robot = write_description(tmp_path)
     manifest = exported(two_arms, tmp_path, "--robot", str(robot))
     joints = read_robot(str(robot)).joints
     assert len(joints) == 14
     require_joints(manifest, joints)
-    assert manifest.camera_names == ("front",)
+    assert manifest.camera_names == ("front", "wrist")
     shown = capsys.readouterr().out
     assert "[rad] from the description of the robot: left_a1 to left_a6, left_claw" in shown
     assert "not read: robot0_eef_pos (3), robot1_eef_pos (3)" in shown
+
+
+def test_a_model_of_two_foreign_arms_decides_and_the_guard_of_their_robot_follows(
+    two_arms: Path, tmp_path: Path
+) -> None:
+    robot = str(write_description(tmp_path))
+    manifest = exported(two_arms, tmp_path, "--robot", robot)
+    policy = settings_of(PolicyConfig, {"robot": robot})
+    guard = settings_of(GuardConfig, {"robot": robot})
+    require_joints(manifest, policy.joints)
+    assert manifest.action.step_s == pytest.approx(1 / CONTROL_HZ)
+    runner = PolicyRunner(Model(read_bundle(tmp_path / "model")), policy)
+    cell = Cell(MotionGuard(guard), np.array(guard.home_positions))
+
+    def decide(now_ns: int) -> ActionChunk:
+        runner.add_joint_state(cell.positions.astype(np.float32), now_ns, now_ns)
+        for camera in CAMERAS:
+            runner.add_image(camera, Frame(np.full((24, 24, 3), 9, np.uint8), now_ns), now_ns)
+        return runner.step(now_ns)
+
+    cell.run(1)
+    cell.guard.enable(cell.now_ns)
+    commands = np.array(cell.run(100, decide))
+    assert cell.guard.mode is GuardMode.TRACKING
+    assert cell.guard.counters.refused_chunks == 0
+    assert np.ptp(commands, axis=0).max() > 0.01
+    assert (commands > guard.position_lower).all()
+    assert (commands < guard.position_upper).all()
+    assert (np.abs(np.diff(commands, axis=0)) <= np.multiply(guard.velocity_limit, DT) + 1e-9).all()
 
 
 def test_without_a_description_what_is_left_is_listed(
@@ -123,6 +87,29 @@ def test_without_a_description_what_is_left_is_listed(
     shown = capsys.readouterr().out
     assert "not read: robot0_joint_pos (6), robot1_joint_pos (6)" in shown
     assert "taken as recorded: no policy node runs such a model" in shown
+
+
+def test_a_camera_that_the_description_does_not_map_is_named(
+    two_arms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot = write_description(tmp_path)
+    robot.write_text(robot.read_text().replace("agentview_image", "agentview_imag"))
+    for words in (["train", "--out", str(tmp_path / "run"), *SETTINGS, "--data"], ["data", "show"]):
+        assert main([*words, str(two_arms), "--robot", str(robot)]) == 0
+        shown = capsys.readouterr().out
+        assert "two_arms has front, wrist, and not agentview_image" in shown, words
+
+
+def test_a_run_is_not_exported_with_another_mapping_than_it_was_trained_with(
+    two_arms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot, run = write_description(tmp_path), str(tmp_path / "run")
+    words = ["--data", str(two_arms), "--out"]
+    assert main(["train", *words, run, "--robot", str(robot), *SETTINGS]) == 0
+    robot.write_text(robot.read_text().replace("data:\n", "data:\n  unit: deg\n"))
+    model = str(tmp_path / "model")
+    assert main(["export", *words, model, "--run", run, "--name", "toy"]) == 1
+    assert f"or data in the description {robot}, has changed" in capsys.readouterr().err
 
 
 def test_joints_of_one_foreign_arm_are_commanded_once_their_units_are_given(

@@ -3,7 +3,13 @@
 import pytest
 
 from dbp_ros.data.selection import Selection
-from dbp_ros.data.survey.taken import Taken, compact, shape_text, unfit_for_policy_node
+from dbp_ros.data.survey.taken import (
+    Taken,
+    cameras_not_of_robot,
+    compact,
+    shape_text,
+    unfit_for_policy_node,
+)
 from dbp_ros.data.units import ColumnUnits
 
 JOINTS = ("left_a_joint", "left_b_joint", "left_gripper_joint")
@@ -33,6 +39,14 @@ def test_joints_by_name_run_in_a_policy_node_if_the_state_is_the_same() -> None:
     assert unfit_for_policy_node(JOINTS, JOINTS, units) == ""
     assert "other columns than the action" in unfit_for_policy_node(JOINTS[:2], JOINTS, units)
     assert "as recorded" in unfit_for_policy_node(JOINTS, ("actions.0",), units)
+
+
+def test_cameras_that_the_robot_lacks_are_named_with_its_own() -> None:
+    assert cameras_not_of_robot(["agentview_image"], "") == ""
+    assert cameras_not_of_robot(["top_camera"], "so101_dual") == ""
+    text = cameras_not_of_robot(["top_camera", "agentview_image"], "so101_dual")
+    assert text.startswith("so101_dual has top_camera, left_wrist_camera, right_wrist_camera, and ")
+    assert "not agentview_image, so a policy node waits" in text
 
 
 def test_columns_are_grouped_by_unit_and_reason() -> None:

@@ -10,7 +10,7 @@ from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.selection import Selection
 from dbp_ros.data.spec import CONSTANT_BELOW, differences
 from dbp_ros.data.survey.episode_survey import EpisodeSurvey
-from dbp_ros.data.survey.taken import compact, unfit_for_policy_node
+from dbp_ros.data.survey.taken import cameras_not_of_robot, compact, unfit_for_policy_node
 from dbp_ros.data.survey.unit_suggestion import unit_problems
 from dbp_ros.data.unit_check import ColumnRange
 from dbp_ros.data.units import ColumnUnits
@@ -29,6 +29,8 @@ def find_problems(
     spec, units = found[0].spec, ColumnUnits.of_selection(selection)
     undecided = unit_problems(ranges, selection)
     unfit = unfit_for_policy_node(spec.states, spec.actions, units)
+    cameras = {camera for one in found for camera in one.spec.images}
+    unmapped = cameras_not_of_robot(cameras, selection.robot)
     return [
         *undecided,
         *_constant(ranges),
@@ -36,6 +38,7 @@ def find_problems(
         *_faults([finding for one in found for finding in one.findings]),
         *_copied_states(found),
         *([unfit] if unfit and not undecided else []),
+        *([unmapped] if unmapped else []),
     ]
 
 

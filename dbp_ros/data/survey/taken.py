@@ -7,6 +7,7 @@ from itertools import groupby
 
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.units import UNKNOWN, ColumnUnits
+from dbp_ros.settings.robot_files import read_robot
 
 NUMBERED = re.compile(r"(.*?)(\d+)")
 
@@ -73,6 +74,26 @@ def unfit_for_policy_node(
             f"the commanded joints only, so choose {compact(action_names)} with --state"
         )
     return ""
+
+
+def cameras_not_of_robot(cameras: Iterable[str], robot: str) -> str:
+    """Return which cameras of a data set a robot lacks; empty for none, or without a robot.
+
+    Args:
+        cameras: Cameras after reading, in the names of the robot where its description maps them.
+        robot: Name or file of the description; empty for none.
+    """
+    if not robot:
+        return ""
+    description = read_robot(robot)
+    if not (others := sorted(set(cameras) - set(description.cameras))):
+        return ""
+    known = ", ".join(description.cameras) or "no cameras"
+    return (
+        f"{description.name} has {known}, and not {compact(others)}, so a policy node waits for "
+        "such images: name the camera of the robot in data.cameras of the description, or choose "
+        "cameras with --images"
+    )
 
 
 def compact(names: Iterable[str]) -> str:
