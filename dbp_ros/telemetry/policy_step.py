@@ -28,14 +28,14 @@ class PolicyStep:
         stamp_ns: Time of measurement of the newest positions.
         image_stamps_ns: Time of the newest image of each camera.
         positions: Joint positions used, oldest first, in [rad] and [m]. Shape (history, nu).
-        latent: Input noise of the mean. Shape (horizon, nu).
-        normalised: The sampled chunk, normalised, not clipped. Shape (horizon, nu).
-        log_std: Logarithm of the standard deviations. Shape (horizon, nu).
+        latent: Input noise of the mean. Shape (horizon, columns of the network).
+        normalised: The sampled chunk, normalised, not clipped. Same shape.
+        log_std: Logarithm of the standard deviations. Same shape.
         action: The executed points, absolute, in [rad] and [m]. Shape (executed, nu).
         log_prob: Log-probability density of the executed points.
         executed: Number of executed points, from the first.
         noise: Exploration noise of the sample, in standard deviations; null in a bag of an earlier
-            version. Shape (horizon, nu).
+            version. Same shape as the latent.
     """
 
     sha256: str
@@ -78,7 +78,9 @@ def parse_policy_step(text: str) -> PolicyStep:
     except ConfigError as error:
         raise EpisodeError(f"a policy step cannot be read: {error}") from error
     shape = step.normalised.shape
-    expected = {"latent": shape, "log_std": shape, "action": (step.executed, *shape[1:])}
+    # The network may have other columns than the joints, which are measured and commanded.
+    joints = step.positions.shape[1:]
+    expected = {"latent": shape, "log_std": shape, "action": (step.executed, *joints)}
     if step.noise is not None:
         expected["noise"] = shape
     found = {name: getattr(step, name).shape for name in expected}

@@ -29,6 +29,14 @@ def test_a_policy_step_is_read():
     assert (decision.number, decision.normalised.shape) == (2, (2, 1))
 
 
+def test_a_network_may_have_other_columns_than_the_joints():
+    wide = {name: [[0.5, 0.1], [0.5, 0.1]] for name in ("latent", "normalised", "log_std")}
+    decision = parse_policy_step(json.dumps(DECISION | wide))
+    assert (decision.normalised.shape, decision.action.shape) == ((2, 2), (1, 1))
+    with pytest.raises(EpisodeError, match="a step has shapes"):
+        parse_policy_step(json.dumps(DECISION | wide | {"action": [[0.5, 0.1]]}))
+
+
 def test_the_noise_of_an_earlier_version_is_unknown():
     assert parse_policy_step(json.dumps(DECISION)).noise is None
     noise = parse_policy_step(json.dumps(DECISION | {"noise": [[0.5], [-0.5]]})).noise

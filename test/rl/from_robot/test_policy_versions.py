@@ -6,12 +6,16 @@ import shutil
 import numpy as np
 import onnx
 import torch
+from learning.test_end_effector_actions import CONFIG, ROBOT, demonstrations
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
+from dbp_ros.learning.trained_policy import train
 from dbp_ros.policy.exploring_runner import ExploringRunner
 from dbp_ros.policy.model import Model
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, encode_images, recomputed_log_prob
+from dbp_ros.rl.stochastic_policy import StochasticPolicy
+from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 from dbp_ros.types import NS_PER_S, Frame
@@ -104,3 +108,16 @@ def test_a_later_version_is_exported_without_tracing_and_matches_pytorch(
     first, second = (onnx.load(tmp_path / n / "head.onnx").graph for n in ("1", "2"))
     assert first.node == second.node
     assert first.initializer != second.initializer
+
+
+def test_a_policy_of_hands_explores_and_its_steps_are_read_again(tmp_path):
+    trained = train(demonstrations(), CONFIG)
+    parent = read_bundle(trained.export(tmp_path / "hands"))
+    actor = StochasticPolicy(trained.network, FinetuneConfig())
+    model = Model(PolicyVersions(tmp_path / "versions").export(actor, parent, 1))
+    explorer = ExploringRunner(model, PolicyConfig(latent_seed=0, n_action_steps=4))
+    explorer.add_joint_state(np.array(ROBOT.home_positions, np.float32), NOW_NS, NOW_NS)
+    explorer.step(NOW_NS)
+    step = parse_policy_step(explorer.execution.take_last_decision().to_json())
+    assert (step.normalised.shape, step.action.shape) == ((8, 20), (4, 14))
+    np.testing.assert_allclose(recomputed_log_prob(model, step, {}), step.log_prob, atol=1e-3)
