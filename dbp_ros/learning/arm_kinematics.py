@@ -75,12 +75,12 @@ class ArmKinematics(nn.Module):
         Returns:
             Positions in [rad] and [m]. Shape (..., arms, joints).
         """
+        damping = DAMPING**2 * torch.eye(TASK_DIMENSIONS, device=joints.device)
         for _ in range(ITERATIONS):
             *frames, tip = self._frames(joints)
             jacobian = self._jacobian(torch.stack(frames, dim=-3), tip)
             error = _difference(poses, tip)
             transposed = jacobian.transpose(-1, -2)
-            damping = DAMPING**2 * torch.eye(TASK_DIMENSIONS, device=error.device)
             step = transposed @ _solve(jacobian @ transposed + damping, error)
             step = step[..., 0].clamp(-MAX_STEP, MAX_STEP)
             joints = torch.minimum(torch.maximum(joints + step, self.lower), self.upper)

@@ -21,6 +21,8 @@ from dbp_ros.robots.arm_chain import ArmChain
 POSITION = ("x", "y", "z")
 ROTATION = ("r11", "r21", "r31", "r12", "r22", "r32")
 POSE_SIZE = len(POSITION) + len(ROTATION)
+# Of a homogeneous transformation.
+LAST_ROW = torch.tensor([0.0, 0.0, 0.0, 1.0])
 
 
 class EndEffectorNormaliser(Normaliser):
@@ -157,7 +159,4 @@ def _pose(described: Tensor) -> Tensor:
 def _motion(rotation: Tensor, translation: Tensor) -> Tensor:
     """Return homogeneous transformations. Shape (..., 4, 4)."""
     upper = torch.cat([rotation, translation[..., None]], dim=-1)
-    return torch.cat([upper, torch.zeros_like(upper[..., :1, :]) + _LAST_ROW.to(upper)], dim=-2)
-
-
-_LAST_ROW = torch.tensor([0.0, 0.0, 0.0, 1.0])
+    return torch.cat([upper, torch.zeros_like(upper[..., :1, :]) + LAST_ROW.to(upper)], dim=-2)
