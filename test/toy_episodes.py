@@ -10,6 +10,28 @@ from dbp_ros.data.episode import Episode
 JOINTS = ("left_elbow_joint", "left_idle_joint", "left_gripper_joint")
 
 
+def table_episode(
+    wave: np.ndarray, states: dict[str, float], actions: dict[str, float], **changes: Any
+) -> Episode:
+    """Return an episode whose columns are a wave, each with its own amplitude."""
+    steps = len(wave)
+    made = Episode(
+        task="pick",
+        seed=-1,
+        mode="",
+        outcome="success",
+        termination_reason="operator",
+        state_names=tuple(states),
+        action_names=tuple(actions),
+        step_s=0.05,
+        states=wave[:, None] * np.array(list(states.values()), np.float32),
+        actions=wave[:, None] * np.array(list(actions.values()), np.float32),
+        rewards=np.zeros(steps, np.float32),
+        stamps_ns=np.arange(steps, dtype=np.int64),
+    )
+    return replace(made, **changes)
+
+
 def episode(seed: int, steps: int = 9, **changes: Any) -> Episode:
     """Return an episode in which one joint moves and one stands still."""
     rng = np.random.default_rng(seed)

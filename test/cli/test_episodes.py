@@ -13,9 +13,6 @@ from dbp_ros.cli.main import main
 from dbp_ros.data.episode import Episode, episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.labels import EpisodeLabel, read_labels
-from dbp_ros.extras import missing
-
-pytestmark = pytest.mark.skipif(bool(missing("data")), reason="the extra data is not installed")
 
 STEPS, STEP_S = 60, 0.1
 NAMES = tuple(f"episode_{index:06d}.npz" for index in range(4))

@@ -171,19 +171,22 @@ def test_a_missing_path_is_an_error(tmp_path):
         open_episodes(tmp_path / "gone")
 
 
-def test_a_missing_library_is_an_error_with_the_fix(robomimic_file):
-    # A new process, in which the library cannot be imported.
+def opened_after(statement, path):
+    """Open a data set after a statement in a new process, which prints the error."""
     script = (
-        "import sys; sys.modules['h5py'] = None\n"
+        f"import sys; {statement}\n"
         "from pathlib import Path\n"
         "from dbp_ros.data.formats import open_episodes\n"
         "from dbp_ros.errors import EpisodeError\n"
         "try:\n    open_episodes(Path(sys.argv[1]))\n"
         "except EpisodeError as error:\n    print(error)\n"
     )
-    done = run(
-        [sys.executable, "-c", script, robomimic_file], capture_output=True, text=True, check=True
-    )
+    return run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+
+
+def test_a_missing_library_is_an_error_with_the_fix(robomimic_file):
+    # A new process, in which the library cannot be imported.
+    done = opened_after("sys.modules['h5py'] = None", robomimic_file)
     assert done.stdout.strip() == (
         "reading HDF5 (robomimic, LIBERO, ALOHA) needs h5py; from the clone: pip install '.[data]'"
     )
@@ -228,17 +231,7 @@ def test_a_library_of_another_numpy_is_one_sentence_with_the_fix(
     broken.mkdir(parents=True)
     advice = "import sys\nsys.stderr.write('A module that was compiled with NumPy 1.x ...\\n')\n"
     (broken / "__init__.py").write_text(f"{advice}raise {raised}\n")
-    script = (
-        f"import sys; sys.path.insert(0, {str(broken.parent)!r})\n"
-        "from pathlib import Path\n"
-        "from dbp_ros.data.formats import open_episodes\n"
-        "from dbp_ros.errors import EpisodeError\n"
-        "try:\n    open_episodes(Path(sys.argv[1]))\n"
-        "except EpisodeError as error:\n    print(error)\n"
-    )
-    done = run(
-        [sys.executable, "-c", script, lerobot_folder], capture_output=True, text=True, check=True
-    )
+    done = opened_after(f"sys.path.insert(0, {str(broken.parent)!r})", lerobot_folder)
     assert done.stderr == ""
     assert done.stdout.startswith(
         "reading LeRobot v2 and v3 needs pyarrow, which cannot be imported"

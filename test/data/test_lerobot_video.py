@@ -4,9 +4,9 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pyarrow
 import pyarrow.parquet as parquet
 import pytest
+from data.test_lerobot import change_column, records_file
 from lerobot_videos import (
     CAMERAS,
     JOINTS,
@@ -41,16 +41,6 @@ def damaged(tmp_path):
 
 def video_file(folder, camera=TOP, chunk=0):
     return folder / "videos" / camera / f"chunk-{chunk:03d}" / "file-000.mp4"
-
-
-def records_file(folder):
-    return folder / "meta" / "episodes" / "chunk-000" / "file-000.parquet"
-
-
-def change_column(path, name, values):
-    table = parquet.read_table(path, partitioning=None)
-    index = table.column_names.index(name)
-    parquet.write_table(table.set_column(index, name, pyarrow.array(values)), path)
 
 
 def change_feature(folder, key, **changes):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from settings.test_robot import one_arm
+from toy_episodes import table_episode
 
 from dbp_ros.data.episode import DATASET_FILE, Episode, episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
@@ -31,22 +32,9 @@ def episode(
     states: dict[str, float], actions: dict[str, float], images: tuple[str, ...] = ()
 ) -> Episode:
     """Return an episode in which every column goes from its value to zero."""
-    fading = np.linspace(1.0, 0.0, STEPS, dtype=np.float32)[:, None]
-    return Episode(
-        task="pick",
-        seed=-1,
-        mode="",
-        outcome="success",
-        termination_reason="operator",
-        state_names=tuple(states),
-        action_names=tuple(actions),
-        step_s=0.05,
-        states=fading * np.array(list(states.values()), np.float32),
-        actions=fading * np.array(list(actions.values()), np.float32),
-        rewards=np.zeros(STEPS, np.float32),
-        stamps_ns=np.arange(STEPS, dtype=np.int64),
-        images={key: np.zeros((STEPS, 8, 8, 3), np.uint8) for key in images},
-    )
+    fading = np.linspace(1.0, 0.0, STEPS, dtype=np.float32)
+    frames = {key: np.zeros((STEPS, 8, 8, 3), np.uint8) for key in images}
+    return table_episode(fading, states, actions, images=frames)
 
 
 def test_names_order_units_signs_and_ranges_are_those_of_the_robot() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_episodes import table_episode
 
 from dbp_ros.data.episode import DATASET_FILE, Episode, episode_path, write_episode
 from dbp_ros.data.selection import Selection
@@ -32,21 +33,8 @@ def load(
 
 
 def sinusoidal(states: dict[str, float], actions: dict[str, float]) -> Episode:
-    wave = np.sin(np.linspace(0, 6 * np.pi, STEPS, dtype=np.float32))[:, None]
-    return Episode(
-        task="pick",
-        seed=-1,
-        mode="",
-        outcome="success",
-        termination_reason="operator",
-        state_names=tuple(states),
-        action_names=tuple(actions),
-        step_s=0.05,
-        states=wave * np.array(list(states.values()), np.float32),
-        actions=wave * np.array(list(actions.values()), np.float32),
-        rewards=np.zeros(STEPS, np.float32),
-        stamps_ns=np.arange(STEPS, dtype=np.int64),
-    )
+    wave = np.sin(np.linspace(0, 6 * np.pi, STEPS, dtype=np.float32))
+    return table_episode(wave, states, actions)
 
 
 def test_names_without_a_unit_are_asked_for_with_the_flags_that_fit(tmp_path: Path) -> None:
