@@ -55,6 +55,8 @@ METHODS = {
     method.name: method
     for method in (
         _method("dbp", method="dbp"),
+        # More modes than two: a component of the noise may belong to each.
+        _method("dbp_components", method="dbp", num_components=16, num_samples=16),
         _method("dbp_published", method="dbp_published"),
         _method("joint_sinkhorn", method="joint_sinkhorn"),
         _method("sinkhorn", method="sinkhorn"),
