@@ -65,6 +65,30 @@ def test_list_prints_a_row_per_episode_and_the_totals(
     assert "cameras: head 32 x 24, wrist 32 x 24" in printed
 
 
+def test_units_reach_list_check_and_show(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(4):
+        # The states of joints that barely move in degrees do not follow their actions.
+        still = following(index)
+        states = np.roll(still.states, 25, axis=0)
+        write_episode(episode_path(data, index), replace(still, states=states))
+    assert dbp("check", data, "--units", "rad") == 1
+    assert "the state does not follow the action" in capsys.readouterr().out
+    dbp("check", data, "--units", "deg", "--gripper-units", "mm")
+    assert "the state does not follow the action" not in capsys.readouterr().out
+    assert dbp("list", data, "--units", "deg") == 0
+    assert dbp("show", data, "0", "--units", "deg", "--out", tmp_path / "sheet.png") == 0
+    assert (tmp_path / "sheet.png").is_file()
+    capsys.readouterr()
+    for verb in ("list", "check", "show"):
+        assert "give units in the data section" in error_of(
+            capsys, verb, data, "--robot", "ur5e_dual", "--units", "deg"
+        )
+    assert dbp("list", data, "--robot", "ur5e_dual") == 1
+    assert "no state 'left_shoulder_pan_joint'" in capsys.readouterr().out.replace("\n", " ")
+
+
 def test_list_prints_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dbp("list", data, "--json", "--images") == 0
     listing = json.loads(capsys.readouterr().out)
