@@ -14,6 +14,7 @@ from dbp_ros.data.formats import open_episodes, open_recordings
 from dbp_ros.data.labels import LABELS_FILE, labels_path, read_labels, unused_labels
 from dbp_ros.diagnosis.findings import LEVEL_NAMES, Finding, listed
 from dbp_ros.diagnosis.text import finding_lines
+from dbp_ros.robots.arm_solver import ArmSolver
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         EpisodeError: If the set cannot be opened.
     """
     console, selection = terminal(), unit_selection(arguments)
-    episodes = open_episodes(arguments.path, selection)
+    episodes = open_episodes(arguments.path, selection, ArmSolver)
     with progress_of(console, disable=arguments.json or not console.is_terminal) as progress:
         bar = progress.add_task("check", total=len(episodes))
         findings = check_set(episodes, selection, lambda: progress.advance(bar))

@@ -13,6 +13,7 @@ from rich.table import Table
 from dbp_ros.cli.data_flags import PATH_HELP, add_units, unit_selection
 from dbp_ros.cli.terminal import progress_of, show_table, terminal
 from dbp_ros.data.survey.episode_listing import EpisodeEntry, EpisodeListing, list_episodes
+from dbp_ros.robots.arm_solver import ArmSolver
 
 BYTES_PER_MB = 1e6
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.images,
             lambda total: progress.update(bar, total=total, advance=1),
             selection,
+            ArmSolver,
         )
     if arguments.json:
         print(json.dumps(asdict(listing), indent=1))

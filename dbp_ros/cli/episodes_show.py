@@ -12,6 +12,7 @@ from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.contact_sheet import SheetTitle, write_contact_sheet
 from dbp_ros.files import check_file, check_folder, require_folder
+from dbp_ros.robots.arm_solver import ArmSolver
 from dbp_ros.settings.robot_files import read_robot
 
 SUFFIX = ".png"
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     out, selection = arguments.out or Path("sheets"), unit_selection(arguments)
     check_out = check_file if out.suffix == SUFFIX else check_folder
     check_out(out)
-    episodes = open_episodes(arguments.path, selection)
+    episodes = open_episodes(arguments.path, selection, ArmSolver)
     names = list(episodes.names)
     if arguments.episodes:
         names = find_episodes(arguments.episodes, episodes.names, str(arguments.path))

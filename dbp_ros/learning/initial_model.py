@@ -12,6 +12,7 @@ from dbp_ros.data.selection import Selection
 from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.checkpoint import Checkpoint
 from dbp_ros.learning.config import TrainConfig
+from dbp_ros.robots.arm_solver import ArmSolver
 from dbp_ros.settings.robot_files import read_robot
 
 # Settings of the network, which must be those of the weights.
@@ -108,7 +109,8 @@ def _with_step(
 
 def _step_of(path: Path, selection: Selection) -> float:
     """Return the time between two rows of the first episode, in [s]."""
-    return open_episodes(path, replace(selection, images=(), points=())).read(0).step_s
+    numbers = replace(selection, images=(), points=())
+    return open_episodes(path, numbers, ArmSolver).read(0).step_s
 
 
 def _check_equal(name: str, chosen: Any, stored: Any) -> None:

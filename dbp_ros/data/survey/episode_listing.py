@@ -8,6 +8,7 @@ from dbp_ros.data.episode import Episode
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import apply_label
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, unused_labels
+from dbp_ros.data.pose_actions import KinematicsOf
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
 
@@ -75,6 +76,7 @@ def list_episodes(
     images: bool = False,
     on_listed: Callable[[int], None] = lambda total: None,
     selection: Selection = DEFAULT_SELECTION,
+    kinematics: KinematicsOf | None = None,
 ) -> EpisodeListing:
     """Read the properties of every episode.
 
@@ -84,13 +86,14 @@ def list_episodes(
             cameras are those of the first episode.
         on_listed: Called with the number of episodes after each of them.
         selection: Names and units.
+        kinematics: See `open_episodes`.
 
     Raises:
         EpisodeError: If the set cannot be opened.
     """
-    everything, labels = open_recordings(path, selection), read_labels(path)
+    everything, labels = open_recordings(path, selection, kinematics), read_labels(path)
     numbers = replace(selection, images=(), points=())
-    episodes = everything if images else open_recordings(path, numbers)
+    episodes = everything if images else open_recordings(path, numbers, kinematics)
     entries = []
     for index, name in enumerate(episodes.names):
         entry = EpisodeEntry(name, size_bytes=_file_size(path, name))
