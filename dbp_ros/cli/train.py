@@ -29,6 +29,7 @@ from dbp_ros.learning.initial_model import (
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.settings.fields import Settings, leaves
 from dbp_ros.settings.flags import add_settings, flags_of, given_settings, settings_from
+from dbp_ros.settings.robot_files import path_of
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -95,10 +96,11 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     checkpoint = read_checkpoint(arguments.out) if arguments.resume else None
     starts = bool(arguments.initial_model) and checkpoint is None
     bundle = read_bundle(bundle_directory(arguments.initial_model)) if starts else None
-    config, selection = settings_from(TrainConfig, arguments), settings_from(Selection, arguments)
+    config = settings_from(TrainConfig, arguments)
+    selection = _located(settings_from(Selection, arguments))
     if checkpoint is not None:
         _check_resumed(config, checkpoint.config)
-        _check_resumed(selection, checkpoint.selection)
+        _check_resumed(selection, _located(checkpoint.selection))
         config, selection = checkpoint.config, checkpoint.selection
     if bundle is not None:
         model, given = checkpoint_of(bundle), given_settings(arguments)
@@ -120,6 +122,12 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     elif bundle is not None:
         trainer.start_from(model, _description(bundle, arguments.initial_model))
     return trainer
+
+
+def _located(selection: Selection) -> Selection:
+    """Return a selection whose robot is found from any working directory."""
+    path = path_of(selection.robot)
+    return selection if path is None else replace(selection, robot=str(path))
 
 
 def _description(bundle: Bundle, path: str) -> dict[str, Any]:
