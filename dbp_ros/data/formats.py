@@ -17,6 +17,7 @@ from dbp_ros.data.pose_actions import KinematicsOf
 from dbp_ros.data.robot_mapping import MappedEpisodes, mapped_keys
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.subsample import SubsampledEpisodes
+from dbp_ros.data.unfinished import require_finished
 from dbp_ros.data.unit_conversion import ConvertedEpisodes
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError
@@ -219,10 +220,12 @@ def format_of(path: Path) -> DataFormat:
     """Detect the format of a data set.
 
     Raises:
-        EpisodeError: If the path does not exist, or its format is unknown.
+        EpisodeError: If the path does not exist, its format is unknown, or it is still being
+            written.
     """
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
+    require_finished(path)
     for data_format in FORMATS:
         if data_format.matches(path):
             return data_format
