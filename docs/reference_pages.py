@@ -34,6 +34,7 @@ from dbp_ros.settings.policy_mapping import (
     ImageInput,
     PolicyMapping,
     PositionsInput,
+    RecurrentInput,
 )
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
@@ -53,6 +54,10 @@ NODES = {
     "model_sender": ModelSenderConfig,
 }
 LONGEST_DEFAULT = 40
+POLICY_MAPPING = (
+    *(PolicyMapping, PositionsInput, ImageInput, ConstantInput, RecurrentInput),
+    ActionOutput,
+)
 
 
 def fill_markers(text: str) -> str:
@@ -211,7 +216,7 @@ def manifest() -> Iterator[str]:
 
 def policy_mapping() -> Iterator[str]:
     """Yield the settings of a mapping of `dbp import`, and those of its inputs and outputs."""
-    for kind in (PolicyMapping, PositionsInput, ImageInput, ConstantInput, ActionOutput):
+    for kind in POLICY_MAPPING:
         yield from ("", f"`{kind.__name__}`: {escaped(_first_line(kind))}")
         rows = [
             (literal(item.name), _type(item.type), _default(item.default), item.metadata["doc"])

@@ -95,6 +95,19 @@ class HistorySpec:
 
 
 @dataclass(frozen=True)
+class RecurrentSpec:
+    """State that the head returns for its next call.
+
+    Attributes:
+        size: Number of values.
+        initial: Value of all of them, or each value, in the first call of an episode.
+    """
+
+    size: int
+    initial: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class GoldenSpec:
     """Golden cases.
 
@@ -107,6 +120,8 @@ class GoldenSpec:
     tolerance: float
 
 
+# Input and output of a recurrent head.
+STATE, NEXT_STATE = "recurrent_state", "next_recurrent_state"
 # Settings of the training in `Manifest.made_by`; bundles of earlier versions have none.
 TRAINING_SETTINGS = "config"
 # Chains of the arms in `Manifest.made_by`, if the network controls end effectors.
@@ -133,6 +148,7 @@ class Manifest:
         files: sha256 of each file.
         stochastic: Whether the head also takes noise and returns the parameters of its action
             distribution.
+        recurrent: State between the calls of the head; None without one.
         normaliser: Ranges of states and actions in training.
         made_by: Commands, data set and settings that made the model.
         metrics: Errors on validation data, of the export and of the quantization.
@@ -152,6 +168,7 @@ class Manifest:
     proof: GoldenSpec
     files: dict[str, str]
     stochastic: bool = False
+    recurrent: RecurrentSpec | None = None
     normaliser: dict[str, Any] = field(default_factory=dict)
     made_by: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -203,11 +220,16 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
 
 def check_manifest(manifest: Manifest, source: str) -> None:
     """Raise `BundleError` if a value of a manifest is out of range."""
+    recurrent = manifest.recurrent
     wrong = {
         "joints: expected unique names": len(set(manifest.joints)) != len(manifest.joints)
         or not manifest.joints,
         "states: expected unique names": len(set(manifest.states)) != len(manifest.states),
         "action.horizon: expected at least 1": manifest.action.horizon < 1,
+        "recurrent: expected one initial value, or one for each of at least 1 value": (
+            recurrent is not None
+            and (recurrent.size < 1 or len(recurrent.initial) not in (1, recurrent.size))
+        ),
         "action.latent_size: expected at least 0": manifest.action.latent_size < 0,
         "action.step_s: expected more than 0": not 0 < manifest.action.step_s < math.inf,
         "history.length: expected at least 1": manifest.history.length < 1,
@@ -226,7 +248,11 @@ def check_manifest(manifest: Manifest, source: str) -> None:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write `manifest.yaml` atomically."""
-    document = yaml.safe_dump(asdict(manifest), sort_keys=False, width=100)
+    content = asdict(manifest)
+    if manifest.recurrent is None:
+        # Earlier versions read bundles without this key.
+        del content["recurrent"]
+    document = yaml.safe_dump(content, sort_keys=False, width=100)
     write_text(directory / MANIFEST, document)
 
 

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dbp_ros.cli.data_flags import PATH_HELP
-from dbp_ros.cli.robot import ROBOT_HELP
+from dbp_ros.cli.data_flags import PATH_HELP, add_units, unit_selection
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.checks.check_set import check_set
 from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.formats import open_episodes, open_recordings
 from dbp_ros.data.labels import LABELS_FILE, labels_path, read_labels, unused_labels
-from dbp_ros.data.selection import Selection
 from dbp_ros.diagnosis.findings import LEVEL_NAMES, Finding, listed
 from dbp_ros.diagnosis.text import finding_lines
+from dbp_ros.robots.arm_solver import ArmSolver
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = "example: dbp episodes check data/transport --robot ur5e_dual"
     parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
-    parser.add_argument("--robot", default="", help=f"{ROBOT_HELP}, for its limits and units")
+    add_units(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=run)
 
@@ -40,11 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If the description of the robot cannot be read.
         EpisodeError: If the set cannot be opened.
     """
-    console = terminal()
-    episodes = open_episodes(arguments.path, Selection(robot=arguments.robot))
+    console, selection = terminal(), unit_selection(arguments)
+    episodes = open_episodes(arguments.path, selection, ArmSolver)
     with progress_of(console, disable=arguments.json or not console.is_terminal) as progress:
         bar = progress.add_task("check", total=len(episodes))
-        findings = check_set(episodes, arguments.robot, lambda: progress.advance(bar))
+        findings = check_set(episodes, selection, lambda: progress.advance(bar))
     findings += unused_label_findings(arguments.path)
     status = int(any(finding.level != "note" for finding in findings))
     if arguments.json:

@@ -21,6 +21,7 @@ from dbp_ros.data.lerobot.layout import INFO_PATH
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import check_file, check_new_folder
+from dbp_ros.robots.arm_solver import ArmSolver
 from dbp_ros.settings.flags import add_settings, flags_of, settings_from
 from dbp_ros.settings.robot_files import read_robot
 
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check_flags(arguments)
     _check_out(arguments)
-    episodes = open_episodes(arguments.path, settings_from(Selection, arguments))
+    episodes = open_episodes(arguments.path, settings_from(Selection, arguments), ArmSolver)
     console = terminal()
     with progress_of(console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("export", total=len(episodes))

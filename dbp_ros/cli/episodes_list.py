@@ -10,9 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dbp_ros.cli.data_flags import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP, add_units, unit_selection
 from dbp_ros.cli.terminal import progress_of, show_table, terminal
 from dbp_ros.data.survey.episode_listing import EpisodeEntry, EpisodeListing, list_episodes
+from dbp_ros.robots.arm_solver import ArmSolver
 
 BYTES_PER_MB = 1e6
 
@@ -33,6 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "default reads those of the first episode",
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    add_units(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,13 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         EpisodeError: If the set cannot be opened.
     """
-    console = terminal()
+    console, selection = terminal(), unit_selection(arguments)
     with progress_of(console, disable=arguments.json or not console.is_terminal) as progress:
         bar = progress.add_task("read", total=None)
         listing = list_episodes(
             arguments.path,
             arguments.images,
             lambda total: progress.update(bar, total=total, advance=1),
+            selection,
+            ArmSolver,
         )
     if arguments.json:
         print(json.dumps(asdict(listing), indent=1))

@@ -11,6 +11,11 @@ from rich.console import Console
 from dbp_ros.cli.data_flags import PATH_HELP
 from dbp_ros.cli.episodes_list import BYTES_PER_MB
 from dbp_ros.cli.terminal import progress_of, terminal
+from dbp_ros.data.editing.resumed_conversion import (
+    begin_conversion,
+    finish_conversion,
+    unfinished_folder,
+)
 from dbp_ros.data.editing.set_metadata import combined_metadata
 from dbp_ros.data.editing.set_writing import (
     SourceEpisode,
@@ -31,7 +36,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Join data sets of the same joints, step and cameras into a new one. Files of dbp_ros are "
         "hard-linked and renumbered with their labels; sets of other formats are converted to "
-        "episode_*.npz with their labels applied. Discarded episodes are left out."
+        "episode_*.npz with their labels applied. Discarded episodes are left out. The same "
+        "command continues an interrupted conversion."
     )
     parser.epilog = "example: dbp episodes merge data/monday data/tuesday --out data/week"
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help=PATH_HELP)
@@ -58,10 +64,27 @@ def run(arguments: argparse.Namespace) -> int:
     command = shlex.join(words)
     console = terminal()
     announce(console, paths, episodes)
-    with atomic_folder(arguments.out) as folder:
-        write_set(folder, episodes, command, console)
+    if common_suffix(episodes):
+        with atomic_folder(arguments.out) as folder:
+            write_set(folder, episodes, command, console)
+    else:
+        _convert(arguments.out, episodes, command, console)
     console.print(summary(arguments.out), soft_wrap=True, highlight=False)
     return 0
+
+
+def _convert(out: Path, episodes: Sequence[SourceEpisode], command: str, console: Console) -> None:
+    """Convert episodes, continuing an interrupted conversion."""
+    folder = unfinished_folder(out)
+    finished = begin_conversion(folder, episodes, command)
+    if finished:
+        console.print(
+            f"{finished} of {len(episodes)} episodes are already converted in {folder}",
+            soft_wrap=True,
+            highlight=False,
+        )
+    write_set(folder, episodes, command, console)
+    finish_conversion(folder, out)
 
 
 def in_clone(data: Path) -> str:

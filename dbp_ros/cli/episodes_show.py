@@ -3,17 +3,16 @@
 import argparse
 from pathlib import Path
 
-from dbp_ros.cli.data_flags import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP, add_units, unit_selection
 from dbp_ros.cli.episodes_label import EPISODE_HELP
-from dbp_ros.cli.robot import ROBOT_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.selection import Selection
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.contact_sheet import SheetTitle, write_contact_sheet
 from dbp_ros.files import check_file, check_folder, require_folder
+from dbp_ros.robots.arm_solver import ArmSolver
 from dbp_ros.settings.robot_files import read_robot
 
 SUFFIX = ".png"
@@ -36,9 +35,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help=f"file that ends in {SUFFIX} for one episode, or a folder (default: sheets in the "
         "working directory)",
     )
-    parser.add_argument(
-        "--robot", default="", help=f"{ROBOT_HELP}, for its arms and units (default: by name)"
-    )
+    add_units(parser)
     parser.set_defaults(run=run)
 
 
@@ -49,16 +46,16 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If the output cannot be written, or the description of the robot is invalid.
         EpisodeError: If the set cannot be opened, or has no such episode.
     """
-    out = arguments.out or Path("sheets")
+    out, selection = arguments.out or Path("sheets"), unit_selection(arguments)
     check_out = check_file if out.suffix == SUFFIX else check_folder
     check_out(out)
-    episodes = open_episodes(arguments.path, Selection(robot=arguments.robot))
+    episodes = open_episodes(arguments.path, selection, ArmSolver)
     names = list(episodes.names)
     if arguments.episodes:
         names = find_episodes(arguments.episodes, episodes.names, str(arguments.path))
     files = _files(out, names)
-    robot = read_robot(arguments.robot) if arguments.robot else None
-    units, console = ColumnUnits.of_robot(arguments.robot), terminal()
+    robot = read_robot(selection.robot) if selection.robot else None
+    units, console = ColumnUnits.of_selection(selection), terminal()
     with progress_of(console, disable=not console.is_terminal) as progress:
         for name in progress.track(names, description="draw"):
             episode = episodes.read(episodes.names.index(name))

@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     show("state", columns(manifest, "state", manifest.states))
     show("action chunk", chunk(manifest))
     show("action", columns(manifest, "action", manifest.joints))
+    if hands := network_actions(manifest):
+        show("action of the network, converted to joints", columns(manifest, "action", hands))
     show("provenance", mapping_rows(manifest.made_by))
     show("metrics", mapping_rows(manifest.metrics))
     show("files", files(directory, manifest))
@@ -85,6 +87,8 @@ def chunk(manifest: Manifest) -> list[Row]:
     action = manifest.action
     horizon_s = action.horizon * action.step_s
     meaning = action.meaning.replace("_", " ")
+    if network_actions(manifest):
+        meaning = f"{meaning}, by inverse kinematics from poses of the hands"
     if action.meaning == AS_RECORDED:
         meaning = f"{meaning}: no policy node runs the model, only the simulator of its data"
     return [
@@ -103,6 +107,11 @@ def columns(manifest: Manifest, side: str, names: Sequence[str]) -> list[Row]:
         meaning = str(column.get("meaning", "")).replace("_", " ")
         rows.append((name, str(column.get("unit", "")), bounds, meaning))
     return rows or [("none",)]
+
+
+def network_actions(manifest: Manifest) -> list[str]:
+    """Return the columns of the network's action that are no joints, such as poses of hands."""
+    return [name for name in manifest.normaliser.get("action", {}) if name not in manifest.joints]
 
 
 def _described(normaliser: dict[str, Any], side: str, name: str) -> dict[str, Any]:

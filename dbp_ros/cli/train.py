@@ -2,12 +2,14 @@
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
-from dbp_ros.bundle.bundle import bundle_directory, read_bundle
+from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.cli.data_flags import add_selection
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
 from dbp_ros.data.formats import describe_choices, open_episodes
@@ -19,9 +21,15 @@ from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations
+from dbp_ros.learning.initial_model import (
+    NETWORK_SETTINGS,
+    initial_config,
+    initial_selection,
+)
 from dbp_ros.learning.trainer import Trainer
 from dbp_ros.settings.fields import Settings, leaves
-from dbp_ros.settings.flags import add_settings, flags_of, settings_from
+from dbp_ros.settings.flags import add_settings, flags_of, given_settings, settings_from
+from dbp_ros.settings.robot_files import path_of
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +40,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="data set: a folder or a file")
     parser.add_argument("--out", type=Path, required=True, help="folder for the run")
     parser.add_argument(
-        "--initial-model", default="", help="model bundle whose weights are the initial ones"
+        "--initial-model",
+        default="",
+        help="model bundle with the initial weights, network settings, control step and cameras",
     )
     parser.add_argument(
         "--resume",
@@ -67,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.resume:
         selection = settings_from(Selection, arguments)
         unmapped = cameras_not_of_robot(data.images, selection.robot)
-        for line in (*describe_choices(arguments.data, selection), *filter(None, [unmapped])):
+        lines = [*describe_choices(arguments.data, selection), unmapped, _taken_settings(trainer)]
+        for line in filter(None, lines):
             console.print(line, soft_wrap=True, highlight=False)
     _train(trainer, console)
     trainer.close()
@@ -83,11 +94,18 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     if path.exists() and not arguments.resume:
         raise TrainingError(f"{path} exists: give --resume to continue it, or another --out")
     checkpoint = read_checkpoint(arguments.out) if arguments.resume else None
-    config, selection = settings_from(TrainConfig, arguments), settings_from(Selection, arguments)
+    starts = bool(arguments.initial_model) and checkpoint is None
+    bundle = read_bundle(bundle_directory(arguments.initial_model)) if starts else None
+    config = settings_from(TrainConfig, arguments)
+    selection = _located(settings_from(Selection, arguments))
     if checkpoint is not None:
         _check_resumed(config, checkpoint.config)
-        _check_resumed(selection, checkpoint.selection)
+        _check_resumed(selection, _located(checkpoint.selection))
         config, selection = checkpoint.config, checkpoint.selection
+    if bundle is not None:
+        model, given = checkpoint_of(bundle), given_settings(arguments)
+        config = initial_config(model, config, given)
+        selection = initial_selection(model, arguments.data, selection, given)
     data = load_demonstrations(arguments.data, selection)
     origin = {
         "name": arguments.data.resolve().name,
@@ -101,15 +119,21 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     trainer.commands = (*earlier, train_command(arguments))
     if checkpoint is not None:
         trainer.resume(checkpoint)
-    elif arguments.initial_model:
-        bundle = read_bundle(bundle_directory(arguments.initial_model))
-        model = {
-            "path": arguments.initial_model,
-            "sha256": bundle.sha256,
-            "commands": bundle.manifest.made_by.get("commands", []),
-        }
-        trainer.start_from(checkpoint_of(bundle), model)
+    elif bundle is not None:
+        trainer.start_from(model, _description(bundle, arguments.initial_model))
     return trainer
+
+
+def _located(selection: Selection) -> Selection:
+    """Return a selection whose robot is found from any working directory."""
+    path = path_of(selection.robot)
+    return selection if path is None else replace(selection, robot=str(path))
+
+
+def _description(bundle: Bundle, path: str) -> dict[str, Any]:
+    """Return the description of an initial model for the checkpoints."""
+    commands = bundle.manifest.made_by.get("commands", [])
+    return {"path": path, "sha256": bundle.sha256, "commands": commands}
 
 
 def _check_resumed(given: Settings, stored: Settings) -> None:
@@ -121,6 +145,15 @@ def _check_resumed(given: Settings, stored: Settings) -> None:
                 f"{one.name} is {one.value}, and the run in --out has {stored_one.value}: leave it "
                 "out with --resume, or start another run in another --out"
             )
+
+
+def _taken_settings(trainer: Trainer) -> str:
+    """Return the network settings of the initial model; empty if there is none."""
+    if not trainer.initial_model:
+        return ""
+    network = {name: getattr(trainer.config, name) for name in NETWORK_SETTINGS}
+    flags = shlex.join(flags_of(replace(TrainConfig(), **network))) or "the defaults"
+    return f"network settings of {trainer.initial_model['path']}: {flags}"
 
 
 def _taken(data: Demonstrations) -> Taken:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dbp_ros.data.bags.bag_paths import bag_paths
@@ -12,9 +13,11 @@ from dbp_ros.data.image_size import ResizedEpisodes
 from dbp_ros.data.labelled_episodes import with_labels
 from dbp_ros.data.library_imports import library_imports
 from dbp_ros.data.npz_folder import NpzFolder
+from dbp_ros.data.pose_actions import KinematicsOf
 from dbp_ros.data.robot_mapping import MappedEpisodes, mapped_keys
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.subsample import SubsampledEpisodes
+from dbp_ros.data.unfinished import require_finished
 from dbp_ros.data.unit_conversion import ConvertedEpisodes
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError
@@ -23,6 +26,8 @@ from dbp_ros.settings.robot_files import read_robot
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
+# Applies the labels of a set to it, or not.
+Wrap = Callable[[EpisodeSet, Path], EpisodeSet]
 # Data sets named in an error, at most.
 MAX_LISTED = 5
 
@@ -164,36 +169,46 @@ FORMATS = (
 TENSORFLOW_FILES = ("dataset_info.json", "*/dataset_info.json", "*.tfrecord*", "*/*.tfrecord*")
 
 
-def open_episodes(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
+def open_episodes(
+    path: Path,
+    selection: Selection = DEFAULT_SELECTION,
+    kinematics: KinematicsOf | None = None,
+) -> EpisodeSet:
     """Detect the format of a data set, and open it with its labels and the selection applied.
 
     Args:
         path: A folder or a file.
         selection: What to read of each episode.
+        kinematics: Returns the kinematics of a robot, for actions that its description maps from
+            poses of the hands.
 
     Raises:
         EpisodeError: If the path does not exist, its format is unknown, the library of the format
             is not installed or cannot be imported, or the set is damaged, empty, or lacks a
             selected key.
     """
-    return _open(path, selection, with_labels)
+    return _open(path, selection, with_labels, kinematics)
 
 
-def open_recordings(path: Path, selection: Selection = DEFAULT_SELECTION) -> EpisodeSet:
+def open_recordings(
+    path: Path,
+    selection: Selection = DEFAULT_SELECTION,
+    kinematics: KinematicsOf | None = None,
+) -> EpisodeSet:
     """Open a data set as `open_episodes` does, but without its labels.
 
     Raises:
         EpisodeError: As `open_episodes` does.
     """
-    return _open(path, selection, lambda episodes, _: episodes)
+    return _open(path, selection, lambda episodes, _: episodes, kinematics)
 
 
 def _open(
-    path: Path, selection: Selection, wrap: Callable[[EpisodeSet, Path], EpisodeSet]
+    path: Path, selection: Selection, wrap: Wrap, kinematics: KinematicsOf | None
 ) -> EpisodeSet:
     data_format = format_of(path)
     with library_imports(f"reading {data_format.name}"):
-        episodes = _converted(data_format, path, selection, wrap)
+        episodes = _converted(data_format, path, selection, wrap, kinematics)
     if selection.image_size is not None:
         episodes = ResizedEpisodes(episodes, selection.image_size)
     if selection.stride is not None:
@@ -205,10 +220,12 @@ def format_of(path: Path) -> DataFormat:
     """Detect the format of a data set.
 
     Raises:
-        EpisodeError: If the path does not exist, or its format is unknown.
+        EpisodeError: If the path does not exist, its format is unknown, or it is still being
+            written.
     """
     if not path.exists():
         raise EpisodeError(f"{path} does not exist: give the folder or file of a data set")
+    require_finished(path)
     for data_format in FORMATS:
         if data_format.matches(path):
             return data_format
@@ -241,7 +258,8 @@ def _converted(
     data_format: DataFormat,
     path: Path,
     selection: Selection,
-    wrap: Callable[[EpisodeSet, Path], EpisodeSet],
+    wrap: Wrap,
+    kinematics: KinematicsOf | None,
 ) -> EpisodeSet:
     """Open a set in the names of a robot, or in the chosen units."""
     episodes = data_format.open(path, selection)
@@ -254,7 +272,8 @@ def _converted(
     keys = mapped_keys(robot, episodes.unused) if selection.state is None else ()
     if keys:
         episodes = data_format.open(path, replace(selection, state=keys))
-    return MappedEpisodes(wrap(episodes, path), robot)
+    of_robot = partial(kinematics, selection.robot) if kinematics else None
+    return MappedEpisodes(wrap(episodes, path), robot, of_robot)
 
 
 def describe_choices(path: Path, selection: Selection = DEFAULT_SELECTION) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from dbp_ros.errors import EpisodeError, TrainingError
 from dbp_ros.learning.arrays import Nested, column_names, concatenate, episode_rows
 from dbp_ros.learning.batch import DemonstrationBatch
 from dbp_ros.learning.observation_neighbours import Neighbours
+from dbp_ros.robots.arm_solver import ArmSolver
 from dbp_ros.types import Flags, Floats, Image
 
 
@@ -194,7 +195,7 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
             differs from the first, or the unit of a joint is undecided or contradicts its values.
     """
     try:
-        episodes = open_episodes(path, selection)
+        episodes = open_episodes(path, selection, ArmSolver)
         units = ColumnUnits.of_selection(selection)
         found = join_episodes(
             (episodes.read(index), name) for index, name in enumerate(episodes.names)

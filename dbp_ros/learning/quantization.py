@@ -82,6 +82,11 @@ def quantize_bundle(
     if precision not in PRECISIONS:
         raise BundleError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     manifest = source.manifest
+    if manifest.recurrent is not None:
+        raise BundleError(
+            f"{source.directory} has a recurrent state, which is not calibrated: quantize it "
+            "before dbp import"
+        )
     with atomic_folder(directory) as staging:
         for file in manifest.files:
             shutil.copyfile(source.path(file), staging / file)

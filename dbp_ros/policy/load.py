@@ -20,14 +20,22 @@ class BundlePolicy(ChunkPolicy):
 
     def __init__(self, model: Model, seed: int | None, latent_time_constant_s: float) -> None:
         """Run a model; see `ChunkPolicy`."""
-        self.model = model
+        self.model, self._state = model, model.initial_state
         super().__init__(spec_of(model.manifest), seed, latent_time_constant_s)
 
     def _encode(self, sensor: str, frame: Image | Floats) -> Floats:
         return self.model.encode(sensor, frame)
 
+    def reset(self, seed: int | None = None) -> None:
+        """Start an episode, a recurrent policy in its initial state; see `ChunkPolicy.reset`."""
+        super().reset(seed)
+        self._state = self.model.initial_state
+
     def _predict(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
-        return self.model.predict(positions, features, latent)
+        if self._state is None:
+            return self.model.predict(positions, features, latent)
+        action, self._state = self.model.advance(positions, features, latent, self._state)
+        return action
 
 
 def spec_of(manifest: Manifest) -> PolicySpec:

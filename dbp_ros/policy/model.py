@@ -10,7 +10,7 @@ import onnxruntime as ort
 from dbp_ros.bundle.bundle import Bundle
 from dbp_ros.bundle.external_data import external_files
 from dbp_ros.bundle.golden import GoldenCases, read_golden
-from dbp_ros.bundle.manifest import MANIFEST, Manifest
+from dbp_ros.bundle.manifest import MANIFEST, NEXT_STATE, STATE, Manifest
 from dbp_ros.errors import BundleError, ObservationError
 from dbp_ros.policy.onnx_graph import open_graph
 from dbp_ros.types import Floats, Image
@@ -40,7 +40,12 @@ class SampledChunk:
 
 
 class Model:
-    """Encoders and head of a bundle. Thread-safe."""
+    """Encoders and head of a bundle. Thread-safe.
+
+    Attributes:
+        bundle: The bundle.
+        initial_state: State of a recurrent policy before its first call; None for any other.
+    """
 
     def __init__(self, bundle: Bundle, provider: str = "cpu", threads: int = 1) -> None:
         """Load the graphs.
@@ -62,7 +67,9 @@ class Model:
         self._input_names |= {cloud.name: "points" for cloud in manifest.clouds}
         self._shapes = {name: encoder.inputs[0].shape for name, encoder in self._encoders.items()}
         shape = (1, *manifest.latent_shape)
-        self._zero_noise = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
+        self._constant = {"noise": np.zeros(shape, np.float32)} if manifest.stochastic else {}
+        self.initial_state = _initial_state(manifest)
+        self._constant |= self._state_feed(self.initial_state)
         self._check_signatures()
 
     @property
@@ -95,6 +102,8 @@ class Model:
     def predict(self, positions: Floats, features: Mapping[str, Floats], latent: Floats) -> Floats:
         """Return the chunk for an observation and a latent: one forward pass of the head.
 
+        A recurrent policy starts from its initial state.
+
         Args:
             positions: Measured states, oldest first, in the manifest's order; for a robot joint
                 positions in [rad] and [m]. Shape (history, ns).
@@ -104,9 +113,24 @@ class Model:
         Returns:
             Actions; for a robot absolute joint positions in [rad] and [m]. Shape (horizon, nu).
         """
-        feeds = self._feeds(positions, features, latent) | self._zero_noise
+        feeds = self._feeds(positions, features, latent) | self._constant
         action: Floats = self._head.run(["action"], feeds)[0][0]
         return action
+
+    def advance(
+        self, positions: Floats, features: Mapping[str, Floats], latent: Floats, state: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return the chunk of a recurrent policy, and its state for the next call.
+
+        Args:
+            positions: See `predict`.
+            features: See `predict`.
+            latent: See `predict`.
+            state: That of the last call, or `initial_state`. Shape (size,).
+        """
+        feeds = self._feeds(positions, features, latent) | self._state_feed(state)
+        action, state = self._head.run(["action", NEXT_STATE], feeds)
+        return action[0], state[0]
 
     def sample(
         self, positions: Floats, features: Mapping[str, Floats], latent: Floats, noise: Floats
@@ -173,6 +197,9 @@ class Model:
         feeds = {f"features.{name}": features[name][None] for name in self._encoders}
         return feeds | {"positions": positions[None], "latent": latent[None]}
 
+    def _state_feed(self, state: Floats | None) -> dict[str, Floats]:
+        return {} if state is None else {STATE: state[None]}
+
     def _check_signatures(self) -> None:
         manifest = self.manifest
         nu, horizon, length = len(manifest.joints), manifest.action.horizon, manifest.history.length
@@ -193,6 +220,9 @@ class Model:
             self._check(sensor.encoder, "takes", encoder.inputs, frame)
             self._check(sensor.encoder, "returns", encoder.outputs, features)
         outputs: Signature = {"action": (FLOAT, (1, horizon, nu))}
+        if manifest.recurrent is not None:
+            state: Tensor = (FLOAT, (1, manifest.recurrent.size))
+            inputs[STATE] = outputs[NEXT_STATE] = state
         if manifest.stochastic:
             inputs["noise"] = outputs["normalised"] = outputs["log_std"] = latent
         self._check(manifest.head, "takes", self._head.inputs, inputs)
@@ -210,6 +240,15 @@ class Model:
                 f"{self.bundle.directory}: {file} {verb} {found}, expected {expected} "
                 "from the manifest: export the model again"
             )
+
+
+def _initial_state(manifest: Manifest) -> Floats | None:
+    """Return the state of a recurrent policy before its first call; None for any other."""
+    recurrent = manifest.recurrent
+    if recurrent is None:
+        return None
+    initial = np.asarray(recurrent.initial, np.float32)
+    return np.broadcast_to(initial, (recurrent.size,)).copy()
 
 
 def _require_listed(bundle: Bundle, file: str) -> None:

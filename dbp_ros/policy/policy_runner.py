@@ -79,6 +79,8 @@ class PolicyRunner:
         self._due_ns = steps * seconds_to_ns(manifest.action.step_s)
         self._executed_due_ns = self._due_ns[: self._num_executed]
         self._latent = self.execution.latent(manifest.latent_shape)
+        # State of a recurrent policy, and the episode that it belongs to.
+        self._state, self._state_episode = model.initial_state, self.execution.episode
 
     def _configure(self, config: PolicyConfig) -> None:
         """Set how a subclass executes a chunk."""
@@ -98,6 +100,7 @@ class PolicyRunner:
         """Make this the runner that controls the robot; its next step computes a new chunk."""
         self.is_candidate = False
         self._stepped_ns = None
+        self._state = self.model.initial_state
         self.execution.statistics.set_period(self._period_ns)
 
     def statistics(self) -> dict[str, Any]:
@@ -164,7 +167,11 @@ class PolicyRunner:
         """
         observation = self.observations.get_observation(now_ns)
         start_ns = time.perf_counter_ns()
-        action = self.model.predict(observation.positions, observation.features, self._latent.value)
+        inputs = observation.positions, observation.features, self._latent.value
+        state = self._state
+        action = (
+            self.model.predict(*inputs) if state is None else self.model.advance(*inputs, state)[0]
+        )
         self.recent_inference.record(time.perf_counter_ns() - start_ns)
         return observation, self._to_chunk(observation, action, self._due_ns)
 
@@ -191,7 +198,16 @@ class PolicyRunner:
 
     def _predict(self, observation: Observation, latent: Floats) -> Floats:
         """Return the model's action. Shape (horizon, nu)."""
-        return self.model.predict(observation.positions, observation.features, latent)
+        model, inputs = self.model, (observation.positions, observation.features, latent)
+        if self._state is None or model.initial_state is None:
+            return model.predict(*inputs)
+        if self._state_episode != self.execution.episode:
+            self._state, self._state_episode = model.initial_state, self.execution.episode
+        action, state = model.advance(*inputs, self._state)
+        if not np.isfinite(state).all():
+            raise ModelOutputError("the model's recurrent state is not finite")
+        self._state = state
+        return action
 
     def _to_chunk(
         self, observation: Observation, action: Floats, due_ns: NDArray[np.int64]

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from dbp_ros.bundle.manifest import NEXT_STATE, STATE
 from dbp_ros.policy_import.conversions import (
     absolute_columns,
     action_conversion,
@@ -15,6 +16,7 @@ from dbp_ros.policy_import.encoder_graph import FRAME, with_graph
 from dbp_ros.policy_import.graph_builder import GraphBuilder, float_tensor
 from dbp_ros.policy_import.graph_split import ImageBranch, required_nodes, required_weights
 from dbp_ros.policy_import.plan import ImportPlan
+from dbp_ros.policy_import.recurrent_state import feed_states, next_state
 from dbp_ros.policy_import.static_graph import POLICY
 
 VECTOR = "NTD"
@@ -43,16 +45,24 @@ def head_model(
     values.append(float_tensor("latent", (1, plan.horizon, plan.latent_size)))
     _feed_noise(builder, plan)
     constants = [_constant(plan, name) for name in mapping.constants]
-    outputs = [f"{POLICY}{name}" for name in mapping.actions]
+    states = [f"{POLICY}{state.output}" for state in mapping.recurrent.values()]
+    results = [float_tensor("action", (1, plan.horizon, nu))]
+    if states:
+        values.append(float_tensor(STATE, (1, plan.state_size)))
+        results.append(float_tensor(NEXT_STATE, (1, plan.state_size)))
+        feed_states(builder, plan)
+    outputs = [*(f"{POLICY}{name}" for name in mapping.actions), *states]
     nodes = required_nodes(model.graph, outputs, [*given, *(f"{POLICY}{n}" for n in plan.inputs)])
     builder.nodes += nodes
     builder.rename(_action(builder, plan), "action")
+    if states:
+        builder.rename(next_state(builder, states), NEXT_STATE)
     weights = required_weights(model.graph, nodes, outputs)
     graph = helper.make_graph(
         builder.nodes,
         "head",
         values,
-        [float_tensor("action", (1, plan.horizon, nu))],
+        results,
         [*builder.constants, *constants, *weights],
     )
     return with_graph(model, graph)
@@ -104,16 +114,7 @@ def _feed_noise(builder: GraphBuilder, plan: ImportPlan) -> None:
 
 
 def _constant(plan: ImportPlan, name: str) -> TensorProto:
-    value = constant_value(plan, name)
-    return onnx.numpy_helper.from_array(value, f"{POLICY}{name}")
-
-
-def constant_value(plan: ImportPlan, name: str) -> np.ndarray:
-    """Return the value of a constant input."""
-    values = np.asarray(plan.mapping.constants[name].value)
-    shape = plan.shape_of(name)
-    full = np.full(shape, values[0]) if len(values) == 1 else values.reshape(shape)
-    return full.astype(plan.inputs[name].dtype)
+    return onnx.numpy_helper.from_array(plan.initial_value(name), f"{POLICY}{name}")
 
 
 def _action(builder: GraphBuilder, plan: ImportPlan) -> str:

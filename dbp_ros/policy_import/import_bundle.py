@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from dbp_ros import __version__
 from dbp_ros.bundle.bundle import read_bundle, sha256_of
-from dbp_ros.bundle.golden import GoldenCases, write_golden
+from dbp_ros.bundle.golden import write_golden
 from dbp_ros.bundle.manifest import (
     ENCODING,
     FORMAT,
@@ -26,6 +25,7 @@ from dbp_ros.bundle.manifest import (
 from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.files import atomic_folder
 from dbp_ros.policy.model import Model
+from dbp_ros.policy_import.comparison import compare, compare_calls
 from dbp_ros.policy_import.encoder_graph import encoder_model
 from dbp_ros.policy_import.foreign_graph import ForeignGraph, nodes_of
 from dbp_ros.policy_import.graph_split import ImageBranch, image_branch
@@ -33,13 +33,12 @@ from dbp_ros.policy_import.head_graph import feature_size, head_model
 from dbp_ros.policy_import.mapping_file import write_mapping
 from dbp_ros.policy_import.observations import golden_cases, other_sizes
 from dbp_ros.policy_import.plan import ImportPlan, plan_import
+from dbp_ros.policy_import.recurrent_state import recurrent_spec
 from dbp_ros.policy_import.reference_policy import ReferencePolicy
 from dbp_ros.policy_import.static_graph import POLICY, static_graph
 from dbp_ros.settings.policy_mapping import PolicyMapping
 
 MAPPING_FILE = "mapping.yaml"
-# Share of the golden tolerance that the import may use on this machine.
-IMPORT_SHARE = 0.1
 LAYERS = {"Conv", "Gemm", "MatMul"}
 SLOWEST_HZ, FASTEST_HZ = 1.0, 1000.0
 
@@ -108,9 +107,11 @@ def import_policy(
         manifest = _manifest(graph, plan, branches, staging, info)
         write_manifest(staging, manifest)
         imported = Model(read_bundle(staging))
-        report = _compare(imported, golden, *other_sizes(plan, reference))
+        difference, cases = compare(imported, golden, *other_sizes(plan, reference))
+        if mapping.recurrent:
+            difference = max(difference, compare_calls(imported, reference, golden))
         encoded = tuple(image for image, encoder in encoders.items() if _has_layers(encoder))
-        report = replace(report, encoded=encoded)
+        report = ImportReport(difference, cases, encoded)
         metrics = {"import_difference": float(f"{report.difference:.3g}")}
         write_manifest(staging, replace(manifest, metrics=metrics))
     return report
@@ -140,29 +141,6 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
         ) from error
 
 
-def _compare(model: Model, *observations: GoldenCases) -> ImportReport:
-    """Return the largest difference of a bundle from the original graph.
-
-    Raises:
-        BundleError: If it is too large.
-    """
-    worst, cases = 0.0, 0
-    for golden in observations:
-        for case in range(len(golden.action)):
-            features = model.encode_case(golden, case)
-            action = model.predict(golden.positions[case], features, golden.latent[case])
-            worst = float(np.maximum(worst, np.abs(action - golden.action[case]).max()))
-            cases += 1
-    largest = IMPORT_SHARE * model.manifest.proof.tolerance
-    if not worst <= largest:
-        raise BundleError(
-            f"the actions of the bundle differ from the original graph by {worst:.2g}, expected at "
-            f"most {largest:.2g}: nothing was written; for a policy of low precision set tolerance "
-            "in the mapping"
-        )
-    return ImportReport(worst, cases, ())
-
-
 def _manifest(
     graph: ForeignGraph,
     plan: ImportPlan,
@@ -190,6 +168,7 @@ def _manifest(
         control_rate_hz=decision_rate_hz(mapping),
         proof=GoldenSpec(GOLDEN_FILE, mapping.tolerance),
         files={path.name: sha256_of(path) for path in sorted(directory.iterdir())},
+        recurrent=recurrent_spec(plan),
         made_by={
             "commands": [info.command] if info.command else [],
             "method": "import",

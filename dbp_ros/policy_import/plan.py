@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.policy_import.foreign_graph import ForeignGraph, Size, TensorSpec
+from dbp_ros.policy_import.foreign_graph import ForeignGraph, Size, Tensors, TensorSpec
 from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.policy_mapping import ImageInput, PolicyMapping, PositionsInput
 
@@ -54,6 +56,18 @@ class ImportPlan:
         """Return the shape of an input."""
         return tuple(int(size) for size in self.inputs[name].shape)
 
+    @property
+    def state_size(self) -> int:
+        """Number of values of all recurrent inputs."""
+        return sum(int(np.prod(self.shape_of(name))) for name in self.mapping.recurrent)
+
+    def initial_value(self, name: str) -> NDArray[Any]:
+        """Return the value of a constant input, or of a recurrent one in the first call."""
+        given = self.mapping.constants.get(name) or self.mapping.recurrent[name]
+        values, shape = np.asarray(given.value), self.shape_of(name)
+        full = np.full(shape, values[0]) if len(values) == 1 else values.reshape(shape)
+        return full.astype(self.inputs[name].dtype)
+
     def camera_size(self, name: str) -> tuple[int, int]:
         """Return height and width of the camera's images in training."""
         given = self.mapping.images[name].camera_size
@@ -90,17 +104,26 @@ def plan_import(graph: ForeignGraph, mapping: PolicyMapping) -> ImportPlan:
         _require_dtype(f"noise input {name}", graph.inputs[name], FLOAT_DTYPES)
     for name, constant in mapping.constants.items():
         inputs[name] = _fixed(f"constants.{name}", graph.inputs[name], constant.shape)
-        _require_values(name, inputs[name], constant.value)
+        _require_values(f"constants.{name}", inputs[name], constant.value)
+    for name, state in mapping.recurrent.items():
+        inputs[name] = _fixed(f"recurrent.{name}", graph.inputs[name], state.shape)
+        _require_values(f"recurrent.{name}", inputs[name], state.value)
+        _require_dtype(f"recurrent.{name}", graph.inputs[name], FLOAT_DTYPES)
     points = _output_points(graph, mapping, inputs)
     return ImportPlan(mapping, inputs, windows, sizes, points, _horizon(mapping, points))
 
 
 def _require_names(graph: ForeignGraph, mapping: PolicyMapping) -> None:
     """Raise `ConfigError` unless every input and output of the graph is mapped."""
-    outputs = (*mapping.actions, *mapping.unused_outputs)
+    sections = "positions, images, noise, constants or recurrent"
     for kind, mapped, known, section in (
-        ("input", mapping.input_names, graph.inputs, "positions, images, noise or constants"),
-        ("output", outputs, graph.outputs, "actions or unused_outputs"),
+        (
+            "input",
+            mapping.input_names,
+            graph.inputs,
+            sections,
+        ),
+        ("output", mapping.output_names, graph.outputs, "actions, recurrent or unused_outputs"),
     ):
         for name in mapped:
             if name not in known:
@@ -181,7 +204,7 @@ def _require_values(name: str, spec: TensorSpec, value: tuple[float, ...]) -> No
     count = int(np.prod([int(size) for size in spec.shape]))
     if len(value) not in (1, count):
         raise ConfigError(
-            f"constants.{name}: value has {len(value)} numbers, expected 1 or {count} for {spec}"
+            f"{name}: value has {len(value)} numbers, expected 1 or {count} for {spec}"
         )
 
 
@@ -201,6 +224,7 @@ def _output_points(
         name: np.zeros(tuple(map(int, spec.shape)), spec.dtype) for name, spec in inputs.items()
     }
     values, points = graph.run(feeds), dict[str, int]()
+    _require_states(mapping, inputs, values)
     for name, item in mapping.actions.items():
         spec = TensorSpec(values[name].dtype, values[name].shape)
         columns = len(mapping.columns(item))
@@ -213,6 +237,20 @@ def _output_points(
                 f"{axes.get('T', 1)} points: drop fewer"
             )
     return points
+
+
+def _require_states(
+    mapping: PolicyMapping, inputs: Mapping[str, TensorSpec], outputs: Tensors
+) -> None:
+    """Require that each recurrent input has type and shape of its output."""
+    for name, state in mapping.recurrent.items():
+        found = outputs[state.output]
+        returned = TensorSpec(found.dtype, found.shape)
+        if returned != inputs[name]:
+            raise ConfigError(
+                f"recurrent.{name} takes {inputs[name]}, and the output {state.output} is "
+                f"{returned}: name the output of this state, or correct the shape"
+            )
 
 
 def _horizon(mapping: PolicyMapping, points: Mapping[str, int]) -> int:

@@ -24,12 +24,26 @@ class ReferencePolicy:
         self._graph, self._plan = graph, plan
 
     def predict(self, positions: Floats, images: Mapping[str, Image], latent: Floats) -> Floats:
-        """Return the action chunk in [rad] and [m]. Shape (horizon, nu).
+        """Return the action chunk of the first call of an episode; see `advance`."""
+        return self.advance(positions, images, latent, {})[0]
+
+    def advance(
+        self,
+        positions: Floats,
+        images: Mapping[str, Image],
+        latent: Floats,
+        states: Mapping[str, NDArray[Any]],
+    ) -> tuple[Floats, Tensors]:
+        """Return the action chunk in [rad] and [m], and the recurrent inputs of the next call.
 
         Args:
             positions: Measured joint positions, oldest first. Shape (history, nu).
             images: Images by camera, oldest first. Shapes (history, height, width, 3).
             latent: Standard normal noise. Shape (horizon, latent_size).
+            states: Recurrent inputs; their initial values if empty.
+
+        Returns:
+            The chunk, of shape (horizon, nu), and the recurrent inputs by name.
         """
         plan, mapping = self._plan, self._plan.mapping
         measured = {
@@ -45,11 +59,13 @@ class ReferencePolicy:
             count = int(np.prod(plan.shape_of(name)))
             feeds[name] = self._tensor(name, noise[:count])
             noise = noise[count:]
-        for name, constant in mapping.constants.items():
+        for name, constant in {**mapping.constants, **mapping.recurrent}.items():
             count = int(np.prod(plan.shape_of(name)))
             repeated = constant.value * count if len(constant.value) == 1 else constant.value
             feeds[name] = self._tensor(name, repeated)
-        return self._chunk(self._graph.run(feeds), measured)
+        outputs = self._graph.run({**feeds, **states})
+        following = {name: outputs[state.output] for name, state in mapping.recurrent.items()}
+        return self._chunk(outputs, measured), following
 
     def _tensor(self, name: str, values: Sequence[float]) -> NDArray[Any]:
         return np.array(values, self._plan.inputs[name].dtype).reshape(self._plan.shape_of(name))

@@ -92,11 +92,11 @@ def _motion(joint: Joint, position: Array) -> Array:
     if joint.kind == "prismatic":
         motion[..., :3, 3] = position[..., None] * joint.axis
     elif joint.moves:
-        motion[..., :3, :3] = _rotation(joint.axis, position)
+        motion[..., :3, :3] = axis_rotation(joint.axis, position)
     return motion
 
 
-def _rotation(axis: Array, angle: Array) -> Array:
+def axis_rotation(axis: Array, angle: Array) -> Array:
     """Return rotations about an axis, by Rodrigues' formula. Shape (..., 3, 3)."""
     x, y, z = axis
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])

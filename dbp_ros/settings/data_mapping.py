@@ -6,6 +6,7 @@ from typing import Literal
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.pose_mapping import PoseColumns
 
 Unit = Literal["rad", "deg", "m", "mm"]
 ActionKind = Literal["absolute", "delta"]
@@ -76,6 +77,9 @@ class DataMapping(Settings):
         "absolute", "Meaning of actions: positions, or deltas that are added to the measured ones"
     )
     joints: dict[str, JointColumn] = setting({}, "Joints that differ from this")
+    poses: dict[str, PoseColumns] = setting(
+        {}, "Actions that are poses of hands instead of positions of the arm's joints: by arm"
+    )
     camera: str = setting(CAMERA, "Pattern of the names of the cameras")
     cameras: dict[str, str] = setting({}, "Cameras that differ from this: camera of the robot: key")
 

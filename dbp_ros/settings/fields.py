@@ -26,6 +26,8 @@ from dbp_ros.errors import ConfigError
 Kind = TypeVar("Kind")
 MAX_JSON_LENGTH = 1 << 20
 INT64 = 1 << 63
+# Integers up to this one are floats, and floats are below two to the power of the exponent.
+MAX_EXACT, MAX_EXPONENT = 1 << 53, 1023
 _hints: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
 
 
@@ -141,7 +143,7 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
     if kind is float and type(value) is int:
-        return float(value)
+        return _exact_float(value, name)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         _reject(name, value, kind.__name__)
     return value
@@ -215,6 +217,18 @@ def _tuple(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
     if len(items) != len(kinds):
         _reject(name, value, f"a list of {len(kinds)}")
     return tuple(convert(kind, item, name) for kind, item in zip(kinds, items, strict=True))
+
+
+def _exact_float(value: int, name: str) -> float:
+    """Return a whole number as a float.
+
+    Raises:
+        ConfigError: If a float would round it, which starts above 2^53.
+    """
+    # Larger powers of two are exact, too, and integers beyond the range of floats overflow.
+    if abs(value) > MAX_EXACT and (abs(value) >> MAX_EXPONENT or int(float(value)) != value):
+        _reject(name, value, "a number that a float represents exactly, such as one up to 2^53")
+    return float(value)
 
 
 def _array(value: Any, name: str) -> Any:

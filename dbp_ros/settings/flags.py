@@ -1,7 +1,7 @@
 """Settings as command line flags and launch arguments."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -11,11 +11,51 @@ from dbp_ros.settings.fields import Settings, from_mapping, leaves
 Kind = TypeVar("Kind", bound=Settings)
 BOOLEANS = {"true": True, "false": False}
 Parser = argparse.ArgumentParser | argparse._ArgumentGroup
+# Attribute of parsed arguments with the names of the given settings.
+GIVEN = "given_settings"
 
 
-def add_settings(parser: Parser, kind: type[Settings]) -> None:
-    """Add a flag for every setting, with its default in the help text; `--group.name` in groups."""
+class _Store(argparse.Action):
+    """Storage of a value, and of the name of its setting."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        setattr(namespace, GIVEN, given_settings(namespace) | {self.dest})
+
+
+class _StoreBoolean(argparse.BooleanOptionalAction):
+    """Storage of a Boolean, and of the name of its setting."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        super().__call__(parser, namespace, values, option_string)
+        setattr(namespace, GIVEN, given_settings(namespace) | {self.dest})
+
+
+def add_settings(
+    parser: Parser, kind: type[Settings], names: Collection[str] | None = None
+) -> None:
+    """Add a flag for every setting, with its default in the help text; `--group.name` in groups.
+
+    Args:
+        parser: Parser or group of flags.
+        kind: The settings.
+        names: Settings to add; None for all.
+    """
     for leaf in leaves(kind()):
+        if names is not None and leaf.name not in names:
+            continue
         notes = [leaf.bounds, "" if leaf.value is None else f"default: {_shown(leaf.value)}"]
         # Descriptions of ROS parameters are capitalised, help texts are not.
         # An abbreviation or a name keeps its capital: KL, U-Net, ResNet.
@@ -36,6 +76,12 @@ def settings_from(kind: type[Kind], arguments: argparse.Namespace) -> Kind:
         ConfigError: If a value is out of its range or choices.
     """
     return from_mapping(kind, {leaf.name: getattr(arguments, leaf.name) for leaf in leaves(kind())})
+
+
+def given_settings(arguments: argparse.Namespace) -> frozenset[str]:
+    """Return the names of the settings on a command line, also of those with default values."""
+    given: frozenset[str] = getattr(arguments, GIVEN, frozenset())
+    return given
 
 
 def flags_of(config: Settings) -> list[str]:
@@ -84,10 +130,11 @@ def _keywords(kind: Any, filled: bool) -> dict[str, Any]:
     if get_origin(kind) in (UnionType, Union):
         kind = get_args(kind)[0]
     if kind is bool:
-        return {"action": argparse.BooleanOptionalAction}
+        return {"action": _StoreBoolean}
     if get_origin(kind) is tuple:
-        return {"nargs": "+" if filled else "*", "type": get_args(kind)[0]}
-    return {"type": str if get_origin(kind) is Literal else kind}
+        one = get_args(kind)[0]
+        return {"action": _Store, "nargs": "+" if filled else "*", "type": one}
+    return {"action": _Store, "type": str if get_origin(kind) is Literal else kind}
 
 
 def _shown(value: Any) -> str:

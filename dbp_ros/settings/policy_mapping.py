@@ -112,6 +112,22 @@ class ConstantInput(Settings):
 
 
 @dataclass(frozen=True)
+class RecurrentInput(ConstantInput):
+    """Input of the state that the graph returned in its last call.
+
+    The value is that of the first call of an episode.
+    """
+
+    output: str = setting("", "Output whose value is the input of the next call")
+
+    def __post_init__(self) -> None:
+        """Check that an output is named."""
+        super().__post_init__()
+        if not self.output:
+            raise ConfigError("output is empty, expected the output that feeds this input")
+
+
+@dataclass(frozen=True)
 class ActionOutput(Normalisation):
     """Output with target positions of joints."""
 
@@ -152,6 +168,7 @@ class PolicyMapping(Settings):
     images: dict[str, ImageInput] = setting({}, "Inputs of images")
     noise: tuple[str, ...] = setting((), "Inputs of standard normal noise")
     constants: dict[str, ConstantInput] = setting({}, "Inputs with a constant value")
+    recurrent: dict[str, RecurrentInput] = setting({}, "Inputs of the state of the last call")
     actions: dict[str, ActionOutput] = setting({}, "Outputs of target positions")
     unused_outputs: tuple[str, ...] = setting((), "Outputs that are not used")
     tolerance: float = setting(
@@ -178,7 +195,13 @@ class PolicyMapping(Settings):
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of all mapped inputs."""
-        return (*self.positions, *self.images, *self.noise, *self.constants)
+        return (*self.positions, *self.images, *self.noise, *self.constants, *self.recurrent)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of all mapped outputs."""
+        states = (item.output for item in self.recurrent.values())
+        return (*self.actions, *states, *self.unused_outputs)
 
     def columns(self, tensor: PositionsInput | ActionOutput) -> tuple[str, ...]:
         """Return the joints of the columns of an input or output."""
@@ -206,6 +229,9 @@ class PolicyMapping(Settings):
         names = self.input_names
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ConfigError(f"the input {', '.join(repeated)} is mapped twice")
+        outputs = self.output_names
+        if repeated := sorted({name for name in outputs if outputs.count(name) > 1}):
+            raise ConfigError(f"the output {', '.join(repeated)} is mapped twice")
         if wrong := [n for n, item in self.joint_units.items() if item.state or item.action]:
             raise ConfigError(
                 f"joint_units.{wrong[0]} has a column name, expected unit, sign or ranges only: "

@@ -173,6 +173,7 @@ class RobotDescription(Settings):
         _require_same_joints("joint_limits", self.joint_limits, self.joints)
         _require_same_joints("home", self.home, self.joints)
         _require_known("data.joints", self.data.joints, self.joints)
+        _require_known("data.poses", self.data.poses, tuple(self.arms))
         _require_known("data.cameras", self.data.cameras, tuple(self.cameras))
         for joint, position in self.home.items():
             limits = self.joint_limits[joint]

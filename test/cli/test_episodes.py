@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,6 +64,30 @@ def test_list_prints_a_row_per_episode_and_the_totals(
     assert "success, discarded" in printed
     assert "3 episodes, 1 failure, 2 success, 1 discarded; 180 steps, 18.0 s" in printed
     assert "cameras: head 32 x 24, wrist 32 x 24" in printed
+
+
+def test_units_reach_list_check_and_show(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(4):
+        # The states of joints that barely move in degrees do not follow their actions.
+        still = following(index)
+        states = np.roll(still.states, 25, axis=0)
+        write_episode(episode_path(data, index), replace(still, states=states))
+    assert dbp("check", data, "--units", "rad") == 1
+    assert "the state does not follow the action" in capsys.readouterr().out
+    dbp("check", data, "--units", "deg", "--gripper-units", "mm")
+    assert "the state does not follow the action" not in capsys.readouterr().out
+    assert dbp("list", data, "--units", "deg") == 0
+    assert dbp("show", data, "0", "--units", "deg", "--out", tmp_path / "sheet.png") == 0
+    assert (tmp_path / "sheet.png").is_file()
+    capsys.readouterr()
+    for verb in ("list", "check", "show"):
+        assert "give units in the data section" in error_of(
+            capsys, verb, data, "--robot", "ur5e_dual", "--units", "deg"
+        )
+    assert dbp("list", data, "--robot", "ur5e_dual") == 1
+    assert "no state 'left_shoulder_pan_joint'" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_list_prints_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,6 +232,61 @@ def test_merge_refuses_sets_that_differ_and_leaves_nothing(
     assert "other does not fit" in line
     assert "cameras: without head, wrist" in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "set"]
+
+
+def hdf5_set(path: Path, broken: bool = False) -> Path:
+    """Write a robomimic file of three demonstrations, the last one damaged or not."""
+    with h5py.File(path, "w") as file:
+        for number in range(3):
+            demo = file.create_group(f"data/demo_{number}")
+            demo["obs/joints"] = np.full((5, 2), number + 1.0, np.float32)
+            demo["actions"] = np.full((5, 2), np.nan if broken and number == 2 else 2.0)
+    return path
+
+
+def test_an_interrupted_merge_continues_with_the_finished_episodes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = hdf5_set(tmp_path / "a.hdf5"), hdf5_set(tmp_path / "b.hdf5", broken=True)
+    out, folder = tmp_path / "out", tmp_path / "out.unfinished"
+    words = ("merge", one, two, "--out", out)
+    assert "actions is not finite at step 0" in error_of(capsys, *words)
+    finished = [episode_path(folder, number) for number in range(5)]
+    times_ns = [path.stat().st_mtime_ns for path in finished]
+    (folder / ".episode_000005.npz.77").write_bytes(b"of a killed process")
+    assert not out.exists()
+    assert "is not complete, as its command was interrupted: run again: dbp episodes merge" in (
+        error_of(capsys, "list", folder)
+    )
+    # Another label, and another file: only the episodes of the first file stay, except one.
+    dbp("label", one, "1", "--outcome", "failure")
+    hdf5_set(two)
+    capsys.readouterr()
+    assert dbp(*words) == 0
+    assert "2 of 6 episodes are already converted" in " ".join(capsys.readouterr().out.split())
+    assert not folder.exists()
+    assert sorted(path.name for path in out.iterdir()) == [
+        "dataset.yaml",
+        *(f"episode_{number:06d}.npz" for number in range(6)),
+    ]
+    found = open_episodes(out)
+    assert [found.read(number).states[0, 0] for number in range(6)] == [1, 2, 3, 1, 2, 3]
+    assert [found.read(number).outcome for number in (0, 1)] == ["success", "failure"]
+    new_ns = [episode_path(out, number).stat().st_mtime_ns for number in range(5)]
+    equal = [new == old for new, old in zip(new_ns, times_ns, strict=True)]
+    assert equal == [True, False, True, False, False]
+
+
+def test_a_merge_deletes_no_files_of_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, other = hdf5_set(tmp_path / "a.hdf5"), tmp_path / "out.unfinished"
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
+    assert "has files of something else" in error_of(
+        capsys, "merge", data, "--out", tmp_path / "out"
+    )
+    assert (other / "notes.txt").is_file()
 
 
 def test_new_sets_replace_nothing(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,6 +102,24 @@ def test_a_model_that_no_policy_node_runs_states_it(bundle: Path) -> None:
     assert "no policy node runs the model" in dict(chunk(other))["point"]
 
 
+def test_actions_of_the_network_that_are_poses_are_listed_with_their_ranges(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pose = {
+        "left.x": {"unit": "m", "meaning": "in_frame_of_base", "range": [-0.25, 0.5]},
+        "left.r11": {"unit": "", "meaning": "in_frame_of_base", "range": [-1, 1]},
+    }
+    normaliser = {"state": NORMALISER["state"], "action": pose}
+    bundle = write_toy_bundle(tmp_path / "toy", normaliser=normaliser)
+    assert main(["inspect", str(bundle)]) == 0
+    shown = words(capsys.readouterr().out)
+    assert "point absolute joint position, by inverse kinematics from poses of the hands" in shown
+    _, _, hands = shown.partition("action of the network, converted to joints\n")
+    assert hands.startswith(
+        " left.x m from -0.25 to 0.5 in frame of base\n left.r11 from -1 to 1 in frame of base\n"
+    )
+
+
 def test_a_point_cloud_is_described(bundle: Path) -> None:
     cloud = CloudSpec("head_depth", 64, 6, 8, "encoder.onnx")
     manifest = read_bundle(write_toy_bundle(bundle, clouds=(cloud,))).manifest

@@ -125,7 +125,7 @@ def test_the_weights_of_another_network_are_refused(
     assert main([*words, "--name", "toy"]) == 0
     initial = ("--initial-model", str(bundle))
     assert train(data, run.with_name("wider"), *CHOSEN, *initial, "--width", "24") == 1
-    assert "differs from that of the initial model" in capsys.readouterr().err
+    assert "width is 24, and the initial model has 16: leave out --width" in capsys.readouterr().err
     assert train(data, run.with_name("other"), *initial) == 1
     assert "the initial model has inputs and outputs" in capsys.readouterr().err
 

@@ -14,6 +14,7 @@ from dbp_ros.bundle.manifest import Manifest, require_joints
 from dbp_ros.cli.main import main
 from dbp_ros.data.episode import Episode, episode_path, write_episode
 from dbp_ros.guard_state import GuardMode
+from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
@@ -156,3 +157,21 @@ def test_files_of_aloha_train_and_export_with_their_cameras(tmp_path: Path) -> N
     assert manifest.camera_names == ("observations.images.cam_high",)
     assert manifest.states[0] == "observations.qpos.0"
     assert "--step-s 0.02" in manifest.made_by["commands"][0]
+
+
+def test_a_run_with_a_relative_description_is_exported_from_another_folder(
+    two_arms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot, elsewhere = write_description(tmp_path), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(robot.parent)
+    run, data = str(tmp_path / "run"), str(two_arms)
+    given = ["--data", data, "--out", run, "--robot", robot.name]
+    assert main(["train", *given, *SETTINGS]) == 0
+    assert read_checkpoint(Path(run)).selection.robot == str(robot)
+    assert main(["train", *given, *SETTINGS, "--resume"]) == 0
+    monkeypatch.chdir(elsewhere)
+    words = ["export", "--run", run, "--data", data, "--out", "model", "--name", "toy"]
+    assert main(words) == 0
+    lines = read_bundle(elsewhere / "model").manifest.made_by["commands"]
+    assert f"--robot {robot.name}" in lines[0]

@@ -1,5 +1,6 @@
 """Recordings of rosbag2 as data sets: every storage, and topics of robots of others."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from foreign_bags import (
 from mcap.writer import CompressionType
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
-from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.formats import describe_choices, open_episodes
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import EpisodeError
 
@@ -180,6 +181,59 @@ def test_interventions_of_any_recorder_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.interventions, expected)
     demonstration = read(write_bag(tmp_path / "demonstration", Robot().messages()))
     assert demonstration.interventions is None
+
+
+def published(topic: str, kind: str, values: dict[int, object]) -> list[tuple]:
+    """Return messages of one field by the time of their arrival."""
+    return [(topic, kind, ns, TYPES.types[kind](value)) for ns, value in values.items()]
+
+
+def test_published_rewards_are_those_one_step_later(tmp_path: Path) -> None:
+    rewarded_ns = START_NS + SECOND_NS
+    rewards = {START_NS: 0.25, rewarded_ns: 2.0, rewarded_ns + 1: math.nan}
+    for kind, name in (("std_msgs/msg/Float64", "64"), ("std_msgs/msg/Float32", "32")):
+        extra = published("/cell/reward", kind, rewards)
+        path = write_bag(tmp_path / name, Robot(extra=extra).messages())
+        found = read(path)
+        later = found.stamps_ns + STEP_NS >= rewarded_ns
+        np.testing.assert_array_equal(found.rewards, np.where(later, 2.0, 0.25))
+    (note,) = open_episodes(path).notes
+    assert note.endswith("images: head_camera (/head_camera/image_raw); reward: /cell/reward")
+    two = [*extra, *published("/other/reward", kind, rewards)]
+    path = write_bag(tmp_path / "two", Robot(extra=two).messages())
+    assert not read(path).rewards.any()
+    assert {"/cell/reward", "/other/reward"} <= set(open_episodes(path).unused)
+
+
+def test_the_last_published_success_is_the_outcome(tmp_path: Path) -> None:
+    for solved, outcome in ((True, "success"), (False, "failure")):
+        values = {START_NS: not solved, START_NS + SECOND_NS: solved}
+        extra = published("/cell/success", "std_msgs/msg/Bool", values)
+        found = read(write_bag(tmp_path / outcome, Robot(extra=extra).messages()))
+        assert (found.outcome, found.termination_reason) == (outcome, outcome)
+        assert not found.rewards[:-1].any()
+        assert found.rewards[-1] == solved
+    unknown = read(write_bag(tmp_path / "unknown", Robot().messages()))
+    assert (unknown.outcome, unknown.termination_reason) == ("success", "operator")
+    assert not unknown.rewards.any()
+
+
+def test_disabled_control_is_named_as_the_cause_of_missing_commands(
+    tmp_path: Path, robot: str
+) -> None:
+    kind, state = "std_msgs/msg/String", "disabled: control is not enabled"
+    extra = published("/cell/guard/state", kind, {START_NS: state})
+    write_bag(tmp_path / "set" / "a", Robot(commands=True).messages())
+    path = write_bag(tmp_path / "set" / "b", Robot(extra=extra).messages())
+    cause = "no command was sent in b, as control was never enabled .*disabled: control is not .*"
+    with pytest.raises(EpisodeError, match=f"{cause}`dbp enable` .*or choose .* measured"):
+        read(tmp_path / "set", 1, robot=robot)
+    with pytest.raises(EpisodeError, match=f"no commands of every controller: .*{cause}"):
+        read(path, robot=robot, action="commands")
+    assert "no command was sent in b" in describe_choices(path, Selection(robot=robot))[1]
+    enabled = [*extra, *published("/cell/guard/state", kind, {START_NS + SECOND_NS: "tracking"})]
+    path = write_bag(tmp_path / "enabled", Robot(extra=enabled).messages())
+    assert len(describe_choices(path, Selection(robot=robot))) == 1
 
 
 def test_topics_that_are_not_read_are_listed(tmp_path: Path) -> None:

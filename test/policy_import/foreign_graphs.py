@@ -139,3 +139,31 @@ def write_video_policy(path: Path) -> Path:
         time=[1],
         small=np.float32(0.25),
     )
+
+
+def write_recurrent_policy(path: Path, precision: int = FLOAT) -> Path:
+    """Write a policy that adds its joints to two states: a sum, and a number of calls."""
+    nodes = [
+        op("Cast", ["sum_in"], ["old_sum"], to=FLOAT),
+        op("Mul", ["old_sum", "half"], ["fading"]),
+        op("Add", ["fading", "joints"], ["sum"]),
+        op("Cast", ["sum"], ["sum_out"], to=precision),
+        op("Add", ["calls_in", "one"], ["calls_out"]),
+        op("Mul", ["sum", "calls_out"], ["action"]),
+    ]
+    return save(
+        path,
+        nodes,
+        [
+            ("joints", FLOAT, (1, 3)),
+            ("sum_in", precision, (1, 3)),
+            ("calls_in", FLOAT, (1, 1)),
+        ],
+        [
+            ("action", FLOAT, (1, 3)),
+            ("sum_out", precision, (1, 3)),
+            ("calls_out", FLOAT, (1, 1)),
+        ],
+        half=np.float32(0.5),
+        one=np.float32(1.0),
+    )

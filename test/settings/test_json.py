@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass, make_dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.fields import from_json
+from dbp_ros.settings.fields import convert, from_json
 
 GOOD = '{"name": "lift", "number": 3, "share": 1}'
 JSON = st.recursive(
@@ -36,6 +36,10 @@ def test_a_document_is_converted_to_a_dataclass():
         ("", "not JSON"),
         ("model 3", "not JSON"),
         ("[" * 100_000, "not JSON"),
+        (
+            '{"name": "lift", "number": 3, "share": 9007199254740993}',
+            "share is 9007199254740993 of type int, expected a number that a float represents",
+        ),
         ("[]", r"Document is \[\] of type list, expected a mapping"),
         ("3", "Document is 3 of type int, expected a mapping"),
         ("null", "Document is None of type NoneType, expected a mapping"),
@@ -56,7 +60,16 @@ def test_an_invalid_document_is_refused_with_the_reason(text, reason):
         from_json(Document, text)
 
 
+def test_a_whole_number_of_a_float_is_exact_or_refused():
+    for number in (0, -(2**53), 2**53, 2**60, 2**62 + 2**20):
+        assert convert(float, number, "share") == number
+    for number in (2**53 + 1, -(2**53) - 1, 2**62 + 1, 10**400):
+        with pytest.raises(ConfigError, match="a number that a float represents exactly"):
+            convert(float, number, "share")
+
+
 @given(JSON)
+@example(2**53 + 1)
 def test_no_document_raises_another_error(document):
     for kind in (str, int, float, tuple[str, ...], dict[str, int]):
         try:

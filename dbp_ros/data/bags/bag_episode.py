@@ -1,12 +1,12 @@
 """Episodes of bags: policy steps, measurements, images, rewards and interventions."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from dbp_ros.data.bags.bag import CUT_OFF, Bag
 from dbp_ros.data.bags.interventions import INTERVENTION, intervention_series
 from dbp_ros.data.bags.joint_messages import merged_joint_states, stamp_of
+from dbp_ros.data.bags.rewards import REWARD, reward_series
 from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.errors import EpisodeError, ObservationError
 from dbp_ros.guard_state import GuardState
@@ -70,10 +70,7 @@ class BagEpisode:
             )
             for camera in metadata["cameras"]
         }
-        rewards = [(ns, float(m.data)) for ns, m in messages.get("reward", [])]
-        self.published_rewards = StampedSeries(
-            (ns, value) for ns, value in rewards if math.isfinite(value)
-        )
+        self.published_rewards = reward_series(messages.get(REWARD, []))
         self.interventions = intervention_series(messages.get(INTERVENTION, []))
         self._stops = StampedSeries(
             (ns, GuardState.parse(m.data).inactive) for ns, m in messages.get("guard_state", [])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dbp_ros.data.bags.bag import BagWriter, EpisodeEnd
-from dbp_ros.data.bags.bag_summary import COMMAND, IMAGE, JOINT_COMMANDS, JOINT_STATES, REWARD
+from dbp_ros.data.bags.bag_summary import COMMAND, IMAGE, JOINT_COMMANDS, JOINT_STATES
 from dbp_ros.data.bags.bag_topics import RobotTopics
 from dbp_ros.data.bags.export_messages import (
     commands_message,
@@ -22,6 +22,7 @@ from dbp_ros.data.bags.export_messages import (
 )
 from dbp_ros.data.bags.export_topics import bag_metadata, bag_topics, robot_topics
 from dbp_ros.data.bags.interventions import INTERVENTION
+from dbp_ros.data.bags.rewards import REWARD
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.exports import EXPORTED_BAG, McapExport, Report

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from dbp_ros.data.bags.bag import EpisodeEnd, read_bag
+from dbp_ros.data.bags.bag import read_bag
+from dbp_ros.data.bags.bag_labels import UNKNOWN_END
 from dbp_ros.data.bags.bag_paths import bag_paths
 from dbp_ros.data.bags.bag_rows import read_images, sample_rows
 from dbp_ros.data.bags.bag_streams import read_streams
@@ -16,9 +15,11 @@ from dbp_ros.data.bags.bag_summary import (
     policy_topics,
     read_summary,
 )
-from dbp_ros.data.bags.bag_topics import BagTopics, RobotTopics, choose_topics
+from dbp_ros.data.bags.bag_topics import CONTROLLERS, BagTopics, RobotTopics, choose_topics
+from dbp_ros.data.bags.control_state import disabled_control
 from dbp_ros.data.bags.interventions import intervention_rows
 from dbp_ros.data.bags.policy_episode import read_policy_episode
+from dbp_ros.data.bags.rewards import reward_rows
 from dbp_ros.data.bags.rosbag import Rosbag
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.hashing import files_sha256
@@ -31,8 +32,6 @@ from dbp_ros.types import seconds_to_ns
 
 # Time between two rows of a recording that does not store it: cameras of robots run at 30 Hz.
 STEP_S = 1 / 30
-# A recording without an outcome is a demonstration that its operator ended.
-UNKNOWN_END = EpisodeEnd("success", "operator", 0)
 
 
 class BagSet:
@@ -73,7 +72,9 @@ class BagSet:
     @property
     def notes(self) -> tuple[str, ...]:
         """Topics of the first bag that are read, for the user to check."""
-        return (self._first.describe(),)
+        lacking = self._first.action != "commands" and not self._selection.action
+        cause = disabled_control(self._paths[0]) if lacking else ""
+        return (self._first.describe(), *([cause] if cause else []))
 
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet`."""
@@ -81,7 +82,7 @@ class BagSet:
         with error_context(str(path)):
             summary = read_summary(path) if path.is_file() else None
             if summary is not None and POLICY_STEPS in summary.topics:
-                action = self._same_action(policy_topics(summary, self._selection))
+                action = self._same_action(policy_topics(summary, self._selection), path)
                 return read_policy_episode(read_bag(path), replace(self._selection, action=action))
             return self._read_streams(path, summary)
 
@@ -98,7 +99,12 @@ class BagSet:
         path = self._paths[0]
         summary = read_summary(path) if path.is_file() else None
         with Rosbag(path) as bag:
-            return dict(bag.topics), self._topics(bag, summary)
+            try:
+                return dict(bag.topics), self._topics(bag, summary)
+            except EpisodeError as error:
+                chosen = self._selection.action == CONTROLLERS
+                cause = disabled_control(path) if chosen else ""
+                raise EpisodeError("; ".join(filter(None, (str(error), cause)))) from error
 
     def _topics(self, bag: Rosbag, summary: BagSummary | None) -> BagTopics:
         """Return the role of each topic, by the metadata of the bag if it has any."""
@@ -118,36 +124,39 @@ class BagSet:
         cameras = colour if self._selection.images is None else topics.cameras
         return replace(topics, cameras=cameras, recorded_cameras=colour)
 
-    def _same_action(self, topics: BagTopics) -> str:
-        """Return the source of the actions.
+    def _same_action(self, topics: BagTopics, path: Path) -> str:
+        """Return the source of the actions of a bag.
 
         Raises:
-            EpisodeError: If it is not that of the first bag.
+            EpisodeError: If it is not that of the first bag, with the cause of missing commands.
         """
-        if topics.action != self._first.action:
+        first = self._first.action
+        if topics.action != first:
+            lacking = path if first == "commands" else self._paths[0]
+            cause = disabled_control(lacking) if "commands" in (first, topics.action) else ""
             raise EpisodeError(
-                f"the actions are {topics.action}, and those of {self.names[0]} are "
-                f"{self._first.action}: choose one with --action, such as measured"
+                f"the actions are {topics.action}, and those of {self.names[0]} are {first}: "
+                f"{f'{cause}, or ' if cause else ''}choose one with --action, such as measured"
             )
         return topics.action
 
     def _read_streams(self, path: Path, summary: BagSummary | None) -> Episode:
         metadata = summary.metadata if summary else {}
-        end = summary.end if summary else UNKNOWN_END
         step_s = self._selection.step_s or (summary.step_s if summary else None) or STEP_S
         with Rosbag(path) as bag:
             topics = self._topics(bag, summary)
-            self._same_action(topics)
+            self._same_action(topics, path)
             streams = read_streams(bag, topics)
             rows = sample_rows(streams, step_s)
             images = read_images(bag, topics.cameras, rows)
+        labels, step_ns = streams.labels, seconds_to_ns(step_s)
+        end = summary.end if summary else labels.end
+        solved = end != UNKNOWN_END and end.outcome == "success"
         has_policy = summary is not None and summary.has_policy
         interventions = None
         # A latched False of an earlier policy is in the recordings of demonstrations, too.
-        if has_policy or any(streams.interventions.values):
-            interventions = intervention_rows(
-                streams.interventions, rows.stamps_ns, seconds_to_ns(step_s)
-            )
+        if has_policy or any(labels.interventions.values):
+            interventions = intervention_rows(labels.interventions, rows.stamps_ns, step_ns)
         columns = choose("state", topics.columns, streams.joints, streams.joints)
         return Episode(
             task=str(metadata.get("task") or "unknown"),
@@ -160,7 +169,7 @@ class BagSet:
             step_s=step_s,
             states=rows.states[:, [streams.joints.index(joint) for joint in columns]],
             actions=rows.actions,
-            rewards=np.zeros(len(rows.stamps_ns), np.float32),
+            rewards=reward_rows(labels.rewards, rows.stamps_ns, step_ns, solved),
             stamps_ns=rows.stamps_ns,
             images=images,
             interventions=interventions,

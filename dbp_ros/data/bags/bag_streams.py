@@ -17,8 +17,8 @@ from dbp_ros.data.bags.action_sources import (
     RecordedTrajectory,
     Trajectories,
 )
+from dbp_ros.data.bags.bag_labels import BagLabels, read_labels
 from dbp_ros.data.bags.bag_topics import BagTopics
-from dbp_ros.data.bags.interventions import intervention_series
 from dbp_ros.data.bags.joint_messages import joint_readings, merged_joint_states, stamp_of
 from dbp_ros.data.bags.rosbag import Rosbag
 from dbp_ros.data.bags.stamp_checks import IMAGE_GAP_S, JOINT_STATE_GAP_S, check_stamps
@@ -42,7 +42,7 @@ class BagStreams:
         actions: Commands of the same joints.
         image_arrivals_ns: Arrival of each image of each selected camera, in order.
         start_ns: Time from which on all joints and all cameras, selected or not, have a value.
-        interventions: Whether a human drives instead of a policy.
+        labels: Rewards, success and interventions.
     """
 
     joints: tuple[str, ...]
@@ -50,7 +50,7 @@ class BagStreams:
     actions: ActionSource
     image_arrivals_ns: Mapping[str, list[int]]
     start_ns: int
-    interventions: StampedSeries[bool]
+    labels: BagLabels
 
 
 @dataclass
@@ -68,7 +68,8 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
         EpisodeError: If a joint or its command is missing or ambiguous, a topic has a gap, or a
             clock stepped.
     """
-    numbers = (*topics.states, *topics.actions, topics.intervention)
+    labels = {topics.intervention, topics.reward, topics.success}
+    numbers = (*topics.states, *topics.actions, *labels)
     messages: dict[str, Messages] = {topic: [] for topic in numbers}
     times: dict[str, _Times] = {topic: _Times() for topic in topics.read}
     for message in bag.messages(topics.read):
@@ -94,7 +95,7 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
             camera: times[topic].arrivals_ns for camera, topic in topics.cameras.items()
         },
         start_ns=max([positions.stamps_ns[0], *_first_images_ns(bag, topics)]),
-        interventions=intervention_series(messages[topics.intervention]),
+        labels=read_labels(messages, topics),
     )
 
 

@@ -14,11 +14,13 @@ from dbp_ros.data.bags.bag_topics import (
     CHUNKS,
     CONTROLLERS,
     MEASURED,
+    SUCCESS,
     ActionKind,
     BagTopics,
     RobotTopics,
 )
 from dbp_ros.data.bags.interventions import INTERVENTION
+from dbp_ros.data.bags.rewards import REWARD
 from dbp_ros.data.selection import Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
@@ -26,7 +28,7 @@ from dbp_ros.errors import EpisodeError
 JOINT_STATES, POLICY_STEPS, IMAGE, COMMAND = "joint_states", "decision", "image.", "command."
 # Role of the commands of all joints in exported bags without controllers.
 JOINT_COMMANDS = "joint_commands"
-REWARD = "reward"
+GUARD_STATE = "guard_state"
 LABELS = (REWARD, INTERVENTION)
 UNREADABLE = (McapError, OSError, struct.error, ValueError, KeyError, RuntimeError)
 
@@ -59,9 +61,15 @@ class BagSummary:
             for role, topic in self.topics.items()
             if role.startswith(IMAGE)
         }
-        states = self.topics[JOINT_STATES]
-        intervention = self.topics.get(INTERVENTION, INTERVENTION)
-        return RobotTopics(joints, states, cameras, controllers, intervention)
+        return RobotTopics(
+            joints,
+            self.topics[JOINT_STATES],
+            cameras,
+            controllers,
+            intervention=self.topics.get(INTERVENTION, INTERVENTION),
+            reward=self.topics.get(REWARD, REWARD),
+            success=self.topics.get(SUCCESS, SUCCESS),
+        )
 
     @property
     def has_policy(self) -> bool:

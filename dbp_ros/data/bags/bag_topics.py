@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dbp_ros.data.bags.interventions import INTERVENTION
-from dbp_ros.data.bags.rosbag import BOOL, COMMANDS, IMAGES, JOINT_STATE, TRAJECTORY
+from dbp_ros.data.bags.rewards import REWARD
+from dbp_ros.data.bags.rosbag import BOOL, COMMANDS, FLOATS, IMAGES, JOINT_STATE, TRAJECTORY
 from dbp_ros.data.selection import Selection, choose
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.robot import RobotDescription
 
 ActionKind = Literal["commands", "chunks", "trajectories", "joint_states", "measured"]
+SUCCESS = "success"
 # Actions that a selection names without a topic.
 CONTROLLERS, CHUNKS, MEASURED = "commands", "chunks", "measured"
 RAW, COMPRESSED, DEPTH = "image_raw", "compressed", "compressedDepth"
@@ -26,6 +28,8 @@ class RobotTopics:
         cameras: Topic of the raw images of each camera.
         controllers: Joints of each forward controller.
         intervention: Topic of interventions.
+        reward: Topic of rewards.
+        success: Topic of the success.
     """
 
     joints: tuple[str, ...]
@@ -33,12 +37,18 @@ class RobotTopics:
     cameras: Mapping[str, str]
     controllers: Mapping[str, tuple[str, ...]]
     intervention: str = INTERVENTION
+    reward: str = REWARD
+    success: str = SUCCESS
 
     @classmethod
     def of(cls, robot: RobotDescription) -> "RobotTopics":
         """Return the names in a description."""
         cameras = {name: camera.topic or f"{name}/{RAW}" for name, camera in robot.cameras.items()}
         return cls(robot.joints, robot.joint_states_topic, cameras, robot.forward_controllers)
+
+
+# Names of labels without a robot.
+NO_ROBOT = RobotTopics((), "", {}, {})
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class BagTopics:
         recorded_cameras: Topic of each camera, selected or not.
         labels: Topics of rewards and interventions.
         intervention: Topic of interventions without policy steps; empty if there is none.
+        reward: Topic of rewards without policy steps; empty if there is none.
+        success: Topic of the success without policy steps; empty if there is none.
     """
 
     joints: tuple[str, ...]
@@ -67,6 +79,8 @@ class BagTopics:
     recorded_cameras: Mapping[str, str]
     labels: tuple[str, ...] = ()
     intervention: str = ""
+    reward: str = ""
+    success: str = ""
 
     def describe(self) -> str:
         """Return a sentence about what is read, for the user to check."""
@@ -76,12 +90,16 @@ class BagTopics:
         elif action == MEASURED:
             action = "measured positions one step later, as no commands are read"
         cameras = ", ".join(f"{name} ({topic})" for name, topic in self.cameras.items())
-        return f"state: {', '.join(self.states)}; action: {action}; images: {cameras or 'none'}"
+        labels = {"reward": self.reward, "success": self.success}
+        found = "".join(f"; {label}: {topic}" for label, topic in labels.items() if topic)
+        return (
+            f"state: {', '.join(self.states)}; action: {action}; images: {cameras or 'none'}{found}"
+        )
 
     @property
     def read(self) -> set[str]:
         """All topics with a role."""
-        labels = {*self.labels, self.intervention} - {""}
+        labels = {*self.labels, self.intervention, self.reward, self.success} - {""}
         return {*self.states, *self.actions, *self.cameras.values(), *labels}
 
 
@@ -110,6 +128,7 @@ def choose_topics(
         keys = tuple(_camera_of(key, recorded) for key in selection.images)
         chosen = choose("images", keys, (), recorded)
     flags = [topic for topic, kind in types.items() if kind == BOOL]
+    labels = robot or NO_ROBOT
     return BagTopics(
         joints=robot.joints if robot else (),
         columns=None if all_columns else named,
@@ -118,7 +137,9 @@ def choose_topics(
         actions=actions,
         cameras={name: recorded[name] for name in chosen},
         recorded_cameras=recorded,
-        intervention=find_topic(robot.intervention if robot else INTERVENTION, flags) or "",
+        intervention=find_topic(labels.intervention, flags) or "",
+        reward=only_topic(labels.reward, types, FLOATS),
+        success=only_topic(labels.success, types, (BOOL,)),
     )
 
 
@@ -226,6 +247,19 @@ def find_topic(name: str, topics: Collection[str]) -> str | None:
     if len(found) > 1:
         raise EpisodeError(f"{name} is {' and '.join(found)}: record the topics of one robot")
     return found[0] if found else None
+
+
+def only_topic(name: str, types: Mapping[str, str], kinds: Collection[str]) -> str:
+    """Return the only topic with a name, in any namespace; empty if there are none or several.
+
+    Args:
+        name: Its last part, or all of it.
+        types: Message type of each topic.
+        kinds: Message types of the topic.
+    """
+    found = [topic for topic, kind in types.items() if kind in kinds]
+    found = [topic for topic in found if topic.endswith(f"/{name.strip('/')}")]
+    return found[0] if len(found) == 1 else ""
 
 
 def _listed(types: Mapping[str, str]) -> str:

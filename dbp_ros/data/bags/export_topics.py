@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dbp_ros.data.bags.bag import ROW_STEP_S, BagTopic
-from dbp_ros.data.bags.bag_summary import COMMAND, IMAGE, JOINT_COMMANDS, JOINT_STATES, REWARD
+from dbp_ros.data.bags.bag_summary import COMMAND, IMAGE, JOINT_COMMANDS, JOINT_STATES
 from dbp_ros.data.bags.bag_topics import COMPRESSED, RAW, RobotTopics
 from dbp_ros.data.bags.interventions import INTERVENTION
+from dbp_ros.data.bags.rewards import REWARD
 from dbp_ros.data.bags.rosbag import BOOL, COMMANDS, COMPRESSED_IMAGE, FLOAT, JOINT_STATE, TYPES
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.spec import SetSpec

@@ -13,6 +13,7 @@ from dbp_ros.data.bags.bag_episode import BagEpisode, ExecutedChunk
 from dbp_ros.data.bags.bag_summary import COMMAND
 from dbp_ros.data.bags.bag_topics import CHUNKS, CONTROLLERS, MEASURED
 from dbp_ros.data.bags.interventions import intervention_rows
+from dbp_ros.data.bags.rewards import reward_rows
 from dbp_ros.data.bags.stamped_series import StampedSeries
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.selection import Selection, choose
@@ -70,6 +71,7 @@ def read_policy_episode(bag: Bag, selection: Selection) -> Episode:
     cameras = choose("images", selection.images, recorded.images, recorded.images)
     states = np.stack([_state(recorded, row) for row in rows])
     stamps_ns = np.array([row.stamp_ns for row in rows], np.int64)
+    solved = recorded.end.outcome == "success"
     return Episode(
         task=str(bag.metadata.get("task") or "unknown"),
         seed=-1,
@@ -81,7 +83,7 @@ def read_policy_episode(bag: Bag, selection: Selection) -> Episode:
         step_s=recorded.step_s,
         states=states[:, [recorded.joints.index(joint) for joint in joints]],
         actions=_actions(bag, recorded, rows, selection.action),
-        rewards=_rewards(recorded, rows),
+        rewards=reward_rows(recorded.published_rewards, stamps_ns, recorded.step_ns, solved),
         stamps_ns=stamps_ns,
         images={name: _images(bag, recorded, rows, name) for name in cameras},
         interventions=intervention_rows(recorded.interventions, stamps_ns, recorded.step_ns),
@@ -183,15 +185,3 @@ def recorded_commands(bag: Bag, joints: tuple[str, ...]) -> HeldCommands | None:
                 received.append(PartialCommand(arrival_ns, indices, positions))
     commands = HeldCommands(joints, sorted(received, key=lambda command: command.arrival_ns))
     return None if commands.missing else commands
-
-
-def _rewards(episode: BagEpisode, rows: list[PolicyRow]) -> Floats:
-    """Return the published rewards one step later; without any, one for the end of a success."""
-    published = episode.published_rewards
-    rewards = np.zeros(len(rows), np.float32)
-    if not published.values:
-        rewards[-1] = float(episode.end.outcome == "success")
-        return rewards
-    for index, row in enumerate(rows):
-        rewards[index] = published.latest(row.stamp_ns + episode.step_ns) or 0.0
-    return rewards

@@ -21,7 +21,8 @@ JOINT_STATE = "sensor_msgs/msg/JointState"
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 COMMANDS = "std_msgs/msg/Float64MultiArray"
 FLOAT = "std_msgs/msg/Float64"
-BOOL = "std_msgs/msg/Bool"
+FLOATS = (FLOAT, "std_msgs/msg/Float32")
+BOOL, STRING = "std_msgs/msg/Bool", "std_msgs/msg/String"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 IMAGES = ("sensor_msgs/msg/Image", COMPRESSED_IMAGE)
 

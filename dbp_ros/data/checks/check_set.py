@@ -10,6 +10,7 @@ from dbp_ros.data.checks.joints import check_jumps, check_limits
 from dbp_ros.data.checks.stamps import check_stamps
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import EpisodeError
 from dbp_ros.settings.robot import RobotDescription
@@ -17,16 +18,19 @@ from dbp_ros.settings.robot_files import read_robot
 
 
 def check_set(
-    episodes: EpisodeSet, robot: str = "", on_checked: Callable[[], None] = lambda: None
+    episodes: EpisodeSet,
+    selection: Selection = DEFAULT_SELECTION,
+    on_checked: Callable[[], None] = lambda: None,
 ) -> list[EpisodeFinding]:
     """Return the findings of every episode, then those of the whole set.
 
     Args:
-        episodes: The set, mapped to the robot if there is one.
-        robot: Description whose limits hold; empty for none.
+        episodes: The set.
+        selection: Selection with which it is open; the limits of its robot hold.
         on_checked: Called after each episode.
     """
-    description, units = read_robot(robot) if robot else None, ColumnUnits.of_robot(robot)
+    description = read_robot(selection.robot) if selection.robot else None
+    units = ColumnUnits.of_selection(selection)
     findings: list[EpisodeFinding] = []
     summaries: list[EpisodeSummary] = []
     for index, name in enumerate(episodes.names):

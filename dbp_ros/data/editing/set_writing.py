@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbp_ros.data.episode import SUFFIX, write_episode
+from dbp_ros.data.episode import SUFFIX, episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, write_labels
 from dbp_ros.data.spec import differences, spec_of
@@ -113,7 +113,7 @@ def convert_episodes(
     """Write episodes of any format as `.npz` files, with their labels applied.
 
     Args:
-        folder: Empty folder.
+        folder: Folder, whose episodes are those of an interrupted conversion and are kept.
         episodes: The episodes.
         on_written: Called after each episode.
 
@@ -123,14 +123,19 @@ def convert_episodes(
     Raises:
         EpisodeError: If an episode is damaged, or differs from the first.
     """
+    paths = [episode_path(folder, number) for number in range(len(episodes))]
+    missing = [number for number, path in enumerate(paths) if not path.is_file()]
+    for _ in range(len(paths) - len(missing)):
+        on_written()
+    # Every episode is compared with the first one.
+    numbers = missing if missing[:1] in ([], [0]) else [0, *missing]
     sets = {data: open_episodes(data) for data in {one.data for one in episodes}}
     read = (
         (f"{one.data}, {one.name}", sets[one.data].read(sets[one.data].names.index(one.name)))
-        for one in episodes
+        for one in (episodes[number] for number in numbers)
     )
-    names = []
-    for number, episode in enumerate(require_uniform(read)):
-        names.append(f"episode_{number:06d}{SUFFIX}")
-        write_episode(folder / names[-1], episode)
-        on_written()
-    return names
+    for number, episode in zip(numbers, require_uniform(read), strict=True):
+        if number in missing:
+            write_episode(paths[number], episode)
+            on_written()
+    return [path.name for path in paths]

@@ -8,7 +8,8 @@ from dbp_ros.data.episode import Episode
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import apply_label
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, unused_labels
-from dbp_ros.data.selection import Selection
+from dbp_ros.data.pose_actions import KinematicsOf
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
 
 NUMBERS_ONLY = Selection(images=(), points=())
@@ -71,7 +72,11 @@ class EpisodeListing:
 
 
 def list_episodes(
-    path: Path, images: bool = False, on_listed: Callable[[int], None] = lambda total: None
+    path: Path,
+    images: bool = False,
+    on_listed: Callable[[int], None] = lambda total: None,
+    selection: Selection = DEFAULT_SELECTION,
+    kinematics: KinematicsOf | None = None,
 ) -> EpisodeListing:
     """Read the properties of every episode.
 
@@ -80,12 +85,15 @@ def list_episodes(
         images: Whether to read the images of every episode, which can take long. Without them the
             cameras are those of the first episode.
         on_listed: Called with the number of episodes after each of them.
+        selection: Names and units.
+        kinematics: See `open_episodes`.
 
     Raises:
         EpisodeError: If the set cannot be opened.
     """
-    everything, labels = open_recordings(path), read_labels(path)
-    episodes = everything if images else open_recordings(path, NUMBERS_ONLY)
+    everything, labels = open_recordings(path, selection, kinematics), read_labels(path)
+    numbers = replace(selection, images=(), points=())
+    episodes = everything if images else open_recordings(path, numbers, kinematics)
     entries = []
     for index, name in enumerate(episodes.names):
         entry = EpisodeEntry(name, size_bytes=_file_size(path, name))

@@ -10,6 +10,7 @@ import numpy as np
 
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.formats import describe_choices, format_of, open_episodes
+from dbp_ros.data.pose_actions import KinematicsOf
 from dbp_ros.data.selection import Selection
 from dbp_ros.data.survey.episode_survey import EpisodeSurvey
 from dbp_ros.data.survey.survey_problems import constant_columns, find_problems
@@ -109,7 +110,9 @@ class Survey:
     unreadable: int = 0
 
 
-def survey(path: Path, selection: Selection, sample: int) -> Survey:
+def survey(
+    path: Path, selection: Selection, sample: int, kinematics: KinematicsOf | None = None
+) -> Survey:
     """Read a sample of episodes, evenly over the set, and describe the set.
 
     Images are read of a few of them only.
@@ -118,13 +121,14 @@ def survey(path: Path, selection: Selection, sample: int) -> Survey:
         path: Folder or file of a data set.
         selection: What to read. Its stride applies to the command line only.
         sample: Number of episodes to read.
+        kinematics: See `open_episodes`.
 
     Raises:
         EpisodeError: If the set cannot be opened, or none of the episodes can be read.
     """
     given, selection = selection, replace(selection, stride=None)
-    episodes = open_episodes(path, selection)
-    found, errors = _read(path, selection, _evenly(len(episodes), sample))
+    episodes = open_episodes(path, selection, kinematics)
+    found, errors = _read(path, selection, _evenly(len(episodes), sample), kinematics)
     first, steps = found[0], [one.steps for one in found]
     units = ColumnUnits.of_selection(selection)
     ranges = _ranges(found, units)
@@ -162,14 +166,14 @@ def _evenly(count: int, sample: int) -> list[int]:
 
 
 def _read(
-    path: Path, selection: Selection, indices: Sequence[int]
+    path: Path, selection: Selection, indices: Sequence[int], kinematics: KinematicsOf | None
 ) -> tuple[list[EpisodeSurvey], list[str]]:
     """Return the surveys of readable episodes, and the errors of the others.
 
     Images are read of a few episodes only.
     """
-    whole = open_episodes(path, selection)
-    columns = open_episodes(path, replace(selection, images=(), points=()))
+    whole = open_episodes(path, selection, kinematics)
+    columns = open_episodes(path, replace(selection, images=(), points=()), kinematics)
     with_images = {indices[index] for index in _evenly(len(indices), IMAGE_EPISODES)}
     found, errors = [], []
     for index in indices:
