@@ -52,8 +52,8 @@ class HardwareNode:
 
     @property
     def is_ros_node(self) -> bool:
-        """Whether it has a node name, which a program or a spawner has not."""
-        return bool(self.package) and self.executable != "spawner"
+        """Whether it has a node name, which a spawner has not."""
+        return self.executable != "spawner"
 
 
 def generated_folder(config: StackConfig) -> Path:
