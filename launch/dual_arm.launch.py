@@ -15,7 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -37,6 +37,24 @@ def end_stack(event, context):
         )
 
 
+def hardware_action(node, namespace):
+    """Return the action that starts a node, or a program without ROS arguments."""
+    if not node.package:
+        command = [node.executable, *node.arguments]
+        return ExecuteProcess(cmd=command, name=node.name, output="screen")
+    return Node(
+        package=node.package,
+        executable=node.executable,
+        name=node.name if node.is_ros_node else None,
+        exec_name=node.name,
+        namespace=namespace or None,
+        parameters=list(node.parameters),
+        arguments=list(node.arguments),
+        remappings=list(node.remaps),
+        output="screen",
+    )
+
+
 def stack(context):
     """Return the nodes for the values of the launch arguments."""
     values = {item.name: LaunchConfiguration(item.name).perform(context) for item in ARGUMENTS}
@@ -44,20 +62,7 @@ def stack(context):
     words = sys.argv[1:] if FILE in {Path(word).name for word in sys.argv} else []
     values["remap"] = " ".join([values["remap"], *remaps_among(words)])
     config = from_strings(StackConfig, values)
-    hardware = [
-        Node(
-            package=node.package or None,
-            executable=node.executable,
-            name=node.name if node.is_ros_node else None,
-            exec_name=node.name,
-            namespace=config.namespace or None,
-            parameters=list(node.parameters),
-            arguments=list(node.arguments),
-            remappings=list(node.remaps),
-            output="screen",
-        )
-        for node in hardware_nodes(config)
-    ]
+    hardware = [hardware_action(node, config.namespace) for node in hardware_nodes(config)]
     return hardware + [
         Node(
             executable=sys.executable,

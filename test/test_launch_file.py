@@ -25,7 +25,7 @@ class FakeAction:
 def launch_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The launch file, executed with stand-ins for launch and launch_ros."""
     names = ("DeclareLaunchArgument", "OpaqueFunction", "SetEnvironmentVariable")
-    names += ("LaunchConfiguration", "LaunchDescription", "Node")
+    names += ("LaunchConfiguration", "LaunchDescription", "Node", "ExecuteProcess")
     modules = ("launch", "launch.actions", "launch.substitutions", "launch_ros.actions")
     for module in modules:
         stand_in = ModuleType(module)
@@ -67,6 +67,19 @@ def test_the_launch_file_starts_the_processes_of_the_stack(
     ]
     assert all(node["remappings"] == [] for node in nodes)
     assert {node["executable"] for node in nodes} == {sys.executable}
+
+
+def test_gazebo_is_started_without_ros_arguments_which_it_refuses(
+    launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ROS_HOME", str(tmp_path))
+    values = {**declared(launch_file), "hardware": "gazebo", "namespace": "cell"}
+    actions = launch_file.stack(values)
+    (program,) = [a.named for a in actions if type(a).__name__ == "ExecuteProcess"]
+    assert program["cmd"][:3] == ["gz", "sim", "-r"]
+    hardware = [a.named for a in actions if a.named.get("package")]
+    assert {node["package"] for node in hardware} >= {"ros_gz_sim", "controller_manager"}
+    assert {node["namespace"] for node in hardware} == {"cell"}
 
 
 def test_the_launch_file_refuses_an_invalid_boolean(launch_file: ModuleType) -> None:

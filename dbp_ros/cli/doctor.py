@@ -8,10 +8,9 @@ from pathlib import Path
 
 from dbp_ros.cli.operator_verbs import add_namespace
 from dbp_ros.cli.status import take_complete_snapshot
-from dbp_ros.diagnosis.findings import Finding
 from dbp_ros.diagnosis.machine import MachineSnapshot, read_machine
 from dbp_ros.diagnosis.machine_rules import evaluate_machine
-from dbp_ros.diagnosis.rules import evaluate_rules, exit_status
+from dbp_ros.diagnosis.rules import evaluate_optional_stack, exit_status
 from dbp_ros.diagnosis.snapshot import Snapshot
 from dbp_ros.diagnosis.text import finding_lines, findings_data
 from dbp_ros.ros_support import ros_problem
@@ -37,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the findings; return 2 for errors, 1 for warnings, else 0."""
     machine = read_machine(Path("/"), os.environ, arguments.recordings, ros_problem())
     snapshot = Snapshot() if machine.ros_problem else take_complete_snapshot(arguments.namespace)
-    findings = [*evaluate_machine(machine, snapshot), *_of_stack(snapshot)]
+    findings = [*evaluate_machine(machine, snapshot), *evaluate_optional_stack(snapshot)]
     findings.sort(key=lambda finding: -finding.level)
     if arguments.json:
         print(json.dumps({**findings_data(findings), "machine": asdict(machine)}, indent=2))
@@ -45,13 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(_summary(machine, snapshot))
         print("\n".join(finding_lines(findings)))
     return exit_status(findings)
-
-
-def _of_stack(snapshot: Snapshot) -> list[Finding]:
-    """Return the findings about a running stack; none if there is none."""
-    if not any(node.copies for node in snapshot.nodes.values()):
-        return []
-    return evaluate_rules(snapshot)
 
 
 def _summary(machine: MachineSnapshot, snapshot: Snapshot) -> str:

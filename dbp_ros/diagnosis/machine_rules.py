@@ -16,7 +16,7 @@ LOW_DISK_BYTES, MIN_DISK_BYTES = 20 << 30, 2 << 30
 DEFAULT_BUFFER_BYTES = 4 << 20
 # Images of one camera that a receive buffer should hold.
 BUFFERED_IMAGES = 2
-SUPPORTED = ("jazzy", "kilted", "lyrical", "rolling")
+TESTED = ("jazzy", "kilted")
 # Distributions whose messages are built for NumPy 1.
 NUMPY_1 = ("jazzy", "kilted")
 MIDDLEWARE = "rmw_fastrtps_cpp"
@@ -187,11 +187,11 @@ def ros(m: MachineSnapshot, _: Snapshot) -> Iterator[Finding]:
     """Find a ROS 2 distribution, middleware or libraries that are not supported."""
     if m.ros_problem:
         yield Finding(ERROR, "ROS 2", m.ros_problem, "source a supported distribution")
-    elif m.ros_distribution and m.ros_distribution not in SUPPORTED:
+    elif m.ros_distribution and m.ros_distribution not in TESTED:
         yield Finding(
             WARNING,
             "ROS 2",
-            f"distribution {m.ros_distribution} was not tested; tested are {listed(SUPPORTED)}",
+            f"distribution {m.ros_distribution} was not tested; tested are {listed(TESTED)}",
             "source one of these",
         )
     if m.middleware and m.middleware != MIDDLEWARE:

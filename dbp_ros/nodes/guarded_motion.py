@@ -30,6 +30,9 @@ POINT_TIMES_S: Array = 0.05 * np.arange(1, 11, dtype=np.float64)
 # Fractions of the tracking limit: an arm within the first has arrived; beyond the second, the path
 # is paused.
 ARRIVED, LAGGING = 0.2, 0.6
+# Longest step on the path, in [s]. The guard brakes if no chunk arrives for this time, so a process
+# that was delayed for longer continues where the arms came to rest.
+MAX_STEP_S = 0.1
 SETTLE_S = 3.0
 STATE_S = 2.0
 
@@ -63,6 +66,16 @@ class MotionLimits:
     tolerance: Array
 
 
+def step_on_path_s(state: GuardState, elapsed_s: float) -> float:
+    """Return the time by which a path advances, in [s].
+
+    Args:
+        state: State of the guard; it holds the arms without fresh chunks or joint states.
+        elapsed_s: Time since the last step, in [s] of the simulation if there is one.
+    """
+    return 0.0 if state.mode is GuardMode.HOLDING else min(elapsed_s, MAX_STEP_S)
+
+
 class GuardedMotion:
     """Motion of the arms by an operator, through the guard.
 
@@ -71,6 +84,7 @@ class GuardedMotion:
         joints: Joints of the guard, in the order of all positions.
         home: Start pose of the robot in [rad] and [m]. Shape (nu,).
         limits: Limits of the motion.
+        state: Last state of the guard.
     """
 
     def __init__(self, operator: OperatorClient, report: Callable[[str], None]) -> None:
@@ -85,7 +99,7 @@ class GuardedMotion:
         """
         self._operator = operator
         self._report = report
-        self._state = GuardState()
+        self.state = GuardState()
         self._positions: dict[str, float] = {}
         node = operator.node
         node.create_subscription(String, "guard/state", self._on_state, LATCHED)
@@ -118,7 +132,7 @@ class GuardedMotion:
         start = self.measured_positions()
         if not enabled:
             self._operator.enable_control(True)
-            self._operator.spin_until(lambda: self._state.enabled, STATE_S)
+            self._operator.spin_until(lambda: self.state.enabled, STATE_S)
         return start
 
     def _guard_settings(self) -> dict[str, Any]:
@@ -137,7 +151,7 @@ class GuardedMotion:
         return path.duration_s / self._real_time_factor
 
     def _wait_for_state(self) -> None:
-        if not self._operator.spin_until(lambda: self._state != GuardState(), STATE_S):
+        if not self._operator.spin_until(lambda: self.state != GuardState(), STATE_S):
             raise DbpError("the guard publishes no state: see dbp status")
 
     def _deactivate_policy(self) -> None:
@@ -165,11 +179,11 @@ class GuardedMotion:
     def _require_ready(self, enable: bool) -> bool:
         """Check that control is enabled or may be enabled; return whether it is enabled."""
         self._wait_for_state()
-        if self._state.mode is GuardMode.STOPPED:
-            raise DbpError(f"the guard is {self._state}: dbp reset, then dbp enable")
-        enabled = self._state.enabled
+        if self.state.mode is GuardMode.STOPPED:
+            raise DbpError(f"the guard is {self.state}: dbp reset, then dbp enable")
+        enabled = self.state.enabled
         if not enabled and not enable:
-            raise DbpError(f"the guard is {self._state}: use --enable, or dbp enable first")
+            raise DbpError(f"the guard is {self.state}: use --enable, or dbp enable first")
         return enabled
 
     def require_disabled(self) -> None:
@@ -179,12 +193,12 @@ class GuardedMotion:
             DbpError: If control is enabled, or a stop is latched.
         """
         self._wait_for_state()
-        if self._state.mode is not GuardMode.DISABLED:
-            remedy = "dbp reset" if self._state.mode is GuardMode.STOPPED else "dbp disable"
-            raise DbpError(f"the guard is {self._state}, expected disabled: {remedy} first")
+        if self.state.mode is not GuardMode.DISABLED:
+            remedy = "dbp reset" if self.state.mode is GuardMode.STOPPED else "dbp disable"
+            raise DbpError(f"the guard is {self.state}, expected disabled: {remedy} first")
 
     def follow(self, path: Path, on_step: Callable[[float, Array], None]) -> None:
-        """Publish a path until the arms arrive; pause it while an arm lags.
+        """Publish a path until the arms arrive; pause it while an arm lags or the guard holds.
 
         Args:
             path: The path, from the present positions.
@@ -200,12 +214,12 @@ class GuardedMotion:
         while path_s < path.duration_s or not self.is_near(path.goal, ARRIVED):
             now = time.monotonic()
             if self.is_near(path.positions(np.array([path_s]))[0], LAGGING):
-                path_s += self._real_time_factor * (now - before)
+                path_s += step_on_path_s(self.state, self._real_time_factor * (now - before))
             before = now
             if now > deadline:
                 raise DbpError(self.explain_delay(path.goal))
-            if not self._state.enabled:
-                raise DbpError(f"the guard is {self._state}: the motion is not complete")
+            if not self.state.enabled:
+                raise DbpError(f"the guard is {self.state}: the motion is not complete")
             chunks.publish(self._chunk(path, path_s))
             on_step(path_s, self._measured())
             self._operator.spin(1.0 / CHUNK_RATE_HZ)
@@ -230,11 +244,11 @@ class GuardedMotion:
         worst = int(np.argmax(error / self.limits.tolerance))
         return (
             f"{self.joints[worst]} is still {error[worst]:.3f} rad or m from the goal; the guard "
-            f"is {self._state}: check for a blocked arm or an inactive controller, see dbp status"
+            f"is {self.state}: check for a blocked arm or an inactive controller, see dbp status"
         )
 
     def _on_state(self, message: String) -> None:
-        self._state = GuardState.parse(message.data)
+        self.state = GuardState.parse(message.data)
 
     def _on_joint_states(self, message: JointState) -> None:
         if len(message.position) == len(message.name):

@@ -5,11 +5,12 @@ policy moves them.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dbp_ros.errors import DbpError
+from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.motion.joint_sweeps import JointSweeps
 from dbp_ros.nodes.guarded_motion import GuardedMotion
 from dbp_ros.nodes.operator_client import OperatorClient
@@ -30,6 +31,8 @@ class JointMotion:
         other: The other joint that moved most, compared to the displacement it would be tested by.
         other_moved: The displacement of that joint.
         other_share: That displacement as a share of its own test.
+        held: State of the guard if it held the arms during the motion; otherwise empty.
+        ended: Why the test ended with this joint; empty if it did not.
     """
 
     joint: str
@@ -38,10 +41,19 @@ class JointMotion:
     other: str
     other_moved: float
     other_share: float
+    held: str = ""
+    ended: str = ""
 
     @property
     def problem(self) -> str:
         """What is wrong; empty if the joint moved as commanded."""
+        fault = self._fault
+        if fault and self.held:
+            fault = f"{self.joint} was not tested, as the guard was {self.held}: repeat the test"
+        return "; the test ended: ".join(filter(None, (fault, self.ended)))
+
+    @property
+    def _fault(self) -> str:
         share = self.moved / self.commanded
         if share < -MAX_OTHERS:
             return f"{self.joint} moves in the opposite direction: correct its sign in the driver"
@@ -67,11 +79,15 @@ class SweepRecorder:
         self.tested = 0
         # Row: commanded joint, column: measured joint.
         self._largest = np.zeros((len(joints), len(joints)))
+        self._held = [""] * len(joints)
 
-    def record(self, path_s: float, positions: Array) -> None:
-        """Record the measured positions at a time on the path."""
+    def record(self, path_s: float, positions: Array, state: GuardState) -> None:
+        """Record the measured positions at a time on the path, and the state of the guard."""
         moving = int(self._path.moving_joints(np.array([path_s]))[0])
         self.tested = moving + 1
+        # The guard waits for the first chunk at the start.
+        if state.mode is GuardMode.HOLDING and path_s > 0.0:
+            self._held[moving] = self._held[moving] or str(state)
         row = self._largest[moving]
         displacement = positions - self._path.goal
         np.copyto(row, displacement, where=np.abs(displacement) > np.abs(row))
@@ -91,6 +107,7 @@ class SweepRecorder:
                 self._joints[other],
                 float(moved[other]),
                 float(shares[other]),
+                self._held[k],
             )
 
 
@@ -119,11 +136,11 @@ def run_joint_test(
     report(f"moving {len(motion.joints)} joints in {motion.wall_duration_s(path):.0f} s")
     recorder = SweepRecorder(motion.joints, path)
     try:
-        motion.follow(path, recorder.record)
-    except DbpError:
+        motion.follow(path, lambda s, positions: recorder.record(s, positions, motion.state))
+    except DbpError as error:
         # A joint with the wrong sign stops the path; the motions so far name it.
         motions = list(recorder.motions())[: recorder.tested]
         if any(found.problem for found in motions):
-            return motions
+            return [*motions[:-1], replace(motions[-1], ended=str(error))]
         raise
     return list(recorder.motions())

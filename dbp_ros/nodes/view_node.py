@@ -73,8 +73,14 @@ class ViewNode(Node):  # type: ignore[misc]
             JointState, "joint_states", self._on_joint_states, SENSOR, raw=True
         )
         self.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, SENSOR, raw=True)
-        self.create_timer(1.0 / config.view_rate_hz, self._publish, clock=steady_clock)
+        self._timer = self.create_timer(
+            1.0 / config.view_rate_hz, self._publish, clock=steady_clock
+        )
         diagnostics.DiagnosticsReporter(self, "view", self._state, self.statistics, lambda: None)
+
+    def close(self) -> None:
+        """Stop publishing."""
+        self._timer.cancel()
 
     def statistics(self) -> dict[str, Any]:
         """Return the statistics, JSON-serialisable."""

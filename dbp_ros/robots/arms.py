@@ -12,6 +12,10 @@ from dbp_ros.settings.robot import NAME
 # Joints from which on a branch of the URDF counts as an arm.
 MIN_ARM_JOINTS = 3
 GRIPPER = re.compile(r"gripper|finger|jaw|knuckle|claw|thumb|grip\b", re.IGNORECASE)
+# Joints of legs and of a drive, whose branches are no arms.
+LEG = re.compile(
+    r"(^|_)(hip|thigh|knee|calf|ankle|foot|toe|leg|wheel|caster)(_|\d|$)", re.IGNORECASE
+)
 TIP = re.compile(r"tcp|tool|grasp|ee_|_ee$|effector|gripper_frame|flange|hand$", re.IGNORECASE)
 
 
@@ -37,7 +41,7 @@ def find_arms(urdf: Urdf) -> list[Arm]:
         count = len(_moving_below(urdf, urdf.root))
         raise ConfigError(
             f"the URDF has {count} independent joints and no branch with at least "
-            f"{MIN_ARM_JOINTS} of them besides grippers, which would be an arm"
+            f"{MIN_ARM_JOINTS} of them besides grippers and legs, which would be an arm"
         )
     found = [_arm(urdf, joint) for joint in starts]
     names = _arm_names([[joint.name for joint in arm.joints] for arm in found])
@@ -68,11 +72,12 @@ def _starts_from(urdf: Urdf, joint: Joint) -> list[Joint]:
 
 
 def _arm_joints_from(urdf: Urdf, joint: Joint) -> int:
-    """Return the length of the longest chain from a joint on, without joints of grippers.
+    """Return the length of the longest chain from a joint on, without joints of grippers and legs.
 
     A chain has the independent joints only: four casters with two wheels each are no arm.
     """
-    own = joint.moves and not joint.mimic and not _is_gripper(urdf, joint)
+    independent = joint.moves and not joint.mimic
+    own = independent and not _is_gripper(urdf, joint) and not LEG.search(joint.name)
     below = urdf.joints_below(joint.child)
     return own + max((_arm_joints_from(urdf, found) for found in below), default=0)
 

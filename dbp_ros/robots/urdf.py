@@ -124,11 +124,24 @@ def read_urdf(path: Path, arguments: Mapping[str, str] | None = None) -> Urdf:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     # xacro evaluates expressions of the file, which may raise any exception.
     except Exception as error:
-        raise ConfigError(f"{path} is not valid xacro: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path} {_xacro_problem(error)}") from None
     try:
         return parse_urdf(text)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _xacro_problem(error: Exception) -> str:
+    """Return what is wrong with a xacro file."""
+    sentence = " ".join(str(error).split())
+    missing = re.search("package '(.+?)' not found", sentence)
+    if missing is None and "AMENT_PREFIX_PATH" not in sentence:
+        return f"is not valid xacro: {sentence}"
+    package = missing[1] if missing else "a package, but no ROS installation is sourced"
+    return (
+        f"includes files of {package}: source the workspace with that package, or expand the file "
+        "where it is installed: xacro FILE > robot.urdf"
+    )
 
 
 def parse_urdf(text: str) -> Urdf:

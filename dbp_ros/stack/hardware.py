@@ -23,6 +23,7 @@ from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.stack.processes import SIMULATORS, StackConfig, all_rules
 from dbp_ros.stack.remaps import JOINT_STATES, Rule
+from dbp_ros.stack.rviz import rviz_view
 
 DESCRIPTION = "robot_description"
 WORLD = "cell"
@@ -52,8 +53,8 @@ class HardwareNode:
 
     @property
     def is_ros_node(self) -> bool:
-        """Whether it has a node name, which a program or a spawner has not."""
-        return bool(self.package) and self.executable != "spawner"
+        """Whether it has a node name, which a spawner has not."""
+        return self.executable != "spawner"
 
 
 def generated_folder(config: StackConfig) -> Path:
@@ -62,10 +63,16 @@ def generated_folder(config: StackConfig) -> Path:
     return home / "dbp_ros" / f"{read_robot(config.robot).name}_{config.hardware}"
 
 
+def _require_generated_folder(config: StackConfig) -> Path:
+    folder = generated_folder(config)
+    require_folder(folder, "ROS_HOME")
+    return folder
+
+
 def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
     """Return the nodes of a robot's hardware and of the view, in the order of their start.
 
-    Writes the parameter file of the controllers and, for MuJoCo, the scene.
+    Writes the parameter file of the controllers, for MuJoCo the scene, and for RViz its view.
 
     Raises:
         ConfigError: If the description, its URDF or an address is wrong.
@@ -74,9 +81,9 @@ def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
         if not config.view:
             return []
         clock: dict[str, Any] = {"use_sim_time": True} if config.use_sim_time else {}
-        return [_state_publisher(urdf_of(config.robot), clock, all_rules(config)), _rviz(clock)]
-    robot, folder = read_robot(config.robot), generated_folder(config)
-    require_folder(folder, "ROS_HOME")
+        urdf = urdf_of(config.robot)
+        return [_state_publisher(urdf, clock, all_rules(config)), _rviz(config, urdf, clock)]
+    robot, folder = read_robot(config.robot), _require_generated_folder(config)
     simulated = config.hardware in SIMULATORS
     controllers = folder / "controllers.yaml"
     write_text(controllers, controllers_yaml(robot, simulated))
@@ -96,7 +103,7 @@ def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
         "gazebo": _gazebo(robot),
     }
     nodes = [_state_publisher(urdf, clock), *managers[config.hardware], *_spawners(robot)]
-    return [*nodes, _rviz(clock)] if config.view else nodes
+    return [*nodes, _rviz(config, urdf, clock)] if config.view else nodes
 
 
 def _state_publisher(urdf: Urdf, clock: dict[str, Any], rules: Sequence[Rule] = ()) -> HardwareNode:
@@ -105,8 +112,11 @@ def _state_publisher(urdf: Urdf, clock: dict[str, Any], rules: Sequence[Rule] = 
     return HardwareNode(name, name, name, ({DESCRIPTION: urdf.text, **clock},), remaps=remaps)
 
 
-def _rviz(clock: dict[str, Any] | None = None) -> HardwareNode:
-    view = resource_directory() / "config" / "views" / "stack.rviz"
+def _rviz(config: StackConfig, urdf: Urdf, clock: dict[str, Any]) -> HardwareNode:
+    """Return RViz with the cameras and the root frame of the robot."""
+    view = _require_generated_folder(config) / "stack.rviz"
+    cameras = read_robot(config.robot).cameras
+    write_text(view, rviz_view(urdf.root, cameras, dict(all_rules(config))))
     parameters = (clock,) if clock else ()
     return HardwareNode("rviz", "rviz2", "rviz2", parameters, ("-d", str(view)))
 

@@ -57,7 +57,7 @@ FAULTS: list[tuple[dict[str, Any], Snapshot, int, str, str]] = [
     ),
     ({"packages": BOTH}, HEALTHY, ERROR, "contain the same files", "install one of them"),
     ({"ros_problem": "Humble is not supported"}, HEALTHY, ERROR, "Humble is not", "source a supp"),
-    ({"ros_distribution": "iron"}, HEALTHY, WARNING, "iron was not tested", "source one of"),
+    ({"ros_distribution": "rolling"}, HEALTHY, WARNING, "rolling was not tested", "source one"),
     ({"middleware": "rmw_cyclonedds_cpp"}, HEALTHY, WARNING, "rmw_cyclonedds_cpp", "export RMW_"),
     (
         {"ros_distribution": "jazzy", "packages": {"numpy": "2.3.1"}},

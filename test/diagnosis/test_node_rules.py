@@ -15,7 +15,7 @@ from diagnosis.snapshots import (
 
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding
 from dbp_ros.diagnosis.node_rules import missing_nodes
-from dbp_ros.diagnosis.rules import evaluate_rules, exit_status
+from dbp_ros.diagnosis.rules import evaluate_optional_stack, evaluate_rules, exit_status
 from dbp_ros.diagnosis.snapshot import Endpoint, NodeStatus, Snapshot, StreamSource, TopicStatus
 
 
@@ -45,6 +45,17 @@ def test_an_empty_domain_is_reported_with_the_domain_and_the_remedy():
     assert_named(elsewhere, ERROR, "stack", "set ROS_DOMAIN_ID", "ROS_DOMAIN_ID=42")
     other = replace(empty, other_stacks=("/cell_1",))
     assert_named(other, ERROR, "stack", "--namespace /cell_1")
+
+
+def test_a_stack_that_need_not_run_is_reported_only_if_it_runs_elsewhere():
+    empty = Snapshot(nodes={name: NodeStatus(name) for name in ("guard", "policy")})
+    assert evaluate_optional_stack(empty) == []
+    elsewhere = replace(empty, elsewhere=("/guard (ROS_DOMAIN_ID=42, process 9)",))
+    (finding,) = evaluate_optional_stack(elsewhere)
+    assert finding.level == WARNING
+    assert "set ROS_DOMAIN_ID: this computer runs /guard (ROS_DOMAIN_ID=42" in finding.action
+    broken = with_node("policy", level=1, sentence="refusing: head_camera is stale")
+    assert evaluate_optional_stack(broken) == evaluate_rules(broken)
 
 
 @pytest.mark.parametrize(

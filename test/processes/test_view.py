@@ -35,11 +35,12 @@ def test_the_view_shows_robot_and_chunk(robot: FakeRobot) -> None:
     policy = ChunkPublisher(START)
     policy.start()
     try:
-        with process("view_node"):
+        with process("view_node") as view:
             wait_until(lambda: len(found) == len(TOPICS), "all topics", lambda: str(found))
             wait_until(lambda: "waiting" not in found["view/state"].data, "the state")
     finally:
         policy.close()
+    assert view.returncode == 0
     urdf = ElementTree.fromstring(found["robot_description"].data)
     assert urdf.get("name") == "ur5e_dual"
     paths: list[Marker] = found["view/chunk"].markers

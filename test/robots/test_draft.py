@@ -115,8 +115,21 @@ def test_wheels_and_a_gripper_of_many_joints_are_no_arms() -> None:
         "left_3_joint",
     ]
     assert [joint.name for joint in found.gripper] == ["finger_1", "finger_2", "finger_3"]
-    with pytest.raises(ConfigError, match="no branch with at least 3 of them besides grippers"):
+    with pytest.raises(ConfigError, match="no branch with at least 3 of them besides grippers and"):
         find_arms(parse_urdf(chain(*fingers)))
+
+
+def test_the_legs_of_a_humanoid_are_no_arms() -> None:
+    leg, arm = ("hip_pitch", "hip_roll", "knee", "ankle"), ("shoulder", "elbow", "wrist")
+    joints = [
+        (f"{side}_{name}_joint", f"{side}_{above}" if above else "pelvis", f"{side}_{name}")
+        for side in ("left", "right")
+        for limb in (leg, arm)
+        for above, name in zip(("", *limb), limb, strict=False)
+    ]
+    arms = find_arms(parse_urdf(chain(*joints)))
+    assert [arm.name for arm in arms] == ["left", "right"]
+    assert [joint.name for joint in arms[0].joints] == [f"left_{name}_joint" for name in arm]
 
 
 def test_an_arm_is_named_by_the_words_that_its_joints_share() -> None:

@@ -102,3 +102,19 @@ def test_a_velocity_of_zero_is_no_limit_and_a_negative_one_has_the_wrong_sign() 
 def test_a_fixed_joint_mimics_nothing() -> None:
     text = document(joint("j", "a", "b", '<mimic joint="k"/>'), joint("k", "b", "c"))
     assert parse_urdf(text).joints["j"].mimic is None
+
+
+@pytest.mark.parametrize(
+    ("sourced", "package"), [(False, "no ROS installation is sourced"), (True, "acme_description")]
+)
+def test_a_xacro_file_of_a_missing_package_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sourced: bool, package: str
+) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path) if sourced else "")
+    path = tmp_path / "arm.urdf.xacro"
+    path.write_text(
+        '<robot name="r" xmlns:xacro="http://www.ros.org/wiki/xacro">'
+        '<xacro:include filename="$(find acme_description)/arm.xacro"/></robot>'
+    )
+    with pytest.raises(ConfigError, match=f"{package}: source the workspace"):
+        read_urdf(path)

@@ -5,11 +5,13 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from robots.test_draft import drafted
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.robot_files import read_robot, robot_file, robot_names
 from dbp_ros.stack.hardware import HardwareNode, hardware_nodes
 from dbp_ros.stack.processes import StackConfig, processes
+from dbp_ros.stack.rviz import rviz_view
 
 EXECUTABLES = {
     "mock": ["robot_state_publisher", "ros2_control_node", "spawner", "spawner"],
@@ -118,3 +120,25 @@ def test_the_controllers_that_are_started_publish_on_the_default_topic(tmp_path:
 def test_the_stack_follows_the_clock_of_a_simulator(hardware: str) -> None:
     for process in processes(StackConfig(hardware=hardware)):
         assert process.parameters["use_sim_time"] is True
+
+
+def test_rviz_shows_the_cameras_and_the_root_frame_of_the_robot(
+    tmp_path: Path, ros_home: Path
+) -> None:
+    robot = drafted(tmp_path)
+    config = StackConfig(robot=str(robot), view=True, remap="eye:=/camera/image_raw")
+    (_, rviz) = hardware_nodes(config)
+    path = Path(rviz.arguments[-1])
+    assert path == ros_home / "dbp_ros" / "porter_none" / "stack.rviz"
+    manager = yaml.safe_load(path.read_text())["Visualization Manager"]
+    assert manager["Global Options"]["Fixed Frame"] == "base_footprint"
+    images = [d for d in manager["Displays"] if d["Class"].endswith("/Image")]
+    assert [(d["Name"], d["Topic"]["Value"]) for d in images] == [("eye", "/camera/image_raw")]
+    rviz = hardware_nodes(StackConfig(robot="aloha", hardware="mock", view=True))[-1]
+    text = Path(rviz.arguments[-1]).read_text()
+    assert all(camera.topic in text for camera in read_robot("aloha").cameras.values())
+
+
+def test_rviz_shows_a_robot_without_cameras() -> None:
+    view = yaml.safe_load(rviz_view("base", [], {}))
+    assert "Image" not in str(view["Visualization Manager"]["Displays"])
