@@ -31,7 +31,7 @@ class JointMotion:
         other: The other joint that moved most, compared to the displacement it would be tested by.
         other_moved: The displacement of that joint.
         other_share: That displacement as a share of its own test.
-        held: State of the guard if it held the arms during the motion; otherwise empty.
+        hold: State of the guard if it held the arms during the motion; otherwise empty.
         ended: Why the test ended with this joint; empty if it did not.
     """
 
@@ -41,15 +41,15 @@ class JointMotion:
     other: str
     other_moved: float
     other_share: float
-    held: str = ""
+    hold: str = ""
     ended: str = ""
 
     @property
     def problem(self) -> str:
         """What is wrong; empty if the joint moved as commanded."""
         fault = self._fault
-        if fault and self.held:
-            fault = f"{self.joint} was not tested, as the guard was {self.held}: repeat the test"
+        if fault and self.hold:
+            fault = f"{self.joint} was not tested, as the guard was {self.hold}: repeat the test"
         return "; the test ended: ".join(filter(None, (fault, self.ended)))
 
     @property
@@ -79,7 +79,7 @@ class SweepRecorder:
         self.tested = 0
         # Row: commanded joint, column: measured joint.
         self._largest = np.zeros((len(joints), len(joints)))
-        self._held = [""] * len(joints)
+        self._holds = [""] * len(joints)
 
     def record(self, path_s: float, positions: Array, state: GuardState) -> None:
         """Record the measured positions at a time on the path, and the state of the guard."""
@@ -87,7 +87,7 @@ class SweepRecorder:
         self.tested = moving + 1
         # The guard waits for the first chunk at the start.
         if state.mode is GuardMode.HOLDING and path_s > 0.0:
-            self._held[moving] = self._held[moving] or str(state)
+            self._holds[moving] = self._holds[moving] or str(state)
         row = self._largest[moving]
         displacement = positions - self._path.goal
         np.copyto(row, displacement, where=np.abs(displacement) > np.abs(row))
@@ -107,7 +107,7 @@ class SweepRecorder:
                 self._joints[other],
                 float(moved[other]),
                 float(shares[other]),
-                self._held[k],
+                self._holds[k],
             )
 
 
