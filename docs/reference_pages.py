@@ -37,6 +37,7 @@ from dbp_ros.settings.policy_mapping import (
 )
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.teleop import TeleopConfig
 from dbp_ros.settings.view import ViewConfig
 from dbp_ros.stack.processes import StackConfig
 from dbp_ros.telemetry.policy_step import PolicyStep
@@ -49,6 +50,7 @@ NODES = {
     "learner": LearnerConfig,
     "recorder": RecorderConfig,
     "simulation": SimulationConfig,
+    "teleop": TeleopConfig,
     "view": ViewConfig,
     "model_sender": ModelSenderConfig,
 }

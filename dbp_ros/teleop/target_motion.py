@@ -8,7 +8,7 @@ import numpy as np
 from dbp_ros.motion.limits import Limiter, Limits
 from dbp_ros.robots.urdf import Urdf
 from dbp_ros.settings.robot import RobotDescription
-from dbp_ros.settings.teleop import TeleopConfig
+from dbp_ros.settings.teleop import TeleopConfig, check_teleop
 from dbp_ros.teleop.grippers import Grippers
 from dbp_ros.teleop.hand_goal import HandGoal
 from dbp_ros.teleop.hand_kinematics import HandKinematics
@@ -43,8 +43,9 @@ class TargetMotion:
         """Start at the start pose of the robot.
 
         Raises:
-            ConfigError: If the kinematics or the mapping of the leader do not fit the robot.
+            ConfigError: If the settings or the kinematics do not fit the robot.
         """
+        check_teleop(config, robot)
         self.arms = tuple(robot.arms)
         self._dt = 1.0 / config.teleop_rate_hz
         self._limits = _scaled_limits(robot, config)

@@ -6,7 +6,7 @@ import pytest
 from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.robots.check import urdf_of
 from dbp_ros.settings.robot_files import read_robot
-from dbp_ros.settings.teleop import LeaderJoint, TeleopConfig
+from dbp_ros.settings.teleop import LeaderJoint, TeleopConfig, check_teleop
 from dbp_ros.teleop.leader_arm import LeaderArm
 from dbp_ros.teleop.poses import difference, moved, pose_of, rotation_matrix, rotation_vector
 from dbp_ros.teleop.target_motion import TargetMotion
@@ -119,7 +119,7 @@ def test_a_gripper_that_is_closed_at_its_upper_limit_is_inverted() -> None:
     motion.set_opening("left", 0.0)
     Clock(motion).run(2.0)
     assert motion.positions[GRIPPER] == pytest.approx(0.085, abs=1e-4)
-    with pytest.raises(ConfigError, match="closed_at_upper has nose, expected gripper joints"):
+    with pytest.raises(ConfigError, match="closed_at_upper has nose, not of the robot"):
         TargetMotion(ROBOT, urdf_of("ur5e_dual"), TeleopConfig(closed_at_upper=("nose",)))
 
 
@@ -172,7 +172,7 @@ def test_the_joints_of_a_leader_are_mapped_with_scale_and_offset() -> None:
     np.testing.assert_array_equal(leader.positions, [0.25, 1.0, np.nan])
     assert not leader.add({"other": 9.0}, 6)
     with pytest.raises(ConfigError, match="leader_joints has x, not of the robot"):
-        LeaderArm(("a",), (LeaderJoint("pan", "x"),))
+        check_teleop(TeleopConfig(leader_joints=("pan=x",)), ROBOT)
     for wrong in ("pan", "pan=", "pan=b*x"):
         with pytest.raises(ConfigError, match="expected leader=joint"):
             TeleopConfig(leader_joints=(wrong,)).leader()
