@@ -65,7 +65,9 @@ class Gamepad:
         motions = np.array([self._axis(name, axes) for name in HAND_AXES])
         scale = SLOW if self._is_pressed("slow", buttons) else 1.0
         opening = self._axis("gripper", axes)
-        opening += self._is_pressed("open_gripper", buttons) - self._is_pressed("close_gripper", buttons)
+        opening += self._is_pressed("open_gripper", buttons) - self._is_pressed(
+            "close_gripper", buttons
+        )
         speed = float(np.clip(opening, -1.0, 1.0)) * self._gripper_speed
         return GamepadState(self.arm, scale * motions * self._speeds, speed, actions)
 
