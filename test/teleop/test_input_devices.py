@@ -79,5 +79,5 @@ def test_the_state_follows_the_events(device: tuple[Joystick, int]) -> None:
 
 
 def test_a_missing_gamepad_is_named_with_the_fix(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no gamepad .*js7; found: .*Connect one"):
+    with pytest.raises(ConfigError, match=r"there is no gamepad .*js7; found: .*Connect one"):
         Joystick(str(tmp_path / "js7"))
