@@ -38,8 +38,10 @@ MAY_IMPORT = {
     "learning": BELOW | {"drift", "data", "policy", "robots"},
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
+    "teleop": BELOW | {"robots", "motion", "sim"},
     "stack": BELOW | {"motion", "robots"},
-    "nodes": BELOW | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis"},
+    "nodes": BELOW
+    | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis", "teleop"},
     "evaluation": BELOW
     | {
         "robots",
@@ -81,6 +83,7 @@ MAY_NEED = {
         "zstandard",
     },
     "sim": {"mujoco", "mink", "daqp", "PIL"},
+    "teleop": {"mujoco", "mink"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,
     "evaluation": SHOWN,
@@ -92,7 +95,7 @@ TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py", "import_le
 # The verbs that run the whole stack are the only ones that need ROS.
 ROS_VERBS = {
     *("demo.py", "demo_learn.py", "trace.py"),
-    *("operator_verbs.py", "status.py", "record.py"),
+    *("operator_verbs.py", "status.py", "record.py", "teleop.py"),
 }
 ROS_EVALUATIONS = (
     "dbp_ros.nodes",

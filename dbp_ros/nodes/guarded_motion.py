@@ -181,6 +181,10 @@ class GuardedMotion:
         self._wait_for_state()
         if self.state.mode is GuardMode.STOPPED:
             raise DbpError(f"the guard is {self.state}: dbp reset, then dbp enable")
+        if self.state.operator_control:
+            raise DbpError(
+                "an operator has control, so the guard ignores these chunks: dbp give-back first"
+            )
         enabled = self.state.enabled
         if not enabled and not enable:
             raise DbpError(f"the guard is {self.state}: use --enable, or dbp enable first")
@@ -218,7 +222,7 @@ class GuardedMotion:
             before = now
             if now > deadline:
                 raise DbpError(self.explain_delay(path.goal))
-            if not self.state.enabled:
+            if not self.state.enabled or self.state.operator_control:
                 raise DbpError(f"the guard is {self.state}: the motion is not complete")
             chunks.publish(self._chunk(path, path_s))
             on_step(path_s, self._measured())

@@ -18,6 +18,7 @@ from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.robot_files import settings_for
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.teleop import TeleopConfig
 from dbp_ros.settings.view import ViewConfig
 
 # Settings of each node of the stack with parameters.
@@ -27,6 +28,7 @@ NODES: Mapping[str, type[Settings]] = {
     "learner": LearnerConfig,
     "simulation": SimulationConfig,
     "recorder": RecorderConfig,
+    "teleop": TeleopConfig,
     "view": ViewConfig,
     "model_sender": ModelSenderConfig,
 }

@@ -90,6 +90,9 @@ class StackConfig(Settings):
         False,
         "Start the recorder, which records episodes on request, with any node driving the robot",
     )
+    teleop: bool = setting(
+        False, "Start teleoperation, by which an operator drives the arms in place of the policy"
+    )
     auto_reset: bool = setting(
         True,
         "With sim and learner: begin the next episode after success, the time limit or a stop",
@@ -234,6 +237,8 @@ def processes(config: StackConfig) -> list[Process]:
         nodes["learner"] = ("learner_node", {**model, **start, **task, **clock})
     if config.recorder:
         nodes["recorder"] = ("recorder_node", {**robot, **task, **clock})
+    if config.teleop:
+        nodes["teleop"] = ("teleop_node", {**robot, **clock, **factor})
     if config.sim:
         publish_clock = {"publish_clock": True} if clock and not scaled else {}
         reset = {"auto_reset": True} if config.learner and config.auto_reset else {}
