@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from benchmarks.flags import add_out
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, show, terminal
-from dbp_ros.evaluation.confidence import wilson_interval
+from dbp_ros.telemetry.confidence import wilson_interval
 from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.policy.model import Model
