@@ -39,6 +39,8 @@ MAY_IMPORT = {
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
     "stack": BELOW | {"motion", "robots"},
+    "teach": BELOW | {"data"},
+    "panel": BELOW | {"robots", "teach"},
     "nodes": BELOW | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis"},
     "evaluation": BELOW
     | {
@@ -83,6 +85,7 @@ MAY_NEED = {
     "sim": {"mujoco", "mink", "daqp", "PIL"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
     "nodes": ROS,
+    "panel": {"viser"},
     "evaluation": SHOWN,
     "cli": SHOWN,
 }

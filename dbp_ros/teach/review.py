@@ -81,7 +81,8 @@ class OpenedEpisode:
     def positions(self, time_s: float) -> Array:
         """Return the measured positions at a time from the first step. Shape (joints,)."""
         row = int(np.searchsorted(self._times_s, time_s, side="right")) - 1
-        return self._episode.states[max(0, row)].astype(np.float64)
+        found: Array = self._episode.states[max(0, row)].astype(np.float64)
+        return found
 
     def image(self, camera: str, time_s: float) -> Image:
         """Return the image of a camera at a time, at most `MAX_IMAGE_WIDTH` wide.

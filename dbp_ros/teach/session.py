@@ -53,19 +53,23 @@ class TeachSession:
             raise TrainingError("no training to continue: the last one is complete, start another")
         return self._start_training(training, now_ns)
 
-    def evaluate(self, now_ns: int) -> str:
+    def evaluate(self, now_ns: int, episodes: int) -> str:
         """Evaluate the newest model in simulation; return a sentence.
+
+        Args:
+            now_ns: Time of the steady clock.
+            episodes: Number of episodes.
 
         Raises:
             DbpError: If there is no model or no task, or another job runs.
         """
         self._require_idle(now_ns)
         training = self._exported()
-        words = training.evaluate_words()
+        words = training.evaluate_words(episodes)
         training.outcomes.unlink(missing_ok=True)
-        step = Step(words, training.evaluated_fraction)
+        step = Step(words, lambda: training.evaluated / episodes)
         self._jobs.start(EVALUATION, [step], training.folder / "evaluate.log", now_ns)
-        return f"evaluation of model {training.number}: {words[words.index('--episodes') + 1]} episodes"
+        return f"evaluation of model {training.number} in {episodes} episodes"
 
     def deploy(self) -> str:
         """Deploy the newest model; return a sentence.
@@ -87,7 +91,9 @@ class TeachSession:
         """Return what to do next, as a sentence."""
         status, training = self.poll(now_ns), self.training
         if status is not None and status.outcome == "running":
-            return f"The {status.name} is running. You can record further episodes at the same time."
+            return (
+                f"The {status.name} is running. You can record further episodes at the same time."
+            )
         if status is not None and status.outcome == "failed":
             return f"The {status.name} failed: {status.message}"
         usable = sum(one.usable for one in self.review.episodes())

@@ -16,9 +16,7 @@ from dbp_ros.settings.fields import Settings, from_mapping, setting
 class TeachConfig(Settings):
     """Settings of training and evaluation, for ten to thirty demonstrations on two cores."""
 
-    task: str = setting(
-        "lift", "Task of the simulated cell to evaluate in; empty for a real robot"
-    )
+    task: str = setting("lift", "Task of the simulated cell to evaluate in; empty for a real robot")
     robot: str = setting(
         DEFAULT_ROBOT, "Description of the robot: a name in config/robots/, or a file"
     )

@@ -124,10 +124,11 @@ class Training:
             return None
         return EvaluationResult(sum(bool(one["success"]) for one in outcomes), len(outcomes))
 
-    def evaluated_fraction(self) -> float:
-        """Return the fraction of the episodes of the evaluation that are done."""
+    @property
+    def evaluated(self) -> int:
+        """Number of episodes of the evaluation so far."""
         result = self.evaluation()
-        return result.episodes / self.settings.evaluation_episodes if result else 0.0
+        return result.episodes if result else 0
 
     def train_words(self) -> list[str]:
         """Return the words of `dbp train`, which resumes a run that has a checkpoint."""
@@ -142,8 +143,9 @@ class Training:
             *("--batch-size", str(settings.batch_size), "--image-size", size, size),
             *("--validate-every", str(max(1, settings.num_steps // VALIDATIONS))),
             *("--checkpoint-every", str(max(1, settings.num_steps // CHECKPOINTS))),
-            # A person may teach with one arm only.
-            *("--threads", str(settings.threads), "--allow-constant-actions", "--bfloat16"),
+            # A person may teach with one arm only, and while a policy drives at other times.
+            *("--allow-constant-actions", "--policy-row-weight", "0"),
+            *("--threads", str(settings.threads), "--bfloat16"),
         ]
 
     def export_words(self) -> list[str]:
@@ -152,8 +154,11 @@ class Training:
         name, version = self.settings.model_name, str(self.number)
         return [*words, "--out", str(self.model), "--name", name, "--version", version]
 
-    def evaluate_words(self) -> list[str]:
+    def evaluate_words(self, episodes: int) -> list[str]:
         """Return the words of `dbp evaluate`.
+
+        Args:
+            episodes: Number of episodes.
 
         Raises:
             TrainingError: If there is no task of the simulated cell.
@@ -165,7 +170,7 @@ class Training:
                 "the model and count its successes"
             )
         words = ["evaluate", "--task", settings.task, "--model", str(self.model)]
-        words += ["--episodes", str(settings.evaluation_episodes)]
+        words += ["--episodes", str(episodes)]
         return [*words, "--workers", str(settings.threads), "--out", str(self.outcomes)]
 
 

@@ -63,6 +63,6 @@ class BagFrames:
     def _newest(self, topic: str, stamp_ns: int) -> Any:
         with self._path.open("rb") as file:
             reader = make_reader(file, decoder_factories=[DecoderFactory()])
-            before = reader.iter_decoded_messages([topic], end_time=stamp_ns + 1, reverse=True)
+            before = reader.iter_decoded_messages([topic], ending_at=stamp_ns, reverse=True)
             found = next(before, None) or next(reader.iter_decoded_messages([topic]))
             return found.decoded_message
