@@ -68,6 +68,11 @@ class TeachActions:
         self.show(f"{'Not done' if failed else label}: {sentence}", failed)
         return sentence
 
+    @property
+    def message(self) -> str:
+        """The result of the last action, as shown."""
+        return self._message.content if self._message else ""
+
     def show(self, sentence: str, failed: bool = False) -> None:
         """Show a sentence as the result of the last action."""
         if self._message is not None:

@@ -36,6 +36,11 @@ class RecordingFolder:
             actions.add_button("Discard", lambda: self._end("discard"), color=RED)
             actions.add_button("Keep last", recorder.keep_last)
 
+    @property
+    def text(self) -> str:
+        """Number of episodes and state of the recorder, as shown."""
+        return self._state.content
+
     def refresh(self, episodes: Sequence[EpisodeEntry]) -> None:
         """Show the state of the recorder, and the number of episodes."""
         usable = sum(one.usable for one in episodes)

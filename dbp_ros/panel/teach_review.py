@@ -17,7 +17,14 @@ STEP_S = 0.02
 
 
 class ReviewFolder:
-    """List of episodes, with their images and positions at a time, and their labels."""
+    """List of episodes, with their images and positions at a time, and their labels.
+
+    Attributes:
+        episode: Choice of the episode.
+        time_s: Choice of the time from its start, in [s].
+        ghost: Whether the robot is shown at the positions of that time.
+        images: Image of each camera at that time.
+    """
 
     def __init__(
         self,
@@ -36,7 +43,7 @@ class ReviewFolder:
         """
         self._server, self._actions, self._review, self._robot = server, actions, review, robot
         self._names: dict[str, str] = {}
-        self._images: dict[str, viser.GuiImageHandle] = {}
+        self.images: dict[str, viser.GuiImageHandle] = {}
         self._shown = ""
         with server.gui.add_folder("2. Review", expand_by_default=False) as self._folder:
             self.episode = server.gui.add_dropdown("Episode", (NO_EPISODE,))
@@ -84,6 +91,11 @@ class ReviewFolder:
                 return
         raise EpisodeError(f"no episode {number}: record it first")
 
+    def show_at(self, time_s: float) -> None:
+        """Show the chosen episode at a time from its start."""
+        set_value(self.time_s, time_s)
+        self.show()
+
     def show(self) -> None:
         """Show the chosen episode at the chosen time."""
         try:
@@ -106,15 +118,15 @@ class ReviewFolder:
             self._set_cameras(opened)
         time_s = float(self.time_s.value)
         self._robot.show(opened.positions(time_s) if self.ghost.value else None)
-        for camera, handle in self._images.items():
+        for camera, handle in self.images.items():
             handle.image = opened.image(camera, time_s)
 
     def _set_cameras(self, opened: OpenedEpisode) -> None:
-        for handle in self._images.values():
+        for handle in self.images.values():
             handle.remove()
         with self._folder:
             blank = np.zeros((8, 8, 3), np.uint8)
-            self._images = {
+            self.images = {
                 camera: self._server.gui.add_image(blank, label=camera, format="jpeg")
                 for camera in opened.cameras
             }

@@ -60,9 +60,28 @@ class TeachTab:
         if refresh_s:
             self._thread.start()
 
-    def press(self, label: str) -> str:
-        """Press a button as a user does; return the result."""
-        sentence = self._actions.press(label)
+    @property
+    def next_step(self) -> str:
+        """What to do next, as shown."""
+        return self._next.content
+
+    @property
+    def message(self) -> str:
+        """Result of the last action, as shown."""
+        return self._actions.message
+
+    def texts(self) -> str:
+        """Return the lines of all parts, as shown."""
+        return "\n".join((self._recording.text, *self._training.texts))
+
+    def press(self, label: str, browser: int | None = None) -> str:
+        """Press a button as a user does; return the result.
+
+        Args:
+            label: Label of the button.
+            browser: Number of the browser; None for this program.
+        """
+        sentence = self._actions.press(label, browser)
         self.refresh()
         return sentence
 

@@ -49,6 +49,11 @@ class TrainingFolder:
         self._plot: viser.GuiUplotHandle | None = None
         self._rows = 0
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Progress of the job and result of the evaluation, as shown."""
+        return self._progress.content, self._result.content
+
     def refresh(self) -> None:
         """Show progress, curves and the result of the evaluation."""
         status, training = self._session.poll(time.monotonic_ns()), self._session.training
