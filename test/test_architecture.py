@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
     "stack": BELOW | {"motion", "robots"},
-    "nodes": BELOW | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis"},
+    "panel": BELOW | {"robots", "diagnosis"},
+    "nodes": BELOW | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis", "panel"},
     "evaluation": BELOW
     | {
         "robots",
@@ -82,6 +83,7 @@ MAY_NEED = {
     },
     "sim": {"mujoco", "mink", "daqp", "PIL"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
+    "panel": {"rerun", "viser", "websockets"},
     "nodes": ROS,
     "evaluation": SHOWN,
     "cli": SHOWN,

@@ -12,8 +12,7 @@ from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.datastructures import Headers
-from websockets.exceptions import MultipleValuesError
+from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
 TOKEN_BYTES = 24

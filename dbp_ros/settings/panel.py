@@ -29,7 +29,7 @@ class PanelConfig(RobotConfig):
     )
     page_rate_hz: float = setting(10.0, "Updates of the page per second", ge=1.0, le=30.0)
     image_rate_hz: float = setting(5.0, "Images per second and camera", ge=0.2, le=10.0)
-    image_width: int = setting(320, "Largest width of an image on the page [px]", ge=32, le=1280)
+    image_width: int = setting(240, "Largest width of an image on the page [px]", ge=32, le=1280)
     plot_duration_s: float = setting(120.0, "Duration of the plots [s]", ge=10.0, le=3600.0)
     teach_folder: str = setting("", "Folder of the teach tab; empty for no such tab")
     rerun: str = setting(
