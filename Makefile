@@ -11,7 +11,7 @@ CHECK_ROS := $(RUN)/python -c 'from dbp_ros.ros_support import require_wheels; r
 ARGS ?=
 TASK ?= transport
 SEED ?= 0
-EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,bench,test
+EXTRAS ?= ros,sim,panel,learn,learner,data,metaworld,ray,bench,test
 # Commands of `make model`.
 STEPS ?= 7000
 COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation 1 --out data/$(TASK)
@@ -91,23 +91,23 @@ clean: ## remove the files that the other targets wrote
 
 $(VENV)/.demo: setup.py | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim]'
+	$(PIP) --editable '.[ros,sim,panel]'
 	@touch $@
 
 $(VENV)/.fast: setup.py constraints.txt | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim,data,test]'
+	$(PIP) --editable '.[ros,sim,panel,data,test]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: setup.py constraints.txt | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,bench,docs]'
+	$(PIP) --editable '.[ros,sim,panel,learn,learner,data,metaworld,bench,docs]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.all: setup.py constraints.txt | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,ray,bench,test]'
+	$(PIP) --editable '.[ros,sim,panel,rerun,learn,learner,data,metaworld,ray,bench,test]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.fast $(VENV)/.docs $(VENV)/.demo
 

@@ -26,6 +26,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "learner": (*_LEARN, *_BAGS),
     "record": (*_BAGS, "rich"),
+    "panel": ("viser", "websockets"),
+    "rerun": ("rerun",),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),
     "ray": ("ray",),
     "bench": ("psutil",),

@@ -40,8 +40,9 @@ MAY_IMPORT = {
     "robots": GROUND | {"settings"},
     "stack": BELOW | {"motion", "robots"},
     "teach": BELOW | {"data"},
-    "panel": BELOW | {"robots", "teach"},
-    "nodes": BELOW | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis"},
+    "panel": BELOW | {"robots", "diagnosis", "teach"},
+    "nodes": BELOW
+    | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis", "panel", "teach"},
     "evaluation": BELOW
     | {
         "robots",
@@ -84,8 +85,8 @@ MAY_NEED = {
     },
     "sim": {"mujoco", "mink", "daqp", "PIL"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
+    "panel": {"rerun", "viser", "websockets"},
     "nodes": ROS,
-    "panel": {"viser"},
     "evaluation": SHOWN,
     "cli": SHOWN,
 }

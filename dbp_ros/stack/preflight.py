@@ -68,7 +68,12 @@ def checked_processes(config: StackConfig) -> list[Process]:
 def _require_libraries(config: StackConfig) -> None:
     if problem := ros_problem():
         raise ConfigError(problem)
-    wanted = {"sim": config.sim, "learner": config.learner, "record": config.recorder}
+    wanted = {
+        "sim": config.sim,
+        "learner": config.learner,
+        "record": config.recorder,
+        "panel": config.panel,
+    }
     extras = ["ros", *(extra for extra, needed in wanted.items() if needed)]
     missing_libraries = missing(*extras)
     if missing_libraries:
