@@ -1,6 +1,6 @@
 # Every target installs its dependencies into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-learn opengl test test-fast check bench model docs clean
+.PHONY: help install demo demo-learn teach opengl test test-fast check bench model docs clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -34,6 +34,9 @@ demo: opengl ## run a policy in the simulated cell and measure it; TASK=lift|can
 
 demo-learn: $(VENV)/.all opengl ## improve a policy online on the running stack, SEED=n: about 40 minutes
 	@$(RUN)/dbp demo-learn --seed $(SEED) $(ARGS)
+
+teach: $(VENV)/.all opengl ## teach the simulated robot in the browser; TASK=lift, ARGS="--help"
+	@$(RUN)/dbp teach $(if $(filter command line environment,$(origin TASK)),--task $(TASK)) $(ARGS)
 
 # First the tests that can share the machine, one per core; then, one at a time, those that measure
 # time or use DDS. ARGS may deselect all tests of one group (status 5), not of both.

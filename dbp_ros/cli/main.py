@@ -17,6 +17,11 @@ VERBS = (
     Verb(
         "up", "start the stack: guard, policy and, with --sim, the simulated cell", ("ros", "sim")
     ),
+    Verb(
+        "teach",
+        "teach a robot in the browser: record, train, evaluate and deploy",
+        ("ros", "sim", "panel", "record", "data", "learn"),
+    ),
     Verb("status", "show the state of a running stack, its faults and their remedies", ROS),
     Verb("doctor", "examine this computer and the running stack, with remedies", ROS),
     Verb("enable", "enable control: the guard commands the arms", ROS),
@@ -73,6 +78,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.demo_learn import register
         case "up":
             from dbp_ros.cli.up import register
+        case "teach":
+            from dbp_ros.cli.teach import register
         case "status":
             from dbp_ros.cli.status import register
         case "doctor":

@@ -2,6 +2,7 @@
 
 import threading
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import viser
@@ -18,10 +19,13 @@ from dbp_ros.panel.model_tab import ModelTab
 from dbp_ros.panel.plots import LATENCIES, LIMITED, RATES, LivePlot
 from dbp_ros.panel.robot_scene import ChunkPaths, RobotScene
 from dbp_ros.panel.snapshot import PanelSnapshot
+from dbp_ros.panel.stack_recorder import StackRecorder
 from dbp_ros.panel.tabs import Html, PageContext, Tab
+from dbp_ros.panel.teach_tab import TeachTab
 from dbp_ros.robots.urdf import Urdf
 from dbp_ros.settings.panel import PanelConfig
 from dbp_ros.settings.robot import RobotDescription
+from dbp_ros.teach.workspace import Workspace
 
 TITLE = "dbp_ros"
 STOP_LABEL = "EMERGENCY STOP (space bar)"
@@ -64,10 +68,11 @@ class Page:
         server.gui.configure_theme(show_logo=False, show_share_button=False)
         server.gui.set_panel_label(f"{TITLE}: {robot.name}")
         self._add_fixed_part()
+        self._add_scene()
         self._drive: DriveTab
+        self._teach: TeachTab | None = None
         self._tabs = self._add_tabs()
         self._add_side_panel()
-        self._add_scene()
         self._owners: dict[int, tuple[Any, Any]] = {}
         self._owners_lock = threading.Lock()
         server.on_client_connect(self._join)
@@ -93,6 +98,8 @@ class Page:
     def close(self) -> None:
         """Stop the threads of the page."""
         self._drive.close()
+        if self._teach is not None:
+            self._teach.close()
 
     def _add_fixed_part(self) -> None:
         """Add what is above the tabs, the emergency stop first."""
@@ -124,7 +131,20 @@ class Page:
             self._drive = DriveTab(context)
         with group.add_tab("Model"):
             model = ModelTab(context)
-        return [control, episodes, self._drive, model]
+        tabs: list[Tab] = [control, episodes, self._drive, model]
+        if context.config.teach_folder:
+            recorder = StackRecorder(context.link)
+            with group.add_tab("Teach"):
+                self._teach = TeachTab(
+                    self._server,
+                    Workspace(Path(context.config.teach_folder)),
+                    recorder,
+                    self.ghost,
+                    self.control.may_act,
+                    recorder.new_scene,
+                )
+            tabs.append(recorder)
+        return tabs
 
     def _add_side_panel(self) -> None:
         """Add cameras and plots at the left edge."""

@@ -6,7 +6,7 @@ from typing import Literal
 import viser
 
 from dbp_ros.panel.links import RecorderLink
-from dbp_ros.panel.teach_actions import TeachActions, plain
+from dbp_ros.panel.teach_actions import Action, TeachActions, plain
 from dbp_ros.teach.review import EpisodeEntry
 
 GREEN, RED = "green", "red"
@@ -16,7 +16,12 @@ class RecordingFolder:
     """Buttons of the recorder, its state and the number of demonstrations."""
 
     def __init__(
-        self, server: viser.ViserServer, actions: TeachActions, recorder: RecorderLink, task: str
+        self,
+        server: viser.ViserServer,
+        actions: TeachActions,
+        recorder: RecorderLink,
+        task: str,
+        new_scene: Action | None = None,
     ) -> None:
         """Add the folder.
 
@@ -25,11 +30,14 @@ class RecordingFolder:
             actions: Buttons of the tab.
             recorder: The recorder.
             task: Task of the next episodes at first.
+            new_scene: Resets the simulated cell; None without one.
         """
         self._recorder = recorder
         with server.gui.add_folder("1. Record"):
             self._state = server.gui.add_markdown("")
             self._task = server.gui.add_text("Task", task)
+            if new_scene is not None:
+                actions.add_button("New scene", new_scene, hint="reset the simulated cell")
             actions.add_button("Begin", self._begin, color=GREEN)
             actions.add_button("Success", lambda: self._end("success"))
             actions.add_button("Failure", lambda: self._end("failure"))
@@ -52,7 +60,8 @@ class RecordingFolder:
     def _begin(self) -> str:
         if self._task.value.strip():
             self._recorder.set_task(self._task.value.strip())
-        return self._recorder.begin()
+        message: str = self._recorder.begin()
+        return message
 
     def _end(self, outcome: Literal["success", "failure", "discard"]) -> str:
         return self._recorder.end(outcome)

@@ -8,7 +8,7 @@ import viser
 
 from dbp_ros.errors import DbpError
 from dbp_ros.panel.links import RecorderLink, RobotGhost
-from dbp_ros.panel.teach_actions import TeachActions, plain
+from dbp_ros.panel.teach_actions import Action, TeachActions, plain
 from dbp_ros.panel.teach_recording import RecordingFolder
 from dbp_ros.panel.teach_review import ReviewFolder
 from dbp_ros.panel.teach_training import TrainingFolder
@@ -34,6 +34,7 @@ class TeachTab:
         recorder: RecorderLink,
         robot: RobotGhost,
         may_act: Callable[[int], bool] = lambda browser: True,
+        new_scene: Action | None = None,
         refresh_s: float = REFRESH_S,
     ) -> None:
         """Add the content to the current container of the page.
@@ -44,6 +45,7 @@ class TeachTab:
             recorder: The recorder, which writes to `workspace.recordings`.
             robot: Shows the positions of an episode.
             may_act: Whether a browser, by its number, may press buttons.
+            new_scene: Resets the simulated cell; None without one.
             refresh_s: Time between two updates in [s]; 0 to update by calls of `refresh` only.
         """
         self.session = TeachSession(workspace)
@@ -51,7 +53,9 @@ class TeachTab:
         self._next = server.gui.add_markdown("")
         self._actions.add_message()
         task = workspace.settings.task
-        self._recording = RecordingFolder(server, self._actions, recorder, task)
+        # Without a task, the robot is a real one.
+        reset = new_scene if task else None
+        self._recording = RecordingFolder(server, self._actions, recorder, task, reset)
         self.review = ReviewFolder(server, self._actions, self.session.review, robot)
         self._training = TrainingFolder(server, self._actions, self.session)
         self._closing = threading.Event()

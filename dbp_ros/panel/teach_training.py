@@ -12,7 +12,7 @@ from dbp_ros.teach.session import TeachSession
 from dbp_ros.teach.training import Training
 
 # Column of the log of a training, and its colour in the plot.
-CURVES = {"loss": "#1f77b4", "validation_mean_error": "#d62728"}
+CURVES = {"validation_error": "#1f77b4", "validation_best_error": "#d62728", "loss": "#888888"}
 PLOT_ASPECT = 2.0
 
 
@@ -72,7 +72,8 @@ class TrainingFolder:
         if len(rows) == self._rows or len(rows) < 2:
             return
         self._rows = len(rows)
-        columns = [name for name in CURVES if name in rows[0]]
+        # The loss of a drift does not fall; it is shown without validation episodes only.
+        columns = [name for name in CURVES if name in rows[0]][:2]
         data = tuple(np.array([row[name] for row in rows]) for name in ("update", *columns))
         if self._plot is not None and len(self._plot.data) == len(data):
             self._plot.data = data

@@ -77,7 +77,7 @@ def tab(
     server: viser.ViserServer, workspace: Workspace, recorder: FakeRecorder, robot: FakeRobot
 ) -> Iterator[TeachTab]:
     server.gui.reset()
-    made = TeachTab(server, workspace, recorder, robot, lambda browser: browser == 1, 0.0)
+    made = TeachTab(server, workspace, recorder, robot, lambda browser: browser == 1, None, 0.0)
     yield made
     made.close()
 
