@@ -7,6 +7,9 @@ EMERGENCY_STOP = "e-stop"
 NOT_ENABLED = "control is not enabled"
 WAITING_FOR_CHUNK = "waiting for a chunk"
 NO_FRESH_CHUNK = "no fresh chunk"
+WAITING_FOR_OPERATOR_CHUNK = "waiting for an operator chunk"
+NO_FRESH_OPERATOR_CHUNK = "no fresh operator chunk"
+OPERATOR_CONTROL = "an operator has control"
 SEPARATOR, NEXT_REASON = ": ", "; "
 
 
@@ -47,6 +50,11 @@ class GuardState:
     def cause(self) -> str:
         """First of the reasons."""
         return self.reason.partition(NEXT_REASON)[0]
+
+    @property
+    def operator_control(self) -> bool:
+        """Whether the guard follows the chunks of an operator, not those of the policy."""
+        return OPERATOR_CONTROL in self.reason.split(NEXT_REASON)
 
     @property
     def enabled(self) -> bool:

@@ -16,13 +16,23 @@ MIN_MARGIN = 0.25
 class ChunkCheck:
     """Validation of chunks: shape, finite values, age and range."""
 
-    def __init__(self, joints: Sequence[str], limits: Limits, config: GuardConfig) -> None:
+    def __init__(
+        self, topic: str, joints: Sequence[str], limits: Limits, config: GuardConfig
+    ) -> None:
+        """Prepare.
+
+        Args:
+            topic: Topic of the chunks, for errors.
+            joints: Joints of a chunk, in order.
+            limits: Limits of each joint.
+            config: Settings of the guard.
+        """
         self._joints = joints
         self._limits = limits
         margin = np.maximum(config.position_margin * (limits.upper - limits.lower), MIN_MARGIN)
         self._lowest, self._highest = limits.lower - margin, limits.upper + margin
         self._max_age_ns = seconds_to_ns(config.chunk_timeout_s)
-        self._stamps = StampCheck("action_chunk", self._max_age_ns)
+        self._stamps = StampCheck(topic, self._max_age_ns)
 
     def problem(self, chunk: ActionChunk, now_ns: int) -> str:
         """Return the reason to refuse a chunk; empty if it is valid."""

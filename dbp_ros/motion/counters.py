@@ -9,8 +9,10 @@ class GuardCounters:
 
     Attributes:
         commands: Computed commands.
-        limited_commands: Commands that a limit kept from the target.
+        limited_commands: Commands that a limit kept from the policy's target, at full speed.
         refused_chunks: Chunks that were refused.
+        ignored_chunks: Chunks of the policy while an operator has control, and of an operator who
+            has none.
         holds: Changes from tracking to holding.
         stops: Latched stops.
         tracking_stops: Latched stops because of a joint that did not follow.
@@ -24,6 +26,7 @@ class GuardCounters:
     commands: int = 0
     limited_commands: int = 0
     refused_chunks: int = 0
+    ignored_chunks: int = 0
     holds: int = 0
     stops: int = 0
     tracking_stops: int = 0

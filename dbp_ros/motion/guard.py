@@ -10,14 +10,13 @@ import sys
 import numpy as np
 
 from dbp_ros.errors import CommandError
-from dbp_ros.guard_state import NEXT_REASON, NOT_ENABLED, WAITING_FOR_CHUNK, GuardMode
-from dbp_ros.motion.chunk_check import ChunkCheck
+from dbp_ros.guard_state import NEXT_REASON, NOT_ENABLED, GuardMode
+from dbp_ros.motion.chunk_selection import ChunkSelection
 from dbp_ros.motion.counters import GuardCounters
 from dbp_ros.motion.feedback import JointFeedback
 from dbp_ros.motion.following import FollowingMonitor
 from dbp_ros.motion.limits import LimitedShare, Limiter, Limits
 from dbp_ros.motion.reanchoring import Reanchoring
-from dbp_ros.motion.trajectory import FollowedChunk
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, ActionChunk, Array, seconds_to_ns
 
@@ -33,6 +32,8 @@ class MotionGuard:
         limits: Limits of each joint.
         counters: Event counters.
         following: Tracking errors.
+        chunks: Chunk that is followed, and its source: the policy, or an operator.
+        speed_scaling: Factor on the velocity limits.
         mode: Current mode.
         reason: Reason for the mode; empty if there is none.
         enabled: Whether control is enabled.
@@ -47,21 +48,18 @@ class MotionGuard:
         Raises:
             ConfigError: If the limits do not fit the joints.
         """
-        self.limits = Limits.from_config(config)
-        self.counters = GuardCounters()
+        self.limits, self.counters = Limits.from_config(config), GuardCounters()
         self.following = FollowingMonitor(config, self.limits)
         self.mode = GuardMode.DISABLED
         self.reason = NOT_ENABLED
-        self._dt = 1.0 / config.command_rate_hz
+        self._dt, self.speed_scaling = 1.0 / config.command_rate_hz, 1.0
         self._joint_state_timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
-        self._check = ChunkCheck(config.joints, self.limits, config)
-        self._followed = FollowedChunk(seconds_to_ns(config.chunk_timeout_s))
+        self.chunks = ChunkSelection(config, self.limits, self.counters)
         self._feedback = JointFeedback(config, self.limits, self.following.distance)
         self._reanchoring = Reanchoring(config.joints, self.following, self.counters)
         self._limited = LimitedShare(config.joints, config.command_rate_hz, self.following.distance)
         self.enabled = False
-        self.stop_reason = ""
-        self._fault = ""
+        self.stop_reason = self._fault = ""
         self.lost_joints = np.zeros(len(config.joints), bool)
         self.controllers_checked_ns = sys.maxsize
         self._commanded_ns = self._ticked_ns = 0
@@ -79,19 +77,20 @@ class MotionGuard:
         if implausible and self.enabled:
             self.stop(implausible)
 
-    def accept(self, chunk: ActionChunk, now_ns: int) -> None:
-        """Follow a chunk from now on.
+    def accept(self, chunk: ActionChunk, now_ns: int, by_operator: bool = False) -> None:
+        """Follow a chunk from now on, if its source has control.
 
         Raises:
-            CommandError: If it has the wrong shape, is not finite, is far beyond the position
-                limits, or is older than the timeout.
+            CommandError: If it is invalid; see `ChunkCheck`.
         """
-        problem = self._check.problem(chunk, now_ns)
-        if problem:
-            self.counters.refused_chunks += 1
-            raise CommandError(problem)
-        self._followed.set(chunk, now_ns)
-        self._plan()
+        if self.chunks.accept(chunk, now_ns, by_operator):
+            self._plan()
+
+    def scale_speed(self, factor: float) -> None:
+        """Multiply the velocity limits by a factor of at most 1; see `Limiter.scale_speed`."""
+        self.speed_scaling = factor
+        if self._limiter is not None:
+            self._limiter.scale_speed(factor)
 
     def enable(self, now_ns: int) -> None:
         """Start to command the arms, from their measured positions.
@@ -111,19 +110,20 @@ class MotionGuard:
         if self._limiter is None or self.lost_joints.any():
             self._feedback.require_rest()
             self._limiter = Limiter(self.limits, measured, self._dt)
+            self._limiter.scale_speed(self.speed_scaling)
             self.following.start(measured)
             self._commanded_ns = self._ticked_ns = now_ns
-        self._followed.clear()
+        self.chunks.clear()
         self.lost_joints[:] = self._reanchoring.joints[:] = False
         self._fault = ""
         self.enabled = self._feedback.fresh = True
-        self._set_mode(GuardMode.HOLDING, WAITING_FOR_CHUNK)
+        self._set_mode(GuardMode.HOLDING, self.chunks.problem(now_ns))
 
     def disable(self) -> None:
         """Bring the arms to rest, then stop commanding them."""
         self.enabled = False
         self._fault = ""
-        self._followed.clear()
+        self.chunks.clear()
 
     def disable_on_fault(self, reason: str) -> None:
         """Disable control because of a fault, if it is enabled."""
@@ -131,7 +131,7 @@ class MotionGuard:
             self.enabled = False
             self._fault = reason
             self.counters.withdrawals += 1
-            self._followed.clear()
+            self.chunks.clear()
 
     def disable_on_controller_loss(self, joints: slice, reason: str, now_ns: int) -> None:
         """Disable control, without further commands to the joints of a lost controller.
@@ -158,7 +158,7 @@ class MotionGuard:
         if replace or not self.stop_reason:
             self.counters.stops += not self.stop_reason
             self.stop_reason = reason
-            self._followed.clear()
+            self.chunks.clear()
             self._set_mode(GuardMode.STOPPED, reason)
 
     def reset(self) -> None:
@@ -176,11 +176,6 @@ class MotionGuard:
             self._stop_commanding()
 
     @property
-    def chunk(self) -> ActionChunk | None:
-        """Chunk that is followed."""
-        return self._followed.chunk
-
-    @property
     def commanding(self) -> bool:
         """Whether commands are computed, also to bring the arms to rest."""
         return self._limiter is not None
@@ -188,8 +183,8 @@ class MotionGuard:
     @property
     def moving(self) -> bool:
         """Whether the last command moved a joint."""
-        limiter = self._limiter
-        return limiter is not None and not (limiter.at_rest and not self._reanchoring.active)
+        at_rest = self._limiter is None or self._limiter.at_rest
+        return self._limiter is not None and (self._reanchoring.active or not at_rest)
 
     def tick(self, now_ns: int) -> Array | None:
         """Return the command of this period, or None if there is none.
@@ -220,10 +215,7 @@ class MotionGuard:
             self._hold(limiter)
             self._set_holding(now_ns)
         else:
-            limited = limiter.follow(*self._followed.sample(now_ns))
-            self.counters.limited_commands += limited
-            self._limited.add(limiter.target_distance)
-            self._set_mode(GuardMode.TRACKING, self._limited.warning)
+            self._follow_chunk(limiter, now_ns)
         self.counters.commands += 1
         self._commanded_ns = now_ns
         return limiter.command
@@ -234,7 +226,7 @@ class MotionGuard:
         if last_ns == 0 or now_ns - last_ns <= self._joint_state_timeout_ns:
             return
         limiter.set_command(np.ones_like(self.lost_joints), limiter.command)
-        self._followed.clear()
+        self.chunks.clear()
         self._feedback.forget()
 
     def _update_feedback(self, limiter: Limiter, now_ns: int) -> bool:
@@ -243,7 +235,7 @@ class MotionGuard:
         fresh = self._feedback.update(limiter, self.controllers_checked_ns, now_ns)
         if was_fresh and not fresh and self.enabled:
             self.counters.joint_state_gaps += 1
-            self._followed.clear()
+            self.chunks.clear()
         if loss := self._feedback.loss(now_ns):
             self.disable_on_fault(loss)
         return fresh
@@ -262,6 +254,14 @@ class MotionGuard:
             self.counters.tracking_stops += 1
             self.stop(reason)
 
+    def _follow_chunk(self, limiter: Limiter, now_ns: int) -> None:
+        limited = limiter.follow(*self.chunks.sample(now_ns))
+        # At a scaled speed commands are limited on purpose.
+        if self.speed_scaling == 1.0:
+            self.counters.limited_commands += limited and not self.chunks.operator_control
+            self._limited.add(limiter.target_distance)
+        self._set_mode(GuardMode.TRACKING, self._limited.warning)
+
     def _hold(self, limiter: Limiter) -> None:
         if not (self._feedback.fresh and self._reanchoring.active):
             limiter.brake()
@@ -270,7 +270,7 @@ class MotionGuard:
 
     def _plan(self) -> None:
         if self._limiter is not None:
-            self._followed.plan(self._limiter.command, self._commanded_ns)
+            self.chunks.plan(self._limiter.command, self._commanded_ns)
 
     def _reason_to_hold(self, now_ns: int) -> str:
         if self.stop_reason:
@@ -283,7 +283,7 @@ class MotionGuard:
             return self._feedback.problem
         if self._reanchoring.active:
             return f"{self._reanchoring.first_joint} was moved: its command is reanchored"
-        return self._followed.problem(now_ns)
+        return self.chunks.problem(now_ns)
 
     def _stop_commanding(self) -> None:
         self._limiter = None

@@ -78,6 +78,7 @@ class Limiter:
         command: Last command in [rad] and [m]. Shape (nu,).
         velocity: Its velocity in [rad/s] and [m/s]. Shape (nu,).
         target_distance: Distance from the last target, in [rad] and [m]. Shape (nu,).
+        max_velocity: Scaled velocity limits. Shape (nu,).
     """
 
     def __init__(self, limits: Limits, start: Array, dt: float) -> None:
@@ -93,11 +94,19 @@ class Limiter:
         self.command = np.array(start, dtype=np.float64)
         self.velocity = np.zeros_like(self.command)
         self.target_distance = np.zeros_like(self.command)
+        self.max_velocity = limits.velocity
 
     @property
     def at_rest(self) -> bool:
         """Whether the last step moved no joint."""
         return not self.velocity.any()
+
+    def scale_speed(self, factor: float) -> None:
+        """Multiply the velocity limits by a factor; faster joints decelerate within their limits.
+
+        A lower speed only shortens the stopping distance, so the position limits hold.
+        """
+        self.max_velocity = factor * self.limits.velocity
 
     def follow(self, target: Array, target_velocity: Array) -> bool:
         """Move towards a moving target, as far as the limits allow.
@@ -113,7 +122,7 @@ class Limiter:
             Whether a limit kept a joint from the target.
         """
         limits, dt = self.limits, self.dt
-        target_velocity = np.clip(target_velocity, -limits.velocity, limits.velocity)
+        target_velocity = np.clip(target_velocity, -self.max_velocity, self.max_velocity)
         lag = target - target_velocity * dt - self.command
         catch_up = stoppable_speed(np.abs(lag), limits.acceleration, dt)
         self._move(target_velocity + np.copysign(catch_up, lag))
@@ -138,7 +147,7 @@ class Limiter:
         Returns:
             Whether the commands have arrived.
         """
-        before, step = self.command, self.limits.velocity * self.dt
+        before, step = self.command, self.max_velocity * self.dt
         self._move(np.zeros_like(self.velocity))
         towards = before + np.clip(targets - before, -step, step)
         self.command = np.where(joints, towards, self.command)
@@ -153,7 +162,7 @@ class Limiter:
         limits, dt = self.limits, self.dt
         step = limits.acceleration * dt
         velocity = np.where(np.isnan(velocity), 0.0, velocity)
-        velocity = np.clip(velocity, -limits.velocity, limits.velocity)
+        velocity = np.clip(velocity, -self.max_velocity, self.max_velocity)
         velocity = np.minimum(
             velocity, stoppable_speed(limits.upper - self.command, limits.acceleration, dt)
         )

@@ -35,7 +35,7 @@ STATE_SUFFIX = ".state"
 TOOLS = ("_ros2cli", "rosbag2", "foxglove")
 # Name of a node that is discovered after its endpoint.
 UNDISCOVERED = "_NODE_NAME_UNKNOWN_"
-PASSIVE_NODES = frozenset({"learner", "recorder"})
+PASSIVE_NODES = frozenset({"learner", "recorder", "teleop_streams"})
 # An endpoint whose node is unknown for longer counts as that of a driver.
 UNDISCOVERED_NS = 3_000_000_000
 # The name of a node usually follows its endpoint within milliseconds.

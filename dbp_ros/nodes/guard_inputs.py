@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Int64MultiArray
-from trajectory_msgs.msg import JointTrajectory
 
-from dbp_ros.errors import CommandError, ObservationError
+from dbp_ros.errors import ObservationError
+from dbp_ros.nodes.chunk_input import ChunkInput, LatestProblem
 from dbp_ros.nodes.controller_monitor import publisher_names
-from dbp_ros.nodes.conversions import ChunkReader, JointReader
+from dbp_ros.nodes.conversions import JointReader
 from dbp_ros.nodes.image_stamps import TOPIC, ImageStampsReader
 from dbp_ros.nodes.polled_subscriptions import PolledSubscriptions
 from dbp_ros.nodes.qos import JOINT_STATES
@@ -20,10 +21,9 @@ from dbp_ros.runtime.stamps import StampCheck
 from dbp_ros.sensing.joint_states import JointStateMerger, JointStates, PublisherConflictDetector
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.telemetry.trace import Hop, LatencyProbe, Trace
-from dbp_ros.types import NS_PER_S, ActionChunk, seconds_to_ns
+from dbp_ros.types import ActionChunk, seconds_to_ns
 
-WHOLE = frozenset({0})
-JOINTS, CHUNKS = "joint_states", "action_chunk"
+JOINTS, CHUNKS, OPERATOR_CHUNKS = "joint_states", "action_chunk", "operator_chunk"
 # Largest number of joints in a sentence.
 MAX_NAMED = 3
 
@@ -36,45 +36,42 @@ class GuardInputs:
     Attributes:
         received: Age of an image at the arrival of its first chunk.
         refused_joint_states: Number of messages with invalid content or stamp.
-        damaged_chunks: Number of chunks that could not be deserialised.
     """
 
     def __init__(self, node: Node, config: GuardConfig, clock: SteadyClock, trace: Trace) -> None:
         self.received = LatencyProbe(Hop.RECEIVED, trace)
         self.refused_joint_states = 0
-        self.damaged_chunks = 0
         self._node = node
         self._clock = clock
-        self._trace = trace
         self._timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
         self._joint_reader = JointReader(config.joints)
         self._joints = config.joints
         self._merger = JointStateMerger(config.joints)
         self._stamps = StampCheck(JOINTS, self._timeout_ns)
-        self._chunk_reader = ChunkReader(config.joints, clock)
         self._image_stamps = ImageStampsReader(clock)
         loss_ns = seconds_to_ns(config.joint_state_loss_s)
-        self._conflicts = {
-            JOINTS: PublisherConflictDetector(loss_ns),
-            CHUNKS: PublisherConflictDetector(),
-        }
-        self._problems = {JOINTS: "", CHUNKS: ""}
-        self._recorded_ns = {JOINTS: 0, CHUNKS: 0}
+        self._problem = LatestProblem()
         self._restarted: frozenset[int] = frozenset()
         self._new_states: JointStates | None = None
         self._new_chunk: tuple[ActionChunk, int] | None = None
-        self._read_chunk: tuple[ActionChunk, int] | None = None
         self._subscriptions = PolledSubscriptions(node)
         self._subscriptions.subscribe(JointState, JOINTS, self._on_joint_states, JOINT_STATES)
-        self._subscriptions.subscribe(JointTrajectory, CHUNKS, self._on_chunk, JOINT_STATES)
+        self._chunks, self._operator_chunks = (
+            ChunkInput(topic, config.joints, clock, trace, self._subscriptions)
+            for topic in (CHUNKS, OPERATOR_CHUNKS)
+        )
+        self._conflicts = {
+            JOINTS: PublisherConflictDetector(loss_ns),
+            **{chunks.topic: chunks.conflict for chunks in (self._chunks, self._operator_chunks)},
+        }
         # After the chunks: the policy publishes the stamps before the chunk.
         self._subscriptions.subscribe(Int64MultiArray, TOPIC, self._on_image_stamps, JOINT_STATES)
 
     def poll(self) -> None:
         """Receive the queued messages."""
         self._subscriptions.poll()
-        if self._read_chunk is not None:
-            (chunk, arrival_ns), self._read_chunk = self._read_chunk, None
+        if (new := self._chunks.take()) is not None:
+            chunk, arrival_ns = new
             stamps_ns = self._image_stamps.stamps_of(chunk)
             self._new_chunk = (replace(chunk, image_stamps_ns=stamps_ns), arrival_ns)
             self.received.record(stamps_ns, arrival_ns)
@@ -89,23 +86,30 @@ class GuardInputs:
         restarted, self._restarted = self._restarted, frozenset()
         return restarted
 
-    def take_chunk(self, accept: Callable[[ActionChunk, int], None]) -> None:
-        """Pass the newest chunk and its arrival to `accept`, if it is new; record a refusal."""
+    def take_chunks(self, accept: Callable[..., None]) -> None:
+        """Pass new chunks and their arrival to `accept`; record a refusal.
+
+        Args:
+            accept: Called with chunk, arrival, and `by_operator=True` for a chunk of an operator.
+        """
         chunk, self._new_chunk = self._new_chunk, None
-        if chunk is None:
-            return
-        try:
-            accept(*chunk)
-            self._problems[CHUNKS] = ""
-        except CommandError as error:
-            self._record_problem(CHUNKS, str(error), chunk[1])
+        if chunk is not None:
+            self._chunks.deliver(chunk, accept)
+        if (by_operator := self._operator_chunks.take()) is not None:
+            self._operator_chunks.deliver(by_operator, partial(accept, by_operator=True))
 
     def problems(self, now_ns: int) -> list[str]:
         """Return the problems of the inputs, one sentence per cause."""
         missing = self._merger.problem(now_ns, self._timeout_ns)
         # Without a clock no stamp is valid.
-        refused = self._clock.problem or self._problems[JOINTS]
-        return list(filter(None, (refused, "" if refused else missing, self._problems[CHUNKS])))
+        refused = self._clock.problem or self._problem.sentence
+        chunks = (self._chunks.problem.sentence, self._operator_chunks.problem.sentence)
+        return list(filter(None, (refused, "" if refused else missing, *chunks)))
+
+    @property
+    def damaged_chunks(self) -> int:
+        """Number of chunks that could not be deserialised."""
+        return self._chunks.damaged + self._operator_chunks.damaged
 
     def conflicting_topic(self, now_ns: int) -> str:
         """Return the topic on which two publishers send the same data; empty if there is none."""
@@ -138,31 +142,14 @@ class GuardInputs:
         if problem := self._stamps.problem(stamp_ns, now_ns, slowdown):
             self._refuse(problem, now_ns)
             return
-        self._problems[JOINTS] = ""
+        self._problem.clear()
         self._restarted |= restarted
         self._merger.add(readings, now_ns)
         self._new_states = self._merger.latest()
 
     def _refuse(self, problem: str, now_ns: int) -> None:
         self.refused_joint_states += 1
-        self._record_problem(JOINTS, problem, now_ns)
-
-    def _record_problem(self, topic: str, problem: str, now_ns: int) -> None:
-        """Record a problem, at most one per second: sentences may differ in their numbers."""
-        if not self._problems[topic] or now_ns - self._recorded_ns[topic] >= NS_PER_S:
-            self._problems[topic], self._recorded_ns[topic] = problem, now_ns
-
-    def _on_chunk(self, message: bytes) -> None:
-        arrival_ns = self._clock.now_ns()
-        self._conflicts[CHUNKS].add(WHOLE, self._subscriptions.sequence, arrival_ns)
-        try:
-            chunk = self._chunk_reader.read(message)
-        except CommandError as error:
-            self.damaged_chunks += 1
-            self._record_problem(CHUNKS, str(error), arrival_ns)
-            return
-        self._read_chunk = (chunk, arrival_ns)
-        self._trace.add_span(Hop.RECEIVED, arrival_ns, self._clock.now_ns())
+        self._problem.record(problem, now_ns)
 
     def _on_image_stamps(self, message: bytes) -> None:
         # Without the stamps only the latency statistics are incomplete.

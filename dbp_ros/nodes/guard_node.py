@@ -17,12 +17,14 @@ from rclpy.publisher import Publisher
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import CommandError
-from dbp_ros.guard_state import EMERGENCY_STOP, NEXT_REASON, NOT_ENABLED, GuardMode, GuardState
+from dbp_ros.guard_state import EMERGENCY_STOP, GuardMode
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.cdr import CommandWriter
 from dbp_ros.nodes.controller_monitor import ControllerMonitor
 from dbp_ros.nodes.guard_inputs import GuardInputs
+from dbp_ros.nodes.guard_report import level_and_sentence
+from dbp_ros.nodes.operator_control import OperatorControl
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.robot_watch import RobotWatch
@@ -42,12 +44,6 @@ START_RETRY_S = 0.2
 # A command is discarded if it is later than this.
 OUTDATED_NS = 50_000_000
 TIMEOUTS = ("chunk_timeout_s", "joint_state_timeout_s", "joint_state_loss_s")
-LEVELS = {
-    GuardMode.DISABLED: diagnostics.OK,
-    GuardMode.TRACKING: diagnostics.OK,
-    GuardMode.HOLDING: diagnostics.WARN,
-    GuardMode.STOPPED: diagnostics.ERROR,
-}
 
 
 class GuardNode(Node):  # type: ignore[misc]
@@ -95,6 +91,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self._on_other_publisher,
             self._loop.wait_for_tick,
         )
+        self._operator = OperatorControl(self, self._guard, self._lock)
         self.create_service(SetBool, "~/enable_control", self._on_enable)
         self.create_service(
             Trigger, "~/emergency_stop", diagnostics.trigger_callback(self._emergency_stop)
@@ -137,6 +134,8 @@ class GuardNode(Node):  # type: ignore[misc]
             "refused_joint_states": self._inputs.refused_joint_states,
             "mode": self._guard.mode.value,
             "reason": self._guard.reason,
+            "operator_control": self._guard.chunks.operator_control,
+            "speed_scaling": self._guard.speed_scaling,
             "tracking_error_peak": self._tracking_error_peak(),
             **self._statistics.summary(self._inputs.received),
         }
@@ -175,7 +174,7 @@ class GuardNode(Node):  # type: ignore[misc]
         publishing_ns = self._sim_clock.wall_duration_ns(now_ns, sent_at_ns)
         self._statistics.record(sent_ns, self._prepare_duration_ns + publishing_ns)
         self._trace.add_span(Hop.COMMANDED, now_ns, sent_at_ns)
-        chunk = self._guard.chunk if self._guard.mode is GuardMode.TRACKING else None
+        chunk = self._guard.chunks.chunk if self._guard.mode is GuardMode.TRACKING else None
         if chunk is not None and chunk.image_stamp_ns is not None:
             self._statistics.record_images(chunk.image_stamps_ns, chunk.image_stamp_ns, sent_at_ns)
 
@@ -187,7 +186,7 @@ class GuardNode(Node):  # type: ignore[misc]
             self._guard.add_measurement(states.positions, states.arrival_ns)
         if restarted := self._inputs.take_restarted_joints():
             self._disable_on_restart(restarted, now_ns)
-        self._inputs.take_chunk(self._guard.accept)
+        self._inputs.take_chunks(self._guard.accept)
         if self._guard.enabled and (topic := self._inputs.conflicting_topic(now_ns)):
             self._guard.stop(self._inputs.describe_conflict(topic))
 
@@ -268,14 +267,12 @@ class GuardNode(Node):  # type: ignore[misc]
     def _state(self) -> tuple[bytes, str]:
         if self._loop.error is not None:
             return diagnostics.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
-        mode = self._guard.mode
-        refusal = self._refusal if mode is GuardMode.DISABLED else ""
-        problems = [refusal] if refusal else self._inputs.problems(self._sim_clock.now_ns())
-        reason = NEXT_REASON.join(filter(None, (self._guard.reason, *problems)))
-        level = LEVELS[mode]
-        if level == diagnostics.OK and reason not in ("", NOT_ENABLED):
-            level = diagnostics.WARN
-        return level, str(GuardState(mode, reason))
+        disabled = self._guard.mode is GuardMode.DISABLED
+        if disabled and self._refusal:
+            problems = [self._refusal]
+        else:
+            problems = self._inputs.problems(self._sim_clock.now_ns())
+        return level_and_sentence(self._guard, [*problems, self._operator.problem])
 
     def _clear(self) -> None:
         self._statistics.clear()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from std_msgs.msg import Int64, Int64MultiArray, String
+from std_msgs.msg import Bool, Int64, Int64MultiArray, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -27,6 +27,7 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.policy_inputs import PolicyInputs
 from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, EVENTS, LATCHED
+from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.policy.decision_rate import loop_rate_hz, override_note, with_decision_rate
 from dbp_ros.policy.exploring_runner import ExploringRunner
@@ -71,6 +72,7 @@ class PolicyNode(ManagedNode):
         self._episode_over = 0
         if config.explore:
             self.create_subscription(Int64, EPISODE_OVER, self._on_episode_over, LATCHED)
+        subscribe_stateful(self, Bool, "intervention", self._on_intervention)
         self._swap = ModelSwap(self, self._config, self._ignored)
         diagnostics.DiagnosticsReporter(
             self, "policy", self._state, self.statistics, self._clear, self._trace
@@ -214,6 +216,11 @@ class PolicyNode(ManagedNode):
 
     def _begin_episode(self) -> None:
         self._swap.begin_episode()
+
+    def _on_intervention(self, message: Bool) -> None:
+        """Drop the current chunk when an operator returns control: the arms have moved since."""
+        if not message.data and self._slot is not None:
+            self._slot.execution.current_chunk = None
 
     def _on_episode_over(self, message: Int64) -> None:
         self._episode_over = message.data

@@ -90,6 +90,7 @@ def recorder_topics(node: Node, config: RecorderConfig) -> dict[str, RecordedTop
     return {
         **episode_topics(node, config.cameras, config.image_transport),
         "chunk": RecordedTopic(JointTrajectory, "action_chunk"),
+        "operator_chunk": RecordedTopic(JointTrajectory, "operator_chunk"),
         "model": RecordedTopic(String, "policy/model", LATCHED),
         **{
             f"command.{controller}": RecordedTopic(Float64MultiArray, f"{controller}/commands")

@@ -1,6 +1,6 @@
 """Requests of an operator to the recorder: services, words on a topic, and buttons."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from rclpy.node import Node
@@ -12,6 +12,7 @@ from dbp_ros.errors import EpisodeError
 from dbp_ros.nodes.diagnostics import trigger_callback
 from dbp_ros.nodes.qos import EVENTS, SENSOR
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
+from dbp_ros.sensing.pressed_buttons import PressedButtons
 
 # Services and their commands, under the names that the learner has for them.
 SERVICES = {
@@ -21,24 +22,6 @@ SERVICES = {
     "discard_episode": "discard",
     "keep_last": "keep_last",
 }
-
-
-class PressedButtons:
-    """Detection of buttons that change from released to pressed.
-
-    Buttons that are pressed in the first message do not count.
-    """
-
-    def __init__(self) -> None:
-        self._previous: tuple[int, ...] | None = None
-
-    def update(self, buttons: Sequence[int]) -> list[int]:
-        """Return the numbers of the buttons that were pressed since the last message."""
-        previous, self._previous = self._previous, tuple(buttons)
-        if previous is None or len(previous) != len(buttons):
-            return []
-        pairs = enumerate(zip(previous, buttons, strict=True))
-        return [number for number, (before, now) in pairs if now and not before]
 
 
 class RecordingInputs:

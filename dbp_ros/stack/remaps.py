@@ -20,7 +20,7 @@ RAW, COMPRESSED, JOINT_STATES = "image_raw", "compressed", "joint_states"
 TOPICS = (
     *(JOINT_STATES, "action_chunk", "decision", "reward", "success", "intervention"),
     *("action_chunk/image_stamps", "model_announcement", "model_chunk", "model_request"),
-    *("robot_description", "joy"),
+    *("robot_description", "joy", "operator_chunk", "leader/joint_states"),
 )
 GLOBAL_TOPICS = ("/clock", "/diagnostics")
 EXAMPLE = "head_camera:=/camera/color/image_raw"

@@ -18,7 +18,7 @@ NOW_NS = 400_000 * NS_PER_S
 @pytest.fixture
 def check() -> ChunkCheck:
     config = GuardConfig()
-    return ChunkCheck(config.joints, Limits.from_config(config), config)
+    return ChunkCheck("action_chunk", config.joints, Limits.from_config(config), config)
 
 
 def chunk(stamp_ns: int) -> ActionChunk:

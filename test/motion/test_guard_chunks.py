@@ -107,12 +107,12 @@ def bad_chunks():
 @pytest.mark.parametrize("kind", bad_chunks())
 def test_an_invalid_chunk_is_refused_with_a_reason_and_the_previous_one_is_executed(moving, kind):
     bad, reason = bad_chunks()[kind]
-    followed = moving.guard.chunk
+    followed = moving.guard.chunks.chunk
     shifted = replace(bad, due_ns=bad.due_ns + moving.now_ns, stamp_ns=bad.stamp_ns + moving.now_ns)
     with pytest.raises(CommandError, match=reason):
         moving.guard.accept(shifted, moving.now_ns)
     moving.run(1)
-    assert moving.guard.chunk is followed
+    assert moving.guard.chunks.chunk is followed
     assert moving.guard.mode is GuardMode.TRACKING
     assert moving.guard.counters.refused_chunks == 1
 

@@ -17,7 +17,7 @@ from dbp_ros.nodes.conversions import trajectory_message
 from dbp_ros.nodes.qos import LATCHED
 from dbp_ros.nodes.recorded_topics import RecordedTopic, bag_topics, recorder_topics
 from dbp_ros.nodes.recorder_node import with_chunk_step
-from dbp_ros.nodes.recording_inputs import PressedButtons
+from dbp_ros.sensing.pressed_buttons import PressedButtons
 from dbp_ros.settings.recorder import RecorderConfig
 
 CONFIG = RecorderConfig(
@@ -49,6 +49,7 @@ def test_a_recorder_has_the_topics_of_every_camera_and_controller(domain: int) -
         "guard_state": "/guard/state",
         "image.head": "/head/image_raw",
         "chunk": "/action_chunk",
+        "operator_chunk": "/operator_chunk",
         "model": "/policy/model",
         "command.arm": "/arm/commands",
         "camera_info.head": "/head/camera_info",

@@ -1,0 +1,1 @@
+"""Teleoperation of described robots, without ROS: inputs of an operator to joint targets."""

@@ -1,0 +1,61 @@
+"""Grippers by their opening share: 0 is closed, 1 is open."""
+
+import numpy as np
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.settings.robot import RobotDescription
+from dbp_ros.settings.teleop import TeleopConfig
+from dbp_ros.types import Array, seconds_to_ns
+
+
+class Grippers:
+    """Targets of the gripper joints."""
+
+    def __init__(self, robot: RobotDescription, config: TeleopConfig) -> None:
+        """Prepare the grippers of a robot.
+
+        Raises:
+            ConfigError: If `closed_at_upper` names a joint that is not one of a gripper.
+        """
+        if unknown := sorted(set(config.closed_at_upper) - set(robot.gripper_joints)):
+            raise ConfigError(
+                f"closed_at_upper has {', '.join(unknown)}, expected gripper joints: "
+                f"{', '.join(robot.gripper_joints) or 'the robot has none'}"
+            )
+        low, high = (np.array(robot.limits(name)) for name in ("min_position", "max_position"))
+        inverted = np.isin(robot.joints, config.closed_at_upper)
+        self._closed, self._open = np.where(inverted, high, low), np.where(inverted, low, high)
+        self._columns = {
+            name: np.array([robot.joints.index(j) for j in arm.gripper_joints], dtype=int)
+            for name, arm in robot.arms.items()
+        }
+        self._timeout_ns = seconds_to_ns(config.twist_timeout_s)
+        self._targets = np.array(robot.home_positions)
+        self._speeds = dict.fromkeys(robot.arms, (0.0, 0))
+
+    def hold(self, positions: Array) -> None:
+        """Set the targets to the present positions. Shape (nu,)."""
+        self._targets = positions.copy()
+        self._speeds = dict.fromkeys(self._columns, (0.0, 0))
+
+    def set_share(self, arm: str, share: float) -> None:
+        """Set the target of a gripper; a share beyond 0 and 1 is clipped."""
+        columns = self._columns[arm]
+        closed, opened = self._closed[columns], self._open[columns]
+        self._targets[columns] = closed + float(np.clip(share, 0.0, 1.0)) * (opened - closed)
+        self._speeds[arm] = (0.0, 0)
+
+    def set_speed(self, arm: str, speed: float, now_ns: int) -> None:
+        """Open or close a gripper with a speed in shares [1/s], until the timeout."""
+        self._speeds[arm] = (speed, now_ns)
+
+    def move(self, target: Array, now_ns: int, dt: float) -> None:
+        """Write the targets of the gripper joints into those of all joints. Shape (nu,)."""
+        for arm, columns in self._columns.items():
+            speed, set_ns = self._speeds[arm]
+            if speed and now_ns - set_ns <= self._timeout_ns:
+                closed, opened = self._closed[columns], self._open[columns]
+                moved = self._targets[columns] + speed * dt * (opened - closed)
+                low, high = np.minimum(closed, opened), np.maximum(closed, opened)
+                self._targets[columns] = np.clip(moved, low, high)
+            target[columns] = self._targets[columns]

@@ -1,0 +1,59 @@
+"""Leader arm: a second arm whose measured positions the robot follows."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dbp_ros.errors import ConfigError
+from dbp_ros.settings.parameter_yaml import suggestion
+from dbp_ros.settings.teleop import LeaderJoint
+from dbp_ros.types import Array
+
+
+class LeaderArm:
+    """Positions of a leader by the joints of the robot.
+
+    Attributes:
+        positions: Newest positions in [rad] and [m]; NaN for joints without any. Shape (nu,).
+        arrival_ns: Arrival of the newest positions; 0 before the first.
+    """
+
+    def __init__(self, joints: Sequence[str], mapping: Sequence[LeaderJoint]) -> None:
+        """Prepare the mapping.
+
+        Args:
+            joints: Joints of the robot, in order.
+            mapping: Joints of the leader; empty if they have the names of the robot's.
+
+        Raises:
+            ConfigError: If the mapping names a joint that the robot lacks.
+        """
+        for item in mapping:
+            if item.joint not in joints:
+                guess = suggestion(item.joint, joints, f"the robot has {', '.join(joints)}")
+                raise ConfigError(f"leader_joints has {item.joint}, not of the robot{guess}")
+        chosen = mapping or [LeaderJoint(joint, joint) for joint in joints]
+        self._mapping = {item.leader: item for item in chosen}
+        self._columns = {item.leader: joints.index(item.joint) for item in chosen}
+        self.positions = np.full(len(joints), np.nan)
+        self.arrival_ns = 0
+
+    def add(self, positions: Mapping[str, float], now_ns: int) -> bool:
+        """Record positions by the names of the leader; return whether one is of the robot."""
+        known = [name for name in positions if name in self._mapping]
+        values = self.positions.copy()
+        for name in known:
+            item = self._mapping[name]
+            values[self._columns[name]] = item.scale * positions[name] + item.offset
+        if known:
+            self.positions, self.arrival_ns = values, now_ns
+        return bool(known)
+
+    def clear(self) -> None:
+        """Forget all positions, such as those from before a take-over."""
+        self.positions = np.full(len(self.positions), np.nan)
+
+    def target(self, now_ns: int, timeout_ns: int) -> Array:
+        """Return the newest positions, NaN if they are older than the timeout. Shape (nu,)."""
+        fresh = now_ns - self.arrival_ns <= timeout_ns
+        return self.positions if fresh else np.full(len(self.positions), np.nan)
