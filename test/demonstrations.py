@@ -16,10 +16,13 @@ STEP_NS = 33_333_333
 STEPS = 45
 
 
-def write_demonstration(folder: Path, number: int, outcome: str = "success") -> Path:
-    """Write an episode of 1.5 s; image `k` of both cameras has the value `k`."""
+def write_demonstration(
+    folder: Path, number: int, outcome: str = "success", rest_s: float = 0.0
+) -> Path:
+    """Write an episode of 1.5 s that begins at rest; image `k` of a camera has the value `k`."""
     times_ns = [START_NS + step * STEP_NS for step in range(STEPS)]
-    waves = np.sin(np.linspace(0, 3, STEPS) + 0.1 * number)
+    phases = np.maximum(0.0, np.linspace(0, 3, STEPS) - 2 * rest_s)
+    waves = np.sin(phases + 0.1 * number)
     paths = 0.3 * waves[:, None] * np.array([1.0, 0.5, 0.05])
     images = np.arange(STEPS, dtype=np.uint8)[:, None, None, None] + np.zeros(
         (STEPS, 24, 32, 3), np.uint8

@@ -39,10 +39,22 @@ MAY_IMPORT = {
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
     "stack": BELOW | {"motion", "robots"},
+    "teleop": BELOW | {"robots"},
     "teach": BELOW | {"data"},
     "panel": BELOW | {"robots", "diagnosis", "teach"},
     "nodes": BELOW
-    | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis", "panel", "teach"},
+    | {
+        "robots",
+        "policy",
+        "hotswap",
+        "motion",
+        "data",
+        "sim",
+        "diagnosis",
+        "panel",
+        "teach",
+        "teleop",
+    },
     "evaluation": BELOW
     | {
         "robots",
@@ -85,6 +97,7 @@ MAY_NEED = {
     },
     "sim": {"mujoco", "mink", "daqp", "PIL"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
+    "teleop": {"mujoco", "mink", "daqp"},
     "panel": {"rerun", "viser", "websockets"},
     "nodes": ROS,
     "evaluation": SHOWN,

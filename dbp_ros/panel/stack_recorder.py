@@ -1,10 +1,13 @@
 """Recorder of the stack, for the teach tab."""
 
+import time
 from typing import Literal
 
 from dbp_ros.panel.links import Action, StackLink
 from dbp_ros.panel.snapshot import PanelSnapshot
 
+# An episode begins with the messages of the last second, which must not contain the reset.
+AFTER_RESET_S = 1.2
 ENDS: dict[str, Action] = {
     "success": "end_success",
     "failure": "end_failure",
@@ -40,8 +43,11 @@ class StackRecorder:
         self._link.set_task(text)
 
     def new_scene(self) -> str:
-        """Reset the simulated cell and begin an episode in all nodes; return a message."""
-        return self._request("new_episode")
+        """Reset the simulated cell and enable control; return a message."""
+        message = self._request("new_episode")
+        self._request("enable")
+        time.sleep(AFTER_RESET_S)
+        return message
 
     def update(self, snapshot: PanelSnapshot, now_s: float, shown: bool) -> None:
         """Take the state of the recorder from a snapshot."""

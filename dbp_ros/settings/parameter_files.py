@@ -19,6 +19,7 @@ from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.robot_files import settings_for
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.teleop import TeleopConfig
 from dbp_ros.settings.view import ViewConfig
 
 # Settings of each node of the stack with parameters.
@@ -30,6 +31,7 @@ NODES: Mapping[str, type[Settings]] = {
     "recorder": RecorderConfig,
     "view": ViewConfig,
     "panel": PanelConfig,
+    "teleop": TeleopConfig,
     "model_sender": ModelSenderConfig,
 }
 # Parameters that rclpy declares in every node; both are of type bool.

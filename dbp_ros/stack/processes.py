@@ -71,6 +71,9 @@ class StackConfig(Settings):
         "Publish robot_description, the robot and the chunks as markers; with ros2 launch also "
         "start robot_state_publisher and RViz",
     )
+    teleop: bool = setting(
+        False, "Start teleoperation: a human moves the arms by hand targets, a gamepad or a leader"
+    )
     panel: bool = setting(
         False, "Serve the operator's page in a browser; its address is in panel.yaml"
     )
@@ -244,6 +247,8 @@ def processes(config: StackConfig) -> list[Process]:
         nodes = {"simulation": ("sim_node", simulation), **nodes}
     if config.view:
         nodes["view"] = ("view_node", {**robot, **clock})
+    if config.teleop:
+        nodes["teleop"] = ("teleop_node", {**robot, **clock, **factor})
     if config.panel:
         nodes["panel"] = ("panel_node", {**robot, **clock})
     for name in nodes:

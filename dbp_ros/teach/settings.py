@@ -27,6 +27,9 @@ class TeachConfig(Settings):
     image_size: int = setting(
         84, "Height and width to which larger images are reduced for training [px]", ge=8
     )
+    trim_start: bool = setting(
+        True, "Leave out the rest before the first motion of an episode that is not trimmed"
+    )
     threads: int = setting(2, "CPU threads of the training, and processes of the evaluation", ge=1)
     evaluation_episodes: int = setting(20, "Episodes of an evaluation", ge=1)
 

@@ -5,11 +5,14 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dbp_ros.bundle.manifest import MANIFEST
-from dbp_ros.data.labels import read_labels, write_labels
+from dbp_ros.data.editing.motion_limits import motion_limits
+from dbp_ros.data.formats import open_recordings
+from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, write_labels
+from dbp_ros.data.survey.episode_listing import NUMBERS_ONLY
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
 from dbp_ros.teach.settings import TeachConfig, read_settings, write_settings
@@ -189,6 +192,7 @@ def create_training(
 
     Raises:
         TrainingError: If there are too few episodes.
+        EpisodeError: If one of them is damaged, or no joint moves in it.
     """
     if len(names) < MIN_EPISODES:
         raise TrainingError(
@@ -201,9 +205,26 @@ def create_training(
         training.data.mkdir()
         for name in names:
             _link(recordings / name, training.data / name)
-        write_labels(training.data, {name: labels[name] for name in names if name in labels})
+        used = {name: labels.get(name, NO_LABEL) for name in names}
+        if settings.trim_start:
+            used = {name: _without_rest(recordings / name, label) for name, label in used.items()}
+        write_labels(training.data, used)
         write_settings(staging / "teach.yaml", settings)
     return Training(folder)
+
+
+def _without_rest(path: Path, label: EpisodeLabel) -> EpisodeLabel:
+    """Return a label that leaves out the rest before the first motion, unless it has a start.
+
+    A policy that learned to rest at the start pose may never leave it.
+
+    Raises:
+        EpisodeError: If the episode is damaged, or no joint moves.
+    """
+    if label.start_s is not None:
+        return label
+    start_s, _ = motion_limits(open_recordings(path, NUMBERS_ONLY).read(0))
+    return replace(label, start_s=round(start_s, 3))
 
 
 def _link(source: Path, target: Path) -> None:

@@ -56,6 +56,16 @@ def test_trainings_are_numbered_and_need_three_episodes(workspace: Workspace) ->
     assert [one.number for one in workspace.trainings] == [1, 2]
 
 
+def test_the_rest_before_the_first_motion_is_left_out(workspace: Workspace) -> None:
+    write_demonstration(workspace.recordings, 4, rest_s=0.8)
+    names = [*NAMES, "episode_000004.mcap"]
+    lengths = [len(open_episodes(workspace.new_training(names).data).read(k)) for k in (0, 3)]
+    assert lengths[0] > 40
+    assert 15 < lengths[1] < 30
+    workspace.save_settings(TeachConfig(trim_start=False))
+    assert len(open_episodes(workspace.new_training(names).data).read(3)) == 44
+
+
 def test_a_training_has_the_settings_it_began_with(workspace: Workspace) -> None:
     workspace.save_settings(TeachConfig(num_steps=100))
     training = workspace.new_training(NAMES)
