@@ -15,7 +15,7 @@ from dbp_ros.nodes.panel_link import PanelLink
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.panel.links import Action
-from dbp_ros.panel.stack_recorder import StackRecorder
+from dbp_ros.panel.stack_recorder import AFTER_RESET_S, StackRecorder
 from dbp_ros.robots.check import urdf_of
 from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.robot_files import read_robot
@@ -25,7 +25,8 @@ from dbp_ros.sim.tasks.task import Waypoint
 from dbp_ros.types import Array
 
 DRAG_PERIOD_S = 0.05
-EPISODE_LIMIT_S = 20.0
+# In simulation time, of the person and of the policy.
+EPISODE_LIMIT_S, WATCH_S = 20.0, 10.0
 START_LIMIT_S = 60.0
 SEED = re.compile(r"seed (\d+)")
 
@@ -67,8 +68,14 @@ class Person(Node):  # type: ignore[misc]
         states: Newest state of each node.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, real_time_factor: float = 1.0) -> None:
+        """Join the stack.
+
+        Args:
+            real_time_factor: Simulation time per wall time.
+        """
         super().__init__("person")
+        self._factor = real_time_factor
         robot = read_robot(DEFAULT_ROBOT)
         self._joints = robot.joints
         self.link = PanelLink(self, list(robot.arms), urdf_of(DEFAULT_ROBOT).root)
@@ -91,6 +98,7 @@ class Person(Node):  # type: ignore[misc]
             DbpError: If it is refused.
         """
         message = self.recorder.reset()
+        time.sleep(AFTER_RESET_S / self._factor - AFTER_RESET_S)
         self._solved = False
         found = SEED.search(message)
         if found is None:
@@ -102,19 +110,23 @@ class Person(Node):  # type: ignore[misc]
         """Make a request of the page; return its message."""
         return self.link.request(action, lambda line: None)
 
+    def is_recording(self) -> bool:
+        """Return whether the recorder records an episode."""
+        return self.states.get("recorder", "").startswith("recording")
+
     def demonstrate(self, scene: Scene, arm: str) -> bool:
         """Drag a hand until the task is solved; return whether it is in time."""
         scene.reset(self._seed)
-        deadline = time.monotonic() + EPISODE_LIMIT_S
+        deadline = time.monotonic() + EPISODE_LIMIT_S / self._factor
         while not self._solved and time.monotonic() < deadline:
             if self._positions is not None:
                 self._drag(scene.waypoint(self._positions), arm)
             time.sleep(DRAG_PERIOD_S)
         return self._solved
 
-    def watch(self, limit_s: float) -> bool:
+    def watch(self) -> bool:
         """Wait until the task is solved by the policy; return whether it is in time."""
-        deadline = time.monotonic() + limit_s
+        deadline = time.monotonic() + WATCH_S / self._factor
         while not self._solved and time.monotonic() < deadline:
             time.sleep(DRAG_PERIOD_S)
         return self._solved

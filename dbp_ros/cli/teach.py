@@ -89,10 +89,17 @@ def opened_workspace(config: TeachVerbConfig) -> Workspace:
     return workspace
 
 
-def teach_commands(config: TeachVerbConfig, workspace: Workspace) -> dict[str, list[str]]:
+def teach_commands(
+    config: TeachVerbConfig, workspace: Workspace, real_time_factor: float = 1.0
+) -> dict[str, list[str]]:
     """Return the command lines of the stack by name, with checked settings.
 
     Without a model, the process of the policy waits for the first one.
+
+    Args:
+        config: Flags of the verb.
+        workspace: The workspace.
+        real_time_factor: Simulation time per wall time, below 1 for a busy machine.
 
     Raises:
         DbpError: If a setting, a file or the deployed model is wrong, or a library is missing.
@@ -109,6 +116,7 @@ def teach_commands(config: TeachVerbConfig, workspace: Workspace) -> dict[str, l
         recorder=True,
         teleop=True,
         panel=True,
+        real_time_factor=real_time_factor,
         remap=config.remap,
         config=config.config,
     )

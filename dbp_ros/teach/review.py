@@ -10,6 +10,7 @@ import numpy as np
 from dbp_ros.data.bags.bag_frames import BagFrames
 from dbp_ros.data.bags.bag_paths import OWN
 from dbp_ros.data.bags.bag_summary import BagSummary, read_summary
+from dbp_ros.data.editing.motion_limits import motion_limits
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import elapsed_s, trimmed_rows
@@ -97,6 +98,14 @@ class OpenedEpisode:
                 del self._images[next(iter(self._images))]
             self._images[key] = reduced(self._frames.at(camera, stamp_ns))
         return self._images[key]
+
+    def first_motion_s(self) -> float:
+        """Return the time before the first motion, with a margin.
+
+        Raises:
+            EpisodeError: If no joint moves.
+        """
+        return motion_limits(self._episode)[0]
 
     def check_limits(self, start_s: float, end_s: float) -> None:
         """Raise `EpisodeError` if no step is between two times."""

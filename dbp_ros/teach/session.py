@@ -1,6 +1,6 @@
 """Teaching in steps: record, review, train, evaluate and deploy, without a user interface."""
 
-from dbp_ros.errors import DbpError, TrainingError
+from dbp_ros.errors import DbpError, EpisodeError, TrainingError
 from dbp_ros.teach.deployment import deploy
 from dbp_ros.teach.jobs import JobRunner, JobStatus, Step
 from dbp_ros.teach.review import EpisodeEntry, EpisodeReview
@@ -34,12 +34,15 @@ class TeachSession:
     def train(self, now_ns: int) -> str:
         """Train on the successful episodes and export the model; return a sentence.
 
+        Episodes that cannot be read are left out and named.
+
         Raises:
             DbpError: If there are too few episodes, or another job runs.
         """
         self._require_idle(now_ns)
-        names = [one.name for one in self.review.episodes() if one.usable]
-        return self._start_training(self.workspace.new_training(names), now_ns)
+        starts_s, problems = self._first_motions()
+        sentence = self._start_training(self.workspace.new_training(starts_s), now_ns)
+        return "; ".join((sentence, *problems))
 
     def resume(self, now_ns: int) -> str:
         """Continue the newest training after a cancellation, a fault or a restart.
@@ -104,6 +107,17 @@ class TeachSession:
         if training.evaluation() is None and training.settings.task:
             return "The model is trained. Press Evaluate to measure it in simulation, or Deploy."
         return "Press Deploy to run the model, or record more demonstrations and train again."
+
+    def _first_motions(self) -> tuple[dict[str, float], list[str]]:
+        """Return the time of the first motion of each usable episode, and why others are not."""
+        starts_s, problems = {}, []
+        for one in self.review.episodes():
+            if one.usable:
+                try:
+                    starts_s[one.name] = self.review.open(one.name).first_motion_s()
+                except EpisodeError as error:
+                    problems.append(f"episode {one.number} is left out: {error}")
+        return starts_s, problems
 
     def _start_training(self, training: Training, now_ns: int) -> str:
         steps = [

@@ -4,15 +4,12 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dbp_ros.bundle.manifest import MANIFEST
-from dbp_ros.data.editing.motion_limits import motion_limits
-from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, write_labels
-from dbp_ros.data.survey.episode_listing import NUMBERS_ONLY
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import atomic_folder
 from dbp_ros.teach.settings import TeachConfig, read_settings, write_settings
@@ -178,7 +175,7 @@ class Training:
 
 
 def create_training(
-    folder: Path, recordings: Path, names: Sequence[str], settings: TeachConfig
+    folder: Path, recordings: Path, starts_s: Mapping[str, float], settings: TeachConfig
 ) -> Training:
     """Create the folder of a training with a snapshot of episodes and their labels.
 
@@ -187,44 +184,32 @@ def create_training(
     Args:
         folder: The folder, which is new.
         recordings: Folder of the recordings.
-        names: Names of the episodes to learn from.
+        starts_s: Time of the first motion of each episode to learn from, by its name. What is
+            before is left out unless the episode is trimmed: a policy that learned to rest at the
+            start pose may never leave it.
         settings: Settings of the training.
 
     Raises:
         TrainingError: If there are too few episodes.
-        EpisodeError: If one of them is damaged, or no joint moves in it.
     """
-    if len(names) < MIN_EPISODES:
+    if len(starts_s) < MIN_EPISODES:
         raise TrainingError(
-            f"{len(names)} successful episodes, expected at least {MIN_EPISODES}: record more "
+            f"{len(starts_s)} successful episodes, expected at least {MIN_EPISODES}: record more "
             "demonstrations; ten are a good start"
         )
     labels = read_labels(recordings)
     with atomic_folder(folder) as staging:
         training = Training(staging)
         training.data.mkdir()
-        for name in names:
+        used: dict[str, EpisodeLabel] = {}
+        for name, start_s in starts_s.items():
             _link(recordings / name, training.data / name)
-        used = {name: labels.get(name, NO_LABEL) for name in names}
-        if settings.trim_start:
-            used = {name: _without_rest(recordings / name, label) for name, label in used.items()}
+            label = labels.get(name, NO_LABEL)
+            cut = settings.trim_start and label.start_s is None
+            used[name] = replace(label, start_s=round(start_s, 3)) if cut else label
         write_labels(training.data, used)
         write_settings(staging / "teach.yaml", settings)
     return Training(folder)
-
-
-def _without_rest(path: Path, label: EpisodeLabel) -> EpisodeLabel:
-    """Return a label that leaves out the rest before the first motion, unless it has a start.
-
-    A policy that learned to rest at the start pose may never leave it.
-
-    Raises:
-        EpisodeError: If the episode is damaged, or no joint moves.
-    """
-    if label.start_s is not None:
-        return label
-    start_s, _ = motion_limits(open_recordings(path, NUMBERS_ONLY).read(0))
-    return replace(label, start_s=round(start_s, 3))
 
 
 def _link(source: Path, target: Path) -> None:

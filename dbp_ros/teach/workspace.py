@@ -1,6 +1,6 @@
 """Folder of everything that teaching writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from dbp_ros.files import require_folder
@@ -54,15 +54,15 @@ class Workspace:
         write_settings(self.folder / SETTINGS, settings)
         self.settings = settings
 
-    def new_training(self, names: Sequence[str]) -> Training:
-        """Create a training with a snapshot of episodes.
+    def new_training(self, starts_s: Mapping[str, float]) -> Training:
+        """Create a training with a snapshot of episodes; see `create_training`.
 
         Raises:
             TrainingError: If there are too few episodes.
         """
         number = self.trainings[-1].number + 1 if self.trainings else 1
         folder = self._trainings / f"{number:03d}"
-        return create_training(folder, self.recordings, names, self.settings)
+        return create_training(folder, self.recordings, starts_s, self.settings)
 
     @property
     def _trainings(self) -> Path:

@@ -160,7 +160,7 @@ def test_curves_and_the_result_of_an_evaluation_are_shown(
 ) -> None:
     record(tab, 3)
     names = [path.name for path in sorted(workspace.recordings.glob("*.mcap"))]
-    training = workspace.new_training(names)
+    training = workspace.new_training(dict.fromkeys(names, 0.0))
     training.run.mkdir()
     (training.run / "log.csv").write_text("update,loss\n10,0.5\n20,0.4\n")
     training.outcomes.write_text(json.dumps([{"success": True}, {"success": False}]))

@@ -12,6 +12,7 @@ from dbp_ros.teach.training import Training
 from dbp_ros.teach.workspace import Workspace
 
 NAMES = [f"episode_{number:06d}.mcap" for number in (1, 2, 3)]
+STARTS_S = dict.fromkeys(NAMES, 0.0)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_later_recordings_and_labels_do_not_change_the_data_of_a_training(
 ) -> None:
     review = EpisodeReview(workspace.recordings)
     review.trim(NAMES[0], 0.2, 0.8)
-    training = workspace.new_training(NAMES)
+    training = workspace.new_training(STARTS_S)
     before = open_episodes(training.data).sha256()
     write_demonstration(workspace.recordings, 4)
     review.discard(NAMES[1])
@@ -49,26 +50,27 @@ def test_later_recordings_and_labels_do_not_change_the_data_of_a_training(
 
 
 def test_trainings_are_numbered_and_need_three_episodes(workspace: Workspace) -> None:
-    assert workspace.new_training(NAMES).number == 1
-    assert workspace.new_training(NAMES).number == 2
+    assert workspace.new_training(STARTS_S).number == 1
+    assert workspace.new_training(STARTS_S).number == 2
     with pytest.raises(TrainingError, match="2 successful episodes, expected at least 3"):
-        workspace.new_training(NAMES[:2])
+        workspace.new_training({NAMES[0]: 0.0, NAMES[1]: 0.0})
     assert [one.number for one in workspace.trainings] == [1, 2]
 
 
 def test_the_rest_before_the_first_motion_is_left_out(workspace: Workspace) -> None:
     write_demonstration(workspace.recordings, 4, rest_s=0.8)
-    names = [*NAMES, "episode_000004.mcap"]
-    lengths = [len(open_episodes(workspace.new_training(names).data).read(k)) for k in (0, 3)]
-    assert lengths[0] > 40
-    assert 15 < lengths[1] < 30
+    name = "episode_000004.mcap"
+    start_s = EpisodeReview(workspace.recordings).open(name).first_motion_s()
+    assert 0.5 < start_s < 1.0
+    starts_s = {**STARTS_S, name: start_s}
+    assert len(open_episodes(workspace.new_training(starts_s).data).read(3)) < 30
     workspace.save_settings(TeachConfig(trim_start=False))
-    assert len(open_episodes(workspace.new_training(names).data).read(3)) == 44
+    assert len(open_episodes(workspace.new_training(starts_s).data).read(3)) == 44
 
 
 def test_a_training_has_the_settings_it_began_with(workspace: Workspace) -> None:
     workspace.save_settings(TeachConfig(num_steps=100))
-    training = workspace.new_training(NAMES)
+    training = workspace.new_training(STARTS_S)
     workspace.save_settings(TeachConfig(num_steps=200))
     assert training.settings.num_steps == 100
     assert "100" in training.train_words()
@@ -81,7 +83,7 @@ def test_the_progress_follows_from_the_log_without_its_incomplete_row(
     workspace: Workspace,
 ) -> None:
     workspace.save_settings(TeachConfig(num_steps=100))
-    training = workspace.new_training(NAMES)
+    training = workspace.new_training(STARTS_S)
     assert training.trained_fraction() == 0.0
     training.run.mkdir()
     (training.run / "log.csv").write_text("update,loss\n10,0.5\n20,0.4\n30,")
@@ -102,4 +104,4 @@ def test_an_evaluation_has_an_interval(workspace: Workspace) -> None:
 def test_a_real_robot_has_no_evaluation(workspace: Workspace) -> None:
     workspace.save_settings(TeachConfig(task=""))
     with pytest.raises(TrainingError, match="no task to evaluate in"):
-        workspace.new_training(NAMES).evaluate_words(5)
+        workspace.new_training(STARTS_S).evaluate_words(5)
