@@ -47,7 +47,7 @@ class RecordingFolder:
     @property
     def text(self) -> str:
         """Number of episodes and state of the recorder, as shown."""
-        return self._state.content
+        return str(self._state.content)
 
     def refresh(self, episodes: Sequence[EpisodeEntry]) -> None:
         """Show the state of the recorder, and the number of episodes."""

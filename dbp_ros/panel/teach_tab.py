@@ -67,7 +67,7 @@ class TeachTab:
     @property
     def next_step(self) -> str:
         """What to do next, as shown."""
-        return self._next.content
+        return str(self._next.content)
 
     @property
     def message(self) -> str:
