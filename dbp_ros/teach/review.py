@@ -142,6 +142,21 @@ class EpisodeReview:
             self._opened = key, OpenedEpisode(self._path(name))
         return self._opened[1]
 
+    def first_motion_s(self, name: str) -> float:
+        """Return the time before the first motion of an episode, with a margin.
+
+        An episode without one is listed with its error from now on.
+
+        Raises:
+            EpisodeError: If it is damaged, or no joint moves.
+        """
+        try:
+            return self.open(name).first_motion_s()
+        except EpisodeError as error:
+            key = _key(self._path(name))
+            self._summaries[key] = replace(self._entry(self._path(name)), error=str(error))
+            raise
+
     def limits(self, name: str) -> tuple[float | None, float | None]:
         """Return the first and the last time of a label, None for the whole recording."""
         label = read_labels(self._folder).get(name, NO_LABEL)

@@ -114,7 +114,7 @@ class TeachSession:
         for one in self.review.episodes():
             if one.usable:
                 try:
-                    starts_s[one.name] = self.review.open(one.name).first_motion_s()
+                    starts_s[one.name] = self.review.first_motion_s(one.name)
                 except EpisodeError as error:
                     problems.append(f"episode {one.number} is left out: {error}")
         return starts_s, problems

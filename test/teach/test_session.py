@@ -58,11 +58,10 @@ def test_a_model_is_trained_on_the_usable_episodes_and_deployed(session: TeachSe
     pytest.importorskip("torch")
     record(session, *4 * ["success"], "failure", "success")
     session.review.discard("episode_000004.mcap")
-    damaged = session.workspace.recordings / "episode_000006.mcap"
+    # No joint moves.
     write_demonstration(session.workspace.recordings, 6, "success", rest_s=9.0)
     sentence = session.train(0)
     assert sentence.startswith("training 1 on 3 episodes; episode 6 is left out: ")
-    assert damaged.is_file()
     with pytest.raises(DbpError, match="training is running"):
         session.train(0)
     status = ended(session)
@@ -70,7 +69,7 @@ def test_a_model_is_trained_on_the_usable_episodes_and_deployed(session: TeachSe
     training = session.training
     assert training is not None
     assert training.trained_fraction() == 1.0
-    assert "press Deploy" in session.next_step(0).replace("Press", "press")
+    assert session.next_step(0).startswith("Press Deploy")
     session.deploy()
     bundle = read_bundle(session.workspace.live_model)
     assert (bundle.manifest.name, bundle.manifest.version) == ("taught", 1)
