@@ -65,6 +65,7 @@ class Person(Node):  # type: ignore[misc]
     Attributes:
         link: Requests and topics of the page.
         recorder: The recorder, as the page has it.
+        real_time_factor: Simulation time per wall time.
         states: Newest state of each node.
     """
 
@@ -75,7 +76,7 @@ class Person(Node):  # type: ignore[misc]
             real_time_factor: Simulation time per wall time.
         """
         super().__init__("person")
-        self._factor = real_time_factor
+        self.real_time_factor = real_time_factor
         robot = read_robot(DEFAULT_ROBOT)
         self._joints = robot.joints
         self.link = PanelLink(self, list(robot.arms), urdf_of(DEFAULT_ROBOT).root)
@@ -98,7 +99,6 @@ class Person(Node):  # type: ignore[misc]
             DbpError: If it is refused.
         """
         message = self.recorder.reset()
-        time.sleep(AFTER_RESET_S / self._factor - AFTER_RESET_S)
         self._solved = False
         found = SEED.search(message)
         if found is None:
@@ -117,7 +117,7 @@ class Person(Node):  # type: ignore[misc]
     def demonstrate(self, scene: Scene, arm: str) -> bool:
         """Drag a hand until the task is solved; return whether it is in time."""
         scene.reset(self._seed)
-        deadline = time.monotonic() + EPISODE_LIMIT_S / self._factor
+        deadline = time.monotonic() + EPISODE_LIMIT_S / self.real_time_factor
         while not self._solved and time.monotonic() < deadline:
             if self._positions is not None:
                 self._drag(scene.waypoint(self._positions), arm)
@@ -126,7 +126,7 @@ class Person(Node):  # type: ignore[misc]
 
     def watch(self) -> bool:
         """Wait until the task is solved by the policy; return whether it is in time."""
-        deadline = time.monotonic() + WATCH_S / self._factor
+        deadline = time.monotonic() + WATCH_S / self.real_time_factor
         while not self._solved and time.monotonic() < deadline:
             time.sleep(DRAG_PERIOD_S)
         return self._solved
@@ -163,7 +163,7 @@ class PersonsRecorder(StackRecorder):
     """Recorder whose state is that of the topic, and whose reset tells the seed to the person."""
 
     def __init__(self, person: Person) -> None:
-        super().__init__(person.link)
+        super().__init__(person.link, AFTER_RESET_S / person.real_time_factor)
         self._person = person
 
     @property

@@ -18,8 +18,14 @@ ENDS: dict[str, Action] = {
 class StackRecorder:
     """Requests to the recorder by the link of the page; a `RecorderLink` and a part of the page."""
 
-    def __init__(self, link: StackLink) -> None:
-        self._link, self._state = link, ""
+    def __init__(self, link: StackLink, after_reset_s: float = AFTER_RESET_S) -> None:
+        """Use a link.
+
+        Args:
+            link: Actions on the stack.
+            after_reset_s: Time to wait after a reset, in [s].
+        """
+        self._link, self._state, self._after_reset_s = link, "", after_reset_s
 
     @property
     def state(self) -> str:
@@ -46,7 +52,7 @@ class StackRecorder:
         """Reset the simulated cell and enable control; return a message."""
         message = self._request("new_episode")
         self._request("enable")
-        time.sleep(AFTER_RESET_S)
+        time.sleep(self._after_reset_s)
         return message
 
     def update(self, snapshot: PanelSnapshot, now_s: float, shown: bool) -> None:
