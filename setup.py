@@ -74,6 +74,8 @@ setup(
             *("mujoco==3.7.0", "mink>=1.1,<2", "daqp", "gymnasium>=1.1,<2", "rich", "pillow"),
             "matplotlib",
         ],
+        # Inverse kinematics of teleoperation.
+        "teleop": ["mujoco==3.7.0", "mink>=1.1,<2", "daqp", "rich"],
         "learn": [*LEARN],
         # Online learning on a robot.
         "learner": [*LEARN, *BAGS],
@@ -129,6 +131,7 @@ setup(
             "policy_node = dbp_ros.nodes.policy_node:main",
             "recorder_node = dbp_ros.nodes.recorder_node:main",
             "sim_node = dbp_ros.nodes.sim_node:main",
+            "teleop_node = dbp_ros.nodes.teleop_node:main",
         ]
     },
     classifiers=[

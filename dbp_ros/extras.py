@@ -18,6 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *("rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs"),
     ),
     "sim": ("mujoco", "mink", "daqp", "gymnasium", "rich", "matplotlib"),
+    "teleop": ("mujoco", "mink", "daqp", "rich"),
     "learn": _LEARN,
     "import": ("onnx",),
     "data": (

@@ -38,6 +38,7 @@ from dbp_ros.settings.policy_mapping import (
 )
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.teleop import TeleopConfig
 from dbp_ros.settings.view import ViewConfig
 from dbp_ros.stack.processes import StackConfig
 from dbp_ros.telemetry.policy_step import PolicyStep
@@ -50,6 +51,7 @@ NODES = {
     "learner": LearnerConfig,
     "recorder": RecorderConfig,
     "simulation": SimulationConfig,
+    "teleop": TeleopConfig,
     "view": ViewConfig,
     "panel": PanelConfig,
     "model_sender": ModelSenderConfig,

@@ -38,8 +38,8 @@ MAY_IMPORT = {
     "learning": BELOW | {"drift", "data", "policy", "robots"},
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
+    "teleop": BELOW | {"robots", "motion", "sim"},
     "stack": BELOW | {"motion", "robots"},
-    "teleop": BELOW | {"robots"},
     "teach": BELOW | {"data"},
     "panel": BELOW | {"robots", "diagnosis", "teach"},
     "nodes": BELOW
@@ -96,8 +96,8 @@ MAY_NEED = {
         "zstandard",
     },
     "sim": {"mujoco", "mink", "daqp", "PIL"},
+    "teleop": {"mujoco", "mink"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
-    "teleop": {"mujoco", "mink", "daqp"},
     "panel": {"rerun", "viser", "websockets"},
     "nodes": ROS,
     "evaluation": SHOWN,
@@ -109,7 +109,7 @@ TORCH_VERBS = {"train.py", "finetune.py", "export.py", "quantize.py", "import_le
 # The verbs that run the whole stack are the only ones that need ROS.
 ROS_VERBS = {
     *("demo.py", "demo_learn.py", "trace.py"),
-    *("operator_verbs.py", "status.py", "record.py"),
+    *("operator_verbs.py", "status.py", "record.py", "teleop.py"),
 }
 ROS_EVALUATIONS = (
     "dbp_ros.nodes",

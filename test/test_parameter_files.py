@@ -13,6 +13,7 @@ from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.teleop import TeleopConfig
 from dbp_ros.settings.view import ViewConfig
 from dbp_ros.stack.processes import StackConfig, processes
 
@@ -22,6 +23,7 @@ PARAMETER_FILES = {
     "policy.yaml": PolicyConfig,
     "recorder.yaml": RecorderConfig,
     "simulation.yaml": SimulationConfig,
+    "teleop.yaml": TeleopConfig,
     "view.yaml": ViewConfig,
 }
 

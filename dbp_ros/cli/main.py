@@ -32,6 +32,9 @@ VERBS = (
     Verb("joint-test", "move each joint in turn and measure whether it follows", ROS),
     Verb("activate", "activate the policy: it publishes actions", ROS),
     Verb("deactivate", "deactivate the policy: it publishes no actions", ROS),
+    Verb("teleop", "drive the arms by keyboard or gamepad", ("ros", "record")),
+    Verb("take-over", "take control in place of the policy, by teleoperation", ROS),
+    Verb("give-back", "return control to the policy", ROS),
     Verb("rollback", "return to the previous model", ROS),
     Verb("episode new", "reset the simulated cell and begin an episode", ROS),
     Verb("episode begin", "begin an episode of the policy and the learner", ROS),
@@ -88,6 +91,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.stop import register
         case "record":
             from dbp_ros.cli.record import register
+        case "teleop":
+            from dbp_ros.cli.teleop import register
         case "trace":
             from dbp_ros.cli.trace import register
         case "collect":

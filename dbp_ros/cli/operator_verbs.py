@@ -80,6 +80,15 @@ def _deactivate(operator: OperatorClient, _: argparse.Namespace) -> str:
     return "the policy is inactive: the guard holds the arms"
 
 
+def _take_over(operator: OperatorClient, _: argparse.Namespace) -> str:
+    return operator.trigger("teleop/take_over")
+
+
+def _give_back(operator: OperatorClient, _: argparse.Namespace) -> str:
+    # Not by teleoperation, which may have ended: it follows the state of the guard.
+    return operator.set_bool("guard/operator_control", False)
+
+
 def _rollback(operator: OperatorClient, _: argparse.Namespace) -> str:
     return operator.trigger("policy/rollback") or "the previous model is active"
 
@@ -148,6 +157,16 @@ VERBS = {
     ),
     "deactivate": OperatorVerb(
         "Deactivate the policy. The guard brings the arms to rest and holds them.", _deactivate
+    ),
+    "take-over": OperatorVerb(
+        "Take control in place of the policy: the guard follows the inputs of teleoperation, from "
+        "the present pose. The policy does not drive until dbp give-back.",
+        _take_over,
+    ),
+    "give-back": OperatorVerb(
+        "Return control to the policy. Also works if teleoperation has ended: the arms are held "
+        "until then.",
+        _give_back,
     ),
     "rollback": OperatorVerb(
         "Replace the active model with the one that was active before it.", _rollback

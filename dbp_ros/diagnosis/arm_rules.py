@@ -194,6 +194,19 @@ def two_robots(s: Snapshot) -> Iterator[Finding]:
         )
 
 
+def operator_chunks(s: Snapshot) -> Iterator[Finding]:
+    """Find several publishers of operator chunks."""
+    topic = s.operator_chunks.topic if s.operator_chunks else None
+    if topic is not None and len(topic.publishers) > 1:
+        publishers = sorted(p.node for p in topic.publishers)
+        yield Finding(
+            ERROR if s.operator_chunks and len(s.operator_chunks.streams) > 1 else WARNING,
+            topic.name,
+            f"several publishers: {listed(publishers)}",
+            "end all but one: the guard accepts one operator",
+        )
+
+
 def chunks(s: Snapshot) -> Iterator[Finding]:
     """Find several publishers of chunks, or chunks that do not arrive."""
     if s.chunks is None:
@@ -217,4 +230,4 @@ def chunks(s: Snapshot) -> Iterator[Finding]:
         )
 
 
-RULES = (controllers, joint_states, two_robots, chunks)
+RULES = (controllers, joint_states, two_robots, chunks, operator_chunks)

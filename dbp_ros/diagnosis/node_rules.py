@@ -6,8 +6,10 @@ from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding, listed
 from dbp_ros.diagnosis.snapshot import ACTIVE, REQUIRED, NodeStatus, Snapshot
 from dbp_ros.guard_state import (
     NO_FRESH_CHUNK,
+    NO_FRESH_OPERATOR_CHUNK,
     NOT_ENABLED,
     WAITING_FOR_CHUNK,
+    WAITING_FOR_OPERATOR_CHUNK,
     GuardMode,
     GuardState,
 )
@@ -114,9 +116,38 @@ def _advice(node: NodeStatus) -> str:
         return "remove the cause, then dbp reset and dbp enable"
     if state.mode is GuardMode.DISABLED:
         return "remove the cause, then dbp enable"
+    if state.cause in (WAITING_FOR_OPERATOR_CHUNK, NO_FRESH_OPERATOR_CHUNK):
+        return "move an input of teleop, or return control to the policy: dbp give-back"
     if state.cause in (WAITING_FOR_CHUNK, NO_FRESH_CHUNK):
         return "check the policy, which publishes the chunks"
     return ""
+
+
+def operator_control(s: Snapshot) -> Iterator[Finding]:
+    """Find an operator who has control, and one whose chunks are missing."""
+    state = GuardState.parse(s.guard.sentence)
+    if not state.operator_control:
+        return
+    topic = s.operator_chunks.topic if s.operator_chunks else None
+    if topic is None or not topic.publishers or not topic.rate_hz:
+        teleop = s.nodes.get("teleop")
+        running = teleop is not None and teleop.copies and not teleop.silent
+        yield Finding(
+            WARNING,
+            "guard",
+            "an operator has control, but no operator chunks arrive"
+            + ("" if running else ": teleop is not running")
+            + "; the arms are held, and the policy does not drive",
+            "dbp give-back returns control to the policy"
+            + (", see the state of teleop" if running else "; or restart teleop and take over"),
+        )
+        return
+    yield Finding(
+        NOTE,
+        "guard",
+        f"an operator has control, by {listed([p.node for p in topic.publishers])}",
+        "dbp give-back returns control to the policy",
+    )
 
 
 def policy_state(s: Snapshot) -> Iterator[Finding]:
@@ -169,6 +200,7 @@ RULES = (
     silent_nodes,
     undiscovered,
     nodes_not_ok,
+    operator_control,
     policy_state,
     different_parameters,
 )

@@ -163,6 +163,7 @@ class Snapshot:
         undiscovered: Number of local processes in the domain that were not discovered.
         joint_states: Joint state topic of the guard.
         chunks: Action chunk topic of the guard.
+        operator_chunks: Operator chunk topic of the guard.
         cameras: Image topics of the policy.
         image_topics: All image topics with a publisher, and their types.
         joint_topics: All joint state topics with a publisher.
@@ -182,6 +183,7 @@ class Snapshot:
     undiscovered: int = 0
     joint_states: StreamSource | None = None
     chunks: StreamSource | None = None
+    operator_chunks: StreamSource | None = None
     cameras: tuple[StreamSource, ...] = ()
     image_topics: Mapping[str, str] = field(default_factory=dict)
     joint_topics: tuple[str, ...] = ()

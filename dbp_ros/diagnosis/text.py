@@ -82,6 +82,8 @@ def _node_row(node: NodeStatus) -> tuple[str, ...]:
 
 def _topic_rows(snapshot: Snapshot) -> list[tuple[str, ...]]:
     sources = [snapshot.joint_states, *snapshot.cameras, snapshot.chunks]
+    if snapshot.operator_chunks and snapshot.operator_chunks.topic.publishers:
+        sources.append(snapshot.operator_chunks)
     rows = [_topic_row(s.topic, _stamp_age(s)) for s in sources if s]
     rows += [_topic_row(controller.topic, "") for controller in snapshot.controllers]
     if snapshot.clock:

@@ -98,13 +98,18 @@ class GuardInputs:
         if (by_operator := self._operator_chunks.take()) is not None:
             self._operator_chunks.deliver(by_operator, partial(accept, by_operator=True))
 
-    def problems(self, now_ns: int) -> list[str]:
-        """Return the problems of the inputs, one sentence per cause."""
+    def problems(self, now_ns: int, by_operator: bool) -> list[str]:
+        """Return the problems of the inputs, one sentence per cause.
+
+        Args:
+            now_ns: Present time.
+            by_operator: Whether the chunks are those of an operator, not those of the policy.
+        """
         missing = self._merger.problem(now_ns, self._timeout_ns)
         # Without a clock no stamp is valid.
         refused = self._clock.problem or self._problem.sentence
-        chunks = (self._chunks.problem.sentence, self._operator_chunks.problem.sentence)
-        return list(filter(None, (refused, "" if refused else missing, *chunks)))
+        chunks = (self._operator_chunks if by_operator else self._chunks).problem.sentence
+        return list(filter(None, (refused, "" if refused else missing, chunks)))
 
     @property
     def damaged_chunks(self) -> int:

@@ -214,7 +214,7 @@ class GuardNode(Node):  # type: ignore[misc]
     def _enable(self) -> None:
         """Enable control, or raise `CommandError` with all reasons against it."""
         now_ns = self._sim_clock.now_ns()
-        problems = [*self._monitor.problems, *self._inputs.problems(now_ns)]
+        problems = [*self._monitor.problems, *self._input_problems(now_ns)]
         if topic := self._inputs.conflicting_topic(now_ns):
             problems.append(self._inputs.describe_conflict(topic))
         with self._lock:
@@ -253,6 +253,9 @@ class GuardNode(Node):  # type: ignore[misc]
             response.success, response.message = False, str(error)
         return response
 
+    def _input_problems(self, now_ns: int) -> list[str]:
+        return self._inputs.problems(now_ns, self._guard.chunks.operator_control)
+
     def _emergency_stop(self) -> None:
         with self._lock:
             self._enable_pending = False
@@ -271,7 +274,7 @@ class GuardNode(Node):  # type: ignore[misc]
         if disabled and self._refusal:
             problems = [self._refusal]
         else:
-            problems = self._inputs.problems(self._sim_clock.now_ns())
+            problems = self._input_problems(self._sim_clock.now_ns())
         return level_and_sentence(self._guard, [*problems, self._operator.problem])
 
     def _clear(self) -> None:

@@ -167,6 +167,10 @@ class GuardedMotion:
         self._wait_for_state()
         if self._state.mode is GuardMode.STOPPED:
             raise DbpError(f"the guard is {self._state}: dbp reset, then dbp enable")
+        if self._state.operator_control:
+            raise DbpError(
+                "an operator has control, so the guard ignores these chunks: dbp give-back first"
+            )
         enabled = self._state.enabled
         if not enabled and not enable:
             raise DbpError(f"the guard is {self._state}: use --enable, or dbp enable first")
@@ -204,7 +208,7 @@ class GuardedMotion:
             before = now
             if now > deadline:
                 raise DbpError(self.explain_delay(path.goal))
-            if not self._state.enabled:
+            if not self._state.enabled or self._state.operator_control:
                 raise DbpError(f"the guard is {self._state}: the motion is not complete")
             chunks.publish(self._chunk(path, path_s))
             on_step(path_s, self._measured())

@@ -33,6 +33,7 @@ PARAMETERS = {
     ),
     "simulation": ("use_sim_time", "real_time_factor"),
     "learner": ("use_sim_time",),
+    "teleop": ("use_sim_time", "real_time_factor"),
 }
 
 

@@ -40,6 +40,7 @@ IMAGES = 8
 CHUNK_MAX_AGE_S = 1.0
 CONTROLLER_PARAMETERS = ("joints", "interface_name")
 JOINT_STATE, TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
+OPERATOR_CHUNKS = "operator_chunk"
 COMMANDS, COMMANDS_NAME = "std_msgs/msg/Float64MultiArray", "/commands"
 IMAGE_KINDS: dict[str, ImageTransport] = {
     "sensor_msgs/msg/Image": TRANSPORTS["raw"],
@@ -115,7 +116,8 @@ class StackProbe:
         for topic in graph.subscribed("guard", (JOINT_STATE,)):
             self._sample("joint_states", JointState, topic, read_joint_state, timeout_s)
         for topic in graph.subscribed("guard", (TRAJECTORY,)):
-            self._sample("chunks", JointTrajectory, topic, read_any, CHUNK_MAX_AGE_S)
+            role = "operator_chunks" if topic.endswith(OPERATOR_CHUNKS) else "chunks"
+            self._sample(role, JointTrajectory, topic, read_any, CHUNK_MAX_AGE_S)
         max_age_s = reports.parameter("policy", "image_max_age_s", 0.2)
         for topic, kind in graph.subscribed("policy", IMAGE_KINDS).items():
             transport = IMAGE_KINDS[kind]
@@ -173,6 +175,7 @@ class StackProbe:
             elsewhere=tuple(str(guard) for guard in guards if guard.domain != domain),
             joint_states=next(iter(self._sources("joint_states")), None),
             chunks=next(iter(self._sources("chunks")), None),
+            operator_chunks=next(iter(self._sources("operator_chunks")), None),
             cameras=tuple(self._sources("camera")),
             image_topics=self._graph.published_by_any(IMAGE_KINDS),
             joint_topics=tuple(self._graph.published_by_any((JOINT_STATE,))),

@@ -29,9 +29,9 @@ NODES: Mapping[str, type[Settings]] = {
     "learner": LearnerConfig,
     "simulation": SimulationConfig,
     "recorder": RecorderConfig,
+    "teleop": TeleopConfig,
     "view": ViewConfig,
     "panel": PanelConfig,
-    "teleop": TeleopConfig,
     "model_sender": ModelSenderConfig,
 }
 # Parameters that rclpy declares in every node; both are of type bool.

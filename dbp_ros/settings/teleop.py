@@ -7,7 +7,9 @@ from typing import NamedTuple
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.controllers import RobotConfig
 from dbp_ros.settings.fields import setting
+from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.process import SimClockConfig
+from dbp_ros.settings.robot import RobotDescription
 
 # Motions of a hand by an axis of a gamepad, in the order of a twist, and the gripper.
 HAND_AXES = ("x", "y", "z", "roll", "pitch", "yaw")
@@ -117,6 +119,25 @@ class TeleopConfig(RobotConfig, SimClockConfig):
             ConfigError: If an item of `leader_joints` is invalid.
         """
         return tuple(map(_leader_joint, self.leader_joints))
+
+
+def check_teleop(config: TeleopConfig, robot: RobotDescription) -> None:
+    """Check the tables of the settings, and their joints.
+
+    Raises:
+        ConfigError: If an item is invalid or names a joint that the robot lacks.
+    """
+    config.axes()
+    config.buttons()
+    used = {
+        "leader_joints": ([item.joint for item in config.leader()], robot.joints),
+        "closed_at_upper": (config.closed_at_upper, robot.gripper_joints),
+    }
+    for name, (joints, known) in used.items():
+        for joint in joints:
+            if joint not in known:
+                guess = suggestion(joint, known, f"expected {', '.join(known) or 'none'}")
+                raise ConfigError(f"{name} has {joint}, not of the robot{guess}")
 
 
 def _check_item(

@@ -16,6 +16,7 @@ from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.settings.simulation import SimulationConfig
+from dbp_ros.settings.teleop import check_teleop
 from dbp_ros.stack.learner_start import check_learner_start
 from dbp_ros.stack.processes import Process, StackConfig, processes
 from dbp_ros.stack.remaps import check_sources, rules_of
@@ -45,6 +46,8 @@ def checked_processes(config: StackConfig) -> list[Process]:
         recorder.buttons()
         check_folder(recorder.folder(), "out of the recorder")
     robot = read_robot(config.robot)
+    if config.teleop:
+        check_teleop(settings["teleop"], robot)
     cameras = list(robot.cameras)
     if config.policy:
         bundle = read_bundle(bundle_directory(config.model))
@@ -73,6 +76,7 @@ def _require_libraries(config: StackConfig) -> None:
         "learner": config.learner,
         "record": config.recorder,
         "panel": config.panel,
+        "teleop": config.teleop,
     }
     extras = ["ros", *(extra for extra, needed in wanted.items() if needed)]
     missing_libraries = missing(*extras)

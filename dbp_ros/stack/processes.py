@@ -71,9 +71,6 @@ class StackConfig(Settings):
         "Publish robot_description, the robot and the chunks as markers; with ros2 launch also "
         "start robot_state_publisher and RViz",
     )
-    teleop: bool = setting(
-        False, "Start teleoperation: a human moves the arms by hand targets, a gamepad or a leader"
-    )
     panel: bool = setting(
         False, "Serve the operator's page in a browser; its address is in panel.yaml"
     )
@@ -95,6 +92,9 @@ class StackConfig(Settings):
     recorder: bool = setting(
         False,
         "Start the recorder, which records episodes on request, with any node driving the robot",
+    )
+    teleop: bool = setting(
+        False, "Start teleoperation, by which an operator drives the arms in place of the policy"
     )
     auto_reset: bool = setting(
         True,
@@ -240,6 +240,8 @@ def processes(config: StackConfig) -> list[Process]:
         nodes["learner"] = ("learner_node", {**model, **start, **task, **clock})
     if config.recorder:
         nodes["recorder"] = ("recorder_node", {**robot, **task, **clock})
+    if config.teleop:
+        nodes["teleop"] = ("teleop_node", {**robot, **clock, **factor})
     if config.sim:
         publish_clock = {"publish_clock": True} if clock and not scaled else {}
         reset = {"auto_reset": True} if config.learner and config.auto_reset else {}
@@ -247,8 +249,6 @@ def processes(config: StackConfig) -> list[Process]:
         nodes = {"simulation": ("sim_node", simulation), **nodes}
     if config.view:
         nodes["view"] = ("view_node", {**robot, **clock})
-    if config.teleop:
-        nodes["teleop"] = ("teleop_node", {**robot, **clock, **factor})
     if config.panel:
         nodes["panel"] = ("panel_node", {**robot, **clock})
     for name in nodes:

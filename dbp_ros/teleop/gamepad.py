@@ -63,9 +63,11 @@ class Gamepad:
         for action in actions:
             self._select(action)
         motions = np.array([self._axis(name, axes) for name in HAND_AXES])
-        scale = SLOW if self._held("slow", buttons) else 1.0
+        scale = SLOW if self._is_pressed("slow", buttons) else 1.0
         opening = self._axis("gripper", axes)
-        opening += self._held("open_gripper", buttons) - self._held("close_gripper", buttons)
+        opening += self._is_pressed("open_gripper", buttons) - self._is_pressed(
+            "close_gripper", buttons
+        )
         speed = float(np.clip(opening, -1.0, 1.0)) * self._gripper_speed
         return GamepadState(self.arm, scale * motions * self._speeds, speed, actions)
 
@@ -84,6 +86,6 @@ class Gamepad:
         beyond = max(0.0, abs(value) - self._deadzone) / (1.0 - self._deadzone)
         return sign * math.copysign(beyond, value)
 
-    def _held(self, name: str, buttons: Sequence[int]) -> bool:
+    def _is_pressed(self, name: str, buttons: Sequence[int]) -> bool:
         number = self._buttons.get(name, len(buttons))
         return number < len(buttons) and bool(buttons[number])

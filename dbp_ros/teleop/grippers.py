@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from dbp_ros.errors import ConfigError
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.settings.teleop import TeleopConfig
 from dbp_ros.types import Array, seconds_to_ns
@@ -12,16 +11,7 @@ class Grippers:
     """Targets of the gripper joints."""
 
     def __init__(self, robot: RobotDescription, config: TeleopConfig) -> None:
-        """Prepare the grippers of a robot.
-
-        Raises:
-            ConfigError: If `closed_at_upper` names a joint that is not one of a gripper.
-        """
-        if unknown := sorted(set(config.closed_at_upper) - set(robot.gripper_joints)):
-            raise ConfigError(
-                f"closed_at_upper has {', '.join(unknown)}, expected gripper joints: "
-                f"{', '.join(robot.gripper_joints) or 'the robot has none'}"
-            )
+        """Prepare the grippers of a robot."""
         low, high = (np.array(robot.limits(name)) for name in ("min_position", "max_position"))
         inverted = np.isin(robot.joints, config.closed_at_upper)
         self._closed, self._open = np.where(inverted, high, low), np.where(inverted, low, high)

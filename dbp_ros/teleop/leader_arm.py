@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dbp_ros.errors import ConfigError
-from dbp_ros.settings.parameter_yaml import suggestion
 from dbp_ros.settings.teleop import LeaderJoint
 from dbp_ros.types import Array
 
@@ -24,14 +22,7 @@ class LeaderArm:
         Args:
             joints: Joints of the robot, in order.
             mapping: Joints of the leader; empty if they have the names of the robot's.
-
-        Raises:
-            ConfigError: If the mapping names a joint that the robot lacks.
         """
-        for item in mapping:
-            if item.joint not in joints:
-                guess = suggestion(item.joint, joints, f"the robot has {', '.join(joints)}")
-                raise ConfigError(f"leader_joints has {item.joint}, not of the robot{guess}")
         chosen = mapping or [LeaderJoint(joint, joint) for joint in joints]
         self._mapping = {item.leader: item for item in chosen}
         self._columns = {item.leader: joints.index(item.joint) for item in chosen}

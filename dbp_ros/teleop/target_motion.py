@@ -8,15 +8,15 @@ import numpy as np
 from dbp_ros.motion.limits import Limiter, Limits
 from dbp_ros.robots.urdf import Urdf
 from dbp_ros.settings.robot import RobotDescription
-from dbp_ros.settings.teleop import TeleopConfig
+from dbp_ros.settings.teleop import TeleopConfig, check_teleop
 from dbp_ros.teleop.grippers import Grippers
 from dbp_ros.teleop.hand_goal import HandGoal
 from dbp_ros.teleop.hand_kinematics import HandKinematics
 from dbp_ros.teleop.leader_arm import LeaderArm
 from dbp_ros.types import Array, seconds_to_ns
 
-# A joint has arrived at the leader within this share of its range.
-ALIGNED_SHARE = 0.02
+# A joint has arrived at the leader within this distance, and within this share of its range.
+ALIGNED, ALIGNED_SHARE = 0.01, 0.02
 
 
 class Source(Enum):
@@ -30,8 +30,8 @@ class Source(Enum):
 class TargetMotion:
     """Joint targets that move within shares of the limits of position, speed and acceleration.
 
-    An arm is held until the first input. It follows its hand goal, or a leader arm while no other input of the arm is recent. All
-    times are on the steady clock. Not thread-safe.
+    An arm is held until the first input. It follows its hand goal, or a leader arm while no other
+    input of the arm is recent. All times are on the steady clock. Not thread-safe.
 
     Attributes:
         arms: Names of the arms.
@@ -43,8 +43,9 @@ class TargetMotion:
         """Start at the start pose of the robot.
 
         Raises:
-            ConfigError: If the kinematics or the mapping of the leader do not fit the robot.
+            ConfigError: If the settings or the kinematics do not fit the robot.
         """
+        check_teleop(config, robot)
         self.arms = tuple(robot.arms)
         self._dt = 1.0 / config.teleop_rate_hz
         self._limits = _scaled_limits(robot, config)
@@ -57,7 +58,8 @@ class TargetMotion:
             for name, arm in robot.arms.items()
         }
         self._align_velocity = config.leader_align_share * np.array(robot.limits("max_velocity"))
-        self._aligned_distance = ALIGNED_SHARE * (self._limits.upper - self._limits.lower)
+        width = self._limits.upper - self._limits.lower
+        self._aligned_distance = np.minimum(ALIGNED, ALIGNED_SHARE * width)
         self._twist_timeout_ns = seconds_to_ns(config.twist_timeout_s)
         self._input_timeout_ns = seconds_to_ns(config.input_timeout_s)
         self._speed_scaling = 1.0

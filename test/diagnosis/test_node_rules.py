@@ -17,6 +17,7 @@ from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding
 from dbp_ros.diagnosis.node_rules import missing_nodes
 from dbp_ros.diagnosis.rules import evaluate_rules, exit_status
 from dbp_ros.diagnosis.snapshot import Endpoint, NodeStatus, Snapshot, StreamSource, TopicStatus
+from dbp_ros.guard_state import NO_FRESH_OPERATOR_CHUNK, OPERATOR_CONTROL
 
 
 def test_a_healthy_stack_has_no_findings():
@@ -134,3 +135,30 @@ def test_nodes_with_different_real_time_factors_are_named():
 def test_a_fault_of_the_controller_manager_is_shown():
     sentence = "controller_manager: Hardware Components Activity: left_arm is unconfigured"
     assert_named(replace(HEALTHY, foreign=(sentence,)), WARNING, "controller manager", "left_arm")
+
+
+def with_operator(sentence: str, *publishers: str, rate_hz: float = 100.0) -> Snapshot:
+    ends = tuple(map(Endpoint, publishers))
+    source = StreamSource(TopicStatus("/operator_chunk", ends, rate_hz=rate_hz))
+    return replace(with_node("guard", sentence=sentence), operator_chunks=source)
+
+
+def test_an_operator_in_control_is_a_note():
+    driven = with_operator(f"tracking: {OPERATOR_CONTROL}", "/teleop")
+    assert_named(driven, NOTE, "guard", "an operator has control, by /teleop", "dbp give-back")
+    assert exit_status(evaluate_rules(driven)) == 0
+
+
+def test_missing_operator_chunks_are_reported_with_the_remedy():
+    sentence = f"holding: {NO_FRESH_OPERATOR_CHUNK}; {OPERATOR_CONTROL}"
+    silent = with_operator(sentence, rate_hz=0.0)
+    assert_named(silent, WARNING, "guard", "teleop is not running", "dbp give-back", "restart")
+    running = replace(
+        silent, nodes={**silent.nodes, "teleop": NodeStatus("teleop", 1, 0, "in control")}
+    )
+    assert_named(running, WARNING, "guard", "no operator chunks arrive", "see the state of teleop")
+
+
+def test_two_operators_are_reported():
+    driven = with_operator(f"tracking: {OPERATOR_CONTROL}", "/teleop", "/other")
+    assert_named(driven, WARNING, "/operator_chunk", "several publishers", "end all but one")

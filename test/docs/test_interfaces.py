@@ -18,10 +18,11 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from dbp_ros.settings.controllers import ControllersConfig
-from dbp_ros.settings.dual_ur5e import CAMERAS
+from dbp_ros.settings.dual_ur5e import CAMERAS, DUAL_UR5E
 from dbp_ros.settings.policy import PolicyConfig
 
 CONTROLLERS = ControllersConfig.controllers
+ARMS = tuple(DUAL_UR5E.arms)
 # Services of every node of rclpy, and its topics.
 STANDARD = ("parameter", "type_description", "/rosout")
 Endpoints = dict[str, dict[str, str]]
@@ -43,7 +44,7 @@ def documented(node: str) -> Endpoints:
 
 
 def expanded(name: str) -> list[str]:
-    for word, values in (("<camera>", CAMERAS), ("<controller>", CONTROLLERS)):
+    for word, values in (("<camera>", CAMERAS), ("<controller>", CONTROLLERS), ("<arm>", ARMS)):
         if word in name:
             return [name.replace(word, value) for value in values]
     return [name]
@@ -153,3 +154,8 @@ def test_the_model_sender_offers_the_documented_topics(probe: Node) -> None:
 def test_the_view_offers_the_documented_topics_and_services(probe: Node) -> None:
     with process("view_node"):
         assert_as_documented(probe, "view")
+
+
+def test_teleoperation_offers_the_documented_topics_and_services(probe: Node) -> None:
+    with process("teleop_node"):
+        assert_as_documented(probe, "teleop")

@@ -25,7 +25,7 @@ AMPLITUDE = np.array(
 
 
 class ChunkPublisher(Node):
-    """Publishes `action_chunk` at 50 Hz from `start` until it is closed.
+    """Publishes `action_chunk`, or another topic, at 50 Hz from `start` until it is closed.
 
     Attributes:
         centre: Centre of the sinusoid. Shape (nu,).
@@ -34,12 +34,14 @@ class ChunkPublisher(Node):
         publishes: Whether chunks are published.
     """
 
-    def __init__(self, centre: np.ndarray, name: str = "policy") -> None:
+    def __init__(
+        self, centre: np.ndarray, name: str = "policy", topic: str = "/action_chunk"
+    ) -> None:
         super().__init__(name, enable_rosout=False, start_parameter_services=False)
         self.reset(centre)
         self._clock = SteadyClock(self.get_clock())
         self._writer = ChunkWriter(DUAL_UR5E_JOINTS, self._clock)
-        self._publisher = self.create_publisher(JointTrajectory, "/action_chunk", COMMAND)
+        self._publisher = self.create_publisher(JointTrajectory, topic, COMMAND)
         self._loop = RateThread(name, RATE_HZ, self._publish)
 
     def start(self) -> None:

@@ -106,7 +106,7 @@ def test_an_unreachable_pose_is_approached_within_the_limits_and_the_arms_rest(
         assert (motion.positions >= low - 1e-9).all()
         assert (motion.positions <= high + 1e-9).all()
     motion.hold()
-    for step in range(50):
+    for step in range(150):
         motion.step(10 * NS_PER_S + step * PERIOD_NS)
     assert np.abs(motion.velocity).max() < 1e-6
 
