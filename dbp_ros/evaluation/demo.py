@@ -31,8 +31,9 @@ from dbp_ros.types import Image
 NOISE_MASK = 0xFC
 VIDEO_ZOOM = 4
 VIDEO_FRAME_MS = 66
-# Line of the log with the address of the operator's page.
-PAGE = re.compile(r"operator's page: http\S+")
+# Line of the log with the address of the operator's page, or why there is none.
+PAGE = re.compile(r"operator's page: http\S+|(?<=\[panel\] )error: .*")
+PAGE_START_S = 30.0
 # Each has a model of its name.
 ALL_TASKS: tuple[TaskName, ...] = ("lift", "can", "transport")
 
@@ -112,7 +113,7 @@ def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
     if config.panel:
         checked_processes(StackConfig(panel=True))
     with running_stack(*stack, ModelPusher, status, flags) as runner:
-        log(_page_line(config))
+        log(_page_line(config, runner))
         with reference_loops(config.out) as files:
             results = _run_episodes(config, runner, status, log)
         guard, policy, simulation = map(runner.statistics, ("guard", "policy", "simulation"))
@@ -122,13 +123,19 @@ def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
     return DemoResult(report, (guard, policy, reference), frames)
 
 
-def _page_line(config: DemoConfig) -> str:
+def _page_line(config: DemoConfig, runner: ModelPusher) -> str:
     """Return where the operator's page is, or how to get it."""
     if not config.panel:
         return "dbp demo --panel shows the arms in a browser"
-    log = (config.out / STACK_LOG).read_text(encoding="utf-8", errors="replace")
-    found = PAGE.search(log)
-    return found[0] if found else f"the operator's page did not start: see {config.out / STACK_LOG}"
+    log = config.out / STACK_LOG
+
+    def outcome() -> re.Match[str] | None:
+        return PAGE.search(log.read_text(encoding="utf-8", errors="replace"))
+
+    runner.wait_for(lambda: outcome() is not None, "the operator's page to start", PAGE_START_S)
+    found = outcome()
+    assert found is not None
+    return found[0]
 
 
 def write_results(folder: Path, demo: DemoResult) -> None:
