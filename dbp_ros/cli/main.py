@@ -49,6 +49,7 @@ VERBS = (
     Verb("robot controllers", "print the parameters of ros2_control for a robot", ()),
     Verb("robot mjcf", "write the MuJoCo scene of a robot", ("sim",)),
     Verb("record", "record episodes of a robot driven by any node", ("ros", "record")),
+    Verb("panel", "serve the operator's page in a browser", ("ros", "panel")),
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of an expert", ("sim",)),
     *episodes.VERBS,
@@ -93,6 +94,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.record import register
         case "teleop":
             from dbp_ros.cli.teleop import register
+        case "panel":
+            from dbp_ros.cli.panel import register
         case "trace":
             from dbp_ros.cli.trace import register
         case "collect":

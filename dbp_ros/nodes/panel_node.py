@@ -19,7 +19,7 @@ from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
 from dbp_ros.panel.gate import Gate
 from dbp_ros.panel.page import Page
-from dbp_ros.panel.server import address_of, start_server
+from dbp_ros.panel.server import address_of, start_server, stop_server
 from dbp_ros.panel.snapshot import SnapshotStore
 from dbp_ros.robots.check import urdf_of
 from dbp_ros.runtime.cpu_affinity import Role
@@ -71,7 +71,7 @@ class PanelNode(Node):  # type: ignore[misc]
         self._closed.set()
         self._thread.join(timeout=2.0)
         self._page.close()
-        self._server.stop()
+        stop_server(self._server)
         self._inputs.close()
         self._link.close()
 

@@ -1,6 +1,8 @@
 """The operator's page: its fixed part, its tabs, and its panel of cameras and plots."""
 
 import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,7 @@ class Page:
         robot: RobotDescription,
         urdf: Urdf,
         config: PanelConfig,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Build the page.
 
@@ -60,10 +63,11 @@ class Page:
             robot: Description of the robot.
             urdf: Its URDF.
             config: Settings.
+            now_s: Clock of the requests, in [s].
         """
         self._server = server
         self.control = PageControl()
-        self._actions = Actions(server, self.control, link)
+        self._actions = Actions(server, self.control, link, now_s)
         self._context = PageContext(server, self.control, self._actions, link, robot, urdf, config)
         server.gui.configure_theme(show_logo=False, show_share_button=False)
         server.gui.set_panel_label(f"{TITLE}: {robot.name}")

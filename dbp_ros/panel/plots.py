@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import viser
@@ -65,7 +66,7 @@ class LivePlot:
         self._rows: deque[tuple[float, ...]] = deque(maxlen=length)
         self._previous = [float("nan")] * len(curves)
         self._sampled_s = -float("inf")
-        series = [{"label": "time [s]"}]
+        series: list[dict[str, Any]] = [{"label": "time [s]"}]
         series += [
             {"label": curve.label, "stroke": colour, "width": 2}
             for curve, colour in zip(curves, PALETTE, strict=False)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,20 +31,30 @@ def start_server(host: str, port: int, gate: Gate) -> viser.ViserServer:
         ConfigError: If the port is in use or the address is not one of this computer.
     """
     _require_free(host, port)
+    # Requests that end early, such as those of a port scan, are not worth a traceback.
+    logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
+    # Before the first request; another value for a free port.
+    gate.port = port
     with _serving_behind(gate) as gated, contextlib.redirect_stdout(io.StringIO()):
         server = viser.ViserServer(host=host, port=port, verbose=False)
     if set(gated) != {host}:
-        server.stop()
+        stop_server(server)
         raise DbpError("this version of viser does not serve through the gate; see constraints.txt")
     found = server.get_port()
     if port and found != port:
-        server.stop()
+        stop_server(server)
         raise ConfigError(_in_use(host, port))
     gate.port = found
     # Any browser could have the page published on the internet.
     for kind in (ShareUrlRequest, ShareUrlDisconnect):
         server._websock_server.unregister_handler(kind)
     return server
+
+
+def stop_server(server: viser.ViserServer) -> None:
+    """Stop a server without its message on the terminal."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        server.stop()
 
 
 def address_of(host: str, gate: Gate) -> str:
