@@ -7,7 +7,8 @@ from demonstrations import CAMERAS, write_demonstration
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.labels import LABELS_FILE, read_labels
 from dbp_ros.errors import EpisodeError
-from dbp_ros.teach.review import EpisodeReview, reduced
+from dbp_ros.teach.opened_episode import reduced
+from dbp_ros.teach.review import EpisodeReview
 
 
 @pytest.fixture
