@@ -14,11 +14,13 @@ import rclpy
 import yaml
 from docs_pages import ROOT
 from processes.fake_robot import process
+from processes.panel_page import panel_page
+from raw_browser import RawBrowser
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from dbp_ros.settings.controllers import ControllersConfig
-from dbp_ros.settings.dual_ur5e import CAMERAS
+from dbp_ros.settings.dual_ur5e import CAMERAS, DUAL_UR5E
 from dbp_ros.settings.policy import PolicyConfig
 
 CONTROLLERS = ControllersConfig.controllers
@@ -43,7 +45,8 @@ def documented(node: str) -> Endpoints:
 
 
 def expanded(name: str) -> list[str]:
-    for word, values in (("<camera>", CAMERAS), ("<controller>", CONTROLLERS)):
+    words = {"<camera>": CAMERAS, "<controller>": CONTROLLERS, "<arm>": tuple(DUAL_UR5E.arms)}
+    for word, values in words.items():
         if word in name:
             return [name.replace(word, value) for value in values]
     return [name]
@@ -153,3 +156,11 @@ def test_the_model_sender_offers_the_documented_topics(probe: Node) -> None:
 def test_the_view_offers_the_documented_topics_and_services(probe: Node) -> None:
     with process("view_node"):
         assert_as_documented(probe, "view")
+
+
+def test_the_panel_offers_the_documented_topics_and_services(probe: Node) -> None:
+    with panel_page() as port:
+        # Joint states, chunks and images are only subscribed to while a browser is connected.
+        browser = RawBrowser(port)
+        assert_as_documented(probe, "panel")
+        browser.close()
