@@ -1,13 +1,13 @@
 """The operator's page stops the guard, operates the stack, and observes it over DDS."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from processes.chunk_publisher import ChunkPublisher
-from processes.fake_robot import FakeRobot, process, wait_until
+from processes.fake_robot import FakeRobot, wait_until
+from processes.panel_page import panel_page
 from raw_browser import RawBrowser
 
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E
@@ -19,19 +19,10 @@ START = np.array(DUAL_UR5E.home_positions)
 @pytest.fixture
 def browser(guard: subprocess.Popen[str]) -> Iterator[RawBrowser]:
     """A browser on the page of a stack whose guard is enabled."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with process("panel_node", port=port):
-        wait_until(lambda: is_open(port), "the page")
+    with panel_page() as port:
         browser = RawBrowser(port)
         yield browser
         browser.close()
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_key_and_click_stop_the_guard_and_buttons_enable_it_again(
