@@ -15,11 +15,11 @@ from dbp_ros.errors import DbpError
 from dbp_ros.runtime.parent_death import die_with_parent
 from dbp_ros.types import NS_PER_S
 
+# Added to the niceness of this process.
 NICENESS = 15
 CANCEL_LIMIT_S = 5.0
 ERROR = "error: "
 MAX_LINE = 200
-# A process has this priority if it inherits none.
 DBP = (sys.executable, "-m", "dbp_ros.cli")
 
 Outcome = Literal["running", "done", "failed", "cancelled"]
@@ -181,6 +181,8 @@ def _start_process(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes
 
     # Waiting threads of OpenMP must not take the cores from control.
     variables = {**os.environ, "OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1"}
+    # Lines of the log are not wrapped.
+    variables["COLUMNS"] = str(MAX_LINE)
     with log.open("ab") as file:
         return subprocess.Popen(
             command,
