@@ -39,6 +39,8 @@ from dbp_ros.types import ActionChunk, seconds_to_ns
 
 # Points of a chunk, one per period: they outlast a late chunk, not a dead process.
 POINTS = 5
+# Largest number of periods that a late loop catches up.
+MAX_STEPS = 5
 TIMEOUTS = ("input_timeout_s", "twist_timeout_s")
 
 
@@ -57,7 +59,7 @@ class TeleopNode(Node):  # type: ignore[misc]
         self._session = Session()
         self._input_timeout_ns = seconds_to_ns(config.input_timeout_s)
         self._steps_ns = np.arange(1, POINTS + 1) * round(1e9 / config.teleop_rate_hz)
-        self._num_chunks, self._timed_out = 0, False
+        self._num_chunks, self._timed_out, self._stepped_ns = 0, False, 0
         now_ns = self._sim_clock.now_ns
         self._ignored = IgnoredMessages(self.get_logger().warning)
         self._inputs = TeleopInputs(
@@ -109,16 +111,23 @@ class TeleopNode(Node):  # type: ignore[misc]
             start = self._session.update(self._motion.positions, now_ns)
             if start is not None:
                 self._motion.start(start)
+                self._stepped_ns = now_ns
             if self._session.phase is not Phase.DRIVING:
                 return
             timed_out = now_ns - self._inputs.input_ns > self._input_timeout_ns
             if timed_out and not self._timed_out:
                 self._motion.hold()
             self._timed_out = timed_out
-            self._motion.step(now_ns)
+            for _ in range(self._periods_since_last(now_ns)):
+                self._motion.step(now_ns)
             chunk = self._chunk(now_ns)
         self._publisher.publish(self._writer.write(chunk))
         self._num_chunks += 1
+
+    def _periods_since_last(self, now_ns: int) -> int:
+        """Return the number of steps that are due: a late loop must not slow the motion down."""
+        last_ns, self._stepped_ns = self._stepped_ns, now_ns
+        return min(MAX_STEPS, max(1, round((now_ns - last_ns) / int(self._steps_ns[0]))))
 
     def _chunk(self, now_ns: int) -> ActionChunk:
         """Return points that continue with the present velocity."""

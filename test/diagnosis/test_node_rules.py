@@ -160,5 +160,5 @@ def test_missing_operator_chunks_are_reported_with_the_remedy():
 
 
 def test_two_operators_are_reported():
-    driven = with_operator(f"tracking: {OPERATOR_CONTROL}", "/teleop", "/other")
+    driven = with_operator("tracking", "/teleop", "/other")
     assert_named(driven, WARNING, "/operator_chunk", "several publishers", "end all but one")

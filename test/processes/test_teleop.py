@@ -74,6 +74,7 @@ def test_take_overs_and_a_killed_teleoperation_never_let_the_arms_jump(domain: i
     rng = np.random.default_rng(5)
     with running_rig() as rig, driving(rig) as operator:
         with process("teleop_node") as teleop:
+            wait_until(lambda: rig.guard.count_publishers("teleop/state"), "teleoperation to start")
             rig.track()
             for _ in range(TAKE_OVERS):
                 time.sleep(rng.uniform(0.1, 0.4))

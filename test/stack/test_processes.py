@@ -126,3 +126,9 @@ def test_an_unknown_task_of_the_simulated_cell_is_refused() -> None:
 def test_a_folder_without_parameter_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is missing"):
         processes(StackConfig(config=str(tmp_path)))
+
+
+def test_teleoperation_is_started_on_request_with_the_robot_and_the_clock() -> None:
+    started = processes(StackConfig(teleop=True, policy=False, sim=True, real_time_factor=2.0))
+    assert [p.name for p in started] == ["simulation", "guard", "teleop"]
+    assert started[-1].parameters == {**ROBOT, "use_sim_time": True, "real_time_factor": 2.0}
