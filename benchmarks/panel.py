@@ -66,12 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _tour(page: Page, out: Path) -> list[float]:
     """Take the screenshots, and stop by click and by key; return the durations in [ms]."""
     _see(page, "TRACKING")
+    page.get_by_role("button", name="New episode", exact=True).click()
+    time.sleep(4.0)
     for area, name in ((CAMERAS, "images"), (SCENE, "arms")):
         _await(lambda area=area: _motion(page, area) > MOVES, f"the {name} to move")
     _close_notices(page)
     _screenshot(page, out / "panel.jpg")
     page.get_by_text("Plots", exact=True).click()
-    time.sleep(20.0)
+    time.sleep(3.0)
     _screenshot(page, out / "panel_plots.jpg")
     page.get_by_text("EMERGENCY STOP (space bar)").click()
     clicked = _stop_duration(page)
@@ -99,8 +101,8 @@ def _press(page: Page, label: str, state: str) -> None:
 
 
 def _stop_duration(page: Page) -> float:
-    _see(page, "STOPPED")
     found = _await(lambda: STOPPED.search(page.inner_text("body")), "the result of the stop")
+    _see(page, "STOPPED")
     return float(found[1])
 
 
