@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _tour(page: Page, out: Path) -> list[float]:
     """Take the screenshots, and stop by click and by key; return the durations in [ms]."""
-    _see(page, "TRACKING")
+    _track(page)
     page.get_by_role("button", name="New episode", exact=True).click()
     time.sleep(4.0)
+    _track(page)
     for area, name in ((CAMERAS, "images"), (SCENE, "arms")):
-        _await(lambda area=area: _motion(page, area) > MOVES, f"the {name} to move")
-    _close_notices(page)
+        _await(partial(_moves, page, area), f"the {name} to move")
+    _track(page)
     _screenshot(page, out / "panel.jpg")
     page.get_by_text("Plots", exact=True).click()
     time.sleep(3.0)
@@ -79,24 +81,25 @@ def _tour(page: Page, out: Path) -> list[float]:
     clicked = _stop_duration(page)
     _screenshot(page, out / "panel_stopped.jpg")
     _close_notices(page)
-    _press(page, "Reset", "DISABLED")
-    _press(page, "Enable", "TRACKING")
+    _track(page)
     # The button that was clicked last has the focus: the space bar must not press it again.
     page.keyboard.press("Space")
     return [clicked, _stop_duration(page)]
 
 
-def _press(page: Page, label: str, state: str) -> None:
-    """Click a button until the guard has a state."""
+def _track(page: Page) -> None:
+    """Reset and enable until the guard follows the policy."""
 
-    def pressed() -> bool:
-        if page.get_by_text(state, exact=True).count():
+    def tracks() -> bool:
+        if page.get_by_text("TRACKING", exact=True).count():
             return True
+        stopped = page.get_by_text("STOPPED", exact=True).count()
+        label = "Reset" if stopped else "Enable"
         page.get_by_role("button", name=label, exact=True).click()
         time.sleep(2.0)
         return False
 
-    _await(pressed, f"{state} after {label}")
+    _await(tracks, "TRACKING")
     _close_notices(page)
 
 
@@ -116,15 +119,15 @@ def _close_notices(page: Page) -> None:
     time.sleep(1.0)
 
 
-def _motion(page: Page, area: tuple[int, int, int, int]) -> float:
-    """Return the mean difference of two images of a part of the page."""
+def _moves(page: Page, area: tuple[int, int, int, int]) -> bool:
+    """Return whether two images of a part of the page differ."""
     left, top, right, bottom = area
     clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
     images = []
     for _ in range(2):
         images.append(np.asarray(PIL.Image.open(io.BytesIO(page.screenshot(clip=clip)))))
         time.sleep(1.0)
-    return float(np.abs(images[1].astype(float) - images[0]).mean())
+    return float(np.abs(images[1].astype(float) - images[0]).mean()) > MOVES
 
 
 def _screenshot(page: Page, path: Path) -> None:
