@@ -30,6 +30,8 @@ CHROMIUM = (
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
 )
 SIZE = {"width": 1360, "height": 800}
+# Software rendering on a busy computer is slow.
+ACTION_MS = 120_000
 # Left, top, right and bottom in pixels.
 CAMERAS, SCENE = (10, 80, 260, 640), (350, 160, 990, 790)
 ADDRESS = re.compile(r"operator's page: (http\S+)")
@@ -152,5 +154,6 @@ def _browser() -> Iterator[Page]:
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=path, args=list(CHROMIUM), headless=True, viewport=SIZE
         )
+        context.set_default_timeout(ACTION_MS)
         yield context.new_page()
         context.close()
