@@ -29,7 +29,7 @@ install: $(RUN)/python ## install into .venv; without PyTorch: make install EXTR
 	$(PIP) --editable '.[$(EXTRAS)]'
 	$(if $(findstring metaworld,$(EXTRAS)),$(PIP) --no-deps metaworld==3.1.1)
 
-demo: opengl ## run a policy in the simulated cell and measure it; TASK=lift|can|transport|all, ARGS="--help"
+demo: opengl ## run a policy in the simulated cell and measure it; TASK=lift|can|transport|all, ARGS="--panel" for a page in the browser
 	@$(RUN)/dbp demo --task $(TASK) $(ARGS)
 
 demo-learn: $(VENV)/.all opengl ## improve a policy online on the running stack, SEED=n: about 40 minutes

@@ -119,7 +119,7 @@ ROS_EVALUATIONS = (
 # GL backend.
 LAZY = {
     *("cli/main.py", "cli/episodes.py", "data/exports.py", "data/formats.py"),
-    *("envs/registry.py", "sim/gl.py"),
+    *("envs/registry.py", "sim/gl.py", "panel/viewers.py"),
 }
 
 

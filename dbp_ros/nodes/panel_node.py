@@ -21,6 +21,7 @@ from dbp_ros.panel.gate import Gate
 from dbp_ros.panel.page import Page
 from dbp_ros.panel.server import address_of, start_server, stop_server
 from dbp_ros.panel.snapshot import SnapshotStore
+from dbp_ros.panel.viewers import open_rerun
 from dbp_ros.robots.check import urdf_of
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.realtime import apply_cpu_affinity
@@ -45,6 +46,7 @@ class PanelNode(Node):  # type: ignore[misc]
         self._gate = Gate.of(config.host, config.on_loopback, config.host_names)
         self._server = start_server(config.host, config.port, self._gate)
         self._page = Page(self._server, self._link, robot, urdf, config)
+        self._rerun = open_rerun(config.rerun, urdf, robot)
         # After the threads of the server have started.
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._period_s = 1.0 / config.page_rate_hz
@@ -72,14 +74,20 @@ class PanelNode(Node):  # type: ignore[misc]
         self._thread.join(timeout=2.0)
         self._page.close()
         stop_server(self._server)
+        if self._rerun is not None:
+            self._rerun.close()
         self._inputs.close()
         self._link.close()
 
     def _update(self) -> None:
         """Update the page until the end."""
         while not self._closed.wait(self._period_s):
-            self._inputs.poll(self._page.control.browsers > 0)
-            self._page.update(self._store.read(), time.monotonic())
+            shown = self._page.control.browsers > 0
+            self._inputs.poll(shown or self._rerun is not None)
+            snapshot, now_s = self._store.read(), time.monotonic()
+            self._page.update(snapshot, now_s)
+            if self._rerun is not None:
+                self._rerun.update(snapshot, now_s, shown)
 
     def _state(self) -> tuple[bytes, str]:
         holder = self._page.control.holder

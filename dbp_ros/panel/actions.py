@@ -115,10 +115,25 @@ class Actions:
         self._control.end_driving()
         self._link.cancel_home()
 
-    def notify(self, client: int, title: str, text: str, colour: str = "blue") -> None:
-        """Show a notification in one browser."""
+    def notify(
+        self,
+        client: int,
+        title: str,
+        text: str,
+        colour: str = "blue",
+        duration_s: float | None = NOTICE_S,
+    ) -> None:
+        """Show a notification in one browser.
+
+        Args:
+            client: Number of the browser.
+            title: Its title.
+            text: Its text.
+            colour: Name of its colour.
+            duration_s: Time after which it closes, in [s]; None if the user closes it.
+        """
         if handle := self._server.get_clients().get(client):
-            handle.add_notification(title, text, auto_close_seconds=NOTICE_S, color=colour)
+            handle.add_notification(title, text, auto_close_seconds=duration_s, color=colour)
 
     def notify_all(self, title: str, text: str, colour: str = "blue") -> None:
         """Show a notification in every browser."""
@@ -141,5 +156,6 @@ class Actions:
         self.notify(client, label, result or "done", "green")
 
     def _report_stop(self, client: int, text: str) -> None:
-        failed = text.startswith("NOT")
-        self.notify_all(f"EMERGENCY STOP of browser {client}", text, "red" if failed else "orange")
+        colour = "red" if text.startswith("NOT") else "orange"
+        for number in self._server.get_clients():
+            self.notify(number, f"EMERGENCY STOP of browser {client}", text, colour, None)

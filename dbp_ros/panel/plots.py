@@ -12,6 +12,8 @@ from dbp_ros.panel.snapshot import PanelSnapshot
 
 SAMPLE_PERIOD_S = 1.0
 PLOT_HEIGHT_PX = 150
+# Diagnostics arrive at about the rate of the samples: an increase is a mean over some of them.
+INCREMENT_SAMPLES = 5
 PALETTE = ("#1971c2", "#e8590c", "#2f9e44", "#9c36b5")
 
 
@@ -64,7 +66,7 @@ class LivePlot:
         self._curves = curves
         length = max(2, round(duration_s / SAMPLE_PERIOD_S))
         self._rows: deque[tuple[float, ...]] = deque(maxlen=length)
-        self._previous = [float("nan")] * len(curves)
+        self._values: deque[tuple[float, ...]] = deque(maxlen=INCREMENT_SAMPLES + 1)
         self._sampled_s = -float("inf")
         series: list[dict[str, Any]] = [{"label": "time [s]"}]
         series += [
@@ -91,14 +93,24 @@ class LivePlot:
         if now_s - self._sampled_s < SAMPLE_PERIOD_S:
             return
         self._sampled_s = now_s
-        values = [snapshot.number(curve.node, curve.key) for curve in self._curves]
-        increments = [value - last for value, last in zip(values, self._previous, strict=True)]
-        self._previous = values
-        sample = (
-            max(0.0, increment) if curve.increment else value
-            for curve, value, increment in zip(self._curves, values, increments, strict=True)
+        values = tuple(snapshot.number(curve.node, curve.key) for curve in self._curves)
+        if np.isnan(values).any():
+            # A node does not run or has no statistics yet.
+            self._values.clear()
+            return
+        self._values.append(values)
+        duration_s = max(1, len(self._values) - 1) * SAMPLE_PERIOD_S
+        self._rows.append(
+            (
+                now_s,
+                *(
+                    max(0.0, value - first) / duration_s if curve.increment else value
+                    for curve, value, first in zip(
+                        self._curves, values, self._values[0], strict=True
+                    )
+                ),
+            )
         )
-        self._rows.append((now_s, *sample))
         if shown:
             columns = np.array(self._rows).T
             self._plot.data = (columns[0] - now_s, *columns[1:])

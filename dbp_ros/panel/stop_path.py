@@ -1,6 +1,7 @@
 """Emergency stop of the page: datagrams to the guards of this computer first, then the service."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from dbp_ros.panel.links import Report
@@ -29,11 +30,12 @@ class StopPath:
         Args:
             report: Receives the result.
         """
+        start_s = time.monotonic()
         guards = self._guards()
         # The datagrams are sent before this returns; without a wait for their responses.
         send_stop(guards, timeout_s=0.0)
         threading.Thread(
-            target=self._confirm, args=(guards, report), name="emergency stop", daemon=True
+            target=self._confirm, args=(guards, start_s, report), name="emergency stop", daemon=True
         ).start()
 
     def _guards(self) -> list[LocalGuard]:
@@ -44,11 +46,13 @@ class StopPath:
             return []
         return [g for g in found if g.domain == self._domain and g.is_in(self._namespace)]
 
-    def _confirm(self, guards: list[LocalGuard], report: Report) -> None:
+    def _confirm(self, guards: list[LocalGuard], start_s: float, report: Report) -> None:
         """Repeat the stop, wait for the responses, and call the service unless all responded."""
         errors = send_stop(guards)
         if guards and not any(errors.values()):
-            report(f"stopped: {', '.join(guard.node for guard in guards)}")
+            duration_ms = 1e3 * (time.monotonic() - start_s)
+            names = ", ".join(guard.node for guard in guards)
+            report(f"stopped: {names} after {duration_ms:.1f} ms")
             return
         problem = self._call_service()
         if problem:
