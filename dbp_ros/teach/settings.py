@@ -22,7 +22,7 @@ class TeachConfig(Settings):
     )
     model_name: str = setting("taught", "Name of the trained models")
     method: Literal["dbp", "bc_mse"] = setting("dbp", "Training method")
-    num_steps: int = setting(1500, "Optimizer steps of a training", ge=1)
+    num_steps: int = setting(2000, "Optimizer steps of a training", ge=1)
     batch_size: int = setting(32, "Observations per optimizer step", ge=1)
     image_size: int = setting(
         84, "Height and width to which larger images are reduced for training [px]", ge=8
