@@ -1,6 +1,6 @@
 # Every target installs its dependencies into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-learn opengl test test-fast check bench model docs clean
+.PHONY: help install demo demo-learn teach opengl test test-fast check bench model docs clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ CHECK_ROS := $(RUN)/python -c 'from dbp_ros.ros_support import require_wheels; r
 ARGS ?=
 TASK ?= transport
 SEED ?= 0
-EXTRAS ?= ros,sim,learn,learner,data,metaworld,ray,bench,test
+EXTRAS ?= ros,sim,panel,learn,learner,data,metaworld,ray,bench,test
 # Commands of `make model`.
 STEPS ?= 7000
 COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation 1 --out data/$(TASK)
@@ -29,11 +29,14 @@ install: $(RUN)/python ## install into .venv; without PyTorch: make install EXTR
 	$(PIP) --editable '.[$(EXTRAS)]'
 	$(if $(findstring metaworld,$(EXTRAS)),$(PIP) --no-deps metaworld==3.1.1)
 
-demo: opengl ## run a policy in the simulated cell and measure it; TASK=lift|can|transport|all, ARGS="--help"
+demo: opengl ## run a policy in the simulated cell and measure it; TASK=lift|can|transport|all, ARGS="--panel" for a page in the browser
 	@$(RUN)/dbp demo --task $(TASK) $(ARGS)
 
 demo-learn: $(VENV)/.all opengl ## improve a policy online on the running stack, SEED=n: about 40 minutes
 	@$(RUN)/dbp demo-learn --seed $(SEED) $(ARGS)
+
+teach: $(VENV)/.all opengl ## teach the simulated robot in the browser; TASK=lift, ARGS="--help"
+	@$(RUN)/dbp teach $(if $(filter command line environment,$(origin TASK)),--task $(TASK)) $(ARGS)
 
 # First the tests that can share the machine, one per core; then, one at a time, those that measure
 # time or use DDS. ARGS may deselect all tests of one group (status 5), not of both.
@@ -91,23 +94,23 @@ clean: ## remove the files that the other targets wrote
 
 $(VENV)/.demo: setup.py | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim]'
+	$(PIP) --editable '.[ros,sim,panel]'
 	@touch $@
 
 $(VENV)/.fast: setup.py constraints.txt | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim,data,test]'
+	$(PIP) --editable '.[ros,sim,panel,data,test]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: setup.py constraints.txt | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,bench,docs]'
+	$(PIP) --editable '.[ros,sim,panel,learn,learner,data,metaworld,bench,docs]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.all: setup.py constraints.txt | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim,learn,learner,data,metaworld,ray,bench,test]'
+	$(PIP) --editable '.[ros,sim,panel,rerun,learn,learner,data,metaworld,ray,bench,test]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.fast $(VENV)/.docs $(VENV)/.demo
 

@@ -81,6 +81,11 @@ setup(
         "learner": [*LEARN, *BAGS],
         # Recording of episodes on any robot.
         "record": [*BAGS, "rich"],
+        # The operator's page in a browser. A later viser may serve in another way than the gate of
+        # the page expects.
+        "panel": ["viser>=1.1.1,<1.2", "websockets>=14,<17"],
+        # The same to Rerun.
+        "rerun": ["rerun-sdk>=0.23,<1"],
         # Policies that were trained elsewhere.
         "import": ["onnx"],
         # Bags, and data sets of other projects: robomimic, Diffusion Policy, LeRobot. imagecodecs

@@ -19,6 +19,8 @@ VERBS = (
     Verb("sim", "success rate in the simulated cell", ("learn", "sim")),
     Verb("rl", "success rate of online learning", ("learn", "sim", "metaworld")),
     Verb("falls", "falls of the success during online learning", ("learn", "sim", "metaworld")),
+    Verb("teach", "time from demonstrations to a policy", ("ros", "sim", "panel", "data", "learn")),
+    Verb("panel", "tour of the operator's page in a headless browser", ("ros", "sim", "panel")),
     Verb("metaworld", "success rate on Meta-World tasks", ("learn", "sim", "metaworld")),
 )
 
@@ -36,6 +38,8 @@ def load(verb: str) -> Register:
             from benchmarks.page import register
         case "swap":
             from benchmarks.swap import register
+        case "panel":
+            from benchmarks.panel import register
         case "chunks":
             from benchmarks.chunks import register
         case "robust":
@@ -48,6 +52,8 @@ def load(verb: str) -> Register:
             from benchmarks.rl.run import register
         case "falls":
             from benchmarks.rl.falls import register
+        case "teach":
+            from benchmarks.teach.run import register
         case "metaworld":
             from benchmarks.metaworld.run import register
         case _:

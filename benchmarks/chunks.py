@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from benchmarks.flags import add_out
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of, show, terminal
-from dbp_ros.evaluation.confidence import wilson_interval
 from dbp_ros.evaluation.policy_evaluation import PolicyEvaluator
 from dbp_ros.evaluation.result_table import ResultTable, Row, standard_error
 from dbp_ros.policy.model import Model
@@ -24,6 +23,7 @@ from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
+from dbp_ros.telemetry.confidence import wilson_interval
 
 NAME = "chunks"
 RESAMPLED_S = 1e-9

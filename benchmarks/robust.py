@@ -16,7 +16,6 @@ from benchmarks.flags import add_out, select_by_name
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.cli.terminal import progress_of, show, terminal
-from dbp_ros.evaluation.confidence import wilson_interval
 from dbp_ros.evaluation.disturbance import UNDISTURBED, Disturbance
 from dbp_ros.evaluation.evaluation_pool import EpisodeJob, Evaluation, run_episodes
 from dbp_ros.evaluation.result_table import ResultTable, Row
@@ -26,6 +25,7 @@ from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
 from dbp_ros.sim.variation import Variation
+from dbp_ros.telemetry.confidence import wilson_interval
 
 NAME = "robust"
 COLUMNS = (

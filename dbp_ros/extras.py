@@ -27,13 +27,18 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "learner": (*_LEARN, *_BAGS),
     "record": (*_BAGS, "rich"),
+    "panel": ("viser", "websockets"),
+    "rerun": ("rerun",),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),
     "ray": ("ray",),
     "bench": ("psutil",),
 }
 INSTALL = "from the clone: pip install ."
 # Meta-World pins an older MuJoCo than it works with, so no extra installs it.
-SEPARATE = {"metaworld": "pip install --no-deps metaworld==3.1.1"}
+SEPARATE = {
+    "metaworld": "pip install --no-deps metaworld==3.1.1",
+    "playwright": "pip install playwright",
+}
 
 
 def missing(*extras: str) -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ from dbp_ros.nodes import qos
 from dbp_ros.settings.fields import leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
+from dbp_ros.settings.panel import PanelConfig
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.policy_mapping import (
     ActionOutput,
@@ -53,6 +54,7 @@ NODES = {
     "simulation": SimulationConfig,
     "teleop": TeleopConfig,
     "view": ViewConfig,
+    "panel": PanelConfig,
     "model_sender": ModelSenderConfig,
 }
 LONGEST_DEFAULT = 40

@@ -40,8 +40,21 @@ MAY_IMPORT = {
     "robots": GROUND | {"settings"},
     "teleop": BELOW | {"robots", "motion", "sim"},
     "stack": BELOW | {"motion", "robots"},
+    "teach": BELOW | {"data"},
+    "panel": BELOW | {"robots", "diagnosis", "teach"},
     "nodes": BELOW
-    | {"robots", "policy", "hotswap", "motion", "data", "sim", "diagnosis", "teleop"},
+    | {
+        "robots",
+        "policy",
+        "hotswap",
+        "motion",
+        "data",
+        "sim",
+        "diagnosis",
+        "panel",
+        "teach",
+        "teleop",
+    },
     "evaluation": BELOW
     | {
         "robots",
@@ -85,6 +98,7 @@ MAY_NEED = {
     "sim": {"mujoco", "mink", "daqp", "PIL"},
     "teleop": {"mujoco", "mink"},
     "envs": {"mujoco", "gymnasium", "metaworld", "ray"},
+    "panel": {"rerun", "viser", "websockets"},
     "nodes": ROS,
     "evaluation": SHOWN,
     "cli": SHOWN,
@@ -105,7 +119,7 @@ ROS_EVALUATIONS = (
 # GL backend.
 LAZY = {
     *("cli/main.py", "cli/episodes.py", "data/exports.py", "data/formats.py"),
-    *("envs/registry.py", "sim/gl.py"),
+    *("envs/registry.py", "sim/gl.py", "panel/viewers.py"),
 }
 
 

@@ -12,7 +12,6 @@ from dbp_ros.cli.env_flags import add_env_flags, env_spec_from, refuse_flags
 from dbp_ros.cli.evaluate_env import EnvEvaluateConfig, evaluate_env, with_view
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.envs.registry import ENV_IDS
-from dbp_ros.evaluation.confidence import success_line
 from dbp_ros.evaluation.env_evaluation import EnvEvaluation
 from dbp_ros.evaluation.evaluation_pool import EpisodeJob, Evaluation, run_episodes
 from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome
@@ -22,6 +21,7 @@ from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import CameraBackend, SimulationConfig, TaskName
+from dbp_ros.telemetry.confidence import success_line
 
 
 @dataclass(frozen=True)

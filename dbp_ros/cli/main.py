@@ -17,6 +17,11 @@ VERBS = (
     Verb(
         "up", "start the stack: guard, policy and, with --sim, the simulated cell", ("ros", "sim")
     ),
+    Verb(
+        "teach",
+        "teach a robot in the browser: record, train, evaluate and deploy",
+        ("ros", "sim", "panel", "record", "data", "learn"),
+    ),
     Verb("status", "show the state of a running stack, its faults and their remedies", ROS),
     Verb("doctor", "examine this computer and the running stack, with remedies", ROS),
     Verb("enable", "enable control: the guard commands the arms", ROS),
@@ -44,6 +49,7 @@ VERBS = (
     Verb("robot controllers", "print the parameters of ros2_control for a robot", ()),
     Verb("robot mjcf", "write the MuJoCo scene of a robot", ("sim",)),
     Verb("record", "record episodes of a robot driven by any node", ("ros", "record")),
+    Verb("panel", "serve the operator's page in a browser", ("ros", "panel")),
     Verb("trace", "record a trace of every process for Perfetto", ("ros", "sim")),
     Verb("collect", "record demonstrations of an expert", ("sim",)),
     *episodes.VERBS,
@@ -76,6 +82,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.demo_learn import register
         case "up":
             from dbp_ros.cli.up import register
+        case "teach":
+            from dbp_ros.cli.teach import register
         case "status":
             from dbp_ros.cli.status import register
         case "doctor":
@@ -86,6 +94,8 @@ def load(verb: str) -> Register:
             from dbp_ros.cli.record import register
         case "teleop":
             from dbp_ros.cli.teleop import register
+        case "panel":
+            from dbp_ros.cli.panel import register
         case "trace":
             from dbp_ros.cli.trace import register
         case "collect":

@@ -6,7 +6,7 @@ from typing import Any
 
 # Required and optional nodes of the stack.
 REQUIRED = ("guard", "policy")
-OPTIONAL = ("simulation", "learner", "recorder", "model_sender", "view", "teleop")
+OPTIONAL = ("simulation", "learner", "recorder", "model_sender", "view", "teleop", "panel")
 # Lifecycle labels.
 ACTIVE, INACTIVE = "active", "inactive"
 

@@ -1,6 +1,7 @@
 """`dbp demo`: episodes on the whole stack with a report, a plot and a video."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.report import EpisodeResult, build_report, plot_histograms
 from dbp_ros.evaluation.running_stack import (
+    STACK_LOG,
     Log,
     read_reference_loops,
     reference_loops,
@@ -22,11 +24,16 @@ from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.simulation import TaskName
+from dbp_ros.stack.preflight import checked_processes
+from dbp_ros.stack.processes import StackConfig
 from dbp_ros.types import Image
 
 NOISE_MASK = 0xFC
 VIDEO_ZOOM = 4
 VIDEO_FRAME_MS = 66
+# Line of the log with the address of the operator's page, or why there is none.
+PAGE = re.compile(r"operator's page: http\S+|(?<=\[panel\] )error: .*")
+PAGE_START_S = 30.0
 # Each has a model of its name.
 ALL_TASKS: tuple[TaskName, ...] = ("lift", "can", "transport")
 
@@ -52,6 +59,7 @@ class DemoConfig(Settings):
     )
     episodes: int = setting(20, "number of episodes", ge=1)
     film: int = setting(3, "number of them to record as a video of the head camera", ge=0)
+    panel: bool = setting(False, "serve the operator's page in a browser; prints its address")
     out: Path = setting(Path("build/demo"), "folder for the report, the plot and the video")
 
     def __post_init__(self) -> None:
@@ -101,7 +109,11 @@ def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
         read_bundle(bundle_directory(config.model_of(config.task_of(number))))
     first = config.task_of(0)
     stack = first, config.model_of(first), config.out
-    with running_stack(*stack, ModelPusher, status) as runner:
+    flags = ("--panel",) if config.panel else ()
+    if config.panel:
+        checked_processes(StackConfig(panel=True))
+    with running_stack(*stack, ModelPusher, status, flags) as runner:
+        log(_page_line(config, runner))
         with reference_loops(config.out) as files:
             results = _run_episodes(config, runner, status, log)
         guard, policy, simulation = map(runner.statistics, ("guard", "policy", "simulation"))
@@ -109,6 +121,21 @@ def run_demo(config: DemoConfig, status: Log, log: Log) -> DemoResult:
     reference, *pinned = read_reference_loops(files)
     report = build_report(config.task, results, guard, policy, simulation, reference, pinned)
     return DemoResult(report, (guard, policy, reference), frames)
+
+
+def _page_line(config: DemoConfig, runner: ModelPusher) -> str:
+    """Return where the operator's page is, or how to get it."""
+    if not config.panel:
+        return "dbp demo --panel shows the arms in a browser"
+    log = config.out / STACK_LOG
+
+    def outcome() -> re.Match[str] | None:
+        return PAGE.search(log.read_text(encoding="utf-8", errors="replace"))
+
+    runner.wait_for(lambda: outcome() is not None, "the operator's page to start", PAGE_START_S)
+    found = outcome()
+    assert found is not None
+    return found[0]
 
 
 def write_results(folder: Path, demo: DemoResult) -> None:

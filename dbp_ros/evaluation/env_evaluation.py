@@ -8,10 +8,10 @@ import numpy as np
 
 from dbp_ros.envs.env import Env
 from dbp_ros.envs.registry import EnvSpec
-from dbp_ros.evaluation.confidence import bootstrap_interval, success_line
 from dbp_ros.evaluation.env_actors import BundleActor
 from dbp_ros.evaluation.env_rollout import EnvOutcome, notes_of, outcome_of, rollout
 from dbp_ros.evaluation.worker_pool import run_in_workers
+from dbp_ros.telemetry.confidence import bootstrap_interval, success_line
 
 
 @dataclass(frozen=True)

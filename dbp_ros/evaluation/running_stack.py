@@ -23,6 +23,7 @@ START_LIMIT_S = 60.0
 END_LIMIT_S = 15.0
 MAX_PINNED_LOOPS = 4
 POLL_S = 0.02
+STACK_LOG = "stack.log"
 
 Log = Callable[[str], None]
 Client = TypeVar("Client", bound=EpisodeRunner)
@@ -55,7 +56,7 @@ def running_stack(
         DbpError: If the task or the model is invalid, or the stack does not start.
     """
     checked_processes(StackConfig(sim=True, task=task, model=model))
-    log = folder / "stack.log"
+    log = folder / STACK_LOG
     with ExitStack() as resources:
         resources.enter_context(own_domain())
         up = ("dbp_ros.cli", "up", "--sim", "--task", task, "--model", model, *flags)

@@ -1,7 +1,8 @@
 """States, diagnostics, parameters and lifecycle states of the nodes of a stack."""
 
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,6 +20,8 @@ from dbp_ros.nodes.qos import LATCHED
 
 NODES = (*REQUIRED, *OPTIONAL)
 ACTIVITY, MANAGER, STATE_SUFFIX = "Controllers Activity", "controller_manager", ".state"
+# Newest reports of all nodes with one name.
+MAX_REPORTS = 32
 PARAMETERS = {
     "guard": (
         *("joints", "controllers", "controller_sizes", "joint_state_timeout_s"),
@@ -49,7 +52,7 @@ class _NodeData:
     """Received data of all nodes with one name."""
 
     state: str = ""
-    reports: list[_Report] = field(default_factory=list)
+    reports: deque[_Report] = field(default_factory=lambda: deque(maxlen=MAX_REPORTS))
     answers: bool = False
     lifecycle: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -83,14 +86,22 @@ class NodeReports:
         activity: Lifecycle label of each controller, as the controller manager reports it.
     """
 
-    def __init__(self, node: Node, namespace: str, calls: PendingCalls) -> None:
+    def __init__(
+        self,
+        node: Node,
+        namespace: str,
+        calls: PendingCalls,
+        on_state: Callable[[str, str], None] = lambda name, sentence: None,
+    ) -> None:
         """Subscribe and request the parameters.
 
         Args:
             node: Observing node, in the namespace of the stack.
             namespace: That namespace; empty for the root.
             calls: Sends the requests.
+            on_state: Called with each state of a node and its name.
         """
+        self._notify = on_state
         self.activity: dict[str, str] = {}
         self._node = node
         self._prefix = f"{namespace}/".lstrip("/")
@@ -142,6 +153,10 @@ class NodeReports:
             if name in REQUIRED or copies[name]
         }
 
+    def set_lifecycle(self, label: str) -> None:
+        """Replace the lifecycle state of the policy, after a transition."""
+        self._data["policy"].lifecycle = label
+
     def close(self) -> None:
         """Destroy the subscriptions."""
         for subscription in self._subscriptions:
@@ -149,6 +164,7 @@ class NodeReports:
 
     def _on_state(self, name: str, message: String) -> None:
         self._data[name].state = message.data
+        self._notify(name, message.data)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

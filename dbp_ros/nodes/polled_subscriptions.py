@@ -63,3 +63,10 @@ class PolledSubscriptions:
                 message, info = taken
                 self.sequence = info["publication_sequence_number"]
                 subscription.callback(message)
+
+    def close(self) -> None:
+        """Destroy the node and its subscriptions; no thread may poll."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        self._node.destroy_node()

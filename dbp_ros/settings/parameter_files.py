@@ -13,6 +13,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, convert, from_mapping, leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
+from dbp_ros.settings.panel import PanelConfig
 from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks, suggestion
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.recorder import RecorderConfig
@@ -30,6 +31,7 @@ NODES: Mapping[str, type[Settings]] = {
     "recorder": RecorderConfig,
     "teleop": TeleopConfig,
     "view": ViewConfig,
+    "panel": PanelConfig,
     "model_sender": ModelSenderConfig,
 }
 # Parameters that rclpy declares in every node; both are of type bool.

@@ -75,6 +75,7 @@ def _require_libraries(config: StackConfig) -> None:
         "sim": config.sim,
         "learner": config.learner,
         "record": config.recorder,
+        "panel": config.panel,
         "teleop": config.teleop,
     }
     extras = ["ros", *(extra for extra, needed in wanted.items() if needed)]

@@ -71,6 +71,9 @@ class StackConfig(Settings):
         "Publish robot_description, the robot and the chunks as markers; with ros2 launch also "
         "start robot_state_publisher and RViz",
     )
+    panel: bool = setting(
+        False, "Serve the operator's page in a browser; its address is in panel.yaml"
+    )
     addresses: str = setting(
         "", "Address of each arm for the hardware ur, such as left=192.168.1.2 right=192.168.1.3"
     )
@@ -246,6 +249,8 @@ def processes(config: StackConfig) -> list[Process]:
         nodes = {"simulation": ("sim_node", simulation), **nodes}
     if config.view:
         nodes["view"] = ("view_node", {**robot, **clock})
+    if config.panel:
+        nodes["panel"] = ("panel_node", {**robot, **clock})
     for name in nodes:
         if not (folder / f"{name}.yaml").is_file():
             raise ConfigError(f"{folder / name}.yaml is missing: copy it from config/")

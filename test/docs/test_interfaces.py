@@ -14,6 +14,8 @@ import rclpy
 import yaml
 from docs_pages import ROOT
 from processes.fake_robot import process
+from processes.panel_page import panel_page
+from raw_browser import RawBrowser
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
@@ -44,7 +46,8 @@ def documented(node: str) -> Endpoints:
 
 
 def expanded(name: str) -> list[str]:
-    for word, values in (("<camera>", CAMERAS), ("<controller>", CONTROLLERS), ("<arm>", ARMS)):
+    words = {"<camera>": CAMERAS, "<controller>": CONTROLLERS, "<arm>": ARMS}
+    for word, values in words.items():
         if word in name:
             return [name.replace(word, value) for value in values]
     return [name]
@@ -159,3 +162,11 @@ def test_the_view_offers_the_documented_topics_and_services(probe: Node) -> None
 def test_teleoperation_offers_the_documented_topics_and_services(probe: Node) -> None:
     with process("teleop_node"):
         assert_as_documented(probe, "teleop")
+
+
+def test_the_panel_offers_the_documented_topics_and_services(probe: Node) -> None:
+    with panel_page() as port:
+        # Joint states, chunks and images are only subscribed to while a browser is connected.
+        browser = RawBrowser(port)
+        assert_as_documented(probe, "panel")
+        browser.close()

@@ -26,7 +26,7 @@ FOLDERS = (
     *(".ci", ".github", "benchmarks", "config", "dbp_ros", "docker", "docs", "examples", "launch"),
     *("models", "test"),
 )
-MADE_BY_A_COMMAND = {"models/mine", "models/small", "models/act"}
+MADE_BY_A_COMMAND = {"models/mine", "models/small", "models/act", "models/live/"}
 # Terms of ros2_control, of the kernel and of other libraries.
 FOREIGN = {
     *("forward_command_controller", "interface_name", "joint_state_broadcaster"),

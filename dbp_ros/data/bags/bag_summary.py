@@ -41,11 +41,15 @@ class BagSummary:
         metadata: Values written at the start of the episode.
         end: End of the episode.
         topics: Topic of each role with messages.
+        first_ns: Arrival of the first message.
+        last_ns: Arrival of the last message.
     """
 
     metadata: dict[str, Any]
     end: EpisodeEnd
     topics: dict[str, str]
+    first_ns: int = 0
+    last_ns: int = 0
 
     @property
     def robot_topics(self) -> RobotTopics | None:
@@ -111,6 +115,8 @@ def read_summary(path: Path) -> BagSummary | None:
             for channel in summary.channels.values()
             if ROLE in channel.metadata and counts.get(channel.id, 0)
         },
+        first_ns=summary.statistics.message_start_time,
+        last_ns=summary.statistics.message_end_time,
     )
 
 

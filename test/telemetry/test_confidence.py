@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dbp_ros.evaluation.confidence import bootstrap_interval, wilson_interval
+from dbp_ros.telemetry.confidence import bootstrap_interval, wilson_interval
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""Tour of the operator's page in a headless Chromium, which needs `pip install playwright`.
+
+It starts the simulated cell with the page, checks that images and arms move, and that click and
+space bar stop the arms, and writes the screenshots of the documentation.
+"""
+
+import argparse
+import io
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from playwright.sync_api import Page, sync_playwright
+
+from dbp_ros.errors import DbpError
+from dbp_ros.evaluation.running_stack import module_process, own_domain
+from dbp_ros.files import require_folder
+
+CHROMIUM = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+)
+SIZE = {"width": 1360, "height": 800}
+# Software rendering on a busy computer is slow.
+ACTION_MS = 120_000
+# Left, top, right and bottom in pixels.
+CAMERAS, SCENE = (10, 80, 260, 640), (350, 160, 990, 790)
+ADDRESS = re.compile(r"operator's page: (http\S+)")
+STOPPED = re.compile(r"stopped: /guard after ([\d.]+) ms")
+LONGEST_STOP_MS = 100.0
+LIMIT_S = 120.0
+JPEG_QUALITY = 85
+# Mean difference of pixels, from 0 to 255, that counts as motion.
+MOVES = 0.2
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the verb."""
+    parser.description = __doc__
+    parser.add_argument("--out", type=Path, default=Path("build/panel"), help="folder")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the tour; return 1 if a stop took too long.
+
+    Raises:
+        DbpError: If the page does not show what it should.
+    """
+    require_folder(arguments.out)
+    log = arguments.out / "stack.log"
+    up = ("dbp_ros.cli", "up", "--sim", "--task", "lift", "--model", "lift", "--panel")
+    with own_domain(), module_process((*up, "--enable-control"), log), _browser() as page:
+        page.goto(_await(lambda: ADDRESS.search(log.read_text()), "the address")[1])
+        durations = _tour(page, arguments.out)
+    print(f"stops: {', '.join(f'{duration:.1f} ms' for duration in durations)}")
+    return int(max(durations) > LONGEST_STOP_MS)
+
+
+def _tour(page: Page, out: Path) -> list[float]:
+    """Take the screenshots, and stop by click and by key; return the durations in [ms]."""
+    _track(page)
+    page.get_by_role("button", name="New episode", exact=True).click()
+    time.sleep(4.0)
+    _track(page)
+    for area, name in ((CAMERAS, "images"), (SCENE, "arms")):
+        _await(partial(_moves, page, area), f"the {name} to move")
+    _track(page)
+    _screenshot(page, out / "panel.jpg")
+    page.get_by_text("Plots", exact=True).click()
+    time.sleep(3.0)
+    _screenshot(page, out / "panel_plots.jpg")
+    page.get_by_text("EMERGENCY STOP (space bar)").click()
+    clicked = _stop_duration(page)
+    _screenshot(page, out / "panel_stopped.jpg")
+    _close_notices(page)
+    _track(page)
+    # The button that was clicked last has the focus: the space bar must not press it again.
+    page.keyboard.press("Space")
+    return [clicked, _stop_duration(page)]
+
+
+def _track(page: Page) -> None:
+    """Reset and enable until the guard follows the policy."""
+
+    def tracks() -> bool:
+        if page.get_by_text("TRACKING", exact=True).count():
+            return True
+        stopped = page.get_by_text("STOPPED", exact=True).count()
+        label = "Reset" if stopped else "Enable"
+        page.get_by_role("button", name=label, exact=True).click()
+        time.sleep(2.0)
+        return False
+
+    _await(tracks, "TRACKING")
+    _close_notices(page)
+
+
+def _stop_duration(page: Page) -> float:
+    found = _await(lambda: STOPPED.search(page.inner_text("body")), "the result of the stop")
+    _see(page, "STOPPED")
+    return float(found[1])
+
+
+def _see(page: Page, text: str) -> None:
+    _await(lambda: page.get_by_text(text, exact=True).count(), text)
+
+
+def _close_notices(page: Page) -> None:
+    for button in page.locator(".mantine-Notification-closeButton").all():
+        button.click()
+    time.sleep(1.0)
+
+
+def _moves(page: Page, area: tuple[int, int, int, int]) -> bool:
+    """Return whether two images of a part of the page differ."""
+    left, top, right, bottom = area
+    clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    images = []
+    for _ in range(2):
+        images.append(np.asarray(PIL.Image.open(io.BytesIO(page.screenshot(clip=clip)))))
+        time.sleep(1.0)
+    return float(np.abs(images[1].astype(float) - images[0]).mean()) > MOVES
+
+
+def _screenshot(page: Page, path: Path) -> None:
+    page.screenshot(path=path, type="jpeg", quality=JPEG_QUALITY)
+
+
+def _await(found: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + LIMIT_S
+    while not (result := found()):
+        if time.monotonic() > deadline:
+            raise DbpError(f"waited {LIMIT_S:g} s for {what}")
+        time.sleep(0.2)
+    return result
+
+
+@contextmanager
+def _browser() -> Iterator[Page]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        raise DbpError("Chromium is missing: apt-get install chromium")
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=path, args=list(CHROMIUM), headless=True, viewport=SIZE
+        )
+        context.set_default_timeout(ACTION_MS)
+        yield context.new_page()
+        context.close()

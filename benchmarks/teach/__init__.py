@@ -1,0 +1,1 @@
+"""Time of the whole path of teaching."""

@@ -1,0 +1,1 @@
+"""Operator's page in a browser, as a function of a snapshot of the stack and of a `StackLink`."""

@@ -1,0 +1,95 @@
+"""Buttons of the teach tab: permission, result and errors of each action."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import viser
+
+from dbp_ros.errors import DbpError
+
+WATCHING = "another browser has control: take it to act"
+
+# Makes a change and returns a sentence about it.
+Action = Callable[[], str]
+
+
+class TeachActions:
+    """Actions of the tab by the label of their button. Any thread may run them.
+
+    Attributes:
+        lock: Guards the session of the tab.
+    """
+
+    def __init__(self, server: viser.ViserServer, may_act: Callable[[int], bool]) -> None:
+        """Prepare without a button.
+
+        Args:
+            server: Server of the page.
+            may_act: Whether a browser, by its number, may press buttons.
+        """
+        self.lock = threading.RLock()
+        self._server, self._may_act = server, may_act
+        self._actions: dict[str, Action] = {}
+        self._message: viser.GuiMarkdownHandle | None = None
+
+    def add_message(self) -> None:
+        """Add the line with the result of the last action."""
+        self._message = self._server.gui.add_markdown("")
+
+    def add_button(self, label: str, action: Action, **options: Any) -> viser.GuiButtonHandle:
+        """Add a button.
+
+        Args:
+            label: Its label, which no other button of the tab has.
+            action: Runs on a click.
+            options: See `GuiApi.add_button`.
+        """
+        self._actions[label] = action
+        button = self._server.gui.add_button(label, **options)
+
+        def on_click(event: viser.GuiEvent[Any]) -> None:
+            self.press(label, event.client_id)
+
+        button.on_click(on_click)
+        return button
+
+    def press(self, label: str, browser: int | None = None) -> str:
+        """Run the action of a button; return and show its result.
+
+        Args:
+            label: Label of the button.
+            browser: Number of the browser; None for this program.
+        """
+        if browser is not None and not self._may_act(browser):
+            sentence, failed = WATCHING, True
+        else:
+            sentence, failed = self._run(self._actions[label])
+        self.show(f"{'Not done' if failed else label}: {sentence}", failed)
+        return sentence
+
+    @property
+    def message(self) -> str:
+        """The result of the last action, as shown."""
+        return self._message.content if self._message else ""
+
+    def show(self, sentence: str, failed: bool = False) -> None:
+        """Show a sentence as the result of the last action."""
+        if self._message is not None:
+            self._message.content = f"**{plain(sentence)}**" if failed else plain(sentence)
+
+    def _run(self, action: Action) -> tuple[str, bool]:
+        try:
+            return action(), False
+        except (DbpError, OSError) as error:
+            return str(error), True
+
+
+def set_value(handle: Any, value: Any) -> None:
+    """Set the value of a control, whose type is read-only for the type checker."""
+    handle.value = value
+
+
+def plain(text: str) -> str:
+    """Return text without characters that Markdown interprets."""
+    return "".join(f"\\{one}" if one in "\\`*_{}[]<>#|~" else one for one in text)

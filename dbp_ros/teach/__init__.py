@@ -1,0 +1,1 @@
+"""Teaching a robot: demonstrations, their review, training, evaluation and deployment."""

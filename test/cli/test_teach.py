@@ -1,0 +1,43 @@
+"""`dbp teach`: the processes that it starts."""
+
+from pathlib import Path
+
+import pytest
+
+from dbp_ros.cli.main import main
+from dbp_ros.cli.teach import TeachVerbConfig, opened_workspace, teach_commands
+from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
+
+for library in ("rclpy", "viser", "torch", "mink"):
+    pytest.importorskip(library)
+
+
+def commands(folder: Path, **flags: str) -> dict[str, list[str]]:
+    config = TeachVerbConfig(folder=folder, **flags)
+    return teach_commands(config, opened_workspace(config))
+
+
+def test_the_stack_of_the_cell_has_a_policy_that_waits_for_its_first_model(tmp_path: Path) -> None:
+    found = commands(tmp_path)
+    assert list(found) == ["simulation", "guard", "policy", "recorder", "teleop", "panel"]
+    live = str(tmp_path / "models" / "live")
+    assert found["policy"][1:4] == ["-m", "dbp_ros.teach.await_model", live]
+    assert "dbp_ros.nodes.policy_node" in found["policy"]
+    assert f'model:="{live}"' in found["policy"]
+    assert f'out:="{tmp_path / "recordings"}"' in found["recorder"]
+    assert f'teach_folder:="{tmp_path}"' in found["panel"]
+    assert "enable_control:=true" in found["guard"]
+
+
+def test_a_real_robot_has_no_simulation_and_starts_without_control(tmp_path: Path) -> None:
+    found = commands(tmp_path, robot=DEFAULT_ROBOT)
+    assert "simulation" not in found
+    assert "enable_control:=false" in found["guard"]
+    assert opened_workspace(TeachVerbConfig(folder=tmp_path, robot="ur5e_dual")).settings.task == ""
+
+
+def test_a_missing_model_is_refused_before_a_process_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["teach", "--folder", str(tmp_path / "new"), "--model", "missing"]) == 1
+    assert "missing" in capsys.readouterr().err

@@ -1,0 +1,165 @@
+"""Buttons, keys, control of the page and snapshots, over the messages of browsers."""
+
+import time
+
+import numpy as np
+from panel.conftest import PageRig
+
+from dbp_ros.diagnosis.findings import ERROR, Finding
+from dbp_ros.diagnosis.snapshot import NodeStatus
+from dbp_ros.panel.snapshot import CameraImage, PanelSnapshot
+from dbp_ros.settings.dual_ur5e import DUAL_UR5E
+
+HOME = np.array(DUAL_UR5E.home_positions)
+STOP = "EMERGENCY STOP (space bar)"
+
+
+def show(rig: PageRig, **changes) -> None:
+    rig.page.update(PanelSnapshot(**changes), time.monotonic())
+
+
+def test_the_first_browser_has_control_and_its_buttons_act(rig: PageRig) -> None:
+    browser = rig.open()
+    browser.wait_for_text("you, browser")
+    for label, action in (
+        ("Enable", "enable"),
+        ("Hold", "hold"),
+        ("Begin episode", "begin_episode"),
+    ):
+        browser.click(label)
+        rig.wait_for_call("request", action)
+        browser.wait_for_text("request is done")
+
+
+def test_keys_act_like_buttons(rig: PageRig) -> None:
+    browser = rig.open()
+    for key, action in (("S", "end_success"), ("F", "end_failure"), ("K", "keep_last")):
+        browser.press(key)
+        rig.wait_for_call("request", action)
+        rig.wait(lambda: not rig.page._actions._running)
+
+
+def test_a_second_browser_watches_until_it_takes_control(rig: PageRig) -> None:
+    first, second = rig.open(), rig.open()
+    second.wait_for_text("has control, you watch")
+    second.click("Enable")
+    second.wait_for_text("Not done")
+    assert rig.link.calls == []
+    second.click("Take control of the page")
+    first.wait_for_text("has control, you watch")
+    second.click("Enable")
+    rig.wait_for_call("request", "enable")
+
+
+def test_a_browser_that_watches_can_stop_the_arms(rig: PageRig) -> None:
+    _, second = rig.open(), rig.open()
+    second.press("space")
+    rig.wait_for_call("emergency_stop")
+    rig.link.calls.clear()
+    second.click(STOP)
+    rig.wait_for_call("emergency_stop")
+
+
+def test_the_space_bar_does_not_also_press_the_button_that_has_the_focus(rig: PageRig) -> None:
+    browser = rig.open()
+    browser.press("space")
+    rig.wait_for_call("emergency_stop")
+    browser.click("Reset")
+    browser.wait_for_text("the emergency stop was just pressed")
+    assert ("request", "reset") not in rig.link.calls
+    rig.clock.now_s += 2.0
+    browser.click("Reset")
+    rig.wait_for_call("request", "reset")
+
+
+def test_control_does_not_pass_on_when_its_browser_leaves(rig: PageRig) -> None:
+    first, second = rig.open(), rig.open()
+    first.close()
+    second.wait_for_text("no browser has control")
+    second.click("Enable")
+    second.wait_for_text("Not done")
+    assert rig.link.calls == []
+
+
+def test_only_the_browser_with_control_sets_the_speed(rig: PageRig) -> None:
+    first, second = rig.open(), rig.open()
+    second.move("speed", 0.3)
+    second.wait_for_text("Not done")
+    first.move("speed", 0.5)
+    rig.wait_for_call("set_speed_scaling", 0.5)
+    assert ("set_speed_scaling", 0.3) not in rig.link.calls
+
+
+def test_hands_are_driven_by_drags_and_the_heartbeat_ends_with_the_browser(rig: PageRig) -> None:
+    browser = rig.open()
+    browser.click("Take over")
+    rig.wait_for_call("request", "take_over")
+    rig.wait(lambda: rig.page.control.driver is not None)
+    show(rig, positions=HOME)
+    browser.drag("/drive/left", [0.1, 0.2, 0.3])
+    rig.wait(lambda: any(call[0] == "send_hand_target" for call in rig.link.calls))
+    _, arm, position, _ = next(c for c in rig.link.calls if c[0] == "send_hand_target")
+    assert arm == "left"
+    np.testing.assert_allclose(position, [0.1, 0.2, 0.3])
+    browser.move("right gripper", 0.25)
+    rig.wait_for_call("send_gripper", "right", 0.25)
+    rig.wait_for_call("send_alive")
+    browser.close()
+    rig.wait(lambda: rig.page.control.driver is None)
+    rig.link.calls.clear()
+    show(rig, positions=HOME)
+    assert not rig.page.control.is_driving(time.monotonic())
+
+
+def test_an_emergency_stop_ends_driving(rig: PageRig) -> None:
+    browser = rig.open()
+    browser.click("Take over")
+    rig.wait(lambda: rig.page.control.driver is not None)
+    browser.press("space")
+    rig.wait(lambda: rig.page.control.driver is None)
+
+
+def test_a_watching_browser_cannot_drag_the_hands(rig: PageRig) -> None:
+    first, second = rig.open(), rig.open()
+    first.click("Take over")
+    rig.wait(lambda: rig.page.control.driver is not None)
+    show(rig, positions=HOME)
+    first.wait_for_text("/drive/left")
+    second.move("right gripper", 0.77)
+    assert "/drive/left" not in str(second.messages)
+    first.move("right gripper", 0.33)
+    rig.wait_for_call("send_gripper", "right", 0.33)
+    assert ("send_gripper", "right", 0.77) not in rig.link.calls
+
+
+def test_a_snapshot_is_shown_with_remedies_and_without_its_markup(rig: PageRig) -> None:
+    browser = rig.open()
+    node = NodeStatus("guard", 1, 2, "stopped: e-stop", values={"limited_commands": "3"})
+    show(
+        rig,
+        positions=HOME + 0.1,
+        chunk=HOME + np.linspace(0.0, 0.2, 8)[:, None],
+        images={"head_camera": CameraImage(1, np.zeros((48, 64, 3), np.uint8))},
+        nodes={"guard": node},
+        findings=(Finding(ERROR, "guard", "<script>alert(1)</script>", "dbp reset"),),
+        states={"guard": "stopped: e-stop"},
+        swap={"name": "lift", "version": 3, "phase": "shadowing", "candidate": "abc"},
+    )
+    browser.wait_for_text("remove the cause, then press Reset, then Enable")
+    browser.wait_for_text("do: dbp reset")
+    browser.wait_for_text("lift version 3")
+    browser.wait_for_text("&lt;script&gt;")
+    assert "<script>" not in str(browser.messages)
+    browser.wait_for(lambda m: m["type"] == "LineSegmentsMessage" and m["name"] == "/chunk/left")
+    browser.wait_for(lambda m: "_data" in str(m.get("updates", "")))
+
+
+def test_the_ghost_is_shown_on_request(rig: PageRig) -> None:
+    browser = rig.open()
+    rig.page.ghost.show(HOME)
+    browser.wait_for(
+        lambda m: (
+            m["type"] == "SetSceneNodeVisibilityMessage" and m["name"] == "/ghost" and m["visible"]
+        )
+    )
+    rig.page.ghost.show(None)
