@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion
 from rclpy.node import Node
-from std_msgs.msg import Empty, Float64
+from std_msgs.msg import Empty, Float64, String
 from std_srvs.srv import Trigger
 
 from dbp_ros.errors import DbpError
@@ -56,6 +56,7 @@ class PanelLink:
         self._stop_client = node.create_client(Trigger, "guard/emergency_stop")
         self._stop_path = StopPath(self.domain, self._namespace, self._call_stop)
         self._speed = node.create_publisher(Float64, "guard/speed_scaling", LATCHED)
+        self._task = node.create_publisher(String, "recorder/task", LATCHED)
         self._alive = node.create_publisher(Empty, "teleop/alive", COMMAND)
         self._hands = {
             arm: node.create_publisher(PoseStamped, f"teleop/{arm}/hand_target", COMMAND)
@@ -89,6 +90,10 @@ class PanelLink:
     def set_speed_scaling(self, factor: float) -> None:
         """Publish the factor on the velocity limits of the guard."""
         self._speed.publish(Float64(data=float(factor)))
+
+    def set_task(self, text: str) -> None:
+        """Publish the task of the next episodes of the recorder."""
+        self._task.publish(String(data=text))
 
     def send_hand_target(self, arm: str, position: Array, wxyz: Array) -> None:
         """Publish the target pose of a hand; see `StackLink`."""

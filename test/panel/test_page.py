@@ -7,6 +7,7 @@ from panel.conftest import PageRig
 
 from dbp_ros.diagnosis.findings import ERROR, Finding
 from dbp_ros.diagnosis.snapshot import NodeStatus
+from dbp_ros.panel.recorder import StackRecorder
 from dbp_ros.panel.snapshot import CameraImage, PanelSnapshot
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 
@@ -152,6 +153,18 @@ def test_a_snapshot_is_shown_with_remedies_and_without_its_markup(rig: PageRig) 
     assert "<script>" not in str(browser.messages)
     browser.wait_for(lambda m: m["type"] == "LineSegmentsMessage" and m["name"] == "/chunk/left")
     browser.wait_for(lambda m: "_data" in str(m.get("updates", "")))
+
+
+def test_the_recorder_makes_the_requests_of_its_buttons(rig: PageRig) -> None:
+    node = NodeStatus("recorder", 1, 0, "recording")
+    snapshot = PanelSnapshot(nodes={"recorder": node}, states={"recorder": "recording"})
+    recorder = StackRecorder(rig.link, lambda: snapshot)
+    assert recorder.state == "recording"
+    recorder.set_task("fold the towel")
+    recorder.begin()
+    recorder.end("discard")
+    requests = [("request", action) for action in ("begin_episode", "discard_episode")]
+    assert rig.link.calls == [("set_task", "fold the towel"), *requests]
 
 
 def test_the_ghost_is_shown_on_request(rig: PageRig) -> None:
