@@ -11,13 +11,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 
 from dbp_ros.errors import DbpError
@@ -31,7 +32,7 @@ CHROMIUM = (
 )
 SIZE = {"width": 1360, "height": 800}
 # Software rendering on a busy computer is slow.
-ACTION_MS = 120_000
+ACTION_MS, CLOSE_MS = 120_000, 3_000
 # Left, top, right and bottom in pixels.
 CAMERAS, SCENE = (10, 80, 260, 640), (350, 160, 990, 790)
 ADDRESS = re.compile(r"operator's page: (http\S+)")
@@ -117,7 +118,9 @@ def _see(page: Page, text: str) -> None:
 
 def _close_notices(page: Page) -> None:
     for button in page.locator(".mantine-Notification-closeButton").all():
-        button.click()
+        # It may close by itself.
+        with suppress(PlaywrightError):
+            button.click(timeout=CLOSE_MS)
     time.sleep(1.0)
 
 

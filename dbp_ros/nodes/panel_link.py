@@ -92,7 +92,7 @@ class PanelLink:
         self._speed.publish(Float64(data=float(factor)))
 
     def set_task(self, text: str) -> None:
-        """Publish the task of the next episodes."""
+        """Publish the task of the next episodes of the recorder."""
         self._task.publish(String(data=text))
 
     def send_hand_target(self, arm: str, position: Array, wxyz: Array) -> None:

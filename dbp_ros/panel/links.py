@@ -50,7 +50,7 @@ class StackLink(Protocol):
         """Publish the factor on the velocity limits of the guard."""
 
     def set_task(self, text: str) -> None:
-        """Publish the task of the next episodes."""
+        """Publish the task of the next episodes of the recorder."""
 
     def send_hand_target(self, arm: str, position: Array, wxyz: Array) -> None:
         """Publish the target pose of a hand.
