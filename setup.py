@@ -101,7 +101,8 @@ setup(
         "metaworld": ["gymnasium>=1.1,<2", "scipy", "imageio", "packaging"],
         # Workers of `dbp finetune --engine ray`, on one machine or several.
         "ray": ["ray==2.60.0"],
-        "bench": ["psutil>=5.9"],
+        # The tour of the page drives a Chromium of the system.
+        "bench": ["psutil>=5.9", "playwright>=1.50"],
         # The documentation site; its reference imports the code, so with the extras above.
         "docs": [*DOCS],
         "test": [

@@ -20,7 +20,11 @@ VERBS = (
     Verb("rl", "success rate of online learning", ("learn", "sim", "metaworld")),
     Verb("falls", "falls of the success during online learning", ("learn", "sim", "metaworld")),
     Verb("teach", "time from demonstrations to a policy", ("ros", "sim", "panel", "data", "learn")),
-    Verb("panel", "tour of the operator's page in a headless browser", ("ros", "sim", "panel")),
+    Verb(
+        "panel",
+        "tour of the operator's page in a headless browser",
+        ("ros", "sim", "panel", "bench"),
+    ),
     Verb("metaworld", "success rate on Meta-World tasks", ("learn", "sim", "metaworld")),
 )
 

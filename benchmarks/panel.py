@@ -1,4 +1,4 @@
-"""Tour of the operator's page in a headless Chromium, which needs `pip install playwright`.
+"""Tour of the operator's page in a headless Chromium.
 
 It starts the simulated cell with the page, checks that images and arms move, and that click and
 space bar stop the arms, and writes the screenshots of the documentation.

@@ -31,14 +31,11 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "rerun": ("rerun",),
     "metaworld": ("gymnasium", "scipy", "imageio", "packaging"),
     "ray": ("ray",),
-    "bench": ("psutil",),
+    "bench": ("psutil", "playwright"),
 }
 INSTALL = "from the clone: pip install ."
 # Meta-World pins an older MuJoCo than it works with, so no extra installs it.
-SEPARATE = {
-    "metaworld": "pip install --no-deps metaworld==3.1.1",
-    "playwright": "pip install playwright",
-}
+SEPARATE = {"metaworld": "pip install --no-deps metaworld==3.1.1"}
 
 
 def missing(*extras: str) -> dict[str, list[str]]:

@@ -48,7 +48,7 @@ def waiting_words(tmp_path: Path) -> list[str]:
     """Return a verb that waits: it opens a named pipe that has no writer."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    return ["robot", "check", str(path)]
+    return ["robot", "new", "--urdf", str(path), "--out", str(tmp_path / "robot.yaml")]
 
 
 def test_the_steps_of_a_job_run_one_after_another(tmp_path: Path) -> None:
