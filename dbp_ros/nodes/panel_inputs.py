@@ -10,9 +10,11 @@ from functools import partial
 
 from lifecycle_msgs.msg import TransitionEvent
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
 
 from dbp_ros.diagnosis.node_rules import duplicate_nodes, missing_nodes, nodes_not_ok, policy_state
 from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot
@@ -20,6 +22,7 @@ from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.nodes.camera_images import ImageTransport, transport_of
 from dbp_ros.nodes.conversions import ChunkReader, JointReader
 from dbp_ros.nodes.node_reports import NODES, NodeReports
+from dbp_ros.nodes.object_markers import scene_objects
 from dbp_ros.nodes.panel_link import swap_of
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.polled_subscriptions import PolledSubscriptions
@@ -78,7 +81,7 @@ class PanelInputs:
         elif not shown and self._streams is not None:
             self._streams.close()
             self._streams = None
-            self._store.update(images={}, chunk=None)
+            self._store.update(images={}, objects=(), chunk=None)
         if self._streams is not None:
             self._streams.poll()
             if time.monotonic() - self._chunk_s > CHUNK_AGE_S:
@@ -114,6 +117,7 @@ class PanelInputs:
         streams.subscribe(JointState, "joint_states", self._on_joint_states, JOINT_STATES)
         streams.subscribe(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
         streams.subscribe(JointTrajectory, "operator_chunk", self._on_chunk, SENSOR)
+        streams.subscribe(MarkerArray, "simulation/objects", self._on_objects, SENSOR)
         for camera in self._robot.cameras:
             topic = self._transport.topic(self._node, camera)
             receive = partial(self._on_image, camera)
@@ -138,6 +142,9 @@ class PanelInputs:
             return
         self._chunk_s = time.monotonic()
         self._store.update(chunk=positions)
+
+    def _on_objects(self, message: bytes) -> None:
+        self._store.update(objects=scene_objects(deserialize_message(message, MarkerArray)))
 
     def _on_image(self, camera: str, message: bytes) -> None:
         try:

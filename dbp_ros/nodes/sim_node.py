@@ -31,6 +31,7 @@ from dbp_ros.nodes.process import run_node
 from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
 from dbp_ros.nodes.simulated_cameras import SimulatedCameras
 from dbp_ros.nodes.simulated_controllers import SimulatedControllers
+from dbp_ros.nodes.simulated_objects import SimulatedObjects
 from dbp_ros.nodes.steady_clock import SteadyClock, ns_to_stamp
 from dbp_ros.runtime.cpu_affinity import Role
 from dbp_ros.runtime.rate_loop import RateThread
@@ -119,6 +120,7 @@ class SimulationNode(Node):  # type: ignore[misc]
         self._controllers = SimulatedControllers(
             self, config, self._targets, lambda: self._simulation.positions
         )
+        self._objects = SimulatedObjects(self, lambda: self._simulation.objects)
         self._operator = CellOperator(self, self, self._sim_clock, config.auto_reset)
         self.add_on_set_parameters_callback(self._set_task)
         diagnostics.DiagnosticsReporter(

@@ -18,6 +18,7 @@ from dbp_ros.panel.drive_tab import DriveTab
 from dbp_ros.panel.episode_tab import EpisodeTab
 from dbp_ros.panel.links import StackLink
 from dbp_ros.panel.model_tab import ModelTab
+from dbp_ros.panel.object_scene import ObjectScene
 from dbp_ros.panel.plots import LATENCIES, LIMITED, RATES, LivePlot
 from dbp_ros.panel.robot_scene import ChunkPaths, RobotScene
 from dbp_ros.panel.snapshot import PanelSnapshot
@@ -97,6 +98,7 @@ class Page:
         self._banner.show(markup.banner(snapshot.guard))
         if snapshot.positions is not None:
             self._robot.show(snapshot.positions)
+        self._objects.show(snapshot.objects)
         self._paths.show(snapshot.positions, snapshot.chunk)
 
     def close(self) -> None:
@@ -179,6 +181,7 @@ class Page:
         server.initial_camera.position = CAMERA_POSITION
         server.initial_camera.look_at = CAMERA_TARGET
         self._robot = RobotScene(server, "/robot", context.urdf, context.robot)
+        self._objects = ObjectScene(server)
         self._paths = ChunkPaths(server, context.urdf, context.robot)
         self.ghost = RobotScene(server, "/ghost", context.urdf, context.robot, ghost=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 from dbp_ros.diagnosis.findings import Finding
 from dbp_ros.diagnosis.snapshot import NodeStatus
 from dbp_ros.guard_state import GuardState
+from dbp_ros.panel.object_scene import SceneObject
 from dbp_ros.types import Array, Image
 
 
@@ -31,6 +32,7 @@ class PanelSnapshot:
     Attributes:
         positions: Measured positions in [rad] and [m], None before the first. Shape (nu,).
         chunk: Positions of the newest action chunk; None if it is too old. Shape (horizon, nu).
+        objects: Objects of the simulated cell.
         images: Newest image of each camera.
         nodes: Status of each node of the stack.
         findings: Faults of the nodes and their remedies.
@@ -41,6 +43,7 @@ class PanelSnapshot:
 
     positions: Array | None = None
     chunk: Array | None = None
+    objects: tuple[SceneObject, ...] = ()
     images: Mapping[str, CameraImage] = field(default_factory=dict)
     nodes: Mapping[str, NodeStatus] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dbp_ros.errors import CommandError
+from dbp_ros.sim.object_shapes import ObjectShape, object_shapes
 from dbp_ros.types import Array, seconds_to_ns
 
 # Name of the task of a simulation without one.
@@ -18,8 +19,8 @@ NO_TASK = "none"
 class ArmSimulation(ABC):
     """Arms whose joints are position servos.
 
-    One thread calls `command`, `advance` and `reset`. The properties `qpos`, `positions` and
-    `velocities` are thread-safe.
+    One thread calls `command`, `advance` and `reset`. The properties `qpos`, `positions`,
+    `velocities` and `objects` are thread-safe.
 
     Attributes:
         spec: The scene, to be edited and compiled for another simulator.
@@ -139,6 +140,12 @@ class ArmSimulation(ABC):
         with self._lock:
             speeds: Array = self.data.actuator_velocity[self._actuators]
         return speeds
+
+    @property
+    def objects(self) -> list[ObjectShape]:
+        """Shapes of the objects in the scene, see `object_shapes`."""
+        with self._lock:
+            return object_shapes(self.model, self.data)
 
     @property
     def qpos(self) -> Array:

@@ -1,12 +1,14 @@
 """Buttons, keys, control of the page and snapshots, over the messages of browsers."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from panel.conftest import PageRig
 
 from dbp_ros.diagnosis.findings import ERROR, Finding
 from dbp_ros.diagnosis.snapshot import NodeStatus
+from dbp_ros.panel.object_scene import SceneObject
 from dbp_ros.panel.snapshot import CameraImage, PanelSnapshot
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E
 
@@ -152,6 +154,25 @@ def test_a_snapshot_is_shown_with_remedies_and_without_its_markup(rig: PageRig) 
     assert "<script>" not in str(browser.messages)
     browser.wait_for(lambda m: m["type"] == "LineSegmentsMessage" and m["name"] == "/chunk/left")
     browser.wait_for(lambda m: "_data" in str(m.get("updates", "")))
+
+
+def test_objects_appear_move_and_are_replaced(rig: PageRig) -> None:
+    browser = rig.open()
+    cube = SceneObject("box", (0.04, 0.04, 0.04), (200, 40, 40), (0.1, 0.0, 0.02), (1, 0, 0, 0))
+    show(rig, objects=(cube,))
+    browser.wait_for(lambda m: m["type"] == "BoxMessage" and m["name"] == "/objects/0")
+    show(rig, objects=(replace(cube, position=(0.1, 0.0, 0.3)),))
+    browser.wait_for(
+        lambda m: (
+            m["type"] == "SetPositionMessage"
+            and m["name"] == "/objects/0"
+            and m["position"][2] == 0.3
+        )
+    )
+    show(rig, objects=(replace(cube, kind="cylinder"),))
+    browser.wait_for(lambda m: m["type"] == "CylinderMessage" and m["name"] == "/objects/0")
+    show(rig)
+    browser.wait_for(lambda m: m["type"] == "RemoveSceneNodeMessage")
 
 
 def test_the_ghost_is_shown_on_request(rig: PageRig) -> None:
