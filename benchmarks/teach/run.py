@@ -38,7 +38,6 @@ class TeachBenchConfig(Settings):
     out: Path = setting(Path("build/bench/teach"), "workspace, with the file teach.json")
     demonstrations: int = setting(10, "demonstrations to record", ge=3)
     num_steps: int = setting(0, "optimizer steps; 0 for the default of dbp teach", ge=0)
-    image_size: int = setting(0, "size of the training images [px]; 0 for the default", ge=0)
     evaluation_episodes: int = setting(20, "episodes of the evaluation", ge=1)
     real_time_factor: float = setting(
         1.0, "simulation time per wall time, below 1 on a busy machine", ge=0.05, le=1.0
@@ -78,11 +77,10 @@ def teach_path(config: TeachBenchConfig, log: Callable[[str], None]) -> dict[str
     """
     verb = TeachVerbConfig(folder=config.out / "workspace")
     workspace = opened_workspace(verb)
-    given = {name: getattr(config, name) for name in ("num_steps", "image_size")}
-    changed = {name: value for name, value in given.items() if value}
-    workspace.save_settings(
-        replace(workspace.settings, evaluation_episodes=config.evaluation_episodes, **changed)
-    )
+    settings = replace(workspace.settings, evaluation_episodes=config.evaluation_episodes)
+    if config.num_steps:
+        settings = replace(settings, num_steps=config.num_steps)
+    workspace.save_settings(settings)
     times = _Times(log)
     with ExitStack() as resources:
         resources.enter_context(own_domain())

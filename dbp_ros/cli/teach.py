@@ -25,6 +25,8 @@ from dbp_ros.teach.workspace import DEFAULT_FOLDER, Workspace
 # Extras beyond those of the stack: training, and reading of recordings.
 EXTRAS = ("learn", "data")
 POLICY = "policy"
+# Shipped model of another task, whose weights know the cameras and arms of the simulated cell.
+INITIAL_MODEL, INITIAL_MODEL_OF_CAN = "can", "transport"
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def opened_workspace(config: TeachVerbConfig) -> Workspace:
-    """Return the workspace, with the task and the robot of the flags in its settings."""
+    """Return the workspace, with the task and the robot of the flags in its settings.
+
+    A new workspace of the simulated cell also gets an initial model.
+    """
     workspace = Workspace(config.folder)
     task: Literal[""] | TaskName = "" if config.robot else config.task
     changed = replace(workspace.settings, task=task, robot=config.robot or DEFAULT_ROBOT)
+    if workspace.is_new and task:
+        initial = INITIAL_MODEL_OF_CAN if task == "can" else INITIAL_MODEL
+        changed = replace(changed, initial_model=initial)
     workspace.save_settings(changed)
     return workspace
 

@@ -21,11 +21,16 @@ class TeachConfig(Settings):
         DEFAULT_ROBOT, "Description of the robot: a name in config/robots/, or a file"
     )
     model_name: str = setting("taught", "Name of the trained models")
-    method: Literal["dbp", "bc_mse"] = setting("dbp", "Training method")
-    num_steps: int = setting(2000, "Optimizer steps of a training", ge=1)
+    initial_model: str = setting(
+        "",
+        "Model bundle with the initial weights, network, cameras and image size: a folder, or a "
+        "name under models/; empty for random weights",
+    )
+    method: Literal["dbp", "bc_mse"] = setting("dbp", "Training method of random weights")
+    num_steps: int = setting(1000, "Optimizer steps of a training", ge=1)
     batch_size: int = setting(32, "Observations per optimizer step", ge=1)
     image_size: int = setting(
-        84, "Height and width to which larger images are reduced for training [px]", ge=8
+        84, "Height and width to which larger images are reduced, with random weights [px]", ge=8
     )
     trim_start: bool = setting(
         True, "Leave out the rest before the first motion of an episode that is not trimmed"

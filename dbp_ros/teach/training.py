@@ -20,6 +20,8 @@ MIN_EPISODES = 3
 # Rows of the log of a training.
 VALIDATIONS = 50
 CHECKPOINTS = 10
+# Learning rate from the weights of an initial model; that of random weights is twice as large.
+FINE_TUNING_RATE = "5e-4"
 # Files that `dbp train` writes to the folder of its run.
 LOG, CHECKPOINT = "log.csv", "checkpoint.safetensors"
 
@@ -136,11 +138,10 @@ class Training:
         words = ["train", "--data", str(self.data), "--out", str(self.run)]
         if (self.run / CHECKPOINT).is_file():
             return [*words, "--resume"]
-        size = str(settings.image_size)
         return [
             *words,
-            *("--method", settings.method, "--num-steps", str(settings.num_steps)),
-            *("--batch-size", str(settings.batch_size), "--image-size", size, size),
+            *_network_words(settings),
+            *("--num-steps", str(settings.num_steps), "--batch-size", str(settings.batch_size)),
             *("--validate-every", str(max(1, settings.num_steps // VALIDATIONS))),
             *("--checkpoint-every", str(max(1, settings.num_steps // CHECKPOINTS))),
             # A person may teach with one arm only, and while a policy drives at other times.
@@ -172,6 +173,14 @@ class Training:
         words = ["evaluate", "--task", settings.task, "--model", str(self.model)]
         words += ["--episodes", str(episodes)]
         return [*words, "--workers", str(settings.threads), "--out", str(self.outcomes)]
+
+
+def _network_words(settings: TeachConfig) -> list[str]:
+    """Return the flags of the network, which an initial model determines."""
+    if settings.initial_model:
+        return ["--initial-model", settings.initial_model, "--learning-rate", FINE_TUNING_RATE]
+    size = str(settings.image_size)
+    return ["--method", settings.method, "--image-size", size, size]
 
 
 def create_training(

@@ -20,6 +20,7 @@ class Workspace:
     Attributes:
         folder: The folder.
         settings: Settings of the next training.
+        is_new: Whether it had no settings when it was opened.
     """
 
     def __init__(self, folder: Path = DEFAULT_FOLDER) -> None:
@@ -30,6 +31,7 @@ class Workspace:
         """
         self.folder = folder.expanduser().resolve()
         require_folder(self.folder, "folder")
+        self.is_new = not (self.folder / SETTINGS).exists()
         self.settings = read_settings(self.folder / SETTINGS)
         self.recordings.mkdir(exist_ok=True)
 

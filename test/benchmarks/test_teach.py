@@ -16,7 +16,6 @@ pytestmark = pytest.mark.alone
 QUICK = {
     "demonstrations": 3,
     "num_steps": 4,
-    "image_size": 24,
     "evaluation_episodes": 1,
     "watched_episodes": 0,
 }

@@ -1,5 +1,6 @@
 """`dbp teach`: the processes that it starts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,18 @@ def test_the_stack_of_the_cell_has_a_policy_that_waits_for_its_first_model(tmp_p
     assert f'out:="{tmp_path / "recordings"}"' in found["recorder"]
     assert f'teach_folder:="{tmp_path}"' in found["panel"]
     assert "enable_control:=true" in found["guard"]
+
+
+def test_only_a_new_workspace_of_the_cell_gets_an_initial_model(tmp_path: Path) -> None:
+    config = TeachVerbConfig(folder=tmp_path)
+    workspace = opened_workspace(config)
+    assert workspace.settings.initial_model == "can"
+    workspace.save_settings(replace(workspace.settings, initial_model=""))
+    assert opened_workspace(config).settings.initial_model == ""
+    of_can = opened_workspace(TeachVerbConfig(folder=tmp_path / "can", task="can"))
+    assert of_can.settings.initial_model == "transport"
+    robot = TeachVerbConfig(folder=tmp_path / "robot", robot=DEFAULT_ROBOT)
+    assert opened_workspace(robot).settings.initial_model == ""
 
 
 def test_a_real_robot_has_no_simulation_and_starts_without_control(tmp_path: Path) -> None:

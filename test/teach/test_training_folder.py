@@ -79,6 +79,15 @@ def test_a_training_has_the_settings_it_began_with(workspace: Workspace) -> None
     assert training.train_words()[-1] == "--resume"
 
 
+def test_an_initial_model_determines_the_network(workspace: Workspace) -> None:
+    random_weights = workspace.new_training(STARTS_S).train_words()
+    assert {"--method", "--image-size"} <= set(random_weights)
+    workspace.save_settings(TeachConfig(initial_model="can"))
+    words = workspace.new_training(STARTS_S).train_words()
+    assert words[words.index("--initial-model") + 1] == "can"
+    assert not {"--method", "--image-size"} & set(words)
+
+
 def test_the_progress_follows_from_the_log_without_its_incomplete_row(
     workspace: Workspace,
 ) -> None:
