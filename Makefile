@@ -40,7 +40,7 @@ teach: $(VENV)/.all opengl ## teach the simulated robot in the browser; TASK=lif
 
 # First the tests that can share the machine, one per core; then, one at a time, those that measure
 # time or use DDS. ARGS may deselect all tests of one group (status 5), not of both.
-test: $(VENV)/.all ## run every test: about 24 minutes on two cores
+test: $(VENV)/.all ## run every test: about 30 minutes on two cores
 	@OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n auto --maxprocesses 4 -m "not alone" $(ARGS); \
 	shared=$$?; $(RUN)/python -m pytest -m alone $(ARGS); \
 	case $$shared$$? in 00|05|50) ;; *) exit 1;; esac
