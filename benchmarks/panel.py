@@ -30,11 +30,11 @@ CHROMIUM = (
     *("--disable-background-networking", "--disable-component-update"),
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
 )
-SIZE = {"width": 1360, "height": 800}
+SIZE = {"width": 1180, "height": 720}
 # Software rendering on a busy computer is slow.
 ACTION_MS, CLOSE_MS = 120_000, 3_000
 # Left, top, right and bottom in pixels.
-CAMERAS, SCENE = (10, 80, 260, 640), (350, 160, 990, 790)
+CAMERAS, SCENE = (10, 80, 260, 640), (350, 160, 810, 710)
 ADDRESS = re.compile(r"operator's page: (http\S+)")
 STOPPED = re.compile(r"stopped: /guard after ([\d.]+) ms")
 LONGEST_STOP_MS = 100.0
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     require_folder(arguments.out)
     log = arguments.out / "stack.log"
-    up = ("dbp_ros.cli", "up", "--sim", "--task", "lift", "--model", "lift", "--panel")
+    up = ("dbp_ros.cli", "up", "--sim", "--task", "transport", "--model", "transport", "--panel")
     with own_domain(), module_process((*up, "--enable-control"), log), _browser() as page:
         page.goto(_await(lambda: ADDRESS.search(log.read_text()), "the address")[1])
         durations = _tour(page, arguments.out)
@@ -78,7 +78,7 @@ def _tour(page: Page, out: Path) -> list[float]:
     _track(page)
     _screenshot(page, out / "panel.jpg")
     page.get_by_text("Plots", exact=True).click()
-    time.sleep(3.0)
+    time.sleep(10.0)
     _screenshot(page, out / "panel_plots.jpg")
     page.get_by_text("EMERGENCY STOP (space bar)").click()
     clicked = _stop_duration(page)
