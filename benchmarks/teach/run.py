@@ -3,9 +3,6 @@
 import argparse
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,15 +17,13 @@ from benchmarks.teach.person import Person
 from benchmarks.teach.steps import press_and_wait, record, review, watch
 from dbp_ros.cli.teach import TeachVerbConfig, opened_workspace, teach_commands
 from dbp_ros.errors import DbpError
-from dbp_ros.evaluation.running_stack import log_tail, own_domain
+from dbp_ros.evaluation.running_stack import log_tail, module_process, own_domain
 from dbp_ros.files import require_folder, write_text
 from dbp_ros.nodes.process import spinning
 from dbp_ros.panel.teach_tab import TeachTab
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.teach.workspace import Workspace
-
-END_LIMIT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -141,22 +136,14 @@ class Ghost:
 @contextmanager
 def processes_of(commands: dict[str, list[str]], log: Path) -> Iterator[None]:
     """Run the processes of a stack under a supervisor of their own."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file, log.open("wb") as output:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(commands, file)
         file.flush()
-        words = [sys.executable, "-m", "benchmarks.teach.stack", file.name]
-        stack = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            yield
-        except DbpError as error:
-            raise DbpError(f"{error}; the end of {log}:\n{log_tail(log)}") from error
-        finally:
-            stack.send_signal(signal.SIGINT)
+        with module_process(("benchmarks.teach.stack", file.name), log):
             try:
-                stack.wait(END_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                stack.kill()
-                stack.wait()
+                yield
+            except DbpError as error:
+                raise DbpError(f"{error}; the end of {log}:\n{log_tail(log)}") from error
 
 
 class _Times:
