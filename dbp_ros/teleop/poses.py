@@ -3,6 +3,7 @@
 import numpy as np
 
 from dbp_ros.errors import CommandError
+from dbp_ros.robots.kinematics import axis_rotation
 from dbp_ros.types import Array
 
 # Smallest length of a quaternion, and the largest difference from 1 that is corrected.
@@ -65,14 +66,11 @@ def shortened(vector: Array, length: float) -> Array:
 
 
 def rotation_matrix(vector: Array) -> Array:
-    """Return the rotation of a rotation vector, by Rodrigues' formula. Shape (3, 3)."""
+    """Return the rotation of a rotation vector. Shape (3, 3)."""
     angle = float(np.linalg.norm(vector))
     if angle < 1e-12:
         return np.eye(3)
-    x, y, z = vector / angle
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    matrix: Array = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
-    return matrix
+    return axis_rotation(vector / angle, np.array(angle))
 
 
 def rotation_vector(matrix: Array) -> Array:
