@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dbp_ros.errors import CommandError
-from dbp_ros.sim.object_shapes import ObjectShape, object_shapes
+from dbp_ros.sim.object_shapes import ObjectShape, object_geoms, object_shapes
 from dbp_ros.types import Array, seconds_to_ns
 
 # Name of the task of a simulation without one.
@@ -51,6 +51,7 @@ class ArmSimulation(ABC):
         self.step_ns = seconds_to_ns(model.opt.timestep)
         self.home = np.array(home, dtype=np.float64)
         self._actuators = np.array([model.actuator(name).id for name in joint_names])
+        self._object_geoms = object_geoms(model)
         self._lock = threading.Lock()
         self._steps = 0
 
@@ -145,7 +146,7 @@ class ArmSimulation(ABC):
     def objects(self) -> list[ObjectShape]:
         """Shapes of the objects in the scene, see `object_shapes`."""
         with self._lock:
-            return object_shapes(self.model, self.data)
+            return object_shapes(self.model, self.data, self._object_geoms)
 
     @property
     def qpos(self) -> Array:

@@ -1,5 +1,6 @@
 """Shapes of the objects in a scene, for viewers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,29 +39,37 @@ class ObjectShape:
     wxyz: Array
 
 
-def object_shapes(model: mujoco.MjModel, data: mujoco.MjData) -> list[ObjectShape]:
-    """Return the visible boxes and cylinders of all bodies that are not part of world or robot.
+def object_geoms(model: mujoco.MjModel) -> list[int]:
+    """Return the boxes and cylinders of all bodies that are not part of world or robot.
 
     Args:
         model: Scene in which only joints of the robot have actuators.
-        data: Its state.
     """
     joints = model.actuator_trnid[model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT, 0]
     robot = set(model.body_rootid[model.jnt_bodyid[joints]].tolist())
-    found = []
-    for number in range(model.ngeom):
-        body = int(model.geom_bodyid[number])
-        kind = KINDS.get(int(model.geom_type[number]))
-        hidden = int(model.geom_group[number]) != SHOWN_GROUP
-        if kind is None or hidden or body == 0 or int(model.body_rootid[body]) in robot:
-            continue
-        found.append(_shape(model, data, number, kind))
-    return found
+    others = (
+        (number, int(body))
+        for number, body in enumerate(model.geom_bodyid)
+        if int(model.geom_type[number]) in KINDS
+    )
+    return [number for number, body in others if body and int(model.body_rootid[body]) not in robot]
 
 
-def _shape(
-    model: mujoco.MjModel, data: mujoco.MjData, number: int, kind: Literal["box", "cylinder"]
-) -> ObjectShape:
+def object_shapes(
+    model: mujoco.MjModel, data: mujoco.MjData, geoms: Sequence[int]
+) -> list[ObjectShape]:
+    """Return the visible ones of some boxes and cylinders.
+
+    Args:
+        model: The scene.
+        data: Its state.
+        geoms: Their numbers, see `object_geoms`.
+    """
+    return [_shape(model, data, n) for n in geoms if int(model.geom_group[n]) == SHOWN_GROUP]
+
+
+def _shape(model: mujoco.MjModel, data: mujoco.MjData, number: int) -> ObjectShape:
+    kind = KINDS[int(model.geom_type[number])]
     half = model.geom_size[number].copy()
     if kind == "cylinder":
         # MuJoCo has the radius and half the length.
