@@ -2,8 +2,9 @@
 
 import argparse
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from dbp_ros.cli.node_process import node_process
 from dbp_ros.cli.operator_verbs import add_namespace
 from dbp_ros.errors import ConfigError
 from dbp_ros.extras import install_hint, missing
@@ -13,11 +14,10 @@ from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.panel import PanelConfig
 from dbp_ros.settings.policy import ImageTransportName
-from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import Process, StackConfig
 
 NODE = "panel"
-GIVEN = ("host", "port", "image_transport", "teach_folder", "rerun")
+PARAMETERS = ("host", "port", "image_transport", "teach_folder", "rerun")
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,13 @@ def panel_process(config: PanelVerbConfig, namespace: str) -> Process:
     if config.rerun and (libraries := missing("rerun")):
         library = libraries["rerun"][0]
         raise ConfigError(f"--rerun needs {library}; {install_hint(library, ('rerun',))}")
-    stack = checked_processes(
-        StackConfig(
-            robot=config.robot,
-            policy=False,
-            panel=True,
-            remap=config.remap,
-            use_sim_time=config.use_sim_time,
-            namespace=namespace,
-            config=config.config,
-        )
+    stack = StackConfig(
+        robot=config.robot,
+        policy=False,
+        panel=True,
+        remap=config.remap,
+        use_sim_time=config.use_sim_time,
+        namespace=namespace,
+        config=config.config,
     )
-    panel = next(process for process in stack if process.name == NODE)
-    default = PanelVerbConfig()
-    given = {name: getattr(config, name) for name in GIVEN}
-    changed = {name: value for name, value in given.items() if value != getattr(default, name)}
-    return replace(panel, parameters={**panel.parameters, **changed})
+    return node_process(NODE, stack, config, PARAMETERS)

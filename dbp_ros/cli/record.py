@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
 from rich.console import Console
 
 from dbp_ros.cli.keys import pressed_keys
+from dbp_ros.cli.node_process import node_process
 from dbp_ros.cli.operator_verbs import add_namespace
 from dbp_ros.cli.recording_console import KEYS, SERVICES, RecordingConsole
 from dbp_ros.cli.terminal import terminal
@@ -26,10 +27,10 @@ from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.policy import ImageTransportName
 from dbp_ros.settings.recorder import RecorderConfig
-from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import Process, StackConfig
 
 NODE = "recorder"
+PARAMETERS = ("out", "operator", "image_transport")
 START_S, END_S = 60.0, 20.0
 # Log level that the terminal does not show, as it shows the responses of the services.
 HIDDEN_LEVEL = "[INFO]"
@@ -97,23 +98,17 @@ def recorder_process(config: RecordConfig, namespace: str) -> Process:
     Raises:
         ConfigError: If a setting, a parameter file or the folder is invalid.
     """
-    stack = checked_processes(
-        StackConfig(
-            robot=config.robot,
-            task=config.task,
-            policy=False,
-            recorder=True,
-            remap=config.remap,
-            use_sim_time=config.use_sim_time,
-            namespace=namespace,
-            config=config.config,
-        )
+    stack = StackConfig(
+        robot=config.robot,
+        task=config.task,
+        policy=False,
+        recorder=True,
+        remap=config.remap,
+        use_sim_time=config.use_sim_time,
+        namespace=namespace,
+        config=config.config,
     )
-    recorder = next(process for process in stack if process.name == NODE)
-    given = {name: getattr(config, name) for name in ("out", "operator", "image_transport")}
-    default = RecordConfig()
-    changed = {name: value for name, value in given.items() if value != getattr(default, name)}
-    return replace(recorder, parameters={**recorder.parameters, **changed})
+    return node_process(NODE, stack, config, PARAMETERS)
 
 
 def _await_start(operator: OperatorClient, child: "subprocess.Popen[str]") -> None:
