@@ -80,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         lines = [*describe_choices(arguments.data, selection), unmapped, _taken_settings(trainer)]
         for line in filter(None, lines):
             console.print(line, soft_wrap=True, highlight=False)
+    if trainer.config.bfloat16 and not trainer.bfloat16:
+        console.print("float32: this processor has no instructions for bfloat16", highlight=False)
     _train(trainer, console)
     trainer.close()
     console.print(

@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
+from dbp_ros.runtime.processor import processor_name
+
 REQUIRED_RATE_HZ = 100.0
 
 
@@ -51,13 +53,8 @@ def _late_ns(start_ns: int, end_ns: int, loop: dict[str, Any]) -> int:
 
 def machine_info() -> dict[str, Any]:
     """Return processor, cores, kernel and Python version."""
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        if line.startswith("model name")
-    ]
     return {
-        "processor": models[0] if models else platform.processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "python": platform.python_version(),

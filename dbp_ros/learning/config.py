@@ -112,7 +112,9 @@ class TrainConfig(Settings):
     threads: int = setting(2, "CPU threads", ge=1)
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "training device")
     bfloat16: bool = setting(
-        False, "mixed precision: of all layers on a GPU, of the convolutions on a CPU"
+        False,
+        "mixed precision: of all layers on a GPU; of the convolutions on a CPU with instructions "
+        "for it, as others are slower than in float32",
     )
     seed: int = setting(0, "random seed", ge=0)
 

@@ -23,6 +23,7 @@ from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.learning.training_data import TrainingData
 from dbp_ros.learning.training_log import TrainingLog
 from dbp_ros.learning.validation import validate
+from dbp_ros.runtime.processor import computes_bfloat16
 
 CHECK_LOSS_EVERY = 20
 
@@ -69,6 +70,7 @@ class Trainer:
             mixed_precision="bf16" if config.bfloat16 and config.device != "cpu" else "no",
         )
         self.device = self.accelerator.device
+        self.bfloat16 = config.bfloat16 and (self.device.type != "cpu" or computes_bfloat16())
         if config.device == "cuda" and self.device.type != "cuda":
             raise TrainingError("device = cuda, but PyTorch finds no GPU: use --device cpu")
         require_divisible_batch(config, self.accelerator)
@@ -205,7 +207,7 @@ class Trainer:
 
     def _encode(self, part: SampledBatch) -> TrainingBatch:
         batch, normaliser = part.batch, self.policy.normaliser
-        features = self.policy.encode(batch.images, batch.points, self.config.bfloat16)
+        features = self.policy.encode(batch.images, batch.points, self.bfloat16)
         return TrainingBatch(
             observation=self.policy.observe(batch.states, features),
             positives=normaliser.normalise_actions(batch.actions, batch.measured),
