@@ -24,6 +24,7 @@ from dbp_ros.data.recording.recording_manifest import RecordingManifest
 from dbp_ros.evaluation import report
 from dbp_ros.hotswap.swap_status import SwapPhase, SwapStatus
 from dbp_ros.nodes import qos
+from dbp_ros.settings.denoiser import Denoiser
 from dbp_ros.settings.fields import leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
@@ -59,7 +60,7 @@ NODES = {
 }
 LONGEST_DEFAULT = 40
 POLICY_MAPPING = (
-    *(PolicyMapping, PositionsInput, ImageInput, ConstantInput, RecurrentInput),
+    *(PolicyMapping, PositionsInput, ImageInput, Denoiser, ConstantInput, RecurrentInput),
     ActionOutput,
 )
 

@@ -26,6 +26,12 @@ def register(parser: argparse.ArgumentParser) -> None:
         "and writes a first mapping file."
     )
     parser.add_argument("policy", type=Path, help="ONNX file")
+    parser.add_argument(
+        "--denoiser",
+        type=Path,
+        metavar="FILE",
+        help="ONNX file of a denoising network that takes outputs of the policy",
+    )
     parser.add_argument("--mapping", type=Path, help="mapping file (YAML)")
     parser.add_argument("--out", type=Path, help="folder for the bundle")
     parser.add_argument("--name", help="name of the model (default: name of the folder)")
@@ -64,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     mapping = read_mapping(arguments.mapping)
     if robot is not None:
         require_robot(mapping, robot)
-    graph = ForeignGraph(arguments.policy)
+    graph = ForeignGraph(arguments.policy, arguments.denoiser)
     name = arguments.name or arguments.out.name
     info = ModelInfo(name, arguments.version, command(arguments))
     report = import_policy(graph, mapping, arguments.out, info)
@@ -74,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe(arguments: argparse.Namespace, robot: RobotDescription | None) -> int:
     """Print the inputs and outputs of a graph, and write a first mapping."""
-    graph = ForeignGraph(arguments.policy)
+    graph = ForeignGraph(arguments.policy, arguments.denoiser)
     producer = " ".join(filter(None, (graph.model.producer_name, graph.model.producer_version)))
     print(f"{arguments.policy}: {graph.num_nodes} nodes, opset {graph.opset}, by {producer or '?'}")
     show("inputs", [(name, str(spec)) for name, spec in graph.inputs.items()] or [("none",)])
@@ -94,6 +100,7 @@ def describe(arguments: argparse.Namespace, robot: RobotDescription | None) -> i
 def command(arguments: argparse.Namespace) -> str:
     """Return the command line that imports the policy again."""
     words = ["dbp", "import", arguments.policy.name, "--mapping", arguments.mapping.name]
+    words += ["--denoiser", arguments.denoiser.name] if arguments.denoiser else []
     words += ["--out", f"models/{arguments.out.name}", "--version", arguments.version]
     words += ["--name", arguments.name] if arguments.name else []
     return shlex.join(map(str, words))

@@ -11,8 +11,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import AttributeProto, helper
 
-from dbp_ros.bundle.bundle import sha256_of
 from dbp_ros.errors import BundleError
+from dbp_ros.policy_import.graph_merge import merge
 
 # A size that depends on the input has a name in the graph, or none.
 Size: TypeAlias = int | str
@@ -48,27 +48,29 @@ class ForeignGraph:
 
     Attributes:
         path: The ONNX file.
+        files: All its files, with that of a separate denoising network.
         model: Its content.
         inputs: Inputs by name.
         outputs: Outputs by name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, denoiser: Path | None = None) -> None:
         """Load a graph.
 
+        Args:
+            path: The ONNX file.
+            denoiser: ONNX file of a denoising network that takes outputs of the first file.
+
         Raises:
-            BundleError: If the file cannot be loaded, or the graph is not deterministic.
+            BundleError: If a file cannot be loaded, or the graph is not deterministic.
         """
         self.path = path
-        try:
-            self.model = onnx.load(path)
-            self._session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        except Exception as error:
-            first_line = str(error).splitlines()[0]
-            raise BundleError(
-                f"{path} cannot be loaded ({first_line}): expected an ONNX file that ONNX Runtime "
-                f"{ort.__version__} runs, with its external data in the same folder"
-            ) from error
+        self.files = (path,) if denoiser is None else (path, denoiser)
+        if denoiser is None:
+            self.model, self._session = _load(path), _session(path, str(path))
+        else:
+            self.model = merge(_load(path), _load(denoiser))
+            self._session = _session(denoiser, self.model.SerializeToString())
         graph = self.model.graph
         weights = {weight.name for weight in graph.initializer}
         self.inputs = {i.name: _spec(path, i) for i in graph.input if i.name not in weights}
@@ -78,18 +80,14 @@ class ForeignGraph:
         if found := sorted(operators & RANDOM):
             raise BundleError(
                 f"{path} samples random numbers ({', '.join(found)}), so it has no reproducible "
-                "output: export it with the noise as an input, and map that to noise"
+                "output: export it with the noise as an input, and map that to noise; a denoising "
+                "loop with noise between its steps, without the loop, and map it to denoiser"
             )
 
     @property
     def opset(self) -> int:
         """Version of the standard operators."""
         return opset_of(self.model)
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the file."""
-        return sha256_of(self.path)
 
     @property
     def num_nodes(self) -> int:
@@ -135,6 +133,28 @@ def opset_of(model: onnx.ModelProto) -> int:
     """Return the version of the standard operators of a model."""
     versions = (item.version for item in model.opset_import if item.domain in STANDARD_DOMAINS)
     return int(max(versions))
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load(path)
+    except Exception as error:
+        raise _not_loaded(path, error) from error
+
+
+def _session(path: Path, source: str | bytes) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(source, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise _not_loaded(path, error) from error
+
+
+def _not_loaded(path: Path, error: Exception) -> BundleError:
+    first_line = str(error).splitlines()[0]
+    return BundleError(
+        f"{path} cannot be loaded ({first_line}): expected an ONNX file that ONNX Runtime "
+        f"{ort.__version__} runs, with its external data in the same folder"
+    )
 
 
 def _spec(path: Path, value: onnx.ValueInfoProto) -> TensorSpec:

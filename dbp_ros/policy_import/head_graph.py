@@ -105,7 +105,7 @@ def _feed_features(
 
 def _feed_noise(builder: GraphBuilder, plan: ImportPlan) -> None:
     flat, start = "", 0
-    for name in plan.mapping.noise:
+    for name in plan.mapping.noise_inputs:
         flat = flat or builder.reshape("latent", (-1,))
         end = start + int(np.prod(plan.shape_of(name)))
         noise = builder.reshape(builder.take(flat, start, end, 0), plan.shape_of(name))

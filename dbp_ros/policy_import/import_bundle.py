@@ -26,6 +26,7 @@ from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.files import atomic_folder
 from dbp_ros.policy.model import Model
 from dbp_ros.policy_import.comparison import compare, compare_calls
+from dbp_ros.policy_import.denoising_graph import DenoisingGraph
 from dbp_ros.policy_import.encoder_graph import encoder_model
 from dbp_ros.policy_import.foreign_graph import ForeignGraph, nodes_of
 from dbp_ros.policy_import.graph_split import ImageBranch, image_branch
@@ -92,6 +93,8 @@ def import_policy(
         BundleError: If the graph does not run, or an action of the bundle differs from the
             original; nothing is written.
     """
+    if mapping.denoiser:
+        graph = DenoisingGraph(graph, mapping.denoiser)
     plan = plan_import(graph, mapping)
     reference = ReferencePolicy(graph, plan)
     model = static_graph(graph, plan)
@@ -172,7 +175,10 @@ def _manifest(
         made_by={
             "commands": [info.command] if info.command else [],
             "method": "import",
-            "source": {"file": graph.path.name, "sha256": graph.sha256, "opset": graph.opset},
+            "source": {
+                "files": {path.name: sha256_of(path) for path in graph.files},
+                "opset": graph.opset,
+            },
             "mapping": MAPPING_FILE,
             "versions": {"dbp_ros": __version__, "onnx": version("onnx")},
         },

@@ -9,7 +9,9 @@ import yaml
 from dbp_ros.policy_import.foreign_graph import ForeignGraph, Size, TensorSpec
 
 POSITION_WORDS = ("state", "joint", "pos")
-NOISE_WORDS = ("noise", "latent", "x_t", "epsilon")
+NOISE_WORDS = ("noise", "noisy", "latent", "x_t", "epsilon")
+TIMESTEP_WORDS = ("timestep", "time_step", "time", "sigma")
+TIMESTEP_NAMES = ("t", "tau", "k")
 IMAGE_LAYOUTS = {
     3: ("CHW", "HWC"),
     4: ("NCHW", "NHWC"),
@@ -28,16 +30,25 @@ def draft_mapping(
         joints: Joints of the robot; numbered names if empty.
         cameras: Cameras of the robot.
     """
-    images = {n: layout for n, s in graph.inputs.items() if (layout := image_layout(s))}
+    noise = [name for name in graph.inputs if _is_noise(name)]
+    layouts = {name: image_layout(spec) for name, spec in graph.inputs.items()}
+    images = {name: layout for name, layout in layouts.items() if layout and name not in noise}
     action = next(iter(graph.outputs))
     columns = graph.outputs[action].shape[-1:]
     vectors = {
         name: spec
         for name, spec in graph.inputs.items()
-        if name not in images and not _is_noise(name) and _is_vector(name, spec, columns)
+        if name not in images
+        and name not in noise
+        and not _is_timestep(name, spec)
+        and _is_vector(name, spec, columns)
     }
-    noise = [name for name in graph.inputs if name not in images and _is_noise(name)]
-    constants = [n for n in graph.inputs if n not in images | vectors and n not in noise]
+    times = [name for name, spec in graph.inputs.items() if _is_timestep(name, spec)]
+    denoiser = _denoiser_lines(noise[0], times[0], action) if noise and times else []
+    mapped = {*images, *vectors, *noise, *(times[:1] if denoiser else [])}
+    constants = [name for name in graph.inputs if name not in mapped]
+    if denoiser:
+        noise = noise[1:]
     return (
         "\n".join(
             [
@@ -48,6 +59,7 @@ def draft_mapping(
                 *_section("images", _all_image_lines(images, graph, cameras)),
                 *(["# check: standard normal noise"] if noise else []),
                 *(["noise:", *(f"  - {_quoted(name)}" for name in noise)] if noise else []),
+                *denoiser,
                 *_section("constants", (_constant_lines(n, graph.inputs[n]) for n in constants)),
                 *_section("actions", [_action_lines(action, graph.outputs[action])]),
                 *_unused_lines(list(graph.outputs)[1:]),
@@ -76,6 +88,27 @@ def _is_vector(name: str, spec: TensorSpec, columns: tuple[Size, ...]) -> bool:
 
 def _is_noise(name: str) -> bool:
     return any(word in name.lower() for word in NOISE_WORDS)
+
+
+def _is_timestep(name: str, spec: TensorSpec) -> bool:
+    """Return whether an input may be the timestep of a denoising network."""
+    named = name.lower() in TIMESTEP_NAMES or any(w in name.lower() for w in TIMESTEP_WORDS)
+    return named and len(spec.shape) <= 1 and all(isinstance(s, str) or s == 1 for s in spec.shape)
+
+
+def _denoiser_lines(sample: str, timestep: str, output: str) -> list[str]:
+    return [
+        "# check: a network that runs several times for each chunk, and its sampler",
+        "denoiser:",
+        f"  sample: {_quoted(sample)}",
+        f"  timestep: {_quoted(timestep)}",
+        f"  output: {_quoted(output)}",
+        "  sampler: ddim  # check: ddim or flow",
+        "  num_inference_steps: 10  # check",
+        "  num_train_timesteps: 100  # check",
+        "  beta_schedule: squaredcos_cap_v2  # check",
+        "  prediction_type: epsilon  # check: epsilon, sample or v_prediction",
+    ]
 
 
 def _joint_lines(action: TensorSpec, joints: Sequence[str]) -> list[str]:

@@ -49,7 +49,7 @@ class ImportPlan:
     @property
     def latent_size(self) -> int:
         """Columns of the latent: one for each joint, or more if the noise inputs need them."""
-        noise = sum(int(np.prod(self.shape_of(name))) for name in self.mapping.noise)
+        noise = sum(int(np.prod(self.shape_of(name))) for name in self.mapping.noise_inputs)
         return max(len(self.mapping.joints), -(-noise // self.horizon))
 
     def shape_of(self, name: str) -> tuple[int, ...]:
@@ -99,7 +99,7 @@ def plan_import(graph: ForeignGraph, mapping: PolicyMapping) -> ImportPlan:
                 f"images.{name} is uint8 in the graph, and range is {image.range}: set range to "
                 "[0, 255], without mean and std"
             )
-    for name in mapping.noise:
+    for name in mapping.noise_inputs:
         inputs[name] = _fixed(f"noise input {name}", graph.inputs[name], ())
         _require_dtype(f"noise input {name}", graph.inputs[name], FLOAT_DTYPES)
     for name, constant in mapping.constants.items():

@@ -55,7 +55,7 @@ class ReferencePolicy:
             name: self._frames(name, images[image.camera]) for name, image in mapping.images.items()
         }
         noise = latent.ravel().tolist()
-        for name in mapping.noise:
+        for name in mapping.noise_inputs:
             count = int(np.prod(plan.shape_of(name)))
             feeds[name] = self._tensor(name, noise[:count])
             noise = noise[count:]

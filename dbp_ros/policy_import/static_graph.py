@@ -4,13 +4,13 @@ import tempfile
 from pathlib import Path
 
 import onnx
-import onnx.compose
 import onnx.version_converter
 import onnxruntime as ort
 
 from dbp_ros.errors import BundleError
 from dbp_ros.policy_import.foreign_graph import ForeignGraph, nodes_of, opset_of
 from dbp_ros.policy_import.graph_builder import OPSET
+from dbp_ros.policy_import.graph_names import add_prefix
 from dbp_ros.policy_import.plan import ImportPlan
 
 POLICY = "policy/"
@@ -38,7 +38,9 @@ def static_graph(graph: ForeignGraph, plan: ImportPlan) -> onnx.ModelProto:
     del model.graph.value_info[:]
     if graph.opset < OPSET:
         model = _converted(graph, model)
-    return onnx.compose.add_prefix(_folded(model), POLICY)
+    folded = _folded(model)
+    add_prefix(folded, POLICY)
+    return folded
 
 
 def _converted(graph: ForeignGraph, model: onnx.ModelProto) -> onnx.ModelProto:

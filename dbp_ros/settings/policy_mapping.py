@@ -5,6 +5,7 @@ from typing import Literal
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.data_mapping import JointColumn, Unit
+from dbp_ros.settings.denoiser import Denoiser
 from dbp_ros.settings.fields import Settings, setting
 
 # Letters of a layout: batch, time, columns of a vector; channels, height and width of an image.
@@ -167,6 +168,9 @@ class PolicyMapping(Settings):
     positions: dict[str, PositionsInput] = setting({}, "Inputs of measured joint positions")
     images: dict[str, ImageInput] = setting({}, "Inputs of images")
     noise: tuple[str, ...] = setting((), "Inputs of standard normal noise")
+    denoiser: Denoiser | None = setting(
+        None, "Network that runs several times for each chunk, and its sampler"
+    )
     constants: dict[str, ConstantInput] = setting({}, "Inputs with a constant value")
     recurrent: dict[str, RecurrentInput] = setting({}, "Inputs of the state of the last call")
     actions: dict[str, ActionOutput] = setting({}, "Outputs of target positions")
@@ -193,9 +197,15 @@ class PolicyMapping(Settings):
             )
 
     @property
+    def noise_inputs(self) -> tuple[str, ...]:
+        """Names of all inputs of standard normal noise, the sample of a denoiser first."""
+        return (*((self.denoiser.sample,) if self.denoiser else ()), *self.noise)
+
+    @property
     def input_names(self) -> tuple[str, ...]:
-        """Names of all mapped inputs."""
-        return (*self.positions, *self.images, *self.noise, *self.constants, *self.recurrent)
+        """Names of all mapped inputs; the sampler of a denoiser provides its timestep."""
+        tensors = (*self.positions, *self.images, *self.noise_inputs)
+        return (*tensors, *self.constants, *self.recurrent)
 
     @property
     def output_names(self) -> tuple[str, ...]:
