@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "envs": BELOW | {"sim"},
     "drift": {"errors"},
     "learning": BELOW | {"drift", "data", "policy", "robots"},
+    "lerobot_import": BELOW | {"learning", "policy_import"},
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},
     "teleop": BELOW | {"robots", "motion", "sim"},
@@ -90,6 +91,7 @@ MAY_NEED = {
     "robots": {"xacro"},
     "drift": TORCH,
     "learning": TRAINING,
+    "lerobot_import": TRAINING,
     "rl": TRAINING,
     "data": {
         *("h5py", "zarr", "imagecodecs", "pyarrow", "av", "PIL", "mcap", "mcap_ros2", "rosbags"),

@@ -1,23 +1,35 @@
-"""`dbp import-lerobot`: write an ACT policy of LeRobot as an ONNX graph."""
+"""`dbp import-lerobot`: write a policy of LeRobot as an ONNX graph."""
 
 import argparse
 from pathlib import Path
 
+from dbp_ros.errors import ConfigError
 from dbp_ros.files import atomic_file, check_file
-from dbp_ros.learning.act_checkpoint import export_act, read_act
+from dbp_ros.lerobot_import.act import export_act, read_act
+from dbp_ros.lerobot_import.checkpoint import Checkpoint, read_checkpoint
+from dbp_ros.lerobot_import.diffusion import export_diffusion, read_diffusion
+
+KINDS = ("act", "diffusion")
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
     parser.description = (
-        "Write an ACT policy of a LeRobot checkpoint, with its normalisation, as an ONNX graph for "
-        "`dbp import`. The graph takes raw joint positions and images from 0 to 1, and returns raw "
-        "actions."
+        "Write an ACT or a diffusion policy of a LeRobot checkpoint, with its normalisation, as an "
+        "ONNX graph for `dbp import`. The graph takes raw joint positions and images from 0 to 1, "
+        "and returns raw actions."
     )
     parser.add_argument(
         "checkpoint", type=Path, help="folder with config.json and model.safetensors"
     )
     parser.add_argument("--out", type=Path, required=True, help="ONNX file to write")
+    parser.add_argument(
+        "--num-inference-steps",
+        type=int,
+        metavar="N",
+        help="diffusion: calls of the network per chunk (default: that of the checkpoint for DDIM, "
+        "10 for DDPM)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -25,15 +37,40 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the graph.
 
     Raises:
-        TrainingError: If the checkpoint cannot be read, or is no ACT policy.
+        TrainingError: If the checkpoint cannot be read, or has an unsupported option.
     """
     check_file(arguments.out)
-    checkpoint = read_act(arguments.checkpoint)
-    with atomic_file(arguments.out) as temporary:
-        difference = export_act(checkpoint, temporary)
+    checkpoint = read_checkpoint(arguments.checkpoint)
+    kind = checkpoint.config.get("type")
+    names = " or ".join(KINDS)
+    checkpoint.refuse({f"type is {kind!r}, expected {names}": kind not in KINDS})
+    if kind == "act":
+        if arguments.num_inference_steps is not None:
+            raise ConfigError("--num-inference-steps is for diffusion policies: remove it")
+        act = read_act(checkpoint)
+        with atomic_file(arguments.out) as temporary:
+            difference = export_act(act, temporary)
+    else:
+        diffusion = read_diffusion(checkpoint, arguments.num_inference_steps)
+        with atomic_file(arguments.out) as temporary:
+            difference = export_diffusion(diffusion, temporary)
+        _print_sampler(checkpoint, diffusion.denoiser.num_inference_steps)
     print(
         f"{arguments.out}: the graph agrees with PyTorch within {difference:.1e}; set "
         f"n_action_steps to {checkpoint.n_action_steps}"
     )
     print(f"next: dbp import {arguments.out} --describe --mapping {arguments.out.stem}.yaml")
     return 0
+
+
+def _print_sampler(checkpoint: Checkpoint, steps: int) -> None:
+    """Print how a diffusion policy is sampled, and what the mapping needs."""
+    config = checkpoint.config
+    scheduler = config.get("noise_scheduler_type")
+    print(f"sampled by DDIM in {steps} steps; the checkpoint has {scheduler}")
+    if config.get("resize_shape"):
+        (height, width), *_ = checkpoint.cameras.values()
+        print(
+            f"set camera_size to [{height}, {width}] and interpolation to linear_antialias for "
+            "each image: the policy resizes its images"
+        )

@@ -8,12 +8,21 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from learning.act_files import CAMERAS, CONFIG, STATE, TOP, WRIST, observation, write_checkpoint
+from lerobot_import.act_files import (
+    CAMERAS,
+    CONFIG,
+    STATE,
+    TOP,
+    WRIST,
+    observation,
+    write_checkpoint,
+)
 
 from dbp_ros.cli.main import main
 from dbp_ros.errors import TrainingError
-from dbp_ros.learning.act_checkpoint import read_act
-from dbp_ros.learning.act_statistics import denormaliser, normaliser
+from dbp_ros.lerobot_import.act import read_act
+from dbp_ros.lerobot_import.checkpoint import read_checkpoint
+from dbp_ros.lerobot_import.statistics import denormaliser, normaliser
 from dbp_ros.policy import load_policy
 
 # Actions of LeRobot 0.4.4 for this checkpoint and observation, with its normalisation.
@@ -32,11 +41,12 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("layout", ["processors", "weights"])
 def test_the_actions_are_those_of_lerobot(tmp_path: Path, layout: str) -> None:
-    checkpoint = read_act(write_checkpoint(tmp_path / "pretrained_model", layout))
-    assert checkpoint.inputs == (STATE, TOP, WRIST)
+    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "pretrained_model", layout))
+    policy = read_act(checkpoint)
+    assert policy.names == (STATE, TOP, WRIST)
     assert checkpoint.n_action_steps == 2
     with torch.no_grad():
-        action = checkpoint.policy(*observation())[0]
+        action = policy(*observation())[0]
     np.testing.assert_allclose(action, LEROBOT, atol=2e-4)
 
 
@@ -68,7 +78,7 @@ def test_a_checkpoint_becomes_a_graph_and_a_bundle(
     }
     rounded = [torch.from_numpy(p / 255).float().permute(2, 0, 1)[None] for p in pixels.values()]
     with torch.no_grad():
-        expected = read_act(pretrained).policy(state, rounded)[0]
+        expected = read_act(read_checkpoint(pretrained))(state, rounded)[0]
     np.testing.assert_allclose(policy(state[0].numpy(), pixels), expected, atol=1e-4)
 
 
@@ -92,7 +102,6 @@ def test_each_normalisation_has_its_inverse(mode: str, expected: list[float]) ->
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"type": "diffusion"}, "type is 'diffusion', expected 'act': export this policy to ONNX"),
         ({"vision_backbone": "resnet50"}, "vision_backbone is 'resnet50', expected one of resnet1"),
         ({"n_obs_steps": 2}, "n_obs_steps is 2, expected 1"),
         ({"chunk_size": 5}, "does not fit config.json .*size mismatch for decoder_pos_embed"),
@@ -116,9 +125,9 @@ def test_a_policy_of_another_kind_is_refused(
     (tmp_path / "config.json").unlink()
     (tmp_path / "config.json").write_text(json.dumps({**CONFIG, **changes}))
     with pytest.raises(TrainingError, match=reason):
-        read_act(tmp_path)
+        read_act(read_checkpoint(tmp_path))
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"config.json cannot be read .*pretrained_model"):
-        read_act(tmp_path)
+        read_act(read_checkpoint(tmp_path))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dbp_ros.learning.act_network import ActNetwork, ActShape
+from dbp_ros.lerobot_import.act_network import ActNetwork, ActShape
 
 STATE, TOP, WRIST = "observation.state", "observation.images.top", "observation.images.wrist"
 CAMERAS = {TOP: (32, 64), WRIST: (64, 32)}
@@ -78,15 +78,7 @@ def write_checkpoint(folder: Path, layout: str = "processors") -> Path:
     weights = {f"model.{name}": w for name, w in waves(network.state_dict()).items()}
     weights["model.vae_encoder_cls_embed.weight"] = torch.zeros(1, 16)
     if layout == "processors":
-        for name, kind in (("pre", "normalizer"), ("post", "unnormalizer")):
-            state_file = f"policy_{name}processor_{kind}.safetensors"
-            steps = [
-                {"registry_name": "device_processor"},
-                {"registry_name": f"{kind}_processor", "state_file": state_file},
-            ]
-            path = folder / f"policy_{name}processor.json"
-            path.write_text(json.dumps({"steps": steps}))
-            save_file(STATISTICS, folder / state_file)
+        write_processors(folder, STATISTICS)
     else:
         for key, value in STATISTICS.items():
             name, _, kind = key.rpartition(".")
@@ -94,3 +86,15 @@ def write_checkpoint(folder: Path, layout: str = "processors") -> Path:
             weights[f"{prefix}.buffer_{name.replace('.', '_')}.{kind}"] = value
     save_file(weights, folder / "model.safetensors")
     return folder
+
+
+def write_processors(folder: Path, statistics: dict[str, Tensor]) -> None:
+    """Write statistics as the processors of recent checkpoints."""
+    for name, kind in (("pre", "normalizer"), ("post", "unnormalizer")):
+        state_file = f"policy_{name}processor_{kind}.safetensors"
+        steps = [
+            {"registry_name": "device_processor"},
+            {"registry_name": f"{kind}_processor", "state_file": state_file},
+        ]
+        (folder / f"policy_{name}processor.json").write_text(json.dumps({"steps": steps}))
+        save_file(statistics, folder / state_file)

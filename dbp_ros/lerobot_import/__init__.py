@@ -1,0 +1,1 @@
+"""Policies of LeRobot as ONNX graphs, without LeRobot."""

@@ -1,0 +1,152 @@
+"""Checkpoints of LeRobot: configuration, weights and statistics of one policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from dbp_ros.errors import ConfigError, TrainingError
+from dbp_ros.lerobot_import.resnet import BACKBONES
+from dbp_ros.lerobot_import.statistics import (
+    ACTION,
+    STATE,
+    Affine,
+    denormaliser,
+    normaliser,
+    read_json,
+    read_statistics,
+    read_tensors,
+)
+from dbp_ros.settings.fields import from_mapping
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+FEATURES = ("input_features", "output_features", "normalization_mapping", "n_action_steps")
+Shape = TypeVar("Shape")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Content of the folder of a policy, often called `pretrained_model`.
+
+    Attributes:
+        folder: The folder.
+        config: Configuration of the policy.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+
+    @property
+    def cameras(self) -> dict[str, tuple[int, int]]:
+        """Height and width of the images of each camera, in order."""
+        inputs = self.config["input_features"]
+        visual = {name: f["shape"] for name, f in inputs.items() if f["type"] == "VISUAL"}
+        return {name: (shape[1], shape[2]) for name, shape in visual.items()}
+
+    @property
+    def n_action_steps(self) -> int:
+        """Executed points of each chunk."""
+        return int(self.config["n_action_steps"])
+
+    def refuse(self, problems: Mapping[str, bool]) -> None:
+        """Raise `TrainingError` for the first of some problems that holds."""
+        for problem, holds in problems.items():
+            if holds:
+                path = self.folder / CONFIG_FILE
+                raise TrainingError(f"{path}: {problem}: export this policy to ONNX with LeRobot")
+
+    def shape(self, kind: type[Shape], **sizes: Any) -> Shape:
+        """Return the sizes of a network, from the configuration.
+
+        Args:
+            kind: A dataclass whose fields have the names of the configuration.
+            sizes: Fields with other values.
+
+        Raises:
+            TrainingError: If a value is missing or has the wrong type.
+        """
+        try:
+            inputs, outputs = self.config["input_features"], self.config["output_features"]
+            values = {
+                "state_dim": inputs[STATE]["shape"][0],
+                "action_dim": outputs[ACTION]["shape"][0],
+                "cameras": {name: list(size) for name, size in self.cameras.items()},
+            }
+            names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+            given = {name: value for name, value in self.config.items() if name in names}
+            return from_mapping(kind, {**given, **values, **sizes})
+        except (ConfigError, KeyError, TypeError, IndexError) as error:
+            path = self.folder / CONFIG_FILE
+            raise TrainingError(f"{path} has an unexpected feature: {error}") from error
+
+    def fill(self, network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+        """Load weights into a network.
+
+        Raises:
+            TrainingError: If names or shapes differ.
+        """
+        try:
+            network.load_state_dict(dict(weights))
+        except RuntimeError as error:
+            problem = " ".join(str(error).split())
+            raise TrainingError(
+                f"{self.folder / WEIGHTS_FILE} does not fit {CONFIG_FILE} ({problem:.200}): save "
+                "the policy again"
+            ) from error
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return all weights by name.
+
+        Raises:
+            TrainingError: If the file cannot be read.
+        """
+        return read_tensors(self.folder / WEIGHTS_FILE)
+
+    def normalisation(
+        self, names: tuple[str, ...], weights: Mapping[str, Tensor]
+    ) -> tuple[list[Affine], Affine]:
+        """Return the normalisation of each input and the denormalisation of the action.
+
+        Args:
+            names: Inputs, in order.
+            weights: All weights, among which older checkpoints have the statistics.
+
+        Raises:
+            TrainingError: If a statistic is missing.
+        """
+        statistics = read_statistics(self.folder, (*names, ACTION), weights)
+        modes = self.config["normalization_mapping"]
+        inputs = [
+            normaliser(name, modes.get("STATE" if name == STATE else "VISUAL", ""), statistics)
+            for name in names
+        ]
+        return inputs, denormaliser(ACTION, modes.get("ACTION", ""), statistics)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read the configuration of a policy.
+
+    Raises:
+        TrainingError: If it cannot be read, or the policy needs what a robot does not measure.
+    """
+    config = read_json(folder / CONFIG_FILE)
+    if absent := [key for key in FEATURES if key not in config]:
+        raise TrainingError(
+            f"{folder / CONFIG_FILE} lacks {', '.join(absent)}: save the policy again"
+        )
+    checkpoint = Checkpoint(folder, config)
+    inputs = config["input_features"]
+    backbone = config.get("vision_backbone")
+    kinds = {feature["type"] for feature in inputs.values()}
+    checkpoint.refuse(
+        {
+            f"input_features has no {STATE}": STATE not in inputs,
+            "input_features has an environment state, which a robot does not measure": "ENV"
+            in kinds,
+            f"vision_backbone is {backbone!r}, expected one of {', '.join(BACKBONES)}": backbone
+            not in BACKBONES,
+        }
+    )
+    return checkpoint
