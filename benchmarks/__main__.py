@@ -21,6 +21,11 @@ VERBS = (
     Verb("falls", "falls of the success during online learning", ("learn", "sim", "metaworld")),
     Verb("teach", "time from demonstrations to a policy", ("ros", "sim", "panel", "data", "learn")),
     Verb(
+        "mouse",
+        "a demonstration by the mouse in a headless browser",
+        ("ros", "sim", "panel", "data", "learn", "bench"),
+    ),
+    Verb(
         "panel",
         "tour of the operator's page in a headless browser",
         ("ros", "sim", "panel", "bench"),
@@ -58,6 +63,8 @@ def load(verb: str) -> Register:
             from benchmarks.rl.falls import register
         case "teach":
             from benchmarks.teach.run import register
+        case "mouse":
+            from benchmarks.teach.browser_run import register
         case "metaworld":
             from benchmarks.metaworld.run import register
         case _:

@@ -7,38 +7,22 @@ space bar stop the arms, and writes the screenshots of the documentation.
 import argparse
 import io
 import re
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
-from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from dbp_ros.errors import DbpError
+from benchmarks.browser import ADDRESS, await_value, browser_page, close_notices, press, see
 from dbp_ros.evaluation.running_stack import module_process, own_domain
 from dbp_ros.files import require_folder
 
-CHROMIUM = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-)
-SIZE = {"width": 1180, "height": 720}
-# Software rendering on a busy computer is slow.
-ACTION_MS, CLOSE_MS = 120_000, 3_000
 # Left, top, right and bottom in pixels.
 CAMERAS, SCENE = (10, 80, 260, 640), (350, 160, 810, 710)
-ADDRESS = re.compile(r"operator's page: (http\S+)")
 STOPPED = re.compile(r"stopped: /guard after ([\d.]+) ms")
 LONGEST_STOP_MS = 100.0
-LIMIT_S = 120.0
 JPEG_QUALITY = 85
 # Mean difference of pixels, from 0 to 255, that counts as motion.
 MOVES = 0.2
@@ -60,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     require_folder(arguments.out)
     log = arguments.out / "stack.log"
     up = ("dbp_ros.cli", "up", "--sim", "--task", "transport", "--model", "transport", "--panel")
-    with own_domain(), module_process((*up, "--enable-control"), log), _browser() as page:
-        page.goto(_await(lambda: ADDRESS.search(log.read_text()), "the address")[1])
+    with own_domain(), module_process((*up, "--enable-control"), log), browser_page() as page:
+        page.goto(await_value(lambda: ADDRESS.search(log.read_text()), "the address")[1])
         duration_ms = _tour(page, arguments.out)
     print(f"stopped by click after {duration_ms:.1f} ms, and by key")
     return int(duration_ms > LONGEST_STOP_MS)
@@ -70,11 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _tour(page: Page, out: Path) -> float:
     """Take the screenshots, stop by click and by key; return the time of the click's in [ms]."""
     _track(page)
-    page.get_by_role("button", name="New episode", exact=True).click()
+    press(page, "New episode")
     time.sleep(4.0)
     _track(page)
     for area, name in ((CAMERAS, "images"), (SCENE, "arms")):
-        _await(partial(_moves, page, area), f"the {name} to move")
+        await_value(partial(_moves, page, area), f"the {name} to move")
     _track(page)
     _screenshot(page, out / "panel.jpg")
     page.get_by_text("Plots", exact=True).click()
@@ -83,12 +67,12 @@ def _tour(page: Page, out: Path) -> float:
     page.get_by_text("EMERGENCY STOP (space bar)").click()
     clicked = _stop_duration(page)
     _screenshot(page, out / "panel_stopped.jpg")
-    _close_notices(page)
+    close_notices(page)
     _track(page)
     # The button that was clicked last has the focus: the space bar must not press it again.
     page.keyboard.press("Space")
     # The notice of the click may still be there, with its duration.
-    _see(page, "STOPPED")
+    see(page, "STOPPED")
     return clicked
 
 
@@ -100,30 +84,18 @@ def _track(page: Page) -> None:
             return True
         stopped = page.get_by_text("STOPPED", exact=True).count()
         label = "Reset" if stopped else "Enable"
-        page.get_by_role("button", name=label, exact=True).click()
+        press(page, label)
         time.sleep(2.0)
         return False
 
-    _await(tracks, "TRACKING")
-    _close_notices(page)
+    await_value(tracks, "TRACKING")
+    close_notices(page)
 
 
 def _stop_duration(page: Page) -> float:
-    found = _await(lambda: STOPPED.search(page.inner_text("body")), "the result of the stop")
-    _see(page, "STOPPED")
+    found = await_value(lambda: STOPPED.search(page.inner_text("body")), "the result of the stop")
+    see(page, "STOPPED")
     return float(found[1])
-
-
-def _see(page: Page, text: str) -> None:
-    _await(lambda: page.get_by_text(text, exact=True).count(), text)
-
-
-def _close_notices(page: Page) -> None:
-    for button in page.locator(".mantine-Notification-closeButton").all():
-        # It may close by itself.
-        with suppress(PlaywrightError):
-            button.click(timeout=CLOSE_MS)
-    time.sleep(1.0)
 
 
 def _moves(page: Page, area: tuple[int, int, int, int]) -> bool:
@@ -139,26 +111,3 @@ def _moves(page: Page, area: tuple[int, int, int, int]) -> bool:
 
 def _screenshot(page: Page, path: Path) -> None:
     page.screenshot(path=path, type="jpeg", quality=JPEG_QUALITY)
-
-
-def _await(found: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + LIMIT_S
-    while not (result := found()):
-        if time.monotonic() > deadline:
-            raise DbpError(f"waited {LIMIT_S:g} s for {what}")
-        time.sleep(0.2)
-    return result
-
-
-@contextmanager
-def _browser() -> Iterator[Page]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        raise DbpError("Chromium is missing: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=path, args=list(CHROMIUM), headless=True, viewport=SIZE
-        )
-        context.set_default_timeout(ACTION_MS)
-        yield context.new_page()
-        context.close()

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from dbp_ros.resources import resource_directory
 RENDERED_SIZE = (84, 84)
 SIZES = {"84": (84, 84), "640": (480, 640)}
 LOADS = ("idle", "swap", "record", "hog")
+# Loads of the operator's page with the recorder, by their number of browsers.
+PAGES = {"page": 1, "pages": 10}
 CONDITIONS = tuple(f"{size}-{load}" for size in SIZES for load in LOADS)
+KNOWN = (*CONDITIONS, *(f"{size}-{load}" for size in SIZES for load in PAGES))
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,18 @@ class Condition:
     Attributes:
         name: For example `640-record`.
         size: Height and width of the images.
-        load: `idle`, `swap` for model swaps, `record` with the recorder, or `hog` for a CPU load.
+        load: `idle`, `swap` for model swaps, `record` with the recorder, `page` and `pages` also
+            with the operator's page in one and in ten browsers, or `hog` for a CPU load.
     """
 
     name: str
     size: tuple[int, int]
     load: str
+
+    @property
+    def records(self) -> bool:
+        """Whether the recorder runs."""
+        return self.load == "record" or self.load in PAGES
 
 
 def parse_condition(name: str) -> Condition:
@@ -39,8 +48,8 @@ def parse_condition(name: str) -> Condition:
     Raises:
         ConfigError: If the name is unknown.
     """
-    if name not in CONDITIONS:
-        raise ConfigError(f"condition {name!r} is unknown: use some of {', '.join(CONDITIONS)}")
+    if name not in KNOWN:
+        raise ConfigError(f"condition {name!r} is unknown: use some of {', '.join(KNOWN)}")
     size, load = name.split("-")
     return Condition(name, SIZES[size], load)
 
@@ -62,13 +71,18 @@ def write_config(condition: Condition, folder: Path) -> Path:
 
 @contextmanager
 def background_load(condition: Condition, folder: Path) -> Iterator[None]:
-    """Run the background load of a condition; its log and bags go to `folder`."""
-    commands = {
-        "record": ("dbp_ros.nodes.recorder_node", "--ros-args", "-p", f"out:={folder / 'bags'}"),
-        "hog": ("benchmarks.rate.cpu_load",),
-    }
-    if condition.load not in commands:
-        yield
-        return
-    with module_process(commands[condition.load], folder / f"{condition.load}.log"):
+    """Run the background load of a condition; its logs and bags go to `folder`."""
+    commands: dict[str, tuple[str, ...]] = {}
+    if condition.records:
+        bags = ("--ros-args", "-p", f"out:={folder / 'bags'}")
+        commands["record"] = ("dbp_ros.nodes.recorder_node", *bags)
+    if condition.load in PAGES:
+        commands["page"] = ("dbp_ros.nodes.panel_node", "--ros-args", "-p", "port:=0")
+        browsers = ("benchmarks.rate.page_clients", str(folder / "page.log"))
+        commands["browsers"] = (*browsers, str(PAGES[condition.load]))
+    if condition.load == "hog":
+        commands["hog"] = ("benchmarks.rate.cpu_load",)
+    with ExitStack() as processes:
+        for name, command in commands.items():
+            processes.enter_context(module_process(command, folder / f"{name}.log"))
         yield

@@ -141,7 +141,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark."""
     parser.description = (
         "Run the whole stack with the simulated cell and images of 84x84 and 640x480: idle, with "
-        "model swaps, with a recording and with a CPU load. Conditions in the table are not "
+        "model swaps, with a recording and with a CPU load; of the conditions page and pages, also "
+        "with the operator's page in one and in ten browsers. Conditions in the table are not "
         "repeated. Images of 640x480 are rendered at 84x84 and upscaled, because rendering is not "
         "part of the measurement."
     )
@@ -169,5 +170,5 @@ def _require_recorder(config: RateConfig) -> None:
     """Raise `ConfigError` if a condition records and a library for bags is missing."""
     for name in config.conditions:
         for library in ("mcap", "mcap_ros2"):
-            if parse_condition(name).load == "record" and is_missing(library):
+            if parse_condition(name).records and is_missing(library):
                 raise ConfigError(f"condition {name} needs {library}; {install_hint(library)}")

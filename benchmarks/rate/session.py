@@ -81,14 +81,14 @@ class Session:
             background_load(self._condition, self._folder),
             reference_loops(self._folder) as files,
         ):
-            if self._condition.load == "record":
+            if self._condition.records:
                 self._begin_recording()
             for name in ("guard", "policy", "simulation"):
                 client.trigger(f"{name}/clear_statistics")
             before = usage_below(os.getpid())
             times_s, refused = self._run_episodes(models)
             after = usage_below(os.getpid())
-            recorded = client.statistics("recorder") if self._condition.load == "record" else {}
+            recorded = client.statistics("recorder") if self._condition.records else {}
             guard, policy, cell = map(client.statistics, ("guard", "policy", "simulation"))
         reference, *pinned = read_reference_loops(files)
         rates = _rates(policy, guard)

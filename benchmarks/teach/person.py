@@ -92,6 +92,27 @@ class Person(Node):  # type: ignore[misc]
                 String, f"{name}/state", lambda m, n=name: self.states.update({n: m.data}), LATCHED
             )
 
+    @property
+    def positions(self) -> Array:
+        """Newest measured positions in [rad] and [m].
+
+        Raises:
+            DbpError: If none have arrived.
+        """
+        if self._positions is None:
+            raise DbpError("no joint states have arrived")
+        return self._positions
+
+    @property
+    def seed(self) -> int:
+        """Seed of the present scene."""
+        return self._seed
+
+    @property
+    def solved(self) -> bool:
+        """Whether the task was solved in the present scene."""
+        return self._solved
+
     def new_scene(self) -> str:
         """Reset the cell; return its message.
 

@@ -31,6 +31,11 @@ MET = {
 def test_a_condition_is_a_size_and_a_load() -> None:
     assert len(CONDITIONS) == 8
     found = parse_condition("640-record")
+    assert [parse_condition(f"84-{load}").records for load in ("idle", "record", "pages")] == [
+        False,
+        True,
+        True,
+    ]
     assert (found.size, found.load) == ((480, 640), "record")
     with pytest.raises(ConfigError, match="'1080-idle' is unknown: use some of 84-idle, 84-swap"):
         parse_condition("1080-idle")
