@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -64,27 +64,40 @@ def run(arguments: argparse.Namespace) -> int:
     command = shlex.join(words)
     console = terminal()
     announce(console, paths, episodes)
-    if common_suffix(episodes):
-        with atomic_folder(arguments.out) as folder:
-            write_set(folder, episodes, command, console)
-    else:
-        _convert(arguments.out, episodes, command, console)
+    write_sets(arguments.out, {"": episodes}, command, console)
     console.print(summary(arguments.out), soft_wrap=True, highlight=False)
     return 0
 
 
-def _convert(out: Path, episodes: Sequence[SourceEpisode], command: str, console: Console) -> None:
-    """Convert episodes, continuing an interrupted conversion."""
+def write_sets(
+    out: Path, sets: Mapping[str, Sequence[SourceEpisode]], command: str, console: Console
+) -> None:
+    """Write new sets, continuing an interrupted conversion.
+
+    Args:
+        out: New folder.
+        sets: Episodes by the folder of their set in `out`; an empty name is `out` itself.
+        command: Command line that writes them.
+        console: Shows the progress.
+    """
+    episodes = [one for chosen in sets.values() for one in chosen]
+    if common_suffix(episodes):
+        with atomic_folder(out) as folder:
+            for name, chosen in sets.items():
+                (folder / name).mkdir(exist_ok=True)
+                write_set(folder / name, chosen, command, console)
+        return
     folder = unfinished_folder(out)
-    finished = begin_conversion(folder, episodes, command)
+    finished = sum(begin_conversion(folder / n, chosen, command) for n, chosen in sets.items())
     if finished:
         console.print(
             f"{finished} of {len(episodes)} episodes are already converted in {folder}",
             soft_wrap=True,
             highlight=False,
         )
-    write_set(folder, episodes, command, console)
-    finish_conversion(folder, out)
+    for name, chosen in sets.items():
+        write_set(folder / name, chosen, command, console)
+    finish_conversion(folder, out, sets)
 
 
 def in_clone(data: Path) -> str:

@@ -5,11 +5,11 @@ import shlex
 from pathlib import Path
 
 from dbp_ros.cli.data_flags import PATH_HELP
-from dbp_ros.cli.episodes_merge import announce, check_new, in_clone, summary, write_set
+from dbp_ros.cli.episodes_merge import announce, check_new, in_clone, summary, write_sets
 from dbp_ros.cli.terminal import terminal
 from dbp_ros.data.editing.partition import parse_parts, partition
+from dbp_ros.data.editing.resumed_conversion import require_parts, unfinished_folder
 from dbp_ros.data.editing.set_writing import source_episodes
-from dbp_ros.files import atomic_folder
 from dbp_ros.settings.flags import check_at_least
 
 
@@ -19,7 +19,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "Distribute the episodes of a data set over new sets, one folder in --out for each part: "
         "at random by fractions, or by lists of episodes. Files of dbp_ros are hard-linked and "
         "renumbered with their labels; sets of other formats are converted to episode_*.npz. "
-        "Discarded episodes are left out."
+        "Discarded episodes are left out. The same command continues an interrupted conversion."
     )
     parser.epilog = (
         "examples: dbp episodes split data/transport --out data/parts --parts train=0.9 test=0.1; "
@@ -57,10 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     command = shlex.join([*words, "--seed", str(arguments.seed)])
     console = terminal()
     announce(console, [arguments.path], episodes)
-    with atomic_folder(arguments.out) as folder:
-        for part, indices in chosen.items():
-            (folder / part).mkdir()
-            write_set(folder / part, [episodes[index] for index in indices], command, console)
+    require_parts(unfinished_folder(arguments.out), chosen)
+    sets = {part: [episodes[index] for index in indices] for part, indices in chosen.items()}
+    write_sets(arguments.out, sets, command, console)
     for part in chosen:
         console.print(summary(arguments.out / part), soft_wrap=True, highlight=False)
     if rest := len(names) - sum(map(len, chosen.values())):

@@ -1,6 +1,7 @@
 """`dbp episodes` from its command line to its files, output and exit status."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -275,6 +276,29 @@ def test_an_interrupted_merge_continues_with_the_finished_episodes(
     new_ns = [episode_path(out, number).stat().st_mtime_ns for number in range(5)]
     equal = [new == old for new, old in zip(new_ns, times_ns, strict=True)]
     assert equal == [True, False, True, False, False]
+
+
+def test_an_interrupted_split_continues_with_the_finished_episodes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = hdf5_set(tmp_path / "a.hdf5", broken=True), tmp_path / "out"
+    words = ("split", data, "--out", out, "--parts")
+    assert "not finite" in error_of(capsys, *words, "first=1", "rest=2-3")
+    finished = episode_path(tmp_path / "out.unfinished" / "first", 0)
+    written_ns = finished.stat().st_mtime_ns
+    line = error_of(capsys, *words, "other=1-2")
+    assert "has first, which is not of this conversion, expected other" in line
+    # The same file without its last episode.
+    stat = data.stat()
+    hdf5_set(data)
+    os.utime(data, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    capsys.readouterr()
+    assert dbp(*words, "first=1", "rest=2-3") == 0
+    assert "already converted" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ["first", "rest"]
+    assert episode_path(out / "first", 0).stat().st_mtime_ns == written_ns
+    assert [len(open_episodes(out / part)) for part in ("first", "rest")] == [1, 2]
+    assert not (out / "first" / "unfinished.json").exists()
 
 
 def test_a_merge_deletes_no_files_of_others(

@@ -1,6 +1,6 @@
 """Conversion of data sets that continues after an interruption."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,24 @@ def begin_conversion(folder: Path, episodes: Sequence[SourceEpisode], command: s
     return sum(path.is_file() for path in finished)
 
 
-def finish_conversion(folder: Path, out: Path) -> None:
-    """Give a complete set its name."""
-    (folder / UNFINISHED_FILE).unlink()
+def require_parts(folder: Path, names: Collection[str]) -> None:
+    """Require that an unfinished folder has no other parts than those of this conversion.
+
+    Raises:
+        ConfigError: If it has.
+    """
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    if others := sorted(path.name for path in found if path.name not in names):
+        raise ConfigError(
+            f"{folder} has {others[0]}, which is not of this conversion, expected "
+            f"{', '.join(names)}: delete it to start again"
+        )
+
+
+def finish_conversion(folder: Path, out: Path, names: Collection[str] = ("",)) -> None:
+    """Give a complete set its name, or a folder with a set for each name."""
+    for name in names:
+        (folder / name / UNFINISHED_FILE).unlink()
     if out.exists():
         # It is empty, as was checked before.
         out.rmdir()
