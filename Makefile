@@ -12,8 +12,10 @@ ARGS ?=
 TASK ?= transport
 SEED ?= 0
 EXTRAS ?= ros,sim,panel,learn,learner,data,metaworld,ray,bench,test
-# Commands of `make model`.
+# Commands of `make model`: INITIAL drives until the expert takes over, and its weights are trained.
 STEPS ?= 7000
+TAKEOVERS ?= 400
+INITIAL ?= build/models/$(TASK)_expert
 COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation 1 --out data/$(TASK)
 TRAIN = OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/$(TASK) --out build/train/$(1) --bfloat16 --num-steps $(STEPS) \
   $(if $(wildcard build/train/$(1)/checkpoint.safetensors),--resume)
@@ -63,10 +65,11 @@ bench: $(VENV)/.all ## measure this machine: short benchmarks, about 15 minutes
 	$(RUN)/dbp bench rate --duration-s 15 $(ARGS)
 
 # Train on demonstrations, then also on episodes in which the expert takes over from that policy. The
-# same command resumes an interrupted one.
-model: $(VENV)/.all build/models/$(TASK)_expert/manifest.yaml ## train the model of TASK for models/: under two hours on two cores
-	$(COLLECT) --episodes 400 --first 400 --policy build/models/$(TASK)_expert || [ $$? = 1 ]
-	$(call TRAIN,$(TASK)) --initial-model build/models/$(TASK)_expert --learning-rate 5e-4
+# same command resumes an interrupted one. With INITIAL=models/$(TASK) it goes on from the shipped model.
+model: $(VENV)/.all $(INITIAL)/manifest.yaml ## train the model of TASK for models/: one to three hours on two cores
+	$(COLLECT) --episodes 400 || [ $$? = 1 ]
+	$(COLLECT) --episodes $(TAKEOVERS) --first 400 --policy $(INITIAL) || [ $$? = 1 ]
+	$(call TRAIN,$(TASK)) --initial-model $(INITIAL) --learning-rate 5e-4
 	$(call EXPORT,$(TASK),$(TASK)_float32)
 	$(RUN)/dbp collect --task $(TASK) --episodes 8 --seed 200000 --out data/$(TASK)_unseen
 	$(RUN)/dbp quantize --model build/models/$(TASK)_float32 --precision int8 --data data/$(TASK)_unseen \

@@ -84,5 +84,5 @@ def background_load(condition: Condition, folder: Path) -> Iterator[None]:
         commands["hog"] = ("benchmarks.rate.cpu_load",)
     with ExitStack() as processes:
         for name, command in commands.items():
-            processes.enter_context(module_process(command, folder / f"{name}.log"))
+            processes.enter_context(module_process(command, folder / f"{name}.log", True))
         yield

@@ -146,11 +146,22 @@ def _wait_for_files(files: Sequence[Path], limit_s: float) -> None:
 
 
 @contextmanager
-def module_process(module: Sequence[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a module as a process; send SIGINT at the end of the block."""
+def module_process(
+    module: Sequence[str], log: Path, own_session: bool = False
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a module as a process; send SIGINT at the end of the block.
+
+    Args:
+        module: Name of the module, and its arguments.
+        log: File for its output.
+        own_session: Whether it leads a session, as the processes of `dbp up` do.
+    """
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", *module], stdout=file, stderr=subprocess.STDOUT
+            [sys.executable, "-m", *module],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=own_session,
         )
         try:
             yield process

@@ -40,6 +40,8 @@ class LearnerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # Its niceness then counts among the processes of the stack, see `lower_priority`.
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read_reports, name="learner", daemon=True)
         self._reader.start()

@@ -3,7 +3,6 @@
 Its priority is low, and it reads only the newest messages at its own rate, so it slows nothing.
 """
 
-import os
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from dbp_ros.panel.snapshot import SnapshotStore
 from dbp_ros.panel.viewers import open_rerun
 from dbp_ros.robots.check import urdf_of
 from dbp_ros.runtime.cpu_affinity import Role
+from dbp_ros.runtime.niceness import lower_priority
 from dbp_ros.runtime.realtime import apply_cpu_affinity
 from dbp_ros.settings.panel import PanelConfig
 from dbp_ros.settings.robot_files import read_robot
@@ -39,7 +39,7 @@ class PanelNode(Node):  # type: ignore[misc]
         super().__init__("panel")
         config = load_settings(self, PanelConfig)
         robot, urdf = read_robot(config.robot), urdf_of(config.robot)
-        os.nice(NICENESS)
+        lower_priority(NICENESS)
         self._store = SnapshotStore()
         self._inputs = PanelInputs(self, self._store, robot, config.image_transport)
         self._link = PanelLink(self, list(robot.arms), urdf.root)

@@ -5,7 +5,6 @@ It also reports links whose collision capsules overlap.
 Its priority is low, and it reads only the newest messages at its own rate, so it slows nothing.
 """
 
-import os
 import sys
 from typing import Any
 
@@ -29,6 +28,7 @@ from dbp_ros.robots.check import urdf_of
 from dbp_ros.robots.collision import Clearance, CollisionModel
 from dbp_ros.robots.kinematics import Kinematics
 from dbp_ros.runtime.cpu_affinity import Role
+from dbp_ros.runtime.niceness import lower_priority
 from dbp_ros.runtime.realtime import apply_cpu_affinity
 from dbp_ros.sensing.joint_states import JointStateMerger
 from dbp_ros.settings.robot_files import read_robot
@@ -49,7 +49,7 @@ class ViewNode(Node):  # type: ignore[misc]
         config = load_settings(self, ViewConfig)
         robot = read_robot(config.robot)
         urdf = urdf_of(config.robot)
-        os.nice(NICENESS)
+        lower_priority(NICENESS)
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._robot, self._frame = robot, urdf.root
         self._arms = list(robot.arms)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from dbp_ros.errors import DbpError
+from dbp_ros.runtime.niceness import lower_priority
 from dbp_ros.runtime.parent_death import die_with_parent
 from dbp_ros.types import NS_PER_S
 
@@ -176,7 +177,7 @@ def _start_process(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes
     parent = os.getpid()
 
     def prepare() -> None:
-        os.nice(NICENESS)
+        lower_priority(NICENESS)
         die_with_parent(parent)
 
     # Waiting threads of OpenMP must not take the cores from control.

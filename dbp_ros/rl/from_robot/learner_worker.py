@@ -35,6 +35,7 @@ from dbp_ros.rl.from_robot.transition_extractor import MASKS, TransitionExtracto
 from dbp_ros.rl.ppo import PPOLearner
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.rl.transitions import Transitions
+from dbp_ros.runtime.niceness import lower_priority
 from dbp_ros.runtime.parent_death import die_with_parent
 from dbp_ros.settings.fields import from_json
 from dbp_ros.settings.learner import EPISODES, STATE, VERSIONS, LearnerConfig
@@ -234,7 +235,7 @@ def main() -> int:
         die_with_parent(int(sys.argv[PARENT]))
     try:
         config = from_json(LearnerConfig, sys.argv[SETTINGS])
-        os.nice(config.learner_niceness)
+        lower_priority(config.learner_niceness)
         if config.learner_cpu_affinity:
             os.sched_setaffinity(0, config.learner_cpu_affinity)
         with locked(Path(config.out) / STATE / LOCK, LOCK_TIMEOUT_S):
