@@ -30,10 +30,12 @@ from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.robot_files import read_robot
+from dbp_ros.settings.simulation import TaskName
 from dbp_ros.sim.tasks.task import Waypoint
 from dbp_ros.types import Array
 
-TASK, ARM = "lift", "left"
+TASK: TaskName = "lift"
+ARM = "left"
 # Small, as software rendering is slow.
 SIZE = 960, 480
 MAX_DRAGS, MAX_ATTEMPTS = 40, 3
@@ -156,8 +158,8 @@ class LeftHand:
 
     def pose(self) -> Array:
         """Return the measured pose. Shape (4, 4)."""
-        poses: Array = self._kinematics.poses(self._person.positions)
-        return poses[0]
+        pose: Array = self._kinematics.poses(self._person.positions)[0]
+        return pose
 
     def waypoint(self) -> Waypoint:
         """Return the next waypoint."""
