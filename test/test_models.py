@@ -1,6 +1,7 @@
 """The bundles that ship: whole, proved, small, and made by commands that can be given again."""
 
 import argparse
+import re
 import shlex
 from pathlib import Path
 
@@ -44,8 +45,10 @@ def test_a_shipped_bundle_passes_its_self_test_for_this_robot(directory: Path) -
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
 def test_the_commands_in_a_shipped_bundle_parse(directory: Path) -> None:
     commands = [shlex.split(line) for line in read_bundle(directory).manifest.made_by["commands"]]
-    verbs = [words[1] for words in commands]
-    assert verbs == [*["collect", "train", "export"] * 2, "quantize"]
+    verbs = " ".join(words[1] for words in commands)
+    # Rounds of data and training; a further round starts from the quantised model.
+    assert re.fullmatch(r"((collect )+train export (quantize )?)+", f"{verbs} ")
+    assert verbs.endswith("quantize")
     parsers = {}
     for name, verb in VERBS.items():
         parsers[name] = argparse.ArgumentParser()

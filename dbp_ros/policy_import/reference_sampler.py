@@ -36,10 +36,10 @@ def _integrate(predict: Predict, value: Array, denoiser: Denoiser) -> Array:
 
 def _denoise(predict: Predict, value: Array, denoiser: Denoiser) -> Array:
     total, steps = denoiser.num_train_timesteps, denoiser.num_inference_steps
-    kept = [1.0 - beta for beta in _betas(denoiser, total)]
+    alphas = [1.0 - beta for beta in _betas(denoiser, total)]
     for index in range(steps):
         time = _timestep(denoiser, total, steps, index)
-        signal = float(np.prod(kept[: time + 1]))
+        signal = float(np.prod(alphas[: time + 1]))
         previous = time - total // steps
         output = predict(value, time)
         if denoiser.prediction_type == "epsilon":
@@ -53,7 +53,7 @@ def _denoise(predict: Predict, value: Array, denoiser: Denoiser) -> Array:
             noise = signal**0.5 * output + (1 - signal) ** 0.5 * value
         if denoiser.clip_sample_range:
             clean = clean.clip(-denoiser.clip_sample_range, denoiser.clip_sample_range)
-        signal = float(np.prod(kept[: previous + 1])) if previous >= 0 else 1.0
+        signal = float(np.prod(alphas[: previous + 1])) if previous >= 0 else 1.0
         value = signal**0.5 * clean + (1 - signal) ** 0.5 * noise
     return value
 

@@ -283,17 +283,17 @@ def test_an_interrupted_split_continues_with_the_finished_episodes(
 ) -> None:
     data, out = hdf5_set(tmp_path / "a.hdf5", broken=True), tmp_path / "out"
     words = ("split", data, "--out", out, "--parts")
-    assert "not finite" in error_of(capsys, *words, "first=1", "rest=2-3")
+    assert "not finite" in error_of(capsys, *words, "first=0", "rest=1-2")
     finished = episode_path(tmp_path / "out.unfinished" / "first", 0)
     written_ns = finished.stat().st_mtime_ns
-    line = error_of(capsys, *words, "other=1-2")
+    line = error_of(capsys, *words, "other=0-1")
     assert "has first, which is not of this conversion, expected other" in line
     # The same file without its last episode.
     stat = data.stat()
     hdf5_set(data)
     os.utime(data, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     capsys.readouterr()
-    assert dbp(*words, "first=1", "rest=2-3") == 0
+    assert dbp(*words, "first=0", "rest=1-2") == 0
     assert "already converted" in capsys.readouterr().out
     assert sorted(path.name for path in out.iterdir()) == ["first", "rest"]
     assert episode_path(out / "first", 0).stat().st_mtime_ns == written_ns
