@@ -1,6 +1,8 @@
 """`dbp import-lerobot`: write a policy of LeRobot as an ONNX graph."""
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dbp_ros.errors import ConfigError
@@ -44,17 +46,17 @@ def run(arguments: argparse.Namespace) -> int:
     kind = checkpoint.config.get("type")
     names = " or ".join(KINDS)
     checkpoint.refuse({f"type is {kind!r}, expected {names}": kind not in KINDS})
+    export: Callable[[Path], float]
     if kind == "act":
         if arguments.num_inference_steps is not None:
             raise ConfigError("--num-inference-steps is for diffusion policies: remove it")
-        act = read_act(checkpoint)
-        with atomic_file(arguments.out) as temporary:
-            difference = export_act(act, temporary)
+        export = partial(export_act, read_act(checkpoint))
     else:
-        diffusion = read_diffusion(checkpoint, arguments.num_inference_steps)
-        with atomic_file(arguments.out) as temporary:
-            difference = export_diffusion(diffusion, temporary)
-        _print_sampler(checkpoint, diffusion.denoiser.num_inference_steps)
+        policy = read_diffusion(checkpoint, arguments.num_inference_steps)
+        export = partial(export_diffusion, policy)
+        _print_sampler(checkpoint, policy.denoiser.num_inference_steps)
+    with atomic_file(arguments.out) as temporary:
+        difference = export(temporary)
     print(
         f"{arguments.out}: the graph agrees with PyTorch within {difference:.1e}; set "
         f"n_action_steps to {checkpoint.n_action_steps}"

@@ -34,7 +34,7 @@ class DenoisingGraph(ForeignGraph):
         Raises:
             ConfigError: If the network has not the inputs and the output of the sampler.
         """
-        _require_names(network, denoiser)
+        _require_fit(network, denoiser)
         self.path, self.files = network.path, network.files
         self._network, self._denoiser = network, denoiser
         self.model = denoising_model(network.model, denoiser)
@@ -190,7 +190,7 @@ def _retyped(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
     return changed
 
 
-def _require_names(network: ForeignGraph, denoiser: Denoiser) -> None:
+def _require_fit(network: ForeignGraph, denoiser: Denoiser) -> None:
     for key, known in (
         ("sample", network.inputs),
         ("timestep", network.inputs),

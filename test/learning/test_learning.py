@@ -219,5 +219,5 @@ def test_gradient_accumulation_does_not_change_the_update(
     for trainer in (whole, parts):
         trainer.train(stop_at=1)
     for name, value in whole.policy.state_dict().items():
-        # Sums in another order differ by rounding, which depends on the processor.
-        torch.testing.assert_close(parts.policy.state_dict()[name], value, rtol=0, atol=1e-4)
+        # A tenth of an update: rounding in another order, measured 2.5e-5 with AVX2.
+        torch.testing.assert_close(parts.policy.state_dict()[name], value, rtol=0, atol=5e-5)
