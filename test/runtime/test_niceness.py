@@ -7,30 +7,35 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.runtime.niceness import AUTOGROUP, lower_priority
+from dbp_ros.runtime.niceness import lower_priority
 
+# The group is empty for a process outside of all groups.
 SCRIPT = """
-import os
+import os, sys
 from dbp_ros.runtime.niceness import AUTOGROUP, lower_priority
-lower_priority(7)
-print(os.nice(0), AUTOGROUP.read_text().split()[-1] if AUTOGROUP.exists() else "none")
+if sys.argv[1] == "lower":
+    lower_priority(7)
+print(os.nice(0), *(AUTOGROUP.read_text().split()[-1:] if AUTOGROUP.exists() else []))
 """
 
 
-@pytest.mark.parametrize("leads", [True, False])
-def test_a_process_that_leads_a_session_lowers_its_group(leads: bool) -> None:
-    before = AUTOGROUP.read_text().split()[-1] if AUTOGROUP.exists() else "none"
+def niceness_and_group(change: str, *, leads: bool) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", SCRIPT, change],
         capture_output=True,
         text=True,
         check=True,
         start_new_session=leads,
     )
-    niceness, group = done.stdout.split()
-    assert int(niceness) >= 7
-    expected = niceness if leads and before != "none" else before
-    assert group == expected
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_process_that_leads_a_session_lowers_its_group(leads: bool) -> None:
+    before, *group_before = niceness_and_group("keep", leads=leads)
+    niceness, *group = niceness_and_group("lower", leads=leads)
+    assert int(niceness) == min(int(before) + 7, 19)
+    assert group == ([niceness] if leads and group_before else group_before)
 
 
 def test_a_kernel_without_groups_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
