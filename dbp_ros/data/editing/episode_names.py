@@ -29,7 +29,10 @@ def _matching(word: str, names: Sequence[str], origin: str) -> list[str]:
     found = [name for name in names if name.rpartition(".")[0] == word]
     if not found and (match := NUMBERS.fullmatch(word)):
         first, last = int(match[1]), int(match[2] or match[1])
-        found = [name for name in names if first <= _number(name) <= last]
+        numbers = {name: _number(name) for name in names}
+        # A set may lack numbers between its first and its last.
+        if last <= max(numbers.values(), default=-1):
+            found = [name for name, number in numbers.items() if first <= number <= last]
     if not found:
         rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         raise EpisodeError(
