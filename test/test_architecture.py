@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "sim": BELOW | {"robots"},
     "envs": BELOW | {"sim"},
     "drift": {"errors"},
-    "learning": BELOW | {"drift", "data", "policy", "robots"},
+    "learning": BELOW | {"drift", "data", "policy", "policy_import", "robots"},
     "lerobot_import": BELOW | {"learning", "policy_import"},
     "rl": BELOW | {"drift", "data", "policy", "learning"},
     "robots": GROUND | {"settings"},

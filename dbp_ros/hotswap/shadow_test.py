@@ -4,7 +4,7 @@ import numpy as np
 
 from dbp_ros.bundle.bundle import Bundle
 from dbp_ros.bundle.manifest import Manifest
-from dbp_ros.errors import BundleError, ObservationError
+from dbp_ros.errors import BundleError, ModelOutputError, ObservationError
 from dbp_ros.hotswap.candidates import Candidate
 from dbp_ros.hotswap.model_slot import LoadedPolicy
 from dbp_ros.policy.model import Model
@@ -109,6 +109,8 @@ class ShadowTest:
             raise BundleError(problem)
         try:
             observation, chunk = self.policy.runner.run_once(now_ns)
+        except ModelOutputError as error:
+            raise BundleError(f"{error} after a live observation: train it again") from error
         except ObservationError as error:
             if now_ns - self._observed_ns > self._timeout_ns:
                 raise ObservationError(f"no observation to test it with: {error}") from error

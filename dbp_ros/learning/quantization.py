@@ -26,11 +26,12 @@ from onnxruntime.quantization import (
 
 from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
 from dbp_ros.bundle.golden import GoldenCases
-from dbp_ros.bundle.manifest import write_manifest
+from dbp_ros.bundle.manifest import STATE, write_manifest
 from dbp_ros.errors import BundleError
 from dbp_ros.files import atomic_folder
 from dbp_ros.learning.graph_weights import SHORT
 from dbp_ros.policy.model import Model
+from dbp_ros.policy_import.foreign_graph import nodes_of, subgraphs_of
 from dbp_ros.types import Floats
 
 LINEAR, CONVOLUTION = ("MatMul", "Gemm"), ("Conv",)
@@ -41,6 +42,11 @@ SMALLEST_WEIGHT = 1024
 REDUCE_RANGE = True
 # Factor on the golden tolerance of the source bundle; 0.02 rad for the shipped bundles.
 TOLERANCE_FACTOR = 20.0
+# Calls of a recurrent policy for each observation, as errors of its state accumulate.
+RECURRENT_CALLS = 20
+REDUCED_TYPES = {
+    *(TensorProto.INT8, TensorProto.UINT8, TensorProto.FLOAT16, TensorProto.BFLOAT16),
+}
 
 Feed = dict[str, Any]
 
@@ -76,22 +82,18 @@ def quantize_bundle(
         command: Command line, for the manifest.
 
     Raises:
-        BundleError: If the precision is unknown, the graphs cannot be loaded, or an action differs
-            too much from full precision; nothing is written.
+        BundleError: If the precision is unknown, the graphs cannot be loaded, no weight is reduced,
+            or an action differs too much from full precision; nothing is written.
     """
     if precision not in PRECISIONS:
         raise BundleError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     manifest = source.manifest
-    if manifest.recurrent is not None:
-        raise BundleError(
-            f"{source.directory} has a recurrent state, which is not calibrated: quantize it "
-            "before dbp import"
-        )
     with atomic_folder(directory) as staging:
         for file in manifest.files:
             shutil.copyfile(source.path(file), staging / file)
         # Quantise a copy: the quantiser writes files next to its input.
         PRECISIONS[precision](source, recorded, staging)
+        _require_reduction(source, staging, precision)
         manifest = replace(
             manifest,
             name=name,
@@ -128,6 +130,33 @@ def _require_accuracy(quantized: Model, precision: str) -> None:
         )
 
 
+def _require_reduction(source: Bundle, directory: Path, precision: str) -> None:
+    """Raise `BundleError` if a precision reduces no weight of a bundle."""
+    graphs = (source.manifest.head, *(camera.encoder for camera in source.manifest.cameras))
+    if all(_reduced(directory / name) == _reduced(source.path(name)) for name in graphs):
+        raise BundleError(
+            f"{precision} reduces no weight of {source.directory}: nothing was written, choose "
+            f"another precision; {', '.join(LINEAR)} of at least {SMALLEST_WEIGHT} weights are "
+            "reduced by all, other layers by float16 and bfloat16"
+        )
+
+
+def _reduced(path: Path) -> int:
+    """Return the number of weights of a graph that are not in full precision."""
+    return sum(
+        weight.data_type in REDUCED_TYPES and int(np.prod(weight.dims)) >= SMALLEST_WEIGHT
+        for graph in _graphs_of(onnx.load(path).graph)
+        for weight in graph.initializer
+    )
+
+
+def _graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """Yield a graph and its subgraphs."""
+    yield graph
+    for node in nodes_of(graph):
+        yield from subgraphs_of(node)
+
+
 def compare(source: Model, quantized: Model, recorded: GoldenCases) -> QuantizationError:
     """Return the difference between the actions of two models on recorded observations."""
     errors = [
@@ -139,9 +168,18 @@ def compare(source: Model, quantized: Model, recorded: GoldenCases) -> Quantizat
 
 
 def predict_case(model: Model, recorded: GoldenCases, case: int) -> Floats:
-    """Return the chunk of a recorded observation. Shape (horizon, nu)."""
+    """Return the chunk of a recorded observation. Shape (horizon, nu).
+
+    That of a recurrent policy is the last of `RECURRENT_CALLS`.
+    """
     features = model.encode_case(recorded, case)
-    return model.predict(recorded.positions[case], features, recorded.latent[case])
+    inputs = recorded.positions[case], features, recorded.latent[case]
+    if model.initial_state is None:
+        return model.predict(*inputs)
+    state = model.initial_state
+    for _ in range(RECURRENT_CALLS):
+        action, state = model.advance(*inputs, state)
+    return action
 
 
 class _RecordedFeeds(CalibrationDataReader):  # type: ignore[misc]
@@ -158,11 +196,18 @@ def _head_feeds(source: Bundle, recorded: GoldenCases) -> Iterator[Feed]:
     model = Model(source)
     for case in range(len(recorded.positions)):
         features = model.encode_case(recorded, case)
-        yield {
-            "positions": recorded.positions[case][None],
-            "latent": recorded.latent[case][None],
+        positions, latent = recorded.positions[case], recorded.latent[case]
+        feed = {
+            "positions": positions[None],
+            "latent": latent[None],
             **{f"features.{sensor}": value[None] for sensor, value in features.items()},
         }
+        if (state := model.initial_state) is None:
+            yield feed
+            continue
+        for _ in range(RECURRENT_CALLS):
+            yield {**feed, STATE: state[None]}
+            _, state = model.advance(positions, features, latent, state)
 
 
 def _dynamic(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
@@ -176,11 +221,22 @@ def _dynamic(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
             head,
             head,
             op_types_to_quantize=LINEAR,
-            nodes_to_exclude=_precise_layers(onnx.load(head).graph),
+            nodes_to_exclude=_precise_layers(_named_graph(head)),
             per_channel=True,
             reduce_range=REDUCE_RANGE,
             weight_type=QuantType.QInt8,
+            # The network of a denoiser is in a loop.
+            extra_options={"EnableSubgraph": True},
         )
+
+
+def _named_graph(path: Path) -> onnx.GraphProto:
+    """Name the nodes of a graph without a name, by which the quantiser excludes them; return it."""
+    model = onnx.load(path)
+    for number, node in enumerate(nodes_of(model.graph)):
+        node.name = node.name or f"unnamed_{number}"
+    onnx.save(model, path)
+    return model.graph
 
 
 def _precise_layers(graph: onnx.GraphProto) -> list[str]:
@@ -189,9 +245,13 @@ def _precise_layers(graph: onnx.GraphProto) -> list[str]:
     Joint positions share a tensor, and thus one scale, with larger image features: 8 bits of it
     are some 0.01 rad.
     """
-    sizes = {weight.name: int(np.prod(weight.dims)) for weight in graph.initializer}
+    sizes = {
+        weight.name: int(np.prod(weight.dims))
+        for part in _graphs_of(graph)
+        for weight in part.initializer
+    }
     observed, precise = {"positions"}, []
-    for node in graph.node:
+    for node in nodes_of(graph):
         reads_positions = not observed.isdisjoint(node.input)
         if node.op_type not in LINEAR:
             observed.update(node.output if reads_positions else ())
@@ -210,7 +270,7 @@ def _static(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
     """
     feeds = _head_feeds(source, recorded)
     head = directory / source.manifest.head
-    _quantize_static(head, feeds, LINEAR, _precise_layers(onnx.load(head).graph))
+    _quantize_static(head, feeds, LINEAR, _precise_layers(_named_graph(head)))
 
 
 def _int8_all(source: Bundle, recorded: GoldenCases, directory: Path) -> None:

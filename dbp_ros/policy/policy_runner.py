@@ -158,20 +158,18 @@ class PolicyRunner:
         return chunk
 
     def run_once(self, now_ns: int) -> tuple[Observation, ActionChunk]:
-        """Return an observation and the model's chunk for it, without side effects.
+        """Return an observation and the chunk of a candidate for it, which is not executed.
 
-        Only `recent_inference` records the duration. May run concurrently with `step`.
+        Only `recent_inference` and the state of a recurrent policy change. May run concurrently
+        with `step` of the active runner.
 
         Raises:
             ObservationError: If the observation cannot be used.
+            ModelOutputError: If the state of a recurrent policy is not finite.
         """
         observation = self.observations.get_observation(now_ns)
         start_ns = time.perf_counter_ns()
-        inputs = observation.positions, observation.features, self._latent.value
-        state = self._state
-        action = (
-            self.model.predict(*inputs) if state is None else self.model.advance(*inputs, state)[0]
-        )
+        action = self._predict(observation, self._latent.value)
         self.recent_inference.record(time.perf_counter_ns() - start_ns)
         return observation, self._to_chunk(observation, action, self._due_ns)
 

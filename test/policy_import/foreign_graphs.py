@@ -167,3 +167,23 @@ def write_recurrent_policy(path: Path, precision: int = FLOAT) -> Path:
         half=np.float32(0.5),
         one=np.float32(1.0),
     )
+
+
+def write_wide_recurrent_policy(path: Path) -> Path:
+    """Write a policy whose state passes a layer of 64x64 in each call; its nodes have no names."""
+    nodes = [
+        op("MatMul", ["joints", "enter"], ["entered"]),
+        op("MatMul", ["hidden_in", "weights"], ["carried"]),
+        op("Add", ["entered", "carried"], ["sum"]),
+        op("Tanh", ["sum"], ["hidden_out"]),
+        op("MatMul", ["hidden_out", "leave"], ["action"]),
+    ]
+    return save(
+        path,
+        nodes,
+        [("joints", FLOAT, (1, 3)), ("hidden_in", FLOAT, (1, 64))],
+        [("action", FLOAT, (1, 3)), ("hidden_out", FLOAT, (1, 64))],
+        enter=waves(3, 64),
+        weights=0.2 * waves(64, 64, phase=0.3),
+        leave=waves(64, 3, phase=0.6),
+    )

@@ -13,6 +13,7 @@ from policy_import.foreign_graphs import FLOAT, HORIZON, JOINTS, op, save, waves
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.errors import BundleError, ConfigError
+from dbp_ros.learning.quantization import quantize_bundle
 from dbp_ros.policy import load_policy
 from dbp_ros.policy_import.denoising_graph import DenoisingGraph
 from dbp_ros.policy_import.foreign_graph import ForeignGraph
@@ -153,6 +154,37 @@ def test_what_does_not_depend_on_the_sample_runs_before_the_loop(
     assert "Tanh" in inner
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     assert load_policy(folder)(MEASURED, {"top": image}).shape == (HORIZON, 3)
+
+
+@pytest.mark.parametrize("precision", ["int8", "float16"])
+def test_a_network_in_a_loop_is_quantised(
+    tmp_path: Path, import_into: ImportInto, precision: str
+) -> None:
+    nodes = [
+        op("Cast", ["t"], ["time"], to=FLOAT),
+        op("Mul", ["time", "rate"], ["scaled"]),
+        op("Add", ["x", "scaled"], ["moved"]),
+        op("MatMul", ["moved", "enter"], ["entered"]),
+        op("Tanh", ["entered"], ["hidden"]),
+        op("MatMul", ["hidden", "weights"], ["wide"]),
+        op("MatMul", ["wide", "leave"], ["left"]),
+        op("Add", ["left", "joints"], ["sum"]),
+        op("Tanh", ["sum"], ["y"]),
+    ]
+    inputs = [("x", FLOAT, ("batch", HORIZON, 3)), ("t", INT64, (1,)), ("joints", FLOAT, (1, 1, 3))]
+    path = save(
+        tmp_path / "wide.onnx",
+        nodes,
+        inputs,
+        [("y", FLOAT, ("batch", HORIZON, 3))],
+        rate=np.float32(0.01),
+        enter=waves(3, 64),
+        weights=0.2 * waves(64, 64, phase=0.3),
+        leave=0.2 * waves(64, 3, phase=0.6),
+    )
+    source = read_bundle(import_into(path, **mapping(SAMPLERS[0]))[0])
+    error = quantize_bundle(source, tmp_path / "q", precision, read_golden(source), "toy", "")
+    assert 0 < error.error_max < 0.02
 
 
 def test_an_encoder_and_a_network_are_joined_by_names(tmp_path: Path) -> None:

@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 from policy_import.conftest import ImportInto, mapping_of
-from policy_import.foreign_graphs import JOINTS, write_recurrent_policy, write_state_policy
+from policy_import.foreign_graphs import (
+    JOINTS,
+    write_recurrent_policy,
+    write_state_policy,
+    write_wide_recurrent_policy,
+)
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.bundle.manifest import RecurrentSpec
 from dbp_ros.errors import BundleError, ConfigError
-from dbp_ros.learning.quantization import PRECISIONS, quantize_bundle
+from dbp_ros.learning.quantization import PRECISIONS, predict_case, quantize_bundle
 from dbp_ros.policy import load_policy
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
@@ -69,16 +74,23 @@ def test_a_runner_starts_an_episode_and_a_promotion_with_the_initial_state(bundl
 
     for action in expected(3):
         np.testing.assert_allclose(step(), action, atol=1e-6)
-    # A shadow step uses the state and does not change it.
-    fourth, fifth = expected(5)[3:]
-    np.testing.assert_allclose(runner.run_once(now_ns)[1].positions[0], fourth, atol=1e-6)
-    np.testing.assert_allclose(step(), fourth, atol=1e-6)
-    np.testing.assert_allclose(step(), fifth, atol=1e-6)
     runner.execution.begin_episode()
     np.testing.assert_allclose(step(), expected(1)[0], atol=1e-6)
     step()
     runner.activate()
     np.testing.assert_allclose(step(), expected(1)[0], atol=1e-6)
+
+
+def test_a_shadow_test_advances_the_state_of_the_candidate_only(bundle: Path) -> None:
+    model = Model(read_bundle(bundle))
+    active = PolicyRunner(model, PolicyConfig(joints=JOINTS, decision_rate_hz=20.0))
+    candidate = active.create_candidate(model)
+    active.add_joint_state(MEASURED, 1, 1)
+    for action in expected(3):
+        np.testing.assert_allclose(candidate.run_once(1)[1].positions[0], action, atol=1e-6)
+    np.testing.assert_allclose(active.step(1).positions[0], expected(1)[0], atol=1e-6)
+    candidate.activate()
+    np.testing.assert_allclose(candidate.step(2).positions[0], expected(1)[0], atol=1e-6)
 
 
 def test_a_state_of_half_precision_is_rounded_as_by_the_graph(
@@ -92,12 +104,28 @@ def test_a_state_of_half_precision_is_rounded_as_by_the_graph(
         np.testing.assert_allclose(policy(MEASURED), action[None], atol=1e-2)
 
 
-def test_a_bundle_with_a_state_is_not_quantised(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_policy_with_a_state_is_quantised_and_compared_over_calls(
+    tmp_path: Path, import_into: ImportInto, precision: str
+) -> None:
+    recurrent = {"hidden_in": {"output": "hidden_out"}}
+    path = write_wide_recurrent_policy(tmp_path / "wide.onnx")
+    source = read_bundle(import_into(path, **{**MAPPING, "recurrent": recurrent})[0])
+    recorded = read_golden(source)
+    error = quantize_bundle(source, tmp_path / "small", precision, recorded, "toy", "")
+    small = Model(read_bundle(tmp_path / "small"))
+    last = predict_case(small, recorded, 0)
+    first = small.predict(recorded.positions[0], {}, recorded.latent[0])
+    assert np.abs(last - first).max() > 0.01
+    assert np.abs(last - predict_case(Model(source), recorded, 0)).max() <= error.error_max
+    assert 0 < error.error_max < 0.02
+
+
+def test_a_bundle_without_a_layer_to_quantise_is_not_written(bundle: Path, tmp_path: Path) -> None:
     source = read_bundle(bundle)
-    with pytest.raises(BundleError, match="has a recurrent state, which is not calibrated"):
-        quantize_bundle(
-            source, tmp_path / "q", next(iter(PRECISIONS)), read_golden(source), "toy", ""
-        )
+    with pytest.raises(BundleError, match=r"int8 reduces no weight of .*choose another precision"):
+        quantize_bundle(source, tmp_path / "small", "int8", read_golden(source), "toy", "")
+    assert not (tmp_path / "small").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from recorded_bag import record_bag
+from toy_training import ORDINARY_WIDTH, train_toy
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
@@ -97,10 +98,9 @@ class Reports(list):
         return [report["version"] for report in self if "bundle" in report]
 
 
-def test_a_learner_starts_from_the_weights_of_a_quantised_model(config, pretrained, tmp_path):
-    quantize_bundle(
-        pretrained[1], tmp_path / "small", "int8_all", read_golden(pretrained[1]), "toy", ""
-    )
+def test_a_learner_starts_from_the_weights_of_a_quantised_model(config, tmp_path):
+    _, bundle = train_toy(tmp_path / "exact", ORDINARY_WIDTH)
+    quantize_bundle(bundle, tmp_path / "small", "int8_all", read_golden(bundle), "toy", "")
     changes = {"checkpoint": "", "model": str(tmp_path / "small"), "out": str(tmp_path / "out")}
     reports = Reports()
     worker = LearnerWorker(replace(config, **changes), reports.append)
