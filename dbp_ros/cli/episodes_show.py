@@ -8,6 +8,7 @@ from dbp_ros.cli.episodes_label import EPISODE_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.labels import discarded_names, read_labels
 from dbp_ros.data.units import ColumnUnits
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.contact_sheet import SheetTitle, write_contact_sheet
@@ -52,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     episodes = open_episodes(arguments.path, selection, ArmSolver)
     names = list(episodes.names)
     if arguments.episodes:
-        names = find_episodes(arguments.episodes, episodes.names, str(arguments.path))
+        discarded = discarded_names(read_labels(arguments.path))
+        names = find_episodes(arguments.episodes, names, str(arguments.path), discarded)
     files = _files(out, names)
     robot = read_robot(selection.robot) if selection.robot else None
     units, console = ColumnUnits.of_selection(selection), terminal()

@@ -10,6 +10,7 @@ from dbp_ros.cli.terminal import terminal
 from dbp_ros.data.editing.partition import parse_parts, partition
 from dbp_ros.data.editing.resumed_conversion import require_parts, unfinished_folder
 from dbp_ros.data.editing.set_writing import source_episodes
+from dbp_ros.data.labels import discarded_names, read_labels
 from dbp_ros.settings.flags import check_at_least
 
 
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     parts = parse_parts(arguments.parts)
     episodes = source_episodes(arguments.path)
     names = [one.name for one in episodes]
-    chosen = partition(parts, names, arguments.seed, str(arguments.path))
+    discarded = discarded_names(read_labels(arguments.path))
+    chosen = partition(parts, names, arguments.seed, str(arguments.path), discarded)
     words = ["dbp", "episodes", "split", in_clone(arguments.path), "--out"]
     words += [in_clone(arguments.out), "--parts", *arguments.parts]
     command = shlex.join([*words, "--seed", str(arguments.seed)])

@@ -74,6 +74,8 @@ def _check(path: Path, given: list[str], start_s: float | None, end_s: float | N
     episodes = open_recordings(path, NUMBERS_ONLY)
     for name in find_episodes(given, episodes.names, str(path)):
         episode = episodes.read(episodes.names.index(name))
+        if not len(episode):
+            raise EpisodeError(f"{name} has no steps: discard it with dbp episodes label")
         last_s = elapsed_s(episode)[-1]
         if end_s is not None and end_s > last_s + episode.step_s:
             raise EpisodeError(f"{name}: --end is {end_s:g} s, expected at most {last_s:.3f} s")

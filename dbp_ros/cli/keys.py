@@ -21,8 +21,8 @@ def pressed_keys(stream: TextIO = sys.stdin) -> Iterator[Callable[[float], str]]
         stream: Standard input.
 
     Yields:
-        A function that waits for at most some seconds and returns the pressed key; empty if there
-        is none, or if the stream is not a terminal.
+        A function that waits for at most some seconds and returns the pressed keys, see `split`;
+        empty if there is none, or if the stream is not a terminal.
     """
     if not stream.isatty():
         yield _no_key
@@ -31,9 +31,15 @@ def pressed_keys(stream: TextIO = sys.stdin) -> Iterator[Callable[[float], str]]
     before = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor)
-        yield lambda limit_s: _key(descriptor, limit_s)
+        yield lambda limit_s: _read(descriptor, limit_s)
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def split(text: str) -> list[str]:
+    """Return the keys that were read together; the rest after an escape is one special key."""
+    start = text.find("\x1b")
+    return list(text) if start < 0 else [*text[:start], text[start:]]
 
 
 def _no_key(limit_s: float) -> str:
@@ -41,7 +47,7 @@ def _no_key(limit_s: float) -> str:
     return ""
 
 
-def _key(descriptor: int, limit_s: float) -> str:
+def _read(descriptor: int, limit_s: float) -> str:
     readable, _, _ = select.select([descriptor], [], [], limit_s)
     if not readable:
         return ""

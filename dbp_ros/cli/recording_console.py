@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from dbp_ros.cli.keys import split
 from dbp_ros.cli.terminal import status_line
 from dbp_ros.errors import DbpError
 
@@ -76,16 +77,19 @@ class RecordingConsole:
         """Execute keys until `q`, and show the state.
 
         Args:
-            read_key: Waits for at most some seconds and returns a key, or an empty text.
+            read_key: Waits for at most some seconds and returns keys, or an empty text.
 
         Raises:
             DbpError: If the recorder ends or does not respond.
         """
         refresh_s = report_s = time.monotonic()
         with status_line(self._console) as show:
-            while (key := read_key(KEY_S)) not in QUIT:
+            while True:
+                keys = split(read_key(KEY_S))
                 self._check()
-                if key:
+                for key in keys:
+                    if key in QUIT:
+                        return
                     self.press(key)
                     refresh_s = 0.0
                 if time.monotonic() >= refresh_s:

@@ -60,7 +60,6 @@ class TeleopConsole:
         """
         self._console, self._remote, self._keyboard = console, remote, keyboard
         self._moving = ""
-        self._opening: float | None = None
         self._alive_s = 0.0
         self._actions: Mapping[str, Callable[[], str]] = {
             TAKE_OVER: remote.take_over,
@@ -103,9 +102,9 @@ class TeleopConsole:
         if moving:
             remote.publish_twist(moving, twist)
         self._moving = moving
-        if keyboard.opening != self._opening and keyboard.opening is not None:
+        if keyboard.opening is not None:
             remote.publish_opening(keyboard.arm, keyboard.opening)
-        self._opening = keyboard.opening
+            keyboard.opening = None
         if 1e-9 * now_ns - self._alive_s >= ALIVE_S:
             self._alive_s = 1e-9 * now_ns
             remote.publish_alive()

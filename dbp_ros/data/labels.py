@@ -54,6 +54,11 @@ class EpisodeLabel(Settings):
 NO_LABEL = EpisodeLabel()
 
 
+def discarded_names(labels: Mapping[str, EpisodeLabel]) -> tuple[str, ...]:
+    """Return the names of the episodes that their labels leave out."""
+    return tuple(name for name, label in labels.items() if label.discarded)
+
+
 def labels_path(data: Path) -> Path:
     """Return the file of the labels of a data set: in its folder, or next to its file."""
     return data / LABELS_FILE if data.is_dir() else data.with_name(f"{data.name}.{LABELS_FILE}")

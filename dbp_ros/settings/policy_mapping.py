@@ -219,7 +219,8 @@ class PolicyMapping(Settings):
 
     def conversion(self, tensor: PositionsInput | ActionOutput, joint: str) -> tuple[float, float]:
         """Return factor and offset of a joint from the policy's unit to [rad] or [m]."""
-        return self.joint_units.get(joint, JointColumn()).conversion(tensor.unit or self.unit)
+        column = self.joint_units.get(joint, JointColumn())
+        return column.conversion(tensor.unit or self.unit, isinstance(tensor, ActionOutput))
 
     def _check_names(self) -> None:
         tensors: dict[str, PositionsInput | ActionOutput] = {
@@ -246,6 +247,11 @@ class PolicyMapping(Settings):
             raise ConfigError(
                 f"joint_units.{wrong[0]} has a column name, expected unit, sign or ranges only: "
                 "the order of the columns is that of joints"
+            )
+        if wrong := [name for name, item in self.joint_units.items() if item.action_kind]:
+            raise ConfigError(
+                f"joint_units.{wrong[0]} has action_kind, expected unit, sign or ranges only: set "
+                "meaning and absolute_joints of the output"
             )
 
     def _check_cameras(self) -> None:

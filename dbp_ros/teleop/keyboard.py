@@ -41,7 +41,7 @@ class Keyboard:
     Attributes:
         arm: Selected arm.
         speed: Share of the speeds, from `MIN_SPEED` to 1.
-        opening: Opening share that was requested last; None before.
+        opening: Opening share that a key requests; set it to None when it is published.
     """
 
     def __init__(self, arms: Sequence[str], hand_speed: float, hand_turn_speed: float) -> None:
@@ -62,10 +62,13 @@ class Keyboard:
         """Apply what a terminal has read; return a key that is not one of the motions.
 
         Args:
-            text: Bytes of one or several keys; the last one counts. A sequence of a special key
-                has no meaning.
+            text: Bytes of one or several keys; the last one counts, but a stop always. A sequence
+                of a special key has no meaning.
             now_ns: Present time.
         """
+        if STOP in text:
+            self._until_ns = 0
+            return STOP
         key = "" if text.startswith("\x1b") else text[-1:]
         if key in MOTIONS:
             self._key, self._until_ns = key, now_ns + KEY_NS

@@ -91,6 +91,13 @@ def test_each_key_calls_a_service(capsys):
     assert "keys: space or b begin" in shown
 
 
+def test_keys_that_are_read_together_count_one_by_one():
+    recorder = Recorder(WAITING)
+    keys = iter(["sb", "f\x1b[Db", "dq"])
+    console_of(recorder).run(lambda limit_s: next(keys))
+    assert recorder.called == ["end_success", "begin_episode", "end_failure", "discard_episode"]
+
+
 def test_a_pedal_with_one_key_ends_a_running_episode():
     recorder = Recorder(RECORDING)
     console_of(recorder).press("t")

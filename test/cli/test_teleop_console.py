@@ -82,10 +82,16 @@ def test_the_presence_of_the_operator_is_published_without_a_key(console, remote
 
 def test_an_opening_is_published_once(console, remote) -> None:
     console.run(pressed("c", "", "", "v"))
-    assert [call for call in remote.calls if call[0] == "publish_opening"] == [
-        ("publish_opening", "left", 0.0),
-        ("publish_opening", "left", 1.0),
-    ]
+    assert openings(remote) == [0.0, 1.0]
+
+
+def test_each_key_of_a_gripper_counts_as_the_policy_may_have_moved_it(console, remote) -> None:
+    console.run(pressed("c", "t", "c", "c"))
+    assert openings(remote) == [0.0, 0.0, 0.0]
+
+
+def openings(remote):
+    return [call[2] for call in remote.calls if call[:2] == ("publish_opening", "left")]
 
 
 def test_the_line_has_the_arm_and_the_states(console) -> None:

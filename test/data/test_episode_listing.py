@@ -95,6 +95,17 @@ def test_numbers_find_the_episodes_of_other_formats() -> None:
     assert find_episodes(["1"], ("episode 0", "episode 1"), "data") == ["episode 1"]
 
 
+def test_a_range_leaves_out_discarded_episodes_also_at_its_end() -> None:
+    assert find_episodes(["0-12"], TOY[:2], "data", discarded=TOY[2:]) == [*TOY[:2]]
+    with pytest.raises(EpisodeError, match="data: the label of 12 discards it: restore it"):
+        find_episodes(["12"], TOY[:2], "data", discarded=TOY[2:])
+
+
+def test_an_empty_name_is_no_episode() -> None:
+    with pytest.raises(EpisodeError, match="data has no episode ''"):
+        find_episodes(["0", ""], ("episode 0", "episode 1"), "data")
+
+
 @pytest.mark.parametrize("given", ["3", "7-9", "0-13", "2-1", "-1", "demo_0", ""])
 def test_an_unknown_episode_is_refused_with_those_that_exist(given: str) -> None:
     with pytest.raises(EpisodeError, match=r"it has episode_000000\.npz, episode_000001"):

@@ -156,6 +156,10 @@ def test_lists_name_episodes_by_number_range_or_name() -> None:
     assert partition(parts, NAMES, 0, "data") == {"train": [0, 1, 2, 3, 4, 7], "test": [8, 9]}
 
 
+def test_a_list_may_end_with_a_discarded_episode() -> None:
+    assert partition({"a": "7-9"}, NAMES[:9], 0, "data", NAMES[9:]) == {"a": [7, 8]}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -50,6 +50,13 @@ def test_keys_without_a_motion_are_returned_and_special_keys_ignored(keyboard: K
     assert keyboard.press("", 0) == ""
 
 
+@pytest.mark.parametrize("text", [" ", " w", "w d", " t", "\x1b[A ", " \x1b[A", "c q"])
+def test_a_stop_counts_among_other_keys(keyboard: Keyboard, text: str) -> None:
+    keyboard.press("w", 0)
+    assert keyboard.press(text, 1) == " "
+    assert not keyboard.twist(2).any()
+
+
 @pytest.fixture
 def device(tmp_path: Path) -> Iterator[tuple[Joystick, int]]:
     """A gamepad whose driver is a named pipe."""

@@ -1,7 +1,7 @@
 """Names of episodes on a command line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dbp_ros.errors import EpisodeError
 
@@ -9,37 +9,52 @@ NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 SHOWN = 8
 
 
-def find_episodes(given: Sequence[str], names: Sequence[str], origin: str) -> list[str]:
+def find_episodes(
+    given: Sequence[str], names: Sequence[str], origin: str, discarded: Collection[str] = ()
+) -> list[str]:
     """Return the names of the episodes that a user gives, without duplicates.
 
     Args:
         given: Names with or without the suffix of the file, numbers, or ranges such as `3-7`.
-        names: Names of all episodes.
+        names: Names of the episodes to choose from.
         origin: Path of the set, for the error.
+        discarded: Names of discarded episodes, which ranges leave out.
 
     Raises:
-        EpisodeError: If there is no such episode, with those that exist.
+        EpisodeError: If there is no such episode, with those that exist, or it is discarded.
     """
-    return list(dict.fromkeys(name for word in given for name in _matching(word, names, origin)))
+    found: dict[str, None] = {}
+    for word in given:
+        matching = _matching(word, [*names, *discarded])
+        if not matching:
+            rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            raise EpisodeError(
+                f"{origin} has no episode {word!r}: give a name, a number or a range of them; it "
+                f"has {', '.join(names[:SHOWN])}{rest}"
+            )
+        taken = [name for name in matching if name in names]
+        if not taken:
+            raise EpisodeError(
+                f"{origin}: the label of {word} discards it: restore it with dbp episodes label "
+                "--restore"
+            )
+        found.update(dict.fromkeys(taken))
+    return list(found)
 
 
-def _matching(word: str, names: Sequence[str], origin: str) -> list[str]:
+def _matching(word: str, names: Sequence[str]) -> list[str]:
     if word in names:
         return [word]
-    found = [name for name in names if name.rpartition(".")[0] == word]
-    if not found and (match := NUMBERS.fullmatch(word)):
-        first, last = int(match[1]), int(match[2] or match[1])
-        numbers = {name: _number(name) for name in names}
-        # A set may lack numbers between its first and its last.
-        if last <= max(numbers.values(), default=-1):
-            found = [name for name, number in numbers.items() if first <= number <= last]
-    if not found:
-        rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        raise EpisodeError(
-            f"{origin} has no episode {word!r}: give a name, a number or a range of them; it has "
-            f"{', '.join(names[:SHOWN])}{rest}"
-        )
-    return found
+    if found := [name for name in names if "." in name and name.rpartition(".")[0] == word]:
+        return found
+    if (match := NUMBERS.fullmatch(word)) is None:
+        return []
+    first, last = int(match[1]), int(match[2] or match[1])
+    numbers = {name: _number(name) for name in names}
+    # A set may lack numbers between its first and its last.
+    if last > max(numbers.values(), default=-1):
+        return []
+    return [name for name, number in numbers.items() if first <= number <= last]
 
 
 def _number(name: str) -> int:

@@ -1,7 +1,7 @@
 """Partition of the episodes of a data set into named parts."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -33,7 +33,11 @@ def parse_parts(words: Sequence[str]) -> dict[str, str]:
 
 
 def partition(
-    parts: Mapping[str, str], names: Sequence[str], seed: int, origin: str
+    parts: Mapping[str, str],
+    names: Sequence[str],
+    seed: int,
+    origin: str,
+    discarded: Collection[str] = (),
 ) -> dict[str, list[int]]:
     """Return the indices of the episodes of each part, in their order.
 
@@ -42,6 +46,7 @@ def partition(
         names: Names of the episodes.
         seed: Seed of the random choice by fractions.
         origin: Path of the set, for errors.
+        discarded: Names of discarded episodes, which ranges leave out.
 
     Raises:
         EpisodeError: If fractions and lists are mixed, a value is invalid, a part has no episode,
@@ -50,7 +55,7 @@ def partition(
     fractions = {name: _fraction(value) for name, value in parts.items()}
     given = {name: fraction for name, fraction in fractions.items() if fraction is not None}
     if not given:
-        return _by_lists(parts, names, origin)
+        return _by_lists(parts, names, origin, discarded)
     if len(given) < len(parts):
         listed = next(name for name in parts if name not in given)
         raise EpisodeError(
@@ -88,10 +93,12 @@ def _by_fractions(fractions: Mapping[str, float], count: int, seed: int) -> dict
     return chosen
 
 
-def _by_lists(parts: Mapping[str, str], names: Sequence[str], origin: str) -> dict[str, list[int]]:
+def _by_lists(
+    parts: Mapping[str, str], names: Sequence[str], origin: str, discarded: Collection[str]
+) -> dict[str, list[int]]:
     chosen: dict[str, list[int]] = {}
     for part, value in parts.items():
-        found = find_episodes(value.split(","), names, origin)
+        found = find_episodes(value.split(","), names, origin, discarded)
         for other, indices in chosen.items():
             for name in found:
                 if names.index(name) in indices:
