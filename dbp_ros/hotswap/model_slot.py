@@ -179,9 +179,15 @@ class ModelSlot:
         if candidate is not None:
             candidate.encoder.stop()
 
-    def promote(self, candidate: LoadedPolicy) -> None:
-        """Activate the candidate from the next step on; the active model becomes the previous."""
+    def promote(self, candidate: LoadedPolicy) -> bool:
+        """Activate the candidate from the next step on; the active model becomes the previous.
+
+        Returns:
+            False, without a change, if a model that was rolled back is not unloaded yet.
+        """
         with self._lock:
+            if self.failure is not None:
+                return False
             active, unloaded = self._state.active, self._state.previous
             self.last_number += 1
             candidate.number = self.last_number
@@ -189,6 +195,7 @@ class ModelSlot:
             self._state = SlotState(candidate, previous=active, previous_is_warm=True)
         if unloaded is not None:
             unloaded.encoder.stop()
+        return True
 
     def end_canary(self) -> None:
         """Stop sending joint states and images to the previous model, which stays loaded."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dbp_ros.bundle.bundle import Bundle
-from dbp_ros.bundle.manifest import Manifest
+from dbp_ros.bundle.manifest import Manifest, require_joints
 from dbp_ros.errors import BundleError, ModelOutputError, ObservationError
 from dbp_ros.hotswap.candidates import Candidate
 from dbp_ros.hotswap.model_slot import LoadedPolicy
@@ -16,8 +16,8 @@ from dbp_ros.types import ActionChunk, seconds_to_ns
 def require_compatible(manifest: Manifest, robot: Manifest) -> None:
     """Raise `BundleError` unless a model fits the robot of another model.
 
-    The joints must be the same in the same order, and the cameras a subset. Horizon, time step,
-    history and encoders may differ.
+    The joints must be the same in the same order, and the cameras a subset; what `require_joints`
+    requires of an initial model holds too. Horizon, time step, history and encoders may differ.
     """
     model = f"model {manifest.name} version {manifest.version}"
     if manifest.joints != robot.joints:
@@ -25,6 +25,7 @@ def require_compatible(manifest: Manifest, robot: Manifest) -> None:
             f"{model} is for the joints {', '.join(manifest.joints)}, expected "
             f"{', '.join(robot.joints)} in this order: export it for this robot"
         )
+    require_joints(manifest, robot.joints)
     if missing := sorted(set(manifest.camera_names) - set(robot.camera_names)):
         raise BundleError(
             f"{model} takes images of {', '.join(missing)}, the robot has "

@@ -207,13 +207,15 @@ class SwapTransaction:
                 self._promote(test, now_ns)
 
     def _promote(self, test: ShadowTest, now_ns: int) -> None:
-        policy, self._shadow_test = test.policy, None
+        policy = test.policy
         policy.runner.recent_inference = Histogram()
         if self._config.realtime_priority:
             # The encoder inherited the priority of this thread.
             set_priority(self._config.realtime_priority, policy.encoder.native_id or 0)
-        self._slot.promote(policy)
-        self._unstored = policy
+        if not self._slot.promote(policy):
+            # The next tick first finishes a rollback that began in this one, then tries again.
+            return
+        self._shadow_test, self._unstored = None, policy
         config = with_decision_rate(self._config, policy.runner.model.manifest)
         self._canary = CanaryMonitor(config, self._record, now_ns)
         self._record = self._canary.after

@@ -12,6 +12,7 @@ from dbp_ros.errors import BundleError, ObservationError
 from dbp_ros.hotswap.blocklist import Blocklist
 from dbp_ros.hotswap.model_history import ModelHistory
 from dbp_ros.hotswap.model_slot import ModelSlot
+from dbp_ros.hotswap.shadow_test import ShadowTest
 from dbp_ros.hotswap.swap_transaction import LATENCY_WINDOW, SwapTransaction
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
@@ -43,6 +44,29 @@ def test_a_rolled_back_model_is_blocked_but_not_its_next_version(
     assert "not tried again: rolled back: the model's output" in harness.statuses[-1].reason
     swap_to(harness, write(3))
     assert harness.statuses[-1].number == 3
+
+
+def test_a_rollback_during_a_shadow_test_ends_before_the_candidate_is_promoted(
+    harness: SwapHarness, write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap_to(harness, write(2))
+    failing, whole = harness.slot.active, ShadowTest.run_once
+
+    def run_once(test: ShadowTest, *arguments) -> bool:
+        passed = whole(test, *arguments)
+        if passed:
+            harness.slot.roll_back("failed in this moment", failing)
+        return passed
+
+    monkeypatch.setattr(ShadowTest, "run_once", run_once)
+    harness.swap.submit(write(3))
+    for _ in range(10):
+        harness.run_period()
+    assert harness.phases[-2:] == ["rolled_back", "active"]
+    assert harness.statuses[-1].version == 3
+    previous = harness.slot.state.previous
+    assert previous is not None
+    assert previous.runner.model.manifest.version == 1
 
 
 def test_a_failed_model_is_blocked_after_a_restart(write, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hotswap.swap_harness import MS, PASSED, SwapHarness, swap_to
 from toy_bundle import write_toy_bundle
 
+from dbp_ros.bundle.manifest import AS_RECORDED, ActionSpec
 from dbp_ros.hotswap.shadow_test import distance
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, ActionChunk
@@ -84,6 +85,8 @@ def test_statistics_continue_through_a_swap(harness: SwapHarness, write) -> None
             "in this order",
         ),
         ({"graph_cameras": ("head_camera", "tail_camera")}, "takes images of tail_camera"),
+        ({"action": ActionSpec(AS_RECORDED, 4, 0.02)}, "returns actions as_recorded, the robot"),
+        ({"states": ("a", "b", "c")}, "takes the states a, b, c, the robot measures"),
         ({"gain": 1.5}, "differ from its golden cases"),
         ({"gain": np.nan}, "differ from its golden cases"),
         ({"head": "encoder.onnx"}, "encoder.onnx takes"),
