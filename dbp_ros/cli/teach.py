@@ -4,7 +4,6 @@ import argparse
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.bundle.manifest import MANIFEST
@@ -15,6 +14,7 @@ from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import add_settings, settings_from
 from dbp_ros.settings.panel import PanelConfig
+from dbp_ros.settings.robot_files import path_of
 from dbp_ros.settings.simulation import TaskName
 from dbp_ros.stack.preflight import checked_processes
 from dbp_ros.stack.processes import ESSENTIAL, Parameters, StackConfig, processes
@@ -25,6 +25,7 @@ from dbp_ros.teach.workspace import DEFAULT_FOLDER, Workspace
 # Extras beyond those of the stack: training, and reading of recordings.
 EXTRAS = ("learn", "data")
 POLICY = "policy"
+DEFAULT_TASK = "lift"
 # Shipped model of another task, whose weights know the cameras and arms of the simulated cell.
 INITIAL_MODEL, INITIAL_MODEL_OF_CAN = "can", "transport"
 
@@ -36,11 +37,13 @@ class TeachVerbConfig(Settings):
     folder: Path = setting(
         DEFAULT_FOLDER, "workspace: recordings, trainings and models; continued if it exists"
     )
-    task: TaskName = setting("lift", "task of the simulated cell")
+    task: TaskName | None = setting(
+        None, "task of the simulated cell; that of the workspace if not given, lift in a new one"
+    )
     robot: str = setting(
         "",
         "description of a real robot whose drivers run, in place of the simulated cell: a name in "
-        "config/robots/, or a file",
+        "config/robots/, or a file; empty for that of the workspace",
     )
     model: str = setting(
         "", "first model: a folder, or a name under models/; empty for none, or the deployed one"
@@ -83,13 +86,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def opened_workspace(config: TeachVerbConfig) -> Workspace:
-    """Return the workspace, with the task and the robot of the flags in its settings.
+    """Return the workspace, with the task or the robot of the flags in its settings.
 
     A new workspace of the simulated cell also gets an initial model.
+
+    Raises:
+        ConfigError: If task and robot are given, or one differs from that of recorded episodes.
     """
+    if config.task and config.robot:
+        raise ConfigError(
+            f"task is {config.task}, of the simulated cell, and robot is {config.robot}, of a real "
+            "robot: give one of them"
+        )
     workspace = Workspace(config.folder)
-    task: Literal[""] | TaskName = "" if config.robot else config.task
-    changed = replace(workspace.settings, task=task, robot=config.robot or DEFAULT_ROBOT)
+    if not (workspace.is_new or config.task or config.robot):
+        return workspace
+    task = "" if config.robot else config.task or DEFAULT_TASK
+    robot = str(path_of(config.robot) or config.robot or DEFAULT_ROBOT)
+    before = workspace.settings
+    if (task, robot) != (before.task, before.robot) and workspace.has_episodes:
+        recorded = f"task {before.task}" if before.task else f"robot {before.robot}"
+        raise ConfigError(
+            f"{workspace.folder} has episodes of {recorded}: leave out --task and --robot to go "
+            "on, or give another --folder"
+        )
+    changed = replace(before, task=task, robot=robot)
     if workspace.is_new and task:
         initial = INITIAL_MODEL_OF_CAN if task == "can" else INITIAL_MODEL
         changed = replace(changed, initial_model=initial)
@@ -112,7 +133,7 @@ def teach_commands(
     Raises:
         DbpError: If a setting, a file or the deployed model is wrong, or a library is missing.
     """
-    simulated = not config.robot
+    simulated = workspace.settings.task != ""
     stack = StackConfig(
         robot=workspace.settings.robot,
         task=workspace.settings.task,

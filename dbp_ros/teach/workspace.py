@@ -41,6 +41,11 @@ class Workspace:
         return self.folder / "recordings"
 
     @property
+    def has_episodes(self) -> bool:
+        """Whether episodes are recorded."""
+        return any(self.recordings.glob("episode_*"))
+
+    @property
     def live_model(self) -> Path:
         """Folder of the bundle that the policy runs."""
         return self.folder / "models" / "live"

@@ -7,6 +7,7 @@ import pytest
 
 from dbp_ros.cli.main import main
 from dbp_ros.cli.teach import TeachVerbConfig, opened_workspace, teach_commands
+from dbp_ros.errors import ConfigError
 from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 
 for library in ("rclpy", "viser", "torch", "mink"):
@@ -47,6 +48,26 @@ def test_a_real_robot_has_no_simulation_and_starts_without_control(tmp_path: Pat
     assert "simulation" not in found
     assert "enable_control:=false" in found["guard"]
     assert opened_workspace(TeachVerbConfig(folder=tmp_path, robot="ur5e_dual")).settings.task == ""
+
+
+@pytest.mark.parametrize("flags", [{"task": "can"}, {"robot": DEFAULT_ROBOT}])
+def test_a_workspace_is_continued_with_its_own_task_or_robot(
+    tmp_path: Path, flags: dict[str, str]
+) -> None:
+    first = commands(tmp_path, **flags)
+    assert commands(tmp_path) == first
+    assert commands(tmp_path, **flags) == first
+    (tmp_path / "recordings" / "episode_000001.mcap").touch()
+    before = opened_workspace(TeachVerbConfig(folder=tmp_path)).settings
+    recorded = "robot ur5e_dual" if "robot" in flags else "task can"
+    with pytest.raises(ConfigError, match=f"has episodes of {recorded}: leave out --task"):
+        commands(tmp_path, task="lift")
+    assert opened_workspace(TeachVerbConfig(folder=tmp_path)).settings == before
+
+
+def test_a_task_of_the_cell_and_a_real_robot_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"task is lift, .* robot is aloha, .*give one of them"):
+        commands(tmp_path, task="lift", robot="aloha")
 
 
 def test_a_missing_model_is_refused_before_a_process_starts(
