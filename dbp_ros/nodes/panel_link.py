@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.operator_client import OperatorClient
 from dbp_ros.nodes.qos import COMMAND, LATCHED
-from dbp_ros.panel.links import Action, Report
+from dbp_ros.panel.links import ALWAYS, Action, Report
 from dbp_ros.panel.stop_path import StopPath
 from dbp_ros.types import Array
 
@@ -27,6 +27,31 @@ STOP_RESPONSE_S = 2.0
 TAKE_OVER_S = 10.0
 NEW_EPISODE_S = 90.0
 HIDDEN = "_dbp_panel_"
+
+
+class _Caller:
+    """Client with a node of its own, as requests wait for responses in their threads."""
+
+    def __init__(self, name: str, namespace: str, domain: int) -> None:
+        self._node = Node(
+            name,
+            namespace=namespace,
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+        )
+        self._operator = OperatorClient(self._node, f"ROS_DOMAIN_ID={domain}")
+        self._lock = threading.Lock()
+
+    def request(self, action: Action) -> str:
+        """Make a request after those that run; return its result."""
+        with self._lock:
+            return REQUESTS[action](self._operator)
+
+    def close(self) -> None:
+        """Destroy the node after the running request."""
+        with self._lock:
+            self._node.destroy_node()
 
 
 class PanelLink:
@@ -42,16 +67,11 @@ class PanelLink:
         """
         self._node, self._root = node, root
         self._namespace = node.get_namespace().strip("/")
-        # A node of its own: requests wait for responses in their threads.
-        self._caller = Node(
-            f"{HIDDEN}{os.getpid()}",
-            namespace=self._namespace,
-            use_global_arguments=False,
-            enable_rosout=False,
-            start_parameter_services=False,
-        )
-        self._operator = OperatorClient(self._caller, f"ROS_DOMAIN_ID={self.domain}")
-        self._lock = threading.Lock()
+        # A hold does not wait for the response to another request.
+        self._callers = {
+            urgent: _Caller(f"{HIDDEN}{os.getpid()}_{int(urgent)}", self._namespace, self.domain)
+            for urgent in (False, True)
+        }
         self._homing: subprocess.Popen[str] | None = None
         self._stop_client = node.create_client(Trigger, "guard/emergency_stop")
         self._stop_path = StopPath(self.domain, self._namespace, self._call_stop)
@@ -75,8 +95,7 @@ class PanelLink:
         """Make one request and wait for its result; see `StackLink`."""
         if action == "home":
             return self._home(report)
-        with self._lock:
-            return REQUESTS[action](self._operator)
+        return self._callers[action in ALWAYS].request(action)
 
     def cancel_home(self) -> None:
         """End a motion to the start pose, as Ctrl-C does: the guard holds the arms."""
@@ -114,10 +133,10 @@ class PanelLink:
         self._alive.publish(Empty())
 
     def close(self) -> None:
-        """End a motion to the start pose, and destroy the caller."""
+        """End a motion to the start pose, and the requests."""
         self.cancel_home()
-        with self._lock:
-            self._caller.destroy_node()
+        for caller in self._callers.values():
+            caller.close()
 
     def _home(self, report: Report) -> str:
         """Run `dbp home`, and report its lines.

@@ -10,13 +10,11 @@ import viser
 
 from dbp_ros.errors import DbpError
 from dbp_ros.panel.control import PageControl
-from dbp_ros.panel.links import Action, StackLink
+from dbp_ros.panel.links import ALWAYS, Action, StackLink
 
 # Key presses and clicks of one moment: a space bar that stops may also press the focused button.
 AFTER_STOP_S = 1.0
 NOTICE_S = 6.0
-# Requests that are accepted while another one runs: they bring the arms to rest or end a motion.
-ALWAYS: tuple[Action, ...] = ("hold", "give_back")
 
 
 class Actions:
@@ -72,6 +70,14 @@ class Actions:
             command.on_trigger(act)
         return button
 
+    def refusal(self, client: int) -> str:
+        """Return why a browser may not press a button now; empty if it may."""
+        if not self._control.may_act(client):
+            return self._control.sentence(client)
+        if self._now_s() - self._stopped_s < AFTER_STOP_S:
+            return "the emergency stop was just pressed"
+        return ""
+
     def may_act(self, client: int | None) -> bool:
         """Return whether a browser has control; notify one that has not."""
         if client is None:
@@ -92,10 +98,8 @@ class Actions:
             action: The request.
             done: Called after success.
         """
-        if not self.may_act(client):
-            return
-        if self._now_s() - self._stopped_s < AFTER_STOP_S:
-            self.notify(client, label, "not done: the emergency stop was just pressed", "orange")
+        if reason := self.refusal(client):
+            self.notify(client, label, f"not done: {reason}", "orange")
             return
         with self._lock:
             if self._running and action not in ALWAYS:

@@ -147,10 +147,11 @@ class DriveTab:
         """Set the sliders to the measured opening, so that a take-over begins with it."""
         robot = self._page.robot
         for arm, slider in self._grippers.items():
-            joint = robot.arms[arm].gripper_joints[0]
-            limits = robot.joint_limits[joint]
-            measured = positions[robot.joints.index(joint)] - limits.min_position
-            opening = float(np.clip(measured / (limits.max_position - limits.min_position), 0, 1))
+            gripper = robot.arms[arm].gripper
+            assert gripper is not None
+            closed, opened = (ends[0] for ends in gripper.opening_limits(robot.joint_limits))
+            measured = positions[robot.joints.index(gripper.joints[0])]
+            opening = float(np.clip((measured - closed) / (opened - closed), 0, 1))
             if abs(slider.value - opening) > 0.02:
                 slider.value = round(opening, 2)
 

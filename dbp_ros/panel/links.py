@@ -23,6 +23,8 @@ Action = Literal[
     "give_back",
     "rollback",
 ]
+# Requests that are accepted while another one runs: they bring the arms to rest or end a motion.
+ALWAYS: tuple[Action, ...] = ("hold", "give_back")
 Report = Callable[[str], None]
 
 

@@ -146,7 +146,7 @@ class Page:
                     Workspace(Path(context.config.teach_folder)),
                     recorder,
                     self.ghost,
-                    self.control.may_act,
+                    self._actions.refusal,
                     recorder.new_scene,
                 )
             tabs.append(recorder)

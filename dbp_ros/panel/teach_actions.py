@@ -8,8 +8,6 @@ import viser
 
 from dbp_ros.errors import DbpError
 
-WATCHING = "another browser has control: take it to act"
-
 # Makes a change and returns a sentence about it.
 Action = Callable[[], str]
 
@@ -21,15 +19,15 @@ class TeachActions:
         lock: Guards the session of the tab.
     """
 
-    def __init__(self, server: viser.ViserServer, may_act: Callable[[int], bool]) -> None:
+    def __init__(self, server: viser.ViserServer, refusal: Callable[[int], str]) -> None:
         """Prepare without a button.
 
         Args:
             server: Server of the page.
-            may_act: Whether a browser, by its number, may press buttons.
+            refusal: Why a browser, by its number, may not press a button now; empty if it may.
         """
         self.lock = threading.RLock()
-        self._server, self._may_act = server, may_act
+        self._server, self._refusal = server, refusal
         self._actions: dict[str, Action] = {}
         self._message: viser.GuiMarkdownHandle | None = None
 
@@ -61,9 +59,8 @@ class TeachActions:
             label: Label of the button.
             browser: Number of the browser; None for this program.
         """
-        if browser is not None and not self._may_act(browser):
-            sentence, failed = WATCHING, True
-        else:
+        sentence, failed = self._refusal(browser) if browser is not None else "", True
+        if not sentence:
             sentence, failed = self._run(self._actions[label])
         self.show(f"{'Not done' if failed else label}: {sentence}", failed)
         return sentence

@@ -33,7 +33,7 @@ class TeachTab:
         workspace: Workspace,
         recorder: RecorderLink,
         robot: RobotGhost,
-        may_act: Callable[[int], bool] = lambda browser: True,
+        refusal: Callable[[int], str] = lambda browser: "",
         new_scene: Action | None = None,
         refresh_s: float = REFRESH_S,
     ) -> None:
@@ -44,12 +44,12 @@ class TeachTab:
             workspace: Folder of the recordings and models.
             recorder: The recorder, which writes to `workspace.recordings`.
             robot: Shows the positions of an episode.
-            may_act: Whether a browser, by its number, may press buttons.
+            refusal: Why a browser, by its number, may not press a button now; empty if it may.
             new_scene: Resets the simulated cell; None without one.
             refresh_s: Time between two updates in [s]; 0 to update by calls of `refresh` only.
         """
         self.session = TeachSession(workspace)
-        self._actions = TeachActions(server, may_act)
+        self._actions = TeachActions(server, refusal)
         self._next = server.gui.add_markdown("")
         self._actions.add_message()
         task = workspace.settings.task

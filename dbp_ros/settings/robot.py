@@ -6,14 +6,17 @@ limits, controllers and cameras from it; a parameter of the node overrides a val
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
+
+import numpy as np
 
 from dbp_ros.errors import ConfigError
 from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.parameter_yaml import suggestion
+from dbp_ros.types import Array
 
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 TOPIC = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
@@ -62,6 +65,28 @@ class GripperDescription(Settings):
 
     joints: tuple[str, ...] = setting(MISSING, "Commanded joints, not those that mimic them")
     controller: str = setting("", "Forward controller; empty for that of the arm")
+    closed_at_upper: tuple[str, ...] = setting(
+        (), "Joints that are closed at their upper limit; others are at their lower one"
+    )
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        super().__post_init__()
+        for joint in self.closed_at_upper:
+            if joint not in self.joints:
+                guess = suggestion(joint, self.joints, f"expected {', '.join(self.joints)}")
+                raise ConfigError(f"closed_at_upper has {joint}, not of the gripper{guess}")
+
+    def opening_limits(self, limits: Mapping[str, JointLimits]) -> tuple[Array, Array]:
+        """Return the positions of its joints when it is closed, and open. Shapes (joints,).
+
+        Args:
+            limits: Limits by joint.
+        """
+        ends = [(limits[joint].min_position, limits[joint].max_position) for joint in self.joints]
+        low, high = np.array(ends).T
+        inverted = np.isin(self.joints, self.closed_at_upper)
+        return np.where(inverted, high, low), np.where(inverted, low, high)
 
 
 @dataclass(frozen=True)

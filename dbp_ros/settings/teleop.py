@@ -56,9 +56,6 @@ class TeleopConfig(RobotConfig, SimClockConfig):
     twist_timeout_s: float = setting(
         0.2, "Time after which a twist, or the pose of a leader arm, ends", ge=0.02, le=2.0
     )
-    closed_at_upper: tuple[str, ...] = setting(
-        (), "Gripper joints that are closed at their upper limit; others are at their lower one"
-    )
     leader_joints: tuple[str, ...] = setting(
         (),
         "Joints of the leader arm as leader=joint, leader=joint*scale or "
@@ -109,6 +106,8 @@ class TeleopConfig(RobotConfig, SimClockConfig):
         for item in self.gamepad_buttons:
             name, _, number = item.partition("=")
             _check_item("gamepad_buttons", item, name, number, BUTTONS, found)
+            if int(number) in found.values():
+                raise ConfigError(f"gamepad_buttons has button {number} twice: give it one action")
             found[name] = int(number)
         return found
 
@@ -129,15 +128,13 @@ def check_teleop(config: TeleopConfig, robot: RobotDescription) -> None:
     """
     config.axes()
     config.buttons()
-    used = {
-        "leader_joints": ([item.joint for item in config.leader()], robot.joints),
-        "closed_at_upper": (config.closed_at_upper, robot.gripper_joints),
-    }
-    for name, (joints, known) in used.items():
-        for joint in joints:
-            if joint not in known:
-                guess = suggestion(joint, known, f"expected {', '.join(known) or 'none'}")
-                raise ConfigError(f"{name} has {joint}, not of the robot{guess}")
+    joints = [item.joint for item in config.leader()]
+    for joint in joints:
+        if joint not in robot.joints:
+            guess = suggestion(joint, robot.joints, f"expected {', '.join(robot.joints)}")
+            raise ConfigError(f"leader_joints has {joint}, not of the robot{guess}")
+        if joints.count(joint) > 1:
+            raise ConfigError(f"leader_joints moves {joint} twice: name one joint of the leader")
 
 
 def _check_item(

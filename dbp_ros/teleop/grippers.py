@@ -12,13 +12,16 @@ class Grippers:
 
     def __init__(self, robot: RobotDescription, config: TeleopConfig) -> None:
         """Prepare the grippers of a robot."""
-        low, high = (np.array(robot.limits(name)) for name in ("min_position", "max_position"))
-        inverted = np.isin(robot.joints, config.closed_at_upper)
-        self._closed, self._open = np.where(inverted, high, low), np.where(inverted, low, high)
         self._columns = {
             name: np.array([robot.joints.index(j) for j in arm.gripper_joints], dtype=int)
             for name, arm in robot.arms.items()
         }
+        self._closed, self._open = np.zeros((2, len(robot.joints)))
+        for name, arm in robot.arms.items():
+            if arm.gripper:
+                closed, opened = arm.gripper.opening_limits(robot.joint_limits)
+                self._closed[self._columns[name]] = closed
+                self._open[self._columns[name]] = opened
         self._timeout_ns = seconds_to_ns(config.twist_timeout_s)
         self._targets = np.array(robot.home_positions)
         self._speeds = dict.fromkeys(robot.arms, (0.0, 0))

@@ -23,19 +23,20 @@ class LeaderArm:
             joints: Joints of the robot, in order.
             mapping: Joints of the leader; empty if they have the names of the robot's.
         """
-        chosen = mapping or [LeaderJoint(joint, joint) for joint in joints]
-        self._mapping = {item.leader: item for item in chosen}
-        self._columns = {item.leader: joints.index(item.joint) for item in chosen}
+        # One joint of the leader may move several of the robot, as both fingers of a gripper.
+        self._mapping = [
+            (joints.index(item.joint), item)
+            for item in mapping or [LeaderJoint(joint, joint) for joint in joints]
+        ]
         self.positions = np.full(len(joints), np.nan)
         self.arrival_ns = 0
 
     def add(self, positions: Mapping[str, float], now_ns: int) -> bool:
         """Record positions by the names of the leader; return whether one is of the robot."""
-        known = [name for name in positions if name in self._mapping]
+        known = [(column, item) for column, item in self._mapping if item.leader in positions]
         values = self.positions.copy()
-        for name in known:
-            item = self._mapping[name]
-            values[self._columns[name]] = item.scale * positions[name] + item.offset
+        for column, item in known:
+            values[column] = item.scale * positions[item.leader] + item.offset
         if known:
             self.positions, self.arrival_ns = values, now_ns
         return bool(known)

@@ -45,7 +45,7 @@ def test_a_second_browser_watches_until_it_takes_control(rig: PageRig) -> None:
     first, second = rig.open(), rig.open()
     second.wait_for_text("has control, you watch")
     second.click("Enable")
-    second.wait_for_text("Not done")
+    second.wait_for_text("not done: browser")
     assert rig.link.calls == []
     second.click("Take control of the page")
     first.wait_for_text("has control, you watch")
@@ -79,7 +79,7 @@ def test_control_does_not_pass_on_when_its_browser_leaves(rig: PageRig) -> None:
     first.close()
     second.wait_for_text("no browser has control")
     second.click("Enable")
-    second.wait_for_text("Not done")
+    second.wait_for_text("not done: no browser has control")
     assert rig.link.calls == []
 
 

@@ -77,9 +77,13 @@ def tab(
     server: viser.ViserServer, workspace: Workspace, recorder: FakeRecorder, robot: FakeRobot
 ) -> Iterator[TeachTab]:
     server.gui.reset()
-    made = TeachTab(server, workspace, recorder, robot, lambda browser: browser == 1, None, 0.0)
+    made = TeachTab(server, workspace, recorder, robot, refusal, None, 0.0)
     yield made
     made.close()
+
+
+def refusal(browser: int) -> str:
+    return "" if browser == 1 else "browser 1 has control, you watch"
 
 
 def record(tab: TeachTab, count: int) -> None:
@@ -104,7 +108,8 @@ def test_an_error_of_the_recorder_is_shown(tab: TeachTab) -> None:
 
 
 def test_a_browser_without_control_changes_nothing(tab: TeachTab, recorder: FakeRecorder) -> None:
-    assert "another browser has control" in tab.press("Begin", browser=2)
+    assert tab.press("Begin", browser=2) == "browser 1 has control, you watch"
+    assert tab.message == "**Not done: browser 1 has control, you watch**"
     assert recorder.state == "waiting"
     tab.press("Begin", browser=1)
     assert recorder.state == "recording"

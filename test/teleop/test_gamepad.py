@@ -74,6 +74,7 @@ def test_a_gamepad_with_fewer_axes_moves_less(gamepad: Gamepad) -> None:
     [
         ({"gamepad_axes": ("sideways=1",)}, "gamepad_axes has 'sideways=1', expected name=number"),
         ({"gamepad_axes": ("x=1", "x=2")}, "gamepad_axes has x twice"),
+        ({"gamepad_buttons": ("take_over=6", "give_back=6")}, "has button 6 twice"),
         ({"gamepad_buttons": ("take_over=A",)}, "gamepad_buttons has 'take_over=A'"),
     ],
 )

@@ -1,10 +1,13 @@
 """Motion of the targets by twists, grippers, a leader arm, and without inputs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.robots.check import urdf_of
+from dbp_ros.settings.robot import GripperDescription
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.settings.teleop import LeaderJoint, TeleopConfig, check_teleop
 from dbp_ros.teleop.leader_arm import LeaderArm
@@ -113,14 +116,16 @@ def test_an_opening_share_moves_the_gripper_between_its_limits(clock: Clock) -> 
 
 
 def test_a_gripper_that_is_closed_at_its_upper_limit_is_inverted() -> None:
-    config = TeleopConfig(closed_at_upper=("left_gripper_joint",))
-    motion = TargetMotion(ROBOT, urdf_of("ur5e_dual"), config)
+    arm = ROBOT.arms["left"]
+    gripper = GripperDescription(("left_gripper_joint",), closed_at_upper=("left_gripper_joint",))
+    robot = replace(ROBOT, arms={**ROBOT.arms, "left": replace(arm, gripper=gripper)})
+    motion = TargetMotion(robot, urdf_of("ur5e_dual"), TeleopConfig())
     motion.start(np.where(np.arange(len(HOME)) == GRIPPER, 0.04, HOME))
     motion.set_opening("left", 0.0)
     Clock(motion).run(2.0)
     assert motion.positions[GRIPPER] == pytest.approx(0.085, abs=1e-4)
-    with pytest.raises(ConfigError, match="closed_at_upper has nose, not of the robot"):
-        TargetMotion(ROBOT, urdf_of("ur5e_dual"), TeleopConfig(closed_at_upper=("nose",)))
+    with pytest.raises(ConfigError, match="closed_at_upper has nose, not of the gripper"):
+        GripperDescription(("left_gripper_joint",), closed_at_upper=("nose",))
 
 
 def lead(motion, positions):
@@ -171,8 +176,14 @@ def test_the_joints_of_a_leader_are_mapped_with_scale_and_offset() -> None:
     assert leader.add({"pan": 0.5, "lift": 0.25, "other": 9.0}, 5)
     np.testing.assert_array_equal(leader.positions, [0.25, 1.0, np.nan])
     assert not leader.add({"other": 9.0}, 6)
+    both = LeaderArm(("a", "b"), TeleopConfig(leader_joints=("grip=a", "grip=b*2")).leader())
+    both.add({"grip": 0.1}, 5)
+    np.testing.assert_allclose(both.positions, [0.1, 0.2])
     with pytest.raises(ConfigError, match="leader_joints has x, not of the robot"):
         check_teleop(TeleopConfig(leader_joints=("pan=x",)), ROBOT)
+    twice = tuple(f"{leader}={ROBOT.joints[0]}" for leader in ("pan", "lift"))
+    with pytest.raises(ConfigError, match=f"leader_joints moves {ROBOT.joints[0]} twice"):
+        check_teleop(TeleopConfig(leader_joints=twice), ROBOT)
     for wrong in ("pan", "pan=", "pan=b*x"):
         with pytest.raises(ConfigError, match="expected leader=joint"):
             TeleopConfig(leader_joints=(wrong,)).leader()
