@@ -7,6 +7,7 @@ from typing import Literal
 
 from dbp_ros.data.bags.bag_paths import OWN
 from dbp_ros.data.bags.bag_summary import BagSummary, read_summary
+from dbp_ros.data.editing.episode_names import number_of
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, write_labels
 from dbp_ros.errors import EpisodeError
 from dbp_ros.teach.opened_episode import OpenedEpisode
@@ -164,7 +165,7 @@ def _key(path: Path) -> FileKey:
 
 
 def _read_entry(path: Path) -> EpisodeEntry:
-    entry = EpisodeEntry(path.name, int(path.stem.rpartition("_")[2]))
+    entry = EpisodeEntry(path.name, number_of(path.name))
     try:
         summary = read_summary(path)
     except EpisodeError as error:

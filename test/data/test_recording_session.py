@@ -1,12 +1,15 @@
 """Episodes on request of an operator: outcomes, ring buffer, disk space."""
 
 import struct
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from dbp_ros.data.bags.bag import BagTopic, EpisodeEnd, read_bag
+from dbp_ros.data.bags.bag import BagTopic, BagWriter, EpisodeEnd, read_bag
+from dbp_ros.data.labels import EpisodeLabel, write_labels
+from dbp_ros.data.recording import recorder as recorder_module
 from dbp_ros.data.recording.arrivals import Arrivals
 from dbp_ros.data.recording.disk_space import BYTES_PER_GB, DiskSpace
 from dbp_ros.data.recording.recorder import BagRecorder, bag_numbers, bag_path
@@ -226,6 +229,54 @@ def test_a_full_queue_drops_messages_and_counts_them(tmp_path):
     assert recorder.messages + recorder.dropped == 30
     written = read_bag(bag_path(tmp_path, 1)).messages["reward"]
     assert len(written) == recorder.messages >= 12
+
+
+def test_the_end_of_an_episode_is_written_also_while_the_queue_is_full(tmp_path, monkeypatch):
+    written, resume = threading.Event(), threading.Event()
+
+    def write(self, role, data, stamp_ns):
+        written.set()
+        resume.wait(20.0)
+
+    monkeypatch.setattr(BagWriter, "write", write)
+    monkeypatch.setattr(recorder_module, "QUEUE_SIZE", 5)
+    recorder = BagRecorder(tmp_path, TOPICS, lambda _: None)
+    recorder.begin({"task": "toy"})
+    recorder.record("reward", bytes(9), 0)
+    assert written.wait(20.0)
+    for index in range(1, 20):
+        recorder.record("reward", bytes(9), index)
+    assert recorder.dropped
+    on_disk = recorder.end(EpisodeEnd("success", "success", 20))
+    recorder.begin({"task": "next"})
+    assert not recorder.recording
+    resume.set()
+    assert on_disk.wait(20.0)
+    recorder.close()
+    assert read_bag(bag_path(tmp_path, 1)).end.outcome == "success"
+
+
+def test_a_clock_that_is_set_back_empties_the_buffer():
+    buffer = RingBuffer(5.0)
+    for second in (100, 101, 102):
+        assert buffer.add(("reward", b"", second * SECOND_NS)) == []
+    removed = buffer.add(("reward", b"", 3 * SECOND_NS))
+    assert [stamp_ns // SECOND_NS for _, _, stamp_ns in removed] == [100, 101, 102]
+    buffer.add(("reward", b"", 4 * SECOND_NS))
+    assert buffer.duration_s == 1.0
+    # Drivers with clocks that differ a little are not such a case.
+    assert buffer.add(("reward", b"", 4 * SECOND_NS - SECOND_NS // 2)) == []
+
+
+def test_copies_of_episodes_are_ignored_and_numbers_with_a_label_are_not_used_again(tmp_path):
+    for name in ("episode_000003.mcap", "episode_000003_backup.mcap", "episode_9.mcap"):
+        (tmp_path / name).touch()
+    assert bag_numbers(tmp_path) == [3]
+    write_labels(tmp_path, {"episode_000005.mcap": EpisodeLabel(discarded=True)})
+    recorder = BagRecorder(tmp_path, TOPICS, lambda _: None)
+    recorder.begin({"task": "toy"})
+    recorder.close()
+    assert recorder.number == 6
 
 
 def test_the_manifest_has_the_robot_and_its_controllers():

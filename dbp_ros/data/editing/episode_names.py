@@ -50,14 +50,14 @@ def _matching(word: str, names: Sequence[str]) -> list[str]:
     if (match := NUMBERS.fullmatch(word)) is None:
         return []
     first, last = int(match[1]), int(match[2] or match[1])
-    numbers = {name: _number(name) for name in names}
+    numbers = {name: number_of(name) for name in names}
     # A set may lack numbers between its first and its last.
     if last > max(numbers.values(), default=-1):
         return []
     return [name for name, number in numbers.items() if first <= number <= last]
 
 
-def _number(name: str) -> int:
+def number_of(name: str) -> int:
     """Return the last number of a name, as 3 of `episode_000003.npz`; -1 without one."""
     digits = re.findall(r"\d+", name.removesuffix(".npz").removesuffix(".mcap"))
     return int(digits[-1]) if digits else -1

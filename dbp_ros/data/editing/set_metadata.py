@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from dbp_ros.data.editing.episode_names import number_of
 from dbp_ros.data.editing.set_writing import SourceEpisode
 from dbp_ros.data.episode import DATASET_FILE
 from dbp_ros.data.formats import open_episodes
@@ -94,14 +95,9 @@ def _parts(
         new = [
             number
             for one, number in zip(episodes, numbers, strict=True)
-            if one.data == path and _number(one.name) in old
+            if one.data == path and number_of(one.name) in old
         ]
         if new:
             settings = {key: value for key, value in part.items() if key != STATISTICS}
             found.append({**settings, "first": min(new), "episodes": len(new)})
     return found
-
-
-def _number(name: str) -> int:
-    digits = Path(name).stem.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else -1

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dbp_ros.data.bags.bag import BagTopic, BagWriter, EpisodeEnd, recover_bag
+from dbp_ros.data.editing.episode_names import number_of
+from dbp_ros.data.labels import read_labels
 from dbp_ros.data.recording.ring_buffer import RingBuffer, StampedMessage
 from dbp_ros.types import seconds_to_ns
 
@@ -19,8 +21,6 @@ PREROLL_S = 1.0
 QUEUE_SIZE = 4000
 # Memory of the queue, for images on a slow disk.
 QUEUE_BYTES = 256_000_000
-# Timeout of the end of an episode, which is not dropped if the queue is full.
-END_TIMEOUT_S = 2.0
 
 WriteTask = Callable[[], None]
 
@@ -30,22 +30,28 @@ def bag_path(folder: Path, number: int) -> Path:
     return folder / f"{EPISODE}{number:06d}{SUFFIX}"
 
 
+def _unfinished_path(folder: Path, number: int) -> Path:
+    """Return the path of the bag of an episode that is not finished."""
+    return folder / f"{RECORDING}{number:06d}{SUFFIX}"
+
+
 def bag_numbers(folder: Path) -> list[int]:
-    """Return the numbers of the finished episodes, in order."""
-    return sorted(_number(path) for path in folder.glob(f"{EPISODE}*{SUFFIX}"))
+    """Return the numbers of the finished episodes, in order; a copy under another name has none."""
+    return _numbers(folder, EPISODE)
 
 
-def _number(path: Path) -> int:
-    return int(path.stem.rpartition("_")[2])
+def _numbers(folder: Path, prefix: str) -> list[int]:
+    stems = [path.stem.removeprefix(prefix) for path in folder.glob(f"{prefix}*{SUFFIX}")]
+    return sorted(int(stem) for stem in stems if stem.isdecimal() and stem == f"{int(stem):06d}")
 
 
 def recover_bags(folder: Path) -> list[int]:
     """Recover the incomplete bags of an earlier run, and return their numbers."""
     recovered = []
-    for path in sorted(folder.glob(f"{RECORDING}*{SUFFIX}")):
-        recover_bag(path, bag_path(folder, _number(path)))
-        if bag_path(folder, _number(path)).exists():
-            recovered.append(_number(path))
+    for number in _numbers(folder, RECORDING):
+        recover_bag(_unfinished_path(folder, number), bag_path(folder, number))
+        if bag_path(folder, number).exists():
+            recovered.append(number)
     return recovered
 
 
@@ -74,7 +80,7 @@ class BagRecorder:
         compression: str = "none",
         buffer: RingBuffer | None = None,
     ) -> None:
-        """Recover incomplete bags, and continue their numbering.
+        """Recover incomplete bags, and continue the numbering of bags and labels.
 
         Args:
             folder: Folder of the bags; created if missing.
@@ -82,10 +88,15 @@ class BagRecorder:
             on_bag_closed: Called by the writer thread with the number of a complete bag.
             compression: Of the bags; see `BagWriter`.
             buffer: Empty buffer for the messages before an episode; by default of `PREROLL_S`.
+
+        Raises:
+            EpisodeError: If the labels of the folder cannot be read.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.recovered = recover_bags(folder)
-        self.number = max(bag_numbers(folder), default=0)
+        # The label of a deleted bag must not apply to a new one.
+        labelled = map(number_of, read_labels(folder))
+        self.number = max((*bag_numbers(folder), *labelled), default=0)
         self.recording = False
         self.messages = self.size_bytes = self.dropped = 0
         self.buffer = buffer or RingBuffer(PREROLL_S)
@@ -96,7 +107,8 @@ class BagRecorder:
         # Latched messages from before those of the buffer.
         self._latched: dict[str, StampedMessage] = {}
         self._newest_ns = 0
-        self._tasks: queue.Queue[WriteTask] = queue.Queue(QUEUE_SIZE)
+        # Without a limit for the ends of episodes, which are never lost.
+        self._tasks: queue.SimpleQueue[WriteTask] = queue.SimpleQueue()
         # Each has one writer: the calling thread, and the writer thread.
         self._queued_bytes = self._written_bytes = 0
         self._closing = threading.Event()
@@ -137,7 +149,7 @@ class BagRecorder:
                 on_disk.set()
                 self._on_bag_closed(number)
 
-        self._enqueue(close_bag, END_TIMEOUT_S)
+        self._tasks.put(close_bag)
         return on_disk
 
     def discard(self) -> threading.Event:
@@ -157,7 +169,7 @@ class BagRecorder:
                 self._path(number).unlink()
             deleted.set()
 
-        self._enqueue(delete_bag, END_TIMEOUT_S)
+        self._tasks.put(delete_bag)
         return deleted
 
     def keep(self, metadata: Mapping[str, Any], end: EpisodeEnd) -> threading.Event | None:
@@ -203,20 +215,19 @@ class BagRecorder:
         self.size_bytes += len(data)
 
     def _path(self, number: int) -> Path:
-        """Return the path of the bag of an episode that is not finished."""
-        return self._folder / f"{RECORDING}{number:06d}{SUFFIX}"
+        return _unfinished_path(self._folder, number)
 
     def close(self) -> None:
         """Write the queued messages and stop; the bag of a running episode stays incomplete."""
         self._closing.set()
         self._thread.join(timeout=10.0)
 
-    def _enqueue(self, task: WriteTask, timeout_s: float = 0.0) -> bool:
-        try:
-            self._tasks.put(task, timeout_s > 0.0, timeout_s)
-        except queue.Full:
+    def _enqueue(self, task: WriteTask) -> bool:
+        """Queue a message or the begin of an episode, if the queue is not full."""
+        if self._tasks.qsize() >= QUEUE_SIZE:
             self.dropped += 1
             return False
+        self._tasks.put(task)
         return True
 
     def _write_queued(self, role: str, data: bytes, stamp_ns: int) -> None:

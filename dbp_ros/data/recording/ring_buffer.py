@@ -10,6 +10,8 @@ StampedMessage = tuple[str, bytes, int]
 # Memory of a message besides its bytes, in CPython.
 OVERHEAD_BYTES = 200
 BYTES_PER_MB = 1_000_000
+# The clock was set back if a message is older than the last one by more than this.
+BACKWARD_NS = NS_PER_S
 
 
 class RingBuffer:
@@ -31,10 +33,12 @@ class RingBuffer:
 
     def add(self, message: StampedMessage) -> list[StampedMessage]:
         """Append a message, and return those that are removed for it, oldest first."""
+        removed = []
+        if self._messages and message[2] < self._messages[-1][2] - BACKWARD_NS:
+            removed = self.take()
         self._messages.append(message)
         self.size_bytes += _memory(message)
         oldest_ns = message[2] - seconds_to_ns(self.limit_s)
-        removed = []
         while self._messages[0][2] < oldest_ns:
             removed.append(self._remove())
         while self.size_bytes > self.max_mb * BYTES_PER_MB and len(self._messages) > 1:

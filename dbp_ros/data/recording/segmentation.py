@@ -5,12 +5,15 @@ from threading import Event
 from typing import Any
 
 from dbp_ros.data.bags.bag import EpisodeEnd
-from dbp_ros.data.recording.recorder import END_TIMEOUT_S, BagRecorder
+from dbp_ros.data.recording.recorder import BagRecorder
 from dbp_ros.errors import EpisodeError
 from dbp_ros.guard_state import GuardState
 from dbp_ros.settings.learner import NEXT_EPISODE
 from dbp_ros.telemetry.policy_step import PolicyStep
 from dbp_ros.types import seconds_to_ns
+
+# Longest time until the end of an episode is on the disk.
+END_TIMEOUT_S = 2.0
 
 
 class EpisodeSegmenter:
