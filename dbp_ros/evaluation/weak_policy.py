@@ -35,8 +35,10 @@ FINETUNE: dict[str, Any] = {
     "init_noise_std": 0.12,
     "min_noise_std": 0.02,
     "max_noise_std": 0.5,
-    "gamma": 0.8,
-    "gae_lambda": 0.5,
+    "gamma": 0.95,
+    "gae_lambda": 0.9,
+    # With eight demonstrations the latent encodes their noise, no mode.
+    "latent_anneal_versions": 15,
     "critic_warmup_updates": 1,
     "num_learning_epochs": 10,
     "minibatch_size": 400,
