@@ -115,6 +115,8 @@ def check_new(out: Path) -> None:
         ConfigError: If it is not.
     """
     check_folder(out)
+    if out.is_mount():
+        raise ConfigError(f"--out {out} is a mount point: give a folder in it")
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"--out {out} has files: give a new folder")
 

@@ -4,6 +4,7 @@ import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
@@ -25,7 +26,13 @@ from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
 from dbp_ros.settings.finetune import FinetuneConfig
-from dbp_ros.settings.flags import add_settings, check_at_least, flags_of, settings_from
+from dbp_ros.settings.flags import (
+    add_settings,
+    check_at_least,
+    check_resumed,
+    flags_of,
+    settings_from,
+)
 from dbp_ros.types import VectorEnv
 
 
@@ -137,18 +144,55 @@ def _compare(learner: DFPLearner, seeds: range, eval_env: VectorEnv, console: Co
 def _start(arguments: argparse.Namespace) -> tuple[Checkpoint, bool]:
     """Return the initial checkpoint, and whether to resume its fine-tuning."""
     path = arguments.out / CHECKPOINT
-    if arguments.resume:
-        return read_checkpoint(arguments.out), True
-    if path.exists():
+    if path.exists() and not arguments.resume:
         raise TrainingError(f"{path} exists: give --resume to continue it, or another --out")
-    if arguments.initial_model:
-        return checkpoint_of(read_bundle(bundle_directory(arguments.initial_model))), False
-    if arguments.source is None:
+    source = _source(arguments)
+    if arguments.resume:
+        resumed = read_checkpoint(arguments.out)
+        check_resumed(arguments, finetune_config_of(resumed))
+        _check_origin(arguments, resumed, source)
+        return resumed, True
+    if source is None:
         raise DbpError(
             "--run is missing: give the folder of the training run to start from, or a bundle with "
             "--initial-model"
         )
-    return read_checkpoint(arguments.source), False
+    return source, False
+
+
+def _source(arguments: argparse.Namespace) -> Checkpoint | None:
+    """Return the policy to start from; None if none is given."""
+    if arguments.initial_model:
+        return checkpoint_of(read_bundle(bundle_directory(arguments.initial_model)))
+    return read_checkpoint(arguments.source) if arguments.source else None
+
+
+def _check_origin(
+    arguments: argparse.Namespace, resumed: Checkpoint, source: Checkpoint | None
+) -> None:
+    """Check that a run began with this policy and this environment.
+
+    Raises:
+        TrainingError: If it did not.
+    """
+    metadata = dict(resumed.metadata)
+    finetuned = metadata.pop("finetuned")
+    if source is not None and source.metadata != metadata:
+        raise TrainingError(
+            f"the run in {arguments.out} began with another policy: leave --run and "
+            "--initial-model out with --resume, or start another run in another --out"
+        )
+    given = {"env": arguments.env, **_flags_of(env_spec_from(arguments))}
+    stored = {key: finetuned[key] for key in ("env", "env_flags") if key in finetuned}
+    if stored != given:
+        raise TrainingError(
+            f"the run in {arguments.out} began in {_shown(stored)}, not in {_shown(given)}: "
+            "resume it there, or start another run in another --out"
+        )
+
+
+def _shown(origin: dict[str, Any]) -> str:
+    return " ".join([origin.get("env", ""), *origin.get("env_flags", ())])
 
 
 def check_io_spec(checkpoint: Checkpoint, spec: EnvSpec) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dbp_ros.cli.node_process import node_process
@@ -11,7 +12,7 @@ from dbp_ros.extras import install_hint, missing
 from dbp_ros.runtime.supervisor import Supervisor
 from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.fields import Settings, setting
-from dbp_ros.settings.flags import add_settings, settings_from
+from dbp_ros.settings.flags import add_settings, given_settings, settings_from
 from dbp_ros.settings.panel import PanelConfig
 from dbp_ros.settings.policy import ImageTransportName
 from dbp_ros.stack.processes import Process, StackConfig
@@ -64,12 +65,17 @@ def run(arguments: argparse.Namespace) -> int:
         DbpError: If a setting is wrong or a library is missing.
     """
     config: PanelVerbConfig = settings_from(PanelVerbConfig, arguments)
-    process = panel_process(config, arguments.namespace)
+    process = panel_process(config, given_settings(arguments), arguments.namespace)
     return Supervisor({NODE: process.command(arguments.namespace)}, os.environ, NODE).run()
 
 
-def panel_process(config: PanelVerbConfig, namespace: str) -> Process:
+def panel_process(config: PanelVerbConfig, given: Collection[str], namespace: str) -> Process:
     """Return the process of the page, with checked settings.
+
+    Args:
+        config: Flags of the verb.
+        given: Names of the flags on the command line, which override a parameter file.
+        namespace: Namespace of the stack.
 
     Raises:
         ConfigError: If a setting or a parameter file is invalid, or a library is missing.
@@ -86,4 +92,4 @@ def panel_process(config: PanelVerbConfig, namespace: str) -> Process:
         namespace=namespace,
         config=config.config,
     )
-    return node_process(NODE, stack, config, PARAMETERS)
+    return node_process(NODE, stack, config, given, PARAMETERS)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,7 @@ from dbp_ros.nodes.operator_client import OperatorClient
 from dbp_ros.runtime.supervisor import start_process
 from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.fields import Settings, setting
-from dbp_ros.settings.flags import add_settings, settings_from
+from dbp_ros.settings.flags import add_settings, given_settings, settings_from
 from dbp_ros.settings.policy import ImageTransportName
 from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.stack.processes import Process, StackConfig
@@ -73,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         DbpError: If a setting or a folder is wrong, or no topic of the robot has messages.
     """
     config: RecordConfig = settings_from(RecordConfig, arguments)
-    process, console = recorder_process(config, arguments.namespace), terminal()
+    process = recorder_process(config, given_settings(arguments), arguments.namespace)
+    console = terminal()
     child = start_process(process.command(arguments.namespace), os.environ)
     assert child.stdout is not None
     log = threading.Thread(target=_print_log, args=(child.stdout, console), daemon=True)
@@ -92,8 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def recorder_process(config: RecordConfig, namespace: str) -> Process:
+def recorder_process(config: RecordConfig, given: Collection[str], namespace: str) -> Process:
     """Return the process of the recorder, with checked settings.
+
+    Args:
+        config: Flags of the verb.
+        given: Names of the flags on the command line, which override a parameter file.
+        namespace: Namespace of the stack.
 
     Raises:
         ConfigError: If a setting, a parameter file or the folder is invalid.
@@ -108,7 +115,7 @@ def recorder_process(config: RecordConfig, namespace: str) -> Process:
         namespace=namespace,
         config=config.config,
     )
-    return node_process(NODE, stack, config, PARAMETERS)
+    return node_process(NODE, stack, config, given, PARAMETERS)
 
 
 def _await_start(operator: OperatorClient, child: "subprocess.Popen[str]") -> None:

@@ -18,7 +18,7 @@ from dbp_ros.data.survey.taken import Taken, cameras_not_of_robot, shape_text
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_folder, shown_path
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
-from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint
+from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.dataset import Demonstrations, load_demonstrations
 from dbp_ros.learning.initial_model import (
@@ -27,8 +27,13 @@ from dbp_ros.learning.initial_model import (
     initial_selection,
 )
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.settings.fields import Settings, leaves
-from dbp_ros.settings.flags import add_settings, flags_of, given_settings, settings_from
+from dbp_ros.settings.flags import (
+    add_settings,
+    check_resumed,
+    flags_of,
+    given_settings,
+    settings_from,
+)
 from dbp_ros.settings.robot_files import path_of
 
 
@@ -96,15 +101,17 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     if path.exists() and not arguments.resume:
         raise TrainingError(f"{path} exists: give --resume to continue it, or another --out")
     checkpoint = read_checkpoint(arguments.out) if arguments.resume else None
-    starts = bool(arguments.initial_model) and checkpoint is None
-    bundle = read_bundle(bundle_directory(arguments.initial_model)) if starts else None
+    given_model = arguments.initial_model
+    bundle = read_bundle(bundle_directory(given_model)) if given_model else None
     config = settings_from(TrainConfig, arguments)
     selection = _located(settings_from(Selection, arguments))
     if checkpoint is not None:
-        _check_resumed(config, checkpoint.config)
-        _check_resumed(selection, _located(checkpoint.selection))
+        check_resumed(arguments, checkpoint.config)
+        arguments.robot = selection.robot
+        check_resumed(arguments, _located(checkpoint.selection))
+        _check_initial_model(bundle, checkpoint)
         config, selection = checkpoint.config, checkpoint.selection
-    if bundle is not None:
+    elif bundle is not None:
         model, given = checkpoint_of(bundle), given_settings(arguments)
         config = initial_config(model, config, given)
         selection = initial_selection(model, arguments.data, selection, given)
@@ -138,15 +145,15 @@ def _description(bundle: Bundle, path: str) -> dict[str, Any]:
     return {"path": path, "sha256": bundle.sha256, "commands": commands}
 
 
-def _check_resumed(given: Settings, stored: Settings) -> None:
-    """Check that no setting is given that differs from those of the run."""
-    defaults = leaves(type(stored)())
-    for one, stored_one, default in zip(leaves(given), leaves(stored), defaults, strict=True):
-        if one.value not in (default.value, stored_one.value):
-            raise TrainingError(
-                f"{one.name} is {one.value}, and the run in --out has {stored_one.value}: leave it "
-                "out with --resume, or start another run in another --out"
-            )
+def _check_initial_model(bundle: Bundle | None, checkpoint: Checkpoint) -> None:
+    """Check that a resumed run started from this initial model, if one is given."""
+    stored = checkpoint.metadata.get("initial_model", {})
+    if bundle is not None and bundle.sha256 != stored.get("sha256"):
+        raise TrainingError(
+            f"--initial-model is {bundle.directory}, and the run in --out started from "
+            f"{stored.get('path', 'random weights')}: leave it out with --resume, or start another "
+            "run in another --out"
+        )
 
 
 def _taken_settings(trainer: Trainer) -> str:

@@ -84,6 +84,23 @@ def given_settings(arguments: argparse.Namespace) -> frozenset[str]:
     return given
 
 
+def check_resumed(arguments: argparse.Namespace, stored: Settings) -> None:
+    """Check that no setting on a command line differs from that of a run that it resumes.
+
+    Raises:
+        ConfigError: With both values.
+    """
+    names = given_settings(arguments)
+    given = leaves(settings_from(type(stored), arguments))
+    for one, stored_one in zip(given, leaves(stored), strict=True):
+        if one.name in names and one.value != stored_one.value:
+            raise ConfigError(
+                f"{one.name} is {_shown(one.value)}, and the run in --out has "
+                f"{_shown(stored_one.value)}: leave it out with --resume, or start another run in "
+                "another --out"
+            )
+
+
 def flags_of(config: Settings) -> list[str]:
     """Return the flags of all settings that differ from their defaults."""
     flags: list[str] = []

@@ -62,6 +62,12 @@ def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
     }
     assert finetune(trained, "out") == 1
     assert "give --resume" in capsys.readouterr().err
+    for given, message in (
+        (("--clip-ratio", "0.05"), "clip_ratio is 0.05, and the run in --out has"),
+        (("--max-episode-steps", "90"), "in Pendulum-v1, not in Pendulum-v1 --max-episode-steps"),
+    ):
+        assert finetune(trained, "out", "--resume", *given) == 1
+        assert message in capsys.readouterr().err
     assert finetune(trained, "out", "--resume", "--steps", "900") == 0
     assert read_checkpoint(out).metadata["finetuned"]["steps"] == 960
 

@@ -263,5 +263,8 @@ def test_a_setting_that_a_resumed_run_does_not_have_is_refused(
 ) -> None:
     assert train(data, run, *CHOSEN) == 0
     assert train(data, run, *CHOSEN, "--resume") == 0
-    assert train(data, run, "--resume", "--width", "24") == 1
-    assert "width is 24, and the run in --out has 16" in capsys.readouterr().err
+    for width in ("24", "512"):
+        assert train(data, run, "--resume", "--width", width) == 1
+        assert f"width is {width}, and the run in --out has 16" in capsys.readouterr().err
+    assert train(data, run, "--resume", "--initial-model", "lift") == 1
+    assert "and the run in --out started from random weights" in capsys.readouterr().err

@@ -70,11 +70,11 @@ def require_parts(folder: Path, names: Collection[str]) -> None:
 
 def finish_conversion(folder: Path, out: Path, names: Collection[str] = ("",)) -> None:
     """Give a complete set its name, or a folder with a set for each name."""
+    if out.exists():
+        # It is empty, as was checked before. If not, the markers let the same command continue.
+        out.rmdir()
     for name in names:
         (folder / name / UNFINISHED_FILE).unlink()
-    if out.exists():
-        # It is empty, as was checked before.
-        out.rmdir()
     folder.rename(out)
 
 
