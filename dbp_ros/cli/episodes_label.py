@@ -21,7 +21,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "the data set. The recordings stay as they are; every command reads the set with its "
         "labels."
     )
-    parser.epilog = "example: dbp episodes label data/transport 3 7-9 --outcome failure --discard"
+    parser.epilog = "example: dbp episodes label data/transport 3 7-9 --outcome failure"
     parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
     parser.add_argument("episodes", metavar="EPISODE", nargs="+", help=EPISODE_HELP)
     parser.add_argument("--outcome", choices=("success", "failure"), help="outcome of the episodes")

@@ -58,7 +58,7 @@ VERBS = (
     Verb("finetune", "fine-tune a trained policy from rewards", ("learn", "sim")),
     Verb("export", "export a training run as a model bundle", ("learn",)),
     Verb("import", "import an ONNX policy that was trained elsewhere", ("import",)),
-    Verb("import-lerobot", "write an ACT policy of LeRobot as an ONNX graph", ("learn",)),
+    Verb("import-lerobot", "write an ACT or diffusion policy of LeRobot as ONNX", ("learn",)),
     Verb("quantize", "quantize a model bundle", ("learn", "sim")),
     Verb("inspect", "describe a model bundle and verify it on this machine", ()),
     Verb("evaluate", "measure the success rate of a model in simulation", ("sim",)),

@@ -169,7 +169,9 @@ VERBS = {
         _give_back,
     ),
     "rollback": OperatorVerb(
-        "Replace the active model with the one that was active before it.", _rollback
+        "Return to the model that was active before, and block the present one: delete its entry "
+        "in failed.json to load it again.",
+        _rollback,
     ),
     "episode new": OperatorVerb(
         "End the episode of the learner, disable control, reset the simulated cell, begin an "

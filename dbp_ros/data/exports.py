@@ -35,7 +35,7 @@ class LeRobotExport(Settings):
 class RobomimicExport(Settings):
     """Filter keys of a file of robomimic."""
 
-    validation_share: float = setting(
+    validation_fraction: float = setting(
         0.1, "share of the demonstrations in mask/valid; the others are in mask/train", ge=0, le=0.9
     )
 

@@ -58,7 +58,7 @@ class DemoConfig(Settings):
         "", "model bundle: a folder, or a name under models/; empty for that of the task"
     )
     episodes: int = setting(20, "number of episodes", ge=1)
-    film: int = setting(3, "number of them to record as a video of the head camera", ge=0)
+    film: int = setting(3, "episodes to record as a video of the head camera", ge=0)
     panel: bool = setting(False, "serve the operator's page in a browser; prints its address")
     out: Path = setting(Path("build/demo"), "folder for the report, the plot and the video")
 

@@ -14,7 +14,7 @@ class SwapPhase(Enum):
     RECEIVING = "receiving"
     VERIFYING = "verifying"
     LOADING = "loading"
-    SELF_TEST = "proving"
+    SELF_TEST = "self_testing"
     SHADOWING = "shadowing"
     ACTIVE = "active"
     REFUSED = "refused"

@@ -37,7 +37,11 @@ class TrainConfig(Settings):
     initial_temperature_scale: float = setting(
         5.0, "initial scale of the kernel widths, annealed to 1 until half of the steps", ge=1.0
     )
-    neighbours: int = setting(0, "nearest rows of other episodes that are also positives", ge=0)
+    neighbours: int = setting(
+        0,
+        "nearest observations of other episodes whose chunks are additional targets; 0 for none",
+        ge=0,
+    )
     neighbour_bandwidth: float = setting(
         1.0, "bandwidth of the neighbours, in median distances to the nearest", ge=1e-3
     )
@@ -91,7 +95,7 @@ class TrainConfig(Settings):
         ge=0.0,
     )
     intervention_row_weight: float = setting(
-        1.0, "the same for rows in which a human drove in an episode of a policy", ge=0.0
+        1.0, "sampling weight of rows in which a human drove in an episode of a policy", ge=0.0
     )
     late_frame_probability: float = setting(
         0.5, "probability of the image of the step before", ge=0.0, le=1.0
@@ -104,10 +108,14 @@ class TrainConfig(Settings):
     validate_every: int = setting(500, "optimizer steps between validations", ge=1)
     checkpoint_every: int = setting(500, "optimizer steps between checkpoints", ge=1)
     smallest_range_rad: float = setting(
-        0.05, "smallest range of an arm joint in the normalisation", ge=1e-6
+        0.05, "smallest range of an arm joint in the normalisation [rad]", ge=1e-6
     )
-    smallest_range_m: float = setting(0.005, "the same for a gripper", ge=1e-6)
-    smallest_range: float = setting(0.01, "the same for any other column", ge=1e-6)
+    smallest_range_m: float = setting(
+        0.005, "smallest range of a gripper in the normalisation [m]", ge=1e-6
+    )
+    smallest_range: float = setting(
+        0.01, "smallest range of any other column in the normalisation", ge=1e-6
+    )
     allow_constant_actions: bool = setting(False, "accept data with a constant action")
     threads: int = setting(2, "CPU threads", ge=1)
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "training device")

@@ -28,9 +28,11 @@ class JointColumn(Settings):
     unit: Unit | None = setting(None, "Unit; that of the mapping if not given")
     sign: int = setting(1, "-1 if the joint turns in the opposite direction", ge=-1, le=1)
     data_range: tuple[float, float] | None = setting(None, "Two values in the data")
-    robot_range: tuple[float, float] | None = setting(None, "The same in [rad] or [m]")
+    robot_range: tuple[float, float] | None = setting(
+        None, "Two values in [rad] or [m] that correspond to data_range"
+    )
     action_range: tuple[float, float] | None = setting(
-        None, "Two values of the action in the data that are robot_range, such as [1, -1]"
+        None, "Two values of the action in the data for robot_range, such as [1, -1]"
     )
     action_kind: ActionKind | None = setting(
         None, "absolute or delta; that of the mapping if not given"

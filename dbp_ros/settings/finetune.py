@@ -71,7 +71,9 @@ class FinetuneConfig(OffPolicyConfig):
     )
     reward_clip: float = setting(10.0, "largest scaled reward of a decision", ge=1e-6)
     clip_ratio: float = setting(0.2, "clip range of the likelihood ratio of a chunk", ge=0, le=1)
-    target_kl: float = setting(0.05, "largest KL divergence of an update, else shortened", ge=0.0)
+    target_kl: float = setting(
+        0.05, "largest KL divergence of an update; a larger update is shortened", ge=0.0
+    )
     num_learning_epochs: int = setting(5, "passes over the decisions of an update", ge=1)
     minibatch_size: int = setting(512, "decisions per optimizer step", ge=1)
     actor_learning_rate: float = setting(1e-4, "learning rate of the policy", ge=0.0)

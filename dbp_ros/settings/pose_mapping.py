@@ -51,7 +51,7 @@ class PoseColumns(Settings):
     position_scale: float = setting(
         1.0, "Factor to the unit, such as 0.05 for a change from -1 to 1", ge=1e-9
     )
-    rotation_scale: float = setting(1.0, "The same for angles, to [rad]", ge=1e-9)
+    rotation_scale: float = setting(1.0, "Factor to [rad] for angles", ge=1e-9)
     frame: str = setting("", "Fixed link in whose frame the poses are; empty for the arm's base")
     delta_frame: Literal["frame", "hand"] = setting(
         "frame", "Axes of a change: those of frame, or of the measured hand"

@@ -165,7 +165,7 @@ def demonstrate(
 
     The recorded actions are free of noise, so the data contain recoveries from the errors of a
     policy (DART, arXiv 1703.09327). With a policy the recording starts where the expert takes over
-    from it, as in HG-DAgger (arXiv 1810.02890): each chunk of actions is then one of the expert.
+    from it, similar to DAgger (arXiv 1011.0686): each chunk of actions is then one of the expert.
 
     Args:
         simulation: Simulation; it is reset.

@@ -51,7 +51,9 @@ class StackConfig(Settings):
         DEFAULT_ROBOT, "Description of the robot: a name in config/robots/, or a file"
     )
     model: str = setting(PolicyConfig.model, "Model bundle: a folder, or a name under models/")
-    policy: bool = setting(True, "Start the policy; without it, move the arms by other chunks")
+    policy: bool = setting(
+        True, "Start the policy; without it, another node publishes action_chunk"
+    )
     task: str = setting(
         "",
         "Task of the simulated cell: reach, lift, can or transport, empty for "

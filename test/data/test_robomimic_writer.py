@@ -21,7 +21,7 @@ HEAD, WRIST = "head_camera", "wrist_image_raw"
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("out") / "demo.hdf5"
-    write_robomimic(episodes(), path, RobomimicExport(validation_share=0.25))
+    write_robomimic(episodes(), path, RobomimicExport(validation_fraction=0.25))
     return path
 
 
@@ -81,7 +81,7 @@ def test_the_filter_keys_split_the_demonstrations(exported, tmp_path):
         "valid": ["demo_2"],
         "success": ["demo_0", "demo_1", "demo_3"],
     }
-    write_robomimic(episodes(), tmp_path / "demo.hdf5", RobomimicExport(validation_share=0.0))
+    write_robomimic(episodes(), tmp_path / "demo.hdf5", RobomimicExport(validation_fraction=0.0))
     assert masks(tmp_path / "demo.hdf5").keys() == {"train", "success"}
 
 

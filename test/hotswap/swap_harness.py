@@ -25,7 +25,7 @@ CONFIG = PolicyConfig(
     inference_budget=100.0,
     latent_time_constant_s=0.0,
 )
-PASSED = ["verifying", "loading", "proving", "shadowing", "active"]
+PASSED = ["verifying", "loading", "self_testing", "shadowing", "active"]
 
 
 class SwapHarness:

@@ -108,6 +108,23 @@ def test_differences_in_degrees_are_added_to_the_measured_positions(
     np.testing.assert_allclose(chunk, np.stack(expected, axis=1), atol=1e-5)
 
 
+def test_an_action_may_have_another_range_than_the_state(
+    tmp_path: Path, import_into: ImportInto
+) -> None:
+    ranges = {"data_range": [0, 100], "action_range": [1, -1], "robot_range": [0.0, 0.08]}
+    folder, _ = import_into(
+        write_state_policy(tmp_path / "binary.onnx", 3),
+        joint_units={"gripper": ranges},
+        positions={"joints": {"layout": "TD"}},
+        actions={"deltas": {"layout": "TD"}},
+    )
+    chunk = load_policy(folder)(MEASURED)
+    state = np.array([*MEASURED[:2], MEASURED[2] / 0.08 * 100])
+    raw = np.tanh(state @ waves(3, 3 * HORIZON)).reshape(HORIZON, 3)
+    np.testing.assert_allclose(chunk[:, :2], raw[:, :2], atol=1e-5)
+    np.testing.assert_allclose(chunk[:, 2], 0.08 * (1 - raw[:, 2]) / 2, atol=1e-5)
+
+
 def test_increments_add_up_from_the_measured_positions(
     tmp_path: Path, import_into: ImportInto
 ) -> None:

@@ -135,6 +135,7 @@ def test_outputs_of_different_lengths_are_refused(tmp_path: Path, import_into: I
         ({"images": {"i": {"camera": "c", "fit": "squeeze"}}}, "expected one of stretch, pad, cro"),
         ({"noise": ["s"], "constants": {"s": {}}}, "the input s is mapped twice"),
         ({"joint_units": {"elbow": {"state": "x"}}}, "joint_units.elbow has a column name"),
+        ({"joint_units": {"elbow": {"action_kind": "delta"}}}, "joint_units.elbow has action_kind"),
         ({"joint_units": {"wrist": {"unit": "deg"}}}, "joint_units has wrist, expected names am"),
         ({"actions": {"a": {"absolute_joints": ["elbow"]}}}, "but meaning is absolute"),
         ({"velocities": {}}, "has no velocities; its fields are joints, unit"),

@@ -67,7 +67,7 @@ def write_robomimic(
             report(index + 1)
         data.attrs["total"] = total
         data.attrs["env_args"] = json.dumps(_environment(", ".join(tasks), step_s, rewarded))
-        for key, numbers in _filters(successes, config.validation_share).items():
+        for key, numbers in _filters(successes, config.validation_fraction).items():
             file[f"mask/{key}"] = np.array([_name(number).encode() for number in numbers], "S")
 
 
@@ -126,10 +126,10 @@ def _environment(task: str, step_s: float, rewarded: bool) -> dict[str, Any]:
     return {"env_name": task, "type": GYM_TYPE, "env_kwargs": arguments}
 
 
-def _filters(successes: list[bool], validation_share: float) -> dict[str, list[int]]:
+def _filters(successes: list[bool], validation_fraction: float) -> dict[str, list[int]]:
     """Return the numbers of the demonstrations of each filter key that is not empty."""
     count = len(successes)
-    wanted = round(validation_share * count)
+    wanted = round(validation_fraction * count)
     # Spread over the recording, because what was recorded together is similar.
     valid = {int((index + 0.5) * count / wanted) for index in range(wanted)}
     filters = {
