@@ -45,6 +45,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "small minibatches": {"minibatch_size": 50},
     "large updates": {"target_kl": 0.5},
     "more exploration": {"init_noise_std": 0.25, "min_noise_std": 0.05},
+    "latent not annealed": {"latent_anneal_versions": 0},
+    "shorter returns": {"gamma": 0.8, "gae_lambda": 0.5},
 }
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"demo-learn": {}, **CHANGES, "all of these": dict(ChainMap(*map(dict, CHANGES.values())))}
@@ -138,8 +140,8 @@ def summary(table: ResultTable) -> Iterator[Row]:
 def plot(table: ResultTable) -> Path:
     """Plot the success of every run over its episodes, one panel for each variant."""
     names = [name for name in VARIANTS if name in table.values("variant")]
-    figure = Figure(figsize=(12, 6), layout="constrained")
-    panels = figure.subplots(2, 3, sharex=True, sharey=True).flat
+    figure = Figure(figsize=(14, 6), layout="constrained")
+    panels = figure.subplots(2, 4, sharex=True, sharey=True).flat
     for axes, name in zip(panels, names, strict=False):
         for row in table.rows:
             if row["variant"] != name:

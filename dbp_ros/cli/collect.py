@@ -1,7 +1,6 @@
 """`dbp collect`: record demonstrations, of the scripted expert or in an environment."""
 
 import argparse
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from dbp_ros.cli.collect_cell import CellCollectConfig, cell_plan_of, collect_in_cell
@@ -55,9 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
             successes = collect_in_cell(cell_plan, episodes, config.workers, console)
     except DbpError as error:
         console.print(f"dbp collect: {error}", style="red", soft_wrap=True)
-        return 2
-    except BrokenProcessPool:
-        console.print("dbp collect: a worker was killed; the same command resumes", style="red")
         return 2
     return 0 if sum(successes) >= MIN_SUCCESS_RATE * len(successes) else 1
 

@@ -4,10 +4,8 @@ import argparse
 import shlex
 from pathlib import Path
 
-import yaml
-
 from dbp_ros.bundle.manifest import MANIFEST
-from dbp_ros.data.episode import DATASET_FILE
+from dbp_ros.data.dataset_file import read_description
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.errors import TrainingError
 from dbp_ros.files import check_new_folder, shown_path
@@ -73,8 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str, ...]:
     """Return the command lines that produced the bundle, as they were given."""
-    file = arguments.data / DATASET_FILE
-    description = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    description = read_description(arguments.data)
     words = ["dbp", "export", "--run", shown_path(arguments.source)]
     words += ["--data", shown_path(arguments.data), "--out", shown_path(arguments.out)]
     words += ["--name", arguments.name, "--version", str(arguments.version)]

@@ -70,7 +70,7 @@ def _print_sampler(checkpoint: Checkpoint, steps: int) -> None:
     config = checkpoint.config
     scheduler = config.get("noise_scheduler_type")
     print(f"sampled by DDIM in {steps} steps; the checkpoint has {scheduler}")
-    if config.get("resize_shape"):
+    if config.get("resize_shape") and checkpoint.cameras:
         (height, width), *_ = checkpoint.cameras.values()
         print(
             f"set camera_size to [{height}, {width}] and interpolation to linear_antialias for "

@@ -11,10 +11,13 @@ from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.bundle.golden import GoldenCases, read_golden
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.cli.terminal import show, terminal
+from dbp_ros.data.selection import Selection
+from dbp_ros.errors import BundleError
 from dbp_ros.files import check_new_folder
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.quantization import PRECISIONS, quantize_bundle
 from dbp_ros.policy.model import Model
+from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.flags import check_at_least
 from dbp_ros.telemetry.stopwatch import time_interleaved
 
@@ -85,12 +88,28 @@ def command(arguments: argparse.Namespace) -> str:
 def recorded_observations(source: Bundle, data: Path | None, cases: int) -> GoldenCases:
     """Return observations of recorded episodes, or the golden cases of the bundle.
 
+    The episodes are read as in the training of the bundle.
+
     Raises:
-        TrainingError: If the episodes cannot be read.
+        BundleError: If the episodes lack a state, a camera or a point cloud of the model.
+        TrainingError: If they cannot be read.
     """
     if data is None:
         return read_golden(source)
-    manifest, recorded = source.manifest, load_demonstrations(data)
+    manifest = source.manifest
+    selection = manifest.made_by.get("dataset", {}).get("selection", {})
+    recorded = load_demonstrations(data, from_mapping(Selection, selection))
+    clouds = tuple(cloud.name for cloud in manifest.clouds)
+    for what, needed, found in (
+        ("states", manifest.states, recorded.state_names),
+        ("cameras", manifest.camera_names, recorded.images),
+        ("point clouds", clouds, recorded.points),
+    ):
+        if missing := [name for name in needed if name not in found]:
+            raise BundleError(
+                f"{data} has the {what} {', '.join(found) or 'none'}, and {source.directory} takes "
+                f"{', '.join(missing)} too: give a data set that the model can be trained on"
+            )
     generator = np.random.default_rng(SEED)
     count = min(cases, len(recorded.states))
     chosen = np.sort(generator.choice(len(recorded.states), count, replace=False))

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from dbp_ros.data.episode import DATASET_FILE
-from dbp_ros.errors import ConfigError
+from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.files import write_text
 
 
@@ -32,9 +32,10 @@ def begin_part(
 
     Raises:
         ConfigError: If some of these episodes were recorded with other settings.
+        EpisodeError: If the file cannot be read.
     """
     path = directory / DATASET_FILE
-    earlier = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    earlier = read_description(directory)
     parts = []
     for known in earlier.get("parts", []):
         if _overlapping(known, part):
@@ -51,6 +52,25 @@ def begin_part(
         "parts": [*parts, part],
     }
     write_description(directory, content)
+    return content
+
+
+def read_description(data: Path) -> dict[str, Any]:
+    """Return the content of `dataset.yaml`; empty if the set has none.
+
+    Raises:
+        EpisodeError: If it cannot be read.
+    """
+    path = data / DATASET_FILE
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise EpisodeError(f"{path} is not valid YAML: {reason}") from error
+    if not isinstance(content, dict):
+        raise EpisodeError(f"{path} is not a mapping: correct it or delete it")
     return content
 
 

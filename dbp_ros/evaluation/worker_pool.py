@@ -4,8 +4,10 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from dbp_ros.errors import DbpError
 from dbp_ros.runtime.parent_death import die_with_parent
 
 Job = TypeVar("Job")
@@ -30,6 +32,9 @@ def run_in_workers(
         workers: Maximum number of processes.
         start: Called once in each worker, before its first job.
         start_args: Arguments of `start`.
+
+    Raises:
+        DbpError: If a worker is killed, or `start` fails.
     """
     if not jobs:
         return
@@ -41,6 +46,11 @@ def run_in_workers(
         try:
             for job in as_completed(running):
                 yield job.result()
+        except BrokenProcessPool as error:
+            raise DbpError(
+                "a worker process was killed, for example for lack of memory, or could not start: "
+                "give fewer --workers; the same command continues where results are written"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             # Their jobs may take minutes; files are written atomically.

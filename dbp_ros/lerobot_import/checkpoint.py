@@ -139,7 +139,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     checkpoint = Checkpoint(folder, config)
     inputs = config["input_features"]
     backbone = config.get("vision_backbone")
-    kinds = {feature["type"] for feature in inputs.values()}
+    kinds = {feature.get("type") for feature in inputs.values()}
     checkpoint.refuse(
         {
             f"input_features has no {STATE}": STATE not in inputs,

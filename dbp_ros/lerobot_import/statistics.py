@@ -116,7 +116,7 @@ def read_statistics(
     for file, kind in PROCESSORS.items():
         if not (folder / file).is_file():
             continue
-        for step in read_json(folder / file)["steps"]:
+        for step in read_json(folder / file).get("steps", ()):
             if step.get("registry_name") == kind and "state_file" in step:
                 found |= read_tensors(folder / step["state_file"])
     return found

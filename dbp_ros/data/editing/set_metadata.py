@@ -4,35 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dbp_ros.data.dataset_file import read_description
 from dbp_ros.data.editing.episode_names import number_of
 from dbp_ros.data.editing.set_writing import SourceEpisode
-from dbp_ros.data.episode import DATASET_FILE
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.errors import EpisodeError
 
 # Statistics of a part, which hold for all of its episodes together.
 STATISTICS = "modes"
-
-
-def read_metadata(data: Path) -> dict[str, Any]:
-    """Return the content of `dataset.yaml`; empty if the set has none.
-
-    Raises:
-        EpisodeError: If it cannot be read.
-    """
-    path = data / DATASET_FILE
-    if not path.is_file():
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise EpisodeError(f"{path} is not valid YAML: {reason}") from error
-    if not isinstance(content, dict):
-        raise EpisodeError(f"{path} is not a mapping: correct it or delete it")
-    return content
 
 
 def combined_metadata(
@@ -49,7 +27,7 @@ def combined_metadata(
         command: Command line that makes the set.
     """
     paths = list(dict.fromkeys(one.data for one in episodes))
-    contents = {path: read_metadata(path) for path in paths}
+    contents = {path: read_description(path) for path in paths}
     own = ("command_lines", "parts", "sources", "task")
     shared = {
         key: value
