@@ -26,7 +26,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add_namespace(parser)
     parser.add_argument(
-        "--recordings", type=Path, default=Path("runs"), help="folder of recordings (default: runs)"
+        "--recordings",
+        type=Path,
+        default=Path("runs"),
+        help="folder whose free space is checked, such as recordings or runs/learner "
+        "(default: runs)",
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.set_defaults(run=run)
