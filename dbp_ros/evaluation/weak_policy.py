@@ -24,6 +24,8 @@ NETWORK = (
     *("--late-frame-probability", "0", "--brightness", "0.05", "--contrast", "0.05"),
     *("--width", "64", "--branch-width", "32", "--depth", "1", "--learning-rate", "0.002"),
     *("--keypoints", "16", "--channels", "8", "16", "24", "24"),
+    # All demonstrations are for training.
+    *("--validation-fraction", "0"),
     # One thread, because other processes use the cores.
     *("--threads", "1"),
 )

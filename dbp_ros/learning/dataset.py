@@ -41,7 +41,7 @@ class Demonstrations:
         points: Point clouds of each sensor. Shapes (steps, points, channels).
         first: First row of each row's episode. Shape (steps,).
         last: Last row of each row's episode. Shape (steps,).
-        episode: Number of each row's episode. Shape (steps,).
+        episode: Number of each row's recording. Shape (steps,).
         by_policy: Whether a policy, not a human, drove each row. Shape (steps,).
         units: Units of the columns.
         robot: Name or file of the robot's description; empty if unknown.
@@ -200,7 +200,10 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
         found = join_episodes(
             (episodes.read(index), name) for index, name in enumerate(episodes.names)
         )
-        found = replace(found, units=units, robot=selection.robot, unused=episodes.unused)
+        # The phases of a subsampled recording are one episode: they differ by less than a step.
+        numbers = found.episode // (selection.stride or 1)
+        found = replace(found, units=units, robot=selection.robot, episode=numbers)
+        found = replace(found, unused=episodes.unused)
         columns = column_ranges("state", found.state_names, found.states, units)
         columns += column_ranges("action", found.action_names, found.actions, units)
         with error_context(str(path)):
