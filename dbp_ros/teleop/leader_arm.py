@@ -13,7 +13,6 @@ class LeaderArm:
 
     Attributes:
         positions: Newest positions in [rad] and [m]; NaN for joints without any. Shape (nu,).
-        arrival_ns: Arrival of the newest positions; 0 before the first.
     """
 
     def __init__(self, joints: Sequence[str], mapping: Sequence[LeaderJoint]) -> None:
@@ -29,16 +28,17 @@ class LeaderArm:
             for item in mapping or [LeaderJoint(joint, joint) for joint in joints]
         ]
         self.positions = np.full(len(joints), np.nan)
-        self.arrival_ns = 0
+        # By joint: one of two leader arms may be silent.
+        self._arrivals_ns = np.zeros(len(joints), np.int64)
 
     def add(self, positions: Mapping[str, float], now_ns: int) -> bool:
         """Record positions by the names of the leader; return whether one is of the robot."""
         known = [(column, item) for column, item in self._mapping if item.leader in positions]
-        values = self.positions.copy()
+        values, arrivals_ns = self.positions.copy(), self._arrivals_ns.copy()
         for column, item in known:
             values[column] = item.scale * positions[item.leader] + item.offset
-        if known:
-            self.positions, self.arrival_ns = values, now_ns
+            arrivals_ns[column] = now_ns
+        self.positions, self._arrivals_ns = values, arrivals_ns
         return bool(known)
 
     def clear(self) -> None:
@@ -46,6 +46,5 @@ class LeaderArm:
         self.positions = np.full(len(self.positions), np.nan)
 
     def target(self, now_ns: int, timeout_ns: int) -> Array:
-        """Return the newest positions, NaN if they are older than the timeout. Shape (nu,)."""
-        fresh = now_ns - self.arrival_ns <= timeout_ns
-        return self.positions if fresh else np.full(len(self.positions), np.nan)
+        """Return the newest positions, NaN where they are older than the timeout. Shape (nu,)."""
+        return np.where(now_ns - self._arrivals_ns <= timeout_ns, self.positions, np.nan)
