@@ -25,6 +25,9 @@ QUIET_SHARE = 0.1
 SLIP_SHARE = 0.3
 # Reanchorings during one rest, as each of them lets a loaded arm sink further.
 MAX_REANCHORINGS = 2
+# An arm far from a command that has been still for the first time, and still itself for less than
+# the second, is moved by hand: one that follows its command comes to rest in between.
+FAR_S, MOVED_S = 1.5 * SETTLE_S, 0.5 * SETTLE_S
 
 
 class FollowingMonitor:
@@ -124,14 +127,14 @@ class FollowingMonitor:
         )
         new = settled & np.isnan(self._rest_position)
         off = error > self._steady_error + self.distance
-        # No load causes such an error: the arm was moved.
-        moved = still & (error > self._max_steady + self.distance)
-        self._reanchorings[moved] = 0
+        # No load causes such an error: the arm was moved. If it is far again after a reanchoring,
+        # it follows its command at a distance, and each further one would move it on.
+        far = (self._command_still_s >= FAR_S) & (error > self._max_steady + self.distance)
         chosen: Flags = new & (off & ~self._is_gripper | self._pushed)
         chosen &= self._reanchorings < MAX_REANCHORINGS
-        chosen |= moved
         slipped = error > self._steady_error + SLIP_SHARE * self.distance
         chosen |= settled & self._unverified & (slipped | ~self._is_gripper)
+        chosen = np.where(far, self._reanchorings <= 0, chosen)
         if not holding:
             chosen = np.zeros_like(still)
         rests = new & ~chosen
@@ -142,6 +145,10 @@ class FollowingMonitor:
             rests, np.minimum(error, self._max_steady), self._steady_error
         )
         return chosen
+
+    def begin(self, joints: Flags) -> None:
+        """Begin to reanchor joints; this does not count for an arm that is moved by hand."""
+        self._reanchorings[joints & (self._arm_still_s < MOVED_S)] = -1
 
     def reset(self, joints: Flags) -> None:
         """Restart joints whose commands were reanchored."""

@@ -60,6 +60,8 @@ class MotionGuard:
         self._limited = LimitedShare(config.joints, config.command_rate_hz, self.following.distance)
         self.enabled = False
         self.stop_reason = self._fault = ""
+        # Until a reset, after joint states that jumped: they may be those of another publisher.
+        self._implausible = False
         self.lost_joints = np.zeros(len(config.joints), bool)
         self.controllers_checked_ns = sys.maxsize
         self._commanded_ns = self._ticked_ns = 0
@@ -75,6 +77,7 @@ class MotionGuard:
         command = None if self._limiter is None else self._limiter.command
         implausible = self._feedback.add(positions, command, now_ns)
         if implausible and self.enabled:
+            self._implausible = True
             self.stop(implausible)
 
     def accept(self, chunk: ActionChunk, now_ns: int, by_operator: bool = False) -> None:
@@ -145,7 +148,7 @@ class MotionGuard:
         if recent and self._fault and reason not in self._fault:
             self._fault += f"{NEXT_REASON}{reason}"
         if self._limiter is None:
-            if recent and self._fault:
+            if recent and self._fault and not self.stop_reason:
                 self._stop_commanding()
             return
         self.counters.controller_losses += 1
@@ -172,7 +175,7 @@ class MotionGuard:
             raise CommandError("the arms still move: reset again when they are at rest")
         if self.stop_reason:
             self.stop_reason = self._fault = ""
-            self.enabled = False
+            self.enabled = self._implausible = False
             self._stop_commanding()
 
     @property
@@ -244,7 +247,7 @@ class MotionGuard:
         """Stop the arms if a joint does not follow, and reanchor commands away from their arms."""
         measured = self._feedback.positions
         assert measured is not None
-        if self._feedback.jumped:
+        if self._feedback.jumped or self._implausible:
             return
         if after_gap and limiter.at_rest and self._reanchoring.set_moved(limiter, measured):
             self._plan()

@@ -81,6 +81,7 @@ class Reanchoring:
 
     def _begin(self, joints: Flags, measured: Array) -> None:
         self._counters.reanchors += 1
+        self._following.begin(joints)
         self.joints = self.joints | joints
         self._targets = np.where(joints, measured, self._targets)
 

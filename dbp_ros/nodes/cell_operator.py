@@ -229,7 +229,10 @@ class CellOperator:
                 raise
 
     def _call_until_accepted(self, kind: Any, service: str, request: Any) -> None:
-        """Repeat a call until it is accepted, the guard stops or `refusal_limit_s` is over."""
+        """Repeat a call until it is accepted, the guard stops or `refusal_limit_s` is over.
+
+        After an emergency stop it is never repeated.
+        """
         deadline_s = time.monotonic() + self.refusal_limit_s
         while True:
             try:
@@ -237,7 +240,7 @@ class CellOperator:
                 return
             except DbpError:
                 stopped = service == ENABLE and self._guard_is(GuardMode.STOPPED)
-                if stopped or time.monotonic() > deadline_s:
+                if stopped or self._guard.emergency_stop or time.monotonic() > deadline_s:
                     raise
             time.sleep(POLL_S)
 

@@ -17,20 +17,28 @@ WHOLE = frozenset({0})
 
 
 class LatestProblem:
-    """Problem of the messages of a topic, until a valid message."""
+    """Problem of the messages of a topic, until a valid message or a second without any.
+
+    The last chunk before a policy becomes inactive must not prevent that control is enabled.
+    """
 
     def __init__(self) -> None:
-        self.sentence = ""
-        self._recorded_ns = 0
+        self._sentence = ""
+        self._recorded_ns = self._newest_ns = 0
 
     def record(self, sentence: str, now_ns: int) -> None:
         """Record a problem, at most one per second: sentences may differ in their numbers."""
-        if not self.sentence or now_ns - self._recorded_ns >= NS_PER_S:
-            self.sentence, self._recorded_ns = sentence, now_ns
+        if not self.sentence(now_ns) or now_ns - self._recorded_ns >= NS_PER_S:
+            self._sentence, self._recorded_ns = sentence, now_ns
+        self._newest_ns = now_ns
 
     def clear(self) -> None:
         """Record a valid message."""
-        self.sentence = ""
+        self._sentence = ""
+
+    def sentence(self, now_ns: int) -> str:
+        """Return the problem; empty if there is none."""
+        return self._sentence if now_ns - self._newest_ns <= NS_PER_S else ""
 
 
 class ChunkInput:

@@ -161,7 +161,9 @@ class EpisodeRunner(Node):  # type: ignore[misc]
         if self._guard.emergency_stop:
             raise DbpError("the emergency stop was pressed: call guard/reset and start again")
         if self._guard.mode is GuardMode.STOPPED:
-            self._retry(Trigger, "guard/reset", Trigger.Request())
+            self._retry(
+                Trigger, "guard/reset", Trigger.Request(), lambda: not self._guard.emergency_stop
+            )
             self.wait_for(lambda: self._guard.mode is GuardMode.DISABLED, "the guard to be reset")
         self.trigger("simulation/reset")
         time.sleep(SETTLE_S)

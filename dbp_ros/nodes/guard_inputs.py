@@ -107,8 +107,8 @@ class GuardInputs:
         """
         missing = self._merger.problem(now_ns, self._timeout_ns)
         # Without a clock no stamp is valid.
-        refused = self._clock.problem or self._problem.sentence
-        chunks = (self._operator_chunks if by_operator else self._chunks).problem.sentence
+        refused = self._clock.problem or self._problem.sentence(now_ns)
+        chunks = (self._operator_chunks if by_operator else self._chunks).problem.sentence(now_ns)
         return list(filter(None, (refused, "" if refused else missing, chunks)))
 
     @property

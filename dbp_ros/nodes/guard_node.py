@@ -39,7 +39,8 @@ from dbp_ros.telemetry.command_statistics import CommandStatistics
 from dbp_ros.telemetry.trace import Hop, Trace
 from dbp_ros.types import NS_PER_S, Array
 
-SETTLE_S = 1.0
+# Time from the end of control until the commands end, beyond that of braking; and at most.
+SETTLE_S, MAX_SETTLE_S = 0.3, 4.0
 START_RETRY_S = 0.2
 # A command is discarded if it is later than this.
 OUTDATED_NS = 50_000_000
@@ -121,7 +122,10 @@ class GuardNode(Node):  # type: ignore[misc]
         self._stop_socket.close()
         with self._lock:
             self._guard.disable()
-        deadline = time.monotonic() + SETTLE_S
+        limits = self._guard.limits
+        braking_s = float((limits.velocity / limits.acceleration).max())
+        braking_s /= min(1.0, self._config.real_time_factor)
+        deadline = time.monotonic() + min(SETTLE_S + braking_s, MAX_SETTLE_S)
         while self._guard.moving and time.monotonic() < deadline:
             time.sleep(0.01)
         self._loop.stop()

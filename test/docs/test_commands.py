@@ -24,7 +24,7 @@ from docs.reference_pages import parser_of
 
 MAKE_TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 # Words of the shell and of other projects; the rest of their lines is not checked.
-FOREIGN = {"cd", "rosdep", "ssh", "sudo", "."}
+FOREIGN = {"cd", "cp", "echo", "rosdep", "ssh", "sudo", "."}
 
 
 def verb_of(words: list[str]) -> tuple[Command, Verb, list[str]]:

@@ -91,6 +91,20 @@ def test_implausible_jumps_of_joint_states_latch_a_stop_at_the_last_command(
     np.testing.assert_array_equal(commands[-1], commands[-100])
 
 
+def test_after_a_jump_the_command_stays_until_a_reset(moving):
+    moving.run(20, towards(AHEAD))
+    commands = []
+    for _ in range(1000):
+        moving.now_ns += PERIOD_NS
+        moving.guard.add_measurement(np.array([-0.9, -0.9]), moving.now_ns)
+        commands.append(moving.guard.tick(moving.now_ns))
+    assert moving.guard.mode is GuardMode.STOPPED
+    np.testing.assert_array_equal(commands[-1], commands[100])
+    moving.guard.reset()
+    moving.guard.enable(moving.now_ns)
+    np.testing.assert_allclose(moving.guard.tick(moving.now_ns + PERIOD_NS), [-0.9, -0.9])
+
+
 def test_after_a_suspension_commands_start_at_the_measured_positions(moving):
     moving.run(5, towards(AHEAD))
     moving.now_ns += NS_PER_S // 2

@@ -82,6 +82,25 @@ def test_an_arm_that_sags_under_its_load_does_not_sink_further(faulty):
     assert faulty.guard.counters.reanchors <= 2
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("lag", [0, 15, 50])
+@pytest.mark.parametrize("offset", [-0.16, 0.2, 0.28])
+def test_an_arm_that_follows_at_a_large_distance_is_not_moved_on_and_on(
+    faulty, offset, lag, stopped
+):
+    faulty.run(300, towards(START))
+    if stopped:
+        faulty.guard.stop("e-stop")
+    faulty.follows, commands = False, [START] * (lag + 1)
+    for period in range(3000):
+        commands += faulty.run(1)
+        distance = offset * min(1.0, period / 100)
+        faulty.positions = commands[-1 - lag] + distance
+    assert 1 <= faulty.guard.counters.reanchors <= 3
+    assert np.abs(commands[-1] - START).max() <= 3 * abs(offset)
+    np.testing.assert_array_equal(commands[-1], commands[-1500])
+
+
 def test_a_gripper_that_holds_an_object_stays_closed():
     config = replace(CONFIG, gripper_joints=("right_elbow_joint",))
     cell = Cell(MotionGuard(config), START)
