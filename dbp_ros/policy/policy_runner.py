@@ -169,7 +169,7 @@ class PolicyRunner:
         """
         observation = self.observations.get_observation(now_ns)
         start_ns = time.perf_counter_ns()
-        action = self._predict(observation, self._latent.value)
+        action = self._advance(observation, self._latent.value)
         self.recent_inference.record(time.perf_counter_ns() - start_ns)
         return observation, self._to_chunk(observation, action, self._due_ns)
 
@@ -195,7 +195,11 @@ class PolicyRunner:
         return self._to_chunk(observation, executed, self._executed_due_ns)
 
     def _predict(self, observation: Observation, latent: Floats) -> Floats:
-        """Return the model's action. Shape (horizon, nu)."""
+        """Return the action to execute. Shape (horizon, nu)."""
+        return self._advance(observation, latent)
+
+    def _advance(self, observation: Observation, latent: Floats) -> Floats:
+        """Return the model's action, and advance the state of a recurrent policy."""
         model, inputs = self.model, (observation.positions, observation.features, latent)
         if self._state is None or model.initial_state is None:
             return model.predict(*inputs)

@@ -65,6 +65,18 @@ def test_a_deterministic_head_declared_stochastic_is_refused(make_bundle):
         Model(bundle)
 
 
+def test_a_shadow_test_samples_no_decision(runner, stochastic):
+    *_, (now_ns, _, _) = run(runner, 1)
+    candidate = runner.create_candidate(stochastic)
+    before = runner.execution.num_decisions
+    assert isinstance(candidate, ExploringRunner)
+    _, chunk = candidate.run_once(now_ns)
+    assert runner.execution.num_decisions == before
+    assert runner.execution.take_last_decision() is None
+    _, again = candidate.run_once(now_ns)
+    np.testing.assert_array_equal(chunk.positions, again.positions)
+
+
 def test_a_sampled_chunk_is_executed_before_the_next_is_sampled(runner):
     chunks = list(run(runner, 16))
     sampled_ns = [now_ns for now_ns, _, decision in chunks if decision]
