@@ -8,6 +8,9 @@ from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.policy_step import PolicyStep
 from dbp_ros.types import ActionChunk
 
+# Stream of the random numbers of a seed for exploration.
+EXPLORATION_STREAM = 1
+
 
 class ExecutionState:
     """Execution state of one robot, shared by reference by the runners of all its models.
@@ -32,9 +35,9 @@ class ExecutionState:
             statistics: Statistics to update.
         """
         self.statistics = statistics
-        self.exploration_generator = np.random.default_rng(
-            None if config.latent_seed < 0 else config.latent_seed
-        )
+        # Independent of the latent, which has the same seed.
+        seed = (config.latent_seed, EXPLORATION_STREAM)
+        self.exploration_generator = np.random.default_rng(None if seed[0] < 0 else seed)
         self.current_chunk: ActionChunk | None = None
         self.last_decision: PolicyStep | None = None
         self.num_chunks = self.num_decisions = 0
