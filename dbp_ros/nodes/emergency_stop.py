@@ -108,13 +108,19 @@ def stop_once(operator: OperatorClient, namespace: str | None, stopped: int) -> 
         SHORT_DISCOVERY_S if stopped else DISCOVERY_S
     )
     if not errors and not stopped:
-        print(
-            f"NOT STOPPED: no guard within {DISCOVERY_S:g} s, with {operator.domain_and_range}. "
-            "Press the robot's own emergency stop",
-            file=sys.stderr,
-        )
+        print_not_stopped(f"no guard within {DISCOVERY_S:g} s", operator)
         return 1
     return 0 if report(errors) else 1
+
+
+def print_not_stopped(reason: str, operator: OperatorClient) -> None:
+    """Print that no guard was reached."""
+    print(
+        f"NOT STOPPED: {reason}, with {operator.domain_and_range}. Press the robot's own emergency "
+        "stop",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def stop_on_key(operator: OperatorClient, namespace: str | None) -> int:
@@ -135,9 +141,13 @@ def stop_on_key(operator: OperatorClient, namespace: str | None) -> int:
                 return 0
             local = [g for g in local_guards() if namespace is None or g.is_in(namespace)]
             own = operator.node.context.get_domain_id()
-            send_stop((g for g in local if g.domain == own), timeout_s=0.0)
+            local = [guard for guard in local if guard.domain == own]
+            send_stop(local, timeout_s=0.0)
             stop.call(*stop.services)
-            report(stop.responses())
+            errors = stop.responses()
+            report(errors)
+            if not (local or errors):
+                print_not_stopped("no guard is connected", operator)
 
 
 @contextmanager
