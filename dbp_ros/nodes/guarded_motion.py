@@ -168,6 +168,11 @@ class GuardedMotion:
         if others := sorted(set(self._operator.publishers("action_chunk")) - {policy}):
             raise DbpError(f"{', '.join(others)} also publishes action_chunk: end it first")
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop of the guard is latched."""
+        return self.state.mode is GuardMode.STOPPED
+
     def measured_positions(self) -> Array:
         """Wait for the position of every joint; return them. Shape (nu,)."""
         known = self._positions

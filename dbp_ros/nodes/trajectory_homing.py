@@ -20,11 +20,14 @@ from dbp_ros.nodes.operator_client import DISCOVERY_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND
 from dbp_ros.robots.ros2_control import homing_controllers
 from dbp_ros.settings.robot_files import read_robot
+from dbp_ros.types import Array
 
 # Time between two points of the trajectory, in [s].
 POINT_S = 0.1
-# Time after which a switch has reached the guard, in [s].
+# Time after which a switch or a trajectory has reached its receivers, in [s].
 SWITCH_S = 0.5
+# Time in which the arms brake on their path after a stop, in [s], and points of that trajectory.
+BRAKING_S, BRAKING_POINTS = 0.5, 5
 
 Switch = Callable[[str, Sequence[str], Sequence[str]], None]
 
@@ -40,9 +43,11 @@ def home_by_trajectory(
         enable: Whether to enable control at the end.
         switch: Switches controllers: namespace, controllers to activate, those to deactivate.
 
+    An emergency stop of the guard and Ctrl-C bring the arms to rest on their path.
+
     Raises:
-        DbpError: If control is enabled, the robot has no trajectory controllers, a switch fails, or
-            the arms do not arrive.
+        DbpError: If control is enabled, the robot has no trajectory controllers, a switch fails,
+            the guard stops, or the arms do not arrive.
     """
     motion = GuardedMotion(operator, report)
     motion.require_disabled()
@@ -65,20 +70,17 @@ def home_by_trajectory(
     operator.spin_until(lambda: len(loaded()) == len(homing), DISCOVERY_S)
     if missing := [name for name in homing if name not in loaded()]:
         raise DbpError(f"{missing[0]} is not loaded: ros2 control load_controller {missing[0]}")
-    start = motion.measured_positions()
     moved = np.isin(motion.joints, [joint for joints in homing.values() for joint in joints])
-    goal = np.where(moved, motion.home, start)
-    path = HomingPath(start, goal, limits.velocity, limits.acceleration)
     switch(operator.namespace, list(homing), replaced)
-    report(f"{', '.join(homing)} active, moving home in {path.duration_s:.1f} s")
     try:
-        for name, joints in homing.items():
-            publishers[name].publish(_trajectory(path, motion.joints, joints))
-        limit_s = 2.0 * path.duration_s + SETTLE_S
-        started_s = time.monotonic()
-        if not operator.spin_until(lambda: motion.is_near(goal, ARRIVED), limit_s):
-            raise DbpError(motion.explain_delay(goal))
-        duration_s = time.monotonic() - started_s
+        # Positions from after the switch, which takes a while.
+        operator.spin(SWITCH_S)
+        start = motion.measured_positions()
+        path = HomingPath(
+            start, np.where(moved, motion.home, start), limits.velocity, limits.acceleration
+        )
+        report(f"{', '.join(homing)} active, moving home in {path.duration_s:.1f} s")
+        duration_s = _follow(operator, motion, path, publishers, homing)
     except DbpError as error:
         raise DbpError(
             f"{error}; {', '.join(homing)} stay active and hold the arms, control stays disabled"
@@ -92,14 +94,48 @@ def home_by_trajectory(
     return f"{done}, control is enabled"
 
 
+def _follow(
+    operator: OperatorClient,
+    motion: GuardedMotion,
+    path: HomingPath,
+    publishers: Mapping[str, Publisher],
+    homing: Mapping[str, Sequence[str]],
+) -> float:
+    """Move the arms along a path; return the duration in [s]. Brake them if that fails.
+
+    Raises:
+        DbpError: If the guard stops, or the arms do not arrive.
+    """
+
+    def publish(times_s: Array, path_times_s: Array) -> None:
+        for name, joints in homing.items():
+            columns = [motion.joints.index(joint) for joint in joints]
+            points = path.positions(path_times_s)[:, columns]
+            publishers[name].publish(trajectory_message(joints, times_s, points))
+
+    count = max(2, round(path.duration_s / POINT_S))
+    times_s = np.linspace(0.0, path.duration_s, count + 1)[1:]
+    started_s = time.monotonic()
+    publish(times_s, times_s)
+    try:
+        ended = operator.spin_until(
+            lambda: motion.stopped or motion.is_near(path.goal, ARRIVED),
+            2.0 * path.duration_s + SETTLE_S,
+        )
+        if motion.stopped:
+            raise DbpError(f"the guard is {motion.state}")
+        if not ended:
+            raise DbpError(motion.explain_delay(path.goal))
+    except BaseException:
+        # Also on Ctrl-C. The speed along the path decreases evenly to zero.
+        elapsed_s = time.monotonic() - started_s
+        braking_s = np.linspace(0.0, BRAKING_S, BRAKING_POINTS + 1)[1:]
+        publish(braking_s, elapsed_s + braking_s - braking_s**2 / (2.0 * BRAKING_S))
+        operator.spin(SWITCH_S)
+        raise
+    return time.monotonic() - started_s
+
+
 def _loaded(publishers: Mapping[str, Publisher]) -> list[str]:
     """Return the controllers that subscribe to trajectories, also while they are inactive."""
     return [name for name, p in publishers.items() if p.get_subscription_count() > 0]
-
-
-def _trajectory(path: HomingPath, names: Sequence[str], joints: Sequence[str]) -> JointTrajectory:
-    """Return the path of some joints, with stamp zero, which means now."""
-    columns = [list(names).index(joint) for joint in joints]
-    count = max(2, round(path.duration_s / POINT_S))
-    times_s = np.linspace(0.0, path.duration_s, count + 1)[1:]
-    return trajectory_message(joints, times_s, path.positions(times_s)[:, columns])

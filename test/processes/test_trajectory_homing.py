@@ -1,14 +1,17 @@
 """`dbp home --trajectory`: the trajectory controllers move the arms, and nothing jumps."""
 
 import os
+import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from processes.dbp_command import run_dbp
+from processes.dbp_command import DBP, run_dbp
 from processes.fake_controllers import ACTIVE
+from processes.fake_robot import wait_until
 from processes.fake_ros2_control import LEFT, RIGHT, RIGHT_TRAJECTORY, TRAJECTORY
 from processes.rig import Rig
 
@@ -81,6 +84,40 @@ def test_the_arms_move_home_and_control_continues(rig: Rig, switches: list[list[
     np.testing.assert_allclose(positions[~ARMS], grippers, atol=2e-3)
     rig.assert_no_jump()
     assert rig.robot.controllers[LEFT].state == ACTIVE
+
+
+@pytest.mark.parametrize("by_guard", [True, False])
+def test_a_stop_and_an_interrupt_end_the_motion(
+    rig: Rig, switches: list[list[str]], by_guard: bool
+) -> None:
+    rig.track()
+    rig.guard.disable()
+    rig.guard.wait_for("disabled")
+    rig.policy.publishes = False
+    rig.wait_for_rest()
+    start = rig.robot.hardware.positions.copy()
+    command = [*DBP, "home", "--trajectory"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    distance = np.abs(start - HOME)[ARMS].max()
+    wait_until(
+        lambda: np.abs(rig.robot.hardware.positions - start)[ARMS].max() > 0.2 * distance,
+        "the arms to move home",
+        lambda: "",
+        20.0,
+    )
+    if by_guard:
+        assert rig.guard.stop()[0]
+    else:
+        child.send_signal(signal.SIGINT)
+    _, error = child.communicate(timeout=20.0)
+    assert child.returncode != 0
+    if by_guard:
+        assert "the guard is stopped: e-stop" in error
+        assert "stay active and hold the arms" in error
+    rig.wait_for_rest()
+    assert np.abs(rig.robot.hardware.positions - HOME)[ARMS].max() > 0.2 * distance
+    assert len(switches) == 1
+    rig.assert_no_jump()
 
 
 def test_the_wrong_order_is_refused(rig: Rig, switches: list[list[str]]) -> None:
