@@ -26,6 +26,8 @@ from dbp_ros.types import Array
 STOP_RESPONSE_S = 2.0
 TAKE_OVER_S = 10.0
 NEW_EPISODE_S = 90.0
+# Time in which a running request may end when the page closes, in [s].
+CLOSE_S = 2.0
 HIDDEN = "_dbp_panel_"
 
 
@@ -49,9 +51,10 @@ class _Caller:
             return REQUESTS[action](self._operator)
 
     def close(self) -> None:
-        """Destroy the node after the running request."""
-        with self._lock:
+        """Destroy the node, unless a request hangs, which ends with the process."""
+        if self._lock.acquire(timeout=CLOSE_S):
             self._node.destroy_node()
+            self._lock.release()
 
 
 class PanelLink:

@@ -1,6 +1,7 @@
 """Requests of the operator's page to the stack."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +20,6 @@ def link(domain: int) -> Iterator[PanelLink]:
     node = Node("panel")
     made = PanelLink(node, ["left"], "base")
     yield made
-    made.close()
     node.destroy_node()
     rclpy.try_shutdown()
 
@@ -40,6 +40,9 @@ def test_a_hold_does_not_wait_for_another_request(
     request.start()
     assert begun.wait(10.0)
     assert link.request("hold", print) == "held"
+    began_s = time.monotonic()
+    link.close()
+    assert time.monotonic() - began_s < 10.0
     end.set()
     request.join(10.0)
     assert results == ["ended"]
