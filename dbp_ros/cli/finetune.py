@@ -31,6 +31,7 @@ from dbp_ros.settings.flags import (
     check_at_least,
     check_resumed,
     flags_of,
+    given_settings,
     settings_from,
 )
 from dbp_ros.types import VectorEnv
@@ -149,7 +150,8 @@ def _start(arguments: argparse.Namespace) -> tuple[Checkpoint, bool]:
     source = _source(arguments)
     if arguments.resume:
         resumed = read_checkpoint(arguments.out)
-        check_resumed(arguments, finetune_config_of(resumed))
+        config = settings_from(FinetuneConfig, arguments)
+        check_resumed(given_settings(arguments), config, finetune_config_of(resumed))
         _check_origin(arguments, resumed, source)
         return resumed, True
     if source is None:

@@ -106,9 +106,9 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     config = settings_from(TrainConfig, arguments)
     selection = _located(settings_from(Selection, arguments))
     if checkpoint is not None:
-        check_resumed(arguments, checkpoint.config)
-        arguments.robot = selection.robot
-        check_resumed(arguments, _located(checkpoint.selection))
+        names = given_settings(arguments)
+        check_resumed(names, config, checkpoint.config)
+        check_resumed(names, selection, _located(checkpoint.selection))
         _check_initial_model(bundle, checkpoint)
         config, selection = checkpoint.config, checkpoint.selection
     elif bundle is not None:

@@ -84,15 +84,18 @@ def given_settings(arguments: argparse.Namespace) -> frozenset[str]:
     return given
 
 
-def check_resumed(arguments: argparse.Namespace, stored: Settings) -> None:
+def check_resumed(names: Collection[str], given: Settings, stored: Settings) -> None:
     """Check that no setting on a command line differs from that of a run that it resumes.
+
+    Args:
+        names: Names of the settings on the command line, see `given_settings`.
+        given: Settings of the command line.
+        stored: Settings of the run.
 
     Raises:
         ConfigError: With both values.
     """
-    names = given_settings(arguments)
-    given = leaves(settings_from(type(stored), arguments))
-    for one, stored_one in zip(given, leaves(stored), strict=True):
+    for one, stored_one in zip(leaves(given), leaves(stored), strict=True):
         if one.name in names and one.value != stored_one.value:
             raise ConfigError(
                 f"{one.name} is {_shown(one.value)}, and the run in --out has "
