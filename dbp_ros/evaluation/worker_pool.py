@@ -46,16 +46,17 @@ def run_in_workers(
         try:
             for job in as_completed(running):
                 yield job.result()
-        except BrokenProcessPool as error:
-            raise DbpError(
-                "a worker process was killed, for example for lack of memory, or could not start: "
-                "give fewer --workers; the same command continues where results are written"
-            ) from error
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             # Their jobs may take minutes; files are written atomically.
             for worker in multiprocessing.active_children():
                 worker.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise DbpError(
+                    "a worker process was killed, for example for lack of memory, or could not "
+                    "start: give fewer --workers; the same command continues where results are "
+                    "written"
+                ) from error
             raise
 
 

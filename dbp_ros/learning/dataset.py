@@ -201,9 +201,13 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
             (episodes.read(index), name) for index, name in enumerate(episodes.names)
         )
         # The phases of a subsampled recording are one episode: they differ by less than a step.
-        numbers = found.episode // (selection.stride or 1)
-        found = replace(found, units=units, robot=selection.robot, episode=numbers)
-        found = replace(found, unused=episodes.unused)
+        found = replace(
+            found,
+            episode=found.episode // (selection.stride or 1),
+            units=units,
+            robot=selection.robot,
+            unused=episodes.unused,
+        )
         columns = column_ranges("state", found.state_names, found.states, units)
         columns += column_ranges("action", found.action_names, found.actions, units)
         with error_context(str(path)):

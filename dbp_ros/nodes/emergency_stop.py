@@ -139,9 +139,12 @@ def stop_on_key(operator: OperatorClient, namespace: str | None) -> int:
                 continue
             if not sys.stdin.read(1):
                 return 0
-            local = [g for g in local_guards() if namespace is None or g.is_in(namespace)]
-            own = operator.node.context.get_domain_id()
-            local = [guard for guard in local if guard.domain == own]
+            domain = operator.node.context.get_domain_id()
+            local = [
+                guard
+                for guard in local_guards()
+                if guard.domain == domain and (namespace is None or guard.is_in(namespace))
+            ]
             send_stop(local, timeout_s=0.0)
             stop.call(*stop.services)
             errors = stop.responses()

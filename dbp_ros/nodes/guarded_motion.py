@@ -184,7 +184,7 @@ class GuardedMotion:
     def _require_ready(self, enable: bool) -> bool:
         """Check that control is enabled or may be enabled; return whether it is enabled."""
         self._wait_for_state()
-        if self.state.mode is GuardMode.STOPPED:
+        if self.stopped:
             raise DbpError(f"the guard is {self.state}: dbp reset, then dbp enable")
         if self.state.operator_control:
             raise DbpError(
@@ -203,7 +203,7 @@ class GuardedMotion:
         """
         self._wait_for_state()
         if self.state.mode is not GuardMode.DISABLED:
-            remedy = "dbp reset" if self.state.mode is GuardMode.STOPPED else "dbp disable"
+            remedy = "dbp reset" if self.stopped else "dbp disable"
             raise DbpError(f"the guard is {self.state}, expected disabled: {remedy} first")
 
     def follow(self, path: Path, on_step: Callable[[float, Array], None]) -> None:
