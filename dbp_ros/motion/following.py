@@ -63,6 +63,7 @@ class FollowingMonitor:
         self._reanchorings = np.zeros(count, int)
         self._unverified = np.zeros(count, bool)
         self._pushed = np.zeros(count, bool)
+        self._moved_by_hand = np.zeros(count, bool)
 
     @property
     def verifying(self) -> bool:
@@ -98,7 +99,9 @@ class FollowingMonitor:
         Args:
             error: Distance of command and first measurement after the gap. Shape (nu,).
         """
-        return error > self._error + self.distance
+        moved: Flags = error > self._error + self.distance
+        self._arm_still_s[moved] = 0.0
+        return moved
 
     def to_reanchor(self, error: Array, measured: Array, holding: bool, dt: float) -> Flags:
         """Return the joints to reanchor: those at rest that do not hold their command.
@@ -148,14 +151,20 @@ class FollowingMonitor:
 
     def begin(self, joints: Flags) -> None:
         """Begin to reanchor joints; this does not count for an arm that is moved by hand."""
-        self._reanchorings[joints & (self._arm_still_s < MOVED_S)] = -1
+        moved = joints & (self._arm_still_s < MOVED_S)
+        self._moved_by_hand |= moved
+        self._reanchorings[moved] = -1
 
     def reset(self, joints: Flags) -> None:
-        """Restart joints whose commands were reanchored."""
+        """Restart joints whose commands were reanchored.
+
+        An arm that was moved by hand has moved on since: it is reanchored again at its next rest.
+        """
         self._command_still_s[joints] = self._steady_error[joints] = 0.0
         self._rest_position[joints] = np.nan
         self._reanchorings[joints] += 1
-        self._unverified[joints] = self._pushed[joints] = False
+        self._pushed[joints] = self._moved_by_hand[joints]
+        self._unverified[joints] = self._moved_by_hand[joints] = False
 
     def _clear_rest(self, joints: Flags) -> None:
         self._rest_position = np.where(joints, np.nan, self._rest_position)

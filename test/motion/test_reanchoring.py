@@ -59,7 +59,9 @@ def test_after_any_movement_by_hand_the_command_is_at_the_arm(faulty, speed):
             faulty.positions = faulty.positions + np.array([speed * DT, 0.0])
             faulty.run(1)
         error = np.abs(faulty.run(400)[-1] - faulty.positions)
-        assert (error <= CONFIG.reanchor_share * 0.3 + 1e-9).all(), moved_periods
+        distance = CONFIG.reanchor_share * 0.3
+        small = speed * DT * moved_periods <= distance
+        assert (error <= (distance + 1e-9 if small else 1e-4)).all(), moved_periods
 
 
 def test_the_command_follows_an_arm_that_is_moved_slightly_during_a_hold(faulty):
