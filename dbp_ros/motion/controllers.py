@@ -118,15 +118,13 @@ class ControllerState:
             return f"{self.name} is not loaded, nothing subscribes to {self.topic}: load it"
         if self._label and self._label != ACTIVE:
             return f"{self.name} is {self._label}: activate it"
-        if self._service_available and self._reported_joints is None:
+        # A node without parameters is a driver, but they may be discovered after its subscription.
+        is_new = bool(self._endpoints) and now_ns - self._loaded_ns < REPORT_WAIT_NS
+        if (self._service_available or is_new) and self._reported_joints is None:
             return f"{self.name} has not answered which joints it commands: try again in a moment"
         if mismatch := self._mismatch():
             return mismatch
-        if (
-            self._service_available
-            and not self._label
-            and now_ns - self._loaded_ns < REPORT_WAIT_NS
-        ):
+        if is_new and not self._label:
             return f"{self.name} was found just now, and may be inactive: try again in a moment"
         return ""
 

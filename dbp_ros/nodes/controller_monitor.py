@@ -14,7 +14,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import TransitionEvent
-from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import GetParameters
 from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
@@ -29,6 +29,7 @@ from dbp_ros.nodes.qos import COMMAND_PUBLISHER, EVENTS
 from dbp_ros.settings.controllers import ControllersConfig
 
 WATCH_RATE_HZ = 20.0
+COMMANDS = "/commands"
 ACTIVITY = "Controllers Activity"
 STATE_SUFFIX = ".state"
 # Nodes that subscribe to commands without executing them: tools, and nodes of this package.
@@ -90,22 +91,30 @@ class ControllerMonitor:
         self.publishers: list[Publisher] = []
         slices = config.controller_slices()
         self._checked_ns = [0] * len(slices)
+        # Names of the nodes of the controllers.
+        self._names: list[str] = []
         for k, (name, part) in enumerate(zip(config.controllers, slices, strict=True)):
-            topic = node.resolve_topic_name(f"{name}/commands")
+            topic = node.resolve_topic_name(f"{name}{COMMANDS}")
+            # The commands may be remapped to those of a controller of another name.
+            source = topic.removesuffix(COMMANDS) if topic.endswith(COMMANDS) else name
+            self._names.append(source.rpartition("/")[2])
             self._controllers.append(ControllerState(name, topic, config.joints[part]))
             events = PublisherEventCallbacks(matched=partial(self._on_matched, k))
             self.publishers.append(
                 node.create_publisher(
                     Float64MultiArray,
-                    f"{name}/commands",
+                    f"{name}{COMMANDS}",
                     COMMAND_PUBLISHER,
                     event_callbacks=events,
                 )
             )
             node.create_subscription(
-                TransitionEvent, f"{name}/transition_event", partial(self._on_transition, k), EVENTS
+                TransitionEvent,
+                f"{source}/transition_event",
+                partial(self._on_transition, k),
+                EVENTS,
             )
-            self._clients.append(node.create_client(GetParameters, f"{name}/get_parameters"))
+            self._clients.append(node.create_client(GetParameters, f"{source}/get_parameters"))
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0 / WATCH_RATE_HZ, self._tick, clock=steady)
@@ -155,8 +164,8 @@ class ControllerMonitor:
         subscribers = self._node.get_subscriptions_info_by_topic(controller.topic)
         pending = [info for info in subscribers if self._is_pending(info, now_ns)]
         executing = [info for info in subscribers if info not in pending and may_execute(info)]
-        base = controller.name.rpartition("/")[2]
-        own = frozenset(bytes(info.endpoint_gid) for info in executing if info.node_name == base)
+        name = self._names[index]
+        own = frozenset(bytes(info.endpoint_gid) for info in executing if info.node_name == name)
         self._report_loss(index, controller.record_subscribers(own, len(executing), now_ns))
         self._record_check(index, bool(pending), now_ns)
         controller.record_service(bool(own) and self._clients[index].service_is_ready())
@@ -209,15 +218,23 @@ class ControllerMonitor:
         if pending or not client.service_is_ready():
             return
         self._requested_ns[index] = now_ns
-        future = client.call_async(GetParameters.Request(names=list(PARAMETERS)))
-        future.add_done_callback(partial(self._on_parameters, index))
+        answers: dict[str, ParameterValue] = {}
+        # A node has no values in its response if one of the names is not declared.
+        for name in PARAMETERS:
+            future = client.call_async(GetParameters.Request(names=[name]))
+            future.add_done_callback(partial(self._on_parameter, index, name, answers))
 
-    def _on_parameters(self, index: int, future: Any) -> None:
-        self._requested_ns.pop(index, None)
+    def _on_parameter(
+        self, index: int, name: str, answers: dict[str, ParameterValue], future: Any
+    ) -> None:
         response = future.result()
-        if response is None or len(response.values) != len(PARAMETERS):
+        if response is None:
             return
-        joints, interface = response.values
+        answers[name] = response.values[0] if response.values else ParameterValue()
+        if len(answers) < len(PARAMETERS):
+            return
+        self._requested_ns.pop(index, None)
+        joints, interface = (answers[name] for name in PARAMETERS)
         is_list = joints.type == ParameterType.PARAMETER_STRING_ARRAY
         mismatch = self._controllers[index].record_parameters(
             tuple(joints.string_array_value) if is_list else None, interface.string_value
@@ -237,7 +254,7 @@ class ControllerMonitor:
                 continue
             labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
             for k, controller in enumerate(self._controllers):
-                if label := labels.get(controller.name.rpartition("/")[2]):
+                if label := labels.get(self._names[k]):
                     self._report_loss(k, controller.record_report(label, now_ns))
 
     def _is_own_report(self, name: str) -> bool:

@@ -10,7 +10,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.settings.fields import Settings, from_mapping, leaves
+from dbp_ros.settings.fields import Settings, leaves
 from dbp_ros.settings.parameter_files import check_file, settings_of, unknown_parameter
 from dbp_ros.settings.parameter_yaml import Block
 
@@ -39,18 +39,20 @@ def load_settings(node: Node, kind: type[Kind], writable: Sequence[str] = ()) ->
     for name in node._parameter_overrides:
         if problem := unknown_parameter(name, kind):
             raise ConfigError(problem)
-    values = {}
-    robot = node._parameter_overrides.get("robot")
-    for leaf in leaves(settings_of(kind, {} if robot is None else {"robot": robot.value})):
+    # ROS 2 gives an empty list no type, and rclpy reads it as None.
+    given = {
+        name: [] if override.value is None else override.value
+        for name, override in node._parameter_overrides.items()
+    }
+    config = settings_of(kind, given)
+    for leaf in leaves(config):
         default = list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
         text = f"{leaf.doc} ({leaf.bounds})" if leaf.bounds else leaf.doc
         # The range is part of the description: the type may be a list, or dynamic.
         read_only = leaf.name not in writable
         descriptor = ParameterDescriptor(description=text, read_only=read_only, dynamic_typing=True)
-        value = node.declare_parameter(leaf.name, default, descriptor).value
-        # ROS 2 gives an empty list no type, and rclpy reads it as None.
-        values[leaf.name] = [] if value is None else value
-    return from_mapping(kind, values)
+        node.declare_parameter(leaf.name, default, descriptor)
+    return config
 
 
 def check_arguments(arguments: Sequence[str], node: str, kind: type[Settings]) -> None:

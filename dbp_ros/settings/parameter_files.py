@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
 from dbp_ros.settings.fields import Settings, convert, from_mapping, leaves
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.learner import LearnerConfig
@@ -17,7 +18,7 @@ from dbp_ros.settings.panel import PanelConfig
 from dbp_ros.settings.parameter_yaml import Block, nearest, read_blocks, suggestion
 from dbp_ros.settings.policy import ModelSenderConfig, PolicyConfig
 from dbp_ros.settings.recorder import RecorderConfig
-from dbp_ros.settings.robot_files import settings_for
+from dbp_ros.settings.robot_files import read_robot, settings_for, settings_for_joints
 from dbp_ros.settings.simulation import SimulationConfig
 from dbp_ros.settings.teleop import TeleopConfig
 from dbp_ros.settings.view import ViewConfig
@@ -80,7 +81,10 @@ def _check_block(path: Path, block: Block, kind: type[Settings]) -> None:
         if problem := unknown_parameter(name, kind):
             raise ConfigError(f"{path}, line {block.lines[name]}: {problem}")
     try:
-        settings_of(kind, block.values)
+        own = _own(block.values)
+        from_mapping(kind, own)
+        if "robot" in own:
+            read_robot(own["robot"])
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -88,29 +92,50 @@ def _check_block(path: Path, block: Block, kind: type[Settings]) -> None:
 def settings_of(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
     """Return the settings of parameters, without those that rclpy declares in every node.
 
-    Values that are not given follow from the description of the robot.
+    Values that are not given follow from the description of the robot, by the names of the joints.
 
     Raises:
-        ConfigError: If a name is unknown, or a value has the wrong type or is out of its range.
+        ConfigError: If a name is unknown, a value has the wrong type or is out of its range, or
+            `joints` are given without values that the description has only for other joints.
     """
+    own = _own(values)
+    return from_mapping(kind, {**robot_settings(kind, own), **own})
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters without those that rclpy declares, after a check of their types."""
     for name in STANDARD:
         if name in values:
             convert(bool, values[name], name)
-    own = {name: value for name, value in values.items() if not is_standard(name)}
-    return from_mapping(kind, {**robot_settings(kind, own.get("robot")), **own})
+    return {name: value for name, value in values.items() if not is_standard(name)}
 
 
-def robot_settings(kind: type[Settings], robot: Any) -> dict[str, Any]:
-    """Return the settings of a node that follow from a description of a robot; none without one.
+def robot_settings(kind: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a node that follow from a description of a robot.
+
+    Args:
+        kind: Settings dataclass of the node.
+        given: Parameters of the node. Without `robot` and `joints` nothing is returned.
 
     Raises:
-        ConfigError: If the description is invalid.
+        ConfigError: If the description is invalid, or has no values for `joints`.
     """
-    if robot is None:
+    if not {"robot", "joints"} & given.keys():
         return {}
     known = {item.name for item in fields(kind)}
-    found = settings_for(convert(str, robot, "robot"))
-    return {name: value for name, value in found.items() if name in known}
+    robot = convert(str, given.get("robot", DEFAULT_ROBOT), "robot")
+    found = {name: value for name, value in settings_for(robot).items() if name in known}
+    if "joints" not in given:
+        return found
+    joints = convert(tuple[str, ...], given["joints"], "joints")
+    own = settings_for_joints(robot, joints)
+    if lacking := [name for name in found if name not in own and name not in given]:
+        raise ConfigError(
+            f"joints is {', '.join(joints)}, and the description of {robot} does not have these "
+            f"joints, or not in the order of its controllers: set {', '.join(lacking)} too, or "
+            "describe the robot in a file and set robot to it"
+        )
+    return {name: own[name] for name in found if name in own}
 
 
 def is_standard(name: str) -> bool:

@@ -1,6 +1,8 @@
 """Files of robot descriptions, and the settings of the nodes that follow from them."""
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ LIMITS = {
     "acceleration_limit": "max_acceleration",
     "tracking_error_limit": "max_tracking_error",
 }
+# Settings with one value per joint.
+PER_JOINT = (*LIMITS, "home_positions")
 
 
 def robot_folder() -> Path:
@@ -86,6 +90,33 @@ def settings_for(robot: str) -> dict[str, Any]:
         "camera_joints": description.camera_joints,
         **{name: description.limits(limit) for name, limit in LIMITS.items()},
     }
+
+
+def settings_for_joints(robot: str, joints: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that follow from a description for some of its joints, in any order.
+
+    Settings that do not follow are absent: values of joints that are not in the description, and
+    the controllers unless each of them has the same joints.
+
+    Raises:
+        ConfigError: As `read_robot`, or if a joint is repeated.
+    """
+    if repeated := sorted({joint for joint in joints if joints.count(joint) > 1}):
+        raise ConfigError(f"joints has {', '.join(repeated)} twice, expected different joints")
+    known, found = read_robot(robot), settings_for(robot)
+    found["joints"] = tuple(joints)
+    if set(joints) <= set(known.joints):
+        order = [known.joints.index(joint) for joint in joints]
+        found |= {name: tuple(found[name][k] for k in order) for name in PER_JOINT}
+        found["gripper_joints"] = tuple(j for j in joints if j in known.gripper_joints)
+    else:
+        for name in (*PER_JOINT, "gripper_joints"):
+            del found[name]
+    ends = list(accumulate(known.controller_sizes))
+    parts = zip([0, *ends], ends, known.forward_controllers.values(), strict=False)
+    if len(joints) != ends[-1] or any(set(joints[a:b]) != set(own) for a, b, own in parts):
+        del found["controllers"], found["controller_sizes"]
+    return found
 
 
 class _Loader(yaml.SafeLoader):

@@ -132,3 +132,11 @@ def test_a_new_controller_without_a_reported_state_cannot_be_enabled_yet():
     state.record_parameters(JOINTS, "position")
     assert "may be inactive" in state.problem(REPORT_WAIT_NS - 1)
     assert state.problem(REPORT_WAIT_NS) == ""
+
+
+def test_a_new_controller_is_not_accepted_before_its_parameters_are_discovered():
+    state = ControllerState("left", "/left/commands", JOINTS)
+    state.record_subscribers(OWN, 1, 0)
+    state.record_transition("active", 0)
+    assert "has not answered which joints it commands" in state.problem(REPORT_WAIT_NS - 1)
+    assert state.problem(REPORT_WAIT_NS) == ""

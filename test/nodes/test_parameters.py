@@ -92,7 +92,7 @@ def test_a_running_node_refuses_another_value():
         ("command_rate_hz:=200.5", 200.5),
         ("enable_control:=true", True),
         ("realtime_priority:=0", 0),
-        ("joints:=[a, b]", ("a", "b")),
+        ("gripper_joints:=[a, b]", ("a", "b")),
         ("velocity_limit:=[1, 2]", (1.0, 2.0)),
         ("velocity_limit:=[1.5, 2.0]", (1.5, 2.0)),
         ("controller_sizes:=[14]", (14,)),

@@ -64,6 +64,50 @@ def test_a_parameter_overrides_the_description(tmp_path: Path) -> None:
     assert guard.acceleration_limit == (4.0, 4.0, 4.0)
 
 
+def test_joints_in_another_order_have_their_own_values(tmp_path: Path) -> None:
+    values = one_arm()
+    values["joint_limits"]["finger_joint"]["max_velocity"] = 0.1
+    values["home"]["finger_joint"] = 0.02
+    robot = written(tmp_path, values)
+    joints = ["finger_joint", "elbow_joint", "base_joint"]
+    guard = settings_of(GuardConfig, {"robot": robot, "joints": joints})
+    assert guard.joints == tuple(joints)
+    assert guard.velocity_limit == (0.1, 1.0, 1.0)
+    assert guard.home_positions == (0.02, 0.5, 0.5)
+    assert guard.gripper_joints == ("finger_joint",)
+    assert (guard.controllers, guard.controller_sizes) == (("arm_controller",), (3,))
+
+
+def test_joints_of_the_default_robot_in_another_order_have_their_own_values() -> None:
+    default = GuardConfig()
+    joints = [*default.joints[5::-1], *default.joints[6:]]
+    guard = settings_of(GuardConfig, {"joints": joints})
+    assert guard.home_positions[:6] == default.home_positions[5::-1]
+    assert guard.controllers == default.controllers
+
+
+@pytest.mark.parametrize(
+    ("joints", "reason"),
+    [
+        (["base_joint", "elbow_joint", "thumb"], "set gripper_joints, home_positions, position_lo"),
+        (["base_joint", "elbow_joint"], "or not in the order .*: set controllers, controller_size"),
+        (["base_joint", "elbow_joint", "base_joint"], "joints has base_joint twice"),
+    ],
+)
+def test_values_of_other_joints_are_refused(tmp_path: Path, joints: list[str], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        settings_of(GuardConfig, {"robot": written(tmp_path, one_arm()), "joints": joints})
+
+
+def test_other_joints_with_all_their_values_are_accepted(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"velocity_limit": [1.0, 2.0], "acceleration_limit": [1.0, 2.0]}
+    given |= {"tracking_error_limit": [0.2, 0.2], "home_positions": [0.0, 0.0]}
+    given |= {"position_lower": [-1.0, -1.0], "position_upper": [1.0, 1.0], "gripper_joints": []}
+    given |= {"controllers": ["driver"], "controller_sizes": [2], "joints": ["thumb", "base_joint"]}
+    guard = settings_of(GuardConfig, {"robot": written(tmp_path, one_arm()), **given})
+    assert guard.controllers == ("driver",)
+
+
 def test_a_separate_controller_of_a_gripper_follows_that_of_its_arm(tmp_path: Path) -> None:
     values = one_arm()
     values["arms"]["arm"]["gripper"]["controller"] = "hand_controller"

@@ -182,9 +182,9 @@ def test_a_file_for_another_namespace_is_refused(config: Path) -> None:
 
 
 def test_guard_and_policy_have_the_same_joints(config: Path) -> None:
-    joints = ", ".join([*GuardConfig().joints[:-1], "thumb"])
-    (config / "guard.yaml").write_text(parameters(f"joints: [{joints}]"))
-    with pytest.raises(ConfigError, match="differ in joints; only one has right_gripper_joint, th"):
+    joints = ", ".join([*GuardConfig().joints, "thumb"])
+    (config / "policy.yaml").write_text(parameters(f"joints: [{joints}]"))
+    with pytest.raises(ConfigError, match="differ in joints; only one has thumb"):
         checked_processes(StackConfig(config=str(config)))
 
 
