@@ -169,7 +169,6 @@ class Person(Node):  # type: ignore[misc]
         mujoco.mju_mat2Quat(wxyz, np.ascontiguousarray(waypoint.rotation).ravel())
         self.link.send_hand_target(arm, waypoint.position, wxyz)
         self.link.send_gripper(arm, waypoint.opening_m / GRIPPER_STROKE_M)
-        self.link.send_alive()
 
     def _on_joint_state(self, message: JointState) -> None:
         measured = dict(zip(message.name, message.position, strict=True))

@@ -10,11 +10,12 @@ from dbp_ros.cli.terminal import status_line
 from dbp_ros.errors import DbpError
 from dbp_ros.teleop.joystick import Joystick
 from dbp_ros.teleop.keyboard import GIVE_BACK, HELP, QUIT, STOP, TAKE_OVER, Keyboard
-from dbp_ros.types import Array
+from dbp_ros.types import NS_PER_S, Array
 
 # Time to wait for a key, and the period of a gamepad.
 PERIOD_S = 0.02
-ALIVE_S = 0.05
+# A gripper has reached its opening within this time.
+GRIPPER_NS = 3 * NS_PER_S
 
 
 class Remote(Protocol):
@@ -34,8 +35,8 @@ class Remote(Protocol):
     def spin(self, duration_s: float) -> None:
         """Process callbacks."""
 
-    def publish_alive(self) -> None:
-        """Report that the operator is present."""
+    def publish_alive(self, arm: str) -> None:
+        """Report that the operator of an arm is present."""
 
     def publish_twist(self, arm: str, twist: Array) -> None:
         """Move a hand."""
@@ -60,7 +61,8 @@ class TeleopConsole:
         """
         self._console, self._remote, self._keyboard = console, remote, keyboard
         self._moving = ""
-        self._alive_s = 0.0
+        # Arms whose grippers may move, and since when.
+        self._grippers: dict[str, int] = {}
         self._actions: Mapping[str, Callable[[], str]] = {
             TAKE_OVER: remote.take_over,
             GIVE_BACK: remote.give_back,
@@ -93,7 +95,7 @@ class TeleopConsole:
                 show(self.line())
 
     def publish(self, now_ns: int) -> None:
-        """Publish the motion of the pressed key, and its end; report the operator's presence."""
+        """Publish the motion of the pressed key, and its end; keep a gripper moving."""
         keyboard, remote = self._keyboard, self._remote
         twist = keyboard.twist(now_ns)
         moving = keyboard.arm if twist.any() else ""
@@ -104,10 +106,11 @@ class TeleopConsole:
         self._moving = moving
         if keyboard.opening is not None:
             remote.publish_opening(keyboard.arm, keyboard.opening)
+            self._grippers[keyboard.arm] = now_ns
             keyboard.opening = None
-        if 1e-9 * now_ns - self._alive_s >= ALIVE_S:
-            self._alive_s = 1e-9 * now_ns
-            remote.publish_alive()
+        for arm, since_ns in self._grippers.items():
+            if now_ns - since_ns <= GRIPPER_NS:
+                remote.publish_alive(arm)
 
     def line(self) -> str:
         """Return the state in one line."""

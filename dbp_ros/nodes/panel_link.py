@@ -80,7 +80,9 @@ class PanelLink:
         self._stop_path = StopPath(self.domain, self._namespace, self._call_stop)
         self._speed = node.create_publisher(Float64, "guard/speed_scaling", LATCHED)
         self._task = node.create_publisher(String, "recorder/task", LATCHED)
-        self._alive = node.create_publisher(Empty, "teleop/alive", COMMAND)
+        self._alive = {
+            arm: node.create_publisher(Empty, f"teleop/{arm}/alive", COMMAND) for arm in arms
+        }
         self._hands = {
             arm: node.create_publisher(PoseStamped, f"teleop/{arm}/hand_target", COMMAND)
             for arm in arms
@@ -131,9 +133,9 @@ class PanelLink:
         """Publish the target of a gripper, from 0 for closed to 1 for open."""
         self._grippers[arm].publish(Float64(data=float(opening)))
 
-    def send_alive(self) -> None:
-        """Publish that the operator who drives is connected."""
-        self._alive.publish(Empty())
+    def send_alive(self, arm: str) -> None:
+        """Publish that the operator who drives an arm is connected."""
+        self._alive[arm].publish(Empty())
 
     def close(self) -> None:
         """End a motion to the start pose, and the requests."""

@@ -24,11 +24,7 @@ LEADER = "leader/joint_states"
 
 
 class TeleopInputs:
-    """Subscriptions that set the targets of a `TargetMotion`.
-
-    Attributes:
-        input_ns: Arrival of the newest valid input.
-    """
+    """Subscriptions that set the targets of a `TargetMotion`."""
 
     def __init__(
         self,
@@ -49,7 +45,6 @@ class TeleopInputs:
             now_ns: Returns the steady time.
             ignored: Counts invalid messages.
         """
-        self.input_ns = 0
         self._gamepad_moves = False
         self._motion, self._lock, self._root = motion, lock, root
         self._now_ns, self._ignored = now_ns, ignored
@@ -58,10 +53,10 @@ class TeleopInputs:
                 (PoseStamped, "hand_target", self._on_hand_target),
                 (TwistStamped, "twist", self._on_twist),
                 (Float64, "gripper", self._on_gripper),
+                (Empty, "alive", self._on_alive),
             ):
                 topic = f"~/{arm}/{name}"
                 node.create_subscription(kind, topic, partial(callback, arm, topic), SENSOR)
-        node.create_subscription(Empty, "~/alive", self._on_alive, SENSOR)
         node.create_subscription(JointState, LEADER, self._on_leader, SENSOR)
 
     @contextmanager
@@ -73,7 +68,6 @@ class TeleopInputs:
                 raise CommandError(f"its frame is {frame}, expected {self._root}")
             with self._lock:
                 yield now_ns
-            self.input_ns = now_ns
         except CommandError as error:
             self._ignored.add(topic, str(error))
 
@@ -90,8 +84,9 @@ class TeleopInputs:
             self._motion.set_twist(arm, _finite("a twist", values), now_ns)
 
     def _on_gripper(self, arm: str, topic: str, message: Float64) -> None:
-        with self._input(topic):
-            self._motion.set_opening(arm, float(_finite("an opening share", [message.data])[0]))
+        with self._input(topic) as now_ns:
+            share = float(_finite("an opening share", [message.data])[0])
+            self._motion.set_opening(arm, share, now_ns)
 
     def set_gamepad(self, state: GamepadState, previous_arm: str) -> None:
         """Move the selected arm by a gamepad; stop the arm that was selected before.
@@ -108,8 +103,9 @@ class TeleopInputs:
                 self._motion.set_opening_speed(state.arm, state.opening_speed, now_ns)
         self._gamepad_moves = moves
 
-    def _on_alive(self, _: Empty) -> None:
-        self.input_ns = self._now_ns()
+    def _on_alive(self, arm: str, topic: str, _: Empty) -> None:
+        with self._input(topic) as now_ns:
+            self._motion.keep_alive(arm, now_ns)
 
     def _on_leader(self, message: JointState) -> None:
         with self._input(LEADER) as now_ns:

@@ -35,7 +35,7 @@ from dbp_ros.settings.teleop import TeleopConfig
 from dbp_ros.teleop.gamepad import Gamepad
 from dbp_ros.teleop.session import Phase, Session
 from dbp_ros.teleop.target_motion import TargetMotion
-from dbp_ros.types import ActionChunk, seconds_to_ns
+from dbp_ros.types import ActionChunk
 
 # Points of a chunk, one per period: they outlast a late chunk, not a dead process.
 POINTS = 5
@@ -57,9 +57,8 @@ class TeleopNode(Node):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._motion = TargetMotion(robot, urdf, config)
         self._session = Session()
-        self._input_timeout_ns = seconds_to_ns(config.input_timeout_s)
         self._steps_ns = np.arange(1, POINTS + 1) * round(1e9 / config.teleop_rate_hz)
-        self._num_chunks, self._timed_out, self._stepped_ns = 0, False, 0
+        self._num_chunks, self._stepped_ns = 0, 0
         now_ns = self._sim_clock.now_ns
         self._ignored = IgnoredMessages(self.get_logger().warning)
         self._inputs = TeleopInputs(
@@ -114,10 +113,6 @@ class TeleopNode(Node):  # type: ignore[misc]
                 self._stepped_ns = now_ns
             if self._session.phase is not Phase.DRIVING:
                 return
-            timed_out = now_ns - self._inputs.input_ns > self._input_timeout_ns
-            if timed_out and not self._timed_out:
-                self._motion.hold()
-            self._timed_out = timed_out
             for _ in range(self._periods_since_last(now_ns)):
                 self._motion.step(now_ns)
             chunk = self._chunk(now_ns)
@@ -165,7 +160,7 @@ class TeleopNode(Node):  # type: ignore[misc]
             return diagnostics.ERROR, f"the {self._loop.name} failed: {self._loop.error}"
         sentence = self._session.sentence
         driving = self._session.phase is Phase.DRIVING
-        if driving and self._timed_out:
+        if driving and not self._motion.driven:
             sentence = f"{sentence}: no input, the arms are held"
         if problem := self._ignored.problem:
             return diagnostics.WARN, f"{sentence}; {problem}"

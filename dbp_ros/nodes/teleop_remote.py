@@ -53,7 +53,9 @@ class TeleopRemote:
                 String, f"{name}/state", lambda m, name=name: self._on_state(name, m), LATCHED
             )
         self._joy = node.create_publisher(Joy, "joy", COMMAND)
-        self._alive = node.create_publisher(Empty, "teleop/alive", COMMAND)
+        self._alive = {
+            arm: node.create_publisher(Empty, f"teleop/{arm}/alive", COMMAND) for arm in self.arms
+        }
         self._twists = {
             arm: node.create_publisher(TwistStamped, f"teleop/{arm}/twist", COMMAND)
             for arm in self.arms
@@ -80,9 +82,9 @@ class TeleopRemote:
         """Process callbacks for some time."""
         self._operator.spin(duration_s)
 
-    def publish_alive(self) -> None:
-        """Report that the operator is present."""
-        self._alive.publish(Empty())
+    def publish_alive(self, arm: str) -> None:
+        """Report that the operator of an arm is present."""
+        self._alive[arm].publish(Empty())
 
     def publish_twist(self, arm: str, twist: Array) -> None:
         """Move a hand by a twist in [m/s] and [rad/s], in the root frame. Shape (6,)."""

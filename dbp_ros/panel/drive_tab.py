@@ -37,6 +37,8 @@ class DriveTab:
         self._tips = Kinematics(page.urdf, robot.joints, [a.tip for a in robot.arms.values()])
         self._gizmos: dict[str, viser.TransformControlsHandle] = {}
         self._owner: int | None = None
+        # Arms with a target of the browser that drives.
+        self._driven: set[str] = set()
         self._dragged_s = 0.0
         self._confirmed = False
         self._state = Html(page.server)
@@ -71,6 +73,7 @@ class DriveTab:
         if driver != self._owner:
             self._remove_gizmos()
             self._owner = driver
+            self._driven = set()
         if snapshot.positions is None:
             return
         if driver is None:
@@ -135,12 +138,14 @@ class DriveTab:
             return
         self._page.control.responded(event.client_id, self._dragged_s)
         target = event.target
+        self._driven.add(arm)
         self._page.link.send_hand_target(
             arm, np.array(target.position, dtype=np.float64), np.array(target.wxyz)
         )
 
     def _set_gripper(self, arm: str, event: Any) -> None:
         if event.client_id is not None and event.client_id == self._page.control.driver:
+            self._driven.add(arm)
             self._page.link.send_gripper(arm, float(event.target.value))
 
     def _show_grippers(self, positions: Array) -> None:
@@ -166,7 +171,8 @@ class DriveTab:
             if not loop.is_closed():
                 asyncio.run_coroutine_threadsafe(self._ping(driver), loop)
             if control.is_driving(time.monotonic()):
-                self._page.link.send_alive()
+                for arm in tuple(self._driven):
+                    self._page.link.send_alive(arm)
 
     async def _ping(self, driver: int) -> None:
         """Note a sign of life when the browser answers."""

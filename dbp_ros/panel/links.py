@@ -66,8 +66,8 @@ class StackLink(Protocol):
     def send_gripper(self, arm: str, opening: float) -> None:
         """Publish the target of a gripper, from 0 for closed to 1 for open."""
 
-    def send_alive(self) -> None:
-        """Publish that the operator who drives is connected."""
+    def send_alive(self, arm: str) -> None:
+        """Publish that the operator who drives an arm is connected."""
 
 
 class RecorderLink(Protocol):

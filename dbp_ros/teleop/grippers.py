@@ -26,10 +26,10 @@ class Grippers:
         self._targets = np.array(robot.home_positions)
         self._speeds = dict.fromkeys(robot.arms, (0.0, 0))
 
-    def hold(self, positions: Array) -> None:
-        """Set the targets to the present positions. Shape (nu,)."""
-        self._targets = positions.copy()
-        self._speeds = dict.fromkeys(self._columns, (0.0, 0))
+    def hold(self, arm: str, positions: Array) -> None:
+        """Set the target of a gripper to its position in those of all joints. Shape (nu,)."""
+        self._targets[self._columns[arm]] = positions[self._columns[arm]]
+        self._speeds[arm] = (0.0, 0)
 
     def set_share(self, arm: str, share: float) -> None:
         """Set the target of a gripper; a share beyond 0 and 1 is clipped."""

@@ -31,7 +31,9 @@ class TargetMotion:
     """Joint targets that move within shares of the limits of position, speed and acceleration.
 
     An arm is held until the first input. It follows its hand goal, or a leader arm while no other
-    input of the arm is recent. All times are on the steady clock. Not thread-safe.
+    input of the arm is recent. An arm without inputs or `keep_alive` comes to rest: a target may be
+    far away, and the device that set it may be lost. Inputs of other arms, a device at rest and a
+    leader do not count. All times are on the steady clock. Not thread-safe.
 
     Attributes:
         arms: Names of the arms.
@@ -71,18 +73,14 @@ class TargetMotion:
         self._limiter.scale_speed(self._speed_scaling)
         poses = self.kinematics.poses(positions)
         self._goals = {arm: HandGoal(self._config, pose) for arm, pose in poses.items()}
-        self._grippers.hold(positions)
+        for arm in self.arms:
+            self._grippers.hold(arm, positions)
         self._hand_input_ns = dict.fromkeys(self.arms, 0)
+        self._alive_ns = dict.fromkeys(self.arms, 0)
+        self._driven = False
         self._source = dict.fromkeys(self.arms, Source.NONE)
         self._rest = positions
         self._aligned = np.zeros(len(positions), bool)
-        self.leader.clear()
-
-    def hold(self) -> None:
-        """Bring all joints to rest within the limits, and hold them until the next input."""
-        for arm in self.arms:
-            self._hold_arm(arm)
-        self._grippers.hold(self._rest)
         self.leader.clear()
 
     @property
@@ -95,10 +93,19 @@ class TargetMotion:
         """Their velocity in [rad/s] and [m/s]. Shape (nu,)."""
         return self._limiter.velocity
 
+    @property
+    def driven(self) -> bool:
+        """Whether an arm had a recent input, or a leader, in the last step."""
+        return self._driven
+
     def scale_speed(self, factor: float) -> None:
         """Multiply all speed limits by a factor of at most 1."""
         self._speed_scaling = factor
         self._limiter.scale_speed(factor)
+
+    def keep_alive(self, arm: str, now_ns: int) -> None:
+        """Continue to the targets of an arm: the device that set them is connected."""
+        self._alive_ns[arm] = now_ns
 
     def set_hand_target(self, arm: str, pose: Array, now_ns: int) -> None:
         """Move a hand to a pose. Shape (4, 4)."""
@@ -119,17 +126,22 @@ class TargetMotion:
         elif self._goals[arm].twisting:
             self._hold_arm(arm)
 
-    def set_opening(self, arm: str, share: float) -> None:
+    def set_opening(self, arm: str, share: float, now_ns: int) -> None:
         """Move a gripper to an opening share: 0 is closed, 1 is open."""
+        self.keep_alive(arm, now_ns)
         self._grippers.set_share(arm, share)
 
     def set_opening_speed(self, arm: str, speed: float, now_ns: int) -> None:
         """Open or close a gripper with a speed in opening shares [1/s] until the timeout."""
+        if speed:
+            self.keep_alive(arm, now_ns)
         self._grippers.set_speed(arm, speed, now_ns)
 
     def step(self, now_ns: int) -> None:
         """Move all targets by one step."""
         leader = self.leader.target(now_ns, self._twist_timeout_ns)
+        self._end_silent_inputs(now_ns)
+        self._driven = any(self._alive_ns.values()) or bool(np.isfinite(leader).any())
         self._update_sources(leader, now_ns)
         target, velocity = self.positions.copy(), np.zeros_like(self.positions)
         steps: dict[str, Array] = {}
@@ -147,6 +159,14 @@ class TargetMotion:
         target[moving] += hands[moving] * self._dt
         velocity[moving] = hands[moving]
         self._limiter.follow(target, velocity)
+
+    def _end_silent_inputs(self, now_ns: int) -> None:
+        """Hold the arms whose last input is older than the timeout, once."""
+        for arm, alive_ns in self._alive_ns.items():
+            if alive_ns and now_ns - alive_ns > self._input_timeout_ns:
+                self._alive_ns[arm] = 0
+                self._hold_arm(arm)
+                self._grippers.hold(arm, self._rest)
 
     def _update_sources(self, leader: Array, now_ns: int) -> None:
         """Follow the leader with arms without another recent input; end twists by their timeout."""
@@ -173,6 +193,7 @@ class TargetMotion:
     def _take_hand(self, arm: str, now_ns: int) -> None:
         """Move an arm by its hand from now on, from its present pose."""
         self._hand_input_ns[arm] = now_ns
+        self.keep_alive(arm, now_ns)
         if self._source[arm] is not Source.HAND:
             self._source[arm] = Source.HAND
             self._goals[arm].hold(self.kinematics.poses(self.positions)[arm])

@@ -1,9 +1,11 @@
 """Inputs that the terminal of teleoperation publishes."""
 
+import time
+
 import numpy as np
 import pytest
 
-from dbp_ros.cli.teleop_console import TeleopConsole
+from dbp_ros.cli.teleop_console import GRIPPER_NS, TeleopConsole
 from dbp_ros.cli.terminal import terminal
 from dbp_ros.errors import DbpError
 from dbp_ros.teleop.keyboard import KEY_NS, Keyboard
@@ -74,10 +76,17 @@ def test_keys_call_the_services_and_a_refusal_is_printed(console, remote, capsys
     assert "release a key to stop" in out
 
 
-def test_the_presence_of_the_operator_is_published_without_a_key(console, remote) -> None:
-    console.run(pressed("", ""))
-    assert "publish_alive" in names(remote)
-    assert "publish_joy" not in names(remote)
+def test_an_idle_terminal_does_not_continue_the_motion_of_another_device(console, remote) -> None:
+    console.run(pressed("", "", "2", ""))
+    assert names(remote) == ["spin"] * 4
+
+
+def test_a_gripper_moves_on_for_some_time_after_its_key(console, remote) -> None:
+    console.run(pressed("2", "c", ""))
+    assert ("publish_alive", "right") in remote.calls
+    remote.calls.clear()
+    console.publish(time.monotonic_ns() + GRIPPER_NS)
+    assert names(remote) == []
 
 
 def test_an_opening_is_published_once(console, remote) -> None:

@@ -105,7 +105,7 @@ def test_hands_are_driven_by_drags_and_the_heartbeat_ends_with_the_browser(rig: 
     np.testing.assert_allclose(position, [0.1, 0.2, 0.3])
     browser.move("right gripper", 0.25)
     rig.wait_for_call("send_gripper", "right", 0.25)
-    rig.wait_for_call("send_alive")
+    rig.wait_for_call("send_alive", "left")
     browser.close()
     rig.wait(lambda: rig.page.control.driver is None)
     rig.link.calls.clear()

@@ -75,6 +75,8 @@ def test_reachable_poses_are_reached_within_the_limits(
             motion.set_hand_target(arm, pose, now_ns)
         for _ in range(STEPS):
             now_ns += PERIOD_NS
+            for arm in goals:
+                motion.keep_alive(arm, now_ns)
             motion.step(now_ns)
             path.append(motion.positions)
             if all(
@@ -100,12 +102,11 @@ def test_an_unreachable_pose_is_approached_within_the_limits_and_the_arms_rest(
     pose = motion.kinematics.poses(motion.positions)[arm].copy()
     pose[:3, 3] += [3.0, 0.0, 0.0]
     low, high = (np.array(robot.limits(name)) for name in ("min_position", "max_position"))
-    motion.set_hand_target(arm, pose, NS_PER_S)
     for step in range(150):
+        motion.set_hand_target(arm, pose, NS_PER_S + step * PERIOD_NS)
         motion.step(NS_PER_S + (step + 1) * PERIOD_NS)
         assert (motion.positions >= low - 1e-9).all()
         assert (motion.positions <= high + 1e-9).all()
-    motion.hold()
     for step in range(150):
         motion.step(10 * NS_PER_S + step * PERIOD_NS)
     assert np.abs(motion.velocity).max() < 1e-6

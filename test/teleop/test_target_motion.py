@@ -22,6 +22,13 @@ DT = 1.0 / CONFIG.teleop_rate_hz
 PERIOD_NS = round(NS_PER_S * DT)
 GRIPPER = ROBOT.joints.index("left_gripper_joint")
 UP = np.array([0.0, 0.0, 0.1, 0.0, 0.0, 0.0])
+# Inputs that do not continue the motion of the left arm.
+OTHER_INPUTS = {
+    "nothing": lambda motion, now_ns: None,
+    "leader": lambda motion, now_ns: motion.leader.add({ROBOT.joints[-1]: 0.04}, now_ns),
+    "other arm": lambda motion, now_ns: motion.keep_alive("right", now_ns),
+    "gamepad at rest": lambda motion, now_ns: motion.set_opening_speed("left", 0.0, now_ns),
+}
 
 
 class Clock:
@@ -82,8 +89,8 @@ def test_a_twist_is_limited_to_the_speed_of_the_hand(clock: Clock) -> None:
 def test_a_held_motion_rests_without_a_return(clock: Clock) -> None:
     motion = clock.motion
     clock.run(0.5, lambda now_ns: motion.set_twist("left", 2.0 * UP, now_ns))
-    motion.hold()
-    path = clock.run(0.5)
+    # The twist ends by its own timeout, before the input of the arm does.
+    path = clock.run(CONFIG.twist_timeout_s + 0.3)[round(CONFIG.twist_timeout_s / DT) + 1 :]
     steps = np.diff(path, axis=0)
     assert not motion.velocity.any()
     # No joint reverses its direction by more than a rounding error.
@@ -102,11 +109,9 @@ def test_speed_scaling_slows_every_input(clock: Clock) -> None:
 
 def test_an_opening_share_moves_the_gripper_between_its_limits(clock: Clock) -> None:
     motion = clock.motion
-    motion.set_opening("left", 0.0)
-    clock.run(2.0)
+    clock.run(2.0, lambda now_ns: motion.set_opening("left", 0.0, now_ns))
     assert motion.positions[GRIPPER] == pytest.approx(0.0, abs=1e-4)
-    motion.set_opening("left", 0.5)
-    clock.run(2.0)
+    clock.run(2.0, lambda now_ns: motion.set_opening("left", 0.5, now_ns))
     assert motion.positions[GRIPPER] == pytest.approx(0.0425, abs=1e-4)
     motion.set_opening_speed("left", 1.0, clock.now_ns)
     clock.run(1.0)
@@ -121,11 +126,34 @@ def test_a_gripper_that_is_closed_at_its_upper_limit_is_inverted() -> None:
     robot = replace(ROBOT, arms={**ROBOT.arms, "left": replace(arm, gripper=gripper)})
     motion = TargetMotion(robot, urdf_of("ur5e_dual"), TeleopConfig())
     motion.start(np.where(np.arange(len(HOME)) == GRIPPER, 0.04, HOME))
-    motion.set_opening("left", 0.0)
-    Clock(motion).run(2.0)
+    Clock(motion).run(2.0, lambda now_ns: motion.set_opening("left", 0.0, now_ns))
     assert motion.positions[GRIPPER] == pytest.approx(0.085, abs=1e-4)
     with pytest.raises(ConfigError, match="closed_at_upper has nose, not of the gripper"):
         GripperDescription(("left_gripper_joint",), closed_at_upper=("nose",))
+
+
+@pytest.mark.parametrize("other", ["nothing", "leader", "other arm", "gamepad at rest"])
+def test_a_hand_whose_device_is_silent_comes_to_rest(clock: Clock, other: str) -> None:
+    motion, inputs = clock.motion, OTHER_INPUTS[other]
+    target = motion.kinematics.poses(motion.positions)["left"].copy()
+    target[2, 3] += 1.0
+    motion.set_hand_target("left", target, clock.now_ns)
+    motion.set_opening("left", 0.0, clock.now_ns)
+    clock.run(CONFIG.input_timeout_s, lambda now_ns: inputs(motion, now_ns))
+    assert motion.velocity[0:6].any()
+    clock.run(1.0, lambda now_ns: inputs(motion, now_ns))
+    assert not motion.velocity[:7].any()
+    assert height(motion) < target[2, 3] - 0.5
+    assert motion.driven == (other in ("leader", "other arm"))
+
+
+def test_a_hand_moves_to_its_target_while_its_device_is_connected(clock: Clock) -> None:
+    motion = clock.motion
+    target = motion.kinematics.poses(motion.positions)["left"].copy()
+    target[2, 3] += 0.3
+    motion.set_hand_target("left", target, clock.now_ns)
+    clock.run(3.0, lambda now_ns: motion.keep_alive("left", now_ns))
+    assert height(motion) == pytest.approx(target[2, 3], abs=1e-3)
 
 
 def lead(motion, positions):
