@@ -12,6 +12,7 @@ import numpy as np
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.errors import ObservationError
 from dbp_ros.evaluation.disturbance import UNDISTURBED, DelayLine, Disturbance, degrade
+from dbp_ros.motion.feedback import SPEED_NS
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.decision_rate import with_decision_rate
 from dbp_ros.policy.model import Model
@@ -140,7 +141,8 @@ class _Rollout:
         end_ns = START_NS + seconds_to_ns(simulation.time_limit_s)
         now_ns, path = START_NS, [simulation.positions]
         variant = simulation.task.variant(simulation.data)
-        guard.add_measurement(path[0], now_ns)
+        for at_ns in (now_ns - SPEED_NS, now_ns):
+            guard.add_measurement(path[0], at_ns)
         guard.enable(now_ns)
         while now_ns < end_ns and not simulation.terminated:
             self._observe(path[-1], now_ns)

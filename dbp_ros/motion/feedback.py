@@ -11,6 +11,8 @@ from dbp_ros.types import NS_PER_S, Array, seconds_to_ns
 MAX_SPEED_FACTOR = 3.0
 SAMPLE_NS = NS_PER_S // 50
 SAMPLES = 5
+# Shortest time of uninterrupted measurements from which a speed is known.
+SPEED_NS = NS_PER_S // 20
 # Measurements are not used for this long after a jump.
 JUMP_NS = NS_PER_S
 # Joint states that return after a gap are used after this time.
@@ -18,24 +20,28 @@ RESUME_NS = NS_PER_S // 50
 
 
 class SpeedEstimate:
-    """Joint speeds over the last tenth of a second."""
+    """Joint speeds over the last tenth of a second without a gap."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_ns: int) -> None:
+        """Start without measurements; a longer time between two of them is a gap."""
+        self._max_interval_ns = timeout_ns + SAMPLE_NS
         self._samples: list[tuple[int, Array]] = []
 
     def add(self, positions: Array, now_ns: int) -> None:
         """Record measured positions. Shape (nu,)."""
+        if self._samples and now_ns - self._samples[-1][0] > self._max_interval_ns:
+            self._samples = []
         if not self._samples or now_ns - self._samples[-1][0] >= SAMPLE_NS:
             self._samples = [*self._samples[1 - SAMPLES :], (now_ns, positions)]
 
     @property
     def value(self) -> Array | None:
         """Mean speed of each joint in [rad/s] and [m/s], shape (nu,); None if unknown."""
-        if len(self._samples) < 2:
+        if not self._samples or self._samples[-1][0] - self._samples[0][0] < SPEED_NS:
             return None
-        times_ns = np.array([at_ns for at_ns, _ in self._samples])
+        duration_ns = float(self._samples[-1][0] - self._samples[0][0])
         steps = np.diff([positions for _, positions in self._samples], axis=0)
-        mean: Array = np.abs(steps).sum(axis=0) * NS_PER_S / float(times_ns[-1] - times_ns[0])
+        mean: Array = np.abs(steps).sum(axis=0) * NS_PER_S / duration_ns
         return mean
 
 
@@ -63,7 +69,7 @@ class JointFeedback:
         self._rest_speed = config.rest_speed * limits.velocity
         self._max_speed = MAX_SPEED_FACTOR * limits.velocity
         self._tolerance = tolerance
-        self._speed = SpeedEstimate()
+        self._speed = SpeedEstimate(self._timeout_ns)
         self._recent = False
         self._arrival_ns = self._resumed_ns = 0
         self._jumped_ns = -JUMP_NS
@@ -143,9 +149,14 @@ class JointFeedback:
         return "joint states are stale"
 
     def require_rest(self) -> None:
-        """Raise `CommandError` if a joint moves."""
+        """Raise `CommandError` if a joint moves, or if its speed is not known."""
         speed = self._speed.value
-        if speed is not None and (speed > self._rest_speed).any():
+        if speed is None:
+            raise CommandError(
+                f"joint states arrive for less than {SPEED_NS / NS_PER_S:g} s, so it is not known "
+                "whether the arms are at rest: enable control again"
+            )
+        if (speed > self._rest_speed).any():
             joint = int(np.argmax(speed / self._rest_speed))
             raise CommandError(
                 f"{self._joints[joint]} moves at {speed[joint]:.3f} per second, expected at most "

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from cli.test_train import SETTINGS
 from foreign_arms import CAMERAS, CONTROL_HZ, STEPS, wave, write_description, write_two_arms
-from motion.guard_cell import DT, Cell
+from motion.guard_cell import (
+    DT,
+    Cell,
+    measure_rest,
+)
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import Manifest, require_joints
@@ -70,7 +74,7 @@ def test_a_model_of_two_foreign_arms_decides_and_the_guard_of_their_robot_follow
             runner.add_image(camera, Frame(np.full((24, 24, 3), 9, np.uint8), now_ns), now_ns)
         return runner.step(now_ns)
 
-    cell.run(1)
+    measure_rest(cell.guard, cell.positions, cell.now_ns)
     cell.guard.enable(cell.now_ns)
     commands = np.array(cell.run(100, decide))
     assert cell.guard.mode is GuardMode.TRACKING

@@ -1,7 +1,7 @@
 """Cells of the guard's tests."""
 
 import pytest
-from motion.guard_cell import AHEAD, CONFIG, START, Cell, FaultyCell, towards
+from motion.guard_cell import AHEAD, CONFIG, START, Cell, FaultyCell, measure_rest, towards
 
 from dbp_ros.motion.guard import MotionGuard
 
@@ -10,7 +10,7 @@ from dbp_ros.motion.guard import MotionGuard
 def cell():
     """An enabled cell."""
     cell = Cell(MotionGuard(CONFIG), START)
-    cell.guard.add_measurement(START, cell.now_ns)
+    measure_rest(cell.guard, START, cell.now_ns)
     cell.guard.enable(cell.now_ns)
     return cell
 
@@ -26,6 +26,6 @@ def moving(cell):
 @pytest.fixture
 def faulty():
     cell = FaultyCell(MotionGuard(CONFIG), START)
-    cell.guard.add_measurement(START, cell.now_ns)
+    measure_rest(cell.guard, START, cell.now_ns)
     cell.guard.enable(cell.now_ns)
     return cell

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from motion.guard_cell import AHEAD, CONFIG, DT, START, STEP_NS, Cell, assert_smooth, sent, towards
+from motion.guard_cell import (
+    AHEAD,
+    CONFIG,
+    DT,
+    START,
+    STEP_NS,
+    Cell,
+    assert_smooth,
+    measure_rest,
+    sent,
+    towards,
+)
 
 from dbp_ros.errors import CommandError
 from dbp_ros.guard_state import GuardMode
@@ -52,7 +63,7 @@ def test_a_smooth_motion_is_followed_without_lag_at_any_rate_of_chunks(cell, per
 @settings(max_examples=40, deadline=None)
 def test_the_limits_are_satisfied_for_any_sequence_of_inputs(sequence):
     cell = Cell(MotionGuard(CONFIG), START)
-    cell.guard.add_measurement(START, cell.now_ns)
+    measure_rest(cell.guard, START, cell.now_ns)
     cell.guard.enable(cell.now_ns)
     commands = [START, START]
     for *target, inputs in sequence:
@@ -157,7 +168,7 @@ def test_a_fixed_target_is_not_counted_as_limited(cell):
 @pytest.mark.parametrize("target", [1e9, 57.3, -1.6])
 def test_a_chunk_far_beyond_the_position_limits_is_refused(moving, target):
     guard = MotionGuard(replace(CONFIG, position_margin=0.25))
-    guard.add_measurement(START, NS_PER_S)
+    measure_rest(guard, START, NS_PER_S)
     guard.enable(NS_PER_S)
     with pytest.raises(CommandError, match=r"a chunk moves right_elbow_joint to .*degrees"):
         guard.accept(towards([0.0, target])(NS_PER_S), NS_PER_S)

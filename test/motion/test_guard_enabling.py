@@ -2,7 +2,17 @@
 
 import numpy as np
 import pytest
-from motion.guard_cell import AHEAD, CONFIG, DT, START, Cell, assert_smooth, sent, towards
+from motion.guard_cell import (
+    AHEAD,
+    CONFIG,
+    DT,
+    START,
+    Cell,
+    assert_smooth,
+    measure_rest,
+    sent,
+    towards,
+)
 
 from dbp_ros.errors import CommandError
 from dbp_ros.guard_state import GuardMode
@@ -24,7 +34,7 @@ def test_without_joint_states_control_cannot_be_enabled():
 
 def test_with_stale_joint_states_control_cannot_be_enabled():
     guard = MotionGuard(CONFIG)
-    guard.add_measurement(START, NS_PER_S)
+    measure_rest(guard, START, NS_PER_S)
     with pytest.raises(CommandError, match="no fresh joint states"):
         guard.enable(2 * NS_PER_S)
 
@@ -36,7 +46,7 @@ def test_after_enabling_the_measured_positions_are_held_until_a_chunk_arrives(ce
 
 def test_a_chunk_from_before_enabling_is_not_followed():
     cell = Cell(MotionGuard(CONFIG), START)
-    cell.run(1, towards(AHEAD))
+    cell.run(20, towards(AHEAD))
     cell.guard.enable(cell.now_ns)
     np.testing.assert_array_equal(cell.run(5), [START] * 5)
 
@@ -71,7 +81,7 @@ def test_enabling_twice_changes_nothing(moving):
 
 def test_arms_outside_their_limits_are_enabled_at_their_positions():
     cell = Cell(MotionGuard(CONFIG), np.array([1.2, 0.0]))
-    cell.guard.add_measurement(cell.positions, cell.now_ns)
+    measure_rest(cell.guard, cell.positions, cell.now_ns)
     cell.guard.enable(cell.now_ns)
     commands = cell.run(10)
     np.testing.assert_array_equal(commands, [[1.2, 0.0]] * 10)
@@ -140,3 +150,24 @@ def test_control_is_not_enabled_while_the_arms_move():
         cell.guard.enable(cell.now_ns)
     cell.run(50)
     cell.guard.enable(cell.now_ns)
+
+
+def test_control_is_not_enabled_before_the_speed_of_the_arms_is_known():
+    cell = Cell(MotionGuard(CONFIG), START)
+    cell.run(1)
+    with pytest.raises(CommandError, match=r"for less than 0\.05 s, .*: enable control again"):
+        cell.guard.enable(cell.now_ns)
+    cell.run(20)
+    cell.guard.enable(cell.now_ns)
+
+
+def test_arms_that_move_after_a_gap_of_the_joint_states_are_not_at_rest():
+    cell = Cell(MotionGuard(CONFIG), START)
+    cell.run(50)
+    cell.now_ns += 10 * NS_PER_S
+    for periods in (1, 20):
+        for _ in range(periods):
+            cell.positions = cell.positions + np.array([0.0, 0.5 * DT])
+            cell.run(1)
+        with pytest.raises(CommandError, match="less than" if periods == 1 else "moves at 0.5"):
+            cell.guard.enable(cell.now_ns)

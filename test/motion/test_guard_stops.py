@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
-from motion.guard_cell import AHEAD, CONFIG, DT, START, assert_smooth, towards
+from motion.guard_cell import (
+    AHEAD,
+    CONFIG,
+    DT,
+    START,
+    assert_smooth,
+    measure_rest,
+    towards,
+)
 
 from dbp_ros.errors import CommandError
 from dbp_ros.guard_state import GuardMode
@@ -57,7 +65,7 @@ def test_after_a_reset_there_are_no_commands_until_control_is_enabled_again(movi
 
 def test_a_stop_while_disabled_prevents_enabling():
     guard = MotionGuard(CONFIG)
-    guard.add_measurement(START, NS_PER_S)
+    measure_rest(guard, START, NS_PER_S)
     guard.stop("e-stop")
     assert guard.tick(NS_PER_S) is None
     with pytest.raises(CommandError, match="reset it first"):

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from motion.guard_cell import AHEAD, CONFIG, DT, PERIOD_NS, START, Cell, assert_smooth, towards
+from motion.guard_cell import (
+    AHEAD,
+    CONFIG,
+    DT,
+    PERIOD_NS,
+    START,
+    Cell,
+    assert_smooth,
+    measure_rest,
+    towards,
+)
 
 from dbp_ros.guard_state import GuardMode
 from dbp_ros.motion.guard import MotionGuard
@@ -106,7 +116,7 @@ def test_an_arm_that_follows_at_a_large_distance_is_not_moved_on_and_on(
 def test_a_gripper_that_holds_an_object_stays_closed():
     config = replace(CONFIG, gripper_joints=("right_elbow_joint",))
     cell = Cell(MotionGuard(config), START)
-    cell.guard.add_measurement(START, cell.now_ns)
+    measure_rest(cell.guard, START, cell.now_ns)
     cell.guard.enable(cell.now_ns)
     for k in range(1000):
         # The object keeps the gripper 0.1 away from the closing command.

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from motion.guard_cell import measure_rest
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import ConfigError, EpisodeError, ObservationError
@@ -100,7 +101,7 @@ def test_the_guard_follows_an_exploring_runner_without_holding(runner):
             "acceleration_limit", "tracking_error_limit",
         )}
     ))  # fmt: skip
-    guard.add_measurement(np.array((0.1, 0.2, 0.3)), NOW_NS)
+    measure_rest(guard, (0.1, 0.2, 0.3), NOW_NS)
     guard.enable(NOW_NS)
     for now_ns, chunk, _ in run(runner, 100):
         guard.add_measurement(np.array((0.1, 0.2, 0.3)), now_ns)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from motion.guard_cell import measure_rest
 
 from dbp_ros.guard_state import GuardMode
 from dbp_ros.motion.guard import MotionGuard
@@ -60,7 +61,7 @@ def commands(factor: float, silent_s: float = 0.0) -> tuple[np.ndarray, MotionGu
     guard, clock = guard_at(factor)
     begin_ns = clock.from_steady_ns(NS_PER_S)
     here = np.array(GuardConfig.position_lower) * 0.0 + 0.01
-    guard.add_measurement(here, begin_ns)
+    measure_rest(guard, here, begin_ns)
     guard.enable(begin_ns)
     chunk = ActionChunk(
         positions=np.stack([here + 0.02, here + 0.03]),

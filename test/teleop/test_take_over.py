@@ -5,6 +5,7 @@ The limits are checked from the commands alone.
 
 import numpy as np
 import pytest
+from motion.guard_cell import measure_rest
 
 from dbp_ros.guard_state import OPERATOR_CONTROL, GuardState
 from dbp_ros.motion.guard import MotionGuard
@@ -40,7 +41,7 @@ class Stack:
         self.session = Session()
         self.now_ns, self.periods = NS_PER_S, 0
         self.positions = HOME
-        self.guard.add_measurement(HOME, self.now_ns)
+        measure_rest(self.guard, HOME, self.now_ns)
         self.guard.enable(self.now_ns)
         self.commands = [HOME]
         self.first_points: list[np.ndarray] = []
