@@ -81,8 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(line, soft_wrap=True, highlight=False)
     if not arguments.resume:
         selection = settings_from(Selection, arguments)
+        notes = [_note_on_failures(data, arguments.data), _note_on_stride(data, selection)]
         unmapped = cameras_not_of_robot(data.images, selection.robot)
-        lines = [*describe_choices(arguments.data, selection), unmapped, _taken_settings(trainer)]
+        lines = [*describe_choices(arguments.data, selection), unmapped, *notes]
+        lines.append(_taken_settings(trainer))
         for line in filter(None, lines):
             console.print(line, soft_wrap=True, highlight=False)
     if trainer.config.bfloat16 and not trainer.bfloat16:
@@ -154,6 +156,25 @@ def _check_initial_model(bundle: Bundle | None, checkpoint: Checkpoint) -> None:
             f"{stored.get('path', 'random weights')}: leave it out with --resume, or start another "
             "run in another --out"
         )
+
+
+def _note_on_failures(data: Demonstrations, path: Path) -> str:
+    if not data.failed:
+        return ""
+    return (
+        f"{data.failed} of {data.episodes} episodes are failures, and their actions are imitated, "
+        f"too; to leave them out: dbp episodes label {shown_path(path)} EPISODE ... --discard"
+    )
+
+
+def _note_on_stride(data: Demonstrations, selection: Selection) -> str:
+    stride = selection.stride or 1
+    if stride == 1 or all(map(data.units.of, data.action_names)):
+        return ""
+    return (
+        f"a step has the last of its {stride} recorded actions: --stride is right if they are "
+        "targets, and loses motion if they are deltas or velocities"
+    )
 
 
 def _taken_settings(trainer: Trainer) -> str:

@@ -4,11 +4,11 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.data.derived_episodes import DerivedEpisodes
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import EpisodeSet
-from dbp_ros.errors import EpisodeError
 from dbp_ros.types import Flags
 
 
@@ -39,36 +39,31 @@ class SubsampledEpisodes(DerivedEpisodes):
 def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:
     """Return an episode with steps of `stride` rows from row `first` on.
 
-    Actions and rewards are those of the last row of each step, other values those of the first. A
-    step is an intervention if any of its rows is. An incomplete step at the end is dropped.
-
-    Raises:
-        EpisodeError: If there is no complete step.
+    The action of a step is that of its last row, which is right for targets but not for deltas, and
+    its reward is the sum of its rows. Other values are those of its first row. A step is an
+    intervention if any of its rows is. An incomplete step at the end is dropped, unless it is the
+    only one: the episodes of a set are not equally long.
     """
-    steps = (len(episode) - first) // stride
-    if steps < 1:
-        raise EpisodeError(
-            f"{len(episode)} rows from row {first} on are less than a step of {stride} rows: use a "
-            "smaller stride"
-        )
-    rows = slice(first, first + stride * steps)
-    starts = slice(first, first + stride * steps, stride)
-    ends = slice(first + stride - 1, first + stride * steps, stride)
+    steps = max(1, (len(episode) - first) // stride)
+    rows = first + np.arange(steps * stride).reshape(steps, stride)
+    recorded = rows < len(episode)
+    rows = np.minimum(rows, len(episode) - 1)
+    starts, ends = rows[:, 0], rows[:, -1]
     return replace(
         episode,
         step_s=stride * episode.step_s,
         states=episode.states[starts],
         actions=episode.actions[ends],
-        rewards=episode.rewards[ends],
+        rewards=np.where(recorded, episode.rewards[rows], 0.0).sum(axis=1),
         stamps_ns=episode.stamps_ns[starts],
         images={name: images[starts] for name, images in episode.images.items()},
         points={name: clouds[starts] for name, clouds in episode.points.items()},
-        interventions=_any_of_each(episode.interventions_at(rows), stride),
+        interventions=_any_of_each(episode.interventions, rows),
     )
 
 
-def _any_of_each(flags: Flags | None, stride: int) -> Flags | None:
+def _any_of_each(flags: Flags | None, rows: NDArray[np.int64]) -> Flags | None:
     if flags is None:
         return None
-    found: Flags = np.any(flags.reshape(-1, stride), axis=1)
+    found: Flags = np.any(flags[rows], axis=1)
     return found

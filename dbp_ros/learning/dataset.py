@@ -43,6 +43,7 @@ class Demonstrations:
         last: Last row of each row's episode. Shape (steps,).
         episode: Number of each row's recording. Shape (steps,).
         by_policy: Whether a policy, not a human, drove each row. Shape (steps,).
+        failed: Number of recordings with the outcome `failure`.
         units: Units of the columns.
         robot: Name or file of the robot's description; empty if unknown.
         unused: Shape of a row of each key of the data set that is not read.
@@ -59,6 +60,7 @@ class Demonstrations:
     last: NDArray[np.int64]
     episode: NDArray[np.int64]
     by_policy: Flags
+    failed: int = 0
     units: ColumnUnits = BY_NAME
     robot: str = ""
     unused: Mapping[str, RowShape] = field(default_factory=dict)
@@ -204,6 +206,7 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
         found = replace(
             found,
             episode=found.episode // (selection.stride or 1),
+            failed=found.failed // (selection.stride or 1),
             units=units,
             robot=selection.robot,
             unused=episodes.unused,
@@ -253,6 +256,7 @@ def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:
         last=last,
         episode=numbers,
         by_policy=np.concatenate([e.by_policy for e in joined]),
+        failed=sum(e.outcome == "failure" for e in joined),
     )
 
 

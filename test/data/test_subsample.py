@@ -7,7 +7,6 @@ from toy_episodes import episode
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.subsample import SubsampledEpisodes, subsample
-from dbp_ros.errors import EpisodeError
 
 
 def test_an_action_is_that_of_the_last_row_of_a_step():
@@ -17,7 +16,7 @@ def test_an_action_is_that_of_the_last_row_of_a_step():
     assert len(subsampled) == (len(whole) - 1) // 3
     np.testing.assert_array_equal(subsampled.states[1], whole.states[4])
     np.testing.assert_array_equal(subsampled.actions[1], whole.actions[6])
-    np.testing.assert_array_equal(subsampled.rewards[1], whole.rewards[6])
+    assert subsampled.rewards[1] == pytest.approx(whole.rewards[4:7].sum())
     for camera, images in whole.images.items():
         np.testing.assert_array_equal(subsampled.images[camera][1], images[4])
 
@@ -32,9 +31,15 @@ def test_every_row_starts_a_step_of_one_phase(tmp_path):
     assert len(set(starts.tolist())) == len(starts) >= len(whole) - 2
 
 
-def test_a_stride_longer_than_the_episode_is_rejected():
-    with pytest.raises(EpisodeError, match="less than a step of 1000"):
-        subsample(episode(0), 1000)
+@pytest.mark.parametrize("first", [0, 5, 999])
+def test_an_episode_shorter_than_a_step_has_one(first):
+    whole = episode(0)
+    subsampled = subsample(whole, 1000, first)
+    assert len(subsampled) == 1
+    assert subsampled.step_s == pytest.approx(1000 * whole.step_s)
+    np.testing.assert_array_equal(subsampled.states[0], whole.states[min(first, len(whole) - 1)])
+    np.testing.assert_array_equal(subsampled.actions[0], whole.actions[-1])
+    assert subsampled.rewards[0] == pytest.approx(whole.rewards[first:].sum())
 
 
 def test_an_episode_is_read_once_for_all_of_its_phases():
