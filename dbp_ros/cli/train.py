@@ -117,6 +117,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         model, given = checkpoint_of(bundle), given_settings(arguments)
         config = initial_config(model, config, given)
         selection = initial_selection(model, arguments.data, selection, given)
+    config.require_effect()
     data = load_demonstrations(arguments.data, selection)
     origin = {
         "name": arguments.data.resolve().name,

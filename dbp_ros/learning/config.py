@@ -11,6 +11,7 @@ from dbp_ros.settings.fields import Settings, setting
 DriftingName = Literal["dbp", "dbp_published", "joint_sinkhorn", "sinkhorn", "energy"]
 MethodName = Literal[DriftingName, "bc_mse", "ddim", "flow", "meanflow", "consistency"]
 DRIFTING, METHODS = get_args(DriftingName), get_args(MethodName)
+WITH_NEIGHBOURS: tuple[MethodName, ...] = ("dbp", "sinkhorn")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class TrainConfig(Settings):
     )
     neighbours: int = setting(
         0,
-        "nearest observations of other episodes whose chunks are additional targets; 0 for none",
+        "dbp and sinkhorn: nearest observations of other episodes whose chunks are additional "
+        "targets; 0 for none",
         ge=0,
     )
     neighbour_bandwidth: float = setting(
@@ -136,6 +138,22 @@ class TrainConfig(Settings):
             raise ConfigError(
                 f"batch_size = {self.batch_size} is not a multiple of "
                 f"gradient_accumulation_steps = {self.gradient_accumulation_steps}"
+            )
+
+    def require_effect(self) -> None:
+        """Check that no setting is without effect, as in a comparison with shared settings.
+
+        Raises:
+            ConfigError: If the method does not use a setting, or needs more inference steps.
+        """
+        if self.num_inference_steps == 1 and self.method == "ddim":
+            raise ConfigError(
+                "num_inference_steps = 1: ddim removes the noise in several steps: give 10 to 100"
+            )
+        if self.neighbours and self.method not in WITH_NEIGHBOURS:
+            raise ConfigError(
+                f"neighbours = {self.neighbours}: {self.method} has one target per observation; "
+                f"only {' and '.join(WITH_NEIGHBOURS)} use those of neighbours"
             )
 
     def _check_method(self) -> None:

@@ -162,7 +162,7 @@ class DFPLearner(Learner):
         values = lower_confidence_bound(self.critics(batch.successor, chunks), pessimism)
         best = select(chunks, top_indices(values, 1))
         next_value = lower_confidence_bound(self._targets(batch.successor, best), pessimism)
-        return batch.reward / self._scaler.scale + batch.discount * next_value[:, 0]
+        return self._scaler.scaled(batch.reward) + batch.discount * next_value[:, 0]
 
     def _update_actor(self, batch: ReplayBatch) -> tuple[float, float]:
         """Make one drift step; return the mean advantage and the fraction of used rows."""

@@ -1,6 +1,7 @@
 """Every method through the common interface, and the initial standard deviation of dbp."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -59,6 +60,20 @@ def test_a_chunk_depends_on_the_component_of_its_noise() -> None:
 def test_only_one_step_generators_have_noise_components() -> None:
     with pytest.raises(ConfigError, match="num_components = 4: ddim has no one-step generator"):
         replace(config("ddim"), num_components=4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"method": "ddim"}, "num_inference_steps = 1: ddim .* give 10 to 100"),
+        ({"method": "energy", "neighbours": 3}, "energy has one target per .*; only dbp and sink"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        replace(config("dbp"), **settings).require_effect()
+    replace(config("dbp"), neighbours=3).require_effect()
+    replace(config("ddim"), num_inference_steps=10).require_effect()
 
 
 @pytest.mark.parametrize("modes", [1, 3, 8])
