@@ -41,13 +41,14 @@ class Session:
     Attributes:
         phase: Present phase.
         guard: Newest state of the guard.
+        lost: Whether control was returned, but not by this node.
     """
 
     def __init__(self) -> None:
         """Start without control."""
         self.phase = Phase.IDLE
         self.guard = GuardState()
-        self._granted_ns = 0
+        self._granted_ns, self.lost = 0, False
         self._command: Array | None = None
         self._commanded_ns = self._changed_ns = 0
 
@@ -56,10 +57,11 @@ class Session:
         if self.phase is Phase.IDLE:
             self.phase = Phase.SETTLING
         self._granted_ns = self._changed_ns = now_ns
+        self.lost = False
 
     def end(self) -> None:
         """Record that control was returned."""
-        self.phase = Phase.IDLE
+        self.phase, self.lost = Phase.IDLE, False
 
     def add_command(self, command: Array, now_ns: int) -> None:
         """Record a command of the guard. Shape (nu,)."""
@@ -79,6 +81,7 @@ class Session:
             return None
         if not self.guard.operator_control and now_ns - self._granted_ns > GRANT_NS:
             self.end()
+            self.lost = True
             return None
         if self.guard.inactive or self.guard.mode is None:
             self.phase = Phase.BLOCKED
@@ -107,6 +110,8 @@ class Session:
         """State as text."""
         if self.phase is Phase.IDLE and self.guard.operator_control:
             return "not in control, but an operator has: take over, or give back"
+        if self.lost:
+            return "not in control: another node gave it back, or the guard was restarted"
         if self.phase is Phase.BLOCKED:
             remedy = REMEDIES.get(self.guard.mode, "")
             return f"in control, but the guard is {self.guard}{remedy}"

@@ -77,6 +77,10 @@ def test_control_that_another_node_returned_ends_the_session() -> None:
     run.session.guard = GuardState(GuardMode.TRACKING)
     run.periods(150, at_rest)
     assert run.session.phase is Phase.IDLE
+    assert run.session.lost
+    assert run.session.sentence.startswith("not in control: another node gave it back, or the gu")
+    run.session.begin(run.now_ns)
+    assert not run.session.lost
 
 
 def test_a_stop_interrupts_driving_which_starts_again_from_the_command() -> None:
