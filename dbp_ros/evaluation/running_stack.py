@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.episode_runner import EpisodeRunner
 from dbp_ros.nodes.process import spinning
+from dbp_ros.runtime.parent_death import die_with_parent
 from dbp_ros.runtime.ros_domain import lease_domain
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.stack.preflight import checked_processes
@@ -149,7 +151,7 @@ def _wait_for_files(files: Sequence[Path], limit_s: float) -> None:
 def module_process(
     module: Sequence[str], log: Path, own_session: bool = False
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a module as a process; send SIGINT at the end of the block.
+    """Run a module as a process; send SIGINT at the end of the block, or if this process dies.
 
     Args:
         module: Name of the module, and its arguments.
@@ -162,6 +164,7 @@ def module_process(
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=own_session,
+            preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGINT),
         )
         try:
             yield process

@@ -31,7 +31,7 @@ MAX_NAMED = 3
 class GuardInputs:
     """Polled subscriptions of the guard, with the problems of their messages.
 
-    One thread calls `poll`; the other methods are thread-safe.
+    The caller serialises `poll` and the `take_` methods; the other methods are thread-safe.
 
     Attributes:
         received: Age of an image at the arrival of its first chunk.

@@ -151,8 +151,9 @@ class GuardNode(Node):  # type: ignore[misc]
     def _prepare(self, due_ns: int) -> None:
         """Compute the command that is due at a time, from the newest inputs."""
         start_ns = self._sim_clock.now_ns()
-        self._inputs.poll()
         with self._lock:
+            # A service call takes the inputs, too.
+            self._inputs.poll()
             self._take_inputs(start_ns)
             command = self._guard.tick(due_ns)
         self._messages = [] if command is None else self._serialise(command)
