@@ -23,6 +23,8 @@ RANDOM = {
     *("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
     *("Bernoulli", "Multinomial"),
 }
+# A protocol buffer, such as one ONNX file, is smaller than 2 GiB.
+MAX_BYTES = 2**31 - 1
 STANDARD_DOMAINS = {"", "ai.onnx"}
 
 
@@ -137,9 +139,16 @@ def opset_of(model: onnx.ModelProto) -> int:
 
 def _load(path: Path) -> onnx.ModelProto:
     try:
-        return onnx.load(path)
+        model = onnx.load(path)
     except Exception as error:
         raise _not_loaded(path, error) from error
+    size = sum(weight.ByteSize() for weight in model.graph.initializer)
+    if size > MAX_BYTES:
+        raise BundleError(
+            f"{path} has {size / 1e9:.2f} GB of weights, and one ONNX file of a bundle holds "
+            f"{MAX_BYTES / 1e9:.2f} GB: export a smaller policy, or one in float16"
+        )
+    return model
 
 
 def _session(path: Path, source: str | bytes) -> ort.InferenceSession:

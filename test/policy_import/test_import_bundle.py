@@ -48,6 +48,14 @@ def image_of(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
 
 
+def test_a_policy_larger_than_one_file_is_refused(
+    tmp_path: Path, import_into: ImportInto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dbp_ros.policy_import.foreign_graph.MAX_BYTES", 100)
+    with pytest.raises(BundleError, match=r"act\.onnx has .* GB of weights, .* in float16"):
+        import_into(write_image_policy(tmp_path / "act.onnx"), **IMAGE_POLICY)
+
+
 def test_a_float_image_and_joints_give_a_chunk(tmp_path: Path, import_into: ImportInto) -> None:
     folder, report = import_into(write_image_policy(tmp_path / "act.onnx"), **IMAGE_POLICY)
     image = image_of(12, 16)
