@@ -7,10 +7,11 @@ from dbp_ros.cli.data_flags import PATH_HELP, add_units, unit_selection
 from dbp_ros.cli.episodes_label import EPISODE_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.editing.episode_names import find_episodes
+from dbp_ros.data.episode import require_steps
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.labels import discarded_names, read_labels
 from dbp_ros.data.units import ColumnUnits
-from dbp_ros.errors import ConfigError, EpisodeError
+from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.contact_sheet import SheetTitle, write_contact_sheet
 from dbp_ros.files import check_file, check_folder, require_folder
 from dbp_ros.robots.arm_solver import ArmSolver
@@ -61,8 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_of(console, disable=not console.is_terminal) as progress:
         for name in progress.track(names, description="draw"):
             episode = episodes.read(episodes.names.index(name))
-            if not len(episode):
-                raise EpisodeError(f"{name} has no steps: discard it with dbp episodes label")
+            require_steps(name, episode)
             title = SheetTitle(name, str(arguments.path))
             write_contact_sheet(files[name], title, episode, units, robot)
             console.print(str(files[name]), soft_wrap=True, highlight=False)

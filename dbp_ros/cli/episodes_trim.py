@@ -9,6 +9,7 @@ from dbp_ros.cli.data_flags import PATH_HELP
 from dbp_ros.cli.episodes_label import EPISODE_HELP, change_labels
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.editing.motion_limits import motion_limits
+from dbp_ros.data.episode import require_steps
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import elapsed_s, trimmed_rows
 from dbp_ros.data.labels import EpisodeLabel
@@ -74,8 +75,7 @@ def _check(path: Path, given: list[str], start_s: float | None, end_s: float | N
     episodes = open_recordings(path, NUMBERS_ONLY)
     for name in find_episodes(given, episodes.names, str(path)):
         episode = episodes.read(episodes.names.index(name))
-        if not len(episode):
-            raise EpisodeError(f"{name} has no steps: discard it with dbp episodes label")
+        require_steps(name, episode)
         last_s = elapsed_s(episode)[-1]
         if end_s is not None and end_s > last_s + episode.step_s:
             raise EpisodeError(f"{name}: --end is {end_s:g} s, expected at most {last_s:.3f} s")

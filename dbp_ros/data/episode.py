@@ -119,6 +119,18 @@ class Episode:
         return None if self.interventions is None else self.interventions[rows]
 
 
+def require_steps(name: str, episode: Episode) -> None:
+    """Check that an episode has a step.
+
+    Raises:
+        EpisodeError: If it has none.
+    """
+    if not len(episode):
+        raise EpisodeError(
+            f"{name} has no steps: discard it with dbp episodes label, or record it again"
+        )
+
+
 def _check_finite(name: str, value: NDArray[Any]) -> None:
     if not np.isfinite(value).all():
         row = int(np.argwhere(~np.isfinite(value))[0][0])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode import Episode, require_steps
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.spec import SetSpec, differences, spec_of
 from dbp_ros.errors import EpisodeError
@@ -33,10 +33,7 @@ def require_uniform(episodes: Iterable[tuple[str, Episode]]) -> Iterator[Episode
     """
     first: tuple[str, SetSpec] | None = None
     for name, episode in episodes:
-        if len(episode) == 0:
-            raise EpisodeError(
-                f"{name} has no steps: discard it with dbp episodes label, or record it again"
-            )
+        require_steps(name, episode)
         spec = spec_of(episode)
         first = first or (name, spec)
         for field, difference in differences(first[1], spec).items():

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from dbp_ros.data.checks.cameras import check_cameras
 from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.checks.stamps import check_stamps
-from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode import Episode, require_steps
 from dbp_ros.data.spec import SetSpec, spec_of
-from dbp_ros.errors import EpisodeError
 from dbp_ros.types import Floats
 
 Bounds = tuple[float, float]
@@ -50,8 +49,7 @@ class EpisodeSurvey:
         Raises:
             EpisodeError: If it has no steps.
         """
-        if not len(episode):
-            raise EpisodeError(f"{name} has no steps: discard it with dbp episodes label")
+        require_steps(name, episode)
         sensors: dict[str, NDArray[Any]] = {**episode.images, **episode.points}
         return cls(
             name=name,
