@@ -129,10 +129,12 @@ setup(
             "guard_node = dbp_ros.nodes.guard_node:main",
             "learner_node = dbp_ros.nodes.learner_node:main",
             "model_sender = dbp_ros.nodes.model_sender:main",
+            "panel_node = dbp_ros.nodes.panel_node:main",
             "policy_node = dbp_ros.nodes.policy_node:main",
             "recorder_node = dbp_ros.nodes.recorder_node:main",
             "sim_node = dbp_ros.nodes.sim_node:main",
             "teleop_node = dbp_ros.nodes.teleop_node:main",
+            "view_node = dbp_ros.nodes.view_node:main",
         ]
     },
     classifiers=[

@@ -17,7 +17,7 @@ from dbp_ros.settings.robot_files import read_robot
 
 JOINTS = read_robot("ur5e_dual").joints
 RATE_HZ, PERIOD_S, ARM_RAD, GRIPPER_M = 30, 4.0, 0.25, -0.03
-# Points of a chunk: if the node stops, the guard holds the last one.
+# Points of a chunk, more than one period: if the node stops, the guard brakes after 0.1 s.
 TIMES_S = np.arange(1, 9) / RATE_HZ
 
 

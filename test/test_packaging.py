@@ -14,7 +14,8 @@ import dbp_ros
 from dbp_ros.cli.bench import MISSING
 from dbp_ros.resources import resource_directory
 
-EXECUTABLES = ["dbp", "guard_node", "learner_node", "policy_node", "sim_node"]
+NODES = Path(dbp_ros.__file__).parent / "nodes"
+EXECUTABLES = ["dbp", *(p.stem for p in NODES.glob("*_node.py") if "\ndef main(" in p.read_text())]
 
 
 def test_all_version_numbers_are_equal(root: Path) -> None:

@@ -12,7 +12,10 @@ MAX_SAVED = 100
 
 
 class Blocklist:
-    """Reasons of failure by the sha256 of a model's manifest."""
+    """Reasons of failure by the sha256 of a model's manifest.
+
+    The file may be edited while the policy runs: an entry that is deleted is no longer blocked.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         """Read the saved list.
@@ -24,24 +27,42 @@ class Blocklist:
             BundleError: If the file cannot be parsed.
         """
         self._path = path
-        self._reasons = self._read()
+        self._modified_ns = self._modification_ns()
+        self._saved = self._read()
+        # Failures that could not be written, as the disk is full.
+        self._unsaved: dict[str, str] = {}
 
     def reason(self, sha256: str) -> str:
         """Return why a model failed; empty if it did not."""
-        return self._reasons.get(sha256, "")
+        self._update()
+        return (self._saved | self._unsaved).get(sha256, "")
 
     def add(self, sha256: str, reason: str) -> None:
         """Add a failure and save the newest `MAX_SAVED`, merged with those of other processes."""
-        with suppress(BundleError):
-            self._reasons = self._read() | self._reasons
+        self._update()
+        reasons = self._saved | self._unsaved
         # A repeated failure becomes the newest.
-        self._reasons.pop(sha256, None)
-        self._reasons[sha256] = reason
-        newest = dict(list(self._reasons.items())[-MAX_SAVED:])
+        reasons.pop(sha256, None)
+        reasons[sha256] = reason
+        newest = dict(list(reasons.items())[-MAX_SAVED:])
+        self._unsaved[sha256] = reason
         if self._path is not None:
-            # If the disk is full, the list of this process is still complete.
             with suppress(OSError):
                 write_text(self._path, json.dumps(newest, indent=1))
+                self._saved, self._unsaved = newest, {}
+                self._modified_ns = self._modification_ns()
+
+    def _update(self) -> None:
+        """Read the file again if it has changed; ignore it while it cannot be parsed."""
+        if (modified_ns := self._modification_ns()) == self._modified_ns:
+            return
+        with suppress(BundleError):
+            self._saved, self._modified_ns = self._read(), modified_ns
+
+    def _modification_ns(self) -> int:
+        if self._path is None or not self._path.is_file():
+            return 0
+        return self._path.stat().st_mtime_ns
 
     def _read(self) -> dict[str, str]:
         if self._path is None or not self._path.is_file():
@@ -55,5 +76,5 @@ class Blocklist:
     def require_absent(self, sha256: str) -> None:
         """Raise `BundleError` if a model is on the list."""
         if reason := self.reason(sha256):
-            hint = f"; delete {self._path} to try it again" if self._path else ""
+            hint = f"; delete its entry in {self._path} to try it again" if self._path else ""
             raise BundleError(f"not tried again: {reason}{hint}")

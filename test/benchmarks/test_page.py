@@ -29,7 +29,7 @@ def test_the_results_of_the_readme_are_those_of_the_committed_csv() -> None:
         for name in ("modes", "metaworld")
     )
     rows = {
-        "two routes": ("joint_sinkhorn", 3, lambda method: modes[method]["off_mode"]),
+        "two routes": ("energy", 3, lambda method: modes[method]["off_mode"]),
         "eight Meta-World tasks": ("meanflow", 3, lambda method: metaworld[method]["10 demos"]),
         "one decision": ("bc_mse", 2, lambda method: metaworld[method]["latency_ms"]),
     }

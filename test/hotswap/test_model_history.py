@@ -1,5 +1,7 @@
 """The last good bundles are copied completely and within limits."""
 
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from toy_bundle import write_toy_bundle
 from dbp_ros.bundle.bundle import Bundle, read_bundle
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
+from dbp_ros.files import write_text
 from dbp_ros.hotswap.blocklist import MAX_SAVED, Blocklist
 from dbp_ros.hotswap.initial_model import load_initial_model
 from dbp_ros.hotswap.model_history import BYTES_PER_MB, GOOD, ModelHistory
@@ -209,6 +212,18 @@ def test_two_processes_merge_their_block_lists(tmp_path):
     other.add("cd", "not finite")
     found = Blocklist(tmp_path / "failed.json")
     assert (found.reason("ab"), found.reason("cd")) == ("slow", "not finite")
+
+
+def test_a_deleted_entry_is_no_longer_blocked_while_the_list_is_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "failed.json"
+    blocklist = Blocklist(path)
+    for sha256 in ("ab", "cd"):
+        blocklist.add(sha256, "slow")
+    write_text(path, json.dumps({"cd": "slow"}))
+    os.utime(path, ns=(1, 1))
+    assert (blocklist.reason("ab"), blocklist.reason("cd")) == ("", "slow")
+    blocklist.add("ef", "slow")
+    assert sorted(json.loads(path.read_text())) == ["cd", "ef"]
 
 
 def test_a_repeated_failure_becomes_the_newest_of_the_list(tmp_path: Path) -> None:
