@@ -85,8 +85,7 @@ def _take_over(operator: OperatorClient, _: argparse.Namespace) -> str:
 
 
 def _give_back(operator: OperatorClient, _: argparse.Namespace) -> str:
-    # Not by teleoperation, which may have ended: it follows the state of the guard.
-    return operator.set_bool("guard/operator_control", False)
+    return operator.give_back()
 
 
 def _rollback(operator: OperatorClient, _: argparse.Namespace) -> str:

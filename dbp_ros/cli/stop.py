@@ -48,13 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _stop_local(namespace: str | None) -> tuple[int, int]:
     """Stop the guards of this computer; return the numbers of stopped and of failed ones."""
-    domain = os.environ.get("ROS_DOMAIN_ID", "")
+    given = os.environ.get("ROS_DOMAIN_ID", "")
+    domain = int(given) if given.isdecimal() else None
     found = _local_guards()
-    chosen = [
-        guard
-        for guard in found
-        if (namespace is None or guard.is_in(namespace)) and domain in ("", str(guard.domain))
-    ]
+    chosen = [guard for guard in found if guard.matches(domain, namespace)]
     errors = send_stop(chosen)
     for guard, problem in errors.items():
         print(f"NOT STOPPED: {guard}: {problem}" if problem else f"stopped: {guard}", flush=True)

@@ -8,7 +8,7 @@ manager, parameters, and the ROS graph.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,8 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from std_msgs.msg import Float64MultiArray
 
 from dbp_ros.motion.controllers import ControllerState
+from dbp_ros.nodes.endpoints import UNDISCOVERED, publisher_names
+from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
 from dbp_ros.nodes.qos import COMMAND_PUBLISHER, EVENTS
 from dbp_ros.settings.controllers import ControllersConfig
 
@@ -34,9 +36,7 @@ ACTIVITY = "Controllers Activity"
 STATE_SUFFIX = ".state"
 # Nodes that subscribe to commands without executing them: tools, and nodes of this package.
 TOOLS = ("_ros2cli", "rosbag2", "foxglove")
-# Name of a node that is discovered after its endpoint.
-UNDISCOVERED = "_NODE_NAME_UNKNOWN_"
-PASSIVE_NODES = frozenset({"learner", "recorder", "teleop_streams"})
+PASSIVE_NODES = frozenset({"recorder", f"teleop{NODE_SUFFIX}"})
 # An endpoint whose node is unknown for longer counts as that of a driver.
 UNDISCOVERED_NS = 3_000_000_000
 # The name of a node usually follows its endpoint within milliseconds.
@@ -201,13 +201,13 @@ class ControllerMonitor:
         if self._node.count_publishers(controller.topic) <= 1:
             self._other_publishers.pop(index, None)
             return
-        names = list(map(full_name, self._node.get_publishers_info_by_topic(controller.topic)))
+        names = publisher_names(self._node, controller.topic)
         own = self._node.get_fully_qualified_name()
         others = [name for k, name in enumerate(names) if name != own or own in names[:k]]
         if not others:
             return
         self._other_publishers[index] = (
-            f"{', '.join(sorted(others))} publishes {controller.topic} too: end it (a killed node "
+            f"{', '.join(others)} publishes {controller.topic} too: end it (a killed node "
             "leaves the graph within 20 s)"
         )
         self._on_other_publisher(self._other_publishers[index])
@@ -279,16 +279,3 @@ def may_execute(endpoint: TopicEndpointInfo) -> bool:
     """Return whether a subscription to commands may be that of a controller or a driver."""
     name = endpoint.node_name
     return name not in PASSIVE_NODES and not name.startswith(TOOLS)
-
-
-def publisher_names(node: Node, topic: str) -> Sequence[str]:
-    """Return the full names of the nodes that publish a topic, sorted."""
-    infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    return sorted(set(map(full_name, infos)))
-
-
-def full_name(endpoint: TopicEndpointInfo) -> str:
-    """Return the full name of the node of an endpoint, if it has been discovered."""
-    if endpoint.node_name == UNDISCOVERED:
-        return "a node that was discovered just now"
-    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"

@@ -139,12 +139,7 @@ def stop_on_key(operator: OperatorClient, namespace: str | None) -> int:
                 continue
             if not sys.stdin.read(1):
                 return 0
-            domain = operator.node.context.get_domain_id()
-            local = [
-                guard
-                for guard in local_guards()
-                if guard.domain == domain and (namespace is None or guard.is_in(namespace))
-            ]
+            local = local_guards(operator.node.context.get_domain_id(), namespace)
             send_stop(local, timeout_s=0.0)
             stop.call(*stop.services)
             errors = stop.responses()

@@ -11,8 +11,8 @@ from std_msgs.msg import Int64MultiArray
 
 from dbp_ros.errors import ObservationError
 from dbp_ros.nodes.chunk_input import ChunkInput, LatestProblem
-from dbp_ros.nodes.controller_monitor import publisher_names
 from dbp_ros.nodes.conversions import JointReader
+from dbp_ros.nodes.endpoints import publisher_names
 from dbp_ros.nodes.image_stamps import TOPIC, ImageStampsReader
 from dbp_ros.nodes.polled_subscriptions import PolledSubscriptions
 from dbp_ros.nodes.qos import JOINT_STATES
@@ -122,7 +122,7 @@ class GuardInputs:
 
     def describe_conflict(self, topic: str) -> str:
         """Return a sentence about the publishers of the conflicting topic."""
-        names = ", ".join(publisher_names(self._node, topic))
+        names = ", ".join(sorted(set(publisher_names(self._node, topic))))
         what = "the same data"
         if topic == JOINTS:
             shared = [self._joints[k] for k in sorted(self._conflicts[topic].conflicting)]

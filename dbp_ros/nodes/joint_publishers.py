@@ -16,6 +16,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 
 from dbp_ros.nodes.cdr import UNREADABLE, CachedNames, CdrReader
+from dbp_ros.nodes.endpoints import UNNAMED, publisher_names
 
 # A participant may discover the others only after seconds, see `discovery`. The search therefore
 # adds a participant in this interval.
@@ -23,7 +24,6 @@ PARTICIPANT_INTERVAL_S = 0.15
 POLL_S = 0.01
 # Limit for the discovery of the name of a publisher's node.
 NAME_LIMIT_S = 1.0
-UNKNOWN = "_NODE_NAME_UNKNOWN_"
 QUEUE = 500
 FULL_QUEUE = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=QUEUE, reliability=ReliabilityPolicy.BEST_EFFORT
@@ -190,17 +190,9 @@ class JointPublisherWatch:
 def publishers_of(node: Node, topic: str) -> list[str]:
     """Return the full names of the nodes that publish a topic, after their discovery."""
     deadline_s = time.monotonic() + NAME_LIMIT_S
-    while True:
-        found = node.get_publishers_info_by_topic(topic)
-        if all(info.node_name != UNKNOWN for info in found) or time.monotonic() > deadline_s:
-            break
+    while UNNAMED in (found := publisher_names(node, topic)) and time.monotonic() < deadline_s:
         time.sleep(POLL_S)
-    return sorted(
-        f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-        if info.node_name != UNKNOWN
-        else "a node of unknown name"
-        for info in found
-    )
+    return found
 
 
 def conflict(topic: str, joints: Sequence[str], publishers: Sequence[str]) -> str:

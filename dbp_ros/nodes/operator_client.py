@@ -13,6 +13,7 @@ from rclpy.node import Node, NodeNameNonExistentError
 from std_srvs.srv import SetBool, Trigger
 
 from dbp_ros.errors import DbpError
+from dbp_ros.nodes.endpoints import UNNAMED, publisher_names
 from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
 from dbp_ros.runtime.stop_socket import local_guards
 
@@ -25,7 +26,6 @@ RESPONSE_S = 5.0
 TRANSITION_S = 60.0
 NAMES_S = 2.0
 SLICE_S = 0.02
-UNKNOWN = "_NODE_NAME_UNKNOWN_"
 # Nodes that record episodes.
 RECORDERS = ("learner", "recorder")
 
@@ -115,6 +115,16 @@ class OperatorClient:
         """
         return self.set_bool("guard/enable_control", enable)
 
+    def give_back(self) -> str:
+        """Return control from an operator to the policy; return the guard's message.
+
+        Not by teleoperation, which may have ended: it follows the state of the guard.
+
+        Raises:
+            DbpError: If there is no guard, no response, or the request is rejected.
+        """
+        return self.set_bool("guard/operator_control", False)
+
     def policy_state(self) -> int:
         """Return the lifecycle state of the policy, one of `lifecycle_msgs/msg/State`."""
         response = self.call(GetState, "policy/get_state", GetState.Request())
@@ -200,15 +210,8 @@ class OperatorClient:
 
     def publishers(self, topic: str) -> list[str]:
         """Return the full names of the nodes that publish a topic."""
-        name = self.node.resolve_topic_name(topic)
-
-        def names() -> list[str]:
-            found = self.node.get_publishers_info_by_topic(name)
-            return [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in found]
-
-        # An endpoint is discovered before the name of its node.
-        self.spin_until(lambda: not any(UNKNOWN in name for name in names()), NAMES_S)
-        return names()
+        self.spin_until(lambda: UNNAMED not in publisher_names(self.node, topic), NAMES_S)
+        return publisher_names(self.node, topic)
 
     def offers(self, service: str) -> bool:
         """Return whether a service, relative to the namespace, has a server.

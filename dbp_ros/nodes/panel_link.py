@@ -207,7 +207,7 @@ REQUESTS: dict[Action, Callable[[OperatorClient], str]] = {
     "discard_episode": lambda operator: operator.trigger("recorder/discard_episode"),
     "keep_last": lambda operator: operator.trigger("recorder/keep_last"),
     "take_over": partial(_trigger, "teleop/take_over", TAKE_OVER_S),
-    "give_back": partial(_trigger, "teleop/give_back", TAKE_OVER_S),
+    "give_back": lambda operator: operator.give_back(),
     "rollback": lambda operator: operator.trigger("policy/rollback"),
 }
 

@@ -7,9 +7,9 @@ from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from dbp_ros.diagnosis.snapshot import Endpoint, TopicStatus
+from dbp_ros.nodes.endpoints import UNDISCOVERED, full_name
 from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
 
-UNKNOWN = "_NODE_NAME_UNKNOWN_"
 # Prefix of the nodes of tools, which are no part of a stack.
 HIDDEN = "_"
 
@@ -87,13 +87,11 @@ class Graph:
 def _endpoints(infos: Iterable[Any]) -> tuple[Endpoint, ...]:
     return tuple(
         Endpoint(
-            "unnamed node"
-            if info.node_name == UNKNOWN
-            else f"{info.node_namespace.rstrip('/')}/{info.node_name.removesuffix(NODE_SUFFIX)}",
+            full_name(info).removesuffix(NODE_SUFFIX),
             info.topic_type,
             info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
             info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,
         )
         for info in infos
-        if not info.node_name.startswith(HIDDEN) or info.node_name == UNKNOWN
+        if not info.node_name.startswith(HIDDEN) or info.node_name == UNDISCOVERED
     )

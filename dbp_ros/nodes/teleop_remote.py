@@ -72,7 +72,7 @@ class TeleopRemote:
 
     def give_back(self) -> str:
         """Return control to the policy; return a message."""
-        return self._operator.trigger("teleop/give_back")
+        return self._operator.give_back()
 
     def emergency_stop(self) -> str:
         """Stop the arms and latch the stop; return a message."""

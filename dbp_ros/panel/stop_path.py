@@ -40,11 +40,10 @@ class StopPath:
 
     def _guards(self) -> list[LocalGuard]:
         try:
-            found = local_guards()
+            return local_guards(self._domain, self._namespace)
         except OSError:
             # No list of sockets on this platform: the service remains.
             return []
-        return [g for g in found if g.domain == self._domain and g.is_in(self._namespace)]
 
     def _confirm(self, guards: list[LocalGuard], start_s: float, report: Report) -> None:
         """Repeat the stop, wait for the responses, and call the service unless all responded."""

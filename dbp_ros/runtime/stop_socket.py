@@ -98,15 +98,28 @@ class LocalGuard:
         """Return name, domain and process as text."""
         return f"{self.node} (ROS_DOMAIN_ID={self.domain}, process {self.pid})"
 
-    def is_in(self, namespace: str) -> bool:
-        """Return whether the guard is in a namespace."""
+    def matches(self, domain: int | None, namespace: str | None) -> bool:
+        """Return whether the guard is in a domain and a namespace, if given."""
+        if domain not in (None, self.domain):
+            return False
+        if namespace is None:
+            return True
         return self.node == _truncate(f"{'/' + namespace.strip('/') if namespace else ''}/guard")
 
 
-def local_guards() -> list[LocalGuard]:
-    """Return all guards of this computer."""
+def local_guards(domain: int | None = None, namespace: str | None = None) -> list[LocalGuard]:
+    """Return the guards of this computer.
+
+    Args:
+        domain: ROS domain; None for all domains.
+        namespace: Namespace, empty for the root; None for all namespaces.
+
+    Raises:
+        OSError: If the platform has no list of sockets.
+    """
     lines = SOCKETS.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [guard for line in lines if (guard := _parse(line.rpartition(" ")[2]))]
+    guards = filter(None, (_parse(line.rpartition(" ")[2]) for line in lines))
+    return [guard for guard in guards if guard.matches(domain, namespace)]
 
 
 def send_stop(guards: Iterable[LocalGuard], timeout_s: float = RESPONSE_S) -> dict[LocalGuard, str]:

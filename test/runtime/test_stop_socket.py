@@ -85,8 +85,8 @@ def test_all_guards_are_stopped_even_with_equal_names():
 def test_a_namespace_selects_its_guard():
     with open_socket("/guard", lambda: None), open_socket("/cell_1/guard", lambda: None):
         for namespace in ("cell_1", "/cell_1"):
-            assert [g.node for g in guards() if g.is_in(namespace)] == ["/cell_1/guard"]
-        assert [g.node for g in guards() if g.is_in("")] == ["/guard"]
+            assert [g.node for g in guards() if g.matches(None, namespace)] == ["/cell_1/guard"]
+        assert [g.node for g in guards() if g.matches(None, "")] == ["/guard"]
 
 
 def test_a_long_name_is_truncated():
@@ -94,7 +94,7 @@ def test_a_long_name_is_truncated():
     stops: list[str] = []
     with open_socket(f"/{namespace}/guard", lambda: stops.append("stop")):
         [guard] = guards()
-        assert guard.is_in(namespace)
+        assert guard.matches(None, namespace)
         assert send_stop([guard]) == {guard: ""}
     assert stops == ["stop"]
 
