@@ -89,7 +89,7 @@ def test_joints_of_the_default_robot_in_another_order_have_their_own_values() ->
 @pytest.mark.parametrize(
     ("joints", "reason"),
     [
-        (["base_joint", "elbow_joint", "thumb"], "set gripper_joints, home_positions, position_lo"),
+        (["base_joint", "elbow_joint", "thumb"], "set controllers, controller_sizes, gripper_joi"),
         (["base_joint", "elbow_joint"], "or not in the order .*: set controllers, controller_size"),
         (["base_joint", "elbow_joint", "base_joint"], "joints has base_joint twice"),
     ],

@@ -182,10 +182,11 @@ def test_a_file_for_another_namespace_is_refused(config: Path) -> None:
 
 
 def test_guard_and_policy_have_the_same_joints(config: Path) -> None:
-    joints = ", ".join([*GuardConfig().joints, "thumb"])
-    (config / "policy.yaml").write_text(parameters(f"joints: [{joints}]"))
-    with pytest.raises(ConfigError, match="differ in joints; only one has thumb"):
-        checked_processes(StackConfig(config=str(config)))
+    joints = GuardConfig().joints[:-1]
+    model = write_toy_bundle(config / "toy", graph_joints=joints)
+    (config / "policy.yaml").write_text(parameters(f"joints: [{', '.join(joints)}]"))
+    with pytest.raises(ConfigError, match="differ in joints; only one has right_gripper_joint"):
+        checked_processes(StackConfig(config=str(config), model=str(model)))
 
 
 def test_a_camera_of_the_model_may_be_remapped(tmp_path: Path) -> None:
