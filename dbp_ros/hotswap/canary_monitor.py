@@ -9,7 +9,7 @@ from collections import deque
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import seconds_to_ns
 
-# Rate of the guard's diagnostics.
+# Rate of the guard's diagnostics, in wall time.
 REPORTS_HZ = 1.0
 # Accepted ratio of inference times where the previous model exceeds the budget too.
 MAX_SLOWDOWN = 1.5
@@ -33,7 +33,7 @@ class ModelRecord:
 
     def __init__(self, config: PolicyConfig) -> None:
         self.p99_ms = 0.0
-        reports = math.ceil(REPORTS_HZ * config.canary_s / 2)
+        reports = max(1, math.ceil(REPORTS_HZ * config.canary_s / 2 / config.real_time_factor))
         self._last: tuple[int, int] | None = None
         self._commands: deque[tuple[int, int]] = deque(maxlen=reports)
         self._episodes: deque[bool] = deque(maxlen=config.success_window)

@@ -71,7 +71,9 @@ class SwapTransaction:
         self._initial: LoadedPolicy | None = slot.active
         self._candidates = Candidates()
         self._shadow_test: ShadowTest | None = None
-        self._episode_start = (slot.active.number, slot.execution.num_chunks)
+        # Changes of the active model.
+        self._activations = 0
+        self._episode_start = (0, slot.active.number, slot.execution.num_chunks)
         self._success = self._solved = False
         self.report(SwapPhase.IDLE)
 
@@ -117,9 +119,9 @@ class SwapTransaction:
 
     def begin_episode(self) -> None:
         """Begin the next episode; the last one counts if one model alone executed it."""
-        number, num_chunks = self._episode_start
-        now = (self._slot.active.number, self._slot.execution.num_chunks)
-        if now[0] == number and now[1] > num_chunks:
+        *model, num_chunks = self._episode_start
+        now = (self._activations, self._slot.active.number, self._slot.execution.num_chunks)
+        if [*now[:2]] == model and now[2] > num_chunks:
             self._record.add_episode(self._solved)
         self._episode_start, self._solved = now, False
         self._slot.execution.begin_episode()
@@ -164,6 +166,7 @@ class SwapTransaction:
 
     def _finish_rollback(self, failed: LoadedPolicy, reason: str) -> None:
         """Block the failed model and resume the record of the previous one."""
+        self._activations += 1
         self._blocklist.add(failed.sha256, f"rolled back: {reason}")
         self._record = self._canary.before if self._canary else ModelRecord(self._config)
         self._canary = None
@@ -181,7 +184,6 @@ class SwapTransaction:
             self._blocklist.require_absent(sha256)
             if sha256 in (active.sha256, self._candidate_sha256):
                 return
-            self._end_shadow_test()
             self.report(SwapPhase.VERIFYING, sha256)
             bundle = read_bundle(candidate.directory)
             require_compatible(bundle.manifest, self._robot_manifest)
@@ -190,6 +192,8 @@ class SwapTransaction:
         except (DbpError, OSError) as error:
             self.report(SwapPhase.REFUSED, sha256, str(error))
             return
+        # Not before: a refused candidate does not replace the one in its shadow test.
+        self._end_shadow_test()
         with self._refusal_on_error(bundle, candidate, now_ns):
             self.report(SwapPhase.LOADING, bundle.sha256)
             model = load_model(bundle, self._config)
@@ -215,6 +219,7 @@ class SwapTransaction:
         if not self._slot.promote(policy):
             # The next tick first finishes a rollback that began in this one, then tries again.
             return
+        self._activations += 1
         self._shadow_test, self._unstored = None, policy
         config = with_decision_rate(self._config, policy.runner.model.manifest)
         self._canary = CanaryMonitor(config, self._record, now_ns)
@@ -233,9 +238,13 @@ class SwapTransaction:
             self._end_shadow_test()
             self.report(SwapPhase.REFUSED, bundle.sha256, f"{DEFERRED}: {error}")
         except Exception as error:
-            self._blocklist.add(bundle.sha256, str(error))
             self._end_shadow_test()
-            self.report(SwapPhase.REFUSED, bundle.sha256, str(error))
+            reason = str(error)
+            if _has_changed(bundle):
+                reason = f"its files changed after their verification: {reason}"
+            else:
+                self._blocklist.add(bundle.sha256, reason)
+            self.report(SwapPhase.REFUSED, bundle.sha256, reason)
 
     @property
     def _candidate_sha256(self) -> str:
@@ -245,3 +254,11 @@ class SwapTransaction:
         if self._shadow_test is not None:
             self._slot.drop_candidate()
             self._shadow_test = None
+
+
+def _has_changed(bundle: Bundle) -> bool:
+    """Return whether the files of a bundle are no longer those that were verified."""
+    try:
+        return read_bundle(bundle.directory).sha256 != bundle.sha256
+    except (DbpError, OSError):
+        return True

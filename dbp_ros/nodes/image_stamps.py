@@ -10,7 +10,7 @@ from collections import deque
 from dbp_ros.errors import ObservationError
 from dbp_ros.nodes.cdr import HEADER
 from dbp_ros.nodes.steady_clock import SteadyClock
-from dbp_ros.types import ActionChunk
+from dbp_ros.types import NS_PER_S, ActionChunk
 
 TOPIC = "action_chunk/image_stamps"
 # Byte order, no dimensions, no offset, number of values; then the values, aligned.
@@ -20,6 +20,8 @@ MAX_CAMERAS = 32
 MAX_STAMP_NS = 5 * 10**18
 # Two chunks are further apart. The clock estimate of a receiver changes by less between messages.
 TOLERANCE_NS = 500_000
+# Older stamps are not those of a chunk, but of a policy that published before `dbp home`.
+LARGEST_AGE_NS = NS_PER_S
 QUEUED = 4
 
 
@@ -54,7 +56,8 @@ class ImageStampsReader:
             ObservationError: If it is invalid.
         """
         count = (len(message) - HEAD.size) // 8
-        if not 1 < count <= 1 + MAX_CAMERAS or HEAD.unpack_from(message) != (HEADER, 0, 0, count):
+        # A policy without cameras has the stamp of the chunk only.
+        if not 1 <= count <= 1 + MAX_CAMERAS or HEAD.unpack_from(message) != (HEADER, 0, 0, count):
             raise ObservationError(f"{TOPIC} has no image stamps in its {len(message)} bytes")
         data = struct.unpack_from(f"<{count}q", message, HEAD.size)
         if not 0 <= min(data) <= max(data) < MAX_STAMP_NS:
@@ -65,6 +68,6 @@ class ImageStampsReader:
     def stamps_of(self, chunk: ActionChunk) -> tuple[int, ...]:
         """Return the image stamps of a chunk; empty if they are unknown."""
         for chunk_ns, stamps_ns in self._newest:
-            if chunk_ns <= chunk.stamp_ns + TOLERANCE_NS:
+            if -TOLERANCE_NS <= chunk.stamp_ns - chunk_ns < LARGEST_AGE_NS:
                 return stamps_ns
         return ()

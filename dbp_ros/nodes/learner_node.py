@@ -7,6 +7,7 @@ exploring policy waits, see `~/episode_over`.
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from dbp_ros.data.bags.bag import FELL_BACK
 from dbp_ros.data.recording.bag_retention import BagRetention
 from dbp_ros.data.recording.recorder import BagRecorder
 from dbp_ros.data.recording.segmentation import EpisodeSegmenter
-from dbp_ros.errors import BundleError, DbpError, EpisodeError
+from dbp_ros.errors import BundleError, ConfigError, DbpError, EpisodeError
+from dbp_ros.files import locked
 from dbp_ros.guard_state import GuardState
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
-from dbp_ros.nodes.joined_learner import JoinedLearner
+from dbp_ros.nodes.joined_learner import LOCK, JoinedLearner
 from dbp_ros.nodes.learner_process import LearnerProcess
 from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.parameters import load_settings
@@ -38,6 +40,8 @@ from dbp_ros.settings.learner import LearnerConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 
 WATCH_RATE_HZ = 20
+# A node that ends releases its folder within this time.
+LOCK_TIMEOUT_S = 12.0
 
 
 class LearnerNode(Node):  # type: ignore[misc]
@@ -63,6 +67,9 @@ class LearnerNode(Node):  # type: ignore[misc]
         # The learner process inherits the affinity.
         self.get_logger().info(apply_cpu_affinity(Role.BACKGROUND))
         self._learner = self._start_learner(config)
+        self._resources = ExitStack()
+        if not config.join:
+            self._lock_episodes(self._learner.episodes)
         limits = config.max_bags_mb, config.max_bag_age_h, config.max_waiting_episodes
         self._retention = BagRetention(self._learner.episodes, *limits)
         self._recorder = BagRecorder(
@@ -75,7 +82,9 @@ class LearnerNode(Node):  # type: ignore[misc]
         subscribe_recorded(self, self._topics, self._record)
         self.create_subscription(String, "policy/model", self._on_model, LATCHED)
         self._episode_over = self.create_publisher(Int64, "~/episode_over", LATCHED)
-        self._published_over, self._ticks = -1, 0
+        # Nothing is published before an episode is over: a policy that waits must not move again
+        # when this node is restarted.
+        self._published_over, self._ticks = 0, 0
         self._publish_over()
         self._create_trigger("begin_episode", lambda: self._segmenter.begin(self._now_ns()))
         self._create_trigger("end_episode", lambda: self._segmenter.truncate(self._now_ns()))
@@ -96,10 +105,26 @@ class LearnerNode(Node):  # type: ignore[misc]
         robot = self.get_namespace().strip("/").replace("/", "_") or self.get_name()
         return JoinedLearner(Path(config.join), robot, self._announce)
 
+    def _lock_episodes(self, folder: Path) -> None:
+        """Reserve the folder: another recorder would take its running bag for that of a killed one.
+
+        Raises:
+            ConfigError: If another learner records to it.
+        """
+        try:
+            self._resources.enter_context(locked(folder / LOCK, LOCK_TIMEOUT_S))
+        except TimeoutError as error:
+            self._learner.close()
+            raise ConfigError(
+                f"another learner records to {folder}: give another folder as out, or join it by "
+                f"--join {folder.parent} ({error})"
+            ) from error
+
     def close(self) -> None:
         """Write everything to disk, and end the learner process."""
         self._recorder.close()
         self._learner.close()
+        self._resources.close()
 
     def statistics(self) -> dict[str, Any]:
         """Return the statistics of the node and the learner process, JSON-serialisable."""

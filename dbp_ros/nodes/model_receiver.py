@@ -9,7 +9,7 @@ from std_msgs.msg import String, UInt8MultiArray
 from dbp_ros.bundle.bundle import sha256_of
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
-from dbp_ros.hotswap.swap_status import SwapPhase
+from dbp_ros.hotswap.swap_status import DEFERRED, SwapPhase
 from dbp_ros.hotswap.swap_transaction import SwapTransaction
 from dbp_ros.hotswap.transfer.messages import WINDOW, Announcement, ChunkHeader
 from dbp_ros.hotswap.transfer.receiver import Receiver, delete_old, received_bundle
@@ -58,31 +58,34 @@ class ModelReceiver:
         """Process the queued messages."""
         assert self._swap is not None
         announcement = self._new.pop() if self._new else None
-        try:
-            if announcement is not None and self._swap.accepts(announcement.sha256):
+        if announcement is not None and self._swap.accepts(announcement.sha256):
+            try:
                 self._receive(announcement, now_ns)
-            if self._receiver is not None:
-                self._transfer(self._receiver, self._swap, now_ns)
-        except (BundleError, OSError) as error:
-            sha256 = self._receiver.announcement.sha256 if self._receiver else ""
-            self._receiver = None
-            self._swap.report(SwapPhase.REFUSED, sha256, f"not received: {error}")
+            except (BundleError, OSError) as error:
+                self._refuse(announcement, error)
+        if (receiver := self._receiver) is not None:
+            try:
+                self._transfer(receiver, self._swap, now_ns)
+            except (BundleError, OSError) as error:
+                self._receiver = None
+                self._refuse(receiver.announcement, error)
+
+    def _refuse(self, announcement: Announcement, error: Exception) -> None:
+        assert self._swap is not None
+        self._swap.report(SwapPhase.REFUSED, announcement.sha256, f"not received: {error}")
 
     def _receive(self, announcement: Announcement, now_ns: int) -> None:
         assert self._swap is not None
         for folder in (Path(announcement.path), received_bundle(announcement, self._received)):
-            manifest = folder / MANIFEST
-            if not (folder.is_absolute() and manifest.is_file()):
-                continue
-            if sha256_of(manifest) == announcement.sha256:
+            if _holds(folder, announcement.sha256):
                 self._receiver = None
                 self._swap.submit(folder, announced=True)
                 return
         if self._receiver and self._receiver.announcement.sha256 == announcement.sha256:
             self._receiver.resume(now_ns)
         else:
-            self._chunks.clear()
             self._receiver = Receiver(announcement, self._received, now_ns)
+            self._chunks.clear()
         self._is_receiving = True
 
     def _transfer(self, receiver: Receiver, swap: SwapTransaction, now_ns: int) -> None:
@@ -99,7 +102,8 @@ class ModelReceiver:
             self._requests.publish(String(data=request.to_json()))
         silent = receiver.silent(now_ns)
         if silent and self._is_receiving:
-            swap.report(SwapPhase.REFUSED, sha256, f"{sender} does not reply")
+            # Deferred: the transfer continues when it replies.
+            swap.report(SwapPhase.REFUSED, sha256, f"{DEFERRED}: {sender} does not reply")
         self._is_receiving = not silent
         if not silent and now_ns - self._reported_ns > REPORT_INTERVAL_NS:
             self._reported_ns = now_ns
@@ -133,3 +137,15 @@ class ModelReceiver:
             )
         except BundleError as error:
             self._ignored.add("model_chunk", str(error))
+
+
+def _holds(folder: Path, sha256: str) -> bool:
+    """Return whether a folder has the announced manifest, and may be read.
+
+    The path is that of the sender, which may be on another machine or of another user.
+    """
+    manifest = folder / MANIFEST
+    try:
+        return folder.is_absolute() and manifest.is_file() and sha256_of(manifest) == sha256
+    except OSError:
+        return False

@@ -25,8 +25,9 @@ class PolicySpec:
         clouds: Points and channels of each point cloud sensor, by name.
         horizon: Points in an action chunk.
         n_obs_steps: Observations that the policy takes.
-        step_s: Time between two points of a chunk, and between two observations, in [s].
+        step_s: Time between two points of a chunk in [s].
         latent_size: Columns of the latent; 0 for one per joint.
+        observation_step_s: Time between two observations in [s]; 0 for that between two points.
     """
 
     states: tuple[str, ...]
@@ -37,6 +38,7 @@ class PolicySpec:
     n_obs_steps: int
     step_s: float
     latent_size: int = 0
+    observation_step_s: float = 0.0
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -104,7 +106,8 @@ class ChunkPolicy(ABC):
             seed: Seed of the latent; None for an unpredictable one.
         """
         self._latent.reset(-1 if seed is None else seed)
-        step_ns, length = seconds_to_ns(self.spec.step_s), self.spec.n_obs_steps
+        step_ns = seconds_to_ns(self.spec.observation_step_s or self.spec.step_s)
+        length = self.spec.n_obs_steps
         sensors = (*self.spec.cameras, *self.spec.clouds)
         self._positions = HistoryBuffer(length, step_ns)
         self._features = {name: HistoryBuffer(length, step_ns) for name in sensors}

@@ -49,6 +49,7 @@ def spec_of(manifest: Manifest) -> PolicySpec:
         n_obs_steps=manifest.history.length,
         step_s=manifest.action.step_s,
         latent_size=manifest.action.latent_size,
+        observation_step_s=manifest.history.step_s,
     )
 
 

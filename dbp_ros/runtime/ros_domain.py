@@ -47,13 +47,14 @@ def lease_domain(directory: Path | None = None) -> Iterator[int]:
     rotated = (*DOMAINS[start:], *DOMAINS[:start])
     for domain in sorted(rotated, key=lambda domain: len(bound & _participant_ports(domain))):
         descriptor = _lock(folder / f"{domain}.lock")
-        if descriptor is not None:
-            _remove_stale_ports(domain)
-            try:
+        if descriptor is None:
+            continue
+        try:
+            if _remove_stale_ports(domain):
                 yield domain
-            finally:
-                os.close(descriptor)
-            return
+                return
+        finally:
+            os.close(descriptor)
     raise ConfigError(f"all {len(DOMAINS)} ROS domains are leased in {folder}: end other runs")
 
 
@@ -76,23 +77,40 @@ def _participant_ports(domain: int) -> set[int]:
     return set(range(first, first + PARTICIPANTS * PORTS_PER_PARTICIPANT, PORTS_PER_PARTICIPANT))
 
 
-def _remove_stale_ports(domain: int) -> None:
+def _remove_stale_ports(domain: int) -> bool:
     """Remove the shared-memory ports that killed processes left in a leased domain.
 
-    A new process would block on them.
+    Returns:
+        Whether none is left. A new process would block on one of another user.
     """
     first = FIRST_PORT + PORTS_PER_DOMAIN * domain
     ports = {str(port) for port in range(first, first + PORTS_PER_DOMAIN)}
     for path in SHARED_MEMORY.glob("*fastrtps_port*"):
         if path.name.partition("fastrtps_port")[2].partition("_")[0] in ports:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except PermissionError:
+                return False
+    return True
 
 
 def _lock(path: Path) -> int | None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, READ_WRITE)
+    try:
+        descriptor = _open(path)
+    except PermissionError:
+        # The file belongs to another user, who leases the domain or did.
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _open(path: Path) -> int:
+    try:
+        # In a sticky folder Linux refuses O_CREAT on a file of another user.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, READ_WRITE)

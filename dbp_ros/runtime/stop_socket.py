@@ -104,7 +104,8 @@ class LocalGuard:
             return False
         if namespace is None:
             return True
-        return self.node == _truncate(f"{'/' + namespace.strip('/') if namespace else ''}/guard")
+        name = namespace.strip("/")
+        return self.node == _truncate(f"{'/' + name if name else ''}/guard")
 
 
 def local_guards(domain: int | None = None, namespace: str | None = None) -> list[LocalGuard]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from dbp_ros.errors import ConfigError
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.policy import ImageTransportName, PolicyConfig
@@ -18,7 +19,11 @@ NEXT_EPISODE = "the next episode: dbp episode begin, or dbp episode new in simul
 
 @dataclass(frozen=True)
 class LearnerConfig(Settings):
-    """Settings of the learner node, which records episodes and fine-tunes the policy."""
+    """Settings of the learner node, which records episodes and fine-tunes the policy.
+
+    Raises:
+        ConfigError: If a value is out of range, or the versions of usable decisions do not stay.
+    """
 
     model: str = setting(PolicyConfig.model, "Initial model bundle of the policy")
     checkpoint: str = setting(
@@ -33,6 +38,9 @@ class LearnerConfig(Settings):
     decisions_per_update: int = setting(256, "Decisions per update of the policy", ge=1)
     max_version_lag: int = setting(
         1, "Versions by which the policy of a decision may be older than the learner's", ge=0
+    )
+    max_versions: int = setting(
+        16, "Number of the newest policy versions that stay on the disk", ge=10
     )
     max_waiting_episodes: int = setting(
         16, "Queue length of a robot's episodes; older ones are skipped and counted", ge=1
@@ -56,3 +64,12 @@ class LearnerConfig(Settings):
     learner_cpu_affinity: tuple[int, ...] = setting(
         (), "Cores of the learner worker; empty for the plan of runtime/cpu_affinity.py", ge=0
     )
+
+    def __post_init__(self) -> None:
+        """Check each value, and values that depend on each other."""
+        super().__post_init__()
+        if self.max_version_lag >= self.max_versions:
+            raise ConfigError(
+                f"max_version_lag = {self.max_version_lag}: the likelihoods of such decisions need "
+                f"their versions, and max_versions = {self.max_versions}"
+            )

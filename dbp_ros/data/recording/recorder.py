@@ -131,7 +131,9 @@ class BagRecorder:
 
     def begin(self, metadata: Mapping[str, Any]) -> None:
         """Begin an episode with the messages of the last second and the latched ones."""
-        messages, start_ns = self.buffer.take(), self._newest_ns - seconds_to_ns(PREROLL_S)
+        # A simulated clock begins at 0.
+        start_ns = max(0, self._newest_ns - seconds_to_ns(PREROLL_S))
+        messages = self.buffer.take()
         self._update_latched(message for message in messages if message[2] < start_ns)
         preroll = [message for message in messages if message[2] >= start_ns]
         self._begin(metadata, preroll, start_ns)

@@ -64,7 +64,9 @@ class EpisodeQueue:
     @property
     def robots(self) -> list[str]:
         """Folder names of all robots."""
-        return [OWN, *sorted(path.name for path in self._episodes.glob("*/"))]
+        if not self._episodes.is_dir():
+            return [OWN]
+        return [OWN, *sorted(path.name for path in self._episodes.iterdir() if path.is_dir())]
 
     def new_episodes(self) -> Iterator[RecordedEpisode]:
         """Yield the episodes to read, those of each robot in order."""
@@ -91,6 +93,9 @@ class EpisodeQueue:
         waiting: list[tuple[int, RecordedEpisode]] = []
         for robot in self.robots:
             numbers = bag_numbers(self._episodes / robot)
+            if numbers and numbers[-1] < self.last.get(robot, 0):
+                # The bags were deleted, and the numbering has begun again.
+                self.last[robot] = 0
             new = [one for one in (RecordedEpisode(robot, n) for n in numbers) if self._is_new(one)]
             self.skipped += max(0, len(new) - self._capacity)
             # A clock that was set back does not change the order of a robot's episodes.

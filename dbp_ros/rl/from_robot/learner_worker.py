@@ -87,7 +87,7 @@ class LearnerWorker:
             self._checkpoints.resume(learner),
             config.max_waiting_episodes,
         )
-        self._versions = PolicyVersions(self._out / VERSIONS)
+        self._versions = PolicyVersions(self._out / VERSIONS, config.max_versions)
         # The first version is the pretrained policy and has its number.
         self._first_version = self._parent.manifest.version
         self._extractor = TransitionExtractor(

@@ -28,7 +28,9 @@ from dbp_ros.telemetry.policy_step import PolicyStep, log_density
 from dbp_ros.types import Floats, Image
 
 OUTPUTS = ("action", "normalised", "log_std")
-MAX_LOADED = 4
+MAX_LOADED, MAX_BUNDLES = 4, 16
+# Prefix of a folder that is being deleted.
+DELETED = ".deleted_"
 
 
 class StochasticHead(nn.Module):
@@ -77,15 +79,21 @@ def recomputed_log_prob(model: Model, step: PolicyStep, features: Mapping[str, F
 
 
 class PolicyVersions:
-    """Folder of bundles, named by their version."""
+    """Folder of the newest bundles, named by their version."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, capacity: int = MAX_BUNDLES) -> None:
         """Read the bundles in the folder.
+
+        Args:
+            directory: The folder.
+            capacity: Number of bundles beyond which the oldest are deleted.
 
         Raises:
             BundleError: If one is damaged.
         """
-        self._directory = directory
+        self._directory, self._capacity = directory, capacity
+        for path in directory.glob(f"{DELETED}*"):
+            shutil.rmtree(path)
         self._bundles: dict[str, Bundle] = {}
         self._models: dict[str, Model] = {}
         for path in directory.glob("[!.]*"):
@@ -105,9 +113,7 @@ class PolicyVersions:
         """Delete the bundles of higher versions."""
         for sha256, bundle in list(self._bundles.items()):
             if bundle.manifest.version > version:
-                shutil.rmtree(bundle.directory)
-                del self._bundles[sha256]
-                self._models.pop(sha256, None)
+                self._delete(sha256)
 
     def model(self, sha256: str) -> Model | None:
         """Return the loaded model of a bundle; None if it is not in the folder."""
@@ -153,7 +159,19 @@ class PolicyVersions:
             worst = _difference(actor, read_bundle(staging))
             metrics = {"export_difference": float(f"{worst:.3g}")}
             write_manifest(staging, replace(manifest, metrics=metrics))
-        return self._register(read_bundle(directory))
+        bundle = self._register(read_bundle(directory))
+        oldest_first = sorted(self._bundles, key=lambda one: self._bundles[one].manifest.version)
+        for sha256 in oldest_first[: -self._capacity]:
+            self._delete(sha256)
+        return bundle
+
+    def _delete(self, sha256: str) -> None:
+        """Delete a bundle; a kill in between leaves no part of one under its name."""
+        bundle = self._bundles.pop(sha256)
+        self._models.pop(sha256, None)
+        hidden = self._directory / f"{DELETED}{bundle.directory.name}"
+        bundle.directory.rename(hidden)
+        shutil.rmtree(hidden)
 
     def _register(self, bundle: Bundle) -> Bundle:
         self._bundles[bundle.sha256] = bundle

@@ -65,3 +65,18 @@ def test_a_damaged_journal_is_an_error(tmp_path: Path, episodes: Path) -> None:
     (tmp_path / "taken.json").write_text("[3]")
     with pytest.raises(TrainingError, match=r"taken\.json cannot be read .*: delete it"):
         queue(episodes)
+
+
+def test_after_all_bags_were_deleted_the_new_numbering_is_followed(episodes: Path) -> None:
+    for number in (1, 2):
+        record(episodes, OWN, number, at_s=number)
+    found = queue(episodes, {OWN: 300})
+    assert list(found.new_episodes()) == [(OWN, 1), (OWN, 2)]
+    assert found.last == {OWN: 2}
+
+
+def test_files_in_the_folder_are_no_robots(episodes: Path) -> None:
+    assert queue(episodes).robots == [OWN]
+    record(episodes, OWN, 1, at_s=1)
+    record(episodes, "cell_2", 1, at_s=1)
+    assert queue(episodes).robots == [OWN, "cell_2"]

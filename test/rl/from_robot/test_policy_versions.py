@@ -10,10 +10,16 @@ from learning.test_end_effector_actions import CONFIG, ROBOT, demonstrations
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
+from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.learning.trained_policy import train
 from dbp_ros.policy.exploring_runner import ExploringRunner
 from dbp_ros.policy.model import Model
-from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, encode_images, recomputed_log_prob
+from dbp_ros.rl.from_robot.policy_versions import (
+    DELETED,
+    PolicyVersions,
+    encode_images,
+    recomputed_log_prob,
+)
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.policy import PolicyConfig
@@ -108,6 +114,19 @@ def test_a_later_version_is_exported_without_tracing_and_matches_pytorch(
     first, second = (onnx.load(tmp_path / n / "head.onnx").graph for n in ("1", "2"))
     assert first.node == second.node
     assert first.initializer != second.initializer
+
+
+def test_the_oldest_versions_are_deleted_and_an_interrupted_deletion_is_completed(
+    actor, pretrained, folder, tmp_path
+):
+    shutil.copytree(folder / "1", tmp_path / "1")
+    shutil.copytree(folder / "1", tmp_path / f"{DELETED}0")
+    (tmp_path / f"{DELETED}0" / MANIFEST).unlink()
+    versions = PolicyVersions(tmp_path, capacity=2)
+    for version in (2, 3):
+        versions.export(actor, pretrained[1], version)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3"]
+    assert PolicyVersions(tmp_path).newest.manifest.version == 3
 
 
 def test_a_policy_of_hands_explores_and_its_steps_are_read_again(tmp_path):
