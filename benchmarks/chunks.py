@@ -199,7 +199,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run missing episodes, print the table and save the plot."""
     config = settings_from(ChunksConfig, arguments)
     table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), terminal()
-    table.describe(asdict(config))
+    table.describe(asdict(config), ("task", "model"))
     with progress_of(console) as progress:
         bar = progress.add_task(NAME, total=len(missing_episodes(config, table)))
         for _ in run_chunks(config, table):

@@ -245,7 +245,7 @@ def run(arguments: argparse.Namespace) -> int:
     toys = [toy.name for toy in select_by_name(arguments.toys, TOYS, "toy")]
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
     jobs = modes_jobs(toys, methods, arguments.seeds, arguments.updates, table)
-    table.describe({"seeds": arguments.seeds, "updates": arguments.updates})
+    table.describe({"seeds": arguments.seeds, "updates": arguments.updates}, ("updates",))
     run_jobs(table, jobs, run_modes, arguments.workers, console)
     show(console, "several routes around an obstacle", summary(table))
     console.print(f"{table.path}, {plot(table)}")

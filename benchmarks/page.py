@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks import chunks, modes, robust, swap
 from benchmarks.infer import precision, timing, whole_policy
 from benchmarks.infer import run as infer
@@ -55,8 +57,8 @@ def _demo_learn(table: ResultTable) -> Iterator[Row]:
     solved = [row["solved"] == "True" for row in table.rows]
     report = json.loads(table.path.with_suffix(".json").read_text(encoding="utf-8"))
     rows: dict[str, float] = {"episodes": len(solved), "duration [min]": report["wall_s"] / 60}
-    rows[f"success in the first {WINDOW} episodes"] = sum(solved[:WINDOW]) / WINDOW
-    rows[f"success in the last {WINDOW} episodes"] = sum(solved[-WINDOW:]) / WINDOW
+    rows[f"success in the first {WINDOW} episodes"] = float(np.mean(solved[:WINDOW]))
+    rows[f"success in the last {WINDOW} episodes"] = float(np.mean(solved[-WINDOW:]))
     rows[f"largest fall of the success in {WINDOW} episodes"] = largest_fall(solved, WINDOW)
     rows["p-value of this fall"] = fall_p_value(solved, WINDOW)
     for name in ("swaps", "rollbacks", "missed_commands", "guard_stops"):

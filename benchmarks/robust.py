@@ -150,7 +150,7 @@ def summary(table: ResultTable) -> list[Row]:
     models = _disturbed_models(table)
     return [
         {"disturbance": name}
-        | {" ".join(key): _success(_episodes(table, *key, name)) for key in models}
+        | {" ".join(dict.fromkeys(key)): _success(_episodes(table, *key, name)) for key in models}
         for name in DISTURBANCES
         if name in table.values("disturbance")
     ]
@@ -205,6 +205,9 @@ def run(arguments: argparse.Namespace) -> int:
     table, console = ResultTable(arguments.out, NAME, COLUMNS, KEY), terminal()
     table.describe(asdict(config))
     names, missing = names_of(config), missing_episodes(config, table)
+    model = names["task"], names["model"]
+    before = [row["sha256"] for row in table.rows if (row["task"], row["model"]) == model]
+    table.require_same(f"sha256 of {' '.join(model)}", names["sha256"], before)
     policy = PolicyConfig(model=config.model)
     evaluation = Evaluation(config.task, policy, config.camera_backend)
     with progress_of(console) as progress:

@@ -58,17 +58,21 @@ def run_rate(config: RateConfig, table: ResultTable, status: Log) -> dict[str, A
         Reports by condition, including those of earlier sessions.
 
     Raises:
-        ConfigError: If a condition is unknown.
+        ConfigError: If a condition is unknown, or the table is of another task or model.
         DbpError: If the stack does not start or does not respond.
     """
     conditions = [parse_condition(name) for name in config.conditions]
     reports = read_reports(config.out)
+    for name in ("task", "model"):
+        before = [report[name] for report in reports.values() if name in report]
+        table.require_same(name, getattr(config, name), before)
     for condition in conditions:
         if table.has({"condition": condition.name, "seconds": config.duration_s}):
             continue
         measurement = _measure(condition, config, status)
         table.add(_row(condition, config, measurement))
-        reports[condition.name] = {**measurement.report, **provenance()}
+        facts = {"model": config.model, **provenance()}
+        reports[condition.name] = {**measurement.report, **facts}
         write_reports(config.out, reports)
         save_bars(config.out, condition.name, measurement.bars)
     return reports

@@ -9,11 +9,11 @@ from typing import Any
 
 from benchmarks.rate.conditions import CONDITIONS, Condition, background_load
 from benchmarks.rate.process_usage import Usage, usage_below
+from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.errors import DbpError
 from dbp_ros.evaluation.report import EpisodeResult, build_report
 from dbp_ros.evaluation.running_stack import Log, read_reference_loops, reference_loops
 from dbp_ros.nodes.model_pusher import ModelPusher
-from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.settings.simulation import TaskName
@@ -100,7 +100,10 @@ class Session:
             "reaction": guard["reaction_bars"],
         }
         passed_s = after.at_s - before.at_s
-        frames_hz = policy["encoded_images"] / len(CAMERAS) / passed_s
+        # Without cameras there are no frames.
+        bundle = read_bundle(bundle_directory(self._config.model))
+        cameras = max(1, len(bundle.manifest.cameras))
+        frames_hz = policy["encoded_images"] / cameras / passed_s
         return Measurement(report, bars, (before, after), frames_hz, times_s, refused, recorded)
 
     def _begin_recording(self) -> None:

@@ -182,7 +182,7 @@ def run(arguments: argparse.Namespace) -> int:
     known = {name: name for name in VARIANTS}
     variants = select_by_name(arguments.variants, known, "variant")
     table = ResultTable(arguments.out, NAME, COLUMNS, KEY)
-    table.describe({"seeds": arguments.seeds, "episodes": arguments.episodes})
+    table.describe({"seeds": arguments.seeds, "episodes": arguments.episodes}, ("episodes",))
     jobs = falls_jobs(variants, arguments.seeds, arguments.episodes, table)
     run_jobs(table, jobs, run_falls, arguments.workers, console)
     show(console, "success during online learning", list(summary(table)))

@@ -78,14 +78,36 @@ class ResultTable:
         """Return the distinct values of a column in order of appearance."""
         return list(dict.fromkeys(str(row[column]) for row in self.rows))
 
-    def describe(self, facts: Row) -> None:
-        """Add the provenance of this session and `facts` to the JSON file."""
+    def describe(self, facts: Row, constant: Sequence[str] = ()) -> None:
+        """Add the provenance of this session and `facts` to the JSON file.
+
+        Args:
+            facts: Settings of the session.
+            constant: Names of facts that rows of other sessions must share, as no column has them.
+
+        Raises:
+            ConfigError: If the table has rows of another value.
+        """
         path = self.directory / f"{self.name}.json"
         sessions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        for name in constant:
+            self.require_same(name, facts[name], [s[name] for s in sessions if name in s])
         session = {**provenance(), **facts}
         if session not in sessions:
             sessions.append(session)
         write_text(path, json.dumps(sessions, indent=1) + "\n")
+
+    def require_same(self, name: str, value: Any, before: Iterable[Any]) -> None:
+        """Check that a table that has rows is continued with a setting of its earlier sessions.
+
+        Raises:
+            ConfigError: If a value differs.
+        """
+        if self.rows and (others := sorted({str(one) for one in before} - {str(value)})):
+            raise ConfigError(
+                f"{self.path} has rows with {name} {', '.join(others)}, expected {value}: give "
+                "another --out"
+            )
 
     def _read(self) -> None:
         text = self.path.read_text(encoding="utf-8")

@@ -61,6 +61,17 @@ def test_rows_at_decisions_are_the_observations_bit_for_bit(record, read, driver
             np.testing.assert_array_equal(episode.images[camera][row], image)
 
 
+def test_a_camera_that_the_policy_does_not_see_is_read_by_its_arrivals(record, read):
+    bag = record(60)
+    seen = bag.metadata["cameras"][0]
+    bag.metadata["cameras"] = [*bag.metadata["cameras"], "other_camera"]
+    bag.messages["image.other_camera"] = bag.messages[f"image.{seen}"]
+    episode = read(bag)
+    assert episode.images["other_camera"].shape == episode.images[seen].shape
+    for step in BagEpisode(bag).policy_steps:
+        assert set(BagEpisode(bag).observed_images(step)) == set(step.image_stamps_ns)
+
+
 def test_rows_are_control_steps_from_each_decision_to_the_next(record, read):
     bag = record(60)
     episode = read(bag)

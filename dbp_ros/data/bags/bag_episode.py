@@ -116,9 +116,11 @@ class BagEpisode:
 
     def observed_images(self, step: PolicyStep) -> dict[str, Image] | None:
         """Return the images that a policy step was computed from, None if one is missing."""
-        return _decoded(
-            {name: series.at(step.image_stamps_ns[name]) for name, series in self.images.items()}
-        )
+        recorded = {
+            name: self.images[name].at(stamp_ns) if name in self.images else None
+            for name, stamp_ns in step.image_stamps_ns.items()
+        }
+        return _decoded(recorded)
 
     def latest_images(self, stamp_ns: int) -> dict[str, Image] | None:
         """Return the newest image of each camera at a time, None if one is missing."""

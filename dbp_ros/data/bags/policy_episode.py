@@ -131,7 +131,9 @@ def _images(bag: Bag, episode: BagEpisode, rows: list[PolicyRow], camera: str) -
     last: Any = None
     for row in rows:
         step = row.chunk.policy_step
-        message = episode.images[camera].at(step.image_stamps_ns[camera])
+        # The robot may have more cameras than the policy.
+        observed_ns = step.image_stamps_ns.get(camera)
+        message = None if observed_ns is None else episode.images[camera].at(observed_ns)
         if row.point or message is None:
             message = by_arrival.latest(row.stamp_ns)
         if message is None:
