@@ -111,9 +111,9 @@ def opened_workspace(config: TeachVerbConfig) -> Workspace:
             "on, or give another --folder"
         )
     changed = replace(before, task=task, robot=robot)
-    if workspace.is_new and task:
-        initial = INITIAL_MODEL_OF_CAN if task == "can" else INITIAL_MODEL
-        changed = replace(changed, initial_model=initial)
+    if workspace.is_new or (task, robot) != (before.task, before.robot):
+        simulated = INITIAL_MODEL_OF_CAN if task == "can" else INITIAL_MODEL
+        changed = replace(changed, initial_model=simulated if task else "")
     workspace.save_settings(changed)
     return workspace
 

@@ -19,6 +19,8 @@ from dbp_ros.files import atomic_file
 from dbp_ros.types import Flags, Floats, Image
 
 SUFFIX = ".npz"
+# File of the metadata in an episode, which other .npz files do not have.
+METADATA_FILE = "facts.npy"
 DATASET_FILE = "dataset.yaml"
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from dbp_ros.data.bags.bag_paths import bag_paths
-from dbp_ros.data.episode import DATASET_FILE, SUFFIX
+from dbp_ros.data.episode import DATASET_FILE, METADATA_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.foreign.array_files import HDF5_SUFFIXES, open_npz_arrays
 from dbp_ros.data.image_size import ResizedEpisodes
@@ -121,6 +122,18 @@ def _is_zip(path: Path) -> bool:
     return path.suffix != SUFFIX and _begins_with(path, ZIP_MAGIC)
 
 
+def _has_own_episodes(path: Path) -> bool:
+    """Return whether the first .npz file of an episode is of this package, or damaged."""
+    first = min(path.glob(f"episode_*{SUFFIX}"), default=None)
+    if first is None:
+        return False
+    try:
+        with ZipFile(first) as archive:
+            return METADATA_FILE in archive.namelist()
+    except (OSError, BadZipFile):
+        return True
+
+
 FORMATS = (
     DataFormat(
         "LeRobot v2 and v3",
@@ -138,7 +151,7 @@ FORMATS = (
     DataFormat(
         "dbp_ros",
         f"a folder with episode_*{SUFFIX}, from `dbp collect`",
-        lambda path: (path / DATASET_FILE).is_file() or any(path.glob(f"episode_*{SUFFIX}")),
+        lambda path: (path / DATASET_FILE).is_file() or _has_own_episodes(path),
         NpzFolder,
     ),
     DataFormat(

@@ -116,7 +116,12 @@ class ColumnUnits:
 
 
 def _unit_of_joint(robot: RobotDescription, joint: str) -> str:
-    """Return the unit of a joint; a gripper with a range too large for [m] turns."""
+    """Return the unit of a joint; a gripper with a range too large for [m] turns.
+
+    An arm joint moves in [m] if its data does, as that of a rail.
+    """
+    if robot.data.unit_of(joint) in ("m", "mm"):
+        return METRES
     limits = robot.joint_limits[joint]
     travel = limits.max_position - limits.min_position
     opens = joint in robot.gripper_joints and travel <= LARGEST_OPENING_M

@@ -49,6 +49,7 @@ class DriveTab:
             for arm, description in robot.arms.items()
             if description.gripper_joints
         }
+        self._openings = dict.fromkeys(self._grippers, 1.0)
         for arm, slider in self._grippers.items():
             slider.on_update(partial(_awaited, self._set_gripper, arm))
         page.server.gui.add_html(markup.paragraph(HELP))
@@ -144,9 +145,15 @@ class DriveTab:
         )
 
     def _set_gripper(self, arm: str, event: Any) -> None:
-        if event.client_id is not None and event.client_id == self._page.control.driver:
+        if event.client_id is None:
+            return
+        if event.client_id == self._page.control.driver:
+            self._openings[arm] = float(event.target.value)
             self._driven.add(arm)
-            self._page.link.send_gripper(arm, float(event.target.value))
+            self._page.link.send_gripper(arm, self._openings[arm])
+        else:
+            # All browsers share the slider.
+            event.target.value = self._openings[arm]
 
     def _show_grippers(self, positions: Array) -> None:
         """Set the sliders to the measured opening, so that a take-over begins with it."""
@@ -157,6 +164,7 @@ class DriveTab:
             closed, opened = (ends[0] for ends in gripper.opening_limits(robot.joint_limits))
             measured = positions[robot.joints.index(gripper.joints[0])]
             opening = float(np.clip((measured - closed) / (opened - closed), 0, 1))
+            self._openings[arm] = round(opening, 2)
             if abs(slider.value - opening) > 0.02:
                 slider.value = round(opening, 2)
 

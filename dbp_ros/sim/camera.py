@@ -91,6 +91,10 @@ class GLRenderer:
         self._context = gl.make_context(backend, width, height)
         self._context.make_current()
         model.vis.quality.offsamples = 0
+        # Pixels beyond this buffer would be undefined.
+        buffer = model.vis.global_
+        buffer.offwidth = max(buffer.offwidth, width)
+        buffer.offheight = max(buffer.offheight, height)
         self._mjr_context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr_context)
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 100)

@@ -1,5 +1,6 @@
 """Review of recorded episodes: what they contain, and their labels."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +114,12 @@ class EpisodeReview:
         self.open(name).check_limits(start_s, end_s)
         self._change(
             name,
-            lambda label: replace(label, start_s=round(start_s, 3), end_s=round(end_s, 3)),
+            # Outwards, so that a step at a limit stays.
+            lambda label: replace(
+                label,
+                start_s=math.floor(1000 * start_s) / 1000,
+                end_s=math.ceil(1000 * end_s) / 1000,
+            ),
         )
         return f"{name}: read from {start_s:.2f} to {end_s:.2f} s"
 

@@ -215,7 +215,8 @@ def create_training(
             _link(recordings / name, training.data / name)
             label = labels.get(name, NO_LABEL)
             cut = settings.trim_start and label.start_s is None
-            used[name] = replace(label, start_s=round(start_s, 3)) if cut else label
+            ended = label.end_s is not None and label.end_s <= start_s
+            used[name] = replace(label, start_s=round(start_s, 3)) if cut and not ended else label
         write_labels(training.data, used)
         write_settings(staging / "teach.yaml", settings)
     return Training(folder)

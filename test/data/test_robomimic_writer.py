@@ -33,7 +33,7 @@ def test_the_reader_of_this_package_finds_what_was_written(exported):
             np.testing.assert_array_equal(getattr(one, name), getattr(expected, name))
         for name in ("outcome", "state_names", "action_names"):
             assert getattr(one, name) == getattr(expected, name), name
-        assert one.task == "lift, stack"
+        assert one.task == expected.task
         assert one.step_s == pytest.approx(expected.step_s)
         np.testing.assert_array_equal(one.images[HEAD], expected.images["head_camera"])
         np.testing.assert_array_equal(one.images[WRIST], expected.images["/wrist/image_raw"])
@@ -128,3 +128,14 @@ def test_interventions_are_written_and_read_next_to_demonstrations(tmp_path):
     with h5py.File(path) as file:
         assert "interventions" not in file["data/demo_0"]
         assert file["data/demo_1/interventions"][()].tolist() == flags.tolist()
+
+
+def test_an_outcome_that_the_rewards_do_not_show_is_read_again(tmp_path):
+    solved, failed = (
+        replace(one, rewards=np.ones(len(one), np.float32), outcome=outcome)
+        for one, outcome in zip(episodes().episodes, ("success", "failure"), strict=False)
+    )
+    path = tmp_path / "set.hdf5"
+    write_robomimic(ListedEpisodes([solved, failed]), path, RobomimicExport())
+    found = open_episodes(path)
+    assert [found.read(k).outcome for k in range(2)] == ["success", "failure"]

@@ -26,10 +26,10 @@ from dbp_ros.errors import EpisodeError
 ACTIONS = "actions"
 REWARDS = "rewards"
 # Written by this package: measured time of each row, whether a human drove it in an episode of a
-# policy, and column names as an attribute.
+# policy, and as attributes column names, task and outcome.
 STAMPS_NS = "stamps_ns"
 INTERVENTIONS = "interventions"
-NAMES = "names"
+NAMES, TASK, OUTCOME = "names", "task", "outcome"
 STEP_S = 1 / 20
 # Groups named in an error, at most.
 MAX_LISTED = 5
@@ -80,7 +80,9 @@ class RobomimicFile:
     def read(self, index: int) -> Episode:
         """Read one demonstration; see `EpisodeSet`.
 
-        With a sparse reward, a demonstration without any reward is a failure.
+        Task and outcome are those of the demonstration, which `dbp episodes export` writes. Without
+        them the task is the environment, and with a sparse reward a demonstration without any
+        reward is a failure.
         """
         name = self.names[index]
         with error_context(f"{self.origin}, {name}"), h5py.File(self._path, "r") as file:
@@ -91,7 +93,10 @@ class RobomimicFile:
                 layout = replace(layout, interventions=INTERVENTIONS)
             if self._sparse and self._layout.rewards:
                 success = bool((_array(demo, REWARDS, self._layout) > 0).any())
-            return make_episode(lambda key: _array(demo, key, layout), layout, self._task, success)
+            if OUTCOME in demo.attrs:
+                success = str(demo.attrs[OUTCOME]) == "success"
+            task = str(demo.attrs.get(TASK, self._task))
+            return make_episode(lambda key: _array(demo, key, layout), layout, task, success)
 
     def sha256(self) -> str:
         """Return the sha256 over the sha256 of the file."""

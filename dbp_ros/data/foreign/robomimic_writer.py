@@ -20,8 +20,10 @@ from dbp_ros.data.foreign.robomimic import (
     ACTIONS,
     INTERVENTIONS,
     NAMES,
+    OUTCOME,
     REWARDS,
     STAMPS_NS,
+    TASK,
 )
 from dbp_ros.data.uniform_episodes import uniform_episodes
 from dbp_ros.errors import EpisodeError
@@ -78,7 +80,7 @@ def _name(index: int) -> str:
 def _write_demonstration(demo: Any, episode: Episode) -> None:
     steps = len(episode)
     demo.attrs["num_samples"] = steps
-    demo.attrs["task"] = episode.task
+    demo.attrs[TASK], demo.attrs[OUTCOME] = episode.task, episode.outcome
     demo[ACTIONS] = episode.actions
     demo[ACTIONS].attrs[NAMES] = list(episode.action_names)
     demo[REWARDS] = episode.rewards

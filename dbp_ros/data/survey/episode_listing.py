@@ -1,10 +1,12 @@
 """Properties of the episodes of a data set, for a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import apply_label
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, unused_labels
@@ -106,11 +108,19 @@ def list_episodes(
     readable = [index for index, entry in enumerate(entries) if not entry.error]
     return EpisodeListing(
         path=str(path),
-        cameras=_cameras(everything.read(readable[0])) if readable else {},
+        cameras=_cameras_of_first(everything, readable),
         size_bytes=_total_size(path),
         unused_labels=unused_labels(labels, episodes.names),
         episodes=tuple(entries),
     )
+
+
+def _cameras_of_first(episodes: EpisodeSet, readable: Sequence[int]) -> dict[str, tuple[int, int]]:
+    """Return the cameras of the first episode whose images can be read; none without one."""
+    for index in readable:
+        with suppress(EpisodeError):
+            return _cameras(episodes.read(index))
+    return {}
 
 
 def _described(
