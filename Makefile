@@ -11,7 +11,8 @@ CHECK_ROS := $(RUN)/python -c 'from dbp_ros.ros_support import require_wheels; r
 ARGS ?=
 TASK ?= transport
 SEED ?= 0
-EXTRAS ?= ros,sim,panel,learn,learner,data,metaworld,ray,bench,test
+ALL_EXTRAS := ros,sim,panel,rerun,learn,learner,data,metaworld,ray,bench,test
+EXTRAS ?= $(ALL_EXTRAS)
 # Commands of `make model`: INITIAL drives until the expert takes over, and its weights are trained.
 STEPS ?= 7000
 TAKEOVERS ?= 400
@@ -113,7 +114,7 @@ $(VENV)/.docs: setup.py constraints.txt | $(RUN)/python
 
 $(VENV)/.all: setup.py constraints.txt | $(RUN)/python
 	@$(CHECK_ROS)
-	$(PIP) --editable '.[ros,sim,panel,rerun,learn,learner,data,metaworld,ray,bench,test]'
+	$(PIP) --editable '.[$(ALL_EXTRAS)]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@ $(VENV)/.fast $(VENV)/.docs $(VENV)/.demo
 

@@ -16,7 +16,7 @@ class GuardCounters:
         holds: Changes from tracking to holding.
         stops: Latched stops.
         tracking_stops: Latched stops because of a joint that did not follow.
-        withdrawals: Times that a fault disabled control.
+        disabled_by_fault: Times that a fault disabled control.
         controller_losses: Controllers deactivated, unloaded or restarted while control was enabled,
             or whose joint states were restarted.
         joint_state_gaps: Times that joint states became stale while control was enabled.
@@ -30,7 +30,7 @@ class GuardCounters:
     holds: int = 0
     stops: int = 0
     tracking_stops: int = 0
-    withdrawals: int = 0
+    disabled_by_fault: int = 0
     controller_losses: int = 0
     joint_state_gaps: int = 0
     reanchors: int = 0

@@ -25,9 +25,10 @@ QUIET_SHARE = 0.1
 SLIP_SHARE = 0.3
 # Reanchorings during one rest, as each of them lets a loaded arm sink further.
 MAX_REANCHORINGS = 2
-# An arm far from a command that has been still for the first time, and still itself for less than
-# the second, is moved by hand: one that follows its command comes to rest in between.
-FAR_S, MOVED_S = 1.5 * SETTLE_S, 0.5 * SETTLE_S
+# An arm that follows has come to rest at the latest this time after its command.
+FAR_S = 1.5 * SETTLE_S
+# An arm that is far from its command and has been still for less than this is moved by hand.
+MOVED_S = 0.5 * SETTLE_S
 
 
 class FollowingMonitor:
@@ -116,55 +117,82 @@ class FollowingMonitor:
         if measured is not self._measured:
             # An error without a new measurement is not that of the arm.
             self._error, self._measured = error, measured
-        moving = np.abs(measured - self._arm_still_at) > QUIET_SHARE * self.distance
-        self._arm_still_at = np.where(moving, measured, self._arm_still_at)
-        self._arm_still_s = np.where(moving, 0.0, self._arm_still_s + dt)
+        self._update_arms(measured, dt)
         still = self._command_still_s >= SETTLE_S
         if not still.any():
             return still
-        pushed = np.abs(measured - self._rest_position) > self.distance
-        self._clear_rest(pushed)
-        self._pushed |= pushed
         settled = still & (
             (self._arm_still_s >= SETTLE_S) | (self._command_still_s >= MAX_SETTLE_S)
         )
         new = settled & np.isnan(self._rest_position)
-        off = error > self._steady_error + self.distance
-        # No load causes such an error: the arm was moved. If it is far again after a reanchoring,
-        # it follows its command at a distance, and each further one would move it on.
-        far = (self._command_still_s >= FAR_S) & (error > self._max_steady + self.distance)
-        chosen: Flags = new & (off & ~self._is_gripper | self._pushed)
-        chosen &= self._reanchorings < MAX_REANCHORINGS
-        slipped = error > self._steady_error + SLIP_SHARE * self.distance
-        chosen |= settled & self._unverified & (slipped | ~self._is_gripper)
-        chosen = np.where(far, self._reanchorings <= 0, chosen)
+        chosen = self._away_at_rest(new, error) | self._away_after_fault(settled, error)
+        # The first one only: a joint that is far again follows its command at a distance, and each
+        # further one would move it on.
+        chosen = np.where(self._far(error), self._reanchorings == 0, chosen)
         if not holding:
             chosen = np.zeros_like(still)
-        rests = new & ~chosen
         self._unverified &= ~(settled & ~chosen)
         self._pushed &= ~settled
-        self._rest_position = np.where(rests, measured, self._rest_position)
-        self._steady_error = np.where(
-            rests, np.minimum(error, self._max_steady), self._steady_error
-        )
+        self._begin_rest(new & ~chosen, error, measured)
         return chosen
 
     def begin(self, joints: Flags) -> None:
         """Begin to reanchor joints; this does not count for an arm that is moved by hand."""
         moved = joints & (self._arm_still_s < MOVED_S)
         self._moved_by_hand |= moved
-        self._reanchorings[moved] = -1
+        self._reanchorings[moved] = 0
 
     def reset(self, joints: Flags) -> None:
         """Restart joints whose commands were reanchored.
 
         An arm that was moved by hand has moved on since: it is reanchored again at its next rest.
         """
+        moved = joints & self._moved_by_hand
         self._command_still_s[joints] = self._steady_error[joints] = 0.0
         self._rest_position[joints] = np.nan
-        self._reanchorings[joints] += 1
-        self._pushed[joints] = self._moved_by_hand[joints]
+        self._reanchorings[joints & ~moved] += 1
+        self._pushed[joints] = moved[joints]
         self._unverified[joints] = self._moved_by_hand[joints] = False
+
+    def _update_arms(self, measured: Array, dt: float) -> None:
+        """Update the time for which each arm has been still, and whether it was pushed at rest."""
+        moving = np.abs(measured - self._arm_still_at) > QUIET_SHARE * self.distance
+        self._arm_still_at = np.where(moving, measured, self._arm_still_at)
+        self._arm_still_s = np.where(moving, 0.0, self._arm_still_s + dt)
+        pushed = np.abs(measured - self._rest_position) > self.distance
+        self._clear_rest(pushed)
+        self._pushed |= pushed
+
+    def _away_at_rest(self, new: Flags, error: Array) -> Flags:
+        """Return the joints that come to rest away from their commands, or that were pushed.
+
+        Args:
+            new: Joints that come to rest. Shape (nu,).
+            error: Distance of command and measurement. Shape (nu,).
+        """
+        off = error > self._steady_error + self.distance
+        away: Flags = new & (off & ~self._is_gripper | self._pushed)
+        return away & (self._reanchorings < MAX_REANCHORINGS)
+
+    def _away_after_fault(self, settled: Flags, error: Array) -> Flags:
+        """Return the joints at rest whose drives may have been off, as a joint did not follow.
+
+        A gripper holds an object unless its error has grown.
+        """
+        slipped = error > self._steady_error + SLIP_SHARE * self.distance
+        away: Flags = settled & self._unverified & (slipped | ~self._is_gripper)
+        return away
+
+    def _far(self, error: Array) -> Flags:
+        """Return the joints that are farther from a still command than any load moves them."""
+        far: Flags = error > self._max_steady + self.distance
+        return far & (self._command_still_s >= FAR_S)
+
+    def _begin_rest(self, joints: Flags, error: Array, measured: Array) -> None:
+        """Record position and steady error of joints that hold their commands."""
+        steady = np.minimum(error, self._max_steady)
+        self._rest_position = np.where(joints, measured, self._rest_position)
+        self._steady_error = np.where(joints, steady, self._steady_error)
 
     def _clear_rest(self, joints: Flags) -> None:
         self._rest_position = np.where(joints, np.nan, self._rest_position)

@@ -133,7 +133,7 @@ class MotionGuard:
         if self.enabled:
             self.enabled = False
             self._fault = reason
-            self.counters.withdrawals += 1
+            self.counters.disabled_by_fault += 1
             self.chunks.clear()
 
     def disable_on_controller_loss(self, joints: slice, reason: str, now_ns: int) -> None:

@@ -132,7 +132,7 @@ class LearnerNode(Node):  # type: ignore[misc]
             "episode": self._recorder.number,
             "recording": self._recorder.recording,
             "ended": dict(self._segmenter.ended),
-            "mended_episodes": len(self._recorder.recovered),
+            "recovered_episodes": len(self._recorder.recovered),
             "deleted_episodes": self._retention.deleted,
             "dropped_messages": self._recorder.dropped,
             "ignored_messages": dict(self._ignored.counts),

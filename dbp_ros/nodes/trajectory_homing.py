@@ -37,13 +37,13 @@ def home_by_trajectory(
 ) -> str:
     """Move the arms to the start pose by trajectory controllers; return a message for the user.
 
+    An emergency stop of the guard and Ctrl-C bring the arms to rest on their path.
+
     Args:
         operator: Connection to the stack.
         report: Prints a line of progress.
         enable: Whether to enable control at the end.
         switch: Switches controllers: namespace, controllers to activate, those to deactivate.
-
-    An emergency stop of the guard and Ctrl-C bring the arms to rest on their path.
 
     Raises:
         DbpError: If control is enabled, the robot has no trajectory controllers, a switch fails,

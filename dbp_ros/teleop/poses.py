@@ -6,7 +6,7 @@ from dbp_ros.errors import CommandError
 from dbp_ros.robots.kinematics import axis_rotation
 from dbp_ros.types import Array
 
-# Smallest length of a quaternion, and the largest difference from 1 that is corrected.
+# Largest difference of the length of a quaternion from 1 that is corrected.
 MAX_NORM_ERROR = 0.05
 
 

@@ -19,7 +19,7 @@ SCRIPTS = {
     "train_from_arrays.py": (["--num-steps", "3"], "ONNX Runtime ["),
     "evaluate_in_cell.py": (["--episodes", "1"], "1 of 1 solved"),
     "own_environment.py": ([], "solved: True"),
-    "your_environment.py": (["--num-steps", "3", "--episodes", "2"], "of 2 episodes solved"),
+    "train_in_own_loop.py": (["--num-steps", "3", "--episodes", "2"], "of 2 episodes solved"),
 }
 
 

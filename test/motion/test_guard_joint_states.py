@@ -36,7 +36,7 @@ def test_after_a_short_gap_of_joint_states_tracking_resumes(moving):
     commands += moving.run(100, towards(AHEAD))
     assert moving.guard.mode is GuardMode.TRACKING
     assert moving.guard.counters.joint_state_gaps == 1
-    assert moving.guard.counters.withdrawals == 0
+    assert moving.guard.counters.disabled_by_fault == 0
     assert_smooth(commands)
 
 
@@ -70,7 +70,7 @@ def test_a_long_gap_of_joint_states_disables_control(moving):
         "control was disabled by a fault: no joint states arrived for more than 1 s; "
         "enable control again"
     )
-    assert moving.guard.counters.withdrawals == 1
+    assert moving.guard.counters.disabled_by_fault == 1
     assert moving.run(50, towards(AHEAD)) == [None] * 50
     moving.guard.enable(moving.now_ns)
     moving.run(1, towards(AHEAD))

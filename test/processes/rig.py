@@ -118,7 +118,7 @@ class Rig:
     def wait_for_rest(self) -> None:
         wait_until(self.rests, "the arms to come to rest", lambda: self.guard.state, 5.0)
 
-    def wait_for_withdrawal(self, *words: str) -> None:
+    def wait_for_fault(self, *words: str) -> None:
         """Wait until a fault with all words disabled control."""
         self.guard.wait_for("disabled", "disabled by a fault", *words, since=self.first_sentence)
 

@@ -86,7 +86,7 @@ def test_a_controller_reloaded_in_another_order_while_tracking_moves_no_arm(
 ) -> None:
     rig.track()
     reverse(rig)
-    rig.wait_for_withdrawal(LEFT)
+    rig.wait_for_fault(LEFT)
     wait_until(lambda: "order" in rig.guard.enable()[1], "enabling to be refused", limit_s=3.0)
     rig.assert_no_jump()
 

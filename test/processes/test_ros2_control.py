@@ -48,7 +48,7 @@ def test_a_controller_activated_after_a_stop_receives_the_measured_position(
     if is_hidden:
         rig.guard.wait_for("stopped", "left_shoulder_pan_joint", since=rig.first_sentence)
     else:
-        rig.wait_for_withdrawal(LEFT)
+        rig.wait_for_fault(LEFT)
     time.sleep(SETTLES_S if is_hidden else AFTERWARDS_S)
     rig.robot.activate(LEFT)
     time.sleep(AFTERWARDS_S)
@@ -114,7 +114,7 @@ def restart_in_one_cycle(rig: Rig) -> None:
 def test_a_controller_that_was_inactive_disables_control(rig: Rig, interrupt) -> None:
     rig.track()
     interrupt(rig)
-    rig.wait_for_withdrawal(LEFT)
+    rig.wait_for_fault(LEFT)
     assert_it_stays_disabled(rig)
     assert_tracking_resumes(rig)
 
@@ -126,7 +126,7 @@ def test_a_controller_without_transition_events_is_found_inactive_by_its_activit
     for controller in rig.robot.controllers.values():
         controller.publishes_transitions = False
     rig.robot.deactivate(LEFT_GRIPPER)
-    rig.wait_for_withdrawal(LEFT_GRIPPER)
+    rig.wait_for_fault(LEFT_GRIPPER)
     rig.refuses_to_enable(LEFT_GRIPPER)
     rig.robot.activate(LEFT_GRIPPER)
     assert_tracking_resumes(rig)
@@ -141,7 +141,7 @@ def test_a_manager_that_restarts_with_the_arm_elsewhere_disables_control(
     rig.robot.shut_down(is_killed)
     time.sleep(pause_s)
     rig.robot.restart(rig.robot.hardware.positions + 0.45 * (np.arange(14) == LEFT_PAN))
-    rig.wait_for_withdrawal()
+    rig.wait_for_fault()
     assert_it_stays_disabled(rig)
     rig.robot.remove_killed()
     assert_tracking_resumes(rig)
@@ -152,7 +152,7 @@ def test_no_arm_jumps_when_a_killed_manager_measures_before_it_controls(rig: Rig
     rig.robot.shut_down(killed=True)
     time.sleep(0.4)
     rig.robot.restart(delay_s=0.3)
-    rig.wait_for_withdrawal()
+    rig.wait_for_fault()
     assert_it_stays_disabled(rig)
     rig.robot.remove_killed()
     assert_tracking_resumes(rig)
@@ -218,7 +218,7 @@ def test_an_arm_moved_by_hand_stays_at_its_position(rig: Rig, is_latched: bool) 
 def test_two_controllers_lost_together_are_both_named(rig: Rig) -> None:
     rig.track()
     rig.robot.deactivate(LEFT, RIGHT)
-    rig.wait_for_withdrawal(LEFT, RIGHT)
+    rig.wait_for_fault(LEFT, RIGHT)
     rig.refuses_to_enable(LEFT, RIGHT)
     rig.robot.activate(LEFT, RIGHT)
     assert_it_stays_disabled(rig)
@@ -228,7 +228,7 @@ def test_two_controllers_lost_together_are_both_named(rig: Rig) -> None:
 def test_the_other_arm_brakes_within_its_limits_when_one_controller_ends(rig: Rig) -> None:
     rig.track()
     rig.robot.unload(LEFT)
-    rig.wait_for_withdrawal(LEFT)
+    rig.wait_for_fault(LEFT)
     rig.wait_for_rest()
     assert rig.robot.controllers[RIGHT].state == ACTIVE
     rig.assert_no_jump()

@@ -118,7 +118,7 @@ class LearnerWorker:
             "episodes_by_robot": dict(self._robots),
             "skipped_episodes": self._queue.skipped,
             "unreadable_episodes": self._counts["unreadable_episodes"],
-            "went_back": self._counts["went_back"],
+            "rollbacks": self._counts["rollbacks"],
             "refused_for_age": self._counts["refused_for_age"],
             "decisions": {
                 name: self._counts[name]
@@ -172,7 +172,7 @@ class LearnerWorker:
         if not self._checkpoints.restore_version(self._learner, running):
             return
         self._transitions = []
-        self._counts["went_back"] += 1
+        self._counts["rollbacks"] += 1
         self._versions.delete_after(running)
         before = {**self._queue.last, first.robot: first.number - 1}
         self._checkpoints.write(self._learner, self._version, before)

@@ -169,7 +169,7 @@ def test_a_learner_follows_the_rollback_of_the_robot(config, tmp_path):
     record(tmp_path, 3, second, ticks=90, fell_back=rollback(failed, second))
     shutil.copytree(tmp_path, tmp_path.parent / "other")
     worker.process_new_episodes()
-    assert worker.statistics()["went_back"] == 1
+    assert worker.statistics()["rollbacks"] == 1
     assert reports.versions == [1, 2, 3, 3]
     third = version_of(tmp_path, 3)
     assert third.bundle.sha256 != failed.bundle.sha256
@@ -181,7 +181,7 @@ def test_a_learner_follows_the_rollback_of_the_robot(config, tmp_path):
     # A repeated rollback is ignored: the failed version is no longer the newest.
     record(tmp_path, 4, third, fell_back=rollback(failed, second))
     worker.process_new_episodes()
-    assert worker.statistics()["went_back"] == 1
+    assert worker.statistics()["rollbacks"] == 1
     assert reports.versions == [1, 2, 3, 3, 4]
 
 
@@ -196,7 +196,7 @@ def test_a_learner_follows_only_rollbacks_from_its_newest_to_an_older_version(
     metadata = rollback(version_of(tmp_path, failed), version_of(tmp_path, running))
     record(tmp_path, 3, version_of(tmp_path, 3), fell_back=metadata)
     worker.process_new_episodes()
-    assert worker.statistics()["went_back"] == 0
+    assert worker.statistics()["rollbacks"] == 0
     assert worker.statistics()["version"] == 4
 
 
@@ -206,7 +206,7 @@ def test_a_rollback_to_an_unknown_model_is_ignored(config, tmp_path):
     metadata = {"from": first.bundle.sha256, "to": "0" * 64}
     record(tmp_path, 1, first, fell_back=metadata)
     worker.process_new_episodes()
-    assert worker.statistics()["went_back"] == 0
+    assert worker.statistics()["rollbacks"] == 0
 
 
 def weights(folder):
@@ -328,7 +328,7 @@ def test_a_rollback_of_one_of_several_robots_changes_nothing(config, tmp_path):
     (tmp_path / "episodes" / "cell_2").mkdir()
     record(tmp_path, 2, Model(first), fell_back={"from": second.sha256, "to": first.sha256})
     worker.process_new_episodes()
-    assert worker.statistics()["went_back"] == 0
+    assert worker.statistics()["rollbacks"] == 0
     assert (tmp_path / "versions" / "2").exists()
 
 
