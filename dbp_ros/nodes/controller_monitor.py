@@ -10,28 +10,19 @@ manager, parameters, and the ROS graph.
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.msg import TransitionEvent
-from rcl_interfaces.msg import ParameterType, ParameterValue
-from rcl_interfaces.srv import GetParameters
-from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.topic_endpoint_info import TopicEndpointInfo
-from std_msgs.msg import Float64MultiArray
 
-from dbp_ros.motion.controllers import ControllerState
-from dbp_ros.nodes.endpoints import UNDISCOVERED, publisher_names
+from dbp_ros.nodes.endpoints import UNDISCOVERED
 from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
-from dbp_ros.nodes.qos import COMMAND_PUBLISHER, EVENTS
+from dbp_ros.nodes.watched_controller import WatchedController
 from dbp_ros.settings.controllers import ControllersConfig
 
 WATCH_RATE_HZ = 20.0
-COMMANDS = "/commands"
 ACTIVITY = "Controllers Activity"
 STATE_SUFFIX = ".state"
 # Nodes that subscribe to commands without executing them: tools, and nodes of this package.
@@ -41,9 +32,6 @@ PASSIVE_NODES = frozenset({"recorder", f"teleop{NODE_SUFFIX}"})
 UNDISCOVERED_NS = 3_000_000_000
 # The name of a node usually follows its endpoint within milliseconds.
 DISCOVERY_RATE_HZ = 200.0
-# A request without a response is repeated after this time.
-RETRY_NS = 1_000_000_000
-PARAMETERS = ("joints", "interface_name")
 
 
 class ControllerMonitor:
@@ -52,7 +40,6 @@ class ControllerMonitor:
     Callbacks run in the thread that spins the node.
 
     Attributes:
-        publishers: One publisher per controller.
         arms_held: Whether the arms are held, and may wait for a check of the controllers.
     """
 
@@ -74,47 +61,20 @@ class ControllerMonitor:
             on_other_publisher: Called with a sentence when another node publishes commands.
             wait: Blocks until the command loop is idle.
         """
-        self._node = node
-        self._on_loss = on_loss
+        self._node, self._wait = node, wait
         self._on_other_publisher = on_other_publisher
-        self._wait = wait
         self._ticks = 0
         self.arms_held = False
         self._failure: Exception | None = None
-        self._controllers: list[ControllerState] = []
-        self._clients: list[Client] = []
-        self._requested_ns: dict[int, int] = {}
+        # First sight of the subscriptions whose nodes are unknown.
         self._undiscovered_ns: dict[bytes, int] = {}
-        # Controllers with a subscription whose node is not discovered yet.
-        self._undiscovered: set[int] = set()
-        self._other_publishers: dict[int, str] = {}
-        self.publishers: list[Publisher] = []
-        slices = config.controller_slices()
-        self._checked_ns = [0] * len(slices)
-        # Names of the nodes of the controllers.
-        self._names: list[str] = []
-        for k, (name, part) in enumerate(zip(config.controllers, slices, strict=True)):
-            topic = node.resolve_topic_name(f"{name}{COMMANDS}")
-            # The commands may be remapped to those of a controller of another name.
-            source = topic.removesuffix(COMMANDS) if topic.endswith(COMMANDS) else name
-            self._names.append(source.rpartition("/")[2])
-            self._controllers.append(ControllerState(name, topic, config.joints[part]))
-            events = PublisherEventCallbacks(matched=partial(self._on_matched, k))
-            self.publishers.append(
-                node.create_publisher(
-                    Float64MultiArray,
-                    f"{name}{COMMANDS}",
-                    COMMAND_PUBLISHER,
-                    event_callbacks=events,
-                )
+        parts = zip(config.controllers, config.controller_slices(), strict=True)
+        self._controllers = [
+            WatchedController(
+                node, name, config.joints[part], partial(on_loss, k), self._inspect_safely
             )
-            node.create_subscription(
-                TransitionEvent,
-                f"{source}/transition_event",
-                partial(self._on_transition, k),
-                EVENTS,
-            )
-            self._clients.append(node.create_client(GetParameters, f"{source}/get_parameters"))
+            for k, (name, part) in enumerate(parts)
+        ]
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0 / WATCH_RATE_HZ, self._tick, clock=steady)
@@ -123,54 +83,56 @@ class ControllerMonitor:
         )
 
     @property
+    def publishers(self) -> list[Publisher]:
+        """One publisher per controller."""
+        return [controller.publisher for controller in self._controllers]
+
+    @property
     def problems(self) -> list[str]:
         """Reasons why control cannot be enabled, one sentence per cause."""
-        for k in range(len(self._controllers)):
-            self._inspect(k)
+        for controller in self._controllers:
+            self._inspect(controller)
         now_ns = time.monotonic_ns()
-        found = [controller.problem(now_ns) for controller in self._controllers]
+        found = [controller.state.problem(now_ns) for controller in self._controllers]
         return [*self.other_publishers, *filter(None, found)]
 
     @property
     def other_publishers(self) -> list[str]:
         """Other publishers of commands, one sentence per topic."""
-        return list(self._other_publishers.values())
+        return [one.other_publishers for one in self._controllers if one.other_publishers]
 
     @property
     def checked_ns(self) -> int:
         """Steady time of the oldest of the last complete checks of the controllers."""
-        return min(self._checked_ns)
+        return min(controller.checked_ns for controller in self._controllers)
 
     def _tick(self) -> None:
         """Inspect one controller, as graph queries hold the GIL; all while the arms are held."""
         if self._failure is not None:
             raise self._failure
-        count = len(self._controllers)
         self._ticks += 1
-        for index in range(count) if self.arms_held else (self._ticks % count,):
+        one = self._controllers[self._ticks % len(self._controllers)]
+        for controller in self._controllers if self.arms_held else (one,):
             self._wait()
-            self._inspect(index)
+            self._inspect(controller)
 
-    def _on_matched(self, index: int, _: Any) -> None:
+    def _inspect_safely(self, controller: WatchedController) -> None:
         """Inspect a controller at once; an exception from here would end the executor."""
         try:
-            self._inspect(index)
+            self._inspect(controller)
         except Exception as error:
             self._failure = error
 
-    def _inspect(self, index: int) -> None:
-        controller, now_ns = self._controllers[index], time.monotonic_ns()
-        self._find_other_publishers(index, controller)
-        subscribers = self._node.get_subscriptions_info_by_topic(controller.topic)
+    def _inspect(self, controller: WatchedController) -> None:
+        now_ns = time.monotonic_ns()
+        if others := controller.find_other_publishers():
+            self._on_other_publisher(others)
+        subscribers = self._node.get_subscriptions_info_by_topic(controller.state.topic)
         pending = [info for info in subscribers if self._is_pending(info, now_ns)]
         executing = [info for info in subscribers if info not in pending and may_execute(info)]
-        name = self._names[index]
-        own = frozenset(bytes(info.endpoint_gid) for info in executing if info.node_name == name)
-        self._report_loss(index, controller.record_subscribers(own, len(executing), now_ns))
-        self._record_check(index, bool(pending), now_ns)
-        controller.record_service(bool(own) and self._clients[index].service_is_ready())
-        if own and not controller.has_parameters:
-            self._request_parameters(index)
+        controller.record_subscribers(executing, bool(pending), now_ns)
+        if pending:
+            self._discovery.reset()
 
     def _is_pending(self, endpoint: TopicEndpointInfo, now_ns: int) -> bool:
         """Return whether the node of a subscription may still be discovered."""
@@ -180,72 +142,13 @@ class ControllerMonitor:
         self._undiscovered_ns.pop(gid, None)
         return False
 
-    def _record_check(self, index: int, pending: bool, now_ns: int) -> None:
-        """Record an inspection; repeat it soon while the node of a subscription is unknown."""
-        if pending:
-            self._undiscovered.add(index)
-            self._discovery.reset()
-        else:
-            self._undiscovered.discard(index)
-            self._checked_ns[index] = now_ns
-
     def _inspect_undiscovered(self) -> None:
-        if not self._undiscovered:
+        undiscovered = [one for one in self._controllers if one.is_undiscovered]
+        if not undiscovered:
             self._discovery.cancel()
-            return
-        for index in tuple(self._undiscovered):
+        for controller in undiscovered:
             self._wait()
-            self._inspect(index)
-
-    def _find_other_publishers(self, index: int, controller: ControllerState) -> None:
-        if self._node.count_publishers(controller.topic) <= 1:
-            self._other_publishers.pop(index, None)
-            return
-        names = publisher_names(self._node, controller.topic)
-        own = self._node.get_fully_qualified_name()
-        others = [name for k, name in enumerate(names) if name != own or own in names[:k]]
-        if not others:
-            return
-        self._other_publishers[index] = (
-            f"{', '.join(others)} publishes {controller.topic} too: end it (a killed node "
-            "leaves the graph within 20 s)"
-        )
-        self._on_other_publisher(self._other_publishers[index])
-
-    def _request_parameters(self, index: int) -> None:
-        client, now_ns = self._clients[index], time.monotonic_ns()
-        pending = now_ns - self._requested_ns.get(index, -RETRY_NS) < RETRY_NS
-        if pending or not client.service_is_ready():
-            return
-        self._requested_ns[index] = now_ns
-        answers: dict[str, ParameterValue] = {}
-        # A node has no values in its response if one of the names is not declared.
-        for name in PARAMETERS:
-            future = client.call_async(GetParameters.Request(names=[name]))
-            future.add_done_callback(partial(self._on_parameter, index, name, answers))
-
-    def _on_parameter(
-        self, index: int, name: str, answers: dict[str, ParameterValue], future: Any
-    ) -> None:
-        response = future.result()
-        if response is None:
-            return
-        answers[name] = response.values[0] if response.values else ParameterValue()
-        if len(answers) < len(PARAMETERS):
-            return
-        self._requested_ns.pop(index, None)
-        joints, interface = (answers[name] for name in PARAMETERS)
-        is_list = joints.type == ParameterType.PARAMETER_STRING_ARRAY
-        mismatch = self._controllers[index].record_parameters(
-            tuple(joints.string_array_value) if is_list else None, interface.string_value
-        )
-        self._report_loss(index, mismatch)
-
-    def _on_transition(self, index: int, message: TransitionEvent) -> None:
-        label = message.goal_state.label
-        self._report_loss(
-            index, self._controllers[index].record_transition(label, time.monotonic_ns())
-        )
+            self._inspect(controller)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         now_ns = time.monotonic_ns()
@@ -253,9 +156,9 @@ class ControllerMonitor:
             if not status.name.endswith(ACTIVITY) or not self._is_own_report(status.name):
                 continue
             labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
-            for k, controller in enumerate(self._controllers):
-                if label := labels.get(self._names[k]):
-                    self._report_loss(k, controller.record_report(label, now_ns))
+            for controller in self._controllers:
+                if label := labels.get(controller.node_name):
+                    controller.record_report(label, now_ns)
 
     def _is_own_report(self, name: str) -> bool:
         """Return whether a report on the global topic is about the controllers of this robot.
@@ -269,10 +172,6 @@ class ControllerMonitor:
             return source.strip("/").rpartition("/")[0] == namespace.strip("/")
         managers = [n for n, _ in self._node.get_node_names_and_namespaces() if n == source]
         return len(managers) <= 1
-
-    def _report_loss(self, index: int, reason: str) -> None:
-        if reason:
-            self._on_loss(index, reason)
 
 
 def may_execute(endpoint: TopicEndpointInfo) -> bool:

@@ -102,7 +102,10 @@ def test_a_lost_controller_gets_no_commands_and_the_other_arm_comes_to_rest(movi
     assert moving.guard.reason == (
         "control was disabled by a fault: left_controller was deactivated; enable control again"
     )
-    assert (moving.guard.counters.controller_losses, moving.guard.counters.disabled_by_fault) == (1, 1)
+    assert (moving.guard.counters.controller_losses, moving.guard.counters.disabled_by_fault) == (
+        1,
+        1,
+    )
 
 
 def test_controllers_lost_together_are_both_named(cell):
