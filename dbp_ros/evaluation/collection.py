@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.data.episode import Episode, episode_path, read_episode, write_episode
 from dbp_ros.errors import ConfigError, EpisodeError
-from dbp_ros.evaluation.worker_pool import run_in_workers
+from dbp_ros.evaluation.worker_pool import run_with_resource
 from dbp_ros.policy import load_policy
 from dbp_ros.settings.dual_ur5e import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.camera import CameraRig, open_cameras
@@ -188,17 +189,6 @@ def to_episode(demonstration: Demonstration, plan: CollectionPlan, index: int) -
     )
 
 
-_collectors: list[EpisodeCollector] = []
-
-
-def _start_worker(plan: CollectionPlan) -> None:
-    _collectors[:] = [EpisodeCollector(plan)]
-
-
-def _record(index: int) -> CollectedEpisode:
-    return _collectors[0].record(index)
-
-
 def resolve_backend(plan: CollectionPlan) -> str:
     """Return the renderer of a plan, or `none` without images.
 
@@ -249,7 +239,8 @@ def collect_missing(
     plan: CollectionPlan, missing: list[int], workers: int
 ) -> Iterator[CollectedEpisode]:
     """Record episodes in worker processes; yield each outcome as it is available."""
-    return run_in_workers(_record, missing, workers, start=_start_worker, start_args=(plan,))
+    collector = partial(EpisodeCollector, plan)
+    return run_with_resource(collector, EpisodeCollector.record, missing, workers)
 
 
 def collect(plan: CollectionPlan, count: int, workers: int) -> Iterator[CollectedEpisode]:

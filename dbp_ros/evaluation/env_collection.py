@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.collection import FAILURES
 from dbp_ros.evaluation.env_actors import Actor, BundleActor, Demonstrator
 from dbp_ros.evaluation.env_rollout import EnvOutcome, EnvStep, outcome_of, rollout
-from dbp_ros.evaluation.worker_pool import run_in_workers
+from dbp_ros.evaluation.worker_pool import run_with_resource
 from dbp_ros.files import write_text
 from dbp_ros.types import NS_PER_S
 
@@ -113,22 +113,11 @@ def to_episode(task: str, env: Env, outcome: EnvOutcome, steps: list[EnvStep]) -
     )
 
 
-_collectors: list[EnvCollector] = []
-
-
-def _start_worker(plan: EnvCollectionPlan) -> None:
-    _collectors[:] = [EnvCollector(plan)]
-
-
-def _record(index: int) -> EnvOutcome:
-    return _collectors[0].record(index)
-
-
 def collect_missing_in_env(
     plan: EnvCollectionPlan, missing: list[int], workers: int
 ) -> Iterator[EnvOutcome]:
     """Record episodes in worker processes; yield each outcome as it is available."""
-    return run_in_workers(_record, missing, workers, start=_start_worker, start_args=(plan,))
+    return run_with_resource(partial(EnvCollector, plan), EnvCollector.record, missing, workers)
 
 
 def find_recorded_in_env(plan: EnvCollectionPlan, env: Env, index: int) -> EnvOutcome | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from dbp_ros.envs.env import Env
 from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.evaluation.env_actors import BundleActor
 from dbp_ros.evaluation.env_rollout import EnvOutcome, notes_of, outcome_of, rollout
-from dbp_ros.evaluation.worker_pool import run_in_workers
+from dbp_ros.evaluation.worker_pool import run_with_resource
 from dbp_ros.telemetry.confidence import bootstrap_interval, success_line
 
 
@@ -59,22 +59,12 @@ class EnvEvaluator:
         return outcome_of(self._env, seed, rollout(self._env, self._actor, seed))
 
 
-_evaluators: list[EnvEvaluator] = []
-
-
-def _start_worker(evaluation: EnvEvaluation) -> None:
-    _evaluators[:] = [EnvEvaluator(evaluation)]
-
-
-def _run(seed: int) -> EnvOutcome:
-    return _evaluators[0].run_episode(seed)
-
-
 def evaluate_in_env(
     evaluation: EnvEvaluation, seeds: Sequence[int], workers: int
 ) -> Iterator[EnvOutcome]:
     """Run an episode for each seed in parallel; yield each outcome as soon as it has ended."""
-    return run_in_workers(_run, seeds, workers, start=_start_worker, start_args=(evaluation,))
+    evaluator = partial(EnvEvaluator, evaluation)
+    return run_with_resource(evaluator, EnvEvaluator.run_episode, seeds, workers)
 
 
 def summary(env_id: str, outcomes: Sequence[EnvOutcome]) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.evaluation.disturbance import UNDISTURBED, Disturbance
 from dbp_ros.evaluation.policy_evaluation import EpisodeOutcome, PolicyEvaluator
-from dbp_ros.evaluation.worker_pool import run_in_workers
+from dbp_ros.evaluation.worker_pool import run_with_resource
 from dbp_ros.policy.model import Model
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
@@ -51,19 +51,12 @@ class EpisodeJob:
     name: str = ""
 
 
-_evaluators: list[PolicyEvaluator] = []
-
-
-def _start_worker(evaluation: Evaluation) -> None:
-    _evaluators[:] = [evaluation.evaluator()]
-
-
-def _run(job: EpisodeJob) -> tuple[EpisodeJob, EpisodeOutcome]:
-    return job, _evaluators[0].run_episode(job.seed, job.disturbance)
-
-
 def run_episodes(
     evaluation: Evaluation, jobs: Sequence[EpisodeJob], workers: int
 ) -> Iterator[tuple[EpisodeJob, EpisodeOutcome]]:
     """Run episodes in parallel; yield each with its outcome as soon as it has ended."""
-    return run_in_workers(_run, jobs, workers, start=_start_worker, start_args=(evaluation,))
+    return run_with_resource(evaluation.evaluator, _run_episode, jobs, workers)
+
+
+def _run_episode(evaluator: PolicyEvaluator, job: EpisodeJob) -> tuple[EpisodeJob, EpisodeOutcome]:
+    return job, evaluator.run_episode(job.seed, job.disturbance)

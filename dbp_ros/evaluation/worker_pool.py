@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any, TypeVar
 
 from dbp_ros.errors import DbpError
@@ -12,15 +13,15 @@ from dbp_ros.runtime.parent_death import die_with_parent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+Resource = TypeVar("Resource")
+
+
+# The resource of this worker, if it has one.
+_resources: list[Any] = []
 
 
 def run_in_workers(
-    function: Callable[[Job], Result],
-    jobs: Sequence[Job],
-    workers: int,
-    *,
-    start: Callable[..., None] | None = None,
-    start_args: tuple[Any, ...] = (),
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
 ) -> Iterator[Result]:
     """Call a function for every job in worker processes; yield results as they are available.
 
@@ -30,17 +31,43 @@ def run_in_workers(
         function: Picklable, so at the top of a module.
         jobs: One argument for each call.
         workers: Maximum number of processes.
-        start: Called once in each worker, before its first job.
-        start_args: Arguments of `start`.
 
     Raises:
-        DbpError: If a worker is killed, or `start` fails.
+        DbpError: If a worker is killed.
     """
+    return _run(function, jobs, workers, None)
+
+
+def run_with_resource(
+    make: Callable[[], Resource],
+    function: Callable[[Resource, Job], Result],
+    jobs: Sequence[Job],
+    workers: int,
+) -> Iterator[Result]:
+    """Call a function for every job, with a resource that each worker makes once.
+
+    Args:
+        make: Returns the resource, such as a simulation. Picklable.
+        function: Takes the resource and a job, such as a method of the resource. Picklable.
+        jobs: One argument for each call.
+        workers: Maximum number of processes.
+
+    Raises:
+        DbpError: If a worker is killed, or `make` fails.
+    """
+    return _run(partial(_call, function), jobs, workers, make)
+
+
+def _run(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    workers: int,
+    make: Callable[[], Any] | None,
+) -> Iterator[Result]:
     if not jobs:
         return
-    spawn = multiprocessing.get_context("spawn")
+    spawn, initargs = multiprocessing.get_context("spawn"), (os.getpid(), make)
     count = min(workers, len(jobs))
-    initargs = (os.getpid(), start, start_args)
     with ProcessPoolExecutor(count, spawn, initializer=_initialize, initargs=initargs) as pool:
         running = [pool.submit(function, job) for job in jobs]
         try:
@@ -60,9 +87,11 @@ def run_in_workers(
             raise
 
 
-def _initialize(
-    parent: int, start: Callable[..., None] | None, start_args: tuple[Any, ...]
-) -> None:
+def _initialize(parent: int, make: Callable[[], Any] | None) -> None:
     die_with_parent(parent)
-    if start is not None:
-        start(*start_args)
+    if make is not None:
+        _resources[:] = [make()]
+
+
+def _call(function: Callable[[Any, Job], Result], job: Job) -> Result:
+    return function(_resources[0], job)

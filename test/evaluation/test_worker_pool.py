@@ -1,6 +1,7 @@
 """Jobs run in worker processes that end with their parent."""
 
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from dbp_ros.evaluation.worker_pool import run_in_workers
+from dbp_ros.evaluation.worker_pool import run_in_workers, run_with_resource
 
 PARENT = """
 import time
@@ -41,6 +42,12 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 def test_every_job_runs_once() -> None:
     assert sorted(run_in_workers(math.factorial, range(5), 2)) == [1, 1, 2, 6, 24]
+
+
+def test_each_worker_makes_its_resource_once() -> None:
+    pids = set(run_with_resource(os.getpid, pow, [1, 1, 1, 1], 1))
+    assert len(pids) == 1
+    assert pids != {os.getpid()}
 
 
 def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
