@@ -6,6 +6,7 @@ Non-finite outputs are not compared: they cause a rollback at once.
 import math
 from collections import deque
 
+from dbp_ros.policy.decision_rate import inference_budget_ms
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import seconds_to_ns
 
@@ -81,9 +82,7 @@ class CanaryMonitor:
     def __init__(self, config: PolicyConfig, before: ModelRecord, now_ns: int) -> None:
         self.before, self.after = before, ModelRecord(config)
         self._config = config
-        self._budget_ms = (
-            1e3 * config.inference_budget / (config.decision_rate_hz * config.real_time_factor)
-        )
+        self._budget_ms = inference_budget_ms(config)
         self._until_ns = now_ns + seconds_to_ns(config.canary_s)
 
     def rollback_reason(self) -> str:

@@ -7,6 +7,7 @@ from dbp_ros.bundle.manifest import Manifest, require_joints
 from dbp_ros.errors import BundleError, ModelOutputError, ObservationError
 from dbp_ros.hotswap.candidates import Candidate
 from dbp_ros.hotswap.model_slot import LoadedPolicy
+from dbp_ros.policy.decision_rate import inference_budget_ms
 from dbp_ros.policy.model import Model
 from dbp_ros.runtime.realtime import running_threads, set_priority
 from dbp_ros.settings.policy import PolicyConfig
@@ -76,9 +77,7 @@ class ShadowTest:
         self.policy, self.candidate = policy, candidate
         self._max_first_step = config.shadow_max_first_step
         self._num_required = config.shadow_decisions
-        self._budget_ms = (
-            1e3 * config.inference_budget / (config.decision_rate_hz * config.real_time_factor)
-        )
+        self._budget_ms = inference_budget_ms(config)
         self._timeout_ns = seconds_to_ns(config.shadow_timeout_s)
         self._observed_ns = now_ns
         self._num_inferences = 0

@@ -34,6 +34,15 @@ def with_decision_rate(config: PolicyConfig, manifest: Manifest) -> PolicyConfig
     return replace(config, decision_rate_hz=rate_hz, earliest_decision=earliest)
 
 
+def inference_budget_ms(config: PolicyConfig) -> float:
+    """Return the longest inference of a model that is swapped in, in [ms] of wall time.
+
+    Args:
+        config: Settings with the decision rate of the model.
+    """
+    return 1e3 * config.inference_budget / (config.decision_rate_hz * config.real_time_factor)
+
+
 def loop_rate_hz(rate_hz: float) -> float:
     """Return the lowest multiple of a decision rate that is at least `MIN_LOOP_HZ`."""
     return rate_hz * math.ceil(MIN_LOOP_HZ / rate_hz)
