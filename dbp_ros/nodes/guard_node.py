@@ -60,9 +60,7 @@ class GuardNode(Node):  # type: ignore[misc]
         config = load_settings(self, GuardConfig)
         self._config = config
         self._sim_clock = SimClock(config.real_time_factor)
-        # Wall-clock latency causes a larger tracking error in a faster simulation.
-        limits = tuple(max(1.0, config.real_time_factor) * k for k in config.tracking_error_limit)
-        scaled_config = replace(scale_timeouts(config, *TIMEOUTS), tracking_error_limit=limits)
+        scaled_config = _in_simulation_time(config)
         self._guard = MotionGuard(scaled_config)
         self._slices = config.controller_slices()
         self._lock = threading.Lock()
@@ -93,11 +91,17 @@ class GuardNode(Node):  # type: ignore[misc]
             self._loop.wait_for_tick,
         )
         self._operator = OperatorControl(self, self._guard, self._lock)
+        self._create_services()
+        self._robot_watch = RobotWatch(self)
+        for line in request_realtime(config, Role.GUARD):
+            self.get_logger().info(line)
+        self._loop.start()
+
+    def _create_services(self) -> None:
+        """Create the services, the reports and the socket of the emergency stop."""
         self.create_service(SetBool, "~/enable_control", self._on_enable)
-        self.create_service(
-            Trigger, "~/emergency_stop", diagnostics.trigger_callback(self._emergency_stop)
-        )
-        self.create_service(Trigger, "~/reset", diagnostics.trigger_callback(self._reset))
+        for name, action in (("emergency_stop", self._emergency_stop), ("reset", self._reset)):
+            self.create_service(Trigger, f"~/{name}", diagnostics.trigger_callback(action))
         diagnostics.DiagnosticsReporter(
             self,
             "guard",
@@ -112,10 +116,6 @@ class GuardNode(Node):  # type: ignore[misc]
         self._stop_socket = StopSocket(
             self.context.get_domain_id(), self.get_fully_qualified_name(), self._emergency_stop
         )
-        self._robot_watch = RobotWatch(self)
-        for line in request_realtime(config, Role.GUARD):
-            self.get_logger().info(line)
-        self._loop.start()
 
     def close(self) -> None:
         """Bring the arms to rest, then stop commanding them."""
@@ -286,6 +286,16 @@ class GuardNode(Node):  # type: ignore[misc]
         self._statistics.clear()
         self._inputs.received.age.clear()
         self._guard.following.peak *= 0.0
+
+
+def _in_simulation_time(config: GuardConfig) -> GuardConfig:
+    """Return settings whose timeouts and tracking error limits fit the real-time factor.
+
+    Wall-clock latency causes a larger tracking error in a faster simulation.
+    """
+    factor = max(1.0, config.real_time_factor)
+    limits = tuple(factor * limit for limit in config.tracking_error_limit)
+    return replace(scale_timeouts(config, *TIMEOUTS), tracking_error_limit=limits)
 
 
 def main() -> int:
