@@ -48,7 +48,7 @@ def test_the_commands_in_a_shipped_bundle_parse(directory: Path) -> None:
     verbs = [words[1] for words in commands]
     first = [*["collect", "train", "export"] * 2, "quantize"]
     assert verbs[: len(first)] == first
-    # A further round starts from the quantised model.
+    # A further round starts from the quantized model.
     further = "".join(f"{verb} " for verb in verbs[len(first) :])
     assert re.fullmatch(r"((collect )+train export quantize )*", further)
     parsers = {}

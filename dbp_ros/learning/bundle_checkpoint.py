@@ -21,7 +21,7 @@ NORMALISER = "normaliser."
 def checkpoint_of(bundle: Bundle) -> Checkpoint:
     """Return the policy of a bundle as a checkpoint without optimiser state.
 
-    The weights of a quantised bundle are rounded, as on the robot.
+    The weights of a quantized bundle are rounded, as on the robot.
 
     Raises:
         TrainingError: If the bundle has no settings or lacks a weight: an earlier version

@@ -1,4 +1,4 @@
-"""Weights of a policy in its ONNX graphs, also in quantised ones.
+"""Weights of a policy in its ONNX graphs, also in quantized ones.
 
 The exporter folds a transposition or a reshape into a weight and gives it another name. At export
 `name_weights` restores the names, so that `read_weights` finds every parameter in a bundle.
@@ -21,8 +21,8 @@ ENCODER_PREFIX, HEAD_PREFIX = "encoder.", "policy."
 TRANSPOSED = ".T"
 # Suffix of a weight in 16 bits.
 SHORT = ".short"
-# Suffixes of the quantiser: of a weight that it transposed, of the integers and of their scale.
-QUANTISED_TRANSPOSED, QUANTISED, SCALE, ZERO = "_Transposed", "_quantized", "_scale", "_zero_point"
+# Suffixes of the quantizer: of a weight that it transposed, of the integers and of their scale.
+QUANTIZED_TRANSPOSED, QUANTIZED, SCALE, ZERO = "_Transposed", "_quantized", "_scale", "_zero_point"
 
 
 def name_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
@@ -74,7 +74,7 @@ def read_weights(
     """Return parameters and buffers of a graph.
 
     Args:
-        path: ONNX file that was exported with `name_weights`, perhaps quantised.
+        path: ONNX file that was exported with `name_weights`, perhaps quantized.
         shapes: Shape of each parameter, by its name in the graph.
         optional: Names of those that may be missing.
 
@@ -97,17 +97,17 @@ def read_weights(
 
 def _read(arrays: Mapping[str, Floats], parameter: str) -> Floats | None:
     """Return a parameter, None if there is none."""
-    value = _dequantised(arrays, parameter, 0)
+    value = _dequantized(arrays, parameter, 0)
     if value is not None:
         return value
-    for suffix in (TRANSPOSED, QUANTISED_TRANSPOSED):
-        value = _dequantised(arrays, f"{parameter}{suffix}", -1)
+    for suffix in (TRANSPOSED, QUANTIZED_TRANSPOSED):
+        value = _dequantized(arrays, f"{parameter}{suffix}", -1)
         if value is not None:
             return value.T
     return None
 
 
-def _dequantised(arrays: Mapping[str, Floats], name: str, axis: int) -> Floats | None:
+def _dequantized(arrays: Mapping[str, Floats], name: str, axis: int) -> Floats | None:
     """Return a weight in full precision, None if there is none.
 
     Args:
@@ -119,11 +119,11 @@ def _dequantised(arrays: Mapping[str, Floats], name: str, axis: int) -> Floats |
         return arrays[name]
     if f"{name}{SHORT}" in arrays:
         return arrays[f"{name}{SHORT}"].astype(np.float32)
-    if f"{name}{QUANTISED}" not in arrays:
+    if f"{name}{QUANTIZED}" not in arrays:
         return None
     # The scale of a bias has another name than that of a weight.
-    base = name if f"{name}{SCALE}" in arrays else f"{name}{QUANTISED}"
-    integers, scale = arrays[f"{name}{QUANTISED}"], arrays[f"{base}{SCALE}"]
+    base = name if f"{name}{SCALE}" in arrays else f"{name}{QUANTIZED}"
+    integers, scale = arrays[f"{name}{QUANTIZED}"], arrays[f"{base}{SCALE}"]
     zero = arrays[f"{base}{ZERO}"].astype(np.float32)
     axes = [1] * integers.ndim
     axes[axis] = -1

@@ -1,6 +1,6 @@
-"""Quantisation of a model bundle.
+"""Quantization of a model bundle.
 
-A decision reads every weight of the head once, so memory bandwidth bounds its time. The quantised
+A decision reads every weight of the head once, so memory bandwidth bounds its time. The quantized
 bundle has the same inputs and outputs; the actions of its golden cases are those of full precision.
 """
 
@@ -53,7 +53,7 @@ Feed = dict[str, Any]
 
 @dataclass(frozen=True)
 class QuantizationError:
-    """Difference of a quantised bundle's actions from full precision, in their unit.
+    """Difference of a quantized bundle's actions from full precision, in their unit.
 
     Attributes:
         cases: Number of observations.
@@ -71,7 +71,7 @@ class QuantizationError:
 def quantize_bundle(
     source: Bundle, directory: Path, precision: str, recorded: GoldenCases, name: str, command: str
 ) -> QuantizationError:
-    """Write a quantised bundle atomically.
+    """Write a quantized bundle atomically.
 
     Args:
         source: A bundle of full precision.
@@ -91,7 +91,7 @@ def quantize_bundle(
     with atomic_folder(directory) as staging:
         for file in manifest.files:
             shutil.copyfile(source.path(file), staging / file)
-        # Quantise a copy: the quantiser writes files next to its input.
+        # Quantize a copy: the quantizer writes files next to its input.
         PRECISIONS[precision](source, recorded, staging)
         _require_reduction(source, staging, precision)
         manifest = replace(
@@ -211,7 +211,7 @@ def _head_feeds(source: Bundle, recorded: GoldenCases) -> Iterator[Feed]:
 
 
 def _dynamic(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Quantise the head's weights to 8 bits, with dynamic scales of the activations.
+    """Quantize the head's weights to 8 bits, with dynamic scales of the activations.
 
     The layers that read the joint positions, and small ones, remain in full precision.
     """
@@ -231,7 +231,7 @@ def _dynamic(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
 
 
 def _named_graph(path: Path) -> onnx.GraphProto:
-    """Name the nodes of a graph without a name, by which the quantiser excludes them; return it."""
+    """Name the nodes of a graph without a name, by which the quantizer excludes them; return it."""
     model = onnx.load(path)
     for number, node in enumerate(nodes_of(model.graph)):
         node.name = node.name or f"unnamed_{number}"
@@ -258,13 +258,13 @@ def _precise_layers(graph: onnx.GraphProto) -> list[str]:
         elif reads_positions or any(
             sizes.get(name, 0) < SMALLEST_WEIGHT for name in node.input[1:2]
         ):
-            # The quantiser splits a Gemm into this MatMul and an Add.
+            # The quantizer splits a Gemm into this MatMul and an Add.
             precise += [node.name, f"{node.name}_MatMul"]
     return precise
 
 
 def _static(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Quantise the head's weights and activations to 8 bits, calibrated on observations.
+    """Quantize the head's weights and activations to 8 bits, calibrated on observations.
 
     The same layers as in `_dynamic` remain in full precision.
     """
@@ -274,7 +274,7 @@ def _static(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
 
 
 def _int8_all(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
-    """Quantise the head's weights and the calibrated convolutions of the encoders to 8 bits."""
+    """Quantize the head's weights and the calibrated convolutions of the encoders to 8 bits."""
     _dynamic(source, recorded, directory)
     for camera in source.manifest.cameras:
         frames = recorded.images[camera.name]
@@ -332,7 +332,7 @@ def _to_16_bits(name: str, value: Floats, data_type: int) -> TensorProto:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the quantiser, which logs on the root logger."""
+    """Silence the quantizer, which logs on the root logger."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -53,7 +53,7 @@ def test_weights_buffers_and_settings_are_those_of_the_checkpoint(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_weights_of_a_quantised_bundle_are_rounded(
+def test_the_weights_of_a_quantized_bundle_are_rounded(
     checkpoint: Checkpoint, bundle: Bundle, tmp_path, precision: str
 ) -> None:
     quantize_bundle(bundle, tmp_path / "small", precision, read_golden(bundle), "toy", "")

@@ -1,4 +1,4 @@
-"""A quantised bundle has nearly the same actions, provenance and golden cases."""
+"""A quantized bundle has nearly the same actions, provenance and golden cases."""
 
 import shutil
 from dataclasses import replace
@@ -96,13 +96,13 @@ def test_joint_positions_are_not_rounded_to_8_bits(
 ) -> None:
     """They are an input of the network, and the actions are relative to them."""
     bundle = quantized(float_bundle, tmp_path / "small", precision)
-    reached, quantisers = {"positions"}, 0
+    reached, quantizers = {"positions"}, 0
     for node in onnx.load(bundle.path(bundle.manifest.head)).graph.node:
-        quantisers += node.op_type in ROUNDING
+        quantizers += node.op_type in ROUNDING
         if node.op_type not in ("MatMul", "Gemm") and not reached.isdisjoint(node.input):
             assert node.op_type not in ROUNDING, node.name
             reached.update(node.output)
-    assert quantisers > 2
+    assert quantizers > 2
 
 
 def test_a_bundle_outside_of_the_tolerance_is_not_written(
@@ -122,7 +122,7 @@ def test_an_unknown_precision_is_refused(float_bundle: Bundle, tmp_path: Path) -
         quantized(float_bundle, tmp_path / "small", "int3")
 
 
-def test_the_command_prints_the_quantisation_error(
+def test_the_command_prints_the_quantization_error(
     float_bundle: Bundle, tmp_path: Path, capsys
 ) -> None:
     model, out = str(float_bundle.directory), str(tmp_path / "small")

@@ -157,7 +157,7 @@ def test_what_does_not_depend_on_the_sample_runs_before_the_loop(
 
 
 @pytest.mark.parametrize("precision", ["int8", "float16"])
-def test_a_network_in_a_loop_is_quantised(
+def test_a_network_in_a_loop_is_quantized(
     tmp_path: Path, import_into: ImportInto, precision: str
 ) -> None:
     nodes = [

@@ -105,7 +105,7 @@ def test_a_state_of_half_precision_is_rounded_as_by_the_graph(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_policy_with_a_state_is_quantised_and_compared_over_calls(
+def test_a_policy_with_a_state_is_quantized_and_compared_over_calls(
     tmp_path: Path, import_into: ImportInto, precision: str
 ) -> None:
     recurrent = {"hidden_in": {"output": "hidden_out"}}
@@ -121,7 +121,7 @@ def test_a_policy_with_a_state_is_quantised_and_compared_over_calls(
     assert 0 < error.error_max < 0.02
 
 
-def test_a_bundle_without_a_layer_to_quantise_is_not_written(bundle: Path, tmp_path: Path) -> None:
+def test_a_bundle_without_a_layer_to_quantize_is_not_written(bundle: Path, tmp_path: Path) -> None:
     source = read_bundle(bundle)
     with pytest.raises(BundleError, match=r"int8 reduces no weight of .*choose another precision"):
         quantize_bundle(source, tmp_path / "small", "int8", read_golden(source), "toy", "")

@@ -98,7 +98,7 @@ class Reports(list):
         return [report["version"] for report in self if "bundle" in report]
 
 
-def test_a_learner_starts_from_the_weights_of_a_quantised_model(config, tmp_path):
+def test_a_learner_starts_from_the_weights_of_a_quantized_model(config, tmp_path):
     _, bundle = train_toy(tmp_path / "exact", ORDINARY_WIDTH)
     quantize_bundle(bundle, tmp_path / "small", "int8_all", read_golden(bundle), "toy", "")
     changes = {"checkpoint": "", "model": str(tmp_path / "small"), "out": str(tmp_path / "out")}
