@@ -19,7 +19,7 @@ NORMALISER = "normaliser."
 
 
 def checkpoint_of(bundle: Bundle) -> Checkpoint:
-    """Return the policy of a bundle as a checkpoint without optimiser state.
+    """Return the policy of a bundle as a checkpoint without optimizer state.
 
     The weights of a quantized bundle are rounded, as on the robot.
 

@@ -33,7 +33,7 @@ class Checkpoint:
         config: The settings of the run.
         shape: Inputs and outputs of the policy.
         metadata: Counters, metrics and the identity of the data set, as JSON.
-        tensors: `weights/`, `average/`, `optimiser/` and `generator` by name.
+        tensors: `weights/`, `average/`, `optimizer/` and `generator` by name.
     """
 
     config: TrainConfig

@@ -35,7 +35,7 @@ def no_report(update: int, row: dict[str, float]) -> None:
 
 
 class Trainer:
-    """A training run: network, optimiser, sampler and log, with a folder for checkpoints.
+    """A training run: network, optimizer, sampler and log, with a folder for checkpoints.
 
     In one process a resumed run makes the same updates as an uninterrupted one: all random numbers
     come from one generator whose state is saved. Several processes, started by `accelerate launch`,
@@ -84,7 +84,7 @@ class Trainer:
             encoder.fit(torch.from_numpy(cloud[prepared.rows]))
         self.policy.to(self.device)
         self.ema = ExponentialMovingAverage(self.policy, config.ema_decay)
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             self.policy.parameters(),
             config.learning_rate,
             weight_decay=config.weight_decay,
@@ -171,13 +171,13 @@ class Trainer:
 
     def _step(self) -> tuple[Tensor, Tensor]:
         """Make one update; return the loss and the RMS drift of this process's rows."""
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.update)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss, force_rms = self._accumulate()
         average_gradients(self.policy, self.accelerator)
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
-        self.optimiser.step()
+        self.optimizer.step()
         self.ema.update(self.policy)
         return loss, force_rms
 
@@ -249,8 +249,8 @@ class Trainer:
         """Return the state of the run."""
         tensors = {f"weights/{k}": v for k, v in self.policy.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.ema.network.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{index}/{k}": v for k, v in state.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{index}/{k}": v for k, v in state.items()}
         tensors["generator"] = self.sampler.generator.get_state()
         metadata = {
             "update": self.update,
@@ -282,10 +282,10 @@ class Trainer:
         self.policy.load_state_dict(checkpoint.part("weights"))
         self.ema.network.load_state_dict(checkpoint.part("average"))
         self.ema.updates = checkpoint.metadata["average_updates"]
-        self.optimiser.load_state_dict(
+        self.optimizer.load_state_dict(
             {
-                "state": by_number(checkpoint.part("optimiser")),
-                "param_groups": self.optimiser.state_dict()["param_groups"],
+                "state": by_number(checkpoint.part("optimizer")),
+                "param_groups": self.optimizer.state_dict()["param_groups"],
             }
         )
         self.sampler.generator.set_state(checkpoint.tensors["generator"])

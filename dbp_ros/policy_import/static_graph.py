@@ -56,7 +56,7 @@ def _converted(graph: ForeignGraph, model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model after the basic optimisations of ONNX Runtime, if its operators allow it."""
+    """Return a model after the basic optimizations of ONNX Runtime, if its operators allow it."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "source.onnx"), Path(folder, "folded.onnx")
         onnx.save(model, source)

@@ -133,7 +133,7 @@ class PublishedLearner(PPOLearner):
             penalty = (distribution.mean - reference.anchor).square().mean()
             loss = -torch.minimum(ratio * gain, clipped * gain).mean()
             loss = loss - ENTROPY_WEIGHT * distribution.entropy().mean() + ANCHOR_WEIGHT * penalty
-            self._step(loss, self.actor, self._actor_optimiser)
+            self._step(loss, self.actor, self._actor_optimizer)
             if bool((ratio - 1.0 - log_ratio).mean() > TARGET_KL):
                 return step + 1
         return NUM_LEARNING_EPOCHS

@@ -19,7 +19,7 @@ from dbp_ros.rl.critic_ensemble import CriticEnsemble, lower_confidence_bound, s
 from dbp_ros.rl.learner import ExploredBatch, Learner, Statistics
 from dbp_ros.rl.replay_buffer import ReplayBatch, ReplayBuffer
 from dbp_ros.rl.reward_scaler import RewardScaler
-from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, with_prefix, without_prefix
+from dbp_ros.rl.state_tensors import load_optimizer, optimizer_tensors, with_prefix, without_prefix
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.settings.finetune import FinetuneConfig
 
@@ -55,10 +55,10 @@ class DFPLearner(Learner):
         self._targets = self.critics.target_network()
         self._replay = ReplayBuffer(config.replay_buffer_size)
         self._scaler = RewardScaler(config.reward_clip)
-        self._actor_optimiser = torch.optim.Adam(
+        self._actor_optimizer = torch.optim.Adam(
             self._policy.method.parameters(), config.actor_learning_rate
         )
-        self._critic_optimiser = torch.optim.Adam(
+        self._critic_optimizer = torch.optim.Adam(
             self.critics.parameters(), config.critic_learning_rate
         )
         self._generator = torch.Generator().manual_seed(config.seed)
@@ -148,7 +148,7 @@ class DFPLearner(Learner):
                 f"the critics' loss is {float(loss)} at update {self.updates}: lower "
                 f"critic_learning_rate = {self.config.critic_learning_rate}"
             )
-        _step(loss, self.critics, self._critic_optimiser, self.config.max_grad_norm)
+        _step(loss, self.critics, self._critic_optimizer, self.config.max_grad_norm)
         _soft_update(self._targets, self.critics, self.config.target_tau)
         return float(loss.detach()), float(prediction.detach().mean())
 
@@ -179,7 +179,7 @@ class DFPLearner(Learner):
             loss = loss + self.config.replay_weight * replayed
         if loss.requires_grad:
             clip = self.config.max_grad_norm
-            _step(loss, self._policy.method, self._actor_optimiser, clip)
+            _step(loss, self._policy.method, self._actor_optimizer, clip)
             _soft_update(self._old, self._policy.method, self.config.old_policy_tau)
         return float(advantage.mean()), float(significant.float().mean())
 
@@ -221,8 +221,8 @@ class DFPLearner(Learner):
             **with_prefix("targets", self._targets.state_dict()),
             **with_prefix("replay", self._replay.state_dict()),
             **with_prefix("scaler", self._scaler.state_dict()),
-            **with_prefix("actor_optimiser", optimiser_tensors(self._actor_optimiser)),
-            **with_prefix("critic_optimiser", optimiser_tensors(self._critic_optimiser)),
+            **with_prefix("actor_optimizer", optimizer_tensors(self._actor_optimizer)),
+            **with_prefix("critic_optimizer", optimizer_tensors(self._critic_optimizer)),
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -235,15 +235,15 @@ class DFPLearner(Learner):
         self._targets.load_state_dict(without_prefix("targets", state))
         self._replay.load_state_dict(without_prefix("replay", state))
         self._scaler.load_state_dict(without_prefix("scaler", state))
-        load_optimiser(self._actor_optimiser, without_prefix("actor_optimiser", state))
-        load_optimiser(self._critic_optimiser, without_prefix("critic_optimiser", state))
+        load_optimizer(self._actor_optimizer, without_prefix("actor_optimizer", state))
+        load_optimizer(self._critic_optimizer, without_prefix("critic_optimizer", state))
 
 
-def _step(loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer, clip: float) -> None:
-    optimiser.zero_grad(set_to_none=True)
+def _step(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> None:
+    optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), clip)
-    optimiser.step()
+    optimizer.step()
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ from dbp_ros.rl.ppo_loss import (
 )
 from dbp_ros.rl.recent_transitions import RecentTransitions
 from dbp_ros.rl.reward_scaler import RewardScaler
-from dbp_ros.rl.state_tensors import load_optimiser, optimiser_tensors, with_prefix, without_prefix
+from dbp_ros.rl.state_tensors import load_optimizer, optimizer_tensors, with_prefix, without_prefix
 from dbp_ros.rl.stochastic_policy import StochasticPolicy
 from dbp_ros.rl.transitions import Transitions
 from dbp_ros.rl.trust_region import backtrack
@@ -73,8 +73,8 @@ class PPOLearner(Learner):
                 "lr": config.log_std_lr_scale * rate,
             },
         ]
-        self._actor_optimiser = torch.optim.Adam(groups, rate)
-        self._critic_optimiser = torch.optim.Adam(
+        self._actor_optimizer = torch.optim.Adam(groups, rate)
+        self._critic_optimizer = torch.optim.Adam(
             self.critic.parameters(), config.critic_learning_rate
         )
         self._generator = torch.Generator().manual_seed(config.seed)
@@ -196,14 +196,14 @@ class PPOLearner(Learner):
                         distribution, batch, reference, rows, config.anchor_distance
                     )
                     loss = loss + self.anchor_weight * distance.mean()
-                self._step(loss, self.actor, self._actor_optimiser)
+                self._step(loss, self.actor, self._actor_optimizer)
                 steps += 1
             minibatches = self._minibatches(len(batch))
         return steps
 
     @property
     def _actor_parameters(self) -> list[nn.Parameter]:
-        return [p for group in self._actor_optimiser.param_groups for p in group["params"]]
+        return [p for group in self._actor_optimizer.param_groups for p in group["params"]]
 
     def _within_target_kl(
         self, batch: PPOBatch, reference: Reference, minibatches: Rows, start: list[Tensor]
@@ -223,17 +223,17 @@ class PPOLearner(Learner):
         fraction = backtrack(self._actor_parameters, start, divergence, self.config.target_kl)
         return (latest if fraction else reference.distribution), fraction
 
-    def _step(self, loss: Tensor, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def _step(self, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
                 f"the loss is {float(loss)} at update {self.updates}: lower the learning rates "
                 f"{self.config.actor_learning_rate} and {self.config.critic_learning_rate}"
             )
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         parameters, largest = network.parameters(), self.config.max_grad_norm
         nn.utils.clip_grad_norm_(parameters, largest, error_if_nonfinite=True)
-        optimiser.step()
+        optimizer.step()
 
     def _diagnostics(
         self, batch: PPOBatch, reference: Reference, distribution: GaussianChunk
@@ -252,7 +252,7 @@ class PPOLearner(Learner):
         """Scale the latents of the next version down.
 
         Each latent gives a different chunk; without latents all decisions improve a single one.
-        The distribution of the latent is not optimised, so the likelihoods remain exact.
+        The distribution of the latent is not optimized, so the likelihoods remain exact.
         """
         if self.config.latent_anneal_versions:
             scale = max(0.0, 1.0 - self.version / self.config.latent_anneal_versions)
@@ -265,7 +265,7 @@ class PPOLearner(Learner):
             for rows in self._minibatches(len(batch)):
                 prediction = self.critic(batch.observation[rows])
                 loss = 0.5 * (prediction - batch.returns[rows]).square().mean()
-                self._step(loss, self.critic, self._critic_optimiser)
+                self._step(loss, self.critic, self._critic_optimizer)
                 losses.append(float(loss.detach()))
         return sum(losses) / len(losses)
 
@@ -275,8 +275,8 @@ class PPOLearner(Learner):
         return {
             **with_prefix("actor", self.actor.state_dict()),
             **with_prefix("critic", self.critic.state_dict()),
-            **with_prefix("actor_optimiser", optimiser_tensors(self._actor_optimiser)),
-            **with_prefix("critic_optimiser", optimiser_tensors(self._critic_optimiser)),
+            **with_prefix("actor_optimizer", optimizer_tensors(self._actor_optimizer)),
+            **with_prefix("critic_optimizer", optimizer_tensors(self._critic_optimizer)),
             **with_prefix("scaler", self.scaler.state_dict()),
             **with_prefix("recent", self._recent.state_dict()),
             "counters": torch.tensor(counters, dtype=torch.float64),
@@ -287,8 +287,8 @@ class PPOLearner(Learner):
         """Restore a state; see `Learner.load_state_dict`."""
         self.actor.load_state_dict(without_prefix("actor", state))
         self.critic.load_state_dict(without_prefix("critic", state))
-        load_optimiser(self._actor_optimiser, without_prefix("actor_optimiser", state))
-        load_optimiser(self._critic_optimiser, without_prefix("critic_optimiser", state))
+        load_optimizer(self._actor_optimizer, without_prefix("actor_optimizer", state))
+        load_optimizer(self._critic_optimizer, without_prefix("critic_optimizer", state))
         self.scaler.load_state_dict(without_prefix("scaler", state))
         self._recent.load_state_dict(without_prefix("recent", state))
         version, updates, self.anchor_weight = state["counters"].tolist()

@@ -47,15 +47,15 @@ def between_and_shares(modes: Modes, shares: tuple[float, ...]) -> tuple[float, 
     actions = modes(observations)[torch.arange(count), chosen]
     actions = actions + NOISE * torch.randn_like(actions)
     generator = OneStepGenerator.mlp(2, *actions.shape[1:], width=128)
-    optimiser = torch.optim.Adam(generator.parameters(), 2e-3)
-    decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    optimizer = torch.optim.Adam(generator.parameters(), 2e-3)
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
         rows = torch.randint(count, (128,))
         samples = generator(observations[rows], generator.noise(128))
         loss = drift_loss(samples, actions[rows], temperatures=schedule(step / steps))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
         decay.step()
     with torch.no_grad():
         samples = generator(observations[:1000], generator.noise(1000)).flatten(2)

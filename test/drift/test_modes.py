@@ -37,15 +37,15 @@ def share_and_between(
         chunk: Tensor = net(torch.cat([observations, latent], dim=2))
         return skip_std * latent + chunk
 
-    optimiser = torch.optim.AdamW(net.parameters(), 2e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, UPDATES)
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, UPDATES)
     for _ in range(UPDATES):
         observation, demonstrated = demonstrations(128, generator)
         samples = generate(observation)
         loss = scaled_loss(samples, field(samples.detach(), demonstrated[:, None])).mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     with torch.no_grad():
         observation, _ = demonstrations(500, generator)

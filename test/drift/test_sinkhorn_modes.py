@@ -30,8 +30,8 @@ def share_and_between(seed: int, updates: int, field: str) -> tuple[float, float
         )
         return chunk
 
-    optimiser = torch.optim.AdamW(net.parameters(), 8e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, updates)
+    optimizer = torch.optim.AdamW(net.parameters(), 8e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
     for _ in range(updates):
         observation, demonstrated = demonstrations(64, generator)
         samples, second = generate(observation), generate(observation).detach()
@@ -39,9 +39,9 @@ def share_and_between(seed: int, updates: int, field: str) -> tuple[float, float
             drift = joint_sinkhorn_drifting(samples.detach(), demonstrated, second, observation)
         else:
             drift = sinkhorn_drifting(samples.detach(), demonstrated[:, None], second)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         scaled_loss(samples, drift).mean().backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     with torch.no_grad():
         observation, _ = demonstrations(500, generator)

@@ -39,16 +39,16 @@ def two_sided() -> PolicyNetwork:
     torch.manual_seed(0)
     config = TrainConfig(horizon=1, latent_dct_modes=0, width=32, branch_width=64, depth=1)
     policy = PolicyNetwork(PolicyShape(("s",), ("x", "y"), {}, {}, 0.1), config)
-    optimiser = torch.optim.Adam(policy.method.parameters(), 2e-3)
+    optimizer = torch.optim.Adam(policy.method.parameters(), 2e-3)
     for _ in range(400):
         sides = torch.randint(2, (32, 8, 1)) * 2.0 - 1.0
         demonstrated = torch.cat([SIDE * sides, torch.zeros_like(sides)], -1)
         demonstrated = demonstrated + 0.05 * torch.randn_like(demonstrated)
         samples = policy.method(torch.zeros(32, 1), torch.randn(32, 8, 1, 2)).flatten(2)
         loss = scaled_loss(samples, conditional_drifting(samples, demonstrated)).mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     return policy
 
 
