@@ -1,7 +1,8 @@
 """`dbp bench page`: write the tables of documentation pages from the committed results.
 
 A table is between `<!-- NAME -->` and `<!-- end -->`, where NAME is that of its CSV;
-`<!-- NAME FOLDER -->` reads the CSV from a sub-folder of the results.
+`<!-- NAME FOLDER -->` reads the CSV from a sub-folder of the results. A pattern such as `seed_*`
+reads several, with a column of values for each.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.evaluation.success_curve import fall_p_value, largest_fall
 from dbp_ros.files import check_file, write_text
 
-TABLE = re.compile(r"(<!-- (\w+)(?: (\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
+TABLE = re.compile(r"(<!-- (\w+)(?: ([\w*]+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 PAGES = Path("docs/results")
 
 
@@ -129,14 +130,29 @@ def update_tables(text: str, results: Path) -> str:
         name, folder = found[2], found[3] or ""
         if name not in SOURCES:
             raise ConfigError(f"table {name!r} is unknown: use one of {', '.join(SOURCES)}")
-        source = SOURCES[name]
-        table = read_table(results / folder, source.csv or name)
-        rows = list(source.summary(table)) if table is not None else []
-        if source.columns:
-            rows = [{column: row[column] for column in source.columns} for row in rows]
+        source, csv_name = SOURCES[name], SOURCES[name].csv or name
+        if "*" in folder:
+            rows = _joined(source, csv_name, sorted(results.glob(folder)))
+        else:
+            rows = _rows(source, read_table(results / folder, csv_name))
         return f"{found[1]}{markdown(rows)}{found[4]}"
 
     return TABLE.sub(write, text)
+
+
+def _rows(source: Source, table: ResultTable | None) -> list[Row]:
+    rows = list(source.summary(table)) if table is not None else []
+    return [{column: row[column] for column in source.columns or row} for row in rows]
+
+
+def _joined(source: Source, csv_name: str, folders: Sequence[Path]) -> list[Row]:
+    """Return rows of a metric and a value with one column of values for each folder."""
+    joined: dict[str, Row] = {}
+    for folder in folders:
+        for row in _rows(source, read_table(folder, csv_name)):
+            metric = joined.setdefault(row["metric"], {"metric": row["metric"]})
+            metric[folder.name.replace("_", " ")] = row["value"]
+    return list(joined.values())
 
 
 def read_table(results: Path, name: str) -> ResultTable | None:

@@ -64,6 +64,18 @@ def test_a_table_is_read_from_a_sub_folder() -> None:
     assert written != update_tables("<!-- rate -->\n<!-- end -->\n", RESULTS)
 
 
+def test_the_runs_of_a_pattern_of_folders_are_columns(tmp_path: Path) -> None:
+    for seed, solved in ((0, "True"), (1, "False")):
+        folder = tmp_path / f"seed_{seed}"
+        folder.mkdir()
+        (folder / "demo_learn.csv").write_text(f"episode,solved\n1,{solved}\n2,True\n")
+        facts = dict.fromkeys(("swaps", "rollbacks", "missed_commands", "guard_stops"), seed)
+        (folder / "demo_learn.json").write_text(json.dumps({**facts, "wall_s": 60}))
+    written = update_tables("<!-- demo_learn seed_* -->\n<!-- end -->\n", tmp_path)
+    assert "| metric | seed 0 | seed 1 |" in written
+    assert "| success in the last 50 episodes | 1 | 0.5 |" in written
+
+
 def test_a_changed_number_is_updated_and_the_text_stays(tmp_path: Path) -> None:
     csv = (ROOT / "docs" / "results" / "scale.csv").read_text(encoding="utf-8").splitlines()
     (tmp_path / "scale.csv").write_text("\n".join(csv[:2]) + "\n")
