@@ -32,6 +32,9 @@ class Remote(Protocol):
     def emergency_stop(self) -> str:
         """Stop the arms."""
 
+    def poll_while_waiting(self, poll: Callable[[], None]) -> None:
+        """Call a function while a request is awaited; an exception from it ends the wait."""
+
     def spin(self, duration_s: float) -> None:
         """Process callbacks."""
 
@@ -46,6 +49,10 @@ class Remote(Protocol):
 
     def publish_joy(self, axes: Sequence[float], buttons: Sequence[int]) -> None:
         """Publish the state of a gamepad."""
+
+
+class StopPressedError(Exception):
+    """The key of the emergency stop was pressed while a request was awaited."""
 
 
 class TeleopConsole:
@@ -79,6 +86,11 @@ class TeleopConsole:
         Raises:
             DbpError: If the gamepad is disconnected.
         """
+
+        def stop_if_pressed() -> None:
+            if STOP in read_key(0.0):
+                raise StopPressedError
+
         with status_line(self._console) as show:
             while True:
                 text = read_key(PERIOD_S)
@@ -86,7 +98,7 @@ class TeleopConsole:
                 if key in QUIT and key:
                     break
                 if key:
-                    self._execute(key)
+                    self._execute(key, stop_if_pressed)
                 self.publish(time.monotonic_ns())
                 if joystick is not None:
                     joystick.poll()
@@ -118,11 +130,23 @@ class TeleopConsole:
         speed = f"{self._keyboard.speed:.0%} speed"
         return " | ".join((f"arm {self._keyboard.arm}, {speed}", *states))
 
-    def _execute(self, key: str) -> None:
+    def _execute(self, key: str, stop_if_pressed: Callable[[], None]) -> None:
         if key not in self._actions:
             self._console.print("\n".join(HELP))
             return
+        if key != STOP:
+            # A request may wait for seconds, a stop must not.
+            self._remote.poll_while_waiting(stop_if_pressed)
         try:
             self._console.print(self._actions[key]())
         except DbpError as error:
             self._console.print(f"error: {error}")
+        except StopPressedError:
+            self._remote.poll_while_waiting(_nothing)
+            self._execute(STOP, stop_if_pressed)
+        finally:
+            self._remote.poll_while_waiting(_nothing)
+
+
+def _nothing() -> None:
+    """Do nothing."""

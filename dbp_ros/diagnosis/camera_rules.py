@@ -68,7 +68,9 @@ def _no_camera(s: Snapshot, topic: TopicStatus) -> Finding:
 
 def _slow(s: Snapshot, source: StreamSource) -> Iterator[Finding]:
     max_age_s = float(s.policy.parameters.get("image_max_age_s") or DEFAULT_MAX_AGE_S)
-    rate_hz = source.topic.rate_hz
+    # The age of an image is in simulation time, its measured rate in wall time.
+    factor = min(1.0, float(s.policy.parameters.get("real_time_factor") or 1.0))
+    rate_hz = source.topic.rate_hz and source.topic.rate_hz / factor
     if source.streams and rate_hz is not None and rate_hz * max_age_s < 2.0:
         yield Finding(
             ERROR if rate_hz * max_age_s < 1.0 else WARNING,

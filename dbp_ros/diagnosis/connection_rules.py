@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dbp_ros.diagnosis.arm_rules import SIMULATION
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding, listed, several_publishers
 from dbp_ros.diagnosis.snapshot import SimulatedClock, Snapshot
 
@@ -59,13 +60,16 @@ def _clock_rate(s: Snapshot, clock: SimulatedClock) -> Iterator[Finding]:
         )
         return
     expected = s.guard.parameters.get("real_time_factor")
+    remedy = "adjust the rate of the simulator"
+    if SIMULATION in s.nodes and s.nodes[SIMULATION].copies:
+        remedy = f"dbp up --real-time-factor {factor:.2g}"
     if expected and abs(factor - expected) > FACTOR_TOLERANCE * expected:
         yield Finding(
             WARNING,
             "/clock",
             f"it runs at {factor:.2f} times real time, but real_time_factor is {expected:g}: the "
             "limits of the guard are scaled by real_time_factor",
-            f"dbp up --real-time-factor {factor:.2g}, or adjust the rate of the simulator",
+            remedy,
         )
 
 

@@ -33,7 +33,7 @@ def missing_nodes(s: Snapshot) -> Iterator[Finding]:
             yield Finding(NOTE, name, f"not running: {listed(drivers)} publishes action chunks")
             continue
         else:
-            sentence = "not running: no action chunks, the guard holds the arms"
+            sentence = "not running: no action chunks, only an operator moves the arms"
         yield Finding(ERROR, name, sentence, "read its log, and restart the stack")
 
 

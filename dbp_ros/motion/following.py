@@ -85,7 +85,10 @@ class FollowingMonitor:
         if exceeded.any():
             self._unverified[:] = True
             same = self._same_controller[exceeded].any(axis=0)
-            exceeded = (same & (error > self.distance)) | exceeded
+            # The error of a gripper that holds an object is steady.
+            slipped = error > self._steady_error + SLIP_SHARE * self.distance
+            away = np.where(self._is_gripper, slipped, True) & (error > self.distance)
+            exceeded = (same & away) | exceeded
         return exceeded
 
     def update_commands(self, limiter: Limiter, dt: float) -> None:

@@ -170,7 +170,9 @@ class MotionGuard:
         Raises:
             CommandError: If the arms still move.
         """
-        unverified = self._feedback.fresh and self.following.verifying
+        # After a jump no measurement verifies the commands.
+        verifiable = self._feedback.fresh and not (self._implausible or self._feedback.jumped)
+        unverified = verifiable and self.following.verifying
         if self.moving or (self.stop_reason and unverified):
             raise CommandError("the arms still move: reset again when they are at rest")
         if self.stop_reason:
@@ -186,8 +188,9 @@ class MotionGuard:
     @property
     def moving(self) -> bool:
         """Whether the last command moved a joint."""
-        at_rest = self._limiter is None or self._limiter.at_rest
-        return self._limiter is not None and (self._reanchoring.active or not at_rest)
+        if self._limiter is None:
+            return False
+        return not self._limiter.at_rest or (self._feedback.fresh and self._reanchoring.active)
 
     def tick(self, now_ns: int) -> Array | None:
         """Return the command of this period, or None if there is none.

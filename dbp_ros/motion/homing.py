@@ -10,6 +10,8 @@ from dbp_ros.types import Array
 # Largest speed and acceleration of the quintic from 0 to 1 in one second: 15/8 and 10/sqrt(3).
 PEAK_SPEED, PEAK_ACCELERATION = 1.875, 5.774
 MIN_DURATION_S = 0.5
+# Points in the search for the closest one.
+SEARCHED = 2001
 
 
 class HomingPath:
@@ -47,6 +49,12 @@ class HomingPath:
         """
         x = np.clip(times_s / self.duration_s, 0.0, 1.0)[:, None]
         return self._start + (10.0 * x**3 - 15.0 * x**4 + 6.0 * x**5) * self._displacement
+
+    def nearest_time_s(self, positions: Array) -> float:
+        """Return the time at which the path is closest to some positions. Shape (nu,)."""
+        times_s = np.linspace(0.0, self.duration_s, SEARCHED)
+        distances = np.abs(self.positions(times_s) - positions).max(axis=1)
+        return float(times_s[int(np.argmin(distances))])
 
 
 def check_home(

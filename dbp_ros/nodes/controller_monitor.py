@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-from dbp_ros.nodes.endpoints import UNDISCOVERED
+from dbp_ros.nodes.endpoints import UNDISCOVERED, is_own_report
 from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
 from dbp_ros.nodes.watched_controller import WatchedController
 from dbp_ros.settings.controllers import ControllersConfig
@@ -153,25 +153,12 @@ class ControllerMonitor:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         now_ns = time.monotonic_ns()
         for status in message.status:
-            if not status.name.endswith(ACTIVITY) or not self._is_own_report(status.name):
+            if not status.name.endswith(ACTIVITY) or not is_own_report(self._node, status.name):
                 continue
             labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
             for controller in self._controllers:
                 if label := labels.get(controller.node_name):
                     controller.record_report(label, now_ns)
-
-    def _is_own_report(self, name: str) -> bool:
-        """Return whether a report on the global topic is about the controllers of this robot.
-
-        A report of a controller manager has no namespace: with several managers its robot is
-        unknown. A simulated cell includes its namespace.
-        """
-        source = name.partition(":")[0]
-        if "/" in source:
-            namespace: str = self._node.get_namespace()
-            return source.strip("/").rpartition("/")[0] == namespace.strip("/")
-        managers = [n for n, _ in self._node.get_node_names_and_namespaces() if n == source]
-        return len(managers) <= 1
 
 
 def may_execute(endpoint: TopicEndpointInfo) -> bool:

@@ -15,6 +15,24 @@ def full_name(endpoint: TopicEndpointInfo) -> str:
     return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"
 
 
+def is_own_report(node: Node, name: str) -> bool:
+    """Return whether diagnostics of a controller manager are about the robot of a node's namespace.
+
+    The name of a report on the global topic has no namespace: with several managers its robot is
+    unknown. A simulated cell includes its namespace.
+
+    Args:
+        node: Node in the namespace of the robot.
+        name: Name of the report.
+    """
+    source = name.partition(":")[0]
+    if "/" in source:
+        namespace: str = node.get_namespace()
+        return source.strip("/").rpartition("/")[0] == namespace.strip("/")
+    managers = [found for found, _ in node.get_node_names_and_namespaces() if found == source]
+    return len(managers) <= 1
+
+
 def publisher_names(node: Node, topic: str) -> list[str]:
     """Return the full names of the nodes that publish a topic, sorted, once per publisher."""
     infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))

@@ -141,14 +141,14 @@ class GuardInputs:
         if readings is None:
             return
         joints = frozenset(readings.indices.tolist())
-        restarted = self._conflicts[JOINTS].add(joints, self._subscriptions.sequence, now_ns)
+        sequence = self._subscriptions.sequence
+        self._restarted |= self._conflicts[JOINTS].add(joints, sequence, now_ns)
         stamp_ns = self._clock.steady_ns(readings.stamp_ns)
         slowdown = self._clock.mapping.slowdown
         if problem := self._stamps.problem(stamp_ns, now_ns, slowdown):
             self._refuse(problem, now_ns)
             return
         self._problem.clear()
-        self._restarted |= restarted
         self._merger.add(readings, now_ns)
         self._new_states = self._merger.latest()
 

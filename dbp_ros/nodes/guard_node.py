@@ -263,7 +263,7 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _emergency_stop(self) -> None:
         with self._lock:
-            self._enable_pending = False
+            self._enable_pending, self._refusal = False, ""
             self._guard.stop(EMERGENCY_STOP, replace=True)
 
     def _reset(self) -> None:

@@ -17,7 +17,7 @@ from dbp_ros.errors import DbpError
 from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.nodes.conversions import trajectory_message
 from dbp_ros.nodes.operator_client import DISCOVERY_S, DISCOVERY_SPREAD_S, OperatorClient
-from dbp_ros.nodes.qos import COMMAND, LATCHED, SENSOR
+from dbp_ros.nodes.qos import COMMAND, JOINT_STATES, LATCHED
 from dbp_ros.types import Array
 
 GUARD_PARAMETERS = (
@@ -33,6 +33,8 @@ ARRIVED, LAGGING = 0.2, 0.6
 # Longest step on the path, in [s]. The guard brakes if no chunk arrives for this time, so a process
 # that was delayed for longer continues where the arms came to rest.
 MAX_STEP_S = 0.1
+# The arms rest if no joint moves farther than the first, in [rad] or [m], for the second.
+STILL, STILL_S, REST_LIMIT_S = 0.003, 0.3, 3.0
 SETTLE_S = 3.0
 STATE_S = 2.0
 
@@ -103,7 +105,7 @@ class GuardedMotion:
         self._positions: dict[str, float] = {}
         node = operator.node
         node.create_subscription(String, "guard/state", self._on_state, LATCHED)
-        node.create_subscription(JointState, "joint_states", self._on_joint_states, SENSOR)
+        node.create_subscription(JointState, "joint_states", self._on_joint_states, JOINT_STATES)
         settings = self._guard_settings()
         self.robot: str = settings["robot"]
         self.joints: list[str] = list(settings["joints"])
@@ -129,11 +131,25 @@ class GuardedMotion:
         enabled = self._require_ready(enable)
         self._deactivate_policy()
         self._require_only_publisher()
+        self._wait_for_rest()
         start = self.measured_positions()
         if not enabled:
             self._operator.enable_control(True)
             self._operator.spin_until(lambda: self.state.enabled, STATE_S)
         return start
+
+    def _wait_for_rest(self) -> None:
+        """Wait until the arms are still: the guard follows the last chunk, then brakes."""
+        reference, since_s = self.measured_positions(), time.monotonic()
+
+        def rests() -> bool:
+            nonlocal reference, since_s
+            measured = self._measured()
+            if np.abs(measured - reference).max() > STILL:
+                reference, since_s = measured, time.monotonic()
+            return time.monotonic() - since_s >= STILL_S
+
+        self._operator.spin_until(rests, REST_LIMIT_S)
 
     def _guard_settings(self) -> dict[str, Any]:
         request = GetParameters.Request(names=list(GUARD_PARAMETERS))

@@ -15,6 +15,7 @@ from rclpy.parameter import parameter_value_to_python
 from std_msgs.msg import String
 
 from dbp_ros.diagnosis.snapshot import OPTIONAL, REQUIRED, NodeStatus
+from dbp_ros.nodes.endpoints import is_own_report
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.qos import LATCHED
 
@@ -174,6 +175,8 @@ class NodeReports:
                 values = {item.key: item.value for item in status.values}
                 report = _Report(level, status.message, values, time.monotonic())
                 self._data[name].reports.append(report)
+            elif not is_own_report(self._node, status.name):
+                continue
             elif status.name.endswith(ACTIVITY):
                 labels = {item.key.removesuffix(STATE_SUFFIX): item.value for item in status.values}
                 self.activity |= labels

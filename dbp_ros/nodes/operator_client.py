@@ -35,12 +35,14 @@ class OperatorClient:
 
     Attributes:
         node: The node, in the namespace of the stack.
+        while_waiting: Called while a condition is awaited; an exception ends the wait.
         namespace: That namespace, with a leading slash only; empty for the root.
         domain_and_range: ROS domain and discovery range, as text.
     """
 
     def __init__(self, node: Node, domain_and_range: str) -> None:
         self.node = node
+        self.while_waiting: Callable[[], None] = lambda: None
         self.domain_and_range = domain_and_range
         self.namespace = node.get_namespace().rstrip("/")
         self._executor = EventsExecutor()
@@ -58,6 +60,7 @@ class OperatorClient:
             if remaining_s <= 0.0:
                 return False
             self._executor.spin_once(timeout_sec=min(SLICE_S, remaining_s))
+            self.while_waiting()
         return True
 
     def call(self, kind: Any, service: str, request: Any, response_s: float = RESPONSE_S) -> Any:

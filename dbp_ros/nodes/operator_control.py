@@ -33,6 +33,8 @@ class OperatorControl:
         self._guard, self._lock = guard, lock
         self._logger = node.get_logger()
         self._intervention = node.create_publisher(Bool, "intervention", LATCHED)
+        # After a restart of the guard no operator has control.
+        self._intervention.publish(Bool(data=False))
         node.create_service(SetBool, "~/operator_control", self._on_control)
         subscribe_stateful(node, Float64, "~/speed_scaling", self._on_speed_scaling)
 

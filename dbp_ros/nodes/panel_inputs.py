@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from dbp_ros.diagnosis.node_rules import duplicate_nodes, missing_nodes, nodes_not_ok, policy_state
-from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot
+from dbp_ros.diagnosis.snapshot import NodeStatus, Snapshot, StreamSource
 from dbp_ros.errors import CommandError, ObservationError
 from dbp_ros.nodes.camera_images import ImageTransport, transport_of
 from dbp_ros.nodes.conversions import ChunkReader, JointReader
@@ -27,13 +27,14 @@ from dbp_ros.nodes.panel_link import swap_of
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.polled_subscriptions import PolledSubscriptions
 from dbp_ros.nodes.qos import EVENTS, JOINT_STATES, SENSOR
+from dbp_ros.nodes.ros_graph import Graph
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.panel.snapshot import CameraImage, SnapshotStore
 from dbp_ros.sensing.joint_states import JointStateMerger
 from dbp_ros.settings.robot import RobotDescription
 
-CHUNK_AGE_S = 0.5
+CHUNKS, CHUNK_AGE_S = "action_chunk", 0.5
 RULES = (missing_nodes, duplicate_nodes, nodes_not_ok, policy_state)
 
 
@@ -56,6 +57,7 @@ class PanelInputs:
         self._namespace = node.get_namespace().rstrip("/")
         self._transport: ImageTransport = transport_of(transport)
         self._calls = PendingCalls(node)
+        self._graph = Graph(node, self._namespace)
         self._reports = NodeReports(node, self._namespace, self._calls, store.update_state)
         steady = SteadyClock(node.get_clock())
         self._steady = steady
@@ -103,6 +105,7 @@ class PanelInputs:
             namespace=self._namespace,
             nodes=nodes,
             foreign=self._reports.foreign,
+            chunks=StreamSource(self._graph.topic(self._node.resolve_topic_name(CHUNKS))),
         )
         findings = tuple(finding for rule in RULES for finding in rule(snapshot))
         self._store.update(nodes=nodes, findings=findings)
@@ -115,7 +118,7 @@ class PanelInputs:
     def _subscribe(self) -> PolledSubscriptions:
         streams = PolledSubscriptions(self._node)
         streams.subscribe(JointState, "joint_states", self._on_joint_states, JOINT_STATES)
-        streams.subscribe(JointTrajectory, "action_chunk", self._on_chunk, SENSOR)
+        streams.subscribe(JointTrajectory, CHUNKS, self._on_chunk, SENSOR)
         streams.subscribe(JointTrajectory, "operator_chunk", self._on_chunk, SENSOR)
         streams.subscribe(MarkerArray, "simulation/objects", self._on_objects, SENSOR)
         for camera in self._robot.cameras:

@@ -14,7 +14,7 @@ from std_msgs.msg import Empty, Float64
 
 from dbp_ros.errors import CommandError
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
-from dbp_ros.nodes.qos import SENSOR
+from dbp_ros.nodes.qos import JOINT_STATES, SENSOR
 from dbp_ros.teleop.gamepad import Gamepad, GamepadState
 from dbp_ros.teleop.poses import pose_of
 from dbp_ros.teleop.target_motion import TargetMotion
@@ -57,7 +57,7 @@ class TeleopInputs:
             ):
                 topic = f"~/{arm}/{name}"
                 node.create_subscription(kind, topic, partial(callback, arm, topic), SENSOR)
-        node.create_subscription(JointState, LEADER, self._on_leader, SENSOR)
+        node.create_subscription(JointState, LEADER, self._on_leader, JOINT_STATES)
 
     @contextmanager
     def _input(self, topic: str, frame: str = "") -> Iterator[int]:

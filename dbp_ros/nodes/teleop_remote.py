@@ -1,6 +1,7 @@
 """Input device of teleoperation in a shell command: publishers, states and services."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from geometry_msgs.msg import TwistStamped
 from rcl_interfaces.srv import GetParameters
@@ -11,6 +12,7 @@ from std_msgs.msg import Empty, Float64, String
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.operator_client import OperatorClient
 from dbp_ros.nodes.qos import COMMAND, LATCHED
+from dbp_ros.runtime.stop_socket import local_guards, send_stop
 from dbp_ros.settings.robot_files import read_robot
 from dbp_ros.types import Array
 
@@ -74,8 +76,16 @@ class TeleopRemote:
         """Return control to the policy; return a message."""
         return self._operator.give_back()
 
+    def poll_while_waiting(self, poll: Callable[[], None]) -> None:
+        """Call a function while a request is awaited; an exception from it ends the wait."""
+        self._operator.while_waiting = poll
+
     def emergency_stop(self) -> str:
-        """Stop the arms and latch the stop; return a message."""
+        """Stop the arms and latch the stop, on this computer at once; return a message."""
+        domain = self._operator.node.context.get_domain_id()
+        # Without a list of sockets the service remains.
+        with suppress(OSError):
+            send_stop(local_guards(domain, self._operator.namespace), timeout_s=0.0)
         return self._operator.trigger("guard/emergency_stop") or "stopped: dbp reset, dbp enable"
 
     def spin(self, duration_s: float) -> None:

@@ -24,6 +24,8 @@ from dbp_ros.types import Array
 
 # Time between two points of the trajectory, in [s].
 POINT_S = 0.1
+# Distance from the path beyond which an arm does not follow it, in [rad] or [m].
+OFF_PATH = 0.1
 # Time after which a switch or a trajectory has reached its receivers, in [s].
 SWITCH_S = 0.5
 # Time in which the arms brake on their path after a stop, in [s], and points of that trajectory.
@@ -107,16 +109,16 @@ def _follow(
         DbpError: If the guard stops, or the arms do not arrive.
     """
 
-    def publish(times_s: Array, path_times_s: Array) -> None:
+    def publish(times_s: Array, positions: Array) -> None:
         for name, joints in homing.items():
             columns = [motion.joints.index(joint) for joint in joints]
-            points = path.positions(path_times_s)[:, columns]
+            points = positions[:, columns]
             publishers[name].publish(trajectory_message(joints, times_s, points))
 
     count = max(2, round(path.duration_s / POINT_S))
     times_s = np.linspace(0.0, path.duration_s, count + 1)[1:]
     started_s = time.monotonic()
-    publish(times_s, times_s)
+    publish(times_s, path.positions(times_s))
     try:
         ended = operator.spin_until(
             lambda: motion.stopped or motion.is_near(path.goal, ARRIVED),
@@ -127,13 +129,29 @@ def _follow(
         if not ended:
             raise DbpError(motion.explain_delay(path.goal))
     except BaseException:
-        # Also on Ctrl-C. The speed along the path decreases evenly to zero.
-        elapsed_s = time.monotonic() - started_s
+        # Also on Ctrl-C.
         braking_s = np.linspace(0.0, BRAKING_S, BRAKING_POINTS + 1)[1:]
-        publish(braking_s, elapsed_s + braking_s - braking_s**2 / (2.0 * BRAKING_S))
+        publish(braking_s, braking_positions(path, motion.measured_positions(), braking_s))
         operator.spin(SWITCH_S)
         raise
     return time.monotonic() - started_s
+
+
+def braking_positions(path: HomingPath, measured: Array, times_s: Array) -> Array:
+    """Return positions that bring the arms to rest from where they are. Shape (n, nu).
+
+    The speed along the path decreases evenly to zero. Arms that are not on the path, such as one
+    that is blocked, stay: a controller may follow more slowly than the clock.
+
+    Args:
+        path: Path of the arms.
+        measured: Measured positions. Shape (nu,).
+        times_s: Times of the positions; the last one ends the braking. Shape (n,).
+    """
+    nearest_s = path.nearest_time_s(measured)
+    if np.abs(path.positions(np.array([nearest_s]))[0] - measured).max() > OFF_PATH:
+        return np.tile(measured, (len(times_s), 1))
+    return path.positions(nearest_s + times_s - times_s**2 / (2.0 * times_s[-1]))
 
 
 def _loaded(publishers: Mapping[str, Publisher]) -> list[str]:

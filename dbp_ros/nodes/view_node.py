@@ -22,7 +22,7 @@ from dbp_ros.nodes.conversions import ChunkReader, JointReader
 from dbp_ros.nodes.markers import path_marker, robot_markers
 from dbp_ros.nodes.parameters import load_settings
 from dbp_ros.nodes.process import run_node
-from dbp_ros.nodes.qos import LATCHED, SENSOR
+from dbp_ros.nodes.qos import JOINT_STATES, LATCHED, SENSOR
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.robots.check import urdf_of
 from dbp_ros.robots.collision import Clearance, CollisionModel
@@ -70,7 +70,7 @@ class ViewNode(Node):  # type: ignore[misc]
         self._chunk_topic = self.create_publisher(MarkerArray, "~/chunk", 1)
         self._robot_topic = self.create_publisher(MarkerArray, "~/robot", 1)
         self.create_subscription(
-            JointState, "joint_states", self._on_joint_states, SENSOR, raw=True
+            JointState, "joint_states", self._on_joint_states, JOINT_STATES, raw=True
         )
         self.create_subscription(JointTrajectory, "action_chunk", self._on_chunk, SENSOR, raw=True)
         self._timer = self.create_timer(

@@ -11,6 +11,9 @@ from dbp_ros.guard_state import GuardState
 from dbp_ros.panel.object_scene import SceneObject
 from dbp_ros.types import Array, Image
 
+# Diagnostics arrive once per second.
+SILENT_S = 3.5
+
 
 @dataclass(frozen=True)
 class CameraImage:
@@ -53,7 +56,10 @@ class PanelSnapshot:
 
     @property
     def guard(self) -> GuardState:
-        """State of the guard."""
+        """State of the guard; without a mode if it does not run, or reports nothing any more."""
+        node = self.nodes.get("guard")
+        if node is not None and (node.copies == 0 or (node.age_s or 0.0) > SILENT_S):
+            return GuardState()
         return GuardState.parse(self.states.get("guard", ""))
 
     def runs(self, name: str) -> bool:

@@ -14,6 +14,7 @@ from typing import IO
 from dbp_ros.runtime.parent_death import die_with_parent
 
 POLL_S = 0.05
+GUARD = "guard"
 GRACE_S = 5.0
 # Time between the end of the policy and SIGTERM for the guard, which brings the arms to rest.
 SETTLE_S = 0.5
@@ -89,7 +90,9 @@ class Supervisor:
     def _describe_end(self, name: str, status: int) -> str:
         end = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended ({status})"
         if name == self._essential:
-            return f"{name} {end}: no process commands the arms, ending the stack"
+            if name == GUARD:
+                return f"{name} {end}: no process commands the arms, ending the stack"
+            return f"{name} {end}: ending the other processes"
         return f"{name} {end} and is not restarted: {self._essential} still runs and holds the arms"
 
     def _end(self) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from dbp_ros.settings.robot import RobotDescription
 from dbp_ros.settings.teleop import TeleopConfig
-from dbp_ros.types import Array, seconds_to_ns
+from dbp_ros.types import Array, Flags, seconds_to_ns
 
 
 class Grippers:
@@ -41,6 +41,17 @@ class Grippers:
     def set_speed(self, arm: str, speed: float, now_ns: int) -> None:
         """Open or close a gripper with a speed in shares [1/s], until the timeout."""
         self._speeds[arm] = (speed, now_ns)
+
+    def follow(self, joints: Flags, positions: Array) -> None:
+        """Set the targets of the grippers among some joints, which a leader moves.
+
+        Args:
+            joints: These joints. Shape (nu,).
+            positions: Positions of all joints. Shape (nu,).
+        """
+        for columns in self._columns.values():
+            led = columns[joints[columns]]
+            self._targets[led] = positions[led]
 
     def move(self, target: Array, now_ns: int, dt: float) -> None:
         """Write the targets of the gripper joints into those of all joints. Shape (nu,)."""

@@ -13,7 +13,7 @@ from dbp_ros.teleop.grippers import Grippers
 from dbp_ros.teleop.hand_goal import HandGoal
 from dbp_ros.teleop.hand_kinematics import HandKinematics
 from dbp_ros.teleop.leader_arm import LeaderArm
-from dbp_ros.types import Array, seconds_to_ns
+from dbp_ros.types import Array, Flags, seconds_to_ns
 
 # A joint has arrived at the leader within this distance, and within this share of its range.
 ALIGNED, ALIGNED_SHARE = 0.01, 0.02
@@ -154,11 +154,13 @@ class TargetMotion:
                 target[columns] = self._rest[columns]
         hands = self._speed_scaling * self.kinematics.velocities(self.positions, steps)
         self._grippers.move(target, now_ns, self._dt)
-        self._follow_leader(target, leader)
+        led = self._follow_leader(target, leader)
         moving = hands != 0.0
         target[moving] += hands[moving] * self._dt
         velocity[moving] = hands[moving]
         self._limiter.follow(target, velocity)
+        # A gripper stays where the leader moved it when the leader is silent.
+        self._grippers.follow(led, self.positions)
 
     def _end_silent_inputs(self, now_ns: int) -> None:
         """Hold the arms whose last input is older than the timeout, once."""
@@ -177,8 +179,12 @@ class TargetMotion:
             elif self._source[arm] is Source.HAND and self._goals[arm].expired(now_ns):
                 self._hold_arm(arm)
 
-    def _follow_leader(self, target: Array, leader: Array) -> None:
-        """Set the targets of the joints that follow the leader, slowly until they are there."""
+    def _follow_leader(self, target: Array, leader: Array) -> Flags:
+        """Set the targets of the joints that follow the leader, slowly until they are there.
+
+        Returns:
+            These joints. Shape (nu,).
+        """
         limiter, scaling = self._limiter, self._speed_scaling
         led = np.isfinite(leader)
         for arm, columns in self._columns.items():
@@ -189,6 +195,7 @@ class TargetMotion:
         self._aligned = (self._aligned | near) & led
         slow = led & ~self._aligned
         limiter.max_velocity = scaling * np.where(slow, self._align_velocity, self._limits.velocity)
+        return led
 
     def _take_hand(self, arm: str, now_ns: int) -> None:
         """Move an arm by its hand from now on, from its present pose."""
