@@ -1,6 +1,7 @@
 """Manifest of a model bundle, `manifest.yaml`, and its validation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -286,4 +287,13 @@ def require_joints(manifest: Manifest, joints: tuple[str, ...]) -> None:
             f"model {manifest.name} takes point clouds "
             f"({', '.join(cloud.name for cloud in manifest.clouds)}), the robot has cameras only: "
             "train with --points and no name"
+        )
+
+
+def require_cameras(manifest: Manifest, cameras: Sequence[str]) -> None:
+    """Raise `BundleError` if a bundle takes a camera that a robot lacks."""
+    if missing := [name for name in manifest.camera_names if name not in cameras]:
+        raise BundleError(
+            f"model {manifest.name} takes the cameras {', '.join(missing)}, the robot has "
+            f"{', '.join(cameras) or 'none'}: train with --images and cameras of the robot"
         )

@@ -179,7 +179,10 @@ def _check_origin(
     """
     metadata = dict(resumed.metadata)
     finetuned = metadata.pop("finetuned")
-    if source is not None and source.metadata != metadata:
+    origin = {} if source is None else dict(source.metadata)
+    # A run may begin with the policy of another one.
+    origin.pop("finetuned", None)
+    if source is not None and origin != metadata:
         raise TrainingError(
             f"the run in {arguments.out} began with another policy: leave --run and "
             "--initial-model out with --resume, or start another run in another --out"

@@ -127,7 +127,8 @@ def recorded_observations(source: Bundle, data: Path | None, cases: int) -> Gold
 
 def rows(source: Bundle, quantized: Bundle, recorded: GoldenCases) -> list[dict[str, object]]:
     """Return one row for each bundle: size and latency of the head, interleaved."""
-    models = {bundle.manifest.name: Model(bundle) for bundle in (source, quantized)}
+    # Both may have the same name.
+    models = {name: Model(b) for name, b in (("before", source), ("quantized", quantized))}
     features = {name: model.encode_case(recorded, 0) for name, model in models.items()}
     state, latent = recorded.positions[0], recorded.latent[0]
     calls = {
@@ -137,7 +138,7 @@ def rows(source: Bundle, quantized: Bundle, recorded: GoldenCases) -> list[dict[
     times = time_interleaved(calls, MEASUREMENT_S)
     return [
         {
-            "model": name,
+            "model": f"{model.manifest.name}, {name}",
             "head [MB]": model.bundle.path(model.manifest.head).stat().st_size / 1e6,
             "head, caches warm p50 [ms]": times[name].warm_ms(50),
             "p99": times[name].warm_ms(99),

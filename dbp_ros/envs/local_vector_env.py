@@ -45,6 +45,7 @@ class LocalVectorEnv:
         makers = [partial(make_env, spec, index) for index in range(num_envs)]
         self._vector: Any = vector(makers, autoreset_mode=AutoresetMode.DISABLED)
         self.num_envs = num_envs
+        self._has_started = False
 
     def reset(self, indices: Indices, seeds: Sequence[int]) -> Floats:
         """Start episodes; see `VectorEnv.reset`."""
@@ -52,7 +53,10 @@ class LocalVectorEnv:
         for index, seed in zip(indices.tolist(), seeds, strict=True):
             all_seeds[index] = int(seed)
         mask = np.isin(np.arange(self.num_envs), indices)
-        states, _ = self._vector.reset(seed=all_seeds, options={"reset_mask": mask})
+        # At first all of them: gymnasium stacks the states of all environments.
+        options = {"reset_mask": mask} if self._has_started else None
+        states, _ = self._vector.reset(seed=all_seeds, options=options)
+        self._has_started = True
         first: Floats = states[indices]
         return first
 

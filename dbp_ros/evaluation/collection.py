@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
-from dbp_ros.bundle.manifest import require_joints
+from dbp_ros.bundle.manifest import require_cameras, require_joints
 from dbp_ros.data.episode import Episode, episode_path, read_episode, write_episode
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.worker_pool import run_with_resource
@@ -152,6 +152,7 @@ def require_policy(plan: CollectionPlan) -> None:
         return
     manifest = read_bundle(bundle_directory(plan.policy)).manifest
     require_joints(manifest, DUAL_UR5E_JOINTS)
+    require_cameras(manifest, CAMERAS)
     if not np.isclose(manifest.action.step_s, 1 / CONTROL_HZ):
         raise ConfigError(
             f"policy {plan.policy} has points every {manifest.action.step_s:.4f} s, expected "

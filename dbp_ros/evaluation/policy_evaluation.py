@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dbp_ros.bundle.manifest import require_joints
+from dbp_ros.bundle.manifest import require_cameras, require_joints
 from dbp_ros.errors import ObservationError
 from dbp_ros.evaluation.disturbance import UNDISTURBED, DelayLine, Disturbance, degrade
 from dbp_ros.motion.feedback import SPEED_NS
@@ -76,6 +76,7 @@ class PolicyEvaluator:
         self._guard = guard
         self._simulation = Simulation(task)
         require_joints(model.manifest, self._simulation.joint_names)
+        require_cameras(model.manifest, CAMERAS)
         sizes = {(camera.height, camera.width) for camera in model.manifest.cameras}
         height, width = max(sizes, default=(84, 84))
         self._rig = open_cameras(self._simulation.model, CAMERAS, height, width, backend)

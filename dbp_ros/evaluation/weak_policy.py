@@ -79,10 +79,10 @@ class WeakPolicy:
         Raises:
             DbpError: If a step fails.
         """
-        if not data.exists():
-            status(f"{self.demonstrations} demonstrations for a weak policy")
-            episodes = ("--episodes", str(self.demonstrations), "--workers", "1")
-            _run_dbp("collect", "--task", self.task, *episodes, "--out", str(data))
+        # An interrupted collection is continued.
+        status(f"{self.demonstrations} demonstrations for a weak policy")
+        episodes = ("--episodes", str(self.demonstrations), "--workers", "1")
+        _run_dbp("collect", "--task", self.task, *episodes, "--out", str(data))
         if not (run / CHECKPOINT).exists():
             status(f"a weak policy from {self.demonstrations} demonstrations")
             samples = NUM_SAMPLES if self.method == "dbp" else 1

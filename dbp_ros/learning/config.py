@@ -78,7 +78,7 @@ class TrainConfig(Settings):
     warmup_steps: int = setting(200, "optimizer steps of the learning rate warm-up", ge=0)
     weight_decay: float = setting(1e-4, "decoupled weight decay", ge=0.0)
     max_grad_norm: float = setting(1.0, "largest norm of the gradient", ge=0.0)
-    ema_decay: float = setting(0.999, "largest EMA decay of the weights", le=1.0)
+    ema_decay: float = setting(0.999, "largest EMA decay of the weights", ge=0.0, le=1.0)
     action_space: Literal["joint", "end_effector"] = setting(
         "joint",
         "space of the network's actions; with end_effector, poses of the hands, which inverse "
@@ -123,8 +123,7 @@ class TrainConfig(Settings):
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "training device")
     bfloat16: bool = setting(
         False,
-        "mixed precision: of all layers on a GPU; of the convolutions on a CPU with instructions "
-        "for it, as others are slower than in float32",
+        "mixed precision of the encoders; on a CPU only with instructions for it",
     )
     seed: int = setting(0, "random seed", ge=0)
 

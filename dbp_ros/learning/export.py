@@ -1,5 +1,6 @@
 """Export of a checkpoint as a model bundle, verified against PyTorch."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -159,6 +160,7 @@ def _manifest(
     checkpoint: Checkpoint, policy: PolicyNetwork, directory: Path, info: ExportMetadata
 ) -> Manifest:
     shape, metadata, sizes = checkpoint.shape, checkpoint.metadata, policy.feature_sizes
+    finetuned = metadata.get("finetuned", {})
     units = ColumnUnits.of_selection(checkpoint.selection)
     joints = all(units.of(name) for name in shape.action_names)
     return Manifest(
@@ -197,6 +199,7 @@ def _manifest(
             "dataset": metadata["dataset"],
             "initial_model": metadata.get("initial_model", {}).get("sha256", ""),
             "updates": metadata["update"],
+            **({"finetune_updates": finetuned.get("updates", 0)} if finetuned else {}),
             "train_s": metadata["train_s"],
             "versions": {
                 "dbp_ros": __version__,
@@ -204,5 +207,10 @@ def _manifest(
                 "onnx": version("onnx"),
             },
         },
-        metrics={name: float(f"{value:.6g}") for name, value in metadata["metrics"].items()},
+        # Those of a fine-tuned policy are of the weights before.
+        metrics={} if finetuned else _rounded(metadata["metrics"]),
     )
+
+
+def _rounded(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.6g}") for name, value in metrics.items()}

@@ -202,6 +202,8 @@ def _head_feeds(source: Bundle, recorded: GoldenCases) -> Iterator[Feed]:
             "latent": latent[None],
             **{f"features.{sensor}": value[None] for sensor, value in features.items()},
         }
+        if source.manifest.stochastic:
+            feed["noise"] = np.zeros_like(latent)[None]
         if (state := model.initial_state) is None:
             yield feed
             continue

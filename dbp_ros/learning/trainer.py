@@ -103,6 +103,8 @@ class Trainer:
     def start_from(self, trained: Checkpoint, model: dict[str, Any]) -> None:
         """Take the averaged weights and the normaliser of a trained policy as the initial ones.
 
+        A latent that online learning annealed is restored: at 0 all samples would be equal.
+
         Args:
             trained: The policy.
             model: Its description for the checkpoints of this run.
@@ -124,6 +126,10 @@ class Trainer:
                 f"the network differs from that of the initial model: {error}: give the network "
                 "settings of its manifest"
             ) from error
+        for network in (self.policy, self.ema.network):
+            for name, buffer in network.named_buffers():
+                if name.endswith("latent_scale"):
+                    buffer.fill_(1.0)
         self.initial_model = model
 
     def train(self, stop_at: int | None = None, report: Report = no_report) -> None:
@@ -139,6 +145,8 @@ class Trainer:
         config = self.config
         end = config.num_steps if stop_at is None else min(stop_at, config.num_steps)
         started = time.monotonic()
+        if self.update == 0 and self.log is not None:
+            self.log.clear()
         while self.update < end:
             loss, force_rms = self._step()
             self.update += 1
@@ -279,6 +287,8 @@ class Trainer:
                 raise TrainingError(
                     f"{CHECKPOINT} has other {what}: expected {expected}, got {found}"
                 )
+        if "generator" not in checkpoint.tensors:
+            raise TrainingError(f"{CHECKPOINT} is of dbp finetune: resume it with that command")
         self.policy.load_state_dict(checkpoint.part("weights"))
         self.ema.network.load_state_dict(checkpoint.part("average"))
         self.ema.updates = checkpoint.metadata["average_updates"]

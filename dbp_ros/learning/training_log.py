@@ -57,6 +57,10 @@ class TrainingLog:
         self._plot(self._run)
         self._plotted_s, self._stale = time.monotonic(), False
 
+    def clear(self) -> None:
+        """Remove the table of an earlier run that was interrupted before its first checkpoint."""
+        (self._run / TABLE).unlink(missing_ok=True)
+
     def truncate_after(self, update: int) -> None:
         """Remove the rows after an update, which a resumed run writes again."""
         path = self._run / TABLE

@@ -125,6 +125,8 @@ class OnlineTraining:
             TrainingError: If a loss is not finite.
         """
         if self.updates == 0:
+            if self._log is not None:
+                self._log.clear()
             report(0, self._evaluate({}))
         while self.steps < self.config.steps and self.updates != stop_at:
             statistics = self._train()
@@ -161,8 +163,9 @@ class OnlineTraining:
         }
         self._solved = []
         if self._run is not None and self._log is not None:
-            write_checkpoint(self._run, self.checkpoint())
+            # A resumed run removes a row that is newer than its checkpoint.
             self._log.add(self.updates, self.row)
+            write_checkpoint(self._run, self.checkpoint())
         return self.row
 
     def checkpoint(self) -> Checkpoint:
