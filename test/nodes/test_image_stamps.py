@@ -63,7 +63,7 @@ def test_stamps_apply_from_their_chunk_until_the_next_change(clock: SteadyClock)
 
 
 @pytest.mark.parametrize(
-    "data", [[], [5], [5, -1], [-1, 5], [5, 2**63 - 1], [5] * (MAX_CAMERAS + 2)]
+    "data", [[], [-5], [5, -1], [-1, 5], [5, 2**63 - 1], [5] * (MAX_CAMERAS + 2)]
 )
 def test_invalid_stamps_are_refused(clock: SteadyClock, data: list[int]) -> None:
     with pytest.raises(ObservationError, match=r"out of range|no image stamps"):
