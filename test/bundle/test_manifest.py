@@ -7,7 +7,14 @@ import pytest
 from bundle_fixtures import edit, refusal
 
 from dbp_ros.bundle.bundle import read_bundle
-from dbp_ros.bundle.manifest import MANIFEST, ActionSpec, CloudSpec, HistorySpec, require_joints
+from dbp_ros.bundle.manifest import (
+    MANIFEST,
+    ActionSpec,
+    CloudSpec,
+    HistorySpec,
+    require_cameras,
+    require_joints,
+)
 from dbp_ros.errors import BundleError
 
 
@@ -136,6 +143,13 @@ def test_an_invalid_action_is_refused_by_its_key(make_bundle, changes, expected)
 def test_joints_in_another_order_are_accepted(make_bundle):
     manifest = read_bundle(make_bundle()).manifest
     require_joints(manifest, manifest.joints[::-1])
+
+
+def test_a_camera_that_the_robot_lacks_is_refused(make_bundle):
+    manifest = read_bundle(make_bundle()).manifest
+    require_cameras(manifest, manifest.camera_names)
+    with pytest.raises(BundleError, match=r"takes the cameras left_wrist_camera, the robot has he"):
+        require_cameras(manifest, ["head_camera"])
 
 
 def test_other_joints_are_refused_with_the_differences(make_bundle):

@@ -34,7 +34,9 @@ def test_a_clock_out_of_range_is_named():
 
 
 def test_a_clock_far_from_the_configured_real_time_factor_is_named():
-    assert_named(with_clock(0.25, "/gazebo"), WARNING, "/clock", "0.25", "adjust the rate of the sim")
+    assert_named(
+        with_clock(0.25, "/gazebo"), WARNING, "/clock", "0.25", "adjust the rate of the sim"
+    )
 
 
 def test_two_clocks_are_named():

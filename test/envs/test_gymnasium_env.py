@@ -266,6 +266,16 @@ def test_a_vector_environment_reports_clipped_actions(processes: bool) -> None:
         envs.close()
 
 
+@pytest.mark.parametrize("processes", [False, True])
+def test_some_environments_may_be_reset_before_the_others(processes: bool) -> None:
+    envs = LocalVectorEnv(EnvSpec(f"{MODULE}:Point"), 3, processes)
+    try:
+        assert envs.reset(np.array([1]), (5,)).shape == (1, 2)
+        assert envs.reset(np.array([0, 2]), (6, 7)).shape == (2, 2)
+    finally:
+        envs.close()
+
+
 def test_an_exception_in_a_process_is_one_sentence(recwarn: pytest.WarningsRecorder) -> None:
     envs = LocalVectorEnv(EnvSpec(f"{MODULE}:FailsInStep"), 1, processes=True)
     try:

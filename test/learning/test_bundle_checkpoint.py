@@ -52,6 +52,18 @@ def test_weights_buffers_and_settings_are_those_of_the_checkpoint(
         torch.testing.assert_close(restored.part("average")[name], weight, rtol=0, atol=0)
 
 
+def test_training_continues_with_the_whole_latent(checkpoint: Checkpoint) -> None:
+    trainer = Trainer(checkpoint.config, DATA)
+    trainer.start_from(checkpoint, {})
+    scales = [
+        float(buffer)
+        for network in (trainer.policy, trainer.ema.network)
+        for name, buffer in network.named_buffers()
+        if name.endswith("latent_scale")
+    ]
+    assert scales == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_weights_of_a_quantized_bundle_are_rounded(
     checkpoint: Checkpoint, bundle: Bundle, tmp_path, precision: str

@@ -35,6 +35,13 @@ def test_each_row_is_in_the_table_and_in_tensorboard(tmp_path: Path) -> None:
     assert scalars(tmp_path) == [(5, 0.5), (10, 1.0)]
 
 
+def test_a_run_that_begins_again_does_not_continue_the_old_table(tmp_path: Path) -> None:
+    logged(tmp_path, 1_000_000)
+    values = np.random.default_rng(0).uniform(size=(2, 3, 6, 1)).astype(np.float32)
+    Trainer(CONFIG, Demonstrations.from_arrays(*values, step_s=0.05), tmp_path).train()
+    assert max(row["update"] for row in read_log(tmp_path)) == CONFIG.num_steps
+
+
 def test_the_curves_are_plotted_from_the_first_row(tmp_path: Path) -> None:
     logged(tmp_path, 5)
     first = matplotlib.image.imread(tmp_path / "curves.png")

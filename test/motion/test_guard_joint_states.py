@@ -91,6 +91,17 @@ def test_implausible_jumps_of_joint_states_latch_a_stop_at_the_last_command(
     np.testing.assert_array_equal(commands[-1], commands[-100])
 
 
+def test_a_jump_after_a_tracking_stop_does_not_prevent_the_reset(faulty):
+    faulty.run(40, towards(AHEAD))
+    faulty.follows = False
+    while not faulty.guard.stop_reason:
+        faulty.run(1, towards(AHEAD))
+    faulty.positions = np.array([-0.9, -0.9])
+    faulty.run(600)
+    faulty.guard.reset()
+    assert not faulty.guard.stop_reason
+
+
 def test_after_a_jump_the_command_stays_until_a_reset(moving):
     moving.run(20, towards(AHEAD))
     commands = []
