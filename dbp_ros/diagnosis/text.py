@@ -25,7 +25,13 @@ def lines(snapshot: Snapshot, findings: Sequence[Finding], colour: bool = False)
     shown += ["", *_columns([_node_row(node) for node in snapshot.nodes.values()])]
     if topics := _topic_rows(snapshot):
         shown += ["", *_columns(topics)]
-    return [*shown, "", *finding_lines(findings, colour)]
+    shown += ["", *finding_lines(findings, colour)]
+    if snapshot.namespace and any(finding.action for finding in findings):
+        shown.append(
+            f"add --namespace {snapshot.namespace} to commands of dbp, and "
+            f"-c {snapshot.namespace}/controller_manager to those of ros2 control"
+        )
+    return shown
 
 
 def finding_lines(findings: Sequence[Finding], colour: bool = False) -> list[str]:

@@ -36,6 +36,13 @@ def test_each_finding_is_followed_by_what_to_do():
     assert "no faults found" not in shown
 
 
+def test_commands_for_a_stack_in_a_namespace_name_it():
+    broken = with_node("guard", level=2, sentence="stopped: e-stop")
+    shown = text(replace(broken, namespace="/cell_1")).splitlines()
+    assert shown[-1].startswith("add --namespace /cell_1 to commands of dbp")
+    assert "--namespace" not in text(broken)
+
+
 def test_the_same_fault_of_several_cameras_is_printed_once():
     [camera] = with_camera(publishers=()).cameras
     other = replace(camera, topic=replace(camera.topic, name="/wrist_camera/image_raw"))
