@@ -1,6 +1,7 @@
 """Measured joint positions: age, speed and plausibility."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.errors import CommandError
 from dbp_ros.motion.limits import Limiter, Limits
@@ -72,9 +73,16 @@ class JointFeedback:
         self._speed = SpeedEstimate(self._timeout_ns)
         self._recent = False
         self._arrival_ns = self._resumed_ns = 0
+        self._arrivals_ns = np.zeros(len(limits.velocity), np.int64)
         self._jumped_ns = -JUMP_NS
 
-    def add(self, positions: Array, command: Array | None, now_ns: int) -> str:
+    def add(
+        self,
+        positions: Array,
+        command: Array | None,
+        now_ns: int,
+        arrivals_ns: NDArray[np.int64] | None = None,
+    ) -> str:
         """Record a measurement; return why it is implausible, or an empty string.
 
         A joint that moves closer to its command may do so in one step: after a stall of a driver
@@ -84,13 +92,16 @@ class JointFeedback:
             positions: Measured positions in [rad] and [m]. Shape (nu,).
             command: Last command, shape (nu,); None if there is none.
             now_ns: Arrival time of the positions.
+            arrivals_ns: Arrival of each joint; `now_ns` for all if None. Shape (nu,).
         """
-        before, before_ns = self.positions, self._arrival_ns
+        before, before_ns = self.positions, self._arrivals_ns
         self.positions, self._arrival_ns = positions, now_ns
+        self._arrivals_ns = np.full(len(positions), now_ns) if arrivals_ns is None else arrivals_ns
         self._speed.add(positions, now_ns)
         if before is None or command is None:
             return ""
-        reachable = self._tolerance + self._max_speed * max(0.0, (now_ns - before_ns) / NS_PER_S)
+        elapsed_s = np.maximum(0, self._arrivals_ns - before_ns) / NS_PER_S
+        reachable = self._tolerance + self._max_speed * elapsed_s
         receding = np.abs(positions - command) - np.abs(before - command)
         if (receding <= reachable).all():
             return ""

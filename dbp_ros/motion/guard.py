@@ -8,6 +8,7 @@ their arms are reanchored, see `reanchoring`. All times are on the steady clock 
 import sys
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dbp_ros.errors import CommandError
 from dbp_ros.guard_state import NEXT_REASON, NOT_ENABLED, GuardMode
@@ -67,15 +68,18 @@ class MotionGuard:
         self._commanded_ns = self._ticked_ns = 0
         self._limiter: Limiter | None = None
 
-    def add_measurement(self, positions: Array, now_ns: int) -> None:
+    def add_measurement(
+        self, positions: Array, now_ns: int, arrivals_ns: NDArray[np.int64] | None = None
+    ) -> None:
         """Record measured positions.
 
         Args:
             positions: Positions in [rad] and [m]. Finite. Shape (nu,).
             now_ns: Arrival time; with several drivers, that of the joint that arrived first.
+            arrivals_ns: Arrival of each joint; `now_ns` for all if None. Shape (nu,).
         """
         command = None if self._limiter is None else self._limiter.command
-        implausible = self._feedback.add(positions, command, now_ns)
+        implausible = self._feedback.add(positions, command, now_ns, arrivals_ns)
         if implausible and self.enabled:
             self._implausible = True
             self.stop(implausible)

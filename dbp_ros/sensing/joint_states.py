@@ -81,11 +81,18 @@ class JointStates:
         positions: Newest position of each joint in [rad] and [m]. Shape (nu,).
         stamp_ns: Oldest stamp of a joint.
         arrival_ns: Oldest arrival of a joint.
+        arrivals_ns: Arrival of each joint. Shape (nu,).
     """
 
     positions: Array
     stamp_ns: int
     arrival_ns: int
+    arrivals_ns: NDArray[np.int64]
+
+    @property
+    def measured(self) -> tuple[Array, int, NDArray[np.int64]]:
+        """Positions, oldest arrival and arrivals, as the guard takes them."""
+        return self.positions, self.arrival_ns, self.arrivals_ns
 
 
 class JointStateMerger:
@@ -138,8 +145,9 @@ class JointStateMerger:
         """Return the newest position of every joint, or None if one is missing."""
         if not self.complete:
             return None
+        arrivals_ns = self._arrivals_ns.copy()
         return JointStates(
-            self._positions, int(self._stamps_ns.min()), int(self._arrivals_ns.min())
+            self._positions, int(self._stamps_ns.min()), int(arrivals_ns.min()), arrivals_ns
         )
 
     def stale(self, now_ns: int, max_age_ns: int) -> tuple[str, ...]:

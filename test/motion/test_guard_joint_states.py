@@ -5,6 +5,7 @@ from motion.guard_cell import (
     AHEAD,
     DT,
     PERIOD_NS,
+    START,
     assert_smooth,
     sent,
     towards,
@@ -89,6 +90,20 @@ def test_implausible_jumps_of_joint_states_latch_a_stop_at_the_last_command(
     assert "joint_states: left_elbow_joint jumps by 0.3" in moving.guard.reason
     assert_smooth(commands)
     np.testing.assert_array_equal(commands[-1], commands[-100])
+
+
+def test_each_joint_may_move_for_the_time_since_its_own_last_arrival(cell):
+    """Two drivers at 30 Hz, one a millisecond after the other."""
+    period_ns, now_ns = NS_PER_S // 30, cell.now_ns
+    positions, arrivals_ns = START.copy(), np.array([now_ns, now_ns])
+    for _ in range(30):
+        now_ns += period_ns
+        for joint, at_ns in ((0, now_ns), (1, now_ns + 1_000_000)):
+            positions = positions.copy()
+            positions[joint] += 1.5 * period_ns / NS_PER_S
+            arrivals_ns = np.where(np.arange(2) == joint, at_ns, arrivals_ns)
+            cell.guard.add_measurement(positions, int(arrivals_ns.min()), arrivals_ns)
+    assert not cell.guard.stop_reason
 
 
 def test_a_jump_after_a_tracking_stop_does_not_prevent_the_reset(faulty):
