@@ -46,6 +46,8 @@ class Episode:
             Shapes (steps, points, 3 or 6).
         interventions: Whether a human drove each step of an episode of a policy; None for a
             demonstration. Shape (steps,).
+        origin_ns: Time from which the times of labels count; None for the first row. The first row
+            of a recording depends on what is read of it.
     """
 
     task: str
@@ -63,6 +65,7 @@ class Episode:
     images: dict[str, Image] = field(default_factory=dict)
     points: dict[str, Floats] = field(default_factory=dict)
     interventions: Flags | None = None
+    origin_ns: int | None = None
 
     def __len__(self) -> int:
         return len(self.states)

@@ -98,8 +98,9 @@ def apply_label(episode: Episode, label: EpisodeLabel) -> Episode:
 
 
 def elapsed_s(episode: Episode) -> Array:
-    """Return the time of each step since the first one, in [s]. Shape (steps,)."""
-    seconds: Array = (episode.stamps_ns - episode.stamps_ns[:1]) / NS_PER_S
+    """Return the time of each step since the origin of the episode, in [s]. Shape (steps,)."""
+    origin_ns = episode.stamps_ns[:1] if episode.origin_ns is None else episode.origin_ns
+    seconds: Array = (episode.stamps_ns - origin_ns) / NS_PER_S
     return seconds
 
 

@@ -22,7 +22,7 @@ class OpenedEpisode:
     Attributes:
         joints: Names of the columns of the positions.
         cameras: Names of the cameras.
-        last_s: Time of the last step, from the first one.
+        last_s: Time of the last step, from the first joint state.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +39,7 @@ class OpenedEpisode:
         self.last_s = float(self._times_s[-1])
 
     def positions(self, time_s: float) -> Array:
-        """Return the measured positions at a time from the first step. Shape (joints,)."""
+        """Return the measured positions at a time. Shape (joints,)."""
         row = int(np.searchsorted(self._times_s, time_s, side="right")) - 1
         found: Array = self._episode.states[max(0, row)].astype(np.float64)
         return found
@@ -50,7 +50,9 @@ class OpenedEpisode:
         Raises:
             EpisodeError: If it cannot be read.
         """
-        stamp_ns = int(self._episode.stamps_ns[0]) + seconds_to_ns(time_s)
+        # Before the first step there may be no image.
+        after_s = max(0.0, time_s - float(self._times_s[0]))
+        stamp_ns = int(self._episode.stamps_ns[0]) + seconds_to_ns(after_s)
         key = camera, stamp_ns
         if key not in self._images:
             while len(self._images) >= CACHED_IMAGES:

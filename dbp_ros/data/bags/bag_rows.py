@@ -34,8 +34,6 @@ class BagRows:
 def sample_rows(streams: BagStreams, step_s: float) -> BagRows:
     """Sample streams from the first time on at which all of them have a value.
 
-    The first row, to which the times of labels refer, does not depend on the selected cameras.
-
     Raises:
         EpisodeError: If they have no value at the same time for a whole step.
     """

@@ -173,6 +173,7 @@ class BagSet:
             stamps_ns=rows.stamps_ns,
             images=images,
             interventions=interventions,
+            origin_ns=streams.positions.stamps_ns[0],
         )
 
 
