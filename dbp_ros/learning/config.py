@@ -1,5 +1,6 @@
 """Settings of imitation learning."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -11,7 +12,13 @@ from dbp_ros.settings.fields import Settings, setting
 DriftingName = Literal["dbp", "dbp_published", "joint_sinkhorn", "sinkhorn", "energy"]
 MethodName = Literal[DriftingName, "bc_mse", "ddim", "flow", "meanflow", "consistency"]
 DRIFTING, METHODS = get_args(DriftingName), get_args(MethodName)
-WITH_NEIGHBOURS: tuple[MethodName, ...] = ("dbp", "sinkhorn")
+# Settings of some methods only.
+USED_BY: Mapping[str, tuple[MethodName, ...]] = {
+    "neighbours": ("dbp", "sinkhorn"),
+    "neighbour_bandwidth": ("dbp", "sinkhorn"),
+    "temperatures": ("dbp",),
+    "initial_temperature_scale": ("dbp",),
+}
 
 
 @dataclass(frozen=True)
@@ -149,11 +156,14 @@ class TrainConfig(Settings):
             raise ConfigError(
                 "num_inference_steps = 1: ddim removes the noise in several steps: give 10 to 100"
             )
-        if self.neighbours and self.method not in WITH_NEIGHBOURS:
-            raise ConfigError(
-                f"neighbours = {self.neighbours}: {self.method} has one target per observation; "
-                f"only {' and '.join(WITH_NEIGHBOURS)} use those of neighbours"
-            )
+        default = TrainConfig()
+        for name, methods in USED_BY.items():
+            value = getattr(self, name)
+            if value != getattr(default, name) and self.method not in methods:
+                raise ConfigError(
+                    f"{name} = {value} has no effect on {self.method}: only "
+                    f"{' and '.join(methods)} use it"
+                )
 
     def _check_method(self) -> None:
         if self.latent_dct_modes > self.horizon:
