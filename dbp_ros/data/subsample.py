@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbp_ros.data.derived_episodes import DerivedEpisodes
-from dbp_ros.data.episode import Episode
+from dbp_ros.data.episode import Episode, require_steps
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.types import Flags
 
@@ -33,7 +33,9 @@ class SubsampledEpisodes(DerivedEpisodes):
     def read(self, index: int) -> Episode:
         """Read one episode; see `EpisodeSet.read`."""
         number, first = divmod(index, self._stride)
-        return subsample(self._read(number), self._stride, first)
+        episode = self._read(number)
+        require_steps(self.names[index], episode)
+        return subsample(episode, self._stride, first)
 
 
 def subsample(episode: Episode, stride: int, first: int = 0) -> Episode:

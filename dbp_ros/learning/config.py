@@ -161,8 +161,8 @@ class TrainConfig(Settings):
             value = getattr(self, name)
             if value != getattr(default, name) and self.method not in methods:
                 raise ConfigError(
-                    f"{name} = {value} has no effect on {self.method}: only "
-                    f"{' and '.join(methods)} use it"
+                    f"{name} = {value} has no effect on {self.method}, only on "
+                    f"{' and '.join(methods)}"
                 )
 
     def _check_method(self) -> None:

@@ -154,7 +154,8 @@ class FollowingMonitor:
         self._command_still_s[joints] = self._steady_error[joints] = 0.0
         self._rest_position[joints] = np.nan
         self._reanchorings[joints & ~moved] += 1
-        self._pushed[joints] = moved[joints]
+        # A gripper may have closed on an object since.
+        self._pushed[joints] = (moved & ~self._is_gripper)[joints]
         self._unverified[joints] = self._moved_by_hand[joints] = False
 
     def _update_arms(self, measured: Array, dt: float) -> None:

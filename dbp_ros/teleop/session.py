@@ -54,7 +54,8 @@ class Session:
 
     def begin(self, now_ns: int) -> None:
         """Record that the guard granted control."""
-        if self.phase is Phase.IDLE:
+        # Control may have been returned and taken again within the time of a grant.
+        if self.phase is Phase.IDLE or not self.guard.operator_control:
             self.phase = Phase.SETTLING
         self._granted_ns = self._changed_ns = now_ns
         self.lost = False
@@ -111,7 +112,7 @@ class Session:
         if self.phase is Phase.IDLE and self.guard.operator_control:
             return "not in control, but an operator has: take over, or give back"
         if self.lost:
-            return "not in control: another node gave it back, or the guard was restarted"
+            return "not in control: control was returned, or the guard was restarted"
         if self.phase is Phase.BLOCKED:
             remedy = REMEDIES.get(self.guard.mode, "")
             return f"in control, but the guard is {self.guard}{remedy}"

@@ -270,8 +270,8 @@ def test_a_vector_environment_reports_clipped_actions(processes: bool) -> None:
 def test_some_environments_may_be_reset_before_the_others(processes: bool) -> None:
     envs = LocalVectorEnv(EnvSpec(f"{MODULE}:Point"), 3, processes)
     try:
-        assert envs.reset(np.array([1]), (5,)).shape == (1, 2)
-        assert envs.reset(np.array([0, 2]), (6, 7)).shape == (2, 2)
+        assert envs.reset(np.array([1]), (5,)).shape == (1, 4)
+        assert envs.reset(np.array([0, 2]), (6, 7)).shape == (2, 4)
     finally:
         envs.close()
 

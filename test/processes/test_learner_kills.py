@@ -141,6 +141,7 @@ def test_a_learner_killed_ten_times_loses_no_decision_episode_or_update(
         "learner_niceness": 0,
         "decisions_per_update": 12,
         "max_waiting_episodes": 100,
+        "max_versions": 1000,
         "finetune.critic_warmup_updates": 0,
         "finetune.init_noise_std": 0.05,
         "finetune.target_kl": 0.5,
@@ -245,6 +246,7 @@ def assert_learned_as_if_never_killed(learning: dict[str, Any], out: Path, again
         out=str(again),
         decisions_per_update=learning["decisions_per_update"],
         max_waiting_episodes=learning["max_waiting_episodes"],
+        max_versions=learning["max_versions"],
         finetune=FinetuneConfig(critic_warmup_updates=0, init_noise_std=0.05, target_kl=0.5),
     )
     command = [sys.executable, "-m", MODULE, to_json(config)]

@@ -78,7 +78,7 @@ def test_control_that_another_node_returned_ends_the_session() -> None:
     run.periods(150, at_rest)
     assert run.session.phase is Phase.IDLE
     assert run.session.lost
-    assert run.session.sentence.startswith("not in control: another node gave it back, or the gu")
+    assert run.session.sentence.startswith("not in control: control was returned, or the guard")
     run.session.begin(run.now_ns)
     assert not run.session.lost
 

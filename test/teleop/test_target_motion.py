@@ -188,11 +188,11 @@ def test_the_arms_rest_without_messages_of_the_leader(clock: Clock) -> None:
 def test_a_gripper_stays_where_the_leader_moved_it_when_the_leader_is_silent(clock) -> None:
     closed = np.where(np.arange(len(HOME)) == GRIPPER, 0.02, HOME)
     clock.run(3.0, lead(clock.motion, closed))
-    held = clock.motion.positions[GRIPPER]
-    assert held == pytest.approx(0.02, abs=1e-3)
+    led = clock.motion.positions[GRIPPER]
+    assert led == pytest.approx(0.02, abs=1e-3)
     clock.run(1.0)
     clock.run(0.5, lambda now_ns: clock.motion.set_twist("left", UP, now_ns))
-    assert clock.motion.positions[GRIPPER] == pytest.approx(held, abs=1e-6)
+    assert clock.motion.positions[GRIPPER] == pytest.approx(led, abs=1e-6)
 
 
 def test_another_input_takes_an_arm_from_the_leader(clock: Clock) -> None:
