@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dbp_ros.data.episode import SUFFIX
 from dbp_ros.errors import DbpError
 from dbp_ros.learning.checkpoint import CHECKPOINT
 
@@ -80,9 +81,10 @@ class WeakPolicy:
             DbpError: If a step fails.
         """
         # An interrupted collection is continued.
-        status(f"{self.demonstrations} demonstrations for a weak policy")
-        episodes = ("--episodes", str(self.demonstrations), "--workers", "1")
-        _run_dbp("collect", "--task", self.task, *episodes, "--out", str(data))
+        if len(list(data.glob(f"episode_*{SUFFIX}"))) < self.demonstrations:
+            status(f"{self.demonstrations} demonstrations for a weak policy")
+            episodes = ("--episodes", str(self.demonstrations), "--workers", "1")
+            _run_dbp("collect", "--task", self.task, *episodes, "--out", str(data))
         if not (run / CHECKPOINT).exists():
             status(f"a weak policy from {self.demonstrations} demonstrations")
             samples = NUM_SAMPLES if self.method == "dbp" else 1
