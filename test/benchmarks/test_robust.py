@@ -40,8 +40,8 @@ def test_only_missing_episodes_are_run(table: ResultTable) -> None:
 def test_the_table_is_summarised_and_plotted(table: ResultTable) -> None:
     rows = summary(table)
     assert [row["disturbance"] for row in rows] == list(DISTURBANCES)
-    assert rows[0]["lift lift"].startswith("1.00 (")
-    assert rows[1]["lift lift"].startswith("0.50 (")
+    assert rows[0]["lift"].startswith("1.00 (")
+    assert rows[1]["lift"].startswith("0.50 (")
     assert plot(table).stat().st_size > 0
 
 
