@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from rich.console import Console
@@ -32,8 +33,8 @@ class Remote(Protocol):
     def emergency_stop(self) -> str:
         """Stop the arms."""
 
-    def poll_while_waiting(self, poll: Callable[[], None]) -> None:
-        """Call a function while a request is awaited; an exception from it ends the wait."""
+    def polling(self, poll: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call a function while requests are awaited; an exception from it ends the wait."""
 
     def spin(self, duration_s: float) -> None:
         """Process callbacks."""
@@ -134,19 +135,12 @@ class TeleopConsole:
         if key not in self._actions:
             self._console.print("\n".join(HELP))
             return
-        if key != STOP:
-            # A request may wait for seconds, a stop must not.
-            self._remote.poll_while_waiting(stop_if_pressed)
+        # A request may wait for seconds, a stop must not.
+        polling = nullcontext() if key == STOP else self._remote.polling(stop_if_pressed)
         try:
-            self._console.print(self._actions[key]())
+            with polling:
+                self._console.print(self._actions[key]())
         except DbpError as error:
             self._console.print(f"error: {error}")
         except StopPressedError:
-            self._remote.poll_while_waiting(_nothing)
             self._execute(STOP, stop_if_pressed)
-        finally:
-            self._remote.poll_while_waiting(_nothing)
-
-
-def _nothing() -> None:
-    """Do nothing."""

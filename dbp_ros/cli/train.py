@@ -83,9 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         selection = settings_from(Selection, arguments)
         notes = [_note_on_failures(data, arguments.data), _note_on_stride(data, selection)]
         unmapped = cameras_not_of_robot(data.images, selection.robot)
-        lines = [*describe_choices(arguments.data, selection), unmapped, *notes]
-        lines.append(_taken_settings(trainer))
-        for line in filter(None, lines):
+        choices = describe_choices(arguments.data, selection)
+        for line in filter(None, [*choices, unmapped, *notes, _taken_settings(trainer)]):
             console.print(line, soft_wrap=True, highlight=False)
     if trainer.config.bfloat16 and not trainer.bfloat16:
         console.print("float32: this processor has no instructions for bfloat16", highlight=False)

@@ -19,6 +19,7 @@ from dbp_ros.files import atomic_file
 from dbp_ros.types import Flags, Floats, Image
 
 SUFFIX = ".npz"
+EPISODE_FILES = f"episode_*{SUFFIX}"
 # File of the metadata in an episode, which other .npz files do not have.
 METADATA_FILE = "facts.npy"
 DATASET_FILE = "dataset.yaml"
@@ -223,9 +224,9 @@ def episode_paths(directory: Path) -> list[Path]:
     Raises:
         EpisodeError: If the folder does not exist or has no episode.
     """
-    paths = sorted(directory.glob(f"episode_*{SUFFIX}"))
+    paths = sorted(directory.glob(EPISODE_FILES))
     if not paths:
-        raise EpisodeError(f"{directory} has no episode_*{SUFFIX}: record some with `dbp collect`")
+        raise EpisodeError(f"{directory} has no {EPISODE_FILES}: record some with `dbp collect`")
     return paths
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from dbp_ros.data.bags.bag_paths import bag_paths
-from dbp_ros.data.episode import DATASET_FILE, METADATA_FILE, SUFFIX
+from dbp_ros.data.episode import DATASET_FILE, EPISODE_FILES, METADATA_FILE, SUFFIX
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.foreign.array_files import HDF5_SUFFIXES, open_npz_arrays
 from dbp_ros.data.image_size import ResizedEpisodes
@@ -124,7 +124,7 @@ def _is_zip(path: Path) -> bool:
 
 def _has_own_episodes(path: Path) -> bool:
     """Return whether the first .npz file of an episode is of this package, or damaged."""
-    first = min(path.glob(f"episode_*{SUFFIX}"), default=None)
+    first = min(path.glob(EPISODE_FILES), default=None)
     if first is None:
         return False
     try:
@@ -150,7 +150,7 @@ FORMATS = (
     ),
     DataFormat(
         "dbp_ros",
-        f"a folder with episode_*{SUFFIX}, from `dbp collect`",
+        f"a folder with {EPISODE_FILES}, from `dbp collect`",
         lambda path: (path / DATASET_FILE).is_file() or _has_own_episodes(path),
         NpzFolder,
     ),

@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from dbp_ros.diagnosis.findings import ERROR, WARNING, Finding, listed
-from dbp_ros.diagnosis.snapshot import ACTIVE, ControllerStatus, Snapshot, TopicStream
+from dbp_ros.diagnosis.snapshot import (
+    ACTIVE,
+    SIMULATION,
+    ControllerStatus,
+    Snapshot,
+    TopicStream,
+)
 
 POSITION = "position"
-SIMULATION = "simulation"
 # Nodes that publish joint states of a real robot, or of another simulator.
 DRIVERS = ("controller_manager", "joint_state_broadcaster", "ros2_control")
 DEFAULT_TIMEOUT_S = 0.1
@@ -30,10 +35,9 @@ def controllers(s: Snapshot) -> Iterator[Finding]:
         if not topic.subscribers:
             yield _no_controller(s, controller)
         elif controller.activity not in ("", ACTIVE):
-            simulated = SIMULATION in s.nodes and s.nodes[SIMULATION].copies
             activate = (
                 f"dbp cell activate {controller.name}"
-                if simulated
+                if s.is_simulated
                 else f"ros2 control set_controller_state {controller.name} active"
             )
             yield Finding(
@@ -179,7 +183,7 @@ def two_robots(s: Snapshot) -> Iterator[Finding]:
     """Find a simulated cell in the domain of a real robot."""
     publishers = [p.node for p in s.joint_states.topic.publishers] if s.joint_states else []
     simulated = s.full_name(SIMULATION)
-    if not (simulated in publishers or (SIMULATION in s.nodes and s.nodes[SIMULATION].copies)):
+    if not (simulated in publishers or s.is_simulated):
         return
     drivers = sorted(
         {name for name in publishers if name != simulated}

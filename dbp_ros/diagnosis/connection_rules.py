@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from dbp_ros.diagnosis.arm_rules import SIMULATION
 from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding, listed, several_publishers
 from dbp_ros.diagnosis.snapshot import SimulatedClock, Snapshot
 
@@ -61,7 +60,7 @@ def _clock_rate(s: Snapshot, clock: SimulatedClock) -> Iterator[Finding]:
         return
     expected = s.guard.parameters.get("real_time_factor")
     remedy = "adjust the rate of the simulator"
-    if SIMULATION in s.nodes and s.nodes[SIMULATION].copies:
+    if s.is_simulated:
         remedy = f"dbp up --real-time-factor {factor:.2g}"
     if expected and abs(factor - expected) > FACTOR_TOLERANCE * expected:
         yield Finding(

@@ -6,7 +6,8 @@ from typing import Any
 
 # Required and optional nodes of the stack.
 REQUIRED = ("guard", "policy")
-OPTIONAL = ("simulation", "learner", "recorder", "model_sender", "view", "teleop", "panel")
+SIMULATION = "simulation"
+OPTIONAL = (SIMULATION, "learner", "recorder", "model_sender", "view", "teleop", "panel")
 # Lifecycle labels.
 ACTIVE, INACTIVE = "active", "inactive"
 
@@ -201,6 +202,11 @@ class Snapshot:
     def policy(self) -> NodeStatus:
         """The policy."""
         return self.nodes.get("policy", NodeStatus("policy"))
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the simulated cell runs in the stack."""
+        return self.nodes.get(SIMULATION, NodeStatus(SIMULATION)).copies > 0
 
     def full_name(self, name: str) -> str:
         """Return the full name of a node of the stack."""

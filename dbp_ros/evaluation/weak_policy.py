@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.data.episode import SUFFIX
+from dbp_ros.data.episode import EPISODE_FILES
 from dbp_ros.errors import DbpError
 from dbp_ros.learning.checkpoint import CHECKPOINT
 
@@ -81,7 +81,7 @@ class WeakPolicy:
             DbpError: If a step fails.
         """
         # An interrupted collection is continued.
-        if len(list(data.glob(f"episode_*{SUFFIX}"))) < self.demonstrations:
+        if len(list(data.glob(EPISODE_FILES))) < self.demonstrations:
             status(f"{self.demonstrations} demonstrations for a weak policy")
             episodes = ("--episodes", str(self.demonstrations), "--workers", "1")
             _run_dbp("collect", "--task", self.task, *episodes, "--out", str(data))

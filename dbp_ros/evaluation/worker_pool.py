@@ -15,7 +15,6 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 Resource = TypeVar("Resource")
 
-
 # The resource of this worker, if it has one.
 _resources: list[Any] = []
 

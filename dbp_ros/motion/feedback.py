@@ -38,9 +38,9 @@ class SpeedEstimate:
     @property
     def value(self) -> Array | None:
         """Mean speed of each joint in [rad/s] and [m/s], shape (nu,); None if unknown."""
-        if not self._samples or self._samples[-1][0] - self._samples[0][0] < SPEED_NS:
+        duration_ns = self._samples[-1][0] - self._samples[0][0] if self._samples else 0
+        if duration_ns < SPEED_NS:
             return None
-        duration_ns = float(self._samples[-1][0] - self._samples[0][0])
         steps = np.diff([positions for _, positions in self._samples], axis=0)
         mean: Array = np.abs(steps).sum(axis=0) * NS_PER_S / duration_ns
         return mean

@@ -187,8 +187,8 @@ class GuardNode(Node):  # type: ignore[misc]
         self._monitor.arms_held = self._guard.mode is GuardMode.HOLDING
         checked_ns = self._monitor.checked_ns
         self._guard.controllers_checked_ns = self._sim_clock.from_steady_ns(checked_ns)
-        if (states := self._inputs.take_states()) is not None:
-            self._guard.add_measurement(*states.measured)
+        if (new := self._inputs.take_states()) is not None:
+            self._guard.add_measurement(new.positions, new.arrival_ns, new.arrivals_ns)
         if restarted := self._inputs.take_restarted_joints():
             self._disable_on_restart(restarted, now_ns)
         self._inputs.take_chunks(self._guard.accept)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from dbp_ros.bundle.manifest import MANIFEST
+from dbp_ros.data.recording.recorder import LOCK
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import locked
 from dbp_ros.settings.learner import EPISODES, VERSIONS
 
 POLL_S = 0.5
-LOCK, LOCK_TIMEOUT_S = ".lock", 5.0
+LOCK_TIMEOUT_S = 5.0
 
 
 class JoinedLearner:

@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.data.bags.bag import FELL_BACK
 from dbp_ros.data.recording.bag_retention import BagRetention
-from dbp_ros.data.recording.recorder import BagRecorder
+from dbp_ros.data.recording.recorder import LOCK, BagRecorder
 from dbp_ros.data.recording.segmentation import EpisodeSegmenter
 from dbp_ros.errors import BundleError, ConfigError, DbpError, EpisodeError
 from dbp_ros.files import locked
@@ -27,7 +27,7 @@ from dbp_ros.guard_state import GuardState
 from dbp_ros.hotswap.swap_status import SwapStatus
 from dbp_ros.nodes import diagnostics
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
-from dbp_ros.nodes.joined_learner import LOCK, JoinedLearner
+from dbp_ros.nodes.joined_learner import JoinedLearner
 from dbp_ros.nodes.learner_process import LearnerProcess
 from dbp_ros.nodes.model_sender import ModelSender
 from dbp_ros.nodes.parameters import load_settings

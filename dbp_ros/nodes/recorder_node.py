@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from dbp_ros.data.recording.arrivals import Arrivals
 from dbp_ros.data.recording.disk_space import DiskSpace
-from dbp_ros.data.recording.recorder import PREROLL_S, BagRecorder
+from dbp_ros.data.recording.recorder import LOCK, PREROLL_S, BagRecorder
 from dbp_ros.data.recording.recording_manifest import RecordingManifest, manifest_of
 from dbp_ros.data.recording.recording_session import RecordingSession
 from dbp_ros.data.recording.ring_buffer import BYTES_PER_MB, RingBuffer
@@ -36,7 +36,6 @@ from dbp_ros.settings.recorder import RecorderConfig
 from dbp_ros.telemetry.policy_step import parse_policy_step
 from dbp_ros.types import NS_PER_S, seconds_to_ns
 
-LOCK = ".lock"
 # Time without a message after which a topic counts as missing.
 SILENT_NS = 2 * NS_PER_S
 WAITING = "waiting: begin an episode with key b of dbp record, a button or ~/begin_episode"

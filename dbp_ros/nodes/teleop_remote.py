@@ -1,7 +1,7 @@
 """Input device of teleoperation in a shell command: publishers, states and services."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from geometry_msgs.msg import TwistStamped
 from rcl_interfaces.srv import GetParameters
@@ -76,9 +76,14 @@ class TeleopRemote:
         """Return control to the policy; return a message."""
         return self._operator.give_back()
 
-    def poll_while_waiting(self, poll: Callable[[], None]) -> None:
-        """Call a function while a request is awaited; an exception from it ends the wait."""
-        self._operator.while_waiting = poll
+    @contextmanager
+    def polling(self, poll: Callable[[], None]) -> Iterator[None]:
+        """Call a function while requests are awaited; an exception from it ends the wait."""
+        before, self._operator.while_waiting = self._operator.while_waiting, poll
+        try:
+            yield
+        finally:
+            self._operator.while_waiting = before
 
     def emergency_stop(self) -> str:
         """Stop the arms and latch the stop, on this computer at once; return a message."""

@@ -1,7 +1,7 @@
 """One controller of the guard: the publisher of its commands, and what its node reports."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -101,18 +101,17 @@ class WatchedController:
         if self._node.count_publishers(self.state.topic) <= 1:
             self.other_publishers = ""
             return ""
-        names, own = self._publishers(), self._node.get_fully_qualified_name()
+        names = publisher_names(self._node, self.state.topic)
+        own = self._node.get_fully_qualified_name()
         # Another node may have the name of this one.
         others = [name for k, name in enumerate(names) if name != own or own in names[:k]]
-        if others:
-            self.other_publishers = (
-                f"{', '.join(others)} publishes {self.state.topic} too: end it (a killed node "
-                "leaves the graph within 20 s)"
-            )
-        return self.other_publishers if others else ""
-
-    def _publishers(self) -> list[str]:
-        return publisher_names(self._node, self.state.topic)
+        if not others:
+            return ""
+        self.other_publishers = (
+            f"{', '.join(others)} publishes {self.state.topic} too: end it (a killed node "
+            "leaves the graph within 20 s)"
+        )
+        return self.other_publishers
 
     def _request_parameters(self, now_ns: int) -> None:
         if now_ns - self._requested_ns < RETRY_NS or not self._client.service_is_ready():
@@ -135,12 +134,8 @@ class WatchedController:
 
     def _record_parameters(self, joints: ParameterValue, interface: ParameterValue) -> None:
         is_list = joints.type == ParameterType.PARAMETER_STRING_ARRAY
-        found: Iterable[str] | None = joints.string_array_value if is_list else None
-        self._report_loss(
-            self.state.record_parameters(
-                None if found is None else tuple(found), interface.string_value
-            )
-        )
+        found = tuple(joints.string_array_value) if is_list else None
+        self._report_loss(self.state.record_parameters(found, interface.string_value))
 
     def _on_transition(self, message: TransitionEvent) -> None:
         label = message.goal_state.label

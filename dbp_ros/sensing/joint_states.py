@@ -89,11 +89,6 @@ class JointStates:
     arrival_ns: int
     arrivals_ns: NDArray[np.int64]
 
-    @property
-    def measured(self) -> tuple[Array, int, NDArray[np.int64]]:
-        """Positions, oldest arrival and arrivals, as the guard takes them."""
-        return self.positions, self.arrival_ns, self.arrivals_ns
-
 
 class JointStateMerger:
     """Newest position of each joint, from messages with some of the joints. Not thread-safe."""

@@ -39,6 +39,7 @@ class TargetMotion:
         arms: Names of the arms.
         leader: The leader arm.
         kinematics: Kinematics of the hands.
+        driven: Whether an arm had a recent input, or a leader, in the last step.
     """
 
     def __init__(self, robot: RobotDescription, urdf: Urdf, config: TeleopConfig) -> None:
@@ -77,7 +78,7 @@ class TargetMotion:
             self._grippers.hold(arm, positions)
         self._hand_input_ns = dict.fromkeys(self.arms, 0)
         self._alive_ns = dict.fromkeys(self.arms, 0)
-        self._driven = False
+        self.driven = False
         self._source = dict.fromkeys(self.arms, Source.NONE)
         self._rest = positions
         self._aligned = np.zeros(len(positions), bool)
@@ -92,11 +93,6 @@ class TargetMotion:
     def velocity(self) -> Array:
         """Their velocity in [rad/s] and [m/s]. Shape (nu,)."""
         return self._limiter.velocity
-
-    @property
-    def driven(self) -> bool:
-        """Whether an arm had a recent input, or a leader, in the last step."""
-        return self._driven
 
     def scale_speed(self, factor: float) -> None:
         """Multiply all speed limits by a factor of at most 1."""
@@ -141,7 +137,7 @@ class TargetMotion:
         """Move all targets by one step."""
         leader = self.leader.target(now_ns, self._twist_timeout_ns)
         self._end_silent_inputs(now_ns)
-        self._driven = any(self._alive_ns.values()) or bool(np.isfinite(leader).any())
+        self.driven = any(self._alive_ns.values()) or bool(np.isfinite(leader).any())
         self._update_sources(leader, now_ns)
         target, velocity = self.positions.copy(), np.zeros_like(self.positions)
         steps: dict[str, Array] = {}

@@ -1,6 +1,7 @@
 """Inputs that the terminal of teleoperation publishes."""
 
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ class Remote:
     def __init__(self):
         self.states = {"teleop": "in control", "guard": ""}
         self.calls = []
+
+    def polling(self, poll):
+        return nullcontext()
 
     def __getattr__(self, name):
         def call(*arguments):

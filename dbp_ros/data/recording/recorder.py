@@ -55,6 +55,10 @@ def recover_bags(folder: Path) -> list[int]:
     return recovered
 
 
+# File in a folder of bags that its only recorder locks.
+LOCK = ".lock"
+
+
 class BagRecorder:
     """Recorder of a robot's topics, one bag for each episode.
 
