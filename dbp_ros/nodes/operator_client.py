@@ -53,14 +53,17 @@ class OperatorClient:
         self.spin_until(lambda: False, duration_s)
 
     def spin_until(self, condition: Callable[[], bool], limit_s: float) -> bool:
-        """Process callbacks until a condition holds; return whether it did within `limit_s`."""
+        """Process callbacks until a condition holds; return whether it did within `limit_s`.
+
+        Callbacks that are ready are processed also with a limit of 0.
+        """
         deadline = time.monotonic() + limit_s
         while not condition():
-            remaining_s = deadline - time.monotonic()
-            if remaining_s <= 0.0:
-                return False
+            remaining_s = max(0.0, deadline - time.monotonic())
             self._executor.spin_once(timeout_sec=min(SLICE_S, remaining_s))
             self.while_waiting()
+            if not remaining_s:
+                return condition()
         return True
 
     def call(self, kind: Any, service: str, request: Any, response_s: float = RESPONSE_S) -> Any:
