@@ -14,6 +14,7 @@ from dbp_ros.data.episode import Episode, episode_path, read_episode, write_epis
 from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.evaluation.worker_pool import run_with_resource
 from dbp_ros.policy import load_policy
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.dual_ur5e import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.camera import CameraRig, open_cameras
 from dbp_ros.sim.control_loop import CONTROL_HZ, Demonstration, demonstrate
@@ -24,8 +25,6 @@ from dbp_ros.sim.variation import sample_variation
 from dbp_ros.types import Array, Image
 
 FAILURES = "failures"
-# Random numbers of the randomisation are independent of those of the reset.
-RANDOMISATION_STREAM = 4
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class EpisodeCollector:
         """Run one episode and save it if it succeeded."""
         plan = self.plan
         mode, seed = plan.mode(index), plan.seed + index
-        rng = np.random.default_rng((seed, RANDOMISATION_STREAM))
+        rng = RandomStream.RANDOMISATION.generator(seed)
         self.simulation.vary(sample_variation(plan.randomisation, rng), seed)
         demonstration = demonstrate(
             self.simulation, self.rig, mode, seed, plan.noise_rad, self.policy

@@ -17,6 +17,7 @@ from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.decision_rate import with_decision_rate
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.settings.policy import PolicyConfig
@@ -28,8 +29,6 @@ CAMERA_PERIOD_NS = NS_PER_S // 30
 # From the image timestamp to its features, as measured on the stack.
 IMAGE_LATENCY_NS = seconds_to_ns(0.006)
 START_NS = NS_PER_S
-# Random numbers of a disturbance are independent of those of the reset.
-DISTURBANCE_STREAM = 3
 # Drives and arms do not follow frequencies above half of this.
 JERK_RATE_HZ = 100.0
 
@@ -116,7 +115,7 @@ class _Rollout:
     ) -> None:
         self._simulation, self._rig, self._runner = simulation, rig, runner
         self._disturbance, self._seed = disturbance, seed
-        self._rng = np.random.default_rng((seed, DISTURBANCE_STREAM))
+        self._rng = RandomStream.DISTURBANCE.generator(seed)
         self._image_latency_ns = IMAGE_LATENCY_NS + seconds_to_ns(disturbance.image_delay_s)
         self._guard = MotionGuard(guard)
         self._tick_ns = round(NS_PER_S / guard.command_rate_hz)

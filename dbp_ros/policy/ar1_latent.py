@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.types import NS_PER_S, Flags, Floats
 
 
@@ -33,7 +34,7 @@ class AR1Latent:
 
     def reset(self, seed: int) -> None:
         """Restart the process from a seed; a negative seed is unpredictable."""
-        self.generator = np.random.default_rng(None if seed < 0 else seed)
+        self.generator = RandomStream.LATENT.generator(seed)
         self.value = self._sample()
         self._time_ns: int | None = None
 

@@ -1,15 +1,11 @@
 """State of policy execution that a model swap leaves untouched."""
 
-import numpy as np
-
 from dbp_ros.policy.ar1_latent import AR1Latent
 from dbp_ros.policy.policy_statistics import PolicyStatistics
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.telemetry.policy_step import PolicyStep
 from dbp_ros.types import ActionChunk
-
-# Stream of the random numbers of a seed for exploration.
-EXPLORATION_STREAM = 1
 
 
 class ExecutionState:
@@ -35,9 +31,7 @@ class ExecutionState:
             statistics: Statistics to update.
         """
         self.statistics = statistics
-        # Independent of the latent, which has the same seed.
-        seed = (config.latent_seed, EXPLORATION_STREAM)
-        self.exploration_generator = np.random.default_rng(None if seed[0] < 0 else seed)
+        self.exploration_generator = RandomStream.EXPLORATION.generator(config.latent_seed)
         self.current_chunk: ActionChunk | None = None
         self.last_decision: PolicyStep | None = None
         self.num_chunks = self.num_decisions = 0

@@ -105,12 +105,12 @@ class PPOLearner(Learner):
     def update(self, transitions: Transitions) -> Statistics:
         """Make one update; see `Learner.update`."""
         config = self.config
-        usable_decisions(transitions, self.version, config.version_lag)
+        fresh = usable_decisions(transitions, self.version, config.version_lag)
+        transitions = replace(transitions, valid=fresh)
         valid_reward = transitions.reward * transitions.valid
         self.scaler(valid_reward, config.gamma**transitions.executed, transitions.ended)
         transitions = self._recent.extend(transitions)
-        max_age = config.version_lag + config.reuse_updates
-        used = usable_decisions(transitions, self.version, max_age)
+        used = transitions.valid
         estimate = self._estimate(transitions, used)
         batch = ppo_batch(transitions, estimate, used, self.version)
         minibatches = self._minibatches(len(batch))

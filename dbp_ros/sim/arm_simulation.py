@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dbp_ros.errors import CommandError
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.sim.object_shapes import ObjectShape, object_geoms, object_shapes
 from dbp_ros.types import Array, seconds_to_ns
 
@@ -88,7 +89,7 @@ class ArmSimulation(ABC):
 
     def reset(self, seed: int) -> None:
         """Start an episode; all randomness comes from the seed."""
-        rng = np.random.default_rng(seed)
+        rng = RandomStream.SCENE.generator(seed)
         start = self._start_positions(rng)
         with self._lock:
             mujoco.mj_resetData(self.model, self.data)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.dual_ur5e import ARM_JOINTS, SIDES
 from dbp_ros.sim.camera import CameraRig
 from dbp_ros.sim.expert import Expert
@@ -20,8 +21,6 @@ NOISE_TIME_CONSTANT_S = 0.3
 MOVED_RAD = 0.3
 # Latest time at which the expert takes over from a policy, as a share of the time limit.
 MAX_TAKEOVER = 0.5
-# Random numbers of that time are independent of those of the reset.
-TAKEOVER_STREAM = 5
 
 
 class ControlLoop:
@@ -138,7 +137,7 @@ def roll_out(
     Returns:
         The mode in which the expert continues: that of the arm in use.
     """
-    simulation, rng = loop.simulation, np.random.default_rng((seed, TAKEOVER_STREAM))
+    simulation, rng = loop.simulation, RandomStream.TAKEOVER.generator(seed)
     longest_ns = MAX_TAKEOVER * simulation.time_limit_s * NS_PER_S
     while True:
         end_ns = rng.uniform(0.0, longest_ns)
@@ -175,7 +174,7 @@ def demonstrate(
         noise_rad: Standard deviation of the AR(1) noise.
         policy: Policy that drives until the expert takes over; None for the expert alone.
     """
-    rng = np.random.default_rng((seed, 1))
+    rng = RandomStream.COMMAND_NOISE.generator(seed)
     loop = ControlLoop(simulation)
     loop.reset(seed)
     if policy is not None:

@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E, DUAL_UR5E_JOINTS
 from dbp_ros.sim.arm_simulation import ArmSimulation
 from dbp_ros.sim.scene import cell_spec
@@ -14,8 +15,6 @@ from dbp_ros.types import Array, seconds_to_ns
 
 SUCCESS_DURATION_S = 0.5
 RESET_NOISE_RAD = 0.03
-# Random numbers of a variation are independent of those of the reset.
-VARIATION_STREAM = 2
 
 
 class Simulation(ArmSimulation):
@@ -58,7 +57,7 @@ class Simulation(ArmSimulation):
             seed: Seed of random directions and colours.
         """
         with self._lock:
-            self._modifier.apply(variation, np.random.default_rng((seed, VARIATION_STREAM)))
+            self._modifier.apply(variation, RandomStream.VARIATION.generator(seed))
 
     @property
     def object_states(self) -> Array:

@@ -193,6 +193,17 @@ def test_transitions_of_older_versions_are_refused() -> None:
     assert lenient.update(transitions)["used"] == 1.0
 
 
+def test_a_refused_decision_is_not_used_by_a_later_update() -> None:
+    trained = learner(reuse_updates=2, actor_learning_rate=1e-3)
+    first = sampled_transitions(trained, seed=0)
+    trained.update(first)
+    new = sampled_transitions(trained, seed=1)
+    trained.update(Transitions.concatenate([first, new]))
+    last = trained.update(sampled_transitions(trained, seed=2))
+    # Of four equal parts, the late one was refused.
+    assert last["used"] == 0.75
+
+
 def test_older_decisions_are_weighted_by_their_importance_ratio() -> None:
     trained = learner()
     transitions = sampled_transitions(trained)
