@@ -16,6 +16,8 @@ EXTRAS ?= $(ALL_EXTRAS)
 # Commands of `make model`: INITIAL drives until the expert takes over, and its weights are trained.
 STEPS ?= 7000
 TAKEOVERS ?= 400
+# Further scenes, of which those are recorded that INITIAL does not solve.
+HARD ?= 0
 INITIAL ?= build/models/$(TASK)_expert
 COLLECT = $(RUN)/dbp collect --task $(TASK) --randomisation 1 --out data/$(TASK)
 TRAIN = OMP_WAIT_POLICY=passive $(RUN)/dbp train --data data/$(TASK) --out build/train/$(1) --bfloat16 --num-steps $(STEPS) \
@@ -70,6 +72,7 @@ bench: $(VENV)/.all ## measure this machine: short benchmarks, about 15 minutes
 model: $(VENV)/.all $(INITIAL)/manifest.yaml ## train the model of TASK for models/: one to three hours on two cores
 	$(COLLECT) --episodes 400 || [ $$? = 1 ]
 	$(COLLECT) --episodes $(TAKEOVERS) --first 400 --policy $(INITIAL) || [ $$? = 1 ]
+	$(if $(filter-out 0,$(HARD)),$(COLLECT) --episodes $(HARD) --first 10000 --policy $(INITIAL) --hard || [ $$? = 1 ])
 	$(call TRAIN,$(TASK)) --initial-model $(INITIAL) --learning-rate 5e-4
 	$(call EXPORT,$(TASK),$(TASK)_float32)
 	$(RUN)/dbp collect --task $(TASK) --episodes 8 --seed 200000 --out data/$(TASK)_unseen

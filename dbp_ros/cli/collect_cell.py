@@ -31,7 +31,7 @@ from dbp_ros.sim.control_loop import CONTROL_HZ
 from dbp_ros.sim.tasks.registry import make_task
 
 # Settings that all episodes of a part of a data set share.
-PART_SETTINGS = ("seed", "noise_rad", "randomisation", "policy_sha256")
+PART_SETTINGS = ("seed", "noise_rad", "randomisation", "policy_sha256", "hard")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class CellCollectConfig(Settings):
     modes: str = setting("", "comma-separated modes of the task, in turn; empty for all")
     noise: float = setting(
         0.005, "standard deviation of the noise on executed commands [rad]", ge=0.0
+    )
+    hard: bool = setting(
+        False, "with --policy: skip the scenes that the policy solves within the time limit"
     )
     randomisation: float = setting(
         0.0,
@@ -67,8 +70,10 @@ def cell_plan_of(
         out: Folder; empty for that of the task below `data/`.
 
     Raises:
-        ConfigError: If the task or a mode is unknown.
+        ConfigError: If the task or a mode is unknown, or a policy is missing.
     """
+    if cell.hard and not policy:
+        raise ConfigError("--hard skips scenes that a policy solves: name it with --policy")
     task = make_task(task_name)
     modes = tuple(cell.modes.split(",")) if cell.modes else task.modes
     for mode in modes:
@@ -85,6 +90,7 @@ def cell_plan_of(
         backend=cell.camera_backend,
         directory=Path(out or f"data/{task.name}"),
         policy=policy,
+        hard=cell.hard,
         randomisation=cell.randomisation,
     )
 
@@ -95,7 +101,7 @@ def collect_in_cell(
     """Record the missing episodes of a task of the simulated cell.
 
     Returns:
-        Whether each episode succeeded, also of those that were recorded before.
+        Whether each episode that was not skipped succeeded, also of those recorded before.
 
     Raises:
         DbpError: If the policy or the renderer is unsuitable, or the folder holds episodes of
@@ -116,11 +122,14 @@ def collect_in_cell(
         for outcome in collect_missing(plan, missing, workers):
             outcomes.append(outcome)
             progress.advance(bar)
-    table = rates_by_mode(outcomes, plan.modes)
+    attempted = [outcome for outcome in outcomes if not outcome.skipped]
+    table = rates_by_mode(attempted, plan.modes)
     metadata["parts"][-1]["modes"] = table
     write_description(plan.directory, metadata)
     show(console, table, time.monotonic() - started)
-    return [outcome.success for outcome in outcomes]
+    if plan.hard:
+        console.print(f"skipped: {len(outcomes) - len(attempted)} scenes that the policy solved")
+    return [outcome.success for outcome in attempted]
 
 
 def rates_by_mode(
@@ -147,6 +156,7 @@ def command_of(plan: CollectionPlan, first: int, episodes: int) -> str:
     words += ["--out", f"data/{plan.directory.resolve().name}", "--modes", ",".join(plan.modes)]
     words += ["--seed", str(plan.seed), "--noise", str(plan.noise_rad)]
     words += ["--policy", plan.policy] if plan.policy else []
+    words += ["--hard"] if plan.hard else []
     words += ["--randomisation", str(plan.randomisation)] if plan.randomisation else []
     words += ["--size", str(plan.size)] if plan.size else ["--no-images"]
     return shlex.join(words)
@@ -171,6 +181,7 @@ def begin_metadata(plan: CollectionPlan, episodes: range, backend: str) -> dict[
         "noise_rad": plan.noise_rad,
         "randomisation": plan.randomisation,
         "policy": plan.policy,
+        "hard": plan.hard,
         "policy_sha256": read_bundle(bundle_directory(plan.policy)).sha256 if plan.policy else "",
     }
     command = command_of(plan, episodes.start, len(episodes))

@@ -17,14 +17,21 @@ from dbp_ros.policy import load_policy
 from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.dual_ur5e import CAMERAS, DUAL_UR5E_JOINTS
 from dbp_ros.sim.camera import CameraRig, open_cameras
-from dbp_ros.sim.control_loop import CONTROL_HZ, Demonstration, demonstrate
+from dbp_ros.sim.control_loop import (
+    CONTROL_HZ,
+    ControlLoop,
+    Demonstration,
+    demonstrate,
+    roll_out,
+)
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks.registry import make_task
 from dbp_ros.sim.tasks.task_object import object_state_names
 from dbp_ros.sim.variation import sample_variation
 from dbp_ros.types import Array, Image
 
-FAILURES = "failures"
+# Folders of the markers of episodes without a recording.
+FAILURES, SKIPPED = "failures", "skipped"
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class CollectionPlan:
         backend: Renderer of the images.
         directory: Folder of the episodes.
         policy: Model bundle that drives until the expert takes over; empty for the expert alone.
+        hard: Whether scenes that the policy solves are skipped.
         randomisation: Scale of the domain randomisation, a new variation of the cell per episode.
         object_states: Whether states hold object poses in addition to joint positions.
     """
@@ -52,6 +60,7 @@ class CollectionPlan:
     backend: str
     directory: Path
     policy: str = ""
+    hard: bool = False
     randomisation: float = 0.0
     object_states: bool = False
 
@@ -66,19 +75,34 @@ class CollectionPlan:
         """Return the mode of one episode."""
         return self.modes[index % len(self.modes)]
 
-    def failure_marker(self, index: int) -> Path:
-        """Return the file that marks a failed episode."""
-        return self.directory / FAILURES / f"episode_{index:06d}"
+    def marker(self, reason: str, index: int) -> Path:
+        """Return the file that marks an episode without a recording, for a reason."""
+        return self.directory / reason / f"episode_{index:06d}"
+
+    def mark(self, reason: str, index: int) -> None:
+        """Write the marker of an episode."""
+        marker = self.marker(reason, index)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.write_text(f"mode {self.mode(index)} seed {self.seed + index}\n")
 
 
 @dataclass(frozen=True)
 class CollectedEpisode:
-    """Outcome of one episode."""
+    """Outcome of one episode.
+
+    Attributes:
+        index: Its number.
+        mode: Mode of the expert.
+        success: Whether the expert solved the task.
+        duration_s: Duration of the recording; 0 without one.
+        skipped: Whether there is no recording, because the policy solved the task.
+    """
 
     index: int
     mode: str
     success: bool
     duration_s: float
+    skipped: bool = False
 
 
 class EpisodeCollector:
@@ -101,6 +125,9 @@ class EpisodeCollector:
         mode, seed = plan.mode(index), plan.seed + index
         rng = RandomStream.RANDOMISATION.generator(seed)
         self.simulation.vary(sample_variation(plan.randomisation, rng), seed)
+        if plan.hard and self._policy_solves(seed):
+            plan.mark(SKIPPED, index)
+            return CollectedEpisode(index, mode, False, 0.0, skipped=True)
         demonstration = demonstrate(
             self.simulation, self.rig, mode, seed, plan.noise_rad, self.policy
         )
@@ -109,14 +136,17 @@ class EpisodeCollector:
                 episode_path(plan.directory, index), to_episode(demonstration, plan, index)
             )
         else:
-            plan.failure_marker(index).parent.mkdir(parents=True, exist_ok=True)
-            plan.failure_marker(index).write_text(f"mode {mode} seed {seed}\n")
+            plan.mark(FAILURES, index)
         return CollectedEpisode(
             index,
             demonstration.mode,
             demonstration.success,
             len(demonstration.positions) / CONTROL_HZ,
         )
+
+    def _policy_solves(self, seed: int) -> bool:
+        assert self.policy is not None
+        return roll_out(ControlLoop(self.simulation), self.rig, self.policy, seed)
 
 
 class BundleRolloutPolicy:
@@ -210,8 +240,9 @@ def find_recorded(plan: CollectionPlan, index: int) -> CollectedEpisode | None:
         ConfigError: If the file holds another task, mode or seed.
     """
     mode = plan.mode(index)
-    if plan.failure_marker(index).exists():
-        return CollectedEpisode(index, mode, False, 0.0)
+    for reason in (FAILURES, SKIPPED):
+        if plan.marker(reason, index).exists():
+            return CollectedEpisode(index, mode, False, 0.0, skipped=reason == SKIPPED)
     path = episode_path(plan.directory, index)
     try:
         episode = read_episode(path)

@@ -1,5 +1,6 @@
 """Control loop around a simulation, and demonstrations of the scripted expert."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -123,6 +124,31 @@ def active_mode(mode: str, moved: Array) -> str:
 
 
 def roll_out(
+    loop: ControlLoop,
+    rig: CameraRig | None,
+    policy: RolloutPolicy,
+    seed: int,
+    end_ns: float = math.inf,
+) -> bool:
+    """Let a policy drive from the reset to a time; return whether it has solved the task.
+
+    Args:
+        loop: Control loop; it is reset.
+        rig: Cameras of this thread, or None for no images.
+        policy: The policy; it is reset.
+        seed: Seed of both resets.
+        end_ns: Simulated time at which it stops, if not at success or the time limit.
+    """
+    simulation = loop.simulation
+    loop.reset(seed)
+    policy.reset(seed)
+    while simulation.time_ns < end_ns and not (simulation.terminated or loop.truncated):
+        images = {} if rig is None else rig.render(simulation.data)
+        loop.step(policy.command(simulation.positions, images))
+    return simulation.terminated
+
+
+def take_over(
     loop: ControlLoop, rig: CameraRig | None, policy: RolloutPolicy, mode: str, seed: int
 ) -> str:
     """Let a policy drive from the reset to a random time, before it solves the task.
@@ -139,17 +165,11 @@ def roll_out(
     """
     simulation, rng = loop.simulation, RandomStream.TAKEOVER.generator(seed)
     longest_ns = MAX_TAKEOVER * simulation.time_limit_s * NS_PER_S
-    while True:
-        end_ns = rng.uniform(0.0, longest_ns)
-        loop.reset(seed)
-        policy.reset(seed)
-        start = simulation.positions
-        while simulation.time_ns < end_ns and not simulation.terminated:
-            images = {} if rig is None else rig.render(simulation.data)
-            loop.step(policy.command(simulation.positions, images))
-        if not simulation.terminated:
-            return active_mode(mode, simulation.positions - start)
+    loop.reset(seed)
+    start = simulation.positions
+    while roll_out(loop, rig, policy, seed, rng.uniform(0.0, longest_ns)):
         longest_ns = float(simulation.time_ns)
+    return active_mode(mode, simulation.positions - start)
 
 
 def demonstrate(
@@ -178,7 +198,7 @@ def demonstrate(
     loop = ControlLoop(simulation)
     loop.reset(seed)
     if policy is not None:
-        mode = roll_out(loop, rig, policy, mode, seed)
+        mode = take_over(loop, rig, policy, mode, seed)
     expert = Expert(simulation, mode)
     noisy = noisy_joints(mode)
     decay = np.exp(-1 / (NOISE_TIME_CONSTANT_S * CONTROL_HZ))

@@ -1,6 +1,7 @@
 """`dbp collect` records a data set and resumes an interrupted collection."""
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import yaml
 
 from dbp_ros.cli import collect
 from dbp_ros.data.episode import episode_path, episode_paths, read_episode
+from dbp_ros.evaluation.collection import CollectionPlan, EpisodeCollector, find_recorded
+from dbp_ros.sim.control_loop import demonstrate
 
 
 def command(*words):
@@ -83,6 +86,43 @@ def test_randomised_episodes_have_other_images(recorded, tmp_path):
     nominal, varied = (read_episode(episode_path(path, 0)) for path in (recorded, tmp_path))
     first = [episode.images["head_camera"][0].astype(int) for episode in (nominal, varied)]
     assert np.abs(first[0] - first[1]).mean() > 2.0
+
+
+class SolvesEvenSeeds:
+    """Policy that repeats demonstrations of even seeds, and otherwise rests."""
+
+    def __init__(self, simulation, demonstrations):
+        self.simulation, self.demonstrations = simulation, demonstrations
+
+    def reset(self, seed):
+        self.actions = iter(self.demonstrations.get(seed, ()))
+
+    def command(self, positions, images):
+        return next(self.actions, self.simulation.home)
+
+
+def test_scenes_that_a_policy_solves_are_skipped(tmp_path):
+    plan = CollectionPlan("lift", ("left",), 0, 0.0, 0, "none", tmp_path)
+    collector = EpisodeCollector(plan)
+    demonstrations = {
+        seed: demonstrate(collector.simulation, None, "left", seed, 0.0).actions for seed in (0, 2)
+    }
+    collector.plan = plan = replace(plan, policy="of this test", hard=True)
+    collector.policy = SolvesEvenSeeds(collector.simulation, demonstrations)
+    outcomes = [collector.record(index) for index in range(4)]
+    assert [outcome.skipped for outcome in outcomes] == [True, False, True, False]
+    assert [outcome.success for outcome in outcomes] == [False, True, False, True]
+    assert [path.name for path in episode_paths(tmp_path)] == [
+        "episode_000001.npz",
+        "episode_000003.npz",
+    ]
+    again = [find_recorded(plan, index) for index in range(4)]
+    assert [outcome.skipped for outcome in again] == [True, False, True, False]
+
+
+def test_hard_scenes_need_a_policy(tmp_path, capsys):
+    assert command("--task", "lift", "--hard", "--out", tmp_path) == 2
+    assert "name it with --policy" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop, demonstrate
 from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation
+from dbp_ros.sim.tasks import lift
+from dbp_ros.sim.tasks.task import opening, yaw_of
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,21 @@ def test_the_expert_recovers_from_a_disturbance(simulation):
         if 25 <= step < 30:
             command[7:13] += 0.1
         loop.step(command)
+    assert simulation.success
+
+
+def test_the_expert_lifts_a_cube_that_fingers_hold_by_two_edges(simulation, monkeypatch):
+    loop = ControlLoop(simulation)
+    loop.reset(2)
+    expert = Expert(simulation, "right")
+    with monkeypatch.context() as patch:
+        patch.setattr(lift, "yaw_of", lambda rotation: yaw_of(rotation) + np.pi / 4)
+        for _ in range(2 * CONTROL_HZ):
+            loop.step(expert.command())
+    assert not simulation.success
+    assert 0.05 < opening(simulation.model, simulation.data, "right") < 0.06
+    while not (simulation.terminated or loop.truncated):
+        loop.step(expert.command())
     assert simulation.success
 
 

@@ -52,6 +52,17 @@ def test_closing_fingers_tolerate_a_pushed_object():
     assert between_fingers(pushed, GRIPPER_STROKE_M - 0.01)
 
 
+def test_fingers_close_only_when_they_are_aligned(simulation):
+    simulation.reset(0)
+    tool = simulation.data.site("left_tcp").xpos.copy()
+    aligned, diagonal = (
+        grasp(simulation.model, simulation.data, "left", Grip(tool, pointing_down(yaw_rad), 0.04))
+        for yaw_rad in (0.1, 0.8)
+    )
+    assert (aligned.opening_m, diagonal.opening_m) == (0.0, GRIPPER_STROKE_M)
+    assert diagonal.position[2] > tool[2] + 0.05
+
+
 def test_the_tool_rotates_before_it_moves_down(simulation):
     simulation.reset(0)
     tool = simulation.data.site("left_tcp").xpos

@@ -15,7 +15,10 @@ FUNNEL_M = 0.006
 FUNNEL_SLOPE = 3.0
 GRASP_TOLERANCE_M = 0.003
 RELEASE_MARGIN_M = 0.012
-MAX_MISALIGNMENT_RAD = 0.6
+# Fingers that close on a box at a larger angle hold it by two edges.
+MAX_CLOSING_ANGLE_RAD = 0.4
+# At a larger angle the fingers would hit the object from above.
+MAX_DESCENT_ANGLE_RAD = 0.6
 WITHDRAWAL_M = 0.15
 CLOSED_M = 0.0
 
@@ -48,11 +51,12 @@ def grasp(model: mujoco.MjModel, data: mujoco.MjData, side: str, grip: Grip) -> 
     """Return the waypoint of an arm that does not hold the object yet: approach, or close."""
     site = data.site(f"{side}_tcp")
     tool = site.xpos
-    if between_fingers(grip.point - tool, opening(model, data, side)):
+    angle = angle_between(site.xmat.reshape(3, 3), grip.rotation)
+    closes = between_fingers(grip.point - tool, opening(model, data, side))
+    if closes and angle < MAX_CLOSING_ANGLE_RAD:
         return Waypoint(grip.point.copy(), grip.rotation, CLOSED_M, CRUISE_M_S)
     point = approach(grip.point, tool, grip.slope)
-    if angle_between(site.xmat.reshape(3, 3), grip.rotation) > MAX_MISALIGNMENT_RAD:
-        # Rotate first: the fingers must not hit the object from above.
+    if angle > MAX_DESCENT_ANGLE_RAD:
         point[2] = max(point[2], grip.point[2] + CLEARANCE_M)
     return Waypoint(point, grip.rotation, GRIPPER_STROKE_M, CRUISE_M_S)
 
