@@ -58,9 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
     with atomic_file(arguments.out) as temporary:
         difference = export(temporary)
     print(
-        f"{arguments.out}: the graph agrees with PyTorch within {difference:.1e}; set "
-        f"n_action_steps to {checkpoint.n_action_steps}"
+        f"{arguments.out}: the graph agrees with PyTorch within {difference:.1e}; the checkpoint "
+        f"executes {checkpoint.n_action_steps} points of a chunk: set n_action_steps to this, and "
+        "to at most 1 / step_s"
     )
+    if checkpoint.config.get("temporal_ensemble_coeff") is not None:
+        print(
+            "the checkpoint averages overlapping chunks (temporal_ensemble_coeff), which a bundle "
+            "does not: set n_action_steps to more than 1"
+        )
     print(f"next: dbp import {arguments.out} --describe --mapping {arguments.out.stem}.yaml")
     return 0
 

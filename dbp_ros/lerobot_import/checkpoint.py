@@ -23,6 +23,8 @@ from dbp_ros.settings.fields import from_mapping
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 FEATURES = ("input_features", "output_features", "normalization_mapping", "n_action_steps")
+# Part of the names of weights by `torch.compile`.
+COMPILED = "_orig_mod."
 Shape = TypeVar("Shape")
 
 
@@ -97,12 +99,13 @@ class Checkpoint:
             ) from error
 
     def weights(self) -> dict[str, Tensor]:
-        """Return all weights by name.
+        """Return all weights by name, those of compiled networks without its prefix.
 
         Raises:
             TrainingError: If the file cannot be read.
         """
-        return read_tensors(self.folder / WEIGHTS_FILE)
+        weights = read_tensors(self.folder / WEIGHTS_FILE)
+        return {name.replace(COMPILED, ""): weight for name, weight in weights.items()}
 
     def normalisation(
         self, names: tuple[str, ...], weights: Mapping[str, Tensor]
@@ -118,11 +121,12 @@ class Checkpoint:
         """
         statistics = read_statistics(self.folder, (*names, ACTION), weights)
         modes = self.config["normalization_mapping"]
+        kinds = {name: "STATE" if name == STATE else "VISUAL" for name in names}
         inputs = [
-            normaliser(name, modes.get("STATE" if name == STATE else "VISUAL", ""), statistics)
-            for name in names
+            normaliser(name, modes.get(kind, "IDENTITY"), statistics)
+            for name, kind in kinds.items()
         ]
-        return inputs, denormaliser(ACTION, modes.get("ACTION", ""), statistics)
+        return inputs, denormaliser(ACTION, modes.get("ACTION", "IDENTITY"), statistics)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -143,6 +147,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     checkpoint.refuse(
         {
             f"input_features has no {STATE}": STATE not in inputs,
+            "use_relative_actions is set": bool(config.get("use_relative_actions")),
             "input_features has an environment state, which a robot does not measure": "ENV"
             in kinds,
             f"vision_backbone is {backbone!r}, expected one of {', '.join(BACKBONES)}": backbone

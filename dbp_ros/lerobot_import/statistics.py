@@ -18,6 +18,8 @@ PROCESSORS = {
     "policy_preprocessor.json": "normalizer_processor",
     "policy_postprocessor.json": "unnormalizer_processor",
 }
+# Steps that change no value of an observation or an action.
+NEUTRAL_STEPS = ("rename_observations_processor", "to_batch_processor", "device_processor")
 OLD_PREFIXES = ("normalize_inputs.buffer_", "unnormalize_outputs.buffer_")
 EPSILON = 1e-8
 # Statistics at -1 and at 1, by mode.
@@ -25,21 +27,31 @@ RANGES = {"MIN_MAX": ("min", "max"), "QUANTILES": ("q01", "q99"), "QUANTILE10": 
 
 
 class Affine(nn.Module):
-    """Normalisation of a tensor: `factor * x + offset`."""
+    """Normalisation of a tensor: `factor * (x - centre) + offset`.
 
+    The centre is subtracted first: a constant column has a factor of 1e8, beside which the offset
+    would be lost in single precision.
+    """
+
+    centre: Tensor
     factor: Tensor
     offset: Tensor
 
-    def __init__(self, factor: Tensor, offset: Tensor) -> None:
-        """Store both as constants."""
+    def __init__(self, centre: Tensor, factor: Tensor, offset: Tensor) -> None:
+        """Store all three as constants."""
         super().__init__()
+        self.register_buffer("centre", centre)
         self.register_buffer("factor", factor)
         self.register_buffer("offset", offset)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised tensor."""
-        result: Tensor = self.factor * x + self.offset
+        result: Tensor = self.factor * (x - self.centre) + self.offset
         return result
+
+
+def _identity() -> Affine:
+    return Affine(torch.zeros(1), torch.ones(1), torch.zeros(1))
 
 
 def normaliser(name: str, mode: str, statistics: Mapping[str, Tensor]) -> Affine:
@@ -50,22 +62,22 @@ def normaliser(name: str, mode: str, statistics: Mapping[str, Tensor]) -> Affine
     """
     if mode == "MEAN_STD":
         mean, std = _values(name, ("mean", "std"), statistics)
-        return Affine(1 / (std + EPSILON), -mean / (std + EPSILON))
+        return Affine(mean, 1 / (std + EPSILON), torch.zeros(1))
     if mode == "IDENTITY":
-        return Affine(torch.ones(1), torch.zeros(1))
+        return _identity()
     low, extent = _range(name, mode, statistics)
-    return Affine(2 / extent, -2 * low / extent - 1)
+    return Affine(low, 2 / extent, -torch.ones(1))
 
 
 def denormaliser(name: str, mode: str, statistics: Mapping[str, Tensor]) -> Affine:
     """Return the inverse of the normalisation of an output; see `normaliser`."""
     if mode == "MEAN_STD":
         mean, std = _values(name, ("mean", "std"), statistics)
-        return Affine(std, mean)
+        return Affine(torch.zeros(1), std, mean)
     if mode == "IDENTITY":
-        return Affine(torch.ones(1), torch.zeros(1))
+        return _identity()
     low, extent = _range(name, mode, statistics)
-    return Affine(extent / 2, extent / 2 + low)
+    return Affine(-torch.ones(1), extent / 2, low)
 
 
 def _range(name: str, mode: str, statistics: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -102,7 +114,8 @@ def read_statistics(
         weights: Its weights, which contain the statistics of older checkpoints.
 
     Raises:
-        TrainingError: If a file cannot be read.
+        TrainingError: If a file cannot be read, or has a step besides the normalisation that may
+            change values.
     """
     found, names = dict[str, Tensor](), tuple(features)
     for prefix in OLD_PREFIXES:
@@ -117,8 +130,14 @@ def read_statistics(
         if not (folder / file).is_file():
             continue
         for step in read_json(folder / file).get("steps", ()):
-            if step.get("registry_name") == kind and "state_file" in step:
-                found |= read_tensors(folder / step["state_file"])
+            name = step.get("registry_name") or step.get("class", "without a name")
+            if name == kind:
+                found |= read_tensors(folder / step["state_file"]) if "state_file" in step else {}
+            elif name not in NEUTRAL_STEPS and step.get("config", {}).get("enabled", True):
+                raise TrainingError(
+                    f"{folder / file} has the step {name}, expected {kind} and steps that change "
+                    "no value: export this policy with its steps to ONNX in LeRobot"
+                )
     return found
 
 

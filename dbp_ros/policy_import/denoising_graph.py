@@ -1,6 +1,6 @@
 """A denoising network and its sampler as one graph: a loop around the network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from dbp_ros.settings.parameter_yaml import suggestion
 # Tensors inside the loop whose outer counterparts have the names of the graph.
 _SAMPLE, _TIME, _PREDICTION = f"{PREFIX}sample", f"{PREFIX}timestep", f"{PREFIX}prediction"
 _FLOAT = np.dtype(np.float32)
+# Rounding errors of times, below which timesteps are whole numbers.
+INTEGER_TOLERANCE = 1e-6
 
 
 class DenoisingGraph(ForeignGraph):
@@ -50,7 +52,7 @@ class DenoisingGraph(ForeignGraph):
         def predict(value: NDArray[Any], timestep: float) -> NDArray[Any]:
             given = {
                 self._denoiser.sample: value.astype(feeds[self._denoiser.sample].dtype),
-                self._denoiser.timestep: np.full(shape, timestep, time.dtype),
+                self._denoiser.timestep: _timestep(timestep, shape, time.dtype),
             }
             outputs.update(self._network.run({**feeds, **given}))
             return outputs[self._denoiser.output].astype(np.float64)
@@ -157,11 +159,16 @@ def _body(
 def _times(builder: GraphBuilder, times: NDArray[Any], given: onnx.TypeProto.Tensor) -> str:
     """Add the timestep of each step, in type and shape of the input; return the name."""
     shape = [dim.dim_value or 1 for dim in given.shape.dim]
-    values = np.stack([np.full(shape, time) for time in times])
     dtype = helper.tensor_dtype_to_np_dtype(given.elem_type)
-    table = numpy_helper.from_array(values.astype(dtype), f"{PREFIX}timesteps")
+    values = np.stack([_timestep(time, shape, dtype) for time in times])
+    table = numpy_helper.from_array(values, f"{PREFIX}timesteps")
     builder.constants.append(table)
     return str(table.name)
+
+
+def _timestep(time: float, shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a timestep as an input of the network; a whole number without rounding errors."""
+    return np.full(shape, round(time) if dtype.kind in "iu" else time, dtype)
 
 
 def _with_names(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
@@ -209,8 +216,9 @@ def _require_fit(network: ForeignGraph, denoiser: Denoiser) -> None:
             f"denoiser.timestep: {denoiser.timestep} is {time}, expected one value for a chunk"
         )
     times = sampler_table(denoiser).times
-    if time.dtype.kind in "iu" and np.any(times % 1):
+    if time.dtype.kind in "iu" and np.abs(times - np.round(times)).max() > INTEGER_TOLERANCE:
         raise ConfigError(
-            f"denoiser.times: {denoiser.timestep} is {time}, and the steps are at "
-            f"{', '.join(f'{t:g}' for t in times[:3])}, ...: give times in the unit of the input"
+            f"denoiser.timestep_scale: {denoiser.timestep} is {time}, and the steps are at "
+            f"{', '.join(f'{t:g}' for t in times[:3])}, ...: set the timesteps of the training, "
+            "such as 1000"
         )

@@ -42,7 +42,7 @@ def encoder_model(
         spec = plan.inputs[name]
         frame = builder.reshape(frame, (1, 1, 3, height, width))
         frame = builder.permute(frame, FRAME, image.layout, plan.shape_of(name))
-        builder.rename(builder.cast(frame, spec.dtype), f"{POLICY}{name}")
+        builder.rename(builder.pixels(frame, spec.dtype), f"{POLICY}{name}")
         first = len(builder.nodes)
         flat = [builder.reshape(tensor, (1, -1)) for tensor in branch.tensors]
         features = builder.apply("Concat", *flat, axis=1)

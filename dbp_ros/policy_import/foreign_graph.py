@@ -71,7 +71,9 @@ class ForeignGraph:
         if denoiser is None:
             self.model, self._session = _load(path), _session(path, str(path))
         else:
-            self.model = merge(_load(path), _load(denoiser))
+            policy, network = _load(path), _load(denoiser)
+            _require_size(denoiser, policy, network)
+            self.model = merge(policy, network)
             self._session = _session(denoiser, self.model.SerializeToString())
         graph = self.model.graph
         weights = {weight.name for weight in graph.initializer}
@@ -142,13 +144,17 @@ def _load(path: Path) -> onnx.ModelProto:
         model = onnx.load(path)
     except Exception as error:
         raise _not_loaded(path, error) from error
-    size = sum(weight.ByteSize() for weight in model.graph.initializer)
+    _require_size(path, model)
+    return model
+
+
+def _require_size(path: Path, *models: onnx.ModelProto) -> None:
+    size = sum(weight.ByteSize() for model in models for weight in model.graph.initializer)
     if size > MAX_BYTES:
         raise BundleError(
             f"{path} has {size / 1e9:.2f} GB of weights, and one ONNX file of a bundle holds "
             f"{MAX_BYTES / 1e9:.2f} GB: export a smaller policy, or one in float16"
         )
-    return model
 
 
 def _session(path: Path, source: str | bytes) -> ort.InferenceSession:

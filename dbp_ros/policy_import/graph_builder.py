@@ -48,6 +48,10 @@ class GraphBuilder:
         """Return a tensor with another type."""
         return self.apply("Cast", tensor, to=helper.np_dtype_to_tensor_dtype(dtype))
 
+    def pixels(self, tensor: str, dtype: np.dtype[Any]) -> str:
+        """Return an image with another type; whole numbers are rounded, as by image libraries."""
+        return self.cast(self.apply("Round", tensor) if dtype.kind in "iu" else tensor, dtype)
+
     def take(self, tensor: str, start: int, end: int, axis: int) -> str:
         """Return a range of an axis."""
         limits = (self.integers([number]) for number in (start, end, axis))

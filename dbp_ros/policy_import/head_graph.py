@@ -93,7 +93,7 @@ def _feed_features(
     if branch is None:
         frames = builder.reshape(newest, (1, window, 3, *plan.sizes[name]))
         frames = builder.permute(frames, FRAME, image.layout, plan.shape_of(name))
-        builder.rename(builder.cast(frames, plan.inputs[name].dtype), f"{POLICY}{name}")
+        builder.rename(builder.pixels(frames, plan.inputs[name].dtype), f"{POLICY}{name}")
         return [f"{POLICY}{name}"]
     start = 0
     for tensor, shape in branch.tensors.items():

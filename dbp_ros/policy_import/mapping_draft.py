@@ -108,6 +108,8 @@ def _denoiser_lines(sample: str, timestep: str, output: str) -> list[str]:
         "  num_train_timesteps: 100  # check",
         "  beta_schedule: squaredcos_cap_v2  # check",
         "  prediction_type: epsilon  # check: epsilon, sample or v_prediction",
+        "  clip_sample_range: 1.0  # check: 0 if the training did not clip samples",
+        "  timestep_spacing: leading  # check: leading, trailing or linspace",
     ]
 
 

@@ -63,10 +63,7 @@ class ImportPlan:
 
     def initial_value(self, name: str) -> NDArray[Any]:
         """Return the value of a constant input, or of a recurrent one in the first call."""
-        given = self.mapping.constants.get(name) or self.mapping.recurrent[name]
-        values, shape = np.asarray(given.value), self.shape_of(name)
-        full = np.full(shape, values[0]) if len(values) == 1 else values.reshape(shape)
-        return full.astype(self.inputs[name].dtype)
+        return _initial_value(self.mapping, name, self.inputs[name])
 
     def camera_size(self, name: str) -> tuple[int, int]:
         """Return height and width of the camera's images in training."""
@@ -216,13 +213,19 @@ def _require_dtype(name: str, spec: TensorSpec, known: set[str]) -> None:
         )
 
 
+def _initial_value(mapping: PolicyMapping, name: str, spec: TensorSpec) -> NDArray[Any]:
+    """Return the value of an input before the first observation; zeros without a given one."""
+    given = mapping.constants.get(name) or mapping.recurrent.get(name)
+    values, shape = np.asarray(given.value if given else (0.0,)), tuple(map(int, spec.shape))
+    full = np.full(shape, values[0]) if len(values) == 1 else values.reshape(shape)
+    return full.astype(spec.dtype)
+
+
 def _output_points(
     graph: ForeignGraph, mapping: PolicyMapping, inputs: Mapping[str, TensorSpec]
 ) -> dict[str, int]:
     """Run the graph once; return the number of points of each output."""
-    feeds = {
-        name: np.zeros(tuple(map(int, spec.shape)), spec.dtype) for name, spec in inputs.items()
-    }
+    feeds = {name: _initial_value(mapping, name, spec) for name, spec in inputs.items()}
     values, points = graph.run(feeds), dict[str, int]()
     _require_states(mapping, inputs, values)
     for name, item in mapping.actions.items():

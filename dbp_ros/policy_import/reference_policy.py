@@ -93,7 +93,8 @@ class ReferencePolicy:
     def _arranged(self, name: str, values: Array, axes: str, layout: str) -> NDArray[Any]:
         arranged = np.einsum(f"{axes}->{axes.translate(_without(axes, layout))}{layout}", values)
         tensor: NDArray[Any] = arranged.reshape(self._plan.shape_of(name))
-        return tensor.astype(self._plan.inputs[name].dtype)
+        dtype = self._plan.inputs[name].dtype
+        return (np.rint(tensor) if dtype.kind in "iu" else tensor).astype(dtype)
 
     def _chunk(self, outputs: Tensors, measured: Mapping[str, Array]) -> Floats:
         mapping, targets = self._plan.mapping, dict[str, Array]()

@@ -30,7 +30,7 @@ def sample(predict: Predict, noise: Array, denoiser: Denoiser) -> Array:
 def _integrate(predict: Predict, value: Array, denoiser: Denoiser) -> Array:
     times = np.linspace(*denoiser.times, denoiser.num_inference_steps + 1)
     for time, following in pairwise(times):
-        value = value + (following - time) * predict(value, time)
+        value = value + (following - time) * predict(value, time * denoiser.timestep_scale)
     return value
 
 
@@ -51,8 +51,7 @@ def _denoise(predict: Predict, value: Array, denoiser: Denoiser) -> Array:
         else:
             clean = signal**0.5 * value - (1 - signal) ** 0.5 * output
             noise = signal**0.5 * output + (1 - signal) ** 0.5 * value
-        if denoiser.clip_sample_range:
-            clean = clean.clip(-denoiser.clip_sample_range, denoiser.clip_sample_range)
+        clean = clean.clip(-denoiser.clip_limit, denoiser.clip_limit)
         signal = float(np.prod(alphas[: previous + 1])) if previous >= 0 else 1.0
         value = signal**0.5 * clean + (1 - signal) ** 0.5 * noise
     return value

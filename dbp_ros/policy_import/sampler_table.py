@@ -43,7 +43,8 @@ def _flow(denoiser: Denoiser) -> SamplerTable:
     count = denoiser.num_inference_steps
     step = (end - start) / count
     rows = np.tile([0.0, 0.0, 1.0, step, 0.0, 1.0], (count, 1))
-    return SamplerTable(start + step * np.arange(count, dtype=np.float64), rows, np.inf)
+    times = start + step * np.arange(count, dtype=np.float64)
+    return SamplerTable(denoiser.timestep_scale * times, rows, np.inf)
 
 
 def _ddim(denoiser: Denoiser) -> SamplerTable:
@@ -65,9 +66,7 @@ def _ddim(denoiser: Denoiser) -> SamplerTable:
         }[denoiser.prediction_type]
         following = products[before] if before >= 0 else 1.0
         rows.append((*estimates, np.sqrt(following), np.sqrt(1.0 - following)))
-    return SamplerTable(
-        times.astype(np.float64), np.array(rows), denoiser.clip_sample_range or np.inf
-    )
+    return SamplerTable(times.astype(np.float64), np.array(rows), denoiser.clip_limit)
 
 
 def _betas(denoiser: Denoiser) -> Array:

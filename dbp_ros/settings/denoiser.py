@@ -1,5 +1,6 @@
 """Sampler of a network that is run several times for each chunk."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,13 +30,25 @@ class Denoiser(Settings):
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = setting(
         "epsilon", "ddim: the network returns the noise, the clean chunk, or the velocity v"
     )
-    clip_sample_range: float = setting(
-        1.0, "ddim: largest magnitude of the clean chunk; 0 for no limit", ge=0.0
+    clip_sample_range: float | None = setting(
+        None,
+        "ddim: largest magnitude of the clean chunk; 0 for no limit. 1 if not given, which actions "
+        "with mean and std do not allow",
+        ge=0.0,
     )
     timestep_spacing: Literal["leading", "trailing", "linspace"] = setting(
         "leading", "ddim: which timesteps are used, as it is called by diffusers"
     )
-    times: tuple[float, float] = setting((0.0, 1.0), "flow: timestep of noise and of data")
+    times: tuple[float, float] = setting((0.0, 1.0), "flow: time of noise and of data")
+    timestep_scale: float = setting(
+        1.0, "flow: timestep that the network takes per unit of time, such as 1000", ge=1e-9
+    )
+
+    @property
+    def clip_limit(self) -> float:
+        """Largest magnitude of the clean chunk; infinite without a limit."""
+        given = 1.0 if self.clip_sample_range is None else self.clip_sample_range
+        return given or math.inf
 
     def __post_init__(self) -> None:
         """Check values that depend on each other."""

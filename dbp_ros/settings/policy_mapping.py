@@ -7,6 +7,7 @@ from dbp_ros.errors import ConfigError
 from dbp_ros.settings.data_mapping import JointColumn, Unit
 from dbp_ros.settings.denoiser import Denoiser
 from dbp_ros.settings.fields import Settings, setting
+from dbp_ros.settings.robot import NAME
 
 # Letters of a layout: batch, time, columns of a vector; channels, height and width of an image.
 VECTOR_LETTERS, IMAGE_LETTERS = "NTD", "NTCHW"
@@ -92,8 +93,11 @@ class ImageInput(Settings):
         """Check values that depend on each other."""
         super().__post_init__()
         _check_layout(self.layout, IMAGE_LETTERS, "CHW")
-        if not self.camera:
-            raise ConfigError("camera is empty, expected the name of a camera of the robot")
+        if not NAME.fullmatch(self.camera):
+            raise ConfigError(
+                f"camera is {self.camera!r}, expected the name of a camera of the robot: letters, "
+                "digits and underscores"
+            )
         for name, count in (("size", 2), ("camera_size", 2), ("mean", 3), ("std", 3)):
             values = getattr(self, name)
             if values and len(values) != count:
@@ -190,6 +194,7 @@ class PolicyMapping(Settings):
             raise ConfigError("actions is empty, expected an output of target positions")
         self._check_names()
         self._check_cameras()
+        self._check_denoiser()
         moved = [joint for output in self.actions.values() for joint in self.columns(output)]
         if sorted(moved) != sorted(self.joints):
             raise ConfigError(
@@ -258,6 +263,16 @@ class PolicyMapping(Settings):
         cameras = [image.camera for image in self.images.values()]
         if repeated := sorted({camera for camera in cameras if cameras.count(camera) > 1}):
             raise ConfigError(f"camera {', '.join(repeated)} has two inputs, expected one")
+
+    def _check_denoiser(self) -> None:
+        if self.denoiser is None or self.denoiser.sampler != "ddim":
+            return
+        scaled = [name for name, output in self.actions.items() if output.mean]
+        if scaled and self.denoiser.clip_sample_range is None:
+            raise ConfigError(
+                f"actions.{scaled[0]} has mean and std, and denoiser has no clip_sample_range: set "
+                "that of the training, 0 if it did not clip samples"
+            )
 
 
 def _check_layout(layout: str, letters: str, required: str) -> None:

@@ -1,6 +1,7 @@
 """An ACT checkpoint of LeRobot gives the actions of LeRobot, as a graph and as a bundle."""
 
 import json
+from contextlib import nullcontext as nothing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lerobot_import.act_files import (
     observation,
     write_checkpoint,
 )
+from safetensors.torch import load_file, save_file
 
 from dbp_ros.cli.main import main
 from dbp_ros.errors import TrainingError
@@ -31,6 +33,15 @@ LEROBOT = [
     [6.76391172, -9.57742691, 0.30666322],
     [6.76229954, -9.56757355, 0.30604929],
 ]
+
+
+def with_config(pretrained: Path, folder: Path, changes: dict[str, Any]) -> Path:
+    """Return a copy of a checkpoint with changes of its configuration."""
+    for path in pretrained.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(json.dumps({**CONFIG, **changes}))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +67,7 @@ def test_a_checkpoint_becomes_a_graph_and_a_bundle(
     graph = tmp_path / "act.onnx"
     assert main(["import-lerobot", str(pretrained), "--out", str(graph)]) == 0
     shown = capsys.readouterr().out
-    assert "set n_action_steps to 2" in shown
+    assert "executes 2 points of a chunk" in shown
     assert sorted(path.name for path in tmp_path.iterdir()) == ["act.onnx"]
     mapping, out = tmp_path / "act.yaml", tmp_path / "models" / "act"
     values = {
@@ -99,9 +110,60 @@ def test_each_normalisation_has_its_inverse(mode: str, expected: list[float]) ->
     torch.testing.assert_close(denormaliser("x", mode, statistics)(normalised), raw)
 
 
+@pytest.mark.parametrize("value", [0.04, 0.3, 1.57, 87.3])
+def test_a_constant_column_is_at_the_lower_end(value: float) -> None:
+    constant = torch.tensor([value])
+    scale = normaliser("x", "MIN_MAX", {"x.min": constant, "x.max": constant})
+    assert scale(constant).tolist() == [-1.0]
+
+
+def test_a_missing_mode_leaves_values_unchanged(pretrained: Path, tmp_path: Path) -> None:
+    modes = {"STATE": "MEAN_STD", "ACTION": "MIN_MAX"}
+    changed = with_config(pretrained, tmp_path, {"normalization_mapping": modes})
+    image = torch.rand(1, 3, 32, 64)
+    assert torch.equal(read_act(read_checkpoint(changed)).inputs[1](image), image)
+
+
+def test_weights_of_a_compiled_network_are_read(pretrained: Path, tmp_path: Path) -> None:
+    changed = with_config(pretrained, tmp_path, {})
+    weights = load_file(changed / "model.safetensors")
+    (changed / "model.safetensors").unlink()
+    compiled = {n.replace("model.", "model._orig_mod.", 1): w for n, w in weights.items()}
+    save_file(compiled, changed / "model.safetensors")
+    with torch.no_grad():
+        expected, found = (
+            read_act(read_checkpoint(folder))(*observation()) for folder in (pretrained, changed)
+        )
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("step", "refused"),
+    [
+        ({"registry_name": "absolute_actions_processor", "config": {}}, True),
+        ({"registry_name": "absolute_actions_processor", "config": {"enabled": False}}, False),
+        ({"class": "their.package.Crop"}, True),
+        ({"registry_name": "rename_observations_processor", "config": {"rename_map": {}}}, False),
+    ],
+)
+def test_a_step_that_changes_values_is_refused(
+    pretrained: Path, tmp_path: Path, step: dict[str, Any], refused: bool
+) -> None:
+    changed = with_config(pretrained, tmp_path, {})
+    path = changed / "policy_postprocessor.json"
+    steps = json.loads(path.read_text())["steps"]
+    path.unlink()
+    path.write_text(json.dumps({"steps": [*steps, step]}))
+    name = step.get("registry_name", step.get("class"))
+    expected = pytest.raises(TrainingError, match=f"has the step {name}") if refused else nothing()
+    with expected:
+        read_act(read_checkpoint(changed))
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
+        ({"use_relative_actions": True}, "use_relative_actions is set"),
         ({"vision_backbone": "resnet50"}, "vision_backbone is 'resnet50', expected one of resnet1"),
         ({"n_obs_steps": 2}, "n_obs_steps is 2, expected 1"),
         ({"chunk_size": 5}, "does not fit config.json .*size mismatch for decoder_pos_embed"),
@@ -120,10 +182,7 @@ def test_each_normalisation_has_its_inverse(mode: str, expected: list[float]) ->
 def test_a_policy_of_another_kind_is_refused(
     pretrained: Path, tmp_path: Path, changes: dict[str, Any], reason: str
 ) -> None:
-    for path in pretrained.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    (tmp_path / "config.json").unlink()
-    (tmp_path / "config.json").write_text(json.dumps({**CONFIG, **changes}))
+    with_config(pretrained, tmp_path, changes)
     with pytest.raises(TrainingError, match=reason):
         read_act(read_checkpoint(tmp_path))
 

@@ -59,7 +59,7 @@ def test_a_checkpoint_becomes_a_graph_and_a_bundle(
     assert main(["import-lerobot", str(pretrained), "--out", str(graph)]) == 0
     shown = capsys.readouterr().out
     assert "sampled by DDIM in 10 steps; the checkpoint has DDPM" in shown
-    assert "set n_action_steps to 4" in shown
+    assert "executes 4 points of a chunk" in shown
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "diffusion.onnx",
         "pretrained_model",

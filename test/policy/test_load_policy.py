@@ -11,6 +11,7 @@ import pytest
 
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy import ChunkPolicy, PolicySpec, load_policy
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.types import Floats, Image
 
 
@@ -47,7 +48,7 @@ def test_a_bundle_gives_the_actions_of_its_model(make_bundle: Callable[..., Path
     images = {name: np.full((8, 12, 3), 9, np.uint8) for name in policy.cameras}
     chunk = policy(states, images)
     features = {n: np.stack([policy.model.encode(n, i)] * 2) for n, i in images.items()}
-    latent = np.random.default_rng(3).standard_normal(chunk.shape, np.float32)
+    latent = RandomStream.LATENT.generator(3).standard_normal(chunk.shape, np.float32)
     expected = policy.model.predict(np.stack([states] * 2), features, latent)
     np.testing.assert_array_equal(chunk, expected)
 

@@ -7,6 +7,7 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.errors import ObservationError
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, Frame
 
@@ -26,7 +27,7 @@ def observe(runner, now_ns=NOW_NS, values=(0.1, 0.2, 0.3), pixel=50):
 
 def test_a_chunk_is_the_output_of_the_model(model):
     runner = observe(PolicyRunner(model, SEEDED))
-    latent = np.random.default_rng(3).standard_normal((4, 3), dtype=np.float32)
+    latent = RandomStream.LATENT.generator(3).standard_normal((4, 3), dtype=np.float32)
     expected = np.array([0.1, 0.2, 0.3]) + 0.01 * latent + 0.001 * 50
     np.testing.assert_allclose(runner.step(NOW_NS).positions, expected, atol=1e-5)
 
@@ -43,7 +44,7 @@ def test_a_chunk_has_due_times_and_the_stamps_of_its_observation(model):
 def test_an_image_encoded_on_arrival_leads_to_the_action_of_the_whole_model(model):
     runner = observe(PolicyRunner(model, SEEDED), pixel=200)
     features = {camera: np.full((1, 3), 200, np.float32) for camera in model.manifest.camera_names}
-    latent = np.random.default_rng(3).standard_normal((4, 3), dtype=np.float32)
+    latent = RandomStream.LATENT.generator(3).standard_normal((4, 3), dtype=np.float32)
     whole = model.predict(np.array([[0.1, 0.2, 0.3]], np.float32), features, latent)
     np.testing.assert_array_equal(runner.step(NOW_NS).positions, whole)
 

@@ -101,7 +101,9 @@ def test_the_samples_are_those_of_diffusers(sampler: dict[str, Any], expected: l
 
 def test_a_flow_goes_from_noise_to_data() -> None:
     noise = np.full((1, 1, 1), 2.0)
-    flow = Denoiser(**NAMES, sampler="flow", times=(1.0, 0.0), num_inference_steps=3)
+    flow = Denoiser(
+        **NAMES, sampler="flow", times=(1.0, 0.0), num_inference_steps=3, timestep_scale=30
+    )
     seen = []
 
     def velocity(value: np.ndarray, time: float) -> np.ndarray:
@@ -109,7 +111,7 @@ def test_a_flow_goes_from_noise_to_data() -> None:
         return noise - 5.0
 
     np.testing.assert_allclose(sample(velocity, noise, flow), 5.0)
-    np.testing.assert_allclose(seen, [1, 2 / 3, 1 / 3])
+    np.testing.assert_allclose(seen, [30, 20, 10])
 
 
 @pytest.mark.parametrize("time", [FLOAT, INT64])
@@ -118,7 +120,7 @@ def test_a_bundle_samples_like_the_network(
     tmp_path: Path, import_into: ImportInto, sampler: dict[str, Any], time: int
 ) -> None:
     if sampler.get("sampler") == "flow" and time == INT64:
-        sampler = {**sampler, "times": [0, 40], "num_inference_steps": 4}
+        sampler = {**sampler, "times": [0, 1], "timestep_scale": 40, "num_inference_steps": 5}
     path = write_network(tmp_path / "denoiser.onnx", time, shape=(1,) if time == INT64 else ())
     folder, report = import_into(path, **mapping(sampler))
     assert report.difference < 1e-5
@@ -221,7 +223,7 @@ def test_an_encoder_and_a_network_are_joined_by_names(tmp_path: Path) -> None:
         ({"sample": "z"}, "denoiser.sample: the graph has no input z, it has x, t, joints"),
         ({"output": "z"}, "denoiser.output: the graph has no output z, it has y"),
         ({"timestep": "joints"}, "expected one value for a chunk"),
-        ({"sampler": "flow"}, "the steps are at 0, 0.1, 0.2, ...: give times in the unit of"),
+        ({"sampler": "flow"}, "timestep_scale: t is .* the steps are at 0, 0.1, 0.2, ...: set"),
     ],
 )
 def test_a_sampler_that_does_not_fit_is_refused(
@@ -243,6 +245,17 @@ def test_a_sampler_that_does_not_fit_is_refused(
 def test_an_invalid_sampler_is_refused(values: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         Denoiser(**{**NAMES, **values})
+
+
+def test_standardised_actions_need_an_explicit_clip() -> None:
+    values = mapping({"sampler": "ddim"})
+    values["actions"] = {"y": {"mean": [0.0] * 3, "std": [1.0] * 3}}
+    with pytest.raises(ConfigError, match="denoiser has no clip_sample_range: set that of"):
+        mapping_of(**values)
+    values["denoiser"]["clip_sample_range"] = 0
+    denoiser = mapping_of(**values).denoiser
+    assert denoiser is not None
+    assert denoiser.clip_limit == np.inf
 
 
 def test_the_steps_end_at_the_clean_chunk() -> None:

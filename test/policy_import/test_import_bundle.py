@@ -25,6 +25,7 @@ from dbp_ros.policy import load_policy
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.policy_import.mapping_file import read_mapping
+from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.policy import PolicyConfig
 from dbp_ros.types import NS_PER_S, Frame
 
@@ -198,7 +199,7 @@ def test_the_runner_gives_a_history_and_the_latent_to_the_policy(
         runner.add_joint_state(positions[-1].astype(np.float32), now_ns, now_ns)
         runner.add_image("head_camera", Frame(image, now_ns), now_ns)
     chunk = runner.step(now_ns)
-    latent = np.random.default_rng(4).standard_normal((HORIZON, 3), np.float32)
+    latent = RandomStream.LATENT.generator(4).standard_normal((HORIZON, 3), np.float32)
     expected = video_action(images, np.stack(positions), latent)
     np.testing.assert_allclose(chunk.positions, expected, atol=1e-5)
     steps_s = (chunk.due_ns - now_ns) / NS_PER_S
@@ -211,7 +212,7 @@ def test_noise_that_is_larger_than_a_chunk_widens_the_latent(
     path = write_state_policy(tmp_path / "flow.onnx", 3, history=6)
     folder, _ = import_into(path, noise=["joints"], actions={"deltas": {"layout": "TD"}})
     chunk = load_policy(folder, seed=2)(MEASURED)
-    latent = np.random.default_rng(2).standard_normal((HORIZON, 5), np.float32)
+    latent = RandomStream.LATENT.generator(2).standard_normal((HORIZON, 5), np.float32)
     raw = np.tanh(latent.ravel()[:18] @ waves(18, 3 * HORIZON)).reshape(HORIZON, 3)
     np.testing.assert_allclose(chunk, raw, atol=1e-5)
 

@@ -129,7 +129,7 @@ def test_outputs_of_different_lengths_are_refused(tmp_path: Path, import_into: I
         ({"positions": {"s": {"mean": [1, 2, 3]}}}, "positions.s: expected mean and std, or min"),
         ({"positions": {"s": {"mean": [1], "std": [1]}}}, "s.mean has 1 values, expected 3"),
         ({"positions": {"s": {"min": [1] * 3, "max": [1] * 3}}}, "min and max are both 1.0"),
-        ({"images": {"i": {}}}, "images.i: camera is empty"),
+        ({"images": {"i": {}}}, "images.i: camera is '', expected"),
         ({"images": {"i": {"camera": "c", "mean": [1] * 3}}}, "images.i: expected mean and std, "),
         ({"images": {"i": {"camera": "c"}, "j": {"camera": "c"}}}, "camera c has two inputs"),
         ({"images": {"i": {"camera": "c", "fit": "squeeze"}}}, "expected one of stretch, pad, cro"),
